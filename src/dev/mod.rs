@@ -1,0 +1,1 @@
+//! Everything on one machine with no account: an SQS server, the front door, sample traffic.

@@ -1,0 +1,162 @@
+//! Durations as people write them in settings: `30s`, `1h 30m`, `none`.
+
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// A duration in settings, written like `30s`, `250ms` or `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// A span of whole seconds.
+    pub const fn secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// A span of whole milliseconds.
+    pub const fn millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+}
+
+/// A text that is not a duration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a duration: {0:?}, hint: write a number with a unit, such as 250ms, 30s, 15m or 1h 30m")]
+pub struct NotADuration(String);
+
+impl FromStr for Span {
+    type Err = NotADuration;
+
+    fn from_str(text: &str) -> Result<Self, NotADuration> {
+        humantime::parse_duration(text).map(Self).map_err(|_| NotADuration(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = NotADuration;
+
+    fn try_from(text: String) -> Result<Self, NotADuration> {
+        text.parse()
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> Self {
+        span.to_string()
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(formatter)
+    }
+}
+
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["30s", "15m", "1h 30m"] })
+    }
+}
+
+/// A time limit in settings: a duration, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Limit {
+    /// No limit.
+    None,
+    /// The time after which something is ended.
+    After(Duration),
+}
+
+impl Limit {
+    /// The limit as an option.
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::After(duration) => Some(duration),
+        }
+    }
+}
+
+impl FromStr for Limit {
+    type Err = NotADuration;
+
+    fn from_str(text: &str) -> Result<Self, NotADuration> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        text.parse().map(|Span(duration)| Self::After(duration))
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = NotADuration;
+
+    fn try_from(text: String) -> Result<Self, NotADuration> {
+        text.parse()
+    }
+}
+
+impl From<Limit> for String {
+    fn from(limit: Limit) -> Self {
+        limit.to_string()
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            Self::After(duration) => Span(*duration).fmt(formatter),
+        }
+    }
+}
+
+impl JsonSchema for Limit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["15m", "2h", "none"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for text in ["250ms", "30s", "15m", "1h 30m"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_refused_with_a_hint() {
+        let error = "30".parse::<Span>().unwrap_err().to_string();
+        assert!(error.contains("\"30\"") && error.contains("30s"), "{error}");
+    }
+
+    #[test]
+    fn none_is_a_limit() {
+        assert_eq!("none".parse(), Ok(Limit::None));
+        assert_eq!("2h".parse(), Ok(Limit::After(Duration::from_hours(2))));
+    }
+}

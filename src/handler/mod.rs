@@ -1,0 +1,96 @@
+//! What runs for each message: the trait, its outcome, and the kinds of handlers.
+
+mod context;
+mod from_fn;
+pub mod http;
+mod outcome;
+mod settings;
+
+use std::{future::Future, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
+pub use self::{
+    context::Context,
+    from_fn::{FromFn, FromJson, from_fn, from_json},
+    outcome::{IntoOutcome, Outcome},
+    settings::Settings,
+};
+use crate::message::{Message, Wanted};
+
+/// The user's work: one call per message.
+///
+/// # Contract
+///
+/// - The message stays hidden from everyone else for as long as the call runs, hours if need be.
+/// - The future is dropped when the time limit passes, when the lease is lost or when the drain limit ends.
+///   [`Context::cancelled`] tells a moment earlier, for whoever wants to tidy up.
+/// - A panic is caught and counts as a retry.
+/// - SQS delivers at least once: the same message may come again even after [`Outcome::Done`], so the work
+///   should be safe to repeat.
+/// - Calls run at once, `concurrency` of them at most, on the runtime that the worker was started on.
+pub trait Handler: Send + Sync + 'static {
+    /// Does the work for one message and says how it ended.
+    fn handle(&self, message: Arc<Message>, context: Context) -> impl Future<Output = Outcome> + Send;
+
+    /// Tells whether the handler could take a message now; `Err` says in a few words why not.
+    ///
+    /// Asked before the first receive, and again and again while polling is paused by [`Outcome::Down`].
+    fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// How much of each message to ask SQS for.
+    fn wanted(&self) -> Wanted {
+        Wanted::Everything
+    }
+
+    /// Where the calls run.
+    fn placement(&self) -> Placement {
+        Placement::Caller
+    }
+}
+
+/// Where a handler's calls run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// On the runtime that started the worker, so that a call that blocks cannot delay a lease.
+    #[default]
+    Caller,
+    /// On the thread that speaks with SQS: saves the hop between threads, for handlers that never block
+    /// for more than a few milliseconds.
+    Pump,
+}
+
+/// A handler behind a pointer: [`Handler`] with its futures boxed.
+pub type SharedHandler = Arc<dyn ErasedHandler>;
+
+/// The form of [`Handler`] that can stand behind a pointer; implemented for every handler.
+pub trait ErasedHandler: Send + Sync + 'static {
+    /// See [`Handler::handle`].
+    fn handle_boxed(&self, message: Arc<Message>, context: Context) -> BoxFuture<'_, Outcome>;
+    /// See [`Handler::probe`].
+    fn probe_boxed(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// See [`Handler::wanted`].
+    fn wanted(&self) -> Wanted;
+    /// See [`Handler::placement`].
+    fn placement(&self) -> Placement;
+}
+
+impl<H: Handler> ErasedHandler for H {
+    fn handle_boxed(&self, message: Arc<Message>, context: Context) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.handle(message, context))
+    }
+
+    fn probe_boxed(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.probe())
+    }
+
+    fn wanted(&self) -> Wanted {
+        Handler::wanted(self)
+    }
+
+    fn placement(&self) -> Placement {
+        Handler::placement(self)
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether the parts of the process still make progress, and whether they are ready.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// The health of the process: shared by the parts that report and the server that answers.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    pulses: BTreeMap<String, Beat>,
+    unready: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Beat {
+    at: Instant,
+    allowed: Duration,
+}
+
+impl Health {
+    /// A process with nothing to report yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a loop that promises to beat at least every `allowed`; it is watched until the pulse is dropped.
+    pub fn pulse(&self, name: impl Into<String>, allowed: Duration) -> Pulse {
+        let name = name.into();
+        self.state().pulses.insert(name.clone(), Beat { at: Instant::now(), allowed });
+        Pulse { health: self.clone(), name }
+    }
+
+    /// Registers something the process is not ready without; it counts as unready until it says otherwise.
+    pub fn condition(&self, name: impl Into<String>, why_not: impl Into<String>) -> Condition {
+        let condition = Condition { health: self.clone(), name: name.into() };
+        condition.unready(why_not);
+        condition
+    }
+
+    /// The loops that have been silent for too long, with the length of their silence.
+    pub fn silent(&self) -> Vec<(String, Duration)> {
+        let state = self.state();
+        let silence = state.pulses.iter().map(|(name, beat)| (name, beat.at.elapsed(), beat.allowed));
+        silence
+            .filter(|(_, quiet, allowed)| quiet > allowed)
+            .map(|(name, quiet, _)| (name.clone(), quiet))
+            .collect()
+    }
+
+    /// What the process is not ready for, with the reasons.
+    pub fn unready(&self) -> BTreeMap<String, String> {
+        self.state().unready.clone()
+    }
+}
+
+/// One loop's sign of life; dropping it ends the watch.
+#[derive(Debug)]
+pub struct Pulse {
+    health: Health,
+    name: String,
+}
+
+impl Pulse {
+    /// Says that the loop has made progress.
+    pub fn beat(&self) {
+        if let Some(beat) = self.health.state().pulses.get_mut(&self.name) {
+            beat.at = Instant::now();
+        }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.health.state().pulses.remove(&self.name);
+    }
+}
+
+/// One thing the process is not ready without; dropping it removes the condition.
+#[derive(Debug)]
+pub struct Condition {
+    health: Health,
+    name: String,
+}
+
+impl Condition {
+    /// Says that the condition holds.
+    pub fn ready(&self) {
+        self.health.state().unready.remove(&self.name);
+    }
+
+    /// Says that the condition does not hold, and why.
+    pub fn unready(&self, why_not: impl Into<String>) {
+        self.health.state().unready.insert(self.name.clone(), why_not.into());
+    }
+}
+
+impl Drop for Condition {
+    fn drop(&mut self) {
+        self.ready();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stops_beating_is_silent() {
+        let health = Health::new();
+        let pulse = health.pulse("orders receive", Duration::from_mins(1));
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(health.silent().is_empty());
+        pulse.beat();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(health.silent(), [("orders receive".to_owned(), Duration::from_secs(61))]);
+        drop(pulse);
+        assert!(health.silent().is_empty());
+    }
+
+    #[test]
+    fn a_condition_is_unready_until_it_says_otherwise() {
+        let health = Health::new();
+        let condition = health.condition("orders", "no poll has succeeded yet");
+        assert_eq!(health.unready()["orders"], "no poll has succeeded yet");
+        condition.ready();
+        assert!(health.unready().is_empty());
+    }
+}

@@ -1,0 +1,1 @@
+//! The time for which a message is held: counted, extended, lost.

@@ -1,0 +1,21 @@
+//! Longshore: SQS consumers as long-running containers.
+
+pub mod admin;
+pub mod app;
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod dev;
+pub mod duration;
+pub mod handler;
+pub mod health;
+pub mod lease;
+pub mod message;
+pub mod pump;
+pub mod queue;
+pub mod settle;
+pub mod stop;
+pub mod tasks;
+pub mod telemetry;
+
+pub use self::message::Message;

@@ -1,0 +1,184 @@
+//! What a message is, from the moment SQS hands it over.
+
+use std::{borrow::Borrow, collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
+
+/// The id SQS gave a message when it was sent; the same in every receive.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(Arc<str>);
+
+impl MessageId {
+    /// Wraps an id as SQS spells it.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as SQS spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for MessageId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The handle of one receive, which deletes a message or moves its visibility.
+///
+/// A credential of sorts: `Debug` hides it and it is never logged.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Receipt(Arc<str>);
+
+impl Receipt {
+    /// Wraps a receipt handle as SQS spells it.
+    pub fn new(handle: impl Into<Arc<str>>) -> Self {
+        Self(handle.into())
+    }
+
+    /// The handle as SQS spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Receipt(…)")
+    }
+}
+
+/// One message as one receive handed it over.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The id, the same in every receive.
+    pub id: MessageId,
+    /// The handle of this receive.
+    pub receipt: Receipt,
+    /// The body, exactly as it was sent.
+    pub body: String,
+    /// How many times the message has been received, this time included (`ApproximateReceiveCount`).
+    pub receive_count: u32,
+    /// When the message was sent (`SentTimestamp`).
+    pub sent_at: Option<SystemTime>,
+    /// The user's attributes; empty unless the handler asked for [`Wanted::Everything`].
+    pub attributes: BTreeMap<String, AttributeValue>,
+    /// What SQS knows of the message beyond the above; likewise.
+    pub system: SystemAttributes,
+}
+
+/// How much of a message a receive asks SQS for.
+///
+/// What is not asked for is neither sent, parsed nor held: a handler that reads the body alone
+/// saves about a third of the memory of a held message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// The ids, the body, the receive count and the time of sending.
+    Body,
+    /// All of that, the user's attributes and every system attribute.
+    #[default]
+    Everything,
+}
+
+/// The value of one message attribute with its data type.
+///
+/// The type is `String`, `Number` or `Binary`, with an optional suffix of the user's (`Number.int`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeValue {
+    /// `String`, `Number` or `Binary`, with the user's suffix, if any.
+    pub data_type: String,
+    /// The value itself.
+    pub content: AttributeContent,
+}
+
+impl AttributeValue {
+    /// A value of type `String`.
+    pub fn string(text: impl Into<String>) -> Self {
+        Self { data_type: "String".to_owned(), content: AttributeContent::Text(text.into()) }
+    }
+
+    /// A value of type `Number`, in SQS's own spelling.
+    pub fn number(digits: impl Into<String>) -> Self {
+        Self { data_type: "Number".to_owned(), content: AttributeContent::Text(digits.into()) }
+    }
+
+    /// A value of type `Binary`.
+    pub fn binary(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { data_type: "Binary".to_owned(), content: AttributeContent::Bytes(bytes.into()) }
+    }
+
+    /// The text of a `String` or `Number` value.
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            AttributeContent::Text(text) => Some(text),
+            AttributeContent::Bytes(_) => None,
+        }
+    }
+
+    /// The size in bytes that SQS counts towards the message: the data type and the value.
+    pub fn size_bytes(&self) -> usize {
+        let content_bytes = match &self.content {
+            AttributeContent::Text(text) => text.len(),
+            AttributeContent::Bytes(bytes) => bytes.len(),
+        };
+        self.data_type.len() + content_bytes
+    }
+}
+
+/// The two ways SQS carries an attribute's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeContent {
+    /// `StringValue`, for `String` and `Number`.
+    Text(String),
+    /// `BinaryValue`, for `Binary`.
+    Bytes(Vec<u8>),
+}
+
+/// The system attributes of a received message, each present only when SQS sent it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SystemAttributes {
+    /// `SenderId`: the principal that sent the message.
+    pub sender_id: Option<String>,
+    /// `ApproximateFirstReceiveTimestamp`.
+    pub first_received_at: Option<SystemTime>,
+    /// `MessageGroupId`: the FIFO group, or the tenant on a standard queue.
+    pub group_id: Option<String>,
+    /// `MessageDeduplicationId`, FIFO queues only.
+    pub deduplication_id: Option<String>,
+    /// `SequenceNumber`, FIFO queues only.
+    pub sequence_number: Option<String>,
+    /// `AWSTraceHeader`, in X-Ray's format.
+    pub trace_header: Option<String>,
+    /// `DeadLetterQueueSourceArn`: the queue a redrive policy moved the message from.
+    pub dead_letter_source_arn: Option<String>,
+}
+
+/// A message to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct OutgoingMessage {
+    /// The body; SQS takes 1 byte to 1 MiB, attributes included, of XML 1.0 characters.
+    pub body: String,
+    /// The user's attributes, ten at most.
+    pub attributes: BTreeMap<String, AttributeValue>,
+    /// How long the message stays invisible first, whole seconds up to 900; `None` leaves it to the queue.
+    pub delay: Option<std::time::Duration>,
+    /// The FIFO group, or the tenant on a standard queue.
+    pub group_id: Option<String>,
+    /// The deduplication id, FIFO queues only.
+    pub deduplication_id: Option<String>,
+    /// `AWSTraceHeader`, which does not count towards the ten attributes.
+    pub trace_header: Option<String>,
+}
+
+impl OutgoingMessage {
+    /// A message of this body and nothing else.
+    pub fn new(body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+}

@@ -1,0 +1,171 @@
+//! What can go wrong with a queue, sorted by what the caller should do.
+
+use std::{error::Error, fmt};
+
+/// What the caller of a failed call should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Wait, longer each time, and try again: throttling, a server's fault, the network.
+    Wait,
+    /// Trying again cannot help until someone acts: no permission, no such queue, a refused request.
+    GiveUp,
+    /// The message is no longer held: its receipt is stale, or its 12 hours are over.
+    LeaseLost,
+}
+
+impl Verdict {
+    /// Sorts one of SQS's error codes by protocols.md §1; the message tells apart what shares a code.
+    ///
+    /// The codes come with or without the query protocol's `AWS.SimpleQueueService.` and `com.amazonaws.sqs#`.
+    pub fn of_code(code: &str, message: &str) -> Self {
+        let code = code.rsplit(['.', '#']).next().unwrap_or(code);
+        match code {
+            "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::LeaseLost,
+            "InvalidParameterValue" if speaks_of_the_lease(message) => Self::LeaseLost,
+            "RequestThrottled"
+            | "ThrottlingException"
+            | "Throttling"
+            | "TooManyRequestsException"
+            | "KmsThrottled"
+            | "OverLimit"
+            | "InternalError"
+            | "InternalFailure"
+            | "ServiceUnavailable"
+            | "RequestTimeout"
+            | "SlowDown" => Self::Wait,
+            _ => Self::GiveUp,
+        }
+    }
+}
+
+fn speaks_of_the_lease(message: &str) -> bool {
+    ["receipt handle", "ReceiptHandle", "not available for visibility timeout change", "beyond the limit"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
+}
+
+/// The failure of a whole call.
+#[derive(Debug)]
+pub struct QueueError {
+    verdict: Verdict,
+    code: Option<String>,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl QueueError {
+    /// An error that SQS answered with, sorted by its code.
+    pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
+        let (code, message) = (code.into(), message.into());
+        Self { verdict: Verdict::of_code(&code, &message), code: Some(code), message, source: None }
+    }
+
+    /// An error without an answer, or with one that the code does not sort rightly.
+    pub fn new(verdict: Verdict, message: impl Into<String>) -> Self {
+        Self { verdict, code: None, message: message.into(), source: None }
+    }
+
+    /// Overrides the verdict, where more is known than the code tells (an HTTP 5xx, say).
+    #[must_use]
+    pub fn with_verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = verdict;
+        self
+    }
+
+    /// Keeps the error this one was made from.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the caller should do.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// SQS's error code, when there was an answer.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(formatter, "{code}: {}", self.message),
+            None => formatter.write_str(&self.message),
+        }
+    }
+}
+
+impl Error for QueueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The failure of one entry of a batch call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct EntryError {
+    /// What the caller should do.
+    pub verdict: Verdict,
+    /// SQS's error code.
+    pub code: String,
+    /// SQS's words.
+    pub message: String,
+}
+
+impl EntryError {
+    /// An entry's failure; `sender_fault` false means that SQS blames itself, and then trying again helps.
+    pub fn new(code: impl Into<String>, message: impl Into<String>, sender_fault: bool) -> Self {
+        let (code, message) = (code.into(), message.into());
+        let verdict = match Verdict::of_code(&code, &message) {
+            Verdict::GiveUp if !sender_fault => Verdict::Wait,
+            verdict => verdict,
+        };
+        Self { verdict, code, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_by_what_to_do() {
+        for (code, message, verdict) in [
+            ("ReceiptHandleIsInvalid", "", Verdict::LeaseLost),
+            ("com.amazonaws.sqs#MessageNotInflight", "", Verdict::LeaseLost),
+            (
+                "InvalidParameterValue",
+                "Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.",
+                Verdict::LeaseLost,
+            ),
+            (
+                "InvalidParameterValue",
+                "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
+                Verdict::LeaseLost,
+            ),
+            (
+                "InvalidParameterValue",
+                "Value 11 for parameter MaxNumberOfMessages is invalid.",
+                Verdict::GiveUp,
+            ),
+            ("AWS.SimpleQueueService.NonExistentQueue", "", Verdict::GiveUp),
+            ("AccessDenied", "", Verdict::GiveUp),
+            ("OverLimit", "", Verdict::Wait),
+            ("KmsThrottled", "", Verdict::Wait),
+            ("KmsAccessDenied", "", Verdict::GiveUp),
+        ] {
+            assert_eq!(Verdict::of_code(code, message), verdict, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_not_the_senders_fault_is_tried_again() {
+        assert_eq!(EntryError::new("Strange", "", false).verdict, Verdict::Wait);
+        assert_eq!(EntryError::new("Strange", "", true).verdict, Verdict::GiveUp);
+    }
+}

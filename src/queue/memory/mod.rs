@@ -1,0 +1,1 @@
+//! A queue in memory with the semantics of SQS.

@@ -1,0 +1,104 @@
+//! The queue port: everything Longshore asks of SQS.
+
+pub mod contract;
+mod error;
+pub mod limits;
+pub mod memory;
+pub mod sqs;
+
+use std::{num::NonZeroU32, time::Duration};
+
+use futures_util::future::BoxFuture;
+
+pub use self::error::{EntryError, QueueError, Verdict};
+use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
+
+/// One SQS queue, or something that keeps its promises.
+///
+/// # Contract
+///
+/// Every implementation passes the suite in `queue::contract`, which proves these sentences:
+/// - A received message is hidden from other receives until its visibility ends, its visibility is set to
+///   zero, or it is deleted. The time counts from some moment between the call and its answer, so a caller who counts from the call
+///   never believes in a lease that is gone.
+/// - A receipt is good until the message is received again or deleted.
+/// - Batch calls answer one result per entry, in the order of the entries. `Err` means that the call as
+///   a whole failed and that nothing is known of any entry.
+/// - No call retries by itself: the caller knows whether a repetition is wise.
+/// - No call waits for ever: each ends in an answer or in an error within its own time limit.
+/// - Futures may be dropped. A dropped receive may have hidden messages that nobody holds, which come back
+///   after their visibility; so callers let a receive end whenever they can.
+pub trait Queue: Send + Sync + 'static {
+    /// Receives up to `request.max` messages, waiting up to `request.wait` for the first of them.
+    ///
+    /// `Ok` with nothing in it means that the wait ended without a message.
+    fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>>;
+
+    /// Deletes up to ten messages; deleting one twice is fine.
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>>;
+
+    /// Sets the visibility of up to ten messages, counted from the call.
+    ///
+    /// `Ok` for an entry does not prove that the lease was still held: SQS answers 200 and does nothing for a
+    /// receipt whose time ran out (recorded against AWS). Count on your own clock.
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>>;
+
+    /// Sends up to ten messages, 1 MiB in all.
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>>;
+
+    /// Asks for the queue's attributes; also the cheapest proof that it is there.
+    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
+}
+
+/// One result per entry, in the order of the entries, or the failure of the whole call.
+pub type BatchAnswer<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
+
+/// What one receive asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiveRequest {
+    /// The most messages to hand over, 1 to 10.
+    pub max: usize,
+    /// How long to wait for the first message, whole seconds, at most 20 s.
+    pub wait: Duration,
+    /// How long the messages stay hidden, whole seconds, at most 12 h.
+    pub visibility: Duration,
+    /// How much of each message to hand over.
+    pub wanted: Wanted,
+}
+
+/// A new visibility for one held message.
+#[derive(Clone, Debug)]
+pub struct VisibilityChange {
+    /// The handle of the receive that holds the message.
+    pub receipt: Receipt,
+    /// How long it stays hidden from now on, whole seconds; zero gives it back at once.
+    pub visibility: Duration,
+}
+
+/// What a queue says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// `QueueArn`.
+    pub arn: String,
+    /// `VisibilityTimeout`: what a receive uses that names none.
+    pub visibility: Duration,
+    /// `RedrivePolicy`, when the queue has one.
+    pub redrive: Option<RedrivePolicy>,
+    /// Whether the queue is a FIFO queue.
+    pub fifo: bool,
+    /// `ApproximateNumberOfMessages`: visible messages.
+    pub visible: u64,
+    /// `ApproximateNumberOfMessagesNotVisible`: messages in flight.
+    pub in_flight: u64,
+    /// `ApproximateNumberOfMessagesDelayed`.
+    pub delayed: u64,
+}
+
+/// Where messages go that were received too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedrivePolicy {
+    /// `deadLetterTargetArn`.
+    pub dead_letter_arn: String,
+    /// `maxReceiveCount`: at the next receive after so many, the message moves.
+    pub max_receive_count: NonZeroU32,
+}

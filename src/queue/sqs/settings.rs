@@ -1,0 +1,16 @@
+//! How AWS is reached.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How AWS is reached; what is absent comes from the SDK's own sources (`AWS_*` variables, profile, task role).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The region; absent, it is read from the queue's URL.
+    pub region: Option<String>,
+    /// Another SQS endpoint, such as an emulator's.
+    pub endpoint_url: Option<String>,
+    /// The profile of the shared AWS configuration files.
+    pub profile: Option<String>,
+}

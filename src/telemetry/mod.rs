@@ -1,0 +1,3 @@
+//! What the worker tells of itself: events, metrics and logs.
+
+pub mod logs;
