@@ -1,5 +1,7 @@
 //! The values of metric labels: closed sets, so that no message can add one.
 
+use crate::queue::{QueueError, Verdict};
+
 /// A closed set of label values.
 pub trait Label: Copy + 'static {
     /// Every value.
@@ -79,6 +81,18 @@ label! {
         Refused = "refused",
         /// It was dropped without an answer.
         Hung = "hung",
+    }
+}
+
+impl CallResult {
+    /// How a call with this answer ended.
+    pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
+        match answer {
+            Ok(_) => Self::Ok,
+            Err(error) if error.is_hung() => Self::Hung,
+            Err(error) if error.verdict() == Verdict::Wait => Self::Retryable,
+            Err(_) => Self::Refused,
+        }
     }
 }
 

@@ -52,7 +52,9 @@ impl Metrics {
     /// Everything, in Prometheus's text format.
     pub fn text(&self) -> String {
         let queues = self.0.queues.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        queues.values().for_each(|queue| queue.refresh());
+        for queue in queues.values() {
+            queue.refresh();
+        }
         // Encoding fails only for names that the registry would have refused.
         TextEncoder::new().encode_to_string(&self.0.registry.gather()).unwrap_or_default()
     }
