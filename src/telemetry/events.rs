@@ -36,6 +36,9 @@ impl MessageEnded<'_> {
             Ending::Panicked => {
                 tracing::error!(queue, message_id = %id, ending, reason, seconds, receive_count, "handler panicked");
             }
+            Ending::Reject => {
+                tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message rejected, and retried: rejects are not copied to the dlq yet");
+            }
             _ => {
                 tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message not done");
             }
