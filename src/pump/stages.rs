@@ -22,11 +22,11 @@ impl Pump {
             self.0.health.condition(format!("{} receive", self.0.name), "no receive has succeeded yet");
         let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
         let keep = self.0.leases.clone().keep(self.0.queue.clone(), keeper.clone());
-        tasks.spawn("keeper", End::Fine, keep);
-        tasks.spawn("settle", End::Fine, self.0.settle.clone().run(settle.clone()));
+        tasks.spawn("keeper", End::Fault, keep);
+        tasks.spawn("settle", End::Fault, self.0.settle.clone().run(settle.clone()));
         Stages {
-            receive: tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), batch, ready).run()),
-            probe: tasks.spawn("probe", End::Fine, self.clone().watch_handler()),
+            receive: tasks.spawn("receive", End::Fault, ReceiveLoop::new(self.clone(), batch, ready).run()),
+            probe: tasks.spawn("probe", End::Fault, self.clone().watch_handler()),
             pump: self.clone(),
             settle,
             keeper,
