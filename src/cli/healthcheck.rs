@@ -78,7 +78,8 @@ fn ask(url: &Url) -> io::Result<String> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let (path, host) = (url.path(), url.host_str().unwrap_or_default());
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    write!(stream, "GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

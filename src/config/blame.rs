@@ -94,7 +94,8 @@ fn describe(root: &Place<'_>, key: &Key, node: &Node, words: &str) -> Problem {
     let allowed = root.at(key).map(|place| place.allowed());
     let (what, hint) = match words.split_once(", hint: ") {
         Some((what, hint)) => (what, Some(hint)),
-        None => (words, None),
+        // What serde expected is said better, and without Rust's words, by what is allowed.
+        None => (words.split(", expected ").next().unwrap_or(words), None),
     };
     let problem = Problem::of(key.clone(), what).given(node.to_value(), node.origin.clone()).allowed(allowed);
     match hint {

@@ -93,6 +93,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
         .map(|broken| config.with_value(broken))
         .collect();
     problems.extend(broken);
+    problems.sort_by(|one, other| one.key.cmp(&other.key));
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
@@ -106,7 +107,7 @@ impl Config {
         }
         let all = serde_json::to_value(&self.settings).unwrap_or_default();
         let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
-        match value.filter(|value| !value.is_null()) {
+        match value.filter(|value| !value.is_null() && !value.is_object()) {
             Some(value) => broken.given(value.clone(), Origin::Default),
             None => broken,
         }

@@ -49,28 +49,29 @@ pub fn reference() -> String {
     page
 }
 
-fn section(page: &mut String, place: &Place<'_>, key: &Key) {
-    let named = place.names().into_iter().filter_map(|name| Some((key.child(name), place.property(name)?)));
-    let any = place.any().map(|place| (key.child("*"), place));
+fn section(page: &mut String, table: &Place<'_>, key: &Key) {
+    let named = table.names().into_iter().filter_map(|name| Some((key.child(name), table.property(name)?)));
+    let any = table.any().map(|place| (key.child("*"), place));
     let (tables, values): (Vec<_>, Vec<_>) = named.chain(any).partition(|(_, place)| place.is_table());
     if !values.is_empty() {
-        let heading = format!("\n## `[{}]`\n\n{}\n\n", shown(key), words(place, "description"));
+        let heading = format!("\n## `[{}]`\n\n{}\n\n", shown(key), words(table, "description"));
         page.push_str(&heading);
         page.push_str(
             "| key | takes | default | environment | flag | meaning |\n|---|---|---|---|---|---|\n",
         );
     }
     for (key, place) in &values {
-        page.push_str(&row(key, place));
+        page.push_str(&row(key, place, table));
     }
     for (key, place) in &tables {
         section(page, place, key);
     }
 }
 
-fn row(key: &Key, place: &Place<'_>) -> String {
+fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
     let name = key.names().last().map_or("", String::as_str);
     let default = match place.keyword("default") {
+        _ if table.requires(name) => "required".to_owned(),
         None | Some(Value::Null) => "–".to_owned(),
         Some(value) => format!("`{value}`"),
     };
@@ -81,7 +82,11 @@ fn row(key: &Key, place: &Place<'_>) -> String {
         .map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
     let variable = shown(key).replace(['.', '-'], "__").to_uppercase();
     let allowed = place.allowed().replace('|', "\\|");
-    let meaning = words(place, "description").replace('|', "\\|");
+    let meaning = match words(place, "description") {
+        meaning if meaning.is_empty() => table.kinds(name),
+        meaning => meaning,
+    };
+    let meaning = meaning.replace('|', "\\|");
     format!("| `{name}` | {allowed} | {default} | `LONGSHORE__{variable}` | {flag} | {meaning} |\n")
 }
 

@@ -49,13 +49,13 @@ impl Config {
         let lines: Vec<_> = values.iter().map(|(name, value)| (line(name, value), key.child(name))).collect();
         let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
         if !lines.is_empty() {
-            push(text, &format!("[{key}]"));
+            let gap = if text.is_empty() { "" } else { "\n" };
+            push(text, &format!("{gap}[{key}]"));
         }
         for (line, key) in &lines {
-            push(text, &format!("{line:width$}  # {}", self.origin(key)));
-        }
-        if !lines.is_empty() {
-            push(text, "");
+            let is_comment = line.starts_with('#');
+            let origin = self.origin(key);
+            push(text, &if is_comment { line.clone() } else { format!("{line:width$}  # {origin}") });
         }
         for (name, value) in tables {
             if let Value::Object(table) = value {

@@ -134,6 +134,21 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether a table here lacks something without this name.
+    pub(super) fn requires(&self, name: &str) -> bool {
+        let required = self.0.iter().filter_map(|object| object.get("required")?.as_array());
+        required.flatten().any(|required| required == name)
+    }
+
+    /// The values that this name tells the alternatives apart by, each with what it stands for.
+    pub(super) fn kinds(&self, name: &str) -> String {
+        let kind = |object: &&'a Map<String, Value>| {
+            let value = object.get("properties")?.get(name)?.get("const")?.as_str()?;
+            Some(format!("`{value}`: {}", object.get("description")?.as_str()?))
+        };
+        self.0.iter().filter_map(kind).collect::<Vec<_>>().join(" ")
+    }
+
     /// The first text under this keyword.
     pub(super) fn keyword(&self, keyword: &str) -> Option<&'a Value> {
         self.0.iter().find_map(|schema| schema.get(keyword))

@@ -65,6 +65,17 @@ pub struct QueueSettings {
     pub handler: Option<handler::Settings>,
 }
 
+impl QueueSettings {
+    /// How AWS is reached for this queue: its own word first, then the process's.
+    pub fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
+        sqs::Settings {
+            region: self.region.clone().or_else(|| process.region.clone()),
+            endpoint_url: self.endpoint_url.clone().or_else(|| process.endpoint_url.clone()),
+            ..process.clone()
+        }
+    }
+}
+
 impl Default for QueueSettings {
     fn default() -> Self {
         Self {

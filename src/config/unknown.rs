@@ -3,7 +3,7 @@
 use super::{key::Key, problem::Problem, schema::Place, tree::Node};
 
 /// How alike two names must be, from 0 to 1, for one to be offered in place of the other.
-const ALIKE: f64 = 0.7;
+const ALIKE: f64 = 0.6;
 
 /// Takes every unknown key out of the tree and answers the problems.
 pub(super) fn strike(tree: &mut Node, root: &Place<'_>) -> Vec<Problem> {
@@ -58,6 +58,7 @@ mod tests {
         let names = ["concurrency", "prefetch", "timeout", "url"];
         assert_eq!(nearest("concurency", &names), Some("concurrency"));
         assert_eq!(nearest("Time-out", &names), Some("timeout"));
+        assert_eq!(nearest("ulr", &names), Some("url"));
         assert_eq!(nearest("banana", &names), None);
     }
 }

@@ -84,3 +84,50 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Level, enabled, subscriber::with_default};
+
+    use super::*;
+
+    fn filtered(filter: &str) -> Settings {
+        Settings { filter: filter.to_owned(), ..Settings::default() }
+    }
+
+    fn under<T>(filter: &str, ask: impl FnOnce() -> T) -> T {
+        with_default(Registry::default().with(filtered(filter).env_filter().unwrap()), ask)
+    }
+
+    #[test]
+    fn a_bad_filter_is_an_error() {
+        assert!(
+            filtered("info,longshore=loud").check().unwrap_err().to_string().starts_with("not a log filter")
+        );
+        filtered("info,longshore=debug").check().unwrap();
+        filtered("").check().unwrap();
+    }
+
+    #[test]
+    fn by_default_nothing_below_info_costs_more_than_a_comparison() {
+        let hint = Settings::default().env_filter().unwrap().max_level_hint();
+        assert_eq!(hint, Some(tracing::level_filters::LevelFilter::INFO));
+    }
+
+    #[test]
+    fn the_libraries_beneath_are_quiet_even_at_debug() {
+        under("debug", || {
+            assert!(enabled!(target: "longshore::pump", Level::DEBUG));
+            assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
+            assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
+            assert!(!enabled!(target: "hyper_util::client", Level::INFO));
+        });
+    }
+
+    #[test]
+    fn a_library_that_is_named_speaks() {
+        under("info,aws_sdk_sqs=debug", || {
+            assert!(enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
+        });
+    }
+}
