@@ -16,6 +16,7 @@ pub struct ReceiveSettings {
     /// The pause after a receive that came back with fewer messages than asked for; fewer requests for that much latency.
     pub pace: Span,
     /// The most receives under way at once.
+    #[schemars(range(min = 1, max = 32))]
     pub pollers: usize,
 }
 

@@ -1,0 +1,157 @@
+//! `longshore send`: puts messages on a queue.
+
+mod attribute;
+mod batches;
+mod source;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Args;
+
+use self::{attribute::Attribute, batches::Batches, source::Source};
+use super::{
+    failure::{Exit, Failure},
+    options::AwsOptions,
+    output,
+};
+use crate::{
+    config::{self, Purpose, QueueSettings, Settings},
+    duration::Span,
+    message::OutgoingMessage,
+    queue::{Queue, QueueError, Verdict, limits},
+};
+
+/// Sends messages: one, or one per line of a file or of standard input
+#[derive(Args, Debug)]
+pub(super) struct Send {
+    /// The body of the one message
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    message: Option<String>,
+    /// A file with one message per line, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The queue's URL [default: the configured queue]
+    #[arg(long, value_name = "URL")]
+    queue_url: Option<String>,
+    /// Which of several configured queues
+    #[arg(long, value_name = "NAME", conflicts_with = "queue_url")]
+    queue: Option<String>,
+    /// The configuration file [default: longshore.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    aws: AwsOptions,
+    /// A message attribute: name=text, name:Number=1 or name:Binary=base64; may be given ten times
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<Attribute>,
+    /// The FIFO group, or the tenant on a standard queue
+    #[arg(long, value_name = "ID")]
+    group_id: Option<String>,
+    /// The deduplication id of the one message, on a FIFO queue
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    deduplication_id: Option<String>,
+    /// How long the messages stay invisible first, at most 15m
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    delay: Option<Duration>,
+}
+
+impl Send {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Look)?;
+        let queue = self.which_queue(&config.settings)?;
+        let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
+        let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+        runtime.block_on(async { send_all(&*open(&config.settings, &queue).await?, batches).await })
+    }
+
+    /// The queue meant: the one of the URL, the one named, or the only one configured.
+    fn which_queue(&self, settings: &Settings) -> Result<QueueSettings, Failure> {
+        if let Some(url) = &self.queue_url {
+            return Ok(QueueSettings { url: Some(url.clone()), ..QueueSettings::default() });
+        }
+        let names: Vec<&str> = settings.queues.keys().map(String::as_str).collect();
+        let found = match &self.queue {
+            Some(name) => settings.queues.get(name),
+            None => settings.queues.values().next().filter(|_| names.len() == 1),
+        };
+        found.cloned().ok_or_else(|| match names.as_slice() {
+            [] => Failure::new(Exit::Usage, "no queue to send to").hint("give --queue-url"),
+            names => Failure::new(Exit::Usage, "which queue to send to is not clear")
+                .hint(format!("give --queue-url, or --queue with one of: {}", names.join(", "))),
+        })
+    }
+
+    fn message_of(&self, body: String) -> OutgoingMessage {
+        let attributes =
+            self.attributes.iter().map(|Attribute { name, value }| (name.clone(), value.clone()));
+        OutgoingMessage {
+            attributes: attributes.collect(),
+            delay: self.delay,
+            group_id: self.group_id.clone(),
+            deduplication_id: self.deduplication_id.clone(),
+            ..OutgoingMessage::new(body)
+        }
+    }
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let Span(delay) = text.parse().map_err(|error: crate::duration::NotADuration| error.to_string())?;
+    if delay.subsec_nanos() != 0 || delay > limits::DELAY {
+        return Err(format!("not allowed: use whole seconds, at most {}", Span(limits::DELAY)));
+    }
+    Ok(delay)
+}
+
+#[expect(clippy::unused_async, reason = "opening a queue by its name asks SQS for the URL")]
+async fn open(_settings: &Settings, _queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
+    Err(Failure::new(Exit::Internal, "not wired"))
+}
+
+/// Sends batch after batch; prints the ids of what was sent, and reports what was not.
+async fn send_all(
+    queue: &dyn Queue,
+    batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
+) -> Result<(), Failure> {
+    let mut sent = 0_usize;
+    let mut refused = Vec::new();
+    for batch in batches {
+        let answers = queue.send(&batch?).await.map_err(|error| broken_off(sent, &error))?;
+        for answer in answers {
+            let position = sent + refused.len() + 1;
+            match answer {
+                Ok(id) => {
+                    output::print_line(id.as_str())?;
+                    sent += 1;
+                }
+                Err(error) => refused.push(format!("\n  message {position}: {error}")),
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("{} of {} messages were refused:{}", refused.len(), sent + refused.len(), refused.concat());
+    Err(Failure::new(Exit::Internal, message))
+}
+
+fn broken_off(sent: usize, error: &QueueError) -> Failure {
+    let exit = match error.verdict() {
+        Verdict::Wait => Exit::Unavailable,
+        Verdict::GiveUp | Verdict::LeaseLost => Exit::Internal,
+    };
+    Failure::new(exit, format!("broken off after {sent} messages: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_whole_seconds_up_to_fifteen_minutes() {
+        assert_eq!(delay("5s"), Ok(Duration::from_secs(5)));
+        assert!(delay("500ms").is_err() && delay("16m").is_err() && delay("5").is_err());
+    }
+}
