@@ -113,7 +113,9 @@ pub(super) async fn drop_body(mut response: Response) -> Result<(), Outcome> {
 
 /// Tells a handler that was not reached from one that may have run.
 fn meaning(error: &reqwest::Error) -> Outcome {
-    if error.is_connect() {
+    if error.is_connect() && error.is_timeout() {
+        Outcome::Down("no connection to the handler within its connect_timeout".to_owned())
+    } else if error.is_connect() {
         Outcome::Down(format!("no connection to the handler: {}", root_cause(error)))
     } else {
         Outcome::Retry(format!("no complete answer from the handler: {}", root_cause(error)))
