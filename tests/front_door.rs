@@ -228,6 +228,14 @@ mod older {
     }
 
     #[tokio::test]
+    async fn a_query_beyond_64_kib_is_a_414() {
+        let door = Door::open(Answers::Well).await;
+        let request = format!("GET /queue?message={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(65_536));
+        assert!(door.answer_to(&request).await.starts_with("HTTP/1.1 414 "));
+        assert_eq!(door.count(), 0);
+    }
+
+    #[tokio::test]
     async fn a_missing_parameter_is_a_400() {
         let door = Door::open(Answers::Well).await;
         for path in ["/queue", "/queue?message=", "/queue?MESSAGE=x", "/v1/send?message=x"] {
@@ -322,6 +330,18 @@ mod stop {
         assert!(TcpStream::connect(address).await.is_err());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_does_not_hold_up_the_stop() {
+        let stop = Stop::new();
+        let (address, serving) = harness::serve(stop.clone()).await;
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+            .await
+            .unwrap();
+        stop.drain();
+        tokio::time::timeout(Duration::from_secs(6), serving).await.unwrap().unwrap().unwrap();
+    }
+
     #[tokio::test]
     async fn a_halt_does_not_wait_for_a_request_under_way() {
         let stop = Stop::new();
@@ -389,7 +409,11 @@ mod harness {
     };
     use reqwest::{Body, Client, Method, Response, Url};
     use serde_json::Value;
-    use tokio::{net::TcpListener, task::JoinHandle};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        task::JoinHandle,
+    };
 
     /// How the queue answers a send.
     #[derive(Clone, Copy, Debug)]
@@ -508,6 +532,15 @@ mod harness {
         pub(crate) async fn request(&self, method: &str, path: &str) -> Response {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             self.client.request(method, self.url(path)).send().await.unwrap()
+        }
+
+        /// The beginning of the answer to a request written by hand.
+        pub(crate) async fn answer_to(&self, request: &str) -> String {
+            let mut connection = TcpStream::connect(self.address).await.unwrap();
+            connection.write_all(request.as_bytes()).await.unwrap();
+            let mut beginning = [0; 13];
+            connection.read_exact(&mut beginning).await.unwrap();
+            String::from_utf8_lossy(&beginning).into_owned()
         }
 
         /// The messages of the last call of the queue.

@@ -6,9 +6,12 @@ mod well_behaved {
     //! Handlers that answer properly.
 
     use axum::http::StatusCode;
-    use longshore::handler::Outcome;
+    use longshore::{
+        duration::Span,
+        handler::{Outcome, http::Settings},
+    };
 
-    use crate::harness::{Recorder, http, message, outcome_of};
+    use crate::harness::{Recorder, http, http_with, message, outcome_of};
 
     #[tokio::test]
     async fn the_body_is_posted_byte_for_byte() {
@@ -38,6 +41,35 @@ mod well_behaved {
         assert_eq!(request.header("x-amzn-trace-id"), "Root=1-5759e988-bd862e3fe1be46a994272793");
         assert!(request.headers.contains_key("x-longshore-lease-deadline"));
         assert!(!request.headers.contains_key("x-longshore-deadline"));
+    }
+
+    #[tokio::test]
+    async fn a_call_with_a_time_limit_tells_the_handler_its_end() {
+        let recorder = Recorder::answering(StatusCode::OK).await;
+        let settings = Settings::new(recorder.url.parse().unwrap());
+        let http = http_with(Settings { timeout: Some(Span::secs(3600)), ..settings });
+        outcome_of(&http, message("{}")).await;
+        let (request, written_alike) = (recorder.last(), "2018-12-17T21:37:59.250Z".len());
+        assert_eq!(request.header("x-longshore-deadline").len(), written_alike);
+        assert!(request.header("x-longshore-deadline") > request.header("x-longshore-lease-deadline"));
+    }
+
+    #[tokio::test]
+    async fn the_content_type_is_the_configured_one() {
+        let recorder = Recorder::answering(StatusCode::OK).await;
+        let settings = Settings::new(recorder.url.parse().unwrap());
+        let http = http_with(Settings { content_type: "text/plain".to_owned(), ..settings });
+        outcome_of(&http, message("hello")).await;
+        assert_eq!(recorder.last().header("content-type"), "text/plain");
+    }
+
+    #[tokio::test]
+    async fn calls_at_once_do_not_wait_for_each_other() {
+        let recorder = Recorder::answering_together(8).await;
+        let http = http(&recorder.url);
+        let calls = (0..8).map(|_| outcome_of(&http, message("{}")));
+        let outcomes = futures_util::future::join_all(calls).await;
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "{outcomes:?}");
     }
 
     #[tokio::test]
@@ -276,6 +308,25 @@ mod misbehaving {
     }
 
     #[tokio::test]
+    async fn a_kept_connection_that_answers_nonsense_is_not_posted_to_again() {
+        let mut peer = Peer::listen().await;
+        let http = http(&peer.url);
+        let answering = async {
+            let mut connection = peer.accept_one_request().await;
+            connection.answer(OK).await;
+            connection.read_request().await;
+            connection.answer("220 mail.example ESMTP\r\n").await;
+            peer.expect_no_connection().await;
+        };
+        let calling = async {
+            assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
+            let outcome = outcome_of(&http, message("2")).await;
+            assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+        };
+        tokio::join!(calling, answering);
+    }
+
+    #[tokio::test]
     async fn a_post_is_repeated_once_at_most() {
         let mut peer = Peer::listen().await;
         let http = http(&peer.url);
@@ -291,6 +342,23 @@ mod misbehaving {
             assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
             let outcome = outcome_of(&http, message("2")).await;
             assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+        };
+        tokio::join!(calling, answering);
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_is_reset_under_a_post_costs_no_retry() {
+        let mut peer = Peer::listen().await;
+        let http = http(&peer.url);
+        let answering = async {
+            let mut connection = peer.accept_one_request().await;
+            connection.answer(OK).await;
+            connection.reset_at_a_request().await;
+            peer.accept_one_request().await.answer(OK).await;
+        };
+        let calling = async {
+            assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
+            assert_eq!(outcome_of(&http, message("2")).await, Outcome::Done);
         };
         tokio::join!(calling, answering);
     }
@@ -361,9 +429,49 @@ mod misbehaving {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_not_used() {
+    // A process of its own, because the environment belongs to the whole process.
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "well_behaved::the_body_is_posted_byte_for_byte"]);
+    again.env_remove("no_proxy").env_remove("NO_PROXY");
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        again.env(name, "http://127.0.0.1:1/");
+    }
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn every_line_of_the_page_names_a_test_that_exists() {
+    let page = include_str!("../docs/http-handler.md");
+    let sources = [
+        include_str!("http_handler.rs"),
+        include_str!("../src/handler/http/answer.rs"),
+        include_str!("../src/handler/http/headers.rs"),
+        include_str!("../src/handler/http/periodic.rs"),
+        include_str!("../src/handler/http/settings.rs"),
+    ]
+    .concat();
+    let rows: Vec<_> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("test |")).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let test = row.rsplit('`').nth(1).unwrap_or_else(|| panic!("no test: {row}"));
+        assert!(row.ends_with("` |") && sources.contains(&format!("fn {test}(")), "no such test: {test}");
+    }
+}
+
+#[test]
 fn an_https_handler_can_be_made_outside_a_runtime() {
     let settings = longshore::handler::http::Settings::new("https://worker.example/".parse().unwrap());
     assert!(longshore::handler::http::Http::new(settings, "orders").is_ok());
+}
+
+#[test]
+fn a_handler_does_not_show_its_password() {
+    let shown = format!("{:?}", harness::http("http://worker:hunter2@127.0.0.1:8080/"));
+    assert!(shown.contains("127.0.0.1:8080") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
@@ -401,6 +509,7 @@ mod harness {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
+        sync::Barrier,
         time::Instant,
     };
     use tokio_util::sync::CancellationToken;
@@ -486,12 +595,26 @@ mod harness {
             status: StatusCode,
             headers: [(&'static str, &'static str); 1],
         ) -> Self {
+            Self::serve(status, headers, 1).await
+        }
+
+        /// A handler that answers nobody until so many ask at once.
+        pub(crate) async fn answering_together(askers: usize) -> Self {
+            Self::serve(StatusCode::OK, [("x-nothing", "1")], askers).await
+        }
+
+        async fn serve(
+            status: StatusCode,
+            headers: [(&'static str, &'static str); 1],
+            askers: usize,
+        ) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let (url, seen) = (url_of(&listener), Arc::<Mutex<Vec<Seen>>>::default());
-            let memory = seen.clone();
+            let (memory, gate) = (seen.clone(), Arc::new(Barrier::new(askers)));
             let record = move |method: Method, uri: Uri, headers_seen: HeaderMap, body: Bytes| async move {
                 let target = uri.to_string();
                 memory.lock().unwrap().push(Seen { method, target, headers: headers_seen, body });
+                gate.wait().await;
                 (status, headers).into_response()
             };
             let router = Router::new().fallback(record).layer(axum::extract::DefaultBodyLimit::disable());
@@ -561,6 +684,11 @@ mod harness {
 
         pub(crate) async fn answer(&mut self, text: &str) {
             self.0.write_all(text.as_bytes()).await.unwrap();
+        }
+
+        /// Closes with a request unread, which resets the connection.
+        pub(crate) async fn reset_at_a_request(self) {
+            self.0.peek(&mut [0; 1]).await.unwrap();
         }
 
         pub(crate) async fn expect_close(&mut self) {

@@ -1,6 +1,11 @@
 //! The client under the `http` kind: connections, and the one repetition that is safe.
 
-use std::{cell::Cell, error::Error as _, time::Duration};
+use std::{
+    cell::Cell,
+    error::Error,
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use reqwest::{Client, Request, RequestBuilder, Response, header, redirect};
 use rustls::crypto::{CryptoProvider, ring};
@@ -95,7 +100,24 @@ async fn attempt(client: &Client, request: Request) -> (reqwest::Result<Response
 }
 
 fn is_stale(origin: Origin, error: &reqwest::Error, elapsed: Duration) -> bool {
-    origin == Origin::Kept && error.is_request() && !error.is_timeout() && elapsed < STALE_WITHIN
+    origin == Origin::Kept && error.is_request() && causes(error).any(is_close) && elapsed < STALE_WITHIN
+}
+
+/// Whether this is what becomes of a post on a connection that the other side closes.
+fn is_close(cause: &(dyn Error + 'static)) -> bool {
+    let closed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+    let reset = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+        )
+    });
+    closed || reset
+}
+
+/// The errors behind this one, from the outermost to the innermost.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 /// Reads and drops the answer's body, at most [`ANSWER_BYTES`] of it.
@@ -124,9 +146,5 @@ fn meaning(error: &reqwest::Error) -> Outcome {
 
 /// The innermost error's words: the outer ones repeat the address, which may hold a password.
 fn root_cause(error: &reqwest::Error) -> String {
-    let Some(mut cause) = error.source() else { return "the request failed".to_owned() };
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }

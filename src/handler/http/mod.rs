@@ -22,7 +22,7 @@ mod headers;
 mod periodic;
 mod settings;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, header};
@@ -38,11 +38,17 @@ use super::{Context, Handler, Outcome, Placement};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.
-#[derive(Debug)]
 pub struct Http {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
+}
+
+impl fmt::Debug for Http {
+    /// Hides the address's password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Http").field("url", &self.settings.shown_url()).finish_non_exhaustive()
+    }
 }
 
 /// Why a handler of the `http` kind could not be made.

@@ -54,6 +54,13 @@ impl Settings {
         }
     }
 
+    /// The address without the name and password that it may hold, for people and logs.
+    pub fn shown_url(&self) -> String {
+        let mut url = self.url.clone();
+        let hidden = url.set_username("").and_then(|()| url.set_password(None));
+        hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
+    }
+
     /// Finds everything in the values that cannot work; empty when all is well.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -71,7 +78,7 @@ impl Settings {
         let has_host = self.url.host_str().is_some_and(|host| !host.is_empty());
         if !matches!(self.url.scheme(), "http" | "https") || !has_host {
             let allowed = "an http or https url with a host, such as http://127.0.0.1:8080/";
-            problems.push(Problem::new("url", shown(&self.url), allowed));
+            problems.push(Problem::new("url", self.shown_url(), allowed));
         }
     }
 
@@ -101,13 +108,6 @@ impl Settings {
             }
         }
     }
-}
-
-/// The address without the name and password that it may hold.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    let hidden = url.set_username("").and_then(|()| url.set_password(None));
-    hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
 }
 
 /// One value of [`Settings`] that cannot work.
