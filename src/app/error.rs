@@ -37,7 +37,9 @@ pub enum WorkerError {
         source: QueueError,
     },
     /// The admin server could not listen.
-    #[error("cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen")]
+    #[error(
+        "cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen"
+    )]
     Admin {
         /// Where it was to listen.
         address: SocketAddr,

@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     queue::{
         Description, Queue, QueueError, Verdict, limits,
-        sqs::{Sizes, SqsQueue},
+        sqs::{self, Sizes, SqsQueue},
     },
 };
 
@@ -29,12 +29,15 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     let failed = |source| WorkerError::Queue { queue: consumer.name.to_string(), source };
     let queue = match &consumer.source {
         Source::Open(queue) => queue.clone(),
-        Source::Sqs { .. } => open_sqs(consumer).await?,
+        Source::Sqs { address, settings } => open_sqs(consumer, address, settings).await?,
     };
     let description = match patiently(|| queue.describe()).await {
         Ok(description) => description,
         Err(error) if is_only_forbidden(&error) => {
-            tracing::warn!(queue = &*consumer.name, "not allowed to ask for the queue's attributes, hint: grant sqs:GetQueueAttributes");
+            tracing::warn!(
+                queue = &*consumer.name,
+                "not allowed to ask for the queue's attributes, hint: grant sqs:GetQueueAttributes"
+            );
             Description { fifo: consumer.name.ends_with(".fifo"), ..Description::default() }
         }
         Err(error) => return Err(failed(error)),
@@ -43,13 +46,17 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     Ok(Opened { queue, batch: batch_of(&description) })
 }
 
-async fn open_sqs(consumer: &Consumer) -> Result<Arc<dyn Queue>, WorkerError> {
-    let Source::Sqs { address: text, settings } = &consumer.source else {
-        unreachable!("only an SQS source is opened")
-    };
+async fn open_sqs(
+    consumer: &Consumer,
+    text: &str,
+    settings: &sqs::Settings,
+) -> Result<Arc<dyn Queue>, WorkerError> {
     let name = consumer.name.to_string();
-    let address = address(text)
-        .map_err(|source| WorkerError::Address { queue: name.clone(), url: text.clone(), source })?;
+    let address = address(text).map_err(|source| WorkerError::Address {
+        queue: name.clone(),
+        url: text.clone(),
+        source,
+    })?;
     let receive = consumer.options.receive;
     let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
     let queue = patiently(|| SqsQueue::open(settings, &address, sizes)).await;
@@ -85,16 +92,15 @@ fn batch_of(description: &Description) -> usize {
 
 fn advise(consumer: &Consumer, description: &Description) {
     let queue = &*consumer.name;
-    match &description.redrive {
-        Some(redrive) => {
-            let (dlq, max_receive_count) = (&redrive.dead_letter_arn, redrive.max_receive_count.get());
-            tracing::info!(queue, arn = description.arn, dlq, max_receive_count, "queue opened");
-        }
-        None => tracing::warn!(
+    if let Some(redrive) = &description.redrive {
+        let (dlq, max_receive_count) = (&redrive.dead_letter_arn, redrive.max_receive_count.get());
+        tracing::info!(queue, arn = description.arn, dlq, max_receive_count, "queue opened");
+    } else {
+        tracing::warn!(
             queue,
             arn = description.arn,
             "queue opened, and it has no redrive policy: failing messages come back until their retention ends"
-        ),
+        );
     }
     if consumer.options.visibility < Duration::from_secs(2) {
         tracing::warn!(queue, "a visibility below 2 s leaves no time to extend it");

@@ -25,8 +25,9 @@ impl PumpRuntime {
         thread::Builder::new().name("longshore-pump".to_owned()).spawn(move || {
             runtime.block_on(until.cancelled());
             drop(runtime);
-            // Nobody may be waiting for it any more.
-            drop(sender.send(()));
+            if sender.send(()).is_err() {
+                tracing::debug!("the pump thread ended with nobody waiting for it");
+            }
         })?;
         Ok(Self { handle, end, ended })
     }

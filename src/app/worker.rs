@@ -114,7 +114,8 @@ impl Worker {
         let (tasks, faults) = Tasks::on(runtime.clone());
         let pumps = self.pumps(&opened, &stop, &caller, &runtime);
         let admin = listener.map(|listener| Admin::start(listener, report.with_pumps(&pumps, &stop), &tasks));
-        let stages = pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(&tasks, opened.batch)).collect();
+        let stages =
+            pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(&tasks, opened.batch)).collect();
         let ended = until_drained(stages, drain_limit, &stop, faults).await;
         if let Some(admin) = admin {
             admin.end().await;
