@@ -54,7 +54,7 @@ async fn open_sqs(
     let name = consumer.name.to_string();
     let address = address(text).map_err(|source| WorkerError::Address {
         queue: name.clone(),
-        url: text.clone(),
+        url: text.to_owned(),
         source,
     })?;
     let receive = consumer.options.receive;
