@@ -101,6 +101,13 @@ impl Worker {
         ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
     }
 
+    /// The same with everything on the current runtime, for tests that pause its clock.
+    ///
+    /// A handler that blocks then delays the leases of all the others.
+    pub async fn run_here(self, stop: Stop) -> Result<Drained, WorkerError> {
+        self.work(stop, Handle::current(), Handle::current()).await
+    }
+
     async fn work(self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         if self.consumers.is_empty() {
             return Err(WorkerError::NoQueue);
