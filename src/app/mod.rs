@@ -27,5 +27,6 @@ pub use self::{
     drain::Drained,
     error::WorkerError,
     from_settings::{options, worker},
+    open::open_queue,
     worker::Worker,
 };

@@ -51,16 +51,31 @@ async fn open_sqs(
     text: &str,
     settings: &sqs::Settings,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
-    let name = consumer.name.to_string();
-    let address = address(text).map_err(|source| WorkerError::Address {
-        queue: name.clone(),
-        url: text.to_owned(),
-        source,
-    })?;
     let receive = consumer.options.receive;
     let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    let queue = patiently(|| SqsQueue::open(settings, &address, sizes)).await;
-    Ok(Arc::new(queue.map_err(|source| WorkerError::Queue { queue: name, source })?))
+    open_address(&consumer.name, text, settings, sizes).await
+}
+
+/// Opens a queue of SQS by its URL or its name, for other purposes than consuming it.
+pub async fn open_queue(address: &str, settings: &sqs::Settings) -> Result<Arc<dyn Queue>, WorkerError> {
+    open_address(address, address, settings, Sizes::default()).await
+}
+
+async fn open_address(
+    name: &str,
+    text: &str,
+    settings: &sqs::Settings,
+    sizes: Sizes,
+) -> Result<Arc<dyn Queue>, WorkerError> {
+    let queue = name.to_owned();
+    let address = match address(text) {
+        Ok(address) => address,
+        Err(source) => return Err(WorkerError::Address { queue, url: text.to_owned(), source }),
+    };
+    match patiently(|| SqsQueue::open(settings, &address, sizes)).await {
+        Ok(open) => Ok(Arc::new(open)),
+        Err(source) => Err(WorkerError::Queue { queue, source }),
+    }
 }
 
 /// Tries again what may pass, a few times.
