@@ -1,1 +1,3 @@
 //! Everything on one machine with no account: an SQS server, the front door, sample traffic.
+
+pub mod sqs_server;
