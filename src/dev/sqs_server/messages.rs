@@ -7,10 +7,9 @@ use serde::{Serialize, Serializer};
 use super::{
     attribute::{Choice, WireAttribute},
     call::Answer,
-    digest,
     xml::Xml,
 };
-use crate::queue::memory::Received;
+use crate::queue::{md5, memory::Received};
 
 /// What a receive answers.
 #[derive(Debug)]
@@ -48,7 +47,8 @@ impl Messages {
             system
                 .extend(received.system_attributes().into_iter().filter(|(name, _)| self.system.takes(name)));
         }
-        let attributes = content.attributes.iter().filter(|(name, _)| self.attributes.takes(name));
+        let attributes = content.attributes.iter().map(|(name, value)| (name.as_str(), value));
+        let attributes = attributes.filter(|(name, _)| self.attributes.takes(name));
         WireMessage {
             message_id: content.id.as_str(),
             receipt_handle: received.receipt.as_str(),
@@ -56,8 +56,8 @@ impl Messages {
             body: &content.body,
             attributes: system,
             // Over what is handed out alone: the SDKs check it against that.
-            md5_of_attributes: digest::of_attributes(attributes.clone()),
-            message_attributes: attributes.map(|(name, value)| (name.as_str(), value.into())).collect(),
+            md5_of_attributes: md5::of_attributes(attributes.clone()),
+            message_attributes: attributes.map(|(name, value)| (name, value.into())).collect(),
         }
     }
 }

@@ -9,7 +9,6 @@ mod attribute;
 mod batch;
 mod body;
 mod call;
-mod digest;
 mod form;
 mod messages;
 mod page;

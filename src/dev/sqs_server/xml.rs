@@ -77,13 +77,13 @@ mod tests {
         loop {
             match reader.read_event().unwrap() {
                 Event::Text(part) => text.push_str(&part.xml_content(XmlVersion::Explicit1_0)),
-                Event::GeneralRef(reference) => match reference.resolve_char_ref().unwrap() {
-                    Some(character) => text.push(character),
-                    None => {
-                        let name: &str = &reference;
-                        text.push_str(resolve_predefined_entity(name).unwrap());
+                Event::GeneralRef(reference) => {
+                    let character = reference.resolve_char_ref().unwrap();
+                    text.extend(character);
+                    if character.is_none() {
+                        text.push_str(resolve_predefined_entity(&reference).unwrap());
                     }
-                },
+                }
                 Event::Eof => return text,
                 _ => {}
             }

@@ -100,13 +100,13 @@ pub(super) struct ListMessageMoveTasks {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Moves {
-    results: Vec<Move>,
+    results: Vec<Listed>,
 }
 
 /// A move as it is listed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Move {
+struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     task_handle: Option<String>,
     status: &'static str,
@@ -124,7 +124,7 @@ struct Move {
     started_timestamp: u128,
 }
 
-impl From<MoveTask> for Move {
+impl From<MoveTask> for Listed {
     fn from(task: MoveTask) -> Self {
         let is_running = task.status == MoveStatus::Running;
         Self {
@@ -141,7 +141,7 @@ impl From<MoveTask> for Move {
     }
 }
 
-impl Move {
+impl Listed {
     fn xml(&self, xml: &mut Xml) {
         let rate = self.rate.map(|rate| rate.to_string());
         xml.optional("TaskHandle", self.task_handle.as_deref());
@@ -175,6 +175,6 @@ impl Action for ListMessageMoveTasks {
             Fault::invalid_parameter("MaxResults", max, "Must be between 1 and 10, if provided.")
         })?;
         let tasks = call.account.move_tasks(&source_arn, max)?;
-        Ok(Moves { results: tasks.into_iter().map(Move::from).collect() })
+        Ok(Moves { results: tasks.into_iter().map(Listed::from).collect() })
     }
 }

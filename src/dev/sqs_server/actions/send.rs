@@ -172,9 +172,7 @@ impl Entry for Outgoing {
 
 impl Outgoing {
     fn size_bytes(&self) -> usize {
-        let Ok(message) = &self.message else { return 0 };
-        let attributes = message.attributes.iter();
-        message.body.len() + attributes.map(|(name, value)| name.len() + value.size_bytes()).sum::<usize>()
+        self.message.as_ref().map_or(0, memory::message_bytes)
     }
 }
 
