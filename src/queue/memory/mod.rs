@@ -42,3 +42,6 @@ pub use self::{
     validate::{batch_bytes, batch_ids, message_bytes, seconds},
     wait::Receiving,
 };
+
+#[cfg(test)]
+mod tests;
