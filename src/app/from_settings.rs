@@ -5,7 +5,7 @@ use url::Url;
 use super::{Consumer, Worker, WorkerError};
 use crate::{
     config::{QueueSettings, Settings},
-    handler::{self, http::Http},
+    handler::{self, Handler, http::Http},
     pump::Options,
     queue::sqs,
 };
@@ -27,13 +27,28 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
-    let address = queue.url.clone().or_else(|| queue.name.clone()).unwrap_or_default();
-    let queue_name = address.rsplit('/').next().unwrap_or_default().to_owned();
     let handler = match handler {
-        handler::Settings::Http(http) => Http::new(http.clone(), queue_name)
+        handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
             .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?,
     };
-    Ok(Consumer::new(address, handler).named(name).aws(queue.reach(aws)).options(options(queue)))
+    Ok(consumer_of(name, queue, aws, handler))
+}
+
+/// The consumer of a queue by its settings, with a handler of one's own.
+pub fn consumer_of(
+    name: &str,
+    queue: &QueueSettings,
+    aws: &sqs::Settings,
+    handler: impl Handler,
+) -> Consumer {
+    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
+    Consumer::new(address, handler).named(name).aws(queue.reach(aws)).options(options(queue))
+}
+
+/// What SQS calls the queue: its name, or the last part of its URL.
+pub fn name_in_sqs(queue: &QueueSettings) -> &str {
+    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
+    address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// How a queue is worked by these settings.

@@ -26,7 +26,7 @@ pub use self::{
     consumer::Consumer,
     drain::Drained,
     error::WorkerError,
-    from_settings::{options, worker},
+    from_settings::{consumer_of, name_in_sqs, options, worker},
     open::open_queue,
     worker::Worker,
 };

@@ -85,7 +85,11 @@ impl Worker {
     ///
     /// Handlers run on the runtime that this is called on, everything else on a thread of the worker's own.
     pub async fn run(self) -> Result<Drained, WorkerError> {
-        let stop = Stop::new();
+        self.run_with(Stop::new()).await
+    }
+
+    /// The same, and the stop may be asked for by the program too.
+    pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
         let signals = tasks::detach(Signals::listen()?.obey(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();

@@ -1,14 +1,19 @@
 //! `longshore dev`: everything on one machine with no account.
 
+mod ground;
+mod play;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
+use self::ground::Ground;
 use super::{
     failure::{Exit, Failure},
     options::Options,
+    working,
 };
-use crate::config::{self, Config, Purpose};
+use crate::config::{self, Purpose, Settings};
 
 /// The queue that `dev` works on when it is told of no other.
 const QUEUE: &str = "longshore-dev-queue";
@@ -32,13 +37,23 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
-        let config = config::load(&sources, Purpose::Look)?;
-        config.settings.log.init().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        self.serve(&config)
+        let mut settings = config::load(&sources, Purpose::Look)?.settings;
+        settings.log.init()?;
+        if self.demo {
+            play::prepare(&mut settings);
+        }
+        working::large_runtime()?.block_on(self.serve(settings))
     }
 
-    fn serve(&self, _config: &Config) -> Result<(), Failure> {
-        let Self { demo, sqs_listen, api_listen, .. } = self;
-        Err(Failure::new(Exit::Internal, format!("not wired: {demo} {sqs_listen} {api_listen}")))
+    async fn serve(&self, settings: Settings) -> Result<(), Failure> {
+        let ground = Ground::open(settings, self.sqs_listen, self.api_listen).await?;
+        let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
+        ground.close().await;
+        ended
     }
+}
+
+/// A failure of a part that `dev` brings itself.
+fn own_fault(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Internal, error.to_string())
 }
