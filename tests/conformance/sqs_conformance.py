@@ -765,12 +765,16 @@ def a_fifo_queue_wants_a_group_and_a_deduplication_id(world):
 
 
 @fact
-def a_fifo_queue_refuses_the_batch_for_one_entry_without_a_group(world):
+def a_fifo_queue_refuses_the_batch_for_one_entry_without_its_ids(world):
     url = world.queue(fifo=True, ContentBasedDeduplication="true")
     entries = [{"Id": "a", "MessageBody": "x", "MessageGroupId": "g"}, {"Id": "b", "MessageBody": "y"}]
     call = lambda: world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
     refused(call, "InvalidParameterValue", says="The request must contain the parameter MessageGroupId.")
     same("none of it was sent", world.counts(url), [0, 0, 0])
+    url = world.queue(fifo=True)
+    entries = [{"Id": "a", "MessageBody": "x", "MessageGroupId": "g"}]
+    call = lambda: world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    refused(call, "InvalidParameterValue", says="MessageDeduplicationId provided explicitly")
 
 
 @fact

@@ -24,6 +24,8 @@ pub(super) struct Form(Branch);
 
 type Branch = BTreeMap<String, Node>;
 
+static EMPTY: Branch = Branch::new();
+
 #[derive(Debug, PartialEq, Eq)]
 enum Node {
     Leaf(String),
@@ -95,6 +97,8 @@ impl Node {
     fn branch(&self) -> Result<&Branch, Error> {
         match self {
             Self::Branch(branch) => Ok(branch),
+            // An empty list, as clients of the query protocol write it.
+            Self::Leaf(value) if value.is_empty() => Ok(&EMPTY),
             Self::Leaf(_) => Err(Error::custom("a list or a structure was expected")),
         }
     }
@@ -208,6 +212,12 @@ mod tests {
             }]),
         };
         assert_eq!(request, Ok(expected));
+    }
+
+    #[test]
+    fn a_list_or_a_map_that_is_empty_is_written_as_an_empty_value() {
+        let empty = Request { names: Some(Vec::new()), tags: Some(BTreeMap::new()), ..Request::default() };
+        assert_eq!(decode("Name=&Tag="), Ok(empty));
     }
 
     #[test]

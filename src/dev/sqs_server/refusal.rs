@@ -53,6 +53,16 @@ const MODEL: &str = "com.amazonaws.sqs#";
 const FRAMEWORK: &str = "com.amazon.coral.service#";
 
 impl Refusal {
+    /// A value that SQS does not take, in these words.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Fault::new(Code::InvalidParameterValue, message).into()
+    }
+
+    /// A queue that is not there.
+    pub(super) fn no_queue() -> Self {
+        Fault::new(Code::QueueDoesNotExist, "The specified queue does not exist.").into()
+    }
+
     /// The JSON protocol's `__type`.
     pub(super) fn json_type(&self) -> String {
         let (namespace, shape) = match self {
