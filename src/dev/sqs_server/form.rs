@@ -171,6 +171,7 @@ impl<'de> Deserializer<'de> for &'de Node {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -224,6 +225,15 @@ mod tests {
     fn what_does_not_fit_the_type_is_refused() {
         for encoded in ["Delay=soon", "Name=x", "Name.a=x", "Body.1=x", "Tag.1.Key=k", "RequestEntry.1=x"] {
             assert!(decode(encoded).is_err(), "{encoded}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_parameters_bring_the_decoding_down(encoded in "([A-Z][a-z]{3,6}|[.=&%0-9]){0,40}|.*") {
+            let mut form = Form::default();
+            form.read(encoded.as_bytes());
+            drop(form.decode::<Request>());
         }
     }
 

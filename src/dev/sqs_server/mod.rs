@@ -82,7 +82,10 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     let protocol = Protocol::of(request.headers());
     match server.handle(protocol, &request_id, request).await {
         Ok(body) => reply::success(protocol, &request_id, body),
-        Err(refusal) => reply::failure(protocol, &request_id, &refusal),
+        Err(refusal) => {
+            tracing::debug!(code = refusal.code(), request_id, "request refused");
+            reply::failure(protocol, &request_id, &refusal)
+        }
     }
 }
 

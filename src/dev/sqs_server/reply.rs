@@ -59,7 +59,7 @@ fn response(protocol: Protocol, request_id: &str, status: StatusCode, body: Vec<
 }
 
 fn json_error(refusal: &Refusal) -> Vec<u8> {
-    let error = JsonError { shape: refusal.json_type(), message: refusal.message() };
+    let error = JsonError { shape: refusal.json_type(), message: refusal.to_string() };
     serde_json::to_vec(&error).unwrap_or_default()
 }
 
