@@ -151,12 +151,8 @@ pub(crate) struct RawAnswer {
 }
 
 /// Sends a request made by hand over a connection of its own; reads the answer to its end.
-pub(crate) async fn exchange(address: SocketAddr, start: &str, headers: &str, body: &str) -> RawAnswer {
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> RawAnswer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "{start} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -165,14 +161,20 @@ pub(crate) async fn exchange(address: SocketAddr, start: &str, headers: &str, bo
     RawAnswer { status, head: head.to_lowercase(), body: body.to_owned() }
 }
 
+async fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> RawAnswer {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}");
+    exchange(address, &format!("{head}Connection: close\r\n\r\n{body}")).await
+}
+
 /// A request of the query protocol in a form.
 pub(crate) async fn post_form(address: SocketAddr, path: &str, form: &str) -> RawAnswer {
     let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
-    exchange(address, &format!("POST {path}"), headers, form).await
+    post(address, path, headers, form).await
 }
 
 /// A request of the JSON protocol.
 pub(crate) async fn post_json(address: SocketAddr, action: &str, body: &str) -> RawAnswer {
     let headers = format!("Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.{action}\r\n");
-    exchange(address, "POST /", &headers, body).await
+    post(address, "/", &headers, body).await
 }

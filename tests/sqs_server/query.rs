@@ -13,13 +13,8 @@ async fn a_form_sends_and_a_url_receives() {
     assert_eq!(sent.status, 200);
     assert!(sent.head.contains("content-type: text/xml"), "{sent:?}");
     assert!(sent.body.contains(&format!("<SendMessageResponse {NAMESPACE}><SendMessageResult>")), "{sent:?}");
-    let received = exchange(
-        served.address,
-        "GET /000000000000/orders?Action=ReceiveMessage&AttributeName.1=All",
-        "",
-        "",
-    )
-    .await;
+    let target = "/000000000000/orders?Action=ReceiveMessage&AttributeName.1=All";
+    let received = exchange(served.address, &format!("GET {target} HTTP/1.0\r\n\r\n")).await;
     assert!(received.body.contains("<Body>a&amp;b&lt;c&gt; &#13;\né</Body>"), "{received:?}");
     assert!(
         received.body.contains("<Attribute><Name>ApproximateReceiveCount</Name><Value>1</Value></Attribute>")
@@ -115,4 +110,15 @@ async fn refusals_are_error_responses() {
         assert!(answer.body.contains(&error), "{answer:?}");
         assert!(answer.body.contains(&format!("<Message>{message}</Message>")), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_queues_url_has_the_host_that_its_client_used() {
+    let served = Served::start().await;
+    let get = "GET /?Action=CreateQueue&QueueName=orders HTTP/1.0\r\n";
+    let named = exchange(served.address, &format!("{get}Host: sqs.local:99\r\n\r\n")).await;
+    assert!(named.body.contains("<QueueUrl>http://sqs.local:99/000000000000/orders</QueueUrl>"), "{named:?}");
+    let bare = exchange(served.address, &format!("{get}\r\n")).await;
+    let url = format!("<QueueUrl>http://{}/000000000000/orders</QueueUrl>", served.address);
+    assert!(bare.body.contains(&url), "{bare:?}");
 }

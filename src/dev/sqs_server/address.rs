@@ -1,7 +1,7 @@
 //! Queue URLs: how they are read, and how they are written.
 
 use super::refusal::Refusal;
-use crate::queue::memory::{Account, Code, Fault};
+use crate::queue::memory::Account;
 
 /// The host and port that a client reached the server by; part of every URL it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) fn queue_name(account: &Account, address: &str) -> Result<String, Ref
     match segments[..] {
         [name] => Ok(name.to_owned()),
         [account_id, name] if account_id == account.identity().account_id => Ok(name.to_owned()),
-        [_, _] => Err(Fault::new(Code::QueueDoesNotExist, "The specified queue does not exist.").into()),
+        [_, _] => Err(Refusal::no_queue()),
         _ => Err(Refusal::Address(address.to_owned())),
     }
 }

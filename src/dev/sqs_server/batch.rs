@@ -88,7 +88,7 @@ impl Failed {
         Self {
             id,
             code: refusal.code(),
-            message: refusal.message(),
+            message: refusal.to_string(),
             sender_fault: refusal.blame() == Blame::Sender,
         }
     }

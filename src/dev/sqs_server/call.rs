@@ -1,107 +1,19 @@
-//! One request on its way through the server, whichever protocol it speaks.
+//! One request while its action runs, and what an action is.
 
 use std::future::Future;
 
-use axum::http::{HeaderMap, header};
-use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     address::{self, Authority},
-    form::Form,
+    asked::{Parameters, Protocol},
     refusal::Refusal,
     xml::Xml,
 };
 use crate::{
-    queue::memory::{Account, Fault},
+    queue::memory::{Account, Code, Fault},
     stop::Stop,
 };
-
-/// The two protocols of SQS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// AWS JSON 1.0: the action in `X-Amz-Target`, the parameters in a JSON body.
-    Json,
-    /// The query protocol: everything in a form or in the URL, the answers in XML.
-    Query,
-}
-
-/// The header that names the JSON protocol's action.
-const TARGET: &str = "x-amz-target";
-
-impl Protocol {
-    /// The protocol that a request's headers speak.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = content_type.is_some_and(|value| value.starts_with("application/x-amz-json"));
-        if is_json || headers.contains_key(TARGET) { Self::Json } else { Self::Query }
-    }
-}
-
-/// What a request asks for.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The action's name.
-    pub(super) action: String,
-    /// Its parameters, not yet typed.
-    pub(super) parameters: Parameters,
-}
-
-/// The parameters of a request, as its protocol carries them.
-#[derive(Debug)]
-pub(super) enum Parameters {
-    /// A JSON object.
-    Json(Bytes),
-    /// The parameters of a form and of the URL.
-    Form(Form),
-}
-
-impl Asked {
-    /// Finds out what a request asks for.
-    pub(super) fn read(
-        protocol: Protocol,
-        headers: &HeaderMap,
-        query: &str,
-        body: Bytes,
-    ) -> Result<Self, Refusal> {
-        match protocol {
-            Protocol::Json => {
-                let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
-                let action = target.and_then(|target| target.strip_prefix("AmazonSQS."));
-                let action = action.ok_or(Refusal::NoAction)?.to_owned();
-                Ok(Self { action, parameters: Parameters::Json(body) })
-            }
-            Protocol::Query => {
-                let mut form = Form::default();
-                form.read(query.as_bytes());
-                form.read(&body);
-                let action = form.get("Action").ok_or(Refusal::NoAction)?.to_owned();
-                Ok(Self { action, parameters: Parameters::Form(form) })
-            }
-        }
-    }
-}
-
-impl Parameters {
-    fn decode<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        match self {
-            Self::Json(body) if body.is_empty() => decode_json(b"{}"),
-            Self::Json(body) => decode_json(body),
-            Self::Form(form) => form
-                .decode()
-                .map_err(|error| invalid(&format!("A parameter of the request is malformed: {error}."))),
-        }
-    }
-}
-
-fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(error.to_string()))
-}
-
-/// `InvalidParameterValue` in these words.
-pub(super) fn invalid(message: &str) -> Refusal {
-    Fault::new(crate::queue::memory::Code::InvalidParameterValue, message).into()
-}
 
 /// What an action may know of the request that asks for it.
 #[derive(Debug)]
@@ -140,9 +52,8 @@ impl Call<'_> {
         let action: A = parameters.decode()?;
         let answer = action.run(self).await?;
         match self.protocol {
-            Protocol::Json => serde_json::to_vec(&answer).map_err(|error| {
-                Fault::new(crate::queue::memory::Code::InternalError, error.to_string()).into()
-            }),
+            Protocol::Json => serde_json::to_vec(&answer)
+                .map_err(|error| Fault::new(Code::InternalError, error.to_string()).into()),
             Protocol::Query => Ok(self.document(A::NAME, &answer).into_bytes()),
         }
     }

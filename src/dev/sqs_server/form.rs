@@ -24,6 +24,8 @@ pub(super) struct Form(Branch);
 
 type Branch = BTreeMap<String, Node>;
 
+static EMPTY: Branch = Branch::new();
+
 #[derive(Debug, PartialEq, Eq)]
 enum Node {
     Leaf(String),
@@ -95,6 +97,8 @@ impl Node {
     fn branch(&self) -> Result<&Branch, Error> {
         match self {
             Self::Branch(branch) => Ok(branch),
+            // An empty list, as clients of the query protocol write it.
+            Self::Leaf(value) if value.is_empty() => Ok(&EMPTY),
             Self::Leaf(_) => Err(Error::custom("a list or a structure was expected")),
         }
     }
@@ -167,6 +171,7 @@ impl<'de> Deserializer<'de> for &'de Node {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -211,9 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_or_a_map_that_is_empty_is_written_as_an_empty_value() {
+        let empty = Request { names: Some(Vec::new()), tags: Some(BTreeMap::new()), ..Request::default() };
+        assert_eq!(decode("Name=&Tag="), Ok(empty));
+    }
+
+    #[test]
     fn what_does_not_fit_the_type_is_refused() {
         for encoded in ["Delay=soon", "Name=x", "Name.a=x", "Body.1=x", "Tag.1.Key=k", "RequestEntry.1=x"] {
             assert!(decode(encoded).is_err(), "{encoded}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_parameters_bring_the_decoding_down(encoded in "([A-Z][a-z]{3,6}|[.=&%0-9]){0,40}|.*") {
+            let mut form = Form::default();
+            form.read(encoded.as_bytes());
+            drop(form.decode::<Request>());
         }
     }
 

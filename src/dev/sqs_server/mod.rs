@@ -1,10 +1,12 @@
 //! An SQS server over an account in memory: both protocols of SQS, on loopback, without credentials.
 //!
-//! A request is read ([`call`]) into an action (`actions`), which is run against the account and answered in the
-//! protocol it came in. Signatures are not looked at: any credentials do, and so do none.
+//! A request is read (`asked`), decoded into one of the `actions`, run against the account and answered (`reply`)
+//! in the protocol it came in. Clients need its address as their endpoint and nothing else: signatures are not
+//! looked at, so any credentials do; the region and the host in a queue's URL may be any.
 
 mod actions;
 mod address;
+mod asked;
 mod attribute;
 mod batch;
 mod body;
@@ -29,7 +31,8 @@ use tokio::net::TcpListener;
 
 use self::{
     address::Authority,
-    call::{Asked, Call, Protocol},
+    asked::{Asked, Protocol},
+    call::Call,
     refusal::Refusal,
 };
 use crate::{queue::memory::Account, stop::Stop};
@@ -79,7 +82,10 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     let protocol = Protocol::of(request.headers());
     match server.handle(protocol, &request_id, request).await {
         Ok(body) => reply::success(protocol, &request_id, body),
-        Err(refusal) => reply::failure(protocol, &request_id, &refusal),
+        Err(refusal) => {
+            tracing::debug!(code = refusal.code(), request_id, "request refused");
+            reply::failure(protocol, &request_id, &refusal)
+        }
     }
 }
 

@@ -4,26 +4,26 @@ use axum::http::StatusCode;
 
 use crate::queue::memory::{Code, Fault};
 
-/// A request that is refused, by the account or before the account is asked.
+/// A request that is refused, by the account or before the account is asked; displayed in SQS's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// The account refuses.
-    #[error(transparent)]
+    #[error("{}", .0.message)]
     Fault(#[from] Fault),
-    /// There is no such action, or the server leaves it out.
-    #[error("the action {0} is not valid for this endpoint")]
+    /// There is no such action.
+    #[error("The action {0} is not valid for this endpoint.")]
     UnknownAction(String),
     /// The request names no action at all.
-    #[error("the request names no action")]
+    #[error("The request must contain the parameter Action.")]
     NoAction,
     /// The queue's URL is not one.
-    #[error("the address {0} is not valid for this endpoint")]
+    #[error("The address {0} is not valid for this endpoint.")]
     Address(String),
     /// The body is not what the protocol says.
     #[error("{0}")]
     Malformed(String),
     /// The body is larger than any request of SQS.
-    #[error("the request is larger than {limit} bytes")]
+    #[error("The request must not be larger than {limit} bytes.")]
     TooLarge {
         /// The largest body that is read.
         limit: usize,
@@ -53,6 +53,16 @@ const MODEL: &str = "com.amazonaws.sqs#";
 const FRAMEWORK: &str = "com.amazon.coral.service#";
 
 impl Refusal {
+    /// A value that SQS does not take, in these words.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Fault::new(Code::InvalidParameterValue, message).into()
+    }
+
+    /// A queue that is not there.
+    pub(super) fn no_queue() -> Self {
+        Fault::new(Code::QueueDoesNotExist, "The specified queue does not exist.").into()
+    }
+
     /// The JSON protocol's `__type`.
     pub(super) fn json_type(&self) -> String {
         let (namespace, shape) = match self {
@@ -92,25 +102,13 @@ impl Refusal {
         if self.status().is_server_error() { Blame::Receiver } else { Blame::Sender }
     }
 
-    /// The words of the JSON protocol, and of batch entries.
-    pub(super) fn message(&self) -> String {
-        match self {
-            Self::Fault(fault) => fault.message.clone(),
-            Self::UnknownAction(action) => format!("The action {action} is not valid for this endpoint."),
-            Self::NoAction => "The request must contain the parameter Action.".to_owned(),
-            Self::Address(address) => format!("The address {address} is not valid for this endpoint."),
-            Self::Malformed(why) => why.clone(),
-            Self::TooLarge { limit } => format!("The request must not be larger than {limit} bytes."),
-        }
-    }
-
     /// The words of the query protocol, which differ in one recorded case.
     pub(super) fn query_message(&self) -> String {
         match self {
             Self::Fault(Fault { code: Code::QueueDoesNotExist, .. }) => {
                 "The specified queue does not exist for this wsdl version.".to_owned()
             }
-            _ => self.message(),
+            _ => self.to_string(),
         }
     }
 }
@@ -193,7 +191,7 @@ mod tests {
     #[test]
     fn the_query_protocol_has_its_own_words_for_a_missing_queue() {
         let refusal = refused(Code::QueueDoesNotExist);
-        assert_eq!(refusal.message(), "why");
+        assert_eq!(refusal.to_string(), "why");
         assert!(refusal.query_message().ends_with("for this wsdl version."));
     }
 }

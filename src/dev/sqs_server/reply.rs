@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{call::Protocol, refusal::Refusal, xml::Xml};
+use super::{asked::Protocol, refusal::Refusal, xml::Xml};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -59,7 +59,7 @@ fn response(protocol: Protocol, request_id: &str, status: StatusCode, body: Vec<
 }
 
 fn json_error(refusal: &Refusal) -> Vec<u8> {
-    let error = JsonError { shape: refusal.json_type(), message: refusal.message() };
+    let error = JsonError { shape: refusal.json_type(), message: refusal.to_string() };
     serde_json::to_vec(&error).unwrap_or_default()
 }
 
@@ -79,18 +79,13 @@ fn xml_error(request_id: &str, refusal: &Refusal) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::memory::{Code, Fault};
-
-    fn no_queue() -> Refusal {
-        Fault::new(Code::QueueDoesNotExist, "The specified queue does not exist.").into()
-    }
 
     #[test]
     fn an_error_in_json_names_its_shape_and_carries_the_older_code() {
-        let response = failure(Protocol::Json, "id", &no_queue());
+        let response = failure(Protocol::Json, "id", &Refusal::no_queue());
         assert_eq!(response.headers()[QUERY_ERROR], "AWS.SimpleQueueService.NonExistentQueue;Sender");
         assert_eq!(response.headers()[REQUEST_ID], "id");
-        let body = json_error(&no_queue());
+        let body = json_error(&Refusal::no_queue());
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#
@@ -99,9 +94,9 @@ mod tests {
 
     #[test]
     fn an_error_in_xml_is_an_error_response() {
-        assert_eq!(failure(Protocol::Query, "id", &no_queue()).status(), StatusCode::BAD_REQUEST);
+        assert_eq!(failure(Protocol::Query, "id", &Refusal::no_queue()).status(), StatusCode::BAD_REQUEST);
         assert_eq!(
-            String::from_utf8(xml_error("id", &no_queue())).unwrap(),
+            String::from_utf8(xml_error("id", &Refusal::no_queue())).unwrap(),
             "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><Error>\
              <Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code>\
              <Message>The specified queue does not exist for this wsdl version.</Message><Detail></Detail></Error>\

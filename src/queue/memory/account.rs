@@ -11,46 +11,15 @@ use super::{
     clock::{Clock, Now},
     content::{Receive, Sent},
     fault::Fault,
+    identity::{Identity, Limits},
     move_task::{MoveTask, StartMove},
     store::Store,
     wait::Receiving,
 };
-use crate::{
-    message::OutgoingMessage,
-    queue::{Description, limits},
-};
+use crate::{message::OutgoingMessage, queue::Description};
 
 /// Names and values as SQS spells them: the attributes of a queue, or its tags.
 pub type Names = BTreeMap<String, String>;
-
-/// Who the account is; part of every ARN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The region.
-    pub region: String,
-    /// The account's number, twelve digits.
-    pub account_id: String,
-}
-
-impl Default for Identity {
-    /// `us-east-1` and twelve zeros.
-    fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() }
-    }
-}
-
-/// The limits of the account that tests may want lower than SQS has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most messages in flight per queue.
-    pub in_flight: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { in_flight: limits::IN_FLIGHT }
-    }
-}
 
 /// An account of SQS in memory; clones share the queues.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{
     account::Account,
+    batch,
     content::{Receive, Received},
     fault::Fault,
     validate,
@@ -42,13 +43,13 @@ impl MemoryQueue {
     /// Runs a batch call, entry by entry.
     fn batch<E, T>(&self, entries: &[E], call: impl Fn(&E) -> Result<T, Fault>) -> BatchAnswer<T> {
         self.account.arn(&self.name).map_err(failure)?;
-        validate::check_batch_len(entries.len()).map_err(failure)?;
+        batch::check_batch_len(entries.len()).map_err(failure)?;
         Ok(entries.iter().map(|entry| call(entry).map_err(entry_failure)).collect())
     }
 
     fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
         let bytes = messages.iter().map(validate::message_bytes).sum();
-        validate::batch_bytes(bytes).map_err(failure)?;
+        batch::batch_bytes(bytes).map_err(failure)?;
         self.batch(messages, |message| {
             let message = OutgoingMessage { delay: message.delay.map(whole_seconds), ..message.clone() };
             self.account.send(&self.name, message).map(|sent| sent.id)

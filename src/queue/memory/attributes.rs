@@ -1,13 +1,15 @@
 //! The attributes of a queue, read and checked.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::de::IgnoredAny;
 
 use super::{
     account::Names,
-    fault::{Code, Fault},
+    fault::Fault,
+    kind::{Fifo, Kind},
     policy::{AllowPolicy, DeadLetters},
+    value::{Switch, boolean, invalid, number, only_fifo, seconds, unknown},
 };
 use crate::queue::limits;
 
@@ -64,52 +66,6 @@ pub(super) struct Attributes {
     shown: BTreeMap<&'static str, String>,
 }
 
-/// Standard or FIFO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A standard queue.
-    Standard,
-    /// A FIFO queue.
-    Fifo(Fifo),
-}
-
-/// What only FIFO queues have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fifo {
-    /// `ContentBasedDeduplication`.
-    pub(super) deduplication: Deduplicate,
-    /// `DeduplicationScope`.
-    pub(super) scope: Scope,
-    throughput: Throughput,
-}
-
-/// Where deduplication ids come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Deduplicate {
-    /// From the sender alone.
-    #[default]
-    ById,
-    /// From the body, when the sender gives none.
-    ByContent,
-}
-
-/// What a deduplication id is unique in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// The queue.
-    #[default]
-    Queue,
-    /// The message group.
-    Group,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Throughput {
-    #[default]
-    PerQueue,
-    PerGroup,
-}
-
 impl Attributes {
     /// The attributes of a new queue.
     pub(super) fn create(given: &Names) -> Result<Self, Fault> {
@@ -151,33 +107,10 @@ impl Attributes {
             "RedrivePolicy" => self.dead_letters = DeadLetters::parse(value)?,
             "RedriveAllowPolicy" => self.allowed = AllowPolicy::parse(value)?,
             "FifoQueue" | "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" => {
-                self.set_fifo(name, value)?;
+                let Kind::Fifo(fifo) = &mut self.kind else { return Err(only_fifo(name)) };
+                fifo.set(name, value)?;
             }
             _ => self.set_shown(name, value)?,
-        }
-        Ok(())
-    }
-
-    fn set_fifo(&mut self, name: &str, value: &str) -> Result<(), Fault> {
-        let Kind::Fifo(fifo) = &mut self.kind else { return Err(only_fifo(name)) };
-        match (name, value) {
-            ("FifoQueue", value) => {
-                if boolean(name, value)? == Switch::Off {
-                    let message = "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.";
-                    return Err(Fault::new(Code::InvalidAttributeValue, message));
-                }
-            }
-            ("ContentBasedDeduplication", value) => {
-                fifo.deduplication = match boolean(name, value)? {
-                    Switch::On => Deduplicate::ByContent,
-                    Switch::Off => Deduplicate::ById,
-                };
-            }
-            ("DeduplicationScope", "queue") => fifo.scope = Scope::Queue,
-            ("DeduplicationScope", "messageGroup") => fifo.scope = Scope::Group,
-            ("FifoThroughputLimit", "perQueue") => fifo.throughput = Throughput::PerQueue,
-            ("FifoThroughputLimit", "perMessageGroupId") => fifo.throughput = Throughput::PerGroup,
-            _ => return Err(invalid(name)),
         }
         Ok(())
     }
@@ -225,23 +158,6 @@ impl Attributes {
     }
 }
 
-impl Fifo {
-    fn show(self, mut show: impl FnMut(&str, String)) {
-        show("FifoQueue", "true".to_owned());
-        show("ContentBasedDeduplication", (self.deduplication == Deduplicate::ByContent).to_string());
-        let scope = match self.scope {
-            Scope::Queue => "queue",
-            Scope::Group => "messageGroup",
-        };
-        show("DeduplicationScope", scope.to_owned());
-        let throughput = match self.throughput {
-            Throughput::PerQueue => "perQueue",
-            Throughput::PerGroup => "perMessageGroupId",
-        };
-        show("FifoThroughputLimit", throughput.to_owned());
-    }
-}
-
 /// The attributes of these names; all of them when `All` is among the names.
 pub(super) fn choose(shown: Names, wanted: &[String]) -> Result<Names, Fault> {
     let is_known = |name: &&String| READ_ONLY.contains(&name.as_str()) || SETTABLE.contains(&name.as_str());
@@ -252,44 +168,4 @@ pub(super) fn choose(shown: Names, wanted: &[String]) -> Result<Names, Fault> {
         return Ok(shown);
     }
     Ok(shown.into_iter().filter(|(name, _)| wanted.contains(name)).collect())
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Switch {
-    On,
-    Off,
-}
-
-fn boolean(name: &str, value: &str) -> Result<Switch, Fault> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" => Ok(Switch::On),
-        "false" => Ok(Switch::Off),
-        _ => Err(invalid(name)),
-    }
-}
-
-fn number(name: &str, value: &str, allowed: RangeInclusive<usize>) -> Result<usize, Fault> {
-    value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(|| invalid(name))
-}
-
-fn seconds(name: &str, value: &str, allowed: RangeInclusive<usize>) -> Result<Duration, Fault> {
-    number(name, value, allowed).map(|seconds| Duration::from_secs(seconds as u64))
-}
-
-fn invalid(name: &str) -> Fault {
-    Fault::new(Code::InvalidAttributeValue, format!("Invalid value for the parameter {name}."))
-}
-
-fn unknown(name: &str) -> Fault {
-    Fault::new(Code::InvalidAttributeName, format!("Unknown Attribute {name}."))
-}
-
-fn only_fifo(name: &str) -> Fault {
-    match name {
-        "DeduplicationScope" | "FifoThroughputLimit" => {
-            let message = format!("You can specify the {name} only when FifoQueue is set to true.");
-            Fault::new(Code::InvalidAttributeName, message)
-        }
-        _ => unknown(name),
-    }
 }

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use super::{
     account::Names,
-    attributes::{Attributes, Kind, choose},
+    attributes::{Attributes, choose},
     clock::Now,
     fault::{Code, Fault},
+    kind::Kind,
     queue::Queue,
     store::{Store, no_such_queue},
 };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{receipt::Key, shelf::State};
+use super::{receipt::Key, stored::State};
 
 /// The groups of a FIFO queue that hold any message.
 #[derive(Debug, Default)]

@@ -12,12 +12,15 @@
 mod account;
 mod as_queue;
 mod attributes;
+mod batch;
 mod clock;
 mod content;
 mod deduplication;
 mod directory;
 mod fault;
 mod fifo;
+mod identity;
+mod kind;
 mod line;
 mod move_task;
 mod moves;
@@ -29,17 +32,21 @@ mod send;
 mod settle;
 mod shelf;
 mod store;
+mod stored;
 mod take;
 mod validate;
+mod value;
 mod wait;
 
 pub use self::{
-    account::{Account, Identity, Limits, Names},
+    account::{Account, Names},
     as_queue::MemoryQueue,
+    batch::{batch_bytes, batch_ids},
     content::{Content, Receive, Received, Sent},
     fault::{Code, Fault},
+    identity::{Identity, Limits},
     move_task::{MoveStatus, MoveTask, StartMove},
-    validate::{batch_bytes, batch_ids, message_bytes, seconds},
+    validate::{message_bytes, seconds},
     wait::Receiving,
 };
 

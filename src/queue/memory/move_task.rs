@@ -1,6 +1,15 @@
-//! Moving the messages of a dead-letter queue, at a rate.
+//! What a move of messages is asked for, and what is told of it.
 
 use std::{num::NonZeroU32, time::SystemTime};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+
+use super::{
+    clock::Now,
+    fault::{Code, Fault},
+    send,
+};
 
 /// A move of messages as a client asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,4 +64,35 @@ impl MoveStatus {
             Self::Failed => "FAILED",
         }
     }
+}
+
+/// What a task's handle holds, as AWS's does: base64 of JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handle {
+    source_arn: String,
+}
+
+impl MoveTask {
+    /// A task that has moved nothing yet.
+    pub(super) fn new(asked: &StartMove, to_move: u64, now: Now) -> Self {
+        let task_id = send::new_id();
+        let handle = serde_json::json!({ "taskId": task_id.as_str(), "sourceArn": asked.source_arn });
+        Self {
+            handle: STANDARD.encode(handle.to_string()),
+            status: MoveStatus::Running,
+            asked: asked.clone(),
+            moved: 0,
+            to_move,
+            failure: None,
+            started_at: now.wall,
+        }
+    }
+}
+
+/// The ARN of the queue whose messages the task of this handle moves.
+pub(super) fn source_of(handle: &str) -> Result<String, Fault> {
+    let json = STANDARD.decode(handle).unwrap_or_default();
+    let read = serde_json::from_slice(&json).map(|handle: Handle| handle.source_arn);
+    read.map_err(|_| Fault::new(Code::InvalidParameterValue, "Value for parameter TaskHandle is invalid."))
 }

@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
     clock::Now,
     content::Content,
     fault::{Code, Fault},
-    move_task::{MoveStatus, MoveTask, StartMove},
+    move_task::{self, MoveStatus, MoveTask, StartMove},
     send,
     store::Store,
 };
@@ -29,13 +27,6 @@ pub(super) struct Moves {
 struct Running {
     task: MoveTask,
     next: Instant,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Handle {
-    task_id: String,
-    source_arn: String,
 }
 
 impl Moves {
@@ -82,7 +73,7 @@ impl Store {
                  given time.",
             ));
         }
-        let task = new_task(start, to_move, now);
+        let task = MoveTask::new(start, to_move, now);
         let handle = task.handle.clone();
         self.moves.tasks.push(Running { task, next: now.at });
         self.run_moves(now);
@@ -115,7 +106,7 @@ impl Store {
 
     /// Cancels a task; answers how many messages it has moved.
     pub(super) fn cancel_move(&mut self, handle: &str, now: Now) -> Result<u64, Fault> {
-        let source_arn = read_handle(handle)?.source_arn;
+        let source_arn = move_task::source_of(handle)?;
         if self.name_of(&source_arn).is_none() {
             return Err(no_such_resource("SourceArn"));
         }
@@ -197,29 +188,6 @@ impl Running {
             }
         }
     }
-}
-
-fn new_task(start: &StartMove, to_move: u64, now: Now) -> MoveTask {
-    let task_id = send::new_id().to_string();
-    MoveTask {
-        handle: write_handle(&Handle { task_id, source_arn: start.source_arn.clone() }),
-        status: MoveStatus::Running,
-        asked: start.clone(),
-        moved: 0,
-        to_move,
-        failure: None,
-        started_at: now.wall,
-    }
-}
-
-fn write_handle(handle: &Handle) -> String {
-    let json = serde_json::json!({ "taskId": handle.task_id, "sourceArn": handle.source_arn });
-    STANDARD.encode(json.to_string())
-}
-
-fn read_handle(handle: &str) -> Result<Handle, Fault> {
-    let json = STANDARD.decode(handle).unwrap_or_default();
-    serde_json::from_slice(&json).map_err(|_| invalid("Value for parameter TaskHandle is invalid."))
 }
 
 fn invalid(message: &str) -> Fault {

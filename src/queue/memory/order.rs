@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{fifo::Groups, receipt::Key, shelf::State};
+use super::{fifo::Groups, receipt::Key, stored::State};
 
 /// The order of a queue.
 #[derive(Debug)]

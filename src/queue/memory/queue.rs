@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::{
     account::Names,
-    attributes::{Attributes, Kind},
+    attributes::Attributes,
     clock::Now,
     deduplication::{Deduplicated, Recent},
     fault::{Code, Fault},
+    kind::Kind,
     line::Line,
     order::Order,
     receipt::{Scribe, Ticket},

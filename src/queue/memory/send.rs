@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    attributes::{Deduplicate, Fifo, Kind, Scope},
     clock::Now,
     content::{Content, Sent},
     deduplication::Deduplication,
     fault::{Code, Fault},
+    kind::{Deduplicate, Fifo, Kind, Scope},
     queue::Queue,
     receipt::Key,
-    shelf::Stored,
+    stored::Stored,
     validate,
 };
 use crate::{

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    attributes::Kind,
     clock::Now,
     fault::{Code, Fault},
+    kind::Kind,
     queue::Queue,
-    shelf::State,
+    stored::State,
     validate,
 };
 use crate::queue::limits;

@@ -5,16 +5,16 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, task::Waker, time::
 use tokio::time::Instant;
 
 use super::{
-    account::{Identity, Limits},
-    attributes::Kind,
     clock::Now,
     content::{Receive, Received, Sent},
     fault::{Code, Fault},
+    identity::{Identity, Limits},
+    kind::Kind,
     line::Alarm,
     moves::Moves,
     queue::Queue,
     receipt::Key,
-    shelf::Stored,
+    stored::Stored,
     take::Allowance,
     validate,
 };

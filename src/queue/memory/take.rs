@@ -3,12 +3,12 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{
-    attributes::Kind,
     clock::Now,
     content::{Receive, Received},
+    kind::Kind,
     queue::Queue,
     receipt::{Key, Ticket},
-    shelf::{Latest, State, Stored},
+    stored::{Latest, State, Stored},
 };
 use crate::message::Receipt;
 

@@ -20,7 +20,8 @@ use self::{
     tags::{ListQueueTags, TagQueue, UntagQueue},
 };
 use super::{
-    call::{Action, Asked, Call},
+    asked::Asked,
+    call::{Action, Call},
     refusal::Refusal,
 };
 

@@ -10,7 +10,7 @@ use crate::{
         refusal::Refusal,
         xml::Xml,
     },
-    queue::memory::{Code, Fault, Names},
+    queue::memory::Names,
 };
 
 /// `CreateQueue`.
@@ -65,7 +65,7 @@ impl Action for GetQueueUrl {
     async fn run(self, call: &Call<'_>) -> Result<QueueUrl, Refusal> {
         let name = required(self.queue_name, "QueueName")?;
         if self.owner.is_some_and(|owner| owner != call.account.identity().account_id) {
-            return Err(Fault::new(Code::QueueDoesNotExist, "The specified queue does not exist.").into());
+            return Err(Refusal::no_queue());
         }
         call.account.arn(&name)?;
         Ok(QueueUrl { queue_url: call.queue_url(&name) })

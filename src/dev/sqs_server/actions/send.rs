@@ -12,7 +12,7 @@ use crate::{
         xml::Xml,
     },
     message::OutgoingMessage,
-    queue::memory::{self, Code, Fault, Sent},
+    queue::memory::{self, Fault, Sent},
 };
 
 /// The one system attribute that a sender may set.
@@ -149,7 +149,7 @@ impl Action for SendMessageBatch {
             outgoing.push(Outgoing { id, message: entry.into_message() });
         }
         memory::batch_bytes(outgoing.iter().map(Outgoing::size_bytes).sum())?;
-        refuse_ungrouped(&queue, &outgoing)?;
+        refuse_unordered(call, &queue, &outgoing)?;
         Ok(BatchAnswer::of(outgoing, |entry| {
             let sent = call.account.send(&queue, entry.message?)?;
             Ok(SendAnswer::new(Some(entry.id), sent))
@@ -176,13 +176,75 @@ impl Outgoing {
     }
 }
 
-/// A FIFO queue refuses the whole batch for one entry without a group, as recorded against AWS.
-fn refuse_ungrouped(queue: &str, outgoing: &[Outgoing]) -> Result<(), Refusal> {
-    let ungrouped = |entry: &Outgoing| entry.message.as_ref().is_ok_and(|message| message.group_id.is_none());
-    let is_fifo = queue.strip_suffix(".fifo").is_some();
-    if is_fifo && outgoing.iter().any(ungrouped) {
-        let message = "The request must contain the parameter MessageGroupId.";
-        return Err(Fault::new(Code::InvalidParameterValue, message).into());
+/// A FIFO queue refuses the whole batch for one entry whose place in the order is not told, as recorded
+/// against AWS; every other rule for a message fails its entry alone.
+fn refuse_unordered(call: &Call<'_>, queue: &str, outgoing: &[Outgoing]) -> Result<(), Refusal> {
+    if queue.strip_suffix(".fifo").is_none() {
+        return Ok(());
     }
-    Ok(())
+    let mut messages = outgoing.iter().filter_map(|entry| entry.message.as_ref().ok());
+    if messages.clone().any(|message| message.group_id.is_none()) {
+        return Err(Refusal::invalid("The request must contain the parameter MessageGroupId."));
+    }
+    let is_told = messages.all(|message| message.deduplication_id.is_some());
+    if is_told || deduplicates_by_content(call, queue)? {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+    ))
+}
+
+fn deduplicates_by_content(call: &Call<'_>, queue: &str) -> Result<bool, Refusal> {
+    let name = "ContentBasedDeduplication";
+    let attributes = call.account.attributes(queue, &[name.to_owned()])?;
+    Ok(attributes.get(name).is_some_and(|value| value == "true"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::sqs_server::form::Form;
+
+    #[test]
+    fn both_protocols_read_the_same_batch() {
+        let json = r#"{"QueueUrl":"u","Entries":[{"Id":"a","MessageBody":"x & y","DelaySeconds":5,
+            "MessageAttributes":{"n":{"DataType":"Number","StringValue":"1"},
+                "b":{"DataType":"Binary","BinaryValue":"AP8="}},
+            "MessageSystemAttributes":{"AWSTraceHeader":{"DataType":"String","StringValue":"Root=1"}},
+            "MessageGroupId":"g","MessageDeduplicationId":"d"}]}"#;
+        let json: SendMessageBatch = serde_json::from_str(json).unwrap();
+        let mut form = Form::default();
+        form.read(b"QueueUrl=u");
+        for parameter in [
+            "Id=a",
+            "MessageBody=x+%26+y",
+            "DelaySeconds=5",
+            "MessageAttribute.1.Name=n",
+            "MessageAttribute.1.Value.DataType=Number",
+            "MessageAttribute.1.Value.StringValue=1",
+            "MessageAttribute.2.Name=b",
+            "MessageAttribute.2.Value.DataType=Binary",
+            "MessageAttribute.2.Value.BinaryValue=AP8%3D",
+            "MessageSystemAttribute.1.Name=AWSTraceHeader",
+            "MessageSystemAttribute.1.Value.DataType=String",
+            "MessageSystemAttribute.1.Value.StringValue=Root%3D1",
+            "MessageGroupId=g",
+            "MessageDeduplicationId=d",
+        ] {
+            form.read(format!("SendMessageBatchRequestEntry.1.{parameter}").as_bytes());
+        }
+        let form: SendMessageBatch = form.decode().unwrap();
+        assert_eq!(format!("{form:?}"), format!("{json:?}"));
+    }
+
+    #[test]
+    fn only_the_trace_header_is_sent_as_a_system_attribute() {
+        let attributes = |name: &str| {
+            let json = format!(r#"{{"{name}":{{"DataType":"String","StringValue":"x"}}}}"#);
+            serde_json::from_str(&json).unwrap()
+        };
+        assert_eq!(trace_header(attributes("AWSTraceHeader")), Ok(Some("x".to_owned())));
+        assert_eq!(trace_header(attributes("SenderId")).unwrap_err().code(), "InvalidParameterValue");
+    }
 }

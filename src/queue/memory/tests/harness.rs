@@ -1,0 +1,87 @@
+//! What the tests of the account share.
+
+use std::time::Duration;
+
+use crate::{
+    message::OutgoingMessage,
+    queue::memory::{Account, Code, Fault, Names, Receive, Received},
+};
+
+/// Attributes or tags from pairs.
+pub(super) fn names(pairs: &[(&str, &str)]) -> Names {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// An account with one queue of these attributes.
+pub(super) fn account_with(queue: &str, attributes: &[(&str, &str)]) -> Account {
+    let account = Account::default();
+    create(&account, queue, attributes);
+    account
+}
+
+/// Creates a queue that must be taken.
+pub(super) fn create(account: &Account, queue: &str, attributes: &[(&str, &str)]) {
+    account.create_queue(queue, &names(attributes), &Names::new()).unwrap();
+}
+
+/// An account with the queue `source` whose dead letters go to `dead` after so many receives.
+pub(super) fn account_with_dead_letters(max_receives: u32) -> Account {
+    let account = account_with("dead", &[]);
+    create(&account, "source", &[("RedrivePolicy", &redrive_policy(&account, "dead", max_receives))]);
+    account
+}
+
+/// A redrive policy to an existing queue.
+pub(super) fn redrive_policy(account: &Account, dead_letters: &str, max_receives: u32) -> String {
+    let arn = account.arn(dead_letters).unwrap();
+    format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{max_receives}}}"#)
+}
+
+/// Sends a message of this body.
+pub(super) fn send(account: &Account, queue: &str, body: &str) {
+    account.send(queue, OutgoingMessage::new(body)).unwrap();
+}
+
+/// A message of a group, with its body as its deduplication id.
+pub(super) fn of_group(group: &str, body: &str) -> OutgoingMessage {
+    OutgoingMessage {
+        group_id: Some(group.to_owned()),
+        deduplication_id: Some(body.to_owned()),
+        ..OutgoingMessage::new(body)
+    }
+}
+
+/// Receives up to ten messages without waiting.
+pub(super) async fn receive(account: &Account, queue: &str) -> Vec<Received> {
+    account.receive(queue, now(None)).await.unwrap()
+}
+
+/// Receives up to ten messages without waiting, and hides them for so long.
+pub(super) async fn receive_for(account: &Account, queue: &str, visibility: Duration) -> Vec<Received> {
+    account.receive(queue, now(Some(visibility))).await.unwrap()
+}
+
+/// A receive that does not wait.
+pub(super) fn now(visibility: Option<Duration>) -> Receive {
+    Receive { max: 10, wait: Some(Duration::ZERO), visibility, ..Receive::default() }
+}
+
+/// A receive of one message that waits its 20 seconds.
+pub(super) fn waiting() -> Receive {
+    Receive { wait: Some(Duration::from_secs(20)), ..Receive::default() }
+}
+
+/// The bodies of messages, in their order.
+pub(super) fn bodies(messages: &[Received]) -> Vec<&str> {
+    messages.iter().map(|message| message.content.body.as_str()).collect()
+}
+
+/// The code of a refusal.
+pub(super) fn code<T>(answer: Result<T, Fault>) -> Option<Code> {
+    answer.err().map(|fault| fault.code)
+}
+
+/// One attribute of a queue.
+pub(super) fn attribute(account: &Account, queue: &str, name: &str) -> Option<String> {
+    account.attributes(queue, &[name.to_owned()]).unwrap().remove(name)
+}

@@ -1,0 +1,99 @@
+//! Moving messages out of a dead-letter queue.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use tokio::time::{Instant, advance};
+
+use super::harness::{
+    account_with_dead_letters, attribute, bodies, code, create, receive, receive_for, send, waiting,
+};
+use crate::queue::memory::{Account, Code, MoveStatus, StartMove};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn account_with_dead(count: usize) -> Account {
+    let account = account_with_dead_letters(1);
+    for number in 0..count {
+        send(&account, "source", &number.to_string());
+        receive_for(&account, "source", Duration::ZERO).await;
+        assert!(receive(&account, "source").await.is_empty(), "moved to the dead-letter queue");
+    }
+    account
+}
+
+fn from_dead(account: &Account) -> StartMove {
+    StartMove { source_arn: account.arn("dead").unwrap(), destination_arn: None, rate: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_go_back_to_where_they_came_from_as_new_ones() {
+    let account = account_with_dead(2).await;
+    let start = from_dead(&account);
+    let handle = account.start_move(&start).unwrap();
+    let received = receive(&account, "source").await;
+    assert_eq!(bodies(&received), ["0", "1"]);
+    assert_eq!((received[0].receive_count, &received[0].dead_letter_source_arn), (1, &None));
+    let task = account.move_tasks(&start.source_arn, 1).unwrap().remove(0);
+    assert_eq!((task.handle, task.status, task.moved, task.to_move), (handle, MoveStatus::Completed, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_spreads_the_moves_and_wakes_those_who_wait_for_them() {
+    let account = account_with_dead(3).await;
+    create(&account, "elsewhere", &[]);
+    let destination_arn = Some(account.arn("elsewhere").unwrap());
+    let start = StartMove { destination_arn, rate: NonZeroU32::new(1), ..from_dead(&account) };
+    let began = Instant::now();
+    account.start_move(&start).unwrap();
+    let mut seconds = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(account.receive("elsewhere", waiting()).await.unwrap().len(), 1);
+        seconds.push(began.elapsed().as_secs());
+    }
+    assert_eq!(seconds, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_task_moves_no_more() {
+    let account = account_with_dead(5).await;
+    let start = StartMove { rate: NonZeroU32::new(1), ..from_dead(&account) };
+    let handle = account.start_move(&start).unwrap();
+    assert_eq!(code(account.start_move(&start)), Some(Code::InvalidParameterValue), "one at a time");
+    advance(SECOND).await;
+    assert_eq!(account.cancel_move(&handle), Ok(2));
+    advance(10 * SECOND).await;
+    assert_eq!(attribute(&account, "dead", "ApproximateNumberOfMessages").as_deref(), Some("3"));
+    assert_eq!(account.move_tasks(&start.source_arn, 1).unwrap()[0].status, MoveStatus::Cancelled);
+    assert_eq!(code(account.cancel_move(&handle)), Some(Code::ResourceNotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_came_from_nowhere_fails_the_task() {
+    let account = account_with_dead(0).await;
+    send(&account, "dead", "sent here");
+    let start = from_dead(&account);
+    account.start_move(&start).unwrap();
+    let task = account.move_tasks(&start.source_arn, 1).unwrap().remove(0);
+    let failure = task.failure.as_deref();
+    assert_eq!((task.status, failure), (MoveStatus::Failed, Some("CouldNotDetermineMessageSource")));
+    assert_eq!(bodies(&receive(&account, "dead").await), ["sent here"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_that_cannot_be_is_refused() {
+    let account = account_with_dead(0).await;
+    let arn_of = |name: &str| account.arn("dead").unwrap().replace("dead", name);
+    let refusal = |start: StartMove| code(account.start_move(&start));
+    let dead = || from_dead(&account);
+    assert_eq!(refusal(StartMove { source_arn: arn_of("missing"), ..dead() }), Some(Code::ResourceNotFound));
+    assert_eq!(
+        refusal(StartMove { source_arn: arn_of("source"), ..dead() }),
+        Some(Code::InvalidParameterValue)
+    );
+    let elsewhere = StartMove { destination_arn: Some(arn_of("missing")), ..dead() };
+    assert_eq!(refusal(elsewhere), Some(Code::ResourceNotFound));
+    let hasty = StartMove { rate: NonZeroU32::new(501), ..dead() };
+    assert_eq!(refusal(hasty), Some(Code::InvalidParameterValue));
+    assert_eq!(code(account.cancel_move("garbage")), Some(Code::InvalidParameterValue));
+    assert_eq!(code(account.move_tasks(&arn_of("missing"), 1)), Some(Code::ResourceNotFound));
+}
