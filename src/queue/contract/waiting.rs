@@ -1,8 +1,11 @@
 //! What answers a receive that waits.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{
     Harness, Kind, Shape,
@@ -11,21 +14,30 @@ use super::{
         try_receive,
     },
 };
-use crate::{message::Message, message::OutgoingMessage, queue::Queue};
+use crate::{
+    message::{Message, OutgoingMessage},
+    queue::Queue,
+    tasks,
+};
 
 /// The wait that must not be used up: an answer that comes so late came from the wait's end.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a receive is left waiting before something happens.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// A receive that waits in a task of its own, so that nothing but the queue wakes it.
+fn wait_apart(queue: &Arc<dyn Queue>) -> JoinHandle<Vec<Message>> {
+    let queue = Arc::clone(queue);
+    tasks::detach(async move { try_receive(&*queue, 1, PATIENCE, LONG).await })
+}
+
 /// Lets a receive wait, does something, and returns what the receive was answered with, if it was in time.
-async fn answer_to(queue: &dyn Queue, event: impl Future<Output = ()>) -> Message {
+async fn answer_to(queue: &Arc<dyn Queue>, event: impl Future<Output = ()>) -> Message {
     let start = Instant::now();
-    let waiting = try_receive(queue, 1, PATIENCE, LONG);
-    let (mut messages, ()) = tokio::join!(waiting, async {
-        sleep(MOMENT).await;
-        event.await;
-    });
+    let waiting = wait_apart(queue);
+    sleep(MOMENT).await;
+    event.await;
+    let mut messages = waiting.await.unwrap_or_else(|error| panic!("the receive failed: {error}"));
     assert!(start.elapsed() < PATIENCE / 2, "answered only after {:?}", start.elapsed());
     messages.pop().unwrap_or_else(|| panic!("the waiting receive was answered with nothing"))
 }
@@ -34,7 +46,7 @@ async fn answer_to(queue: &dyn Queue, event: impl Future<Output = ()>) -> Messag
 pub async fn a_waiting_receive_is_answered_by_a_send(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let sending = async { drop(send_body(&*queue, "one").await) };
-    assert_eq!(answer_to(&*queue, sending).await.body, "one");
+    assert_eq!(answer_to(&queue, sending).await.body, "one");
 }
 
 /// The end of a visibility answers it too.
@@ -42,7 +54,7 @@ pub async fn a_waiting_receive_is_answered_by_a_visibility_that_ends(harness: &d
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     receive(&*queue, SHORT).await;
-    assert_eq!(answer_to(&*queue, std::future::ready(())).await.receive_count, 2);
+    assert_eq!(answer_to(&queue, std::future::ready(())).await.receive_count, 2);
 }
 
 /// So does a message that is given back before its visibility ends.
@@ -51,7 +63,7 @@ pub async fn a_waiting_receive_is_answered_by_a_message_given_back(harness: &dyn
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
     let giving_back = change(&*queue, &held, Duration::ZERO);
-    assert_eq!(answer_to(&*queue, giving_back).await.receive_count, 2);
+    assert_eq!(answer_to(&queue, giving_back).await.receive_count, 2);
 }
 
 /// So does the end of a delay.
@@ -59,7 +71,7 @@ pub async fn a_waiting_receive_is_answered_by_a_delay_that_ends(harness: &dyn Ha
     let queue = queue_of(harness, Shape::default()).await;
     let late = OutgoingMessage { delay: Some(SHORT), ..OutgoingMessage::new("late") };
     let sending = async { drop(send(&*queue, late).await) };
-    assert_eq!(answer_to(&*queue, sending).await.body, "late");
+    assert_eq!(answer_to(&queue, sending).await.body, "late");
 }
 
 /// So does a delete that frees a FIFO group.
@@ -69,22 +81,24 @@ pub async fn a_waiting_receive_is_answered_by_a_freed_group(harness: &dyn Harnes
         send(&*queue, of_group("a", body)).await;
     }
     let first = receive(&*queue, LONG).await;
-    assert_eq!(answer_to(&*queue, delete(&*queue, &first)).await.body, "2");
+    assert_eq!(answer_to(&queue, delete(&*queue, &first)).await.body, "2");
 }
 
 /// Several receives that wait get one message each.
 pub async fn each_message_goes_to_one_waiting_receive(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
-    let waiting = || try_receive(&*queue, 1, PATIENCE, LONG);
     let start = Instant::now();
-    let (one, two, three, ()) = tokio::join!(waiting(), waiting(), waiting(), async {
-        sleep(MOMENT).await;
-        for body in ["1", "2", "3"] {
-            send_body(&*queue, body).await;
-        }
-    });
+    let waiting = [wait_apart(&queue), wait_apart(&queue), wait_apart(&queue)];
+    sleep(MOMENT).await;
+    for body in ["1", "2", "3"] {
+        send_body(&*queue, body).await;
+    }
+    let mut bodies = Vec::new();
+    for answer in waiting {
+        let messages = answer.await.unwrap_or_else(|error| panic!("the receive failed: {error}"));
+        bodies.extend(messages.into_iter().map(|message| message.body));
+    }
     assert!(start.elapsed() < PATIENCE / 2, "answered only after {:?}", start.elapsed());
-    let mut bodies: Vec<_> = [one, two, three].iter().flatten().map(|message| message.body.clone()).collect();
     bodies.sort_unstable();
     assert_eq!(bodies, ["1", "2", "3"]);
 }

@@ -144,7 +144,6 @@ impl Store {
         let queue = self.open(target, now)?;
         for (key, mut message) in exhausted {
             message.source_arn = Some(Arc::clone(source_arn));
-            message.latest = None;
             if queue.attributes.kind != Kind::Standard {
                 message.since = now.at;
             }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::{task::JoinHandle, time::sleep};
+
 use crate::{
     message::OutgoingMessage,
     queue::memory::{Account, Code, Fault, Names, Receive, Received},
+    tasks,
 };
 
 /// Attributes or tags from pairs.
@@ -70,6 +73,17 @@ pub(super) fn now(visibility: Option<Duration>) -> Receive {
 pub(super) fn waiting() -> Receive {
     Receive { wait: Some(Duration::from_secs(20)), ..Receive::default() }
 }
+
+/// A receive that waits in a task of its own, so that nothing but the account wakes it.
+pub(super) async fn wait_apart(account: &Account, queue: &str, receive: Receive) -> Waiting {
+    let waiting = tasks::detach(account.receive(queue, receive));
+    // On a paused clock the time passes once the receive stands in line.
+    sleep(Duration::from_millis(1)).await;
+    waiting
+}
+
+/// What [`wait_apart`] answers with.
+pub(super) type Waiting = JoinHandle<Result<Vec<Received>, Fault>>;
 
 /// The bodies of messages, in their order.
 pub(super) fn bodies(messages: &[Received]) -> Vec<&str> {

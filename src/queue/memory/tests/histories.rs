@@ -195,18 +195,12 @@ impl History {
             assert!(came.is_empty() || !blocked.iter().any(|id| id == group), "group {group} was in flight");
             let ours = |number: &&usize| {
                 let known = &self.alive[*number];
-                known.place == from
-                    && (from == Place::Dead || !self.is_exhausted_before(known, &came, **number))
+                known.place == from && (from == Place::Dead || !is_exhausted_before(known, &came, **number))
             };
             let first: Vec<_> =
                 self.alive.keys().filter(in_group).filter(ours).take(came.len()).copied().collect();
             assert_eq!(came, first, "group {group} is out of order");
         }
-    }
-
-    /// Whether a message had used up its receives before this one.
-    fn is_exhausted_before(&self, known: &Known, came: &[usize], number: usize) -> bool {
-        known.receives - u32::from(came.contains(&number)) >= MAX_RECEIVES
     }
 
     /// A receive with room left took everything it could.
@@ -290,6 +284,11 @@ impl History {
         drained.sort_unstable();
         assert_eq!(drained, expected, "messages were lost");
     }
+}
+
+/// Whether a message had used up its receives before the latest one.
+fn is_exhausted_before(known: &Known, came: &[usize], number: usize) -> bool {
+    known.receives - u32::from(came.contains(&number)) >= MAX_RECEIVES
 }
 
 fn name_of(kind: Kind, place: Place) -> &'static str {

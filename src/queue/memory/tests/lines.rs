@@ -3,10 +3,11 @@
 use std::{task::Poll, time::Duration};
 
 use futures_util::poll;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance};
 
 use super::harness::{
-    account_with, account_with_dead_letters, bodies, of_group, receive, receive_for, send, waiting,
+    account_with, account_with_dead_letters, bodies, of_group, receive, receive_for, send, wait_apart,
+    waiting,
 };
 use crate::{message::OutgoingMessage, queue::memory::Receive};
 
@@ -15,30 +16,31 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn receives_are_served_in_the_order_of_their_coming() {
     let account = account_with("orders", &[]);
-    let receive = || account.receive("orders", waiting());
-    let (first, second, third, ()) = tokio::join!(receive(), receive(), receive(), async {
-        for body in ["1", "2", "3"] {
-            sleep(SECOND).await;
-            send(&account, "orders", body);
-        }
-    });
-    let served = [first, second, third].map(|answer| bodies(&answer.unwrap()).join(","));
-    assert_eq!(served, ["1", "2", "3"]);
+    let mut line = Vec::new();
+    for _ in 0..3 {
+        line.push(wait_apart(&account, "orders", waiting()).await);
+    }
+    let start = Instant::now();
+    for body in ["1", "2", "3"] {
+        send(&account, "orders", body);
+    }
+    for (receive, body) in line.into_iter().zip(["1", "2", "3"]) {
+        assert_eq!(bodies(&receive.await.unwrap().unwrap()), [body]);
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_dropped_after_it_was_woken_passes_its_message_on() {
     let account = account_with("orders", &[]);
     let mut first = account.receive("orders", waiting());
-    let mut second = account.receive("orders", waiting());
-    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
-    let dropping = async {
-        send(&account, "orders", "one");
-        drop(first);
-    };
+    assert!(poll!(&mut first).is_pending());
+    let second = wait_apart(&account, "orders", waiting()).await;
     let start = Instant::now();
-    let (received, ()) = tokio::join!(second, dropping);
-    assert_eq!((bodies(&received.unwrap()), start.elapsed()), (vec!["one"], Duration::ZERO));
+    send(&account, "orders", "one");
+    drop(first);
+    assert_eq!(bodies(&second.await.unwrap().unwrap()), ["one"]);
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,12 +56,10 @@ async fn a_sooner_end_of_a_visibility_is_heard_of() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
     let held = receive_for(&account, "orders", 60 * SECOND).await.remove(0);
+    let waiting = wait_apart(&account, "orders", waiting()).await;
     let start = Instant::now();
-    let (received, changed) = tokio::join!(account.receive("orders", waiting()), async {
-        sleep(SECOND).await;
-        account.change_visibility("orders", held.receipt.as_str(), 2 * SECOND)
-    });
-    assert_eq!((received.unwrap().len(), changed, start.elapsed().as_secs()), (1, Ok(()), 3));
+    account.change_visibility("orders", held.receipt.as_str(), 2 * SECOND).unwrap();
+    assert_eq!((waiting.await.unwrap().unwrap().len(), start.elapsed().as_secs()), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,10 +67,12 @@ async fn the_next_in_line_takes_over_the_watch_for_time_passing() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
     receive_for(&account, "orders", 10 * SECOND).await;
-    let short = account.receive("orders", Receive { wait: Some(5 * SECOND), ..Receive::default() });
     let start = Instant::now();
-    let (nothing, received) = tokio::join!(short, account.receive("orders", waiting()));
-    assert_eq!((nothing.unwrap().len(), received.unwrap().len(), start.elapsed().as_secs()), (0, 1, 10));
+    let five_seconds = Receive { wait: Some(5 * SECOND), ..Receive::default() };
+    let first = wait_apart(&account, "orders", five_seconds).await;
+    let second = wait_apart(&account, "orders", waiting()).await;
+    assert!(first.await.unwrap().unwrap().is_empty());
+    assert_eq!((second.await.unwrap().unwrap().len(), start.elapsed().as_secs()), (1, 10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,10 +90,12 @@ async fn a_receive_at_the_dead_letter_queue_hears_of_a_move() {
     let account = account_with_dead_letters(1);
     send(&account, "source", "poison");
     receive_for(&account, "source", SECOND).await;
-    let at_source = account.receive("source", waiting());
-    let (nothing, dead) = tokio::join!(at_source, account.receive("dead", waiting()));
-    assert!(nothing.unwrap().is_empty(), "the message has moved");
-    assert_eq!(bodies(&dead.unwrap()), ["poison"]);
+    let start = Instant::now();
+    let at_dead = wait_apart(&account, "dead", waiting()).await;
+    let at_source = wait_apart(&account, "source", waiting()).await;
+    assert_eq!(bodies(&at_dead.await.unwrap().unwrap()), ["poison"]);
+    assert_eq!(start.elapsed().as_secs(), 1);
+    assert!(at_source.await.unwrap().unwrap().is_empty(), "the message has moved");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use std::{num::NonZeroU32, time::Duration};
 use tokio::time::{Instant, advance};
 
 use super::harness::{
-    account_with_dead_letters, attribute, bodies, code, create, receive, receive_for, send, waiting,
+    account_with_dead_letters, attribute, bodies, code, create, receive, receive_for, send, wait_apart,
+    waiting,
 };
 use crate::queue::memory::{Account, Code, MoveStatus, StartMove};
 
@@ -44,10 +45,13 @@ async fn a_rate_spreads_the_moves_and_wakes_those_who_wait_for_them() {
     let destination_arn = Some(account.arn("elsewhere").unwrap());
     let start = StartMove { destination_arn, rate: NonZeroU32::new(1), ..from_dead(&account) };
     let began = Instant::now();
+    let first = wait_apart(&account, "elsewhere", waiting()).await;
+    let second = wait_apart(&account, "elsewhere", waiting()).await;
     account.start_move(&start).unwrap();
+    let third = wait_apart(&account, "elsewhere", waiting()).await;
     let mut seconds = Vec::new();
-    for _ in 0..3 {
-        assert_eq!(account.receive("elsewhere", waiting()).await.unwrap().len(), 1);
+    for receive in [first, second, third] {
+        assert_eq!(receive.await.unwrap().unwrap().len(), 1);
         seconds.push(began.elapsed().as_secs());
     }
     assert_eq!(seconds, [0, 1, 2]);
