@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::output;
-use crate::config::Problems;
+use crate::{config::Problems, telemetry::logs::LogsError};
 
 /// The exit codes of failure; 0 is a drained end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,12 @@ impl std::error::Error for Failure {}
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
         Self::new(Exit::Usage, problems.to_string())
+    }
+}
+
+impl From<LogsError> for Failure {
+    fn from(error: LogsError) -> Self {
+        Self::new(Exit::Internal, error.to_string())
     }
 }
 

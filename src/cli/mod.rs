@@ -8,6 +8,7 @@ mod options;
 mod output;
 mod run;
 mod send;
+mod working;
 
 use std::process::ExitCode;
 

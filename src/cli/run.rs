@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::{
-    failure::{Exit, Failure},
-    options::Options,
+use super::{failure::Failure, options::Options, working};
+use crate::{
+    app,
+    config::{self, Purpose},
 };
-use crate::config::{self, Config, Purpose};
 
 /// Receives messages and hands each to the handler, until SIGTERM
 #[derive(Args, Debug)]
@@ -18,11 +18,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
-        config.settings.log.init().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        work(&config)
+        config.settings.log.init()?;
+        let worker = app::worker(&config.settings)?;
+        working::verdict(working::small_runtime()?.block_on(worker.run()))
     }
-}
-
-fn work(_config: &Config) -> Result<(), Failure> {
-    Err(Failure::new(Exit::Internal, "not wired"))
 }

@@ -36,6 +36,16 @@ pub enum Prefetch {
     Fixed(usize),
 }
 
+impl Prefetch {
+    /// What is held before anything is known of the flow.
+    pub(super) fn initial(self) -> usize {
+        match self {
+            Self::Auto => 0,
+            Self::Fixed(messages) => messages,
+        }
+    }
+}
+
 impl FromStr for Prefetch {
     type Err = String;
 

@@ -3,6 +3,7 @@
 pub mod contract;
 mod error;
 pub mod limits;
+pub mod md5;
 pub mod memory;
 pub mod sqs;
 

@@ -12,9 +12,10 @@ use self::{attribute::Attribute, batches::Batches, source::Source};
 use super::{
     failure::{Exit, Failure},
     options::AwsOptions,
-    output,
+    output, working,
 };
 use crate::{
+    app,
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::OutgoingMessage,
@@ -61,9 +62,8 @@ impl Send {
         let queue = self.which_queue(&config.settings)?;
         let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        runtime.block_on(async { send_all(&*open(&config.settings, &queue).await?, batches).await })
+        working::small_runtime()?
+            .block_on(async { send_all(&*open(&config.settings, &queue).await?, batches).await })
     }
 
     /// The queue meant: the one of the URL, the one named, or the only one configured.
@@ -104,9 +104,9 @@ fn delay(text: &str) -> Result<Duration, String> {
     Ok(delay)
 }
 
-#[expect(clippy::unused_async, reason = "opening a queue by its name asks SQS for the URL")]
-async fn open(_settings: &Settings, _queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Err(Failure::new(Exit::Internal, "not wired"))
+async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
+    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
+    Ok(app::open_queue(address, &queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and reports what was not.

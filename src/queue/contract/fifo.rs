@@ -1,0 +1,122 @@
+//! How FIFO queues keep order and take a message once.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{
+    Clock, Harness, Kind,
+    steps::{
+        LONG, SHORT, WAIT, bodies, change, delete, of_group, pass_short, queue_of, receive, receive_all,
+        receive_nothing, send, try_delete, try_receive, try_send,
+    },
+};
+use crate::{message::OutgoingMessage, queue::Verdict};
+
+/// One receive may take several messages of a group, in the order of sending.
+pub async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2", "3"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let messages = try_receive(&*queue, 10, WAIT, LONG).await;
+    assert_eq!(bodies(&messages), ["1", "2", "3"]);
+}
+
+/// While a message of a group is in flight, only other groups give messages.
+pub async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+        send(&*queue, of_group(group, body)).await;
+    }
+    let first = receive(&*queue, LONG).await;
+    let second = receive(&*queue, LONG).await;
+    assert_eq!((first.body.as_str(), second.body.as_str()), ("a1", "b1"));
+    receive_nothing(&*queue, "both groups are in flight").await;
+    delete(&*queue, &first).await;
+    assert_eq!(receive(&*queue, LONG).await.body, "a2", "the group is free");
+}
+
+/// A message that is given back is received before those sent after it.
+pub async fn a_message_given_back_comes_before_its_successors(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let first = receive(&*queue, LONG).await;
+    change(&*queue, &first, Duration::ZERO).await;
+    let messages = receive_all(&*queue, 2).await;
+    assert_eq!(bodies(&messages), ["1", "2"]);
+}
+
+/// A second message of the same deduplication id is answered with the first one's id, and not kept.
+pub async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    let first = send(&*queue, of_group("a", "one")).await;
+    let second = send(&*queue, of_group("a", "one")).await;
+    assert_eq!(first, second, "the duplicate has the id of the first");
+    let held = receive_all(&*queue, 1).await;
+    delete(&*queue, &held[0]).await;
+    send(&*queue, of_group("a", "one")).await;
+    receive_nothing(&*queue, "a duplicate of a deleted message is one still").await;
+}
+
+/// The deduplication window is five minutes; waited for on a paused clock alone.
+pub async fn a_duplicate_is_taken_again_after_five_minutes(harness: &dyn Harness) {
+    if harness.clock() == Clock::Real {
+        return;
+    }
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    let first = send(&*queue, of_group("a", "one")).await;
+    sleep(Duration::from_secs(299)).await;
+    assert_eq!(send(&*queue, of_group("a", "one")).await, first);
+    sleep(Duration::from_secs(1)).await;
+    assert_ne!(send(&*queue, of_group("a", "one")).await, first);
+    receive_all(&*queue, 2).await;
+}
+
+/// With deduplication by content, equal bodies are duplicates and other bodies are not.
+pub async fn equal_bodies_are_duplicates_by_content(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::FifoByContent.shape()).await;
+    let message = |body: &str| OutgoingMessage { deduplication_id: None, ..of_group("a", body) };
+    for body in ["one", "one", "two"] {
+        send(&*queue, message(body)).await;
+    }
+    let messages = receive_all(&*queue, 2).await;
+    assert_eq!(bodies(&messages), ["one", "two"]);
+    let sha256_of_one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+    assert_eq!(messages[0].system.deduplication_id.as_deref(), Some(sha256_of_one));
+}
+
+/// Sequence numbers are told at each receive and grow from message to message.
+pub async fn sequence_numbers_grow(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2", "3"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let messages = receive_all(&*queue, 3).await;
+    let numbers: Vec<u128> = messages
+        .iter()
+        .filter_map(|message| message.system.sequence_number.as_deref()?.parse().ok())
+        .collect();
+    assert!(numbers.len() == 3 && numbers.is_sorted_by(|one, next| one < next), "not growing: {numbers:?}");
+}
+
+/// The receipt of a FIFO queue deletes only while it holds.
+pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    send(&*queue, of_group("a", "one")).await;
+    let held = receive(&*queue, SHORT).await;
+    pass_short().await;
+    let refusal = try_delete(&*queue, &held).await.map_err(|error| error.verdict);
+    assert_eq!(refusal, Err(Verdict::LeaseLost), "the receipt has expired");
+    assert_eq!(receive(&*queue, LONG).await.receive_count, 2, "the message is still there");
+}
+
+/// A FIFO queue takes no message without a group.
+pub async fn a_message_without_a_group_is_refused(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    let message = OutgoingMessage { group_id: None, ..of_group("a", "one") };
+    let refusal = try_send(&*queue, message).await.map_err(|error| error.verdict);
+    assert_eq!(refusal, Err(Verdict::GiveUp));
+}

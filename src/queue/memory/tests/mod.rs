@@ -1,0 +1,3 @@
+//! The facts of the account beyond the contract of queues.
+
+mod contract;
