@@ -3,19 +3,24 @@
 //! serde stops at the first wrong value and, inside a tagged enum, forgets where that was. So each value is tried
 //! alone, with nothing beside it but the `kind` of the tables it is in: what fails then is that value's own fault.
 
+use serde_json::Value;
+
 use super::{
     key::Key,
     problem::Problem,
     schema::Place,
     settings::Settings,
-    tree::{Content, Node},
+    tree::{Content, Node, Origin},
 };
 
 /// Reads the settings; what is wrong is taken out of the tree, so that the rest can be judged too.
 pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
     for key in wrong_values(tree, root, &mut problems) {
-        tree.remove(&key);
+        match stand_in(root, &key) {
+            Some(example) => tree.set(&key, example, &Origin::Default),
+            None => drop(tree.remove(&key)),
+        }
     }
     for key in wrong_tables(tree, root, &mut problems) {
         tree.remove(&key);
@@ -82,6 +87,13 @@ fn is_beside(kind: &Key, key: &Key) -> bool {
     kind != key && kind.parent().is_some_and(|table| key.is_within(&table))
 }
 
+/// What takes the place of a wrong value that its table cannot do without, so that the rest of the table is judged.
+fn stand_in(root: &Place<'_>, key: &Key) -> Option<Value> {
+    let (name, _) = key.split_last()?;
+    let table = key.parent().and_then(|table| root.at(&table)).filter(|table| table.requires(name))?;
+    table.property(name)?.keyword("examples")?.get(0).cloned()
+}
+
 fn fault(tree: &Node) -> Option<String> {
     serde_json::from_value::<Settings>(tree.to_value()).err().map(|error| error.to_string())
 }
@@ -106,10 +118,10 @@ fn describe(root: &Place<'_>, key: &Key, node: &Node, words: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::config::{schema::schema, tree::Origin};
+    use crate::config::schema::schema;
 
     fn tree_of(value: &Value) -> Node {
         let content = match value {
@@ -138,6 +150,16 @@ mod tests {
         let handler = json!({"kind": "http", "connect_timeout": "5", "url": "nowhere", "reject": [422]});
         let value = json!({"queues": {"a": {"handler": handler}}});
         assert_eq!(blamed(&value), ["queues.a.handler.connect_timeout", "queues.a.handler.url"]);
+    }
+
+    #[test]
+    fn a_wrong_value_does_not_keep_the_rest_of_its_table_from_being_judged() {
+        let schema = schema();
+        let handler = json!({"kind": "http", "url": "nowhere", "reject": [999]});
+        let mut tree = tree_of(&json!({"queues": {"a": {"handler": handler}}}));
+        let (settings, problems) = read(&mut tree, &Place::root(&schema));
+        assert_eq!(problems.len(), 1);
+        assert!(settings.queues["a"].handler.is_some());
     }
 
     #[test]

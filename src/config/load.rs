@@ -68,6 +68,21 @@ impl Config {
     pub fn origin(&self, key: &Key) -> Origin {
         self.tree.get(key).map_or(Origin::Default, |node| node.origin.clone())
     }
+
+    /// Adds to a broken rule the value that breaks it.
+    fn with_value(&self, broken: Problem) -> Problem {
+        let Some(key) = &broken.key else { return broken };
+        if let Some(node) = self.tree.get(key) {
+            let (value, origin) = (node.to_value(), node.origin.clone());
+            return broken.given(value, origin);
+        }
+        let all = serde_json::to_value(&self.settings).unwrap_or_default();
+        let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
+        match value.filter(|value| !value.is_null() && !value.is_object()) {
+            Some(value) => broken.given(value.clone(), Origin::Default),
+            None => broken,
+        }
+    }
 }
 
 /// The variables of this process.
@@ -95,23 +110,6 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     problems.extend(broken);
     problems.sort_by(|one, other| one.key.cmp(&other.key));
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
-}
-
-impl Config {
-    /// Adds to a broken rule the value that breaks it.
-    fn with_value(&self, broken: Problem) -> Problem {
-        let Some(key) = &broken.key else { return broken };
-        if let Some(node) = self.tree.get(key) {
-            let (value, origin) = (node.to_value(), node.origin.clone());
-            return broken.given(value, origin);
-        }
-        let all = serde_json::to_value(&self.settings).unwrap_or_default();
-        let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
-        match value.filter(|value| !value.is_null() && !value.is_object()) {
-            Some(value) => broken.given(value.clone(), Origin::Default),
-            None => broken,
-        }
-    }
 }
 
 fn is_explained(broken: &Problem, problems: &[Problem]) -> bool {
