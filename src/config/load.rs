@@ -10,8 +10,9 @@ use super::{
     rules,
     schema::{self, Place},
     settings::Settings,
+    shape,
     tree::{Node, Origin},
-    unknown, variables,
+    variables,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -96,9 +97,10 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let root = Place::root(&schema);
     let mut tree = read_file(sources).map_err(|problem| Problems(vec![*problem]))?;
     own_queue(&mut tree, sources);
-    let mut problems = variables::apply(&mut tree, &root, &sources.environment);
+    let mut problems = shape::strike(&mut tree, &root);
+    problems.extend(variables::apply(&mut tree, &root, &sources.environment));
     problems.extend(flags::apply(&mut tree, &root, &sources.flags));
-    problems.extend(unknown::strike(&mut tree, &root));
+    problems.extend(shape::strike(&mut tree, &root));
     let (settings, wrong) = blame::read(&mut tree, &root);
     problems.extend(wrong);
     let config = Config { settings, tree };
