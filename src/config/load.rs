@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_variable_is_an_unknown_key() {
+        let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
+        let sources = Sources { file: File::Nothing, environment, ..Sources::default() };
+        let told = load(&sources, Purpose::Look).unwrap_err().to_string();
+        assert!(told.contains("drain.limits = \"1s\": unknown key"), "{told}");
+        assert!(told.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{told}");
+        assert!(told.contains("did you mean limit?"), "{told}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_though_a_variable_lies_over_it() {
+        let (_directory, mut sources) = from_file("queues = 'none'");
+        sources.environment = vec![variable("LONGSHORE__QUEUES__A__NAME", "x")];
+        assert_eq!(problems(&sources, Purpose::Look), ["queues"]);
+    }
+
+    #[test]
     fn a_default_that_breaks_a_rule_is_shown_as_one() {
         let (_directory, sources) = from_file("[queues.a]\nname = 'x'\nretry.max = '1s'");
         let told = load(&sources, Purpose::Look).unwrap_err().to_string();
