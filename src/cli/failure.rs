@@ -1,10 +1,6 @@
 //! Why a command failed: a message, a hint and an exit code.
 
-use std::{
-    fmt,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{fmt, process::ExitCode};
 
 use super::output;
 use crate::{config::Problems, telemetry::logs::LogsError};
@@ -63,8 +59,7 @@ impl Failure {
     /// Tells the failure on standard error and answers the exit code.
     pub(super) fn tell(&self) -> ExitCode {
         if !self.message.is_empty() {
-            // Whoever closed standard error does not want to know.
-            drop(writeln!(io::stderr().lock(), "error: {self}"));
+            output::complain(&format!("error: {self}"));
         }
         ExitCode::from(self.exit.code())
     }

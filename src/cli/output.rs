@@ -1,4 +1,4 @@
-//! The only place that writes to standard output.
+//! The only place that writes to standard output and standard error.
 
 use std::io::{self, Write as _};
 
@@ -18,4 +18,9 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 /// Writes a line.
 pub(super) fn print_line(line: &str) -> Result<(), Failure> {
     print(&format!("{line}\n"))
+}
+
+/// Writes a line on standard error; whoever closed it does not want to know.
+pub(super) fn complain(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
 }

@@ -4,8 +4,8 @@ use super::{
     key::Key,
     problem::Problem,
     schema::Place,
+    shape::nearest,
     tree::{Node, Origin},
-    unknown::nearest,
 };
 
 /// A flag that sets something.

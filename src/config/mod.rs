@@ -13,8 +13,8 @@ mod rules;
 mod schema;
 mod secret;
 mod settings;
+mod shape;
 mod tree;
-mod unknown;
 mod variables;
 
 pub use self::{

@@ -4,7 +4,14 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{key::Key, secret::hide, tree::Origin};
+use super::{
+    key::Key,
+    secret::{HIDDEN, hide, names_a_secret},
+    tree::Origin,
+};
+
+/// How much of a value is shown.
+const VALUE_CHARS: usize = 200;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +92,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.key, &self.value) {
             (Some(key), Some(value)) if !value.is_object() => {
-                write!(formatter, "{key} = {}: {}", hide(&value.to_string()), hide(&self.what))?;
+                write!(formatter, "{key} = {}: {}", shown(key, value), hide(&self.what))?;
             }
             (Some(key), _) => write!(formatter, "{key}: {}", hide(&self.what))?,
             (None, _) => formatter.write_str(&hide(&self.what))?,
@@ -100,6 +107,18 @@ impl fmt::Display for Problem {
             Some(hint) => write!(formatter, "\n    hint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A value as people may see it: without secrets, and not endless.
+fn shown(key: &Key, value: &Value) -> String {
+    if key.names().last().is_some_and(|name| names_a_secret(name)) {
+        return HIDDEN.to_owned();
+    }
+    let text = hide(&value.to_string());
+    match text.char_indices().nth(VALUE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -121,3 +140,25 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(key: &str, value: impl Into<Value>) -> String {
+        Problem::of(Key::default().descend(key), "unknown key")
+            .given(value.into(), Origin::Default)
+            .to_string()
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_shown() {
+        assert_eq!(told("aws.secret_key", "hunter2"), "aws.secret_key = ***: unknown key\n    from: default");
+        assert!(!told("aws.url", "http://me:hunter2@h").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_endless_value_is_cut_short() {
+        assert!(told("a", "é".repeat(10_000)).chars().count() < 300);
+    }
+}

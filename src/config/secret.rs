@@ -1,7 +1,7 @@
 //! Hides credentials in text that people will see.
 
 /// What stands in place of a secret.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 
 /// Words in the name of a query parameter that make its value a secret.
 const SECRET_WORDS: [&str; 7] = ["token", "secret", "key", "sig", "password", "auth", "credential"];
@@ -25,6 +25,12 @@ pub fn hide(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// Whether what goes by this name is probably a secret.
+pub(super) fn names_a_secret(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    SECRET_WORDS.iter().any(|word| lower.contains(word))
 }
 
 fn ends_a_url(character: char) -> bool {
@@ -67,8 +73,7 @@ fn hide_in_query(query: &str) -> String {
 
 fn hide_parameter(parameter: &str) -> String {
     let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
-    let lower = name.to_lowercase();
-    let is_secret = SECRET_WORDS.iter().any(|word| lower.contains(word)) || value.len() >= TOKEN_CHARS;
+    let is_secret = names_a_secret(name) || value.len() >= TOKEN_CHARS;
     match (is_secret, name) {
         (false, _) => parameter.to_owned(),
         (true, "") => HIDDEN.to_owned(),

@@ -37,7 +37,7 @@ pub struct Settings {
 pub struct QueueSettings {
     /// The queue's URL; this or `name`.
     pub url: Option<String>,
-    /// The queue's name in SQS, from which its URL is looked up; this or `url`.
+    /// The queue's name in SQS, from which its URL is looked up when there is no `url`.
     pub name: Option<String>,
     /// The region of this queue, when it is not that of `aws.region`.
     pub region: Option<String>,

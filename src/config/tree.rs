@@ -98,18 +98,18 @@ impl Node {
         parent.and_then(|node| node.entries_mut()?.remove(last)).is_some()
     }
 
-    /// The keys of every value and every table beneath this node, each before what lies beneath it.
-    pub(super) fn keys(&self) -> Vec<Key> {
-        let mut keys = Vec::new();
-        self.collect_keys(&Key::default(), &mut keys);
-        keys
+    /// Every value and every table beneath this node, each before what lies beneath it.
+    pub(super) fn nodes(&self) -> Vec<(Key, &Self)> {
+        let mut nodes = Vec::new();
+        self.collect_nodes(&Key::default(), &mut nodes);
+        nodes
     }
 
-    fn collect_keys(&self, at: &Key, keys: &mut Vec<Key>) {
+    fn collect_nodes<'a>(&'a self, at: &Key, nodes: &mut Vec<(Key, &'a Self)>) {
         for (name, node) in self.entries().into_iter().flatten() {
             let key = at.child(name);
-            keys.push(key.clone());
-            node.collect_keys(&key, keys);
+            nodes.push((key.clone(), node));
+            node.collect_nodes(&key, nodes);
         }
     }
 

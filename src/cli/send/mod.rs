@@ -109,32 +109,34 @@ async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queu
     Ok(app::open_queue(address, &queue.reach(&settings.aws)).await?)
 }
 
-/// Sends batch after batch; prints the ids of what was sent, and reports what was not.
+/// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
 async fn send_all(
     queue: &dyn Queue,
     batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
 ) -> Result<(), Failure> {
-    let mut sent = 0_usize;
-    let mut refused = Vec::new();
+    let (mut sent, mut refused) = (0_usize, 0_usize);
     for batch in batches {
         let answers = queue.send(&batch?).await.map_err(|error| broken_off(sent, &error))?;
         for answer in answers {
-            let position = sent + refused.len() + 1;
             match answer {
                 Ok(id) => {
-                    output::print_line(id.as_str())?;
                     sent += 1;
+                    output::print_line(id.as_str())?;
                 }
-                Err(error) => refused.push(format!("\n  message {position}: {error}")),
+                Err(error) => {
+                    refused += 1;
+                    output::complain(&format!("message {}: {error}", sent + refused));
+                }
             }
         }
     }
-    if refused.is_empty() {
-        return Ok(());
+    match refused {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            Exit::Internal,
+            format!("{refused} of {} messages were refused", sent + refused),
+        )),
     }
-    let message =
-        format!("{} of {} messages were refused:{}", refused.len(), sent + refused.len(), refused.concat());
-    Err(Failure::new(Exit::Internal, message))
 }
 
 fn broken_off(sent: usize, error: &QueueError) -> Failure {
@@ -148,6 +150,37 @@ fn broken_off(sent: usize, error: &QueueError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::memory::{Account, Names};
+
+    fn batches(bodies: Vec<String>) -> impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>> {
+        Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
+    }
+
+    fn account() -> Account {
+        let account = Account::default();
+        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+        account
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_message_that_can_be_sent_is_and_the_refused_are_counted() {
+        let account = account();
+        let bodies =
+            (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
+        let failure = send_all(&account.queue("orders"), batches(bodies.collect())).await.unwrap_err();
+        assert_eq!(
+            (failure.exit(), failure.to_string()),
+            (Exit::Internal, "1 of 25 messages were refused".to_owned())
+        );
+        assert_eq!(account.describe("orders").unwrap().visible, 24);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_not_there_breaks_the_sending_off() {
+        let failure = send_all(&account().queue("nowhere"), batches(vec!["a".to_owned()])).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Internal);
+        assert!(failure.to_string().starts_with("broken off after 0 messages"), "{failure}");
+    }
 
     #[test]
     fn a_delay_is_whole_seconds_up_to_fifteen_minutes() {

@@ -16,7 +16,6 @@ const POLLERS: RangeInclusive<usize> = 1..=32;
 const VISIBILITY: RangeInclusive<Span> = Span::secs(2)..=Span(limits::VISIBILITY);
 const WAIT: RangeInclusive<Span> = Span::secs(0)..=Span(limits::WAIT);
 const PACE_MAX: Span = Span::secs(5 * 60);
-const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// Everything that is wrong with one queue.
 pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<Problem> {
@@ -28,9 +27,8 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(amounts(key, queue));
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
-    if let Some(handler::Settings::Http(http)) = &queue.handler {
-        broken.extend(endpoint(key.descend("handler.url"), Some(http.url.as_str())));
-        broken.extend(statuses(&key.child("handler"), http));
+    if let Some(handler) = &queue.handler {
+        broken.extend(handler_rules(&key.child("handler"), handler));
     }
     broken
 }
@@ -112,19 +110,14 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     broken
 }
 
-fn statuses(key: &Key, http: &handler::http::Settings) -> Vec<Problem> {
-    let mut broken = Vec::new();
-    for (name, statuses) in [("success", &http.success), ("reject", &http.reject)] {
-        if let Some(status) = statuses.iter().find(|status| !STATUSES.contains(status)) {
-            let problem = Problem::of(key.child(name), format!("not an HTTP status: {status}"));
-            broken.push(problem.allowed(Some("statuses from 100 to 599".to_owned())));
-        }
-    }
-    let is_done = |status: &&u16| (200..300).contains(*status) || http.success.contains(status);
-    if let Some(status) = http.reject.iter().find(is_done) {
-        broken.push(Problem::of(key.child("reject"), format!("status {status} means done already")));
-    }
-    broken
+/// The handler's own rules, in its own words.
+fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
+    let handler::Settings::Http(http) = handler;
+    let problem = |broken: handler::http::Problem| {
+        let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
+        problem.allowed(Some(broken.allowed.to_owned()))
+    };
+    http.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {

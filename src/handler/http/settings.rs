@@ -14,7 +14,7 @@ use crate::duration::Span;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where messages are posted to; `http` or `https`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", example = "http://127.0.0.1:8080/")]
     pub url: Url,
     /// The `Content-Type` of the requests.
     #[serde(default = "content_type")]
