@@ -94,7 +94,7 @@ async fn drain(url: &str, messages: usize, placement: Placement) -> Result<(), B
 /// Holds the messages in sleeping handlers, and says what that costs once all of them are held.
 async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn Error>> {
     let (over, placement) = (Arc::new(Notify::new()), Placement::Caller);
-    let handler = NoOp { left: AtomicUsize::new(messages), over, placement, nap: Duration::from_secs(3600) };
+    let handler = NoOp { left: AtomicUsize::new(messages), over, placement, nap: Duration::from_hours(1) };
     let consumer = Consumer::new(url, handler).named("bench").concurrency(messages.max(1));
     let worker = Worker::new().consumer(consumer).drain_limit(Duration::ZERO);
     let (metrics, stop) = (worker.metrics().queue("bench"), Stop::new());
@@ -104,7 +104,7 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
         }
         let (cpu, before) = (cpu_time(), calls(&metrics));
         tokio::time::sleep(time).await;
-        let (cpu, calls) = (cpu_time() - cpu, calls(&metrics) - before);
+        let (cpu, calls) = (cpu_time().saturating_sub(cpu), calls(&metrics) - before);
         let (held, extended, lost) = (metrics.held.get(), metrics.extensions.get(), metrics.lost.get());
         let (received, peak) = (metrics.received.get(), status_kib("VmHWM:"));
         println!(
