@@ -21,6 +21,7 @@ use crate::support::{calls::Action, scene::Scene, secs};
 struct Switched {
     off: Arc<AtomicBool>,
     probes: Arc<AtomicUsize>,
+    calls: Arc<AtomicUsize>,
     done: Arc<AtomicUsize>,
     highest_receive_count: Arc<AtomicUsize>,
 }
@@ -40,10 +41,18 @@ impl Switched {
         self.off.store(false, Ordering::SeqCst);
     }
 
+    async fn called(&self, count: usize) {
+        reached(&self.calls, count).await;
+    }
+
     async fn done(&self, count: usize) {
-        while self.done.load(Ordering::SeqCst) < count {
-            sleep(Duration::from_millis(50)).await;
-        }
+        reached(&self.done, count).await;
+    }
+}
+
+async fn reached(count: &AtomicUsize, goal: usize) {
+    while count.load(Ordering::SeqCst) < goal {
+        sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -51,6 +60,7 @@ impl Handler for Switched {
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
         let receives = usize::try_from(message.receive_count).unwrap();
         self.highest_receive_count.fetch_max(receives, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(100)).await;
         if self.off.load(Ordering::SeqCst) {
             return Outcome::Down("connection refused".to_owned());
@@ -87,6 +97,7 @@ async fn a_handler_that_goes_down_pauses_the_polling_and_what_waits_is_given_bac
     let (scene, handler) = (Scene::new().room(2, 6), Switched::default());
     let worker = scene.start_handler(handler.clone());
     scene.send_many(8);
+    handler.called(2).await;
     handler.switch_off();
     sleep(secs(1)).await;
     let receives = scene.queue.calls(Action::Receive).len();
@@ -105,6 +116,7 @@ async fn a_short_outage_is_over_soon_although_many_calls_failed_at_once() {
     let (scene, handler) = (Scene::new().room(50, 0), Switched::default());
     let worker = scene.start_handler(handler.clone());
     scene.send_many(50);
+    handler.called(50).await;
     handler.switch_off();
     sleep(secs(1)).await;
     handler.switch_on();
