@@ -1,0 +1,1 @@
+//! The page that lists the promises names tests that exist.
