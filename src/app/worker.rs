@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     health::Health,
-    pump::{Parts, Pump, Stages},
+    pump::{Parts, Pump},
     stop::{self, Stop},
     tasks::{self, Faults, Tasks},
     telemetry::Metrics,
@@ -129,17 +129,21 @@ impl Worker {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = stop.draining() => return Ok(Drained::All),
         };
-        let (drain_limit, report) = (self.drain_limit, self.report());
+        let (drain_limit, health, report) = (self.drain_limit, self.health.clone(), self.report());
         let (tasks, faults) = Tasks::on(runtime.clone());
         let pumps = self.pumps(&opened, &stop, &caller, &runtime);
         let admin = listener.map(|listener| Admin::start(listener, report.with_pumps(&pumps, &stop), &tasks));
         let stages =
             pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(&tasks, opened.batch)).collect();
-        let ended = until_drained(stages, drain_limit, &stop, faults).await;
+        let fault = stopped(&stop, faults).await;
+        // Held until the admin server is gone: a worker that is drained is not ready either.
+        let _draining = health.condition("worker", "draining");
+        let drained = drain(stages, drain_limit, &stop).await;
+        tracing::info!(?drained, "drained");
         if let Some(admin) = admin {
             admin.end().await;
         }
-        ended
+        fault.map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
@@ -171,13 +175,8 @@ impl Worker {
     }
 }
 
-/// Waits for the stop, or for a part that ended when it should not have, and drains.
-async fn until_drained(
-    stages: Vec<Stages>,
-    limit: Duration,
-    stop: &Stop,
-    mut faults: Faults,
-) -> Result<Drained, WorkerError> {
+/// Waits for the stop; a task that ended when it should not have asks for it too, and is named.
+async fn stopped(stop: &Stop, mut faults: Faults) -> Option<&'static str> {
     let fault = tokio::select! {
         () = stop.draining() => None,
         fault = faults.recv() => fault,
@@ -186,10 +185,5 @@ async fn until_drained(
         tracing::error!(task, "a task ended that must not, draining");
         stop.drain();
     }
-    let drained = drain(stages, limit, stop).await;
-    tracing::info!(?drained, "drained");
-    match fault {
-        Some(task) => Err(WorkerError::Fault(task.to_owned())),
-        None => Ok(drained),
-    }
+    fault
 }

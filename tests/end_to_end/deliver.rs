@@ -84,8 +84,8 @@ async fn a_call_looks_like_one_of_sqsd() {
 async fn a_message_that_always_fails_is_in_the_dlq_after_three_receives() {
     let handler = Handler::start(async |_| 500);
     let launch = dev_for(&handler.url())
-        .variable("LONGSHORE__QUEUES__DEV__RETRY__INITIAL", "1s")
-        .variable("LONGSHORE__QUEUES__DEV__RETRY__JITTER", "none");
+        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__INITIAL", "1s")
+        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__JITTER", "none");
     let dev = Dev::launched(launch).await;
     dev.post("doomed").await;
     until("the message is in the dlq", async || dev.sqs.counts(&dev.dlq).await.visible == 1).await;
@@ -99,14 +99,15 @@ async fn a_failure_waits_longer_from_receive_to_receive() {
     let began = tokio::time::Instant::now();
     let handler = Handler::start(async |call: Call| if call.receive_count() < 3 { 500 } else { 200 });
     let launch = dev_for(&handler.url())
-        .variable("LONGSHORE__QUEUES__DEV__RETRY__INITIAL", "1s")
-        .variable("LONGSHORE__QUEUES__DEV__RETRY__JITTER", "none");
+        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__INITIAL", "1s")
+        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__JITTER", "none");
     let dev = Dev::launched(launch).await;
     dev.post("twice").await;
     handler.has_ended(3).await;
     assert!(began.elapsed() >= Duration::from_secs(3), "1 s and then 2 s, not {:?}", began.elapsed());
     dev.sqs.becomes_empty(&dev.queue).await;
-    let retried = dev.admin.sample(r#"messages_ended_total{ending="retry",queue="dev"}"#).await;
+    let retried =
+        dev.admin.sample(r#"messages_ended_total{ending="retry",queue="longshore-dev-queue"}"#).await;
     assert!((retried - 2.0).abs() < 0.1, "{retried} retries are counted");
 }
 
@@ -127,5 +128,5 @@ async fn a_handler_that_outlasts_its_visibility_runs_once() {
     .await;
     dev.sqs.becomes_empty(&dev.queue).await;
     assert_eq!(handler.started().len(), 1);
-    assert!(dev.admin.sample(r#"lease_extensions_total{queue="dev"}"#).await >= 3.0);
+    assert!(dev.admin.sample(r#"lease_extensions_total{queue="longshore-dev-queue"}"#).await >= 3.0);
 }

@@ -117,12 +117,14 @@ impl Sqs {
         let mut all = Vec::new();
         loop {
             let receive = self.client.receive_message().queue_url(url).max_number_of_messages(10);
-            let receive = receive.visibility_timeout(300).message_system_attribute_names("All".into());
+            let receive = receive.message_system_attribute_names("All".into());
             let messages = receive.send().await.unwrap().messages.unwrap_or_default();
             if messages.is_empty() {
                 return all;
             }
             for message in messages {
+                let delete = self.client.delete_message().queue_url(url);
+                delete.receipt_handle(message.receipt_handle.unwrap()).send().await.unwrap();
                 let count = &message.attributes.unwrap()[&"ApproximateReceiveCount".into()];
                 all.push((message.body.unwrap(), count.parse().unwrap()));
             }
