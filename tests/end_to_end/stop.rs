@@ -126,6 +126,18 @@ async fn an_idle_worker_stops_within_a_second() {
 }
 
 #[tokio::test]
+async fn dev_stops_like_run() {
+    for signal in [Signal::Terminate, Signal::Interrupt] {
+        let mut dev = Dev::start().await;
+        dev.post("{}").await;
+        dev.process.says("done").await;
+        dev.process.signal(signal);
+        let ended = dev.process.ended().await;
+        assert_eq!(ended.code, Some(0), "{signal:?}: {}", ended.errors);
+    }
+}
+
+#[tokio::test]
 async fn a_killed_worker_loses_nothing() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;

@@ -1,4 +1,4 @@
-//! A TCP proxy that can fall silent: it takes connections and bytes, and gives nothing back.
+//! A TCP proxy in front of a server, which can fall silent and can hang up.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,11 +13,15 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Whether answers get through.
+/// What the proxy does with connections, old and new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
+    /// Carries everything.
     Open,
+    /// Takes connections and requests, and gives no answer back.
     Silent,
+    /// Hangs up.
+    Closed,
 }
 
 /// A proxy in front of one server.
@@ -41,8 +45,7 @@ impl Proxy {
         Self { address, mood, accepting }
     }
 
-    /// From now on, or until now, nothing comes back: on open connections too.
-    pub(crate) fn fall(&self, mood: Mood) {
+    pub(crate) fn turn(&self, mood: Mood) {
         self.mood.send_replace(mood);
     }
 }
@@ -53,16 +56,17 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: String, mood: watch::Receiver<Mood>) {
+async fn carry(client: TcpStream, server: String, mut mood: watch::Receiver<Mood>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let asking = pass(from_client, to_server, None);
-    let answering = pass(from_server, to_client, Some(mood));
-    // Whichever side hangs up ends both.
+    let answering = pass(from_server, to_client, Some(mood.clone()));
+    // Whoever hangs up ends both directions.
     tokio::select! {
         () = asking => {}
         () = answering => {}
+        _ = mood.wait_for(|mood| *mood == Mood::Closed) => {}
     }
 }
 
