@@ -18,4 +18,7 @@ pub mod stop;
 pub mod tasks;
 pub mod telemetry;
 
-pub use self::message::Message;
+pub use self::{
+    app::{Consumer, Worker},
+    message::Message,
+};

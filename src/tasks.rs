@@ -70,6 +70,14 @@ where
     Handle::current().spawn(future)
 }
 
+/// The same on a runtime of one's choice.
+pub fn detach_on<F>(runtime: &Handle, future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    runtime.spawn(future)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

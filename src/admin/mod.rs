@@ -1,5 +1,12 @@
 //! The admin server: health, metrics and status on a port of its own.
 
+mod page;
+mod router;
+mod server;
 mod settings;
 
-pub use self::settings::Settings;
+pub use self::{
+    router::{Report, router},
+    server::serve,
+    settings::Settings,
+};

@@ -1,1 +1,32 @@
-//! Wiring: from settings to a running worker.
+//! Wiring: from settings to a running worker, and the order in which it stops.
+//!
+//! ```no_run
+//! use longshore::{Consumer, Worker, handler};
+//!
+//! # async fn run() -> Result<(), longshore::app::WorkerError> {
+//! let orders = handler::from_fn(|message: std::sync::Arc<longshore::Message>| async move {
+//!     println!("{}", message.body);
+//! });
+//! let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+//! Worker::new().consumer(Consumer::new(queue, orders).concurrency(32)).run().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod consumer;
+mod drain;
+mod error;
+mod from_settings;
+mod open;
+mod runtime;
+mod signals;
+mod worker;
+
+pub use self::{
+    consumer::Consumer,
+    drain::Drained,
+    error::WorkerError,
+    from_settings::{consumer_of, name_in_sqs, options, worker},
+    open::open_queue,
+    worker::Worker,
+};

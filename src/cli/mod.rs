@@ -1,8 +1,85 @@
 //! The commands.
 
+mod config;
+mod dev;
+mod failure;
+mod healthcheck;
+mod options;
+mod output;
+mod run;
+mod send;
+mod working;
+
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::failure::{Exit, Failure};
+
+/// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unreachable · 70 internal error · \
+75 stopped before all was drained";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Dev(dev::Dev),
+    Config(config::Config),
+    Healthcheck(healthcheck::Healthcheck),
+    Send(send::Send),
+}
 
 /// Runs the command line and answers its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let ended = match Cli::try_parse() {
+        Ok(cli) => execute(cli.command),
+        Err(message) => failure::of_usage(&message),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(run) => run.execute(),
+        Command::Dev(dev) => dev.execute(),
+        Command::Config(config) => config.execute(),
+        Command::Healthcheck(healthcheck) => healthcheck.execute(),
+        Command::Send(send) => send.execute(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::config::FLAGS;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_configuration_is_a_flag_of_run_and_dev() {
+        let cli = Cli::command();
+        for command in ["run", "dev", "config"] {
+            let command = cli.find_subcommand(command).unwrap();
+            for flag in FLAGS {
+                let name = flag.name.trim_start_matches("--");
+                assert!(command.get_arguments().any(|argument| argument.get_long() == Some(name)), "{name}");
+            }
+        }
+    }
 }

@@ -1,1 +1,9 @@
 //! Everything on one machine with no account: an SQS server, the front door, sample traffic.
+
+pub mod demo;
+pub mod demo_handler;
+pub mod front_door;
+mod queues;
+pub mod sqs_server;
+
+pub use self::queues::{QueuePair, create_queues};

@@ -1,1 +1,173 @@
-//! The time for which a message is held: counted, extended, lost.
+//! The time and the room for which a message is held: counted, extended, lost.
+//!
+//! A [`Lease`] is this worker's claim on one received message. It begins with the receive, is extended by the
+//! keeper for as long as it exists, and ends when it is dropped, which also frees its [`Place`] in the [`Room`].
+
+mod finished;
+mod keeper;
+mod ledger;
+mod room;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::ledger::{Held, Ledger};
+pub use self::{
+    ledger::Terms,
+    room::{Place, Reservation, Room},
+};
+use crate::{
+    message::{Message, MessageId, Receipt},
+    telemetry::{QueueMetrics, events},
+};
+
+/// The leases of one queue.
+#[derive(Clone)]
+pub struct Leases(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<str>,
+    ledger: Mutex<Ledger>,
+    metrics: Arc<QueueMetrics>,
+}
+
+/// What became of a received message.
+pub enum Holding {
+    /// It is held and may run.
+    Fresh(Lease),
+    /// It is held, and its handler said done before: it must be deleted, not run.
+    Finished(Lease),
+    /// This worker holds the same message already; that lease now has the newer receipt.
+    Duplicate,
+}
+
+impl Leases {
+    /// No leases yet, on these terms.
+    pub fn new(queue: Arc<str>, terms: Terms, metrics: Arc<QueueMetrics>) -> Self {
+        Self(Arc::new(Inner { queue, ledger: Mutex::new(Ledger::new(terms)), metrics }))
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a lease on a message whose receive was sent at `sent` and answered now.
+    pub fn hold(&self, message: &Message, place: Place, sent: Instant) -> Holding {
+        let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
+        let lease = |cancellation| {
+            self.0.metrics.held.inc();
+            Lease { leases: self.clone(), id: message.id.clone(), cancellation, _place: place }
+        };
+        match held {
+            Held::Fresh(cancellation) => return Holding::Fresh(lease(cancellation)),
+            Held::Finished(cancellation) => {
+                self.report_duplicate(&message.id);
+                return Holding::Finished(lease(cancellation));
+            }
+            Held::Duplicate => self.report_duplicate(&message.id),
+        }
+        Holding::Duplicate
+    }
+
+    fn report_duplicate(&self, id: &MessageId) {
+        events::DuplicateReceived { queue: &self.0.queue, id }.emit(&self.0.metrics);
+    }
+
+    /// Tells every handler to stop, because the drain limit is over; the leases stay.
+    pub fn cancel_all(&self) {
+        self.ledger().cancel_all();
+    }
+
+    /// How many leases there are.
+    pub fn len(&self) -> usize {
+        self.ledger().len()
+    }
+
+    /// Whether there is no lease.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn report_lost(&self, id: &MessageId, reason: &str) {
+        events::LeaseLost { queue: &self.0.queue, id, reason }.emit(&self.0.metrics);
+    }
+}
+
+/// The claim on one message; dropping it ends the claim and frees the room.
+pub struct Lease {
+    leases: Leases,
+    id: MessageId,
+    cancellation: CancellationToken,
+    _place: Place,
+}
+
+/// What is left of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When it ends unless it is extended.
+    pub deadline: Instant,
+    /// When it ends for good: twelve hours after the receive.
+    pub limit: Instant,
+}
+
+impl Lease {
+    /// Which message.
+    pub fn id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// Fires when the lease is lost, or when the drain limit is over.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
+    /// What is left of the lease; `None` when it is lost.
+    pub fn standing(&self) -> Option<Standing> {
+        self.leases.ledger().standing(&self.id, Instant::now())
+    }
+
+    /// The newest receipt, unless an extension under way could undo what is done with it.
+    pub fn receipt_to_give_back(&self) -> GiveBack {
+        self.leases.ledger().freeze(&self.id)
+    }
+
+    /// The newest receipt.
+    pub fn receipt_to_delete(&self) -> Option<Receipt> {
+        self.leases.ledger().receipt(&self.id)
+    }
+
+    /// Remembers that the message is done, so that it is not run again should it come back.
+    pub fn remember_done(&self) {
+        self.leases.ledger().remember_done(&self.id);
+    }
+
+    /// Remembers that the message is done and was deleted.
+    pub fn remember_deleted(&self) {
+        self.leases.ledger().remember_deleted(&self.id);
+    }
+
+    /// Whether a newer receive has replaced this receipt since.
+    pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
+        self.leases.ledger().receipt(&self.id).is_some_and(|newest| newest != *receipt)
+    }
+}
+
+/// Whether a message can be given back now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GiveBack {
+    /// Yes, with this receipt; the keeper leaves the lease alone from now on.
+    Now(Receipt),
+    /// An extension is under way, whose answer must be awaited: the two could overtake each other.
+    Later,
+    /// The lease is lost, so there is nothing to give back.
+    Lost,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.ledger().release(&self.id);
+        self.leases.0.metrics.held.dec();
+    }
+}

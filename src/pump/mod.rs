@@ -1,5 +1,193 @@
 //! The engine of one queue: receive, hold, run, settle.
+//!
+//! Messages go one way: [`receive`] reserves room and asks, `admit` takes a lease on each message, `slots` lets as
+//! many run as the concurrency allows, `work` calls the handler, and the outcome goes to [`crate::settle`].
+//! Nothing waits for a batch: a slow message holds its own slot and no other.
 
+mod flow;
+mod gate;
+mod options;
+mod plan;
+mod receive;
 mod settings;
+mod slots;
+mod stages;
+mod work;
 
-pub use self::settings::{Prefetch, ReceiveSettings};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::{runtime::Handle, sync::Notify};
+
+use self::{flow::Flow, gate::Gate, slots::Slots, work::Waiting};
+pub use self::{
+    options::Options,
+    settings::{Prefetch, ReceiveSettings},
+    stages::Stages,
+};
+use crate::{
+    handler::SharedHandler,
+    health::Health,
+    lease::{Leases, Room, Terms},
+    queue::Queue,
+    settle::Settle,
+    stop::Stop,
+    telemetry::QueueMetrics,
+};
+
+/// The engine of one queue.
+#[derive(Clone)]
+pub struct Pump(Arc<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    queue: Arc<dyn Queue>,
+    handler: SharedHandler,
+    options: Options,
+    room: Room,
+    leases: Leases,
+    settle: Settle,
+    slots: Mutex<Slots<Waiting>>,
+    flow: Mutex<Flow>,
+    gate: Gate,
+    idle: Notify,
+    last_error: Mutex<Option<String>>,
+    metrics: Arc<QueueMetrics>,
+    health: Health,
+    stop: Stop,
+    /// Where handlers run that might block.
+    caller: Handle,
+    /// Where everything else runs.
+    runtime: Handle,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The queue's configured name.
+    pub name: Arc<str>,
+    /// The queue itself.
+    pub queue: Arc<dyn Queue>,
+    /// What runs for each message.
+    pub handler: SharedHandler,
+    /// How it is run.
+    pub options: Options,
+    /// Where the queue counts.
+    pub metrics: Arc<QueueMetrics>,
+    /// Where the queue's loops show that they live.
+    pub health: Health,
+    /// What ends it.
+    pub stop: Stop,
+    /// The runtime for handlers that might block.
+    pub caller: Handle,
+    /// The runtime for everything else.
+    pub runtime: Handle,
+}
+
+/// What an engine is doing, for the status page.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The queue's configured name.
+    pub queue: String,
+    /// The most handlers at once.
+    pub concurrency: usize,
+    /// Handlers running.
+    pub running: usize,
+    /// Messages received that wait for a slot.
+    pub waiting: usize,
+    /// Messages held: waiting, running or being settled.
+    pub held: usize,
+    /// The most messages held at once.
+    pub room: usize,
+    /// Messages being settled.
+    pub settling: usize,
+    /// Why polling is paused, if it is.
+    pub paused: Option<String>,
+    /// Whole seconds since a receive was last answered.
+    pub seconds_since_successful_receive: u64,
+    /// What the last receive failed with, if it did.
+    pub last_error: Option<String>,
+}
+
+impl Pump {
+    /// Puts an engine together; nothing happens until it is started.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { name, queue, handler, options, metrics, health, stop, caller, runtime } = parts;
+        let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
+        let leases = Leases::new(name.clone(), terms, metrics.clone());
+        let settle = Settle::new(name.clone(), queue.clone(), options.settle, metrics.clone());
+        let room = Room::new(options.concurrency + options.prefetch.initial());
+        let gate = Gate::new(health.condition(format!("{name} handler"), "the handler was not probed yet"));
+        metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
+        let pump = Inner {
+            slots: Mutex::new(Slots::new(options.concurrency)),
+            flow: Mutex::new(Flow::new(tokio::time::Instant::now())),
+            idle: Notify::new(),
+            last_error: Mutex::new(None),
+            name,
+            queue,
+            handler,
+            options,
+            room,
+            leases,
+            settle,
+            gate,
+            metrics,
+            health,
+            stop,
+            caller,
+            runtime,
+        };
+        Self(Arc::new(pump))
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots<Waiting>> {
+        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fits the room to the prefetch.
+    fn resize_room(&self) {
+        let prefetch = match self.0.options.prefetch {
+            Prefetch::Auto => self.flow().prefetch(),
+            Prefetch::Fixed(messages) => messages,
+        };
+        let capacity = self.0.options.concurrency + prefetch;
+        self.0.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+        if capacity != self.0.room.capacity() {
+            self.0.room.resize(capacity);
+        }
+    }
+
+    /// The queue's configured name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the engine is doing.
+    pub fn status(&self) -> Status {
+        let (running, waiting) = {
+            let slots = self.slots();
+            (slots.running(), slots.waiting())
+        };
+        let paused = match self.0.gate.state() {
+            gate::State::Paused(reason) => Some(reason.to_string()),
+            gate::State::New | gate::State::Open => None,
+        };
+        Status {
+            queue: self.0.name.to_string(),
+            concurrency: self.0.options.concurrency,
+            running,
+            waiting,
+            held: self.0.leases.len(),
+            room: self.0.room.capacity(),
+            settling: self.0.settle.pending(),
+            paused,
+            seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
+            last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}

@@ -16,6 +16,7 @@ pub struct ReceiveSettings {
     /// The pause after a receive that came back with fewer messages than asked for; fewer requests for that much latency.
     pub pace: Span,
     /// The most receives under way at once.
+    #[schemars(range(min = 1, max = 32))]
     pub pollers: usize,
 }
 
@@ -33,6 +34,16 @@ pub enum Prefetch {
     Auto,
     /// This many.
     Fixed(usize),
+}
+
+impl Prefetch {
+    /// What is held before anything is known of the flow.
+    pub(super) fn initial(self) -> usize {
+        match self {
+            Self::Auto => 0,
+            Self::Fixed(messages) => messages,
+        }
+    }
 }
 
 impl FromStr for Prefetch {

@@ -50,6 +50,7 @@ pub struct QueueError {
     verdict: Verdict,
     code: Option<String>,
     message: String,
+    hung: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -57,12 +58,18 @@ impl QueueError {
     /// An error that SQS answered with, sorted by its code.
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { verdict: Verdict::of_code(&code, &message), code: Some(code), message, source: None }
+        let verdict = Verdict::of_code(&code, &message);
+        Self { verdict, code: Some(code), message, hung: false, source: None }
     }
 
     /// An error without an answer, or with one that the code does not sort rightly.
     pub fn new(verdict: Verdict, message: impl Into<String>) -> Self {
-        Self { verdict, code: None, message: message.into(), source: None }
+        Self { verdict, code: None, message: message.into(), hung: false, source: None }
+    }
+
+    /// A call that was dropped because it neither answered nor failed in time.
+    pub fn hung(message: impl Into<String>) -> Self {
+        Self { hung: true, ..Self::new(Verdict::Wait, message) }
     }
 
     /// Overrides the verdict, where more is known than the code tells (an HTTP 5xx, say).
@@ -82,6 +89,11 @@ impl QueueError {
     /// What the caller should do.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// Whether the call was dropped because it neither answered nor failed in time.
+    pub fn is_hung(&self) -> bool {
+        self.hung
     }
 
     /// SQS's error code, when there was an answer.

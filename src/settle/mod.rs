@@ -1,20 +1,93 @@
-//! Telling SQS how messages ended.
+//! Telling SQS how messages ended: deletes and give-backs, batched and retried.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod flush;
+mod settings;
+mod slips;
 
-use crate::duration::Span;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-/// How outcomes are told to SQS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// How long a delete may wait for others to share its request; none waits when nothing else is running.
-    pub linger: Span,
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+pub use self::settings::Settings;
+use self::slips::{Slip, Slips, Verb};
+use crate::{lease::Lease, queue::Queue, telemetry::QueueMetrics};
+
+/// The outcomes of one queue on their way to SQS.
+#[derive(Clone)]
+pub struct Settle(Arc<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    queue: Arc<dyn Queue>,
+    slips: Mutex<Slips<Lease>>,
+    due: Notify,
+    /// Messages handed over and not settled yet.
+    pending: watch::Sender<usize>,
+    metrics: Arc<QueueMetrics>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { linger: Span::millis(20) }
+impl Settle {
+    /// Nothing to settle yet.
+    pub fn new(
+        name: Arc<str>,
+        queue: Arc<dyn Queue>,
+        settings: Settings,
+        metrics: Arc<QueueMetrics>,
+    ) -> Self {
+        let slips = Mutex::new(Slips::new(settings.linger.0));
+        Self(Arc::new(Inner {
+            name,
+            queue,
+            slips,
+            due: Notify::new(),
+            pending: watch::Sender::new(0),
+            metrics,
+        }))
+    }
+
+    fn slips(&self) -> MutexGuard<'_, Slips<Lease>> {
+        self.0.slips.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes the message, soon.
+    pub fn delete(&self, lease: Lease) {
+        self.push(Verb::Delete, lease);
+    }
+
+    /// Makes the message visible again after `delay`, which is cut to what SQS still allows.
+    pub fn give_back(&self, lease: Lease, delay: Duration) {
+        self.push(Verb::GiveBack(delay), lease);
+    }
+
+    fn push(&self, verb: Verb, lease: Lease) {
+        self.0.pending.send_modify(|pending| *pending += 1);
+        if self.slips().push(Slip::new(verb, lease, Instant::now())).is_worth_a_look() {
+            self.0.due.notify_one();
+        }
+    }
+
+    /// Sends everything handed over so far without lingering.
+    pub fn rush(&self) {
+        if self.slips().rush() {
+            self.0.due.notify_one();
+        }
+    }
+
+    /// How many messages were handed over and are not settled yet.
+    pub fn pending(&self) -> usize {
+        *self.0.pending.borrow()
+    }
+
+    /// Waits until everything handed over is settled or given up.
+    pub async fn flushed(&self) {
+        let mut pending = self.0.pending.subscribe();
+        // An error would mean that the sender is gone, and with it everything pending.
+        let _settled = pending.wait_for(|pending| *pending == 0).await;
     }
 }

@@ -1,7 +1,18 @@
 //! Where log lines go, and in which form.
 
+use std::io::{self, IsTerminal as _};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// What the libraries beneath say is noise, and their spans cost time; named here, they are off before they begin.
+///
+/// A filter that names one of these itself has the last word.
+const QUIET: &str = "aws_config=warn,aws_runtime=warn,aws_sdk_sqs=warn,aws_smithy_http_client=warn,aws_smithy_runtime=warn,\
+                     aws_smithy_runtime_api=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -9,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// `json`, `text`, or `auto`: text on a terminal, else JSON.
     pub format: Format,
-    /// What to log, in `tracing`'s filter language: `info`, or `info,longshore=debug`.
+    /// What to log, in `tracing`'s filter language: `info`, or `info,longshore=debug`. The libraries beneath stay at `warn` unless they are named.
     pub filter: String,
 }
 
@@ -30,4 +41,93 @@ pub enum Format {
     Json,
     /// For people.
     Text,
+}
+
+/// Why the log cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// The filter is not one.
+    #[error("not a log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The process logs already.
+    #[error("the log is started already")]
+    Started(#[from] tracing_subscriber::util::TryInitError),
+}
+
+impl Settings {
+    /// Whether the log could be started so.
+    pub fn check(&self) -> Result<(), LogsError> {
+        self.env_filter().map(drop)
+    }
+
+    /// Starts the log of this process, on standard error; only once.
+    pub fn init(&self) -> Result<(), LogsError> {
+        let lines = fmt::layer().with_writer(io::stderr);
+        let lines = if self.is_json() {
+            lines.json().flatten_event(true).boxed()
+        } else {
+            lines.with_ansi(io::stderr().is_terminal()).boxed()
+        };
+        Ok(Registry::default().with(lines).with(self.env_filter()?).try_init()?)
+    }
+
+    /// Later directives win over earlier ones for the same target, so the user's come last.
+    fn env_filter(&self) -> Result<EnvFilter, LogsError> {
+        Ok(EnvFilter::builder().parse(format!("{QUIET},{}", self.filter))?)
+    }
+
+    fn is_json(&self) -> bool {
+        match self.format {
+            Format::Auto => !io::stderr().is_terminal(),
+            Format::Json => true,
+            Format::Text => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Level, enabled, subscriber::with_default};
+
+    use super::*;
+
+    fn filtered(filter: &str) -> Settings {
+        Settings { filter: filter.to_owned(), ..Settings::default() }
+    }
+
+    fn under<T>(filter: &str, ask: impl FnOnce() -> T) -> T {
+        with_default(Registry::default().with(filtered(filter).env_filter().unwrap()), ask)
+    }
+
+    #[test]
+    fn a_bad_filter_is_an_error() {
+        assert!(
+            filtered("info,longshore=loud").check().unwrap_err().to_string().starts_with("not a log filter")
+        );
+        filtered("info,longshore=debug").check().unwrap();
+        filtered("").check().unwrap();
+    }
+
+    #[test]
+    fn by_default_nothing_below_info_costs_more_than_a_comparison() {
+        let hint = Settings::default().env_filter().unwrap().max_level_hint();
+        assert_eq!(hint, Some(tracing::level_filters::LevelFilter::INFO));
+    }
+
+    #[test]
+    fn the_libraries_beneath_are_quiet_even_at_debug() {
+        under("debug", || {
+            assert!(enabled!(target: "longshore::pump", Level::DEBUG));
+            assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
+            assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
+            assert!(!enabled!(target: "hyper_util::client", Level::INFO));
+        });
+    }
+
+    #[test]
+    fn a_library_that_is_named_speaks() {
+        under("info,aws_sdk_sqs=debug", || {
+            assert!(enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
+        });
+    }
 }

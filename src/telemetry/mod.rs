@@ -1,3 +1,13 @@
 //! What the worker tells of itself: events, metrics and logs.
 
+mod catalog;
+pub mod events;
+mod label;
 pub mod logs;
+mod metrics;
+
+pub use self::{
+    catalog::{CATALOG, Definition, Kind, reference},
+    label::{Action, CallResult, Ending, Label},
+    metrics::{Metrics, QueueMetrics},
+};

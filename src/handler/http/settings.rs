@@ -1,5 +1,8 @@
 //! How messages are posted to an HTTP handler.
 
+use std::fmt;
+
+use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -11,7 +14,7 @@ use crate::duration::Span;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where messages are posted to; `http` or `https`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", example = "http://127.0.0.1:8080/")]
     pub url: Url,
     /// The `Content-Type` of the requests.
     #[serde(default = "content_type")]
@@ -49,5 +52,138 @@ impl Settings {
             success: Vec::new(),
             reject: Vec::new(),
         }
+    }
+
+    /// The address without the name and password that it may hold, for people and logs.
+    pub fn shown_url(&self) -> String {
+        let mut url = self.url.clone();
+        let hidden = url.set_username("").and_then(|()| url.set_password(None));
+        hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
+    }
+
+    /// Finds everything in the values that cannot work; empty when all is well.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_url(&mut problems);
+        self.check_times(&mut problems);
+        if HeaderValue::from_str(&self.content_type).is_err() || self.content_type.trim().is_empty() {
+            let allowed = "a media type in printable ascii, such as application/json";
+            problems.push(Problem::new("content_type", format!("{:?}", self.content_type), allowed));
+        }
+        self.check_statuses(&mut problems);
+        problems
+    }
+
+    fn check_url(&self, problems: &mut Vec<Problem>) {
+        let has_host = self.url.host_str().is_some_and(|host| !host.is_empty());
+        if !matches!(self.url.scheme(), "http" | "https") || !has_host {
+            let allowed = "an http or https url with a host, such as http://127.0.0.1:8080/";
+            problems.push(Problem::new("url", self.shown_url(), allowed));
+        }
+    }
+
+    fn check_times(&self, problems: &mut Vec<Problem>) {
+        let allowed = "longer than 0s";
+        if self.connect_timeout.0.is_zero() {
+            problems.push(Problem::new("connect_timeout", self.connect_timeout.to_string(), allowed));
+        }
+        if let Some(timeout) = self.timeout.filter(|timeout| timeout.0.is_zero()) {
+            problems.push(Problem::new("timeout", timeout.to_string(), allowed));
+        }
+    }
+
+    fn check_statuses(&self, problems: &mut Vec<Problem>) {
+        for (key, statuses) in [("success", &self.success), ("reject", &self.reject)] {
+            for status in statuses.iter().filter(|status| !(100..=599).contains(*status)) {
+                problems.push(Problem::new(key, status.to_string(), "a status from 100 to 599"));
+            }
+        }
+        for status in &self.reject {
+            if (200..=299).contains(status) {
+                let allowed = "a status that is not a 2xx, which always means done";
+                problems.push(Problem::new("reject", status.to_string(), allowed));
+            } else if self.success.contains(status) {
+                let allowed = "a status that success does not list too";
+                problems.push(Problem::new("reject", status.to_string(), allowed));
+            }
+        }
+    }
+}
+
+/// One value of [`Settings`] that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's key.
+    pub key: &'static str,
+    /// The value it has, without secrets.
+    pub value: String,
+    /// What would be allowed.
+    pub allowed: &'static str,
+}
+
+impl Problem {
+    fn new(key: &'static str, value: String, allowed: &'static str) -> Self {
+        Self { key, value, allowed }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, allowed } = self;
+        write!(formatter, "not allowed for {key}: {value}, hint: use {allowed}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> Settings {
+        Settings::new(url.parse().unwrap())
+    }
+
+    fn keys(settings: &Settings) -> Vec<&'static str> {
+        settings.check().into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn the_defaults_have_no_problem() {
+        assert_eq!(settings("http://127.0.0.1:8080/").check(), []);
+        assert_eq!(settings("https://worker.example/jobs?x=1").check(), []);
+    }
+
+    #[test]
+    fn only_http_and_https_urls_are_allowed() {
+        for url in ["ftp://host/", "unix:/run/worker.sock", "mailto:someone@example.com"] {
+            assert_eq!(keys(&settings(url)), ["url"], "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_shown() {
+        let problem = settings("ftp://name:hunter2@host/").check().remove(0);
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let settings = Settings {
+            content_type: "text/plain\r\nX-Injected: 1".to_owned(),
+            connect_timeout: Span::secs(0),
+            timeout: Some(Span::secs(0)),
+            success: vec![99, 409],
+            reject: vec![600, 409, 204],
+            ..settings("ftp://host/")
+        };
+        let expected =
+            ["url", "connect_timeout", "timeout", "content_type", "success", "reject", "reject", "reject"];
+        assert_eq!(keys(&settings), expected);
+    }
+
+    #[test]
+    fn a_problem_names_key_value_and_what_is_allowed() {
+        let settings = Settings { reject: vec![700], ..settings("http://host/") };
+        let text = settings.check()[0].to_string();
+        assert_eq!(text, "not allowed for reject: 700, hint: use a status from 100 to 599");
     }
 }

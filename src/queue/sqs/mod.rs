@@ -1,5 +1,186 @@
 //! SQS itself, over the AWS SDK.
 
+mod address;
+mod client;
+mod convert;
+mod refusal;
 mod settings;
 
-pub use self::settings::Settings;
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use aws_sdk_sqs::{
+    config::http::HttpResponse,
+    error::{BuildError, ProvideErrorMetadata, SdkError},
+    types::{
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+        MessageSystemAttributeName, QueueAttributeName,
+    },
+};
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+pub use self::{address::Address, client::Sizes, settings::Settings};
+use self::{
+    client::Clients,
+    convert::seconds,
+    refusal::{entry_error, hung, refusal},
+};
+use super::{
+    BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, Verdict, VisibilityChange,
+};
+use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
+
+/// One queue of SQS, or of anything that speaks its protocol.
+#[derive(Clone, Debug)]
+pub struct SqsQueue {
+    clients: Clients,
+    url: String,
+}
+
+impl SqsQueue {
+    /// Opens a queue; by name, SQS is asked for its URL.
+    pub async fn open(settings: &Settings, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
+        let clients = Clients::build(settings, address, sizes).await;
+        let url = match address {
+            Address::Url(url) => url.to_string(),
+            Address::Name(name) => {
+                let answer = limited(clients.call.get_queue_url().queue_name(name).send()).await?;
+                answer.queue_url.unwrap_or_default()
+            }
+        };
+        Ok(Self { clients, url })
+    }
+
+    /// The queue's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn receive_batch(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
+        let mut call = self
+            .clients
+            .receive
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(request.max).unwrap_or(i32::MAX))
+            .wait_time_seconds(seconds(request.wait))
+            .visibility_timeout(seconds(request.visibility));
+        call = match request.wanted {
+            Wanted::Body => call
+                .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp),
+            Wanted::Everything => call
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .message_attribute_names("All"),
+        };
+        let limit = Clients::receive_limit(request.wait);
+        let answer = tokio::time::timeout(limit, call.send()).await.map_err(|_| hung(limit))?;
+        let messages = answer.map_err(refusal)?.messages.unwrap_or_default();
+        Ok(messages.into_iter().filter_map(convert::message).collect())
+    }
+
+    async fn delete_batch(&self, receipts: &[Receipt]) -> BatchAnswer<()> {
+        let mut call = self.clients.call.delete_message_batch().queue_url(&self.url);
+        for (position, receipt) in receipts.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
+            call = call.entries(entry.receipt_handle(receipt.as_str()).build().map_err(unbuildable)?);
+        }
+        let answer = limited(call.send()).await?;
+        let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
+        Ok(by_position(receipts.len(), done, answer.failed))
+    }
+
+    async fn change_batch(&self, changes: &[VisibilityChange]) -> BatchAnswer<()> {
+        let mut call = self.clients.call.change_message_visibility_batch().queue_url(&self.url);
+        for (position, change) in changes.iter().enumerate() {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(position.to_string())
+                .receipt_handle(change.receipt.as_str())
+                .visibility_timeout(seconds(change.visibility));
+            call = call.entries(entry.build().map_err(unbuildable)?);
+        }
+        let answer = limited(call.send()).await?;
+        let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
+        Ok(by_position(changes.len(), done, answer.failed))
+    }
+
+    async fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+        let mut call = self.clients.call.send_message_batch().queue_url(&self.url);
+        for (position, message) in messages.iter().enumerate() {
+            call = call.entries(convert::send_entry(position, message).map_err(unbuildable)?);
+        }
+        let answer = limited(call.send()).await?;
+        let done =
+            answer.successful.into_iter().map(|entry| (entry.id, Ok(MessageId::new(entry.message_id))));
+        Ok(by_position(messages.len(), done, answer.failed))
+    }
+
+    async fn ask_attributes(&self) -> Result<Description, QueueError> {
+        let call = self.clients.call.get_queue_attributes().queue_url(&self.url);
+        let answer = limited(call.attribute_names(QueueAttributeName::All).send()).await?;
+        Ok(convert::description(&answer.attributes.unwrap_or_default()))
+    }
+}
+
+impl Queue for SqsQueue {
+    fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>> {
+        self.receive_batch(request).boxed()
+    }
+
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+        self.delete_batch(receipts).boxed()
+    }
+
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+        self.change_batch(changes).boxed()
+    }
+
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+        self.send_batch(messages).boxed()
+    }
+
+    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+        self.ask_attributes().boxed()
+    }
+}
+
+/// Waits for a call that does not wait itself, within the outer limit.
+async fn limited<T, E>(
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, QueueError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let limit: Duration = Clients::CALL_LIMIT;
+    tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
+}
+
+/// Puts a batch's answers into the order of its entries; an entry without an answer counts as failed.
+fn by_position<T>(
+    entries: usize,
+    done: impl Iterator<Item = (String, Result<T, EntryError>)>,
+    failed: Vec<BatchResultErrorEntry>,
+) -> Vec<Result<T, EntryError>> {
+    let failed = failed.into_iter().map(|entry| (entry.id.clone(), Err(entry_error(entry))));
+    let mut answers: HashMap<String, _> = done.chain(failed).collect();
+    let unanswered = || EntryError::new("Unanswered", "the answer does not name the entry", false);
+    (0..entries)
+        .map(|position| answers.remove(&position.to_string()).unwrap_or_else(|| Err(unanswered())))
+        .collect()
+}
+
+fn unbuildable(error: BuildError) -> QueueError {
+    QueueError::new(Verdict::GiveUp, format!("the request cannot be built: {error}")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_without_an_answer_counts_as_failed() {
+        let done = [("1".to_owned(), Ok(()))];
+        let answers = by_position(2, done.into_iter(), Vec::new());
+        assert_eq!(answers[0].as_ref().unwrap_err().verdict, Verdict::Wait);
+        assert_eq!(answers[1], Ok(()));
+    }
+}

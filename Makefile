@@ -1,0 +1,69 @@
+# What a person or a build runs. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+TOOLS := $(CURDIR)/target/tools
+DENY := 0.20.2
+MACHETE := 0.9.2
+
+VENV := $(CURDIR)/target/python
+REQUIREMENTS := tests/conformance/requirements.txt
+
+# The tools are built once and run for seconds: building them fast matters more than running them fast.
+INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
+
+.PHONY: help demo test format lint rustdoc tests licences unused bench docs
+
+help: ## list what there is
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+demo: ## the main job: sample traffic through everything, on this machine, with no account
+	cargo run --release -- dev --demo
+
+test: format lint rustdoc tests licences unused ## every check there is
+	@echo "all checks passed"
+
+format: ## rustfmt
+	cargo fmt --all --check
+
+lint: ## clippy, warnings fatal
+	cargo clippy --locked --all-targets -- -D warnings
+
+rustdoc: ## the library's pages, warnings fatal
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+tests: $(VENV)/ready ## all tests and doc tests; by nextest where it is installed
+	@if [ -e $(VENV)/ready ]; then export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; fi; \
+	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
+	set -x; cargo $$run --locked --lib --bins --tests --examples
+	cargo test --locked --doc
+
+licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
+	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+
+unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
+	$(TOOLS)/bin/cargo-machete
+
+bench: ## what docs/performance.md is measured with
+	cargo bench --locked
+
+docs: ## write the generated pages anew
+	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
+
+$(TOOLS)/cargo-deny-$(DENY):
+	$(INSTALL) --no-default-features cargo-deny --version $(DENY)
+	@rm -rf $(TOOLS)/build && touch $@
+
+$(TOOLS)/cargo-machete-$(MACHETE):
+	$(INSTALL) --no-default-features cargo-machete --version $(MACHETE)
+	@rm -rf $(TOOLS)/build && touch $@
+
+# The Python that the conformance tests use; without a usable one they are skipped, and say so.
+$(VENV)/ready: $(REQUIREMENTS)
+	@if python3 -m venv --clear $(VENV) && \
+		$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $(REQUIREMENTS); then \
+		touch $@; \
+	else \
+		echo "notice: no Python with venv and pip here, so boto3 and the AWS CLI are not tried"; \
+	fi

@@ -1,0 +1,77 @@
+//! The yardstick of `bench_drain`: receive ten, delete ten, with the SDK's default settings and no handler.
+//!
+//! Usage: `bench_bare_loop QUEUE_URL MESSAGES [tuned]`; prints one line of JSON. The allocator is the system's.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod usage;
+
+use std::{error::Error, time::Duration};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::{
+    Client,
+    config::{Builder, Credentials, StalledStreamProtectionConfig, retry::RetryConfig},
+    types::DeleteMessageBatchRequestEntry,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tokio::time::Instant;
+
+use self::usage::Usage;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args().collect();
+    let [_, url, messages, settings @ ..] = arguments.as_slice() else {
+        return Err("usage: bench_bare_loop QUEUE_URL MESSAGES [tuned]".into());
+    };
+    let client = client(url, settings.first().is_some_and(|word| word == "tuned")).await;
+    let messages: usize = messages.parse()?;
+    let (began, mut done, mut calls) = (Instant::now(), 0, 0);
+    while done < messages {
+        done += receive_and_delete(&client, url).await?;
+        calls += 2;
+    }
+    println!("{}", Usage::of_this_process(messages, calls, began.elapsed()));
+    Ok(())
+}
+
+async fn client(url: &str, is_tuned: bool) -> Client {
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let origin = url.split("/000000000000/").next().unwrap_or(url);
+    let shared = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .endpoint_url(origin)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
+        .load()
+        .await;
+    if is_tuned {
+        let tuned = Builder::from(&shared)
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        return Client::from_conf(tuned.build());
+    }
+    Client::new(&shared)
+}
+
+async fn receive_and_delete(client: &Client, url: &str) -> Result<usize, Box<dyn Error>> {
+    let receive = client.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(1);
+    let messages = receive.send().await?.messages.unwrap_or_default();
+    let entries: Result<Vec<_>, _> = messages
+        .iter()
+        .enumerate()
+        .map(|(position, message)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(position.to_string())
+                .receipt_handle(message.receipt_handle().unwrap_or_default())
+                .build()
+        })
+        .collect();
+    if messages.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        return Ok(0);
+    }
+    let answer = client.delete_message_batch().queue_url(url).set_entries(Some(entries?)).send().await?;
+    Ok(answer.successful.len())
+}

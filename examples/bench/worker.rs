@@ -1,0 +1,126 @@
+//! The worker that `bench_drain` measures, with a handler that does nothing, or nothing but sleep.
+//!
+//! Usage: `bench_worker QUEUE_URL MESSAGES pump|caller` drains so many messages with a no-op handler on the
+//! pump's thread or on the caller's runtime; `bench_worker QUEUE_URL MESSAGES held SECONDS` holds so many messages
+//! in sleeping handlers for that long; `bench_worker QUEUE_URL 0 idle SECONDS` polls an empty queue. Prints one line of JSON.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod usage;
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use longshore::{
+    Consumer, Message, Worker,
+    handler::{Context, Handler, Outcome, Placement},
+    message::Wanted,
+    stop::Stop,
+    telemetry::{Action, CallResult, QueueMetrics},
+};
+use tokio::{sync::Notify, time::Instant};
+
+use self::usage::{Usage, cpu_time, status_kib};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Counts calls, and says when all have been.
+struct NoOp {
+    left: AtomicUsize,
+    over: Arc<Notify>,
+    placement: Placement,
+    nap: Duration,
+}
+
+impl Handler for NoOp {
+    async fn handle(&self, _message: Arc<Message>, _context: Context) -> Outcome {
+        if !self.nap.is_zero() {
+            tokio::time::sleep(self.nap).await;
+        }
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.over.notify_one();
+        }
+        Outcome::Done
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted::Body
+    }
+
+    fn placement(&self) -> Placement {
+        self.placement
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args().collect();
+    let [_, url, messages, mode, seconds @ ..] = arguments.as_slice() else {
+        return Err("usage: bench_worker QUEUE_URL MESSAGES pump|caller|held|idle [SECONDS]".into());
+    };
+    let messages: usize = messages.parse()?;
+    let seconds = Duration::from_secs(seconds.first().map_or(Ok(0), |text| text.parse())?);
+    match mode.as_str() {
+        "pump" => drain(url, messages, Placement::Pump).await,
+        "caller" => drain(url, messages, Placement::Caller).await,
+        "held" | "idle" => hold(url, messages, seconds).await,
+        _ => Err("the mode is pump, caller, held or idle".into()),
+    }
+}
+
+/// Drains the queue as fast as it can.
+async fn drain(url: &str, messages: usize, placement: Placement) -> Result<(), Box<dyn Error>> {
+    let over = Arc::new(Notify::new());
+    let handler =
+        NoOp { left: AtomicUsize::new(messages), over: over.clone(), placement, nap: Duration::ZERO };
+    let worker = Worker::new().consumer(Consumer::new(url, handler).named("bench").concurrency(64));
+    let (metrics, stop, began) = (worker.metrics().queue("bench"), Stop::new(), Instant::now());
+    let halt = async {
+        over.notified().await;
+        stop.drain();
+    };
+    let (ended, ()) = tokio::join!(worker.run_until(stop.clone()), halt);
+    ended?;
+    println!("{}", Usage::of_this_process(messages, calls(&metrics), began.elapsed()));
+    Ok(())
+}
+
+/// Holds the messages in sleeping handlers, and says what that costs once all of them are held.
+async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn Error>> {
+    let (over, placement) = (Arc::new(Notify::new()), Placement::Caller);
+    let handler = NoOp { left: AtomicUsize::new(messages), over, placement, nap: Duration::from_hours(1) };
+    let consumer = Consumer::new(url, handler).named("bench").concurrency(messages.max(1));
+    let worker = Worker::new().consumer(consumer).drain_limit(Duration::ZERO);
+    let (metrics, stop) = (worker.metrics().queue("bench"), Stop::new());
+    let watch = async {
+        while metrics.running.get() < i64::try_from(messages).unwrap_or(i64::MAX) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let (cpu, before) = (cpu_time(), calls(&metrics));
+        tokio::time::sleep(time).await;
+        let (cpu, calls) = (cpu_time().saturating_sub(cpu), calls(&metrics) - before);
+        let (held, extended, lost) = (metrics.held.get(), metrics.extensions.get(), metrics.lost.get());
+        let (received, peak) = (metrics.received.get(), status_kib("VmHWM:"));
+        println!(
+            r#"{{"held":{held},"received":{received},"extended":{extended},"lost":{lost},"calls":{calls},"cpu_us":{},"peak_kib":{peak}}}"#,
+            cpu.as_micros(),
+        );
+        stop.drain();
+    };
+    let (ended, ()) = tokio::join!(worker.run_until(stop.clone()), watch);
+    ended?;
+    Ok(())
+}
+
+fn calls(metrics: &QueueMetrics) -> u64 {
+    [Action::Receive, Action::Delete, Action::Extend, Action::GiveBack]
+        .into_iter()
+        .map(|action| metrics.calls.of(action).of(CallResult::Ok).get())
+        .sum()
+}

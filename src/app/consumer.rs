@@ -1,0 +1,103 @@
+//! One queue with its handler and the way it is worked.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use crate::{
+    backoff::Backoff,
+    handler::{Handler, SharedHandler},
+    pump::{Options, Prefetch},
+    queue::{Queue, sqs},
+};
+
+/// One queue with its handler and the way it is worked.
+pub struct Consumer {
+    pub(super) name: Arc<str>,
+    pub(super) source: Source,
+    pub(super) handler: SharedHandler,
+    pub(super) options: Options,
+}
+
+/// Where a consumer's messages come from.
+pub(super) enum Source {
+    /// A queue of SQS, by its URL or its name.
+    Sqs { address: String, settings: sqs::Settings },
+    /// A queue that is open already.
+    Open(Arc<dyn Queue>),
+}
+
+impl Consumer {
+    /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
+    ///
+    /// Its name in logs and metrics is that of the queue.
+    pub fn new(queue: impl Into<String>, handler: impl Handler) -> Self {
+        let address = queue.into();
+        let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
+        let source = Source::Sqs { address, settings: sqs::Settings::default() };
+        Self { name, source, handler: Arc::new(handler), options: Options::default() }
+    }
+
+    /// Consumes a queue that is open already, such as one in memory.
+    pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Handler) -> Self {
+        let options = Options::default();
+        Self { name: name.into(), source: Source::Open(queue), handler: Arc::new(handler), options }
+    }
+
+    /// Sets the name in logs and metrics.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets how AWS is reached; no effect on a queue that is open already.
+    #[must_use]
+    pub fn aws(mut self, reach: sqs::Settings) -> Self {
+        if let Source::Sqs { settings, .. } = &mut self.source {
+            *settings = reach;
+        }
+        self
+    }
+
+    /// Sets how many handlers run at once (16); zero counts as one.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.options.concurrency = NonZeroUsize::new(concurrency).map_or(1, NonZeroUsize::get);
+        self
+    }
+
+    /// Sets how many messages are held beyond those running (`auto`).
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: Prefetch) -> Self {
+        self.options.prefetch = prefetch;
+        self
+    }
+
+    /// Sets the lease that a receive begins with (30 s), whole seconds; it is extended for as long as it is needed.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Duration) -> Self {
+        self.options.visibility = visibility;
+        self.options.visibility_max = self.options.visibility_max.max(visibility);
+        self
+    }
+
+    /// Sets the time limit of a handler (12 h, SQS's own); `None` for none.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Sets when a failed message is visible again, by its receive count.
+    #[must_use]
+    pub fn retry(mut self, retry: Backoff) -> Self {
+        self.options.retry = retry;
+        self
+    }
+
+    /// Sets everything at once.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+}

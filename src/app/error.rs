@@ -1,0 +1,55 @@
+//! Why a worker could not start, or did not end as it should.
+
+use std::{io, net::SocketAddr};
+
+use crate::{handler::http::HttpError, queue::QueueError};
+
+/// Why a worker could not start, or did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// There is nothing to consume.
+    #[error("no queue to work on, hint: add a consumer")]
+    NoQueue,
+    /// The queue's address is neither a URL nor a name.
+    #[error("queue {queue}: not a queue's url: {url}: {source}")]
+    Address {
+        /// The queue's configured name.
+        queue: String,
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        source: url::ParseError,
+    },
+    /// The handler could not be made.
+    #[error("queue {queue}: {source}")]
+    Handler {
+        /// The queue's configured name.
+        queue: String,
+        /// What is wrong.
+        source: HttpError,
+    },
+    /// The queue could not be opened.
+    #[error("queue {queue}: {source}, hint: check the url, the region, the credentials and the network")]
+    Queue {
+        /// The queue's configured name.
+        queue: String,
+        /// What SQS or the network said.
+        source: QueueError,
+    },
+    /// The admin server could not listen.
+    #[error(
+        "cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen"
+    )]
+    Admin {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it could not.
+        source: io::Error,
+    },
+    /// A runtime or a signal handler could not be had from the system.
+    #[error("the system refuses what the worker needs: {0}")]
+    System(#[from] io::Error),
+    /// A part of the worker ended that must not; what ran was drained first.
+    #[error("internal error: the {0} task ended, hint: please report this with the log")]
+    Fault(String),
+}

@@ -1,0 +1,54 @@
+//! `longshore config`: the settings in force.
+
+use clap::Args;
+
+use super::{failure::Failure, options::Options, output};
+use crate::config::{self, Purpose};
+
+/// Shows the settings in force, each with where it came from; secrets are hidden
+#[derive(Args, Debug)]
+pub(super) struct Config {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What to show; the settings as TOML, unless something else is asked for.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+struct Form {
+    /// Show the settings as JSON: each key with its value and origin
+    #[arg(long)]
+    json: bool,
+    /// Print the JSON Schema of the file instead
+    #[arg(long)]
+    schema: bool,
+    /// Only say whether `run` would take the settings
+    #[arg(long)]
+    check: bool,
+}
+
+impl Config {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        if self.form.schema {
+            return output::print_line(&format!("{:#}", config::schema()));
+        }
+        if self.form.check {
+            let config = config::load(&self.options.sources(), Purpose::Work)?;
+            return output::print_line(&praise(config.settings.queues.len()));
+        }
+        let config = config::load(&self.options.sources(), Purpose::Look)?;
+        if self.form.json {
+            return output::print_line(&format!("{:#}", config.to_json()));
+        }
+        output::print(&config.to_text())
+    }
+}
+
+fn praise(queues: usize) -> String {
+    match queues {
+        1 => "the configuration is good: 1 queue".to_owned(),
+        queues => format!("the configuration is good: {queues} queues"),
+    }
+}

@@ -1,0 +1,99 @@
+//! What `dev` works on: the embedded SQS server, its queues and the front door.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::own_fault;
+use crate::{
+    app::{self, WorkerError},
+    cli::failure::{Exit, Failure},
+    config::Settings,
+    dev::{QueuePair, create_queues, front_door, sqs_server},
+    queue::{Queue, memory::Account, sqs},
+    stop::Stop,
+    tasks,
+};
+
+/// The servers of `dev`, with the settings that point at them.
+pub(super) struct Ground {
+    pub(super) settings: Settings,
+    pub(super) sqs: SocketAddr,
+    pub(super) api: SocketAddr,
+    /// The first queue, which the front door sends to.
+    pub(super) pair: QueuePair,
+    pub(super) queue: Arc<dyn Queue>,
+    stop: Stop,
+    servers: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Ground {
+    /// Starts the servers and creates every configured queue in the embedded account.
+    pub(super) async fn open(
+        mut settings: Settings,
+        sqs: SocketAddr,
+        api: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let (sqs_listener, sqs) = listen(sqs, "--sqs-listen").await?;
+        let (api_listener, api) = listen(api, "--api-listen").await?;
+        let (account, stop) = (Account::default(), Stop::new());
+        let pairs = settle_in(&mut settings, &account, sqs)?;
+        let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
+        let server = tasks::detach(sqs_server::serve(sqs_listener, account, stop.clone()));
+        let queue = open_queue(sqs, &pair.queue).await?;
+        let door = tasks::detach(front_door::serve(api_listener, queue.clone(), stop.clone()));
+        Ok(Self { settings, sqs, api, pair, queue, stop, servers: vec![server, door] })
+    }
+
+    /// Opens the DLQ of the first queue.
+    pub(super) async fn dlq(&self) -> Result<Arc<dyn Queue>, WorkerError> {
+        open_queue(self.sqs, &self.pair.dlq).await
+    }
+
+    /// Stops the servers, when nobody needs them any more.
+    pub(super) async fn close(self) {
+        self.stop.drain();
+        for server in self.servers {
+            match server.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a server of dev failed"),
+                Err(error) => tracing::error!(%error, "a server of dev ended badly"),
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok::<_, io::Error>((listener, address))
+    };
+    bound.await.map_err(|error| {
+        Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
+            .hint(format!("choose another address with {flag}"))
+    })
+}
+
+/// Creates every configured queue under its own name, and points its settings at the embedded server.
+fn settle_in(settings: &mut Settings, account: &Account, sqs: SocketAddr) -> Result<Vec<QueuePair>, Failure> {
+    let mut pairs = Vec::new();
+    settings.aws = sqs::Settings::default();
+    for queue in settings.queues.values_mut() {
+        let pair = QueuePair::of(app::name_in_sqs(queue));
+        create_queues(account, &pair).map_err(own_fault)?;
+        queue.url = Some(queue_url(sqs, &pair.queue));
+        (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
+        pairs.push(pair);
+    }
+    Ok(pairs)
+}
+
+/// The URL of a queue in the embedded account.
+pub(super) fn queue_url(sqs: SocketAddr, name: &str) -> String {
+    format!("http://{sqs}/000000000000/{name}")
+}
+
+async fn open_queue(sqs: SocketAddr, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
+    app::open_queue(&queue_url(sqs, name), &sqs::Settings::default()).await
+}

@@ -1,0 +1,99 @@
+//! Why a command failed: a message, a hint and an exit code.
+
+use std::{fmt, process::ExitCode};
+
+use super::output;
+use crate::{config::Problems, telemetry::logs::LogsError};
+
+/// The exit codes of failure; 0 is a drained end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 64: bad usage or configuration.
+    Usage,
+    /// 69: a dependency is unreachable.
+    Unavailable,
+    /// 70: an error of ours.
+    Internal,
+    /// 75: stopped before all was drained.
+    Unfinished,
+}
+
+impl Exit {
+    /// The code the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
+            Self::Unfinished => 75,
+        }
+    }
+}
+
+/// The failure of a command.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this exit code; an empty message says that everything is said already.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Tells the failure on standard error and answers the exit code.
+    pub(super) fn tell(&self) -> ExitCode {
+        if !self.message.is_empty() {
+            output::complain(&format!("error: {self}"));
+        }
+        ExitCode::from(self.exit.code())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(formatter, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::new(Exit::Usage, problems.to_string())
+    }
+}
+
+impl From<LogsError> for Failure {
+    fn from(error: LogsError) -> Self {
+        Self::new(Exit::Internal, error.to_string())
+    }
+}
+
+/// What clap answers in place of a command: help or the version, asked for, or what is wrong with the arguments.
+pub(super) fn of_usage(answer: &clap::Error) -> Result<(), Failure> {
+    if answer.use_stderr() {
+        drop(answer.print());
+        return Err(Failure::new(Exit::Usage, ""));
+    }
+    output::print(&answer.to_string())
+}

@@ -1,0 +1,122 @@
+//! `longshore healthcheck`: asks the admin server, for containers without a shell.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use url::Url;
+
+use super::{
+    failure::{Exit, Failure},
+    options::AwsOptions,
+    output,
+};
+use crate::config::{self, Purpose};
+
+/// How long connecting and each read may take; Docker's own limit is 30 s by default.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The most of an answer that is read.
+const ANSWER_BYTES: u64 = 64 * 1024;
+
+/// Asks a running worker whether it is healthy: exit code 0 if it is, 69 if not
+#[derive(Args, Debug)]
+pub(super) struct Healthcheck {
+    /// What to ask [default: /livez at the configured admin.listen]
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    /// The configuration file that names admin.listen
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Healthcheck {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let url = match self.url {
+            Some(url) => url,
+            None => configured(self.config)?,
+        };
+        if url.scheme() != "http" {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("not an http URL: {}", config::hide(url.as_str())),
+            ));
+        }
+        let answer = ask(&url).map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("no answer from {}: {error}", config::hide(url.as_str())))
+        })?;
+        judge(&answer)
+    }
+}
+
+fn configured(file: Option<PathBuf>) -> Result<Url, Failure> {
+    let config = config::load(&AwsOptions::default().sources(file), Purpose::Look)?;
+    let url = format!("http://{}/livez", reachable(config.settings.admin.listen));
+    Url::parse(&url).map_err(|error| Failure::new(Exit::Internal, format!("not a URL: {url}: {error}")))
+}
+
+/// Where a server that listens on every address is reached from the same machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Asks without an HTTP library, which would take longer to start than the question takes.
+fn ask(url: &Url) -> io::Result<String> {
+    let addresses = url.socket_addrs(|| None)?;
+    let address = addresses.first().ok_or_else(|| io::Error::other("the host has no address"))?;
+    let mut stream = TcpStream::connect_timeout(address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let (path, host) = (url.path(), url.host_str().unwrap_or_default());
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let request = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn judge(answer: &str) -> Result<(), Failure> {
+    let status = answer.split_whitespace().nth(1).unwrap_or_default();
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim();
+    match (answer.starts_with("HTTP/1."), status) {
+        (true, "200") => output::print_line("healthy"),
+        (true, status) => Err(Failure::new(Exit::Unavailable, format!("unhealthy: {status}: {body}"))),
+        (false, _) => Err(Failure::new(Exit::Unavailable, "the answer is not HTTP")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_is_asked_on_this_machine() {
+        for (listen, asked) in
+            [("0.0.0.0:9090", "127.0.0.1:9090"), ("[::]:9090", "[::1]:9090"), ("10.0.0.1:80", "10.0.0.1:80")]
+        {
+            assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn only_200_is_healthy() {
+        let answer = "HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\n{\"silent\":[]}";
+        let failure = judge(answer).unwrap_err();
+        assert_eq!(
+            (failure.exit(), failure.to_string()),
+            (Exit::Unavailable, "unhealthy: 503: {\"silent\":[]}".to_owned())
+        );
+        assert!(judge("SSH-2.0-OpenSSH 200").is_err());
+        assert!(judge("").is_err());
+    }
+}

@@ -1,0 +1,25 @@
+//! `longshore run`: the worker.
+
+use clap::Args;
+
+use super::{failure::Failure, options::Options, working};
+use crate::{
+    app,
+    config::{self, Purpose},
+};
+
+/// Receives messages and hands each to the handler, until SIGTERM
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Run {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        let config = config::load(&self.options.sources(), Purpose::Work)?;
+        config.settings.log.init()?;
+        let worker = app::worker(&config.settings)?;
+        working::verdict(working::small_runtime()?.block_on(worker.run()))
+    }
+}

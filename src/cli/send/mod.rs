@@ -1,0 +1,190 @@
+//! `longshore send`: puts messages on a queue.
+
+mod attribute;
+mod batches;
+mod source;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Args;
+
+use self::{attribute::Attribute, batches::Batches, source::Source};
+use super::{
+    failure::{Exit, Failure},
+    options::AwsOptions,
+    output, working,
+};
+use crate::{
+    app,
+    config::{self, Purpose, QueueSettings, Settings},
+    duration::Span,
+    message::OutgoingMessage,
+    queue::{Queue, QueueError, Verdict, limits},
+};
+
+/// Sends messages: one, or one per line of a file or of standard input
+#[derive(Args, Debug)]
+pub(super) struct Send {
+    /// The body of the one message
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    message: Option<String>,
+    /// A file with one message per line, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The queue's URL [default: the configured queue]
+    #[arg(long, value_name = "URL")]
+    queue_url: Option<String>,
+    /// Which of several configured queues
+    #[arg(long, value_name = "NAME", conflicts_with = "queue_url")]
+    queue: Option<String>,
+    /// The configuration file [default: longshore.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    aws: AwsOptions,
+    /// A message attribute: name=text, name:Number=1 or name:Binary=base64; may be given ten times
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<Attribute>,
+    /// The FIFO group, or the tenant on a standard queue
+    #[arg(long, value_name = "ID")]
+    group_id: Option<String>,
+    /// The deduplication id of the one message, on a FIFO queue
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    deduplication_id: Option<String>,
+    /// How long the messages stay invisible first, at most 15m
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    delay: Option<Duration>,
+}
+
+impl Send {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Look)?;
+        let queue = self.which_queue(&config.settings)?;
+        let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
+        let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
+        working::small_runtime()?
+            .block_on(async { send_all(&*open(&config.settings, &queue).await?, batches).await })
+    }
+
+    /// The queue meant: the one of the URL, the one named, or the only one configured.
+    fn which_queue(&self, settings: &Settings) -> Result<QueueSettings, Failure> {
+        if let Some(url) = &self.queue_url {
+            return Ok(QueueSettings { url: Some(url.clone()), ..QueueSettings::default() });
+        }
+        let names: Vec<&str> = settings.queues.keys().map(String::as_str).collect();
+        let found = match &self.queue {
+            Some(name) => settings.queues.get(name),
+            None => settings.queues.values().next().filter(|_| names.len() == 1),
+        };
+        found.cloned().ok_or_else(|| match names.as_slice() {
+            [] => Failure::new(Exit::Usage, "no queue to send to").hint("give --queue-url"),
+            names => Failure::new(Exit::Usage, "which queue to send to is not clear")
+                .hint(format!("give --queue-url, or --queue with one of: {}", names.join(", "))),
+        })
+    }
+
+    fn message_of(&self, body: String) -> OutgoingMessage {
+        let attributes =
+            self.attributes.iter().map(|Attribute { name, value }| (name.clone(), value.clone()));
+        OutgoingMessage {
+            attributes: attributes.collect(),
+            delay: self.delay,
+            group_id: self.group_id.clone(),
+            deduplication_id: self.deduplication_id.clone(),
+            ..OutgoingMessage::new(body)
+        }
+    }
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let Span(delay) = text.parse().map_err(|error: crate::duration::NotADuration| error.to_string())?;
+    if delay.subsec_nanos() != 0 || delay > limits::DELAY {
+        return Err(format!("not allowed: use whole seconds, at most {}", Span(limits::DELAY)));
+    }
+    Ok(delay)
+}
+
+async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
+    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
+    Ok(app::open_queue(address, &queue.reach(&settings.aws)).await?)
+}
+
+/// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
+async fn send_all(
+    queue: &dyn Queue,
+    batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
+) -> Result<(), Failure> {
+    let (mut sent, mut refused) = (0_usize, 0_usize);
+    for batch in batches {
+        let answers = queue.send(&batch?).await.map_err(|error| broken_off(sent, &error))?;
+        for answer in answers {
+            match answer {
+                Ok(id) => {
+                    sent += 1;
+                    output::print_line(id.as_str())?;
+                }
+                Err(error) => {
+                    refused += 1;
+                    output::complain(&format!("message {}: {error}", sent + refused));
+                }
+            }
+        }
+    }
+    match refused {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            Exit::Internal,
+            format!("{refused} of {} messages were refused", sent + refused),
+        )),
+    }
+}
+
+fn broken_off(sent: usize, error: &QueueError) -> Failure {
+    let exit = match error.verdict() {
+        Verdict::Wait => Exit::Unavailable,
+        Verdict::GiveUp | Verdict::LeaseLost => Exit::Internal,
+    };
+    Failure::new(exit, format!("broken off after {sent} messages: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::memory::{Account, Names};
+
+    fn batches(bodies: Vec<String>) -> impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>> {
+        Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
+    }
+
+    fn account() -> Account {
+        let account = Account::default();
+        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+        account
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_message_that_can_be_sent_is_and_the_refused_are_counted() {
+        let account = account();
+        let bodies =
+            (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
+        let failure = send_all(&account.queue("orders"), batches(bodies.collect())).await.unwrap_err();
+        assert_eq!(
+            (failure.exit(), failure.to_string()),
+            (Exit::Internal, "1 of 25 messages were refused".to_owned())
+        );
+        assert_eq!(account.describe("orders").unwrap().visible, 24);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_not_there_breaks_the_sending_off() {
+        let failure = send_all(&account().queue("nowhere"), batches(vec!["a".to_owned()])).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Internal);
+        assert!(failure.to_string().starts_with("broken off after 0 messages"), "{failure}");
+    }
+
+    #[test]
+    fn a_delay_is_whole_seconds_up_to_fifteen_minutes() {
+        assert_eq!(delay("5s"), Ok(Duration::from_secs(5)));
+        assert!(delay("500ms").is_err() && delay("16m").is_err() && delay("5").is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! Turns the tree into settings, and finds every value that is not what its setting takes.
+//!
+//! serde stops at the first wrong value and, inside a tagged enum, forgets where that was. So each value is tried
+//! alone, with nothing beside it but the `kind` of the tables it is in: what fails then is that value's own fault.
+
+use serde_json::Value;
+
+use super::{
+    key::Key,
+    problem::Problem,
+    schema::Place,
+    settings::Settings,
+    tree::{Content, Node, Origin},
+};
+
+/// Reads the settings; what is wrong is taken out of the tree, so that the rest can be judged too.
+pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>) {
+    let mut problems = Vec::new();
+    for key in wrong_values(tree, root, &mut problems) {
+        match stand_in(root, &key) {
+            Some(example) => tree.set(&key, example, &Origin::Default),
+            None => drop(tree.remove(&key)),
+        }
+    }
+    for key in wrong_tables(tree, root, &mut problems) {
+        tree.remove(&key);
+    }
+    match serde_json::from_value(tree.to_value()) {
+        Ok(settings) => (settings, problems),
+        Err(error) => {
+            problems.push(Problem::elsewhere(error.to_string()));
+            (Settings::default(), problems)
+        }
+    }
+}
+
+fn wrong_values(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut wrong = Vec::new();
+    let kinds = spelled_out(tree, root);
+    for (key, node) in tree.nodes() {
+        let Content::Value(value) = &node.content else { continue };
+        let mut alone = Node::table(node.origin.clone());
+        alone.set(&key, value.clone(), &node.origin);
+        for (kind, node) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key)) {
+            alone.set(kind, node.to_value(), &node.origin);
+        }
+        if let Some(words) = fault(&alone).filter(|words| lacking(words).is_none()) {
+            problems.push(describe(root, &key, node, &words));
+            wrong.push(key);
+        }
+    }
+    wrong
+}
+
+/// The tables that lack something, unless what they lack is a value that was taken out.
+fn wrong_tables(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut wrong: Vec<Key> = Vec::new();
+    for (key, node) in tree.nodes().into_iter().rev() {
+        if node.entries().is_none() || wrong.iter().any(|inner| inner.is_within(&key)) {
+            continue;
+        }
+        let mut alone = Node::table(node.origin.clone());
+        alone.put(&key, node.clone());
+        let Some(words) = fault(&alone) else { continue };
+        let lacking = lacking(&words).map(|name| key.child(name));
+        let was_taken_out = problems.iter().any(|known| known.key.is_some() && known.key == lacking);
+        if !was_taken_out {
+            problems.push(describe(root, &key, node, &words));
+        }
+        wrong.push(key);
+    }
+    wrong
+}
+
+/// The values that the schema spells out, such as the `kind` that the rest of a table depends on.
+fn spelled_out<'a>(tree: &'a Node, root: &Place<'_>) -> Vec<(Key, &'a Node)> {
+    let is_spelled_out = |key: &Key, node: &Node| match &node.content {
+        Content::Value(value) => root.at(key).is_some_and(|place| place.spells_out(value)),
+        Content::Table(_) => false,
+    };
+    tree.nodes().into_iter().filter(|(key, node)| is_spelled_out(key, node)).collect()
+}
+
+fn is_beside(kind: &Key, key: &Key) -> bool {
+    kind != key && kind.parent().is_some_and(|table| key.is_within(&table))
+}
+
+/// What takes the place of a wrong value that its table cannot do without, so that the rest of the table is judged.
+fn stand_in(root: &Place<'_>, key: &Key) -> Option<Value> {
+    let (name, _) = key.split_last()?;
+    let table = key.parent().and_then(|table| root.at(&table)).filter(|table| table.requires(name))?;
+    table.property(name)?.keyword("examples")?.get(0).cloned()
+}
+
+fn fault(tree: &Node) -> Option<String> {
+    serde_json::from_value::<Settings>(tree.to_value()).err().map(|error| error.to_string())
+}
+
+/// The name that a table lacks, if that is what serde's words are about.
+fn lacking(words: &str) -> Option<&str> {
+    words.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn describe(root: &Place<'_>, key: &Key, node: &Node, words: &str) -> Problem {
+    let allowed = root.at(key).map(|place| place.allowed());
+    let (what, hint) = match words.split_once(", hint: ") {
+        Some((what, hint)) => (what, Some(hint)),
+        // What serde expected is said better, and without Rust's words, by what is allowed.
+        None => (words.split(", expected ").next().unwrap_or(words), None),
+    };
+    let problem = Problem::of(key.clone(), what).given(node.to_value(), node.origin.clone()).allowed(allowed);
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::schema::schema;
+
+    fn tree_of(value: &Value) -> Node {
+        let content = match value {
+            Value::Object(entries) => {
+                Content::Table(entries.iter().map(|(name, value)| (name.clone(), tree_of(value))).collect())
+            }
+            value => Content::Value(value.clone()),
+        };
+        Node { origin: Origin::Default, content }
+    }
+
+    fn blamed(value: &Value) -> Vec<String> {
+        let schema = schema();
+        let (_, problems) = read(&mut tree_of(value), &Place::root(&schema));
+        problems.iter().map(|problem| problem.key.clone().unwrap_or_default().to_string()).collect()
+    }
+
+    #[test]
+    fn values_wrong_in_the_same_way_are_each_blamed() {
+        let value = json!({"queues": {"a": {"visibility": "x", "timeout": "x"}}, "drain": {"limit": "x"}});
+        assert_eq!(blamed(&value), ["drain.limit", "queues.a.timeout", "queues.a.visibility"]);
+    }
+
+    #[test]
+    fn a_value_inside_a_handler_is_blamed_by_its_own_name() {
+        let handler = json!({"kind": "http", "connect_timeout": "5", "url": "nowhere", "reject": [422]});
+        let value = json!({"queues": {"a": {"handler": handler}}});
+        assert_eq!(blamed(&value), ["queues.a.handler.connect_timeout", "queues.a.handler.url"]);
+    }
+
+    #[test]
+    fn a_wrong_value_does_not_keep_the_rest_of_its_table_from_being_judged() {
+        let schema = schema();
+        let handler = json!({"kind": "http", "url": "nowhere", "reject": [999]});
+        let mut tree = tree_of(&json!({"queues": {"a": {"handler": handler}}}));
+        let (settings, problems) = read(&mut tree, &Place::root(&schema));
+        assert_eq!(problems.len(), 1);
+        assert!(settings.queues["a"].handler.is_some());
+    }
+
+    #[test]
+    fn what_is_missing_is_blamed_on_its_table() {
+        let value =
+            json!({"queues": {"a": {"handler": {"kind": "http"}}, "b": {"handler": {"url": "http://h"}}}});
+        assert_eq!(blamed(&value), ["queues.b.handler", "queues.a.handler"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_beside_what_is_wrong() {
+        let value = json!({"queues": {"a": {"handler": {"kind": "http", "connect_timeout": "5"}}}});
+        assert_eq!(blamed(&value), ["queues.a.handler.connect_timeout", "queues.a.handler"]);
+    }
+
+    #[test]
+    fn a_wrong_kind_is_one_problem() {
+        let value = json!({"queues": {"a": {"handler": {"kind": "htpp", "url": "http://h"}}}});
+        assert_eq!(blamed(&value), ["queues.a.handler.kind"]);
+    }
+
+    #[test]
+    fn a_value_in_place_of_a_table_is_blamed() {
+        assert_eq!(blamed(&json!({"queues": 3, "drain": {"limit": {}}})), ["queues", "drain.limit"]);
+    }
+}

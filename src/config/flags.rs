@@ -1,0 +1,215 @@
+//! Lays the command line's settings over the environment's.
+
+use super::{
+    key::Key,
+    problem::Problem,
+    schema::Place,
+    shape::nearest,
+    tree::{Node, Origin},
+};
+
+/// A flag that sets something.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// The flag, with its dashes.
+    pub name: &'static str,
+    /// What it sets: a key, where `queues.*` stands for the queue in question.
+    pub key: &'static str,
+}
+
+/// Every flag that sets something.
+pub const FLAGS: &[Flag] = &[
+    Flag { name: "--queue-url", key: "queues.*.url" },
+    Flag { name: "--handler", key: "queues.*.handler.url" },
+    Flag { name: "--concurrency", key: "queues.*.concurrency" },
+    Flag { name: "--prefetch", key: "queues.*.prefetch" },
+    Flag { name: "--visibility", key: "queues.*.visibility" },
+    Flag { name: "--timeout", key: "queues.*.timeout" },
+    Flag { name: "--region", key: "aws.region" },
+    Flag { name: "--endpoint-url", key: "aws.endpoint_url" },
+    Flag { name: "--admin-listen", key: "admin.listen" },
+    Flag { name: "--drain-limit", key: "drain.limit" },
+    Flag { name: "--log-format", key: "log.format" },
+    Flag { name: "--log", key: "log.filter" },
+];
+
+const HANDLER: &str = "--handler";
+const QUEUE_URL: &str = "--queue-url";
+
+/// The flags a command was given.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--queue`: which queue the others are about.
+    pub queue: Option<String>,
+    /// Each flag of [`FLAGS`] that was given, with its value.
+    pub values: Vec<(&'static str, String)>,
+}
+
+impl Flags {
+    /// Whether the flags name a queue of their own.
+    pub(super) fn name_a_queue(&self) -> bool {
+        self.queue.is_some() || self.value(QUEUE_URL).is_some()
+    }
+
+    fn value(&self, wanted: &str) -> Option<&str> {
+        self.values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Lays the flags over the tree.
+pub(super) fn apply(tree: &mut Node, root: &Place<'_>, flags: &Flags) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let queue = which_queue(tree, flags);
+    if let Some(problem) = flags.queue.as_ref().and(queue.as_ref().err()) {
+        problems.push((**problem).clone());
+    }
+    for (name, text) in &flags.values {
+        let Some(flag) = FLAGS.iter().find(|flag| flag.name == *name) else { continue };
+        match (flag.key.strip_prefix("queues.*."), &queue) {
+            (None, _) => set(tree, root, flag.name, &Key::default().descend(flag.key), text),
+            (Some(rest), Ok(queue)) => {
+                set(tree, root, flag.name, &queue.descend(rest), text);
+                if flag.name == HANDLER {
+                    set(tree, root, flag.name, &queue.child("handler").child("kind"), "http");
+                }
+            }
+            (Some(_), Err(_)) if flags.queue.is_some() => {}
+            (Some(_), Err(problem)) => {
+                let what = format!("{} is about one queue, but {}", flag.name, problem.what);
+                problems.push(Problem { what, ..(**problem).clone() });
+            }
+        }
+    }
+    if let (Some(name), Ok(queue)) = (&flags.queue, &queue) {
+        call_in_sqs(tree, queue, name);
+    }
+    problems
+}
+
+/// The queue that the single-queue flags are about, or why there is no telling.
+fn which_queue(tree: &Node, flags: &Flags) -> Result<Key, Box<Problem>> {
+    let queues = Key::new(["queues"]);
+    let entries = tree.get(&queues).and_then(Node::entries);
+    let names: Vec<&str> = entries.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let url = flags.value(QUEUE_URL);
+    match (&flags.queue, names.as_slice()) {
+        (Some(name), names) if names.is_empty() || names.contains(&name.as_str()) || url.is_some() => {
+            Ok(queues.child(name))
+        }
+        (Some(name), names) => Err(no_such_queue(name, names)),
+        (None, [only]) => Ok(queues.child(only)),
+        (None, []) => url.map(|url| queues.child(last_part(url))).ok_or_else(|| {
+            Problem::elsewhere("there is none")
+                .hint("give its address with --queue-url, or its name with --queue")
+                .into()
+        }),
+        (None, names) => Err(Problem::elsewhere(format!("there are several: {}", names.join(", ")))
+            .hint("say which one with --queue NAME")
+            .into()),
+    }
+}
+
+fn no_such_queue(name: &str, names: &[&str]) -> Box<Problem> {
+    let problem = Problem::elsewhere(format!("no such queue: {name}"));
+    let problem = problem.from(Origin::Flag("--queue")).allowed(Some(names.join(", ")));
+    Box::new(match nearest(name, names) {
+        Some(near) => problem.hint(format!("did you mean {near}?")),
+        None => problem.hint("give --queue-url too for a new one"),
+    })
+}
+
+/// A queue that `--queue` alone names is called so in SQS too.
+fn call_in_sqs(tree: &mut Node, queue: &Key, name: &str) {
+    let is_known = ["url", "name"].iter().any(|field| tree.get(&queue.child(field)).is_some());
+    if !is_known {
+        tree.set(&queue.child("name"), name.into(), &Origin::Flag("--queue"));
+    }
+}
+
+/// The queue's name as its URL ends in it.
+fn last_part(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
+    match path.rsplit('/').next() {
+        Some(name) if !name.is_empty() => name,
+        _ => "queue",
+    }
+}
+
+fn set(tree: &mut Node, root: &Place<'_>, flag: &'static str, key: &Key, text: &str) {
+    let value = root.at(key).map_or_else(|| text.into(), |place| place.read(text));
+    tree.set(key, value, &Origin::Flag(flag));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{file, schema::schema};
+
+    fn flagged(file: &str, queue: Option<&str>, values: &[(&'static str, &str)]) -> (Node, Vec<Problem>) {
+        let schema = schema();
+        let mut tree = file::parse(Path::new("f"), file).unwrap();
+        let values = values.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+        let flags = Flags { queue: queue.map(str::to_owned), values };
+        let problems = apply(&mut tree, &Place::root(&schema), &flags);
+        (tree, problems)
+    }
+
+    #[test]
+    fn every_flag_sets_something_that_exists() {
+        let schema = schema();
+        for flag in FLAGS {
+            assert!(Place::root(&schema).at(&Key::default().descend(flag.key)).is_some(), "{}", flag.key);
+        }
+    }
+
+    #[test]
+    fn a_queue_needs_no_file() {
+        let (tree, problems) =
+            flagged("", None, &[("--queue-url", "http://sqs/1/orders.fifo"), ("--handler", "http://h/")]);
+        assert_eq!(problems, []);
+        let orders =
+            json!({"url": "http://sqs/1/orders.fifo", "handler": {"kind": "http", "url": "http://h/"}});
+        assert_eq!(tree.to_value(), json!({"queues": {"orders.fifo": orders}}));
+    }
+
+    #[test]
+    fn flags_are_about_the_only_queue() {
+        let (tree, problems) = flagged("queues.a.name = 'x'", None, &[("--concurrency", "3")]);
+        assert_eq!(problems, []);
+        assert_eq!(tree.to_value(), json!({"queues": {"a": {"name": "x", "concurrency": 3}}}));
+    }
+
+    #[test]
+    fn with_several_queues_a_flag_must_say_which() {
+        let file = "queues.a.name = 'x'\nqueues.b.name = 'y'";
+        let (_, problems) = flagged(file, None, &[("--concurrency", "3")]);
+        let words = problems[0].to_string();
+        assert!(
+            words.contains("--concurrency") && words.contains("a, b") && words.contains("--queue"),
+            "{words}"
+        );
+        let (tree, problems) = flagged(file, Some("b"), &[("--concurrency", "3")]);
+        assert_eq!(
+            (tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap().to_value(), problems),
+            (3.into(), vec![])
+        );
+    }
+
+    #[test]
+    fn a_misspelt_queue_is_one_problem_and_no_new_queue() {
+        let values = [("--concurrency", "3"), ("--timeout", "3s")];
+        let (tree, problems) = flagged("queues.orders.name = 'x'", Some("oders"), &values);
+        assert!(problems[0].to_string().contains("did you mean orders?"), "{}", problems[0]);
+        assert_eq!((problems.len(), tree.to_value()), (1, json!({"queues": {"orders": {"name": "x"}}})));
+    }
+
+    #[test]
+    fn a_queue_named_by_a_flag_alone_is_called_so_in_sqs() {
+        let (tree, problems) = flagged("", Some("orders"), &[]);
+        assert_eq!((tree.to_value(), problems), (json!({"queues": {"orders": {"name": "orders"}}}), vec![]));
+    }
+}

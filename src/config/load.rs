@@ -1,0 +1,278 @@
+//! Lays the sources over one another: defaults, file, environment, flags.
+
+use std::{ffi::OsString, io, path::PathBuf};
+
+use super::{
+    blame, file,
+    flags::{self, Flags},
+    key::Key,
+    problem::{Problem, Problems},
+    rules,
+    schema::{self, Place},
+    settings::Settings,
+    shape,
+    tree::{Node, Origin},
+    variables,
+};
+
+/// The file that is read when none is named, if it is there.
+const USUAL_FILE: &str = "longshore.toml";
+
+/// The variable that names another file.
+const FILE_VARIABLE: &str = "LONGSHORE_CONFIG";
+
+/// Which file to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum File {
+    /// `longshore.toml` in the working directory if it is there, or the one that `LONGSHORE_CONFIG` names.
+    #[default]
+    Usual,
+    /// This one, which must be there.
+    Named(PathBuf),
+    /// None at all.
+    Nothing,
+}
+
+/// What the settings are for, which decides what must be among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To work: a queue at least, each with a handler.
+    Work,
+    /// For anything less: what is there must be right, but nothing need be there.
+    #[default]
+    Look,
+}
+
+/// Where settings come from, from the weakest to the strongest.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A queue that the command itself brings when no file and no flag names one, by its name in SQS.
+    pub own_queue: Option<(&'static str, &'static str)>,
+    /// The file.
+    pub file: File,
+    /// The environment variables, as [`environment`] reads them.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The flags.
+    pub flags: Flags,
+}
+
+/// The settings in force, and where each came from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The settings.
+    pub settings: Settings,
+    tree: Node,
+}
+
+impl Config {
+    /// Where a setting came from.
+    pub fn origin(&self, key: &Key) -> Origin {
+        self.tree.get(key).map_or(Origin::Default, |node| node.origin.clone())
+    }
+
+    /// Adds to a broken rule the value that breaks it.
+    fn with_value(&self, broken: Problem) -> Problem {
+        let Some(key) = &broken.key else { return broken };
+        if let Some(node) = self.tree.get(key) {
+            let (value, origin) = (node.to_value(), node.origin.clone());
+            return broken.given(value, origin);
+        }
+        let all = serde_json::to_value(&self.settings).unwrap_or_default();
+        let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
+        match value.filter(|value| !value.is_null() && !value.is_object()) {
+            Some(value) => broken.given(value.clone(), Origin::Default),
+            None => broken,
+        }
+    }
+}
+
+/// The variables of this process.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// Reads every source and answers the settings, or everything that is wrong with them.
+pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
+    let schema = schema::schema();
+    let root = Place::root(&schema);
+    let mut tree = read_file(sources).map_err(|problem| Problems(vec![*problem]))?;
+    own_queue(&mut tree, sources);
+    let mut problems = shape::strike(&mut tree, &root);
+    problems.extend(variables::apply(&mut tree, &root, &sources.environment));
+    problems.extend(flags::apply(&mut tree, &root, &sources.flags));
+    problems.extend(shape::strike(&mut tree, &root));
+    let (settings, wrong) = blame::read(&mut tree, &root);
+    problems.extend(wrong);
+    let config = Config { settings, tree };
+    let broken: Vec<_> = rules::check(&config.settings, purpose)
+        .into_iter()
+        .filter(|broken| !is_explained(broken, &problems))
+        .map(|broken| config.with_value(broken))
+        .collect();
+    problems.extend(broken);
+    problems.sort_by(|one, other| one.key.cmp(&other.key));
+    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+}
+
+fn is_explained(broken: &Problem, problems: &[Problem]) -> bool {
+    broken.key.as_ref().is_some_and(|key| problems.iter().any(|problem| problem.explains(key)))
+}
+
+fn own_queue(tree: &mut Node, sources: &Sources) {
+    let queues = Key::new(["queues"]);
+    if let Some((command, name)) = sources.own_queue
+        && tree.get(&queues).is_none()
+        && !sources.flags.name_a_queue()
+    {
+        tree.set(&queues.child(name).child("name"), name.into(), &Origin::Command(command));
+    }
+}
+
+fn read_file(sources: &Sources) -> Result<Node, Box<Problem>> {
+    let (path, must_exist) = match &sources.file {
+        File::Nothing => return Ok(Node::table(Origin::Default)),
+        File::Named(path) => (path.clone(), Some(Origin::Flag("--config"))),
+        File::Usual => match file_variable(sources) {
+            Some(path) => (path, Some(Origin::Environment(FILE_VARIABLE.to_owned()))),
+            None => (PathBuf::from(USUAL_FILE), None),
+        },
+    };
+    let bytes = match (std::fs::read(&path), must_exist) {
+        (Ok(bytes), _) => bytes,
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Node::table(Origin::Default));
+        }
+        (Err(error), origin) => {
+            let problem = Problem::elsewhere(format!("cannot read {}: {error}", path.display()));
+            return Err(Problem { origin, ..problem }.into());
+        }
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        Problem::elsewhere(format!("not valid UTF-8: {}, at byte {valid}", path.display()))
+    })?;
+    file::parse(&path, &text)
+}
+
+/// The file that the environment names; an empty name is none.
+fn file_variable(sources: &Sources) -> Option<PathBuf> {
+    let (_, value) = sources.environment.iter().find(|(name, _)| name == FILE_VARIABLE)?;
+    (!value.is_empty()).then(|| value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn from_file(text: &str) -> (tempfile::TempDir, Sources) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("longshore.toml");
+        std::fs::write(&path, text).unwrap();
+        (directory, Sources { file: File::Named(path), ..Sources::default() })
+    }
+
+    fn problems(sources: &Sources, purpose: Purpose) -> Vec<String> {
+        let keys = |problem: &Problem| problem.key.clone().unwrap_or_default().to_string();
+        load(sources, purpose).err().map_or_else(Vec::new, |found| found.0.iter().map(keys).collect())
+    }
+
+    fn variable(name: &str, value: &str) -> (OsString, OsString) {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn each_source_is_stronger_than_the_one_before() {
+        let (_directory, mut sources) =
+            from_file("drain.limit = '1s'\nlog.filter = 'a'\nlog.format = 'json'");
+        sources.environment =
+            vec![variable("LONGSHORE__DRAIN__LIMIT", "2s"), variable("LONGSHORE__LOG__FILTER", "b")];
+        sources.flags.values = vec![("--drain-limit", "3s".to_owned())];
+        let config = load(&sources, Purpose::Look).unwrap();
+        assert_eq!(config.settings.drain.limit.to_string(), "3s");
+        assert_eq!(config.settings.log.filter, "b");
+        let origin = |key: &str| config.origin(&Key::default().descend(key)).to_string();
+        assert_eq!(origin("drain.limit"), "flag --drain-limit");
+        assert_eq!(origin("log.filter"), "environment LONGSHORE__LOG__FILTER");
+        assert!(origin("log.format").ends_with("longshore.toml, line 3"));
+        assert_eq!(origin("admin.listen"), "default");
+    }
+
+    #[test]
+    fn the_commands_own_queue_steps_back_before_any_other() {
+        let own = |flags: Flags| Sources {
+            own_queue: Some(("dev", "mine")),
+            file: File::Nothing,
+            flags,
+            ..Sources::default()
+        };
+        let names = |sources: &Sources| -> Vec<String> {
+            load(sources, Purpose::Look).unwrap().settings.queues.into_keys().collect()
+        };
+        assert_eq!(names(&own(Flags::default())), ["mine"]);
+        let url =
+            Flags { values: vec![("--queue-url", "http://sqs/1/other".to_owned())], ..Flags::default() };
+        assert_eq!(names(&own(url)), ["other"]);
+        let about_it = Flags { values: vec![("--concurrency", "2".to_owned())], ..Flags::default() };
+        assert_eq!(load(&own(about_it), Purpose::Look).unwrap().settings.queues["mine"].concurrency, 2);
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_problem_breaks_is_not_told_again() {
+        let (_directory, sources) = from_file("[queues.a]\nulr = 'x'\n[queues.a.handler]\nkind = 'htpp'");
+        assert_eq!(problems(&sources, Purpose::Work), ["queues.a.handler.kind", "queues.a.ulr"]);
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_an_unknown_key() {
+        let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
+        let sources = Sources { file: File::Nothing, environment, ..Sources::default() };
+        let told = load(&sources, Purpose::Look).unwrap_err().to_string();
+        assert!(told.contains("drain.limits = \"1s\": unknown key"), "{told}");
+        assert!(told.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{told}");
+        assert!(told.contains("did you mean limit?"), "{told}");
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_though_a_variable_lies_over_it() {
+        let (_directory, mut sources) = from_file("queues = 'none'");
+        sources.environment = vec![variable("LONGSHORE__QUEUES__A__NAME", "x")];
+        assert_eq!(problems(&sources, Purpose::Look), ["queues"]);
+    }
+
+    #[test]
+    fn a_default_that_breaks_a_rule_is_shown_as_one() {
+        let (_directory, sources) = from_file("[queues.a]\nname = 'x'\nretry.max = '1s'");
+        let told = load(&sources, Purpose::Look).unwrap_err().to_string();
+        assert!(told.contains("queues.a.retry.initial = \"5s\": too long\n    from: default"), "{told}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_source_makes_it_panic(
+            text in "([a-z.\\[\\]]{0,12}(=| )['\"0-9a-z{}]{0,8}\n){0,6}",
+            names in prop::collection::vec("(LONGSHORE__|longshore__)[A-Za-z_é-]{0,24}", 0..6),
+            value in "\\PC{0,12}",
+            queue in prop::option::of("\\PC{0,8}"),
+        ) {
+            let (_directory, mut sources) = from_file(&text);
+            sources.environment = names.iter().map(|name| variable(name, &value)).collect();
+            sources.flags.queue = queue;
+            sources.flags.values = FLAGS_TRIED.iter().map(|flag| (*flag, value.clone())).collect();
+            if let Err(found) = load(&sources, Purpose::Work) {
+                prop_assert!(!found.to_string().is_empty());
+            }
+        }
+
+        #[test]
+        fn what_is_set_right_is_what_is_in_force(concurrency in 1usize..=100_000, seconds in 2u64..=43_200) {
+            let text = format!("[queues.\"a.b\"]\nname = 'x'\nconcurrency = {concurrency}\nvisibility = '{seconds}s'");
+            let (_directory, sources) = from_file(&text);
+            let queue = load(&sources, Purpose::Look).unwrap().settings.queues.remove("a.b").unwrap();
+            prop_assert_eq!((queue.concurrency, queue.visibility.0.as_secs()), (concurrency, seconds));
+        }
+    }
+
+    const FLAGS_TRIED: [&str; 3] = ["--queue-url", "--handler", "--concurrency"];
+}

@@ -1,0 +1,88 @@
+//! Shows the settings in force, each with where it came from.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    key::{Key, quoted},
+    load::Config,
+    secret::hide,
+};
+
+impl Config {
+    /// The settings as TOML, with the origin of each as a comment; secrets are hidden.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        if let Value::Object(table) = self.shown() {
+            self.write_table(&mut text, &Key::default(), &table);
+        }
+        text
+    }
+
+    /// The settings as one flat JSON object: key to `{"value", "origin"}`; secrets are hidden.
+    pub fn to_json(&self) -> Value {
+        let mut flat = Map::new();
+        self.flatten(&Key::default(), self.shown(), &mut flat);
+        Value::Object(flat)
+    }
+
+    fn shown(&self) -> Value {
+        hidden(serde_json::to_value(&self.settings).unwrap_or_default())
+    }
+
+    fn flatten(&self, key: &Key, value: Value, flat: &mut Map<String, Value>) {
+        match value {
+            Value::Object(table) => {
+                for (name, value) in table {
+                    self.flatten(&key.child(&name), value, flat);
+                }
+            }
+            value => {
+                let shown = json!({ "value": value, "origin": self.origin(key).to_string() });
+                flat.insert(key.to_string(), shown);
+            }
+        }
+    }
+
+    /// Writes a table's own values first, as TOML demands, and then the tables in it.
+    fn write_table(&self, text: &mut String, key: &Key, table: &Map<String, Value>) {
+        let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_object());
+        let lines: Vec<_> = values.iter().map(|(name, value)| (line(name, value), key.child(name))).collect();
+        let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+        if !lines.is_empty() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            push(text, &format!("{gap}[{key}]"));
+        }
+        for (line, key) in &lines {
+            let is_comment = line.starts_with('#');
+            let origin = self.origin(key);
+            push(text, &if is_comment { line.clone() } else { format!("{line:width$}  # {origin}") });
+        }
+        for (name, value) in tables {
+            if let Value::Object(table) = value {
+                self.write_table(text, &key.child(name), table);
+            }
+        }
+    }
+}
+
+fn push(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+/// A setting as TOML writes it; TOML has no word for what is not set.
+fn line(name: &str, value: &Value) -> String {
+    match value {
+        Value::Null => format!("# {} is not set", quoted(name)),
+        value => format!("{} = {value}", quoted(name)),
+    }
+}
+
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::String(text) => hide(&text).into(),
+        Value::Array(items) => items.into_iter().map(hidden).collect(),
+        Value::Object(table) => table.into_iter().map(|(name, value)| (name, hidden(value))).collect(),
+        value => value,
+    }
+}

@@ -1,0 +1,126 @@
+//! What must hold between and beyond the single values.
+
+mod queue;
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::{key::Key, load::Purpose, problem::Problem, settings::Settings};
+use crate::{duration::Span, queue::limits, telemetry::logs};
+
+/// Everything that is wrong with these settings; the values and origins are added by who knows them.
+pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
+    let Settings { queues, aws, admin: _, drain, log } = settings;
+    let top = Key::default();
+    let mut broken = Vec::new();
+    if queues.is_empty() && purpose == Purpose::Work {
+        broken.push(
+            Problem::of(top.child("queues"), "there is no queue to work on").hint(
+                "give --queue-url and --handler, or write a [queues.<name>] section into longshore.toml",
+            ),
+        );
+    }
+    for (name, queue) in queues {
+        let key = top.child("queues").child(name);
+        broken.extend(queue::check(&key, queue, purpose));
+    }
+    broken.extend(twins(settings));
+    broken.extend(endpoint(top.descend("aws.endpoint_url"), aws.endpoint_url.as_deref()));
+    broken.extend(at_most(top.descend("drain.limit"), drain.limit, Span(limits::VISIBILITY)));
+    broken.extend(filter(top.descend("log.filter"), log));
+    broken
+}
+
+/// Two entries that mean one queue would compete for its messages and count them twice.
+fn twins(settings: &Settings) -> Vec<Problem> {
+    let mut seen = BTreeMap::new();
+    let mut broken = Vec::new();
+    for (name, queue) in &settings.queues {
+        let place = (queue.region.as_deref(), queue.endpoint_url.as_deref());
+        let (field, identity) = match (&queue.url, &queue.name) {
+            (Some(url), _) => ("url", (plain_url(url), (None, None))),
+            (None, Some(name)) => ("name", (name.clone(), place)),
+            (None, None) => continue,
+        };
+        if let Some(other) = seen.insert(identity, name) {
+            let key = Key::new(["queues", name, field]);
+            broken.push(
+                Problem::of(key, format!("the same queue as queues.{other}"))
+                    .hint("keep one of the two and raise its concurrency"),
+            );
+        }
+    }
+    broken
+}
+
+fn plain_url(url: &str) -> String {
+    let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
+    parsed.trim_end_matches('/').to_owned()
+}
+
+/// A URL that must be one of HTTP.
+pub(super) fn endpoint(key: Key, url: Option<&str>) -> Option<Problem> {
+    let fault = match Url::parse(url?) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => return None,
+        Ok(_) => "not an http or https URL".to_owned(),
+        Err(error) => format!("not a URL: {error}"),
+    };
+    Some(Problem::of(key, fault).allowed(Some("an http or https URL".to_owned())))
+}
+
+fn at_most(key: Key, span: Span, most: Span) -> Option<Problem> {
+    let fault = || Problem::of(key, "too long").allowed(Some(format!("at most {most}")));
+    (span > most).then(fault)
+}
+
+fn filter(key: Key, log: &logs::Settings) -> Option<Problem> {
+    let fault = log.check().err()?;
+    let problem = Problem::of(key, fault.to_string());
+    Some(problem.hint("write a level, or targets with levels: info, or info,longshore=debug"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::QueueSettings;
+
+    fn of_urls(urls: [&str; 2]) -> Settings {
+        let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
+        let named = ["a", "b"].into_iter().zip(urls);
+        let queues = named.map(|(name, url)| (name.to_owned(), queue(url))).collect();
+        Settings { queues, ..Settings::default() }
+    }
+
+    fn keys(settings: &Settings, purpose: Purpose) -> Vec<String> {
+        let broken = check(settings, purpose);
+        broken.iter().map(|problem| problem.key.clone().unwrap_or_default().to_string()).collect()
+    }
+
+    #[test]
+    fn the_defaults_break_no_rule() {
+        assert_eq!(keys(&Settings::default(), Purpose::Look), Vec::<String>::new());
+    }
+
+    #[test]
+    fn work_needs_a_queue() {
+        assert_eq!(keys(&Settings::default(), Purpose::Work), ["queues"]);
+    }
+
+    #[test]
+    fn one_queue_may_not_stand_there_twice() {
+        let same = of_urls(["http://sqs/1/q", "HTTP://SQS/1/q/"]);
+        assert_eq!(keys(&same, Purpose::Look), ["queues.b.url"]);
+        let others = of_urls(["http://sqs/1/q", "http://sqs/1/Q"]);
+        assert_eq!(keys(&others, Purpose::Look), Vec::<String>::new());
+    }
+
+    #[test]
+    fn process_wide_settings_have_limits() {
+        let mut settings = Settings::default();
+        settings.drain.limit = Span::secs(43_201);
+        settings.aws.endpoint_url = Some("ftp://h".to_owned());
+        settings.log.filter = "longshore=loud".to_owned();
+        assert_eq!(keys(&settings, Purpose::Look), ["aws.endpoint_url", "drain.limit", "log.filter"]);
+    }
+}

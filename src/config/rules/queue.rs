@@ -1,0 +1,229 @@
+//! What must hold within one queue's settings.
+
+use std::ops::RangeInclusive;
+
+use super::endpoint;
+use crate::{
+    config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
+    duration::{Limit, Span},
+    handler,
+    pump::Prefetch,
+    queue::limits,
+};
+
+const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
+const POLLERS: RangeInclusive<usize> = 1..=32;
+const VISIBILITY: RangeInclusive<Span> = Span::secs(2)..=Span(limits::VISIBILITY);
+const WAIT: RangeInclusive<Span> = Span::secs(0)..=Span(limits::WAIT);
+const PACE_MAX: Span = Span::secs(5 * 60);
+
+/// Everything that is wrong with one queue.
+pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<Problem> {
+    let mut broken = address(key, queue);
+    if queue.handler.is_none() && purpose == Purpose::Work {
+        let problem = Problem::of(key.child("handler"), "the queue has no handler");
+        broken.push(problem.hint("give --handler URL, or write a handler section for the queue"));
+    }
+    broken.extend(amounts(key, queue));
+    broken.extend(times(key, queue));
+    broken.extend(retry(key, queue));
+    if let Some(handler) = &queue.handler {
+        broken.extend(handler_rules(&key.child("handler"), handler));
+    }
+    broken
+}
+
+fn address(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let mut broken = Vec::new();
+    if queue.url.is_none() && queue.name.is_none() {
+        broken.push(
+            Problem::of(key.child("url"), "the queue has neither a url nor a name")
+                .hint("give its URL, or its name in SQS to look the URL up"),
+        );
+    }
+    broken.extend(endpoint(key.child("url"), queue.url.as_deref()));
+    broken.extend(endpoint(key.child("endpoint_url"), queue.endpoint_url.as_deref()));
+    if queue.name.as_deref().is_some_and(|name| !is_queue_name(name)) {
+        broken.push(
+            Problem::of(key.child("name"), "not a queue's name").allowed(Some(
+                "1 to 80 letters, digits, - and _, ending in .fifo on a FIFO queue".to_owned(),
+            )),
+        );
+    }
+    broken
+}
+
+fn is_queue_name(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    !stem.is_empty() && name.len() <= 80 && stem.chars().all(is_allowed)
+}
+
+fn amounts(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let mut broken = Vec::new();
+    broken.extend(within(key.child("concurrency"), queue.concurrency, &CONCURRENCY));
+    broken.extend(within(key.descend("receive.pollers"), queue.receive.pollers, &POLLERS));
+    if let Prefetch::Fixed(prefetch) = queue.prefetch {
+        let most = limits::IN_FLIGHT.saturating_sub(queue.concurrency);
+        if prefetch > most {
+            let allowed =
+                format!("at most {most}: a queue holds {} in flight, concurrency counted", limits::IN_FLIGHT);
+            broken.push(Problem::of(key.child("prefetch"), "too many").allowed(Some(allowed)));
+        }
+    }
+    broken
+}
+
+fn times(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let mut broken = Vec::new();
+    broken.extend(whole_seconds(key.child("visibility"), queue.visibility, &VISIBILITY));
+    if let Some(most) = queue.visibility_max {
+        let growth = queue.visibility..=Span(limits::VISIBILITY);
+        broken.extend(whole_seconds(key.child("visibility_max"), most, &growth));
+    }
+    if let Limit::After(timeout) = queue.timeout
+        && (timeout.is_zero() || timeout > limits::VISIBILITY)
+    {
+        let allowed = format!("more than 0s, at most {}, or \"none\"", Span(limits::VISIBILITY));
+        broken.push(Problem::of(key.child("timeout"), "out of range").allowed(Some(allowed)));
+    }
+    broken.extend(whole_seconds(key.descend("receive.wait"), queue.receive.wait, &WAIT));
+    broken.extend(up_to(key.descend("receive.pace"), queue.receive.pace, PACE_MAX));
+    // A delete that waits longer than the keeper's first extension is due would cost a request instead of saving one.
+    broken.extend(up_to(key.descend("settle.linger"), queue.settle.linger, Span(queue.visibility.0 / 4)));
+    broken
+}
+
+fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let retry = &queue.retry;
+    let mut broken = Vec::new();
+    let most = Span(limits::VISIBILITY);
+    broken.extend(up_to(key.descend("retry.max"), retry.max, most));
+    if retry.initial > retry.max {
+        let allowed = format!("at most retry.max, which is {}", retry.max);
+        broken.push(Problem::of(key.descend("retry.initial"), "too long").allowed(Some(allowed)));
+    }
+    if !(retry.factor.is_finite() && retry.factor >= 1.0) {
+        let problem = Problem::of(key.descend("retry.factor"), "out of range");
+        broken.push(problem.allowed(Some("a number, at least 1".to_owned())));
+    }
+    broken
+}
+
+/// The handler's own rules, in its own words.
+fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
+    let handler::Settings::Http(http) = handler;
+    let problem = |broken: handler::http::Problem| {
+        let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
+        problem.allowed(Some(broken.allowed.to_owned()))
+    };
+    http.check().into_iter().map(problem).collect()
+}
+
+fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
+    let allowed = || format!("a whole number from {} to {}", range.start(), range.end());
+    (!range.contains(&amount)).then(|| Problem::of(key, "out of range").allowed(Some(allowed())))
+}
+
+fn whole_seconds(key: Key, span: Span, range: &RangeInclusive<Span>) -> Option<Problem> {
+    let is_whole = span.0.subsec_nanos() == 0;
+    if is_whole && range.contains(&span) {
+        return None;
+    }
+    let what = if is_whole { "out of range" } else { "SQS counts in whole seconds" };
+    let allowed = format!("whole seconds from {} to {}", range.start(), range.end());
+    Some(Problem::of(key, what).allowed(Some(allowed)))
+}
+
+fn up_to(key: Key, span: Span, most: Span) -> Option<Problem> {
+    (span > most).then(|| Problem::of(key, "too long").allowed(Some(format!("at most {most}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use url::Url;
+
+    use super::*;
+
+    fn good() -> QueueSettings {
+        let url = Url::parse("http://127.0.0.1:8080/").unwrap();
+        QueueSettings {
+            url: Some("https://sqs.eu-west-1.amazonaws.com/123456789012/orders".to_owned()),
+            handler: Some(handler::Settings::Http(handler::http::Settings::new(url))),
+            ..QueueSettings::default()
+        }
+    }
+
+    fn broken_by(change: impl FnOnce(&mut QueueSettings)) -> String {
+        let mut queue = good();
+        change(&mut queue);
+        let broken = check(&Key::new(["q"]), &queue, Purpose::Work);
+        let keys: Vec<_> = broken.iter().map(|problem| problem.key.clone().unwrap().to_string()).collect();
+        keys.join(" ")
+    }
+
+    fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
+        match queue.handler.as_mut().unwrap() {
+            handler::Settings::Http(http) => http,
+        }
+    }
+
+    #[test]
+    fn good_settings_break_no_rule() {
+        assert_eq!(broken_by(|_| ()), "");
+    }
+
+    #[test]
+    fn a_queue_needs_an_address_and_a_handler() {
+        assert_eq!(broken_by(|queue| queue.url = None), "q.url");
+        assert_eq!(broken_by(|queue| queue.url = Some("orders".to_owned())), "q.url");
+        assert_eq!(broken_by(|queue| queue.name = Some("or ders".to_owned())), "q.name");
+        assert_eq!(broken_by(|queue| queue.name = Some("orders.fifo".to_owned())), "");
+        assert_eq!(broken_by(|queue| queue.handler = None), "q.handler");
+    }
+
+    #[test]
+    fn amounts_have_limits() {
+        assert_eq!(broken_by(|queue| queue.concurrency = 0), "q.concurrency");
+        assert_eq!(broken_by(|queue| queue.concurrency = 100_001), "q.concurrency");
+        assert_eq!(broken_by(|queue| queue.receive.pollers = 33), "q.receive.pollers");
+        assert_eq!(broken_by(|queue| queue.prefetch = Prefetch::Fixed(119_985)), "q.prefetch");
+        assert_eq!(broken_by(|queue| queue.prefetch = Prefetch::Fixed(119_984)), "");
+    }
+
+    #[test]
+    fn times_are_whole_seconds_within_what_sqs_takes() {
+        assert_eq!(broken_by(|queue| queue.visibility = Span::secs(1)), "q.visibility");
+        assert_eq!(broken_by(|queue| queue.visibility = Span::millis(2_500)), "q.visibility");
+        assert_eq!(broken_by(|queue| queue.visibility = Span::secs(43_201)), "q.visibility");
+        assert_eq!(broken_by(|queue| queue.visibility_max = Some(Span::secs(29))), "q.visibility_max");
+        assert_eq!(broken_by(|queue| queue.receive.wait = Span::secs(21)), "q.receive.wait");
+        assert_eq!(broken_by(|queue| queue.timeout = Limit::After(Duration::ZERO)), "q.timeout");
+        assert_eq!(broken_by(|queue| queue.timeout = Limit::After(Duration::from_secs(43_201))), "q.timeout");
+        assert_eq!(broken_by(|queue| queue.timeout = Limit::None), "");
+        assert_eq!(broken_by(|queue| queue.settle.linger = Span::secs(8)), "q.settle.linger");
+    }
+
+    #[test]
+    fn retries_grow_from_initial_to_max() {
+        assert_eq!(broken_by(|queue| queue.retry.factor = 0.5), "q.retry.factor");
+        assert_eq!(broken_by(|queue| queue.retry.max = Span::secs(43_201)), "q.retry.max");
+        assert_eq!(broken_by(|queue| queue.retry.max = Span::secs(4)), "q.retry.initial");
+    }
+
+    #[test]
+    fn a_handler_is_reached_over_http() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "q.handler.url");
+        assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_status_has_one_meaning() {
+        assert_eq!(broken_by(|queue| http(queue).success = vec![42]), "q.handler.success");
+        assert_eq!(broken_by(|queue| http(queue).reject = vec![204]), "q.handler.reject");
+        assert_eq!(broken_by(|queue| http(queue).reject = vec![400, 422]), "");
+    }
+}

@@ -1,0 +1,250 @@
+//! The JSON Schema of the file, and what it says of each setting.
+
+use schemars::{JsonSchema as _, generate::SchemaSettings};
+use serde_json::{Map, Value};
+
+use super::{
+    key::{Key, are_alike},
+    settings::Settings,
+};
+
+/// The JSON Schema of `longshore.toml`.
+///
+/// Without references, so that editors and the walks below need to resolve none.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut generator = settings.into_generator();
+    let mut schema = Settings::json_schema(&mut generator);
+    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+    schema.into()
+}
+
+/// What the schema says of one place: every alternative that may stand there.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a>(Vec<&'a Map<String, Value>>);
+
+impl<'a> Place<'a> {
+    /// The top of the schema.
+    pub(super) fn root(schema: &'a Value) -> Self {
+        let mut alternatives = Vec::new();
+        expand(schema, &mut alternatives);
+        Self(alternatives)
+    }
+
+    /// What may stand under this name; `None` when nothing may.
+    pub(super) fn property(&self, name: &str) -> Option<Self> {
+        let mut alternatives = Vec::new();
+        for object in &self.0 {
+            let named = object.get("properties").and_then(|properties| properties.get(name));
+            let any = || object.get("additionalProperties").filter(|schema| schema.is_object());
+            if let Some(schema) = named.or_else(any) {
+                expand(schema, &mut alternatives);
+            }
+        }
+        (!alternatives.is_empty()).then_some(Self(alternatives))
+    }
+
+    /// What may stand at this key.
+    pub(super) fn at(&self, key: &Key) -> Option<Self> {
+        key.names().iter().try_fold(self.clone(), |place, name| place.property(name))
+    }
+
+    /// The names that may stand here.
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        let tables = self.0.iter().filter_map(|object| object.get("properties")?.as_object());
+        let mut names: Vec<_> = tables.flat_map(|properties| properties.keys().map(String::as_str)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The schema's own spelling of a name that the environment gave.
+    pub(super) fn spelling(&self, name: &str) -> Option<&'a str> {
+        self.names().into_iter().find(|own| are_alike(own, name))
+    }
+
+    /// What may stand under any name here: the `<name>` of a map.
+    pub(super) fn any(&self) -> Option<Self> {
+        let mut alternatives = Vec::new();
+        for object in &self.0 {
+            if let Some(schema) = object.get("additionalProperties").filter(|schema| schema.is_object()) {
+                expand(schema, &mut alternatives);
+            }
+        }
+        (!alternatives.is_empty()).then_some(Self(alternatives))
+    }
+
+    /// Whether this value is one that the schema spells out.
+    pub(super) fn spells_out(&self, value: &Value) -> bool {
+        self.0.iter().any(|schema| schema.get("const") == Some(value))
+    }
+
+    /// Whether a table may stand here.
+    pub(super) fn is_table(&self) -> bool {
+        self.has_type("object")
+    }
+
+    fn has_type(&self, wanted: &str) -> bool {
+        self.0.iter().any(|schema| match schema.get("type") {
+            Some(Value::String(one)) => one == wanted,
+            Some(Value::Array(several)) => several.iter().any(|one| one == wanted),
+            _ => false,
+        })
+    }
+
+    /// The value meant by a text from the environment or a flag, which know no types.
+    pub(super) fn read(&self, text: &str) -> Value {
+        if self.has_type("array") {
+            let items = self.items();
+            let texts = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            return texts.map(|item| items.read(item)).collect();
+        }
+        if self.has_type("integer")
+            && let Ok(number) = text.parse::<i64>()
+        {
+            return number.into();
+        }
+        if self.has_type("number")
+            && let Some(number) = text.parse().ok().and_then(serde_json::Number::from_f64)
+        {
+            return number.into();
+        }
+        match text {
+            "true" | "false" if self.has_type("boolean") => Value::Bool(text == "true"),
+            _ => text.into(),
+        }
+    }
+
+    fn items(&self) -> Self {
+        let mut alternatives = Vec::new();
+        for schema in self.0.iter().filter_map(|object| object.get("items")) {
+            expand(schema, &mut alternatives);
+        }
+        Self(alternatives)
+    }
+
+    /// What is allowed here, in words.
+    pub(super) fn allowed(&self) -> String {
+        let mut words: Vec<String> = self.0.iter().filter_map(|schema| in_words(schema)).collect();
+        words.dedup();
+        match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            Some((last, _)) => last.clone(),
+            None => "anything".to_owned(),
+        }
+    }
+
+    /// Whether a table here lacks something without this name.
+    pub(super) fn requires(&self, name: &str) -> bool {
+        let required = self.0.iter().filter_map(|object| object.get("required")?.as_array());
+        required.flatten().any(|required| required == name)
+    }
+
+    /// The values that this name tells the alternatives apart by, each with what it stands for.
+    pub(super) fn kinds(&self, name: &str) -> String {
+        let kind = |object: &&'a Map<String, Value>| {
+            let value = object.get("properties")?.get(name)?.get("const")?.as_str()?;
+            Some(format!("`{value}`: {}", object.get("description")?.as_str()?))
+        };
+        self.0.iter().filter_map(kind).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The first text under this keyword.
+    pub(super) fn keyword(&self, keyword: &str) -> Option<&'a Value> {
+        self.0.iter().find_map(|schema| schema.get(keyword))
+    }
+}
+
+/// Collects the schema and, in place of a choice, what there is to choose from.
+fn expand<'a>(schema: &'a Value, alternatives: &mut Vec<&'a Map<String, Value>>) {
+    let Some(object) = schema.as_object() else { return };
+    alternatives.push(object);
+    for choices in ["anyOf", "oneOf"].iter().filter_map(|keyword| object.get(*keyword)?.as_array()) {
+        for choice in choices {
+            expand(choice, alternatives);
+        }
+    }
+}
+
+/// What one alternative allows, or `None` when it says nothing by itself.
+fn in_words(schema: &Map<String, Value>) -> Option<String> {
+    if let Some(value) = schema.get("const") {
+        return Some(value.to_string());
+    }
+    let types = match schema.get("type")? {
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        one => vec![one.as_str()?],
+    };
+    match *types.iter().find(|name| **name != "null")? {
+        "integer" => Some(number_in_words("a whole number", schema)),
+        "number" => Some(number_in_words("a number", schema)),
+        "array" => Some("a list".to_owned()),
+        "object" => Some(table_in_words(schema)),
+        "boolean" => Some("true or false".to_owned()),
+        _ => Some(text_in_words(schema)),
+    }
+}
+
+fn table_in_words(schema: &Map<String, Value>) -> String {
+    match schema.get("properties").and_then(Value::as_object) {
+        Some(properties) => {
+            let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+            format!("a table of {}", names.join(", "))
+        }
+        None => "a table".to_owned(),
+    }
+}
+
+fn number_in_words(noun: &str, schema: &Map<String, Value>) -> String {
+    match (schema.get("minimum"), schema.get("maximum")) {
+        (Some(least), Some(most)) => format!("{noun} from {least} to {most}"),
+        (Some(least), None) => format!("{noun}, at least {least}"),
+        (None, Some(most)) => format!("{noun}, at most {most}"),
+        (None, None) => noun.to_owned(),
+    }
+}
+
+fn text_in_words(schema: &Map<String, Value>) -> String {
+    let Some(examples) = schema.get("examples").and_then(Value::as_array) else { return "a text".to_owned() };
+    let examples: Vec<String> = examples.iter().map(Value::to_string).collect();
+    format!("a text such as {}", examples.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(key: &str) -> String {
+        let schema = schema();
+        Place::root(&schema).at(&Key::default().descend(key)).unwrap().allowed()
+    }
+
+    #[test]
+    fn what_is_allowed_is_told_in_words() {
+        assert_eq!(allowed("queues.orders.concurrency"), "a whole number from 1 to 100000");
+        assert_eq!(allowed("queues.orders.prefetch"), "\"auto\" or a whole number, at least 0");
+        assert_eq!(allowed("queues.orders.retry.jitter"), "\"full\", \"half\" or \"none\"");
+        assert_eq!(allowed("drain.limit"), "a text such as \"30s\", \"15m\", \"1h 30m\"");
+    }
+
+    #[test]
+    fn a_text_becomes_the_type_that_the_setting_has() {
+        let schema = schema();
+        let read =
+            |key: &str, text: &str| Place::root(&schema).at(&Key::default().descend(key)).unwrap().read(text);
+        assert_eq!(read("queues.q.concurrency", "8"), 8);
+        assert_eq!(read("queues.q.name", "8"), "8");
+        assert_eq!(read("queues.q.retry.factor", "1.5"), 1.5);
+        assert_eq!(read("queues.q.handler.reject", "400, 422"), serde_json::json!([400, 422]));
+        assert_eq!(read("queues.q.prefetch", "auto"), "auto");
+    }
+
+    #[test]
+    fn the_schema_refuses_unknown_keys_everywhere() {
+        let schema = schema();
+        let root = Place::root(&schema);
+        assert!(root.property("queus").is_none());
+        assert!(root.at(&Key::new(["queues", "any", "handler", "ur"])).is_none());
+        assert!(root.at(&Key::new(["queues", "any", "handler", "url"])).is_some());
+    }
+}

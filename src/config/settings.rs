@@ -1,0 +1,97 @@
+//! What a process can be told: the parts' settings under one roof.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    admin, backoff,
+    duration::{Limit, Span},
+    handler, pump,
+    queue::sqs,
+    settle, stop,
+    telemetry::logs,
+};
+
+/// Everything a Longshore process can be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "longshore.toml")]
+pub struct Settings {
+    /// The queues to work on, each under a name of your choosing that logs and metrics use.
+    pub queues: BTreeMap<String, QueueSettings>,
+    /// How AWS is reached.
+    pub aws: sqs::Settings,
+    /// The admin server.
+    pub admin: admin::Settings,
+    /// The orderly stop.
+    pub drain: stop::Settings,
+    /// The log.
+    pub log: logs::Settings,
+}
+
+/// One queue and what is done with its messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueSettings {
+    /// The queue's URL; this or `name`.
+    pub url: Option<String>,
+    /// The queue's name in SQS, from which its URL is looked up when there is no `url`.
+    pub name: Option<String>,
+    /// The region of this queue, when it is not that of `aws.region`.
+    pub region: Option<String>,
+    /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
+    pub endpoint_url: Option<String>,
+    /// How many handlers run at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub concurrency: usize,
+    /// How many messages are held beyond those running; `auto` holds what will start within about one round trip.
+    pub prefetch: pump::Prefetch,
+    /// How long a received message stays hidden; extended for as long as it is held, so it bounds only how soon
+    /// the message comes back after a crash. Whole seconds, 2s to 12h.
+    pub visibility: Span,
+    /// How far the visibility may grow for long work, which saves requests; absent, it stays at `visibility`.
+    pub visibility_max: Option<Span>,
+    /// How long one handler may run, at most 12h (SQS holds no message longer), or `none`.
+    pub timeout: Limit,
+    /// How messages are received.
+    pub receive: pump::ReceiveSettings,
+    /// When a failed message becomes visible again.
+    pub retry: backoff::Settings,
+    /// How outcomes are told to SQS.
+    pub settle: settle::Settings,
+    /// Where the messages go.
+    pub handler: Option<handler::Settings>,
+}
+
+impl QueueSettings {
+    /// How AWS is reached for this queue: its own word first, then the process's.
+    pub fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
+        sqs::Settings {
+            region: self.region.clone().or_else(|| process.region.clone()),
+            endpoint_url: self.endpoint_url.clone().or_else(|| process.endpoint_url.clone()),
+            ..process.clone()
+        }
+    }
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            name: None,
+            region: None,
+            endpoint_url: None,
+            concurrency: 16,
+            prefetch: pump::Prefetch::default(),
+            visibility: Span::secs(30),
+            visibility_max: None,
+            timeout: Limit::After(Duration::from_hours(12)),
+            receive: pump::ReceiveSettings::default(),
+            retry: backoff::Settings::default(),
+            settle: settle::Settings::default(),
+            handler: None,
+        }
+    }
+}

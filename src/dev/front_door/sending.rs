@@ -1,0 +1,177 @@
+//! The way from a checked message to the queue, and the checks before it.
+
+use md5::{Digest as _, Md5};
+
+use super::{Door, Refusal};
+use crate::{
+    message::{MessageId, OutgoingMessage},
+    queue::limits,
+};
+
+/// Sends one message.
+pub(super) async fn send_one(queue: &Door, message: OutgoingMessage) -> Result<MessageId, Refusal> {
+    check(&message)?;
+    let size_bytes = size_bytes(&message);
+    if size_bytes > limits::MESSAGE_BYTES {
+        return Err(Refusal::too_large(format!("the message is too large: {size_bytes} bytes")));
+    }
+    let mut answers = send_many(queue, &[message]).await?;
+    answers.pop().unwrap_or_else(|| Err(Refusal::no_answer()))
+}
+
+/// Sends up to ten messages; one result per message, or the failure of the call.
+pub(super) async fn send_many(
+    queue: &Door,
+    messages: &[OutgoingMessage],
+) -> Result<Vec<Result<MessageId, Refusal>>, Refusal> {
+    let answers = queue.send(messages).await.map_err(|error| {
+        let refusal = Refusal::from(&error);
+        if refusal.status.is_server_error() {
+            // The client is not told what the network said, so here is the only trace of it.
+            tracing::warn!(%error, "send through the front door failed");
+        }
+        refusal
+    })?;
+    let mut answers: Vec<_> =
+        answers.into_iter().map(|answer| answer.map_err(|error| (&error).into())).collect();
+    answers.resize_with(messages.len(), || Err(Refusal::no_answer()));
+    Ok(answers)
+}
+
+/// Refuses what SQS would, in clearer words and before the rest of a batch is at stake.
+pub(super) fn check(message: &OutgoingMessage) -> Result<(), Refusal> {
+    if message.body.is_empty() {
+        return Err(Refusal::bad("InvalidMessageContents", "the body is empty"));
+    }
+    check_characters("the body", &message.body)?;
+    if message.attributes.len() > limits::ATTRIBUTES {
+        let message = format!("there are too many attributes: {}", message.attributes.len());
+        return Err(Refusal::bad("InvalidParameterValue", message).with_hint("a message has at most 10"));
+    }
+    for (name, value) in &message.attributes {
+        let text = value.text().unwrap_or_default();
+        if name.is_empty() || text.is_empty() {
+            let message = format!("an attribute has no name or no value: {name:?}");
+            return Err(Refusal::bad("InvalidParameterValue", message));
+        }
+        check_characters("an attribute", text)?;
+    }
+    check_ids(message)?;
+    if message.delay.is_some_and(|delay| delay > limits::DELAY) {
+        return Err(Refusal::bad("InvalidParameterValue", "the delay is too long")
+            .with_hint("a message can be delayed by at most 900 seconds"));
+    }
+    Ok(())
+}
+
+fn check_ids(message: &OutgoingMessage) -> Result<(), Refusal> {
+    for (what, id) in [("group id", &message.group_id), ("deduplication id", &message.deduplication_id)] {
+        let is_fine = |id: &String| {
+            let chars = id.chars().count();
+            (1..=limits::GROUP_ID_CHARS).contains(&chars) && id.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if id.as_ref().is_some_and(|id| !is_fine(id)) {
+            return Err(Refusal::bad(
+                "InvalidParameterValue",
+                format!("the {what} is not one that SQS takes"),
+            )
+            .with_hint("use 1 to 128 ascii letters, digits and punctuation"));
+        }
+    }
+    Ok(())
+}
+
+fn check_characters(what: &str, text: &str) -> Result<(), Refusal> {
+    let Some((at, character)) = text.char_indices().find(|(_, character)| !limits::is_allowed(*character))
+    else {
+        return Ok(());
+    };
+    let code_point = u32::from(character);
+    let message = format!("{what} holds a character that SQS does not take: U+{code_point:04X} at byte {at}");
+    Err(Refusal::bad("InvalidMessageContents", message)
+        .with_hint("encode binary data as base64; only the characters of xml 1.0 are allowed"))
+}
+
+/// The size that SQS counts: the body and the attributes with their names and types.
+pub(super) fn size_bytes(message: &OutgoingMessage) -> usize {
+    let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
+    message.body.len() + attributes.sum::<usize>()
+}
+
+/// The MD5 of a body as SQS writes it.
+pub(super) fn md5_of(body: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = |byte: u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]].map(char::from);
+    Md5::digest(body).into_iter().flat_map(nibbles).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::AttributeValue;
+
+    fn code_of(message: &OutgoingMessage) -> Option<String> {
+        check(message).err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn what_sqs_refuses_is_refused_before() {
+        let fine = OutgoingMessage::new("{}");
+        let attribute = |name: &str, text: &str| [(name.to_owned(), AttributeValue::string(text))].into();
+        let eleven = (0..11).map(|name| (name.to_string(), AttributeValue::string("1"))).collect();
+        for (message, code) in [
+            (fine.clone(), None),
+            (OutgoingMessage::new(""), Some("InvalidMessageContents")),
+            (OutgoingMessage::new("nul \0"), Some("InvalidMessageContents")),
+            (OutgoingMessage::new("\u{FFFF}"), Some("InvalidMessageContents")),
+            (
+                OutgoingMessage { attributes: attribute("a", ""), ..fine.clone() },
+                Some("InvalidParameterValue"),
+            ),
+            (
+                OutgoingMessage { attributes: attribute("a", "\u{1}"), ..fine.clone() },
+                Some("InvalidMessageContents"),
+            ),
+            (OutgoingMessage { attributes: eleven, ..fine.clone() }, Some("InvalidParameterValue")),
+            (OutgoingMessage { delay: Some(Duration::from_mins(15)), ..fine.clone() }, None),
+            (
+                OutgoingMessage { delay: Some(Duration::from_secs(901)), ..fine.clone() },
+                Some("InvalidParameterValue"),
+            ),
+            (OutgoingMessage { group_id: Some("x".repeat(128)), ..fine.clone() }, None),
+            (
+                OutgoingMessage { group_id: Some("x".repeat(129)), ..fine.clone() },
+                Some("InvalidParameterValue"),
+            ),
+            (
+                OutgoingMessage { deduplication_id: Some("a b".to_owned()), ..fine },
+                Some("InvalidParameterValue"),
+            ),
+        ] {
+            assert_eq!(code_of(&message).as_deref(), code, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_character_is_named_with_its_place() {
+        let message = check(&OutgoingMessage::new("é\u{B}")).unwrap_err().message;
+        assert_eq!(message, "the body holds a character that SQS does not take: U+000B at byte 2");
+    }
+
+    #[test]
+    fn the_md5_is_written_as_sqs_writes_it() {
+        assert_eq!(md5_of("This is a test message"), "fafb00f5732ab283681e124bf8747ed1");
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_refused_for_its_characters_only_when_one_is_not_allowed(body in "(?s).+") {
+            let is_fine = body.chars().all(limits::is_allowed);
+            prop_assert_eq!(check(&OutgoingMessage::new(body)).is_ok(), is_fine);
+        }
+    }
+}

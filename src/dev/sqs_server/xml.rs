@@ -1,0 +1,113 @@
+//! Writes the answers of the query protocol.
+
+use quick_xml::escape::escape;
+
+/// The namespace of every answer.
+pub(super) const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+
+/// An XML document in the making.
+#[derive(Debug, Default)]
+pub(super) struct Xml(String);
+
+impl Xml {
+    /// A document whose root element has the namespace of SQS.
+    pub(super) fn document(root: &str, content: impl FnOnce(&mut Self)) -> String {
+        let mut xml = Self(format!("<?xml version=\"1.0\"?><{root} xmlns=\"{NAMESPACE}\">"));
+        content(&mut xml);
+        xml.close(root);
+        xml.0
+    }
+
+    /// An element with elements in it.
+    pub(super) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+        self.open(name);
+        content(self);
+        self.close(name);
+    }
+
+    /// An element with a text in it; carriage returns are escaped, which a parser would turn into newlines.
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.open(name);
+        self.0.push_str(&escape(text));
+        self.close(name);
+    }
+
+    /// An element with a text in it, when there is one.
+    pub(super) fn optional(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    /// A map in SQS's way: one element per pair, with the key and the value in elements of these names.
+    pub(super) fn pairs<'a, K: AsRef<str> + 'a, V: AsRef<str> + 'a>(
+        &mut self,
+        name: &str,
+        key_name: &str,
+        pairs: impl IntoIterator<Item = (&'a K, &'a V)>,
+    ) {
+        for (key, value) in pairs {
+            self.element(name, |xml| {
+                xml.text(key_name, key.as_ref());
+                xml.text("Value", value.as_ref());
+            });
+        }
+    }
+
+    fn open(&mut self, name: &str) {
+        self.0.extend(["<", name, ">"]);
+    }
+
+    fn close(&mut self, name: &str) {
+        self.0.extend(["</", name, ">"]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
+
+    use super::*;
+    use crate::queue::limits;
+
+    fn text_in(document: &str) -> String {
+        let mut reader = Reader::from_str(document);
+        let mut text = String::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Text(part) => text.push_str(&part.xml_content(XmlVersion::Explicit1_0)),
+                Event::GeneralRef(reference) => {
+                    let character = reference.resolve_char_ref().unwrap();
+                    text.extend(character);
+                    if character.is_none() {
+                        text.push_str(resolve_predefined_entity(&reference).unwrap());
+                    }
+                }
+                Event::Eof => return text,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_namespace_of_sqs() {
+        let document = Xml::document("AResponse", |xml| xml.element("AResult", |xml| xml.text("B", "c<d")));
+        assert_eq!(
+            document,
+            "<?xml version=\"1.0\"?><AResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">\
+             <AResult><B>c&lt;d</B></AResult></AResponse>"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_that_sqs_takes_comes_back_from_a_parser(
+            text in proptest::collection::vec(any::<char>().prop_filter("sqs", |c| limits::is_allowed(*c)), 0..40)
+        ) {
+            let text: String = text.into_iter().collect();
+            let document = Xml::document("A", |xml| xml.text("B", &text));
+            prop_assert_eq!(text_in(&document), text);
+        }
+    }
+}

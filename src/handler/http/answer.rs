@@ -1,0 +1,128 @@
+//! What an HTTP answer means for the message: pure.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+
+use super::Settings;
+use crate::handler::Outcome;
+
+/// The longest a message may stay hidden, which is SQS's own limit.
+const LONGEST_DELAY: Duration = Duration::from_hours(12);
+
+/// Reads the outcome from a status and, where it counts, the `Retry-After` header.
+pub(super) fn outcome(
+    settings: &Settings,
+    status: StatusCode,
+    retry_after: Option<&str>,
+    now: SystemTime,
+) -> Outcome {
+    if status.is_success() || settings.success.contains(&status.as_u16()) {
+        return Outcome::Done;
+    }
+    let reason = format!("the handler answered {status}");
+    if settings.reject.contains(&status.as_u16()) {
+        return Outcome::Reject(reason);
+    }
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    match retry_after.filter(|_| is_busy).and_then(|text| delay(text, now)) {
+        Some(delay) => Outcome::RetryIn(delay, reason),
+        None => Outcome::Retry(reason),
+    }
+}
+
+/// Reads `Retry-After`: seconds or an HTTP date, a past one being no delay.
+fn delay(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_or(LONGEST_DELAY, Duration::from_secs)
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
+    };
+    Some(delay.min(LONGEST_DELAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            success: vec![304, 409],
+            reject: vec![400, 422],
+            ..Settings::new("http://host/".parse().unwrap())
+        }
+    }
+
+    fn outcome_of(status: u16, retry_after: Option<&str>) -> Outcome {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_700);
+        outcome(&settings(), StatusCode::from_u16(status).unwrap(), retry_after, now)
+    }
+
+    fn delay_of(status: u16, retry_after: &str) -> Option<u64> {
+        match outcome_of(status, Some(retry_after)) {
+            Outcome::RetryIn(delay, _) => Some(delay.as_secs()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_2xx_or_a_success_status_is_done() {
+        for status in [200, 201, 202, 204, 299, 304, 409] {
+            assert_eq!(outcome_of(status, None), Outcome::Done, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_reject_status_is_a_reject_that_names_it() {
+        let reason = "the handler answered 422 Unprocessable Entity".to_owned();
+        assert_eq!(outcome_of(422, Some("5")), Outcome::Reject(reason));
+    }
+
+    #[test]
+    fn any_other_status_is_a_retry_that_names_it() {
+        for status in [302, 404, 429, 500, 503, 504] {
+            let Outcome::Retry(reason) = outcome_of(status, None) else { panic!("{status} is not a retry") };
+            assert!(reason.contains(&status.to_string()), "{reason}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
+        assert_eq!(delay_of(429, "7"), Some(7));
+        assert_eq!(delay_of(503, " 0 "), Some(0));
+        assert_eq!(delay_of(503, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(77));
+        assert_eq!(delay_of(503, "Sat, 05 Nov 1994 08:49:37 GMT"), Some(0), "a past date");
+    }
+
+    #[test]
+    fn retry_after_is_capped_at_twelve_hours() {
+        for text in ["43201", "99999999999999999999999", "Sat, 06 Nov 2094 08:49:37 GMT"] {
+            assert_eq!(delay_of(503, text), Some(43_200), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_counts_with_429_and_503_only() {
+        assert_eq!(delay_of(500, "7"), None);
+        assert_eq!(delay_of(302, "7"), None);
+    }
+
+    #[test]
+    fn a_retry_after_that_is_neither_is_a_plain_retry() {
+        for text in ["", "soon", "-1", "1.5"] {
+            assert_eq!(delay_of(503, text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_retry_after_panics_or_delays_past_the_limit(text in ".*") {
+            if let Outcome::RetryIn(delay, _) = outcome_of(503, Some(&text)) {
+                prop_assert!(delay <= LONGEST_DELAY);
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The headers that tell an HTTP handler of its message: pure.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::periodic::PeriodicTask;
+use crate::message::Message;
+
+/// The most bytes of names and values that the attributes' headers take together.
+///
+/// Common servers refuse a request with more than 8 KiB of headers (Tomcat) or 16 KiB (Node), and a message
+/// that is refused for its attributes could never be handled.
+const ATTRIBUTES_BYTES: usize = 4096;
+/// The longest value of any other header.
+const VALUE_BYTES: usize = 1024;
+
+const MESSAGE_ID: HeaderName = HeaderName::from_static("x-aws-sqsd-msgid");
+const QUEUE: HeaderName = HeaderName::from_static("x-aws-sqsd-queue");
+const FIRST_RECEIVED_AT: HeaderName = HeaderName::from_static("x-aws-sqsd-first-received-at");
+const RECEIVE_COUNT: HeaderName = HeaderName::from_static("x-aws-sqsd-receive-count");
+const SENDER_ID: HeaderName = HeaderName::from_static("x-aws-sqsd-sender-id");
+const TASK_NAME: HeaderName = HeaderName::from_static("x-aws-sqsd-taskname");
+const SCHEDULED_AT: HeaderName = HeaderName::from_static("x-aws-sqsd-scheduled-at");
+const PATH: HeaderName = HeaderName::from_static("x-aws-sqsd-path");
+const ATTRIBUTE_PREFIX: &str = "x-aws-sqsd-attr-";
+const GROUP_ID: HeaderName = HeaderName::from_static("x-longshore-group-id");
+const LEASE_DEADLINE: HeaderName = HeaderName::from_static("x-longshore-lease-deadline");
+const DEADLINE: HeaderName = HeaderName::from_static("x-longshore-deadline");
+const LEFT_OUT: HeaderName = HeaderName::from_static("x-longshore-attributes-left-out");
+const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// The moments a handler is told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// When the lease ends unless it is extended.
+    pub(super) lease: SystemTime,
+    /// When the call is ended.
+    pub(super) call: Option<SystemTime>,
+}
+
+/// The headers of one call, without `Content-Type` and `User-Agent`.
+pub(super) fn of_call(message: &Message, queue_name: &str, deadlines: Deadlines) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    put(&mut headers, &MESSAGE_ID, Some(message.id.as_str()));
+    put(&mut headers, &QUEUE, Some(queue_name));
+    headers.insert(RECEIVE_COUNT, message.receive_count.into());
+    let first_received_at = message.system.first_received_at.and_then(|at| iso_8601(at, Precision::Seconds));
+    put(&mut headers, &FIRST_RECEIVED_AT, first_received_at.as_deref());
+    put(&mut headers, &SENDER_ID, message.system.sender_id.as_deref());
+    put(&mut headers, &GROUP_ID, message.system.group_id.as_deref());
+    put(&mut headers, &LEASE_DEADLINE, iso_8601(deadlines.lease, Precision::Milliseconds).as_deref());
+    let call_deadline = deadlines.call.and_then(|at| iso_8601(at, Precision::Milliseconds));
+    put(&mut headers, &DEADLINE, call_deadline.as_deref());
+    put_traces(&mut headers, message);
+    put_attributes(&mut headers, message);
+    headers
+}
+
+/// Adds what sqsd says of a periodic task.
+pub(super) fn add_periodic(headers: &mut HeaderMap, task: &PeriodicTask<'_>) {
+    put(headers, &TASK_NAME, task.name);
+    put(headers, &SCHEDULED_AT, task.scheduled_at);
+    put(headers, &PATH, Some(task.path));
+}
+
+fn put_traces(headers: &mut HeaderMap, message: &Message) {
+    if let Some(trace) = message.system.trace_header.as_deref().filter(|trace| is_plain(trace)) {
+        put(headers, &AMAZON_TRACE, Some(trace));
+    }
+    for name in ["traceparent", "tracestate"] {
+        let context = message.attributes.get(name).and_then(|value| value.text());
+        if let Some(context) = context.filter(|context| is_plain(context)) {
+            put(headers, &HeaderName::from_static(name), Some(context));
+        }
+    }
+}
+
+fn put_attributes(headers: &mut HeaderMap, message: &Message) {
+    let mut room_bytes = ATTRIBUTES_BYTES;
+    let mut left_out = 0_usize;
+    let texts = message.attributes.iter().filter_map(|(name, value)| Some((name, value.text()?)));
+    for (name, text) in texts {
+        let header = is_attribute_name(name).then(|| encode(&format!("{ATTRIBUTE_PREFIX}{name}"), text));
+        let Some((name, value)) = header.flatten() else {
+            left_out += 1;
+            continue;
+        };
+        let size_bytes = name.as_str().len() + value.len();
+        if size_bytes > room_bytes {
+            left_out += 1;
+            continue;
+        }
+        room_bytes -= size_bytes;
+        headers.append(name, value);
+    }
+    if left_out > 0 {
+        headers.insert(LEFT_OUT, left_out.into());
+    }
+}
+
+/// Sets a header, unless there is nothing to say or too much.
+fn put(headers: &mut HeaderMap, name: &HeaderName, text: Option<&str>) {
+    let encoded = text.and_then(|text| encode(name.as_str(), text));
+    if let Some((name, value)) = encoded.filter(|(_, value)| value.len() <= VALUE_BYTES) {
+        headers.insert(name, value);
+    }
+}
+
+/// Makes a header of any text: as it is, or by RFC 8187 under the name with a `*` when HTTP has no room for it.
+fn encode(name: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
+    if is_plain(text) {
+        return Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(text).ok()?));
+    }
+    let name = HeaderName::try_from(format!("{name}*")).ok()?;
+    Some((name, HeaderValue::try_from(extended_value(text)).ok()?))
+}
+
+/// Whether a header can carry the text so that every server reads the same bytes.
+fn is_plain(text: &str) -> bool {
+    let is_trimmed = text.trim_matches([' ', '\t']).len() == text.len();
+    is_trimmed && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Whether SQS takes the name; whatever else arrives is no name that a header could have.
+fn is_attribute_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+/// RFC 8187's `ext-value`: the text's UTF-8 with all but its `attr-char`s percent-encoded.
+fn extended_value(text: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut value = "UTF-8''".to_owned();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+            value.push(char::from(byte));
+        } else {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            value.extend(['%', char::from(high), char::from(low)]);
+        }
+    }
+    value
+}
+
+#[derive(Clone, Copy)]
+enum Precision {
+    Seconds,
+    Milliseconds,
+}
+
+/// ISO 8601 in UTC; nothing for a moment that it cannot write (before 1970, after 9999).
+fn iso_8601(at: SystemTime, precision: Precision) -> Option<String> {
+    let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    let written = match precision {
+        Precision::Seconds => {
+            let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970.as_secs());
+            write!(text, "{}", humantime::format_rfc3339_seconds(whole))
+        }
+        Precision::Milliseconds => write!(text, "{}", humantime::format_rfc3339_millis(at)),
+    };
+    written.ok().map(|()| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::{AttributeValue, MessageId, Receipt, SystemAttributes};
+
+    fn message() -> Message {
+        Message {
+            id: MessageId::new("5fea7756-0ea4-451a-a703-a558b933e274"),
+            receipt: Receipt::new("secret"),
+            body: "{}".to_owned(),
+            receive_count: 3,
+            sent_at: None,
+            attributes: std::collections::BTreeMap::new(),
+            system: SystemAttributes {
+                first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
+                sender_id: Some("AIDAEXAMPLE".to_owned()),
+                ..SystemAttributes::default()
+            },
+        }
+    }
+
+    fn with_attributes<'a>(pairs: impl IntoIterator<Item = (&'a str, AttributeValue)>) -> Message {
+        let attributes = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Message { attributes, ..message() }
+    }
+
+    fn headers_of(message: &Message) -> HeaderMap {
+        let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
+        of_call(message, "orders", Deadlines { lease, call: None })
+    }
+
+    fn decoded(value: &HeaderValue) -> String {
+        let encoded = value.to_str().unwrap().strip_prefix("UTF-8''").unwrap();
+        let query = format!("v={}", encoded.replace('+', "%2B").replace('&', "%26"));
+        url::form_urlencoded::parse(query.as_bytes()).next().unwrap().1.into_owned()
+    }
+
+    #[test]
+    fn the_headers_are_those_of_sqsd() {
+        let headers = headers_of(&message());
+        assert_eq!(headers["X-Aws-Sqsd-Msgid"], "5fea7756-0ea4-451a-a703-a558b933e274");
+        assert_eq!(headers["X-Aws-Sqsd-Queue"], "orders");
+        assert_eq!(headers["X-Aws-Sqsd-Receive-Count"], "3");
+        assert_eq!(headers["X-Aws-Sqsd-First-Received-At"], "2018-12-17T21:37:29Z");
+        assert_eq!(headers["X-Aws-Sqsd-Sender-Id"], "AIDAEXAMPLE");
+        assert_eq!(headers["X-Longshore-Lease-Deadline"], "2018-12-17T21:37:59.250Z");
+        assert_eq!(headers.len(), 6);
+    }
+
+    #[test]
+    fn string_and_number_attributes_have_a_header_each() {
+        let message = with_attributes([
+            ("Title", AttributeValue::string("The Whistler")),
+            ("Weeks.On-List_1", AttributeValue::number("6")),
+            ("Cover", AttributeValue::binary([1, 2])),
+        ]);
+        let headers = headers_of(&message);
+        assert_eq!(headers["X-Aws-Sqsd-Attr-Title"], "The Whistler");
+        assert_eq!(headers["X-Aws-Sqsd-Attr-Weeks.On-List_1"], "6");
+        assert!(!headers.contains_key("X-Aws-Sqsd-Attr-Cover"));
+        assert!(!headers.contains_key(LEFT_OUT));
+    }
+
+    #[test]
+    fn a_value_that_no_header_can_hold_is_sent_by_rfc_8187() {
+        for hostile in ["a\r\nX-Injected: 1", "snow ☃ and 🚢", " padded ", "nul \0", "tab\tin", "100%\n"]
+        {
+            let headers = headers_of(&with_attributes([("Note", AttributeValue::string(hostile))]));
+            assert!(!headers.contains_key("X-Aws-Sqsd-Attr-Note"), "{hostile:?}");
+            assert_eq!(decoded(&headers["X-Aws-Sqsd-Attr-Note*"]), hostile);
+        }
+    }
+
+    #[test]
+    fn an_attribute_whose_name_is_no_header_is_left_out_and_counted() {
+        let names = ["evil\r\nHost: x", "spa ce", "colon:", "🚢", "star*", ""];
+        let headers = headers_of(&with_attributes(names.map(|name| (name, AttributeValue::string("1")))));
+        assert_eq!(headers[LEFT_OUT], "6");
+        assert_eq!(headers.len(), 7);
+    }
+
+    #[test]
+    fn attributes_too_large_for_a_header_are_left_out_and_counted() {
+        let message = with_attributes([
+            ("Huge", AttributeValue::string("x".repeat(5000))),
+            ("Small", AttributeValue::string("fits")),
+        ]);
+        let headers = headers_of(&message);
+        assert_eq!(headers["X-Aws-Sqsd-Attr-Small"], "fits");
+        assert_eq!(headers[LEFT_OUT], "1");
+    }
+
+    #[test]
+    fn the_traces_of_the_sender_are_handed_on() {
+        let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut message = with_attributes([("traceparent", AttributeValue::string(context))]);
+        message.system.trace_header = Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned());
+        let headers = headers_of(&message);
+        assert_eq!(headers["traceparent"], context);
+        assert_eq!(headers["X-Amzn-Trace-Id"], "Root=1-5759e988-bd862e3fe1be46a994272793");
+    }
+
+    #[test]
+    fn a_moment_that_cannot_be_written_is_left_out() {
+        let mut message = message();
+        for at in [Duration::from_secs(1 << 40), Duration::from_secs(1 << 60)] {
+            message.system.first_received_at = SystemTime::UNIX_EPOCH.checked_add(at);
+            assert!(!headers_of(&message).contains_key(FIRST_RECEIVED_AT));
+        }
+        message.system.first_received_at = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1));
+        assert!(!headers_of(&message).contains_key(FIRST_RECEIVED_AT));
+    }
+
+    proptest! {
+        #[test]
+        fn no_attribute_breaks_the_headers_or_outgrows_its_room(pairs: std::collections::BTreeMap<String, String>) {
+            let texts = pairs.iter().map(|(name, text)| (name.as_str(), AttributeValue::string(text)));
+            let headers = headers_of(&with_attributes(texts));
+            let of_attributes = headers.iter().filter(|(name, _)| name.as_str().starts_with(ATTRIBUTE_PREFIX));
+            let total: usize = of_attributes.map(|(name, value)| name.as_str().len() + value.len()).sum();
+            prop_assert!(total <= ATTRIBUTES_BYTES);
+            prop_assert!(headers.values().all(|value| value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))));
+        }
+
+        #[test]
+        fn an_encoded_value_reads_back_the_same(text: String) {
+            prop_assert_eq!(decoded(&HeaderValue::try_from(extended_value(&text)).unwrap()), text);
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Which messages are held until when, and which lease to extend next: pure.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{GiveBack, Standing, finished::Finished};
+use crate::{
+    message::{MessageId, Receipt},
+    queue::limits,
+};
+
+/// How long an answer may have been on its way: the visibility of a message that a long poll brought began when
+/// SQS picked it, which is nearer to the answer than to the call.
+const ANSWER_DELAY: Duration = Duration::from_secs(5);
+/// Done messages to remember whose delete was confirmed: they come back only by SQS's own at-least-once slips.
+const CONFIRMED: usize = 1_000;
+/// Done messages to remember whose delete was not confirmed: they will come back.
+const UNCONFIRMED: usize = 100_000;
+
+/// On which terms messages are held.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The visibility of a receive and of the first extension.
+    pub visibility: Duration,
+    /// The longest visibility of an extension: each doubles the one before up to this.
+    pub longest: Duration,
+}
+
+/// The ledger of one queue's leases.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    terms: Terms,
+    entries: HashMap<MessageId, Entry>,
+    /// When to look at an entry next: to extend it, or to find it lost.
+    agenda: BTreeSet<(Instant, MessageId)>,
+    confirmed: Finished,
+    unconfirmed: Finished,
+}
+
+#[derive(Debug)]
+struct Entry {
+    receipt: Receipt,
+    deadline: Instant,
+    limit: Instant,
+    visibility: Duration,
+    stage: Stage,
+    /// The entry's place in the agenda.
+    look_at: Instant,
+    cancellation: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Extended when due.
+    Kept,
+    /// An extension is under way.
+    Extending,
+    /// Being given back: not extended any more.
+    Frozen,
+    /// Gone; the entry stays until its work has ended, so that the message is not run twice at once.
+    Lost,
+}
+
+/// What [`Ledger::hold`] made of a message.
+#[derive(Debug)]
+pub(super) enum Held {
+    Fresh(CancellationToken),
+    Finished(CancellationToken),
+    Duplicate,
+}
+
+/// One lease to extend.
+#[derive(Clone, Debug)]
+pub(super) struct Extension {
+    pub(super) id: MessageId,
+    pub(super) receipt: Receipt,
+    pub(super) visibility: Duration,
+}
+
+impl Ledger {
+    pub(super) fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            entries: HashMap::new(),
+            agenda: BTreeSet::new(),
+            confirmed: Finished::new(CONFIRMED),
+            unconfirmed: Finished::new(UNCONFIRMED),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Enters a message whose receive was sent and answered at these moments; `chance` in 0..1 spreads the extensions.
+    pub(super) fn hold(
+        &mut self,
+        id: &MessageId,
+        receipt: &Receipt,
+        (sent, answered): (Instant, Instant),
+        chance: f64,
+    ) -> Held {
+        let visibility = self.terms.visibility;
+        let delay = ANSWER_DELAY.min(visibility / 3);
+        let picked = answered.checked_sub(delay).map_or(sent, |earliest| earliest.max(sent));
+        let deadline = picked + visibility;
+        let look_at = due(picked, visibility, chance).min(deadline);
+        if self.entries.contains_key(id) {
+            self.renew(id, receipt, (look_at, deadline));
+            return Held::Duplicate;
+        }
+        let cancellation = CancellationToken::new();
+        let entry = Entry {
+            receipt: receipt.clone(),
+            deadline,
+            limit: picked + limits::VISIBILITY,
+            visibility,
+            stage: Stage::Kept,
+            look_at,
+            cancellation: cancellation.clone(),
+        };
+        self.agenda.insert((look_at, id.clone()));
+        self.entries.insert(id.clone(), entry);
+        if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
+            return Held::Finished(cancellation);
+        }
+        Held::Fresh(cancellation)
+    }
+
+    /// Goes on with the receipt of a newer receive: the older one is stale, and so is an extension under way.
+    fn renew(&mut self, id: &MessageId, receipt: &Receipt, (look_at, deadline): (Instant, Instant)) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        entry.receipt = receipt.clone();
+        if matches!(entry.stage, Stage::Kept | Stage::Extending) {
+            entry.stage = Stage::Kept;
+            entry.deadline = deadline;
+            self.look_at(id, look_at);
+        }
+    }
+
+    /// Ends a lease.
+    pub(super) fn release(&mut self, id: &MessageId) {
+        if let Some(entry) = self.entries.remove(id) {
+            self.agenda.remove(&(entry.look_at, id.clone()));
+        }
+    }
+
+    /// What is left of a lease; `None` when it is lost.
+    pub(super) fn standing(&self, id: &MessageId, now: Instant) -> Option<Standing> {
+        let entry =
+            self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)?;
+        Some(Standing { deadline: entry.deadline, limit: entry.limit })
+    }
+
+    /// The newest receipt of a message.
+    pub(super) fn receipt(&self, id: &MessageId) -> Option<Receipt> {
+        self.entries.get(id).map(|entry| entry.receipt.clone())
+    }
+
+    /// Stops the extensions of a lease, so that it can be given back.
+    pub(super) fn freeze(&mut self, id: &MessageId) -> GiveBack {
+        let Some(entry) = self.entries.get_mut(id) else { return GiveBack::Lost };
+        match entry.stage {
+            Stage::Lost => GiveBack::Lost,
+            Stage::Extending => GiveBack::Later,
+            Stage::Kept | Stage::Frozen => {
+                entry.stage = Stage::Frozen;
+                let deadline = entry.deadline;
+                let receipt = entry.receipt.clone();
+                self.look_at(id, deadline);
+                GiveBack::Now(receipt)
+            }
+        }
+    }
+
+    /// Remembers a message as done, its delete not yet confirmed.
+    pub(super) fn remember_done(&mut self, id: &MessageId) {
+        self.unconfirmed.insert(id);
+    }
+
+    /// Remembers a message as done and deleted.
+    pub(super) fn remember_deleted(&mut self, id: &MessageId) {
+        self.confirmed.insert(id);
+    }
+
+    /// Tells every handler to stop.
+    pub(super) fn cancel_all(&self) {
+        for entry in self.entries.values() {
+            entry.cancellation.cancel();
+        }
+    }
+
+    /// The visibility that new leases begin with.
+    pub(super) fn shortest_visibility(&self) -> Duration {
+        self.terms.visibility
+    }
+
+    /// When to look into the ledger next.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.agenda.first().map(|(moment, _)| *moment)
+    }
+
+    /// Finds the leases whose time ran out, tells their handlers, and answers which were still wanted.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<MessageId> {
+        let passed = self.agenda.iter().take_while(|(moment, _)| *moment <= now);
+        let is_over = |id: &&MessageId| self.entries.get(*id).is_some_and(|entry| entry.deadline <= now);
+        let over: Vec<_> = passed.map(|(_, id)| id).filter(is_over).cloned().collect();
+        over.into_iter().filter(|id| self.lose(id)).collect()
+    }
+
+    /// Marks a lease as lost; false when nobody wanted it any more.
+    fn lose(&mut self, id: &MessageId) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending);
+        entry.stage = Stage::Lost;
+        entry.cancellation.cancel();
+        self.agenda.remove(&(entry.look_at, id.clone()));
+        was_wanted
+    }
+
+    /// The next leases to extend in one call: those due, and with them the next ones that will be.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Extension> {
+        if self.next_look().is_none_or(|moment| moment > now) {
+            return Vec::new();
+        }
+        let candidates = self.agenda.iter().map(|(_, id)| id).take(4 * limits::BATCH_ENTRIES);
+        let candidates: Vec<_> = candidates.cloned().collect();
+        let extensions = candidates.into_iter().filter_map(|id| self.begin_extension(id, now));
+        extensions.take(limits::BATCH_ENTRIES).collect()
+    }
+
+    fn begin_extension(&mut self, id: MessageId, now: Instant) -> Option<Extension> {
+        let longest = self.terms.longest;
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.stage == Stage::Kept)?;
+        let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
+        let grown = (entry.visibility * 2).min(longest).max(self.terms.visibility);
+        // Past the twelve hours SQS refuses the whole extension, so the last one is cut to what is left.
+        let left = Duration::from_secs(entry.limit.saturating_duration_since(now).as_secs());
+        let visibility = grown.min(left);
+        if now + visibility <= deadline {
+            let is_last = left < grown;
+            if is_last {
+                self.look_at(&id, deadline);
+            }
+            return None;
+        }
+        entry.stage = Stage::Extending;
+        entry.visibility = visibility;
+        self.look_at(&id, deadline);
+        Some(Extension { id, receipt, visibility })
+    }
+
+    /// The entry that an extension under way was made for, unless something newer has happened to it.
+    fn extending(&mut self, extension: &Extension) -> Option<&mut Entry> {
+        let is_current =
+            |entry: &&mut Entry| entry.stage == Stage::Extending && entry.receipt == extension.receipt;
+        self.entries.get_mut(&extension.id).filter(is_current)
+    }
+
+    /// Notes that an extension sent at `sent` was granted; false when that came too late to count.
+    pub(super) fn extended(
+        &mut self,
+        extension: &Extension,
+        (sent, now): (Instant, Instant),
+        chance: f64,
+    ) -> bool {
+        let Some(entry) = self.extending(extension) else { return true };
+        // SQS answers 200 for a message whose time ran out, and does nothing: a late answer proves nothing.
+        if now >= entry.deadline {
+            return !self.lose(&extension.id);
+        }
+        entry.stage = Stage::Kept;
+        entry.deadline = sent + extension.visibility;
+        let look_at = due(sent, extension.visibility, chance).min(entry.deadline);
+        self.look_at(&extension.id, look_at);
+        true
+    }
+
+    /// Notes that an extension failed in a way that may pass; it is due again after `pause`.
+    pub(super) fn not_extended(&mut self, extension: &Extension, now: Instant, pause: Duration) {
+        if let Some(entry) = self.extending(extension) {
+            entry.stage = Stage::Kept;
+            let look_at = (now + pause).min(entry.deadline);
+            self.look_at(&extension.id, look_at);
+        }
+    }
+
+    /// Notes that an extension was refused because the lease is gone; false when that is no news.
+    pub(super) fn refused(&mut self, extension: &Extension) -> bool {
+        self.extending(extension).is_some() && self.lose(&extension.id)
+    }
+
+    fn look_at(&mut self, id: &MessageId, moment: Instant) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            self.agenda.remove(&(entry.look_at, id.clone()));
+            entry.look_at = moment;
+            self.agenda.insert((moment, id.clone()));
+        }
+    }
+}
+
+/// An extension is due at about half the visibility: between 45 % and 55 %, so that they spread.
+fn due(from: Instant, visibility: Duration, chance: f64) -> Instant {
+    from + visibility.mul_f64(0.45 + chance / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VISIBILITY: Duration = Duration::from_secs(30);
+
+    fn ledger() -> Ledger {
+        Ledger::new(Terms { visibility: VISIBILITY, longest: VISIBILITY })
+    }
+
+    fn id(number: usize) -> MessageId {
+        MessageId::new(number.to_string())
+    }
+
+    fn hold(ledger: &mut Ledger, number: usize, at: Instant) -> Held {
+        ledger.hold(&id(number), &Receipt::new("first"), (at, at), 0.5)
+    }
+
+    #[test]
+    fn a_lease_is_due_at_half_its_visibility() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        assert!(ledger.take_due(start + VISIBILITY / 2 - Duration::from_millis(1)).is_empty());
+        assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
+    }
+
+    #[test]
+    fn the_lease_due_first_takes_the_nine_due_next_along() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        for number in 0..15 {
+            let late = Duration::from_millis(100 * u64::try_from(number).unwrap());
+            hold(&mut ledger, number, start + late);
+        }
+        let taken = ledger.take_due(start + VISIBILITY / 2);
+        let taken: Vec<_> = taken.into_iter().map(|extension| extension.id).collect();
+        assert_eq!(taken, (0..10).map(id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_extension_granted_after_the_deadline_does_not_count() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
+        let late = start + VISIBILITY;
+        assert!(!ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5));
+        assert!(cancellation.is_cancelled());
+        assert_eq!(ledger.standing(&id(1), late), None);
+    }
+
+    #[test]
+    fn a_lease_nobody_extends_is_lost_at_its_deadline() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
+        ledger.not_extended(&extension, start + VISIBILITY / 2, VISIBILITY);
+        assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
+        assert_eq!(ledger.expire(start + VISIBILITY), [id(1)]);
+        assert!(cancellation.is_cancelled());
+    }
+
+    #[test]
+    fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let stale = ledger.take_due(start + VISIBILITY / 2).remove(0);
+        let again = start + VISIBILITY / 2;
+        let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
+        assert!(matches!(held, Held::Duplicate));
+        assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
+        assert_eq!(ledger.receipt(&id(1)), Some(Receipt::new("second")));
+        assert_eq!(ledger.standing(&id(1), again).unwrap().deadline, again + VISIBILITY);
+    }
+
+    #[test]
+    fn a_done_message_that_comes_back_is_finished() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        ledger.remember_done(&id(1));
+        ledger.release(&id(1));
+        assert!(matches!(hold(&mut ledger, 1, start), Held::Finished(_)));
+    }
+
+    #[test]
+    fn the_visibility_of_long_work_doubles_up_to_the_longest() {
+        let longest = Duration::from_secs(100);
+        let mut ledger = Ledger::new(Terms { visibility: VISIBILITY, longest });
+        let mut now = Instant::now();
+        hold(&mut ledger, 1, now);
+        let seconds: Vec<_> = (0..4)
+            .map(|_| {
+                now = ledger.next_look().unwrap();
+                let extension = ledger.take_due(now).remove(0);
+                assert!(ledger.extended(&extension, (now, now), 0.5));
+                extension.visibility.as_secs()
+            })
+            .collect();
+        assert_eq!(seconds, [60, 100, 100, 100]);
+    }
+
+    #[test]
+    fn no_extension_reaches_past_twelve_hours() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let mut end = start + VISIBILITY;
+        while let Some(now) = ledger.next_look() {
+            if !ledger.expire(now).is_empty() {
+                break;
+            }
+            for extension in ledger.take_due(now) {
+                end = now + extension.visibility;
+                assert!(ledger.extended(&extension, (now, now), 0.5));
+            }
+        }
+        assert!(end <= start + limits::VISIBILITY);
+        assert!(
+            end > start + limits::VISIBILITY - Duration::from_secs(1),
+            "all of the twelve hours are used"
+        );
+    }
+
+    #[test]
+    fn a_lease_being_extended_is_given_back_after_the_answer() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let now = start + VISIBILITY / 2;
+        let extension = ledger.take_due(now).remove(0);
+        assert_eq!(ledger.freeze(&id(1)), GiveBack::Later);
+        ledger.extended(&extension, (now, now), 0.5);
+        assert_eq!(ledger.freeze(&id(1)), GiveBack::Now(Receipt::new("first")));
+        assert!(ledger.take_due(now + VISIBILITY).is_empty(), "a frozen lease is not extended");
+    }
+
+    proptest! {
+        /// As long as every extension is granted within a fifth of the visibility, no lease is ever lost.
+        #[test]
+        fn prompt_extensions_keep_every_lease(
+            arrivals in proptest::collection::vec(0u64..60_000, 1..60),
+            answer_ms in 0u64..6_000,
+            chance in 0.0f64..1.0,
+        ) {
+            let (mut ledger, start) = (ledger(), Instant::now());
+            let mut arrivals: Vec<_> = arrivals.into_iter().enumerate().collect();
+            arrivals.sort_by_key(|(_, at)| *at);
+            let mut answers: Vec<(Instant, Instant, Extension)> = Vec::new();
+            for tick in 0..3_000u64 {
+                let now = start + Duration::from_millis(tick * 50);
+                while arrivals.first().is_some_and(|(_, at)| *at <= tick * 50) {
+                    let (number, _) = arrivals.remove(0);
+                    ledger.hold(&id(number), &Receipt::new("r"), (now, now), chance);
+                }
+                answers.retain(|(arrives, sent, extension)| {
+                    let arrived = *arrives <= now;
+                    if arrived { ledger.extended(extension, (*sent, now), chance); }
+                    !arrived
+                });
+                prop_assert!(ledger.expire(now).is_empty());
+                loop {
+                    let due = ledger.take_due(now);
+                    if due.is_empty() { break; }
+                    answers.extend(due.into_iter().map(|one| (now + Duration::from_millis(answer_ms), now, one)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether the queue is polled: paused while the handler is down.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::Pump;
+use crate::{
+    backoff::{Backoff, Jitter},
+    health::Condition,
+    telemetry::events,
+};
+
+/// How often a handler that is down is probed.
+const PROBES: Backoff = Backoff {
+    initial: Duration::from_millis(250),
+    factor: 2.0,
+    max: Duration::from_secs(15),
+    jitter: Jitter::Half,
+};
+
+/// The state of a queue's polling.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: watch::Sender<State>,
+    /// Failures in a row, probes and calls; they set the pace of the probes.
+    failures: AtomicU32,
+    ready: Condition,
+}
+
+/// Why the queue is or is not polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The handler was not probed yet.
+    New,
+    Open,
+    /// The handler is down, for this reason.
+    Paused(Arc<str>),
+}
+
+/// The changes of a gate, none of them missed.
+pub(super) struct Changes(watch::Receiver<State>);
+
+impl Changes {
+    /// Waits for a change since the last wait.
+    pub(super) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The gate is gone, and so is everyone who could change it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn new(ready: Condition) -> Self {
+        Self { state: watch::Sender::new(State::New), failures: AtomicU32::new(0), ready }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        *self.state.borrow() == State::Open
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Hears of every change from now on.
+    pub(super) fn changes(&self) -> Changes {
+        Changes(self.state.subscribe())
+    }
+
+    /// Notes that the handler was reached.
+    pub(super) fn handler_answered(&self) {
+        if self.failures.load(Ordering::Relaxed) > 0 && self.is_open() {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn open(&self) {
+        self.ready.ready();
+        self.state.send_replace(State::Open);
+    }
+
+    /// Pauses the polling; false when it was paused already.
+    fn pause(&self, reason: &str) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.ready.unready(format!("handler is down: {reason}"));
+        let before = self.state.send_replace(State::Paused(reason.into()));
+        !matches!(before, State::Paused(_))
+    }
+
+    fn pause_before_probe(&self) -> Duration {
+        PROBES.random_delay(self.failures.load(Ordering::Relaxed))
+    }
+}
+
+impl Pump {
+    /// Pauses the polling because the handler could not be reached, and gives back what waits for it.
+    pub(super) fn handler_is_down(&self, reason: &str) {
+        if self.0.gate.pause(reason) {
+            events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics);
+        }
+        self.give_back_waiting();
+    }
+
+    /// Probes the handler before the first receive and for as long as it is down.
+    pub(super) async fn watch_handler(self) {
+        let mut changes = self.0.gate.changes();
+        loop {
+            match self.0.gate.state() {
+                State::Open => changes.next().await,
+                State::New => self.probe().await,
+                State::Paused(_) => {
+                    tokio::time::sleep(self.0.gate.pause_before_probe()).await;
+                    self.probe().await;
+                }
+            }
+        }
+    }
+
+    async fn probe(&self) {
+        let was_down = self.0.gate.state() != State::New;
+        match self.0.handler.probe_boxed().await {
+            Ok(()) => {
+                self.0.gate.open();
+                if was_down {
+                    events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics);
+                }
+            }
+            Err(reason) => self.handler_is_down(&reason),
+        }
+    }
+}

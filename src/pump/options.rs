@@ -1,0 +1,43 @@
+//! How one queue is worked.
+
+use std::time::Duration;
+
+use super::{Prefetch, ReceiveSettings};
+use crate::{backoff::Backoff, settle};
+
+/// How one queue is worked: its settings, checked and ready for use.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Handlers running at once.
+    pub concurrency: usize,
+    /// Messages held beyond those running.
+    pub prefetch: Prefetch,
+    /// The lease a receive begins with.
+    pub visibility: Duration,
+    /// The longest lease: each extension doubles the one before up to this.
+    pub visibility_max: Duration,
+    /// The time limit of a handler.
+    pub timeout: Option<Duration>,
+    /// How messages are received.
+    pub receive: ReceiveSettings,
+    /// When a failed message is visible again, by its receive count.
+    pub retry: Backoff,
+    /// How outcomes are told to SQS.
+    pub settle: settle::Settings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let visibility = Duration::from_secs(30);
+        Self {
+            concurrency: 16,
+            prefetch: Prefetch::Auto,
+            visibility,
+            visibility_max: visibility,
+            timeout: Some(Duration::from_hours(12)),
+            receive: ReceiveSettings::default(),
+            retry: crate::backoff::Settings::default().into(),
+            settle: settle::Settings::default(),
+        }
+    }
+}

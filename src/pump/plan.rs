@@ -1,0 +1,188 @@
+//! When to receive, how many at a time, and with how many pollers: pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::queue::limits::BATCH_ENTRIES;
+
+/// Below this average fill one poller fewer is enough.
+const WELL_FILLED: f64 = 0.8;
+
+/// The plan of one queue's receives.
+#[derive(Debug)]
+pub(super) struct Plan {
+    most_pollers: usize,
+    batch: usize,
+    pace: Duration,
+    pollers: usize,
+    fill: f64,
+    resume_at: Option<Instant>,
+    partly_free_since: Option<Instant>,
+}
+
+/// What the plan looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    pub(super) now: Instant,
+    /// Places that are free.
+    pub(super) free: usize,
+    /// Places there are.
+    pub(super) capacity: usize,
+    /// Receives under way.
+    pub(super) under_way: usize,
+    /// Whether so few messages wait that slots may run dry.
+    pub(super) is_running_dry: bool,
+    /// How long free places may wait for company.
+    pub(super) patience: Duration,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Receive up to so many.
+    Ask(usize),
+    /// Look again at this moment, or when something has changed.
+    Wait(Option<Instant>),
+}
+
+impl Plan {
+    pub(super) fn new(most_pollers: usize, batch: usize, pace: Duration) -> Self {
+        let batch = batch.clamp(1, BATCH_ENTRIES);
+        Self { most_pollers, batch, pace, pollers: 1, fill: 0.0, resume_at: None, partly_free_since: None }
+    }
+
+    /// Decides the next step.
+    pub(super) fn step(&mut self, sight: Sight) -> Step {
+        if let Some(resume_at) = self.resume_at.filter(|moment| *moment > sight.now) {
+            return Step::Wait(Some(resume_at));
+        }
+        if sight.under_way >= self.pollers || sight.free == 0 {
+            return Step::Wait(None);
+        }
+        if sight.free >= self.batch || sight.free == sight.capacity {
+            self.partly_free_since = None;
+            return Step::Ask(sight.free.min(self.batch));
+        }
+        self.step_with_little_room(sight)
+    }
+
+    /// A few places are free: asking at once costs a request for each, waiting for more costs idle slots.
+    fn step_with_little_room(&mut self, sight: Sight) -> Step {
+        if sight.under_way > 0 || !sight.is_running_dry {
+            return Step::Wait(None);
+        }
+        let due = *self.partly_free_since.get_or_insert(sight.now) + sight.patience;
+        if sight.now < due {
+            return Step::Wait(Some(due));
+        }
+        self.partly_free_since = None;
+        Step::Ask(sight.free)
+    }
+
+    /// Notes an answer of `received` messages where `asked` could have come; `free` places are left.
+    pub(super) fn answered(&mut self, asked: usize, received: usize, free: usize, now: Instant) {
+        self.resume_at = None;
+        let is_full = received >= asked;
+        self.fill = f64::midpoint(self.fill, share(received, asked));
+        if is_full && asked == self.batch && free >= self.batch {
+            self.pollers = (self.pollers + 1).min(self.most_pollers);
+        } else if self.fill < WELL_FILLED {
+            self.pollers = (self.pollers - 1).max(1);
+        }
+        if !is_full && !self.pace.is_zero() {
+            self.resume_at = Some(now + self.pace);
+        }
+    }
+
+    /// Notes a failure: one poller goes on, after the pause.
+    pub(super) fn failed(&mut self, resume_at: Instant) {
+        self.pollers = 1;
+        self.fill = 0.0;
+        self.resume_at = Some(resume_at);
+    }
+}
+
+/// How much of what was asked for came; receives are too small for a cast to lose anything.
+fn share(received: usize, asked: usize) -> f64 {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    (number(received) / number(asked.max(1))).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    fn plan() -> Plan {
+        Plan::new(32, 10, Duration::ZERO)
+    }
+
+    fn sight(free: usize, under_way: usize) -> Sight {
+        Sight { now: Instant::now(), free, capacity: 16, under_way, is_running_dry: true, patience: PATIENCE }
+    }
+
+    #[test]
+    fn an_idle_queue_has_one_long_poll() {
+        let mut plan = plan();
+        assert_eq!(plan.step(sight(16, 0)), Step::Ask(10));
+        assert_eq!(plan.step(Sight { free: 6, ..sight(6, 1) }), Step::Wait(None));
+        plan.answered(10, 0, 16, Instant::now());
+        assert_eq!(plan.step(sight(16, 0)), Step::Ask(10));
+    }
+
+    #[test]
+    fn full_answers_add_pollers_and_thin_ones_take_them_away() {
+        let (mut plan, now) = (plan(), Instant::now());
+        for _ in 0..40 {
+            plan.answered(10, 10, 100, now);
+        }
+        assert_eq!(plan.pollers, 32);
+        for _ in 0..40 {
+            plan.answered(10, 1, 100, now);
+        }
+        assert_eq!(plan.pollers, 1);
+    }
+
+    #[test]
+    fn nothing_is_asked_without_room() {
+        assert_eq!(plan().step(sight(0, 0)), Step::Wait(None));
+    }
+
+    #[test]
+    fn a_single_free_place_waits_for_company_but_not_for_long() {
+        let mut plan = plan();
+        let first = sight(1, 0);
+        assert_eq!(plan.step(first), Step::Wait(Some(first.now + PATIENCE)));
+        assert_eq!(plan.step(Sight { now: first.now + PATIENCE, ..first }), Step::Ask(1));
+    }
+
+    #[test]
+    fn a_free_place_is_not_asked_for_while_enough_messages_wait() {
+        assert_eq!(plan().step(Sight { is_running_dry: false, ..sight(3, 0) }), Step::Wait(None));
+    }
+
+    #[test]
+    fn a_small_worker_that_is_empty_asks_at_once() {
+        assert_eq!(plan().step(Sight { capacity: 1, ..sight(1, 0) }), Step::Ask(1));
+    }
+
+    #[test]
+    fn a_failure_pauses_all_pollers() {
+        let (mut plan, now) = (plan(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        plan.failed(later);
+        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(later)));
+        assert_eq!(plan.step(Sight { now: later, ..sight(16, 0) }), Step::Ask(10));
+    }
+
+    #[test]
+    fn the_pace_follows_an_answer_that_was_not_full() {
+        let (mut plan, now) = (Plan::new(32, 10, PATIENCE), Instant::now());
+        plan.answered(10, 3, 16, now);
+        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(now + PATIENCE)));
+        plan.answered(10, 10, 16, now);
+        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Ask(10));
+    }
+}

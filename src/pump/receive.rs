@@ -1,0 +1,208 @@
+//! The receive loop: reserves room, asks for at most that much, hands over what comes.
+
+use std::{sync::PoisonError, time::Duration};
+
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use tokio::time::Instant;
+
+use super::{
+    Pump,
+    gate::Changes,
+    plan::{Plan, Sight, Step},
+};
+use crate::{
+    backoff::{Backoff, Jitter},
+    health::{Condition, Pulse},
+    lease::Reservation,
+    message::Message,
+    queue::{QueueError, ReceiveRequest, Verdict},
+    telemetry::{Action, CallResult, events},
+};
+
+/// How much longer than its wait a receive may take before the loop replaces it, whatever the queue promises.
+const WATCHDOG: Duration = Duration::from_secs(15);
+/// How often the loop looks up when nothing happens.
+const TICK: Duration = Duration::from_secs(5);
+/// How long receives under way at a stop may still bring their answer.
+const LAST_CALL: Duration = Duration::from_millis(100);
+/// Failures in a row after which the queue counts as not ready.
+const FAILURES_TO_UNREADY: u32 = 3;
+/// The pauses while SQS refuses: someone must act first, and may.
+const REFUSALS: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 2.0,
+    max: Duration::from_mins(1),
+    jitter: Jitter::Half,
+};
+
+/// The answer to one receive.
+struct Answer {
+    asked: usize,
+    reservation: Reservation,
+    sent: Instant,
+    result: Result<Vec<Message>, QueueError>,
+}
+
+type Polls = FuturesUnordered<BoxFuture<'static, Answer>>;
+
+/// The loop with what it alone knows.
+pub(super) struct ReceiveLoop {
+    pump: Pump,
+    gate: Changes,
+    plan: Plan,
+    polls: Polls,
+    failures: u32,
+    pulse: Pulse,
+    ready: Condition,
+}
+
+impl ReceiveLoop {
+    pub(super) fn new(pump: Pump, batch: usize, ready: Condition) -> Self {
+        let receive = pump.0.options.receive;
+        let allowed = (receive.wait.0 + WATCHDOG + TICK) * 2;
+        let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
+        let plan = Plan::new(receive.pollers, batch, receive.pace.0);
+        Self { gate: pump.0.gate.changes(), pump, plan, polls: Polls::new(), failures: 0, pulse, ready }
+    }
+
+    /// Receives until the stop.
+    pub(super) async fn run(mut self) {
+        let stop = self.pump.0.stop.clone();
+        while !stop.is_draining() {
+            let look_again = self.ask();
+            tokio::select! {
+                Some(answer) = self.polls.next() => self.note(answer),
+                () = something_changes(&self.pump, &mut self.gate, look_again) => {}
+                () = stop.draining() => {}
+            }
+        }
+        self.let_go().await;
+    }
+
+    /// Sends every receive that the plan allows now, and answers when to look again.
+    fn ask(&mut self) -> Instant {
+        let latest = Instant::now() + TICK;
+        if self.polls.is_empty() {
+            self.pulse.beat();
+        }
+        if !self.pump.0.gate.is_open() {
+            return latest;
+        }
+        self.pump.resize_room();
+        loop {
+            match self.plan.step(self.sight()) {
+                Step::Wait(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
+                Step::Ask(places) => {
+                    // The loop alone reserves, so what was free a moment ago still is.
+                    let Some(reservation) = self.pump.0.room.reserve(places) else { return latest };
+                    self.polls.push(self.pump.clone().poll(reservation).boxed());
+                    self.pump.0.metrics.pollers.inc();
+                }
+            }
+        }
+    }
+
+    fn sight(&self) -> Sight {
+        let room = &self.pump.0.room;
+        let waiting = self.pump.slots().waiting();
+        let flow = self.pump.flow();
+        Sight {
+            now: Instant::now(),
+            free: room.free(),
+            capacity: room.capacity(),
+            under_way: self.polls.len(),
+            is_running_dry: waiting <= flow.low_water(),
+            patience: flow.patience(),
+        }
+    }
+
+    fn note(&mut self, answer: Answer) {
+        self.pulse.beat();
+        let metrics = &self.pump.0.metrics;
+        metrics.pollers.dec();
+        metrics.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
+        match answer.result {
+            Ok(messages) => {
+                let received = messages.len();
+                if received == answer.asked {
+                    self.pump.flow().full_receive(answer.sent.elapsed());
+                }
+                self.pump.admit(messages, answer.reservation, answer.sent);
+                self.succeeded(answer.asked, received);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn succeeded(&mut self, asked: usize, received: usize) {
+        self.failures = 0;
+        self.ready.ready();
+        *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.plan.answered(asked, received, self.pump.0.room.free(), Instant::now());
+    }
+
+    fn failed(&mut self, error: &QueueError) {
+        self.failures += 1;
+        let (queue, action) = (&*self.pump.0.name, Action::Receive);
+        let retry_in = match error.verdict() {
+            Verdict::GiveUp => {
+                let retry_in = REFUSALS.random_delay(self.failures);
+                events::CallRefused { queue, action, error, retry_in }.emit();
+                retry_in
+            }
+            Verdict::Wait | Verdict::LeaseLost => {
+                let retry_in = Backoff::CALLS.random_delay(self.failures);
+                events::CallFailed { queue, action, error, attempt: self.failures, retry_in }.emit();
+                retry_in
+            }
+        };
+        if error.verdict() == Verdict::GiveUp || self.failures >= FAILURES_TO_UNREADY {
+            self.ready.unready(error.to_string());
+        }
+        *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        self.plan.failed(Instant::now() + retry_in);
+    }
+
+    /// Lets the receives under way end if they can; what they bring is given back.
+    ///
+    /// One that is cut off may still hide messages, which then come back after their visibility.
+    async fn let_go(mut self) {
+        let end = Instant::now() + LAST_CALL;
+        while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.polls.next()).await {
+            self.note(answer);
+        }
+        self.pump.0.metrics.pollers.set(0);
+    }
+}
+
+impl Pump {
+    /// One receive; the watchdog ends it if the queue does not.
+    async fn poll(self, reservation: Reservation) -> Answer {
+        let (sent, asked) = (Instant::now(), reservation.places());
+        let options = &self.0.options;
+        let wait = options.receive.wait.0;
+        let request = ReceiveRequest {
+            max: asked,
+            wait,
+            visibility: options.visibility,
+            wanted: self.0.handler.wanted(),
+        };
+        let limit = wait + WATCHDOG;
+        let result = match tokio::time::timeout(limit, self.0.queue.receive(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(QueueError::hung(format!("a receive was silent for {limit:?} and was dropped"))),
+        };
+        Answer { asked, reservation, sent, result }
+    }
+}
+
+async fn something_changes(pump: &Pump, gate: &mut Changes, look_again: Instant) {
+    tokio::select! {
+        () = pump.0.room.freed() => {}
+        () = gate.next() => {}
+        () = tokio::time::sleep_until(look_again) => {}
+    }
+}

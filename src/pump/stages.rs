@@ -1,0 +1,91 @@
+//! Starting an engine, and the steps by which it stops.
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pump, receive::ReceiveLoop};
+use crate::tasks::{End, Tasks};
+
+/// A started engine's lasting tasks, each stopped in its turn.
+pub struct Stages {
+    pump: Pump,
+    receive: JoinHandle<()>,
+    probe: JoinHandle<()>,
+    settle: CancellationToken,
+    keeper: CancellationToken,
+}
+
+impl Pump {
+    /// Starts the engine; `batch` is how many messages a receive may bring, 1 for a FIFO queue.
+    pub fn start(&self, tasks: &Tasks, batch: usize) -> Stages {
+        let ready =
+            self.0.health.condition(format!("{} receive", self.0.name), "no receive has succeeded yet");
+        let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
+        let keep = self.0.leases.clone().keep(self.0.queue.clone(), keeper.clone());
+        tasks.spawn("keeper", End::Fault, keep);
+        tasks.spawn("settle", End::Fault, self.0.settle.clone().run(settle.clone()));
+        Stages {
+            receive: tasks.spawn("receive", End::Fault, ReceiveLoop::new(self.clone(), batch, ready).run()),
+            probe: tasks.spawn("probe", End::Fault, self.clone().watch_handler()),
+            pump: self.clone(),
+            settle,
+            keeper,
+        }
+    }
+}
+
+impl Stages {
+    /// The engine.
+    pub fn pump(&self) -> &Pump {
+        &self.pump
+    }
+
+    /// Waits until nothing is received any more; the stop must have been asked for.
+    pub async fn polling_stopped(&mut self) {
+        self.probe.abort();
+        if let Err(error) = (&mut self.receive).await {
+            tracing::error!(queue = self.pump.name(), %error, "receive loop ended badly");
+        }
+    }
+
+    /// Gives back every message that waits for a slot, and starts none any more.
+    pub fn give_back_waiting(&self) {
+        self.pump.slots().close();
+        self.pump.give_back_waiting();
+    }
+
+    /// Waits until no handler runs.
+    pub async fn handlers_ended(&self) {
+        loop {
+            let idle = self.pump.0.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.pump.slots().running() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Tells every handler that its time is over; after a second each is dropped and its message given back.
+    pub fn cancel_handlers(&self) {
+        self.pump.0.leases.cancel_all();
+    }
+
+    /// Waits until every outcome is told to SQS or given up.
+    pub async fn flushed(&self) {
+        self.pump.0.settle.rush();
+        self.pump.0.settle.flushed().await;
+    }
+
+    /// Ends the last two tasks; the keeper goes last, when no lease needs it.
+    pub fn close(self) {
+        self.settle.cancel();
+        self.keeper.cancel();
+    }
+
+    /// How many messages are still held.
+    pub fn held(&self) -> usize {
+        self.pump.0.leases.len()
+    }
+}

@@ -1,0 +1,230 @@
+//! One message's way through its handler.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::Pump;
+use crate::{
+    handler::{Context, Outcome, Placement},
+    lease::{Holding, Lease, Reservation},
+    message::Message,
+    tasks,
+    telemetry::{Ending, events},
+};
+
+/// How long a handler that was told to stop may still take to tidy up.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A message that is held and waits for its turn.
+pub(super) struct Waiting {
+    message: Arc<Message>,
+    lease: Lease,
+}
+
+/// How a call ended, with the handler's words.
+struct Ended {
+    ending: Ending,
+    reason: String,
+    next: Next,
+}
+
+/// What becomes of the message.
+#[derive(Clone, Copy)]
+enum Next {
+    Delete,
+    /// Visible again by the retry rule.
+    Retry,
+    GiveBack(Duration),
+    /// Nothing can be done: the lease is gone.
+    Leave,
+}
+
+impl Pump {
+    /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
+    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
+        self.0.metrics.received.inc_by(messages.len() as u64);
+        for message in messages {
+            // Without a place the message is left to its visibility: no server sends more than it was asked for.
+            let Some(place) = reservation.take() else { continue };
+            match self.0.leases.hold(&message, place, sent) {
+                Holding::Fresh(lease) => self.slots().wait(Waiting { message: Arc::new(message), lease }),
+                Holding::Finished(lease) => self.0.settle.delete(lease),
+                Holding::Duplicate => {}
+            }
+        }
+        if self.0.stop.is_draining() || !self.0.gate.is_open() {
+            self.give_back_waiting();
+        }
+        self.start_waiting();
+    }
+
+    /// Starts as many waiting messages as there are free slots.
+    fn start_waiting(&self) {
+        let starting = self.slots().start();
+        for waiting in starting {
+            let work = self.clone().work(waiting);
+            match self.0.handler.placement() {
+                Placement::Caller => tasks::detach_on(&self.0.caller, work),
+                Placement::Pump => tasks::detach_on(&self.0.runtime, work),
+            };
+        }
+    }
+
+    /// Gives back everything that waits, visible at once.
+    pub(super) fn give_back_waiting(&self) {
+        let waiting = self.slots().take_waiting();
+        if waiting.is_empty() {
+            return;
+        }
+        self.0.metrics.given_back.inc_by(waiting.len() as u64);
+        for Waiting { lease, .. } in waiting {
+            self.0.settle.give_back(lease, Duration::ZERO);
+        }
+        self.0.settle.rush();
+    }
+
+    async fn work(self, Waiting { message, lease }: Waiting) {
+        let slot = Slot { pump: self };
+        let pump = &slot.pump;
+        let began = Instant::now();
+        pump.note_start(&message);
+        let span = tracing::info_span!("process", queue = &*pump.0.name, message_id = %message.id);
+        let ended = pump.call(&message, &lease).instrument(span).await;
+        pump.note_end(&message, &ended, began.elapsed());
+        pump.settle(lease, ended.next, message.receive_count);
+    }
+
+    fn note_start(&self, message: &Message) {
+        let metrics = &self.0.metrics;
+        metrics.started.inc();
+        metrics.running.inc();
+        if let Some(wait) = message.sent_at.and_then(|sent| sent.elapsed().ok()) {
+            metrics.queue_wait.observe(wait.as_secs_f64());
+        }
+    }
+
+    fn note_end(&self, message: &Message, ended: &Ended, took: Duration) {
+        self.0.metrics.running.dec();
+        self.flow().ended(took, Instant::now());
+        let Ended { ending, reason, .. } = ended;
+        let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
+        events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
+            .emit(&self.0.metrics);
+        if *ending == Ending::Down {
+            self.handler_is_down(reason);
+        } else {
+            self.0.gate.handler_answered();
+        }
+    }
+
+    fn settle(&self, lease: Lease, next: Next, receive_count: u32) {
+        match next {
+            Next::Delete => self.0.settle.delete(lease),
+            Next::Retry => self.0.settle.give_back(lease, self.0.options.retry.random_delay(receive_count)),
+            Next::GiveBack(delay) => self.0.settle.give_back(lease, delay),
+            Next::Leave => drop(lease),
+        }
+    }
+
+    /// Calls the handler, and ends the call when its time is over or its lease is.
+    async fn call(&self, message: &Arc<Message>, lease: &Lease) -> Ended {
+        let Some(standing) = lease.standing() else { return Ended::lease_lost() };
+        let limit = self.0.options.timeout;
+        let context = Context::new(self.0.name.clone(), standing.deadline, lease.cancellation().clone())
+            .with_deadline(limit.map(|limit| Instant::now() + limit));
+        let handler = &self.0.handler;
+        let call = async { handler.handle_boxed(message.clone(), context).await };
+        let call = AssertUnwindSafe(call).catch_unwind();
+        tokio::pin!(call);
+        tokio::select! {
+            answer = &mut call => Ended::by_handler(answer, lease),
+            () = passed(limit) => Ended::timed_out(limit),
+            () = lease.cancellation().cancelled() => match tokio::time::timeout(GRACE, &mut call).await {
+                Ok(answer) => Ended::by_handler(answer, lease),
+                Err(_) => Ended::cancelled(lease),
+            },
+        }
+    }
+}
+
+/// Waits until a time limit passes; for ever without one.
+async fn passed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Ended {
+    fn new(ending: Ending, reason: impl Into<String>, next: Next) -> Self {
+        Self { ending, reason: reason.into(), next }
+    }
+
+    /// Whatever the handler says, its word counts only while the message is held.
+    fn by_handler(answer: Result<Outcome, Box<dyn Any + Send>>, lease: &Lease) -> Self {
+        if lease.standing().is_none() {
+            return Self::lease_lost();
+        }
+        match answer {
+            Ok(outcome) => Self::by_outcome(outcome),
+            Err(panic) => Self::new(Ending::Panicked, panic_words(&*panic), Next::Retry),
+        }
+    }
+
+    fn by_outcome(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::new(Ending::Done, "", Next::Delete),
+            Outcome::Retry(reason) => Self::new(Ending::Retry, reason, Next::Retry),
+            Outcome::RetryIn(delay, reason) => Self::new(Ending::Retry, reason, Next::GiveBack(delay)),
+            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Retry),
+            Outcome::Down(reason) => Self::new(Ending::Down, reason, Next::Retry),
+        }
+    }
+
+    fn timed_out(limit: Option<Duration>) -> Self {
+        let limit = limit.unwrap_or_default();
+        Self::new(Ending::TimedOut, format!("the time limit of {limit:?} passed"), Next::Retry)
+    }
+
+    fn lease_lost() -> Self {
+        Self::new(Ending::LeaseLost, "the lease was lost", Next::Leave)
+    }
+
+    /// Told to stop, and not stopped in time: either the lease was lost or the drain limit is over.
+    fn cancelled(lease: &Lease) -> Self {
+        match lease.standing() {
+            None => Self::lease_lost(),
+            Some(_) => Self::new(Ending::Drained, "the drain limit passed", Next::GiveBack(Duration::ZERO)),
+        }
+    }
+}
+
+/// What a panic said, where it said it in words.
+fn panic_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+}
+
+/// A running message's slot, free again at its drop, even if that drop is a panic's.
+struct Slot {
+    pump: Pump,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let is_idle = {
+            let mut slots = self.pump.slots();
+            slots.ended();
+            slots.is_idle()
+        };
+        self.pump.start_waiting();
+        if is_idle {
+            // Nothing else is running that could fill up the batch.
+            self.pump.0.settle.rush();
+            self.pump.0.idle.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The SDK's types as Longshore's, and back.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
+
+use aws_sdk_sqs::{
+    error::BuildError,
+    primitives::Blob,
+    types::{
+        Message as SdkMessage, MessageAttributeValue, MessageSystemAttributeName,
+        MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+        SendMessageBatchRequestEntry,
+    },
+};
+use serde::Deserialize;
+
+use crate::{
+    message::{
+        AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
+    },
+    queue::{Description, RedrivePolicy},
+};
+
+/// A received message; `None` for one without an id or a receipt, which SQS never sends.
+pub(super) fn message(sdk: SdkMessage) -> Option<Message> {
+    let mut system = sdk.attributes.unwrap_or_default();
+    let count = system.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
+    let sent_at = system.remove(&MessageSystemAttributeName::SentTimestamp);
+    Some(Message {
+        id: MessageId::new(sdk.message_id?),
+        receipt: Receipt::new(sdk.receipt_handle?),
+        body: sdk.body.unwrap_or_default(),
+        receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+        sent_at: sent_at.as_deref().and_then(timestamp),
+        attributes: attributes(sdk.message_attributes.unwrap_or_default()),
+        system: system_attributes(system),
+    })
+}
+
+fn system_attributes(mut values: HashMap<MessageSystemAttributeName, String>) -> SystemAttributes {
+    if values.is_empty() {
+        return SystemAttributes::default();
+    }
+    let first_received_at = values.remove(&MessageSystemAttributeName::ApproximateFirstReceiveTimestamp);
+    let mut take = |name| values.remove(&name);
+    SystemAttributes {
+        sender_id: take(MessageSystemAttributeName::SenderId),
+        first_received_at: first_received_at.as_deref().and_then(timestamp),
+        group_id: take(MessageSystemAttributeName::MessageGroupId),
+        deduplication_id: take(MessageSystemAttributeName::MessageDeduplicationId),
+        sequence_number: take(MessageSystemAttributeName::SequenceNumber),
+        trace_header: take(MessageSystemAttributeName::AwsTraceHeader),
+        dead_letter_source_arn: take(MessageSystemAttributeName::DeadLetterQueueSourceArn),
+    }
+}
+
+/// SQS writes times as milliseconds since 1970.
+fn timestamp(millis: &str) -> Option<SystemTime> {
+    let millis = millis.parse().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))
+}
+
+fn attributes(sdk: HashMap<String, MessageAttributeValue>) -> BTreeMap<String, AttributeValue> {
+    sdk.into_iter().map(|(name, value)| (name, attribute(value))).collect()
+}
+
+fn attribute(sdk: MessageAttributeValue) -> AttributeValue {
+    let content = match (sdk.string_value, sdk.binary_value) {
+        (Some(text), _) => AttributeContent::Text(text),
+        (None, Some(blob)) => AttributeContent::Bytes(blob.into_inner()),
+        (None, None) => AttributeContent::Text(String::new()),
+    };
+    AttributeValue { data_type: sdk.data_type, content }
+}
+
+/// One entry of a batch send; its id is its position.
+pub(super) fn send_entry(
+    position: usize,
+    message: &OutgoingMessage,
+) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(position.to_string())
+        .message_body(&message.body)
+        .set_delay_seconds(message.delay.map(seconds))
+        .set_message_group_id(message.group_id.clone())
+        .set_message_deduplication_id(message.deduplication_id.clone());
+    for (name, value) in &message.attributes {
+        entry = entry.message_attributes(name, sdk_attribute(value)?);
+    }
+    if let Some(header) = &message.trace_header {
+        let value =
+            MessageSystemAttributeValue::builder().data_type("String").string_value(header).build()?;
+        entry = entry.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
+    }
+    entry.build()
+}
+
+fn sdk_attribute(value: &AttributeValue) -> Result<MessageAttributeValue, BuildError> {
+    let builder = MessageAttributeValue::builder().data_type(&value.data_type);
+    match &value.content {
+        AttributeContent::Text(text) => builder.string_value(text),
+        AttributeContent::Bytes(bytes) => builder.binary_value(Blob::new(bytes.clone())),
+    }
+    .build()
+}
+
+/// Whole seconds for the wire, rounded up so that nothing comes back early.
+pub(super) fn seconds(duration: Duration) -> i32 {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(whole).unwrap_or(i32::MAX)
+}
+
+/// A queue's attributes; what is missing or unreadable is left at its default.
+pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> Description {
+    let text = |name: QueueAttributeName| attributes.get(&name).map(String::as_str);
+    let number = |name: QueueAttributeName| text(name).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    Description {
+        arn: text(QueueAttributeName::QueueArn).unwrap_or_default().to_owned(),
+        visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
+        redrive: text(QueueAttributeName::RedrivePolicy).and_then(redrive_policy),
+        fifo: text(QueueAttributeName::FifoQueue) == Some("true"),
+        visible: number(QueueAttributeName::ApproximateNumberOfMessages),
+        in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+        delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+    }
+}
+
+/// SQS keeps the policy as JSON, with `maxReceiveCount` a number or, from older tools, a string.
+fn redrive_policy(json: &str) -> Option<RedrivePolicy> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        dead_letter_target_arn: String,
+        max_receive_count: Count,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Count {
+        Number(NonZeroU32),
+        Text(String),
+    }
+    let wire: Wire = serde_json::from_str(json).ok()?;
+    let max_receive_count = match wire.max_receive_count {
+        Count::Number(count) => count,
+        Count::Text(digits) => digits.parse().ok()?,
+    };
+    Some(RedrivePolicy { dead_letter_arn: wire.dead_letter_target_arn, max_receive_count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_counts_in_numbers_or_strings() {
+        for count in ["3", "\"3\""] {
+            let json = format!(r#"{{"deadLetterTargetArn":"arn:dlq","maxReceiveCount":{count}}}"#);
+            let policy = redrive_policy(&json).unwrap();
+            assert_eq!((policy.dead_letter_arn.as_str(), policy.max_receive_count.get()), ("arn:dlq", 3));
+        }
+    }
+
+    #[test]
+    fn fractions_of_a_second_are_rounded_up() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(30)), 30);
+        assert_eq!(seconds(Duration::ZERO), 0);
+    }
+}

@@ -1,0 +1,182 @@
+//! Everything noteworthy: one struct an event, one log line and one count each.
+
+use std::{fmt::Display, time::Duration};
+
+use super::{Action, Ending, Label as _, QueueMetrics};
+use crate::message::MessageId;
+
+/// A handler ended, in whatever way.
+#[derive(Debug)]
+pub struct MessageEnded<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+    /// How the handler ended.
+    pub ending: Ending,
+    /// The handler's words, if it had any.
+    pub reason: &'a str,
+    /// How long it ran.
+    pub took: Duration,
+    /// The message's receive count.
+    pub receive_count: u32,
+}
+
+impl MessageEnded<'_> {
+    /// Logs and counts the event.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.ended.of(self.ending).inc();
+        metrics.handler_time.of(self.ending).observe(self.took.as_secs_f64());
+        let Self { queue, id, reason, receive_count, .. } = self;
+        let (ending, seconds) = (self.ending.as_str(), self.took.as_secs_f64());
+        match self.ending {
+            Ending::Done => {
+                tracing::debug!(queue, message_id = %id, ending, seconds, receive_count, "message done");
+            }
+            Ending::Panicked => {
+                tracing::error!(queue, message_id = %id, ending, reason, seconds, receive_count, "handler panicked");
+            }
+            Ending::Reject => {
+                tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message rejected, and retried: rejects are not copied to the dlq yet");
+            }
+            _ => {
+                tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message not done");
+            }
+        }
+    }
+}
+
+/// A message came again that this worker runs already or is done with.
+#[derive(Debug)]
+pub struct DuplicateReceived<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+}
+
+impl DuplicateReceived<'_> {
+    /// Logs and counts the event.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.duplicates.inc();
+        tracing::warn!(queue = self.queue, message_id = %self.id, "message received again and not run again");
+    }
+}
+
+/// A lease was lost before its message was settled.
+#[derive(Debug)]
+pub struct LeaseLost<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+    /// How it was found out.
+    pub reason: &'a str,
+}
+
+impl LeaseLost<'_> {
+    /// Logs and counts the event.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.lost.inc();
+        tracing::error!(queue = self.queue, message_id = %self.id, reason = self.reason, "lease lost");
+    }
+}
+
+/// A call to SQS failed as a whole.
+#[derive(Debug)]
+pub struct CallFailed<'a, E> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// What the call was for.
+    pub action: Action,
+    /// What went wrong.
+    pub error: E,
+    /// How many calls in a row have failed.
+    pub attempt: u32,
+    /// When it is tried again.
+    pub retry_in: Duration,
+}
+
+impl<E: Display> CallFailed<'_, E> {
+    /// Logs the event; the call itself is counted where it is made.
+    pub fn emit(&self) {
+        let Self { queue, error, attempt, retry_in, .. } = self;
+        let action = self.action.as_str();
+        tracing::warn!(queue, action, %error, attempt, ?retry_in, "call to sqs failed");
+    }
+}
+
+/// SQS refuses, and trying again cannot help until someone acts.
+#[derive(Debug)]
+pub struct CallRefused<'a, E> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// What the call was for.
+    pub action: Action,
+    /// What SQS says.
+    pub error: E,
+    /// When it is tried again all the same.
+    pub retry_in: Duration,
+}
+
+impl<E: Display> CallRefused<'_, E> {
+    /// Logs the event; the call itself is counted where it is made.
+    pub fn emit(&self) {
+        let Self { queue, error, retry_in, .. } = self;
+        tracing::error!(queue, action = self.action.as_str(), %error, ?retry_in, "sqs refuses");
+    }
+}
+
+/// A delete or a give-back was given up.
+#[derive(Debug)]
+pub struct SettleFailed<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+    /// What could not be done.
+    pub action: Action,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl SettleFailed<'_> {
+    /// Logs and counts the event.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.settle_failures.of(self.action).inc();
+        let action = self.action.as_str();
+        tracing::error!(queue = self.queue, message_id = %self.id, action, reason = self.reason, "message not settled");
+    }
+}
+
+/// The handler cannot be reached, and polling is paused.
+#[derive(Debug)]
+pub struct HandlerDown<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Why it cannot be reached.
+    pub reason: &'a str,
+}
+
+impl HandlerDown<'_> {
+    /// Logs the event and sets the gauge.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.paused.set(1);
+        tracing::error!(queue = self.queue, reason = self.reason, "handler is down, polling is paused");
+    }
+}
+
+/// The handler can be reached again.
+#[derive(Debug)]
+pub struct HandlerUp<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+}
+
+impl HandlerUp<'_> {
+    /// Logs the event and sets the gauge.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.paused.set(0);
+        tracing::info!(queue = self.queue, "handler is up, polling goes on");
+    }
+}

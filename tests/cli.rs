@@ -1,0 +1,197 @@
+//! What a person at the command line sees.
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    path::Path,
+};
+
+use assert_cmd::Command;
+
+/// The command, alone in an empty directory with an empty environment.
+fn longshore(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+    command.env_clear().current_dir(directory);
+    command
+}
+
+struct Seen {
+    code: i32,
+    output: String,
+    errors: String,
+}
+
+fn run(command: &mut Command) -> Seen {
+    let output = command.output().unwrap();
+    Seen {
+        code: output.status.code().unwrap(),
+        output: String::from_utf8(output.stdout).unwrap(),
+        errors: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn help_and_version_are_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    for argument in ["--help", "--version"] {
+        let seen = run(longshore(directory.path()).arg(argument));
+        assert_eq!((seen.code, seen.errors.as_str()), (0, ""));
+        assert!(!seen.output.is_empty());
+    }
+}
+
+#[test]
+fn bad_usage_is_64() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&[][..], &["run", "--bogus"], &["nothing"], &["send"], &["dev", "--api-listen", "x"]] {
+        let seen = run(longshore(directory.path()).args(arguments));
+        assert_eq!((seen.code, seen.output.as_str()), (64, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn run_without_a_queue_says_what_to_give() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = run(longshore(directory.path()).arg("run"));
+    assert_eq!(seen.code, 64);
+    assert!(seen.errors.contains("--queue-url") && seen.errors.contains("--handler"), "{}", seen.errors);
+}
+
+#[test]
+fn every_problem_of_every_source_is_told_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "[queues.orders]\nulr = \"x\"\nvisibility = \"1500ms\"\n[admin]\nlisten = 9090\n";
+    std::fs::write(directory.path().join("longshore.toml"), file).unwrap();
+    let seen = run(longshore(directory.path())
+        .env("LONGSHORE__QUEUES__ORDERS__RETRY__FACTOR", "0.5")
+        .args(["config", "--check", "--concurrency", "many"]));
+    assert_eq!(seen.code, 64);
+    for words in [
+        "6 problems",
+        "queues.orders.ulr = \"x\": unknown key\n    from: longshore.toml, line 2",
+        "did you mean url?",
+        "queues.orders.visibility = \"1500ms\"",
+        "allowed: whole seconds from 2s to 12h",
+        "admin.listen = 9090",
+        "from: longshore.toml, line 5",
+        "from: environment LONGSHORE__QUEUES__ORDERS__RETRY__FACTOR",
+        "queues.orders.concurrency = \"many\"",
+        "from: flag --concurrency",
+        "queues.orders.handler: the queue has no handler",
+    ] {
+        assert!(seen.errors.contains(words), "{words} is not in {}", seen.errors);
+    }
+}
+
+#[test]
+fn a_malformed_file_is_told_by_line_and_column() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine.toml"), "[admin]\nlisten = \n").unwrap();
+    let seen = run(longshore(directory.path()).args(["config", "--config", "mine.toml"]));
+    assert_eq!(seen.code, 64);
+    assert!(seen.errors.contains("mine.toml, line 2, column"), "{}", seen.errors);
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let by_flag = run(longshore(directory.path()).args(["config", "--config", "none.toml"]));
+    assert!(by_flag.code == 64 && by_flag.errors.contains("flag --config"), "{}", by_flag.errors);
+    let by_variable = run(longshore(directory.path()).env("LONGSHORE_CONFIG", "none.toml").arg("config"));
+    assert!(
+        by_variable.code == 64 && by_variable.errors.contains("LONGSHORE_CONFIG"),
+        "{}",
+        by_variable.errors
+    );
+}
+
+#[test]
+fn the_settings_are_shown_with_their_origins_and_without_their_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "[queues.orders-eu]\nurl = \"http://sqs/1/orders\"\nconcurrency = 2\n";
+    std::fs::write(directory.path().join("longshore.toml"), file).unwrap();
+    let seen = run(longshore(directory.path())
+        .env("LONGSHORE__QUEUES__ORDERS_EU__CONCURRENCY", "32")
+        .args(["config", "--handler", "http://me:hunter2@h/?token=hunter2"]));
+    assert_eq!((seen.code, seen.errors.as_str()), (0, ""));
+    for words in [
+        ["concurrency = 32 ", "# environment LONGSHORE__QUEUES__ORDERS_EU__CONCURRENCY"],
+        ["url = \"http://sqs/1/orders\" ", "# longshore.toml, line 2"],
+        ["url = \"http://***@h/?token=***\" ", "# flag --handler"],
+    ] {
+        let is_told = |line: &str| line.starts_with(words[0]) && line.ends_with(words[1]);
+        assert!(seen.output.lines().any(is_told), "{words:?} is not in {}", seen.output);
+    }
+    assert!(!seen.output.contains("hunter2"));
+}
+
+#[test]
+fn what_is_shown_can_be_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments =
+        ["config", "--queue-url", "http://sqs/1/orders.fifo", "--handler", "http://h/", "--timeout", "none"];
+    let shown = run(longshore(directory.path()).args(arguments));
+    std::fs::write(directory.path().join("longshore.toml"), &shown.output).unwrap();
+    let plain = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split("  #").next().unwrap_or_default().trim_end().to_owned()).collect()
+    };
+    let again = run(longshore(directory.path()).arg("config"));
+    assert_eq!(again.errors, "");
+    assert_eq!(plain(&again.output), plain(&shown.output));
+}
+
+#[test]
+fn the_json_names_value_and_origin() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = run(longshore(directory.path()).args(["config", "--json", "--drain-limit", "5s"]));
+    let json: serde_json::Value = serde_json::from_str(&seen.output).unwrap();
+    assert_eq!(json["drain.limit"], serde_json::json!({"value": "5s", "origin": "flag --drain-limit"}));
+    assert_eq!(json["log.filter"]["origin"], "default");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+    command.env_clear().current_dir(&directory).args(["config", "--schema"]).stdout(writer);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+/// Answers one request with this text; the address to ask.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).unwrap();
+        assert!(request[..length].starts_with(b"GET /livez HTTP/1.1\r\n"));
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    address.to_string()
+}
+
+#[test]
+fn the_health_check_tells_a_healthy_worker_from_a_silent_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let healthy = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    let seen = run(longshore(directory.path()).env("LONGSHORE__ADMIN__LISTEN", healthy).arg("healthcheck"));
+    assert_eq!((seen.code, seen.output.as_str()), (0, "healthy\n"), "{}", seen.errors);
+    let url =
+        format!("http://{}/livez", answering("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"silent\":{}}"));
+    let seen = run(longshore(directory.path()).args(["healthcheck", "--url", &url]));
+    assert!(seen.code == 69 && seen.errors.contains("silent"), "{}", seen.errors);
+}
+
+#[test]
+fn the_health_check_of_no_worker_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let seen =
+        run(longshore(directory.path()).args(["healthcheck", "--url", &format!("http://{free}/livez")]));
+    assert_eq!(seen.code, 69);
+}
