@@ -8,7 +8,7 @@ use super::{
     Clock, Harness, Kind,
     steps::{
         LONG, SHORT, WAIT, bodies, change, delete, of_group, pass_short, queue_of, receive, receive_all,
-        receive_nothing, send, try_delete, try_receive, try_send,
+        receive_nothing, send, try_delete, try_receive,
     },
 };
 use crate::{message::OutgoingMessage, queue::Verdict};
@@ -113,10 +113,12 @@ pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
     assert_eq!(receive(&*queue, LONG).await.receive_count, 2, "the message is still there");
 }
 
-/// A FIFO queue takes no message without a group.
-pub async fn a_message_without_a_group_is_refused(harness: &dyn Harness) {
+/// A FIFO queue refuses a batch as a whole when one of its messages has no group.
+pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
-    let message = OutgoingMessage { group_id: None, ..of_group("a", "one") };
-    let refusal = try_send(&*queue, message).await.map_err(|error| error.verdict);
+    let without_group = OutgoingMessage { group_id: None, ..of_group("a", "one") };
+    let answer = queue.send(&[of_group("a", "two"), without_group]).await;
+    let refusal = answer.map(drop).map_err(|error| error.verdict());
     assert_eq!(refusal, Err(Verdict::GiveUp));
+    receive_nothing(&*queue, "the batch was refused").await;
 }
