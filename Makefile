@@ -46,7 +46,8 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete
 
 bench: ## what docs/performance.md is measured with
-	cargo bench --locked
+	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
+	target/release/examples/bench_drain
 
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
