@@ -8,6 +8,8 @@ use crate::{pump::Stages, stop::Stop};
 
 /// How long the last answers may take to reach SQS once no handler runs.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+/// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
+const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,8 @@ pub enum Drained {
 pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
     tokio::select! {
         () = in_order(&mut stages, limit) => {}
-        () = stop.halted() => {}
+        // Nobody keeps their leases from here on, so they must not go on as if somebody did.
+        () = stop.halted() => stages.iter().for_each(Stages::cancel_handlers),
     }
     let held = stages.iter().map(Stages::held).sum();
     stages.into_iter().for_each(Stages::close);
@@ -46,7 +49,12 @@ async fn in_order(stages: &mut [Stages], limit: Duration) {
     if tokio::time::timeout(limit, handlers_ended).await.is_err() {
         tracing::warn!(?limit, "the drain limit is over, running handlers are told to stop");
         stages.iter().for_each(Stages::cancel_handlers);
-        join_all(stages.iter().map(Stages::handlers_ended)).await;
+        let cancelled = join_all(stages.iter().map(Stages::handlers_ended));
+        if tokio::time::timeout(CANCEL_LIMIT, cancelled).await.is_err() {
+            tracing::error!(
+                "a handler blocks its thread and cannot be stopped, hint: never block in async code"
+            );
+        }
     }
     let flushed = join_all(stages.iter().map(Stages::flushed));
     if tokio::time::timeout(FLUSH_LIMIT, flushed).await.is_err() {

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Leases, ledger::Extension};
@@ -16,13 +19,15 @@ use crate::{
 
 /// Extensions under way at once: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
 const CALLS_AT_ONCE: usize = 16;
+/// How much time an extension has, at least and at most, whatever the queue promises.
+const WATCHDOG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 /// The shortest pause between two looks into the ledger, so that leases due together go together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// A failed extension is tried again soon: half the visibility is left for it.
 const RETRY: Backoff = Backoff {
     initial: Duration::from_millis(500),
-    factor: 1.0,
-    max: Duration::from_millis(500),
+    factor: 2.0,
+    max: Duration::from_secs(5),
     jitter: Jitter::Half,
 };
 
@@ -88,9 +93,19 @@ impl Leases {
             visibility: extension.visibility,
         };
         let changes: Vec<_> = extensions.iter().map(change).collect();
-        let answer = queue.change_visibility(&changes).await;
+        let limit = self.call_limit();
+        let answer = match timeout(limit, queue.change_visibility(&changes)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(QueueError::hung(format!("an extension was silent for {limit:?} and was dropped"))),
+        };
         self.0.metrics.called(Action::Extend, CallResult::of(&answer), sent);
         self.note(&extensions, answer, sent);
+    }
+
+    /// Half the visibility is left when an extension is sent: enough for a second one if the first hangs.
+    fn call_limit(&self) -> Duration {
+        let (least, most) = WATCHDOG;
+        (self.ledger().shortest_visibility() / 4).clamp(least, most)
     }
 
     fn note(&self, extensions: &[Extension], answer: BatchAnswer<()>, sent: Instant) {
@@ -116,14 +131,16 @@ impl Leases {
                     self.report_lost(&extension.id, &error.to_string());
                 }
             }
-            Err(_) => self.ledger().not_extended(extension, now, RETRY.random_delay(1)),
+            Err(_) => {
+                self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
+            }
         }
     }
 
     fn note_failure(&self, extensions: &[Extension], error: &QueueError) {
-        let retry_in = RETRY.random_delay(1);
-        events::CallFailed { queue: &self.0.queue, action: Action::Extend, error, attempt: 1, retry_in }
-            .emit();
+        let attempt = extensions.iter().map(|extension| extension.attempt).max().unwrap_or(1);
+        let retry_in = RETRY.random_delay(attempt);
+        events::CallFailed { queue: &self.0.queue, action: Action::Extend, error, attempt, retry_in }.emit();
         for extension in extensions {
             self.ledger().not_extended(extension, Instant::now(), retry_in);
         }

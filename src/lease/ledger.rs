@@ -48,6 +48,8 @@ struct Entry {
     deadline: Instant,
     limit: Instant,
     visibility: Duration,
+    /// Extensions that failed in a row.
+    failures: u32,
     stage: Stage,
     /// The entry's place in the agenda.
     look_at: Instant,
@@ -80,6 +82,8 @@ pub(super) struct Extension {
     pub(super) id: MessageId,
     pub(super) receipt: Receipt,
     pub(super) visibility: Duration,
+    /// The number of this try; the first is 1.
+    pub(super) attempt: u32,
 }
 
 impl Ledger {
@@ -120,6 +124,7 @@ impl Ledger {
             deadline,
             limit: picked + limits::VISIBILITY,
             visibility,
+            failures: 0,
             stage: Stage::Kept,
             look_at,
             cancellation: cancellation.clone(),
@@ -251,8 +256,9 @@ impl Ledger {
         }
         entry.stage = Stage::Extending;
         entry.visibility = visibility;
+        let attempt = entry.failures + 1;
         self.look_at(&id, deadline);
-        Some(Extension { id, receipt, visibility })
+        Some(Extension { id, receipt, visibility, attempt })
     }
 
     /// The entry that an extension under way was made for, unless something newer has happened to it.
@@ -275,6 +281,7 @@ impl Ledger {
             return !self.lose(&extension.id);
         }
         entry.stage = Stage::Kept;
+        entry.failures = 0;
         entry.deadline = sent + extension.visibility;
         let look_at = due(sent, extension.visibility, chance).min(entry.deadline);
         self.look_at(&extension.id, look_at);
@@ -285,6 +292,7 @@ impl Ledger {
     pub(super) fn not_extended(&mut self, extension: &Extension, now: Instant, pause: Duration) {
         if let Some(entry) = self.extending(extension) {
             entry.stage = Stage::Kept;
+            entry.failures += 1;
             let look_at = (now + pause).min(entry.deadline);
             self.look_at(&extension.id, look_at);
         }

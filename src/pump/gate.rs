@@ -29,7 +29,7 @@ const PROBES: Backoff = Backoff {
 #[derive(Debug)]
 pub(super) struct Gate {
     state: watch::Sender<State>,
-    /// Failures in a row, probes and calls; they set the pace of the probes.
+    /// Times that the handler was found down in a row; they set the pace of the probes.
     failures: AtomicU32,
     ready: Condition,
 }
@@ -89,10 +89,18 @@ impl Gate {
 
     /// Pauses the polling; false when it was paused already.
     fn pause(&self, reason: &str) -> bool {
-        self.failures.fetch_add(1, Ordering::Relaxed);
         self.ready.unready(format!("handler is down: {reason}"));
         let before = self.state.send_replace(State::Paused(reason.into()));
-        !matches!(before, State::Paused(_))
+        let is_news = !matches!(before, State::Paused(_));
+        // Calls that were under way together fail together, and count as one failure.
+        if is_news {
+            self.found_down();
+        }
+        is_news
+    }
+
+    fn found_down(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn pause_before_probe(&self) -> Duration {
@@ -133,7 +141,12 @@ impl Pump {
                     events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics);
                 }
             }
-            Err(reason) => self.handler_is_down(&reason),
+            Err(reason) => {
+                if was_down {
+                    self.0.gate.found_down();
+                }
+                self.handler_is_down(&reason);
+            }
         }
     }
 }

@@ -95,6 +95,11 @@ impl Plan {
         }
     }
 
+    /// Asks for nothing before this moment, unless a pause is on already that is longer.
+    pub(super) fn pause_until(&mut self, moment: Instant) {
+        self.resume_at = self.resume_at.max(Some(moment));
+    }
+
     /// Notes a failure: one poller goes on, after the pause.
     pub(super) fn failed(&mut self, resume_at: Instant) {
         self.pollers = 1;

@@ -24,6 +24,8 @@ use crate::{
 
 /// How much longer than its wait a receive may take before the loop replaces it, whatever the queue promises.
 const WATCHDOG: Duration = Duration::from_secs(15);
+/// An empty answer that came sooner is followed by a pause of this length: not every server waits as it is asked to.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// How often the loop looks up when nothing happens.
 const TICK: Duration = Duration::from_secs(5);
 /// How long receives under way at a stop may still bring their answer.
@@ -55,6 +57,7 @@ pub(super) struct ReceiveLoop {
     plan: Plan,
     polls: Polls,
     failures: u32,
+    failed_at: Option<Instant>,
     pulse: Pulse,
     ready: Condition,
 }
@@ -65,7 +68,8 @@ impl ReceiveLoop {
         let allowed = (receive.wait.0 + WATCHDOG + TICK) * 2;
         let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
         let plan = Plan::new(receive.pollers, batch, receive.pace.0);
-        Self { gate: pump.0.gate.changes(), pump, plan, polls: Polls::new(), failures: 0, pulse, ready }
+        let (gate, polls) = (pump.0.gate.changes(), Polls::new());
+        Self { pump, gate, plan, polls, failures: 0, failed_at: None, pulse, ready }
     }
 
     /// Receives until the stop.
@@ -131,21 +135,28 @@ impl ReceiveLoop {
                     self.pump.flow().full_receive(answer.sent.elapsed());
                 }
                 self.pump.admit(messages, answer.reservation, answer.sent);
-                self.succeeded(answer.asked, received);
+                self.succeeded(answer.asked, received, answer.sent);
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error, answer.sent),
         }
     }
 
-    fn succeeded(&mut self, asked: usize, received: usize) {
+    fn succeeded(&mut self, asked: usize, received: usize, sent: Instant) {
         self.failures = 0;
         self.ready.ready();
         *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.plan.answered(asked, received, self.pump.0.room.free(), Instant::now());
+        if received == 0 && sent.elapsed() < SHORTEST_WAIT {
+            self.plan.pause_until(Instant::now() + SHORTEST_WAIT);
+        }
     }
 
-    fn failed(&mut self, error: &QueueError) {
-        self.failures += 1;
+    fn failed(&mut self, error: &QueueError, sent: Instant) {
+        // Receives that were under way together fail together, and count as one failure.
+        if self.failed_at.is_none_or(|before| sent >= before) {
+            self.failures += 1;
+        }
+        self.failed_at = Some(Instant::now());
         let (queue, action) = (&*self.pump.0.name, Action::Receive);
         let retry_in = match error.verdict() {
             Verdict::GiveUp => {

@@ -24,8 +24,10 @@ impl Pump {
         let keep = self.0.leases.clone().keep(self.0.queue.clone(), keeper.clone());
         tasks.spawn("keeper", End::Fault, keep);
         tasks.spawn("settle", End::Fault, self.0.settle.clone().run(settle.clone()));
+        // It ends by the stop alone, and may do so before whoever listens for faults hears of that stop.
+        let receive = tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), batch, ready).run());
         Stages {
-            receive: tasks.spawn("receive", End::Fault, ReceiveLoop::new(self.clone(), batch, ready).run()),
+            receive,
             probe: tasks.spawn("probe", End::Fault, self.clone().watch_handler()),
             pump: self.clone(),
             settle,

@@ -141,7 +141,11 @@ impl Pump {
         tokio::pin!(call);
         tokio::select! {
             answer = &mut call => Ended::by_handler(answer, lease),
-            () = passed(limit) => Ended::timed_out(limit),
+            () = passed(limit) => {
+                // What the handler has spawned hears of it, too.
+                lease.cancellation().cancel();
+                Ended::timed_out(limit)
+            }
             () = lease.cancellation().cancelled() => match tokio::time::timeout(GRACE, &mut call).await {
                 Ok(answer) => Ended::by_handler(answer, lease),
                 Err(_) => Ended::cancelled(lease),

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Settle, Slip, Verb};
@@ -10,15 +13,15 @@ use crate::{
     backoff::Backoff,
     lease::{GiveBack, Lease},
     message::Receipt,
-    queue::{BatchAnswer, EntryError, Verdict, VisibilityChange},
+    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange},
     tasks,
     telemetry::{CallResult, events},
 };
 
 /// Batches under way at once.
 const CALLS_AT_ONCE: usize = 32;
-/// How long a failing delete or give-back is tried again before it is left to the visibility.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How much time a call has, whatever the queue promises: what it settles is held until it ends.
+const WATCHDOG: Duration = Duration::from_secs(20);
 /// How soon to look again at a lease that cannot be given back while its extension is under way.
 const EXTENSION_PAUSE: Duration = Duration::from_millis(20);
 
@@ -73,7 +76,10 @@ impl Settle {
             return;
         }
         let began = Instant::now();
-        let answer = self.call(verb, &batch, began).await;
+        let answer = match timeout(WATCHDOG, self.call(verb, &batch, began)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(QueueError::hung(format!("a call was silent for {WATCHDOG:?} and was dropped"))),
+        };
         self.0.metrics.called(verb.action(), CallResult::of(&answer), began);
         self.note(batch, answer);
     }
@@ -123,7 +129,7 @@ impl Settle {
                     events::CallFailed { queue, action, error: &error, attempt, retry_in }.emit();
                 }
                 for sent in batch {
-                    self.try_again(sent.slip, retry_in, &error.to_string());
+                    self.try_again(sent.slip, retry_in);
                 }
             }
         }
@@ -134,15 +140,15 @@ impl Settle {
         match entry {
             // The message was received again meanwhile: the older receipt may have changed nothing.
             Ok(()) if slip.lease.has_moved_on(&receipt) => {
-                self.try_again(slip, Duration::ZERO, "received again meanwhile");
+                self.try_again(slip, Duration::ZERO);
             }
             Ok(()) => self.settled(slip),
             Err(error) if error.verdict == Verdict::LeaseLost && !slip.lease.has_moved_on(&receipt) => {
                 self.give_up(slip, &error.to_string());
             }
-            Err(error) => {
+            Err(_) => {
                 let pause = Backoff::CALLS.random_delay(slip.attempt);
-                self.try_again(slip, pause, &error.to_string());
+                self.try_again(slip, pause);
             }
         }
     }
@@ -155,10 +161,8 @@ impl Settle {
         self.end(slip);
     }
 
-    fn try_again(&self, mut slip: Slip<Lease>, pause: Duration, reason: &str) {
-        if slip.since.elapsed() + pause > PATIENCE {
-            return self.give_up(slip, reason);
-        }
+    /// Tries again for as long as the lease lasts: given up sooner, a done message would run once more elsewhere.
+    fn try_again(&self, mut slip: Slip<Lease>, pause: Duration) {
         self.0.metrics.settle_retries.of(slip.verb.action()).inc();
         slip.attempt += 1;
         self.slips().push_later(slip, Instant::now() + pause);

@@ -1,0 +1,59 @@
+//! Promise 8: every entry of every batch answer is read, and the failed ones are tried again.
+
+use longshore::handler::Outcome;
+use tokio::time::sleep;
+
+use crate::support::{calls::Action, faulty::Fault, scene::Scene, secs};
+
+#[tokio::test(start_paused = true)]
+async fn only_the_entries_of_a_delete_that_failed_are_tried_again() {
+    let scene = Scene::new();
+    scene.queue.once(Action::Delete, Fault::Entries(vec![2, 5]));
+    scene.send_many(10);
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    scene.emptied().await;
+    let deletes = scene.queue.calls(Action::Delete);
+    assert_eq!(deletes[0].entries.len(), 10);
+    let failed = [&deletes[0].entries[2].id, &deletes[0].entries[5].id];
+    assert!(deletes[1..].iter().all(|call| call.at - deletes[0].at < secs(1)), "they are not waited for");
+    let again: Vec<_> = deletes[1..].iter().flat_map(|call| &call.entries).map(|entry| &entry.id).collect();
+    assert_eq!(again.len(), 2, "{again:?}");
+    assert!(failed.iter().all(|id| again.contains(id)));
+    assert_eq!(scene.journal.runs().len(), 10);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_entries_of_a_give_back_that_failed_are_tried_again() {
+    let scene = Scene::new();
+    scene.queue.once(Action::ChangeVisibility, Fault::Entries(vec![0]));
+    scene.send_many(4);
+    let worker = scene.start(|message, _| async move {
+        if message.receive_count == 1 { Outcome::RetryIn(secs(5), "later".to_owned()) } else { Outcome::Done }
+    });
+    scene.emptied().await;
+    let give_backs = scene.queue.calls(Action::ChangeVisibility);
+    let sizes: Vec<_> = give_backs.iter().map(|call| call.entries.len()).collect();
+    assert_eq!(sizes, [4, 1]);
+    assert_eq!(give_backs[0].entries[0].id, give_backs[1].entries[0].id);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_extensions_that_failed_are_tried_again() {
+    let scene = Scene::new().visibility(secs(20));
+    scene.queue.once(Action::ChangeVisibility, Fault::Entries(vec![3]));
+    scene.send_many(10);
+    let worker = scene.start(|_, _| async {
+        sleep(secs(19)).await;
+        Outcome::Done
+    });
+    scene.emptied().await;
+    let extensions = scene.queue.calls(Action::ChangeVisibility);
+    assert_eq!(extensions[0].entries.len(), 10);
+    let failed = &extensions[0].entries[3].id;
+    let next = extensions[1..].iter().find(|call| call.names(failed)).unwrap();
+    assert!(next.at - extensions[0].at < secs(3), "the failed one does not wait for its next turn");
+    assert_eq!(scene.journal.runs().len(), 10);
+    worker.drain().await;
+}

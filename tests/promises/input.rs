@@ -1,0 +1,22 @@
+//! Promise 12: bad input never stops the worker and never disappears.
+
+use longshore::handler;
+
+use crate::support::{scene::Scene, secs};
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_not_the_expected_json_end_in_the_dlq_and_the_worker_goes_on() {
+    let scene = Scene::new().max_receives(3);
+    for body in ["{", "null", "[1,", "{\"id\":\"x\"}", "\u{1f6a2}", "  "] {
+        scene.send(body);
+    }
+    for number in 0..20 {
+        scene.send(format!("[{number}]"));
+    }
+    let worker = scene.start_handler(handler::from_json(async |_: Vec<u8>| ()));
+    scene.emptied().await;
+    assert_eq!(scene.dead(), 6);
+    let bad = scene.undertaker().gets_within(secs(1)).await.unwrap();
+    assert_eq!(bad.receive_count, 4, "three receives, and the undertaker's");
+    worker.drain().await;
+}

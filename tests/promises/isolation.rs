@@ -1,0 +1,90 @@
+//! Promise 9: a panic, a time-out or an error of one handler touches no other message.
+
+use std::future::pending;
+
+use longshore::{handler::Outcome, tasks};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    calls::{Action, Call},
+    journal::End,
+    scene::Scene,
+    secs,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_touches_no_other_message_of_its_receive() {
+    assert_touches_no_other(|| async { panic!("on purpose") }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_touches_no_other_message_of_its_receive() {
+    assert_touches_no_other(pending).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_touches_no_other_message_of_its_receive() {
+    assert_touches_no_other(|| async { Outcome::Retry("on purpose".to_owned()) }).await;
+}
+
+async fn assert_touches_no_other<A>(fail: fn() -> A)
+where
+    A: Future<Output = Outcome> + Send + 'static,
+{
+    let scene = Scene::new().visibility(secs(10)).options(|options| options.timeout = Some(secs(30)));
+    scene.send_many(9);
+    scene.send("bad");
+    let worker = scene.start(move |message, _| async move {
+        if message.body == "bad" && message.receive_count == 1 {
+            return fail().await;
+        }
+        sleep(secs(25)).await;
+        Outcome::Done
+    });
+    scene.emptied().await;
+    assert_eq!(scene.journal.runs().len(), 11, "the bad one ran twice, the others once");
+    let others = scene.journal.runs().into_iter().filter(|run| run.body != "bad");
+    for run in others {
+        assert_eq!((run.receive_count, run.ended.unwrap().1), (1, End::Answered(Outcome::Done)));
+    }
+    let entries = |call: Call| call.entries.len();
+    assert_eq!(scene.queue.calls(Action::Delete).into_iter().map(entries).sum::<usize>(), 10);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_has_spawned_hears_of_its_time_out() {
+    let scene = Scene::new().options(|options| options.timeout = Some(secs(40)));
+    scene.send("a");
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let worker = scene.start(move |_, context| {
+        let tell = tell.clone();
+        tasks::detach(async move {
+            context.cancelled().await;
+            tell.send(Instant::now()).unwrap();
+        });
+        pending()
+    });
+    let told = told.recv().await.unwrap();
+    assert_eq!(told - scene.journal.runs()[0].began, secs(40));
+    worker.stop.halt();
+    worker.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_takes_too_long_is_dropped_before_its_message_is_given_back() {
+    let scene = Scene::new().options(|options| options.timeout = Some(secs(40)));
+    let id = scene.send("a");
+    let worker = scene.start(|_, _| pending());
+    scene.journal.ended(1).await;
+    let run = scene.journal.runs().remove(0);
+    let (ended, end) = run.ended.unwrap();
+    assert_eq!((ended - run.began, end), (secs(40), End::Cut));
+    scene.journal.began(2).await;
+    let changes = scene.queue.calls(Action::ChangeVisibility);
+    let mut given_back = changes.iter().filter(|call| call.entries[0].visibility != Some(secs(30)));
+    assert!(given_back.all(|call| call.names(&id) && call.at >= ended));
+    assert!(scene.journal.doubled().is_empty());
+    worker.stop.halt();
+    worker.ended().await;
+}

@@ -1,0 +1,135 @@
+//! Promise 5: when a lease is lost, the handler is told and cancelled, and nothing is deleted on its word.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use longshore::handler::Outcome;
+use tokio::time::sleep;
+
+use crate::support::{
+    calls::Action,
+    faulty::{Failure, Fault},
+    journal::End,
+    scene::{Running, Scene},
+    secs,
+};
+
+#[tokio::test(start_paused = true)]
+async fn at_twelve_hours_the_lease_is_lost_and_nothing_is_deleted() {
+    let (scene, worker, _) = running_for_ever(Scene::new()).await;
+    scene.journal.ended(1).await;
+    let run = scene.journal.runs().remove(0);
+    let (ended, end) = run.ended.unwrap();
+    let lasted = ended - run.began;
+    let hours = secs(12 * 3_600 - 10)..secs(12 * 3_600 + 2);
+    assert!(hours.contains(&lasted), "lasted {lasted:?}");
+    assert_eq!(end, End::Cut);
+    sleep(Duration::from_hours(1)).await;
+    assert!(scene.queue.calls(Action::Delete).is_empty());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_cancels_the_handlers_of_what_was_purged() {
+    let (scene, worker, told) = running_for_ever(Scene::new()).await;
+    scene.purge();
+    scene.journal.ended(1).await;
+    assert!(told.load(Ordering::SeqCst), "the handler was told before it was dropped");
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(worker.metric("longshore_leases_lost_total"), 1);
+    assert!(scene.queue.calls(Action::Delete).is_empty());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_another_consumer_got_is_not_deleted_here() {
+    let scene = Scene::new().room(1, 0).visibility(secs(10));
+    let id = scene.send("a");
+    let worker = scene.start(|message, context| async move {
+        if message.receive_count == 1 {
+            context.cancelled().await;
+        }
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    let theirs = scene.onlooker().gets_within(secs(60)).await.unwrap();
+    assert_eq!(theirs.receive_count, 2);
+    scene.journal.ended(1).await;
+    sleep(secs(60)).await;
+    assert!(scene.queue.deletes_of(&id).is_empty(), "its word came after its lease");
+    scene.emptied().await;
+    assert_eq!(scene.journal.runs().len(), 2, "and does not count when the message comes back");
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_extensions_all_fail_is_lost_at_its_end() {
+    let scene = Scene::new().visibility(secs(10));
+    scene.queue.always(Action::ChangeVisibility, Fault::Fails(Failure::Throttled));
+    let (scene, worker, told) = running_for_ever(scene).await;
+    scene.journal.ended(1).await;
+    let run = scene.journal.runs().remove(0);
+    let lasted = run.ended.unwrap().0 - run.began;
+    assert!(lasted > secs(5) && lasted < secs(12), "lost after {lasted:?}");
+    assert!(told.load(Ordering::SeqCst));
+    assert!(scene.queue.calls(Action::Delete).is_empty());
+    worker.stop.halt();
+    worker.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_that_hang_hide_no_loss_from_any_handler() {
+    let scene = Scene::new().room(400, 0).visibility(secs(10));
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    scene.send_many(400);
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
+        Outcome::Retry("told to stop".to_owned())
+    });
+    scene.journal.ended(400).await;
+    let longest =
+        scene.journal.runs().iter().take(400).map(|run| run.ended.as_ref().unwrap().0 - run.began).max();
+    assert!(longest.unwrap() < secs(14), "the last was told after {longest:?}");
+    worker.stop.halt();
+    worker.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
+    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    scene.send_many(2);
+    let worker = scene.start(|_, _| async {
+        sleep(secs(8)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    scene.purge();
+    sleep(secs(60)).await;
+    assert_eq!(scene.journal.runs().len(), 1);
+    worker.drain().await;
+}
+
+/// A worker whose only handler never ends by itself, and whether that was told of its loss.
+async fn running_for_ever(scene: Scene) -> (Scene, Running, Arc<AtomicBool>) {
+    let scene = scene.room(1, 0).options(|options| options.timeout = None);
+    scene.send("a");
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = told.clone();
+    let worker = scene.start(move |_, context| {
+        let tell = tell.clone();
+        async move {
+            context.cancelled().await;
+            tell.store(true, Ordering::SeqCst);
+            pending().await
+        }
+    });
+    scene.journal.began(1).await;
+    (scene, worker, told)
+}

@@ -1,0 +1,20 @@
+//! The promises of `docs/delivery.md`, each proven on a paused clock by a whole worker over a queue in memory.
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod deleting;
+mod duplicates;
+mod handler_down;
+mod hiding;
+mod input;
+mod isolation;
+mod losing;
+mod mix;
+mod page;
+mod polling;
+mod retrying;
+mod room;
+mod stopping;

@@ -1,0 +1,231 @@
+//! Promise 10: the order of a stop, and that nothing is lost by it.
+
+use std::{future::pending, sync::Mutex, time::Duration};
+
+use longshore::{app::Drained, handler::Outcome};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    calls::Action,
+    faulty::{Failure, Fault},
+    gate::Gate,
+    journal::End,
+    scene::Scene,
+    secs,
+};
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_received_after_a_stop() {
+    let scene = Scene::new().room(10, 0);
+    scene.send("a");
+    let worker = scene.start(|_, _| async {
+        sleep(secs(60)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    worker.stop.drain();
+    sleep(secs(1)).await;
+    let receives = scene.queue.calls(Action::Receive).len();
+    assert_eq!(scene.queue.receives_under_way(), 0);
+    scene.send_many(5);
+    assert_eq!(worker.ended().await, Drained::All);
+    assert_eq!(scene.queue.calls(Action::Receive).len(), receives);
+    assert_eq!(scene.described().visible, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_messages_are_visible_at_once_after_a_stop() {
+    let scene = Scene::new().room(1, 4);
+    scene.send_many(5);
+    let worker = scene.start(|_, _| async {
+        sleep(secs(60)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    sleep(secs(1)).await;
+    assert_eq!(scene.described().in_flight, 5);
+    worker.stop.drain();
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!((scene.described().visible, scene.described().in_flight), (4, 1));
+    assert_eq!(worker.ended().await, Drained::All);
+    assert_eq!(scene.journal.runs().len(), 1, "none of the waiting ran");
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_handlers_finish_within_the_drain_limit_and_their_messages_are_deleted() {
+    let scene = Scene::new().visibility(secs(10));
+    scene.send_many(12);
+    let worker = scene.start(|message, _| async move {
+        sleep(secs(5 * message.body.parse::<u64>().unwrap())).await;
+        Outcome::Done
+    });
+    scene.journal.began(12).await;
+    assert_eq!(worker.drain().await, Drained::All);
+    assert_eq!(scene.described().in_flight + scene.described().visible, 0);
+    assert!(scene.journal.runs().iter().all(|run| run.receive_count == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_go_on_until_the_last_handler_ends_and_then_stop() {
+    let scene = Scene::new().visibility(secs(10));
+    scene.send_many(2);
+    let worker = scene.start(|message, _| async move {
+        sleep(secs(if message.body == "0" { 20 } else { 80 })).await;
+        Outcome::Done
+    });
+    scene.journal.began(2).await;
+    let start = Instant::now();
+    worker.drain().await;
+    let last = scene.queue.calls(Action::ChangeVisibility).pop().unwrap();
+    assert!(last.at - start > secs(70), "the last extension was {:?} after the stop", last.at - start);
+    let calls = scene.queue.call_count();
+    sleep(secs(600)).await;
+    assert_eq!(scene.queue.call_count(), calls, "a worker that has ended is silent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_finish_within_the_drain_limit_is_visible_at_once() {
+    let scene = Scene::new().drain_limit(secs(30));
+    let id = scene.send("a");
+    let worker = scene.start(|_, _| pending());
+    scene.journal.began(1).await;
+    let stopped = Instant::now();
+    assert_eq!(worker.drain().await, Drained::All);
+    assert!(stopped.elapsed() >= secs(30) && stopped.elapsed() < secs(33), "{:?}", stopped.elapsed());
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.described().visible, 1);
+    assert!(scene.queue.calls(Action::ChangeVisibility).pop().unwrap().frees(&id));
+    assert!(scene.queue.calls(Action::Delete).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_is_told_when_the_drain_limit_is_over_and_may_still_finish() {
+    let scene = Scene::new().drain_limit(secs(30));
+    scene.send("a");
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
+        sleep(Duration::from_millis(500)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    assert_eq!(worker.drain().await, Drained::All);
+    assert_eq!(scene.queue.calls(Action::Delete).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_failed_is_tried_again_before_the_end() {
+    let scene = Scene::new();
+    scene.queue.once(Action::Delete, Fault::Fails(Failure::Broken));
+    let (id, gate) = (scene.send("a"), Gate::default());
+    let wait = gate.clone();
+    let worker = scene.start(move |_, _| {
+        let wait = wait.clone();
+        async move {
+            wait.passed().await;
+            Outcome::Done
+        }
+    });
+    scene.journal.began(1).await;
+    worker.stop.drain();
+    gate.open();
+    assert_eq!(worker.ended().await, Drained::All);
+    assert_eq!(scene.queue.deletes_of(&id).len(), 2);
+    scene.emptied().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_cannot_be_told_are_not_waited_for_without_end() {
+    let scene = Scene::new();
+    scene.queue.always(Action::Delete, Fault::Hangs);
+    scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    scene.journal.ended(1).await;
+    let stopped = Instant::now();
+    assert_eq!(worker.drain().await, Drained::Partly { held: 1 });
+    assert!(stopped.elapsed() < secs(12), "{:?}", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_ends_the_drain_at_once() {
+    let scene = Scene::new();
+    scene.send_many(3);
+    let worker = scene.start(|_, _| pending());
+    scene.journal.began(3).await;
+    worker.stop.drain();
+    sleep(secs(10)).await;
+    let halted = Instant::now();
+    worker.stop.halt();
+    assert_eq!(worker.ended().await, Drained::Partly { held: 3 });
+    assert!(halted.elapsed() < secs(1));
+    let back = scene.onlooker().gets_within(secs(31)).await;
+    assert!(back.is_some(), "what was held comes back after its visibility");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_tells_the_handlers_that_nobody_keeps_their_leases() {
+    let scene = Scene::new();
+    scene.send("a");
+    let worker = scene.start(|_, _| pending());
+    scene.journal.began(1).await;
+    worker.stop.halt();
+    worker.ended().await;
+    let halted = Instant::now();
+    scene.journal.ended(1).await;
+    assert!(halted.elapsed() < secs(2), "the handler went on for {:?}", halted.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_stop() {
+    let scene = Scene::new().drain_limit(Duration::ZERO);
+    scene.send("a");
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let worker = scene.start_apart(scene.journal.noting(move |_, _| {
+        let waited = released.lock().unwrap().recv();
+        async move { Outcome::Retry(format!("{waited:?}")) }
+    }));
+    scene.journal.began(1).await;
+    assert_eq!(worker.drain().await, Drained::Partly { held: 1 });
+    release.send(()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_worker_stops_within_300_milliseconds() {
+    let scene = Scene::new();
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    sleep(secs(30)).await;
+    let stopped = Instant::now();
+    assert_eq!(worker.drain().await, Drained::All);
+    assert!(stopped.elapsed() <= Duration::from_millis(300), "{:?}", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_no_fault_although_the_receive_loop_hears_of_it_first() {
+    for _ in 0..20 {
+        let scene = Scene::new();
+        let worker = scene.start(|_, _| async { Outcome::Done });
+        // The second long poll ends at the moment of the stop, and the loop finds itself stopped.
+        sleep(secs(40)).await;
+        assert_eq!(worker.drain().await, Drained::All);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_killed_loses_nothing() {
+    let scene = Scene::new().room(2, 3);
+    scene.send_many(5);
+    let killed = scene.start(|_, _| pending());
+    scene.journal.began(2).await;
+    sleep(secs(1)).await;
+    // A kill keeps no lease, gives nothing back and sends nothing any more.
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    scene.queue.always(Action::Delete, Fault::Hangs);
+    killed.stop.halt();
+    assert_eq!(killed.ended().await, Drained::Partly { held: 5 });
+    scene.queue.heal(Action::ChangeVisibility);
+    scene.queue.heal(Action::Delete);
+    let (began, next) = (Instant::now(), scene.start(|_, _| async { Outcome::Done }));
+    scene.emptied().await;
+    assert!(began.elapsed() < secs(31), "all came back after one visibility: {:?}", began.elapsed());
+    next.drain().await;
+}

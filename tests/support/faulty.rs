@@ -1,0 +1,285 @@
+//! A queue that fails on request and records every call.
+
+use std::{
+    collections::HashMap,
+    future::{Future, pending},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use longshore::{
+    message::{Message, MessageId, OutgoingMessage, Receipt},
+    queue::{
+        BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, Verdict, VisibilityChange,
+        limits, memory::MemoryQueue,
+    },
+};
+use tokio::time::{Instant, sleep};
+
+use super::calls::{Action, Call, Entry};
+
+/// What happens to one call.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Nothing: the call goes through.
+    None,
+    /// It fails as a whole, and changes nothing.
+    Fails(Failure),
+    /// It changes nothing, and fails only after so long.
+    FailsLate(Duration),
+    /// It takes effect only after so long.
+    Late(Duration),
+    /// It takes effect, and its answer never arrives.
+    AnswerLost,
+    /// It takes effect at once, and its answer arrives only after so long.
+    AnswersLate(Duration),
+    /// It changes nothing and never ends.
+    Hangs,
+    /// These entries of a batch fail, the others go through.
+    Entries(Vec<usize>),
+    /// A receive answers at once that there is nothing.
+    Empty,
+    /// A receive brings up to ten messages, whatever it asked for.
+    Excess,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failure {
+    Throttled,
+    Refused,
+    Broken,
+}
+
+impl Failure {
+    fn error(self) -> QueueError {
+        match self {
+            Self::Throttled => QueueError::answered("RequestThrottled", "on request"),
+            Self::Refused => QueueError::answered("AccessDenied", "on request"),
+            Self::Broken => QueueError::new(Verdict::Wait, "connection reset on request"),
+        }
+    }
+}
+
+type Script = Box<dyn FnMut(usize) -> Fault + Send>;
+
+/// A queue in memory behind a network that fails on request.
+pub(crate) struct FaultyQueue {
+    inner: MemoryQueue,
+    state: Mutex<State>,
+    receives_under_way: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    scripts: HashMap<Action, (usize, Script)>,
+    calls: Vec<Call>,
+    receipts: HashMap<Receipt, (MessageId, usize)>,
+    receives: HashMap<MessageId, usize>,
+}
+
+impl FaultyQueue {
+    pub(crate) fn new(inner: MemoryQueue) -> Self {
+        Self { inner, state: Mutex::default(), receives_under_way: AtomicUsize::new(0) }
+    }
+
+    /// Decides the fate of every further call of this action by its number; the first is 1.
+    pub(crate) fn script(&self, action: Action, script: impl FnMut(usize) -> Fault + Send + 'static) {
+        self.state.lock().unwrap().scripts.insert(action, (0, Box::new(script)));
+    }
+
+    /// Lets every further call of this action end in this way.
+    pub(crate) fn always(&self, action: Action, fault: Fault) {
+        self.script(action, move |_| fault.clone());
+    }
+
+    /// Lets the next call of this action end in this way.
+    pub(crate) fn once(&self, action: Action, fault: Fault) {
+        self.script(action, move |number| if number == 1 { fault.clone() } else { Fault::None });
+    }
+
+    /// Lets every further call of this action go through.
+    pub(crate) fn heal(&self, action: Action) {
+        self.state.lock().unwrap().scripts.remove(&action);
+    }
+
+    /// Every call of this action so far.
+    pub(crate) fn calls(&self, action: Action) -> Vec<Call> {
+        let state = self.state.lock().unwrap();
+        state.calls.iter().filter(|call| call.action == action).cloned().collect()
+    }
+
+    /// Every delete of this message so far.
+    pub(crate) fn deletes_of(&self, id: &MessageId) -> Vec<Call> {
+        self.calls(Action::Delete).into_iter().filter(|call| call.names(id)).collect()
+    }
+
+    /// How many calls were made so far, of whatever action.
+    pub(crate) fn call_count(&self) -> usize {
+        self.state.lock().unwrap().calls.len()
+    }
+
+    /// Receives that have neither answered nor been dropped.
+    pub(crate) fn receives_under_way(&self) -> usize {
+        self.receives_under_way.load(Ordering::SeqCst)
+    }
+
+    fn begin(&self, action: Action, max: usize, receipts: Vec<(&Receipt, Option<Duration>)>) -> Fault {
+        let mut state = self.state.lock().unwrap();
+        let entry = |(receipt, visibility): (&Receipt, Option<Duration>)| {
+            let (id, receive) = state.receipts[receipt].clone();
+            Entry { id, receive, visibility }
+        };
+        let entries = receipts.into_iter().map(entry).collect();
+        state.calls.push(Call { action, at: Instant::now(), max, entries });
+        match state.scripts.get_mut(&action) {
+            Some((number, script)) => {
+                *number += 1;
+                script(*number)
+            }
+            None => Fault::None,
+        }
+    }
+
+    fn remember(&self, messages: &[Message]) {
+        let mut state = self.state.lock().unwrap();
+        for message in messages {
+            let receives = state.receives.entry(message.id.clone()).or_default();
+            *receives += 1;
+            let receive = *receives;
+            state.receipts.insert(message.receipt.clone(), (message.id.clone(), receive));
+        }
+    }
+
+    async fn receive_through(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
+        let messages = self.inner.receive(request).await?;
+        self.remember(&messages);
+        Ok(messages)
+    }
+
+    async fn receive_with(&self, fault: Fault, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
+        match fault {
+            Fault::None | Fault::Entries(_) => self.receive_through(request).await,
+            Fault::Fails(failure) => Err(failure.error()),
+            Fault::FailsLate(after) => {
+                sleep(after).await;
+                Err(Failure::Broken.error())
+            }
+            Fault::Late(by) => {
+                sleep(by).await;
+                self.receive_through(request).await
+            }
+            Fault::AnswerLost => {
+                self.receive_through(request).await?;
+                Err(Failure::Broken.error())
+            }
+            Fault::AnswersLate(by) => {
+                let messages = self.receive_through(request).await?;
+                sleep(by).await;
+                Ok(messages)
+            }
+            Fault::Hangs => pending().await,
+            Fault::Empty => Ok(Vec::new()),
+            Fault::Excess => {
+                self.receive_through(ReceiveRequest { max: limits::BATCH_ENTRIES, ..request }).await
+            }
+        }
+    }
+}
+
+/// Runs a batch call with its fault.
+async fn batch<E: Clone, F>(fault: Fault, entries: &[E], through: impl Fn(Vec<E>) -> F) -> BatchAnswer<()>
+where
+    F: Future<Output = BatchAnswer<()>>,
+{
+    match fault {
+        Fault::None | Fault::Empty | Fault::Excess => through(entries.to_vec()).await,
+        Fault::Fails(failure) => Err(failure.error()),
+        Fault::FailsLate(after) => {
+            sleep(after).await;
+            Err(Failure::Broken.error())
+        }
+        Fault::Late(by) => {
+            sleep(by).await;
+            through(entries.to_vec()).await
+        }
+        Fault::AnswerLost => {
+            through(entries.to_vec()).await?;
+            Err(Failure::Broken.error())
+        }
+        Fault::AnswersLate(by) => {
+            let answer = through(entries.to_vec()).await;
+            sleep(by).await;
+            answer
+        }
+        Fault::Hangs => pending().await,
+        Fault::Entries(failing) => {
+            let mut answer = Vec::new();
+            for (position, entry) in entries.iter().enumerate() {
+                if failing.contains(&position) {
+                    answer.push(Err(EntryError::new("InternalError", "on request", false)));
+                } else {
+                    answer.extend(through(vec![entry.clone()]).await?);
+                }
+            }
+            Ok(answer)
+        }
+    }
+}
+
+/// Counts a receive for as long as it is under way.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Queue for FaultyQueue {
+    fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>> {
+        async move {
+            let _under_way = UnderWay::new(&self.receives_under_way);
+            let fault = self.begin(Action::Receive, request.max, Vec::new());
+            self.receive_with(fault, request).await
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+        async move {
+            let entries = receipts.iter().map(|receipt| (receipt, None)).collect();
+            let fault = self.begin(Action::Delete, 0, entries);
+            batch(fault, receipts, |some| async move { self.inner.delete(&some).await }).await
+        }
+        .boxed()
+    }
+
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+        async move {
+            let entries = changes.iter().map(|change| (&change.receipt, Some(change.visibility))).collect();
+            let fault = self.begin(Action::ChangeVisibility, 0, entries);
+            batch(fault, changes, |some| async move { self.inner.change_visibility(&some).await }).await
+        }
+        .boxed()
+    }
+
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+        self.inner.send(messages)
+    }
+
+    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+        self.inner.describe()
+    }
+}

@@ -1,0 +1,15 @@
+//! What tests of the whole worker share: a queue that fails on request, a journal of handler calls, a scene.
+
+pub(crate) mod calls;
+pub(crate) mod faulty;
+pub(crate) mod gate;
+pub(crate) mod journal;
+pub(crate) mod onlooker;
+pub(crate) mod scene;
+
+use std::time::Duration;
+
+/// So many seconds.
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
