@@ -36,7 +36,7 @@ rustdoc: ## the library's pages, warnings fatal
 tests: $(VENV)/ready ## all tests and doc tests; by nextest where it is installed
 	@if [ -e $(VENV)/ready ]; then export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; fi; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
-	set -x; cargo $$run --locked --lib --bins --tests --examples
+	set -x; cargo $$run --locked --no-fail-fast --lib --bins --tests --examples
 	cargo test --locked --doc
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
@@ -46,7 +46,8 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete
 
 bench: ## what docs/performance.md is measured with
-	cargo bench --locked
+	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
+	target/release/examples/bench_drain
 
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_

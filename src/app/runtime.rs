@@ -6,12 +6,13 @@ use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A current-thread runtime on its own thread; measured, a multi-threaded one costs 40 % more CPU a message.
 pub(super) struct PumpRuntime {
     handle: Handle,
-    end: CancellationToken,
+    /// Ends the thread at its drop, so that a worker whose future is dropped leaves none behind.
+    end: DropGuard,
     ended: oneshot::Receiver<()>,
 }
 
@@ -29,7 +30,7 @@ impl PumpRuntime {
                 tracing::debug!("the pump thread ended with nobody waiting for it");
             }
         })?;
-        Ok(Self { handle, end, ended })
+        Ok(Self { handle, end: end.drop_guard(), ended })
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -38,7 +39,7 @@ impl PumpRuntime {
 
     /// Ends the runtime, and with it what still runs on it.
     pub(super) async fn end(self) {
-        self.end.cancel();
+        drop(self.end);
         // An error means that the thread is gone already.
         drop(self.ended.await);
     }

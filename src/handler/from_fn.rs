@@ -3,6 +3,7 @@
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::{Context, Handler, IntoOutcome, Outcome};
 use crate::message::{Message, Wanted};
@@ -80,13 +81,23 @@ where
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
         match serde_json::from_str(&message.body) {
             Ok(value) => (self.function)(value).await.into_outcome(),
-            Err(error) => Outcome::Retry(format!("the body is not the expected json: {error}")),
+            Err(error) => Outcome::Retry(not_the_json(&error)),
         }
     }
 
     fn wanted(&self) -> Wanted {
         Wanted::Body
     }
+}
+
+/// Says where and how the JSON is wrong, but not in serde's words: they quote the body, and reasons are logged.
+fn not_the_json(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        Category::Io | Category::Syntax => "not json",
+        Category::Eof => "json that ends too early",
+        Category::Data => "json of another shape than expected",
+    };
+    format!("the body is {kind}: line {}, column {}", error.line(), error.column())
 }
 
 #[cfg(test)]
@@ -124,6 +135,13 @@ mod tests {
     async fn json_is_read_into_the_closures_type() {
         let handler = from_json(async |numbers: Vec<u8>| assert_eq!(numbers, [1, 2]));
         assert_eq!(outcome_of(handler, "[1,2]").await, Outcome::Done);
+    }
+
+    #[tokio::test]
+    async fn a_reason_never_quotes_the_body() {
+        let handler = from_json(async |_: u64| ());
+        let Outcome::Retry(reason) = outcome_of(handler, "\"secret\"").await else { panic!("not a retry") };
+        assert!(!reason.contains("secret"), "{reason}");
     }
 
     #[tokio::test]

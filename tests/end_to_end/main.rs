@@ -2,7 +2,6 @@
 #![cfg(test)]
 
 mod admin;
-mod contract;
 mod deliver;
 mod demo;
 mod down;

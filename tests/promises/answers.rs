@@ -15,6 +15,7 @@ async fn only_the_entries_of_a_delete_that_failed_are_tried_again() {
     let deletes = scene.queue.calls(Action::Delete);
     assert_eq!(deletes[0].entries.len(), 10);
     let failed = [&deletes[0].entries[2].id, &deletes[0].entries[5].id];
+    assert!(deletes[1..].iter().all(|call| call.at - deletes[0].at < secs(1)), "they are not waited for");
     let again: Vec<_> = deletes[1..].iter().flat_map(|call| &call.entries).map(|entry| &entry.id).collect();
     assert_eq!(again.len(), 2, "{again:?}");
     assert!(failed.iter().all(|id| again.contains(id)));

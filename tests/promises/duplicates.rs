@@ -4,7 +4,7 @@ use longshore::{
     handler::Outcome,
     queue::{Queue as _, VisibilityChange},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
@@ -22,15 +22,30 @@ async fn a_message_that_comes_again_while_it_runs_is_not_run_twice() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    // Its visibility is ended from outside, with the receipt that the worker holds.
-    let receipt = scene.journal.runs()[0].receipt.clone();
-    scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();
+    make_visible_from_outside(&scene).await;
     scene.emptied().await;
     assert_eq!(scene.journal.runs().len(), 1);
     let deletes = scene.queue.deletes_of(&id);
     assert_eq!(deletes.last().unwrap().entries[0].receive, 2, "the newer receipt is the one that deletes");
     assert_eq!(worker.metric("longshore_messages_duplicate_total"), 1);
     assert_eq!(worker.metric("longshore_leases_lost_total"), 0);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_overtaken_by_a_newer_receive_is_sent_again_with_its_receipt() {
+    let scene = Scene::new().room(2, 0);
+    scene.queue.once(Action::Delete, Fault::Late(secs(5)));
+    let id = scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    scene.journal.ended(1).await;
+    sleep(secs(1)).await;
+    make_visible_from_outside(&scene).await;
+    let made_visible = Instant::now();
+    scene.emptied().await;
+    assert!(made_visible.elapsed() < secs(6), "not before it came back: {:?}", made_visible.elapsed());
+    let receives: Vec<_> = scene.queue.deletes_of(&id).iter().map(|call| call.entries[0].receive).collect();
+    assert_eq!((receives, scene.journal.runs().len()), (vec![1, 2], 1));
     worker.drain().await;
 }
 
@@ -77,4 +92,10 @@ async fn a_message_given_back_runs_again() {
     let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.receive_count).collect();
     assert_eq!(counts, [1, 2, 3]);
     worker.drain().await;
+}
+
+/// Ends the visibility of the first message, with the receipt that the worker holds.
+async fn make_visible_from_outside(scene: &Scene) {
+    let receipt = scene.journal.runs()[0].receipt.clone();
+    scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();
 }

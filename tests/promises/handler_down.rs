@@ -103,6 +103,7 @@ async fn a_handler_that_goes_down_pauses_the_polling_and_what_waits_is_given_bac
     let receives = scene.queue.calls(Action::Receive).len();
     sleep(secs(120)).await;
     assert_eq!(scene.queue.calls(Action::Receive).len(), receives);
+    assert_eq!(handler.calls.load(Ordering::SeqCst), 2, "what waited was not tried in vain");
     assert_eq!((scene.described().visible, worker.metric("longshore_messages_held")), (8, 0));
     handler.switch_on();
     handler.done(8).await;

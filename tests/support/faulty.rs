@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Fails(Failure),
     /// It changes nothing, and fails only after so long.
     FailsLate(Duration),
+    /// It takes effect only after so long.
+    Late(Duration),
     /// It takes effect, and its answer never arrives.
     AnswerLost,
     /// It takes effect at once, and its answer arrives only after so long.
@@ -167,6 +169,10 @@ impl FaultyQueue {
                 sleep(after).await;
                 Err(Failure::Broken.error())
             }
+            Fault::Late(by) => {
+                sleep(by).await;
+                self.receive_through(request).await
+            }
             Fault::AnswerLost => {
                 self.receive_through(request).await?;
                 Err(Failure::Broken.error())
@@ -196,6 +202,10 @@ where
         Fault::FailsLate(after) => {
             sleep(after).await;
             Err(Failure::Broken.error())
+        }
+        Fault::Late(by) => {
+            sleep(by).await;
+            through(entries.to_vec()).await
         }
         Fault::AnswerLost => {
             through(entries.to_vec()).await?;

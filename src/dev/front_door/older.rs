@@ -10,7 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Door, Refusal, query, sending};
-use crate::message::OutgoingMessage;
+use crate::{message::OutgoingMessage, queue::md5};
 
 #[derive(Serialize)]
 pub(super) struct Done {
@@ -63,7 +63,7 @@ pub(super) async fn send(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Answer>, Refusal> {
     let body = parameter(query.as_deref(), "MessageBody")?;
-    let md5_of_message_body = sending::md5_of(&body);
+    let md5_of_message_body = md5::of_body(&body);
     let message_id = sending::send_one(&queue, OutgoingMessage::new(body)).await?.to_string();
     Ok(Json(Answer {
         send_message_response: SendMessageResponse {

@@ -1,7 +1,5 @@
 //! The way from a checked message to the queue, and the checks before it.
 
-use md5::{Digest as _, Md5};
-
 use super::{Door, Refusal};
 use crate::{
     message::{MessageId, OutgoingMessage},
@@ -98,13 +96,6 @@ pub(super) fn size_bytes(message: &OutgoingMessage) -> usize {
     message.body.len() + attributes.sum::<usize>()
 }
 
-/// The MD5 of a body as SQS writes it.
-pub(super) fn md5_of(body: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let nibbles = |byte: u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]].map(char::from);
-    Md5::digest(body).into_iter().flat_map(nibbles).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -160,11 +151,6 @@ mod tests {
     fn a_refused_character_is_named_with_its_place() {
         let message = check(&OutgoingMessage::new("é\u{B}")).unwrap_err().message;
         assert_eq!(message, "the body holds a character that SQS does not take: U+000B at byte 2");
-    }
-
-    #[test]
-    fn the_md5_is_written_as_sqs_writes_it() {
-        assert_eq!(md5_of("This is a test message"), "fafb00f5732ab283681e124bf8747ed1");
     }
 
     proptest! {

@@ -11,7 +11,10 @@ use axum::{
 use serde::Serialize;
 
 use super::{Door, Refusal, sending};
-use crate::message::{AttributeValue, OutgoingMessage};
+use crate::{
+    message::{AttributeValue, OutgoingMessage},
+    queue::md5,
+};
 
 /// The headers that become message attributes, with the attributes' names.
 const ATTRIBUTE_HEADERS: [(&str, &str); 3] =
@@ -31,7 +34,7 @@ pub(super) async fn send(
 ) -> Result<(StatusCode, Json<Sent>), Refusal> {
     let mut message = of_headers(&headers)?;
     message.body = text(body)?;
-    let md5_of_body = sending::md5_of(&message.body);
+    let md5_of_body = md5::of_body(&message.body);
     let message_id = sending::send_one(&queue, message).await?.to_string();
     Ok((StatusCode::ACCEPTED, Json(Sent { message_id, md5_of_body })))
 }

@@ -113,14 +113,12 @@ pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
     assert_eq!(receive(&*queue, LONG).await.receive_count, 2, "the message is still there");
 }
 
-/// A FIFO queue takes no message without a group: SQS refuses the whole batch for it, others the entry alone.
-pub async fn a_message_without_a_group_is_refused(harness: &dyn Harness) {
+/// A FIFO queue refuses a batch as a whole when one of its messages has no group.
+pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
-    let message = OutgoingMessage { group_id: None, ..of_group("a", "one") };
-    let verdict = match queue.send(&[message]).await {
-        Ok(mut entries) => entries.pop().and_then(Result::err).map(|error| error.verdict),
-        Err(error) => Some(error.verdict()),
-    };
-    assert_eq!(verdict, Some(Verdict::GiveUp));
-    receive_nothing(&*queue, "the message was refused").await;
+    let without_group = OutgoingMessage { group_id: None, ..of_group("a", "one") };
+    let answer = queue.send(&[of_group("a", "two"), without_group]).await;
+    let refusal = answer.map(drop).map_err(|error| error.verdict());
+    assert_eq!(refusal, Err(Verdict::GiveUp));
+    receive_nothing(&*queue, "the batch was refused").await;
 }

@@ -1,4 +1,4 @@
-//! The harness of queues in memory.
+//! The harness of queues in an account in memory.
 
 use std::{
     num::NonZeroU32,
@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
 use super::{Clock, Fixture, Harness, Kind, Shape};
 use crate::queue::{
@@ -16,45 +16,56 @@ use crate::queue::{
     memory::{Account, Names},
 };
 
-/// Makes queues in an account in memory; meant for a paused clock.
-#[derive(Debug)]
+/// Makes queues in an account in memory, and opens them there or by another way in.
 pub struct MemoryHarness {
     account: Account,
+    open: Box<Open>,
     clock: Clock,
     made: AtomicU32,
 }
 
+/// Opens a queue of the account by its name.
+type Open = dyn Fn(String) -> BoxFuture<'static, Arc<dyn Queue>> + Send + Sync;
+
 impl MemoryHarness {
-    /// A harness of this account, on a paused clock.
+    /// Opens the queues in memory; meant for a paused clock.
     pub fn new(account: Account) -> Self {
-        Self { account, clock: Clock::Paused, made: AtomicU32::new(0) }
+        let inside = account.clone();
+        let open = move |name: String| {
+            let queue: Arc<dyn Queue> = Arc::new(inside.queue(&name));
+            ready(queue).boxed()
+        };
+        Self { account, open: Box::new(open), clock: Clock::Paused, made: AtomicU32::new(0) }
     }
 
-    /// The same on the wall clock.
+    /// Opens the queues by another way in, such as the socket of a server of this account; the wall clock runs.
     #[must_use]
-    pub fn on_real_clock(self) -> Self {
-        Self { clock: Clock::Real, ..self }
+    pub fn opened_by(
+        self,
+        open: impl Fn(String) -> BoxFuture<'static, Arc<dyn Queue>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { open: Box::new(open), clock: Clock::Real, ..self }
     }
 
-    fn create(&self, name: &str, attributes: &Names) -> Arc<dyn Queue> {
+    async fn create(&self, name: &str, attributes: &Names) -> Arc<dyn Queue> {
         if let Err(fault) = self.account.create_queue(name, attributes, &Names::new()) {
             panic!("cannot create the queue {name}: {fault}");
         }
-        Arc::new(self.account.queue(name))
+        (self.open)(name.to_owned()).await
     }
 
-    fn make(&self, shape: Shape) -> Fixture {
+    async fn make(&self, shape: Shape) -> Fixture {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let suffix = if shape.kind == Kind::Standard { "" } else { ".fifo" };
-        let dead_letters_name = format!("contract-{number}-dead{suffix}");
-        let with_dead_letters = shape.max_receive_count.map(|count| (count, dead_letters_name.as_str()));
-        let dead_letters = with_dead_letters.map(|(_, name)| self.create(name, &of_kind(shape.kind)));
         let mut attributes = of_kind(shape.kind);
-        attributes.insert("DelaySeconds".to_owned(), shape.delay.as_secs().to_string());
-        if let Some((count, name)) = with_dead_letters {
-            attributes.insert("RedrivePolicy".to_owned(), self.redrive_policy(name, count));
+        let mut dead_letters = None;
+        if let Some(count) = shape.max_receive_count {
+            let name = format!("contract-{number}-dead{suffix}");
+            dead_letters = Some(self.create(&name, &attributes).await);
+            attributes.insert("RedrivePolicy".to_owned(), self.redrive_policy(&name, count));
         }
-        let queue = self.create(&format!("contract-{number}{suffix}"), &attributes);
+        attributes.insert("DelaySeconds".to_owned(), shape.delay.as_secs().to_string());
+        let queue = self.create(&format!("contract-{number}{suffix}"), &attributes).await;
         Fixture { queue, dead_letters }
     }
 
@@ -80,11 +91,11 @@ fn of_kind(kind: Kind) -> Names {
 
 impl Harness for MemoryHarness {
     fn fresh(&self, shape: Shape) -> BoxFuture<'_, Fixture> {
-        async move { self.make(shape) }.boxed()
+        self.make(shape).boxed()
     }
 
     fn missing(&self) -> BoxFuture<'_, Arc<dyn Queue>> {
-        async move { Arc::new(self.account.queue("missing")) as Arc<dyn Queue> }.boxed()
+        (self.open)("missing".to_owned())
     }
 
     fn clock(&self) -> Clock {

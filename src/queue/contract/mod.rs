@@ -100,7 +100,7 @@ macro_rules! queue_contract {
             fifo::a_group_in_flight_gives_nothing_while_others_do
             fifo::a_late_delete_is_refused
             fifo::a_message_given_back_comes_before_its_successors
-            fifo::a_message_without_a_group_is_refused
+            fifo::a_message_without_a_group_fails_its_batch
             fifo::equal_bodies_are_duplicates_by_content
             fifo::one_receive_takes_several_of_a_group_in_order
             fifo::sequence_numbers_grow

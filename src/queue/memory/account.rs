@@ -116,6 +116,15 @@ impl Account {
         self.with(|store, now| store.send(name, message, now))
     }
 
+    /// Checks what makes a queue refuse a batch as a whole: on a FIFO queue, an entry without its order.
+    pub fn check_batch<'a>(
+        &self,
+        name: &str,
+        messages: impl IntoIterator<Item = &'a OutgoingMessage>,
+    ) -> Result<(), Fault> {
+        self.with(|store, now| store.open(name, now)?.check_batch(messages))
+    }
+
     /// Receives messages, waiting for the first of them.
     ///
     /// Nothing happens before the first poll, and messages are taken only in the poll that answers: a future

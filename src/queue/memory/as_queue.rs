@@ -50,6 +50,7 @@ impl MemoryQueue {
     fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
         let bytes = messages.iter().map(validate::message_bytes).sum();
         batch::batch_bytes(bytes).map_err(failure)?;
+        self.account.check_batch(&self.name, messages).map_err(failure)?;
         self.batch(messages, |message| {
             let message = OutgoingMessage { delay: message.delay.map(whole_seconds), ..message.clone() };
             self.account.send(&self.name, message).map(|sent| sent.id)

@@ -24,7 +24,7 @@ pub(super) const READ_ONLY: [&str; 6] = [
 ];
 
 /// The attributes that a client sets.
-const SETTABLE: [&str; 16] = [
+const SETTABLE: [&str; 15] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
     "DelaySeconds",
@@ -40,7 +40,6 @@ const SETTABLE: [&str; 16] = [
     "RedrivePolicy",
     "SqsManagedSseEnabled",
     "VisibilityTimeout",
-    "All",
 ];
 
 /// The attributes of a queue.
@@ -161,10 +160,11 @@ impl Attributes {
 /// The attributes of these names; all of them when `All` is among the names.
 pub(super) fn choose(shown: Names, wanted: &[String]) -> Result<Names, Fault> {
     let is_known = |name: &&String| READ_ONLY.contains(&name.as_str()) || SETTABLE.contains(&name.as_str());
-    if let Some(name) = wanted.iter().find(|name| !is_known(name)) {
+    let (all, named): (Vec<_>, Vec<_>) = wanted.iter().partition(|name| *name == "All");
+    if let Some(name) = named.into_iter().find(|name| !is_known(name)) {
         return Err(unknown(name));
     }
-    if wanted.iter().any(|name| name == "All") {
+    if !all.is_empty() {
         return Ok(shown);
     }
     Ok(shown.into_iter().filter(|(name, _)| wanted.contains(name)).collect())

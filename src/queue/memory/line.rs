@@ -7,7 +7,8 @@ use tokio::time::Instant;
 /// The receives that wait at a queue.
 ///
 /// The first in line is woken for whatever happens; when it leaves it wakes the next. So each message wakes
-/// one receive, and the receives are served in the order of their coming.
+/// one receive, and the receives are served in the order of their coming. Wakers are called under the lock of
+/// the account, since the runtime's only schedule.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     waiting: BTreeMap<u64, Waker>,

@@ -6,8 +6,8 @@
 //! visibilities, delays, retention and timestamps alike.
 //!
 //! Left out, since no test of a worker needs them: the noisy neighbours of fair queues, the minute after a
-//! queue's deletion in which its name cannot be used again, throttling, and access policies, which are kept and
-//! shown but not enforced.
+//! queue's deletion in which its name cannot be used again, throttling, the delay of a FIFO queue that changes
+//! for messages already in it, and access policies, which are kept and shown but not enforced.
 
 mod account;
 mod as_queue;

@@ -50,6 +50,19 @@ impl Queue {
         Ok(sent)
     }
 
+    /// Checks what a FIFO queue asks of every message of a batch before it takes any.
+    ///
+    /// In a batch a missing group is an invalid value, and one entry fails all (recorded against AWS).
+    pub(super) fn check_batch<'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a OutgoingMessage>,
+    ) -> Result<(), Fault> {
+        let Kind::Fifo(fifo) = self.attributes.kind else { return Ok(()) };
+        let check = |message| check_order(message, fifo);
+        let checked = messages.into_iter().try_for_each(check);
+        checked.map_err(|fault| Fault { code: Code::InvalidParameterValue, ..fault })
+    }
+
     /// Takes a message that broke no rule.
     pub(super) fn put(&mut self, key: Key, content: Arc<Content>, delay: Duration, now: Now) {
         let delayed_until = (!delay.is_zero()).then(|| now.at + delay);
@@ -83,18 +96,24 @@ fn ordered(mut message: OutgoingMessage, fifo: Fifo, key: Key) -> Result<Content
     if let Some(delay) = message.delay.filter(|delay| !delay.is_zero()) {
         return Err(Fault::invalid_parameter("DelaySeconds", delay.as_secs(), NOT_FOR_THIS_TYPE));
     }
-    if message.group_id.is_none() {
-        return Err(Fault::missing_parameter("MessageGroupId"));
-    }
+    check_order(&message, fifo)?;
     if message.deduplication_id.is_none() {
-        if fifo.deduplication == Deduplicate::ById {
-            let words = "The queue should either have ContentBasedDeduplication enabled or \
-                         MessageDeduplicationId provided explicitly";
-            return Err(Fault::new(Code::InvalidParameterValue, words));
-        }
         message.deduplication_id = Some(md5::hexadecimal(&Sha256::digest(message.body.as_bytes())));
     }
     Ok(Content { sequence_number: Some(sequence_number(key)), ..content_of(message) })
+}
+
+/// Whether a message tells its place in the order: a group, and an id unless the queue makes one.
+fn check_order(message: &OutgoingMessage, fifo: Fifo) -> Result<(), Fault> {
+    if message.group_id.is_none() {
+        return Err(Fault::missing_parameter("MessageGroupId"));
+    }
+    if message.deduplication_id.is_none() && fifo.deduplication == Deduplicate::ById {
+        let words = "The queue should either have ContentBasedDeduplication enabled or \
+                     MessageDeduplicationId provided explicitly";
+        return Err(Fault::new(Code::InvalidParameterValue, words));
+    }
+    Ok(())
 }
 
 /// Twenty digits that grow with the key, and begin where AWS's do.

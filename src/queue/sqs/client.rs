@@ -19,6 +19,7 @@ use aws_smithy_http_client::{
 };
 
 use super::{Address, Settings, address::is_local};
+use crate::queue::limits;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -74,7 +75,7 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { pollers: 1, longest_wait: super::super::limits::WAIT }
+        Self { pollers: 1, longest_wait: limits::WAIT }
     }
 }
 

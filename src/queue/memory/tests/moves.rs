@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, time::Duration};
 use tokio::time::{Instant, advance};
 
 use super::harness::{
-    account_with_dead_letters, attribute, bodies, code, create, receive, receive_for, send, wait_apart,
-    waiting,
+    account_with_dead_letters, attribute, bodies, code, create, receive, receive_for, redrive_policy, send,
+    wait_apart, waiting,
 };
 use crate::queue::memory::{Account, Code, MoveStatus, StartMove};
 
@@ -55,6 +55,20 @@ async fn a_rate_spreads_the_moves_and_wakes_those_who_wait_for_them() {
         seconds.push(began.elapsed().as_secs());
     }
     assert_eq!(seconds, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_hears_of_a_move_that_is_still_to_come() {
+    let account = account_with_dead(1).await;
+    create(&account, "other", &[("RedrivePolicy", &redrive_policy(&account, "dead", 1))]);
+    send(&account, "other", "second to move");
+    receive_for(&account, "other", Duration::ZERO).await;
+    assert!(receive(&account, "other").await.is_empty(), "moved to the dead-letter queue");
+    let at_other = wait_apart(&account, "other", waiting()).await;
+    let began = Instant::now();
+    account.start_move(&StartMove { rate: NonZeroU32::new(1), ..from_dead(&account) }).unwrap();
+    assert_eq!(bodies(&at_other.await.unwrap().unwrap()), ["second to move"]);
+    assert_eq!(began.elapsed().as_secs(), 1);
 }
 
 #[tokio::test(start_paused = true)]
