@@ -85,7 +85,7 @@ async fn a_message_that_always_fails_is_in_the_dlq_after_three_receives() {
     let handler = Handler::start(async |_| 500);
     let launch = dev_for(&handler.url())
         .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__INITIAL", "1s")
-        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__JITTER", "none");
+        .variable("LONGSHORE__QUEUES__LONGSHORE_DEV_QUEUE__RETRY__MAX", "1s");
     let dev = Dev::launched(launch).await;
     dev.post("doomed").await;
     until("the message is in the dlq", async || dev.sqs.counts(&dev.dlq).await.visible == 1).await;

@@ -174,7 +174,23 @@ fn unbuildable(error: BuildError) -> QueueError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    async fn open(url: String) -> SqsQueue {
+        let address = Address::Url(url.parse().unwrap());
+        SqsQueue::open(&Settings::default(), &address, Sizes::default()).await.unwrap()
+    }
+
+    /// Whichever of the SDK's time limits is the first to pass.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_never_answered_counts_as_hung() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let queue = open(format!("http://{}/1/orders", silent.local_addr().unwrap())).await;
+        let error = queue.describe().await.unwrap_err();
+        assert!(error.is_hung(), "{error}");
+    }
 
     #[test]
     fn an_entry_without_an_answer_counts_as_failed() {

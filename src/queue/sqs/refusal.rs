@@ -19,12 +19,21 @@ where
     let answered = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
     let failure = match answered {
         Some(code) => QueueError::answered(code, error.message().unwrap_or("no message")),
-        None if matches!(error, SdkError::TimeoutError(_)) => QueueError::hung(causes(&error)),
+        None if is_timeout(&error) => QueueError::hung(causes(&error)),
         None => QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {}", causes(&error))),
     };
     match status {
         Some(429 | 500..) => failure.with_verdict(Verdict::Wait).with_source(error),
         _ => failure.with_source(error),
+    }
+}
+
+/// Whether a time limit ended the call: the attempt's, or the connection's own, which the SDK words differently.
+fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::TimeoutError(_) => true,
+        SdkError::DispatchFailure(failure) => failure.is_timeout(),
+        _ => false,
     }
 }
 
