@@ -1,7 +1,7 @@
 //! An SQS that fails in the middle of the work: it falls silent, or it is gone.
 
 use super::support::{
-    Dev, Handler, Pair, Worker, http,
+    Dev, Gate, Handler, Pair, Signal, Worker, http,
     proxy::{Mood, Proxy},
     until,
 };
@@ -11,6 +11,7 @@ struct Scene {
     dev: Dev,
     pair: Pair,
     proxy: Proxy,
+    gate: Gate,
     handler: Handler,
     worker: Worker,
 }
@@ -21,12 +22,13 @@ impl Scene {
         let pair = dev.sqs.pair("orders", 5).await;
         let proxy = Proxy::before(http::authority(&dev.endpoint)).await;
         let through_proxy = pair.queue.replace(&dev.endpoint, &format!("http://{}", proxy.address));
-        let handler = Handler::willing();
+        let gate = Gate::opened();
+        let handler = gate.handler();
         let worker = Worker::start(&through_proxy, &handler, "receive = { wait = \"1s\" }").await;
         dev.sqs.send(&pair.queue, "before").await;
         handler.has_ended(1).await;
         dev.sqs.becomes_empty(&pair.queue).await;
-        Self { dev, pair, proxy, handler, worker }
+        Self { dev, pair, proxy, gate, handler, worker }
     }
 
     /// The outage is over, and everything is as before.
@@ -52,6 +54,21 @@ async fn a_receive_that_hangs_is_replaced_and_the_work_goes_on() {
     assert!(admin.sample(r#"seconds_since_successful_receive{queue="orders"}"#).await >= 3.0);
     assert!(admin.queue("orders").await["lastError"].is_string());
     scene.goes_on().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever_for_a_silent_queue() {
+    let Scene { dev, pair, proxy, gate, handler, mut worker } = Scene::start().await;
+    gate.close();
+    dev.sqs.send(&pair.queue, "done and not deleted").await;
+    handler.has_started(2).await;
+    proxy.turn(Mood::Silent);
+    gate.open();
+    handler.has_ended(2).await;
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(75), "{}", ended.errors);
+    assert!(ended.errors.contains("come back after their visibility"), "{}", ended.errors);
 }
 
 #[tokio::test]

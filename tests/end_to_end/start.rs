@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use super::support::{Dev, Ended, Launch, worker::section};
+use super::support::{Dev, Ended, Launch, Signal, worker::section};
 
 const LISTEN_FLAGS: [&str; 3] = ["--sqs-listen", "--api-listen", "--admin-listen"];
 
@@ -43,6 +43,17 @@ async fn sqs_that_never_answers_is_69_within_its_time_limit() {
     let ended = run(&queue).run().await;
     assert_ended(&ended, 69, &["queue orders", "hint: check the url"]);
     assert!(ended.after < Duration::from_secs(30), "it took {:?}", ended.after);
+}
+
+#[tokio::test]
+async fn a_stop_while_sqs_does_not_answer_is_obeyed_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut process = run(&format!("http://{}/000000000000/orders", silent.local_addr().unwrap())).start();
+    process.complains("admin server listens").await;
+    process.signal(Signal::Terminate);
+    let ended = process.ended().await;
+    assert_ended(&ended, 0, &[]);
+    assert!(ended.after < Duration::from_secs(5), "it took {:?}", ended.after);
 }
 
 #[tokio::test]

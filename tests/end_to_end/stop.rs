@@ -2,31 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 
-use super::support::{Dev, Handler, Pair, Signal, Sqs, Worker, sqs::Counts};
-
-/// Lets calls go on once it is opened.
-#[derive(Clone, Default)]
-struct Gate(watch::Sender<bool>);
-
-impl Gate {
-    fn open(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// A handler whose calls wait for the gate.
-    fn handler(&self) -> Handler {
-        let gate = self.clone();
-        Handler::start(move |_| {
-            let mut gate = gate.0.subscribe();
-            async move {
-                gate.wait_for(|is_open| *is_open).await.unwrap();
-                200
-            }
-        })
-    }
-}
+use super::support::{Dev, Gate, Handler, Pair, Signal, Sqs, Worker, sqs::Counts, until};
 
 /// A worker with two slots, which runs two messages and holds a third that waits.
 struct Busy {
@@ -42,7 +20,7 @@ impl Busy {
         let dev = Dev::start().await;
         let pair = dev.sqs.pair("orders", 5).await;
         dev.sqs.send_all(&pair.queue, &["a", "b", "c"].map(str::to_owned)).await;
-        let gate = Gate::default();
+        let gate = Gate::closed();
         let handler = gate.handler();
         // A long visibility: what is visible early was given back, and did not run out.
         let settings = "concurrency = 2\nprefetch = 1\nvisibility = \"5m\"";
@@ -60,7 +38,7 @@ impl Busy {
 
     async fn counts_become(&self, counts: Counts) {
         let what = format!("the queue has {counts:?}");
-        super::support::until(&what, async || self.sqs().counts(&self.pair.queue).await == counts).await;
+        until(&what, async || self.sqs().counts(&self.pair.queue).await == counts).await;
     }
 }
 

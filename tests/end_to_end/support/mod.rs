@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod dev;
+pub(crate) mod gate;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod patience;
@@ -14,6 +15,7 @@ pub(crate) mod worker;
 pub(crate) use self::{
     admin::Admin,
     dev::Dev,
+    gate::Gate,
     handler::{Call, Handler},
     patience::{PATIENCE, in_time, until},
     process::{Ended, Launch, Process, Signal},
