@@ -1,9 +1,9 @@
-//! The worker's admin server: where it listens, and what it reports from.
+//! The worker's admin server, from before its queues are open to the very end.
 
 use std::{
     io,
     net::{self, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::json;
@@ -44,22 +44,16 @@ fn adopt(listener: net::TcpListener) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-/// What the admin server reports from.
-pub(super) struct Report {
-    pub(super) metrics: Metrics,
-    pub(super) health: Health,
-}
+/// The engines for the status page, once they are made.
+pub(super) type Shown = Arc<OnceLock<Vec<Pump>>>;
 
-impl Report {
-    pub(super) fn with_pumps(self, pumps: &[Pump], stop: &Stop) -> admin::Report {
-        let Self { metrics, health } = self;
-        let (pumps, stop) = (pumps.to_vec(), stop.clone());
-        let status = move || {
-            let queues: Vec<_> = pumps.iter().map(Pump::status).collect();
-            json!({ "version": env!("CARGO_PKG_VERSION"), "draining": stop.is_draining(), "queues": queues })
-        };
-        admin::Report { health, metrics: Arc::new(move || metrics.text()), status: Arc::new(status) }
-    }
+/// What the admin server reports from.
+pub(super) fn report(metrics: Metrics, health: Health, shown: Shown, stop: Stop) -> admin::Report {
+    let status = move || {
+        let queues: Vec<_> = shown.get().into_iter().flatten().map(Pump::status).collect();
+        json!({ "version": env!("CARGO_PKG_VERSION"), "draining": stop.is_draining(), "queues": queues })
+    };
+    admin::Report { health, metrics: Arc::new(move || metrics.text()), status: Arc::new(status) }
 }
 
 /// The admin server, which answers until the very end.

@@ -10,14 +10,15 @@ use tokio::{net::TcpListener, runtime::Handle};
 
 use super::{
     Consumer, Drained, WorkerError,
-    admin::{Admin, Place, Report},
+    admin::{Admin, Place, Shown, report},
     drain::drain,
     open::{Opened, open},
     runtime::PumpRuntime,
     signals::Signals,
 };
 use crate::{
-    health::Health,
+    admin,
+    health::{Condition, Health},
     pump::{Parts, Pump},
     stop::{self, Stop},
     tasks::{self, Faults, Tasks},
@@ -125,24 +126,33 @@ impl Worker {
             return Err(WorkerError::NoQueue);
         }
         let listener = self.listen().await?;
+        let (tasks, faults) = Tasks::on(runtime.clone());
+        let state = self.health.condition("worker", "the queues are not open yet");
+        let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
+        let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
+        let ended = self.work_within(&frame, faults).await;
+        if let Some(admin) = admin {
+            admin.end().await;
+        }
+        // The frame is dropped last: a worker that is drained is not ready either.
+        ended
+    }
+
+    async fn work_within(self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
+        let Frame { shown, state, stop, tasks, .. } = frame;
         let opened = tokio::select! {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = stop.draining() => return Ok(Drained::All),
         };
-        let (drain_limit, health, report) = (self.drain_limit, self.health.clone(), self.report());
-        let (tasks, faults) = Tasks::on(runtime.clone());
-        let pumps = self.pumps(&opened, &stop, &caller, &runtime);
-        let admin = listener.map(|listener| Admin::start(listener, report.with_pumps(&pumps, &stop), &tasks));
+        let drain_limit = self.drain_limit;
+        let pumps = shown.get_or_init(|| self.pumps(&opened, frame));
         let stages =
-            pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(&tasks, opened.batch)).collect();
-        let fault = stopped(&stop, faults).await;
-        // Held until the admin server is gone: a worker that is drained is not ready either.
-        let _draining = health.condition("worker", "draining");
-        let drained = drain(stages, drain_limit, &stop).await;
+            pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(tasks, opened.batch)).collect();
+        state.ready();
+        let fault = stopped(stop, faults).await;
+        state.unready("draining");
+        let drained = drain(stages, drain_limit, stop).await;
         tracing::info!(?drained, "drained");
-        if let Some(admin) = admin {
-            admin.end().await;
-        }
         fault.map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
@@ -153,7 +163,7 @@ impl Worker {
         Ok(Some(listener))
     }
 
-    fn pumps(self, opened: &[Opened], stop: &Stop, caller: &Handle, runtime: &Handle) -> Vec<Pump> {
+    fn pumps(self, opened: &[Opened], frame: &Frame) -> Vec<Pump> {
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             Pump::new(Parts {
                 queue: opened.queue.clone(),
@@ -162,17 +172,30 @@ impl Worker {
                 metrics: self.metrics.queue(&consumer.name),
                 name: consumer.name,
                 health: self.health.clone(),
-                stop: stop.clone(),
-                caller: caller.clone(),
-                runtime: runtime.clone(),
+                stop: frame.stop.clone(),
+                caller: frame.caller.clone(),
+                runtime: frame.runtime.clone(),
             })
         };
         self.consumers.into_iter().zip(opened).map(pump).collect()
     }
 
-    fn report(&self) -> Report {
-        Report { metrics: self.metrics.clone(), health: self.health.clone() }
+    fn report(&self, frame: &Frame) -> admin::Report {
+        report(self.metrics.clone(), self.health.clone(), frame.shown.clone(), frame.stop.clone())
     }
+}
+
+/// What surrounds the work of a worker from its start to its end.
+struct Frame {
+    shown: Shown,
+    /// What keeps the worker as a whole from being ready.
+    state: Condition,
+    stop: Stop,
+    tasks: Tasks,
+    /// Where handlers run that might block.
+    caller: Handle,
+    /// Where everything else runs.
+    runtime: Handle,
 }
 
 /// Waits for the stop; a task that ended when it should not have asks for it too, and is named.

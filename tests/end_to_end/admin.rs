@@ -71,6 +71,7 @@ async fn a_worker_is_ready_from_its_first_receive_to_its_stop() {
     let mut handler = Handler::start(async |_| std::future::pending().await);
     handler.kill();
     let mut worker = Worker::start(&pair.queue, &handler, "receive = { wait = \"1s\" }").await;
+    worker.admin.queue("orders").await;
     let (status, body) = worker.admin.json("/readyz").await;
     assert_eq!(status, 503);
     assert!(body["unready"]["orders receive"].is_string(), "no receive has succeeded yet: {body}");

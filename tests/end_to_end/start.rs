@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use super::support::{Dev, Ended, Launch, Signal, worker::section};
+use super::support::{Dev, Ended, Launch, Signal, Worker, worker::section};
 
 const LISTEN_FLAGS: [&str; 3] = ["--sqs-listen", "--api-listen", "--admin-listen"];
 
@@ -46,12 +46,16 @@ async fn sqs_that_never_answers_is_69_within_its_time_limit() {
 }
 
 #[tokio::test]
-async fn a_stop_while_sqs_does_not_answer_is_obeyed_at_once() {
+async fn a_worker_that_waits_for_sqs_is_live_and_not_ready_and_stops_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut process = run(&format!("http://{}/000000000000/orders", silent.local_addr().unwrap())).start();
-    process.complains("admin server listens").await;
-    process.signal(Signal::Terminate);
-    let ended = process.ended().await;
+    let queue = format!("http://{}/000000000000/orders", silent.local_addr().unwrap());
+    let mut worker = Worker::launched(run(&queue)).await;
+    assert_eq!(worker.admin.get("/livez").await.0, 200);
+    let (status, body) = worker.admin.json("/readyz").await;
+    assert_eq!((status, &body["unready"]["worker"]), (503, &"the queues are not open yet".into()));
+
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
     assert_ended(&ended, 0, &[]);
     assert!(ended.after < Duration::from_secs(5), "it took {:?}", ended.after);
 }

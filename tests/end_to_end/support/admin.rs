@@ -31,11 +31,17 @@ impl Admin {
         until("the worker is ready", async || self.is_ready().await).await;
     }
 
-    /// What the status page says of a queue.
+    /// What the status page says of a queue, once it is open.
     pub(crate) async fn queue(&self, name: &str) -> Value {
-        let (_, status) = self.json("/status").await;
-        let queues = status["queues"].as_array().unwrap();
-        queues.iter().find(|queue| queue["queue"] == name).unwrap().clone()
+        let mut found = None;
+        until("the queue is open", async || {
+            let (_, status) = self.json("/status").await;
+            let queues = status["queues"].as_array().unwrap();
+            found = queues.iter().find(|queue| queue["queue"] == name).cloned();
+            found.is_some()
+        })
+        .await;
+        found.unwrap_or_default()
     }
 
     /// Every sample of `/metrics`, by its name with its labels as they stand there.
