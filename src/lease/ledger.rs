@@ -71,9 +71,16 @@ enum Stage {
 /// What [`Ledger::hold`] made of a message.
 #[derive(Debug)]
 pub(super) enum Held {
-    Fresh(CancellationToken),
-    Finished(CancellationToken),
+    Fresh(Granted),
+    Finished(Granted),
     Duplicate,
+}
+
+/// A new lease as its holder needs to know it.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) cancellation: CancellationToken,
+    pub(super) deadline: Instant,
 }
 
 /// One lease to extend.
@@ -131,10 +138,11 @@ impl Ledger {
         };
         self.agenda.insert((look_at, id.clone()));
         self.entries.insert(id.clone(), entry);
+        let granted = Granted { cancellation, deadline };
         if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
-            return Held::Finished(cancellation);
+            return Held::Finished(granted);
         }
-        Held::Fresh(cancellation)
+        Held::Fresh(granted)
     }
 
     /// Goes on with the receipt of a newer receive: the older one is stale, and so is an extension under way.
@@ -157,14 +165,21 @@ impl Ledger {
 
     /// What is left of a lease; `None` when it is lost.
     pub(super) fn standing(&self, id: &MessageId, now: Instant) -> Option<Standing> {
-        let entry =
-            self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)?;
-        Some(Standing { deadline: entry.deadline, limit: entry.limit })
+        self.held(id, now).map(|entry| Standing { deadline: entry.deadline, limit: entry.limit })
     }
 
-    /// The newest receipt of a message.
-    pub(super) fn receipt(&self, id: &MessageId) -> Option<Receipt> {
-        self.entries.get(id).map(|entry| entry.receipt.clone())
+    fn held(&self, id: &MessageId, now: Instant) -> Option<&Entry> {
+        self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)
+    }
+
+    /// The newest receipt of a message, unless its lease is lost.
+    pub(super) fn receipt_of_held(&self, id: &MessageId, now: Instant) -> Option<Receipt> {
+        self.held(id, now).map(|entry| entry.receipt.clone())
+    }
+
+    /// Whether a newer receive has replaced this receipt.
+    pub(super) fn has_moved_on(&self, id: &MessageId, receipt: &Receipt) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.receipt != *receipt)
     }
 
     /// Stops the extensions of a lease, so that it can be given back.
@@ -360,7 +375,9 @@ mod tests {
     #[test]
     fn an_extension_granted_after_the_deadline_does_not_count() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
+            panic!("not fresh")
+        };
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         let late = start + VISIBILITY;
         assert!(!ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5));
@@ -371,7 +388,9 @@ mod tests {
     #[test]
     fn a_lease_nobody_extends_is_lost_at_its_deadline() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
+            panic!("not fresh")
+        };
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         ledger.not_extended(&extension, start + VISIBILITY / 2, VISIBILITY);
         assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
@@ -388,7 +407,7 @@ mod tests {
         let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
         assert!(matches!(held, Held::Duplicate));
         assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
-        assert_eq!(ledger.receipt(&id(1)), Some(Receipt::new("second")));
+        assert_eq!(ledger.receipt_of_held(&id(1), again), Some(Receipt::new("second")));
         assert_eq!(ledger.standing(&id(1), again).unwrap().deadline, again + VISIBILITY);
     }
 

@@ -6,9 +6,11 @@ use tokio::time::Instant;
 
 /// How often the rate is measured.
 const WINDOW: Duration = Duration::from_millis(100);
-/// How much of the future an automatic prefetch covers beyond two round trips: long enough that receives fill up,
-/// short enough that no message waits here that another worker could run.
+/// How much of the future an automatic prefetch covers beyond two round trips, up to one batch: enough that receives
+/// fill up, and so short that no message waits here for long that another worker could run.
 const HORIZON: Duration = Duration::from_millis(50);
+/// The messages of a full receive.
+const BATCH: f64 = 10.0;
 /// The most messages an automatic prefetch holds.
 const MOST: usize = 1_000;
 /// The longest that a free slot waits for company before it is asked for.
@@ -57,32 +59,35 @@ impl Flow {
         }
     }
 
-    /// How many messages to hold beyond those running: what will start within two round trips and the horizon.
+    /// How many messages to hold beyond those running: what will start within two round trips, and a batch at the
+    /// most of what will start within the horizon.
     pub(super) fn prefetch(&self) -> usize {
         if self.round_trip.is_zero() {
             return 0;
         }
-        self.flows_in(self.round_trip * 2 + HORIZON).min(MOST)
+        let in_flight = self.rate * self.round_trip.as_secs_f64() * 2.0;
+        let batch = (self.rate * HORIZON.as_secs_f64()).min(BATCH);
+        whole(in_flight + batch).min(MOST)
     }
 
     /// With so few waiting, slots would run dry before the answer to a receive is here.
     pub(super) fn low_water(&self) -> usize {
-        self.flows_in(self.round_trip)
+        whole(self.rate * self.round_trip.as_secs_f64())
     }
 
     /// How long a free slot may wait for company: a tenth of a handler's time.
     pub(super) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.handler_seconds / 10.0).min(LONGEST_PATIENCE)
     }
+}
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a product of two positive numbers, and the cast saturates"
-    )]
-    fn flows_in(&self, time: Duration) -> usize {
-        (self.rate * time.as_secs_f64()).ceil() as usize
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is rounded is positive, and the cast saturates"
+)]
+fn whole(number: f64) -> usize {
+    number.round() as usize
 }
 
 /// Half old, half new.
@@ -106,13 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn the_prefetch_covers_two_round_trips_and_the_horizon() {
-        assert_eq!(flow_of(1_000, Duration::from_millis(25)).prefetch(), 100);
+    fn the_prefetch_covers_two_round_trips_and_a_batch() {
+        assert_eq!(flow_of(1_000, Duration::from_millis(25)).prefetch(), 60);
     }
 
     #[test]
-    fn slow_work_is_hardly_prefetched() {
-        assert_eq!(flow_of(2, Duration::from_millis(20)).prefetch(), 1);
+    fn slow_work_is_not_prefetched() {
+        assert_eq!(flow_of(2, Duration::from_millis(20)).prefetch(), 0);
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl Ended {
 
     /// Whatever the handler says, its word counts only while the message is held.
     fn by_handler(answer: Result<Outcome, Box<dyn Any + Send>>, lease: &Lease) -> Self {
-        if lease.standing().is_none() {
+        if !lease.is_held() {
             return Self::lease_lost();
         }
         match answer {
