@@ -1,6 +1,6 @@
 //! The engine of one queue: receive, hold, run, settle.
 //!
-//! Messages go one way: [`receive`] reserves room and asks, `admit` takes a lease on each message, `slots` lets as
+//! Messages go one way: `receive` reserves room and asks, `admit` takes a lease on each message, `slots` lets as
 //! many run as the concurrency allows, `work` calls the handler, and the outcome goes to [`crate::settle`].
 //! Nothing waits for a batch: a slow message holds its own slot and no other.
 
