@@ -51,6 +51,8 @@ struct Entry {
     /// Extensions that failed in a row.
     failures: u32,
     stage: Stage,
+    /// Its delete was sent: that the message is gone is no loss then.
+    is_deleting: bool,
     /// The entry's place in the agenda.
     look_at: Instant,
     cancellation: CancellationToken,
@@ -126,6 +128,7 @@ impl Ledger {
             visibility,
             failures: 0,
             stage: Stage::Kept,
+            is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
         };
@@ -160,6 +163,13 @@ impl Ledger {
         let entry =
             self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)?;
         Some(Standing { deadline: entry.deadline, limit: entry.limit })
+    }
+
+    /// The newest receipt of a message that is to be deleted now.
+    pub(super) fn begin_delete(&mut self, id: &MessageId) -> Option<Receipt> {
+        let entry = self.entries.get_mut(id)?;
+        entry.is_deleting = true;
+        Some(entry.receipt.clone())
     }
 
     /// The newest receipt of a message.
@@ -221,7 +231,7 @@ impl Ledger {
     /// Marks a lease as lost; false when nobody wanted it any more.
     fn lose(&mut self, id: &MessageId) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
-        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending);
+        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending) && !entry.is_deleting;
         entry.stage = Stage::Lost;
         entry.cancellation.cancel();
         self.agenda.remove(&(entry.look_at, id.clone()));
@@ -377,6 +387,22 @@ mod tests {
         assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
         assert_eq!(ledger.expire(start + VISIBILITY), [id(1)]);
         assert!(cancellation.is_cancelled());
+    }
+
+    #[test]
+    fn tries_of_an_extension_are_counted_until_one_is_granted() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let mut now = start + VISIBILITY / 2;
+        for attempt in 1..=3 {
+            let extension = ledger.take_due(now).remove(0);
+            assert_eq!(extension.attempt, attempt);
+            ledger.not_extended(&extension, now, Duration::from_secs(1));
+            now += Duration::from_secs(1);
+        }
+        let extension = ledger.take_due(now).remove(0);
+        assert!(ledger.extended(&extension, (now, now), 0.5));
+        assert_eq!(ledger.take_due(now + VISIBILITY / 2).remove(0).attempt, 1);
     }
 
     #[test]

@@ -133,9 +133,9 @@ impl Lease {
         self.leases.ledger().freeze(&self.id)
     }
 
-    /// The newest receipt.
+    /// The newest receipt, for a delete that is sent now.
     pub fn receipt_to_delete(&self) -> Option<Receipt> {
-        self.leases.ledger().receipt(&self.id)
+        self.leases.ledger().begin_delete(&self.id)
     }
 
     /// Remembers that the message is done, so that it is not run again should it come back.
