@@ -51,6 +51,8 @@ struct Entry {
     /// Extensions that failed in a row.
     failures: u32,
     stage: Stage,
+    /// Its delete was sent: that the message is gone is no loss then.
+    is_deleting: bool,
     /// The entry's place in the agenda.
     look_at: Instant,
     cancellation: CancellationToken,
@@ -66,6 +68,12 @@ enum Stage {
     Frozen,
     /// Gone; the entry stays until its work has ended, so that the message is not run twice at once.
     Lost,
+}
+
+impl Entry {
+    fn is_held(&self, now: Instant) -> bool {
+        self.stage != Stage::Lost && now < self.deadline
+    }
 }
 
 /// What [`Ledger::hold`] made of a message.
@@ -133,6 +141,7 @@ impl Ledger {
             visibility,
             failures: 0,
             stage: Stage::Kept,
+            is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
         };
@@ -169,12 +178,14 @@ impl Ledger {
     }
 
     fn held(&self, id: &MessageId, now: Instant) -> Option<&Entry> {
-        self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)
+        self.entries.get(id).filter(|entry| entry.is_held(now))
     }
 
-    /// The newest receipt of a message, unless its lease is lost.
-    pub(super) fn receipt_of_held(&self, id: &MessageId, now: Instant) -> Option<Receipt> {
-        self.held(id, now).map(|entry| entry.receipt.clone())
+    /// The newest receipt of a message that is to be deleted now; `None` when its lease is lost.
+    pub(super) fn begin_delete(&mut self, id: &MessageId, now: Instant) -> Option<Receipt> {
+        let entry = self.entries.get_mut(id).filter(|entry| entry.is_held(now))?;
+        entry.is_deleting = true;
+        Some(entry.receipt.clone())
     }
 
     /// Whether a newer receive has replaced this receipt.
@@ -236,7 +247,7 @@ impl Ledger {
     /// Marks a lease as lost; false when nobody wanted it any more.
     fn lose(&mut self, id: &MessageId) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
-        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending);
+        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending) && !entry.is_deleting;
         entry.stage = Stage::Lost;
         entry.cancellation.cancel();
         self.agenda.remove(&(entry.look_at, id.clone()));
@@ -399,6 +410,22 @@ mod tests {
     }
 
     #[test]
+    fn tries_of_an_extension_are_counted_until_one_is_granted() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let mut now = start + VISIBILITY / 2;
+        for attempt in 1..=3 {
+            let extension = ledger.take_due(now).remove(0);
+            assert_eq!(extension.attempt, attempt);
+            ledger.not_extended(&extension, now, Duration::from_secs(1));
+            now += Duration::from_secs(1);
+        }
+        let extension = ledger.take_due(now).remove(0);
+        assert!(ledger.extended(&extension, (now, now), 0.5));
+        assert_eq!(ledger.take_due(now + VISIBILITY / 2).remove(0).attempt, 1);
+    }
+
+    #[test]
     fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
         let (mut ledger, start) = (ledger(), Instant::now());
         hold(&mut ledger, 1, start);
@@ -407,7 +434,7 @@ mod tests {
         let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
         assert!(matches!(held, Held::Duplicate));
         assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
-        assert_eq!(ledger.receipt_of_held(&id(1), again), Some(Receipt::new("second")));
+        assert_eq!(ledger.begin_delete(&id(1), again), Some(Receipt::new("second")));
         assert_eq!(ledger.standing(&id(1), again).unwrap().deadline, again + VISIBILITY);
     }
 

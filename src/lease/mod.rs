@@ -149,9 +149,9 @@ impl Lease {
         self.leases.ledger().freeze(&self.id)
     }
 
-    /// The newest receipt; `None` when the lease is lost.
+    /// The newest receipt, for a delete that is sent now; `None` when the lease is lost.
     pub fn receipt_to_delete(&self) -> Option<Receipt> {
-        self.leases.ledger().receipt_of_held(&self.id, Instant::now())
+        self.leases.ledger().begin_delete(&self.id, Instant::now())
     }
 
     /// Remembers that the message is done, so that it is not run again should it come back.
