@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod admin;
 mod consumer;
 mod drain;
 mod error;

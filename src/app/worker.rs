@@ -1,25 +1,26 @@
 //! The worker: several consumers in one process, from their start to their drained end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{self, SocketAddr},
+    time::Duration,
+};
 
 use futures_util::future::try_join_all;
-use serde_json::json;
 use tokio::{net::TcpListener, runtime::Handle};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Consumer, Drained, WorkerError,
+    admin::{Admin, Place, Report},
     drain::drain,
     open::{Opened, open},
     runtime::PumpRuntime,
     signals::Signals,
 };
 use crate::{
-    admin,
     health::Health,
-    pump::{Parts, Pump, Stages},
+    pump::{Parts, Pump},
     stop::{self, Stop},
-    tasks::{self, End, Faults, Tasks},
+    tasks::{self, Faults, Tasks},
     telemetry::Metrics,
 };
 
@@ -27,7 +28,7 @@ use crate::{
 pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
-    admin: Option<SocketAddr>,
+    admin: Option<Place>,
     metrics: Metrics,
     health: Health,
 }
@@ -67,7 +68,14 @@ impl Worker {
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
     #[must_use]
     pub fn admin(mut self, listen: SocketAddr) -> Self {
-        self.admin = Some(listen);
+        self.admin = Some(Place::At(listen));
+        self
+    }
+
+    /// The same on a socket that listens already, so that the caller knows a port that the system chose.
+    #[must_use]
+    pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
+        self.admin = Some(Place::On(listener));
         self
     }
 
@@ -112,7 +120,7 @@ impl Worker {
         self.work(stop, Handle::current(), Handle::current()).await
     }
 
-    async fn work(self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
+    async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         if self.consumers.is_empty() {
             return Err(WorkerError::NoQueue);
         }
@@ -121,25 +129,28 @@ impl Worker {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = stop.draining() => return Ok(Drained::All),
         };
-        let (drain_limit, report) = (self.drain_limit, self.report());
+        let (drain_limit, health, report) = (self.drain_limit, self.health.clone(), self.report());
         let (tasks, faults) = Tasks::on(runtime.clone());
         let pumps = self.pumps(&opened, &stop, &caller, &runtime);
         let admin = listener.map(|listener| Admin::start(listener, report.with_pumps(&pumps, &stop), &tasks));
         let stages =
             pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(&tasks, opened.batch)).collect();
-        let ended = until_drained(stages, drain_limit, &stop, faults).await;
+        let fault = stopped(&stop, faults).await;
+        // Held until the admin server is gone: a worker that is drained is not ready either.
+        let _draining = health.condition("worker", "draining");
+        let drained = drain(stages, drain_limit, &stop).await;
+        tracing::info!(?drained, "drained");
         if let Some(admin) = admin {
             admin.end().await;
         }
-        ended
+        fault.map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
-    async fn listen(&self) -> Result<Option<TcpListener>, WorkerError> {
-        let Some(address) = self.admin else { return Ok(None) };
-        match TcpListener::bind(address).await {
-            Ok(listener) => Ok(Some(listener)),
-            Err(source) => Err(WorkerError::Admin { address, source }),
-        }
+    async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
+        let Some(place) = self.admin.take() else { return Ok(None) };
+        let listener = place.listen().await?;
+        tracing::info!(address = %listener.local_addr()?, "admin server listens");
+        Ok(Some(listener))
     }
 
     fn pumps(self, opened: &[Opened], stop: &Stop, caller: &Handle, runtime: &Handle) -> Vec<Pump> {
@@ -164,13 +175,8 @@ impl Worker {
     }
 }
 
-/// Waits for the stop, or for a part that ended when it should not have, and drains.
-async fn until_drained(
-    stages: Vec<Stages>,
-    limit: Duration,
-    stop: &Stop,
-    mut faults: Faults,
-) -> Result<Drained, WorkerError> {
+/// Waits for the stop; a task that ended when it should not have asks for it too, and is named.
+async fn stopped(stop: &Stop, mut faults: Faults) -> Option<&'static str> {
     let fault = tokio::select! {
         () = stop.draining() => None,
         fault = faults.recv() => fault,
@@ -179,53 +185,5 @@ async fn until_drained(
         tracing::error!(task, "a task ended that must not, draining");
         stop.drain();
     }
-    let drained = drain(stages, limit, stop).await;
-    tracing::info!(?drained, "drained");
-    match fault {
-        Some(task) => Err(WorkerError::Fault(task.to_owned())),
-        None => Ok(drained),
-    }
-}
-
-/// What the admin server reports from.
-struct Report {
-    metrics: Metrics,
-    health: Health,
-}
-
-impl Report {
-    fn with_pumps(self, pumps: &[Pump], stop: &Stop) -> admin::Report {
-        let Self { metrics, health } = self;
-        let (pumps, stop) = (pumps.to_vec(), stop.clone());
-        let status = move || {
-            let queues: Vec<_> = pumps.iter().map(Pump::status).collect();
-            json!({ "version": env!("CARGO_PKG_VERSION"), "draining": stop.is_draining(), "queues": queues })
-        };
-        admin::Report { health, metrics: Arc::new(move || metrics.text()), status: Arc::new(status) }
-    }
-}
-
-/// The admin server, which answers until the very end.
-struct Admin {
-    end: CancellationToken,
-    served: tokio::task::JoinHandle<()>,
-}
-
-impl Admin {
-    fn start(listener: TcpListener, report: admin::Report, tasks: &Tasks) -> Self {
-        let end = CancellationToken::new();
-        let serving = admin::serve(listener, admin::router(report), end.clone());
-        let served = tasks.spawn("admin", End::Fault, async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "admin server failed");
-            }
-        });
-        Self { end, served }
-    }
-
-    async fn end(self) {
-        self.end.cancel();
-        // Its own failure is logged where it happens.
-        drop(self.served.await);
-    }
+    fault
 }

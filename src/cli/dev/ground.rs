@@ -1,6 +1,10 @@
 //! What `dev` works on: the embedded SQS server, its queues and the front door.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    sync::Arc,
+};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -20,6 +24,8 @@ pub(super) struct Ground {
     pub(super) settings: Settings,
     pub(super) sqs: SocketAddr,
     pub(super) api: SocketAddr,
+    /// Bound with the others, so that its address is known before the worker starts.
+    pub(super) admin: net::TcpListener,
     /// The first queue, which the front door sends to.
     pub(super) pair: QueuePair,
     pub(super) queue: Arc<dyn Queue>,
@@ -36,13 +42,16 @@ impl Ground {
     ) -> Result<Self, Failure> {
         let (sqs_listener, sqs) = listen(sqs, "--sqs-listen").await?;
         let (api_listener, api) = listen(api, "--api-listen").await?;
+        let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
+        settings.admin.listen = admin;
         let (account, stop) = (Account::default(), Stop::new());
         let pairs = settle_in(&mut settings, &account, sqs)?;
         let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
         let server = tasks::detach(sqs_server::serve(sqs_listener, account, stop.clone()));
         let queue = open_queue(sqs, &pair.queue).await?;
         let door = tasks::detach(front_door::serve(api_listener, queue.clone(), stop.clone()));
-        Ok(Self { settings, sqs, api, pair, queue, stop, servers: vec![server, door] })
+        let admin = admin_listener.into_std().map_err(own_fault)?;
+        Ok(Self { settings, sqs, api, admin, pair, queue, stop, servers: vec![server, door] })
     }
 
     /// Opens the DLQ of the first queue.

@@ -23,7 +23,10 @@ use crate::{
 };
 
 /// Sets what the demonstration is about: a visibility far shorter than its longest task, and quick retries.
+///
+/// Whoever interrupts it waits for none of its tasks: they are sleep.
 pub(super) fn prepare(settings: &mut Settings) {
+    settings.drain.limit = Span::secs(0);
     for queue in settings.queues.values_mut() {
         queue.handler = None;
         queue.visibility = Span(demo::VISIBILITY);
@@ -76,7 +79,8 @@ pub(super) async fn demo(ground: &Ground) -> Result<(), Failure> {
 /// The worker of `dev`: every queue with its handler, or with the demo handler.
 fn worker(ground: &Ground, say: impl Fn(&Step) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &ground.settings;
-    let mut worker = app::worker(settings)?;
+    let admin = ground.admin.try_clone().map_err(own_fault)?;
+    let mut worker = app::worker(settings)?.admin_on(admin);
     let say: Arc<dyn Fn(&Step) + Send + Sync> = Arc::new(say);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
         let say = say.clone();

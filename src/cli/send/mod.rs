@@ -19,7 +19,7 @@ use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::OutgoingMessage,
-    queue::{Queue, QueueError, Verdict, limits},
+    queue::{Queue, QueueError, limits},
 };
 
 /// Sends messages: one, or one per line of a file or of standard input
@@ -140,11 +140,12 @@ async fn send_all(
 }
 
 fn broken_off(sent: usize, error: &QueueError) -> Failure {
-    let exit = match error.verdict() {
-        Verdict::Wait => Exit::Unavailable,
-        Verdict::GiveUp | Verdict::LeaseLost => Exit::Internal,
-    };
-    Failure::new(exit, format!("broken off after {sent} messages: {error}"))
+    let message = format!("broken off after {sent} messages: {error}");
+    if error.code().is_some_and(|code| code.contains("Parameter")) {
+        return Failure::new(Exit::Usage, message);
+    }
+    Failure::new(Exit::Unavailable, message)
+        .hint("check the url, the region, the credentials and the network")
 }
 
 #[cfg(test)]
@@ -178,7 +179,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_is_not_there_breaks_the_sending_off() {
         let failure = send_all(&account().queue("nowhere"), batches(vec!["a".to_owned()])).await.unwrap_err();
-        assert_eq!(failure.exit(), Exit::Internal);
+        assert_eq!(failure.exit(), Exit::Unavailable);
         assert!(failure.to_string().starts_with("broken off after 0 messages"), "{failure}");
     }
 

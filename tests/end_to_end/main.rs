@@ -1,0 +1,17 @@
+//! The whole program: real processes over real sockets, on a queue that is served on this machine.
+#![cfg(test)]
+
+mod admin;
+mod deliver;
+mod demo;
+mod down;
+mod examples;
+mod logs;
+mod lost;
+mod outage;
+mod queues;
+mod send;
+mod start;
+mod stop;
+mod strangers;
+mod support;

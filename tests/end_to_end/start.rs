@@ -1,0 +1,72 @@
+//! What keeps `longshore run` and `longshore dev` from starting, and how they say so.
+
+use std::{net::TcpListener, time::Duration};
+
+use super::support::{Dev, Ended, Launch, worker::section};
+
+const LISTEN_FLAGS: [&str; 3] = ["--sqs-listen", "--api-listen", "--admin-listen"];
+
+fn run(queue: &str) -> Launch {
+    let handler = ["--handler", "http://127.0.0.1:9/", "--admin-listen", "127.0.0.1:0"];
+    Launch::of(&["run", "--queue-url", queue]).arguments(&handler)
+}
+
+fn assert_ended(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{}", ended.errors);
+    for words in words {
+        assert!(ended.errors.contains(words), "{words:?} is not in {}", ended.errors);
+    }
+}
+
+#[tokio::test]
+async fn every_mistake_in_the_configuration_is_told_at_once() {
+    let file = section("orders", "no url", "ftp://handler/", "visibility = \"1s\"\nconcurrancy = 3");
+    let ended = Launch::of(&["run", "--drain-limit", "soon"]).file(&file).run().await;
+    let words =
+        ["queues.orders.url", "handler.url", "visibility", "concurrancy", "did you mean concurrency?"];
+    assert_ended(&ended, 64, &words);
+    assert_ended(&ended, 64, &["drain.limit", "from: flag --drain-limit", "longshore.toml, line"]);
+    assert_eq!(ended.output, "");
+}
+
+#[tokio::test]
+async fn sqs_that_refuses_connections_is_69() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = run(&format!("http://{free}/000000000000/orders")).run().await;
+    assert_ended(&ended, 69, &["queue orders", "refused", "hint: check the url"]);
+}
+
+#[tokio::test]
+async fn sqs_that_never_answers_is_69_within_its_time_limit() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let queue = format!("http://{}/000000000000/orders", silent.local_addr().unwrap());
+    let ended = run(&queue).run().await;
+    assert_ended(&ended, 69, &["queue orders", "hint: check the url"]);
+    assert!(ended.after < Duration::from_secs(30), "it took {:?}", ended.after);
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_is_69_and_told_plainly() {
+    let dev = Dev::start().await;
+    let by_url = run(&format!("{}/000000000000/nowhere", dev.endpoint)).run().await;
+    assert_ended(&by_url, 69, &["queue nowhere", "does not exist", "hint: check the url"]);
+    let arguments = ["run", "--queue", "nowhere", "--endpoint-url", &dev.endpoint, "--handler", "http://h/"];
+    let by_name = Launch::of(&arguments).arguments(&["--admin-listen", "127.0.0.1:0"]).run().await;
+    assert_ended(&by_name, 69, &["queue nowhere", "does not exist", "hint:"]);
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_69_and_names_the_flag() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let file = section("orders", "http://127.0.0.1:9/0/orders", "http://127.0.0.1:9/", "");
+    let ended = Launch::of(&["run", "--admin-listen", &taken]).file(&file).run().await;
+    assert_ended(&ended, 69, &[&taken, "in use", "--admin-listen"]);
+    for flag in LISTEN_FLAGS {
+        let mut launch = Launch::of(&["dev", flag, &taken]);
+        for other in LISTEN_FLAGS.into_iter().filter(|other| *other != flag) {
+            launch = launch.arguments(&[other, "127.0.0.1:0"]);
+        }
+        assert_ended(&launch.run().await, 69, &[&taken, "in use", flag]);
+    }
+}

@@ -1,0 +1,72 @@
+//! The admin server of a process, as its users ask it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{http, until};
+
+/// Where a process's admin server is.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin {
+    pub(crate) address: String,
+}
+
+impl Admin {
+    /// Asks for a page; answers its status and text.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        http::get(&self.address, path).await
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> (u16, Value) {
+        let (status, text) = self.get(path).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.get("/readyz").await.0 == 200
+    }
+
+    pub(crate) async fn becomes_ready(&self) {
+        until("the worker is ready", async || self.is_ready().await).await;
+    }
+
+    /// What the status page says of a queue.
+    pub(crate) async fn queue(&self, name: &str) -> Value {
+        let (_, status) = self.json("/status").await;
+        let queues = status["queues"].as_array().unwrap();
+        queues.iter().find(|queue| queue["queue"] == name).unwrap().clone()
+    }
+
+    /// Every sample of `/metrics`, by its name with its labels as they stand there.
+    pub(crate) async fn samples(&self) -> BTreeMap<String, f64> {
+        parse(&self.get("/metrics").await.1)
+    }
+
+    /// One sample without the prefix of its name, such as `messages_running{queue="orders"}`; zero when absent.
+    pub(crate) async fn sample(&self, name: &str) -> f64 {
+        self.samples().await.get(&format!("longshore_{name}")).copied().unwrap_or_default()
+    }
+}
+
+/// Reads Prometheus's text format, and panics at whatever is not of it.
+fn parse(text: &str) -> BTreeMap<String, f64> {
+    let mut samples = BTreeMap::new();
+    let mut typed = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = comment.split_once(' ').unwrap();
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            typed.insert(name.to_owned(), kind.to_owned());
+        } else if !line.starts_with("# HELP ") {
+            let (sample, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
+            let name = sample.split('{').next().unwrap();
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let is_typed = [Some(name), family].into_iter().flatten().any(|name| typed.contains_key(name));
+            assert!(is_typed, "a sample without a type: {line}");
+            let value = value.parse().unwrap_or_else(|_| panic!("not a number: {line}"));
+            assert!(samples.insert(sample.to_owned(), value).is_none(), "twice: {line}");
+        }
+    }
+    samples
+}

@@ -1,0 +1,22 @@
+//! What the tests are made of: processes, a queue, a handler, and the patience to wait for facts.
+
+pub(crate) mod admin;
+pub(crate) mod dev;
+pub(crate) mod handler;
+pub(crate) mod http;
+pub(crate) mod patience;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod python;
+pub(crate) mod sqs;
+pub(crate) mod worker;
+
+pub(crate) use self::{
+    admin::Admin,
+    dev::Dev,
+    handler::{Call, Handler},
+    patience::{PATIENCE, in_time, until},
+    process::{Ended, Launch, Process, Signal},
+    sqs::{Pair, Sqs},
+    worker::Worker,
+};

@@ -1,0 +1,173 @@
+//! A process of the test's own, which ends with it.
+
+use std::{
+    path::Path,
+    process::{Command as PlainCommand, Stdio},
+    time::Duration,
+};
+
+use longshore::tasks;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::in_time;
+
+/// A `longshore` about to start, in an empty directory of its own with an empty environment.
+pub(crate) struct Launch {
+    command: Command,
+    directory: TempDir,
+}
+
+impl Launch {
+    pub(crate) fn of(arguments: &[&str]) -> Self {
+        Self::program(Path::new(env!("CARGO_BIN_EXE_longshore"))).arguments(arguments)
+    }
+
+    /// Another program in the same conditions.
+    pub(crate) fn program(path: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(path);
+        command.env_clear().current_dir(&directory).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Self { command, directory }
+    }
+
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Puts a `longshore.toml` into its directory.
+    pub(crate) fn file(self, text: &str) -> Self {
+        std::fs::write(self.directory.path().join("longshore.toml"), text).unwrap();
+        self
+    }
+
+    pub(crate) fn input(mut self, text: &str) -> Self {
+        let path = self.directory.path().join("input");
+        std::fs::write(&path, text).unwrap();
+        self.command.stdin(std::fs::File::open(path).unwrap());
+        self
+    }
+
+    pub(crate) fn start(mut self) -> Process {
+        let mut child = self.command.spawn().unwrap();
+        let output = Said::by(child.stdout.take().unwrap());
+        let errors = Said::by(child.stderr.take().unwrap());
+        Process { child, output, errors, began: Instant::now(), _directory: self.directory }
+    }
+
+    /// Starts it and waits for its end.
+    pub(crate) async fn run(self) -> Ended {
+        self.start().ended().await
+    }
+}
+
+/// A process that runs; dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    output: Said,
+    errors: Said,
+    began: Instant,
+    _directory: TempDir,
+}
+
+/// What a process is told by a signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signal {
+    Terminate,
+    Interrupt,
+    Kill,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Absent when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+    /// Since its start, or since the last signal.
+    pub(crate) after: Duration,
+}
+
+impl Process {
+    /// The first line of standard output that holds these words, as soon as it is there.
+    pub(crate) async fn says(&self, words: &str) -> String {
+        self.output.line_with(words).await
+    }
+
+    /// The same of standard error.
+    pub(crate) async fn complains(&self, words: &str) -> String {
+        self.errors.line_with(words).await
+    }
+
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        let name = match signal {
+            Signal::Terminate => "TERM",
+            Signal::Interrupt => "INT",
+            Signal::Kill => "KILL",
+        };
+        let id = self.child.id().expect("the process runs").to_string();
+        // The shell's own kill: a signal needs either that or unsafe code.
+        let mut shell = PlainCommand::new("sh");
+        let sent = shell.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id]).status().unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
+        self.began = Instant::now();
+    }
+
+    /// Waits for its end, and for the last of what it says.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let status = in_time("the end of a process", self.child.wait()).await.unwrap();
+        let after = self.began.elapsed();
+        let (output, errors) = (self.output.all().await, self.errors.all().await);
+        Ended { code: status.code(), output, errors, after }
+    }
+}
+
+/// What a process says on one of its streams.
+struct Said {
+    text: watch::Receiver<String>,
+    reading: JoinHandle<()>,
+}
+
+impl Said {
+    fn by(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        let (sender, text) = watch::channel(String::new());
+        let mut lines = BufReader::new(stream).lines();
+        let reading = tasks::detach(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                sender.send_modify(|text| {
+                    text.push_str(&line);
+                    text.push('\n');
+                });
+            }
+        });
+        Self { text, reading }
+    }
+
+    async fn line_with(&self, words: &str) -> String {
+        let mut text = self.text.clone();
+        let found = |text: &str| text.lines().find(|line| line.contains(words)).map(str::to_owned);
+        let said =
+            async { text.wait_for(|text| found(text).is_some()).await.ok().and_then(|text| found(&text)) };
+        let line = in_time(&format!("a line with {words:?}"), said).await;
+        line.unwrap_or_else(|| panic!("the process ended without {words:?}: {}", *self.text.borrow()))
+    }
+
+    async fn all(self) -> String {
+        in_time("the end of what a process says", self.reading).await.unwrap();
+        self.text.borrow().clone()
+    }
+}

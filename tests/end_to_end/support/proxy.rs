@@ -1,0 +1,86 @@
+//! A TCP proxy in front of a server, which can fall silent and can hang up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use longshore::tasks;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// What the proxy does with connections, old and new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Carries everything.
+    Open,
+    /// Takes connections and requests, and gives no answer back.
+    Silent,
+    /// Hangs up.
+    Closed,
+}
+
+/// A proxy in front of one server.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    mood: watch::Sender<Mood>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn before(server: &str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mood = watch::Sender::new(Mood::Open);
+        let (server, moods) = (server.to_owned(), mood.clone());
+        let accepting = tasks::detach(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tasks::detach(carry(client, server.clone(), moods.subscribe()));
+            }
+        });
+        Self { address, mood, accepting }
+    }
+
+    pub(crate) fn turn(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn carry(client: TcpStream, server: String, mut mood: watch::Receiver<Mood>) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let asking = pass(from_client, to_server, None);
+    let answering = pass(from_server, to_client, Some(mood.clone()));
+    // Whoever hangs up ends both directions.
+    tokio::select! {
+        () = asking => {}
+        () = answering => {}
+        _ = mood.wait_for(|mood| *mood == Mood::Closed) => {}
+    }
+}
+
+/// Passes bytes on; with a mood, it swallows them while that is silent.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mood: Option<watch::Receiver<Mood>>) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(length) = from.read(&mut buffer).await else { return };
+        if length == 0 {
+            return;
+        }
+        let is_silent = mood.as_ref().is_some_and(|mood| *mood.borrow() == Mood::Silent);
+        if !is_silent && to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
