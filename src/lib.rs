@@ -22,3 +22,8 @@ pub use self::{
     app::{Consumer, Worker},
     message::Message,
 };
+
+/// The README's examples are compiled with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,8 +23,8 @@ use crate::message::{Message, Wanted};
 /// # Contract
 ///
 /// - The message stays hidden from everyone else for as long as the call runs, hours if need be.
-/// - The future is dropped when the time limit passes, when the lease is lost or when the drain limit ends.
-///   [`Context::cancelled`] tells a moment earlier, for whoever wants to tidy up.
+/// - The future is dropped at the time limit, and a second after the lease is lost or the drain limit is over.
+///   [`Context::cancelled`] fires first, for whoever wants to tidy up, or has spawned what must end too.
 /// - A panic is caught and counts as a retry.
 /// - SQS delivers at least once: the same message may come again even after [`Outcome::Done`], so the work
 ///   should be safe to repeat.

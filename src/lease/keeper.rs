@@ -131,7 +131,8 @@ impl Leases {
                     self.report_lost(&extension.id, &error.to_string());
                 }
             }
-            Err(_) => {
+            Err(error) => {
+                tracing::debug!(queue = &*self.0.queue, message_id = %extension.id, %error, "lease not extended yet");
                 self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
             }
         }

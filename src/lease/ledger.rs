@@ -51,6 +51,8 @@ struct Entry {
     /// Extensions that failed in a row.
     failures: u32,
     stage: Stage,
+    /// Its delete was sent: that the message is gone is no loss then.
+    is_deleting: bool,
     /// The entry's place in the agenda.
     look_at: Instant,
     cancellation: CancellationToken,
@@ -68,12 +70,25 @@ enum Stage {
     Lost,
 }
 
+impl Entry {
+    fn is_held(&self, now: Instant) -> bool {
+        self.stage != Stage::Lost && now < self.deadline
+    }
+}
+
 /// What [`Ledger::hold`] made of a message.
 #[derive(Debug)]
 pub(super) enum Held {
-    Fresh(CancellationToken),
-    Finished(CancellationToken),
+    Fresh(Granted),
+    Finished(Granted),
     Duplicate,
+}
+
+/// A new lease as its holder needs to know it.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) cancellation: CancellationToken,
+    pub(super) deadline: Instant,
 }
 
 /// One lease to extend.
@@ -126,15 +141,17 @@ impl Ledger {
             visibility,
             failures: 0,
             stage: Stage::Kept,
+            is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
         };
         self.agenda.insert((look_at, id.clone()));
         self.entries.insert(id.clone(), entry);
+        let granted = Granted { cancellation, deadline };
         if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
-            return Held::Finished(cancellation);
+            return Held::Finished(granted);
         }
-        Held::Fresh(cancellation)
+        Held::Fresh(granted)
     }
 
     /// Goes on with the receipt of a newer receive: the older one is stale, and so is an extension under way.
@@ -157,14 +174,23 @@ impl Ledger {
 
     /// What is left of a lease; `None` when it is lost.
     pub(super) fn standing(&self, id: &MessageId, now: Instant) -> Option<Standing> {
-        let entry =
-            self.entries.get(id).filter(|entry| entry.stage != Stage::Lost && now < entry.deadline)?;
-        Some(Standing { deadline: entry.deadline, limit: entry.limit })
+        self.held(id, now).map(|entry| Standing { deadline: entry.deadline, limit: entry.limit })
     }
 
-    /// The newest receipt of a message.
-    pub(super) fn receipt(&self, id: &MessageId) -> Option<Receipt> {
-        self.entries.get(id).map(|entry| entry.receipt.clone())
+    fn held(&self, id: &MessageId, now: Instant) -> Option<&Entry> {
+        self.entries.get(id).filter(|entry| entry.is_held(now))
+    }
+
+    /// The newest receipt of a message that is to be deleted now; `None` when its lease is lost.
+    pub(super) fn begin_delete(&mut self, id: &MessageId, now: Instant) -> Option<Receipt> {
+        let entry = self.entries.get_mut(id).filter(|entry| entry.is_held(now))?;
+        entry.is_deleting = true;
+        Some(entry.receipt.clone())
+    }
+
+    /// Whether a newer receive has replaced this receipt.
+    pub(super) fn has_moved_on(&self, id: &MessageId, receipt: &Receipt) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.receipt != *receipt)
     }
 
     /// Stops the extensions of a lease, so that it can be given back.
@@ -221,7 +247,7 @@ impl Ledger {
     /// Marks a lease as lost; false when nobody wanted it any more.
     fn lose(&mut self, id: &MessageId) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
-        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending);
+        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending) && !entry.is_deleting;
         entry.stage = Stage::Lost;
         entry.cancellation.cancel();
         self.agenda.remove(&(entry.look_at, id.clone()));
@@ -360,7 +386,9 @@ mod tests {
     #[test]
     fn an_extension_granted_after_the_deadline_does_not_count() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
+            panic!("not fresh")
+        };
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         let late = start + VISIBILITY;
         assert!(!ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5));
@@ -371,12 +399,30 @@ mod tests {
     #[test]
     fn a_lease_nobody_extends_is_lost_at_its_deadline() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(cancellation) = hold(&mut ledger, 1, start) else { panic!("not fresh") };
+        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
+            panic!("not fresh")
+        };
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         ledger.not_extended(&extension, start + VISIBILITY / 2, VISIBILITY);
         assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
         assert_eq!(ledger.expire(start + VISIBILITY), [id(1)]);
         assert!(cancellation.is_cancelled());
+    }
+
+    #[test]
+    fn tries_of_an_extension_are_counted_until_one_is_granted() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        hold(&mut ledger, 1, start);
+        let mut now = start + VISIBILITY / 2;
+        for attempt in 1..=3 {
+            let extension = ledger.take_due(now).remove(0);
+            assert_eq!(extension.attempt, attempt);
+            ledger.not_extended(&extension, now, Duration::from_secs(1));
+            now += Duration::from_secs(1);
+        }
+        let extension = ledger.take_due(now).remove(0);
+        assert!(ledger.extended(&extension, (now, now), 0.5));
+        assert_eq!(ledger.take_due(now + VISIBILITY / 2).remove(0).attempt, 1);
     }
 
     #[test]
@@ -388,7 +434,7 @@ mod tests {
         let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
         assert!(matches!(held, Held::Duplicate));
         assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
-        assert_eq!(ledger.receipt(&id(1)), Some(Receipt::new("second")));
+        assert_eq!(ledger.begin_delete(&id(1), again), Some(Receipt::new("second")));
         assert_eq!(ledger.standing(&id(1), again).unwrap().deadline, again + VISIBILITY);
     }
 

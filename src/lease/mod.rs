@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::ledger::{Held, Ledger};
+use self::ledger::{Granted, Held, Ledger};
 pub use self::{
     ledger::Terms,
     room::{Place, Reservation, Room},
@@ -56,15 +56,22 @@ impl Leases {
     /// Takes a lease on a message whose receive was sent at `sent` and answered now.
     pub fn hold(&self, message: &Message, place: Place, sent: Instant) -> Holding {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
-        let lease = |cancellation| {
+        let lease = |granted: Granted| {
             self.0.metrics.held.inc();
-            Lease { leases: self.clone(), id: message.id.clone(), cancellation, _place: place }
+            let Granted { cancellation, deadline } = granted;
+            Lease {
+                leases: self.clone(),
+                id: message.id.clone(),
+                cancellation,
+                first_deadline: deadline,
+                _place: place,
+            }
         };
         match held {
-            Held::Fresh(cancellation) => return Holding::Fresh(lease(cancellation)),
-            Held::Finished(cancellation) => {
+            Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
+            Held::Finished(granted) => {
                 self.report_duplicate(&message.id);
-                return Holding::Finished(lease(cancellation));
+                return Holding::Finished(lease(granted));
             }
             Held::Duplicate => self.report_duplicate(&message.id),
         }
@@ -100,6 +107,8 @@ pub struct Lease {
     leases: Leases,
     id: MessageId,
     cancellation: CancellationToken,
+    /// When the lease would have ended had it never been extended.
+    first_deadline: Instant,
     _place: Place,
 }
 
@@ -128,14 +137,21 @@ impl Lease {
         self.leases.ledger().standing(&self.id, Instant::now())
     }
 
+    /// Whether the lease still stands, without a look into the ledger where none is needed.
+    pub fn is_held(&self) -> bool {
+        // A lease is never lost before its first deadline without its handler being told.
+        let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
+        is_young || self.standing().is_some()
+    }
+
     /// The newest receipt, unless an extension under way could undo what is done with it.
     pub fn receipt_to_give_back(&self) -> GiveBack {
         self.leases.ledger().freeze(&self.id)
     }
 
-    /// The newest receipt.
+    /// The newest receipt, for a delete that is sent now; `None` when the lease is lost.
     pub fn receipt_to_delete(&self) -> Option<Receipt> {
-        self.leases.ledger().receipt(&self.id)
+        self.leases.ledger().begin_delete(&self.id, Instant::now())
     }
 
     /// Remembers that the message is done, so that it is not run again should it come back.
@@ -150,7 +166,7 @@ impl Lease {
 
     /// Whether a newer receive has replaced this receipt since.
     pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
-        self.leases.ledger().receipt(&self.id).is_some_and(|newest| newest != *receipt)
+        self.leases.ledger().has_moved_on(&self.id, receipt)
     }
 }
 

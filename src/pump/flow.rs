@@ -6,9 +6,11 @@ use tokio::time::Instant;
 
 /// How often the rate is measured.
 const WINDOW: Duration = Duration::from_millis(100);
-/// How much of the future an automatic prefetch covers beyond two round trips: long enough that receives fill up,
-/// short enough that no message waits here that another worker could run.
+/// How much of the future an automatic prefetch covers beyond two round trips, up to one batch: enough that receives
+/// fill up, and so short that no message waits here for long that another worker could run.
 const HORIZON: Duration = Duration::from_millis(50);
+/// The messages of a full receive.
+const BATCH: f64 = 10.0;
 /// The most messages an automatic prefetch holds.
 const MOST: usize = 1_000;
 /// The longest that a free slot waits for company before it is asked for.
@@ -57,32 +59,45 @@ impl Flow {
         }
     }
 
-    /// How many messages to hold beyond those running: what will start within two round trips and the horizon.
-    pub(super) fn prefetch(&self) -> usize {
+    /// How many messages to hold beyond those running: what will start within two round trips, and a batch at the
+    /// most of what will start within the horizon.
+    pub(super) fn prefetch(&self, now: Instant) -> usize {
         if self.round_trip.is_zero() {
             return 0;
         }
-        self.flows_in(self.round_trip * 2 + HORIZON).min(MOST)
+        let rate = self.rate(now);
+        let in_flight = rate * self.round_trip.as_secs_f64() * 2.0;
+        let batch = (rate * HORIZON.as_secs_f64()).min(BATCH);
+        whole(in_flight + batch).min(MOST)
+    }
+
+    /// Handlers ended a second; while none ends, no more than would have let one end by now.
+    fn rate(&self, now: Instant) -> f64 {
+        let elapsed = now.saturating_duration_since(self.window_start);
+        if elapsed <= WINDOW {
+            return self.rate;
+        }
+        self.rate.min(f64::from(self.ended_in_window + 1) / elapsed.as_secs_f64())
     }
 
     /// With so few waiting, slots would run dry before the answer to a receive is here.
-    pub(super) fn low_water(&self) -> usize {
-        self.flows_in(self.round_trip)
+    pub(super) fn low_water(&self, now: Instant) -> usize {
+        whole(self.rate(now) * self.round_trip.as_secs_f64())
     }
 
     /// How long a free slot may wait for company: a tenth of a handler's time.
     pub(super) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.handler_seconds / 10.0).min(LONGEST_PATIENCE)
     }
+}
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a product of two positive numbers, and the cast saturates"
-    )]
-    fn flows_in(&self, time: Duration) -> usize {
-        (self.rate * time.as_secs_f64()).ceil() as usize
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is rounded is positive, and the cast saturates"
+)]
+fn whole(number: f64) -> usize {
+    number.round() as usize
 }
 
 /// Half old, half new.
@@ -94,7 +109,7 @@ fn average(old: f64, new: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn flow_of(per_second: u32, round_trip: Duration) -> Flow {
+    fn flow_of(per_second: u32, round_trip: Duration) -> (Flow, Instant) {
         let start = Instant::now();
         let mut flow = Flow::new(start);
         let pause = Duration::from_secs(1) / per_second;
@@ -102,21 +117,29 @@ mod tests {
             flow.ended(pause, start + pause * number);
         }
         flow.full_receive(round_trip);
-        flow
+        (flow, start + Duration::from_secs(1))
     }
 
     #[test]
-    fn the_prefetch_covers_two_round_trips_and_the_horizon() {
-        assert_eq!(flow_of(1_000, Duration::from_millis(25)).prefetch(), 100);
+    fn the_prefetch_covers_two_round_trips_and_a_batch() {
+        let (flow, now) = flow_of(1_000, Duration::from_millis(25));
+        assert_eq!(flow.prefetch(now), 60);
     }
 
     #[test]
-    fn slow_work_is_hardly_prefetched() {
-        assert_eq!(flow_of(2, Duration::from_millis(20)).prefetch(), 1);
+    fn slow_work_is_not_prefetched() {
+        let (flow, now) = flow_of(2, Duration::from_millis(20));
+        assert_eq!(flow.prefetch(now), 0);
+    }
+
+    #[test]
+    fn quick_work_that_turns_slow_is_prefetched_no_more() {
+        let (flow, now) = flow_of(1_000, Duration::from_millis(25));
+        assert_eq!(flow.prefetch(now + Duration::from_secs(1)), 0);
     }
 
     #[test]
     fn nothing_is_prefetched_before_a_round_trip_is_known() {
-        assert_eq!(Flow::new(Instant::now()).prefetch(), 0);
+        assert_eq!(Flow::new(Instant::now()).prefetch(Instant::now()), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Whether the queue is polled: paused while the handler is down.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::Pump;
@@ -24,6 +26,9 @@ const PROBES: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
+
+/// How long one probe may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The state of a queue's polling.
 #[derive(Debug)]
@@ -134,7 +139,7 @@ impl Pump {
 
     async fn probe(&self) {
         let was_down = self.0.gate.state() != State::New;
-        match self.0.handler.probe_boxed().await {
+        match self.ask_handler().await {
             Ok(()) => {
                 self.0.gate.open();
                 if was_down {
@@ -147,6 +152,16 @@ impl Pump {
                 }
                 self.handler_is_down(&reason);
             }
+        }
+    }
+
+    /// One probe; one that hangs or panics has found the handler down, too.
+    async fn ask_handler(&self) -> Result<(), String> {
+        let probe = AssertUnwindSafe(async { self.0.handler.probe_boxed().await }).catch_unwind();
+        match tokio::time::timeout(PROBE_LIMIT, probe).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => Err("the probe panicked".to_owned()),
+            Err(_) => Err(format!("the probe did not end within {PROBE_LIMIT:?}")),
         }
     }
 }

@@ -17,7 +17,7 @@ mod work;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 use self::{flow::Flow, gate::Gate, slots::Slots, work::Waiting};
 pub use self::{
@@ -121,7 +121,7 @@ impl Pump {
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
         let pump = Inner {
             slots: Mutex::new(Slots::new(options.concurrency)),
-            flow: Mutex::new(Flow::new(tokio::time::Instant::now())),
+            flow: Mutex::new(Flow::new(Instant::now())),
             idle: Notify::new(),
             last_error: Mutex::new(None),
             name,
@@ -152,7 +152,7 @@ impl Pump {
     /// Fits the room to the prefetch.
     fn resize_room(&self) {
         let prefetch = match self.0.options.prefetch {
-            Prefetch::Auto => self.flow().prefetch(),
+            Prefetch::Auto => self.flow().prefetch(Instant::now()),
             Prefetch::Fixed(messages) => messages,
         };
         let capacity = self.0.options.concurrency + prefetch;

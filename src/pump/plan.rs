@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_made_longer_and_never_shorter() {
+        let (mut plan, now) = (plan(), Instant::now());
+        let (sooner, later) = (now + PATIENCE, now + PATIENCE * 2);
+        for moment in [sooner, later, sooner] {
+            plan.pause_until(moment);
+        }
+        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(later)));
+    }
+
+    #[test]
     fn the_pace_follows_an_answer_that_was_not_full() {
         let (mut plan, now) = (Plan::new(32, 10, PATIENCE), Instant::now());
         plan.answered(10, 3, 16, now);

@@ -112,13 +112,13 @@ impl ReceiveLoop {
     fn sight(&self) -> Sight {
         let room = &self.pump.0.room;
         let waiting = self.pump.slots().waiting();
-        let flow = self.pump.flow();
+        let (flow, now) = (self.pump.flow(), Instant::now());
         Sight {
-            now: Instant::now(),
+            now,
             free: room.free(),
             capacity: room.capacity(),
             under_way: self.polls.len(),
-            is_running_dry: waiting <= flow.low_water(),
+            is_running_dry: waiting <= flow.low_water(now),
             patience: flow.patience(),
         }
     }

@@ -47,8 +47,10 @@ impl Pump {
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
         self.0.metrics.received.inc_by(messages.len() as u64);
         for message in messages {
-            // Without a place the message is left to its visibility: no server sends more than it was asked for.
-            let Some(place) = reservation.take() else { continue };
+            let Some(place) = reservation.take() else {
+                events::ExcessReceived { queue: &self.0.name, id: &message.id }.emit();
+                continue;
+            };
             match self.0.leases.hold(&message, place, sent) {
                 Holding::Fresh(lease) => self.slots().wait(Waiting { message: Arc::new(message), lease }),
                 Holding::Finished(lease) => self.0.settle.delete(lease),
@@ -169,7 +171,7 @@ impl Ended {
 
     /// Whatever the handler says, its word counts only while the message is held.
     fn by_handler(answer: Result<Outcome, Box<dyn Any + Send>>, lease: &Lease) -> Self {
-        if lease.standing().is_none() {
+        if !lease.is_held() {
             return Self::lease_lost();
         }
         match answer {

@@ -1,6 +1,9 @@
 //! The flusher: sends the slips to SQS and reads every entry of every answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{
     sync::Semaphore,
@@ -87,7 +90,7 @@ impl Settle {
     /// Finds the receipt to send a slip with; a slip whose lease is lost goes no further.
     fn address(&self, slip: Slip<Lease>) -> Option<Sent> {
         let found = match slip.verb {
-            Verb::Delete => slip.lease.standing().and_then(|_| slip.lease.receipt_to_delete()),
+            Verb::Delete => slip.lease.receipt_to_delete(),
             Verb::GiveBack(_) => match slip.lease.receipt_to_give_back() {
                 GiveBack::Now(receipt) => Some(receipt),
                 GiveBack::Later => {
@@ -181,7 +184,9 @@ impl Settle {
 
     fn end(&self, slip: Slip<Lease>) {
         drop(slip);
-        self.0.pending.send_modify(|pending| *pending -= 1);
+        if self.0.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.settled.notify_waiters();
+        }
     }
 }
 

@@ -5,14 +5,14 @@ mod settings;
 mod slips;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 pub use self::settings::Settings;
 use self::slips::{Slip, Slips, Verb};
@@ -28,7 +28,9 @@ struct Inner {
     slips: Mutex<Slips<Lease>>,
     due: Notify,
     /// Messages handed over and not settled yet.
-    pending: watch::Sender<usize>,
+    pending: AtomicUsize,
+    /// Fires when nothing is pending any more.
+    settled: Notify,
     metrics: Arc<QueueMetrics>,
 }
 
@@ -46,7 +48,8 @@ impl Settle {
             queue,
             slips,
             due: Notify::new(),
-            pending: watch::Sender::new(0),
+            pending: AtomicUsize::new(0),
+            settled: Notify::new(),
             metrics,
         }))
     }
@@ -66,7 +69,7 @@ impl Settle {
     }
 
     fn push(&self, verb: Verb, lease: Lease) {
-        self.0.pending.send_modify(|pending| *pending += 1);
+        self.0.pending.fetch_add(1, Ordering::AcqRel);
         if self.slips().push(Slip::new(verb, lease, Instant::now())).is_worth_a_look() {
             self.0.due.notify_one();
         }
@@ -81,13 +84,20 @@ impl Settle {
 
     /// How many messages were handed over and are not settled yet.
     pub fn pending(&self) -> usize {
-        *self.0.pending.borrow()
+        self.0.pending.load(Ordering::Acquire)
     }
 
     /// Waits until everything handed over is settled or given up.
     pub async fn flushed(&self) {
-        let mut pending = self.0.pending.subscribe();
-        // An error would mean that the sender is gone, and with it everything pending.
-        let _settled = pending.wait_for(|pending| *pending == 0).await;
+        loop {
+            let settled = self.0.settled.notified();
+            tokio::pin!(settled);
+            // Listens before it looks, so that an end in between is heard.
+            settled.as_mut().enable();
+            if self.pending() == 0 {
+                return;
+            }
+            settled.await;
+        }
     }
 }

@@ -63,6 +63,22 @@ impl DuplicateReceived<'_> {
     }
 }
 
+/// A server answered a receive with more messages than it was asked for; this one is left to its visibility.
+#[derive(Debug)]
+pub struct ExcessReceived<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+}
+
+impl ExcessReceived<'_> {
+    /// Logs the event.
+    pub fn emit(&self) {
+        tracing::warn!(queue = self.queue, message_id = %self.id, "message received that was not asked for, and left alone");
+    }
+}
+
 /// A lease was lost before its message was settled.
 #[derive(Debug)]
 pub struct LeaseLost<'a> {

@@ -273,7 +273,7 @@ def a_purge_drops_the_messages_once_a_minute(world):
     world.send(url)
     world.sqs.purge_queue(QueueUrl=url)
     same("messages", world.receive(url, wait=0), [])
-    refused(lambda: world.sqs.purge_queue(QueueUrl=url), PREFIX + "PurgeQueueInProgress", status=403)
+    refused(lambda: world.sqs.purge_queue(QueueUrl=url), PREFIX + "PurgeQueueInProgress")
 
 
 # Messages
@@ -539,7 +539,7 @@ def a_receipt_of_nobody_is_invalid(world):
         lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle="garbage"),
         lambda: sqs.change_message_visibility(QueueUrl=url, ReceiptHandle="garbage", VisibilityTimeout=1),
     ]:
-        refused(call, "ReceiptHandleIsInvalid", status=404)
+        refused(call, "ReceiptHandleIsInvalid")
 
 
 @fact
@@ -845,7 +845,6 @@ def a_move_from_no_queue_is_not_found(world):
     refused(
         lambda: world.sqs.start_message_move_task(SourceArn=arn),
         "ResourceNotFoundException",
-        status=404,
         says="The resource that you specified for the SourceArn parameter doesn't exist.",
     )
 

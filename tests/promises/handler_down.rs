@@ -140,3 +140,32 @@ async fn a_handler_whose_probe_succeeds_and_whose_calls_fail_is_called_less_and_
     assert!((30..=120).contains(&calls), "{calls} calls in ten minutes");
     worker.drain().await;
 }
+
+/// A handler whose first probes do not answer as they should.
+struct BadProbe {
+    probes: AtomicUsize,
+}
+
+impl Handler for BadProbe {
+    async fn handle(&self, _message: Arc<Message>, _context: Context) -> Outcome {
+        Outcome::Done
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        match self.probes.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("on purpose"),
+            1 => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_panics_or_hangs_has_found_the_handler_down() {
+    let scene = Scene::new();
+    scene.send("1");
+    let worker = scene.start_handler(BadProbe { probes: AtomicUsize::new(0) });
+    sleep(secs(60)).await;
+    assert_eq!(worker.metric("longshore_messages_started_total"), 1);
+    worker.drain().await;
+}

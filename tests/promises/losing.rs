@@ -102,6 +102,20 @@ async fn extensions_that_hang_hide_no_loss_from_any_handler() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_extension_refused_because_of_the_own_delete_is_no_loss() {
+    let scene = Scene::new().visibility(secs(10));
+    scene.queue.always(Action::Delete, Fault::AnswersLate(secs(8)));
+    scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    scene.emptied().await;
+    sleep(secs(60)).await;
+    assert_eq!(scene.queue.calls(Action::ChangeVisibility).len(), 1, "it was sent, and refused");
+    assert_eq!(worker.metric("longshore_leases_lost_total"), 0);
+    assert_eq!(worker.metric("longshore_messages_held"), 0);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
     let scene = Scene::new().room(1, 1).visibility(secs(10));
     scene.send_many(2);

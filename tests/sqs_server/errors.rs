@@ -43,7 +43,7 @@ async fn a_receipt_of_nobody_is_invalid() {
     assert!(deleted.unwrap_err().into_service_error().is_receipt_handle_is_invalid());
     let change = served.client.change_message_visibility().queue_url(&url).receipt_handle("garbage");
     let changed = change.visibility_timeout(1).send().await;
-    assert_eq!(refusal(changed), ("ReceiptHandleIsInvalid".to_owned(), 404));
+    assert_eq!(refusal(changed), ("ReceiptHandleIsInvalid".to_owned(), 400));
 }
 
 #[tokio::test]

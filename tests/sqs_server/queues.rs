@@ -74,7 +74,7 @@ async fn a_purge_drops_the_messages_once_a_minute() {
     served.client.purge_queue().queue_url(&url).send().await.unwrap();
     assert!(served.receive(&url, 0).await.is_empty());
     let again = served.client.purge_queue().queue_url(&url).send().await;
-    assert_eq!(refusal(again), ("AWS.SimpleQueueService.PurgeQueueInProgress".to_owned(), 403));
+    assert_eq!(refusal(again), ("AWS.SimpleQueueService.PurgeQueueInProgress".to_owned(), 400));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use super::asked::Protocol;
 use crate::queue::memory::{Code, Fault};
 
 /// A request that is refused, by the account or before the account is asked; displayed in SQS's words.
@@ -87,19 +88,21 @@ impl Refusal {
         }
     }
 
-    /// The HTTP status.
-    pub(super) const fn status(&self) -> StatusCode {
-        match self {
-            Self::Fault(fault) => status(fault.code),
-            Self::UnknownAction(_) | Self::NoAction | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Address(_) => StatusCode::NOT_FOUND,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+    /// The HTTP status: 400 for whatever the sender did wrong in the JSON protocol, as the API reference says of
+    /// every error, while the query protocol's codes have statuses of their own.
+    pub(super) const fn status(&self, protocol: Protocol) -> StatusCode {
+        match (self, protocol) {
+            (Self::Fault(Fault { code: Code::InternalError, .. }), _) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (Self::Address(_), _) => StatusCode::NOT_FOUND,
+            (Self::Fault(fault), Protocol::Query) => query_status(fault.code),
+            _ => StatusCode::BAD_REQUEST,
         }
     }
 
     /// Whom SQS blames: the sender of everything but its own failures.
     pub(super) fn blame(&self) -> Blame {
-        if self.status().is_server_error() { Blame::Receiver } else { Blame::Sender }
+        if self.status(Protocol::Json).is_server_error() { Blame::Receiver } else { Blame::Sender }
     }
 
     /// The words of the query protocol, which differ in one recorded case.
@@ -120,9 +123,8 @@ const fn namespace(code: Code) -> &'static str {
     }
 }
 
-const fn status(code: Code) -> StatusCode {
+const fn query_status(code: Code) -> StatusCode {
     match code {
-        Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         Code::OverLimit | Code::PurgeQueueInProgress => StatusCode::FORBIDDEN,
         Code::ReceiptHandleIsInvalid | Code::ResourceNotFound => StatusCode::NOT_FOUND,
         _ => StatusCode::BAD_REQUEST,
@@ -178,7 +180,10 @@ mod tests {
             ),
         ] {
             assert_eq!(refusal.json_type(), json_type);
-            assert_eq!((refusal.code(), refusal.status().as_u16()), (code, status), "{json_type}");
+            let in_query = refusal.status(Protocol::Query).as_u16();
+            assert_eq!((refusal.code(), in_query), (code, status), "{json_type}");
+            let in_json = refusal.status(Protocol::Json).as_u16();
+            assert_eq!(in_json, if status == 413 { 413 } else { 400 }, "{json_type}");
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn failure(protocol: Protocol, request_id: &str, refusal: &Refusal) -
         Protocol::Json => json_error(refusal),
         Protocol::Query => xml_error(request_id, refusal),
     };
-    let mut response = response(protocol, request_id, refusal.status(), body);
+    let mut response = response(protocol, request_id, refusal.status(protocol), body);
     if protocol == Protocol::Json {
         let query_error = format!("{};{}", refusal.code(), refusal.blame().name());
         if let Ok(value) = HeaderValue::try_from(query_error) {

@@ -55,7 +55,6 @@ impl Clients {
         let with_limit = |limit: Duration| {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(CONNECT)
-                .read_timeout(limit)
                 .operation_attempt_timeout(limit)
                 .build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
