@@ -53,10 +53,8 @@ impl Clients {
     pub(super) async fn build(settings: &Settings, address: &Address, sizes: Sizes) -> Self {
         let shared = load(settings, address, sizes).await;
         let with_limit = |limit: Duration| {
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(limit)
-                .build();
+            let timeouts =
+                TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(limit).build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
         };
         Self { receive: with_limit(sizes.longest_wait + RECEIVE_MARGIN), call: with_limit(CALL) }
