@@ -36,7 +36,7 @@ rustdoc: ## the library's pages, warnings fatal
 tests: $(VENV)/ready ## all tests and doc tests; by nextest where it is installed
 	@if [ -e $(VENV)/ready ]; then export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; fi; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
-	set -x; cargo $$run --locked --no-fail-fast --lib --bins --tests --examples
+	set -x; cargo $$run --locked --no-fail-fast
 	cargo test --locked --doc
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
