@@ -72,8 +72,9 @@ impl Backoff {
     /// The delay after attempt number `attempt` (the first is 1), with `chance` in 0..1 deciding the jitter.
     pub fn delay(&self, attempt: u32, chance: f64) -> Duration {
         let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        let grown = self.initial.as_secs_f64() * self.factor.max(1.0).powi(power);
-        let capped = grown.min(self.max.as_secs_f64());
+        // Finite, so that no delay at all stays none however often it is multiplied.
+        let growth = self.factor.max(1.0).powi(power).min(f64::MAX);
+        let capped = (self.initial.as_secs_f64() * growth).min(self.max.as_secs_f64());
         let spread = match self.jitter {
             Jitter::Full => capped * chance,
             Jitter::Half => capped * (0.5 + chance / 2.0),

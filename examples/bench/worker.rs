@@ -21,7 +21,7 @@ use longshore::{
     handler::{Context, Handler, Outcome, Placement},
     message::Wanted,
     stop::Stop,
-    telemetry::{Action, CallResult, QueueMetrics},
+    telemetry::{Action, CallResult, Label as _, QueueMetrics},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -64,6 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [_, url, messages, mode, seconds @ ..] = arguments.as_slice() else {
         return Err("usage: bench_worker QUEUE_URL MESSAGES pump|caller|held|idle [SECONDS]".into());
     };
+    // As the binary logs: what it costs to have the spans counts, too.
+    longshore::telemetry::logs::Settings::default().init()?;
     let messages: usize = messages.parse()?;
     let seconds = Duration::from_secs(seconds.first().map_or(Ok(0), |text| text.parse())?);
     match mode.as_str() {
@@ -119,8 +121,8 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
 }
 
 fn calls(metrics: &QueueMetrics) -> u64 {
-    [Action::Receive, Action::Delete, Action::Extend, Action::GiveBack]
-        .into_iter()
-        .map(|action| metrics.calls.of(action).of(CallResult::Ok).get())
-        .sum()
+    let of_action = |action: &Action| -> u64 {
+        CallResult::ALL.iter().map(|result| metrics.calls.of(*action).of(*result).get()).sum()
+    };
+    Action::ALL.iter().map(of_action).sum()
 }

@@ -8,11 +8,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Leases, ledger::Extension};
+use super::{
+    Leases,
+    ledger::{Extended, Extension},
+};
 use crate::{
     backoff::{Backoff, Jitter},
+    health::Pulse,
     message::MessageId,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, Verdict, VisibilityChange},
+    queue::{BatchAnswer, EntryError, Queue, QueueError, Verdict, VisibilityChange, all_entries},
     tasks,
     telemetry::{Action, CallResult, events},
 };
@@ -23,6 +27,8 @@ const CALLS_AT_ONCE: usize = 16;
 const WATCHDOG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 /// The shortest pause between two looks into the ledger, so that leases due together go together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause, for the sign of life.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A failed extension is tried again soon: half the visibility is left for it.
 const RETRY: Backoff = Backoff {
     initial: Duration::from_millis(500),
@@ -33,10 +39,11 @@ const RETRY: Backoff = Backoff {
 
 impl Leases {
     /// Keeps the leases until `stop`; to be stopped only after the last message is settled.
-    pub async fn keep(self, queue: Arc<dyn Queue>, stop: CancellationToken) {
+    pub async fn keep(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         loop {
-            self.look(&queue, &calls).await;
+            pulse.beat();
+            self.look(&queue, &calls);
             tokio::select! {
                 () = tokio::time::sleep_until(self.next_look()) => {}
                 () = stop.cancelled() => return,
@@ -48,20 +55,17 @@ impl Leases {
     fn next_look(&self) -> Instant {
         let now = Instant::now();
         let ledger = self.ledger();
-        let latest = now + ledger.shortest_visibility() / 10;
+        let latest = now + (ledger.shortest_visibility() / 10).min(LONGEST_PAUSE);
         ledger.next_look().unwrap_or(latest).clamp(now + SHORTEST_PAUSE, latest.max(now + SHORTEST_PAUSE))
     }
 
-    async fn look(&self, queue: &Arc<dyn Queue>, calls: &Arc<Semaphore>) {
-        loop {
-            for id in self.expired() {
-                self.report_lost(&id, "its time ran out before an extension was granted");
-            }
-            if self.next_due() > Instant::now() {
-                return;
-            }
-            // Closed never: the semaphore lives as long as this loop.
-            let Ok(permit) = calls.clone().acquire_owned().await else { return };
+    /// Finds what is lost, and sends what is due as long as not too many calls are under way.
+    fn look(&self, queue: &Arc<dyn Queue>, calls: &Arc<Semaphore>) {
+        for id in self.expired() {
+            self.report_lost(&id, "its time ran out before an extension was granted");
+        }
+        while self.next_due() <= Instant::now() {
+            let Ok(permit) = calls.clone().try_acquire_owned() else { return };
             let extensions = self.take_due();
             if extensions.is_empty() {
                 return;
@@ -111,7 +115,8 @@ impl Leases {
     fn note(&self, extensions: &[Extension], answer: BatchAnswer<()>, sent: Instant) {
         match answer {
             Ok(entries) => {
-                for (extension, entry) in extensions.iter().zip(entries) {
+                self.0.ready.ready();
+                for (extension, entry) in extensions.iter().zip(all_entries(entries)) {
                     self.note_entry(extension, entry, sent);
                 }
             }
@@ -122,19 +127,26 @@ impl Leases {
     fn note_entry(&self, extension: &Extension, entry: Result<(), EntryError>, sent: Instant) {
         let now = Instant::now();
         match entry {
-            Ok(()) if self.ledger().extended(extension, (sent, now), fastrand::f64()) => {
-                self.0.metrics.extensions.inc();
-            }
-            Ok(()) => self.report_lost(&extension.id, "its extension was granted too late"),
+            Ok(()) => self.note_extended(extension, (sent, now)),
             Err(error) if error.verdict == Verdict::LeaseLost => {
                 if self.ledger().refused(extension) {
                     self.report_lost(&extension.id, &error.to_string());
                 }
             }
             Err(error) => {
-                tracing::debug!(queue = &*self.0.queue, message_id = %extension.id, %error, "lease not extended yet");
+                let (queue, id) = (&*self.0.queue, &extension.id);
+                events::EntryFailed { queue, id, action: Action::Extend, error: &error }.emit();
                 self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
             }
+        }
+    }
+
+    fn note_extended(&self, extension: &Extension, moments: (Instant, Instant)) {
+        let extended = self.ledger().extended(extension, moments, fastrand::f64());
+        match extended {
+            Extended::InTime => self.0.metrics.extensions.inc(),
+            Extended::TooLate => self.report_lost(&extension.id, "its extension was granted too late"),
+            Extended::InVain => {}
         }
     }
 
@@ -142,6 +154,9 @@ impl Leases {
         let attempt = extensions.iter().map(|extension| extension.attempt).max().unwrap_or(1);
         let retry_in = RETRY.random_delay(attempt);
         events::CallFailed { queue: &self.0.queue, action: Action::Extend, error, attempt, retry_in }.emit();
+        if error.verdict() == Verdict::GiveUp {
+            self.0.ready.unready(format!("sqs refuses to extend leases: {error}"));
+        }
         for extension in extensions {
             self.ledger().not_extended(extension, Instant::now(), retry_in);
         }

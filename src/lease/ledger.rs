@@ -14,9 +14,6 @@ use crate::{
     queue::limits,
 };
 
-/// How long an answer may have been on its way: the visibility of a message that a long poll brought began when
-/// SQS picked it, which is nearer to the answer than to the call.
-const ANSWER_DELAY: Duration = Duration::from_secs(5);
 /// Done messages to remember whose delete was confirmed: they come back only by SQS's own at-least-once slips.
 const CONFIRMED: usize = 1_000;
 /// Done messages to remember whose delete was not confirmed: they will come back.
@@ -40,10 +37,21 @@ pub(super) struct Ledger {
     agenda: BTreeSet<(Instant, MessageId)>,
     confirmed: Finished,
     unconfirmed: Finished,
+    /// How many claims there have been.
+    claims: u64,
+}
+
+/// One lease's name in the ledger: a message that was given back and received again has a new one.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) id: MessageId,
+    number: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// The number of its claim.
+    number: u64,
     receipt: Receipt,
     deadline: Instant,
     limit: Instant,
@@ -87,6 +95,7 @@ pub(super) enum Held {
 /// A new lease as its holder needs to know it.
 #[derive(Debug)]
 pub(super) struct Granted {
+    pub(super) claim: Claim,
     pub(super) cancellation: CancellationToken,
     pub(super) deadline: Instant,
 }
@@ -101,6 +110,17 @@ pub(super) struct Extension {
     pub(super) attempt: u32,
 }
 
+/// What an extension was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extended {
+    /// The lease goes on.
+    InTime,
+    /// The lease had run out before, and is lost.
+    TooLate,
+    /// Nobody needed it any more.
+    InVain,
+}
+
 impl Ledger {
     pub(super) fn new(terms: Terms) -> Self {
         Self {
@@ -109,6 +129,7 @@ impl Ledger {
             agenda: BTreeSet::new(),
             confirmed: Finished::new(CONFIRMED),
             unconfirmed: Finished::new(UNCONFIRMED),
+            claims: 0,
         }
     }
 
@@ -117,6 +138,8 @@ impl Ledger {
     }
 
     /// Enters a message whose receive was sent and answered at these moments; `chance` in 0..1 spreads the extensions.
+    ///
+    /// Its time counts from the sending: SQS hid it at some moment between the two, and nothing tells which.
     pub(super) fn hold(
         &mut self,
         id: &MessageId,
@@ -124,21 +147,38 @@ impl Ledger {
         (sent, answered): (Instant, Instant),
         chance: f64,
     ) -> Held {
-        let visibility = self.terms.visibility;
-        let delay = ANSWER_DELAY.min(visibility / 3);
-        let picked = answered.checked_sub(delay).map_or(sent, |earliest| earliest.max(sent));
-        let deadline = picked + visibility;
-        let look_at = due(picked, visibility, chance).min(deadline);
-        if self.entries.contains_key(id) {
-            self.renew(id, receipt, (look_at, deadline));
-            return Held::Duplicate;
+        let deadline = sent + self.terms.visibility;
+        let look_at = due(answered, deadline.saturating_duration_since(answered), chance);
+        match self.entries.get(id).map(|entry| entry.stage) {
+            // It can only come again because the give-back took effect, even if its answer is still on its way.
+            None | Some(Stage::Frozen) => {}
+            Some(Stage::Kept | Stage::Extending | Stage::Lost) => {
+                self.renew(id, receipt, (look_at, deadline));
+                return Held::Duplicate;
+            }
         }
-        let cancellation = CancellationToken::new();
+        let granted = self.enter(id, receipt, (sent, deadline), look_at);
+        if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
+            return Held::Finished(granted);
+        }
+        Held::Fresh(granted)
+    }
+
+    fn enter(
+        &mut self,
+        id: &MessageId,
+        receipt: &Receipt,
+        (sent, deadline): (Instant, Instant),
+        look_at: Instant,
+    ) -> Granted {
+        self.claims += 1;
+        let (number, cancellation) = (self.claims, CancellationToken::new());
         let entry = Entry {
+            number,
             receipt: receipt.clone(),
             deadline,
-            limit: picked + limits::VISIBILITY,
-            visibility,
+            limit: sent + limits::VISIBILITY,
+            visibility: self.terms.visibility,
             failures: 0,
             stage: Stage::Kept,
             is_deleting: false,
@@ -146,12 +186,11 @@ impl Ledger {
             cancellation: cancellation.clone(),
         };
         self.agenda.insert((look_at, id.clone()));
-        self.entries.insert(id.clone(), entry);
-        let granted = Granted { cancellation, deadline };
-        if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
-            return Held::Finished(granted);
+        if let Some(given_back) = self.entries.insert(id.clone(), entry) {
+            self.agenda.remove(&(given_back.look_at, id.clone()));
+            self.agenda.insert((look_at, id.clone()));
         }
-        Held::Fresh(granted)
+        Granted { claim: Claim { id: id.clone(), number }, cancellation, deadline }
     }
 
     /// Goes on with the receipt of a newer receive: the older one is stale, and so is an extension under way.
@@ -165,37 +204,44 @@ impl Ledger {
         }
     }
 
+    fn entry(&self, claim: &Claim) -> Option<&Entry> {
+        self.entries.get(&claim.id).filter(|entry| entry.number == claim.number)
+    }
+
+    fn entry_mut(&mut self, claim: &Claim) -> Option<&mut Entry> {
+        self.entries.get_mut(&claim.id).filter(|entry| entry.number == claim.number)
+    }
+
     /// Ends a lease.
-    pub(super) fn release(&mut self, id: &MessageId) {
-        if let Some(entry) = self.entries.remove(id) {
-            self.agenda.remove(&(entry.look_at, id.clone()));
+    pub(super) fn release(&mut self, claim: &Claim) {
+        if self.entry(claim).is_some()
+            && let Some(entry) = self.entries.remove(&claim.id)
+        {
+            self.agenda.remove(&(entry.look_at, claim.id.clone()));
         }
     }
 
     /// What is left of a lease; `None` when it is lost.
-    pub(super) fn standing(&self, id: &MessageId, now: Instant) -> Option<Standing> {
-        self.held(id, now).map(|entry| Standing { deadline: entry.deadline, limit: entry.limit })
-    }
-
-    fn held(&self, id: &MessageId, now: Instant) -> Option<&Entry> {
-        self.entries.get(id).filter(|entry| entry.is_held(now))
+    pub(super) fn standing(&self, claim: &Claim, now: Instant) -> Option<Standing> {
+        let entry = self.entry(claim).filter(|entry| entry.is_held(now))?;
+        Some(Standing { deadline: entry.deadline, limit: entry.limit })
     }
 
     /// The newest receipt of a message that is to be deleted now; `None` when its lease is lost.
-    pub(super) fn begin_delete(&mut self, id: &MessageId, now: Instant) -> Option<Receipt> {
-        let entry = self.entries.get_mut(id).filter(|entry| entry.is_held(now))?;
+    pub(super) fn begin_delete(&mut self, claim: &Claim, now: Instant) -> Option<Receipt> {
+        let entry = self.entry_mut(claim).filter(|entry| entry.is_held(now))?;
         entry.is_deleting = true;
         Some(entry.receipt.clone())
     }
 
     /// Whether a newer receive has replaced this receipt.
-    pub(super) fn has_moved_on(&self, id: &MessageId, receipt: &Receipt) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.receipt != *receipt)
+    pub(super) fn has_moved_on(&self, claim: &Claim, receipt: &Receipt) -> bool {
+        self.entry(claim).is_some_and(|entry| entry.receipt != *receipt)
     }
 
     /// Stops the extensions of a lease, so that it can be given back.
-    pub(super) fn freeze(&mut self, id: &MessageId) -> GiveBack {
-        let Some(entry) = self.entries.get_mut(id) else { return GiveBack::Lost };
+    pub(super) fn freeze(&mut self, claim: &Claim) -> GiveBack {
+        let Some(entry) = self.entry_mut(claim) else { return GiveBack::Lost };
         match entry.stage {
             Stage::Lost => GiveBack::Lost,
             Stage::Extending => GiveBack::Later,
@@ -203,7 +249,7 @@ impl Ledger {
                 entry.stage = Stage::Frozen;
                 let deadline = entry.deadline;
                 let receipt = entry.receipt.clone();
-                self.look_at(id, deadline);
+                self.look_at(&claim.id, deadline);
                 GiveBack::Now(receipt)
             }
         }
@@ -248,9 +294,14 @@ impl Ledger {
     fn lose(&mut self, id: &MessageId) -> bool {
         let Some(entry) = self.entries.get_mut(id) else { return false };
         let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending) && !entry.is_deleting;
+        let is_given_back = entry.stage == Stage::Frozen;
         entry.stage = Stage::Lost;
         entry.cancellation.cancel();
         self.agenda.remove(&(entry.look_at, id.clone()));
+        if is_given_back {
+            // Its work has ended, so nothing need keep the message from running again.
+            self.entries.remove(id);
+        }
         was_wanted
     }
 
@@ -281,7 +332,6 @@ impl Ledger {
             return None;
         }
         entry.stage = Stage::Extending;
-        entry.visibility = visibility;
         let attempt = entry.failures + 1;
         self.look_at(&id, deadline);
         Some(Extension { id, receipt, visibility, attempt })
@@ -294,24 +344,25 @@ impl Ledger {
         self.entries.get_mut(&extension.id).filter(is_current)
     }
 
-    /// Notes that an extension sent at `sent` was granted; false when that came too late to count.
+    /// Notes that an extension sent at `sent` was granted.
     pub(super) fn extended(
         &mut self,
         extension: &Extension,
         (sent, now): (Instant, Instant),
         chance: f64,
-    ) -> bool {
-        let Some(entry) = self.extending(extension) else { return true };
+    ) -> Extended {
+        let Some(entry) = self.extending(extension) else { return Extended::InVain };
         // SQS answers 200 for a message whose time ran out, and does nothing: a late answer proves nothing.
         if now >= entry.deadline {
-            return !self.lose(&extension.id);
+            return if self.lose(&extension.id) { Extended::TooLate } else { Extended::InVain };
         }
         entry.stage = Stage::Kept;
         entry.failures = 0;
+        entry.visibility = extension.visibility;
         entry.deadline = sent + extension.visibility;
         let look_at = due(sent, extension.visibility, chance).min(entry.deadline);
         self.look_at(&extension.id, look_at);
-        true
+        Extended::InTime
     }
 
     /// Notes that an extension failed in a way that may pass; it is due again after `pause`.
@@ -363,6 +414,11 @@ mod tests {
         ledger.hold(&id(number), &Receipt::new("first"), (at, at), 0.5)
     }
 
+    fn granted(held: Held) -> Granted {
+        let Held::Fresh(granted) = held else { panic!("not fresh: {held:?}") };
+        granted
+    }
+
     #[test]
     fn a_lease_is_due_at_half_its_visibility() {
         let (mut ledger, start) = (ledger(), Instant::now());
@@ -386,22 +442,18 @@ mod tests {
     #[test]
     fn an_extension_granted_after_the_deadline_does_not_count() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
-            panic!("not fresh")
-        };
+        let Granted { claim, cancellation, .. } = granted(hold(&mut ledger, 1, start));
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         let late = start + VISIBILITY;
-        assert!(!ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5));
+        assert_eq!(ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5), Extended::TooLate);
         assert!(cancellation.is_cancelled());
-        assert_eq!(ledger.standing(&id(1), late), None);
+        assert_eq!(ledger.standing(&claim, late), None);
     }
 
     #[test]
     fn a_lease_nobody_extends_is_lost_at_its_deadline() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        let Held::Fresh(Granted { cancellation, .. }) = hold(&mut ledger, 1, start) else {
-            panic!("not fresh")
-        };
+        let Granted { cancellation, .. } = granted(hold(&mut ledger, 1, start));
         let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
         ledger.not_extended(&extension, start + VISIBILITY / 2, VISIBILITY);
         assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
@@ -421,29 +473,61 @@ mod tests {
             now += Duration::from_secs(1);
         }
         let extension = ledger.take_due(now).remove(0);
-        assert!(ledger.extended(&extension, (now, now), 0.5));
+        assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
         assert_eq!(ledger.take_due(now + VISIBILITY / 2).remove(0).attempt, 1);
     }
 
     #[test]
     fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        hold(&mut ledger, 1, start);
+        let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
         let stale = ledger.take_due(start + VISIBILITY / 2).remove(0);
         let again = start + VISIBILITY / 2;
         let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
         assert!(matches!(held, Held::Duplicate));
         assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
-        assert_eq!(ledger.begin_delete(&id(1), again), Some(Receipt::new("second")));
-        assert_eq!(ledger.standing(&id(1), again).unwrap().deadline, again + VISIBILITY);
+        assert_eq!(ledger.begin_delete(&claim, again), Some(Receipt::new("second")));
+        assert_eq!(ledger.standing(&claim, again).unwrap().deadline, again + VISIBILITY);
+    }
+
+    #[test]
+    fn a_message_received_again_while_it_is_given_back_is_fresh() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        let before = granted(hold(&mut ledger, 1, start));
+        ledger.freeze(&before.claim);
+        let after = granted(ledger.hold(&id(1), &Receipt::new("second"), (start, start), 0.5));
+        assert_eq!(ledger.freeze(&before.claim), GiveBack::Lost, "the older claim has no say any more");
+        ledger.release(&before.claim);
+        assert!(ledger.standing(&after.claim, start).is_some());
+        assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
+    }
+
+    #[test]
+    fn a_lease_counts_from_the_sending_of_its_receive() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        let answered = start + Duration::from_secs(20);
+        let Granted { claim, .. } =
+            granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
+        assert_eq!(ledger.standing(&claim, answered).unwrap().deadline, start + VISIBILITY);
+        assert!(ledger.take_due(answered).is_empty(), "quick work needs no extension");
+        assert_eq!(ledger.take_due(answered + Duration::from_secs(5)).len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_visibility_brings_no_lease() {
+        let (mut ledger, start) = (ledger(), Instant::now());
+        let answered = start + VISIBILITY;
+        let Granted { claim, .. } =
+            granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
+        assert_eq!(ledger.standing(&claim, answered), None);
     }
 
     #[test]
     fn a_done_message_that_comes_back_is_finished() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        hold(&mut ledger, 1, start);
+        let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
         ledger.remember_done(&id(1));
-        ledger.release(&id(1));
+        ledger.release(&claim);
         assert!(matches!(hold(&mut ledger, 1, start), Held::Finished(_)));
     }
 
@@ -457,7 +541,7 @@ mod tests {
             .map(|_| {
                 now = ledger.next_look().unwrap();
                 let extension = ledger.take_due(now).remove(0);
-                assert!(ledger.extended(&extension, (now, now), 0.5));
+                assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
                 extension.visibility.as_secs()
             })
             .collect();
@@ -475,7 +559,7 @@ mod tests {
             }
             for extension in ledger.take_due(now) {
                 end = now + extension.visibility;
-                assert!(ledger.extended(&extension, (now, now), 0.5));
+                assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
             }
         }
         assert!(end <= start + limits::VISIBILITY);
@@ -488,12 +572,12 @@ mod tests {
     #[test]
     fn a_lease_being_extended_is_given_back_after_the_answer() {
         let (mut ledger, start) = (ledger(), Instant::now());
-        hold(&mut ledger, 1, start);
+        let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
         let now = start + VISIBILITY / 2;
         let extension = ledger.take_due(now).remove(0);
-        assert_eq!(ledger.freeze(&id(1)), GiveBack::Later);
+        assert_eq!(ledger.freeze(&claim), GiveBack::Later);
         ledger.extended(&extension, (now, now), 0.5);
-        assert_eq!(ledger.freeze(&id(1)), GiveBack::Now(Receipt::new("first")));
+        assert_eq!(ledger.freeze(&claim), GiveBack::Now(Receipt::new("first")));
         assert!(ledger.take_due(now + VISIBILITY).is_empty(), "a frozen lease is not extended");
     }
 

@@ -8,17 +8,21 @@ mod keeper;
 mod ledger;
 mod room;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::ledger::{Granted, Held, Ledger};
+use self::ledger::{Claim, Granted, Held, Ledger};
 pub use self::{
     ledger::Terms,
     room::{Place, Reservation, Room},
 };
 use crate::{
+    health::Condition,
     message::{Message, MessageId, Receipt},
     telemetry::{QueueMetrics, events},
 };
@@ -30,7 +34,10 @@ pub struct Leases(Arc<Inner>);
 struct Inner {
     queue: Arc<str>,
     ledger: Mutex<Ledger>,
+    /// Leases lost so far.
+    losses: AtomicU64,
     metrics: Arc<QueueMetrics>,
+    ready: Condition,
 }
 
 /// What became of a received message.
@@ -44,9 +51,11 @@ pub enum Holding {
 }
 
 impl Leases {
-    /// No leases yet, on these terms.
-    pub fn new(queue: Arc<str>, terms: Terms, metrics: Arc<QueueMetrics>) -> Self {
-        Self(Arc::new(Inner { queue, ledger: Mutex::new(Ledger::new(terms)), metrics }))
+    /// No leases yet, on these terms; `ready` ceases to hold while SQS refuses to extend them.
+    pub fn new(queue: Arc<str>, terms: Terms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
+        ready.ready();
+        let ledger = Mutex::new(Ledger::new(terms));
+        Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, ready }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -58,14 +67,8 @@ impl Leases {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
         let lease = |granted: Granted| {
             self.0.metrics.held.inc();
-            let Granted { cancellation, deadline } = granted;
-            Lease {
-                leases: self.clone(),
-                id: message.id.clone(),
-                cancellation,
-                first_deadline: deadline,
-                _place: place,
-            }
+            let Granted { claim, cancellation, deadline } = granted;
+            Lease { leases: self.clone(), claim, cancellation, first_deadline: deadline, _place: place }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
@@ -97,7 +100,13 @@ impl Leases {
         self.len() == 0
     }
 
+    /// How many leases were lost so far.
+    pub fn losses(&self) -> u64 {
+        self.0.losses.load(Ordering::Relaxed)
+    }
+
     fn report_lost(&self, id: &MessageId, reason: &str) {
+        self.0.losses.fetch_add(1, Ordering::Relaxed);
         events::LeaseLost { queue: &self.0.queue, id, reason }.emit(&self.0.metrics);
     }
 }
@@ -105,7 +114,7 @@ impl Leases {
 /// The claim on one message; dropping it ends the claim and frees the room.
 pub struct Lease {
     leases: Leases,
-    id: MessageId,
+    claim: Claim,
     cancellation: CancellationToken,
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
@@ -124,7 +133,7 @@ pub struct Standing {
 impl Lease {
     /// Which message.
     pub fn id(&self) -> &MessageId {
-        &self.id
+        &self.claim.id
     }
 
     /// Fires when the lease is lost, or when the drain limit is over.
@@ -134,7 +143,7 @@ impl Lease {
 
     /// What is left of the lease; `None` when it is lost.
     pub fn standing(&self) -> Option<Standing> {
-        self.leases.ledger().standing(&self.id, Instant::now())
+        self.leases.ledger().standing(&self.claim, Instant::now())
     }
 
     /// Whether the lease still stands, without a look into the ledger where none is needed.
@@ -146,27 +155,27 @@ impl Lease {
 
     /// The newest receipt, unless an extension under way could undo what is done with it.
     pub fn receipt_to_give_back(&self) -> GiveBack {
-        self.leases.ledger().freeze(&self.id)
+        self.leases.ledger().freeze(&self.claim)
     }
 
     /// The newest receipt, for a delete that is sent now; `None` when the lease is lost.
     pub fn receipt_to_delete(&self) -> Option<Receipt> {
-        self.leases.ledger().begin_delete(&self.id, Instant::now())
+        self.leases.ledger().begin_delete(&self.claim, Instant::now())
     }
 
     /// Remembers that the message is done, so that it is not run again should it come back.
     pub fn remember_done(&self) {
-        self.leases.ledger().remember_done(&self.id);
+        self.leases.ledger().remember_done(&self.claim.id);
     }
 
     /// Remembers that the message is done and was deleted.
     pub fn remember_deleted(&self) {
-        self.leases.ledger().remember_deleted(&self.id);
+        self.leases.ledger().remember_deleted(&self.claim.id);
     }
 
     /// Whether a newer receive has replaced this receipt since.
     pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
-        self.leases.ledger().has_moved_on(&self.id, receipt)
+        self.leases.ledger().has_moved_on(&self.claim, receipt)
     }
 }
 
@@ -183,7 +192,7 @@ pub enum GiveBack {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.leases.ledger().release(&self.id);
+        self.leases.ledger().release(&self.claim);
         self.leases.0.metrics.held.dec();
     }
 }

@@ -27,6 +27,14 @@ const PROBES: Backoff = Backoff {
     jitter: Jitter::Half,
 };
 
+/// When messages that waited for a handler that is down are visible again: not at once, or this worker's own
+/// receives under way could bring them back in vain.
+pub(super) const DOWN_DELAY: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
 /// How long one probe may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -119,7 +127,7 @@ impl Pump {
         if self.0.gate.pause(reason) {
             events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics);
         }
-        self.give_back_waiting();
+        self.give_back_waiting(DOWN_DELAY.random_delay(1));
     }
 
     /// Probes the handler before the first receive and for as long as it is down.

@@ -30,7 +30,7 @@ use crate::{
     health::Health,
     lease::{Leases, Room, Terms},
     queue::Queue,
-    settle::Settle,
+    settle::{self, Settle},
     stop::Stop,
     telemetry::QueueMetrics,
 };
@@ -114,10 +114,17 @@ impl Pump {
     pub fn new(parts: Parts) -> Self {
         let Parts { name, queue, handler, options, metrics, health, stop, caller, runtime } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
-        let leases = Leases::new(name.clone(), terms, metrics.clone());
-        let settle = Settle::new(name.clone(), queue.clone(), options.settle, metrics.clone());
+        let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
+        let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
+        let settle = Settle::new(settle::Parts {
+            name: name.clone(),
+            queue: queue.clone(),
+            settings: options.settle,
+            metrics: metrics.clone(),
+            ready: condition("settle", "not started"),
+        });
         let room = Room::new(options.concurrency + options.prefetch.initial());
-        let gate = Gate::new(health.condition(format!("{name} handler"), "the handler was not probed yet"));
+        let gate = Gate::new(condition("handler", "the handler was not probed yet"));
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
         let pump = Inner {
             slots: Mutex::new(Slots::new(options.concurrency)),

@@ -26,6 +26,14 @@ pub struct Options {
     pub settle: settle::Settings,
 }
 
+impl Options {
+    /// How long a receive waits: two thirds of the visibility at the most, because a lease counts from the sending of
+    /// its receive, and a third of it should be left when a message comes at the very end of the wait.
+    pub(super) fn wait(&self) -> Duration {
+        self.receive.wait.0.min(Duration::from_secs(self.visibility.as_secs() * 2 / 3))
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         let visibility = Duration::from_secs(30);

@@ -57,6 +57,9 @@ impl Plan {
         if let Some(resume_at) = self.resume_at.filter(|moment| *moment > sight.now) {
             return Step::Wait(Some(resume_at));
         }
+        if sight.free == 0 {
+            self.partly_free_since = None;
+        }
         if sight.under_way >= self.pollers || sight.free == 0 {
             return Step::Wait(None);
         }

@@ -12,6 +12,7 @@ use super::{
     Pump,
     gate::Changes,
     plan::{Plan, Sight, Step},
+    work::Waiting,
 };
 use crate::{
     backoff::{Backoff, Jitter},
@@ -58,6 +59,8 @@ pub(super) struct ReceiveLoop {
     polls: Polls,
     failures: u32,
     failed_at: Option<Instant>,
+    /// Leases lost at the last look.
+    losses: u64,
     pulse: Pulse,
     ready: Condition,
 }
@@ -69,7 +72,7 @@ impl ReceiveLoop {
         let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
         let plan = Plan::new(receive.pollers, batch, receive.pace.0);
         let (gate, polls) = (pump.0.gate.changes(), Polls::new());
-        Self { pump, gate, plan, polls, failures: 0, failed_at: None, pulse, ready }
+        Self { pump, gate, plan, polls, failures: 0, failed_at: None, losses: 0, pulse, ready }
     }
 
     /// Receives until the stop.
@@ -96,6 +99,7 @@ impl ReceiveLoop {
             return latest;
         }
         self.pump.resize_room();
+        self.forget_lost();
         loop {
             match self.plan.step(self.sight()) {
                 Step::Wait(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
@@ -106,6 +110,16 @@ impl ReceiveLoop {
                     self.pump.0.metrics.pollers.inc();
                 }
             }
+        }
+    }
+
+    /// Frees the room of messages whose lease was lost while they waited: they come back as new ones.
+    fn forget_lost(&mut self) {
+        let losses = self.pump.0.leases.losses();
+        if losses != self.losses {
+            self.losses = losses;
+            let lost = self.pump.slots().take_waiting_if(Waiting::is_lost);
+            drop(lost);
         }
     }
 
@@ -158,18 +172,12 @@ impl ReceiveLoop {
         }
         self.failed_at = Some(Instant::now());
         let (queue, action) = (&*self.pump.0.name, Action::Receive);
+        let attempt = self.failures;
         let retry_in = match error.verdict() {
-            Verdict::GiveUp => {
-                let retry_in = REFUSALS.random_delay(self.failures);
-                events::CallRefused { queue, action, error, retry_in }.emit();
-                retry_in
-            }
-            Verdict::Wait | Verdict::LeaseLost => {
-                let retry_in = Backoff::CALLS.random_delay(self.failures);
-                events::CallFailed { queue, action, error, attempt: self.failures, retry_in }.emit();
-                retry_in
-            }
+            Verdict::GiveUp => REFUSALS.random_delay(attempt),
+            Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
         };
+        events::CallFailed { queue, action, error, attempt, retry_in }.emit();
         if error.verdict() == Verdict::GiveUp || self.failures >= FAILURES_TO_UNREADY {
             self.ready.unready(error.to_string());
         }
@@ -194,7 +202,7 @@ impl Pump {
     async fn poll(self, reservation: Reservation) -> Answer {
         let (sent, asked) = (Instant::now(), reservation.places());
         let options = &self.0.options;
-        let wait = options.receive.wait.0;
+        let wait = options.wait();
         let request = ReceiveRequest {
             max: asked,
             wait,

@@ -11,7 +11,7 @@ use crate::duration::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReceiveSettings {
-    /// How long a receive waits for a message: `20s` is the cheapest, three requests a minute when idle.
+    /// How long a receive waits for a message: `20s` is the cheapest, three requests a minute when idle. Cut to two thirds of the visibility.
     pub wait: Span,
     /// The pause after a receive that came back with fewer messages than asked for; fewer requests for that much latency.
     pub pace: Span,

@@ -53,6 +53,13 @@ impl<T> Slots<T> {
         std::mem::take(&mut self.waiting).into()
     }
 
+    /// Takes what waits and is so.
+    pub(super) fn take_waiting_if(&mut self, is_so: impl Fn(&T) -> bool) -> Vec<T> {
+        let (taken, left) = self.take_waiting().into_iter().partition(is_so);
+        self.waiting = VecDeque::from_iter::<Vec<T>>(left);
+        taken
+    }
+
     /// Starts nothing any more.
     pub(super) fn close(&mut self) {
         self.closed = true;

@@ -1,10 +1,15 @@
 //! Starting an engine, and the steps by which it stops.
 
+use std::time::Duration;
+
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pump, receive::ReceiveLoop};
 use crate::tasks::{End, Tasks};
+
+/// How long the keeper and the flusher may make no progress: both look up every 10 s.
+const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 
 /// A started engine's lasting tasks, each stopped in its turn.
 pub struct Stages {
@@ -21,9 +26,11 @@ impl Pump {
         let ready =
             self.0.health.condition(format!("{} receive", self.0.name), "no receive has succeeded yet");
         let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
-        let keep = self.0.leases.clone().keep(self.0.queue.clone(), keeper.clone());
+        let pulse = |what: &str| self.0.health.pulse(format!("{} {what}", self.0.name), LONGEST_SILENCE);
+        let keep = self.0.leases.clone().keep(self.0.queue.clone(), pulse("keeper"), keeper.clone());
         tasks.spawn("keeper", End::Fault, keep);
-        tasks.spawn("settle", End::Fault, self.0.settle.clone().run(settle.clone()));
+        let run = self.0.settle.clone().run(pulse("settle"), settle.clone());
+        tasks.spawn("settle", End::Fault, run);
         // It ends by the stop alone, and may do so before whoever listens for faults hears of that stop.
         let receive = tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), batch, ready).run());
         Stages {
@@ -53,7 +60,7 @@ impl Stages {
     /// Gives back every message that waits for a slot, and starts none any more.
     pub fn give_back_waiting(&self) {
         self.pump.slots().close();
-        self.pump.give_back_waiting();
+        self.pump.give_back_waiting(Duration::ZERO);
     }
 
     /// Waits until no handler runs.
@@ -76,7 +83,6 @@ impl Stages {
 
     /// Waits until every outcome is told to SQS or given up.
     pub async fn flushed(&self) {
-        self.pump.0.settle.rush();
         self.pump.0.settle.flushed().await;
     }
 

@@ -6,10 +6,10 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::Pump;
+use super::{Pump, gate::DOWN_DELAY};
 use crate::{
     handler::{Context, Outcome, Placement},
-    lease::{Holding, Lease, Reservation},
+    lease::{Holding, Lease, Reservation, Standing},
     message::Message,
     tasks,
     telemetry::{Ending, events},
@@ -22,6 +22,13 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Waiting {
     message: Arc<Message>,
     lease: Lease,
+}
+
+impl Waiting {
+    /// Whether its lease was lost while it waited.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.lease.is_held()
+    }
 }
 
 /// How a call ended, with the handler's words.
@@ -58,7 +65,8 @@ impl Pump {
             }
         }
         if self.0.stop.is_draining() || !self.0.gate.is_open() {
-            self.give_back_waiting();
+            let delay = if self.0.stop.is_draining() { Duration::ZERO } else { DOWN_DELAY.random_delay(1) };
+            self.give_back_waiting(delay);
         }
         self.start_waiting();
     }
@@ -66,8 +74,11 @@ impl Pump {
     /// Starts as many waiting messages as there are free slots.
     fn start_waiting(&self) {
         let starting = self.slots().start();
-        for waiting in starting {
-            let work = self.clone().work(waiting);
+        // Every slot has its guard before the first future is handed over, which might never be polled.
+        let starting: Vec<_> =
+            starting.into_iter().map(|waiting| (Slot { pump: self.clone() }, waiting)).collect();
+        for (slot, waiting) in starting {
+            let work = slot.work(waiting);
             match self.0.handler.placement() {
                 Placement::Caller => tasks::detach_on(&self.0.caller, work),
                 Placement::Pump => tasks::detach_on(&self.0.runtime, work),
@@ -75,28 +86,17 @@ impl Pump {
         }
     }
 
-    /// Gives back everything that waits, visible at once.
-    pub(super) fn give_back_waiting(&self) {
+    /// Gives back everything that waits, visible again after `delay`.
+    pub(super) fn give_back_waiting(&self, delay: Duration) {
         let waiting = self.slots().take_waiting();
         if waiting.is_empty() {
             return;
         }
         self.0.metrics.given_back.inc_by(waiting.len() as u64);
         for Waiting { lease, .. } in waiting {
-            self.0.settle.give_back(lease, Duration::ZERO);
+            self.0.settle.give_back(lease, delay);
         }
         self.0.settle.rush();
-    }
-
-    async fn work(self, Waiting { message, lease }: Waiting) {
-        let slot = Slot { pump: self };
-        let pump = &slot.pump;
-        let began = Instant::now();
-        pump.note_start(&message);
-        let span = tracing::info_span!("process", queue = &*pump.0.name, message_id = %message.id);
-        let ended = pump.call(&message, &lease).instrument(span).await;
-        pump.note_end(&message, &ended, began.elapsed());
-        pump.settle(lease, ended.next, message.receive_count);
     }
 
     fn note_start(&self, message: &Message) {
@@ -111,15 +111,19 @@ impl Pump {
     fn note_end(&self, message: &Message, ended: &Ended, took: Duration) {
         self.0.metrics.running.dec();
         self.flow().ended(took, Instant::now());
+        self.report_end(message, ended, took);
+        if ended.ending == Ending::Down {
+            self.handler_is_down(&ended.reason);
+        } else {
+            self.0.gate.handler_answered();
+        }
+    }
+
+    fn report_end(&self, message: &Message, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
         let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
-        if *ending == Ending::Down {
-            self.handler_is_down(reason);
-        } else {
-            self.0.gate.handler_answered();
-        }
     }
 
     fn settle(&self, lease: Lease, next: Next, receive_count: u32) {
@@ -132,11 +136,10 @@ impl Pump {
     }
 
     /// Calls the handler, and ends the call when its time is over or its lease is.
-    async fn call(&self, message: &Arc<Message>, lease: &Lease) -> Ended {
-        let Some(standing) = lease.standing() else { return Ended::lease_lost() };
+    async fn call(&self, message: &Arc<Message>, lease: &Lease, lease_deadline: Instant) -> Ended {
         let limit = self.0.options.timeout;
-        let context = Context::new(self.0.name.clone(), standing.deadline, lease.cancellation().clone())
-            .with_deadline(limit.map(|limit| Instant::now() + limit));
+        let context = Context::new(self.0.name.clone(), lease_deadline, lease.cancellation().clone())
+            .with_deadline(limit.and_then(|limit| Instant::now().checked_add(limit)));
         let handler = &self.0.handler;
         let call = async { handler.handle_boxed(message.clone(), context).await };
         let call = AssertUnwindSafe(call).catch_unwind();
@@ -190,6 +193,17 @@ impl Ended {
         }
     }
 
+    /// A handler that stops because it was told to is not to blame: its message is visible at once.
+    fn at_drain(self, lease: &Lease) -> Self {
+        let was_told = lease.cancellation().is_cancelled() && lease.is_held();
+        match self.ending {
+            Ending::Retry | Ending::Down if was_told => {
+                Self { ending: Ending::Drained, next: Next::GiveBack(Duration::ZERO), ..self }
+            }
+            _ => self,
+        }
+    }
+
     fn timed_out(limit: Option<Duration>) -> Self {
         let limit = limit.unwrap_or_default();
         Self::new(Ending::TimedOut, format!("the time limit of {limit:?} passed"), Next::Retry)
@@ -217,6 +231,23 @@ fn panic_words(panic: &(dyn Any + Send)) -> &str {
 /// A running message's slot, free again at its drop, even if that drop is a panic's.
 struct Slot {
     pump: Pump,
+}
+
+impl Slot {
+    /// Takes a message through its handler.
+    async fn work(self, Waiting { message, lease }: Waiting) {
+        let pump = &self.pump;
+        let Some(Standing { deadline, .. }) = lease.standing() else {
+            pump.report_end(&message, &Ended::lease_lost(), Duration::ZERO);
+            return;
+        };
+        let began = Instant::now();
+        pump.note_start(&message);
+        let span = tracing::info_span!("process", queue = &*pump.0.name, message_id = %message.id);
+        let ended = pump.call(&message, &lease, deadline).instrument(span).await.at_drain(&lease);
+        pump.note_end(&message, &ended, began.elapsed());
+        pump.settle(lease, ended.next, message.receive_count);
+    }
 }
 
 impl Drop for Slot {

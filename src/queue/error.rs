@@ -130,6 +130,11 @@ pub struct EntryError {
 }
 
 impl EntryError {
+    /// An entry that the answer says nothing of.
+    pub fn unanswered() -> Self {
+        Self::new("Unanswered", "the answer does not name the entry", false)
+    }
+
     /// An entry's failure; `sender_fault` false means that SQS blames itself, and then trying again helps.
     pub fn new(code: impl Into<String>, message: impl Into<String>, sender_fault: bool) -> Self {
         let (code, message) = (code.into(), message.into());
@@ -139,6 +144,11 @@ impl EntryError {
         };
         Self { verdict, code, message }
     }
+}
+
+/// The results of a batch call, and after the last of them failures for entries that the answer forgot.
+pub fn all_entries<T>(answered: Vec<Result<T, EntryError>>) -> impl Iterator<Item = Result<T, EntryError>> {
+    answered.into_iter().chain(std::iter::repeat_with(|| Err(EntryError::unanswered())))
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! The flusher: sends the slips to SQS and reads every entry of every answer.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -11,12 +8,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Settle, Slip, Verb};
+use super::{Owed, Settle, Slip, Verb};
 use crate::{
-    backoff::Backoff,
-    lease::{GiveBack, Lease},
+    backoff::{Backoff, Jitter},
+    health::Pulse,
+    lease::GiveBack,
     message::Receipt,
-    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange},
+    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries},
     tasks,
     telemetry::{CallResult, events},
 };
@@ -25,20 +23,30 @@ use crate::{
 const CALLS_AT_ONCE: usize = 32;
 /// How much time a call has, whatever the queue promises: what it settles is held until it ends.
 const WATCHDOG: Duration = Duration::from_secs(20);
+/// How often the flusher looks up when nothing happens.
+const TICK: Duration = Duration::from_secs(10);
+/// The pauses while SQS refuses: someone must act first, and may.
+const REFUSALS: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 2.0,
+    max: Duration::from_mins(1),
+    jitter: Jitter::Half,
+};
 /// How soon to look again at a lease that cannot be given back while its extension is under way.
 const EXTENSION_PAUSE: Duration = Duration::from_millis(20);
 
 /// A slip with the receipt it is sent with.
 struct Sent {
-    slip: Slip<Lease>,
+    slip: Slip<Owed>,
     receipt: Receipt,
 }
 
 impl Settle {
     /// Sends what is handed over until `stop`; to be stopped only when nothing is pending.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         loop {
+            pulse.beat();
             self.send_due(&calls).await;
             tokio::select! {
                 () = self.next_due() => {}
@@ -49,11 +57,9 @@ impl Settle {
     }
 
     async fn next_due(&self) {
-        let due = self.slips().next_due();
-        match due {
-            Some(due) => tokio::time::sleep_until(due).await,
-            None => std::future::pending().await,
-        }
+        let latest = Instant::now() + TICK;
+        let due = self.slips().next_due().unwrap_or(latest);
+        tokio::time::sleep_until(due.min(latest)).await;
     }
 
     async fn send_due(&self, calls: &Arc<Semaphore>) {
@@ -72,7 +78,7 @@ impl Settle {
         }
     }
 
-    async fn send(&self, batch: Vec<Slip<Lease>>) {
+    async fn send(&self, batch: Vec<Slip<Owed>>) {
         let Some(verb) = batch.first().map(|slip| slip.verb) else { return };
         let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
         if batch.is_empty() {
@@ -88,23 +94,23 @@ impl Settle {
     }
 
     /// Finds the receipt to send a slip with; a slip whose lease is lost goes no further.
-    fn address(&self, slip: Slip<Lease>) -> Option<Sent> {
+    fn address(&self, slip: Slip<Owed>) -> Option<Sent> {
         let found = match slip.verb {
             Verb::Delete => slip.lease.receipt_to_delete(),
             Verb::GiveBack(_) => match slip.lease.receipt_to_give_back() {
                 GiveBack::Now(receipt) => Some(receipt),
                 GiveBack::Later => {
-                    self.slips().push_later(slip, Instant::now() + EXTENSION_PAUSE);
-                    self.0.due.notify_one();
+                    self.put_aside(slip, EXTENSION_PAUSE);
                     return None;
                 }
-                GiveBack::Lost => None,
+                // It is visible again already, or will be without our doing.
+                GiveBack::Lost => return None,
             },
         };
         if let Some(receipt) = found {
             return Some(Sent { slip, receipt });
         }
-        self.give_up(slip, "the lease was lost first");
+        self.give_up(&slip, "the lease was lost first");
         None
     }
 
@@ -120,21 +126,25 @@ impl Settle {
     fn note(&self, batch: Vec<Sent>, answer: BatchAnswer<()>) {
         match answer {
             Ok(entries) => {
-                for (sent, entry) in batch.into_iter().zip(entries) {
+                self.0.ready.ready();
+                for (sent, entry) in batch.into_iter().zip(all_entries(entries)) {
                     self.note_entry(sent, entry);
                 }
             }
-            Err(error) => {
-                let attempt = batch.first().map_or(1, |sent| sent.slip.attempt);
-                let retry_in = Backoff::CALLS.random_delay(attempt);
-                if let Some(sent) = batch.first() {
-                    let (queue, action) = (&*self.0.name, sent.slip.verb.action());
-                    events::CallFailed { queue, action, error: &error, attempt, retry_in }.emit();
-                }
-                for sent in batch {
-                    self.try_again(sent.slip, retry_in);
-                }
-            }
+            Err(error) => self.note_failure(batch, &error),
+        }
+    }
+
+    fn note_failure(&self, batch: Vec<Sent>, error: &QueueError) {
+        let Some(action) = batch.first().map(|sent| sent.slip.verb.action()) else { return };
+        let attempt = batch.iter().map(|sent| sent.slip.attempt).max().unwrap_or(1);
+        let retry_in = pause_after(error.verdict(), attempt);
+        events::CallFailed { queue: &self.0.name, action, error, attempt, retry_in }.emit();
+        if error.verdict() == Verdict::GiveUp {
+            self.0.ready.unready(format!("sqs refuses to be told of outcomes: {error}"));
+        }
+        for sent in batch {
+            self.try_again(sent.slip, retry_in);
         }
     }
 
@@ -142,51 +152,54 @@ impl Settle {
         let Sent { slip, receipt } = sent;
         match entry {
             // The message was received again meanwhile: the older receipt may have changed nothing.
-            Ok(()) if slip.lease.has_moved_on(&receipt) => {
-                self.try_again(slip, Duration::ZERO);
-            }
-            Ok(()) => self.settled(slip),
+            Ok(()) if slip.lease.has_moved_on(&receipt) => self.try_again(slip, Duration::ZERO),
+            Ok(()) => self.settled(&slip),
             Err(error) if error.verdict == Verdict::LeaseLost && !slip.lease.has_moved_on(&receipt) => {
-                self.give_up(slip, &error.to_string());
+                self.give_up(&slip, &error.to_string());
             }
-            Err(_) => {
-                let pause = Backoff::CALLS.random_delay(slip.attempt);
+            Err(error) => {
+                let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
+                events::EntryFailed { queue, id, action, error: &error }.emit();
+                let pause = pause_after(error.verdict, slip.attempt);
                 self.try_again(slip, pause);
             }
         }
     }
 
-    fn settled(&self, slip: Slip<Lease>) {
+    fn settled(&self, slip: &Slip<Owed>) {
         self.0.metrics.settled.of(slip.verb.action()).inc();
         if slip.verb == Verb::Delete {
             slip.lease.remember_deleted();
         }
-        self.end(slip);
     }
 
     /// Tries again for as long as the lease lasts: given up sooner, a done message would run once more elsewhere.
-    fn try_again(&self, mut slip: Slip<Lease>, pause: Duration) {
+    fn try_again(&self, mut slip: Slip<Owed>, pause: Duration) {
         self.0.metrics.settle_retries.of(slip.verb.action()).inc();
         slip.attempt += 1;
-        self.slips().push_later(slip, Instant::now() + pause);
+        self.put_aside(slip, pause);
+    }
+
+    fn put_aside(&self, slip: Slip<Owed>, pause: Duration) {
+        self.slips().push_later(slip, Instant::now(), pause);
         self.0.due.notify_one();
     }
 
     /// Leaves the message to its visibility; if it was to be deleted, it is not run again when it comes back here.
-    fn give_up(&self, slip: Slip<Lease>, reason: &str) {
+    fn give_up(&self, slip: &Slip<Owed>, reason: &str) {
         if slip.verb == Verb::Delete {
             slip.lease.remember_done();
         }
         let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
         events::SettleFailed { queue, id, action, reason }.emit(&self.0.metrics);
-        self.end(slip);
     }
+}
 
-    fn end(&self, slip: Slip<Lease>) {
-        drop(slip);
-        if self.0.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.settled.notify_waiters();
-        }
+/// How long to wait after a failure: longer where someone must act first.
+fn pause_after(verdict: Verdict, attempt: u32) -> Duration {
+    match verdict {
+        Verdict::GiveUp => REFUSALS.random_delay(attempt),
+        Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
     }
 }
 

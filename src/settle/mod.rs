@@ -5,6 +5,7 @@ mod settings;
 mod slips;
 
 use std::{
+    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 pub use self::settings::Settings;
 use self::slips::{Slip, Slips, Verb};
-use crate::{lease::Lease, queue::Queue, telemetry::QueueMetrics};
+use crate::{health::Condition, lease::Lease, queue::Queue, telemetry::QueueMetrics};
 
 /// The outcomes of one queue on their way to SQS.
 #[derive(Clone)]
@@ -25,36 +26,85 @@ pub struct Settle(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     queue: Arc<dyn Queue>,
-    slips: Mutex<Slips<Lease>>,
+    slips: Mutex<Slips<Owed>>,
     due: Notify,
-    /// Messages handed over and not settled yet.
-    pending: AtomicUsize,
-    /// Fires when nothing is pending any more.
-    settled: Notify,
+    pending: Arc<Pending>,
+    ready: Condition,
     metrics: Arc<QueueMetrics>,
+}
+
+/// The longest that a failed outcome waits for its next try while the worker drains.
+const DRAINING_PAUSE: Duration = Duration::from_secs(1);
+
+/// What outcomes are told with.
+pub struct Parts {
+    /// The queue's configured name.
+    pub name: Arc<str>,
+    /// The queue itself.
+    pub queue: Arc<dyn Queue>,
+    /// How outcomes are told.
+    pub settings: Settings,
+    /// Where they are counted.
+    pub metrics: Arc<QueueMetrics>,
+    /// Ceases to hold while SQS refuses to be told.
+    pub ready: Condition,
+}
+
+/// How many messages were handed over and are not settled yet.
+#[derive(Debug, Default)]
+struct Pending {
+    messages: AtomicUsize,
+    /// Fires when there is none any more.
+    none: Notify,
+}
+
+/// A message that is owed its outcome; counted until it is dropped, by a panic too.
+struct Owed {
+    lease: Lease,
+    pending: Arc<Pending>,
+}
+
+impl Owed {
+    fn new(lease: Lease, pending: Arc<Pending>) -> Self {
+        pending.messages.fetch_add(1, Ordering::AcqRel);
+        Self { lease, pending }
+    }
+}
+
+impl Deref for Owed {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.pending.messages.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.pending.none.notify_waiters();
+        }
+    }
 }
 
 impl Settle {
     /// Nothing to settle yet.
-    pub fn new(
-        name: Arc<str>,
-        queue: Arc<dyn Queue>,
-        settings: Settings,
-        metrics: Arc<QueueMetrics>,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { name, queue, settings, metrics, ready } = parts;
+        ready.ready();
         let slips = Mutex::new(Slips::new(settings.linger.0));
         Self(Arc::new(Inner {
             name,
             queue,
             slips,
             due: Notify::new(),
-            pending: AtomicUsize::new(0),
-            settled: Notify::new(),
+            pending: Arc::default(),
+            ready,
             metrics,
         }))
     }
 
-    fn slips(&self) -> MutexGuard<'_, Slips<Lease>> {
+    fn slips(&self) -> MutexGuard<'_, Slips<Owed>> {
         self.0.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,8 +119,8 @@ impl Settle {
     }
 
     fn push(&self, verb: Verb, lease: Lease) {
-        self.0.pending.fetch_add(1, Ordering::AcqRel);
-        if self.slips().push(Slip::new(verb, lease, Instant::now())).is_worth_a_look() {
+        let owed = Owed::new(lease, self.0.pending.clone());
+        if self.slips().push(Slip::new(verb, owed, Instant::now())).is_worth_a_look() {
             self.0.due.notify_one();
         }
     }
@@ -84,13 +134,15 @@ impl Settle {
 
     /// How many messages were handed over and are not settled yet.
     pub fn pending(&self) -> usize {
-        self.0.pending.load(Ordering::Acquire)
+        self.0.pending.messages.load(Ordering::Acquire)
     }
 
-    /// Waits until everything handed over is settled or given up.
+    /// Waits until everything handed over is settled or given up, and lets none of it wait for long from now on.
     pub async fn flushed(&self) {
+        self.slips().hurry(DRAINING_PAUSE);
+        self.0.due.notify_one();
         loop {
-            let settled = self.0.settled.notified();
+            let settled = self.0.pending.none.notified();
             tokio::pin!(settled);
             // Listens before it looks, so that an end in between is heard.
             settled.as_mut().enable();

@@ -48,6 +48,8 @@ pub(super) struct Slips<T> {
     give_backs: Line<T>,
     later: BTreeMap<(Instant, u64), Slip<T>>,
     next_number: u64,
+    /// The longest that a slip is put aside.
+    longest_pause: Duration,
 }
 
 /// Slips of one kind in the order of their arrival; the first `rushed` of them do not wait.
@@ -74,7 +76,14 @@ impl Pushed {
 impl<T> Slips<T> {
     pub(super) fn new(linger: Duration) -> Self {
         let line = || Line { slips: VecDeque::new(), rushed: 0 };
-        Self { linger, deletes: line(), give_backs: line(), later: BTreeMap::new(), next_number: 0 }
+        Self {
+            linger,
+            deletes: line(),
+            give_backs: line(),
+            later: BTreeMap::new(),
+            next_number: 0,
+            longest_pause: Duration::MAX,
+        }
     }
 
     fn line(&mut self, verb: Verb) -> &mut Line<T> {
@@ -94,10 +103,19 @@ impl<T> Slips<T> {
         }
     }
 
-    /// Puts a slip aside until `moment`.
-    pub(super) fn push_later(&mut self, slip: Slip<T>, moment: Instant) {
+    /// Puts a slip aside for a pause.
+    pub(super) fn push_later(&mut self, slip: Slip<T>, now: Instant, pause: Duration) {
         self.next_number += 1;
-        self.later.insert((moment, self.next_number), slip);
+        self.later.insert((now + pause.min(self.longest_pause), self.next_number), slip);
+    }
+
+    /// Lets nothing wait any more, what was put aside included, and nothing be put aside for long.
+    pub(super) fn hurry(&mut self, longest_pause: Duration) {
+        self.longest_pause = longest_pause;
+        for slip in std::mem::take(&mut self.later).into_values() {
+            self.line(slip.verb).slips.push_back(slip);
+        }
+        self.rush();
     }
 
     /// Lets nothing that is here wait for company; true when that changed anything.
@@ -114,7 +132,8 @@ impl<T> Slips<T> {
         self.recall(now);
         let linger = self.linger;
         let lines = [&mut self.deletes, &mut self.give_backs];
-        lines.into_iter().find(|line| line.is_due(now, linger)).map(Line::take).unwrap_or_default()
+        let due = lines.into_iter().filter(|line| line.is_due(now, linger));
+        due.min_by_key(|line| line.due(linger)).map(Line::take).unwrap_or_default()
     }
 
     /// Brings the slips whose pause is over to the front of their lines: they have waited long enough.
@@ -197,10 +216,22 @@ mod tests {
         let mut slips = slips_of(1, now);
         let slip = slips.take(now + LINGER).remove(0);
         let later = now + Duration::from_secs(1);
-        slips.push_later(slip, later);
+        slips.push_later(slip, now, later - now);
         assert_eq!(slips.next_due(), Some(later));
         assert!(slips.take(later - LINGER).is_empty());
         assert_eq!(slips.take(later).len(), 1);
+    }
+
+    #[test]
+    fn a_hurry_recalls_what_was_put_aside_and_lets_nothing_wait_for_long() {
+        let (now, minute) = (Instant::now(), Duration::from_mins(1));
+        let mut slips = slips_of(1, now);
+        let slip = slips.take(now + LINGER).remove(0);
+        slips.push_later(slip, now, minute);
+        slips.hurry(LINGER);
+        let slip = slips.take(now).remove(0);
+        slips.push_later(slip, now, minute);
+        assert_eq!(slips.next_due(), Some(now + LINGER));
     }
 
     proptest! {

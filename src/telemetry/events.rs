@@ -1,9 +1,12 @@
 //! Everything noteworthy: one struct an event, one log line and one count each.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use super::{Action, Ending, Label as _, QueueMetrics};
-use crate::message::MessageId;
+use crate::{
+    message::MessageId,
+    queue::{EntryError, QueueError, Verdict},
+};
 
 /// A handler ended, in whatever way.
 #[derive(Debug)]
@@ -100,46 +103,51 @@ impl LeaseLost<'_> {
 
 /// A call to SQS failed as a whole.
 #[derive(Debug)]
-pub struct CallFailed<'a, E> {
+pub struct CallFailed<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
     /// What the call was for.
     pub action: Action,
     /// What went wrong.
-    pub error: E,
+    pub error: &'a QueueError,
     /// How many calls in a row have failed.
     pub attempt: u32,
     /// When it is tried again.
     pub retry_in: Duration,
 }
 
-impl<E: Display> CallFailed<'_, E> {
+impl CallFailed<'_> {
     /// Logs the event; the call itself is counted where it is made.
     pub fn emit(&self) {
         let Self { queue, error, attempt, retry_in, .. } = self;
         let action = self.action.as_str();
-        tracing::warn!(queue, action, %error, attempt, ?retry_in, "call to sqs failed");
+        if error.verdict() == Verdict::GiveUp {
+            tracing::error!(queue, action, %error, attempt, ?retry_in, "sqs refuses, and someone must act");
+        } else {
+            tracing::warn!(queue, action, %error, attempt, ?retry_in, "call to sqs failed");
+        }
     }
 }
 
-/// SQS refuses, and trying again cannot help until someone acts.
+/// One entry of a batch failed and is tried again.
 #[derive(Debug)]
-pub struct CallRefused<'a, E> {
+pub struct EntryFailed<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
     /// What the call was for.
     pub action: Action,
-    /// What SQS says.
-    pub error: E,
-    /// When it is tried again all the same.
-    pub retry_in: Duration,
+    /// What went wrong.
+    pub error: &'a EntryError,
 }
 
-impl<E: Display> CallRefused<'_, E> {
-    /// Logs the event; the call itself is counted where it is made.
+impl EntryFailed<'_> {
+    /// Logs the event; the retry is counted where it is made.
     pub fn emit(&self) {
-        let Self { queue, error, retry_in, .. } = self;
-        tracing::error!(queue, action = self.action.as_str(), %error, ?retry_in, "sqs refuses");
+        let Self { queue, id, error, .. } = self;
+        let action = self.action.as_str();
+        tracing::warn!(queue, message_id = %id, action, %error, "entry of a batch failed");
     }
 }
 

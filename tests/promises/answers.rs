@@ -3,7 +3,12 @@
 use longshore::handler::Outcome;
 use tokio::time::sleep;
 
-use crate::support::{calls::Action, faulty::Fault, scene::Scene, secs};
+use crate::support::{
+    calls::Action,
+    faulty::{Failure, Fault},
+    scene::Scene,
+    secs,
+};
 
 #[tokio::test(start_paused = true)]
 async fn only_the_entries_of_a_delete_that_failed_are_tried_again() {
@@ -56,4 +61,39 @@ async fn only_the_extensions_that_failed_are_tried_again() {
     assert!(next.at - extensions[0].at < secs(3), "the failed one does not wait for its next turn");
     assert_eq!(scene.journal.runs().len(), 10);
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_delete_makes_the_worker_unready_until_it_goes_through() {
+    let scene = Scene::new();
+    scene.queue.always(Action::Delete, Fault::Fails(Failure::Refused));
+    scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    sleep(secs(30)).await;
+    assert!(
+        worker.health.unready()["orders settle"].contains("AccessDenied"),
+        "{:?}",
+        worker.health.unready()
+    );
+    scene.queue.heal(Action::Delete);
+    scene.emptied().await;
+    assert!(worker.health.unready().is_empty());
+    assert_eq!(scene.journal.runs().len(), 1);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_extension_makes_the_worker_unready() {
+    let scene = Scene::new();
+    scene.queue.always(Action::ChangeVisibility, Fault::Fails(Failure::Refused));
+    scene.send("a");
+    let worker = scene.start(|_, _| std::future::pending());
+    sleep(secs(25)).await;
+    assert!(
+        worker.health.unready()["orders extend"].contains("AccessDenied"),
+        "{:?}",
+        worker.health.unready()
+    );
+    worker.stop.halt();
+    worker.ended().await;
 }

@@ -147,3 +147,16 @@ async fn running_for_ever(scene: Scene) -> (Scene, Running, Arc<AtomicBool>) {
     scene.journal.began(1).await;
     (scene, worker, told)
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_receive_was_answered_after_its_visibility_is_not_run() {
+    let scene = Scene::new().visibility(secs(9));
+    scene.queue.once(Action::Receive, Fault::AnswersLate(secs(11)));
+    scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    assert!(scene.onlooker().gets_within(secs(10)).await.is_some(), "it is visible again after nine seconds");
+    sleep(secs(60)).await;
+    assert!(scene.journal.runs().is_empty(), "the other consumer holds it");
+    assert!(scene.queue.calls(Action::Delete).is_empty());
+    worker.drain().await;
+}

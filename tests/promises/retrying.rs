@@ -8,7 +8,7 @@ use longshore::{
 };
 use tokio::time::sleep;
 
-use crate::support::{journal::Journal, scene::Scene, secs};
+use crate::support::{calls::Action, faulty::Fault, journal::Journal, scene::Scene, secs};
 
 #[tokio::test(start_paused = true)]
 async fn the_delay_of_a_retry_grows_with_the_receive_count_up_to_its_maximum() {
@@ -72,4 +72,18 @@ async fn a_message_that_always_fails_is_in_the_dlq_after_exactly_so_many_runs() 
 fn whole_seconds_between_runs(journal: &Journal) -> Vec<u64> {
     let runs = journal.runs();
     runs.windows(2).map(|pair| (pair[1].began - pair[0].began).as_secs()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_receive_is_a_run_although_give_backs_are_answered_late() {
+    let scene = Scene::new().max_receives(5);
+    scene.queue.always(Action::ChangeVisibility, Fault::AnswersLate(Duration::from_millis(100)));
+    scene.send_many(20);
+    let worker = scene.start(|_, _| async { Outcome::RetryIn(Duration::ZERO, "always".to_owned()) });
+    scene.emptied().await;
+    for number in 0..20 {
+        assert_eq!(scene.journal.runs_of(&number.to_string()).len(), 5, "runs of {number}");
+    }
+    assert_eq!((scene.dead(), worker.metric("longshore_messages_duplicate_total")), (20, 0));
+    worker.drain().await;
 }

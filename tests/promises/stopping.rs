@@ -229,3 +229,28 @@ async fn a_worker_that_is_killed_loses_nothing() {
     assert!(began.elapsed() < secs(31), "all came back after one visibility: {:?}", began.elapsed());
     next.drain().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_heeds_the_end_of_the_drain_gives_its_message_back_at_once() {
+    let scene = Scene::new().drain_limit(secs(5));
+    scene.send("a");
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
+        Outcome::Retry("told to stop".to_owned())
+    });
+    scene.journal.began(1).await;
+    assert_eq!(worker.drain().await, Drained::All);
+    assert_eq!(scene.described().visible, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_waits_for_its_next_try_is_not_forgotten_by_the_drain() {
+    let scene = Scene::new();
+    scene.queue.always(Action::Delete, Fault::Fails(Failure::Throttled));
+    scene.send("a");
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    sleep(secs(60)).await;
+    scene.queue.heal(Action::Delete);
+    assert_eq!(worker.drain().await, Drained::All);
+    scene.emptied().await;
+}

@@ -162,9 +162,10 @@ fn by_position<T>(
 ) -> Vec<Result<T, EntryError>> {
     let failed = failed.into_iter().map(|entry| (entry.id.clone(), Err(entry_error(entry))));
     let mut answers: HashMap<String, _> = done.chain(failed).collect();
-    let unanswered = || EntryError::new("Unanswered", "the answer does not name the entry", false);
     (0..entries)
-        .map(|position| answers.remove(&position.to_string()).unwrap_or_else(|| Err(unanswered())))
+        .map(|position| {
+            answers.remove(&position.to_string()).unwrap_or_else(|| Err(EntryError::unanswered()))
+        })
         .collect()
 }
 
