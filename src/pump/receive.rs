@@ -57,6 +57,8 @@ pub(super) struct ReceiveLoop {
     gate: Changes,
     plan: Plan,
     polls: Polls,
+    /// Whether a receive has brought an answer yet.
+    has_begun: bool,
     failures: u32,
     failed_at: Option<Instant>,
     /// Leases lost at the last look.
@@ -72,7 +74,18 @@ impl ReceiveLoop {
         let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
         let plan = Plan::new(receive.pollers, batch, receive.pace.0);
         let (gate, polls) = (pump.0.gate.changes(), Polls::new());
-        Self { pump, gate, plan, polls, failures: 0, failed_at: None, losses: 0, pulse, ready }
+        Self {
+            pump,
+            gate,
+            plan,
+            polls,
+            has_begun: false,
+            failures: 0,
+            failed_at: None,
+            losses: 0,
+            pulse,
+            ready,
+        }
     }
 
     /// Receives until the stop.
@@ -106,11 +119,17 @@ impl ReceiveLoop {
                 Step::Ask(places) => {
                     // The loop alone reserves, so what was free a moment ago still is.
                     let Some(reservation) = self.pump.0.room.reserve(places) else { return latest };
-                    self.polls.push(self.pump.clone().poll(reservation).boxed());
+                    self.polls.push(self.pump.clone().poll(reservation, self.wait()).boxed());
                     self.pump.0.metrics.pollers.inc();
                 }
             }
         }
+    }
+
+    /// The first receive waits a second only: it is what says that the worker is ready.
+    fn wait(&self) -> Duration {
+        let wait = self.pump.0.options.wait();
+        if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) }
     }
 
     /// Frees the room of messages whose lease was lost while they waited: they come back as new ones.
@@ -156,6 +175,7 @@ impl ReceiveLoop {
     }
 
     fn succeeded(&mut self, asked: usize, received: usize, sent: Instant) {
+        self.has_begun = true;
         self.failures = 0;
         self.ready.ready();
         *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -199,10 +219,9 @@ impl ReceiveLoop {
 
 impl Pump {
     /// One receive; the watchdog ends it if the queue does not.
-    async fn poll(self, reservation: Reservation) -> Answer {
+    async fn poll(self, reservation: Reservation, wait: Duration) -> Answer {
         let (sent, asked) = (Instant::now(), reservation.places());
         let options = &self.0.options;
-        let wait = options.wait();
         let request = ReceiveRequest {
             max: asked,
             wait,

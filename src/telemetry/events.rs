@@ -2,11 +2,25 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Action, Ending, Label as _, QueueMetrics};
 use crate::{
     message::MessageId,
     queue::{EntryError, QueueError, Verdict},
 };
+
+/// Warns of something that may happen to every message: the first few a minute, so that a failing handler is seen
+/// and does not flood the log; the others at `debug`.
+macro_rules! sampled {
+    ($metrics:expr, $($fields:tt)*) => {
+        if $metrics.warnings.admits(Instant::now()) {
+            tracing::warn!($($fields)*);
+        } else {
+            tracing::debug!($($fields)*);
+        }
+    };
+}
 
 /// A handler ended, in whatever way.
 #[derive(Debug)]
@@ -36,14 +50,12 @@ impl MessageEnded<'_> {
             Ending::Done => {
                 tracing::debug!(queue, message_id = %id, ending, seconds, receive_count, "message done");
             }
-            Ending::Panicked => {
-                tracing::error!(queue, message_id = %id, ending, reason, seconds, receive_count, "handler panicked");
-            }
             Ending::Reject => {
-                tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message rejected, and retried: rejects are not copied to the dlq yet");
+                let note = "rejects are not copied to the dlq yet, so it is retried";
+                sampled!(metrics, queue, message_id = %id, ending, reason, seconds, receive_count, note, "message rejected");
             }
             _ => {
-                tracing::warn!(queue, message_id = %id, ending, reason, seconds, receive_count, "message not done");
+                sampled!(metrics, queue, message_id = %id, ending, reason, seconds, receive_count, "message not done");
             }
         }
     }
@@ -62,7 +74,7 @@ impl DuplicateReceived<'_> {
     /// Logs and counts the event.
     pub fn emit(&self, metrics: &QueueMetrics) {
         metrics.duplicates.inc();
-        tracing::warn!(queue = self.queue, message_id = %self.id, "message received again and not run again");
+        sampled!(metrics, queue = self.queue, message_id = %self.id, "message received again and not run again");
     }
 }
 

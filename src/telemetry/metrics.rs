@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     catalog::{self, Definition, Kind},
     label::{Action, CallResult, Ending, Label},
+    sampler::Sampler,
 };
 
 /// All metrics of a process.
@@ -197,6 +198,8 @@ pub struct QueueMetrics {
     pub pollers: IntGauge,
     /// Whether polling is paused.
     pub paused: IntGauge,
+    /// Which warnings about single messages are logged as such.
+    pub(super) warnings: Sampler,
     poll_age: IntGauge,
     last_poll: Mutex<Instant>,
 }
@@ -237,6 +240,7 @@ impl QueueMetrics {
             pollers: families.pollers.with_label_values(&one),
             paused: families.paused.with_label_values(&one),
             poll_age: families.poll_age.with_label_values(&one),
+            warnings: Sampler::default(),
             last_poll: Mutex::new(Instant::now()),
         }
     }

@@ -5,6 +5,7 @@ pub mod events;
 mod label;
 pub mod logs;
 mod metrics;
+mod sampler;
 
 pub use self::{
     catalog::{CATALOG, Definition, Kind, reference},

@@ -38,7 +38,7 @@ impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Iterator for Batches<I> 
 }
 
 /// What SQS counts towards a message's size.
-fn bytes_of(message: &OutgoingMessage) -> usize {
+pub(super) fn bytes_of(message: &OutgoingMessage) -> usize {
     let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
     message.body.len() + attributes.sum::<usize>()
 }

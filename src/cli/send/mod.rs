@@ -18,8 +18,8 @@ use crate::{
     app,
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
-    message::OutgoingMessage,
-    queue::{Queue, QueueError, limits},
+    message::{MessageId, OutgoingMessage},
+    queue::{BatchAnswer, EntryError, Queue, QueueError, limits},
 };
 
 /// Sends messages: one, or one per line of a file or of standard input
@@ -116,8 +116,8 @@ async fn send_all(
 ) -> Result<(), Failure> {
     let (mut sent, mut refused) = (0_usize, 0_usize);
     for batch in batches {
-        let answers = queue.send(&batch?).await.map_err(|error| broken_off(sent, &error))?;
-        for answer in answers {
+        let batch = batch?;
+        for answer in send_batch(queue, &batch).await.map_err(|error| broken_off(sent, &error))? {
             match answer {
                 Ok(id) => {
                     sent += 1;
@@ -132,11 +132,20 @@ async fn send_all(
     }
     match refused {
         0 => Ok(()),
-        _ => Err(Failure::new(
-            Exit::Internal,
-            format!("{refused} of {} messages were refused", sent + refused),
-        )),
+        _ => Err(Failure::new(Exit::Usage, format!("{refused} of {} messages were refused", sent + refused))),
     }
+}
+
+/// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
+async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+    if let [message] = batch
+        && batches::bytes_of(message) > limits::MESSAGE_BYTES
+    {
+        let words =
+            format!("{} bytes, SQS takes {} at most", batches::bytes_of(message), limits::MESSAGE_BYTES);
+        return Ok(vec![Err(EntryError::new("InvalidParameterValue", words, true))]);
+    }
+    queue.send(batch).await
 }
 
 fn broken_off(sent: usize, error: &QueueError) -> Failure {
@@ -171,9 +180,18 @@ mod tests {
         let failure = send_all(&account.queue("orders"), batches(bodies.collect())).await.unwrap_err();
         assert_eq!(
             (failure.exit(), failure.to_string()),
-            (Exit::Internal, "1 of 25 messages were refused".to_owned())
+            (Exit::Usage, "1 of 25 messages were refused".to_owned())
         );
         assert_eq!(account.describe("orders").unwrap().visible, 24);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_too_large_stops_no_other() {
+        let account = account();
+        let bodies = vec!["a".to_owned(), "x".repeat(limits::MESSAGE_BYTES + 1), "b".to_owned()];
+        let failure = send_all(&account.queue("orders"), batches(bodies)).await.unwrap_err();
+        assert_eq!(failure.to_string(), "1 of 3 messages were refused");
+        assert_eq!(account.describe("orders").unwrap().visible, 2);
     }
 
     #[tokio::test(start_paused = true)]
