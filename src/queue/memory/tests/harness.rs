@@ -1,6 +1,13 @@
 //! What the tests of the account share.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Wake,
+    time::Duration,
+};
 
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -98,4 +105,21 @@ pub(super) fn code<T>(answer: Result<T, Fault>) -> Option<Code> {
 /// One attribute of a queue.
 pub(super) fn attribute(account: &Account, queue: &str, name: &str) -> Option<String> {
     account.attributes(queue, &[name.to_owned()]).unwrap().remove(name)
+}
+
+/// A waker that counts, for a test that polls by itself.
+#[derive(Debug, Default)]
+pub(super) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    /// How often it was woken since it was asked last.
+    pub(super) fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
