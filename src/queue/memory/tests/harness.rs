@@ -81,11 +81,14 @@ pub(super) fn waiting() -> Receive {
     Receive { wait: Some(Duration::from_secs(20)), ..Receive::default() }
 }
 
+/// What [`wait_apart`] lets pass.
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
+
 /// A receive that waits in a task of its own, so that nothing but the account wakes it.
 pub(super) async fn wait_apart(account: &Account, queue: &str, receive: Receive) -> Waiting {
     let waiting = tasks::detach(account.receive(queue, receive));
     // On a paused clock the time passes once the receive stands in line.
-    sleep(Duration::from_millis(1)).await;
+    sleep(MOMENT).await;
     waiting
 }
 

@@ -11,8 +11,8 @@ use futures_util::poll;
 use tokio::time::{Instant, advance};
 
 use super::harness::{
-    Wakes, account_with, account_with_dead_letters, bodies, create, of_group, receive, receive_for, send,
-    wait_apart, waiting,
+    MOMENT, Wakes, account_with, account_with_dead_letters, bodies, create, of_group, receive, receive_for,
+    send, wait_apart, waiting,
 };
 use crate::{
     message::OutgoingMessage,
@@ -90,7 +90,33 @@ async fn the_end_of_a_fifo_visibility_frees_the_group_for_a_waiting_receive() {
     receive_for(&account, "orders.fifo", 5 * SECOND).await;
     let start = Instant::now();
     let received = account.receive("orders.fifo", waiting()).await.unwrap();
-    assert_eq!((bodies(&received), start.elapsed().as_secs()), (vec!["one"], 5));
+    assert_eq!((bodies(&received), start.elapsed()), (vec!["one"], 5 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_frees_a_message_is_answered_with_no_delay_at_all() {
+    let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
+    for body in ["1", "2"] {
+        account.send("orders.fifo", of_group("a", body)).unwrap();
+    }
+    let held = account.receive("orders.fifo", Receive { max: 1, ..waiting() }).await.unwrap();
+    let successor = wait_apart(&account, "orders.fifo", waiting()).await;
+    let start = Instant::now();
+    account.delete("orders.fifo", held[0].receipt.as_str()).unwrap();
+    let successor = successor.await.unwrap().unwrap().remove(0);
+    let again = wait_apart(&account, "orders.fifo", waiting()).await;
+    account.change_visibility("orders.fifo", successor.receipt.as_str(), Duration::ZERO).unwrap();
+    assert_eq!(bodies(&again.await.unwrap().unwrap()), ["2"]);
+    assert_eq!(start.elapsed(), MOMENT, "nothing but the moment in which the second receive got in line");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_delay_is_answered_when_it_comes() {
+    let account = account_with("orders", &[]);
+    let start = Instant::now();
+    account.send("orders", OutgoingMessage { delay: Some(SECOND), ..OutgoingMessage::new("one") }).unwrap();
+    assert_eq!(bodies(&account.receive("orders", waiting()).await.unwrap()), ["one"]);
+    assert_eq!(start.elapsed(), SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +180,7 @@ async fn the_end_of_a_visibility_makes_room_for_a_waiting_receive() {
     let (account, _held) = full_account(5 * SECOND).await;
     let start = Instant::now();
     let received = account.receive("orders", waiting()).await.unwrap();
-    assert_eq!((bodies(&received), start.elapsed().as_secs()), (vec!["visible"], 5));
+    assert_eq!((bodies(&received), start.elapsed()), (vec!["visible"], 5 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
