@@ -8,11 +8,11 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// What the libraries beneath say is noise, and their spans cost time; named here, they are off before they begin.
+/// What the libraries beneath say is noise, their spans cost time, and some tell credentials; named here by how
+/// their names begin, they are off before they begin.
 ///
 /// A filter that names one of these itself has the last word.
-const QUIET: &str = "aws_config=warn,aws_runtime=warn,aws_sdk_sqs=warn,aws_smithy_http_client=warn,aws_smithy_runtime=warn,\
-                     aws_smithy_runtime_api=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
+const QUIET: &str = "aws_=warn,h2=warn,hyper=warn,reqwest=warn,rustls=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +120,7 @@ mod tests {
             assert!(enabled!(target: "longshore::pump", Level::DEBUG));
             assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
             assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
+            assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
         });
     }
