@@ -1,6 +1,10 @@
 //! Where log lines go, and in which form.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal as _},
+    panic::{self, PanicHookInfo},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,7 +64,7 @@ impl Settings {
         self.env_filter().map(drop)
     }
 
-    /// Starts the log of this process, on standard error; only once.
+    /// Starts the log of this process, on standard error; only once. From then on panics are told in it too.
     pub fn init(&self) -> Result<(), LogsError> {
         let lines = fmt::layer().with_writer(io::stderr);
         let lines = if self.is_json() {
@@ -68,7 +72,9 @@ impl Settings {
         } else {
             lines.with_ansi(io::stderr().is_terminal()).boxed()
         };
-        Ok(Registry::default().with(lines).with(self.env_filter()?).try_init()?)
+        Registry::default().with(lines).with(self.env_filter()?).try_init()?;
+        panic::set_hook(Box::new(tell_panic));
+        Ok(())
     }
 
     /// Later directives win over earlier ones for the same target, so the user's come last.
@@ -83,6 +89,18 @@ impl Settings {
             Format::Text => false,
         }
     }
+}
+
+/// Tells a panic as an event: the lines that the standard hook prints would be no JSON.
+fn tell_panic(info: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let is_wanted = backtrace.status() == BacktraceStatus::Captured;
+    tracing::error!(
+        words = info.payload_as_str(),
+        location = info.location().map(tracing::field::display),
+        backtrace = is_wanted.then(|| tracing::field::display(&backtrace)),
+        "panicked"
+    );
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! What the log may not hold.
+//! What the log holds, and what it may not hold.
+
+use serde_json::{Value, json};
 
 use super::support::{Call, Dev, Handler, Signal, Worker, http, proxy::Proxy};
 
@@ -34,5 +36,19 @@ async fn the_most_detailed_log_holds_no_body_no_receipt_and_no_credentials() {
     let credentials = CREDENTIALS.map(|(_, value)| value.to_owned());
     for secret in receipts.into_iter().chain(signatures).chain(names).chain(credentials) {
         assert!(!secret.is_empty() && !ended.errors.contains(&secret), "{secret:?} is in {}", ended.errors);
+    }
+}
+
+#[tokio::test]
+async fn a_handlers_panic_is_a_line_of_the_log_like_any_other() {
+    let mut dev = Dev::start().await;
+    dev.post(r#"{"fail": "panic"}"#).await;
+    let line: Value = serde_json::from_str(&dev.process.complains("panicked").await).unwrap();
+    assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!("panicked")), "{line}");
+    assert!(line["words"].is_string() && line["location"].as_str().unwrap().contains(".rs:"), "{line}");
+    dev.process.signal(Signal::Terminate);
+    let ended = dev.process.ended().await;
+    for line in ended.errors.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "not JSON: {line}");
     }
 }
