@@ -169,7 +169,8 @@ fn answering(answer: &'static str) -> String {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = [0; 1024];
         let length = stream.read(&mut request).unwrap();
-        assert!(request[..length].starts_with(b"GET /livez HTTP/1.1\r\n"));
+        let expected = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\n");
+        assert!(request[..length].starts_with(expected.as_bytes()));
         stream.write_all(answer.as_bytes()).unwrap();
     });
     address.to_string()
