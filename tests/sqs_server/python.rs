@@ -8,6 +8,7 @@ use super::harness::Served;
 
 /// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
 /// it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 async fn python_with(module: &str) -> Option<Command> {
     if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
         println!("skipped: LONGSHORE_SKIP_PYTHON is set");

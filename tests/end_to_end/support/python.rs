@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::Path, process::Command};
 use super::Launch;
 
 /// A Python about to start that has this module; `None`, and a word about it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn python_with(module: &str) -> Option<Launch> {
     if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
         println!("skipped: LONGSHORE_SKIP_PYTHON is set");
