@@ -6,6 +6,7 @@ use std::path::Path;
 use longshore::{config, telemetry};
 
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 fn assert_fresh(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("LONGSHORE_BLESS").is_some() {
@@ -51,6 +52,20 @@ fn the_example_in_the_configuration_page_can_be_loaded() {
 fn the_example_in_the_readme_can_be_loaded() {
     let readme = include_str!("../README.md");
     assert_eq!(load_example(readme).settings.queues["orders"].concurrency, 32);
+}
+
+/// The pages that are there to be linked and still to be written.
+const UNWRITTEN: [&str; 1] = ["performance.md"];
+
+#[test]
+fn no_page_is_empty() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap()) {
+        let name = page.file_name().into_string().unwrap();
+        let is_empty = std::fs::read_to_string(page.path()).unwrap().trim().is_empty();
+        let is_unwritten = UNWRITTEN.contains(&name.as_str());
+        assert_eq!(is_empty, is_unwritten, "docs/{name}, hint: UNWRITTEN lists those still to be written");
+    }
 }
 
 #[test]

@@ -228,10 +228,16 @@ mod older {
     }
 
     #[tokio::test]
-    async fn a_query_beyond_64_kib_is_a_414() {
+    async fn a_query_too_large_for_the_server_is_a_413_with_json() {
         let door = Door::open(Answers::Well).await;
-        let request = format!("GET /queue?message={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(65_536));
-        assert!(door.answer_to(&request).await.starts_with("HTTP/1.1 414 "));
+        for bytes in [65_536, 1024 * 1024, 8 * 1024 * 1024] {
+            let request = format!("GET /queue?message={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(bytes));
+            let answer = door.answer_to(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{bytes}: {answer}");
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let answer: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(answer["error"]["code"], json!("TooLarge"));
+        }
         assert_eq!(door.count(), 0);
     }
 
@@ -534,13 +540,13 @@ mod harness {
             self.client.request(method, self.url(path)).send().await.unwrap()
         }
 
-        /// The beginning of the answer to a request written by hand.
+        /// The answer to a request written by hand, up to the end of the connection.
         pub(crate) async fn answer_to(&self, request: &str) -> String {
             let mut connection = TcpStream::connect(self.address).await.unwrap();
             connection.write_all(request.as_bytes()).await.unwrap();
-            let mut beginning = [0; 13];
-            connection.read_exact(&mut beginning).await.unwrap();
-            String::from_utf8_lossy(&beginning).into_owned()
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            answer
         }
 
         /// The messages of the last call of the queue.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use url::Url;
+use url::{Position, Url};
 
 use super::{
     failure::{Exit, Failure},
@@ -71,18 +71,28 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// Asks without an HTTP library, which would take longer to start than the question takes.
 fn ask(url: &Url) -> io::Result<String> {
-    let addresses = url.socket_addrs(|| None)?;
-    let address = addresses.first().ok_or_else(|| io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(address, PATIENCE)?;
+    let mut stream = connect(&url.socket_addrs(|| None)?)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let (path, host) = (url.path(), url.host_str().unwrap_or_default());
+    let (path, host) = (url.path(), &url[Position::BeforeHost..Position::AfterPort]);
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let request = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Connects to the first address that takes the connection; `localhost` has two, of which a server may have one.
+fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the host has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn judge(answer: &str) -> Result<(), Failure> {
@@ -97,6 +107,8 @@ fn judge(answer: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -106,6 +118,16 @@ mod tests {
         {
             assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
         }
+    }
+
+    #[test]
+    fn every_address_of_a_host_is_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let live = listener.local_addr().unwrap();
+        let closed = SocketAddr::new(live.ip(), 1);
+        assert_eq!(connect(&[closed, live]).unwrap().peer_addr().unwrap(), live);
+        assert_eq!(connect(&[closed]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(connect(&[]).is_err());
     }
 
     #[test]

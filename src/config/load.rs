@@ -87,6 +87,7 @@ impl Config {
 }
 
 /// The variables of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }

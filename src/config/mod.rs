@@ -1,7 +1,6 @@
 //! The settings of a whole process, composed of the settings of its parts.
 
 mod blame;
-
 mod file;
 mod flags;
 mod key;

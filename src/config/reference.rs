@@ -80,14 +80,14 @@ fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
         .iter()
         .find(|flag| flag.key == plain)
         .map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
-    let variable = shown(key).replace(['.', '-'], "__").to_uppercase();
+    let variable = variable(key);
     let allowed = place.allowed().replace('|', "\\|");
     let meaning = match words(place, "description") {
         meaning if meaning.is_empty() => table.kinds(name),
         meaning => meaning,
     };
     let meaning = meaning.replace('|', "\\|");
-    format!("| `{name}` | {allowed} | {default} | `LONGSHORE__{variable}` | {flag} | {meaning} |\n")
+    format!("| `{name}` | {allowed} | {default} | `{variable}` | {flag} | {meaning} |\n")
 }
 
 /// The key with its placeholder as people read it.
@@ -96,7 +96,23 @@ fn shown(key: &Key) -> String {
     names.collect::<Vec<_>>().join(".")
 }
 
+/// The name of the variable that sets this key.
+fn variable(key: &Key) -> String {
+    format!("LONGSHORE__{}", shown(key).replace('.', "__").replace('-', "_").to_uppercase())
+}
+
 fn words(place: &Place<'_>, keyword: &str) -> String {
     let text = place.keyword(keyword).and_then(Value::as_str).unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hyphen_is_one_underscore_in_the_environment() {
+        let key = Key::new(["queues", "*", "visibility-max"]);
+        assert_eq!(variable(&key), "LONGSHORE__QUEUES__<NAME>__VISIBILITY_MAX");
+    }
 }

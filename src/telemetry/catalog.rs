@@ -73,7 +73,7 @@ metrics! {
     HELD = "longshore_messages_held", Kind::Gauge, ["queue"],
         "Messages held now: waiting, running or being settled.";
     ROOM = "longshore_room", Kind::Gauge, ["queue"],
-        "The most messages that may be held now: the concurrency and the prefetch.";
+        "How many messages may be held before no more are asked for: the concurrency and the prefetch. More are held for a while after the automatic prefetch shrank.";
     EXTENSIONS = "longshore_lease_extensions_total", Kind::Counter, ["queue"],
         "Leases extended.";
     LOST = "longshore_leases_lost_total", Kind::Counter, ["queue"],
@@ -83,7 +83,7 @@ metrics! {
     SETTLE_RETRIES = "longshore_settle_retries_total", Kind::Counter, ["queue", "action"],
         "Entries of delete and give-back batches that failed and were tried again.";
     SETTLE_FAILURES = "longshore_settle_failures_total", Kind::Counter, ["queue", "action"],
-        "Deletes and give-backs that were given up, because the lease was lost or SQS refused for too long.";
+        "Deletes and give-backs that were given up, because the lease was lost first.";
     CALLS = "longshore_api_calls_total", Kind::Counter, ["queue", "action", "result"],
         "Calls to SQS, by what they are for and how they ended.";
     CALL_TIME = "longshore_api_call_duration_seconds", CALL_SECONDS, ["queue", "action"],
@@ -115,6 +115,7 @@ pub fn reference() -> String {
         let _infallible = writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
     page.push_str(LABELS);
+    page.push_str(PLANNED);
     page
 }
 
@@ -123,6 +124,10 @@ const LABELS: &str = "\n## Labels\n\n\
     - `ending`: `done`, `retry`, `reject`, `handler_down`, `timeout`, `panic`, `lease_lost`, `drained`.\n\
     - `action`: `receive`, `delete`, `extend`, `give_back`.\n\
     - `result`: `ok`, `retryable`, `refused`, `hung`.\n";
+
+const PLANNED: &str = "\n## Planned\n\n\
+    Not there yet: how many messages are in the queue, the age of the oldest, and the backlog in seconds (the signal to \
+    scale by). They cost requests to SQS of their own, and come with the dashboards.\n";
 
 #[cfg(test)]
 mod tests {

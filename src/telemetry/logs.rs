@@ -1,6 +1,10 @@
 //! Where log lines go, and in which form.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal as _},
+    panic::{self, PanicHookInfo},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,11 +12,11 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// What the libraries beneath say is noise, and their spans cost time; named here, they are off before they begin.
+/// What the libraries beneath say is noise, their spans cost time, and some tell credentials; named here by how
+/// their names begin, they are off before they begin.
 ///
 /// A filter that names one of these itself has the last word.
-const QUIET: &str = "aws_config=warn,aws_runtime=warn,aws_sdk_sqs=warn,aws_smithy_http_client=warn,aws_smithy_runtime=warn,\
-                     aws_smithy_runtime_api=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
+const QUIET: &str = "aws_=warn,h2=warn,hyper=warn,reqwest=warn,rustls=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +64,7 @@ impl Settings {
         self.env_filter().map(drop)
     }
 
-    /// Starts the log of this process, on standard error; only once.
+    /// Starts the log of this process, on standard error; only once. From then on panics are told in it too.
     pub fn init(&self) -> Result<(), LogsError> {
         let lines = fmt::layer().with_writer(io::stderr);
         let lines = if self.is_json() {
@@ -68,7 +72,9 @@ impl Settings {
         } else {
             lines.with_ansi(io::stderr().is_terminal()).boxed()
         };
-        Ok(Registry::default().with(lines).with(self.env_filter()?).try_init()?)
+        Registry::default().with(lines).with(self.env_filter()?).try_init()?;
+        panic::set_hook(Box::new(tell_panic));
+        Ok(())
     }
 
     /// Later directives win over earlier ones for the same target, so the user's come last.
@@ -83,6 +89,18 @@ impl Settings {
             Format::Text => false,
         }
     }
+}
+
+/// Tells a panic as an event: the lines that the standard hook prints would be no JSON.
+fn tell_panic(info: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let is_wanted = backtrace.status() == BacktraceStatus::Captured;
+    tracing::error!(
+        words = info.payload_as_str(),
+        location = info.location().map(tracing::field::display),
+        backtrace = is_wanted.then(|| tracing::field::display(&backtrace)),
+        "panicked"
+    );
 }
 
 #[cfg(test)]
@@ -120,6 +138,7 @@ mod tests {
             assert!(enabled!(target: "longshore::pump", Level::DEBUG));
             assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
             assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
+            assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
         });
     }

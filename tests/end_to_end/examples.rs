@@ -10,6 +10,7 @@ use super::support::{Dev, Launch, Process, Signal, until};
 const EXAMPLES: [&str; 3] = ["minimal", "typed_json", "custom_handler"];
 
 /// Builds the examples, which is done already where all targets are built; answers where one of them is.
+#[expect(clippy::disallowed_methods, reason = "it is cargo that reads it")]
 fn example(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));

@@ -21,8 +21,7 @@ async fn a_receive_whose_client_hung_up_takes_no_message() {
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    // A round trip on another connection: the receive before it is waiting by then.
-    served.client.list_queues().send().await.unwrap();
+    served.is_waited_at(&url).await;
 
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();

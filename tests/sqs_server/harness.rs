@@ -32,6 +32,7 @@ pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
+    pub(crate) account: Account,
     pub(crate) stop: Stop,
     pub(crate) serving: JoinHandle<io::Result<()>>,
 }
@@ -42,8 +43,8 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
         let account = Account::new(Identity::default());
-        let serving = tasks::detach(sqs_server::serve(listener, account, stop.clone()));
-        Self { address, client: client(address), stop, serving }
+        let serving = tasks::detach(sqs_server::serve(listener, account.clone(), stop.clone()));
+        Self { address, client: client(address), account, stop, serving }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -100,6 +101,17 @@ impl Served {
         let mut messages = received.expect("a message before the wait ends");
         assert_eq!(messages.len(), 1, "{messages:?}");
         messages.remove(0)
+    }
+
+    /// Waits until a receive waits at the queue.
+    pub(crate) async fn is_waited_at(&self, url: &str) {
+        let (_, name) = url.rsplit_once('/').unwrap();
+        let waited_at = async {
+            while self.account.waiting_receives(name).unwrap() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(AT_ONCE, waited_at).await.expect("a receive that waits");
     }
 
     pub(crate) async fn attribute(&self, url: &str, name: QueueAttributeName) -> String {

@@ -6,14 +6,32 @@ use tokio::time::Instant;
 
 use super::harness::Served;
 
-/// Begins a receive, and gives it the time to be waiting when the other future starts.
-async fn receive_while<F: Future>(served: &Served, url: &str, meanwhile: F) -> String {
-    let delayed = async {
-        // A round trip on another connection: the receive before it has arrived by then.
-        served.client.list_queues().send().await.unwrap();
-        meanwhile.await
+/// The most that lies between the event and the answer it causes, on the slowest machine: a server that looks once a
+/// second, or at the end of the 20 s, takes longer. That nothing lies between is shown on the account's paused clock.
+const WOKEN: Duration = Duration::from_secs(1);
+/// How long a message is hidden that shows up by itself.
+const HIDDEN: Duration = Duration::from_secs(2);
+
+/// Begins a receive, lets the event happen once it waits, and answers with the message that came of it.
+async fn answer_to<F: Future>(served: &Served, url: &str, event: F) -> String {
+    let event = async {
+        served.is_waited_at(url).await;
+        let happened = Instant::now();
+        event.await;
+        happened
     };
-    let (message, _) = tokio::join!(served.receive_one(url), delayed);
+    let (message, happened) = Box::pin(async { tokio::join!(served.receive_one(url), event) }).await;
+    let late = happened.elapsed();
+    assert!(late < WOKEN, "answered {late:?} after the event");
+    message.body.unwrap()
+}
+
+/// Receives a message that was hidden at this moment.
+async fn appearing(served: &Served, url: &str, hidden_at: Instant) -> String {
+    let (message, ()) =
+        Box::pin(async { tokio::join!(served.receive_one(url), served.is_waited_at(url)) }).await;
+    let after = hidden_at.elapsed();
+    assert!(after < HIDDEN + WOKEN, "answered {after:?} after it was hidden for {HIDDEN:?}");
     message.body.unwrap()
 }
 
@@ -21,7 +39,7 @@ async fn receive_while<F: Future>(served: &Served, url: &str, meanwhile: F) -> S
 async fn a_waiting_receive_is_answered_at_a_send() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
-    assert_eq!(Box::pin(receive_while(&served, &url, served.send(&url, "hello"))).await, "hello");
+    assert_eq!(answer_to(&served, &url, served.send(&url, "hello")).await, "hello");
 }
 
 #[tokio::test]
@@ -29,19 +47,20 @@ async fn a_waiting_receive_is_answered_when_a_visibility_ends() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     served.send(&url, "hello").await;
-    let receive = served.client.receive_message().queue_url(&url).visibility_timeout(1);
+    let receive = served.client.receive_message().queue_url(&url).visibility_timeout(2);
+    let began = Instant::now();
     assert_eq!(receive.send().await.unwrap().messages().len(), 1);
-    assert_eq!(served.receive_one(&url).await.body(), Some("hello"));
+    assert_eq!(appearing(&served, &url, began).await, "hello");
 }
 
 #[tokio::test]
 async fn a_waiting_receive_is_answered_when_a_delay_ends() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
-    let send = served.client.send_message().queue_url(&url).message_body("hello").delay_seconds(1);
+    let send = served.client.send_message().queue_url(&url).message_body("hello").delay_seconds(2);
+    let began = Instant::now();
     send.send().await.unwrap();
-    assert!(served.receive(&url, 0).await.is_empty());
-    assert_eq!(served.receive_one(&url).await.body(), Some("hello"));
+    assert_eq!(appearing(&served, &url, began).await, "hello");
 }
 
 #[tokio::test]
@@ -55,7 +74,7 @@ async fn a_waiting_receive_is_answered_when_a_fifo_group_is_freed() {
     let received = receive.send().await.unwrap();
     let receipt = received.messages()[0].receipt_handle().unwrap();
     let delete = served.client.delete_message().queue_url(&url).receipt_handle(receipt).send();
-    assert_eq!(Box::pin(receive_while(&served, &url, delete)).await, "second");
+    assert_eq!(answer_to(&served, &url, delete).await, "second");
 }
 
 #[tokio::test]
@@ -73,9 +92,12 @@ async fn the_end_of_its_queue_ends_a_waiting_receive() {
     let url = served.queue("orders").await;
     let receive = served.client.receive_message().queue_url(&url).wait_time_seconds(20).send();
     let delete = async {
-        served.client.list_queues().send().await.unwrap();
+        served.is_waited_at(&url).await;
+        let happened = Instant::now();
         served.client.delete_queue().queue_url(&url).send().await.unwrap();
+        happened
     };
-    let (received, ()) = tokio::join!(receive, delete);
+    let (received, happened) = tokio::join!(receive, delete);
+    assert!(happened.elapsed() < WOKEN);
     assert!(received.unwrap_err().into_service_error().is_queue_does_not_exist());
 }

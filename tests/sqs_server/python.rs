@@ -6,14 +6,19 @@ use tokio::process::Command;
 
 use super::harness::Served;
 
-/// A Python with nothing of AWS in its environment but dummy credentials; `None` when it lacks the module.
+/// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
+/// it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 async fn python_with(module: &str) -> Option<Command> {
-    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-    let probe = Command::new(&name).args(["-c", &format!("import {module}")]).output().await;
-    if !probe.is_ok_and(|output| output.status.success()) {
-        println!("skipped: {} has no {module}", name.display());
+    if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
+        println!("skipped: LONGSHORE_SKIP_PYTHON is set");
         return None;
     }
+    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+    let probe = Command::new(&name).args(["-c", &format!("import {module}")]).output().await;
+    let is_there = probe.is_ok_and(|output| output.status.success());
+    let hint = "hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1";
+    assert!(is_there, "{} has no {module}, {hint}", name.display());
     let mut python = Command::new(name);
     python
         .env("AWS_ACCESS_KEY_ID", "any")

@@ -13,7 +13,7 @@ async fn a_drain_answers_the_waiting_receives_with_nothing() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let stop = async {
-        served.client.list_queues().send().await.unwrap();
+        served.is_waited_at(&url).await;
         served.stop.drain();
     };
     let (messages, ()) = tokio::join!(timeout(AT_ONCE, served.receive(&url, 20)), stop);

@@ -23,6 +23,7 @@
 //! | `X-Amzn-Trace-Id` | the system attribute `AWSTraceHeader` |
 
 mod batch;
+mod connection;
 mod entry;
 mod older;
 mod query;
@@ -40,7 +41,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use self::refusal::Refusal;
+use self::{connection::Connections, refusal::Refusal};
 use crate::{queue::Queue, stop::Stop};
 
 /// The largest request that is read to its end, which is API Gateway's own limit.
@@ -66,7 +67,7 @@ pub fn router(queue: Arc<dyn Queue>) -> Router {
 /// Answers the routes until the stop; requests under way then have five seconds, or until a halt.
 pub async fn serve(listener: TcpListener, queue: Arc<dyn Queue>, stop: Stop) -> io::Result<()> {
     let draining = stop.clone();
-    let server = axum::serve(listener, router(queue))
+    let server = axum::serve(Connections(listener), router(queue))
         .with_graceful_shutdown(async move { draining.draining().await })
         .into_future();
     let given_up = async {

@@ -1,6 +1,6 @@
 //! The two older shapes, in which the message is a parameter of the query.
 //!
-//! The server refuses a query beyond 64 KiB with a bare 414 before it gets here; API Gateway takes 10 KiB.
+//! A URL beyond 64 KiB is a 413 before it gets here; API Gateway takes 10 KiB.
 
 use axum::{
     Json,

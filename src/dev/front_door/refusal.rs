@@ -1,10 +1,13 @@
 //! The one shape of every error that the front door answers.
 
+use std::time::SystemTime;
+
 use axum::{
     Json,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::queue::{EntryError, QueueError, Verdict};
@@ -61,6 +64,19 @@ impl Refusal {
             .with_hint("a message, or a batch of them, holds at most 1 MiB, attributes included")
     }
 
+    /// The whole answer to a URL or headers too large for the server, as it goes over the wire.
+    pub(super) fn head_too_large() -> Bytes {
+        let refusal =
+            Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "the URL or the headers are too large")
+                .with_hint("a URL holds at most 64 KiB; send larger messages with POST /v1/messages");
+        let (status, body) = (refusal.status, serde_json::to_string(&refusal.body()).unwrap_or_default());
+        let (date, length) = (httpdate::fmt_http_date(SystemTime::now()), body.len());
+        Bytes::from(format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             connection: close\r\ndate: {date}\r\n\r\n{body}"
+        ))
+    }
+
     pub(super) fn unknown_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "UnknownPath", "there is nothing at this path")
             .with_hint("send messages with POST /v1/messages or POST /v1/messages/batch")
@@ -80,6 +96,10 @@ impl Refusal {
     /// Whether the sender has to change something, rather than wait.
     pub(super) fn is_senders_fault(&self) -> bool {
         self.status.is_client_error()
+    }
+
+    fn body(&self) -> Body<'_> {
+        Body { error: Error { code: &self.code, message: &self.message, hint: self.hint } }
     }
 
     fn failing(verdict: Verdict, code: String, message: String) -> Self {
@@ -134,8 +154,7 @@ impl From<&EntryError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let error = Error { code: &self.code, message: &self.message, hint: self.hint };
-        let mut response = (self.status, Json(Body { error })).into_response();
+        let mut response = (self.status, Json(self.body())).into_response();
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }

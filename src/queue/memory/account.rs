@@ -133,6 +133,13 @@ impl Account {
         Receiving::new(self.clone(), name, receive)
     }
 
+    /// How many receives wait at a queue.
+    ///
+    /// A test that wants one to be waiting before something happens can wait for that fact.
+    pub fn waiting_receives(&self, name: &str) -> Result<usize, Fault> {
+        self.with(|store, now| Ok(store.open(name, now)?.line.len()))
+    }
+
     /// Deletes the message that a receive handed over.
     pub fn delete(&self, name: &str, receipt: &str) -> Result<(), Fault> {
         self.with(|store, now| store.delete(name, receipt, now))

@@ -25,7 +25,7 @@ impl Store {
         }
         let arn = self.arn_of(name);
         self.check_dead_letters(&arn, &attributes)?;
-        let mut queue = Queue::new(name, arn, attributes, now);
+        let mut queue = Queue::new(name, arn, attributes, self.limits, now);
         queue.tags.clone_from(tags);
         self.queues.insert(name.into(), queue);
         Ok(())

@@ -46,6 +46,11 @@ impl Line {
         }
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Wakes the first in line if its alarm would ring too late.
     pub(super) fn expect(&self, next_due: Option<Instant>) {
         let sooner = next_due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));

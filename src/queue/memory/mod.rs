@@ -1,5 +1,4 @@
 //! An account of SQS in memory: many queues with the semantics of SQS.
-
 //!
 //! [`Account`] is the front door: every call takes the lock for a moment, and only [`Account::receive`] waits.
 //! [`MemoryQueue`] shows one queue of it as a [`Queue`](super::Queue). Time is tokio's, so a paused clock moves

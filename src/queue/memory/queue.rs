@@ -13,6 +13,7 @@ use super::{
     clock::Now,
     deduplication::{Deduplicated, Recent},
     fault::{Code, Fault},
+    identity::Limits,
     kind::Kind,
     line::Line,
     order::Order,
@@ -39,6 +40,7 @@ pub(super) struct Queue {
     pub(super) scribe: Scribe,
     pub(super) deduplicated: Deduplicated,
     pub(super) attempts: Recent<String, Vec<Ticket>>,
+    limits: Limits,
     created_at: SystemTime,
     modified_at: SystemTime,
     purged: Option<Instant>,
@@ -46,7 +48,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// An empty queue.
-    pub(super) fn new(name: &str, arn: String, attributes: Attributes, now: Now) -> Self {
+    pub(super) fn new(name: &str, arn: String, attributes: Attributes, limits: Limits, now: Now) -> Self {
         let order = match attributes.kind {
             Kind::Standard => Order::standard(),
             Kind::Fifo(_) => Order::fifo(),
@@ -61,6 +63,7 @@ impl Queue {
             scribe: Scribe::new(),
             deduplicated: Recent::default(),
             attempts: Recent::default(),
+            limits,
             created_at: now.wall,
             modified_at: now.wall,
             purged: None,
@@ -72,9 +75,17 @@ impl Queue {
         self.shelf.advance(now.at, self.attributes.retention);
     }
 
+    /// How many more messages may be in flight.
+    pub(super) fn room(&self) -> usize {
+        self.limits.in_flight.saturating_sub(self.shelf.counts().held)
+    }
+
     /// Wakes the first receive in line if there is something for it, or will be sooner than it thinks.
+    ///
+    /// A visible message is nothing for it while too many are in flight: woken for one that it cannot take, a
+    /// receive would announce it again, to itself. The next end of a visibility makes room, and is expected.
     pub(super) fn announce(&self) {
-        if self.shelf.next(None).is_some() {
+        if self.room() > 0 && self.shelf.next(None).is_some() {
             self.line.wake_first();
         } else {
             self.line.expect(self.shelf.next_due());

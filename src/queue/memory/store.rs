@@ -26,7 +26,7 @@ pub(super) struct Store {
     pub(super) identity: Identity,
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) moves: Moves,
-    limits: Limits,
+    pub(super) limits: Limits,
     sender_id: Arc<str>,
     serials: u64,
 }
@@ -78,7 +78,7 @@ impl Store {
         let dead_letters = self.dead_letters_of(name);
         let (serial, limit) = (self.next_serial(), self.limits.in_flight);
         let queue = self.open(name, now)?;
-        let room = limit.saturating_sub(queue.shelf.counts().held);
+        let room = queue.room();
         if room == 0 && is_short_poll(queue, receive) && queue.attributes.kind == Kind::Standard {
             let message = format!("The queue has reached its limit of messages in flight: {limit}.");
             return Err(Fault::new(Code::OverLimit, message));

@@ -1,25 +1,25 @@
-//! The Python of the tests, where there is one.
+//! The Python of the tests, which is to be there unless `LONGSHORE_SKIP_PYTHON=1` says otherwise.
 
 use std::{ffi::OsString, path::Path, process::Command};
 
 use super::Launch;
 
-/// A Python about to start that has this module; `None`, and a word about it, when there is none.
+/// A Python about to start that has this module; `None`, and a word about it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn python_with(module: &str) -> Option<Launch> {
-    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-    let output =
-        Command::new(&name).args(["-c", &format!("import {module}, sys; print(sys.executable)")]).output();
-    match output {
-        Ok(output) if output.status.success() => {
-            // Its own path: a launcher that looks it up would need an environment.
-            let path = String::from_utf8(output.stdout).unwrap();
-            Some(Launch::program(Path::new(path.trim())))
-        }
-        _ => {
-            println!("skipped: {} has no {module}", name.display());
-            None
-        }
+    if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
+        println!("skipped: LONGSHORE_SKIP_PYTHON is set");
+        return None;
     }
+    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+    let probe = format!("import {module}, sys; print(sys.executable)");
+    let output = Command::new(&name).args(["-c", &probe]).output().ok();
+    let Some(output) = output.filter(|output| output.status.success()) else {
+        panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
+    };
+    // Its own path: a launcher that looks it up would need an environment.
+    let path = String::from_utf8(output.stdout).unwrap();
+    Some(Launch::program(Path::new(path.trim())))
 }
 
 /// A script beside the tests.

@@ -1,6 +1,13 @@
 //! What the tests of the account share.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Wake,
+    time::Duration,
+};
 
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -74,11 +81,14 @@ pub(super) fn waiting() -> Receive {
     Receive { wait: Some(Duration::from_secs(20)), ..Receive::default() }
 }
 
+/// What [`wait_apart`] lets pass.
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
+
 /// A receive that waits in a task of its own, so that nothing but the account wakes it.
 pub(super) async fn wait_apart(account: &Account, queue: &str, receive: Receive) -> Waiting {
     let waiting = tasks::detach(account.receive(queue, receive));
     // On a paused clock the time passes once the receive stands in line.
-    sleep(Duration::from_millis(1)).await;
+    sleep(MOMENT).await;
     waiting
 }
 
@@ -98,4 +108,21 @@ pub(super) fn code<T>(answer: Result<T, Fault>) -> Option<Code> {
 /// One attribute of a queue.
 pub(super) fn attribute(account: &Account, queue: &str, name: &str) -> Option<String> {
     account.attributes(queue, &[name.to_owned()]).unwrap().remove(name)
+}
+
+/// A waker that counts, for a test that polls by itself.
+#[derive(Debug, Default)]
+pub(super) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    /// How often it was woken since it was asked last.
+    pub(super) fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

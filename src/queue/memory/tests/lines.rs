@@ -1,15 +1,23 @@
 //! Who is served when several receives wait.
 
-use std::{task::Poll, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::poll;
 use tokio::time::{Instant, advance};
 
 use super::harness::{
-    account_with, account_with_dead_letters, bodies, of_group, receive, receive_for, send, wait_apart,
-    waiting,
+    MOMENT, Wakes, account_with, account_with_dead_letters, bodies, create, of_group, receive, receive_for,
+    send, wait_apart, waiting,
 };
-use crate::{message::OutgoingMessage, queue::memory::Receive};
+use crate::{
+    message::OutgoingMessage,
+    queue::memory::{Account, Identity, Limits, Receive, Received, Receiving},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,7 +90,33 @@ async fn the_end_of_a_fifo_visibility_frees_the_group_for_a_waiting_receive() {
     receive_for(&account, "orders.fifo", 5 * SECOND).await;
     let start = Instant::now();
     let received = account.receive("orders.fifo", waiting()).await.unwrap();
-    assert_eq!((bodies(&received), start.elapsed().as_secs()), (vec!["one"], 5));
+    assert_eq!((bodies(&received), start.elapsed()), (vec!["one"], 5 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_frees_a_message_is_answered_with_no_delay_at_all() {
+    let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
+    for body in ["1", "2"] {
+        account.send("orders.fifo", of_group("a", body)).unwrap();
+    }
+    let held = account.receive("orders.fifo", Receive { max: 1, ..waiting() }).await.unwrap();
+    let successor = wait_apart(&account, "orders.fifo", waiting()).await;
+    let start = Instant::now();
+    account.delete("orders.fifo", held[0].receipt.as_str()).unwrap();
+    let successor = successor.await.unwrap().unwrap().remove(0);
+    let again = wait_apart(&account, "orders.fifo", waiting()).await;
+    account.change_visibility("orders.fifo", successor.receipt.as_str(), Duration::ZERO).unwrap();
+    assert_eq!(bodies(&again.await.unwrap().unwrap()), ["2"]);
+    assert_eq!(start.elapsed(), MOMENT, "nothing but the moment in which the second receive got in line");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_delay_is_answered_when_it_comes() {
+    let account = account_with("orders", &[]);
+    let start = Instant::now();
+    account.send("orders", OutgoingMessage { delay: Some(SECOND), ..OutgoingMessage::new("one") }).unwrap();
+    assert_eq!(bodies(&account.receive("orders", waiting()).await.unwrap()), ["one"]);
+    assert_eq!(start.elapsed(), SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,4 +142,57 @@ async fn a_message_is_hidden_in_the_poll_that_answers() {
     let Poll::Ready(Ok(received)) = poll!(&mut receiving) else { panic!("the delay is over") };
     assert_eq!(bodies(&received), ["one"]);
     assert!(receive(&account, "orders").await.is_empty());
+}
+
+/// An account with one message in flight for so long, and no room for another.
+async fn full_account(visibility: Duration) -> (Account, Received) {
+    let account = Account::with_limits(Identity::default(), Limits { in_flight: 1 });
+    create(&account, "orders", &[]);
+    send(&account, "orders", "held");
+    let held = receive_for(&account, "orders", visibility).await.remove(0);
+    send(&account, "orders", "visible");
+    (account, held)
+}
+
+fn look(receiving: &mut Receiving, wakes: &Arc<Wakes>) -> Option<Vec<String>> {
+    match Pin::new(receiving).poll(&mut Context::from_waker(&Arc::clone(wakes).into())) {
+        Poll::Ready(answer) => Some(bodies(&answer.unwrap()).into_iter().map(str::to_owned).collect()),
+        Poll::Pending => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_without_room_in_flight_sleeps_until_there_is_room() {
+    let (account, held) = full_account(60 * SECOND).await;
+    let (mut receiving, wakes) = (account.receive("orders", waiting()), Arc::new(Wakes::default()));
+    for _ in 0..3 {
+        assert_eq!((look(&mut receiving, &wakes), wakes.take()), (None, 0), "it wakes itself");
+    }
+    send(&account, "orders", "another");
+    assert_eq!(wakes.take(), 0, "woken for a message that it cannot take");
+    account.delete("orders", held.receipt.as_str()).unwrap();
+    assert_eq!(wakes.take(), 1, "there is room");
+    assert_eq!(look(&mut receiving, &wakes), Some(vec!["visible".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_visibility_makes_room_for_a_waiting_receive() {
+    let (account, _held) = full_account(5 * SECOND).await;
+    let start = Instant::now();
+    let received = account.receive("orders", waiting()).await.unwrap();
+    assert_eq!((bodies(&received), start.elapsed()), (vec!["visible"], 5 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_receives_in_line_without_room_do_not_wake_each_other() {
+    let (account, held) = full_account(60 * SECOND).await;
+    let wakes = Arc::new(Wakes::default());
+    let mut line = [account.receive("orders", waiting()), account.receive("orders", waiting())];
+    for _ in 0..3 {
+        for receiving in &mut line {
+            assert_eq!((look(receiving, &wakes), wakes.take()), (None, 0));
+        }
+    }
+    account.change_visibility("orders", held.receipt.as_str(), Duration::ZERO).unwrap();
+    assert_eq!(wakes.take(), 1, "only the first in line");
 }
