@@ -3,6 +3,7 @@
 use super::{
     key::Key,
     problem::Problem,
+    rules,
     schema::Place,
     shape::nearest,
     tree::{Node, Origin},
@@ -126,11 +127,11 @@ fn call_in_sqs(tree: &mut Node, queue: &Key, name: &str) {
     }
 }
 
-/// The queue's name as its URL ends in it.
+/// The queue's name as its URL ends in it; what is no name, and may be a password, is not taken for one.
 fn last_part(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
     match path.rsplit('/').next() {
-        Some(name) if !name.is_empty() => name,
+        Some(name) if rules::is_section_name(name) => name,
         _ => "queue",
     }
 }

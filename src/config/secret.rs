@@ -11,20 +11,36 @@ const TOKEN_CHARS: usize = 20;
 
 /// Hides what is secret in the URLs of a text: `user:password@`, and query values that look like tokens.
 ///
-/// Works on any text, so that a malformed URL inside an error message is hidden too.
+/// Works on any text, so that a malformed URL inside an error message is hidden too, and the pieces of one.
 pub fn hide(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
         let end = after.find(ends_a_url).unwrap_or(after.len());
         let (url, remaining) = after.split_at(end);
-        shown.push_str(before);
+        shown.push_str(&hide_in_words(before));
         shown.push_str("://");
         shown.push_str(&hide_in_url(url));
         rest = remaining;
     }
-    shown.push_str(rest);
+    shown.push_str(&hide_in_words(rest));
     shown
+}
+
+/// Hides in words that may be pieces of a URL: what precedes an `@`, and the values of a query.
+fn hide_in_words(text: &str) -> String {
+    text.split_inclusive(ends_a_url).map(hide_in_word).collect()
+}
+
+fn hide_in_word(word: &str) -> String {
+    let (before, query) = match word.split_once('?') {
+        Some((before, query)) => (before, format!("?{}", hide_in_query(query))),
+        None => (word, String::new()),
+    };
+    match before.rsplit_once('@') {
+        Some((_, after)) => format!("{HIDDEN}@{after}{query}"),
+        None => format!("{before}{query}"),
+    }
 }
 
 /// Whether what goes by this name is probably a secret.
@@ -96,7 +112,9 @@ mod tests {
             ("http://h/?page=2&api_key=k#f", "http://h/?page=2&api_key=***"),
             ("http://h/?abcdefghijklmnopqrstuvwxyz", "http://h/?***"),
             ("bad url \"http://u:p@:x/\", try http://ok/", "bad url \"http://***@:x/\", try http://ok/"),
-            ("no url at all", "no url at all"),
+            ("no url at all, is it? no", "no url at all, is it? no"),
+            ("http://u:pw@ bad host:1/?token=t", "http://***@ bad host:1/?token=***"),
+            ("//u:pw@h/ and u:pw@h", "***@h/ and ***@h"),
         ] {
             assert_eq!(hide(text), shown);
         }

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod demo_handler;
 pub mod front_door;
+mod json;
 mod queues;
 pub mod sqs_server;
 

@@ -23,6 +23,7 @@ pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
     }
     for (name, queue) in queues {
         let key = top.child("queues").child(name);
+        broken.extend(section_name(&key, name));
         broken.extend(queue::check(&key, queue, purpose));
     }
     broken.extend(twins(settings));
@@ -30,6 +31,20 @@ pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
     broken.extend(at_most(top.descend("drain.limit"), drain.limit, Span(limits::VISIBILITY)));
     broken.extend(filter(top.descend("log.filter"), log));
     broken
+}
+
+/// Whether a queue's section may be called so: its name goes into logs, metrics and health as it is.
+pub(super) fn is_section_name(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    (1..=80).contains(&name.len()) && name.chars().all(is_allowed)
+}
+
+fn section_name(key: &Key, name: &str) -> Option<Problem> {
+    let problem = || {
+        Problem::of(key.clone(), "not a name for a queue")
+            .allowed(Some("1 to 80 letters, digits, -, _ and .".to_owned()))
+    };
+    (!is_section_name(name)).then(problem)
 }
 
 /// Two entries that mean one queue would compete for its messages and count them twice.

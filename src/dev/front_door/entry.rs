@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Refusal;
 use crate::{
+    dev::json,
     message::{AttributeValue, OutgoingMessage},
     queue::limits,
 };
@@ -71,15 +72,17 @@ fn elements(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
         serde_json::from_slice(body)
     };
     elements.map_err(|error| {
-        Refusal::bad("InvalidJson", format!("the batch is not the expected json: {error}"))
+        Refusal::bad("InvalidJson", format!("the batch is not the expected json: {}", json::words(&error)))
             .with_hint("send [{\"body\": …}, …] or {\"entries\": [{\"body\": …}, …]}")
     })
 }
 
 impl Entry {
-    fn read(index: usize, json: &RawValue) -> Result<Self, Refusal> {
-        let invalid = |error| Refusal::bad("InvalidEntry", format!("entry {index} is not valid: {error}"));
-        let raw: RawEntry = serde_json::from_str(json.get()).map_err(invalid)?;
+    fn read(index: usize, entry: &RawValue) -> Result<Self, Refusal> {
+        let invalid = |error| {
+            Refusal::bad("InvalidEntry", format!("entry {index} is not valid: {}", json::words(&error)))
+        };
+        let raw: RawEntry = serde_json::from_str(entry.get()).map_err(invalid)?;
         let attributes = raw.attributes.into_iter().map(|(name, value)| Ok((name, attribute(&value)?)));
         let message = OutgoingMessage {
             body: text(&raw.body).map_err(invalid)?,

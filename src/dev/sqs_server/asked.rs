@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{form::Form, refusal::Refusal};
+use crate::dev::json;
 
 /// The two protocols of SQS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,5 +86,5 @@ impl Parameters {
 }
 
 fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(json::words(&error)))
 }
