@@ -85,3 +85,17 @@ async fn an_address_in_use_is_69_and_names_the_flag() {
         assert_ended(&launch.run().await, 69, &[&taken, "in use", flag]);
     }
 }
+
+#[tokio::test]
+async fn dev_that_listens_on_every_address_is_reached_on_loopback() {
+    let mut launch = Launch::of(&["dev"]);
+    for flag in LISTEN_FLAGS {
+        launch = launch.arguments(&[flag, "0.0.0.0:0"]);
+    }
+    let dev = Dev::launched(launch).await;
+    for address in [&dev.endpoint, &dev.api, &dev.admin.address] {
+        assert!(address.contains("127.0.0.1:"), "{address}");
+    }
+    dev.post("{}").await;
+    dev.process.says("done").await;
+}

@@ -11,7 +11,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::own_fault;
 use crate::{
     app::{self, WorkerError},
-    cli::failure::{Exit, Failure},
+    cli::{
+        failure::{Exit, Failure},
+        reach::reachable,
+    },
     config::Settings,
     dev::{QueuePair, create_queues, front_door, sqs_server},
     queue::{Queue, memory::Account, sqs},
@@ -72,10 +75,11 @@ impl Ground {
     }
 }
 
+/// Binds, and answers where the server is reached from this machine.
 async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let bound = async {
         let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+        let address = reachable(listener.local_addr()?);
         Ok::<_, io::Error>((listener, address))
     };
     bound.await.map_err(|error| {
