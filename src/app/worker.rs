@@ -59,7 +59,10 @@ impl Worker {
         self
     }
 
-    /// Sets how long running handlers may go on at a stop (110 s) before their messages are given back.
+    /// Sets how long a stop may take (110 s).
+    ///
+    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; the rest
+    /// is for giving their messages back. A limit below 28 s may be exceeded by up to 7 s.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;

@@ -38,7 +38,7 @@ pub(super) struct Options {
     /// Where the admin server listens
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// How long running handlers may go on after SIGTERM
+    /// How long the worker may take to stop after SIGTERM
     #[arg(long, value_name = "DURATION")]
     drain_limit: Option<String>,
     /// The log's form: auto, json or text
