@@ -49,7 +49,7 @@ pub enum WorkerError {
     /// A runtime or a signal handler could not be had from the system.
     #[error("the system refuses what the worker needs: {0}")]
     System(#[from] io::Error),
-    /// A part of the worker ended that must not; what ran was drained first.
+    /// A part of the worker ended that must not; what ran was drained first, if its leases could still be kept.
     #[error("internal error: the {0} task ended, hint: please report this with the log")]
     Fault(String),
 }

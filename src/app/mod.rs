@@ -17,6 +17,7 @@ mod admin;
 mod consumer;
 mod drain;
 mod error;
+mod faults;
 mod from_settings;
 mod open;
 mod runtime;

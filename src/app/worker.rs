@@ -12,6 +12,7 @@ use super::{
     Consumer, Drained, WorkerError,
     admin::{Admin, Place, Shown, report},
     drain::drain,
+    faults::FaultWatch,
     open::{Opened, open},
     runtime::PumpRuntime,
     signals::Signals,
@@ -152,11 +153,12 @@ impl Worker {
         let stages =
             pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(tasks, opened.batch)).collect();
         state.ready();
-        let fault = stopped(stop, faults).await;
+        let mut watch = FaultWatch::new(faults, stop.clone());
+        watch.until(stop.draining()).await;
         state.unready("draining");
-        let drained = drain(stages, drain_limit, stop).await;
+        let drained = watch.until(drain(stages, drain_limit, stop)).await;
         tracing::info!(?drained, "drained");
-        fault.map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
+        watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
@@ -199,17 +201,4 @@ struct Frame {
     caller: Handle,
     /// Where everything else runs.
     runtime: Handle,
-}
-
-/// Waits for the stop; a task that ended when it should not have asks for it too, and is named.
-async fn stopped(stop: &Stop, mut faults: Faults) -> Option<&'static str> {
-    let fault = tokio::select! {
-        () = stop.draining() => None,
-        fault = faults.recv() => fault,
-    };
-    if let Some(task) = fault {
-        tracing::error!(task, "a task ended that must not, draining");
-        stop.drain();
-    }
-    fault
 }
