@@ -1,15 +1,30 @@
 //! Why a worker could not start, or did not end as it should.
 
-use std::{io, net::SocketAddr};
+use std::{error::Error, io, net::SocketAddr};
 
-use crate::{handler::http::HttpError, queue::QueueError};
+use crate::queue::QueueError;
 
 /// Why a worker could not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// There is nothing to consume.
     #[error("no queue to work on, hint: add a consumer")]
     NoQueue,
+    /// Two consumers have one name, and so would share metrics and signs of life.
+    #[error("queue {queue}: two consumers of this name, hint: name one of them with Consumer::named")]
+    Twins {
+        /// The name of both.
+        queue: String,
+    },
+    /// A consumer cannot be worked with its options.
+    #[error("queue {queue}: {problem}")]
+    Options {
+        /// The queue's configured name.
+        queue: String,
+        /// Which option, its value and what is allowed.
+        problem: String,
+    },
     /// The queue's address is neither a URL nor a name.
     #[error("queue {queue}: not a queue's url: {url}: {source}")]
     Address {
@@ -26,7 +41,7 @@ pub enum WorkerError {
         /// The queue's configured name.
         queue: String,
         /// What is wrong.
-        source: HttpError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The queue could not be opened.
     #[error("queue {queue}: {source}, hint: check the url, the region, the credentials and the network")]

@@ -14,6 +14,7 @@
 //! ```
 
 mod admin;
+mod check;
 mod consumer;
 mod drain;
 mod error;

@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, runtime::Handle};
 use super::{
     Consumer, Drained, WorkerError,
     admin::{Admin, Place, Shown, report},
+    check::check,
     drain::drain,
     faults::FaultWatch,
     open::{Opened, open},
@@ -126,9 +127,7 @@ impl Worker {
     }
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
-        if self.consumers.is_empty() {
-            return Err(WorkerError::NoQueue);
-        }
+        check(&self.consumers)?;
         let listener = self.listen().await?;
         let (tasks, faults) = Tasks::on(runtime.clone());
         let state = self.health.condition("worker", "the queues are not open yet");

@@ -45,7 +45,11 @@ pub(super) fn verdict(ended: Result<Drained, WorkerError>) -> Result<(), Failure
 impl From<WorkerError> for Failure {
     fn from(error: WorkerError) -> Self {
         let exit = match &error {
-            WorkerError::NoQueue | WorkerError::Address { .. } | WorkerError::Handler { .. } => Exit::Usage,
+            WorkerError::NoQueue
+            | WorkerError::Twins { .. }
+            | WorkerError::Options { .. }
+            | WorkerError::Address { .. }
+            | WorkerError::Handler { .. } => Exit::Usage,
             WorkerError::Queue { .. } | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
