@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use crate::queue::QueueError;
+use crate::queue::{QueueError, sqs::credentials_fault};
 
 /// Why a worker could not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,16 @@ pub enum WorkerError {
         /// What SQS or the network said.
         source: QueueError,
     },
+    /// The queue could not be opened for want of credentials.
+    #[error(
+        "queue {queue}: {source}, hint: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role"
+    )]
+    Credentials {
+        /// The queue's configured name.
+        queue: String,
+        /// Where they were looked for.
+        source: QueueError,
+    },
     /// The admin server could not listen.
     #[error(
         "cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen"
@@ -67,4 +77,15 @@ pub enum WorkerError {
     /// A part of the worker ended that must not; what ran was drained first, if its leases could still be kept.
     #[error("internal error: the {0} task ended, hint: please report this with the log")]
     Fault(String),
+}
+
+impl WorkerError {
+    /// The failure to open a queue.
+    pub(super) fn not_opened(queue: &str, source: QueueError) -> Self {
+        let queue = queue.to_owned();
+        match credentials_fault(&source) {
+            Some(_) => Self::Credentials { queue, source },
+            None => Self::Queue { queue, source },
+        }
+    }
 }
