@@ -22,7 +22,7 @@ where
         Some(code) => QueueError::answered(code, error.message().unwrap_or("no message")),
         None if is_timeout(&error) => QueueError::hung(causes(&error)),
         None if let Some(cause) = credentials_error(&error) => {
-            QueueError::new(Verdict::Wait, format!("no credentials for aws: {}", causes(cause)))
+            QueueError::new(Verdict::Wait, unsigned(cause))
         }
         None => QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {}", causes(&error))),
     };
@@ -72,6 +72,17 @@ pub fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
     }
 }
 
+/// Says why a call could not be signed; the SDK words each of the places it looked into in a line of its own.
+fn unsigned(error: &CredentialsError) -> String {
+    let cause = match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "none in the environment, the shared files, a web identity, the ecs task or the ec2 instance"
+        }
+        _ => &causes(error),
+    };
+    format!("no credentials for aws: {cause}")
+}
+
 fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -94,9 +105,7 @@ fn causes(error: &dyn Error) -> String {
         }
         next = cause.source();
     }
-    let words = words.join(": ");
-    let lines: Vec<_> = words.lines().map(str::trim).collect();
-    lines.join(" · ")
+    words.join(": ")
 }
 
 #[cfg(test)]
@@ -105,18 +114,19 @@ mod tests {
 
     use super::*;
 
-    fn unsigned(cause: CredentialsError) -> QueueError {
+    fn failed_by(cause: CredentialsError) -> QueueError {
         let failure = ConnectorError::other(cause.into(), None);
         refusal(SdkError::<ReceiveMessageError, HttpResponse>::dispatch_failure(failure))
     }
 
     #[test]
     fn missing_credentials_are_told_apart_from_failing_ones_and_said_on_one_line() {
-        let missing = unsigned(CredentialsError::not_loaded("none found:\n  Environment: not set"));
+        let missing = failed_by(CredentialsError::not_loaded("none found:\n  Environment: not set"));
         assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
         let words = missing.to_string();
         assert!(words.starts_with("no credentials for aws") && !words.contains('\n'), "{words}");
-        let failing = unsigned(CredentialsError::provider_error("503"));
+        let failing = failed_by(CredentialsError::provider_error("503"));
+        assert!(failing.to_string().contains("503"), "{failing}");
         assert_eq!(credentials_fault(&failing), Some(CredentialsFault::Failing));
         assert_eq!(credentials_fault(&QueueError::answered("AccessDenied", "")), None);
     }
