@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use futures_util::FutureExt as _;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
 /// What the end of a task means for the process.
@@ -62,24 +63,49 @@ impl Drop for Report {
     }
 }
 
-/// Spawns on the current runtime a piece of work whose end nobody waits for.
-pub fn detach<F>(future: F) -> JoinHandle<F::Output>
+/// Spawns on the current runtime a piece of work that ends by itself, and whose end means nothing to the process.
+///
+/// A panic in it is the business of whoever waits for the handle; its name is logged for the case that nobody does.
+pub fn detach<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    Handle::current().spawn(future)
+    detach_on(&Handle::current(), name, future)
 }
 
 /// The same on a runtime of one's choice.
-pub fn detach_on<F>(runtime: &Handle, future: F) -> JoinHandle<F::Output>
+pub fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    runtime.spawn(future)
+    let note = PanicNote(name);
+    // Not an async block, which would hold the future twice: one of these runs for each message.
+    runtime.spawn(future.map(move |output| {
+        drop(note);
+        output
+    }))
+}
+
+/// Notes a panic at its drop.
+struct PanicNote(&'static str);
+
+impl Drop for PanicNote {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::debug!(task = self.0, "task panicked");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing::Level;
+
     use super::*;
 
     #[tokio::test]
@@ -95,5 +121,38 @@ mod tests {
         tasks.spawn("fine", End::Fine, async {});
         tasks.spawn("panics", End::Fine, async { panic!("on purpose") });
         assert_eq!(faults.recv().await, Some("panics"));
+    }
+
+    /// What was logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_detached_work_is_logged_with_its_name_and_an_abort_is_not() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _here = tracing::subscriber::set_default(subscriber);
+        let aborted = detach("aborted", std::future::pending::<()>());
+        aborted.abort();
+        drop(aborted.await);
+        assert!(detach("fine", async { 7 }).await.is_ok_and(|seven| seven == 7));
+        assert!(detach("careless", async { panic!("on purpose") }).await.is_err());
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("task panicked") && text.contains("careless"), "{text}");
+        assert!(!text.contains("aborted") && !text.contains("fine"), "{text}");
     }
 }

@@ -104,7 +104,7 @@ impl Worker {
 
     /// The same, and the stop may be asked for by the program too.
     pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let signals = tasks::detach(Signals::listen()?.obey(stop.clone()));
+        let signals = tasks::detach("signals", Signals::listen()?.obey(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
@@ -114,7 +114,7 @@ impl Worker {
     pub async fn run_until(self, stop: Stop) -> Result<Drained, WorkerError> {
         let runtime = PumpRuntime::start()?;
         let work = self.work(stop, Handle::current(), runtime.handle().clone());
-        let ended = tasks::detach_on(runtime.handle(), work).await;
+        let ended = tasks::detach_on(runtime.handle(), "main", work).await;
         runtime.end().await;
         ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
     }

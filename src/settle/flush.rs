@@ -65,7 +65,7 @@ impl Settle {
             // Closed never: the semaphore lives as long as this loop.
             let Ok(permit) = calls.clone().acquire_owned().await else { return };
             let settle = self.clone();
-            tasks::detach(async move {
+            tasks::detach("flush", async move {
                 settle.send(batch).await;
                 drop(permit);
             });

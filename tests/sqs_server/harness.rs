@@ -42,7 +42,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
         let account = Account::new(Identity::default());
-        let serving = tasks::detach(sqs_server::serve(listener, account, stop.clone()));
+        let serving = tasks::detach("sqs server", sqs_server::serve(listener, account, stop.clone()));
         Self { address, client: client(address), stop, serving }
     }
 

@@ -50,9 +50,9 @@ impl Ground {
         let (account, stop) = (Account::default(), Stop::new());
         let pairs = settle_in(&mut settings, &account, sqs)?;
         let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
-        let server = tasks::detach(sqs_server::serve(sqs_listener, account, stop.clone()));
+        let server = tasks::detach("sqs server", sqs_server::serve(sqs_listener, account, stop.clone()));
         let queue = open_queue(sqs, &pair.queue).await?;
-        let door = tasks::detach(front_door::serve(api_listener, queue.clone(), stop.clone()));
+        let door = tasks::detach("front door", front_door::serve(api_listener, queue.clone(), stop.clone()));
         let admin = admin_listener.into_std().map_err(own_fault)?;
         Ok(Self { settings, sqs, api, admin, pair, queue, stop, servers: vec![server, door] })
     }

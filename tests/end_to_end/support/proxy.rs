@@ -37,9 +37,9 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let mood = watch::Sender::new(Mood::Open);
         let (server, moods) = (server.to_owned(), mood.clone());
-        let accepting = tasks::detach(async move {
+        let accepting = tasks::detach("proxy", async move {
             while let Ok((client, _)) = listener.accept().await {
-                tasks::detach(carry(client, server.clone(), moods.subscribe()));
+                tasks::detach("connection", carry(client, server.clone(), moods.subscribe()));
             }
         });
         Self { address, mood, accepting }
