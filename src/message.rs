@@ -73,6 +73,27 @@ pub struct Message {
     pub system: SystemAttributes,
 }
 
+impl Message {
+    /// A message as its first receive would hand it over, for tests of handlers; the fields hold what may differ.
+    ///
+    /// ```
+    /// let mut message = longshore::Message::new("5fea7756-0ea4-451a-a703-a558b933e274", "{}");
+    /// message.receive_count = 3;
+    /// ```
+    pub fn new(id: impl Into<Arc<str>>, body: impl Into<String>) -> Self {
+        let id = MessageId::new(id);
+        Self {
+            receipt: Receipt::new(format!("receipt of {id}")),
+            id,
+            body: body.into(),
+            receive_count: 1,
+            sent_at: None,
+            attributes: BTreeMap::new(),
+            system: SystemAttributes::default(),
+        }
+    }
+}
+
 /// How much of a message a receive asks SQS for.
 ///
 /// What is not asked for is neither sent, parsed nor held: a handler that reads the body alone

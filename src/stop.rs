@@ -10,7 +10,7 @@ use crate::duration::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How long running handlers may go on after SIGTERM before their messages are given back. Keep it below the time after which the platform kills: ECS gives at most 120 s.
+    /// How long the worker may take to stop after SIGTERM. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it below the time after which the platform kills: ECS gives at most 120 s.
     pub limit: Span,
 }
 

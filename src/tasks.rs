@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use futures_util::FutureExt as _;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
 /// What the end of a task means for the process.
@@ -12,17 +13,28 @@ pub enum End {
     Fine,
     /// It runs until the stop; ending earlier is a fault of ours.
     Fault,
+    /// Likewise, and without it nothing can even be drained.
+    Fatal,
+}
+
+/// A task that ended when it must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its name.
+    pub task: &'static str,
+    /// What its end was said to mean.
+    pub end: End,
 }
 
 /// Spawns the lasting tasks of a worker and hears of the ones that ended when they should not have.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     runtime: Handle,
-    faults: mpsc::UnboundedSender<&'static str>,
+    faults: mpsc::UnboundedSender<Fault>,
 }
 
-/// The names of the tasks that ended in a fault, as they end.
-pub type Faults = mpsc::UnboundedReceiver<&'static str>;
+/// The tasks that ended in a fault, as they end.
+pub type Faults = mpsc::UnboundedReceiver<Fault>;
 
 impl Tasks {
     /// Spawns on this runtime.
@@ -50,44 +62,69 @@ struct Report {
     name: &'static str,
     end: End,
     panicking: bool,
-    faults: mpsc::UnboundedSender<&'static str>,
+    faults: mpsc::UnboundedSender<Fault>,
 }
 
 impl Drop for Report {
     fn drop(&mut self) {
         let aborted = self.panicking && !std::thread::panicking();
-        let faulty = std::thread::panicking() || (self.end == End::Fault && !aborted);
-        if faulty && self.faults.send(self.name).is_err() {
+        let faulty = std::thread::panicking() || (self.end != End::Fine && !aborted);
+        if faulty && self.faults.send(Fault { task: self.name, end: self.end }).is_err() {
             tracing::debug!(task = self.name, "task ended with nobody listening");
         }
     }
 }
 
-/// Spawns on the current runtime a piece of work whose end nobody waits for.
-pub fn detach<F>(future: F) -> JoinHandle<F::Output>
+/// Spawns on the current runtime a piece of work that ends by itself, and whose end means nothing to the process.
+///
+/// A panic in it is the business of whoever waits for the handle; its name is logged for the case that nobody does.
+pub fn detach<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    Handle::current().spawn(future)
+    detach_on(&Handle::current(), name, future)
 }
 
 /// The same on a runtime of one's choice.
-pub fn detach_on<F>(runtime: &Handle, future: F) -> JoinHandle<F::Output>
+pub fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    runtime.spawn(future)
+    let note = PanicNote(name);
+    // Not an async block, which would hold the future twice: one of these runs for each message.
+    runtime.spawn(future.map(move |output| {
+        drop(note);
+        output
+    }))
+}
+
+/// Notes a panic at its drop.
+struct PanicNote(&'static str);
+
+impl Drop for PanicNote {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::debug!(task = self.0, "task panicked");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing::Level;
+
     use super::*;
 
     #[tokio::test]
     async fn a_lasting_task_that_ends_is_a_fault() {
         let (tasks, mut faults) = Tasks::on(Handle::current());
         tasks.spawn("loop", End::Fault, async {});
-        assert_eq!(faults.recv().await, Some("loop"));
+        assert_eq!(faults.recv().await, Some(Fault { task: "loop", end: End::Fault }));
     }
 
     #[tokio::test]
@@ -95,6 +132,39 @@ mod tests {
         let (tasks, mut faults) = Tasks::on(Handle::current());
         tasks.spawn("fine", End::Fine, async {});
         tasks.spawn("panics", End::Fine, async { panic!("on purpose") });
-        assert_eq!(faults.recv().await, Some("panics"));
+        assert_eq!(faults.recv().await.map(|fault| fault.task), Some("panics"));
+    }
+
+    /// What was logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_detached_work_is_logged_with_its_name_and_an_abort_is_not() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _here = tracing::subscriber::set_default(subscriber);
+        let aborted = detach("aborted", std::future::pending::<()>());
+        aborted.abort();
+        drop(aborted.await);
+        assert!(detach("fine", async { 7 }).await.is_ok_and(|seven| seven == 7));
+        assert!(detach("careless", async { panic!("on purpose") }).await.is_err());
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("task panicked") && text.contains("careless"), "{text}");
+        assert!(!text.contains("aborted") && !text.contains("fine"), "{text}");
     }
 }

@@ -32,7 +32,7 @@ async fn start() -> Server {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tasks::detach(admin::serve(listener, admin::router(report), end.clone()));
+    let serving = tasks::detach("admin", admin::serve(listener, admin::router(report), end.clone()));
     Server { address, health, end, serving }
 }
 

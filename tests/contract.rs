@@ -24,7 +24,7 @@ async fn served() -> MemoryHarness {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let account = Account::default();
-    tasks::detach(sqs_server::serve(listener, account.clone(), Stop::new()));
+    tasks::detach("sqs server", sqs_server::serve(listener, account.clone(), Stop::new()));
     MemoryHarness::new(account).opened_by(move |name| open(format!("{endpoint}/000000000000/{name}")).boxed())
 }
 

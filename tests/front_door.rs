@@ -581,7 +581,7 @@ mod harness {
     async fn listen(queue: Arc<dyn Queue>, stop: Stop) -> (SocketAddr, JoinHandle<io::Result<()>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tasks::detach(front_door::serve(listener, queue, stop)))
+        (address, tasks::detach("front door", front_door::serve(listener, queue, stop)))
     }
 
     /// Serves until the stop, with a handle on the end.

@@ -618,7 +618,7 @@ mod harness {
                 (status, headers).into_response()
             };
             let router = Router::new().fallback(record).layer(axum::extract::DefaultBodyLimit::disable());
-            tasks::detach(async { axum::serve(listener, router).await.unwrap() });
+            tasks::detach("handler", async { axum::serve(listener, router).await.unwrap() });
             Self { url, seen }
         }
 

@@ -1,6 +1,6 @@
 //! One queue with its handler and the way it is worked.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     backoff::Backoff,
@@ -10,6 +10,9 @@ use crate::{
 };
 
 /// One queue with its handler and the way it is worked.
+///
+/// What it is given is judged when the worker starts: [`WorkerError::Options`](super::WorkerError::Options) says
+/// what SQS cannot take.
 pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
@@ -58,10 +61,10 @@ impl Consumer {
         self
     }
 
-    /// Sets how many handlers run at once (16); zero counts as one.
+    /// Sets how many handlers run at once (16), at least one.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.options.concurrency = NonZeroUsize::new(concurrency).map_or(1, NonZeroUsize::get);
+        self.options.concurrency = concurrency;
         self
     }
 
@@ -72,7 +75,7 @@ impl Consumer {
         self
     }
 
-    /// Sets the lease that a receive begins with (30 s), whole seconds; it is extended for as long as it is needed.
+    /// Sets the lease that a receive begins with (30 s), whole seconds up to 12 h; it is extended for as long as it is needed.
     #[must_use]
     pub fn visibility(mut self, visibility: Duration) -> Self {
         self.options.visibility = visibility;
@@ -80,7 +83,7 @@ impl Consumer {
         self
     }
 
-    /// Sets the time limit of a handler (12 h, SQS's own); `None` for none.
+    /// Sets the time limit of a handler (12 h, SQS's own and the longest); `None` for none.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.options.timeout = timeout;

@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 
 use crate::{pump::Stages, stop::Stop};
 
-/// How long the last answers may take to reach SQS once no handler runs.
-const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 /// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last answers may take to reach SQS once no handler runs, however late that is.
+const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
+/// How long they may take where the drain limit leaves more than that.
+const LONGEST_FLUSH: Duration = Duration::from_secs(10);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     /// Every message that was held is settled or given back.
     All,
-    /// So many messages were still held; they come back after their visibility.
+    /// So many messages were still held, or done and not deleted; they come back after their visibility.
     Partly {
-        /// Messages still held.
+        /// Messages still held, or done and not deleted.
         held: usize,
     },
 }
@@ -27,12 +30,14 @@ pub enum Drained {
 ///
 /// Several well-known consumers stop the heartbeat first, and then run the same messages twice.
 pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
+    let undeleted = |stages: &[Stages]| stages.iter().map(Stages::undeleted).sum::<usize>();
+    let undeleted_before = undeleted(&stages);
     tokio::select! {
         () = in_order(&mut stages, limit) => {}
         // Nobody keeps their leases from here on, so they must not go on as if somebody did.
         () = stop.halted() => stages.iter().for_each(Stages::cancel_handlers),
     }
-    let held = stages.iter().map(Stages::held).sum();
+    let held = stages.iter().map(Stages::held).sum::<usize>() + undeleted(&stages) - undeleted_before;
     stages.into_iter().for_each(Stages::close);
     match held {
         0 => Drained::All,
@@ -41,23 +46,57 @@ pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop)
 }
 
 async fn in_order(stages: &mut [Stages], limit: Duration) {
+    let began = Instant::now();
+    let left = |of: Duration| of.saturating_sub(began.elapsed());
     // Handlers that end while the last receives do must not start what those bring.
     stages.iter().for_each(Stages::give_back_waiting);
     join_all(stages.iter_mut().map(Stages::polling_stopped)).await;
     stages.iter().for_each(Stages::give_back_waiting);
     let handlers_ended = join_all(stages.iter().map(Stages::handlers_ended));
-    if tokio::time::timeout(limit, handlers_ended).await.is_err() {
-        tracing::warn!(?limit, "the drain limit is over, running handlers are told to stop");
-        stages.iter().for_each(Stages::cancel_handlers);
-        let cancelled = join_all(stages.iter().map(Stages::handlers_ended));
-        if tokio::time::timeout(CANCEL_LIMIT, cancelled).await.is_err() {
-            tracing::error!(
-                "a handler blocks its thread and cannot be stopped, hint: never block in async code"
-            );
-        }
+    if timeout(left(handlers_part(limit)), handlers_ended).await.is_err() {
+        cancel_handlers(stages, limit).await;
     }
+    let flush_limit = left(limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
     let flushed = join_all(stages.iter().map(Stages::flushed));
-    if tokio::time::timeout(FLUSH_LIMIT, flushed).await.is_err() {
-        tracing::error!(limit = ?FLUSH_LIMIT, "not every outcome could be told to sqs");
+    if timeout(flush_limit, flushed).await.is_err() {
+        tracing::error!(limit = ?flush_limit, "not every outcome could be told to sqs");
+    }
+}
+
+async fn cancel_handlers(stages: &[Stages], limit: Duration) {
+    tracing::warn!(?limit, "the drain limit is all but over, running handlers are told to stop");
+    stages.iter().for_each(Stages::cancel_handlers);
+    let cancelled = join_all(stages.iter().map(Stages::handlers_ended));
+    if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
+        tracing::error!("a handler blocks its thread and cannot be stopped, hint: never block in async code");
+    }
+}
+
+/// The handlers' part of the drain limit: all but what cancelling and flushing take after them.
+///
+/// They keep three quarters of a limit so short that it would leave them little; it is then exceeded a little.
+fn handlers_part(limit: Duration) -> Duration {
+    limit.saturating_sub((CANCEL_LIMIT + SHORTEST_FLUSH).min(limit / 4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_follows_the_handlers_fits_into_the_limit() {
+        assert_eq!(handlers_part(secs(110)), secs(103));
+        assert_eq!(handlers_part(secs(28)), secs(21));
+    }
+
+    #[test]
+    fn a_short_limit_is_mostly_the_handlers() {
+        assert_eq!(handlers_part(secs(4)), secs(3));
+        assert_eq!(handlers_part(Duration::ZERO), Duration::ZERO);
+        assert!(handlers_part(Duration::MAX) > secs(u64::MAX / 2));
     }
 }

@@ -1,15 +1,32 @@
 //! Why a worker could not start, or did not end as it should.
 
-use std::{io, net::SocketAddr};
+use std::{error::Error, io, net::SocketAddr};
 
-use crate::{handler::http::HttpError, queue::QueueError};
+use crate::queue::{QueueError, sqs::credentials_fault};
 
 /// Why a worker could not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// There is nothing to consume.
     #[error("no queue to work on, hint: add a consumer")]
     NoQueue,
+    /// Two consumers have one name, or work on one queue, whose messages each would take for new ones.
+    #[error(
+        "queue {queue}: another consumer has this name or works on this queue, hint: keep one of the two, or name one with Consumer::named"
+    )]
+    Twins {
+        /// The name of the second.
+        queue: String,
+    },
+    /// A consumer cannot be worked with its options.
+    #[error("queue {queue}: {problem}")]
+    Options {
+        /// The queue's configured name.
+        queue: String,
+        /// Which option, its value and what is allowed.
+        problem: String,
+    },
     /// The queue's address is neither a URL nor a name.
     #[error("queue {queue}: not a queue's url: {url}: {source}")]
     Address {
@@ -26,7 +43,7 @@ pub enum WorkerError {
         /// The queue's configured name.
         queue: String,
         /// What is wrong.
-        source: HttpError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The queue could not be opened.
     #[error("queue {queue}: {source}, hint: check the url, the region, the credentials and the network")]
@@ -34,6 +51,16 @@ pub enum WorkerError {
         /// The queue's configured name.
         queue: String,
         /// What SQS or the network said.
+        source: QueueError,
+    },
+    /// The queue could not be opened for want of credentials.
+    #[error(
+        "queue {queue}: {source}, hint: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role"
+    )]
+    Credentials {
+        /// The queue's configured name.
+        queue: String,
+        /// Where they were looked for.
         source: QueueError,
     },
     /// The admin server could not listen.
@@ -49,7 +76,18 @@ pub enum WorkerError {
     /// A runtime or a signal handler could not be had from the system.
     #[error("the system refuses what the worker needs: {0}")]
     System(#[from] io::Error),
-    /// A part of the worker ended that must not; what ran was drained first.
+    /// A part of the worker ended that must not; what ran was drained first, if its leases could still be kept.
     #[error("internal error: the {0} task ended, hint: please report this with the log")]
     Fault(String),
+}
+
+impl WorkerError {
+    /// The failure to open a queue.
+    pub(super) fn not_opened(queue: &str, source: QueueError) -> Self {
+        let queue = queue.to_owned();
+        match credentials_fault(&source) {
+            Some(_) => Self::Credentials { queue, source },
+            None => Self::Queue { queue, source },
+        }
+    }
 }

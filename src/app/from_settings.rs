@@ -29,7 +29,7 @@ fn consumer(
 ) -> Result<Consumer, WorkerError> {
     let handler = match handler {
         handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
-            .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?,
+            .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
     };
     Ok(consumer_of(name, queue, aws, handler))
 }

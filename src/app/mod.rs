@@ -14,9 +14,11 @@
 //! ```
 
 mod admin;
+mod check;
 mod consumer;
 mod drain;
 mod error;
+mod faults;
 mod from_settings;
 mod open;
 mod runtime;

@@ -1,6 +1,6 @@
 //! Opening a consumer's queue: a proof that it is there, before anything is received.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use super::{
     WorkerError,
@@ -11,7 +11,7 @@ use crate::{
     backoff::Backoff,
     queue::{
         Description, Queue, QueueError, Verdict, limits,
-        sqs::{self, Sizes, SqsQueue},
+        sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
 };
 
@@ -22,11 +22,23 @@ const TRIES: u32 = 4;
 pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) batch: usize,
+    /// Empty where the worker may not ask for it.
+    pub(super) arn: String,
+}
+
+/// Refuses two consumers of one queue: each would take the other's messages for new ones.
+pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<(), WorkerError> {
+    let mut arns = HashSet::new();
+    for (consumer, opened) in consumers.iter().zip(opened) {
+        if !opened.arn.is_empty() && !arns.insert(&opened.arn) {
+            return Err(WorkerError::Twins { queue: consumer.name.to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// Opens the queue of a consumer and asks for its attributes.
 pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
-    let failed = |source| WorkerError::Queue { queue: consumer.name.to_string(), source };
     let queue = match &consumer.source {
         Source::Open(queue) => queue.clone(),
         Source::Sqs { address, settings } => open_sqs(consumer, address, settings).await?,
@@ -40,10 +52,10 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
             );
             Description { fifo: consumer.name.ends_with(".fifo"), ..Description::default() }
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
     advise(consumer, &description);
-    Ok(Opened { queue, batch: batch_of(&description) })
+    Ok(Opened { queue, batch: batch_of(&description), arn: description.arn })
 }
 
 async fn open_sqs(
@@ -67,14 +79,15 @@ async fn open_address(
     settings: &sqs::Settings,
     sizes: Sizes,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
-    let queue = name.to_owned();
     let address = match address(text) {
         Ok(address) => address,
-        Err(source) => return Err(WorkerError::Address { queue, url: text.to_owned(), source }),
+        Err(source) => {
+            return Err(WorkerError::Address { queue: name.to_owned(), url: text.to_owned(), source });
+        }
     };
     match patiently(|| SqsQueue::open(settings, &address, sizes)).await {
         Ok(open) => Ok(Arc::new(open)),
-        Err(source) => Err(WorkerError::Queue { queue, source }),
+        Err(error) => Err(WorkerError::not_opened(name, error)),
     }
 }
 
@@ -86,7 +99,7 @@ where
     let mut attempt = 1;
     loop {
         match call().await {
-            Err(error) if error.verdict() == Verdict::Wait && !error.is_hung() && attempt < TRIES => {
+            Err(error) if may_pass(&error) && attempt < TRIES => {
                 tracing::warn!(%error, attempt, "sqs does not answer yet");
                 tokio::time::sleep(Backoff::CALLS.random_delay(attempt)).await;
                 attempt += 1;
@@ -96,8 +109,15 @@ where
     }
 }
 
+fn may_pass(error: &QueueError) -> bool {
+    let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
+    error.verdict() == Verdict::Wait && !error.is_hung() && !has_no_credentials
+}
+
+/// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.
 fn is_only_forbidden(error: &QueueError) -> bool {
-    error.code().is_some_and(|code| code.ends_with("AccessDenied") || code.ends_with("AccessDeniedException"))
+    let code = error.code().and_then(|code| code.rsplit(['.', '#']).next());
+    matches!(code, Some("AccessDenied" | "AccessDeniedException"))
 }
 
 /// SQS gives no further message of a FIFO group while one is in flight, so one at a time keeps every group in order.
@@ -119,5 +139,22 @@ fn advise(consumer: &Consumer, description: &Description) {
     }
     if consumer.options.visibility < Duration::from_secs(2) {
         tracing::warn!(queue, "a visibility below 2 s leaves no time to extend it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_refusal_of_the_call_itself_is_gone_without() {
+        for (code, is_forbidden) in [
+            ("AccessDenied", true),
+            ("com.amazonaws.sqs#AccessDeniedException", true),
+            ("AWS.SimpleQueueService.AccessDenied", true),
+            ("KmsAccessDenied", false),
+        ] {
+            assert_eq!(is_only_forbidden(&QueueError::answered(code, "no")), is_forbidden, "{code}");
+        }
     }
 }

@@ -11,8 +11,10 @@ use tokio::{net::TcpListener, runtime::Handle};
 use super::{
     Consumer, Drained, WorkerError,
     admin::{Admin, Place, Shown, report},
+    check::check,
     drain::drain,
-    open::{Opened, open},
+    faults::FaultWatch,
+    open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     signals::Signals,
 };
@@ -59,7 +61,10 @@ impl Worker {
         self
     }
 
-    /// Sets how long running handlers may go on at a stop (110 s) before their messages are given back.
+    /// Sets how long a stop may take (110 s).
+    ///
+    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; the rest
+    /// is for giving their messages back. A limit below 28 s may be exceeded by up to 7 s.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
@@ -99,7 +104,7 @@ impl Worker {
 
     /// The same, and the stop may be asked for by the program too.
     pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let signals = tasks::detach(Signals::listen()?.obey(stop.clone()));
+        let signals = tasks::detach("signals", Signals::listen()?.obey(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
@@ -109,7 +114,7 @@ impl Worker {
     pub async fn run_until(self, stop: Stop) -> Result<Drained, WorkerError> {
         let runtime = PumpRuntime::start()?;
         let work = self.work(stop, Handle::current(), runtime.handle().clone());
-        let ended = tasks::detach_on(runtime.handle(), work).await;
+        let ended = tasks::detach_on(runtime.handle(), "main", work).await;
         runtime.end().await;
         ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
     }
@@ -122,9 +127,7 @@ impl Worker {
     }
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
-        if self.consumers.is_empty() {
-            return Err(WorkerError::NoQueue);
-        }
+        check(&self.consumers)?;
         let listener = self.listen().await?;
         let (tasks, faults) = Tasks::on(runtime.clone());
         let state = self.health.condition("worker", "the queues are not open yet");
@@ -145,15 +148,17 @@ impl Worker {
             () = stop.draining() => return Ok(Drained::All),
         };
         let drain_limit = self.drain_limit;
+        refuse_twins(&self.consumers, &opened)?;
         let pumps = shown.get_or_init(|| self.pumps(&opened, frame));
         let stages =
             pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(tasks, opened.batch)).collect();
         state.ready();
-        let fault = stopped(stop, faults).await;
+        let mut watch = FaultWatch::new(faults, stop.clone());
+        watch.until(stop.draining()).await;
         state.unready("draining");
-        let drained = drain(stages, drain_limit, stop).await;
+        let drained = watch.until(drain(stages, drain_limit, stop)).await;
         tracing::info!(?drained, "drained");
-        fault.map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
+        watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
@@ -196,17 +201,4 @@ struct Frame {
     caller: Handle,
     /// Where everything else runs.
     runtime: Handle,
-}
-
-/// Waits for the stop; a task that ended when it should not have asks for it too, and is named.
-async fn stopped(stop: &Stop, mut faults: Faults) -> Option<&'static str> {
-    let fault = tokio::select! {
-        () = stop.draining() => None,
-        fault = faults.recv() => fault,
-    };
-    if let Some(task) = fault {
-        tracing::error!(task, "a task ended that must not, draining");
-        stop.drain();
-    }
-    fault
 }

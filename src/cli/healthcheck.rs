@@ -2,7 +2,8 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    net::SocketAddr,
+    net::TcpStream,
     path::PathBuf,
     time::Duration,
 };
@@ -14,6 +15,7 @@ use super::{
     failure::{Exit, Failure},
     options::AwsOptions,
     output,
+    reach::reachable,
 };
 use crate::config::{self, Purpose};
 
@@ -59,16 +61,6 @@ fn configured(file: Option<PathBuf>) -> Result<Url, Failure> {
     Url::parse(&url).map_err(|error| Failure::new(Exit::Internal, format!("not a URL: {url}: {error}")))
 }
 
-/// Where a server that listens on every address is reached from the same machine.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
 /// Asks without an HTTP library, which would take longer to start than the question takes.
 fn ask(url: &Url) -> io::Result<String> {
     let mut stream = connect(&url.socket_addrs(|| None)?)?;
@@ -110,15 +102,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn a_server_on_every_address_is_asked_on_this_machine() {
-        for (listen, asked) in
-            [("0.0.0.0:9090", "127.0.0.1:9090"), ("[::]:9090", "[::1]:9090"), ("10.0.0.1:80", "10.0.0.1:80")]
-        {
-            assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
-        }
-    }
 
     #[test]
     fn every_address_of_a_host_is_tried() {

@@ -6,6 +6,7 @@ mod failure;
 mod healthcheck;
 mod options;
 mod output;
+mod reach;
 mod run;
 mod send;
 mod working;

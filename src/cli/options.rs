@@ -22,10 +22,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     handler: Option<String>,
     /// How many handlers run at once
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     concurrency: Option<String>,
     /// How many messages are held beyond those running, or auto
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     prefetch: Option<String>,
     /// How long a received message stays hidden unless it is extended
     #[arg(long, value_name = "DURATION")]
@@ -38,7 +38,7 @@ pub(super) struct Options {
     /// Where the admin server listens
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// How long running handlers may go on after SIGTERM
+    /// How long the worker may take to stop after SIGTERM
     #[arg(long, value_name = "DURATION")]
     drain_limit: Option<String>,
     /// The log's form: auto, json or text

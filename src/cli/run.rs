@@ -20,6 +20,6 @@ impl Run {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
         config.settings.log.init()?;
         let worker = app::worker(&config.settings)?;
-        working::verdict(working::small_runtime()?.block_on(worker.run()))
+        working::verdict(working::run_small(worker.run())?)
     }
 }

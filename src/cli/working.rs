@@ -1,20 +1,30 @@
 //! What the commands that work have in common: their runtimes, and what an end of the work means.
 
-use std::io;
+use std::{future::Future, io, time::Duration};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::failure::{Exit, Failure};
 use crate::app::{Drained, WorkerError};
 
-/// A runtime for a command that mostly waits; the worker brings its own thread.
-pub(super) fn small_runtime() -> Result<Runtime, Failure> {
-    Builder::new_current_thread().enable_all().build().map_err(|error| no_runtime(&error))
+/// How long a command waits at its end for calls that block, such as the look-up of a handler's host.
+const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
+
+/// Runs a command that mostly waits; the worker brings its own thread.
+pub(super) fn run_small<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    run_on(Builder::new_current_thread(), work)
 }
 
-/// A runtime for a command that serves and works at once.
-pub(super) fn large_runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread().enable_all().build().map_err(|error| no_runtime(&error))
+/// Runs a command that serves and works at once.
+pub(super) fn run_large<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    run_on(Builder::new_multi_thread(), work)
+}
+
+fn run_on<T>(mut builder: Builder, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = builder.enable_all().build().map_err(|error| no_runtime(&error))?;
+    let answer = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKING_LIMIT);
+    Ok(answer)
 }
 
 fn no_runtime(error: &io::Error) -> Failure {
@@ -35,8 +45,14 @@ pub(super) fn verdict(ended: Result<Drained, WorkerError>) -> Result<(), Failure
 impl From<WorkerError> for Failure {
     fn from(error: WorkerError) -> Self {
         let exit = match &error {
-            WorkerError::NoQueue | WorkerError::Address { .. } | WorkerError::Handler { .. } => Exit::Usage,
-            WorkerError::Queue { .. } | WorkerError::Admin { .. } => Exit::Unavailable,
+            WorkerError::NoQueue
+            | WorkerError::Twins { .. }
+            | WorkerError::Options { .. }
+            | WorkerError::Address { .. }
+            | WorkerError::Handler { .. } => Exit::Usage,
+            WorkerError::Queue { .. } | WorkerError::Credentials { .. } | WorkerError::Admin { .. } => {
+                Exit::Unavailable
+            }
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
         // The hint is in the error's own words, as everywhere in the library; here it gets its own line.

@@ -140,14 +140,13 @@ impl<S: Fn(&Step) + Send + Sync + 'static> Handler for DemoHandler<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Mutex};
+    use std::sync::Mutex;
 
     use futures_util::FutureExt as _;
     use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::message::{Receipt, SystemAttributes};
 
     type Say = Box<dyn Fn(&Step) + Send + Sync>;
 
@@ -167,15 +166,7 @@ mod tests {
         }
 
         async fn outcome_of(&self, body: &str, receive_count: u32) -> Outcome {
-            let message = Message {
-                id: MessageId::new("m"),
-                receipt: Receipt::new("r"),
-                body: body.to_owned(),
-                receive_count,
-                sent_at: None,
-                attributes: BTreeMap::new(),
-                system: SystemAttributes::default(),
-            };
+            let message = Message { receive_count, ..Message::new("m", body) };
             let context = Context::new("q".into(), Instant::now(), self.cancellation.clone());
             self.handler.handle(Arc::new(message), context).await
         }

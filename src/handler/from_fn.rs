@@ -1,12 +1,9 @@
-//! Handlers made of closures.
+//! Handlers made of closures that take the whole message.
 
-use std::{future::Future, marker::PhantomData, sync::Arc};
-
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use std::{future::Future, sync::Arc};
 
 use super::{Context, Handler, IntoOutcome, Outcome};
-use crate::message::{Message, Wanted};
+use crate::message::Message;
 
 /// Makes a handler of `async |message| …`, which answers `()`, an [`Outcome`] or a `Result` of either.
 ///
@@ -26,31 +23,33 @@ where
     FromFn(function)
 }
 
-/// Makes a handler of `async |value: T| …`, with `T` read from the body as JSON.
-///
-/// A body that cannot be read as `T` is retried, so that the redrive policy moves it to the DLQ; the
-/// reason names the place in the JSON.
+/// The same of `async |message, context| …`, for long work that is to end early when it is told to.
 ///
 /// ```
-/// use longshore::handler;
+/// use std::sync::Arc;
 ///
-/// #[derive(serde::Deserialize)]
-/// struct Order {
-///     id: u64,
-/// }
+/// use longshore::{
+///     Message,
+///     handler::{self, Context},
+/// };
 ///
-/// let handler = handler::from_json(|order: Order| async move {
-///     if order.id == 0 { Err("order 0 does not exist") } else { Ok(()) }
+/// let handler = handler::from_fn_with(async |message: Arc<Message>, context: Context| {
+///     for line in message.body.lines() {
+///         if context.is_cancelled() {
+///             return Err("stopped");
+///         }
+///         println!("{line}");
+///     }
+///     Ok(())
 /// });
 /// # let _ = handler;
 /// ```
-pub fn from_json<T, F, A>(function: F) -> FromJson<T, F>
+pub fn from_fn_with<F, A>(function: F) -> FromFnWith<F>
 where
-    T: DeserializeOwned + Send + 'static,
-    F: Fn(T) -> A + Send + Sync + 'static,
+    F: Fn(Arc<Message>, Context) -> A + Send + Sync + 'static,
     A: Future<Output: IntoOutcome> + Send,
 {
-    FromJson { function, value: PhantomData }
+    FromFnWith(function)
 }
 
 /// A handler made by [`from_fn`].
@@ -66,38 +65,17 @@ where
     }
 }
 
-/// A handler made by [`from_json`].
-pub struct FromJson<T, F> {
-    function: F,
-    value: PhantomData<fn(T)>,
-}
+/// A handler made by [`from_fn_with`].
+pub struct FromFnWith<F>(F);
 
-impl<T, F, A> Handler for FromJson<T, F>
+impl<F, A> Handler for FromFnWith<F>
 where
-    T: DeserializeOwned + Send + 'static,
-    F: Fn(T) -> A + Send + Sync + 'static,
+    F: Fn(Arc<Message>, Context) -> A + Send + Sync + 'static,
     A: Future<Output: IntoOutcome> + Send,
 {
-    async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
-        match serde_json::from_str(&message.body) {
-            Ok(value) => (self.function)(value).await.into_outcome(),
-            Err(error) => Outcome::Retry(not_the_json(&error)),
-        }
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        (self.0)(message, context).await.into_outcome()
     }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Body
-    }
-}
-
-/// Says where and how the JSON is wrong, but not in serde's words: they quote the body, and reasons are logged.
-fn not_the_json(error: &serde_json::Error) -> String {
-    let kind = match error.classify() {
-        Category::Io | Category::Syntax => "not json",
-        Category::Eof => "json that ends too early",
-        Category::Data => "json of another shape than expected",
-    };
-    format!("the body is {kind}: line {}, column {}", error.line(), error.column())
 }
 
 #[cfg(test)]
@@ -106,48 +84,27 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::message::{MessageId, Receipt, SystemAttributes};
 
-    fn message(body: &str) -> Arc<Message> {
-        Arc::new(Message {
-            id: MessageId::new("1"),
-            receipt: Receipt::new("r"),
-            body: body.to_owned(),
-            receive_count: 1,
-            sent_at: None,
-            attributes: std::collections::BTreeMap::new(),
-            system: SystemAttributes::default(),
-        })
-    }
-
-    async fn outcome_of(handler: impl Handler, body: &str) -> Outcome {
-        let context = Context::new("q".into(), Instant::now(), CancellationToken::new());
-        handler.handle(message(body), context).await
+    async fn outcome_of(handler: impl Handler, cancellation: CancellationToken) -> Outcome {
+        let context = Context::new("q".into(), Instant::now(), cancellation);
+        handler.handle(Arc::new(Message::new("1", "body")), context).await
     }
 
     #[tokio::test]
     async fn an_error_is_a_retry_with_its_words() {
         let handler = from_fn(async |_: Arc<Message>| Err::<(), _>("no such customer"));
-        assert_eq!(outcome_of(handler, "").await, Outcome::Retry("no such customer".to_owned()));
+        let outcome = outcome_of(handler, CancellationToken::new()).await;
+        assert_eq!(outcome, Outcome::Retry("no such customer".to_owned()));
     }
 
     #[tokio::test]
-    async fn json_is_read_into_the_closures_type() {
-        let handler = from_json(async |numbers: Vec<u8>| assert_eq!(numbers, [1, 2]));
-        assert_eq!(outcome_of(handler, "[1,2]").await, Outcome::Done);
-    }
-
-    #[tokio::test]
-    async fn a_reason_never_quotes_the_body() {
-        let handler = from_json(async |_: u64| ());
-        let Outcome::Retry(reason) = outcome_of(handler, "\"secret\"").await else { panic!("not a retry") };
-        assert!(!reason.contains("secret"), "{reason}");
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_not_the_json_is_retried_and_says_where() {
-        let handler = from_json(async |_: Vec<u8>| ());
-        let Outcome::Retry(reason) = outcome_of(handler, "[1,").await else { panic!("not a retry") };
-        assert!(reason.contains("column 3"), "{reason}");
+    async fn a_closure_with_the_context_hears_of_its_cancellation() {
+        let cancellation = CancellationToken::new();
+        cancellation.cancel();
+        let handler = from_fn_with(async |message: Arc<Message>, context: Context| {
+            context.cancelled().await;
+            assert_eq!(message.body, "body");
+        });
+        assert_eq!(outcome_of(handler, cancellation).await, Outcome::Done);
     }
 }

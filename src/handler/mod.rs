@@ -2,6 +2,7 @@
 
 mod context;
 mod from_fn;
+mod from_json;
 pub mod http;
 mod outcome;
 mod settings;
@@ -12,7 +13,8 @@ use futures_util::future::BoxFuture;
 
 pub use self::{
     context::Context,
-    from_fn::{FromFn, FromJson, from_fn, from_json},
+    from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
+    from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
     settings::Settings,
 };

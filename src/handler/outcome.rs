@@ -4,6 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 /// What a handler says of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The work is done: the message is deleted.
     Done,

@@ -71,7 +71,7 @@ impl Leases {
                 return;
             }
             let (leases, queue) = (self.clone(), queue.clone());
-            tasks::detach(async move {
+            tasks::detach("extend", async move {
                 leases.extend(&*queue, extensions).await;
                 drop(permit);
             });

@@ -28,9 +28,9 @@ impl Pump {
         let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
         let pulse = |what: &str| self.0.health.pulse(format!("{} {what}", self.0.name), LONGEST_SILENCE);
         let keep = self.0.leases.clone().keep(self.0.queue.clone(), pulse("keeper"), keeper.clone());
-        tasks.spawn("keeper", End::Fault, keep);
+        tasks.spawn("keeper", End::Fatal, keep);
         let run = self.0.settle.clone().run(pulse("settle"), settle.clone());
-        tasks.spawn("settle", End::Fault, run);
+        tasks.spawn("settle", End::Fatal, run);
         // It ends by the stop alone, and may do so before whoever listens for faults hears of that stop.
         let receive = tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), batch, ready).run());
         Stages {
@@ -90,6 +90,11 @@ impl Stages {
     pub fn close(self) {
         self.settle.cancel();
         self.keeper.cancel();
+    }
+
+    /// How many done messages could not be deleted so far.
+    pub fn undeleted(&self) -> usize {
+        self.pump.0.settle.undeleted()
     }
 
     /// How many messages are still held.

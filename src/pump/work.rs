@@ -80,8 +80,8 @@ impl Pump {
         for (slot, waiting) in starting {
             let work = slot.work(waiting);
             match self.0.handler.placement() {
-                Placement::Caller => tasks::detach_on(&self.0.caller, work),
-                Placement::Pump => tasks::detach_on(&self.0.runtime, work),
+                Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
+                Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
             };
         }
     }

@@ -1,6 +1,9 @@
 //! The flusher: sends the slips to SQS and reads every entry of every answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{
     sync::Semaphore,
@@ -71,7 +74,7 @@ impl Settle {
             // Closed never: the semaphore lives as long as this loop.
             let Ok(permit) = calls.clone().acquire_owned().await else { return };
             let settle = self.clone();
-            tasks::detach(async move {
+            tasks::detach("flush", async move {
                 settle.send(batch).await;
                 drop(permit);
             });
@@ -189,6 +192,7 @@ impl Settle {
     fn give_up(&self, slip: &Slip<Owed>, reason: &str) {
         if slip.verb == Verb::Delete {
             slip.lease.remember_done();
+            self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
         events::SettleFailed { queue, id, action, reason }.emit(&self.0.metrics);

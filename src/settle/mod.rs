@@ -29,6 +29,8 @@ struct Inner {
     slips: Mutex<Slips<Owed>>,
     due: Notify,
     pending: Arc<Pending>,
+    /// Done messages that could not be deleted while their lease lasted.
+    undeleted: AtomicUsize,
     ready: Condition,
     metrics: Arc<QueueMetrics>,
 }
@@ -99,6 +101,7 @@ impl Settle {
             slips,
             due: Notify::new(),
             pending: Arc::default(),
+            undeleted: AtomicUsize::new(0),
             ready,
             metrics,
         }))
@@ -135,6 +138,11 @@ impl Settle {
     /// How many messages were handed over and are not settled yet.
     pub fn pending(&self) -> usize {
         self.0.pending.messages.load(Ordering::Acquire)
+    }
+
+    /// How many done messages could not be deleted so far: they will run again.
+    pub fn undeleted(&self) -> usize {
+        self.0.undeleted.load(Ordering::Acquire)
     }
 
     /// Waits until everything handed over is settled or given up, and lets none of it wait for long from now on.

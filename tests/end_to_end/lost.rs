@@ -32,7 +32,7 @@ impl Supervised {
         let directory = tempfile::tempdir().unwrap();
         let journal = directory.path().join("journal").display().to_string();
         let (addresses, mut address) = watch::channel(String::new());
-        let supervising = tasks::detach(supervise(first, journal, addresses));
+        let supervising = tasks::detach("supervisor", supervise(first, journal, addresses));
         let address = in_time("the handler listens", address.wait_for(|url| !url.is_empty())).await;
         let url = address.unwrap().clone();
         Some(Self { url, directory, supervising })

@@ -46,6 +46,14 @@ async fn sqs_that_never_answers_is_69_within_its_time_limit() {
 }
 
 #[tokio::test]
+async fn missing_credentials_are_69_and_told_once() {
+    let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+    let ended = run(queue).variable("AWS_EC2_METADATA_DISABLED", "true").run().await;
+    assert_ended(&ended, 69, &["queue orders: no credentials for aws", "hint: set AWS_PROFILE"]);
+    assert!(!ended.errors.contains("sqs does not answer yet"), "{}", ended.errors);
+}
+
+#[tokio::test]
 async fn a_worker_that_waits_for_sqs_is_live_and_not_ready_and_stops_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let queue = format!("http://{}/000000000000/orders", silent.local_addr().unwrap());
@@ -84,4 +92,18 @@ async fn an_address_in_use_is_69_and_names_the_flag() {
         }
         assert_ended(&launch.run().await, 69, &[&taken, "in use", flag]);
     }
+}
+
+#[tokio::test]
+async fn dev_that_listens_on_every_address_is_reached_on_loopback() {
+    let mut launch = Launch::of(&["dev"]);
+    for flag in LISTEN_FLAGS {
+        launch = launch.arguments(&[flag, "0.0.0.0:0"]);
+    }
+    let dev = Dev::launched(launch).await;
+    for address in [&dev.endpoint, &dev.api, &dev.admin.address] {
+        assert!(address.contains("127.0.0.1:"), "{address}");
+    }
+    dev.post("{}").await;
+    dev.process.says("done").await;
 }

@@ -1,6 +1,6 @@
 //! Promise 12: bad input never stops the worker and never disappears.
 
-use longshore::handler;
+use longshore::handler::{self, BadBody};
 
 use crate::support::{scene::Scene, secs};
 
@@ -19,4 +19,19 @@ async fn bodies_that_are_not_the_expected_json_end_in_the_dlq_and_the_worker_goe
     let bad = scene.undertaker().gets_within(secs(1)).await.unwrap();
     assert_eq!(bad.receive_count, 4, "three receives, and the undertaker's");
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_not_the_expected_json_follows_the_rule_its_owner_chose() {
+    for (rule, ending) in [(BadBody::Retry, "retry"), (BadBody::Reject, "reject")] {
+        let scene = Scene::new().max_receives(2);
+        scene.send("{");
+        let handler = handler::from_json(async |_: Vec<u8>| ()).on_bad_body(rule);
+        let worker = scene.start_handler(handler);
+        scene.emptied().await;
+        assert_eq!(scene.dead(), 1);
+        let (metrics, counted) = (worker.metrics.text(), format!("ending=\"{ending}\",queue=\"orders\"}} 2"));
+        assert!(metrics.contains(&counted), "{counted} is not in {metrics}");
+        worker.drain().await;
+    }
 }

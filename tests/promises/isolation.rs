@@ -59,7 +59,7 @@ async fn what_a_handler_has_spawned_hears_of_its_time_out() {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let worker = scene.start(move |_, context| {
         let tell = tell.clone();
-        tasks::detach(async move {
+        tasks::detach("spawned by the handler", async move {
             context.cancelled().await;
             tell.send(Instant::now()).unwrap();
         });

@@ -43,7 +43,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
         let account = Account::new(Identity::default());
-        let serving = tasks::detach(sqs_server::serve(listener, account.clone(), stop.clone()));
+        let serving = tasks::detach("sqs server", sqs_server::serve(listener, account.clone(), stop.clone()));
         Self { address, client: client(address), account, stop, serving }
     }
 

@@ -120,7 +120,7 @@ impl Scene {
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health) = (worker.metrics(), worker.health());
         let stop = Stop::new();
-        let ended = tasks::detach(run(worker, stop.clone()));
+        let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, metrics, health, ended }
     }
 

@@ -11,7 +11,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::own_fault;
 use crate::{
     app::{self, WorkerError},
-    cli::failure::{Exit, Failure},
+    cli::{
+        failure::{Exit, Failure},
+        reach::reachable,
+    },
     config::Settings,
     dev::{QueuePair, create_queues, front_door, sqs_server},
     queue::{Queue, memory::Account, sqs},
@@ -47,9 +50,9 @@ impl Ground {
         let (account, stop) = (Account::default(), Stop::new());
         let pairs = settle_in(&mut settings, &account, sqs)?;
         let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
-        let server = tasks::detach(sqs_server::serve(sqs_listener, account, stop.clone()));
+        let server = tasks::detach("sqs server", sqs_server::serve(sqs_listener, account, stop.clone()));
         let queue = open_queue(sqs, &pair.queue).await?;
-        let door = tasks::detach(front_door::serve(api_listener, queue.clone(), stop.clone()));
+        let door = tasks::detach("front door", front_door::serve(api_listener, queue.clone(), stop.clone()));
         let admin = admin_listener.into_std().map_err(own_fault)?;
         Ok(Self { settings, sqs, api, admin, pair, queue, stop, servers: vec![server, door] })
     }
@@ -72,10 +75,11 @@ impl Ground {
     }
 }
 
+/// Binds, and answers where the server is reached from this machine.
 async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let bound = async {
         let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+        let address = reachable(listener.local_addr()?);
         Ok::<_, io::Error>((listener, address))
     };
     bound.await.map_err(|error| {

@@ -42,7 +42,7 @@ impl Dev {
         if self.demo {
             play::prepare(&mut settings);
         }
-        working::large_runtime()?.block_on(self.serve(settings))
+        working::run_large(self.serve(settings))?
     }
 
     async fn serve(&self, settings: Settings) -> Result<(), Failure> {

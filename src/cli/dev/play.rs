@@ -63,7 +63,7 @@ pub(super) async fn demo(ground: &Ground) -> Result<(), Failure> {
         record,
         say: Box::new(|line| show(line)),
     };
-    let working = tasks::detach(worker.run_with(stop.clone()));
+    let working = tasks::detach("worker", worker.run_with(stop.clone()));
     let report = tokio::select! {
         report = demo.run() => report.map_err(own_fault),
         () = stop.draining() => Err(Failure::new(Exit::Unfinished, "the demonstration was interrupted")),

@@ -62,8 +62,7 @@ impl Send {
         let queue = self.which_queue(&config.settings)?;
         let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
-        working::small_runtime()?
-            .block_on(async { send_all(&*open(&config.settings, &queue).await?, batches).await })
+        working::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
     }
 
     /// The queue meant: the one of the URL, the one named, or the only one configured.

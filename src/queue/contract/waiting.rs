@@ -28,7 +28,7 @@ const MOMENT: Duration = Duration::from_millis(300);
 /// A receive that waits in a task of its own, so that nothing but the queue wakes it.
 fn wait_apart(queue: &Arc<dyn Queue>) -> JoinHandle<Vec<Message>> {
     let queue = Arc::clone(queue);
-    tasks::detach(async move { try_receive(&*queue, 1, PATIENCE, LONG).await })
+    tasks::detach("waiting receive", async move { try_receive(&*queue, 1, PATIENCE, LONG).await })
 }
 
 /// Lets a receive wait, does something, and returns what the receive was answered with, if it was in time.

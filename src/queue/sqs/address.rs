@@ -20,29 +20,50 @@ impl Address {
         }
     }
 
-    /// The region that an AWS URL names: `sqs.eu-west-1.amazonaws.com`, or the older `eu-west-1.queue.amazonaws.com`.
+    /// The region that AWS's URLs name, those of its endpoints in a VPC and of its dual-stack endpoints too.
     pub(super) fn region(&self) -> Option<&str> {
-        let labels: Vec<_> = self.aws_host()?.split('.').collect();
-        match labels.as_slice() {
-            ["sqs" | "sqs-fips", region, "amazonaws", ..] | [region, "queue", "amazonaws", ..] => {
-                Some(region)
-            }
-            ["queue", "amazonaws", ..] => Some("us-east-1"),
-            _ => None,
-        }
+        self.region_of_usual_host().or_else(|| self.region_of_other_host())
     }
 
-    /// Where to send requests when the URL is not AWS's own: an emulator, or an endpoint in a VPC.
+    /// Where to send requests when the SDK would not send them there by the region alone.
+    ///
+    /// An emulator, say, or AWS by another door: an account may have no way to the usual one.
     pub(super) fn endpoint(&self) -> Option<String> {
         match self {
-            Self::Url(url) if self.aws_host().is_none() => Some(url.origin().ascii_serialization()),
+            Self::Url(url) if self.region_of_usual_host().is_none() => {
+                Some(url.origin().ascii_serialization())
+            }
             _ => None,
         }
     }
 
-    fn aws_host(&self) -> Option<&str> {
+    /// The region of SQS's usual hosts: `sqs.eu-west-1.amazonaws.com`, or the older `eu-west-1.queue.amazonaws.com`.
+    fn region_of_usual_host(&self) -> Option<&str> {
+        match self.labels_before(&[".amazonaws.com", ".amazonaws.com.cn"])?.as_slice() {
+            ["sqs" | "sqs-fips", region] | [region, "queue"] => Some(region),
+            ["queue"] => Some("us-east-1"),
+            _ => None,
+        }
+    }
+
+    /// The region of AWS's other hosts: `vpce-….sqs.eu-west-1.vpce.amazonaws.com`, or `sqs.eu-west-1.api.aws`.
+    fn region_of_other_host(&self) -> Option<&str> {
+        let in_vpc = self.labels_before(&[".vpce.amazonaws.com", ".vpce.amazonaws.com.cn"]);
+        if let Some([.., "sqs" | "sqs-fips", region]) = in_vpc.as_deref() {
+            return Some(region);
+        }
+        match self.labels_before(&[".api.aws", ".api.amazonwebservices.com.cn"])?.as_slice() {
+            ["sqs" | "sqs-fips", region] => Some(region),
+            _ => None,
+        }
+    }
+
+    /// The labels of the host before one of these domains.
+    fn labels_before(&self, domains: &[&str]) -> Option<Vec<&str>> {
         let Self::Url(url) = self else { return None };
-        url.host_str().filter(|host| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
+        let host = url.host_str()?;
+        let labels = domains.iter().find_map(|domain| host.strip_suffix(domain))?;
+        Some(labels.split('.').collect())
     }
 }
 
@@ -72,10 +93,28 @@ mod tests {
             ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "eu-west-1"),
             ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", "cn-north-1"),
             ("https://eu-west-1.queue.amazonaws.com/123456789012/orders", "eu-west-1"),
+            ("https://sqs-fips.us-west-2.amazonaws.com/123456789012/orders", "us-west-2"),
             ("https://queue.amazonaws.com/123456789012/orders", "us-east-1"),
         ] {
             assert_eq!((address(url).region(), address(url).endpoint()), (Some(region), None), "{url}");
             assert_eq!(address(url).queue_name(), "orders");
+        }
+    }
+
+    #[test]
+    fn an_aws_url_of_another_door_tells_the_region_and_the_endpoint() {
+        for (host, region) in [
+            ("vpce-0a1-b2c.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
+            ("vpce-0a1-b2c-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
+            ("vpce-0a1-b2c.sqs.cn-north-1.vpce.amazonaws.com.cn", Some("cn-north-1")),
+            ("sqs.eu-west-1.api.aws", Some("eu-west-1")),
+            ("sqs-fips.us-east-1.api.aws", Some("us-east-1")),
+            ("sqs.cn-north-1.api.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("abc.execute-api.eu-west-1.amazonaws.com", None),
+            ("sqs.eu-west-1.amazonaws.com.example.org", None),
+        ] {
+            let address = address(&format!("https://{host}/123456789012/orders"));
+            assert_eq!((address.region(), address.endpoint()), (region, Some(format!("https://{host}"))));
         }
     }
 

@@ -18,7 +18,12 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::{address::Address, client::Sizes, settings::Settings};
+pub use self::{
+    address::Address,
+    client::Sizes,
+    refusal::{CredentialsFault, credentials_fault},
+    settings::Settings,
+};
 use self::{
     client::Clients,
     convert::seconds,

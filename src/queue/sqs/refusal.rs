@@ -2,6 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
@@ -20,6 +21,9 @@ where
     let failure = match answered {
         Some(code) => QueueError::answered(code, error.message().unwrap_or("no message")),
         None if is_timeout(&error) => QueueError::hung(causes(&error)),
+        None if let Some(cause) = credentials_error(&error) => {
+            QueueError::new(Verdict::Wait, unsigned(cause))
+        }
         None => QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {}", causes(&error))),
     };
     match status {
@@ -47,6 +51,49 @@ pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
     EntryError::new(entry.code, entry.message.unwrap_or_default(), entry.sender_fault)
 }
 
+/// What keeps the SDK from signing a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialsFault {
+    /// There are none, or what names them is wrong: someone must act.
+    Missing,
+    /// Their provider fails, which may pass.
+    Failing,
+}
+
+/// Whether a call failed for want of credentials.
+///
+/// No verdict says so: while a worker runs, a provider that has none is asked again as any failing part is.
+pub fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
+    match credentials_error(error)? {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            Some(CredentialsFault::Missing)
+        }
+        _ => Some(CredentialsFault::Failing),
+    }
+}
+
+/// Says why a call could not be signed; the SDK words each of the places it looked into in a line of its own.
+fn unsigned(error: &CredentialsError) -> String {
+    let cause = match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "none in the environment, the shared files, a web identity, the ecs task or the ec2 instance"
+        }
+        _ => &causes(error),
+    };
+    format!("no credentials for aws: {cause}")
+}
+
+fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
 /// The chain of causes on one line, without the repetitions that the SDK's own display brings.
 fn causes(error: &dyn Error) -> String {
     let mut words = vec![error.to_string()];
@@ -59,4 +106,28 @@ fn causes(error: &dyn Error) -> String {
         next = cause.source();
     }
     words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::{error::ConnectorError, operation::receive_message::ReceiveMessageError};
+
+    use super::*;
+
+    fn failed_by(cause: CredentialsError) -> QueueError {
+        let failure = ConnectorError::other(cause.into(), None);
+        refusal(SdkError::<ReceiveMessageError, HttpResponse>::dispatch_failure(failure))
+    }
+
+    #[test]
+    fn missing_credentials_are_told_apart_from_failing_ones_and_said_on_one_line() {
+        let missing = failed_by(CredentialsError::not_loaded("none found:\n  Environment: not set"));
+        assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
+        let words = missing.to_string();
+        assert!(words.starts_with("no credentials for aws") && !words.contains('\n'), "{words}");
+        let failing = failed_by(CredentialsError::provider_error("503"));
+        assert!(failing.to_string().contains("503"), "{failing}");
+        assert_eq!(credentials_fault(&failing), Some(CredentialsFault::Failing));
+        assert_eq!(credentials_fault(&QueueError::answered("AccessDenied", "")), None);
+    }
 }

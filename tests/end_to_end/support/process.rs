@@ -146,7 +146,7 @@ impl Said {
     fn by(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let (sender, text) = watch::channel(String::new());
         let mut lines = BufReader::new(stream).lines();
-        let reading = tasks::detach(async move {
+        let reading = tasks::detach("reader", async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 sender.send_modify(|text| {
                     text.push_str(&line);

@@ -45,9 +45,12 @@ impl Proxy {
         let mood = watch::Sender::new(Mood::Open);
         let heard = Heard::default();
         let (server, moods, listening) = (server.to_owned(), mood.clone(), Arc::clone(&heard));
-        let accepting = tasks::detach(async move {
+        let accepting = tasks::detach("proxy", async move {
             while let Ok((client, _)) = listener.accept().await {
-                tasks::detach(carry(client, server.clone(), moods.subscribe(), Arc::clone(&listening)));
+                tasks::detach(
+                    "connection",
+                    carry(client, server.clone(), moods.subscribe(), Arc::clone(&listening)),
+                );
             }
         });
         Self { address, mood, heard, accepting }

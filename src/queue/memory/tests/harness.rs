@@ -86,7 +86,7 @@ pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
 /// A receive that waits in a task of its own, so that nothing but the account wakes it.
 pub(super) async fn wait_apart(account: &Account, queue: &str, receive: Receive) -> Waiting {
-    let waiting = tasks::detach(account.receive(queue, receive));
+    let waiting = tasks::detach("waiting receive", account.receive(queue, receive));
     // On a paused clock the time passes once the receive stands in line.
     sleep(MOMENT).await;
     waiting
