@@ -49,7 +49,7 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
-	target/release/examples/bench_drain
+	target/release/examples/bench_drain 50000 3
 
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_

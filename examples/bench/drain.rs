@@ -94,9 +94,10 @@ fn median(runs: &[Value], figure: impl Fn(&Value) -> f64) -> f64 {
 
 /// Runs a program of this benchmark and reads the line of JSON it prints.
 fn run(program: &str, words: &[&str]) -> Result<Value, Failure> {
-    let output = Command::new(beside(program)?).args(words).stderr(Stdio::inherit()).output()?;
+    let output = Command::new(beside(program)?).args(words).output()?;
     if !output.status.success() {
-        return Err(format!("{program} {words:?} failed: {}", output.status).into());
+        let log = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{program} {words:?} failed: {}\n{log}", output.status).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
