@@ -69,6 +69,14 @@ impl Backoff {
         jitter: Jitter::Half,
     };
 
+    /// For calls that a service refuses, where someone must act first and may: 5 s, doubling up to a minute.
+    pub const REFUSALS: Self = Self {
+        initial: Duration::from_secs(5),
+        factor: 2.0,
+        max: Duration::from_mins(1),
+        jitter: Jitter::Half,
+    };
+
     /// The delay after attempt number `attempt` (the first is 1), with `chance` in 0..1 deciding the jitter.
     pub fn delay(&self, attempt: u32, chance: f64) -> Duration {
         let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);

@@ -15,7 +15,7 @@ use super::{
     work::Waiting,
 };
 use crate::{
-    backoff::{Backoff, Jitter},
+    backoff::Backoff,
     health::{Condition, Pulse},
     lease::Reservation,
     message::Message,
@@ -33,13 +33,6 @@ const TICK: Duration = Duration::from_secs(5);
 const LAST_CALL: Duration = Duration::from_millis(100);
 /// Failures in a row after which the queue counts as not ready.
 const FAILURES_TO_UNREADY: u32 = 3;
-/// The pauses while SQS refuses: someone must act first, and may.
-const REFUSALS: Backoff = Backoff {
-    initial: Duration::from_secs(5),
-    factor: 2.0,
-    max: Duration::from_mins(1),
-    jitter: Jitter::Half,
-};
 
 /// The answer to one receive.
 struct Answer {
@@ -194,7 +187,7 @@ impl ReceiveLoop {
         let (queue, action) = (&*self.pump.0.name, Action::Receive);
         let attempt = self.failures;
         let retry_in = match error.verdict() {
-            Verdict::GiveUp => REFUSALS.random_delay(attempt),
+            Verdict::GiveUp => Backoff::REFUSALS.random_delay(attempt),
             Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
         };
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();

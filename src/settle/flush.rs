@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Owed, Settle, Slip, Verb};
 use crate::{
-    backoff::{Backoff, Jitter},
+    backoff::Backoff,
     health::Pulse,
     lease::GiveBack,
     message::Receipt,
@@ -28,13 +28,6 @@ const CALLS_AT_ONCE: usize = 32;
 const WATCHDOG: Duration = Duration::from_secs(20);
 /// How often the flusher looks up when nothing happens.
 const TICK: Duration = Duration::from_secs(10);
-/// The pauses while SQS refuses: someone must act first, and may.
-const REFUSALS: Backoff = Backoff {
-    initial: Duration::from_secs(5),
-    factor: 2.0,
-    max: Duration::from_mins(1),
-    jitter: Jitter::Half,
-};
 /// How soon to look again at a lease that cannot be given back while its extension is under way.
 const EXTENSION_PAUSE: Duration = Duration::from_millis(20);
 
@@ -202,7 +195,7 @@ impl Settle {
 /// How long to wait after a failure: longer where someone must act first.
 fn pause_after(verdict: Verdict, attempt: u32) -> Duration {
     match verdict {
-        Verdict::GiveUp => REFUSALS.random_delay(attempt),
+        Verdict::GiveUp => Backoff::REFUSALS.random_delay(attempt),
         Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
     }
 }
