@@ -202,4 +202,10 @@ impl OutgoingMessage {
     pub fn new(body: impl Into<String>) -> Self {
         Self { body: body.into(), ..Self::default() }
     }
+
+    /// The size in bytes as SQS counts it: the body, and names, types and values of the attributes.
+    pub fn size_bytes(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
+        self.body.len() + attributes.sum::<usize>()
+    }
 }

@@ -41,14 +41,12 @@ pub fn consumer_of(
     aws: &sqs::Settings,
     handler: impl Handler,
 ) -> Consumer {
-    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
-    Consumer::new(address, handler).named(name).aws(queue.reach(aws)).options(options(queue))
+    Consumer::new(queue.address(), handler).named(name).aws(queue.reach(aws)).options(options(queue))
 }
 
 /// What SQS calls the queue: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
-    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
-    address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    queue.address().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// How a queue is worked by these settings.

@@ -66,6 +66,11 @@ pub struct QueueSettings {
 }
 
 impl QueueSettings {
+    /// Where the queue is: its URL, or else its name in SQS; empty without either.
+    pub fn address(&self) -> &str {
+        self.url.as_deref().or(self.name.as_deref()).unwrap_or_default()
+    }
+
     /// How AWS is reached for this queue: its own word first, then the process's.
     pub fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
         sqs::Settings {

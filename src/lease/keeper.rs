@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,7 +13,7 @@ use crate::{
     backoff::{Backoff, Jitter},
     health::Pulse,
     message::MessageId,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, Verdict, VisibilityChange, all_entries},
+    queue::{BatchAnswer, EntryError, Queue, QueueError, Verdict, VisibilityChange, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, events},
 };
@@ -98,10 +95,7 @@ impl Leases {
         };
         let changes: Vec<_> = extensions.iter().map(change).collect();
         let limit = self.call_limit();
-        let answer = match timeout(limit, queue.change_visibility(&changes)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(QueueError::hung(format!("an extension was silent for {limit:?} and was dropped"))),
-        };
+        let answer = within(limit, "an extension", queue.change_visibility(&changes)).await;
         self.0.metrics.called(Action::Extend, CallResult::of(&answer), sent);
         self.note(&extensions, answer, sent);
     }

@@ -15,11 +15,10 @@ use super::{
     work::Waiting,
 };
 use crate::{
-    backoff::Backoff,
     health::{Condition, Pulse},
     lease::Reservation,
     message::Message,
-    queue::{QueueError, ReceiveRequest, Verdict},
+    queue::{QueueError, ReceiveRequest, Verdict, within},
     telemetry::{Action, CallResult, events},
 };
 
@@ -186,10 +185,7 @@ impl ReceiveLoop {
         self.failed_at = Some(Instant::now());
         let (queue, action) = (&*self.pump.0.name, Action::Receive);
         let attempt = self.failures;
-        let retry_in = match error.verdict() {
-            Verdict::GiveUp => Backoff::REFUSALS.random_delay(attempt),
-            Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
-        };
+        let retry_in = error.verdict().pauses().random_delay(attempt);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
         if error.verdict() == Verdict::GiveUp || self.failures >= FAILURES_TO_UNREADY {
             self.ready.unready(error.to_string());
@@ -222,10 +218,7 @@ impl Pump {
             wanted: self.0.handler.wanted(),
         };
         let limit = wait + WATCHDOG;
-        let result = match tokio::time::timeout(limit, self.0.queue.receive(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(QueueError::hung(format!("a receive was silent for {limit:?} and was dropped"))),
-        };
+        let result = within(limit, "a receive", self.0.queue.receive(request)).await;
         Answer { asked, reservation, sent, result }
     }
 }

@@ -1,6 +1,8 @@
 //! What can go wrong with a queue, sorted by what the caller should do.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, future::Future, time::Duration};
+
+use crate::backoff::Backoff;
 
 /// What the caller of a failed call should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The pauses between tries of a call that ends so: longer where someone must act first.
+    pub const fn pauses(self) -> Backoff {
+        match self {
+            Self::GiveUp => Backoff::REFUSALS,
+            Self::Wait | Self::LeaseLost => Backoff::CALLS,
+        }
+    }
+
     /// Sorts one of SQS's error codes by protocols.md §1; the message tells apart what shares a code.
     ///
     /// The codes come with or without the query protocol's `AWS.SimpleQueueService.` and `com.amazonaws.sqs#`.
@@ -144,6 +154,16 @@ impl EntryError {
         };
         Self { verdict, code, message }
     }
+}
+
+/// Waits for a call within a time limit, whatever the queue promises; `what` names the call in the error.
+pub async fn within<T>(
+    limit: Duration,
+    what: &str,
+    call: impl Future<Output = Result<T, QueueError>>,
+) -> Result<T, QueueError> {
+    let hung = |_| QueueError::hung(format!("{what} was silent for {limit:?} and was dropped"));
+    tokio::time::timeout(limit, call).await.map_err(hung)?
 }
 
 /// The results of a batch call, and after the last of them failures for entries that the answer forgot.

@@ -11,7 +11,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-pub use self::error::{EntryError, QueueError, Verdict, all_entries};
+pub use self::error::{EntryError, QueueError, Verdict, all_entries, within};
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

@@ -5,19 +5,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Owed, Settle, Slip, Verb};
 use crate::{
-    backoff::Backoff,
     health::Pulse,
     lease::GiveBack,
     message::Receipt,
-    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries},
+    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries, within},
     tasks,
     telemetry::{CallResult, events},
 };
@@ -81,10 +77,7 @@ impl Settle {
             return;
         }
         let began = Instant::now();
-        let answer = match timeout(WATCHDOG, self.call(verb, &batch, began)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(QueueError::hung(format!("a call was silent for {WATCHDOG:?} and was dropped"))),
-        };
+        let answer = within(WATCHDOG, "a call", self.call(verb, &batch, began)).await;
         self.0.metrics.called(verb.action(), CallResult::of(&answer), began);
         self.note(batch, answer);
     }
@@ -134,7 +127,7 @@ impl Settle {
     fn note_failure(&self, batch: Vec<Sent>, error: &QueueError) {
         let Some(action) = batch.first().map(|sent| sent.slip.verb.action()) else { return };
         let attempt = batch.iter().map(|sent| sent.slip.attempt).max().unwrap_or(1);
-        let retry_in = pause_after(error.verdict(), attempt);
+        let retry_in = error.verdict().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.0.name, action, error, attempt, retry_in }.emit();
         if error.verdict() == Verdict::GiveUp {
             self.0.ready.unready(format!("sqs refuses to be told of outcomes: {error}"));
@@ -156,7 +149,7 @@ impl Settle {
             Err(error) => {
                 let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
                 events::EntryFailed { queue, id, action, error: &error }.emit();
-                let pause = pause_after(error.verdict, slip.attempt);
+                let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
             }
         }
@@ -189,14 +182,6 @@ impl Settle {
         }
         let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
         events::SettleFailed { queue, id, action, reason }.emit(&self.0.metrics);
-    }
-}
-
-/// How long to wait after a failure: longer where someone must act first.
-fn pause_after(verdict: Verdict, attempt: u32) -> Duration {
-    match verdict {
-        Verdict::GiveUp => Backoff::REFUSALS.random_delay(attempt),
-        Verdict::Wait | Verdict::LeaseLost => Backoff::CALLS.random_delay(attempt),
     }
 }
 

@@ -23,24 +23,18 @@ impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Iterator for Batches<I> 
             Ok(message) => message,
             Err(error) => return Some(Err(error)),
         };
-        let mut batch_bytes = bytes_of(&first);
+        let mut batch_bytes = first.size_bytes();
         let mut batch = vec![first];
         while batch.len() < limits::BATCH_ENTRIES {
             let fits = |next: &Result<OutgoingMessage, E>| {
-                next.as_ref().is_ok_and(|message| batch_bytes + bytes_of(message) <= limits::MESSAGE_BYTES)
+                next.as_ref().is_ok_and(|message| batch_bytes + message.size_bytes() <= limits::MESSAGE_BYTES)
             };
             let Some(Ok(message)) = self.messages.next_if(fits) else { break };
-            batch_bytes += bytes_of(&message);
+            batch_bytes += message.size_bytes();
             batch.push(message);
         }
         Some(Ok(batch))
     }
-}
-
-/// What SQS counts towards a message's size.
-pub(super) fn bytes_of(message: &OutgoingMessage) -> usize {
-    let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
-    message.body.len() + attributes.sum::<usize>()
 }
 
 #[cfg(test)]

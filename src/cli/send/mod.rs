@@ -104,8 +104,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    let address = queue.url.as_deref().or(queue.name.as_deref()).unwrap_or_default();
-    Ok(app::open_queue(address, &queue.reach(&settings.aws)).await?)
+    Ok(app::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
@@ -138,10 +137,9 @@ async fn send_all(
 /// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
 async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
     if let [message] = batch
-        && batches::bytes_of(message) > limits::MESSAGE_BYTES
+        && message.size_bytes() > limits::MESSAGE_BYTES
     {
-        let words =
-            format!("{} bytes, SQS takes {} at most", batches::bytes_of(message), limits::MESSAGE_BYTES);
+        let words = format!("{} bytes, SQS takes {} at most", message.size_bytes(), limits::MESSAGE_BYTES);
         return Ok(vec![Err(EntryError::new("InvalidParameterValue", words, true))]);
     }
     queue.send(batch).await

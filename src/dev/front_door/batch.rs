@@ -51,7 +51,7 @@ pub(super) async fn send(
 }
 
 fn check_size(entries: &[Entry]) -> Result<(), Refusal> {
-    let size_bytes: usize = entries.iter().map(|entry| sending::size_bytes(&entry.message)).sum();
+    let size_bytes: usize = entries.iter().map(|entry| entry.message.size_bytes()).sum();
     if size_bytes > limits::MESSAGE_BYTES {
         return Err(Refusal::too_large(format!("the batch is too large: {size_bytes} bytes")));
     }

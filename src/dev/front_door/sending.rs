@@ -9,7 +9,7 @@ use crate::{
 /// Sends one message.
 pub(super) async fn send_one(queue: &Door, message: OutgoingMessage) -> Result<MessageId, Refusal> {
     check(&message)?;
-    let size_bytes = size_bytes(&message);
+    let size_bytes = message.size_bytes();
     if size_bytes > limits::MESSAGE_BYTES {
         return Err(Refusal::too_large(format!("the message is too large: {size_bytes} bytes")));
     }
@@ -88,12 +88,6 @@ fn check_characters(what: &str, text: &str) -> Result<(), Refusal> {
     let message = format!("{what} holds a character that SQS does not take: U+{code_point:04X} at byte {at}");
     Err(Refusal::bad("InvalidMessageContents", message)
         .with_hint("encode binary data as base64; only the characters of xml 1.0 are allowed"))
-}
-
-/// The size that SQS counts: the body and the attributes with their names and types.
-pub(super) fn size_bytes(message: &OutgoingMessage) -> usize {
-    let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
-    message.body.len() + attributes.sum::<usize>()
 }
 
 #[cfg(test)]

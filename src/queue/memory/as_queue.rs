@@ -9,7 +9,6 @@ use super::{
     batch,
     content::{Receive, Received},
     fault::Fault,
-    validate,
 };
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted},
@@ -48,7 +47,7 @@ impl MemoryQueue {
     }
 
     fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
-        let bytes = messages.iter().map(validate::message_bytes).sum();
+        let bytes = messages.iter().map(OutgoingMessage::size_bytes).sum();
         batch::batch_bytes(bytes).map_err(failure)?;
         self.account.check_batch(&self.name, messages).map_err(failure)?;
         self.batch(messages, |message| {

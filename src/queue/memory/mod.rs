@@ -45,7 +45,7 @@ pub use self::{
     fault::{Code, Fault},
     identity::{Identity, Limits},
     move_task::{MoveStatus, MoveTask, StartMove},
-    validate::{message_bytes, seconds},
+    validate::seconds,
     wait::Receiving,
 };
 

@@ -50,12 +50,6 @@ fn check_max(max: usize) -> Result<(), Fault> {
     Err(Fault::invalid_parameter("MaxNumberOfMessages", max, "Must be between 1 and 10, if provided."))
 }
 
-/// The size of a message as SQS counts it: the body, and names, types and values of the attributes.
-pub fn message_bytes(message: &OutgoingMessage) -> usize {
-    let attributes = message.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
-    message.body.len() + attributes.sum::<usize>()
-}
-
 /// Checks what every queue asks of a message.
 pub(super) fn check_message(message: &OutgoingMessage, most_bytes: usize) -> Result<(), Fault> {
     if message.body.is_empty() {
@@ -71,7 +65,7 @@ pub(super) fn check_message(message: &OutgoingMessage, most_bytes: usize) -> Res
         check_attribute_name(name)?;
         check_attribute_value(name, value)?;
     }
-    if message_bytes(message) > most_bytes {
+    if message.size_bytes() > most_bytes {
         let reason = format!("Message must be shorter than {most_bytes} bytes.");
         return Err(invalid(format!("One or more parameters are invalid. Reason: {reason}")));
     }

@@ -78,8 +78,7 @@ impl SqsQueue {
                 .message_attribute_names("All"),
         };
         let limit = Clients::receive_limit(request.wait);
-        let answer = tokio::time::timeout(limit, call.send()).await.map_err(|_| hung(limit))?;
-        let messages = answer.map_err(refusal)?.messages.unwrap_or_default();
+        let messages = answered(limit, call.send()).await?.messages.unwrap_or_default();
         Ok(messages.into_iter().filter_map(convert::message).collect())
     }
 
@@ -155,7 +154,17 @@ async fn limited<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let limit: Duration = Clients::CALL_LIMIT;
+    answered(Clients::CALL_LIMIT, call).await
+}
+
+/// Waits for a call within an outer limit.
+async fn answered<T, E>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, QueueError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
     tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
 }
 

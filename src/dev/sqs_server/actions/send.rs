@@ -172,7 +172,7 @@ impl Entry for Outgoing {
 
 impl Outgoing {
     fn size_bytes(&self) -> usize {
-        self.message.as_ref().map_or(0, memory::message_bytes)
+        self.message.as_ref().map_or(0, OutgoingMessage::size_bytes)
     }
 }
 
