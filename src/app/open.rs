@@ -50,7 +50,8 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
                 queue = &*consumer.name,
                 "not allowed to ask for the queue's attributes, hint: grant sqs:GetQueueAttributes"
             );
-            Description { fifo: consumer.name.ends_with(".fifo"), ..Description::default() }
+            let description = Description { fifo: is_fifo_by_name(consumer), ..Description::default() };
+            return Ok(Opened { queue, batch: batch_of(&description), arn: String::new() });
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
@@ -120,6 +121,15 @@ fn is_only_forbidden(error: &QueueError) -> bool {
     matches!(code, Some("AccessDenied" | "AccessDeniedException"))
 }
 
+/// The name in SQS tells, not the one in the configuration.
+fn is_fifo_by_name(consumer: &Consumer) -> bool {
+    let name = match &consumer.source {
+        Source::Sqs { address, .. } => address,
+        Source::Open(_) => &*consumer.name,
+    };
+    name.strip_suffix(".fifo").is_some()
+}
+
 /// SQS gives no further message of a FIFO group while one is in flight, so one at a time keeps every group in order.
 fn batch_of(description: &Description) -> usize {
     if description.fifo { 1 } else { limits::BATCH_ENTRIES }
@@ -145,6 +155,14 @@ fn advise(consumer: &Consumer, description: &Description) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fifo_queue_is_known_by_its_name_in_sqs_whatever_it_is_called_here() {
+        let handler = || crate::handler::from_fn(async |_| ());
+        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo";
+        assert!(is_fifo_by_name(&Consumer::new(url, handler()).named("orders")));
+        assert!(!is_fifo_by_name(&Consumer::new("orders", handler()).named("orders.fifo")));
+    }
 
     #[test]
     fn only_the_refusal_of_the_call_itself_is_gone_without() {
