@@ -139,7 +139,7 @@ fn start(scene: &Scene, history: &Arc<History>, log: &Shared) -> crate::support:
     if history.faults > 0 {
         let every = history.faults;
         let fault = move |fault: Fault| {
-            move |number: usize| if number % every == 0 { fault.clone() } else { Fault::None }
+            move |number: usize| if number.is_multiple_of(every) { fault.clone() } else { Fault::None }
         };
         scene.queue.script(Action::Delete, fault(Fault::Fails(Failure::Throttled)));
         scene.queue.script(Action::ChangeVisibility, fault(Fault::Fails(Failure::Broken)));
