@@ -216,6 +216,7 @@ impl Pump {
             wait,
             visibility: options.visibility,
             wanted: self.0.handler.wanted(),
+            attempt_id: None,
         };
         let limit = wait + WATCHDOG;
         let result = within(limit, "a receive", self.0.queue.receive(request)).await;

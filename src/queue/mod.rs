@@ -7,7 +7,7 @@ pub mod md5;
 pub mod memory;
 pub mod sqs;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -55,7 +55,7 @@ pub trait Queue: Send + Sync + 'static {
 pub type BatchAnswer<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 
 /// What one receive asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReceiveRequest {
     /// The most messages to hand over, 1 to 10.
     pub max: usize,
@@ -65,6 +65,34 @@ pub struct ReceiveRequest {
     pub visibility: Duration,
     /// How much of each message to hand over.
     pub wanted: Wanted,
+    /// Which attempt this is, so that it can be made again; FIFO queues alone heed it.
+    pub attempt_id: Option<ReceiveAttemptId>,
+}
+
+/// `ReceiveRequestAttemptId`: names one attempt at a receive from a FIFO queue.
+///
+/// A receive whose answer was lost is made again with the same id within five minutes: as long as none of what
+/// the first one took was deleted, given back or visible again, the same messages come, hidden anew, with the
+/// receive counts they have already. Without it the groups of those messages give nothing until their visibility ends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReceiveAttemptId(Arc<str>);
+
+impl ReceiveAttemptId {
+    /// An id that no other attempt has.
+    pub fn new() -> Self {
+        Self(uuid::Uuid::new_v4().hyphenated().to_string().into())
+    }
+
+    /// The id as SQS spells it: 1 to 128 letters, digits and punctuation.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ReceiveAttemptId {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A new visibility for one held message.

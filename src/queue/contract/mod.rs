@@ -101,6 +101,8 @@ macro_rules! queue_contract {
             fifo::a_late_delete_is_refused
             fifo::a_message_given_back_comes_before_its_successors
             fifo::a_message_without_a_group_fails_its_batch
+            fifo::a_repeated_attempt_brings_the_same_messages
+            fifo::an_attempt_without_its_messages_is_a_new_receive
             fifo::equal_bodies_are_duplicates_by_content
             fifo::one_receive_takes_several_of_a_group_in_order
             fifo::sequence_numbers_grow

@@ -63,7 +63,7 @@ impl Queue for MemoryQueue {
             max: request.max,
             wait: Some(whole_seconds(request.wait)),
             visibility: Some(whole_seconds(request.visibility)),
-            attempt_id: None,
+            attempt_id: request.attempt_id.map(|id| id.as_str().to_owned()),
         };
         let receiving = self.account.receive(&self.name, receive);
         async move {

@@ -68,7 +68,8 @@ impl SqsQueue {
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(request.max).unwrap_or(i32::MAX))
             .wait_time_seconds(seconds(request.wait))
-            .visibility_timeout(seconds(request.visibility));
+            .visibility_timeout(seconds(request.visibility))
+            .set_receive_request_attempt_id(request.attempt_id.map(|id| id.as_str().to_owned()));
         call = match request.wanted {
             Wanted::Body => call
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
