@@ -172,6 +172,7 @@ impl Worker {
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                dead_letters: opened.dead_letters.clone(),
                 handler: consumer.handler,
                 options: consumer.options,
                 metrics: self.metrics.queue(&consumer.name),

@@ -30,7 +30,7 @@ use crate::{
     health::Health,
     lease::{Leases, Room, Terms},
     queue::Queue,
-    settle::{self, Settle},
+    settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
     telemetry::QueueMetrics,
 };
@@ -67,6 +67,8 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
+    /// Where rejected messages are copied to; absent, a reject is a retry.
+    pub dead_letters: Option<DeadLetterQueue>,
     /// What runs for each message.
     pub handler: SharedHandler,
     /// How it is run.
@@ -112,16 +114,19 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, handler, options, metrics, health, stop, caller, runtime } = parts;
+        let Parts { name, queue, dead_letters, handler, options, metrics, health, stop, caller, runtime } =
+            parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
         let settle = Settle::new(settle::Parts {
             name: name.clone(),
             queue: queue.clone(),
+            dead_letters,
             settings: options.settle,
             metrics: metrics.clone(),
             ready: condition("settle", "not started"),
+            dlq_ready: condition("dlq", "not started"),
         });
         let room = Room::new(options.concurrency + options.prefetch.initial());
         let gate = Gate::new(condition("handler", "the handler was not probed yet"));

@@ -215,7 +215,7 @@ impl Pump {
             max: asked,
             wait,
             visibility: options.visibility,
-            wanted: self.0.handler.wanted(),
+            wanted: self.0.settle.wanted(self.0.handler.wanted()),
             attempt_id: None,
         };
         let limit = wait + WATCHDOG;

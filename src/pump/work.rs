@@ -11,6 +11,7 @@ use crate::{
     handler::{Context, Outcome, Placement},
     lease::{Holding, Lease, Reservation, Standing},
     message::Message,
+    settle::Rejection,
     tasks,
     telemetry::{Ending, events},
 };
@@ -45,6 +46,8 @@ enum Next {
     /// Visible again by the retry rule.
     Retry,
     GiveBack(Duration),
+    /// Copied to the DLQ and deleted, or visible again by the retry rule where that cannot be.
+    Reject,
     /// Nothing can be done: the lease is gone.
     Leave,
 }
@@ -126,11 +129,16 @@ impl Pump {
             .emit(&self.0.metrics);
     }
 
-    fn settle(&self, lease: Lease, next: Next, receive_count: u32) {
+    fn settle(&self, lease: Lease, message: Arc<Message>, Ended { next, reason, .. }: Ended) {
+        let receive_count = message.receive_count;
+        let retry_in = || self.0.options.retry.random_delay(receive_count);
         match next {
             Next::Delete => self.0.settle.delete(lease),
-            Next::Retry => self.0.settle.give_back(lease, self.0.options.retry.random_delay(receive_count)),
+            Next::Retry => self.0.settle.give_back(lease, retry_in()),
             Next::GiveBack(delay) => self.0.settle.give_back(lease, delay),
+            Next::Reject => {
+                self.0.settle.reject(lease, message, &Rejection { reason, retry_in: retry_in() });
+            }
             Next::Leave => drop(lease),
         }
     }
@@ -188,7 +196,7 @@ impl Ended {
             Outcome::Done => Self::new(Ending::Done, "", Next::Delete),
             Outcome::Retry(reason) => Self::new(Ending::Retry, reason, Next::Retry),
             Outcome::RetryIn(delay, reason) => Self::new(Ending::Retry, reason, Next::GiveBack(delay)),
-            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Retry),
+            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Reject),
             Outcome::Down(reason) => Self::new(Ending::Down, reason, Next::Retry),
         }
     }
@@ -246,7 +254,7 @@ impl Slot {
         let span = tracing::info_span!("process", queue = &*pump.0.name, message_id = %message.id);
         let ended = pump.call(&message, &lease, deadline).instrument(span).await.at_drain(&lease);
         pump.note_end(&message, &ended, began.elapsed());
-        pump.settle(lease, ended.next, message.receive_count);
+        pump.settle(lease, message, ended);
     }
 }
 

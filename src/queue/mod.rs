@@ -5,13 +5,17 @@ mod error;
 pub mod limits;
 pub mod md5;
 pub mod memory;
+mod name;
 pub mod sqs;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::error::{EntryError, QueueError, Verdict, all_entries, within};
+pub use self::{
+    error::{EntryError, QueueError, Verdict, all_entries, within},
+    name::QueueName,
+};
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.
@@ -49,6 +53,14 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Asks for the queue's attributes; also the cheapest proof that it is there.
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
+
+    /// Opens another queue where this one is, such as its dead-letter queue.
+    ///
+    /// An implementation that knows no other queues leaves this to the default, which refuses.
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        let refusal = format!("no way from this queue to another one: {}", name.name);
+        std::future::ready(Err(QueueError::new(Verdict::GiveUp, refusal))).boxed()
+    }
 }
 
 /// One result per entry, in the order of the entries, or the failure of the whole call.
@@ -115,6 +127,8 @@ pub struct Description {
     pub redrive: Option<RedrivePolicy>,
     /// Whether the queue is a FIFO queue.
     pub fifo: bool,
+    /// `MaximumMessageSize`: the largest message, body and attributes, where the queue tells it.
+    pub message_bytes: Option<usize>,
     /// `ApproximateNumberOfMessages`: visible messages.
     pub visible: u64,
     /// `ApproximateNumberOfMessagesNotVisible`: messages in flight.

@@ -116,6 +116,7 @@ macro_rules! queue_contract {
             hiding::visibility_zero_gives_a_message_back_at_once
             redriving::a_dead_letter_keeps_what_it_was
             redriving::a_message_received_too_often_moves_at_the_next_receive
+            redriving::the_dead_letter_queue_is_opened_by_its_arn
             sending::a_batch_fails_by_entry
             sending::a_delayed_message_appears_after_its_delay
             sending::a_message_of_one_mebibyte_passes_and_no_larger_one

@@ -9,10 +9,13 @@ use super::{
     batch,
     content::{Receive, Received},
     fault::Fault,
+    store::no_such_queue,
 };
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted},
-    queue::{BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    queue::{
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+    },
 };
 
 /// A queue in memory that a worker can consume.
@@ -44,6 +47,15 @@ impl MemoryQueue {
         self.account.arn(&self.name).map_err(failure)?;
         batch::check_batch_len(entries.len()).map_err(failure)?;
         Ok(entries.iter().map(|entry| call(entry).map_err(entry_failure)).collect())
+    }
+
+    fn find(&self, QueueName { name, account }: &QueueName) -> Result<Arc<dyn Queue>, QueueError> {
+        let own = &self.account.identity().account_id;
+        if account.as_ref().is_some_and(|account| account != own) {
+            return Err(failure(no_such_queue()));
+        }
+        self.account.arn(name).map_err(failure)?;
+        Ok(Arc::new(self.account.queue(name)))
     }
 
     fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
@@ -92,6 +104,10 @@ impl Queue for MemoryQueue {
 
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
         async move { self.account.describe(&self.name).map_err(failure) }.boxed()
+    }
+
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        async move { self.find(name) }.boxed()
     }
 }
 
