@@ -107,6 +107,77 @@ fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        handler,
+        queue::memory::{Account, Names},
+    };
+
+    /// An account of a queue whose policy names a DLQ, and of another DLQ of each kind.
+    fn account() -> Account {
+        let account = Account::default();
+        let create = |name: &str, attributes: &[(&str, String)]| {
+            let owned = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            account.create_queue(name, &owned.collect(), &Names::new()).unwrap();
+        };
+        create("dlq", &[]);
+        create("other-dlq", &[]);
+        create("dlq.fifo", &[("FifoQueue", "true".to_owned())]);
+        let arn = account.arn("dlq").unwrap();
+        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":3}}"#);
+        create("orders", &[("RedrivePolicy", policy)]);
+        account
+    }
+
+    /// The ARN of the DLQ that is opened in this account for a consumer of `orders`.
+    async fn opened(account: &Account, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
+        let queue = Arc::new(account.queue("orders"));
+        let handler = handler::from_fn(async |_| ());
+        let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
+        let of_source = queue.describe().await.unwrap();
+        let dlq = open(&consumer, &*queue, &of_source).await?;
+        Ok(dlq.map(|dlq| dlq.description.arn))
+    }
+
+    #[tokio::test]
+    async fn the_dlq_is_the_one_of_the_policy_unless_another_one_is_given() {
+        let account = account();
+        let arn = |name: &str| account.arn(name).unwrap();
+        for (dead_letters, dlq) in [
+            (DeadLetters::ByPolicy, Some(arn("dlq"))),
+            (DeadLetters::At("other-dlq".to_owned()), Some(arn("other-dlq"))),
+            (DeadLetters::Open(Arc::new(account.queue("other-dlq"))), Some(arn("other-dlq"))),
+            (DeadLetters::Nowhere, None),
+        ] {
+            assert_eq!(opened(&account, dead_letters).await.unwrap(), dlq);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_gone_without() {
+        let account = account();
+        account.delete_queue("dlq").unwrap();
+        assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
+        account
+            .set_attributes("orders", &Names::from([("RedrivePolicy".to_owned(), String::new())]))
+            .unwrap();
+        assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_dlq_that_is_given_must_be_there_and_fit() {
+        let account = account();
+        let failure =
+            async |name: &str| opened(&account, DeadLetters::At(name.to_owned())).await.unwrap_err();
+        let missing = failure("nowhere").await;
+        assert!(matches!(&missing, WorkerError::Dlq { dlq, .. } if dlq == "nowhere"), "{missing}");
+        for (name, words) in [("orders", "the queue itself"), ("dlq.fifo", "needs a standard dlq")] {
+            let unfit = failure(name).await;
+            assert!(
+                matches!(unfit, WorkerError::UnfitDlq { .. }) && unfit.to_string().contains(words),
+                "{unfit}"
+            );
+        }
+    }
 
     #[test]
     fn a_dlq_is_another_queue_of_the_same_kind() {

@@ -98,6 +98,10 @@ impl Settle {
         match &self.0.dead_letters {
             Some(dlq) => {
                 let letter = dlq.letter(Arc::unwrap_or_clone(message), rejection);
+                if !letter.is_stamped() {
+                    let (queue, id, reason) = (&*self.0.name, lease.id(), &*rejection.reason);
+                    events::ReasonLeftOut { queue, id, reason }.emit();
+                }
                 self.push(Verb::Copy(Box::new(letter)), lease);
             }
             None => self.give_back(lease, rejection.retry_in),

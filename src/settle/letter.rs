@@ -27,6 +27,13 @@ pub(super) struct DeadLetter {
     pub(super) retry_in: Duration,
 }
 
+impl DeadLetter {
+    /// Whether there was room for what is told of the reject.
+    pub(super) fn is_stamped(&self) -> bool {
+        self.message.attributes.keys().any(|name| is_ours(name))
+    }
+}
+
 /// What is told of a reject.
 #[derive(Clone, Debug)]
 pub(super) struct Stamp<'a> {

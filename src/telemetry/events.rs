@@ -162,6 +162,24 @@ impl EntryFailed<'_> {
     }
 }
 
+/// The copy of a rejected message has no room for the reason, which is told here alone.
+#[derive(Debug)]
+pub struct ReasonLeftOut<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+    /// Why it was rejected.
+    pub reason: &'a str,
+}
+
+impl ReasonLeftOut<'_> {
+    /// Logs the event.
+    pub fn emit(&self) {
+        tracing::warn!(queue = self.queue, message_id = %self.id, reason = self.reason, "message rejected, and its copy has no room for the reason");
+    }
+}
+
 /// The DLQ refused the copies of rejected messages, which are retried instead; nothing of them is deleted.
 #[derive(Debug)]
 pub struct CopyRefused<'a> {

@@ -10,6 +10,7 @@ mod logs;
 mod lost;
 mod outage;
 mod queues;
+mod reject;
 mod send;
 mod start;
 mod stop;

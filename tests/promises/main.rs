@@ -15,6 +15,7 @@ mod losing;
 mod mix;
 mod page;
 mod polling;
+mod rejecting;
 mod retrying;
 mod room;
 mod stopping;

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use longshore::{
     Consumer, Worker,
-    app::{Drained, WorkerError},
+    app::{DeadLetters, Drained, WorkerError},
     handler::{Context, Handler, Outcome},
     health::Health,
     message::{Message, MessageId, OutgoingMessage},
@@ -31,8 +31,11 @@ const DEAD_LETTERS: &str = "orders-dlq";
 pub(crate) struct Scene {
     pub(crate) account: Account,
     pub(crate) queue: Arc<FaultyQueue>,
+    /// The dead-letter queue, which is there once the queue has a redrive policy.
+    pub(crate) dlq: Arc<FaultyQueue>,
     pub(crate) journal: Journal,
     options: Options,
+    dead_letters: DeadLetters,
     drain_limit: Duration,
 }
 
@@ -42,18 +45,25 @@ impl Scene {
         let account = Account::default();
         account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
         let queue = Arc::new(FaultyQueue::new(account.queue(QUEUE)));
-        let (journal, options) = (Journal::default(), Options::default());
-        Self { account, queue, journal, options, drain_limit: secs(110) }
+        let dlq = Arc::new(FaultyQueue::new(account.queue(DEAD_LETTERS)));
+        let (journal, options, dead_letters) = Default::default();
+        Self { account, queue, dlq, journal, options, dead_letters, drain_limit: secs(110) }
     }
 
-    /// Moves messages to a dead-letter queue after so many receives.
+    /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
     pub(crate) fn max_receives(self, count: u32) -> Self {
         self.account.create_queue(DEAD_LETTERS, &Names::new(), &Names::new()).unwrap();
         let arn = self.account.arn(DEAD_LETTERS).unwrap();
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
         let attributes = Names::from([("RedrivePolicy".to_owned(), policy)]);
         self.account.set_attributes(QUEUE, &attributes).unwrap();
-        self
+        let dlq = self.dlq.clone();
+        self.dead_letters(DeadLetters::Open(dlq))
+    }
+
+    /// Says where rejected messages go.
+    pub(crate) fn dead_letters(self, dead_letters: DeadLetters) -> Self {
+        Self { dead_letters, ..self }
     }
 
     /// Changes how the queue is worked.
@@ -85,7 +95,12 @@ impl Scene {
 
     /// Sends one message.
     pub(crate) fn send(&self, body: impl Into<String>) -> MessageId {
-        self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id
+        self.send_message(OutgoingMessage::new(body))
+    }
+
+    /// Sends one message with whatever comes with it.
+    pub(crate) fn send_message(&self, message: OutgoingMessage) -> MessageId {
+        self.account.send(QUEUE, message).unwrap().id
     }
 
     /// Sends messages of the bodies `0`, `1` and so on.
@@ -116,7 +131,9 @@ impl Scene {
     where
         F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
     {
-        let consumer = Consumer::of(QUEUE, self.queue.clone(), handler).options(self.options.clone());
+        let consumer = Consumer::of(QUEUE, self.queue.clone(), handler)
+            .dead_letters(self.dead_letters.clone())
+            .options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health) = (worker.metrics(), worker.health());
         let stop = Stop::new();
