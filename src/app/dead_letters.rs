@@ -59,7 +59,11 @@ async fn by_policy(
         return Ok(None);
     };
     match named(source, &name.seen_from(&of_source.arn)).await {
-        Ok(found) => Ok(Some(found)),
+        Ok((queue, description)) => {
+            let known =
+                || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
+            Ok(Some((queue, Some(description.unwrap_or_else(known)))))
+        }
         Err(error) if error.verdict() == Verdict::GiveUp => {
             let hint = "grant sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq";
             tracing::warn!(queue, dlq, %error, hint, "the dlq cannot be opened: rejected messages are retried");

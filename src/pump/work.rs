@@ -137,7 +137,7 @@ impl Pump {
             Next::Retry => self.0.settle.give_back(lease, retry_in()),
             Next::GiveBack(delay) => self.0.settle.give_back(lease, delay),
             Next::Reject => {
-                self.0.settle.reject(lease, message, &Rejection { reason, retry_in: retry_in() });
+                self.0.settle.reject(lease, message, Rejection { reason, retry_in: retry_in() });
             }
             Next::Leave => drop(lease),
         }

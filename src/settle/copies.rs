@@ -76,11 +76,11 @@ impl Refusals {
 }
 
 impl DeadLetterQueue {
-    fn letter(&self, message: Message, rejection: &Rejection) -> DeadLetter {
+    fn letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
         let Description { fifo, message_bytes, .. } = self.description;
         let bytes = message_bytes.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES);
-        let stamp = Stamp { reason: &rejection.reason, kind: self.kind, at: SystemTime::now() };
-        DeadLetter { message: copy(message, &stamp, Allowed { fifo, bytes }), retry_in: rejection.retry_in }
+        let stamp = Stamp { reason, kind: self.kind, at: SystemTime::now() };
+        DeadLetter { message: copy(message, &stamp, Allowed { fifo, bytes }), retry_in }
     }
 }
 
@@ -94,18 +94,14 @@ impl Settle {
     }
 
     /// Copies the message to the DLQ and then deletes it; without a DLQ it is given back.
-    pub fn reject(&self, lease: Lease, message: Arc<Message>, rejection: &Rejection) {
-        match &self.0.dead_letters {
-            Some(dlq) => {
-                let letter = dlq.letter(Arc::unwrap_or_clone(message), rejection);
-                if !letter.is_stamped() {
-                    let (queue, id, reason) = (&*self.0.name, lease.id(), &*rejection.reason);
-                    events::ReasonLeftOut { queue, id, reason }.emit();
-                }
-                self.push(Verb::Copy(Box::new(letter)), lease);
-            }
-            None => self.give_back(lease, rejection.retry_in),
+    pub fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
+        let Rejection { reason, retry_in } = rejection;
+        let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
+        let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
+        if !letter.is_stamped() {
+            events::ReasonLeftOut { queue: &self.0.name, id: lease.id(), reason: &reason }.emit();
         }
+        self.push(Verb::Copy(Box::new(letter)), lease);
     }
 
     /// Sends the copies of a batch, and passes on what was taken to be deleted.

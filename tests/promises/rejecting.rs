@@ -349,10 +349,13 @@ async fn a_dlq_that_hangs_holds_up_no_delete() {
     for _ in 0..400 {
         scene.send("bad");
     }
-    scene.send_many(100);
     let worker = scene.start(|message, _| async move {
         if message.body == "bad" { Outcome::Reject("bad".to_owned()) } else { Outcome::Done }
     });
+    scene.journal.ended(400).await;
+    sleep(secs(1)).await;
+    assert!(!scene.dlq.calls(Action::Send).is_empty());
+    scene.send_many(100);
     scene.journal.ended(500).await;
     sleep(secs(2)).await;
     assert_eq!(scene.described().in_flight, 400, "the others are deleted");

@@ -60,7 +60,7 @@ fn dlq(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     }
     let Some(address) = queue.dlq.address().filter(|_| broken.is_empty()) else { return broken };
     let key = key.child(if url.is_some() { "url" } else { "name" });
-    if is_same_queue(address, queue) {
+    if plain_url(address) == plain_url(queue.address()) {
         broken.push(
             Problem::of(key, "the queue itself")
                 .hint("a rejected message would come back for ever: name another queue"),
@@ -74,11 +74,6 @@ fn dlq(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
         broken.push(Problem::of(key, "not of the queue's kind").allowed(Some(kind.to_owned())));
     }
     broken
-}
-
-fn is_same_queue(dlq: &str, queue: &QueueSettings) -> bool {
-    let addresses = [&queue.url, &queue.name].into_iter().flatten();
-    addresses.into_iter().any(|address| plain_url(address) == plain_url(dlq))
 }
 
 fn is_fifo(address: &str) -> bool {
