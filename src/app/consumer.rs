@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     backoff::Backoff,
-    handler::{Handler, SharedHandler},
-    pump::{Options, Prefetch},
+    handler::AnyHandler,
+    pump::{BatchSettings, Options, Prefetch},
     queue::{Queue, sqs},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
-    pub(super) handler: SharedHandler,
+    pub(super) handler: AnyHandler,
     /// The handler's kind, as the copies of rejected messages tell it.
     pub(super) kind: &'static str,
     pub(super) dead_letters: DeadLetters,
@@ -54,22 +54,22 @@ impl Consumer {
     /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
     ///
     /// Its name in logs and metrics is that of the queue.
-    pub fn new(queue: impl Into<String>, handler: impl Handler) -> Self {
+    pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
         Self::from(name, Source::Sqs { address, settings: sqs::Settings::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
-    pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Handler) -> Self {
+    pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
         Self::from(name.into(), Source::Open(queue), handler)
     }
 
-    fn from(name: Arc<str>, source: Source, handler: impl Handler) -> Self {
+    fn from(name: Arc<str>, source: Source, handler: impl Into<AnyHandler>) -> Self {
         Self {
             name,
             source,
-            handler: Arc::new(handler),
+            handler: handler.into(),
             kind: RUST,
             dead_letters: DeadLetters::default(),
             options: Options::default(),
@@ -104,10 +104,17 @@ impl Consumer {
         self
     }
 
-    /// Sets how many handlers run at once (16), at least one.
+    /// Sets how many calls of the handler run at once (16), at least one.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.options.concurrency = concurrency;
+        self
+    }
+
+    /// Sets how many messages each call is given (one), for a [`BatchHandler`](crate::handler::BatchHandler).
+    #[must_use]
+    pub fn batch(mut self, batch: BatchSettings) -> Self {
+        self.options.batch = batch;
         self
     }
 

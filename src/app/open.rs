@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    pump::Nature,
     queue::{
-        Description, Queue, QueueError, Verdict, limits,
+        Description, Queue, QueueError, Verdict,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     settle::DeadLetterQueue,
@@ -20,12 +21,12 @@ use crate::{
 /// How often a queue that does not answer is tried before the worker gives up its start.
 const TRIES: u32 = 4;
 
-/// A queue that is there, and how many messages each receive may bring.
+/// A queue that is there, and what the engine must know of it.
 pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
     /// Where rejected messages are copied to.
     pub(super) dead_letters: Option<DeadLetterQueue>,
-    pub(super) batch: usize,
+    pub(super) nature: Nature,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
 }
@@ -62,7 +63,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
     let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
-    Ok(Opened { queue, dead_letters, batch: batch_of(&description), arn: description.arn })
+    Ok(Opened { queue, dead_letters, nature: (&description).into(), arn: description.arn })
 }
 
 /// What a queue says of itself; `None` when it is there and the worker may not ask.
@@ -142,11 +143,6 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
         Source::Open(_) => &*consumer.name,
     };
     name.strip_suffix(".fifo").is_some()
-}
-
-/// SQS gives no further message of a FIFO group while one is in flight, so one at a time keeps every group in order.
-fn batch_of(description: &Description) -> usize {
-    if description.fifo { 1 } else { limits::BATCH_ENTRIES }
 }
 
 fn advise(consumer: &Consumer, description: &Description) {

@@ -85,12 +85,14 @@ impl DeadLetterQueue {
 }
 
 impl Settle {
+    /// Whether a reject is more than a retry: there is a DLQ.
+    pub fn copies_rejects(&self) -> bool {
+        self.0.dead_letters.is_some()
+    }
+
     /// How much of each message is to be received, so that it can be copied whole.
     pub fn wanted(&self, by_handler: Wanted) -> Wanted {
-        match self.0.dead_letters {
-            Some(_) => Wanted::Everything,
-            None => by_handler,
-        }
+        if self.copies_rejects() { Wanted::Everything } else { by_handler }
     }
 
     /// Copies the message to the DLQ and then deletes it; without a DLQ it is given back.
