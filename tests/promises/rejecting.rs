@@ -4,19 +4,23 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use longshore::{
     Consumer, Worker,
-    app::DeadLetters,
+    app::{DeadLetters, Drained, WorkerError},
     handler::{self, BadBody, Outcome},
-    message::{AttributeValue, Message, OutgoingMessage},
+    message::{AttributeValue, MessageId, OutgoingMessage},
     queue::memory::{Account, Names, Received},
     stop::Stop,
     tasks,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault, FaultyQueue},
     gate::Gate,
+    journal::Journal,
     onlooker::Onlooker,
     scene::{Running, Scene},
     secs,
@@ -282,7 +286,7 @@ async fn a_message_rejected_during_a_drain_is_copied_and_deleted_before_the_end(
     sleep(secs(5)).await;
     let began = Instant::now();
     gate.open();
-    assert_eq!(worker.ended().await, longshore::app::Drained::All);
+    assert_eq!(worker.ended().await, Drained::All);
     assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     assert_eq!((scene.dead(), scene.described().in_flight), (1, 0));
 }
@@ -365,39 +369,119 @@ async fn a_dlq_that_hangs_holds_up_no_delete() {
     worker.drain().await;
 }
 
+/// A FIFO queue with its DLQ, and a worker whose handler rejects the body `bad`.
+struct Ordered {
+    account: Account,
+    dlq: Arc<FaultyQueue>,
+    journal: Journal,
+    stop: Stop,
+}
+
+impl Ordered {
+    fn new() -> Self {
+        let account = Account::default();
+        let fifo = Names::from([("FifoQueue".to_owned(), "true".to_owned())]);
+        for name in ["orders.fifo", "orders-dlq.fifo"] {
+            account.create_queue(name, &fifo, &Names::new()).unwrap();
+        }
+        let dlq = Arc::new(FaultyQueue::new(account.queue("orders-dlq.fifo")));
+        Self { account, dlq, journal: Journal::default(), stop: Stop::new() }
+    }
+
+    fn send(&self, group: &str, body: &str) -> MessageId {
+        let message = OutgoingMessage {
+            group_id: Some(group.to_owned()),
+            deduplication_id: Some(format!("{group}-{body}")),
+            ..OutgoingMessage::new(body)
+        };
+        self.account.send("orders.fifo", message).unwrap().id
+    }
+
+    fn start(&self, dead_letters: DeadLetters) -> JoinHandle<Result<Drained, WorkerError>> {
+        let handler = self.journal.noting(|message, _| async move {
+            if message.body == "bad" { Outcome::Reject("never".to_owned()) } else { Outcome::Done }
+        });
+        let queue = Arc::new(self.account.queue("orders.fifo"));
+        let consumer = Consumer::of("orders", queue, handler).dead_letters(dead_letters);
+        tasks::detach("worker", Worker::new().consumer(consumer).run_here(self.stop.clone()))
+    }
+
+    async fn emptied(&self) {
+        let left = || self.account.describe("orders.fifo").unwrap();
+        while left().visible + left().in_flight > 0 {
+            sleep(secs(1)).await;
+        }
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.journal.runs().into_iter().map(|run| run.body).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_goes_on_when_the_copy_of_its_rejected_message_was_taken() {
+    let ordered = Ordered::new();
+    ordered.dlq.once(Action::Send, Fault::AnswersLate(secs(10)));
+    for body in ["bad", "next"] {
+        ordered.send("g", body);
+    }
+    let worker = ordered.start(DeadLetters::Open(ordered.dlq.clone()));
+    ordered.journal.ended(1).await;
+    let rejected = Instant::now();
+    ordered.journal.began(2).await;
+    assert!(rejected.elapsed() >= secs(10), "not before: {:?}", rejected.elapsed());
+    ordered.emptied().await;
+    assert_eq!(ordered.bodies(), ["bad", "next"]);
+    ordered.stop.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_a_rejected_message_of_its_group_that_the_dlq_refuses() {
+    let ordered = Ordered::new();
+    ordered.dlq.script(Action::Send, |number| match number {
+        1 | 2 => Fault::Fails(Failure::Refused),
+        _ => Fault::None,
+    });
+    for body in ["bad", "next"] {
+        ordered.send("g", body);
+    }
+    let worker = ordered.start(DeadLetters::Open(ordered.dlq.clone()));
+    ordered.emptied().await;
+    assert_eq!(ordered.bodies(), ["bad", "bad", "bad", "next"]);
+    ordered.stop.drain();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_a_rejected_message_of_its_group_that_is_retried() {
+    let ordered = Ordered::new();
+    for body in ["bad", "next"] {
+        ordered.send("g", body);
+    }
+    let worker = ordered.start(DeadLetters::Nowhere);
+    ordered.journal.ended(4).await;
+    assert_eq!(ordered.bodies(), ["bad"; 4]);
+    ordered.stop.drain();
+    worker.await.unwrap().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fifo_dlq_keeps_the_group_and_takes_a_repeated_copy_once() {
-    let account = Account::default();
-    let fifo = Names::from([("FifoQueue".to_owned(), "true".to_owned())]);
-    for name in ["orders.fifo", "orders-dlq.fifo"] {
-        account.create_queue(name, &fifo, &Names::new()).unwrap();
-    }
-    let dlq = Arc::new(FaultyQueue::new(account.queue("orders-dlq.fifo")));
-    dlq.once(Action::Send, Fault::AnswerLost);
-    let of_group = |group: &str| OutgoingMessage {
-        group_id: Some(group.to_owned()),
-        deduplication_id: Some(format!("of the sender, {group}").replace([' ', ','], "-")),
-        ..OutgoingMessage::new(group)
-    };
-    let ids = ["g1", "g2"].map(|group| account.send("orders.fifo", of_group(group)).unwrap().id);
-    let handler = handler::from_fn(async |_: Arc<Message>| Outcome::Reject("never".to_owned()));
-    let queue = Arc::new(account.queue("orders.fifo"));
-    let consumer = Consumer::of("orders", queue, handler).dead_letters(DeadLetters::Open(dlq.clone()));
-    let stop = Stop::new();
-    let worker = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
-    let undertaker = Onlooker::new(&account, "orders-dlq.fifo");
-    let mut dead = dead(&undertaker).await;
-    dead.sort_by_key(|dead| dead.content.body.clone());
+    let ordered = Ordered::new();
+    ordered.dlq.once(Action::Send, Fault::AnswerLost);
+    let ids = ["g1", "g2"].map(|group| ordered.send(group, "bad"));
+    let worker = ordered.start(DeadLetters::Open(ordered.dlq.clone()));
+    let mut dead = dead(&Onlooker::new(&ordered.account, "orders-dlq.fifo")).await;
+    dead.sort_by_key(|dead| dead.content.group_id.clone());
     let told =
         dead.iter().map(|dead| (dead.content.group_id.as_deref(), dead.content.deduplication_id.as_deref()));
     let expected = [(Some("g1"), Some(ids[0].as_str())), (Some("g2"), Some(ids[1].as_str()))];
     assert_eq!(told.collect::<Vec<_>>(), expected);
-    sleep(secs(60)).await;
-    let copies: usize = dlq.calls(Action::Send).iter().map(|call| call.bodies.len()).sum();
+    ordered.emptied().await;
+    let copies: usize = ordered.dlq.calls(Action::Send).iter().map(|call| call.bodies.len()).sum();
     assert!(copies > 2, "what was not answered was sent again");
-    let left = account.describe("orders.fifo").unwrap();
-    assert_eq!((left.visible, left.in_flight), (0, 0));
-    assert_eq!(account.describe("orders-dlq.fifo").unwrap().visible, 0, "and taken once");
-    stop.drain();
+    assert_eq!(ordered.account.describe("orders-dlq.fifo").unwrap().visible, 0, "and taken once");
+    ordered.stop.drain();
     worker.await.unwrap().unwrap();
 }
