@@ -2,12 +2,13 @@
 
 use url::Url;
 
-use super::{Consumer, Worker, WorkerError};
+use super::{Consumer, DeadLetters, Worker, WorkerError};
 use crate::{
     config::{QueueSettings, Settings},
     handler::{self, AnyHandler, http::Http},
     pump::Options,
     queue::sqs,
+    settle::DlqSettings,
 };
 
 /// Makes the worker that these settings describe; a queue without a handler is left out.
@@ -27,11 +28,12 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
+    let kind = handler.kind();
     let handler = match handler {
         handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
             .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
     };
-    Ok(consumer_of(name, queue, aws, handler))
+    Ok(consumer_of(name, queue, aws, handler).of_kind(kind))
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.
@@ -41,7 +43,19 @@ pub fn consumer_of(
     aws: &sqs::Settings,
     handler: impl Into<AnyHandler>,
 ) -> Consumer {
-    Consumer::new(queue.address(), handler).named(name).aws(queue.reach(aws)).options(options(queue))
+    Consumer::new(queue.address(), handler)
+        .named(name)
+        .aws(queue.reach(aws))
+        .dead_letters(dead_letters(&queue.dlq))
+        .options(options(queue))
+}
+
+fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
+    match dlq.address() {
+        _ if !dlq.copy_rejects => DeadLetters::Nowhere,
+        Some(address) => DeadLetters::At(address.to_owned()),
+        None => DeadLetters::ByPolicy,
+    }
 }
 
 /// What SQS calls the queue: its name, or the last part of its URL.

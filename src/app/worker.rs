@@ -171,6 +171,7 @@ impl Worker {
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                dead_letters: opened.dead_letters.clone(),
                 nature: opened.nature,
                 handler: consumer.handler,
                 options: consumer.options,

@@ -12,3 +12,24 @@ pub enum Settings {
     /// A program with an HTTP port: each message is posted to it.
     Http(http::Settings),
 }
+
+impl Settings {
+    /// The kind's name, as it stands in the file and in the copies of rejected messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_called_as_in_the_file() {
+        let url = url::Url::parse("http://127.0.0.1:8080/");
+        let settings = Settings::Http(http::Settings::new(url.unwrap()));
+        assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
+    }
+}

@@ -18,6 +18,7 @@ mod mix;
 mod ordering;
 mod page;
 mod polling;
+mod rejecting;
 mod retrying;
 mod room;
 mod stopping;
