@@ -16,6 +16,7 @@ mod mix;
 mod page;
 mod polling;
 mod rejecting;
+mod rejecting_in_order;
 mod retrying;
 mod room;
 mod stopping;
