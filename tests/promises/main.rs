@@ -19,6 +19,7 @@ mod ordering;
 mod page;
 mod polling;
 mod rejecting;
+mod rejecting_in_order;
 mod retrying;
 mod room;
 mod stopping;
