@@ -6,6 +6,7 @@
 //! A slow call holds its own slot and no other.
 
 mod admit;
+mod attempts;
 mod batching;
 mod call;
 mod ended;
@@ -177,9 +178,9 @@ impl Pump {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fits the room to the prefetch.
-    fn resize_room(&self) {
-        let blocked = self.slots().blocked();
+    /// Fits the room to the prefetch; `hidden` messages may have been received in vain and are to come again.
+    fn resize_room(&self, hidden: usize) {
+        let blocked = self.slots().blocked() + hidden;
         let prefetch = match self.0.options.prefetch {
             // What waits behind its group could start nowhere else, and keeps no slot busy here.
             Prefetch::Auto => self.flow().prefetch(Instant::now()) + blocked,
