@@ -1,11 +1,13 @@
 //! From the settings of a process to its worker.
 
+use std::error::Error;
+
 use url::Url;
 
 use super::{Consumer, Worker, WorkerError};
 use crate::{
-    config::{QueueSettings, Settings},
-    handler::{self, Handler, http::Http},
+    config::{self, QueueSettings, Settings},
+    handler::{self, Handler, exec::Exec, http::Http},
     pump::Options,
     queue::sqs,
 };
@@ -27,11 +29,18 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
-    let handler = match handler {
-        handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
-            .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
-    };
-    Ok(consumer_of(name, queue, aws, handler))
+    let unusable =
+        |source: Box<dyn Error + Send + Sync>| WorkerError::Handler { queue: name.to_owned(), source };
+    match handler {
+        handler::Settings::Http(http) => {
+            let http = Http::new(http.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, http))
+        }
+        handler::Settings::Exec(exec) => {
+            let exec = Exec::new(exec.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, exec.search_path(config::search_path())))
+        }
+    }
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.

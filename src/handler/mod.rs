@@ -1,10 +1,13 @@
 //! What runs for each message: the trait, its outcome, and the kinds of handlers.
 
 mod context;
+pub mod exec;
 mod from_fn;
 mod from_json;
 pub mod http;
+mod moment;
 mod outcome;
+mod problem;
 mod settings;
 
 use std::{future::Future, sync::Arc};
@@ -16,6 +19,7 @@ pub use self::{
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
+    problem::Problem,
     settings::Settings,
 };
 use crate::message::{Message, Wanted};
