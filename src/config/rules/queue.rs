@@ -29,6 +29,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(retry(key, queue));
     if let Some(handler) = &queue.handler {
         broken.extend(handler_rules(&key.child("handler"), handler));
+        broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
     }
     broken
 }
@@ -63,15 +64,30 @@ fn amounts(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     let mut broken = Vec::new();
     broken.extend(within(key.child("concurrency"), queue.concurrency, &CONCURRENCY));
     broken.extend(within(key.descend("receive.pollers"), queue.receive.pollers, &POLLERS));
-    if let Prefetch::Fixed(prefetch) = queue.prefetch {
-        let most = limits::IN_FLIGHT.saturating_sub(queue.concurrency);
-        if prefetch > most {
-            let allowed =
-                format!("at most {most}: a queue holds {} in flight, concurrency counted", limits::IN_FLIGHT);
-            broken.push(Problem::of(key.child("prefetch"), "too many").allowed(Some(allowed)));
-        }
+    broken.extend(batch(&key.child("batch"), queue));
+    let running = queue.concurrency.saturating_mul(queue.batch.size);
+    let most = limits::IN_FLIGHT.saturating_sub(running);
+    if running > limits::IN_FLIGHT {
+        let allowed = format!(
+            "at most {}: a queue holds {} in flight, concurrency times batch.size",
+            limits::IN_FLIGHT / queue.concurrency.max(1),
+            limits::IN_FLIGHT
+        );
+        broken.push(Problem::of(key.descend("batch.size"), "too many").allowed(Some(allowed)));
+    } else if let Prefetch::Fixed(prefetch) = queue.prefetch
+        && prefetch > most
+    {
+        let allowed =
+            format!("at most {most}: a queue holds {} in flight, concurrency counted", limits::IN_FLIGHT);
+        broken.push(Problem::of(key.child("prefetch"), "too many").allowed(Some(allowed)));
     }
     broken
+}
+
+fn batch(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let broken =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "out of range").allowed(Some(allowed));
+    queue.batch.check().into_iter().map(broken).collect()
 }
 
 fn times(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
@@ -117,6 +133,13 @@ fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
         problem.allowed(Some(broken.allowed.to_owned()))
     };
     handler.check().into_iter().map(problem).collect()
+}
+
+/// A program reads one message.
+fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<Problem> {
+    let is_too_many = size > 1 && matches!(handler, handler::Settings::Exec(_));
+    let problem = || Problem::of(key, "too many for a handler of kind exec").allowed(Some("1".to_owned()));
+    is_too_many.then(problem)
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -194,6 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn batches_have_limits() {
+        let size = |size: usize, window: u64| {
+            move |queue: &mut QueueSettings| {
+                (queue.batch.size, queue.batch.window) = (size, Span::secs(window));
+            }
+        };
+        assert_eq!(broken_by(size(0, 0)), "q.batch.size");
+        assert_eq!(broken_by(size(11, 0)), "q.batch.size");
+        assert_eq!(
+            broken_by(size(10_001, 1)),
+            "q.batch.size q.batch.size",
+            "too large, and too many in flight"
+        );
+        assert_eq!(broken_by(size(1, 301)), "q.batch.window");
+        assert_eq!(broken_by(|queue| queue.batch.bytes = 0), "q.batch.bytes");
+    }
+
+    #[test]
     fn times_are_whole_seconds_within_what_sqs_takes() {
         assert_eq!(broken_by(|queue| queue.visibility = Span::secs(1)), "q.visibility");
         assert_eq!(broken_by(|queue| queue.visibility = Span::millis(2_500)), "q.visibility");
@@ -230,6 +271,15 @@ mod tests {
         assert_eq!(program(|_| ()), "");
         assert_eq!(program(|exec| exec.command.clear()), "q.handler.command");
         assert_eq!(program(|exec| exec.reject.push(0)), "q.handler.reject");
+    }
+
+    #[test]
+    fn a_program_takes_no_batches() {
+        let broken = broken_by(|queue| {
+            queue.handler = Some(handler::Settings::Exec(handler::exec::Settings::of_command(["true"])));
+            queue.batch.size = 2;
+        });
+        assert_eq!(broken, "q.batch.size");
     }
 
     #[test]
