@@ -189,7 +189,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
-            other => panic!("not of the http kind: {other:?}"),
+            other @ handler::Settings::Exec(_) => panic!("not of the http kind: {other:?}"),
         }
     }
 
