@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::support::{Dev, Launch, Signal, until};
+use super::support::{Dev, Launch, Pair, Process, Signal, alive::is_running, until};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/exec");
 
@@ -63,26 +63,45 @@ async fn the_exec_example_tries_again_when_its_archive_is_back() {
     assert_eq!(archived(&archive, "acme"), ["patient"]);
 }
 
+/// A `run` whose program ignores SIGTERM, and that program's id.
+async fn stubborn(dev: &Dev, pair: &Pair, drain_limit: &str) -> (Process, u32) {
+    let file = format!(
+        "admin.listen = '127.0.0.1:0'\ndrain.limit = '{drain_limit}'\n[queues.stubborn]\nurl = '{}'\n\
+         [queues.stubborn.handler]\nkind = 'exec'\ngrace = '1s'\n\
+         command = ['sh', '-c', \"trap '' TERM; echo pid $$; while :; do sleep 1; done\"]\n",
+        pair.queue
+    );
+    let worker = Launch::of(&["run"]).file(&file).start();
+    dev.sqs.send(&pair.queue, "x").await;
+    let line = worker.complains("pid ").await;
+    let digits = line.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit);
+    let pid = digits.collect::<String>().parse().unwrap();
+    assert!(is_running(pid), "{line}");
+    (worker, pid)
+}
+
 #[tokio::test]
 async fn a_stopped_worker_leaves_no_program_running() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("stubborn", 3).await;
-    let script = "trap '' TERM; echo pid $$; while :; do sleep 1; done";
-    let file = format!(
-        "admin.listen = '127.0.0.1:0'\ndrain.limit = '1s'\n[queues.stubborn]\nurl = '{}'\n\
-         [queues.stubborn.handler]\nkind = 'exec'\ncommand = ['sh', '-c', \"{script}\"]\ngrace = '1s'\n",
-        pair.queue
-    );
-    let mut worker = Launch::of(&["run"]).file(&file).start();
-    dev.sqs.send(&pair.queue, "x").await;
-    let line = worker.complains("pid ").await;
-    let pid: String = line.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
-    assert!(Path::new(&format!("/proc/{pid}/stat")).exists(), "{line}");
+    let (mut worker, pid) = stubborn(&dev, &pair, "1s").await;
     worker.signal(Signal::Terminate);
     let ended = worker.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    assert!(!Path::new(&format!("/proc/{pid}/stat")).exists(), "the program outlives its worker");
+    assert!(!is_running(pid), "the program outlives its worker");
     until("the message is given back", async || dev.sqs.counts(&pair.queue).await.visible == 1).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_kills_programs_too() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("stubborn", 3).await;
+    let (mut worker, pid) = stubborn(&dev, &pair, "1h").await;
+    worker.signal(Signal::Terminate);
+    worker.complains("draining, a second signal").await;
+    worker.signal(Signal::Terminate);
+    assert_eq!(worker.ended().await.code, Some(75));
+    until("the program is killed", async || !is_running(pid)).await;
 }
 
 #[tokio::test]
