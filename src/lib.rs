@@ -11,6 +11,7 @@ pub mod handler;
 pub mod health;
 pub mod lease;
 pub mod message;
+pub mod process;
 pub mod pump;
 pub mod queue;
 pub mod settle;

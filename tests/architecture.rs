@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("backoff", 0),
     ("tasks", 0),
     ("duration", 0),
+    ("process", 0),
     ("queue", 1),
     ("handler", 1),
     ("ecs", 1),

@@ -1,11 +1,13 @@
 //! From the settings of a process to its worker.
 
+use std::error::Error;
+
 use url::Url;
 
 use super::{Consumer, DeadLetters, Worker, WorkerError};
 use crate::{
-    config::{QueueSettings, Settings},
-    handler::{self, AnyHandler, http::Http},
+    config::{self, QueueSettings, Settings},
+    handler::{self, AnyHandler, exec::Exec, http::Http},
     pump::Options,
     queue::sqs,
     settle::DlqSettings,
@@ -29,11 +31,22 @@ fn consumer(
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
     let kind = handler.kind();
-    let handler = match handler {
-        handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
-            .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
-    };
-    Ok(consumer_of(name, queue, aws, handler).of_kind(kind))
+    let made =
+        made(queue, handler).map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
+    Ok(consumer_of(name, queue, aws, made).of_kind(kind))
+}
+
+fn made(
+    queue: &QueueSettings,
+    handler: &handler::Settings,
+) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
+    match handler {
+        handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Exec(exec) => {
+            let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
+            Ok(exec.search_path(config::search_path()).into())
+        }
+    }
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.

@@ -17,7 +17,7 @@ use super::{
 pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
     for key in wrong_values(tree, root, &mut problems) {
-        match stand_in(root, &key) {
+        match stand_in(tree, root, &key) {
             Some(example) => tree.set(&key, example, &Origin::Default),
             None => drop(tree.remove(&key)),
         }
@@ -55,13 +55,21 @@ fn wrong_values(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> V
 /// The tables that lack something, unless what they lack is a value that was taken out.
 fn wrong_tables(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
     let mut wrong: Vec<Key> = Vec::new();
+    let kinds = spelled_out(tree, root);
     for (key, node) in tree.nodes().into_iter().rev() {
         if node.entries().is_none() || wrong.iter().any(|inner| inner.is_within(&key)) {
             continue;
         }
-        let mut alone = Node::table(node.origin.clone());
+        let mut without = Node::table(node.origin.clone());
+        for (kind, node) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key) && !kind.is_within(&key)) {
+            without.set(kind, node.to_value(), &node.origin);
+        }
+        let mut alone = without.clone();
         alone.put(&key, node.clone());
-        let Some(words) = fault(&alone) else { continue };
+        // What is wrong without the table, too, is not the table's fault but that of the one that it is in.
+        let Some(words) = fault(&alone).filter(|words| fault(&without).as_ref() != Some(words)) else {
+            continue;
+        };
         let lacking = lacking(&words).map(|name| key.child(name));
         let was_taken_out = problems.iter().any(|known| known.key.is_some() && known.key == lacking);
         if !was_taken_out {
@@ -86,9 +94,16 @@ fn is_beside(kind: &Key, key: &Key) -> bool {
 }
 
 /// What takes the place of a wrong value that its table cannot do without, so that the rest of the table is judged.
-fn stand_in(root: &Place<'_>, key: &Key) -> Option<Value> {
-    let (name, _) = key.split_last()?;
-    let table = key.parent().and_then(|table| root.at(&table)).filter(|table| table.requires(name))?;
+fn stand_in(tree: &Node, root: &Place<'_>, key: &Key) -> Option<Value> {
+    let ((name, _), parent) = (key.split_last()?, key.parent()?);
+    let table = root.at(&parent)?;
+    let kind = tree.get(&parent.child("kind")).map(Node::to_value);
+    let of_kind =
+        table.kinds("kind").into_iter().find(|(own, _)| kind.as_ref().is_some_and(|kind| kind == own));
+    let table = of_kind.map_or(table, |(_, table)| table);
+    if !table.requires(name) {
+        return None;
+    }
     table.property(name)?.keyword("examples")?.get(0).cloned()
 }
 

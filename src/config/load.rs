@@ -92,6 +92,12 @@ pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// The `PATH` of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn search_path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
 /// Reads every source and answers the settings, or everything that is wrong with them.
 pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();
@@ -223,6 +229,17 @@ mod tests {
     fn a_rule_that_an_earlier_problem_breaks_is_not_told_again() {
         let (_directory, sources) = from_file("[queues.a]\nulr = 'x'\n[queues.a.handler]\nkind = 'htpp'");
         assert_eq!(problems(&sources, Purpose::Work), ["queues.a.handler.kind", "queues.a.ulr"]);
+    }
+
+    #[test]
+    fn a_program_is_read_with_its_environment_and_its_faults_are_told_in_their_places() {
+        let queue = "[queues.a]\nname = 'x'\n[queues.a.handler]\nkind = 'exec'\n";
+        let (_directory, sources) = from_file(&format!("{queue}command = ['sh']\nenv = {{ KEY = 'x' }}"));
+        assert_eq!(problems(&sources, Purpose::Work), Vec::<String>::new());
+        let (_directory, sources) =
+            from_file(&format!("{queue}command = []\nenv = {{ K = 1 }}\nreject = [300]\nurl = 'http://h/'"));
+        let told = ["command", "env.K", "reject", "url"].map(|key| format!("queues.a.handler.{key}"));
+        assert_eq!(problems(&sources, Purpose::Work), told);
     }
 
     #[test]

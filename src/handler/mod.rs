@@ -4,10 +4,13 @@ mod any;
 mod batch;
 mod batch_handler;
 mod context;
+pub mod exec;
 mod from_fn;
 mod from_json;
 pub mod http;
+mod moment;
 mod outcome;
+mod problem;
 mod settings;
 
 use std::{future::Future, sync::Arc};
@@ -20,6 +23,7 @@ pub use self::{
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
+    problem::Problem,
     settings::Settings,
 };
 use crate::message::{Message, Wanted};

@@ -31,6 +31,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(retry(key, queue));
     if let Some(handler) = &queue.handler {
         broken.extend(handler_rules(&key.child("handler"), handler));
+        broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
     }
     broken
 }
@@ -160,12 +161,18 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
 
 /// The handler's own rules, in its own words.
 fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
-    let handler::Settings::Http(http) = handler;
-    let problem = |broken: handler::http::Problem| {
+    let problem = |broken: handler::Problem| {
         let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
         problem.allowed(Some(broken.allowed.to_owned()))
     };
-    http.check().into_iter().map(problem).collect()
+    handler.check().into_iter().map(problem).collect()
+}
+
+/// A program reads one message.
+fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<Problem> {
+    let is_too_many = size > 1 && matches!(handler, handler::Settings::Exec(_));
+    let problem = || Problem::of(key, "too many for a handler of kind exec").allowed(Some("1".to_owned()));
+    is_too_many.then(problem)
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -215,6 +222,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
+            other @ handler::Settings::Exec(_) => panic!("not of the http kind: {other:?}"),
         }
     }
 
@@ -315,6 +323,27 @@ mod tests {
         let url = |text: &str| Url::parse(text).unwrap();
         assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "q.handler.url");
         assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_program_has_a_name_and_its_codes_one_meaning() {
+        let program = |change: fn(&mut handler::exec::Settings)| {
+            let mut exec = handler::exec::Settings::of_command(["true"]);
+            change(&mut exec);
+            broken_by(|queue| queue.handler = Some(handler::Settings::Exec(exec)))
+        };
+        assert_eq!(program(|_| ()), "");
+        assert_eq!(program(|exec| exec.command.clear()), "q.handler.command");
+        assert_eq!(program(|exec| exec.reject.push(0)), "q.handler.reject");
+    }
+
+    #[test]
+    fn a_program_takes_no_batches() {
+        let broken = broken_by(|queue| {
+            queue.handler = Some(handler::Settings::Exec(handler::exec::Settings::of_command(["true"])));
+            queue.batch.size = 2;
+        });
+        assert_eq!(broken, "q.batch.size");
     }
 
     #[test]
