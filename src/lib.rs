@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod aws;
 pub mod backoff;
 pub mod cli;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod settle;
 pub mod stop;
 pub mod tasks;
 pub mod telemetry;
+pub mod topic;
 
 pub use self::{
     app::{Consumer, Worker},
