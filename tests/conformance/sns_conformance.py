@@ -262,11 +262,22 @@ def a_fifo_topic_feeds_a_fifo_queue_in_order(world):
 
 @fact
 def a_batch_fails_entry_by_entry(world):
-    topic = world.topic(fifo=True, ContentBasedDeduplication="true")
-    entries = [{"Id": "a", "Message": "x", "MessageGroupId": "g"}, {"Id": "b", "Message": "x"}]
+    topic = world.topic()
+    entries = [{"Id": "a", "Message": "x"}, {"Id": "b", "Message": "x", "Subject": "a\nb"}]
     answer = world.sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
     same("successful", [entry["Id"] for entry in answer["Successful"]], ["a"])
     same("failed", [(entry["Id"], entry["Code"]) for entry in answer["Failed"]], [("b", "InvalidParameter")])
+
+
+@fact
+def one_entry_without_a_place_in_the_order_fails_its_batch(world):
+    topic = world.topic(fifo=True)
+    publish = lambda entry: world.sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[entry])
+    good = {"Id": "a", "Message": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    publish(good)
+    for missing in ["MessageGroupId", "MessageDeduplicationId"]:
+        entry = {key: value for key, value in good.items() if key != missing}
+        refused(lambda entry=entry: publish(entry), "InvalidParameter", says=missing)
 
 
 @fact

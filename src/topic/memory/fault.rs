@@ -23,6 +23,18 @@ impl Fault {
         Self::new(Code::InvalidParameter, format!("Invalid parameter: {what}"))
     }
 
+    /// A message for a FIFO topic that names no group.
+    pub(crate) fn no_group() -> Self {
+        Self::invalid("The MessageGroupId parameter is required for FIFO topics")
+    }
+
+    /// A message for a FIFO topic that nothing tells from another.
+    pub(crate) fn no_deduplication_id() -> Self {
+        Self::invalid(
+            "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+        )
+    }
+
     /// A topic that is not there.
     pub(super) fn no_topic() -> Self {
         Self::new(Code::NotFound, "Topic does not exist")

@@ -103,19 +103,12 @@ impl Topic {
                 Ok(None)
             };
         }
-        let group = publication.group_id.clone();
-        let group = group
-            .ok_or_else(|| Fault::invalid("The MessageGroupId parameter is required for FIFO topics"))?;
+        let group = publication.group_id.clone().ok_or_else(Fault::no_group)?;
         if publication.deduplication_id.is_none() && self.attributes.deduplicates_by_content() {
             let sum = Sha256::digest(publication.body.as_bytes());
             publication.deduplication_id = Some(md5::hexadecimal(&sum));
         }
-        let id = publication.deduplication_id.clone().ok_or_else(|| {
-            Fault::invalid(
-                "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided \
-                 explicitly",
-            )
-        })?;
+        let id = publication.deduplication_id.clone().ok_or_else(Fault::no_deduplication_id)?;
         Ok(Some((self.attributes.deduplicates_by_group().then_some(group), id)))
     }
 
