@@ -12,6 +12,7 @@ pub mod handler;
 pub mod health;
 pub mod lease;
 pub mod message;
+pub mod notify;
 pub mod pump;
 pub mod queue;
 pub mod settle;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backoff::Backoff,
     handler::AnyHandler,
+    notify,
     pump::{BatchSettings, Options, Prefetch},
     queue::{Queue, sqs},
 };
@@ -17,6 +18,7 @@ pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
+    pub(super) notify: Option<notify::Plan>,
     pub(super) options: Options,
 }
 
@@ -36,13 +38,19 @@ impl Consumer {
         let address = queue.into();
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
         let source = Source::Sqs { address, settings: sqs::Settings::default() };
-        Self { name, source, handler: handler.into(), options: Options::default() }
+        Self { name, source, handler: handler.into(), notify: None, options: Options::default() }
     }
 
     /// Consumes a queue that is open already, such as one in memory.
     pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
         let options = Options::default();
-        Self { name: name.into(), source: Source::Open(queue), handler: handler.into(), options }
+        Self {
+            name: name.into(),
+            source: Source::Open(queue),
+            handler: handler.into(),
+            notify: None,
+            options,
+        }
     }
 
     /// Sets the name in logs and metrics.
@@ -101,6 +109,13 @@ impl Consumer {
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
         self.options.retry = retry;
+        self
+    }
+
+    /// Has it told over SNS how messages end (to nobody).
+    #[must_use]
+    pub fn notify(mut self, plan: notify::Plan) -> Self {
+        self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }
 

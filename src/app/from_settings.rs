@@ -2,10 +2,10 @@
 
 use url::Url;
 
-use super::{Consumer, Worker, WorkerError};
+use super::{Consumer, Worker, WorkerError, publisher};
 use crate::{
     config::{QueueSettings, Settings},
-    handler::{self, AnyHandler, http::Http},
+    handler::{self, AnyHandler, http::Http, sns::Sns},
     pump::Options,
     queue::sqs,
 };
@@ -27,9 +27,15 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
-    let handler = match handler {
-        handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
-            .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
+    let failed = |source| WorkerError::Handler { queue: name.to_owned(), source };
+    let handler: AnyHandler = match handler {
+        handler::Settings::Http(http) => {
+            Http::new(http.clone(), name_in_sqs(queue)).map_err(|error| failed(error.into()))?.into()
+        }
+        handler::Settings::Sns(sns) => {
+            let publisher = publisher::of_handler(sns, queue, aws);
+            Sns::new(sns.clone(), publisher).map_err(|error| failed(error.into()))?.into()
+        }
     };
     Ok(consumer_of(name, queue, aws, handler))
 }
@@ -41,7 +47,11 @@ pub fn consumer_of(
     aws: &sqs::Settings,
     handler: impl Into<AnyHandler>,
 ) -> Consumer {
-    Consumer::new(queue.address(), handler).named(name).aws(queue.reach(aws)).options(options(queue))
+    Consumer::new(queue.address(), handler)
+        .named(name)
+        .aws(queue.reach(aws))
+        .options(options(queue))
+        .notify(publisher::plan(queue, aws))
 }
 
 /// What SQS calls the queue: its name, or the last part of its URL.

@@ -9,6 +9,7 @@ mod from_json;
 pub mod http;
 mod outcome;
 mod settings;
+pub mod sns;
 
 use std::{future::Future, sync::Arc};
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::http;
+use super::{http, sns};
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,4 +11,6 @@ use super::http;
 pub enum Settings {
     /// A program with an HTTP port: each message is posted to it.
     Http(http::Settings),
+    /// SNS: each message is published to a topic, or sent by SMS.
+    Sns(sns::Settings),
 }

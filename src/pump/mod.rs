@@ -39,6 +39,7 @@ use crate::{
     handler::AnyHandler,
     health::Health,
     lease::{Leases, Room, Terms},
+    notify::Notifier,
     queue::{Queue, limits},
     settle::{self, Settle},
     stop::Stop,
@@ -54,6 +55,7 @@ struct Inner {
     queue: Arc<dyn Queue>,
     nature: Nature,
     handler: AnyHandler,
+    notifier: Option<Notifier>,
     options: Options,
     room: Room,
     leases: Leases,
@@ -83,6 +85,8 @@ pub struct Parts {
     pub nature: Nature,
     /// What runs for each message.
     pub handler: AnyHandler,
+    /// Who tells how messages end, if anybody wants to know.
+    pub notifier: Option<Notifier>,
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
@@ -126,7 +130,8 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, nature, handler, options, metrics, health, stop, caller, runtime } = parts;
+        let Parts { name, queue, nature, handler, notifier, options, metrics, health, stop, caller, runtime } =
+            parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
@@ -150,6 +155,7 @@ impl Pump {
             queue,
             nature,
             handler,
+            notifier,
             options,
             room,
             leases,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     handler::Placement,
+    notify::Notice,
     tasks,
     telemetry::{Ending, events},
 };
@@ -59,6 +60,7 @@ impl Pump {
         self.flow().ended(took, batch.len(), Instant::now());
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
+            self.notify(waiting, ended, took);
         }
         match ended.iter().find(|ended| ended.ending == Ending::Down) {
             Some(down) => self.handler_is_down(&down.reason),
@@ -71,6 +73,13 @@ impl Pump {
         let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
+    }
+
+    fn notify(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+        if let Some(notifier) = &self.0.notifier {
+            let Ended { ending, reason, .. } = ended;
+            notifier.ended(&Notice { message, ending: *ending, reason, took });
+        }
     }
 
     /// Decides when messages come again that do, and keeps every group in its order.

@@ -98,6 +98,11 @@ impl TopicError {
         self.verdict
     }
 
+    /// Whether it is certain that nothing was published.
+    pub fn is_unpublished(&self) -> bool {
+        self.verdict != Verdict::Wait
+    }
+
     /// SNS's error code, when there was an answer.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()

@@ -6,7 +6,7 @@ use super::endpoint;
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
     duration::{Limit, Span},
-    handler,
+    handler, notify,
     pump::Prefetch,
     queue::limits,
 };
@@ -27,6 +27,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(amounts(key, queue));
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
+    broken.extend(notify_rules(&key.child("notify"), &queue.notify));
     if let Some(handler) = &queue.handler {
         broken.extend(handler_rules(&key.child("handler"), handler));
     }
@@ -127,12 +128,22 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
 
 /// The handler's own rules, in its own words.
 fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
-    let handler::Settings::Http(http) = handler;
     let problem = |broken: handler::http::Problem| {
         let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
         problem.allowed(Some(broken.allowed.to_owned()))
     };
-    http.check().into_iter().map(problem).collect()
+    let broken = match handler {
+        handler::Settings::Http(http) => http.check(),
+        handler::Settings::Sns(sns) => sns.check(),
+    };
+    broken.into_iter().map(problem).collect()
+}
+
+/// The notifications' own rules.
+fn notify_rules(key: &Key, notify: &notify::Settings) -> Vec<Problem> {
+    let problem =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "not allowed").allowed(Some(allowed));
+    notify.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -182,6 +193,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
+            handler::Settings::Sns(_) => panic!("the good settings are of the http kind"),
         }
     }
 
@@ -251,6 +263,21 @@ mod tests {
         let url = |text: &str| Url::parse(text).unwrap();
         assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "q.handler.url");
         assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_publication_has_one_target() {
+        let sns = handler::sns::Settings { limit_per_hour: Some(0), ..handler::sns::Settings::default() };
+        let broken = broken_by(|queue| queue.handler = Some(handler::Settings::Sns(sns)));
+        assert_eq!(broken, "q.handler.topic_arn q.handler.limit_per_hour");
+    }
+
+    #[test]
+    fn notifications_are_not_tried_for_ever() {
+        assert_eq!(
+            broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)),
+            "q.notify.give_up_after"
+        );
     }
 
     #[test]
