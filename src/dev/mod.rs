@@ -6,5 +6,9 @@ pub mod front_door;
 mod json;
 mod queues;
 pub mod sqs_server;
+mod topics;
 
-pub use self::queues::{QueuePair, create_queues};
+pub use self::{
+    queues::{QueuePair, create_queues},
+    topics::adopt_topic,
+};

@@ -11,6 +11,7 @@ mod lost;
 mod outage;
 mod queues;
 mod send;
+mod sns;
 mod start;
 mod stop;
 mod strangers;

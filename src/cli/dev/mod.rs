@@ -11,7 +11,7 @@ use self::ground::Ground;
 use super::{
     failure::{Exit, Failure},
     options::Options,
-    working,
+    output, working,
 };
 use crate::config::{self, Purpose, Settings};
 
@@ -50,6 +50,13 @@ impl Dev {
         let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
         ground.close().await;
         ended
+    }
+}
+
+/// Shows a line; where nobody reads any more, the work goes on.
+fn show(line: impl std::fmt::Display) {
+    if let Err(failure) = output::print_line(&line.to_string()) {
+        tracing::debug!(%failure, "a line could not be shown");
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::{
     subscription::Shown as ShownSubscription,
 };
 use self::{store::Store, subscription::Wish};
-use super::{Publication, PublicationId, Publisher, TopicArn, TopicError};
+use super::{Publication, PublicationId, Publisher, Target, TopicArn, TopicError};
 use crate::queue::memory::{Account, Names};
 
 /// The most publications that are remembered.
@@ -51,6 +51,19 @@ pub struct Heard {
     pub publication: Publication,
     /// How many subscriptions got it.
     pub delivered: usize,
+}
+
+/// For people: a line.
+impl fmt::Display for Heard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { publication: Publication { target, body, .. }, delivered } = self;
+        match target {
+            Target::Topic(topic) => {
+                write!(formatter, "published to {} for {delivered} subscriptions: {body}", topic.name())
+            }
+            Target::Phone(number) => write!(formatter, "sms to {}: {body}", number.as_str()),
+        }
+    }
 }
 
 impl fmt::Debug for Topics {

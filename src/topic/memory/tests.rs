@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{message::AttributeValue, queue::memory::Receive, topic::Target};
+use crate::{message::AttributeValue, queue::memory::Receive};
 
 fn names(pairs: &[(&str, &str)]) -> Names {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
