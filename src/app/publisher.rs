@@ -53,7 +53,7 @@ fn emulator(queue: &QueueSettings, reach: &aws::Settings) -> Option<String> {
     let url = Url::parse(address).ok()?;
     let host = url.host_str()?;
     let is_in = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.'));
-    (!AWS_DOMAINS.iter().any(|domain| is_in(&domain))).then(|| url.origin().ascii_serialization())
+    (!AWS_DOMAINS.iter().any(is_in)).then(|| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]

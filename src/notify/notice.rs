@@ -33,7 +33,7 @@ pub struct Notice<'a> {
 /// A notification's body, in the order of its fields.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct Told<'a> {
     version: u8,
     queue: &'a str,
     message_id: &'a str,
@@ -92,7 +92,7 @@ impl Notice<'_> {
     /// The JSON; the message's body is in it only where both fit into SNS's default limit.
     fn body(&self, queue: &str, occasion: Occasion, include_body: bool, attributes_bytes: usize) -> String {
         let message = self.message;
-        let mut body = Body {
+        let mut told = Told {
             version: 1,
             queue,
             message_id: message.id.as_str(),
@@ -106,12 +106,12 @@ impl Notice<'_> {
             body: include_body.then_some(message.body.as_str()),
             body_left_out: false,
         };
-        let text = json(&body);
+        let text = json(&told);
         if !include_body || text.len() + attributes_bytes <= limits::MESSAGE_BYTES {
             return text;
         }
-        (body.body, body.body_left_out) = (None, true);
-        json(&body)
+        (told.body, told.body_left_out) = (None, true);
+        json(&told)
     }
 
     /// The reason without what SNS does not take, and not too long.
@@ -121,9 +121,9 @@ impl Notice<'_> {
     }
 }
 
-fn json(body: &Body<'_>) -> String {
+fn json(told: &Told<'_>) -> String {
     // Text and numbers alone: there is nothing in it that JSON could not write.
-    serde_json::to_string(body).unwrap_or_default()
+    serde_json::to_string(told).unwrap_or_default()
 }
 
 #[cfg(test)]

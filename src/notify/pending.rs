@@ -29,8 +29,11 @@ impl Load {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
-    fn of(&mut self, occasion: Occasion) -> Option<&mut u64> {
-        self.counts.iter_mut().find(|(other, _)| *other == occasion).map(|(_, count)| count)
+    /// Changes the count of one occasion.
+    fn change(&mut self, occasion: Occasion, change: impl Fn(u64) -> u64) {
+        for (_, count) in self.counts.iter_mut().filter(|(other, _)| *other == occasion) {
+            *count = change(*count);
+        }
     }
 }
 
@@ -52,7 +55,7 @@ impl Pending {
         self.0.send_modify(|load| {
             if !load.closed && load.count() < MOST && load.bytes + bytes <= MOST_BYTES {
                 load.bytes += bytes;
-                load.of(occasion).map(|count| *count += 1);
+                load.change(occasion, |count| count + 1);
                 taken = Ok(());
             }
         });
@@ -66,7 +69,7 @@ impl Pending {
             counted = !load.closed;
             if counted {
                 load.bytes = load.bytes.saturating_sub(bytes);
-                load.of(occasion).map(|count| *count = count.saturating_sub(1));
+                load.change(occasion, |count| count.saturating_sub(1));
             }
         });
         counted

@@ -168,7 +168,7 @@ async fn what_is_not_told_at_the_close_is_dropped_and_counted_once() {
     assert_eq!(scene.count(Occasion::Reject, Notified::Dropped), 1);
     scene.tell("3", Ending::Done);
     assert_eq!(scene.count(Occasion::Done, Notified::Dropped), 2);
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(scene.count(Occasion::Done, Notified::Failed), 0);
     scene.notifier.flushed().await;
 }

@@ -87,7 +87,7 @@ async fn a_message_too_large_for_its_topic_is_no_success() {
 }
 
 #[tokio::test]
-async fn sms_over_the_limit_wait() {
+async fn a_worker_sends_sms_and_those_over_the_limit_wait() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("texts", 3).await;
     let process = worker(&pair.queue, "phone_number = \"+15550100123\", limit_per_hour = 2");

@@ -94,7 +94,8 @@ fn worker(ground: &Ground, say: impl Fn(&Step) + Send + Sync + 'static) -> Resul
 
 fn welcome(ground: &Ground) -> Result<(), Failure> {
     let Ground { sqs, api, pair, settings, topics, .. } = ground;
-    let topics: String = topics.iter().map(|topic| format!("  topic       {topic}\n")).collect();
+    let lines: Vec<_> = topics.iter().map(|topic| format!("  topic       {topic}\n")).collect();
+    let topics = lines.concat();
     output::print(&format!(
         "longshore dev\n  \
          queue       {}\n  \

@@ -1,5 +1,7 @@
 //! Publishing: what is checked, and who gets it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -86,8 +88,8 @@ impl Topic {
         let takes = |subscription: &&Subscription| {
             subscription.filter.as_ref().is_none_or(|filter| filter.takes(&ordered.attributes))
         };
-        let deliver =
-            |subscription: &&Subscription| self.deliver(account, subscription, &ordered, &body, &published);
+        let delivery = Delivery { account, publication: &ordered, body: &body, published: &published };
+        let deliver = |subscription: &&Subscription| self.deliver(&delivery, subscription);
         let delivered = self.subscriptions.iter().filter(takes).filter(deliver).count();
         Ok((published, delivered))
     }
@@ -113,19 +115,13 @@ impl Topic {
     }
 
     /// Sends the message to one queue; one that is gone or does not take it gets none, as with SNS.
-    fn deliver(
-        &self,
-        account: &Account,
-        subscription: &Subscription,
-        publication: &Publication,
-        body: &str,
-        published: &Published,
-    ) -> bool {
+    fn deliver(&self, delivery: &Delivery<'_>, subscription: &Subscription) -> bool {
+        let Delivery { account, publication, body, published } = delivery;
         let (body, attributes) = if subscription.is_raw() {
-            (body.to_owned(), publication.attributes.clone())
+            ((*body).to_owned(), publication.attributes.clone())
         } else {
             let body = envelope::wrap(&self.arn, &subscription.arn, publication, body, published);
-            (body, std::collections::BTreeMap::new())
+            (body, BTreeMap::new())
         };
         let is_fifo = subscription.queue_name().strip_suffix(".fifo").is_some();
         let message = OutgoingMessage {
@@ -141,6 +137,14 @@ impl Topic {
         }
         sent.is_ok()
     }
+}
+
+/// One message on its way to the subscriptions of its topic.
+struct Delivery<'a> {
+    account: &'a Account,
+    publication: &'a Publication,
+    body: &'a str,
+    published: &'a Published,
 }
 
 /// The text that SQS gets of a structured message.

@@ -21,7 +21,7 @@ struct Scene {
 impl Scene {
     fn new(topic: &str, queue: &'static str) -> Self {
         let account = Account::default();
-        let fifo: &[_] = if queue.ends_with(".fifo") { &[("FifoQueue", "true")] } else { &[] };
+        let fifo: &[_] = if queue.strip_suffix(".fifo").is_some() { &[("FifoQueue", "true")] } else { &[] };
         account.create_queue(queue, &names(fifo), &Names::new()).unwrap();
         let topics = Topics::beside(account);
         let fifo: &[_] = if topic.strip_suffix(".fifo").is_some() { &FIFO } else { &[] };

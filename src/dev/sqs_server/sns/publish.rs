@@ -138,7 +138,7 @@ impl Action for PublishBatch {
         let arn = topic_arn(&required(self.topic_arn, "TopicArn")?)?;
         let attributes = call.topics.attributes(arn.as_str())?;
         let entries = self.publish_batch_request_entries.unwrap_or_default();
-        check_ids(entries.iter().map(|entry| entry.id.as_str()))?;
+        check_ids(&entries)?;
         if arn.is_fifo() {
             refuse_unordered(&entries, attributes.get("ContentBasedDeduplication").map(String::as_str))?;
         }
@@ -172,16 +172,16 @@ fn refuse_unordered(entries: &[Publish], by_content: Option<&str>) -> Result<(),
 }
 
 /// The rules for the entries' ids.
-fn check_ids<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Result<(), Fault> {
+fn check_ids(entries: &[Publish]) -> Result<(), Fault> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_id = |id: &str| (1..=ENTRY_ID_CHARS).contains(&id.len()) && id.bytes().all(is_allowed);
-    let distinct: HashSet<&str> = ids.clone().collect();
-    let (code, words) = match ids.clone().count() {
+    let distinct: HashSet<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    let (code, words) = match entries.len() {
         0 => (Code::EmptyBatchRequest, "The batch request doesn't contain any entries."),
-        11.. => {
+        count if count > limits::BATCH_ENTRIES => {
             (Code::TooManyEntriesInBatchRequest, "The batch request contains more entries than permissible.")
         }
-        _ if !ids.clone().all(is_id) => (
+        _ if !distinct.iter().all(|id| is_id(id)) => (
             Code::InvalidBatchEntryId,
             "The Id of a batch entry in a batch request doesn't abide by the specification.",
         ),
