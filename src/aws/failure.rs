@@ -14,6 +14,8 @@ use hyper_util::client::legacy;
 pub struct Failure {
     /// How far the call came.
     pub fate: Fate,
+    /// Whether the service can have heard of it.
+    pub reach: Reach,
     /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
     /// The service's words, or else the chain of causes on one line.
@@ -25,14 +27,21 @@ pub struct Failure {
 pub enum Fate {
     /// The service answered with this error code.
     Answered(String),
-    /// A time limit passed: it may have been heard.
+    /// A time limit passed.
     Hung,
-    /// It could not be signed for want of credentials, so it was not sent.
+    /// It could not be signed for want of credentials.
     Unsigned,
-    /// No connection could be made, so it was not sent.
-    Unconnected,
-    /// It broke off, or its answer is not one: it may have been heard.
+    /// No connection could be made, it broke off, or its answer is not one.
     Broken,
+}
+
+/// Whether the service can have heard of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It may have.
+    Maybe,
+    /// The call was never sent.
+    Never,
 }
 
 impl Failure {
@@ -49,17 +58,28 @@ impl Failure {
             }
             None if is_timeout(error) => (Fate::Hung, causes(error)),
             None if let Some(cause) = cause_of(error) => (Fate::Unsigned, unsigned(cause)),
-            None if cause_of(error).is_some_and(legacy::Error::is_connect) => {
-                (Fate::Unconnected, causes(error))
-            }
             None => (Fate::Broken, causes(error)),
         };
-        Self { fate, status, message }
+        Self { fate, reach: Reach::of(error), status, message }
     }
 
     /// Whether the service, or what stands before it, said to come again later.
     pub fn is_busy(&self) -> bool {
         matches!(self.status, Some(429 | 500..))
+    }
+}
+
+impl Reach {
+    /// A call that failed before the HTTP client had it, or while that connected, was never sent.
+    fn of<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Self {
+        let is_unsent = match error {
+            SdkError::ConstructionFailure(_) => true,
+            SdkError::DispatchFailure(_) => {
+                cause_of(error).map_or(!is_timeout(error), legacy::Error::is_connect)
+            }
+            _ => false,
+        };
+        if is_unsent { Self::Never } else { Self::Maybe }
     }
 }
 
@@ -138,8 +158,8 @@ mod tests {
     #[test]
     fn missing_credentials_are_told_apart_from_failing_ones_and_said_on_one_line() {
         let missing = unsigned_by(CredentialsError::not_loaded("none found:\n  Environment: not set"));
-        let Failure { fate, message, .. } = Failure::of(&missing);
-        assert_eq!(fate, Fate::Unsigned);
+        let Failure { fate, reach, message, .. } = Failure::of(&missing);
+        assert_eq!((fate, reach), (Fate::Unsigned, Reach::Never));
         assert!(message.starts_with("no credentials for aws") && !message.contains('\n'), "{message}");
         assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
         let failing = unsigned_by(CredentialsError::provider_error("503"));

@@ -5,7 +5,7 @@ mod reach;
 mod settings;
 
 pub use self::{
-    failure::{CredentialsFault, Failure, Fate, credentials_fault},
+    failure::{CredentialsFault, Failure, Fate, Reach, credentials_fault},
     reach::{CALL, CALL_LIMIT, CONNECT, OUTER_MARGIN, Place, is_local, load},
     settings::Settings,
 };

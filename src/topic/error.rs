@@ -9,7 +9,7 @@ use crate::backoff::Backoff;
 pub enum Verdict {
     /// Wait, longer each time, and try again: throttling, a server's fault, no answer. It may have been published.
     Wait,
-    /// SNS was not reached, so nothing was published: wait until it is.
+    /// The call was never sent, so nothing was published: wait until it is.
     Unsent,
     /// Trying again cannot help until someone acts: no such topic, no permission, no key.
     GiveUp,

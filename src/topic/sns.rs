@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{Publication, PublicationId, Publisher, Target, TopicArn, TopicError, Verdict};
 use crate::{
-    aws::{self, Failure, Fate, Place, Settings},
+    aws::{self, Failure, Fate, Place, Reach, Settings},
     message::{AttributeContent, AttributeValue},
 };
 
@@ -122,14 +122,12 @@ where
 {
     let failed = Failure::of(&error);
     let is_busy = failed.is_busy();
-    let Failure { fate, message, .. } = failed;
-    let failure = match fate {
-        Fate::Answered(code) => TopicError::answered(code, message),
-        Fate::Unsigned => TopicError::new(Verdict::Unsent, message),
-        Fate::Unconnected => TopicError::new(Verdict::Unsent, format!("no connection to sns: {message}")),
-        Fate::Hung | Fate::Broken => {
-            TopicError::new(Verdict::Wait, format!("no usable answer from sns: {message}"))
-        }
+    let Failure { fate, reach, message, .. } = failed;
+    let failure = match (fate, reach) {
+        (Fate::Answered(code), _) => TopicError::answered(code, message),
+        (Fate::Unsigned, _) => TopicError::new(Verdict::Unsent, message),
+        (_, Reach::Never) => TopicError::new(Verdict::Unsent, format!("sns is not reached: {message}")),
+        (_, Reach::Maybe) => TopicError::new(Verdict::Wait, format!("no usable answer from sns: {message}")),
     };
     let failure = if is_busy { failure.with_verdict(Verdict::Wait) } else { failure };
     failure.with_source(error)
@@ -137,7 +135,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpSocket, TcpStream},
+    };
 
     use super::*;
 
@@ -157,6 +158,32 @@ mod tests {
         drop(listener);
         let error = publisher(endpoint).publish(&publication()).await.unwrap_err();
         assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_too_long_means_that_nothing_was_sent() {
+        let full = TcpSocket::new_v4().unwrap();
+        full.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let full = full.listen(1).unwrap();
+        // Linux holds one connection more than the backlog names; further ones wait for an accept that never comes.
+        let address = full.local_addr().unwrap();
+        let _waiting =
+            [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let error = publisher(format!("http://{address}")).publish(&publication()).await.unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_off_may_have_been_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let accept = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(stream.read(&mut [0; 64]).await);
+        };
+        let (publisher, publication) = (publisher(endpoint), publication());
+        let (answer, ()) = tokio::join!(publisher.publish(&publication), accept);
+        assert_eq!(answer.unwrap_err().verdict(), Verdict::Wait);
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,9 +25,7 @@ where
         Fate::Answered(code) => QueueError::answered(code, message),
         Fate::Hung => QueueError::hung(message),
         Fate::Unsigned => QueueError::new(Verdict::Wait, message),
-        Fate::Unconnected | Fate::Broken => {
-            QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {message}"))
-        }
+        Fate::Broken => QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {message}")),
     };
     let failure = if is_busy { failure.with_verdict(Verdict::Wait) } else { failure };
     failure.with_source(error)
