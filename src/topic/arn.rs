@@ -13,9 +13,9 @@ pub struct TopicArn(String);
 /// A text that is not the ARN of a topic.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not the arn of an sns topic: {0:?}, hint: write it like arn:aws:sns:eu-west-1:123456789012:orders; a subscription's has one part more"
+    "not the arn of an sns topic, hint: write it like arn:aws:sns:eu-west-1:123456789012:orders; a subscription's has one part more"
 )]
-pub struct NotATopicArn(String);
+pub struct NotATopicArn;
 
 /// The longest name of a topic.
 const NAME_CHARS: usize = 256;
@@ -78,7 +78,7 @@ impl FromStr for TopicArn {
             {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(NotATopicArn(text.to_owned())),
+            _ => Err(NotATopicArn),
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_refused_with_its_value() {
+    fn whatever_else_is_refused() {
         for text in [
             "",
             "orders",
@@ -144,8 +144,7 @@ mod tests {
             "arn:aws:sns:eu-west-1:123456789012:or ders",
             "arn:aws:sns:eu-west-1:123456789012:.fifo",
         ] {
-            let error = text.parse::<TopicArn>().unwrap_err().to_string();
-            assert!(error.contains(&format!("{text:?}")), "{error}");
+            assert_eq!(text.parse::<TopicArn>(), Err(NotATopicArn), "{text}");
         }
     }
 }
