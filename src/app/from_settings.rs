@@ -2,12 +2,13 @@
 
 use url::Url;
 
-use super::{Consumer, Worker, WorkerError, publisher};
+use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
 use crate::{
     config::{QueueSettings, Settings},
     handler::{self, AnyHandler, http::Http, sns::Sns},
     pump::Options,
     queue::sqs,
+    settle::DlqSettings,
 };
 
 /// Makes the worker that these settings describe; a queue without a handler is left out.
@@ -27,6 +28,7 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
+    let kind = handler.kind();
     let failed = |source| WorkerError::Handler { queue: name.to_owned(), source };
     let handler: AnyHandler = match handler {
         handler::Settings::Http(http) => {
@@ -37,7 +39,7 @@ fn consumer(
             Sns::new(sns.clone(), publisher).map_err(|error| failed(error.into()))?.into()
         }
     };
-    Ok(consumer_of(name, queue, aws, handler))
+    Ok(consumer_of(name, queue, aws, handler).of_kind(kind))
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.
@@ -50,8 +52,17 @@ pub fn consumer_of(
     Consumer::new(queue.address(), handler)
         .named(name)
         .aws(queue.reach(aws))
+        .dead_letters(dead_letters(&queue.dlq))
         .options(options(queue))
         .notify(publisher::plan(queue, aws))
+}
+
+fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
+    match dlq.address() {
+        _ if !dlq.copy_rejects => DeadLetters::Nowhere,
+        Some(address) => DeadLetters::At(address.to_owned()),
+        None => DeadLetters::ByPolicy,
+    }
 }
 
 /// What SQS calls the queue: its name, or the last part of its URL.

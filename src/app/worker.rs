@@ -176,6 +176,7 @@ impl Worker {
                 .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                dead_letters: opened.dead_letters.clone(),
                 nature: opened.nature,
                 handler: consumer.handler,
                 notifier,

@@ -65,6 +65,8 @@ pub struct QueueSettings {
     pub settle: settle::Settings,
     /// Who is told over SNS how messages end.
     pub notify: notify::Settings,
+    /// Where rejected messages are copied to.
+    pub dlq: settle::DlqSettings,
     /// Where the messages go.
     pub handler: Option<handler::Settings>,
 }
@@ -102,6 +104,7 @@ impl Default for QueueSettings {
             retry: backoff::Settings::default(),
             settle: settle::Settings::default(),
             notify: notify::Settings::default(),
+            dlq: settle::DlqSettings::default(),
             handler: None,
         }
     }

@@ -41,7 +41,7 @@ use crate::{
     lease::{Leases, Room, Terms},
     notify::Notifier,
     queue::{Queue, limits},
-    settle::{self, Settle},
+    settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
     telemetry::QueueMetrics,
 };
@@ -81,6 +81,8 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
+    /// Where rejected messages are copied to; absent, a reject is a retry.
+    pub dead_letters: Option<DeadLetterQueue>,
     /// What must be known of it.
     pub nature: Nature,
     /// What runs for each message.
@@ -130,17 +132,19 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, nature, handler, notifier, options, metrics, health, stop, caller, runtime } =
-            parts;
+        let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
+        let Parts { metrics, health, stop, caller, runtime, .. } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
         let settle = Settle::new(settle::Parts {
             name: name.clone(),
             queue: queue.clone(),
+            dead_letters,
             settings: options.settle,
             metrics: metrics.clone(),
             ready: condition("settle", "not started"),
+            dlq_ready: condition("dlq", "not started"),
         });
         let room = Room::new(options.running() + options.prefetch.initial());
         let gate = Gate::new(condition("handler", "the handler was not probed yet"));

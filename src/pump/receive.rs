@@ -218,10 +218,10 @@ impl ReceiveLoop {
 }
 
 impl Pump {
-    /// What the handler asks for, and on a FIFO queue the groups, too.
+    /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied.
     fn wanted(&self) -> Wanted {
         match self.0.nature.order {
-            Order::None => self.0.handler.wanted(),
+            Order::None => self.0.settle.wanted(self.0.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }
     }
@@ -230,8 +230,13 @@ impl Pump {
     async fn poll(self, reservation: Reservation, wait: Duration) -> Answer {
         let (sent, asked) = (Instant::now(), reservation.places());
         let options = &self.0.options;
-        let request =
-            ReceiveRequest { max: asked, wait, visibility: options.visibility, wanted: self.wanted() };
+        let request = ReceiveRequest {
+            max: asked,
+            wait,
+            visibility: options.visibility,
+            wanted: self.wanted(),
+            attempt_id: None,
+        };
         let limit = wait + WATCHDOG;
         let result = within(limit, "a receive", self.0.queue.receive(request)).await;
         Answer { asked, reservation, sent, result }

@@ -11,6 +11,7 @@ mod logs;
 mod lost;
 mod outage;
 mod queues;
+mod reject;
 mod send;
 mod sns;
 mod start;
