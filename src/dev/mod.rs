@@ -1,4 +1,4 @@
-//! Everything on one machine with no account: an SQS server, the front door, sample traffic.
+//! Everything on one machine with no account: SQS and SNS, the front door, sample traffic.
 
 pub mod demo;
 pub mod demo_handler;
