@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backoff::Backoff,
     handler::AnyHandler,
+    notify,
     pump::{BatchSettings, Options, Prefetch},
     queue::{Queue, sqs},
 };
@@ -17,6 +18,7 @@ pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
+    pub(super) notify: Option<notify::Plan>,
     /// The handler's kind, as the copies of rejected messages tell it.
     pub(super) kind: &'static str,
     pub(super) dead_letters: DeadLetters,
@@ -72,6 +74,7 @@ impl Consumer {
             handler: handler.into(),
             kind: RUST,
             dead_letters: DeadLetters::default(),
+            notify: None,
             options: Options::default(),
         }
     }
@@ -144,6 +147,13 @@ impl Consumer {
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
         self.options.retry = retry;
+        self
+    }
+
+    /// Has it told over SNS how messages end (to nobody).
+    #[must_use]
+    pub fn notify(mut self, plan: notify::Plan) -> Self {
+        self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }
 

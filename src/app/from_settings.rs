@@ -4,10 +4,10 @@ use std::error::Error;
 
 use url::Url;
 
-use super::{Consumer, DeadLetters, Worker, WorkerError};
+use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
-    handler::{self, AnyHandler, exec::Exec, http::Http},
+    handler::{self, AnyHandler, exec::Exec, http::Http, sns::Sns},
     pump::Options,
     queue::sqs,
     settle::DlqSettings,
@@ -31,20 +31,25 @@ fn consumer(
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
     let kind = handler.kind();
-    let made =
-        made(queue, handler).map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
+    let made = made(queue, handler, aws)
+        .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
     Ok(consumer_of(name, queue, aws, made).of_kind(kind))
 }
 
 fn made(
     queue: &QueueSettings,
     handler: &handler::Settings,
+    aws: &sqs::Settings,
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
         handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Exec(exec) => {
             let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
             Ok(exec.search_path(config::search_path()).into())
+        }
+        handler::Settings::Sns(sns) => {
+            let publisher = publisher::of_handler(sns, queue, aws);
+            Ok(Sns::new(sns.clone(), publisher)?.into())
         }
     }
 }
@@ -61,6 +66,7 @@ pub fn consumer_of(
         .aws(queue.reach(aws))
         .dead_letters(dead_letters(&queue.dlq))
         .options(options(queue))
+        .notify(publisher::plan(queue, aws))
 }
 
 fn dead_letters(dlq: &DlqSettings) -> DeadLetters {

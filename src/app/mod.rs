@@ -22,6 +22,7 @@ mod error;
 mod faults;
 mod from_settings;
 mod open;
+mod publisher;
 mod runtime;
 mod signals;
 mod worker;

@@ -12,6 +12,7 @@ mod moment;
 mod outcome;
 mod problem;
 mod settings;
+pub mod sns;
 
 use std::{future::Future, sync::Arc};
 

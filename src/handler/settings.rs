@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, exec, http};
+use super::{Problem, exec, http, sns};
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +13,8 @@ pub enum Settings {
     Http(http::Settings),
     /// A program that is started for each message, which it reads on its standard input.
     Exec(exec::Settings),
+    /// SNS: each message is published to a topic, or sent by SMS.
+    Sns(sns::Settings),
 }
 
 impl Settings {
@@ -21,6 +23,7 @@ impl Settings {
         match self {
             Self::Http(http) => http.check(),
             Self::Exec(exec) => exec.check(),
+            Self::Sns(sns) => sns.check(),
         }
     }
 
@@ -29,6 +32,7 @@ impl Settings {
         match self {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
+            Self::Sns(_) => "sns",
         }
     }
 }
@@ -41,6 +45,8 @@ mod tests {
     fn a_kind_is_called_as_in_the_file() {
         let url = url::Url::parse("http://127.0.0.1:8080/");
         let settings = Settings::Http(http::Settings::new(url.unwrap()));
-        assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
+        for settings in [settings, Settings::Sns(sns::Settings::default())] {
+            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
+        }
     }
 }

@@ -40,6 +40,7 @@ use crate::{
     handler::AnyHandler,
     health::Health,
     lease::{Leases, Room, Terms},
+    notify::Notifier,
     queue::{Queue, limits},
     settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
@@ -55,6 +56,7 @@ struct Inner {
     queue: Arc<dyn Queue>,
     nature: Nature,
     handler: AnyHandler,
+    notifier: Option<Notifier>,
     options: Options,
     room: Room,
     leases: Leases,
@@ -86,6 +88,8 @@ pub struct Parts {
     pub nature: Nature,
     /// What runs for each message.
     pub handler: AnyHandler,
+    /// Who tells how messages end, if anybody wants to know.
+    pub notifier: Option<Notifier>,
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
@@ -129,7 +133,7 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, nature, dead_letters, handler, options, .. } = parts;
+        let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
         let Parts { metrics, health, stop, caller, runtime, .. } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
@@ -156,6 +160,7 @@ impl Pump {
             queue,
             nature,
             handler,
+            notifier,
             options,
             room,
             leases,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     handler::Placement,
     message::Message,
+    notify::Notice,
     settle::Rejection,
     tasks,
     telemetry::{Ending, events},
@@ -62,6 +63,7 @@ impl Pump {
         self.flow().ended(took, batch.len(), Instant::now());
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
+            self.notify(waiting, ended, took);
         }
         match ended.iter().find(|ended| ended.ending == Ending::Down) {
             Some(down) => self.handler_is_down(&down.reason),
@@ -74,6 +76,13 @@ impl Pump {
         let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
+    }
+
+    fn notify(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+        if let Some(notifier) = &self.0.notifier {
+            let Ended { ending, reason, .. } = ended;
+            notifier.ended(&Notice { message, ending: *ending, reason, took });
+        }
     }
 
     /// Decides when messages come again that do, and keeps every group in its order.

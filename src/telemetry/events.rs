@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Ending, Label as _, QueueMetrics};
+use super::{Action, Ending, Label as _, Occasion, QueueMetrics};
 use crate::{
     message::MessageId,
     queue::{EntryError, QueueError, Verdict},
@@ -226,6 +226,63 @@ impl SettleFailed<'_> {
         metrics.settle_failures.of(self.action).inc();
         let action = self.action.as_str();
         tracing::error!(queue = self.queue, message_id = %self.id, action, reason = self.reason, "message not settled");
+    }
+}
+
+/// A notification was not taken in, because too many wait.
+#[derive(Debug)]
+pub struct NotificationDropped<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message it was about.
+    pub id: &'a MessageId,
+    /// What it was about.
+    pub occasion: Occasion,
+}
+
+impl NotificationDropped<'_> {
+    /// Logs the event; it is counted where it happens.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        let occasion = self.occasion.as_str();
+        sampled!(metrics, queue = self.queue, message_id = %self.id, occasion, "notification dropped, too many wait");
+    }
+}
+
+/// A notification was given up.
+#[derive(Debug)]
+pub struct NotificationFailed<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// The topic's ARN.
+    pub topic: &'a str,
+    /// What it was about.
+    pub occasion: Occasion,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl NotificationFailed<'_> {
+    /// Logs the event; it is counted where it happens.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        let Self { queue, topic, reason, .. } = self;
+        let occasion = self.occasion.as_str();
+        sampled!(metrics, queue, topic, occasion, reason, "notification given up");
+    }
+}
+
+/// Notifications were left over at the end.
+#[derive(Debug)]
+pub struct NotificationsAbandoned<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// How many.
+    pub count: u64,
+}
+
+impl NotificationsAbandoned<'_> {
+    /// Logs the event; they are counted where it happens.
+    pub fn emit(&self) {
+        tracing::warn!(queue = self.queue, count = self.count, "notifications dropped at the stop");
     }
 }
 

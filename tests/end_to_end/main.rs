@@ -14,6 +14,7 @@ mod outage;
 mod queues;
 mod reject;
 mod send;
+mod sns;
 mod start;
 mod stop;
 mod strangers;

@@ -6,7 +6,7 @@ use super::{endpoint, plain_url};
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
     duration::{Limit, Span},
-    handler,
+    handler, notify,
     pump::Prefetch,
     queue::limits,
     settle::DlqSettings,
@@ -29,6 +29,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(amounts(key, queue));
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
+    broken.extend(notify_rules(&key.child("notify"), &queue.notify));
     if let Some(handler) = &queue.handler {
         broken.extend(handler_rules(&key.child("handler"), handler));
         broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
@@ -168,11 +169,18 @@ fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
     handler.check().into_iter().map(problem).collect()
 }
 
-/// A program reads one message.
+/// A program reads one message, and a publication is of one.
 fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<Problem> {
-    let is_too_many = size > 1 && matches!(handler, handler::Settings::Exec(_));
-    let problem = || Problem::of(key, "too many for a handler of kind exec").allowed(Some("1".to_owned()));
-    is_too_many.then(problem)
+    let takes_one = matches!(handler, handler::Settings::Exec(_) | handler::Settings::Sns(_));
+    let what = || format!("too many for a handler of kind {}", handler.kind());
+    (size > 1 && takes_one).then(|| Problem::of(key, what()).allowed(Some("1".to_owned())))
+}
+
+/// The notifications' own rules.
+fn notify_rules(key: &Key, notify: &notify::Settings) -> Vec<Problem> {
+    let problem =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "not allowed").allowed(Some(allowed));
+    notify.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -222,7 +230,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
-            other @ handler::Settings::Exec(_) => panic!("not of the http kind: {other:?}"),
+            other => panic!("not of the http kind: {other:?}"),
         }
     }
 
@@ -338,12 +346,32 @@ mod tests {
     }
 
     #[test]
-    fn a_program_takes_no_batches() {
-        let broken = broken_by(|queue| {
-            queue.handler = Some(handler::Settings::Exec(handler::exec::Settings::of_command(["true"])));
-            queue.batch.size = 2;
-        });
-        assert_eq!(broken, "q.batch.size");
+    fn a_program_and_a_publication_take_no_batches() {
+        let exec = handler::Settings::Exec(handler::exec::Settings::of_command(["true"]));
+        let topic_arn = "arn:aws:sns:eu-west-1:123456789012:orders".parse().ok();
+        let sns = handler::Settings::Sns(handler::sns::Settings { topic_arn, ..Default::default() });
+        for handler in [exec, sns] {
+            let broken = broken_by(|queue| {
+                queue.handler = Some(handler);
+                queue.batch.size = 2;
+            });
+            assert_eq!(broken, "q.batch.size");
+        }
+    }
+
+    #[test]
+    fn a_publication_has_one_target() {
+        let sns = handler::sns::Settings { limit_per_hour: Some(0), ..handler::sns::Settings::default() };
+        let broken = broken_by(|queue| queue.handler = Some(handler::Settings::Sns(sns)));
+        assert_eq!(broken, "q.handler.topic_arn q.handler.limit_per_hour");
+    }
+
+    #[test]
+    fn notifications_are_not_tried_for_ever() {
+        assert_eq!(
+            broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)),
+            "q.notify.give_up_after"
+        );
     }
 
     #[test]

@@ -34,8 +34,7 @@ use url::{Host, Url};
 
 pub use self::settings::Settings;
 use self::{headers::Deadlines, periodic::PeriodicTask};
-pub use super::Problem;
-use super::{Context, Handler, Outcome, Placement, moment::on_the_wall};
+use super::{Context, Handler, Outcome, Placement, Problem, moment::on_the_wall};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.

@@ -4,7 +4,6 @@ mod address;
 mod client;
 mod convert;
 mod refusal;
-mod settings;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
@@ -18,12 +17,7 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::{
-    address::Address,
-    client::Sizes,
-    refusal::{CredentialsFault, credentials_fault},
-    settings::Settings,
-};
+pub use self::{address::Address, client::Sizes, refusal::credentials_fault};
 use self::{
     client::Clients,
     convert::seconds,
@@ -33,7 +27,11 @@ use super::{
     BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
     VisibilityChange,
 };
-use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
+pub use crate::aws::{CredentialsFault, Settings};
+use crate::{
+    aws,
+    message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
+};
 
 /// One queue of SQS, or of anything that speaks its protocol.
 #[derive(Clone, Debug)]
@@ -169,7 +167,7 @@ async fn limited<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    answered(Clients::CALL_LIMIT, call).await
+    answered(aws::CALL_LIMIT, call).await
 }
 
 /// Waits for a call within an outer limit.
