@@ -17,6 +17,7 @@ pub mod settle;
 pub mod stop;
 pub mod tasks;
 pub mod telemetry;
+pub mod testing;
 
 pub use self::{
     app::{Consumer, Worker},

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("dev", 6),
     ("config", 7),
     ("app", 8),
+    ("testing", 9),
     ("cli", 9),
 ];
 

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use longshore::{backoff, duration::Span, handler::Outcome, message::Message};
+use longshore::{backoff, duration::Span, handler::Outcome, message::Message, testing::End};
 use proptest::prelude::*;
 use tokio::{runtime::Builder, time::sleep};
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
-    journal::End,
     scene::Scene,
     secs,
 };
@@ -49,7 +48,7 @@ async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<longshore::message::
     let is_done = |end: &End| *end == End::Answered(Outcome::Done);
     let runs = scene.journal.runs();
     let done = runs.iter().filter(|run| run.ended.as_ref().is_some_and(|(_, end)| is_done(end)));
-    let done: BTreeSet<_> = done.map(|run| run.id.clone()).collect();
+    let done: BTreeSet<_> = done.map(|run| run.message.id.clone()).collect();
     let deleted = scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries);
     for entry in deleted {
         assert!(done.contains(&entry.id), "{} was deleted and never done", entry.id);

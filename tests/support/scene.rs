@@ -1,65 +1,50 @@
 //! One worker over one queue in memory, everything on the test's own paused clock.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
+pub(crate) use longshore::testing::Running;
 use longshore::{
-    Consumer, Worker,
-    app::{Drained, WorkerError},
-    handler::{Context, Handler, Outcome},
-    health::Health,
-    message::{Message, MessageId, OutgoingMessage},
+    handler::{self, AnyHandler, Context, Outcome},
+    message::{Message, MessageId},
     pump::{Options, Prefetch},
-    queue::{
-        Description,
-        memory::{Account, Names},
-    },
-    stop::Stop,
-    tasks,
-    telemetry::Metrics,
-};
-use tokio::{
-    task::JoinHandle,
-    time::{sleep, timeout},
+    testing,
 };
 
-use super::{faulty::FaultyQueue, journal::Journal, onlooker::Onlooker, secs};
+use super::{faulty::FaultyQueue, onlooker::Onlooker};
 
 const QUEUE: &str = "orders";
 const DEAD_LETTERS: &str = "orders-dlq";
 
-/// A queue, the account it is in, and how a worker is to work it.
+/// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
-    pub(crate) account: Account,
+    inner: testing::Scene,
     pub(crate) queue: Arc<FaultyQueue>,
-    pub(crate) journal: Journal,
-    options: Options,
-    drain_limit: Duration,
+}
+
+impl Deref for Scene {
+    type Target = testing::Scene;
+
+    fn deref(&self) -> &testing::Scene {
+        &self.inner
+    }
 }
 
 impl Scene {
     /// A standard queue without a redrive policy, worked with the default options and a drain limit of 110 s.
     pub(crate) fn new() -> Self {
-        let account = Account::default();
-        account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
-        let queue = Arc::new(FaultyQueue::new(account.queue(QUEUE)));
-        let (journal, options) = (Journal::default(), Options::default());
-        Self { account, queue, journal, options, drain_limit: secs(110) }
+        let scene = testing::Scene::new();
+        let queue = Arc::new(FaultyQueue::new(scene.queue()));
+        Self { inner: scene.through(queue.clone()), queue }
     }
 
     /// Moves messages to a dead-letter queue after so many receives.
     pub(crate) fn max_receives(self, count: u32) -> Self {
-        self.account.create_queue(DEAD_LETTERS, &Names::new(), &Names::new()).unwrap();
-        let arn = self.account.arn(DEAD_LETTERS).unwrap();
-        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
-        let attributes = Names::from([("RedrivePolicy".to_owned(), policy)]);
-        self.account.set_attributes(QUEUE, &attributes).unwrap();
-        self
+        Self { inner: self.inner.max_receives(count), ..self }
     }
 
     /// Changes how the queue is worked.
-    pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.options);
-        self
+    pub(crate) fn options(self, change: impl FnOnce(&mut Options)) -> Self {
+        Self { inner: self.inner.options(change), ..self }
     }
 
     /// Runs so many handlers at once and holds so many messages beyond them.
@@ -80,12 +65,7 @@ impl Scene {
 
     /// Sets how long a drain waits for running handlers.
     pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
-        Self { drain_limit, ..self }
-    }
-
-    /// Sends one message.
-    pub(crate) fn send(&self, body: impl Into<String>) -> MessageId {
-        self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id
+        Self { inner: self.inner.drain_limit(drain_limit), ..self }
     }
 
     /// Sends messages of the bodies `0`, `1` and so on.
@@ -93,35 +73,18 @@ impl Scene {
         (0..count).map(|number| self.send(number.to_string())).collect()
     }
 
-    /// Starts a worker whose handler is this closure, noted in the journal.
+    /// Starts a worker whose handler is this closure.
     pub(crate) fn start<F, A>(&self, function: F) -> Running
     where
         F: Fn(Arc<Message>, Context) -> A + Send + Sync + 'static,
         A: Future<Output = Outcome> + Send + 'static,
     {
-        self.start_handler(self.journal.noting(function))
+        self.inner.start(handler::from_fn_with(function))
     }
 
     /// Starts a worker with this handler.
-    pub(crate) fn start_handler(&self, handler: impl Handler) -> Running {
-        self.run(handler, Worker::run_here)
-    }
-
-    /// Starts a worker with this handler here and everything else on a thread of its own, on the wall clock.
-    pub(crate) fn start_apart(&self, handler: impl Handler) -> Running {
-        self.run(handler, Worker::run_until)
-    }
-
-    fn run<F>(&self, handler: impl Handler, run: impl Fn(Worker, Stop) -> F) -> Running
-    where
-        F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
-    {
-        let consumer = Consumer::of(QUEUE, self.queue.clone(), handler).options(self.options.clone());
-        let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
-        let (metrics, health) = (worker.metrics(), worker.health());
-        let stop = Stop::new();
-        let ended = tasks::detach("worker", run(worker, stop.clone()));
-        Running { stop, metrics, health, ended }
+    pub(crate) fn start_handler(&self, handler: impl Into<AnyHandler>) -> Running {
+        self.inner.start(handler)
     }
 
     /// Another consumer of the queue.
@@ -134,68 +97,13 @@ impl Scene {
         Onlooker::new(&self.account, DEAD_LETTERS)
     }
 
-    /// What the queue says of itself.
-    pub(crate) fn described(&self) -> Description {
-        self.account.describe(QUEUE).unwrap()
-    }
-
     /// Messages in the dead-letter queue.
-    pub(crate) fn dead(&self) -> u64 {
-        self.account.describe(DEAD_LETTERS).unwrap().visible
+    pub(crate) fn dead(&self) -> usize {
+        self.dead_letters().len()
     }
 
     /// Drops every message, from outside.
     pub(crate) fn purge(&self) {
         self.account.purge(QUEUE).unwrap();
-    }
-
-    /// Waits until the queue holds no message at all.
-    pub(crate) async fn emptied(&self) {
-        let empty = async {
-            while self.total() > 0 {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let emptied = timeout(secs(86_400), empty).await.is_ok();
-        assert!(emptied, "the queue should be empty within a day: {:?}", self.described());
-    }
-
-    fn total(&self) -> u64 {
-        let Description { visible, in_flight, delayed, .. } = self.described();
-        visible + in_flight + delayed
-    }
-}
-
-/// A worker at work.
-pub(crate) struct Running {
-    pub(crate) stop: Stop,
-    pub(crate) metrics: Metrics,
-    pub(crate) health: Health,
-    ended: JoinHandle<Result<Drained, WorkerError>>,
-}
-
-impl Running {
-    /// Asks for the orderly stop and waits for its end.
-    pub(crate) async fn drain(self) -> Drained {
-        self.stop.drain();
-        self.ended().await
-    }
-
-    /// Waits for the worker's end, a stop having been asked for.
-    pub(crate) async fn ended(self) -> Drained {
-        let ended = timeout(secs(86_400), self.ended).await;
-        ended.unwrap_or_else(|_| panic!("the worker does not end")).unwrap().unwrap()
-    }
-
-    /// Whether the worker has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_finished()
-    }
-
-    /// The value of a metric that has no label but the queue, by its name.
-    pub(crate) fn metric(&self, name: &str) -> u64 {
-        let (text, start) = (self.metrics.text(), format!("{name}{{queue=\"{QUEUE}\"}} "));
-        let found = text.lines().find_map(|line| line.strip_prefix(&start)?.parse().ok());
-        found.unwrap_or_else(|| panic!("no metric {name}"))
     }
 }
