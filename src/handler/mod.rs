@@ -8,6 +8,7 @@ mod from_fn;
 mod from_json;
 pub mod http;
 mod outcome;
+mod service;
 mod settings;
 
 use std::{future::Future, sync::Arc};
@@ -20,6 +21,11 @@ pub use self::{
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
+    service::{
+        BatchCall, Call, FromBatchService, FromService, IntoBatchService, IntoService, Layered,
+        LayeredBatches, from_batch_service, from_service, into_batch_service, into_service, layered,
+        layered_batches,
+    },
     settings::Settings,
 };
 use crate::message::{Message, Wanted};
