@@ -92,6 +92,17 @@ impl Journal {
         self.runs_of(body).into_iter().filter_map(outcome).collect()
     }
 
+    /// The bodies of the messages that were done, in the order in which they ended.
+    pub fn done_bodies(&self) -> Vec<String> {
+        let done = |run: Run| match run.ended {
+            Some((at, End::Answered(Outcome::Done))) => Some((at, run.message.body.clone())),
+            _ => None,
+        };
+        let mut done: Vec<_> = self.runs().into_iter().filter_map(done).collect();
+        done.sort_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, body)| body).collect()
+    }
+
     /// The most messages that were ever running at once.
     pub fn most_running(&self) -> usize {
         self.lock().most_running

@@ -18,7 +18,7 @@ pub struct Running {
     pub metrics: Metrics,
     /// How it is.
     pub health: Health,
-    pub(super) queue: String,
+    pub(super) queue: &'static str,
     pub(super) ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

@@ -18,10 +18,12 @@ use crate::{
     tasks,
 };
 
+/// The queue's configured name, in logs and metrics.
+const NAME: &str = "orders";
 /// How often a fact is looked for that nobody announces.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A queue in memory, called `orders` or `orders.fifo`, and how a worker is to work it.
+/// A queue in memory, called `orders` (`orders.fifo`), and how a worker is to work it.
 ///
 /// The queue keeps the semantics of SQS, and its time is tokio's. One scene may have several workers, one after
 /// another or at once.
@@ -144,6 +146,11 @@ impl Scene {
         self.account.queue(self.kind.name())
     }
 
+    /// The dead-letter queue, of which there is one after [`max_receives`](Self::max_receives).
+    pub fn dead_letter_queue(&self) -> MemoryQueue {
+        self.account.queue(self.kind.dead_letters())
+    }
+
     /// Sends a message: a body, or a [`message`](super::message) with attributes and a group.
     pub fn send(&self, message: impl Into<OutgoingMessage>) -> MessageId {
         taken(self.account.send(self.kind.name(), message.into())).id
@@ -164,12 +171,12 @@ impl Scene {
     where
         F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
     {
-        let (name, handler) = (self.kind.name(), self.journal.noting(handler));
-        let consumer = Consumer::of(name, self.queue.clone(), handler).options(self.options.clone());
+        let handler = self.journal.noting(handler);
+        let consumer = Consumer::of(NAME, self.queue.clone(), handler).options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health, stop) = (worker.metrics(), worker.health(), Stop::new());
         let ended = tasks::detach("worker", run(worker, stop.clone()));
-        Running { stop, metrics, health, queue: name.to_owned(), ended }
+        Running { stop, metrics, health, queue: NAME, ended }
     }
 
     /// Waits until the queue holds no message at all: each one is deleted, or a dead letter.

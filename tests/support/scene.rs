@@ -4,16 +4,13 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::Running;
 use longshore::{
-    handler::{self, AnyHandler, Context, Outcome},
+    handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId},
     pump::{Options, Prefetch},
     testing,
 };
 
 use super::{faulty::FaultyQueue, onlooker::Onlooker};
-
-const QUEUE: &str = "orders";
-const DEAD_LETTERS: &str = "orders-dlq";
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
@@ -32,9 +29,22 @@ impl Deref for Scene {
 impl Scene {
     /// A standard queue without a redrive policy, worked with the default options and a drain limit of 110 s.
     pub(crate) fn new() -> Self {
-        let scene = testing::Scene::new();
+        Self::of(testing::Scene::new())
+    }
+
+    /// The same with a FIFO queue.
+    pub(crate) fn fifo() -> Self {
+        Self::of(testing::Scene::fifo())
+    }
+
+    fn of(scene: testing::Scene) -> Self {
         let queue = Arc::new(FaultyQueue::new(scene.queue()));
         Self { inner: scene.through(queue.clone()), queue }
+    }
+
+    /// Another worker's view of the same queue, noted in the same journal.
+    pub(crate) fn twin(&self) -> Self {
+        Self::of(self.inner.clone())
     }
 
     /// Moves messages to a dead-letter queue after so many receives.
@@ -68,6 +78,11 @@ impl Scene {
         Self { inner: self.inner.drain_limit(drain_limit), ..self }
     }
 
+    /// Sends one message to a group of a FIFO queue.
+    pub(crate) fn send_to(&self, group: &str, body: impl Into<String>) -> MessageId {
+        self.send(testing::message(body).group(group))
+    }
+
     /// Sends messages of the bodies `0`, `1` and so on.
     pub(crate) fn send_many(&self, count: usize) -> Vec<MessageId> {
         (0..count).map(|number| self.send(number.to_string())).collect()
@@ -82,6 +97,15 @@ impl Scene {
         self.inner.start(handler::from_fn_with(function))
     }
 
+    /// Starts a worker whose batch handler is this closure.
+    pub(crate) fn start_batches<F, A>(&self, function: F) -> Running
+    where
+        F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+        A: Future<Output = Outcomes> + Send + 'static,
+    {
+        self.inner.start(handler::batched(handler::from_batch_fn(function)))
+    }
+
     /// Starts a worker with this handler.
     pub(crate) fn start_handler(&self, handler: impl Into<AnyHandler>) -> Running {
         self.inner.start(handler)
@@ -89,21 +113,21 @@ impl Scene {
 
     /// Another consumer of the queue.
     pub(crate) fn onlooker(&self) -> Onlooker {
-        Onlooker::new(&self.account, QUEUE)
+        Onlooker::new(&self.account, self.inner.queue().name())
     }
 
     /// Another consumer of the dead-letter queue.
     pub(crate) fn undertaker(&self) -> Onlooker {
-        Onlooker::new(&self.account, DEAD_LETTERS)
+        Onlooker::new(&self.account, self.inner.dead_letter_queue().name())
     }
 
     /// Messages in the dead-letter queue.
-    pub(crate) fn dead(&self) -> usize {
-        self.dead_letters().len()
+    pub(crate) fn dead(&self) -> u64 {
+        self.dead_letters().len() as u64
     }
 
     /// Drops every message, from outside.
     pub(crate) fn purge(&self) {
-        self.account.purge(QUEUE).unwrap();
+        self.account.purge(self.inner.queue().name()).unwrap();
     }
 }
