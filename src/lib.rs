@@ -28,3 +28,8 @@ pub use self::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the page on Rust handlers, too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/rust-handlers.md")]
+struct RustHandlers;

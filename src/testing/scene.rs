@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Journal, Running, patience::patiently};
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
 
 /// The queue's configured name, in logs and metrics.
 const NAME: &str = "orders";
-/// How often a fact is looked for that nobody announces.
-const LOOK: Duration = Duration::from_millis(50);
+/// How soon a fact is looked for again that nobody announces, at first and after hours of waiting.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// A queue in memory, called `orders` (`orders.fifo`), and how a worker is to work it.
 ///
@@ -181,9 +181,10 @@ impl Scene {
 
     /// Waits until the queue holds no message at all: each one is deleted, or a dead letter.
     pub async fn emptied(&self) {
+        let began = Instant::now();
         let empty = async {
             while self.total() > 0 {
-                sleep(LOOK).await;
+                sleep((began.elapsed() / 100).clamp(LOOKS.0, LOOKS.1)).await;
             }
         };
         let emptied = patiently(empty).await.is_some();
