@@ -4,7 +4,9 @@ mod context;
 mod from_fn;
 mod from_json;
 pub mod http;
+pub mod lambda;
 mod outcome;
+mod reach;
 mod settings;
 
 use std::{future::Future, sync::Arc};

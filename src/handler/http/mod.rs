@@ -26,15 +26,11 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, header};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
-use url::{Host, Url};
+use tokio::time::{Instant, timeout};
 
 pub use self::settings::{Problem, Settings};
 use self::{headers::Deadlines, periodic::PeriodicTask};
-use super::{Context, Handler, Outcome, Placement};
+use super::{Context, Handler, Outcome, Placement, reach::connect};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -132,16 +128,6 @@ impl Handler for Http {
 
     fn placement(&self) -> Placement {
         Placement::Pump
-    }
-}
-
-async fn connect(url: &Url) -> std::io::Result<TcpStream> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    match url.host() {
-        Some(Host::Ipv4(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Ipv6(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Domain(name)) => TcpStream::connect((name, port)).await,
-        None => Err(std::io::ErrorKind::AddrNotAvailable.into()),
     }
 }
 
