@@ -92,6 +92,15 @@ impl Message {
             system: SystemAttributes::default(),
         }
     }
+
+    /// The size in bytes as SQS counts it: the body, and names, types and values of the attributes.
+    pub fn size_bytes(&self) -> usize {
+        self.body.len() + sizes_bytes(&self.attributes)
+    }
+}
+
+fn sizes_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
 }
 
 /// How much of a message a receive asks SQS for.
@@ -205,7 +214,6 @@ impl OutgoingMessage {
 
     /// The size in bytes as SQS counts it: the body, and names, types and values of the attributes.
     pub fn size_bytes(&self) -> usize {
-        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
-        self.body.len() + attributes.sum::<usize>()
+        self.body.len() + sizes_bytes(&self.attributes)
     }
 }

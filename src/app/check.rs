@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Consumer, WorkerError};
 use crate::{
+    handler::{AnyHandler, Takes},
     pump::{Options, Prefetch},
     queue::limits,
 };
@@ -19,12 +20,13 @@ pub(super) fn check(consumers: &[Consumer]) -> Result<(), WorkerError> {
         return Err(WorkerError::NoQueue);
     }
     let mut names = BTreeSet::new();
-    for Consumer { name, options, .. } in consumers {
+    for Consumer { name, options, handler, .. } in consumers {
         let queue = || name.to_string();
         if !names.insert(name) {
             return Err(WorkerError::Twins { queue: queue() });
         }
-        if let Some(problem) = amounts(options).or_else(|| times(options)) {
+        let problem = batch(options).or_else(|| amounts(options)).or_else(|| times(options));
+        if let Some(problem) = problem.or_else(|| takes(options, handler)) {
             return Err(WorkerError::Options { queue: queue(), problem });
         }
     }
@@ -37,18 +39,32 @@ fn amounts(options: &Options) -> Option<String> {
         Prefetch::Auto => 0,
         Prefetch::Fixed(messages) => *messages,
     };
-    let held = concurrency.saturating_add(prefetch);
     if *concurrency == 0 {
         return Some("concurrency is 0, at least 1 is needed".to_owned());
     }
+    let held = concurrency.saturating_mul(options.batch.size).saturating_add(prefetch);
     if held > limits::IN_FLIGHT {
         let most = limits::IN_FLIGHT;
-        return Some(format!("concurrency and prefetch are {held} together, a queue holds {most} in flight"));
+        return Some(format!(
+            "concurrency, times batch.size, and prefetch are {held} together, a queue holds {most} in flight"
+        ));
     }
     if !(1..=POLLERS).contains(&receive.pollers) {
         return Some(format!("receive.pollers is {}, allowed are 1 to {POLLERS}", receive.pollers));
     }
     None
+}
+
+fn batch(options: &Options) -> Option<String> {
+    let batch = options.batch;
+    let (key, allowed) = batch.check().into_iter().next()?;
+    Some(format!("batch.{key} is not allowed: {batch:?}, allowed is {allowed}"))
+}
+
+fn takes(options: &Options, handler: &AnyHandler) -> Option<String> {
+    let size = options.batch.size;
+    let takes_too_few = size > 1 && handler.takes() == Takes::One;
+    takes_too_few.then(|| format!("batch.size is {size}, and the handler takes one message a call"))
 }
 
 fn times(options: &Options) -> Option<String> {
@@ -134,6 +150,33 @@ mod tests {
         is_refused("receive.wait", |options| options.receive.wait = Span::secs(21));
         is_refused("receive.pace", |options| options.receive.pace = Span(Duration::MAX));
         is_refused("settle.linger", |options| options.settle.linger = Span::secs(31));
+    }
+
+    #[test]
+    fn batches_have_limits() {
+        let size = |size: usize, window: u64| {
+            move |options: &mut Options| {
+                (options.batch.size, options.batch.window) = (size, Span::secs(window));
+            }
+        };
+        is_refused("batch.size", size(0, 0));
+        is_refused("batch.size", size(11, 0));
+        is_refused("batch.size", size(10_001, 1));
+        is_refused("batch.window", size(1, 301));
+        is_refused("batch.bytes", |options| options.batch.bytes = 0);
+        is_refused("concurrency", |options| {
+            size(10_000, 1)(options);
+            options.concurrency = 13;
+        });
+        let problem = problem_of(size(2, 0));
+        assert!(problem.contains("one message a call"), "{problem}");
+    }
+
+    #[test]
+    fn a_batch_handler_takes_several_messages() {
+        let handler = handler::batched(handler::from_batch_fn(async |_, _| ()));
+        let batch = crate::pump::BatchSettings { size: 10, ..Default::default() };
+        assert!(check(&[Consumer::new("orders", handler).batch(batch)]).is_ok());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     backoff::Backoff,
-    handler::{Handler, SharedHandler},
-    pump::{Options, Prefetch},
+    handler::AnyHandler,
+    pump::{BatchSettings, Options, Prefetch},
     queue::{Queue, sqs},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
-    pub(super) handler: SharedHandler,
+    pub(super) handler: AnyHandler,
     pub(super) options: Options,
 }
 
@@ -32,17 +32,17 @@ impl Consumer {
     /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
     ///
     /// Its name in logs and metrics is that of the queue.
-    pub fn new(queue: impl Into<String>, handler: impl Handler) -> Self {
+    pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
         let source = Source::Sqs { address, settings: sqs::Settings::default() };
-        Self { name, source, handler: Arc::new(handler), options: Options::default() }
+        Self { name, source, handler: handler.into(), options: Options::default() }
     }
 
     /// Consumes a queue that is open already, such as one in memory.
-    pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Handler) -> Self {
+    pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
         let options = Options::default();
-        Self { name: name.into(), source: Source::Open(queue), handler: Arc::new(handler), options }
+        Self { name: name.into(), source: Source::Open(queue), handler: handler.into(), options }
     }
 
     /// Sets the name in logs and metrics.
@@ -61,10 +61,17 @@ impl Consumer {
         self
     }
 
-    /// Sets how many handlers run at once (16), at least one.
+    /// Sets how many calls of the handler run at once (16), at least one.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.options.concurrency = concurrency;
+        self
+    }
+
+    /// Sets how many messages each call is given (one), for a [`BatchHandler`](crate::handler::BatchHandler).
+    #[must_use]
+    pub fn batch(mut self, batch: BatchSettings) -> Self {
+        self.options.batch = batch;
         self
     }
 

@@ -13,6 +13,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
 /// How long they may take where the drain limit leaves more than that.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
+/// How long handlers may take to end what they have running beside their calls, such as processes.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub enum Drained {
     },
 }
 
-/// Drains every engine at once: polling, waiting messages, handlers, answers, and only then the keepers.
+/// Drains every engine at once: polling, waiting messages, handlers, answers, and only then the handlers' own processes
+/// and the keepers.
 ///
 /// Several well-known consumers stop the heartbeat first, and then run the same messages twice.
 pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
@@ -60,6 +63,10 @@ async fn in_order(stages: &mut [Stages], limit: Duration) {
     let flushed = join_all(stages.iter().map(Stages::flushed));
     if timeout(flush_limit, flushed).await.is_err() {
         tracing::error!(limit = ?flush_limit, "not every outcome could be told to sqs");
+    }
+    let closed = join_all(stages.iter().map(Stages::close_handler));
+    if timeout(CLOSE_LIMIT, closed).await.is_err() {
+        tracing::error!(limit = ?CLOSE_LIMIT, "a handler did not end what it has running");
     }
 }
 

@@ -5,7 +5,7 @@ use url::Url;
 use super::{Consumer, Worker, WorkerError};
 use crate::{
     config::{QueueSettings, Settings},
-    handler::{self, Handler, http::Http},
+    handler::{self, AnyHandler, http::Http},
     pump::Options,
     queue::sqs,
 };
@@ -39,7 +39,7 @@ pub fn consumer_of(
     name: &str,
     queue: &QueueSettings,
     aws: &sqs::Settings,
-    handler: impl Handler,
+    handler: impl Into<AnyHandler>,
 ) -> Consumer {
     Consumer::new(queue.address(), handler).named(name).aws(queue.reach(aws)).options(options(queue))
 }
@@ -53,6 +53,7 @@ pub fn name_in_sqs(queue: &QueueSettings) -> &str {
 pub fn options(queue: &QueueSettings) -> Options {
     Options {
         concurrency: queue.concurrency,
+        batch: queue.batch,
         prefetch: queue.prefetch,
         visibility: queue.visibility.0,
         visibility_max: queue.visibility_max.unwrap_or(queue.visibility).0,

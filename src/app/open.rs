@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    pump::Nature,
     queue::{
-        Description, Queue, QueueError, Verdict, limits,
+        Description, Queue, QueueError, Verdict,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
 };
@@ -18,10 +19,10 @@ use crate::{
 /// How often a queue that does not answer is tried before the worker gives up its start.
 const TRIES: u32 = 4;
 
-/// A queue that is there, and how many messages each receive may bring.
+/// A queue that is there, and what the engine must know of it.
 pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
-    pub(super) batch: usize,
+    pub(super) nature: Nature,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
 }
@@ -51,12 +52,12 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
                 "not allowed to ask for the queue's attributes, hint: grant sqs:GetQueueAttributes"
             );
             let description = Description { fifo: is_fifo_by_name(consumer), ..Description::default() };
-            return Ok(Opened { queue, batch: batch_of(&description), arn: String::new() });
+            return Ok(Opened { queue, nature: (&description).into(), arn: String::new() });
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
     advise(consumer, &description);
-    Ok(Opened { queue, batch: batch_of(&description), arn: description.arn })
+    Ok(Opened { queue, nature: (&description).into(), arn: description.arn })
 }
 
 async fn open_sqs(
@@ -128,11 +129,6 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
         Source::Open(_) => &*consumer.name,
     };
     name.strip_suffix(".fifo").is_some()
-}
-
-/// SQS gives no further message of a FIFO group while one is in flight, so one at a time keeps every group in order.
-fn batch_of(description: &Description) -> usize {
-    if description.fifo { 1 } else { limits::BATCH_ENTRIES }
 }
 
 fn advise(consumer: &Consumer, description: &Description) {

@@ -150,8 +150,7 @@ impl Worker {
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
         let pumps = shown.get_or_init(|| self.pumps(&opened, frame));
-        let stages =
-            pumps.iter().zip(&opened).map(|(pump, opened)| pump.start(tasks, opened.batch)).collect();
+        let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
@@ -172,6 +171,7 @@ impl Worker {
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                nature: opened.nature,
                 handler: consumer.handler,
                 options: consumer.options,
                 metrics: self.metrics.queue(&consumer.name),

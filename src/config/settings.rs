@@ -43,9 +43,11 @@ pub struct QueueSettings {
     pub region: Option<String>,
     /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
     pub endpoint_url: Option<String>,
-    /// How many handlers run at once.
+    /// How many calls of the handler run at once.
     #[schemars(range(min = 1, max = 100_000))]
     pub concurrency: usize,
+    /// How many messages one call of the handler is given.
+    pub batch: pump::BatchSettings,
     /// How many messages are held beyond those running; `auto` holds what will start within about one round trip.
     pub prefetch: pump::Prefetch,
     /// How long a received message stays hidden; extended for as long as it is held, so it bounds only how soon
@@ -89,6 +91,7 @@ impl Default for QueueSettings {
             region: None,
             endpoint_url: None,
             concurrency: 16,
+            batch: pump::BatchSettings::default(),
             prefetch: pump::Prefetch::default(),
             visibility: Span::secs(30),
             visibility_max: None,

@@ -1,6 +1,6 @@
 //! What a handler may know of the call it is in.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
@@ -10,17 +10,44 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 pub struct Context {
     /// The configured name of the queue.
     pub queue: Arc<str>,
+    /// The number of this try, 1 for the first: how often SQS has handed the message out (`ApproximateReceiveCount`).
+    pub attempt: u32,
     /// When the call is ended, if it has a time limit.
     pub deadline: Option<Instant>,
-    /// When the lease ends unless it is extended, which happens without the handler's doing.
-    pub lease_deadline: Instant,
+    lease: Lease,
     cancellation: CancellationToken,
 }
 
+/// What is known of the time for which a message is held.
+pub trait LeaseTime: Send + Sync + 'static {
+    /// When the lease ends unless it is extended; `None` when it is lost.
+    fn deadline(&self) -> Option<Instant>;
+}
+
+#[derive(Clone)]
+enum Lease {
+    Until(Instant),
+    Kept(Arc<dyn LeaseTime>),
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Until(deadline) => formatter.debug_tuple("Until").field(deadline).finish(),
+            Self::Kept(lease) => formatter.debug_tuple("Kept").field(&lease.deadline()).finish(),
+        }
+    }
+}
+
 impl Context {
-    /// The circumstances of a call; `cancellation` is how the worker tells the handler to stop.
+    /// The circumstances of a first try; `cancellation` is how the worker tells the handler to stop.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
-        Self { queue, deadline: None, lease_deadline, cancellation }
+        Self { queue, attempt: 1, deadline: None, lease: Lease::Until(lease_deadline), cancellation }
+    }
+
+    /// The same with a lease that somebody extends.
+    pub fn of_lease(queue: Arc<str>, lease: Arc<dyn LeaseTime>, cancellation: CancellationToken) -> Self {
+        Self { queue, attempt: 1, deadline: None, lease: Lease::Kept(lease), cancellation }
     }
 
     /// Sets when the call is ended.
@@ -28,6 +55,27 @@ impl Context {
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// Sets the number of the try.
+    #[must_use]
+    pub fn with_attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// When the lease ends unless it is extended, which happens without the handler's doing; `None` once it is lost.
+    pub fn lease_deadline(&self) -> Option<Instant> {
+        match &self.lease {
+            Lease::Until(deadline) => Some(*deadline),
+            Lease::Kept(lease) => lease.deadline(),
+        }
+    }
+
+    /// How long the lease still lasts unless it is extended; zero once it is lost.
+    pub fn lease_left(&self) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.lease_deadline().map_or(Duration::ZERO, left)
     }
 
     /// How long the call may still run; `None` without a time limit.

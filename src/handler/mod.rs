@@ -1,5 +1,8 @@
-//! What runs for each message: the trait, its outcome, and the kinds of handlers.
+//! What runs for each message: the traits, the outcome, and the kinds of handlers.
 
+mod any;
+mod batch;
+mod batch_handler;
 mod context;
 mod from_fn;
 mod from_json;
@@ -11,10 +14,11 @@ mod settings;
 
 use std::{future::Future, sync::Arc};
 
-use futures_util::future::BoxFuture;
-
 pub use self::{
-    context::Context,
+    any::{AnyHandler, Takes, batched},
+    batch::{Batch, BatchItem, Outcomes},
+    batch_handler::{BatchHandler, FromBatchFn, IntoOutcomes, from_batch_fn},
+    context::{Context, LeaseTime},
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
@@ -44,6 +48,13 @@ pub trait Handler: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// Ends what the handler has running beside its calls, such as processes of its own.
+    ///
+    /// Called once, at the end of a stop, when no call runs and every outcome is told; it has a few seconds.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// How much of each message to ask SQS for.
     fn wanted(&self) -> Wanted {
         Wanted::Everything
@@ -64,37 +75,4 @@ pub enum Placement {
     /// On the thread that speaks with SQS: saves the hop between threads, for handlers that never block
     /// for more than a few milliseconds.
     Pump,
-}
-
-/// A handler behind a pointer: [`Handler`] with its futures boxed.
-pub type SharedHandler = Arc<dyn ErasedHandler>;
-
-/// The form of [`Handler`] that can stand behind a pointer; implemented for every handler.
-pub trait ErasedHandler: Send + Sync + 'static {
-    /// See [`Handler::handle`].
-    fn handle_boxed(&self, message: Arc<Message>, context: Context) -> BoxFuture<'_, Outcome>;
-    /// See [`Handler::probe`].
-    fn probe_boxed(&self) -> BoxFuture<'_, Result<(), String>>;
-    /// See [`Handler::wanted`].
-    fn wanted(&self) -> Wanted;
-    /// See [`Handler::placement`].
-    fn placement(&self) -> Placement;
-}
-
-impl<H: Handler> ErasedHandler for H {
-    fn handle_boxed(&self, message: Arc<Message>, context: Context) -> BoxFuture<'_, Outcome> {
-        Box::pin(self.handle(message, context))
-    }
-
-    fn probe_boxed(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.probe())
-    }
-
-    fn wanted(&self) -> Wanted {
-        Handler::wanted(self)
-    }
-
-    fn placement(&self) -> Placement {
-        Handler::placement(self)
-    }
 }

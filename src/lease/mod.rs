@@ -22,6 +22,7 @@ pub use self::{
     room::{Place, Reservation, Room},
 };
 use crate::{
+    handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
     telemetry::{QueueMetrics, events},
@@ -65,10 +66,10 @@ impl Leases {
     /// Takes a lease on a message whose receive was sent at `sent` and answered now.
     pub fn hold(&self, message: &Message, place: Place, sent: Instant) -> Holding {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
-        let lease = |granted: Granted| {
+        let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
-            let Granted { claim, cancellation, deadline } = granted;
-            Lease { leases: self.clone(), claim, cancellation, first_deadline: deadline, _place: place }
+            let (leases, first_deadline, successors) = (self.clone(), deadline, None);
+            Lease { leases, claim, cancellation, first_deadline, successors, _place: place }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
@@ -118,7 +119,14 @@ pub struct Lease {
     cancellation: CancellationToken,
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
+    successors: Option<Box<dyn Successors>>,
     _place: Place,
+}
+
+/// Those who wait for a message to be settled; dropped when the message may run again.
+pub trait Successors: Send + Sync + 'static {
+    /// Called when the message will not run again.
+    fn go_on(self: Box<Self>);
 }
 
 /// What is left of a lease.
@@ -168,14 +176,45 @@ impl Lease {
         self.leases.ledger().remember_done(&self.claim.id);
     }
 
-    /// Remembers that the message is done and was deleted.
-    pub fn remember_deleted(&self) {
+    /// Remembers that the message is done and was deleted, which its successors waited for.
+    pub fn deleted(&mut self) {
         self.leases.ledger().remember_deleted(&self.claim.id);
+        self.let_successors_go_on();
+    }
+
+    /// Lets these wait for the message to be settled.
+    pub fn precedes(&mut self, successors: Box<dyn Successors>) {
+        self.successors = Some(successors);
+    }
+
+    /// Lets those who wait for the message go on before it is settled: it will not run again.
+    pub fn let_successors_go_on(&mut self) {
+        if let Some(successors) = self.successors.take() {
+            successors.go_on();
+        }
+    }
+
+    /// A view of the time that the lease still has, which does not keep it.
+    pub fn time(&self) -> impl LeaseTime + use<> {
+        Watch { leases: self.leases.clone(), claim: self.claim.clone() }
     }
 
     /// Whether a newer receive has replaced this receipt since.
     pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
         self.leases.ledger().has_moved_on(&self.claim, receipt)
+    }
+}
+
+/// See [`Lease::time`].
+struct Watch {
+    leases: Leases,
+    claim: Claim,
+}
+
+impl LeaseTime for Watch {
+    fn deadline(&self) -> Option<Instant> {
+        let standing = self.leases.ledger().standing(&self.claim, Instant::now());
+        standing.map(|standing| standing.deadline)
     }
 }
 

@@ -21,7 +21,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(20);
 pub(super) struct Flow {
     window_start: Instant,
     ended_in_window: u32,
-    /// Handlers ended a second.
+    /// Messages whose call ended, a second.
     rate: f64,
     handler_seconds: f64,
     round_trip: Duration,
@@ -38,10 +38,11 @@ impl Flow {
         }
     }
 
-    /// Notes that a handler ended.
-    pub(super) fn ended(&mut self, took: Duration, now: Instant) {
+    /// Notes that a call ended that so many messages were in.
+    pub(super) fn ended(&mut self, took: Duration, messages: usize, now: Instant) {
         self.handler_seconds = average(self.handler_seconds, took.as_secs_f64());
-        self.ended_in_window += 1;
+        self.ended_in_window =
+            self.ended_in_window.saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
         self.measure(now);
     }
 
@@ -71,7 +72,7 @@ impl Flow {
         whole(in_flight + batch).min(MOST)
     }
 
-    /// Handlers ended a second; while none ends, no more than would have let one end by now.
+    /// Messages whose call ended, a second; while none ends, no more than would have let one end by now.
     fn rate(&self, now: Instant) -> f64 {
         let elapsed = now.saturating_duration_since(self.window_start);
         if elapsed <= WINDOW {
@@ -114,7 +115,7 @@ mod tests {
         let mut flow = Flow::new(start);
         let pause = Duration::from_secs(1) / per_second;
         for number in 1..=per_second {
-            flow.ended(pause, start + pause * number);
+            flow.ended(pause, 1, start + pause * number);
         }
         flow.full_receive(round_trip);
         (flow, start + Duration::from_secs(1))

@@ -165,7 +165,7 @@ impl Pump {
 
     /// One probe; one that hangs or panics has found the handler down, too.
     async fn ask_handler(&self) -> Result<(), String> {
-        let probe = AssertUnwindSafe(async { self.0.handler.probe_boxed().await }).catch_unwind();
+        let probe = AssertUnwindSafe(async { self.0.handler.probe().await }).catch_unwind();
         match tokio::time::timeout(PROBE_LIMIT, probe).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => Err("the probe panicked".to_owned()),

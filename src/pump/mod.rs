@@ -1,17 +1,25 @@
 //! The engine of one queue: receive, hold, run, settle.
 //!
-//! Messages go one way: `receive` reserves room and asks, `admit` takes a lease on each message, `slots` lets as
-//! many run as the concurrency allows, `work` calls the handler, and the outcome goes to [`crate::settle`].
-//! Nothing waits for a batch: a slow message holds its own slot and no other.
+//! Messages go one way: `receive` reserves room and asks, `admit` takes a lease on each message, `lanes` keeps the order
+//! of FIFO groups and makes batches, `slots` lets as many calls run as the concurrency allows, `work` takes messages
+//! through their `call` of the handler, `ended` decides what becomes of them, and that goes to [`crate::settle`].
+//! A slow call holds its own slot and no other.
 
+mod admit;
+mod batching;
+mod call;
+mod ended;
+mod fifo;
 mod flow;
 mod gate;
+mod lanes;
 mod options;
 mod plan;
 mod receive;
 mod settings;
 mod slots;
 mod stages;
+mod trouble;
 mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,17 +27,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
-use self::{flow::Flow, gate::Gate, slots::Slots, work::Waiting};
+use self::{admit::Waiting, flow::Flow, gate::Gate, slots::Slots, trouble::Trouble};
 pub use self::{
+    batching::{BatchSettings, Groups},
+    fifo::{Nature, Order},
     options::Options,
     settings::{Prefetch, ReceiveSettings},
     stages::Stages,
 };
 use crate::{
-    handler::SharedHandler,
+    handler::AnyHandler,
     health::Health,
     lease::{Leases, Room, Terms},
-    queue::Queue,
+    queue::{Queue, limits},
     settle::{self, Settle},
     stop::Stop,
     telemetry::QueueMetrics,
@@ -42,13 +52,15 @@ pub struct Pump(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     queue: Arc<dyn Queue>,
-    handler: SharedHandler,
+    nature: Nature,
+    handler: AnyHandler,
     options: Options,
     room: Room,
     leases: Leases,
     settle: Settle,
     slots: Mutex<Slots<Waiting>>,
     flow: Mutex<Flow>,
+    trouble: Mutex<Trouble>,
     gate: Gate,
     idle: Notify,
     last_error: Mutex<Option<String>>,
@@ -67,8 +79,10 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
+    /// What must be known of it.
+    pub nature: Nature,
     /// What runs for each message.
-    pub handler: SharedHandler,
+    pub handler: AnyHandler,
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
@@ -89,11 +103,11 @@ pub struct Parts {
 pub struct Status {
     /// The queue's configured name.
     pub queue: String,
-    /// The most handlers at once.
+    /// The most calls of the handler at once.
     pub concurrency: usize,
-    /// Handlers running.
+    /// Calls running.
     pub running: usize,
-    /// Messages received that wait for a slot.
+    /// Messages received that wait for a slot, for company, or for one before them in their group.
     pub waiting: usize,
     /// Messages held: waiting, running or being settled.
     pub held: usize,
@@ -112,7 +126,7 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, handler, options, metrics, health, stop, caller, runtime } = parts;
+        let Parts { name, queue, nature, handler, options, metrics, health, stop, caller, runtime } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
@@ -123,16 +137,18 @@ impl Pump {
             metrics: metrics.clone(),
             ready: condition("settle", "not started"),
         });
-        let room = Room::new(options.concurrency + options.prefetch.initial());
+        let room = Room::new(options.running() + options.prefetch.initial());
         let gate = Gate::new(condition("handler", "the handler was not probed yet"));
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
         let pump = Inner {
-            slots: Mutex::new(Slots::new(options.concurrency)),
+            slots: Mutex::new(Slots::new(options.concurrency, options.batch)),
+            trouble: Mutex::default(),
             flow: Mutex::new(Flow::new(Instant::now())),
             idle: Notify::new(),
             last_error: Mutex::new(None),
             name,
             queue,
+            nature,
             handler,
             options,
             room,
@@ -158,11 +174,13 @@ impl Pump {
 
     /// Fits the room to the prefetch.
     fn resize_room(&self) {
+        let blocked = self.slots().blocked();
         let prefetch = match self.0.options.prefetch {
-            Prefetch::Auto => self.flow().prefetch(Instant::now()),
+            // What waits behind its group could start nowhere else, and keeps no slot busy here.
+            Prefetch::Auto => self.flow().prefetch(Instant::now()) + blocked,
             Prefetch::Fixed(messages) => messages,
         };
-        let capacity = self.0.options.concurrency + prefetch;
+        let capacity = (self.0.options.running() + prefetch).min(limits::IN_FLIGHT);
         self.0.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
         if capacity != self.0.room.capacity() {
             self.0.room.resize(capacity);

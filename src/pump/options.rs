@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Prefetch, ReceiveSettings};
+use super::{BatchSettings, Prefetch, ReceiveSettings};
 use crate::{backoff::Backoff, settle};
 
 /// How one queue is worked: its settings, checked and ready for use.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Handlers running at once.
+    /// Calls of the handler running at once.
     pub concurrency: usize,
+    /// How many messages each call is given.
+    pub batch: BatchSettings,
     /// Messages held beyond those running.
     pub prefetch: Prefetch,
     /// The lease a receive begins with.
@@ -27,6 +29,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The most messages running at once.
+    pub(super) fn running(&self) -> usize {
+        self.concurrency.saturating_mul(self.batch.size)
+    }
+
     /// How long a receive waits: two thirds of the visibility at the most, because a lease counts from the sending of
     /// its receive, and a third of it should be left when a message comes at the very end of the wait.
     pub(super) fn wait(&self) -> Duration {
@@ -39,6 +46,7 @@ impl Default for Options {
         let visibility = Duration::from_secs(30);
         Self {
             concurrency: 16,
+            batch: BatchSettings::default(),
             prefetch: Prefetch::Auto,
             visibility,
             visibility_max: visibility,

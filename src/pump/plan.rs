@@ -13,7 +13,6 @@ const WELL_FILLED: f64 = 0.8;
 #[derive(Debug)]
 pub(super) struct Plan {
     most_pollers: usize,
-    batch: usize,
     pace: Duration,
     pollers: usize,
     fill: f64,
@@ -29,6 +28,8 @@ pub(super) struct Sight {
     pub(super) free: usize,
     /// Places there are.
     pub(super) capacity: usize,
+    /// The most messages that a receive may bring now.
+    pub(super) most: usize,
     /// Receives under way.
     pub(super) under_way: usize,
     /// Whether so few messages wait that slots may run dry.
@@ -47,9 +48,8 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    pub(super) fn new(most_pollers: usize, batch: usize, pace: Duration) -> Self {
-        let batch = batch.clamp(1, BATCH_ENTRIES);
-        Self { most_pollers, batch, pace, pollers: 1, fill: 0.0, resume_at: None, partly_free_since: None }
+    pub(super) fn new(most_pollers: usize, pace: Duration) -> Self {
+        Self { most_pollers, pace, pollers: 1, fill: 0.0, resume_at: None, partly_free_since: None }
     }
 
     /// Decides the next step.
@@ -63,9 +63,10 @@ impl Plan {
         if sight.under_way >= self.pollers || sight.free == 0 {
             return Step::Wait(None);
         }
-        if sight.free >= self.batch || sight.free == sight.capacity {
+        let most = BATCH_ENTRIES.min(sight.most);
+        if sight.free >= most || sight.free == sight.capacity {
             self.partly_free_since = None;
-            return Step::Ask(sight.free.min(self.batch));
+            return Step::Ask(sight.free.min(most));
         }
         self.step_with_little_room(sight)
     }
@@ -88,7 +89,7 @@ impl Plan {
         self.resume_at = None;
         let is_full = received >= asked;
         self.fill = f64::midpoint(self.fill, share(received, asked));
-        if is_full && asked == self.batch && free >= self.batch {
+        if is_full && asked == BATCH_ENTRIES && free >= BATCH_ENTRIES {
             self.pollers = (self.pollers + 1).min(self.most_pollers);
         } else if self.fill < WELL_FILLED {
             self.pollers = (self.pollers - 1).max(1);
@@ -124,11 +125,12 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(20);
 
     fn plan() -> Plan {
-        Plan::new(32, 10, Duration::ZERO)
+        Plan::new(32, Duration::ZERO)
     }
 
     fn sight(free: usize, under_way: usize) -> Sight {
-        Sight { now: Instant::now(), free, capacity: 16, under_way, is_running_dry: true, patience: PATIENCE }
+        let (now, capacity, most) = (Instant::now(), 16, BATCH_ENTRIES);
+        Sight { now, free, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
     }
 
     #[test]
@@ -172,6 +174,12 @@ mod tests {
     }
 
     #[test]
+    fn one_at_a_time_is_asked_for_at_once() {
+        let mut plan = plan();
+        assert_eq!(plan.step(Sight { most: 1, is_running_dry: false, ..sight(3, 0) }), Step::Ask(1));
+    }
+
+    #[test]
     fn a_small_worker_that_is_empty_asks_at_once() {
         assert_eq!(plan().step(Sight { capacity: 1, ..sight(1, 0) }), Step::Ask(1));
     }
@@ -197,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_pace_follows_an_answer_that_was_not_full() {
-        let (mut plan, now) = (Plan::new(32, 10, PATIENCE), Instant::now());
+        let (mut plan, now) = (Plan::new(32, PATIENCE), Instant::now());
         plan.answered(10, 3, 16, now);
         assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(now + PATIENCE)));
         plan.answered(10, 10, 16, now);

@@ -10,15 +10,16 @@ use tokio::time::Instant;
 
 use super::{
     Pump,
+    fifo::Order,
     gate::Changes,
     plan::{Plan, Sight, Step},
-    work::Waiting,
+    trouble::Manner,
 };
 use crate::{
     health::{Condition, Pulse},
     lease::Reservation,
-    message::Message,
-    queue::{QueueError, ReceiveRequest, Verdict, within},
+    message::{Message, Wanted},
+    queue::{QueueError, ReceiveRequest, Verdict, limits::BATCH_ENTRIES, within},
     telemetry::{Action, CallResult, events},
 };
 
@@ -60,11 +61,11 @@ pub(super) struct ReceiveLoop {
 }
 
 impl ReceiveLoop {
-    pub(super) fn new(pump: Pump, batch: usize, ready: Condition) -> Self {
+    pub(super) fn new(pump: Pump, ready: Condition) -> Self {
         let receive = pump.0.options.receive;
         let allowed = (receive.wait.0 + WATCHDOG + TICK) * 2;
         let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
-        let plan = Plan::new(receive.pollers, batch, receive.pace.0);
+        let plan = Plan::new(receive.pollers, receive.pace.0);
         let (gate, polls) = (pump.0.gate.changes(), Polls::new());
         Self {
             pump,
@@ -84,7 +85,11 @@ impl ReceiveLoop {
     pub(super) async fn run(mut self) {
         let stop = self.pump.0.stop.clone();
         while !stop.is_draining() {
+            // What has waited for its batch to fill up may have waited long enough.
+            self.pump.start_waiting();
             let look_again = self.ask();
+            let look_again =
+                self.pump.slots().next_start().map_or(look_again, |moment| moment.min(look_again));
             tokio::select! {
                 Some(answer) = self.polls.next() => self.note(answer),
                 () = something_changes(&self.pump, &mut self.gate, look_again) => {}
@@ -105,45 +110,55 @@ impl ReceiveLoop {
         }
         self.pump.resize_room();
         self.forget_lost();
+        let (most, wait) = self.measure();
         loop {
-            match self.plan.step(self.sight()) {
+            match self.plan.step(self.sight(most)) {
                 Step::Wait(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
                 Step::Ask(places) => {
                     // The loop alone reserves, so what was free a moment ago still is.
                     let Some(reservation) = self.pump.0.room.reserve(places) else { return latest };
-                    self.polls.push(self.pump.clone().poll(reservation, self.wait()).boxed());
+                    self.polls.push(self.pump.clone().poll(reservation, wait).boxed());
                     self.pump.0.metrics.pollers.inc();
                 }
             }
         }
     }
 
-    /// The first receive waits a second only: it is what says that the worker is ready.
-    fn wait(&self) -> Duration {
+    /// How many messages a receive may bring now, and how long it may wait for them.
+    fn measure(&self) -> (usize, Duration) {
         let wait = self.pump.0.options.wait();
-        if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) }
+        // The first receive waits a second only: it is what says that the worker is ready.
+        let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
+        let now = Instant::now();
+        match self.pump.trouble().manner(now) {
+            Manner::Freely => (BATCH_ENTRIES, wait),
+            // SQS waits for whole seconds.
+            Manner::Until(moment) if moment - now >= Duration::from_secs(1) => {
+                (BATCH_ENTRIES, wait.min(Duration::from_secs((moment - now).as_secs())))
+            }
+            Manner::Until(_) | Manner::Singly => (1, wait),
+        }
     }
 
-    /// Frees the room of messages whose lease was lost while they waited: they come back as new ones.
     fn forget_lost(&mut self) {
         let losses = self.pump.0.leases.losses();
         if losses != self.losses {
             self.losses = losses;
-            let lost = self.pump.slots().take_waiting_if(Waiting::is_lost);
-            drop(lost);
+            self.pump.forget_lost();
         }
     }
 
-    fn sight(&self) -> Sight {
+    fn sight(&self, most: usize) -> Sight {
         let room = &self.pump.0.room;
-        let waiting = self.pump.slots().waiting();
+        let ready_to_start = self.pump.slots().ready_to_start();
         let (flow, now) = (self.pump.flow(), Instant::now());
         Sight {
             now,
             free: room.free(),
             capacity: room.capacity(),
+            most,
             under_way: self.polls.len(),
-            is_running_dry: waiting <= flow.low_water(now),
+            is_running_dry: ready_to_start <= flow.low_water(now),
             patience: flow.patience(),
         }
     }
@@ -207,16 +222,20 @@ impl ReceiveLoop {
 }
 
 impl Pump {
+    /// What the handler asks for, and on a FIFO queue the groups, too.
+    fn wanted(&self) -> Wanted {
+        match self.0.nature.order {
+            Order::None => self.0.handler.wanted(),
+            Order::Groups => Wanted::Everything,
+        }
+    }
+
     /// One receive; the watchdog ends it if the queue does not.
     async fn poll(self, reservation: Reservation, wait: Duration) -> Answer {
         let (sent, asked) = (Instant::now(), reservation.places());
         let options = &self.0.options;
-        let request = ReceiveRequest {
-            max: asked,
-            wait,
-            visibility: options.visibility,
-            wanted: self.0.handler.wanted(),
-        };
+        let request =
+            ReceiveRequest { max: asked, wait, visibility: options.visibility, wanted: self.wanted() };
         let limit = wait + WATCHDOG;
         let result = within(limit, "a receive", self.0.queue.receive(request)).await;
         Answer { asked, reservation, sent, result }

@@ -1,63 +1,101 @@
-//! Which messages run and which wait for their turn: pure.
+//! How many calls of the handler run, and which messages the next one takes: pure.
 
-use std::collections::VecDeque;
+use tokio::time::Instant;
 
-/// The concurrency of one queue: at most so many run, the others wait in the order they came.
+use super::{
+    batching::BatchSettings,
+    lanes::{Group, Lanes, Lost},
+};
+
+/// The concurrency of one queue: at most so many calls run, and the messages of the others wait.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
     concurrency: usize,
+    batch: BatchSettings,
     running: usize,
-    waiting: VecDeque<T>,
+    lanes: Lanes<T>,
     closed: bool,
 }
 
 impl<T> Slots<T> {
-    pub(super) fn new(concurrency: usize) -> Self {
-        Self { concurrency, running: 0, waiting: VecDeque::new(), closed: false }
+    pub(super) fn new(concurrency: usize, batch: BatchSettings) -> Self {
+        Self { concurrency, batch, running: 0, lanes: Lanes::new(), closed: false }
     }
 
+    /// Calls that run.
     pub(super) fn running(&self) -> usize {
         self.running
     }
 
+    /// Messages that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.lanes.waiting()
+    }
+
+    /// Messages that wait behind one of their group.
+    pub(super) fn blocked(&self) -> usize {
+        self.lanes.blocked()
+    }
+
+    /// Messages that could start in full batches if there were slots.
+    pub(super) fn ready_to_start(&self) -> usize {
+        let startable = self.lanes.startable();
+        startable - startable % self.batch.size
     }
 
     /// Whether nothing runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.running == 0 && self.waiting.is_empty()
+        self.running == 0 && self.waiting() == 0
     }
 
-    pub(super) fn wait(&mut self, item: T) {
-        self.waiting.push_back(item);
+    /// Adds a message of so many bytes; those of one group start one after another.
+    pub(super) fn wait(&mut self, item: T, group: Option<Group>, bytes: usize, now: Instant) {
+        self.lanes.push(item, group, bytes, now);
     }
 
-    /// Takes as many waiting messages as may start now; each counts as running until [`Slots::ended`].
-    pub(super) fn start(&mut self) -> Vec<T> {
-        if self.closed {
-            return Vec::new();
+    /// Takes as many batches as may start now; each counts as a running call until [`Slots::ended`].
+    pub(super) fn start(&mut self, now: Instant) -> Vec<Vec<T>> {
+        let mut starting = Vec::new();
+        while !self.closed
+            && self.running < self.concurrency
+            && let Some(batch) = self.lanes.take(&self.batch, now)
+        {
+            self.running += 1;
+            starting.push(batch);
         }
-        let starting = self.waiting.len().min(self.concurrency.saturating_sub(self.running));
-        self.running += starting;
-        self.waiting.drain(..starting).collect()
+        starting
     }
 
+    /// When a batch will start that is not full; `None` while there is no slot for it.
+    pub(super) fn next_start(&self) -> Option<Instant> {
+        let may_start = !self.closed && self.running < self.concurrency;
+        may_start.then(|| self.lanes.ripe_at(&self.batch)).flatten()
+    }
+
+    /// Notes that a call ended.
     pub(super) fn ended(&mut self) {
         debug_assert!(self.running > 0, "only what was started can end");
         self.running = self.running.saturating_sub(1);
     }
 
-    /// Takes everything that waits.
-    pub(super) fn take_waiting(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.waiting).into()
+    /// Lets the group's next messages start once all of it that has started is released.
+    pub(super) fn release(&mut self, group: &Group, now: Instant) {
+        self.lanes.release(group, now);
     }
 
-    /// Takes what waits and is so.
-    pub(super) fn take_waiting_if(&mut self, is_so: impl Fn(&T) -> bool) -> Vec<T> {
-        let (taken, left) = self.take_waiting().into_iter().partition(is_so);
-        self.waiting = VecDeque::from_iter::<Vec<T>>(left);
-        taken
+    /// Takes what waits behind a failed message of this group.
+    pub(super) fn fail(&mut self, group: &Group) -> Vec<T> {
+        self.lanes.fail(group)
+    }
+
+    /// Takes everything that waits.
+    pub(super) fn take_waiting(&mut self) -> Vec<T> {
+        self.lanes.take_all()
+    }
+
+    /// Takes what is lost, and what waited behind it in its group.
+    pub(super) fn take_lost(&mut self, is_lost: impl Fn(&T) -> bool) -> Lost<T> {
+        self.lanes.take_lost(is_lost)
     }
 
     /// Starts nothing any more.
@@ -72,22 +110,26 @@ mod tests {
 
     use super::*;
 
+    fn slots(concurrency: usize) -> Slots<usize> {
+        Slots::new(concurrency, BatchSettings::default())
+    }
+
     proptest! {
         #[test]
         fn never_more_run_than_the_concurrency_and_all_run_in_order(
             concurrency in 1usize..20,
             steps in proptest::collection::vec(any::<bool>(), 1..300),
         ) {
-            let mut slots = Slots::new(concurrency);
+            let (mut slots, now) = (slots(concurrency), Instant::now());
             let (mut next, mut started) = (0, Vec::new());
             for arrives in steps {
                 if arrives {
-                    slots.wait(next);
+                    slots.wait(next, None, 1, now);
                     next += 1;
                 } else if slots.running() > 0 {
                     slots.ended();
                 }
-                started.extend(slots.start());
+                started.extend(slots.start(now).into_iter().flatten());
                 prop_assert!(slots.running() <= concurrency);
                 prop_assert!(slots.waiting() == 0 || slots.running() == concurrency, "no slot idles while one waits");
             }
@@ -97,10 +139,10 @@ mod tests {
 
     #[test]
     fn nothing_starts_after_the_close() {
-        let mut slots = Slots::new(1);
-        slots.wait("late");
+        let (mut slots, now) = (slots(1), Instant::now());
+        slots.wait(7, None, 1, now);
         slots.close();
-        assert!(slots.start().is_empty());
-        assert_eq!(slots.take_waiting(), ["late"]);
+        assert!(slots.start(now).is_empty());
+        assert_eq!(slots.take_waiting(), [7]);
     }
 }

@@ -1,7 +1,8 @@
 //! Starting an engine, and the steps by which it stops.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +22,8 @@ pub struct Stages {
 }
 
 impl Pump {
-    /// Starts the engine; `batch` is how many messages a receive may bring, 1 for a FIFO queue.
-    pub fn start(&self, tasks: &Tasks, batch: usize) -> Stages {
+    /// Starts the engine.
+    pub fn start(&self, tasks: &Tasks) -> Stages {
         let ready =
             self.0.health.condition(format!("{} receive", self.0.name), "no receive has succeeded yet");
         let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
@@ -32,7 +33,7 @@ impl Pump {
         let run = self.0.settle.clone().run(pulse("settle"), settle.clone());
         tasks.spawn("settle", End::Fatal, run);
         // It ends by the stop alone, and may do so before whoever listens for faults hears of that stop.
-        let receive = tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), batch, ready).run());
+        let receive = tasks.spawn("receive", End::Fine, ReceiveLoop::new(self.clone(), ready).run());
         Stages {
             receive,
             probe: tasks.spawn("probe", End::Fault, self.clone().watch_handler()),
@@ -84,6 +85,14 @@ impl Stages {
     /// Waits until every outcome is told to SQS or given up.
     pub async fn flushed(&self) {
         self.pump.0.settle.flushed().await;
+    }
+
+    /// Lets the handler end what it has running beside its calls.
+    pub async fn close_handler(&self) {
+        let close = AssertUnwindSafe(async { self.pump.0.handler.close().await }).catch_unwind();
+        if close.await.is_err() {
+            tracing::error!(queue = self.pump.name(), "the handler panicked at its end");
+        }
     }
 
     /// Ends the last two tasks; the keeper goes last, when no lease needs it.

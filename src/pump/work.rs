@@ -1,84 +1,30 @@
-//! One message's way through its handler.
+//! Messages on their way through the handler: started, noted, and handed on to be settled.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Pump, gate::DOWN_DELAY};
+use super::{
+    Pump,
+    admit::Waiting,
+    ended::{Ended, Next, Verdict, in_group_order},
+    fifo::Successor,
+};
 use crate::{
-    handler::{Context, Outcome, Placement},
-    lease::{Holding, Lease, Reservation, Standing},
-    message::Message,
+    handler::Placement,
     tasks,
     telemetry::{Ending, events},
 };
 
-/// How long a handler that was told to stop may still take to tidy up.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// A message that is held and waits for its turn.
-pub(super) struct Waiting {
-    message: Arc<Message>,
-    lease: Lease,
-}
-
-impl Waiting {
-    /// Whether its lease was lost while it waited.
-    pub(super) fn is_lost(&self) -> bool {
-        !self.lease.is_held()
-    }
-}
-
-/// How a call ended, with the handler's words.
-struct Ended {
-    ending: Ending,
-    reason: String,
-    next: Next,
-}
-
-/// What becomes of the message.
-#[derive(Clone, Copy)]
-enum Next {
-    Delete,
-    /// Visible again by the retry rule.
-    Retry,
-    GiveBack(Duration),
-    /// Nothing can be done: the lease is gone.
-    Leave,
-}
-
 impl Pump {
-    /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
-    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
-        self.0.metrics.received.inc_by(messages.len() as u64);
-        for message in messages {
-            let Some(place) = reservation.take() else {
-                events::ExcessReceived { queue: &self.0.name, id: &message.id }.emit();
-                continue;
-            };
-            match self.0.leases.hold(&message, place, sent) {
-                Holding::Fresh(lease) => self.slots().wait(Waiting { message: Arc::new(message), lease }),
-                Holding::Finished(lease) => self.0.settle.delete(lease),
-                Holding::Duplicate => {}
-            }
-        }
-        if self.0.stop.is_draining() || !self.0.gate.is_open() {
-            let delay = if self.0.stop.is_draining() { Duration::ZERO } else { DOWN_DELAY.random_delay(1) };
-            self.give_back_waiting(delay);
-        }
-        self.start_waiting();
-    }
-
-    /// Starts as many waiting messages as there are free slots.
-    fn start_waiting(&self) {
-        let starting = self.slots().start();
+    /// Starts as many calls as there are free slots and messages for.
+    pub(super) fn start_waiting(&self) {
+        let starting = self.slots().start(Instant::now());
         // Every slot has its guard before the first future is handed over, which might never be polled.
-        let starting: Vec<_> =
-            starting.into_iter().map(|waiting| (Slot { pump: self.clone() }, waiting)).collect();
-        for (slot, waiting) in starting {
-            let work = slot.work(waiting);
+        let starting: Vec<_> = starting.into_iter().map(|batch| self.take_slot(batch)).collect();
+        for (slot, batch) in starting {
+            let work = slot.work(batch);
             match self.0.handler.placement() {
                 Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
                 Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
@@ -86,167 +32,127 @@ impl Pump {
         }
     }
 
-    /// Gives back everything that waits, visible again after `delay`.
-    pub(super) fn give_back_waiting(&self, delay: Duration) {
-        let waiting = self.slots().take_waiting();
-        if waiting.is_empty() {
-            return;
+    fn take_slot(&self, mut batch: Vec<Waiting>) -> (Slot, Vec<Waiting>) {
+        for Waiting { lease, group, .. } in &mut batch {
+            if let Some(group) = group {
+                lease.precedes(Box::new(Successor::new(self.clone(), group.clone())));
+            }
         }
-        self.0.metrics.given_back.inc_by(waiting.len() as u64);
-        for Waiting { lease, .. } in waiting {
-            self.0.settle.give_back(lease, delay);
-        }
-        self.0.settle.rush();
+        (Slot { pump: self.clone() }, batch)
     }
 
-    fn note_start(&self, message: &Message) {
+    fn note_start(&self, batch: &[Waiting]) {
         let metrics = &self.0.metrics;
-        metrics.started.inc();
-        metrics.running.inc();
-        if let Some(wait) = message.sent_at.and_then(|sent| sent.elapsed().ok()) {
-            metrics.queue_wait.observe(wait.as_secs_f64());
+        metrics.started.inc_by(batch.len() as u64);
+        metrics.running.add(signed(batch.len()));
+        metrics.calls_running.inc();
+        for Waiting { message, .. } in batch {
+            if let Some(wait) = message.sent_at.and_then(|sent| sent.elapsed().ok()) {
+                metrics.queue_wait.observe(wait.as_secs_f64());
+            }
         }
     }
 
-    fn note_end(&self, message: &Message, ended: &Ended, took: Duration) {
-        self.0.metrics.running.dec();
-        self.flow().ended(took, Instant::now());
-        self.report_end(message, ended, took);
-        if ended.ending == Ending::Down {
-            self.handler_is_down(&ended.reason);
-        } else {
-            self.0.gate.handler_answered();
+    fn note_end(&self, batch: &[Waiting], ended: &[Ended], took: Duration) {
+        self.0.metrics.running.sub(signed(batch.len()));
+        self.0.metrics.calls_running.dec();
+        self.flow().ended(took, batch.len(), Instant::now());
+        for (waiting, ended) in batch.iter().zip(ended) {
+            self.report_end(waiting, ended, took);
+        }
+        match ended.iter().find(|ended| ended.ending == Ending::Down) {
+            Some(down) => self.handler_is_down(&down.reason),
+            None => self.0.gate.handler_answered(),
         }
     }
 
-    fn report_end(&self, message: &Message, ended: &Ended, took: Duration) {
+    fn report_end(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
         let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
     }
 
-    fn settle(&self, lease: Lease, next: Next, receive_count: u32) {
+    /// Decides when messages come again that do, and keeps every group in its order.
+    fn decide(&self, batch: &[Waiting], ended: &mut [Ended]) {
+        for (Waiting { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
+            if ended.next == Next::Retry {
+                // SQS moves it to the dead-letter queue, and until then its group cannot be received.
+                let is_moved = group.is_some() && self.is_last_try(message);
+                let retry = || self.0.options.retry.random_delay(message.receive_count);
+                ended.next = Next::GiveBack(if is_moved { Duration::ZERO } else { retry() });
+            }
+        }
+        let verdicts = batch.iter().zip(ended).map(|(Waiting { message, group, .. }, ended)| Verdict {
+            group: group.as_ref(),
+            is_last_try: self.is_last_try(message),
+            ended,
+        });
+        for (group, delay) in in_group_order(verdicts) {
+            self.fail_group(&group, delay);
+        }
+    }
+
+    fn settle(&self, Waiting { message, mut lease, .. }: Waiting, next: Next) {
         match next {
             Next::Delete => self.0.settle.delete(lease),
-            Next::Retry => self.0.settle.give_back(lease, self.0.options.retry.random_delay(receive_count)),
-            Next::GiveBack(delay) => self.0.settle.give_back(lease, delay),
+            Next::GiveBack(delay) => {
+                if self.is_last_try(&message) {
+                    lease.let_successors_go_on();
+                }
+                self.0.settle.give_back(lease, delay);
+            }
+            Next::Retry => self.0.settle.give_back(lease, Duration::ZERO),
             Next::Leave => drop(lease),
         }
     }
 
-    /// Calls the handler, and ends the call when its time is over or its lease is.
-    async fn call(&self, message: &Arc<Message>, lease: &Lease, lease_deadline: Instant) -> Ended {
-        let limit = self.0.options.timeout;
-        let context = Context::new(self.0.name.clone(), lease_deadline, lease.cancellation().clone())
-            .with_deadline(limit.and_then(|limit| Instant::now().checked_add(limit)));
-        let handler = &self.0.handler;
-        let call = async { handler.handle_boxed(message.clone(), context).await };
-        let call = AssertUnwindSafe(call).catch_unwind();
-        tokio::pin!(call);
-        tokio::select! {
-            answer = &mut call => Ended::by_handler(answer, lease),
-            () = passed(limit) => {
-                // What the handler has spawned hears of it, too.
-                lease.cancellation().cancel();
-                Ended::timed_out(limit)
+    /// Takes out what was lost at the last moment, and what must not overtake it.
+    fn still_held(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+        let mut held = Vec::with_capacity(batch.len());
+        let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
+        for waiting in batch {
+            if waiting.lease.standing().is_none() {
+                self.report_end(&waiting, &Ended::lease_lost(), Duration::ZERO);
+                lost_groups.extend(waiting.group.clone());
+            } else if waiting.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
+                behind.push(waiting);
+            } else {
+                held.push(waiting);
             }
-            () = lease.cancellation().cancelled() => match tokio::time::timeout(GRACE, &mut call).await {
-                Ok(answer) => Ended::by_handler(answer, lease),
-                Err(_) => Ended::cancelled(lease),
-            },
         }
+        self.give_back_unrun(behind, Duration::ZERO);
+        held
     }
 }
 
-/// Waits until a time limit passes; for ever without one.
-async fn passed(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
+/// Gauges count in signed numbers; no batch is near the limit of theirs.
+fn signed(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
 }
 
-impl Ended {
-    fn new(ending: Ending, reason: impl Into<String>, next: Next) -> Self {
-        Self { ending, reason: reason.into(), next }
-    }
-
-    /// Whatever the handler says, its word counts only while the message is held.
-    fn by_handler(answer: Result<Outcome, Box<dyn Any + Send>>, lease: &Lease) -> Self {
-        if !lease.is_held() {
-            return Self::lease_lost();
-        }
-        match answer {
-            Ok(outcome) => Self::by_outcome(outcome),
-            Err(panic) => Self::new(Ending::Panicked, panic_words(&*panic), Next::Retry),
-        }
-    }
-
-    fn by_outcome(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::new(Ending::Done, "", Next::Delete),
-            Outcome::Retry(reason) => Self::new(Ending::Retry, reason, Next::Retry),
-            Outcome::RetryIn(delay, reason) => Self::new(Ending::Retry, reason, Next::GiveBack(delay)),
-            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Retry),
-            Outcome::Down(reason) => Self::new(Ending::Down, reason, Next::Retry),
-        }
-    }
-
-    /// A handler that stops because it was told to is not to blame: its message is visible at once.
-    fn at_drain(self, lease: &Lease) -> Self {
-        let was_told = lease.cancellation().is_cancelled() && lease.is_held();
-        match self.ending {
-            Ending::Retry | Ending::Down if was_told => {
-                Self { ending: Ending::Drained, next: Next::GiveBack(Duration::ZERO), ..self }
-            }
-            _ => self,
-        }
-    }
-
-    fn timed_out(limit: Option<Duration>) -> Self {
-        let limit = limit.unwrap_or_default();
-        Self::new(Ending::TimedOut, format!("the time limit of {limit:?} passed"), Next::Retry)
-    }
-
-    fn lease_lost() -> Self {
-        Self::new(Ending::LeaseLost, "the lease was lost", Next::Leave)
-    }
-
-    /// Told to stop, and not stopped in time: either the lease was lost or the drain limit is over.
-    fn cancelled(lease: &Lease) -> Self {
-        match lease.standing() {
-            None => Self::lease_lost(),
-            Some(_) => Self::new(Ending::Drained, "the drain limit passed", Next::GiveBack(Duration::ZERO)),
-        }
-    }
-}
-
-/// What a panic said, where it said it in words.
-fn panic_words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
-}
-
-/// A running message's slot, free again at its drop, even if that drop is a panic's.
+/// A running call's slot, free again at its drop, even if that drop is a panic's.
 struct Slot {
     pump: Pump,
 }
 
 impl Slot {
-    /// Takes a message through its handler.
-    async fn work(self, Waiting { message, lease }: Waiting) {
+    /// Takes messages through their handler.
+    async fn work(self, batch: Vec<Waiting>) {
         let pump = &self.pump;
-        let Some(Standing { deadline, .. }) = lease.standing() else {
-            pump.report_end(&message, &Ended::lease_lost(), Duration::ZERO);
-            return;
-        };
+        let batch = pump.still_held(batch);
+        let Some(first) = batch.first() else { return };
         let began = Instant::now();
-        pump.note_start(&message);
-        let span = tracing::info_span!("process", queue = &*pump.0.name, message_id = %message.id);
-        let ended = pump.call(&message, &lease, deadline).instrument(span).await.at_drain(&lease);
-        pump.note_end(&message, &ended, began.elapsed());
-        pump.settle(lease, ended.next, message.receive_count);
+        pump.note_start(&batch);
+        let (queue, messages) = (&*pump.0.name, batch.len());
+        let span = tracing::info_span!("process", queue, message_id = %first.message.id, messages);
+        let called = pump.call(&batch).instrument(span).await;
+        let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
+        pump.decide(&batch, &mut ended);
+        pump.note_end(&batch, &ended, began.elapsed());
+        for (waiting, ended) in batch.into_iter().zip(ended) {
+            pump.settle(waiting, ended.next);
+        }
     }
 }
 

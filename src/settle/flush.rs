@@ -142,7 +142,7 @@ impl Settle {
         match entry {
             // The message was received again meanwhile: the older receipt may have changed nothing.
             Ok(()) if slip.lease.has_moved_on(&receipt) => self.try_again(slip, Duration::ZERO),
-            Ok(()) => self.settled(&slip),
+            Ok(()) => self.settled(slip),
             Err(error) if error.verdict == Verdict::LeaseLost && !slip.lease.has_moved_on(&receipt) => {
                 self.give_up(&slip, &error.to_string());
             }
@@ -155,10 +155,10 @@ impl Settle {
         }
     }
 
-    fn settled(&self, slip: &Slip<Owed>) {
+    fn settled(&self, mut slip: Slip<Owed>) {
         self.0.metrics.settled.of(slip.verb.action()).inc();
         if slip.verb == Verb::Delete {
-            slip.lease.remember_deleted();
+            slip.lease.deleted();
         }
     }
 

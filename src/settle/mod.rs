@@ -5,7 +5,7 @@ mod settings;
 mod slips;
 
 use std::{
-    ops::Deref,
+    ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -78,6 +78,12 @@ impl Deref for Owed {
 
     fn deref(&self) -> &Lease {
         &self.lease
+    }
+}
+
+impl DerefMut for Owed {
+    fn deref_mut(&mut self) -> &mut Lease {
+        &mut self.lease
     }
 }
 

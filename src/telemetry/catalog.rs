@@ -59,17 +59,19 @@ metrics! {
     ENDED = "longshore_messages_ended_total", Kind::Counter, ["queue", "ending"],
         "Messages whose handler ended, by how.";
     GIVEN_BACK = "longshore_messages_given_back_total", Kind::Counter, ["queue"],
-        "Messages given back before their handler started, at a stop or while the handler is down.";
+        "Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group is to come again first.";
     DUPLICATES = "longshore_messages_duplicate_total", Kind::Counter, ["queue"],
         "Messages received again while this worker still ran them or after it was done with them; none was run again.";
     HANDLER_TIME = "longshore_handler_duration_seconds", HANDLER_SECONDS, ["queue", "ending"],
-        "How long handlers ran, by how they ended.";
+        "How long messages were in their call of the handler, by how it ended for them; a batch counts once for each of its messages.";
     QUEUE_WAIT = "longshore_queue_wait_seconds", WAIT_SECONDS, ["queue"],
         "From the sending of a message to the start of its handler, by SQS's clock and ours.";
     RUNNING = "longshore_messages_running", Kind::Gauge, ["queue"],
-        "Handlers running now.";
+        "Messages in a call of the handler now.";
+    CALLS_RUNNING = "longshore_handler_calls_running", Kind::Gauge, ["queue"],
+        "Calls of the handler running now; a batch is one.";
     CONCURRENCY = "longshore_concurrency", Kind::Gauge, ["queue"],
-        "The most handlers that may run at once.";
+        "The most calls of the handler that may run at once.";
     HELD = "longshore_messages_held", Kind::Gauge, ["queue"],
         "Messages held now: waiting, running or being settled.";
     ROOM = "longshore_room", Kind::Gauge, ["queue"],

@@ -70,6 +70,7 @@ struct Families {
     handler_time: HistogramVec,
     queue_wait: HistogramVec,
     running: IntGaugeVec,
+    calls_running: IntGaugeVec,
     concurrency: IntGaugeVec,
     held: IntGaugeVec,
     room: IntGaugeVec,
@@ -96,6 +97,7 @@ impl Families {
             handler_time: histograms(registry, &catalog::HANDLER_TIME),
             queue_wait: histograms(registry, &catalog::QUEUE_WAIT),
             running: gauges(registry, &catalog::RUNNING),
+            calls_running: gauges(registry, &catalog::CALLS_RUNNING),
             concurrency: gauges(registry, &catalog::CONCURRENCY),
             held: gauges(registry, &catalog::HELD),
             room: gauges(registry, &catalog::ROOM),
@@ -172,8 +174,10 @@ pub struct QueueMetrics {
     pub handler_time: ByLabel<Ending, Histogram>,
     /// From send to start, in seconds.
     pub queue_wait: Histogram,
-    /// Handlers running now.
+    /// Messages in a call of the handler now.
     pub running: IntGauge,
+    /// Calls of the handler running now.
+    pub calls_running: IntGauge,
     /// The most handlers at once.
     pub concurrency: IntGauge,
     /// Messages held now.
@@ -221,6 +225,7 @@ impl QueueMetrics {
             }),
             queue_wait: families.queue_wait.with_label_values(&one),
             running: families.running.with_label_values(&one),
+            calls_running: families.calls_running.with_label_values(&one),
             concurrency: families.concurrency.with_label_values(&one),
             held: families.held.with_label_values(&one),
             room: families.room.with_label_values(&one),

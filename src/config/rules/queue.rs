@@ -63,15 +63,30 @@ fn amounts(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     let mut broken = Vec::new();
     broken.extend(within(key.child("concurrency"), queue.concurrency, &CONCURRENCY));
     broken.extend(within(key.descend("receive.pollers"), queue.receive.pollers, &POLLERS));
-    if let Prefetch::Fixed(prefetch) = queue.prefetch {
-        let most = limits::IN_FLIGHT.saturating_sub(queue.concurrency);
-        if prefetch > most {
-            let allowed =
-                format!("at most {most}: a queue holds {} in flight, concurrency counted", limits::IN_FLIGHT);
-            broken.push(Problem::of(key.child("prefetch"), "too many").allowed(Some(allowed)));
-        }
+    broken.extend(batch(&key.child("batch"), queue));
+    let running = queue.concurrency.saturating_mul(queue.batch.size);
+    let most = limits::IN_FLIGHT.saturating_sub(running);
+    if running > limits::IN_FLIGHT {
+        let allowed = format!(
+            "at most {}: a queue holds {} in flight, concurrency times batch.size",
+            limits::IN_FLIGHT / queue.concurrency.max(1),
+            limits::IN_FLIGHT
+        );
+        broken.push(Problem::of(key.descend("batch.size"), "too many").allowed(Some(allowed)));
+    } else if let Prefetch::Fixed(prefetch) = queue.prefetch
+        && prefetch > most
+    {
+        let allowed =
+            format!("at most {most}: a queue holds {} in flight, concurrency counted", limits::IN_FLIGHT);
+        broken.push(Problem::of(key.child("prefetch"), "too many").allowed(Some(allowed)));
     }
     broken
+}
+
+fn batch(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let broken =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "out of range").allowed(Some(allowed));
+    queue.batch.check().into_iter().map(broken).collect()
 }
 
 fn times(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
@@ -191,6 +206,24 @@ mod tests {
         assert_eq!(broken_by(|queue| queue.receive.pollers = 33), "q.receive.pollers");
         assert_eq!(broken_by(|queue| queue.prefetch = Prefetch::Fixed(119_985)), "q.prefetch");
         assert_eq!(broken_by(|queue| queue.prefetch = Prefetch::Fixed(119_984)), "");
+    }
+
+    #[test]
+    fn batches_have_limits() {
+        let size = |size: usize, window: u64| {
+            move |queue: &mut QueueSettings| {
+                (queue.batch.size, queue.batch.window) = (size, Span::secs(window));
+            }
+        };
+        assert_eq!(broken_by(size(0, 0)), "q.batch.size");
+        assert_eq!(broken_by(size(11, 0)), "q.batch.size");
+        assert_eq!(
+            broken_by(size(10_001, 1)),
+            "q.batch.size q.batch.size",
+            "too large, and too many in flight"
+        );
+        assert_eq!(broken_by(size(1, 301)), "q.batch.window");
+        assert_eq!(broken_by(|queue| queue.batch.bytes = 0), "q.batch.bytes");
     }
 
     #[test]

@@ -37,7 +37,7 @@ const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// When the lease ends unless it is extended.
-    pub(super) lease: SystemTime,
+    pub(super) lease: Option<SystemTime>,
     /// When the call is ended.
     pub(super) call: Option<SystemTime>,
 }
@@ -52,9 +52,9 @@ pub(super) fn of_call(message: &Message, queue_name: &str, deadlines: Deadlines)
     put(&mut headers, &FIRST_RECEIVED_AT, first_received_at.as_deref());
     put(&mut headers, &SENDER_ID, message.system.sender_id.as_deref());
     put(&mut headers, &GROUP_ID, message.system.group_id.as_deref());
-    put(&mut headers, &LEASE_DEADLINE, iso_8601(deadlines.lease, Precision::Milliseconds).as_deref());
-    let call_deadline = deadlines.call.and_then(|at| iso_8601(at, Precision::Milliseconds));
-    put(&mut headers, &DEADLINE, call_deadline.as_deref());
+    for (name, deadline) in [(&LEASE_DEADLINE, deadlines.lease), (&DEADLINE, deadlines.call)] {
+        put(&mut headers, name, deadline.and_then(|at| iso_8601(at, Precision::Milliseconds)).as_deref());
+    }
     put_traces(&mut headers, message);
     put_attributes(&mut headers, message);
     headers
@@ -195,7 +195,7 @@ mod tests {
 
     fn headers_of(message: &Message) -> HeaderMap {
         let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
-        of_call(message, "orders", Deadlines { lease, call: None })
+        of_call(message, "orders", Deadlines { lease: Some(lease), call: None })
     }
 
     fn decoded(value: &HeaderValue) -> String {

@@ -90,7 +90,7 @@ impl Http {
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
         let deadlines = Deadlines {
-            lease: on_the_wall(context.lease_deadline),
+            lease: context.lease_deadline().map(on_the_wall),
             call: self.deadline(context).map(on_the_wall),
         };
         let mut headers = headers::of_call(&message, &self.queue_name, deadlines);

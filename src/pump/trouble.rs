@@ -1,0 +1,80 @@
+//! When to receive one message at a time from a FIFO queue, because a group's failed one is due again: pure.
+//!
+//! A receive that brings a failed message with those behind it spends a receive of theirs, too, should it fail again.
+//! After `maxReceiveCount` of those they would be moved to the dead-letter queue without ever having run.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::lanes::Group;
+
+/// How long a failed message is looked out for once it is visible again; another worker may have got it.
+const LOOKOUT: Duration = Duration::from_secs(30);
+/// The most groups that are remembered; beyond them receives go on as if nothing had failed.
+const MOST: usize = 1_000;
+
+/// The groups whose first message has failed and is due to come again.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    due: HashMap<Group, Instant>,
+}
+
+/// How to receive now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As always.
+    Freely,
+    /// Many at a time, and not waiting past this moment.
+    Until(Instant),
+    /// One at a time.
+    Singly,
+}
+
+impl Trouble {
+    /// Notes that a message of the group has failed and is visible again at `due`.
+    pub(super) fn expect(&mut self, group: &Group, due: Instant) {
+        if self.due.len() < MOST || self.due.contains_key(group) {
+            self.due.insert(group.clone(), due);
+        }
+    }
+
+    /// Notes that a message of the group was received.
+    pub(super) fn has_come(&mut self, group: &str) {
+        self.due.remove(group);
+    }
+
+    /// Decides how to receive.
+    pub(super) fn manner(&mut self, now: Instant) -> Manner {
+        self.due.retain(|_, due| now < *due + LOOKOUT);
+        match self.due.values().min() {
+            None => Manner::Freely,
+            Some(due) if *due > now => Manner::Until(*due),
+            Some(_) => Manner::Singly,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_message_is_received_alone_when_it_comes_again() {
+        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        let due = now + Duration::from_secs(5);
+        assert_eq!(trouble.manner(now), Manner::Freely);
+        trouble.expect(&"a".into(), due);
+        assert_eq!(trouble.manner(now), Manner::Until(due));
+        assert_eq!(trouble.manner(due), Manner::Singly);
+        trouble.has_come("a");
+        assert_eq!(trouble.manner(due), Manner::Freely);
+    }
+
+    #[test]
+    fn a_failed_message_that_does_not_come_is_forgotten() {
+        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        trouble.expect(&"a".into(), now);
+        assert_eq!(trouble.manner(now + LOOKOUT), Manner::Freely);
+    }
+}
