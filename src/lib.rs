@@ -10,6 +10,7 @@ pub mod duration;
 pub mod handler;
 pub mod health;
 pub mod lease;
+pub mod md5;
 pub mod message;
 pub mod process;
 pub mod pump;

@@ -127,12 +127,11 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
 
 /// The handler's own rules, in its own words.
 fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
-    let handler::Settings::Http(http) = handler;
-    let problem = |broken: handler::http::Problem| {
+    let problem = |broken: handler::Problem| {
         let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
         problem.allowed(Some(broken.allowed.to_owned()))
     };
-    http.check().into_iter().map(problem).collect()
+    handler.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -182,6 +181,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
+            other => panic!("not of the http kind: {other:?}"),
         }
     }
 
@@ -251,6 +251,18 @@ mod tests {
         let url = |text: &str| Url::parse(text).unwrap();
         assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "q.handler.url");
         assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_program_has_a_name_and_its_codes_one_meaning() {
+        let program = |change: fn(&mut handler::exec::Settings)| {
+            let mut exec = handler::exec::Settings::of_command(["true"]);
+            change(&mut exec);
+            broken_by(|queue| queue.handler = Some(handler::Settings::Exec(exec)))
+        };
+        assert_eq!(program(|_| ()), "");
+        assert_eq!(program(|exec| exec.command.clear()), "q.handler.command");
+        assert_eq!(program(|exec| exec.reject.push(0)), "q.handler.reject");
     }
 
     #[test]

@@ -28,9 +28,10 @@ use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, header};
 use tokio::time::{Instant, timeout};
 
-pub use self::settings::{Problem, Settings};
+pub use self::settings::Settings;
 use self::{headers::Deadlines, periodic::PeriodicTask};
-use super::{Context, Handler, Outcome, Placement, reach::connect};
+pub use super::Problem;
+use super::{Context, Handler, Outcome, Placement, moment::on_the_wall, reach::connect};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -51,15 +52,11 @@ impl fmt::Debug for Http {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The settings cannot work.
-    #[error("the http handler's settings cannot work: {}", list(.0))]
+    #[error("the http handler's settings cannot work: {}", Problem::list(.0))]
     Settings(Vec<Problem>),
     /// The client could not be built.
     #[error("the http client could not be built, hint: https needs the system's ca certificates")]
     Client(#[source] reqwest::Error),
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Http {
@@ -129,12 +126,6 @@ impl Handler for Http {
     fn placement(&self) -> Placement {
         Placement::Pump
     }
-}
-
-/// The wall clock's reading at a moment of ours.
-fn on_the_wall(moment: Instant) -> SystemTime {
-    let now = SystemTime::now();
-    now.checked_add(moment.saturating_duration_since(Instant::now())).unwrap_or(now)
 }
 
 /// The message's body as bytes, without a copy of it.

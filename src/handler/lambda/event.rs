@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::Source;
 use crate::{
+    md5,
     message::{AttributeContent, AttributeValue, Message},
-    queue::md5,
 };
 
 /// What an event has around and between its records.

@@ -21,7 +21,7 @@ mod source;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Once},
+    sync::{Arc, Once, OnceLock},
 };
 
 use self::{
@@ -31,17 +31,20 @@ use self::{
     invocation::{Answered, Invocation},
 };
 pub use self::{
-    settings::{PartialResponses, Problem, Settings},
+    settings::{PartialResponses, Settings},
     source::Source,
 };
-use super::{Context, Handler, Outcome};
+pub use super::Problem;
+use super::{Batch, BatchHandler, Context, Outcome, Outcomes};
 use crate::message::Message;
 
 /// A handler that has each batch run by a Lambda function.
 #[derive(Debug)]
 pub struct Lambda {
     queue: Arc<str>,
-    source: Source,
+    source: OnceLock<Source>,
+    /// What is known of the queue without SQS's word.
+    presumed: Source,
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
@@ -60,15 +63,11 @@ enum Runs {
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
     /// The settings cannot work.
-    #[error("the lambda handler's settings cannot work: {}", list(.0))]
+    #[error("the lambda handler's settings cannot work: {}", Problem::list(.0))]
     Settings(Vec<Problem>),
     /// The client of the emulators could not be built.
     #[error("the client of the runtime interface emulator could not be built: {0}")]
     Client(#[source] reqwest::Error),
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Why a call never became an invocation.
@@ -81,12 +80,13 @@ enum CallError {
 impl Lambda {
     /// Makes the handler; `queue` is the queue's configured name, for the log.
     ///
+    /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
     /// Starts nothing and connects to nothing yet. The settings' own number of processes counts for more than
     /// `processes`, which is to be the queue's concurrency.
     pub fn new(
         settings: &Settings,
         queue: impl Into<Arc<str>>,
-        source: Source,
+        presumed: Source,
         processes: NonZeroUsize,
     ) -> Result<Self, LambdaError> {
         let problems = settings.check();
@@ -98,14 +98,19 @@ impl Lambda {
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings, &source, queue.clone(), processes))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes))
         };
         let partial_responses = settings.partial_responses;
-        Ok(Self { queue, source, partial_responses, runs, ignored_failures: Once::new() })
+        let (source, ignored_failures) = (OnceLock::new(), Once::new());
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures })
+    }
+
+    fn source(&self) -> &Source {
+        self.source.get().unwrap_or(&self.presumed)
     }
 
     async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Verdict, CallError> {
-        let event = match event::of(messages.iter().copied(), &self.source) {
+        let event = match event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
             Err(error) => return Ok(Verdict::Failed(format!("the event could not be written: {error}"))),
         };
@@ -117,7 +122,7 @@ impl Lambda {
             "function invoked"
         );
         let answered = match &self.runs {
-            Runs::Here(host) => host.call(invocation).await?,
+            Runs::Here(host) => host.call(invocation, self.source()).await?,
             Runs::Beside(emulators) => emulators.call(invocation).await?,
         };
         Ok(self.verdict(answered, messages))
@@ -144,25 +149,42 @@ impl Lambda {
     }
 }
 
-impl Handler for Lambda {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        match self.invoke(&[&message], &context).await {
-            Ok(Verdict::Done) => Outcome::Done,
-            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason),
-            Ok(Verdict::Partly(fates)) => fate_outcome(fates[0]),
-            Err(CallError::Down(reason)) => Outcome::Down(reason),
+impl BatchHandler for Lambda {
+    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
+        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
+        match self.invoke(&messages, &context).await {
+            Ok(Verdict::Done) => Outcome::Done.into(),
+            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Err(CallError::Down(reason)) => Outcome::Down(reason).into(),
         }
+    }
+
+    fn weigh(&self, message: &Message) -> usize {
+        event::weight(message, self.source())
+    }
+
+    fn opened(&self, arn: &str) {
+        // Only the first word counts: what is told to the function must not change while it runs.
+        self.source.get_or_init(|| Source::of_arn(arn));
     }
 
     async fn probe(&self) -> Result<(), String> {
         match &self.runs {
-            Runs::Here(host) => host.probe().await,
+            Runs::Here(host) => host.probe(self.source()).await,
             Runs::Beside(emulators) => emulators.probe().await,
+        }
+    }
+
+    async fn close(&self) {
+        match &self.runs {
+            Runs::Here(host) => host.close().await,
+            Runs::Beside(_) => {}
         }
     }
 }
 
-fn fate_outcome(fate: Fate) -> Outcome {
+fn outcome(fate: Fate) -> Outcome {
     match fate {
         Fate::Done => Outcome::Done,
         Fate::Failed => Outcome::Retry("the function named the message among its failures".to_owned()),

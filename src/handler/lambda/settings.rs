@@ -1,13 +1,13 @@
 //! How Lambda functions are hosted or called.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Source;
-use crate::duration::Span;
+use crate::{duration::Span, handler::Problem};
 
 /// The most runtime processes of one queue.
 const PROCESSES_MAX: usize = 1_000;
@@ -205,30 +205,6 @@ impl Settings {
 fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     format!("{}://{host}{}", url.scheme(), url.port().map(|port| format!(":{port}")).unwrap_or_default())
-}
-
-/// One value of [`Settings`] that cannot work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting's key.
-    pub key: &'static str,
-    /// The value it has, without secrets.
-    pub value: String,
-    /// What would be allowed.
-    pub allowed: &'static str,
-}
-
-impl Problem {
-    fn new(key: &'static str, value: impl Into<String>, allowed: &'static str) -> Self {
-        Self { key, value: value.into(), allowed }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, value, allowed } = self;
-        write!(formatter, "not allowed for {key}: {value}, hint: use {allowed}")
-    }
 }
 
 #[cfg(test)]

@@ -41,12 +41,12 @@ pub(super) struct RuntimeApi {
 
 impl RuntimeApi {
     /// Listens on a loopback port, and serves one process.
-    pub(super) async fn serve(function_arn: &str) -> io::Result<Self> {
+    pub(super) async fn serve(function_arn: Arc<str>) -> io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let conversation = Arc::new(Conversation::default());
         let ending = CancellationToken::new();
-        let desk = Desk { conversation: conversation.clone(), function_arn: function_arn.into() };
+        let desk = Desk { conversation: conversation.clone(), function_arn };
         let serving = tasks::detach("runtime api", serve(listener, desk, ending.clone()));
         Ok(Self { address, conversation, ending, serving })
     }

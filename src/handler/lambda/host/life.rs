@@ -37,9 +37,10 @@ impl Life {
     /// Starts a process with a Runtime API of its own.
     pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Self, Ending> {
         let not_started = |words: String| Ending::NotStarted(words);
-        let api = RuntimeApi::serve(&shared.function_arn).await;
+        let Some(program) = shared.program.get() else { return Err(Ending::Closed) };
+        let api = RuntimeApi::serve(program.function_arn()).await;
         let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
-        let started = shared.program.start(api.address());
+        let started = program.start(api.address());
         let mut process = started.map_err(|error| not_started(error.to_string()))?;
         let output = Output::of(shared.queue.clone(), &mut process);
         tracing::debug!(queue = &*shared.queue, process = process.id(), "runtime process started");
@@ -75,7 +76,7 @@ impl Life {
 
     /// Ends the process and everybody it started: SIGTERM, and SIGKILL after the grace.
     pub(super) async fn end(mut self) {
-        let status = self.process.end(self.shared.grace).await;
+        let status = self.process.end(self.shared.settings.grace.0).await;
         let how = ended(status);
         tracing::debug!(
             queue = &*self.shared.queue,
@@ -125,14 +126,14 @@ impl Life {
 
     /// Waits until the process asks for work; `Err` says why it never will.
     async fn until_asked(&mut self) -> Result<(), String> {
-        let limit = self.shared.init_timeout;
+        let limit = self.shared.settings.init_timeout;
         tokio::select! {
             biased;
             asked = self.api.conversation().asked() => match asked {
                 Asked::ForWork => Ok(()),
                 Asked::InitError(error) => {
                     // It ends by itself now, and may have more to say before.
-                    drop(timeout(self.shared.grace, self.process.wait()).await);
+                    drop(timeout(self.shared.settings.grace.0, self.process.wait()).await);
                     Err(init_error(&error))
                 }
             },
@@ -140,7 +141,7 @@ impl Life {
                 self.api.finish().await;
                 Err(self.last_words(&ended(status)))
             }
-            () = sleep(limit) => Err(format!("the runtime did not ask for work within {limit:?}")),
+            () = sleep(limit.0) => Err(format!("the runtime did not ask for work within {limit}")),
         }
     }
 

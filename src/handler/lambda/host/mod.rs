@@ -10,8 +10,7 @@ mod standing;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use futures_util::future::join_all;
@@ -50,12 +49,12 @@ struct Order {
 /// What the keepers have in common.
 #[derive(Debug)]
 struct Shared {
+    settings: Settings,
     /// The queue's configured name, for the log.
     queue: Arc<str>,
-    function_arn: Arc<str>,
-    program: Program,
-    init_timeout: Duration,
-    grace: Duration,
+    processes: NonZeroUsize,
+    /// There once the processes are started.
+    program: OnceLock<Program>,
     orders: AsyncMutex<mpsc::UnboundedReceiver<Order>>,
     standing: Standing,
     closing: CancellationToken,
@@ -63,43 +62,37 @@ struct Shared {
 
 #[derive(Debug)]
 enum Keepers {
-    NotYet(NonZeroUsize),
+    NotYet,
     Started(Vec<JoinHandle<()>>),
 }
 
 impl Host {
     /// Starts nothing yet.
-    pub(super) fn new(
-        settings: &Settings,
-        source: &Source,
-        queue: Arc<str>,
-        processes: NonZeroUsize,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, queue: Arc<str>, processes: NonZeroUsize) -> Self {
         let (orders, ordered) = mpsc::unbounded_channel();
         let shared = Shared {
+            settings,
             queue,
-            function_arn: source.function_arn(settings.name(source)).into(),
-            program: Program::of(settings, source),
-            init_timeout: settings.init_timeout.0,
-            grace: settings.grace.0,
+            processes,
+            program: OnceLock::new(),
             orders: AsyncMutex::new(ordered),
             standing: Standing::of(processes),
             closing: CancellationToken::new(),
         };
-        Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet(processes)) }
+        Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet) }
     }
 
     /// Waits until a process is ready; `Err` says why none can be started.
-    pub(super) async fn probe(&self) -> Result<(), String> {
-        self.start();
+    pub(super) async fn probe(&self, source: &Source) -> Result<(), String> {
+        self.start(source);
         self.shared.standing.known().await
     }
 
     /// Has the invocation run by a process that is ready, and waits for its answer.
     ///
     /// Dropped, it has the process ended and replaced.
-    pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
-        self.start();
+    pub(super) async fn call(&self, invocation: Invocation, source: &Source) -> Result<Answered, CallError> {
+        self.start(source);
         let (answer, answered) = oneshot::channel();
         let given_up = CancellationToken::new();
         let _guard = given_up.clone().drop_guard();
@@ -122,16 +115,19 @@ impl Host {
         }
     }
 
-    fn start(&self) {
+    fn start(&self, source: &Source) {
         let mut keepers = self.keepers();
-        if let Keepers::NotYet(processes) = *keepers {
+        if let Keepers::NotYet = *keepers {
+            self.shared.program.get_or_init(|| Program::of(&self.shared.settings, source));
             let keeper = |number| Keeper::new(self.shared.clone(), number).keep();
-            let started = (0..processes.get()).map(|number| tasks::detach("lambda runtime", keeper(number)));
-            *keepers = Keepers::Started(started.collect());
+            let numbers = 0..self.shared.processes.get();
+            *keepers = Keepers::Started(
+                numbers.map(|number| tasks::detach("lambda runtime", keeper(number))).collect(),
+            );
         }
     }
 
-    fn keepers(&self) -> std::sync::MutexGuard<'_, Keepers> {
+    fn keepers(&self) -> MutexGuard<'_, Keepers> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The program of a function, and the environment that Lambda would give it.
 
-use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ pub(super) struct Program {
     command: Vec<String>,
     directory: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    /// What the function is told that its own ARN is.
+    function_arn: Arc<str>,
 }
 
 impl Program {
@@ -44,7 +46,17 @@ impl Program {
         variables.extend(settings.handler.iter().map(|handler| ("_HANDLER", handler.clone())));
         let own = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
         let given = settings.env.iter().map(|(name, value)| (name.clone(), value.clone()));
-        Self { command: settings.command.clone(), directory, variables: own.chain(given).collect() }
+        Self {
+            command: settings.command.clone(),
+            directory,
+            variables: own.chain(given).collect(),
+            function_arn: source.function_arn(name).into(),
+        }
+    }
+
+    /// What the function is told that its own ARN is.
+    pub(super) fn function_arn(&self) -> Arc<str> {
+        self.function_arn.clone()
     }
 
     /// Starts the program with its Runtime API at this address.
