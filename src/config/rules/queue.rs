@@ -28,6 +28,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
     if let Some(handler) = &queue.handler {
+        broken.extend(event(key, queue));
         broken.extend(handler_rules(&key.child("handler"), handler));
     }
     broken
@@ -123,6 +124,17 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
         broken.push(problem.allowed(Some("a number, at least 1".to_owned())));
     }
     broken
+}
+
+/// An event holds a whole batch, which Lambda bounds.
+fn event(key: &Key, queue: &QueueSettings) -> Option<Problem> {
+    let is_lambda = matches!(queue.handler, Some(handler::Settings::Lambda(_)));
+    let most = handler::lambda::EVENT_BYTES;
+    let problem = || {
+        let allowed = format!("at most {most} for a lambda handler: no event is larger");
+        Problem::of(key.descend("batch.bytes"), "too many").allowed(Some(allowed))
+    };
+    (is_lambda && queue.batch.bytes > most).then(problem)
 }
 
 /// The handler's own rules, in its own words.
@@ -263,6 +275,20 @@ mod tests {
         assert_eq!(program(|_| ()), "");
         assert_eq!(program(|exec| exec.command.clear()), "q.handler.command");
         assert_eq!(program(|exec| exec.reject.push(0)), "q.handler.reject");
+    }
+
+    #[test]
+    fn a_function_has_a_command_and_events_that_lambda_would_give() {
+        let function = |bytes: usize, command: &[&str]| {
+            let lambda = handler::lambda::Settings::of_command(command.iter().copied());
+            broken_by(|queue| {
+                queue.batch.bytes = bytes;
+                queue.handler = Some(handler::Settings::Lambda(lambda));
+            })
+        };
+        let most = handler::lambda::EVENT_BYTES;
+        assert_eq!(function(most, &["bootstrap"]), "");
+        assert_eq!(function(most + 1, &[]), "q.batch.bytes q.handler.command");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use reqwest::{Client, Response, header, redirect};
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::{sleep, timeout},
@@ -227,7 +227,7 @@ fn judged(answer: Bytes) -> Answered {
     if text.starts_with(TIMED_OUT) {
         return Err(Failure::Function(FunctionError::of_kind(String::from_utf8_lossy(text))));
     }
-    let object: BTreeMap<String, IgnoredAny> = serde_json::from_slice(text).unwrap_or_default();
+    let object: BTreeMap<String, &RawValue> = serde_json::from_slice(text).unwrap_or_default();
     let is_error = ["errorType", "errorMessage"].iter().any(|key| object.contains_key(*key));
     if is_error && !object.contains_key("batchItemFailures") {
         return Err(Failure::Function(FunctionError::read(None, text)));

@@ -38,6 +38,9 @@ pub use super::Problem;
 use super::{Batch, BatchHandler, Context, Outcome, Outcomes};
 use crate::message::Message;
 
+/// The largest event that Lambda gives to a function, in bytes.
+pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
+
 /// A handler that has each batch run by a Lambda function.
 #[derive(Debug)]
 pub struct Lambda {

@@ -65,7 +65,7 @@ fn failure(states: &[State]) -> Option<String> {
             State::Starting | State::Ready => return None,
         }
     }
-    reason.map(|reason| reason.to_string())
+    reason.map(ToString::to_string)
 }
 
 #[cfg(test)]
