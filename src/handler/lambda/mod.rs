@@ -118,12 +118,9 @@ impl Lambda {
             Err(error) => return Ok(Verdict::Failed(format!("the event could not be written: {error}"))),
         };
         let invocation = Invocation::new(messages, event, context.deadline);
-        tracing::debug!(
-            queue = &*self.queue,
-            request_id = invocation.id,
-            message_id = invocation.message_ids,
-            "function invoked"
-        );
+        let Invocation { id, message_id, message_ids, .. } = &invocation;
+        let message_id = message_id.as_ref().map(tracing::field::display);
+        tracing::debug!(queue = &*self.queue, request_id = id, message_id, message_ids, "function invoked");
         let answered = match &self.runs {
             Runs::Here(host) => host.call(invocation, self.source()).await?,
             Runs::Beside(emulators) => emulators.call(invocation).await?,

@@ -45,8 +45,9 @@ pub(crate) fn node() -> Option<Settings> {
     }
     let runtime = folder.join("node_modules/aws-lambda-ric/index.mjs");
     assert!(runtime.exists(), "no aws-lambda-ric here, hint: run make tests, or set LONGSHORE_SKIP_NODE=1");
-    let words = ["node", runtime.to_str().unwrap(), "function.handler"];
-    Some(Settings { task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
+    let words = ["node", runtime.to_str().unwrap()];
+    let handler = Some("function.handler".to_owned());
+    Some(Settings { handler, task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
 }
 
 fn command(words: impl IntoIterator<Item = String>) -> Settings {

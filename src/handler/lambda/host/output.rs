@@ -38,10 +38,12 @@ impl Output {
         let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (queue, process) = (&*self.queue, self.process);
         let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
-        let message_id = at.as_ref().map(|invocation| invocation.message_ids.as_str());
+        let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());
+        let message_ids = at.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
+        let message_id = message_id.map(tracing::field::display);
         tracing::info!(
             target: "longshore::function",
-            queue, process, request_id, message_id, stream, line, "function wrote"
+            queue, process, request_id, message_id, message_ids, stream, line, "function output"
         );
     }
 }
