@@ -50,9 +50,6 @@ impl Pump {
 
     fn line_up(&self, message: Message, lease: Lease) {
         let group = self.group_of(&message);
-        if let Some(group) = &group {
-            self.trouble().has_come(group);
-        }
         let takes_one = self.0.options.batch.size == 1;
         let bytes = if takes_one { 0 } else { self.0.handler.weigh(&message) };
         let waiting = Waiting { message: Arc::new(message), lease, group: group.clone() };

@@ -60,8 +60,10 @@ impl Successors for Successor {
 
 impl Drop for Successor {
     fn drop(&mut self) {
-        if !self.goes_on {
-            self.pump.fail_group(&self.group, Duration::ZERO);
+        if self.goes_on {
+            self.pump.trouble().is_over(&self.group);
+        } else {
+            self.pump.fail_group(&self.group);
         }
         self.pump.slots().release(&self.group, Instant::now());
         self.pump.start_waiting();
@@ -84,8 +86,15 @@ impl Pump {
         self.0.nature.max_receive_count.is_some_and(|most| message.receive_count >= most.get())
     }
 
-    /// Gives back what waits behind a failed message of this group, which is visible again after `delay`.
-    pub(super) fn fail_group(&self, group: &Group, delay: Duration) {
+    /// Gives back what waits behind a message of this group that is to come again.
+    fn fail_group(&self, group: &Group) {
+        let behind = self.slots().fail(group);
+        self.give_back_unrun(behind, Duration::ZERO);
+    }
+
+    /// The same for a message that is visible again after `delay`, and so are those behind it: no sooner, or a server
+    /// that looks at each message apart would hand them out first.
+    pub(super) fn fail_group_for(&self, group: &Group, delay: Duration) {
         let behind = self.slots().fail(group);
         self.trouble().expect(group, Instant::now() + delay);
         self.give_back_unrun(behind, delay);

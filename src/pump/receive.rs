@@ -129,14 +129,10 @@ impl ReceiveLoop {
         let wait = self.pump.0.options.wait();
         // The first receive waits a second only: it is what says that the worker is ready.
         let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
-        let now = Instant::now();
-        match self.pump.trouble().manner(now) {
+        match self.pump.trouble().manner(Instant::now()) {
             Manner::Freely => (BATCH_ENTRIES, wait),
-            // SQS waits for whole seconds.
-            Manner::Until(moment) if moment - now >= Duration::from_secs(1) => {
-                (BATCH_ENTRIES, wait.min(Duration::from_secs((moment - now).as_secs())))
-            }
-            Manner::Until(_) | Manner::Singly => (1, wait),
+            Manner::AtMost(time) => (BATCH_ENTRIES, wait.min(time)),
+            Manner::Singly => (1, wait),
         }
     }
 

@@ -9,8 +9,11 @@ use tokio::time::Instant;
 
 use super::lanes::Group;
 
-/// How long a failed message is looked out for once it is visible again; another worker may have got it.
+/// How long receives bring one message at a time once a failed one is visible again: long enough to catch it, and to see
+/// whether it fails again at once. Another worker may have got it.
 const LOOKOUT: Duration = Duration::from_secs(30);
+/// How long before that a receive of many must have ended.
+const MARGIN: Duration = Duration::from_millis(500);
 /// The most groups that are remembered; beyond them receives go on as if nothing had failed.
 const MOST: usize = 1_000;
 
@@ -25,8 +28,8 @@ pub(super) struct Trouble {
 pub(super) enum Manner {
     /// As always.
     Freely,
-    /// Many at a time, and not waiting past this moment.
-    Until(Instant),
+    /// Many at a time, waiting no longer than this, in whole seconds.
+    AtMost(Duration),
     /// One at a time.
     Singly,
 }
@@ -39,18 +42,19 @@ impl Trouble {
         }
     }
 
-    /// Notes that a message of the group was received.
-    pub(super) fn has_come(&mut self, group: &str) {
+    /// Notes that a message of the group will not run again.
+    pub(super) fn is_over(&mut self, group: &str) {
         self.due.remove(group);
     }
 
     /// Decides how to receive.
     pub(super) fn manner(&mut self, now: Instant) -> Manner {
         self.due.retain(|_, due| now < *due + LOOKOUT);
-        match self.due.values().min() {
-            None => Manner::Freely,
-            Some(due) if *due > now => Manner::Until(*due),
-            Some(_) => Manner::Singly,
+        let Some(due) = self.due.values().min() else { return Manner::Freely };
+        let left = due.saturating_duration_since(now).saturating_sub(MARGIN);
+        match left.as_secs() {
+            0 => Manner::Singly,
+            seconds => Manner::AtMost(Duration::from_secs(seconds)),
         }
     }
 }
@@ -60,14 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_message_is_received_alone_when_it_comes_again() {
+    fn a_failed_message_is_received_alone_until_it_is_done() {
         let (mut trouble, now) = (Trouble::default(), Instant::now());
         let due = now + Duration::from_secs(5);
         assert_eq!(trouble.manner(now), Manner::Freely);
         trouble.expect(&"a".into(), due);
-        assert_eq!(trouble.manner(now), Manner::Until(due));
+        assert_eq!(trouble.manner(now), Manner::AtMost(Duration::from_secs(4)));
+        assert_eq!(trouble.manner(now + Duration::from_secs(4)), Manner::Singly);
         assert_eq!(trouble.manner(due), Manner::Singly);
-        trouble.has_come("a");
+        trouble.is_over("a");
         assert_eq!(trouble.manner(due), Manner::Freely);
     }
 

@@ -89,7 +89,7 @@ impl Pump {
             ended,
         });
         for (group, delay) in in_group_order(verdicts) {
-            self.fail_group(&group, delay);
+            self.fail_group_for(&group, delay);
         }
     }
 

@@ -6,6 +6,7 @@ mod deliver;
 mod demo;
 mod down;
 mod examples;
+mod fifo;
 mod logs;
 mod lost;
 mod outage;

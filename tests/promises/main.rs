@@ -5,14 +5,17 @@
 mod support;
 
 mod answers;
+mod batches;
 mod deleting;
 mod duplicates;
 mod handler_down;
 mod hiding;
+mod histories;
 mod input;
 mod isolation;
 mod losing;
 mod mix;
+mod ordering;
 mod page;
 mod polling;
 mod retrying;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use longshore::{
-    handler::{Context, Handler, Outcome},
+    handler::{Batch, BatchHandler, Context, Handler, Outcome, Outcomes},
     message::{Message, MessageId, Receipt},
 };
 use tokio::{
@@ -70,6 +70,26 @@ impl Journal {
         A: Future<Output = Outcome> + Send,
     {
         Noted { journal: self.clone(), function }
+    }
+
+    /// A batch handler that notes each message of each call of the closure here.
+    pub(crate) fn noting_batches<F, A>(&self, function: F) -> Noted<F>
+    where
+        F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+        A: Future<Output = Outcomes> + Send,
+    {
+        Noted { journal: self.clone(), function }
+    }
+
+    /// The bodies of the messages that were done, in the order in which they ended.
+    pub(crate) fn done(&self) -> Vec<String> {
+        let done = |run: Run| match run.ended {
+            Some((at, End::Answered(Outcome::Done))) => Some((at, run.body)),
+            _ => None,
+        };
+        let mut done: Vec<_> = self.runs().into_iter().filter_map(done).collect();
+        done.sort_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, body)| body).collect()
     }
 
     /// Every call so far.
@@ -165,5 +185,21 @@ where
         let outcome = (self.function)(message, context).await;
         noting.end = End::Answered(outcome.clone());
         outcome
+    }
+}
+
+impl<F, A> BatchHandler for Noted<F>
+where
+    F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+    A: Future<Output = Outcomes> + Send,
+{
+    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
+        let mut notings: Vec<_> = batch.messages().map(|message| self.journal.begin(message)).collect();
+        let outcomes = (self.function)(batch, context).await;
+        let each = outcomes.clone().spread(notings.len());
+        for (noting, outcome) in notings.iter_mut().zip(each) {
+            noting.end = End::Answered(outcome);
+        }
+        outcomes
     }
 }

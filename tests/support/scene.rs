@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use longshore::{
     Consumer, Worker,
     app::{Drained, WorkerError},
-    handler::{Context, Handler, Outcome},
+    handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     health::Health,
     message::{Message, MessageId, OutgoingMessage},
     pump::{Options, Prefetch},
@@ -24,35 +24,84 @@ use tokio::{
 
 use super::{faulty::FaultyQueue, journal::Journal, onlooker::Onlooker, secs};
 
-const QUEUE: &str = "orders";
-const DEAD_LETTERS: &str = "orders-dlq";
+/// The queue's name in metrics.
+const NAME: &str = "orders";
 
 /// A queue, the account it is in, and how a worker is to work it.
 pub(crate) struct Scene {
     pub(crate) account: Account,
     pub(crate) queue: Arc<FaultyQueue>,
     pub(crate) journal: Journal,
+    kind: Kind,
     options: Options,
     drain_limit: Duration,
+}
+
+/// The kind of the queue and of its dead-letter queue.
+#[derive(Clone, Copy)]
+enum Kind {
+    Standard,
+    Fifo,
+}
+
+impl Kind {
+    fn queue(self) -> &'static str {
+        match self {
+            Self::Standard => "orders",
+            Self::Fifo => "orders.fifo",
+        }
+    }
+
+    fn dead_letters(self) -> &'static str {
+        match self {
+            Self::Standard => "orders-dlq",
+            Self::Fifo => "orders-dlq.fifo",
+        }
+    }
+
+    fn attributes(self) -> Names {
+        let fifo = [("FifoQueue", "true"), ("ContentBasedDeduplication", "true")];
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        match self {
+            Self::Standard => Names::new(),
+            Self::Fifo => fifo.map(own).into(),
+        }
+    }
 }
 
 impl Scene {
     /// A standard queue without a redrive policy, worked with the default options and a drain limit of 110 s.
     pub(crate) fn new() -> Self {
+        Self::of(Kind::Standard)
+    }
+
+    /// The same with a FIFO queue.
+    pub(crate) fn fifo() -> Self {
+        Self::of(Kind::Fifo)
+    }
+
+    fn of(kind: Kind) -> Self {
         let account = Account::default();
-        account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
-        let queue = Arc::new(FaultyQueue::new(account.queue(QUEUE)));
+        account.create_queue(kind.queue(), &kind.attributes(), &Names::new()).unwrap();
+        let queue = Arc::new(FaultyQueue::new(account.queue(kind.queue())));
         let (journal, options) = (Journal::default(), Options::default());
-        Self { account, queue, journal, options, drain_limit: secs(110) }
+        Self { account, queue, journal, kind, options, drain_limit: secs(110) }
+    }
+
+    /// Another worker's view of the same queue, noted in the same journal.
+    pub(crate) fn twin(&self) -> Self {
+        let queue = Arc::new(FaultyQueue::new(self.account.queue(self.kind.queue())));
+        let (account, journal, options) = (self.account.clone(), self.journal.clone(), self.options.clone());
+        Self { account, queue, journal, options, ..*self }
     }
 
     /// Moves messages to a dead-letter queue after so many receives.
     pub(crate) fn max_receives(self, count: u32) -> Self {
-        self.account.create_queue(DEAD_LETTERS, &Names::new(), &Names::new()).unwrap();
-        let arn = self.account.arn(DEAD_LETTERS).unwrap();
+        self.account.create_queue(self.kind.dead_letters(), &self.kind.attributes(), &Names::new()).unwrap();
+        let arn = self.account.arn(self.kind.dead_letters()).unwrap();
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
         let attributes = Names::from([("RedrivePolicy".to_owned(), policy)]);
-        self.account.set_attributes(QUEUE, &attributes).unwrap();
+        self.account.set_attributes(self.kind.queue(), &attributes).unwrap();
         self
     }
 
@@ -85,7 +134,14 @@ impl Scene {
 
     /// Sends one message.
     pub(crate) fn send(&self, body: impl Into<String>) -> MessageId {
-        self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id
+        self.account.send(self.kind.queue(), OutgoingMessage::new(body)).unwrap().id
+    }
+
+    /// Sends one message to a group of a FIFO queue.
+    pub(crate) fn send_to(&self, group: &str, body: impl Into<String>) -> MessageId {
+        let group_id = Some(group.to_owned());
+        let message = OutgoingMessage { group_id, ..OutgoingMessage::new(body) };
+        self.account.send(self.kind.queue(), message).unwrap().id
     }
 
     /// Sends messages of the bodies `0`, `1` and so on.
@@ -102,21 +158,30 @@ impl Scene {
         self.start_handler(self.journal.noting(function))
     }
 
+    /// Starts a worker whose batch handler is this closure, each message noted in the journal.
+    pub(crate) fn start_batches<F, A>(&self, function: F) -> Running
+    where
+        F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+        A: Future<Output = Outcomes> + Send + 'static,
+    {
+        self.start_handler(handler::batched(self.journal.noting_batches(function)))
+    }
+
     /// Starts a worker with this handler.
-    pub(crate) fn start_handler(&self, handler: impl Handler) -> Running {
+    pub(crate) fn start_handler(&self, handler: impl Into<AnyHandler>) -> Running {
         self.run(handler, Worker::run_here)
     }
 
     /// Starts a worker with this handler here and everything else on a thread of its own, on the wall clock.
-    pub(crate) fn start_apart(&self, handler: impl Handler) -> Running {
+    pub(crate) fn start_apart(&self, handler: impl Into<AnyHandler>) -> Running {
         self.run(handler, Worker::run_until)
     }
 
-    fn run<F>(&self, handler: impl Handler, run: impl Fn(Worker, Stop) -> F) -> Running
+    fn run<F>(&self, handler: impl Into<AnyHandler>, run: impl Fn(Worker, Stop) -> F) -> Running
     where
         F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
     {
-        let consumer = Consumer::of(QUEUE, self.queue.clone(), handler).options(self.options.clone());
+        let consumer = Consumer::of(NAME, self.queue.clone(), handler).options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health) = (worker.metrics(), worker.health());
         let stop = Stop::new();
@@ -126,27 +191,27 @@ impl Scene {
 
     /// Another consumer of the queue.
     pub(crate) fn onlooker(&self) -> Onlooker {
-        Onlooker::new(&self.account, QUEUE)
+        Onlooker::new(&self.account, self.kind.queue())
     }
 
     /// Another consumer of the dead-letter queue.
     pub(crate) fn undertaker(&self) -> Onlooker {
-        Onlooker::new(&self.account, DEAD_LETTERS)
+        Onlooker::new(&self.account, self.kind.dead_letters())
     }
 
     /// What the queue says of itself.
     pub(crate) fn described(&self) -> Description {
-        self.account.describe(QUEUE).unwrap()
+        self.account.describe(self.kind.queue()).unwrap()
     }
 
     /// Messages in the dead-letter queue.
     pub(crate) fn dead(&self) -> u64 {
-        self.account.describe(DEAD_LETTERS).unwrap().visible
+        self.account.describe(self.kind.dead_letters()).unwrap().visible
     }
 
     /// Drops every message, from outside.
     pub(crate) fn purge(&self) {
-        self.account.purge(QUEUE).unwrap();
+        self.account.purge(self.kind.queue()).unwrap();
     }
 
     /// Waits until the queue holds no message at all.
@@ -194,7 +259,7 @@ impl Running {
 
     /// The value of a metric that has no label but the queue, by its name.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let (text, start) = (self.metrics.text(), format!("{name}{{queue=\"{QUEUE}\"}} "));
+        let (text, start) = (self.metrics.text(), format!("{name}{{queue=\"{NAME}\"}} "));
         let found = text.lines().find_map(|line| line.strip_prefix(&start)?.parse().ok());
         found.unwrap_or_else(|| panic!("no metric {name}"))
     }
