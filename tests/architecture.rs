@@ -8,11 +8,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// The parts and their floors. A part imports from lower floors only; those on the ground floor may lean on each other.
 const FLOORS: &[(&str, u8)] = &[
     ("message", 0),
+    ("md5", 0),
     ("health", 0),
     ("stop", 0),
     ("backoff", 0),
     ("tasks", 0),
     ("duration", 0),
+    ("process", 0),
     ("queue", 1),
     ("handler", 1),
     ("ecs", 1),

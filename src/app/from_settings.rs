@@ -1,11 +1,18 @@
 //! From the settings of a process to its worker.
 
+use std::{error::Error, num::NonZeroUsize};
+
 use url::Url;
 
 use super::{Consumer, Worker, WorkerError};
 use crate::{
-    config::{QueueSettings, Settings},
-    handler::{self, AnyHandler, http::Http},
+    config::{self, QueueSettings, Settings},
+    handler::{
+        self, AnyHandler, batched,
+        exec::Exec,
+        http::Http,
+        lambda::{Lambda, Source},
+    },
     pump::Options,
     queue::sqs,
 };
@@ -27,11 +34,31 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
-    let handler = match handler {
-        handler::Settings::Http(http) => Http::new(http.clone(), name_in_sqs(queue))
-            .map_err(|error| WorkerError::Handler { queue: name.to_owned(), source: error.into() })?,
-    };
-    Ok(consumer_of(name, queue, aws, handler))
+    let unusable =
+        |source: Box<dyn Error + Send + Sync>| WorkerError::Handler { queue: name.to_owned(), source };
+    match handler {
+        handler::Settings::Http(http) => {
+            let http = Http::new(http.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, http))
+        }
+        handler::Settings::Lambda(lambda) => {
+            let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
+            let lambda = Lambda::new(lambda, name, presumed_source(queue, aws), processes)
+                .map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, batched(lambda)))
+        }
+        handler::Settings::Exec(exec) => {
+            let exec = Exec::new(exec.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, exec.search_path(config::search_path())))
+        }
+    }
+}
+
+/// The queue as its settings tell it, for a function that is told before SQS was asked, or where it may not be.
+fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
+    let region = queue.reach(aws).region;
+    let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
+    Source::of_arn(arn.unwrap_or_else(|| name_in_sqs(queue).to_owned()))
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.

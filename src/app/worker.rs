@@ -169,6 +169,9 @@ impl Worker {
 
     fn pumps(self, opened: &[Opened], frame: &Frame) -> Vec<Pump> {
         let pump = |(consumer, opened): (Consumer, &Opened)| {
+            if !opened.arn.is_empty() {
+                consumer.handler.opened(&opened.arn);
+            }
             Pump::new(Parts {
                 queue: opened.queue.clone(),
                 nature: opened.nature,

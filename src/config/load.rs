@@ -92,6 +92,12 @@ pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// The `PATH` of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn search_path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
 /// Reads every source and answers the settings, or everything that is wrong with them.
 pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    flags::FLAGS,
+    flags::{FLAGS, Flag},
     key::Key,
     schema::{Place, schema},
 };
@@ -49,23 +49,46 @@ pub fn reference() -> String {
     page
 }
 
+/// What tells the alternatives of a table apart.
+const KIND: &str = "kind";
+
 fn section(page: &mut String, table: &Place<'_>, key: &Key) {
-    let named = table.names().into_iter().filter_map(|name| Some((key.child(name), table.property(name)?)));
-    let any = table.any().map(|place| (key.child("*"), place));
-    let (tables, values): (Vec<_>, Vec<_>) = named.chain(any).partition(|(_, place)| place.is_table());
-    if !values.is_empty() {
-        let heading = format!("\n## `[{}]`\n\n{}\n\n", shown(key), words(table, "description"));
-        page.push_str(&heading);
+    let kinds = table.kinds(KIND);
+    if kinds.is_empty() {
+        values(page, table, key, &format!("`[{}]`", shown(key)));
+    }
+    for (kind, table) in &kinds {
+        values(page, table, key, &format!("`[{}]` with `{KIND} = \"{kind}\"`", shown(key)));
+    }
+    for (key, place) in places(table, key).iter().filter(|(_, place)| is_section(place)) {
+        section(page, place, key);
+    }
+}
+
+/// A table's own values under a heading.
+fn values(page: &mut String, table: &Place<'_>, key: &Key, heading: &str) {
+    let places = places(table, key);
+    let mut rows = places.iter().filter(|(_, place)| !is_section(place)).peekable();
+    if rows.peek().is_some() {
+        page.extend(["\n## ", heading, "\n\n", &words(table, "description"), "\n\n"]);
         page.push_str(
             "| key | takes | default | environment | flag | meaning |\n|---|---|---|---|---|---|\n",
         );
     }
-    for (key, place) in &values {
+    for (key, place) in rows {
         page.push_str(&row(key, place, table));
     }
-    for (key, place) in &tables {
-        section(page, place, key);
-    }
+}
+
+/// What may stand in a table, each with its key.
+fn places<'a>(table: &Place<'a>, key: &Key) -> Vec<(Key, Place<'a>)> {
+    let named = table.names().into_iter().filter_map(|name| Some((key.child(name), table.property(name)?)));
+    named.chain(table.any().map(|place| (key.child("*"), place))).collect()
+}
+
+/// Whether a place has a section of its own; a table of names and plain values is a value.
+fn is_section(place: &Place<'_>) -> bool {
+    place.is_table() && place.any().is_none_or(|any| any.is_table())
 }
 
 fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
@@ -76,18 +99,21 @@ fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
         Some(value) => format!("`{value}`"),
     };
     let plain = key.names().join(".");
-    let flag = FLAGS
-        .iter()
-        .find(|flag| flag.key == plain)
-        .map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
-    let variable = variable(key);
+    let flag = flag_of(&plain, table).map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
+    let variable = if place.is_table() { "–".to_owned() } else { format!("`{}`", variable(key)) };
     let allowed = place.allowed().replace('|', "\\|");
     let meaning = match words(place, "description") {
-        meaning if meaning.is_empty() => table.kinds(name),
+        meaning if meaning.is_empty() && name == KIND => "Which kind of handler this is.".to_owned(),
         meaning => meaning,
     };
     let meaning = meaning.replace('|', "\\|");
-    format!("| `{name}` | {allowed} | {default} | `{variable}` | {flag} | {meaning} |\n")
+    format!("| `{name}` | {allowed} | {default} | {variable} | {flag} | {meaning} |\n")
+}
+
+/// The flag that sets this key; the one of a handler's address makes it of the `http` kind.
+fn flag_of(key: &str, table: &Place<'_>) -> Option<&'static Flag> {
+    let is_of_another_kind = table.kinds(KIND).iter().any(|(kind, _)| *kind != "http");
+    FLAGS.iter().find(|flag| flag.key == key && !is_of_another_kind)
 }
 
 /// The key with its placeholder as people read it.

@@ -140,13 +140,13 @@ impl<'a> Place<'a> {
         required.flatten().any(|required| required == name)
     }
 
-    /// The values that this name tells the alternatives apart by, each with what it stands for.
-    pub(super) fn kinds(&self, name: &str) -> String {
+    /// The alternatives that this name tells apart, each by the value that stands for it.
+    pub(super) fn kinds(&self, name: &str) -> Vec<(&'a str, Self)> {
         let kind = |object: &&'a Map<String, Value>| {
             let value = object.get("properties")?.get(name)?.get("const")?.as_str()?;
-            Some(format!("`{value}`: {}", object.get("description")?.as_str()?))
+            Some((value, Self(vec![*object])))
         };
-        self.0.iter().filter_map(kind).collect::<Vec<_>>().join(" ")
+        self.0.iter().filter_map(kind).collect()
     }
 
     /// The first text under this keyword.

@@ -25,6 +25,9 @@ pub trait BatchHandler: Send + Sync + 'static {
         message.size_bytes()
     }
 
+    /// See [`Handler::opened`](super::Handler::opened).
+    fn opened(&self, _arn: &str) {}
+
     /// See [`Handler::probe`](super::Handler::probe).
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))

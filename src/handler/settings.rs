@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::http;
+use super::{Problem, exec, http, lambda};
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,4 +11,19 @@ use super::http;
 pub enum Settings {
     /// A program with an HTTP port: each message is posted to it.
     Http(http::Settings),
+    /// A Lambda function: each batch is an event for it. Longshore runs it, or calls it through AWS's emulator.
+    Lambda(lambda::Settings),
+    /// A program that is started for each message, which it reads on its standard input.
+    Exec(exec::Settings),
+}
+
+impl Settings {
+    /// Finds everything in the values that cannot work; empty when all is well.
+    pub fn check(&self) -> Vec<Problem> {
+        match self {
+            Self::Http(http) => http.check(),
+            Self::Lambda(lambda) => lambda.check(),
+            Self::Exec(exec) => exec.check(),
+        }
+    }
 }

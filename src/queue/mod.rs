@@ -3,7 +3,6 @@
 pub mod contract;
 mod error;
 pub mod limits;
-pub mod md5;
 pub mod memory;
 pub mod sqs;
 
@@ -12,6 +11,7 @@ use std::{num::NonZeroU32, time::Duration};
 use futures_util::future::BoxFuture;
 
 pub use self::error::{EntryError, QueueError, Verdict, all_entries, within};
+pub use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

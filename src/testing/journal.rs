@@ -203,6 +203,10 @@ impl Handler for One {
         self.0.call(item.into(), context).await.swap_remove(0)
     }
 
+    fn opened(&self, arn: &str) {
+        self.0.handler.opened(arn);
+    }
+
     async fn probe(&self) -> Result<(), String> {
         self.0.handler.probe().await
     }
@@ -230,6 +234,10 @@ impl BatchHandler for Several {
 
     fn weigh(&self, message: &Message) -> usize {
         self.0.handler.weigh(message)
+    }
+
+    fn opened(&self, arn: &str) {
+        self.0.handler.opened(arn);
     }
 
     async fn probe(&self) -> Result<(), String> {

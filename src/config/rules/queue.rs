@@ -28,6 +28,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
     if let Some(handler) = &queue.handler {
+        broken.extend(event(key, queue));
         broken.extend(handler_rules(&key.child("handler"), handler));
     }
     broken
@@ -125,14 +126,24 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     broken
 }
 
+/// An event holds a whole batch, which Lambda bounds.
+fn event(key: &Key, queue: &QueueSettings) -> Option<Problem> {
+    let is_lambda = matches!(queue.handler, Some(handler::Settings::Lambda(_)));
+    let most = handler::lambda::EVENT_BYTES;
+    let problem = || {
+        let allowed = format!("at most {most} for a lambda handler: no event is larger");
+        Problem::of(key.descend("batch.bytes"), "too many").allowed(Some(allowed))
+    };
+    (is_lambda && queue.batch.bytes > most).then(problem)
+}
+
 /// The handler's own rules, in its own words.
 fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
-    let handler::Settings::Http(http) = handler;
-    let problem = |broken: handler::http::Problem| {
+    let problem = |broken: handler::Problem| {
         let problem = Problem::of(key.child(broken.key), format!("not allowed: {}", broken.value));
         problem.allowed(Some(broken.allowed.to_owned()))
     };
-    http.check().into_iter().map(problem).collect()
+    handler.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -182,6 +193,7 @@ mod tests {
     fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
         match queue.handler.as_mut().unwrap() {
             handler::Settings::Http(http) => http,
+            other => panic!("not of the http kind: {other:?}"),
         }
     }
 
@@ -251,6 +263,32 @@ mod tests {
         let url = |text: &str| Url::parse(text).unwrap();
         assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "q.handler.url");
         assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_program_has_a_name_and_its_codes_one_meaning() {
+        let program = |change: fn(&mut handler::exec::Settings)| {
+            let mut exec = handler::exec::Settings::of_command(["true"]);
+            change(&mut exec);
+            broken_by(|queue| queue.handler = Some(handler::Settings::Exec(exec)))
+        };
+        assert_eq!(program(|_| ()), "");
+        assert_eq!(program(|exec| exec.command.clear()), "q.handler.command");
+        assert_eq!(program(|exec| exec.reject.push(0)), "q.handler.reject");
+    }
+
+    #[test]
+    fn a_function_has_a_command_and_events_that_lambda_would_give() {
+        let function = |bytes: usize, command: &[&str]| {
+            let lambda = handler::lambda::Settings::of_command(command.iter().copied());
+            broken_by(|queue| {
+                queue.batch.bytes = bytes;
+                queue.handler = Some(handler::Settings::Lambda(lambda));
+            })
+        };
+        let most = handler::lambda::EVENT_BYTES;
+        assert_eq!(function(most, &["bootstrap"]), "");
+        assert_eq!(function(most + 1, &[]), "q.batch.bytes q.handler.command");
     }
 
     #[test]

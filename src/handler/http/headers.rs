@@ -1,14 +1,14 @@
 //! The headers that tell an HTTP handler of its message: pure.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, SystemTime},
-};
+use std::time::SystemTime;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::periodic::PeriodicTask;
-use crate::message::Message;
+use crate::{
+    handler::moment::{Precision, iso_8601},
+    message::Message,
+};
 
 /// The most bytes of names and values that the attributes' headers take together.
 ///
@@ -145,28 +145,10 @@ fn extended_value(text: &str) -> String {
     value
 }
 
-#[derive(Clone, Copy)]
-enum Precision {
-    Seconds,
-    Milliseconds,
-}
-
-/// ISO 8601 in UTC; nothing for a moment that it cannot write (before 1970, after 9999).
-fn iso_8601(at: SystemTime, precision: Precision) -> Option<String> {
-    let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let mut text = String::new();
-    let written = match precision {
-        Precision::Seconds => {
-            let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970.as_secs());
-            write!(text, "{}", humantime::format_rfc3339_seconds(whole))
-        }
-        Precision::Milliseconds => write!(text, "{}", humantime::format_rfc3339_millis(at)),
-    };
-    written.ok().map(|()| text)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -26,15 +26,12 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, header};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
-use url::{Host, Url};
+use tokio::time::{Instant, timeout};
 
-pub use self::settings::{Problem, Settings};
+pub use self::settings::Settings;
 use self::{headers::Deadlines, periodic::PeriodicTask};
-use super::{Context, Handler, Outcome, Placement};
+pub use super::Problem;
+use super::{Context, Handler, Outcome, Placement, moment::on_the_wall, reach::connect};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -55,15 +52,11 @@ impl fmt::Debug for Http {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The settings cannot work.
-    #[error("the http handler's settings cannot work: {}", list(.0))]
+    #[error("the http handler's settings cannot work: {}", Problem::list(.0))]
     Settings(Vec<Problem>),
     /// The client could not be built.
     #[error("the http client could not be built, hint: https needs the system's ca certificates")]
     Client(#[source] reqwest::Error),
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Http {
@@ -133,22 +126,6 @@ impl Handler for Http {
     fn placement(&self) -> Placement {
         Placement::Pump
     }
-}
-
-async fn connect(url: &Url) -> std::io::Result<TcpStream> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    match url.host() {
-        Some(Host::Ipv4(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Ipv6(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Domain(name)) => TcpStream::connect((name, port)).await,
-        None => Err(std::io::ErrorKind::AddrNotAvailable.into()),
-    }
-}
-
-/// The wall clock's reading at a moment of ours.
-fn on_the_wall(moment: Instant) -> SystemTime {
-    let now = SystemTime::now();
-    now.checked_add(moment.saturating_duration_since(Instant::now())).unwrap_or(now)
 }
 
 /// The message's body as bytes, without a copy of it.

@@ -1,13 +1,11 @@
 //! How messages are posted to an HTTP handler.
 
-use std::fmt;
-
 use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::duration::Span;
+use crate::{duration::Span, handler::Problem};
 
 /// How messages are posted to an HTTP handler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,30 +105,6 @@ impl Settings {
                 problems.push(Problem::new("reject", status.to_string(), allowed));
             }
         }
-    }
-}
-
-/// One value of [`Settings`] that cannot work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting's key.
-    pub key: &'static str,
-    /// The value it has, without secrets.
-    pub value: String,
-    /// What would be allowed.
-    pub allowed: &'static str,
-}
-
-impl Problem {
-    fn new(key: &'static str, value: String, allowed: &'static str) -> Self {
-        Self { key, value, allowed }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, value, allowed } = self;
-        write!(formatter, "not allowed for {key}: {value}, hint: use {allowed}")
     }
 }
 

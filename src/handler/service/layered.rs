@@ -74,6 +74,10 @@ where
         self.outer.handle(message, context).await
     }
 
+    fn opened(&self, arn: &str) {
+        self.inner.opened(arn);
+    }
+
     async fn probe(&self) -> Result<(), String> {
         self.outer.probe().await?;
         self.inner.probe().await
@@ -103,6 +107,10 @@ where
 
     fn weigh(&self, message: &Message) -> usize {
         self.inner.weigh(message)
+    }
+
+    fn opened(&self, arn: &str) {
+        self.inner.opened(arn);
     }
 
     async fn probe(&self) -> Result<(), String> {

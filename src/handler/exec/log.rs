@@ -1,0 +1,125 @@
+//! What a program writes, into the log, up to a limit.
+
+use std::sync::Arc;
+
+use crate::{message::MessageId, process::Line};
+
+/// The most of a last line that becomes part of a reason.
+const LAST_WORDS_BYTES: usize = 256;
+
+/// Where a program wrote something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// The log of one run.
+#[derive(Debug)]
+pub(super) struct Log {
+    queue: Arc<str>,
+    message_id: MessageId,
+    room_bytes: u64,
+    dropped_lines: u64,
+    dropped_bytes: u64,
+    last_words: String,
+}
+
+impl Log {
+    pub(super) fn new(queue: Arc<str>, message_id: MessageId, room_bytes: u64) -> Self {
+        Self { queue, message_id, room_bytes, dropped_lines: 0, dropped_bytes: 0, last_words: String::new() }
+    }
+
+    /// Logs a line while there is room; from the first one that has none, lines are only counted.
+    pub(super) fn line(&mut self, stream: Stream, line: &Line<'_>) {
+        if stream == Stream::Stderr && !line.text.trim().is_empty() {
+            self.last_words = bounded(&line.text);
+        }
+        let size_bytes = line.text.len() as u64 + 1;
+        if self.dropped_lines > 0 || size_bytes > self.room_bytes {
+            self.dropped_lines += 1;
+            self.dropped_bytes += size_bytes + line.cut_bytes;
+            return;
+        }
+        self.room_bytes -= size_bytes;
+        let (queue, message_id) = (&*self.queue, &self.message_id);
+        tracing::info!(queue, %message_id, stream = stream.as_str(), %line, "program output");
+    }
+
+    /// Ends the log; answers the last line that the program wrote to its standard error.
+    pub(super) fn end(self) -> String {
+        let Self { queue, message_id, dropped_lines: lines, dropped_bytes: bytes, last_words, .. } = self;
+        if lines > 0 {
+            tracing::info!(queue = &*queue, %message_id, lines, bytes, "program output dropped");
+        }
+        last_words
+    }
+}
+
+/// The line's beginning, without characters that neither a log nor an attribute can hold.
+fn bounded(text: &str) -> String {
+    let text = text.trim();
+    let end = text.floor_char_boundary(LAST_WORDS_BYTES);
+    let mut words: String =
+        text[..end].chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if end < text.len() {
+        words.push('…');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line<'_> {
+        Line { text: text.into(), cut_bytes: 0 }
+    }
+
+    fn log(room_bytes: u64) -> Log {
+        Log::new("orders".into(), MessageId::new("id"), room_bytes)
+    }
+
+    #[test]
+    fn output_beyond_its_limit_is_counted_from_the_first_line_that_does_not_fit() {
+        let mut log = log(10);
+        for text in ["1234", "1234567", "", "1"] {
+            log.line(Stream::Stdout, &line(text));
+        }
+        assert_eq!((log.room_bytes, log.dropped_lines, log.dropped_bytes), (5, 3, 11));
+    }
+
+    #[test]
+    fn empty_lines_take_room_too() {
+        let mut log = log(10);
+        for _ in 0..12 {
+            log.line(Stream::Stdout, &line(""));
+        }
+        assert_eq!(log.dropped_lines, 2);
+    }
+
+    #[test]
+    fn the_last_words_are_those_on_standard_error_even_without_room() {
+        let mut log = log(0);
+        log.line(Stream::Stderr, &line("first"));
+        log.line(Stream::Stderr, &line(" \x1b[31mno such\tcustomer\x1b[0m "));
+        log.line(Stream::Stderr, &line("  "));
+        log.line(Stream::Stdout, &line("bye"));
+        assert_eq!(log.end(), " [31mno such customer [0m");
+    }
+
+    #[test]
+    fn last_words_have_a_limit_and_end_in_a_whole_character() {
+        let words = bounded(&"🚢".repeat(100));
+        assert_eq!(words, format!("{}…", "🚢".repeat(64)));
+    }
+}

@@ -1,0 +1,112 @@
+//! The `exec` kind: a program is started for each message.
+//!
+//! The program reads the body, byte for byte, on its standard input, and the rest in its environment. What it
+//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes, each line with the test that
+//! proves it; in short:
+//!
+//! | the program | the outcome |
+//! |---|---|
+//! | exits with a code of `done` (0) | [`Outcome::Done`] |
+//! | exits with a code of `reject` (65) | [`Outcome::Reject`] |
+//! | exits with a code of `retry` (75), or any other | [`Outcome::Retry`], with the last line of its standard error |
+//! | is ended by a signal | [`Outcome::Retry`], with the signal's name |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until [`Handler::probe`] finds the program |
+//!
+//! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
+//! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
+//! and until it is done the program counts: a new one is started only when an old one has ended.
+
+mod call;
+mod environment;
+mod exit;
+mod files;
+mod log;
+mod program;
+mod run;
+mod settings;
+mod start;
+
+use std::{ffi::OsString, sync::Arc};
+
+pub use self::settings::{Others, Settings};
+use self::{
+    call::{Call, Leftovers},
+    run::Run,
+};
+use super::{Context, Handler, Outcome, Problem, moment::on_the_wall};
+use crate::message::Message;
+
+/// A handler that starts a program for each message.
+#[derive(Debug)]
+pub struct Exec {
+    parts: Arc<Parts>,
+    search_path: Option<OsString>,
+    leftovers: Leftovers,
+}
+
+/// What every run needs.
+#[derive(Debug)]
+struct Parts {
+    settings: Settings,
+    queue_name: Box<str>,
+}
+
+/// Why a handler of the `exec` kind could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The settings cannot work.
+    #[error("the exec handler's settings cannot work: {}", Problem::list(.0))]
+    Settings(Vec<Problem>),
+}
+
+impl Exec {
+    /// Makes the handler; `queue_name` is what SQS calls the queue, which the program is told.
+    ///
+    /// Starts nothing yet, and needs no runtime.
+    pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
+        let problems = settings.check();
+        if !problems.is_empty() {
+            return Err(ExecError::Settings(problems));
+        }
+        let parts = Arc::new(Parts { settings, queue_name: queue_name.into() });
+        Ok(Self { parts, search_path: None, leftovers: Leftovers::default() })
+    }
+
+    /// Sets the `PATH` of this process, in which [`Handler::probe`] looks for a program that is given by its name;
+    /// without it the probe succeeds for such a program.
+    #[must_use]
+    pub fn search_path(mut self, path: Option<OsString>) -> Self {
+        self.search_path = path;
+        self
+    }
+}
+
+impl Handler for Exec {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        tokio::select! {
+            () = self.leftovers.make_room() => {}
+            () = context.cancelled() => return Outcome::Retry("told to stop while an earlier program ended".to_owned()),
+        }
+        let deadline = context.deadline.map(on_the_wall);
+        let run = Run { parts: self.parts.clone(), message, queue: context.queue.clone(), deadline };
+        let mut call = Call::start(&self.leftovers, |stop| run.outcome(stop));
+        tokio::select! {
+            outcome = call.outcome() => return outcome,
+            () = context.cancelled() => {}
+        }
+        call.stop();
+        call.outcome().await
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        let settings = &self.parts.settings;
+        program::find(settings, self.search_path.as_deref()).map_err(|error| error.to_string())?;
+        match settings.temporary_directory.as_ref().filter(|directory| !program::is_writable(directory)) {
+            Some(directory) => Err(format!(
+                "no directory that can be written to: {}, hint: make it, or set another temporary_directory",
+                directory.display()
+            )),
+            None => Ok(()),
+        }
+    }
+}

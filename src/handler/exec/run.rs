@@ -1,0 +1,92 @@
+//! One run of the program: from its start to its end, whatever becomes of the call.
+
+use std::{
+    io,
+    process::ExitStatus,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{io::AsyncWriteExt as _, process::ChildStdin};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Parts, exit,
+    log::{Log, Stream},
+    start::start,
+};
+use crate::{
+    handler::Outcome,
+    message::Message,
+    process::{Output, Process},
+};
+
+/// What one run is made of.
+pub(super) struct Run {
+    pub(super) parts: Arc<Parts>,
+    pub(super) message: Arc<Message>,
+    /// The configured name of the queue, for the log.
+    pub(super) queue: Arc<str>,
+    /// When the call is ended, if it has a time limit.
+    pub(super) deadline: Option<SystemTime>,
+}
+
+impl Run {
+    /// Runs the program to its end; `stop` is how it is told to end before.
+    pub(super) async fn outcome(self, stop: CancellationToken) -> Outcome {
+        if stop.is_cancelled() {
+            return Outcome::Retry("told to stop before the program was started".to_owned());
+        }
+        match start(&self.parts, &self.message, self.deadline) {
+            Ok(mut started) => self.attend(&mut started.process, &stop).await,
+            Err(obstacle) => obstacle.outcome(),
+        }
+    }
+
+    /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
+    async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
+        let settings = &self.parts.settings;
+        let log = Mutex::new(Log::new(self.queue.clone(), self.message.id.clone(), settings.output_bytes));
+        let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
+        let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
+        let stdin = process.take_stdin();
+        let ending = fed(stdin, &self.message.body, ended(process, stop, settings.grace.0));
+        let (status, (), ()) = tokio::join!(ending, stdout, stderr);
+        let last_words = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
+        match status {
+            Ok(status) => exit::outcome(settings, status, &last_words),
+            Err(error) => Outcome::Retry(format!("the program's end was not heard: {error}")),
+        }
+    }
+}
+
+async fn logged(output: Option<Output>, stream: Stream, log: &Mutex<Log>) {
+    let Some(output) = output else { return };
+    let lock = || log.lock().unwrap_or_else(PoisonError::into_inner);
+    output.for_each_line(|line| lock().line(stream, &line)).await;
+}
+
+/// Waits for the program's end, and brings it about when it is told to.
+async fn ended(process: &mut Process, stop: &CancellationToken, grace: Duration) -> io::Result<ExitStatus> {
+    tokio::select! {
+        status = process.wait() => return status,
+        () = stop.cancelled() => {}
+    }
+    process.end(grace).await
+}
+
+/// Writes the body to the program's input for as long as it has not ended.
+async fn fed<T>(stdin: Option<ChildStdin>, body: &str, ending: impl Future<Output = T>) -> T {
+    let feeding = async move {
+        let Some(mut stdin) = stdin else { return };
+        // A program need not read its input: it may close it, or end, before all of it was written.
+        if let Err(error) = stdin.write_all(body.as_bytes()).await {
+            tracing::debug!(%error, "program did not read its input to the end");
+        }
+    };
+    tokio::pin!(ending);
+    tokio::select! {
+        ended = &mut ending => ended,
+        () = feeding => ending.await,
+    }
+}

@@ -1,0 +1,217 @@
+//! How a program is started for each message, and what its end means.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{duration::Span, handler::Problem};
+
+/// The longest that a program may be left to end by itself.
+const GRACE_MAX: Span = Span::secs(10 * 60);
+
+/// How a program is started for each message, and what its end means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The program that is started for each message, by its path or its name in `PATH`, and its arguments: `["python3", "/app/job.py"]`.
+    pub command: Vec<String>,
+    /// The directory that the program is started in; absent, Longshore's own.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    /// Further environment variables for the program, which has Longshore's own too.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Exit codes that mean done.
+    #[serde(default = "done")]
+    pub done: Vec<u8>,
+    /// Exit codes that mean reject.
+    #[serde(default = "reject")]
+    pub reject: Vec<u8>,
+    /// Exit codes that mean retry.
+    #[serde(default = "retry")]
+    pub retry: Vec<u8>,
+    /// What the exit codes mean that no list has: `retry` or `reject`. An end by a signal is always a retry.
+    #[serde(default)]
+    pub others: Others,
+    /// How long a program that is to end may take after SIGTERM, before SIGKILL ends its whole process group.
+    #[serde(default = "grace")]
+    pub grace: Span,
+    /// From this size in bytes on, the body is in a file too, which `LONGSHORE_BODY_FILE` names; 0 writes one for each message.
+    #[serde(default = "body_file_bytes")]
+    pub body_file_bytes: usize,
+    /// Where such files are written; absent, the system's temporary directory.
+    #[serde(default)]
+    pub temporary_directory: Option<PathBuf>,
+    /// How many bytes of one run's output are logged; the rest is counted and dropped.
+    #[serde(default = "output_bytes")]
+    pub output_bytes: u64,
+}
+
+/// What the exit codes mean that no list has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Others {
+    /// The message is tried again.
+    #[default]
+    Retry,
+    /// The message is never tried again.
+    Reject,
+}
+
+fn done() -> Vec<u8> {
+    vec![0]
+}
+
+/// `EX_DATAERR` of sysexits.h: the input was wrong, and will be the next time.
+fn reject() -> Vec<u8> {
+    vec![65]
+}
+
+/// `EX_TEMPFAIL` of sysexits.h: the user is invited to retry.
+fn retry() -> Vec<u8> {
+    vec![75]
+}
+
+fn grace() -> Span {
+    Span::secs(5)
+}
+
+fn body_file_bytes() -> usize {
+    256 * 1024
+}
+
+fn output_bytes() -> u64 {
+    64 * 1024
+}
+
+impl Settings {
+    /// The defaults for this program and its arguments.
+    pub fn of_command<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            command: command.into_iter().map(Into::into).collect(),
+            directory: None,
+            env: BTreeMap::new(),
+            done: done(),
+            reject: reject(),
+            retry: retry(),
+            others: Others::default(),
+            grace: grace(),
+            body_file_bytes: body_file_bytes(),
+            temporary_directory: None,
+            output_bytes: output_bytes(),
+        }
+    }
+
+    /// Finds everything in the values that cannot work; empty when all is well.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_command(&mut problems);
+        self.check_env(&mut problems);
+        self.check_codes(&mut problems);
+        if self.grace > GRACE_MAX {
+            problems.push(Problem::new("grace", self.grace.to_string(), "at most 10m"));
+        }
+        problems
+    }
+
+    fn check_command(&self, problems: &mut Vec<Problem>) {
+        if self.command.first().is_none_or(String::is_empty) {
+            let allowed = "a list of a program and its arguments, such as [\"python3\", \"/app/job.py\"]";
+            problems.push(Problem::new("command", format!("{:?}", self.command), allowed));
+        }
+        if self.command.iter().any(|word| word.contains('\0')) {
+            problems.push(Problem::new("command", "a word with a NUL", "words without one"));
+        }
+        for (key, directory) in
+            [("directory", &self.directory), ("temporary_directory", &self.temporary_directory)]
+        {
+            let bytes = directory.as_ref().map(|directory| directory.as_os_str().as_encoded_bytes());
+            if bytes.is_some_and(|bytes| bytes.is_empty() || bytes.contains(&0)) {
+                problems.push(Problem::new(key, format!("{directory:?}"), "the path of a directory"));
+            }
+        }
+    }
+
+    fn check_env(&self, problems: &mut Vec<Problem>) {
+        for (name, value) in &self.env {
+            // The value may be a secret, so the name stands for both.
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                let allowed = "names without = and values without NUL";
+                problems.push(Problem::new("env", format!("{name:?}"), allowed));
+            } else if name.starts_with("LONGSHORE_") {
+                let allowed = "other names; those that start with LONGSHORE_ tell of the message";
+                problems.push(Problem::new("env", name.clone(), allowed));
+            }
+        }
+    }
+
+    fn check_codes(&self, problems: &mut Vec<Problem>) {
+        if self.done.is_empty() {
+            problems.push(Problem::new("done", "[]", "one exit code at least, or no message is ever done"));
+        }
+        for code in self.reject.iter().filter(|code| self.done.contains(code)) {
+            problems.push(Problem::new("reject", code.to_string(), "a code that done does not list too"));
+        }
+        for code in &self.retry {
+            if self.done.contains(code) || self.reject.contains(code) {
+                let allowed = "a code that neither done nor reject lists too";
+                problems.push(Problem::new("retry", code.to_string(), allowed));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(settings: &Settings) -> Vec<&'static str> {
+        settings.check().into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn the_defaults_have_no_problem() {
+        assert_eq!(Settings::of_command(["true"]).check(), []);
+    }
+
+    #[test]
+    fn a_code_with_two_meanings_is_named() {
+        let settings = Settings { reject: vec![75, 9], ..Settings::of_command(["true"]) };
+        let told = settings.check()[0].to_string();
+        assert_eq!(
+            told,
+            "not allowed for retry: 75, hint: use a code that neither done nor reject lists too"
+        );
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let settings = Settings {
+            directory: Some("a\0b".into()),
+            temporary_directory: Some("".into()),
+            env: [("A=B", "1"), ("C", "\0"), ("LONGSHORE_QUEUE", "q"), ("FINE", "")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            done: vec![0, 1],
+            reject: vec![1, 2],
+            retry: vec![2, 3],
+            grace: Span::secs(601),
+            ..Settings::of_command(["", "a\0b"])
+        };
+        let expected = [
+            "command",
+            "command",
+            "directory",
+            "temporary_directory",
+            "env",
+            "env",
+            "env",
+            "reject",
+            "retry",
+            "grace",
+        ];
+        assert_eq!(keys(&settings), expected);
+        assert_eq!(keys(&Settings { done: vec![], ..Settings::of_command(["true"]) }), ["done"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! How the program is started, with all that it is told of its message.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use tempfile::TempPath;
+
+use super::{
+    Parts,
+    environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, Attributes, BODY_FILE},
+    files,
+};
+use crate::{
+    handler::Outcome,
+    message::Message,
+    process::{Command, Process, StartError, Stdin},
+};
+
+/// A program that was started, with the files that it may read.
+#[derive(Debug)]
+pub(super) struct Started {
+    /// Dropped, and with that killed, before its files are removed.
+    pub(super) process: Process,
+    _files: [Option<TempPath>; 2],
+}
+
+/// Why there is no program that reads the message.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Obstacle {
+    /// It could not be started, for this message or any other.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// This message needs a file, and there can be none.
+    #[error(
+        "the file of the message's {what} could not be written in {}: {source}, hint: set temporary_directory to \
+         one with room",
+        place.display()
+    )]
+    File { what: &'static str, place: PathBuf, source: io::Error },
+}
+
+impl Obstacle {
+    /// Other messages need no file, so the handler is not down for the want of one.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Start(_) => Outcome::Down(self.to_string()),
+            Self::File { .. } => Outcome::Retry(self.to_string()),
+        }
+    }
+}
+
+/// Starts the program for a message.
+pub(super) fn start(
+    parts: &Parts,
+    message: &Message,
+    deadline: Option<SystemTime>,
+) -> Result<Started, Obstacle> {
+    match start_with(parts, message, deadline, ATTRIBUTES_BYTES) {
+        // Whatever else there is in the environment, the attributes can be read from their file.
+        Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, deadline, 0),
+        started => started,
+    }
+}
+
+fn start_with(
+    parts: &Parts,
+    message: &Message,
+    deadline: Option<SystemTime>,
+    room_bytes: usize,
+) -> Result<Started, Obstacle> {
+    let Parts { settings, queue_name } = parts;
+    let directory = settings.temporary_directory.as_deref();
+    let failed = |what| move |source| Obstacle::File { what, place: place(directory), source };
+    let attributes = Attributes::of(message, room_bytes);
+    let body_file = (message.body.len() >= settings.body_file_bytes).then(|| files::body(message, directory));
+    let body_file = body_file.transpose().map_err(failed("body"))?;
+    let attributes_file = attributes.are_left_out().then(|| files::attributes(message, directory));
+    let attributes_file = attributes_file.transpose().map_err(failed("attributes"))?;
+    let mut command = command(parts);
+    for (name, value) in &attributes.variables {
+        command = command.env(name, value);
+    }
+    for (name, value) in environment::of_message(message, queue_name, deadline) {
+        command = with(command, name, value);
+    }
+    let (left_out, value) = attributes.left_out();
+    command = with(command, left_out, value);
+    command = with(command, BODY_FILE, body_file.as_deref());
+    command = with(command, ATTRIBUTES_FILE, attributes_file.as_deref());
+    Ok(Started { process: command.spawn()?, _files: [body_file, attributes_file] })
+}
+
+/// The program as the settings have it.
+fn command(Parts { settings, .. }: &Parts) -> Command {
+    let mut words = settings.command.iter();
+    let mut command = Command::new(words.next().map_or("", String::as_str)).args(words).stdin(Stdin::Piped);
+    if let Some(directory) = &settings.directory {
+        command = command.directory(directory);
+    }
+    for (name, value) in &settings.env {
+        command = command.env(name, value);
+    }
+    command
+}
+
+/// Sets a variable, or takes away the one that Longshore itself was started with.
+fn with(command: Command, name: &str, value: Option<impl AsRef<std::ffi::OsStr>>) -> Command {
+    match value {
+        Some(value) => command.env(name, value),
+        None => command.without_env(name),
+    }
+}
+
+fn place(directory: Option<&Path>) -> PathBuf {
+    directory.map_or_else(std::env::temp_dir, Path::to_path_buf)
+}

@@ -1,0 +1,35 @@
+//! Moments as handlers are told them.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+/// How exactly a moment is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Precision {
+    Seconds,
+    Milliseconds,
+}
+
+/// ISO 8601 in UTC; nothing for a moment that it cannot write (before 1970, after 9999).
+pub(super) fn iso_8601(at: SystemTime, precision: Precision) -> Option<String> {
+    let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    let written = match precision {
+        Precision::Seconds => {
+            let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970.as_secs());
+            write!(text, "{}", humantime::format_rfc3339_seconds(whole))
+        }
+        Precision::Milliseconds => write!(text, "{}", humantime::format_rfc3339_millis(at)),
+    };
+    written.ok().map(|()| text)
+}
+
+/// The wall clock's reading at a moment of ours.
+pub(super) fn on_the_wall(moment: Instant) -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_add(moment.saturating_duration_since(Instant::now())).unwrap_or(now)
+}

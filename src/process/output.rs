@@ -1,0 +1,224 @@
+//! What a program writes, line by line, in bounded memory.
+
+use std::{borrow::Cow, fmt, io};
+
+use rustix::fd::{AsFd, BorrowedFd};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::{ChildStderr, ChildStdout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The longest line that is handed on whole.
+pub const LINE_BYTES: usize = 8 * 1024;
+/// How much is read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// How much may still be in a pipe whose program has ended: the largest that Linux gives without privileges.
+const LEFT_BYTES: usize = 1024 * 1024;
+
+/// The reading end of a program's standard output or error.
+#[derive(Debug)]
+pub struct Output {
+    pipe: Pipe,
+    ended: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Pipe {
+    Stdout(ChildStdout),
+    Stderr(ChildStderr),
+}
+
+impl Pipe {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(pipe) => read(pipe, buffer).await,
+            Self::Stderr(pipe) => read(pipe, buffer).await,
+        }
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stdout(pipe) => pipe.as_fd(),
+            Self::Stderr(pipe) => pipe.as_fd(),
+        }
+    }
+}
+
+async fn read(pipe: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Result<usize> {
+    pipe.read(buffer).await
+}
+
+impl Output {
+    /// `ended` tells that the program has ended and been reaped.
+    pub(super) fn of_stdout(pipe: ChildStdout, ended: CancellationToken) -> Self {
+        Self { pipe: Pipe::Stdout(pipe), ended }
+    }
+
+    /// Likewise.
+    pub(super) fn of_stderr(pipe: ChildStderr, ended: CancellationToken) -> Self {
+        Self { pipe: Pipe::Stderr(pipe), ended }
+    }
+
+    /// Hands on every line until the program has ended, without ever letting the pipe fill up.
+    ///
+    /// Ends when everybody who could write has closed the pipe, or when the [`Process`](super::Process) has been
+    /// waited for or dropped: what the program wrote before its end has been handed on then, and what somebody who
+    /// left its group may write later is nobody's output. `on_line` must not block.
+    pub async fn for_each_line(mut self, mut on_line: impl FnMut(Line<'_>) + Send) {
+        let mut lines = Lines::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            tokio::select! {
+                biased;
+                read = self.pipe.read(&mut chunk) => match read {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => lines.push(&chunk[..read], &mut on_line),
+                },
+                () = self.ended.cancelled() => {
+                    self.read_what_is_left(&mut chunk, |left| lines.push(left, &mut on_line));
+                    break;
+                }
+            }
+        }
+        lines.end(&mut on_line);
+    }
+
+    /// Reads what is in the pipe already, which the runtime may not have heard of yet.
+    fn read_what_is_left(&self, chunk: &mut [u8], mut take: impl FnMut(&[u8])) {
+        let mut left = LEFT_BYTES;
+        while left > 0 {
+            match rustix::io::read(self.pipe.as_fd(), &mut *chunk) {
+                Ok(0) => return,
+                Ok(read) => {
+                    take(&chunk[..read]);
+                    left = left.saturating_sub(read);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// One line of a program's output, without its line break.
+///
+/// Shown, it ends in a note if it was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its text, at most [`LINE_BYTES`] of what the program wrote; bytes that are no UTF-8 are replaced.
+    pub text: Cow<'a, str>,
+    /// How many bytes of it were cut off.
+    pub cut_bytes: u64,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)?;
+        if self.cut_bytes > 0 {
+            write!(formatter, "… ({} bytes cut)", self.cut_bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes lines of chunks; keeps what of the last one has come.
+#[derive(Debug, Default)]
+struct Lines {
+    begun: Vec<u8>,
+    cut_bytes: u64,
+}
+
+impl Lines {
+    fn push(&mut self, chunk: &[u8], on_line: &mut impl FnMut(Line<'_>)) {
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let (piece, is_whole) = piece.strip_suffix(b"\n").map_or((piece, false), |line| (line, true));
+            let kept = piece.len().min(LINE_BYTES - self.begun.len());
+            self.begun.extend_from_slice(&piece[..kept]);
+            self.cut_bytes += (piece.len() - kept) as u64;
+            if is_whole {
+                self.hand_on(on_line);
+            }
+        }
+    }
+
+    /// Hands on a last line without a line break.
+    fn end(&mut self, on_line: &mut impl FnMut(Line<'_>)) {
+        if !self.begun.is_empty() {
+            self.hand_on(on_line);
+        }
+    }
+
+    fn hand_on(&mut self, on_line: &mut impl FnMut(Line<'_>)) {
+        let cut_bytes = std::mem::take(&mut self.cut_bytes);
+        let kept = if cut_bytes == 0 { self.begun.as_slice() } else { whole_characters(&self.begun) };
+        let cut_bytes = cut_bytes + (self.begun.len() - kept.len()) as u64;
+        let line = kept.strip_suffix(b"\r").filter(|_| cut_bytes == 0).unwrap_or(kept);
+        on_line(Line { text: String::from_utf8_lossy(line), cut_bytes });
+        self.begun.clear();
+    }
+}
+
+/// The bytes without a character at the end that the cut went through.
+fn whole_characters(bytes: &[u8]) -> &[u8] {
+    let torn = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    // Bytes that a character could begin with, and not bytes that are none.
+    let is_torn = std::str::from_utf8(torn).is_err_and(|error| error.error_len().is_none());
+    if is_torn { &bytes[..bytes.len() - torn.len()] } else { bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines_of(chunks: &[&[u8]]) -> Vec<String> {
+        let mut shown = Vec::new();
+        let mut lines = Lines::default();
+        let mut on_line = |line: Line<'_>| shown.push(line.to_string());
+        for chunk in chunks {
+            lines.push(chunk, &mut on_line);
+        }
+        lines.end(&mut on_line);
+        shown
+    }
+
+    #[test]
+    fn lines_are_put_together_from_pieces() {
+        assert_eq!(lines_of(&[b"on", b"e\ntw", b"o\r\n\nthree"]), ["one", "two", "", "three"]);
+        assert_eq!(lines_of(&[b"", b"\n"]), [""]);
+        assert_eq!(lines_of(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_says_so() {
+        let long = "x".repeat(LINE_BYTES + 5);
+        let shown = lines_of(&[long.as_bytes(), b"yy\nshort\n"]);
+        assert_eq!(shown, [format!("{}… (7 bytes cut)", "x".repeat(LINE_BYTES)), "short".to_owned()]);
+        let whole = "x".repeat(LINE_BYTES);
+        assert_eq!(lines_of(&[whole.as_bytes(), b"\n"]), [whole]);
+    }
+
+    #[test]
+    fn a_cut_goes_round_a_character() {
+        let long = format!("{}🚢🚢", "x".repeat(LINE_BYTES - 2));
+        assert_eq!(lines_of(&[long.as_bytes()]), [format!("{}… (8 bytes cut)", "x".repeat(LINE_BYTES - 2))]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_as_such() {
+        assert_eq!(lines_of(&[b"a\xffb\n", "🚢".as_bytes()]), ["a\u{fffd}b", "🚢"]);
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_chunks_fall_makes_no_difference(
+            text in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200),
+            at in 0usize..200,
+        ) {
+            let (left, right) = text.split_at(at.min(text.len()));
+            prop_assert_eq!(lines_of(&[left, right]), lines_of(&[&text]));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Runtime Interface Emulator.
