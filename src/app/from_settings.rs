@@ -10,7 +10,7 @@ use crate::{
     handler::{
         self, AnyHandler, batched,
         exec::Exec,
-        http::Http,
+        http::{Http, HttpBatches},
         lambda::{Lambda, Source},
     },
     pump::Options,
@@ -37,6 +37,11 @@ fn consumer(
     let unusable =
         |source: Box<dyn Error + Send + Sync>| WorkerError::Handler { queue: name.to_owned(), source };
     match handler {
+        handler::Settings::Http(http) if queue.batch.size > 1 => {
+            let http = HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))
+                .map_err(|error| unusable(error.into()))?;
+            Ok(consumer_of(name, queue, aws, batched(http)))
+        }
         handler::Settings::Http(http) => {
             let http = Http::new(http.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
             Ok(consumer_of(name, queue, aws, http))

@@ -15,6 +15,7 @@ mod problem;
 mod reach;
 mod service;
 mod settings;
+mod sqs_event;
 
 use std::{future::Future, sync::Arc};
 
@@ -33,6 +34,7 @@ pub use self::{
         layered_batches,
     },
     settings::Settings,
+    sqs_event::Source,
 };
 use crate::message::{Message, Wanted};
 

@@ -13,29 +13,26 @@
 
 mod answer;
 mod emulator;
-mod event;
 mod host;
 mod invocation;
 mod settings;
-mod source;
 
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Once, OnceLock},
 };
 
+pub use self::settings::{PartialResponses, Settings};
 use self::{
-    answer::{Fate, Verdict},
     emulator::Emulators,
     host::Host,
     invocation::{Answered, Invocation},
 };
-pub use self::{
-    settings::{PartialResponses, Settings},
-    source::Source,
+use super::{
+    Batch, BatchHandler, Context, Outcome, Outcomes,
+    sqs_event::{Fate, Verdict, event, has_failures},
 };
-pub use super::Problem;
-use super::{Batch, BatchHandler, Context, Outcome, Outcomes};
+pub use super::{Problem, Source};
 use crate::message::Message;
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -131,7 +128,7 @@ impl Lambda {
     fn verdict(&self, answered: Answered, messages: &[&Message]) -> Verdict {
         match answered {
             Ok(answer) => {
-                if self.partial_responses == PartialResponses::Off && answer::has_failures(&answer) {
+                if self.partial_responses == PartialResponses::Off && has_failures(&answer) {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
@@ -187,6 +184,6 @@ impl BatchHandler for Lambda {
 fn outcome(fate: Fate) -> Outcome {
     match fate {
         Fate::Done => Outcome::Done,
-        Fate::Failed => Outcome::Retry("the function named the message among its failures".to_owned()),
+        Fate::Failed(_) => Outcome::Retry("the function named the message among its failures".to_owned()),
     }
 }

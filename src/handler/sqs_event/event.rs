@@ -21,7 +21,7 @@ const FRAME: &str = r#"{"Records":[]}"#;
 const COMMA_BYTES: usize = 1;
 
 /// The event for these messages, in their order, as JSON.
-pub(super) fn of<'a>(
+pub(in crate::handler) fn of<'a>(
     messages: impl IntoIterator<Item = &'a Message>,
     source: &Source,
 ) -> serde_json::Result<Bytes> {
@@ -33,7 +33,7 @@ pub(super) fn of<'a>(
 /// The bytes that a message takes in an event, its comma and its part of the frame included.
 ///
 /// The frame is counted with every message, so that the sum for a batch is never less than its event.
-pub(super) fn weight(message: &Message, source: &Source) -> usize {
+pub(in crate::handler) fn weight(message: &Message, source: &Source) -> usize {
     let mut count = Count(FRAME.len() + COMMA_BYTES);
     let record = Record::of(message, source, Sums::placeholders(message));
     match serde_json::to_writer(&mut count, &record) {

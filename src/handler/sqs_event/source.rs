@@ -24,7 +24,7 @@ impl Source {
     }
 
     /// The ARN of a function of this name, as if it were where the queue is.
-    pub(super) fn function_arn(&self, name: &str) -> String {
+    pub(in crate::handler) fn function_arn(&self, name: &str) -> String {
         format!("arn:{}:lambda:{}:{}:function:{name}", self.part(1), self.region(), self.part(4))
     }
 
