@@ -51,7 +51,8 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let account = Account::default();
         account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
-        let retry = Backoff { initial: Duration::ZERO, factor: 1.0, max: Duration::ZERO, jitter: Jitter::None };
+        let retry =
+            Backoff { initial: Duration::ZERO, factor: 1.0, max: Duration::ZERO, jitter: Jitter::None };
         let options = Options { concurrency: 1, retry, ..Options::default() };
         Self { account, folder: tempfile::tempdir().unwrap(), options, drain_limit: Duration::from_secs(20) }
     }

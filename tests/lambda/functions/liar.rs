@@ -1,13 +1,17 @@
 //! A runtime that lies: it speaks the Runtime API by hand, and tells the lie of each message's body, once.
-#![expect(clippy::disallowed_methods, clippy::exit, clippy::unwrap_used, reason = "a runtime is a program of its own")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::unwrap_used,
+    reason = "a runtime is a program of its own"
+)]
 
 use std::{
     env,
     fs::OpenOptions,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    process,
-    thread,
+    process, thread,
     time::Duration,
 };
 
@@ -45,7 +49,8 @@ fn main() {
 fn handle(given: &Reply) {
     let event: Value = serde_json::from_slice(&given.body).unwrap();
     let record = &event["Records"][0];
-    let (body, count) = (record["body"].as_str().unwrap(), record["attributes"]["ApproximateReceiveCount"].as_str().unwrap());
+    let (body, count) =
+        (record["body"].as_str().unwrap(), record["attributes"]["ApproximateReceiveCount"].as_str().unwrap());
     note(&format!("{body} {count} {}", process::id()));
     let what = if count == "1" { body.split(':').next().unwrap() } else { "honest" };
     let (id, failure) = (&given.request_id, record["messageId"].as_str().unwrap());
@@ -88,7 +93,8 @@ fn lie(what: &str, id: &str, message_id: &str) {
             told("trailer", &request(&answer, head, body));
         }
         "asks-again" => {
-            let again = exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"");
+            let again =
+                exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"");
             told("again", &again);
             told("late", &post(&answer, "", b"{}"));
             // Whoever ends it must do so by force.
@@ -159,7 +165,8 @@ fn told(what: &str, reply: &Reply) {
 }
 
 fn note(line: &str) {
-    let mut journal = OpenOptions::new().append(true).create(true).open(env::var("JOURNAL").unwrap()).unwrap();
+    let mut journal =
+        OpenOptions::new().append(true).create(true).open(env::var("JOURNAL").unwrap()).unwrap();
     journal.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
