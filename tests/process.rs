@@ -1,6 +1,9 @@
 //! Real programs in groups of their own: their ends, their output, and that nobody is left behind.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+#[path = "support/alive.rs"]
+mod alive;
+
 use std::{
     fs,
     os::unix::process::ExitStatusExt as _,
@@ -11,13 +14,10 @@ use std::{
 
 use longshore::process::{Command, LINE_BYTES, Process, StartError, Stdin, signal_name};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::AsyncWriteExt as _,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-/// Longer than anything here takes on a slow machine.
-const LIMIT: Duration = Duration::from_secs(30);
+use self::alive::{is_running, peak_kib, state, until, within};
+
 const LONG: Duration = Duration::from_mins(10);
 
 fn shell(script: &str) -> Command {
@@ -37,35 +37,6 @@ async fn started(script: &str) -> (Process, u32, impl Future<Output = ()> + use<
         pid = told.recv() => pid.unwrap(),
     };
     (process, pid, reading)
-}
-
-/// Whether a process is there at all: `None` when even its id is free again.
-fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
-}
-
-fn is_running(pid: u32) -> bool {
-    state(pid).is_some_and(|state| state != 'Z')
-}
-
-/// The most memory that this process ever held.
-fn peak_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-async fn until(fact: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !fact() {
-        assert!(begin.elapsed() < LIMIT, "it never came to be");
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
-async fn within<T>(work: impl Future<Output = T>) -> T {
-    timeout(LIMIT, work).await.unwrap()
 }
 
 async fn lines_of(script: &str) -> Vec<String> {

@@ -55,13 +55,21 @@ fn wrong_values(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> V
 /// The tables that lack something, unless what they lack is a value that was taken out.
 fn wrong_tables(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
     let mut wrong: Vec<Key> = Vec::new();
+    let kinds = spelled_out(tree, root);
     for (key, node) in tree.nodes().into_iter().rev() {
         if node.entries().is_none() || wrong.iter().any(|inner| inner.is_within(&key)) {
             continue;
         }
-        let mut alone = Node::table(node.origin.clone());
+        let mut without = Node::table(node.origin.clone());
+        for (kind, node) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key) && !kind.is_within(&key)) {
+            without.set(kind, node.to_value(), &node.origin);
+        }
+        let mut alone = without.clone();
         alone.put(&key, node.clone());
-        let Some(words) = fault(&alone) else { continue };
+        // What is wrong without the table, too, is not the table's fault but that of the one that it is in.
+        let Some(words) = fault(&alone).filter(|words| fault(&without).as_ref() != Some(words)) else {
+            continue;
+        };
         let lacking = lacking(&words).map(|name| key.child(name));
         let was_taken_out = problems.iter().any(|known| known.key.is_some() && known.key == lacking);
         if !was_taken_out {
@@ -172,6 +180,18 @@ mod tests {
     fn what_is_missing_is_told_beside_what_is_wrong() {
         let value = json!({"queues": {"a": {"handler": {"kind": "http", "connect_timeout": "5"}}}});
         assert_eq!(blamed(&value), ["queues.a.handler.connect_timeout", "queues.a.handler"]);
+    }
+
+    #[test]
+    fn a_table_inside_a_handler_is_no_fault_and_its_values_are_judged() {
+        let lambda = |env: Value| {
+            let handler = json!({"kind": "lambda", "command": ["x"], "env": env});
+            json!({"queues": {"a": {"handler": handler}}})
+        };
+        assert_eq!(blamed(&lambda(json!({"A": "1"}))), Vec::<String>::new());
+        assert_eq!(blamed(&lambda(json!({"A": 1}))), ["queues.a.handler.env.A"]);
+        let no_command = json!({"queues": {"a": {"handler": {"kind": "exec", "env": {"A": "1"}}}}});
+        assert_eq!(blamed(&no_command), ["queues.a.handler"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod reach;
 mod service;
 mod settings;
 mod sqs_event;
+mod tls;
 
 use std::{future::Future, sync::Arc};
 

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use super::support::{Dev, Launch, Process, Signal, until};
 
-const EXAMPLES: [&str; 3] = ["minimal", "typed_json", "custom_handler"];
+const EXAMPLES: [&str; 5] =
+    ["minimal", "typed_json", "custom_handler", "lambda_function", "lambda_test_function"];
 
-fn example(name: &str) -> PathBuf {
+/// Where an example is.
+pub(crate) fn example(name: &str) -> PathBuf {
     example::built(&EXAMPLES).join(name)
 }
 

@@ -80,16 +80,30 @@ impl Scene {
     }
 
     /// Starts a worker whose handler is this function.
-    pub(crate) fn start(&self, mut settings: Settings) -> Running {
-        let journal = self.folder.path().join("journal").display().to_string();
-        settings.env.insert("JOURNAL".to_owned(), journal);
+    pub(crate) fn start(&self, settings: Settings) -> Running {
+        self.run(settings, Worker::run_until)
+    }
+
+    /// The same with everything on this thread, where the log is.
+    pub(crate) fn start_here(&self, settings: Settings) -> Running {
+        self.run(settings, Worker::run_here)
+    }
+
+    fn run<F>(&self, mut settings: Settings, run: impl Fn(Worker, Stop) -> F) -> Running
+    where
+        F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
+    {
+        if !settings.command.is_empty() {
+            let journal = self.folder.path().join("journal").display().to_string();
+            settings.env.insert("JOURNAL".to_owned(), journal);
+        }
         let processes = NonZeroUsize::new(self.options.concurrency).unwrap();
         let lambda = Lambda::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
         let queue = Arc::new(self.account.queue(QUEUE));
         let consumer = Consumer::of(QUEUE, queue, batched(lambda)).options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (stop, health) = (Stop::new(), worker.health());
-        let ended = tasks::detach("worker", worker.run_until(stop.clone()));
+        let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, health, ended }
     }
 

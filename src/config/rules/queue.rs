@@ -30,6 +30,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     if let Some(handler) = &queue.handler {
         broken.extend(event(key, queue));
         broken.extend(handler_rules(&key.child("handler"), handler));
+        broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
     }
     broken
 }
@@ -144,6 +145,13 @@ fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
         problem.allowed(Some(broken.allowed.to_owned()))
     };
     handler.check().into_iter().map(problem).collect()
+}
+
+/// A program reads one message.
+fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<Problem> {
+    let is_too_many = size > 1 && matches!(handler, handler::Settings::Exec(_));
+    let problem = || Problem::of(key, "too many for a handler of kind exec").allowed(Some("1".to_owned()));
+    is_too_many.then(problem)
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -289,6 +297,15 @@ mod tests {
         let most = handler::lambda::EVENT_BYTES;
         assert_eq!(function(most, &["bootstrap"]), "");
         assert_eq!(function(most + 1, &[]), "q.batch.bytes q.handler.command");
+    }
+
+    #[test]
+    fn a_program_takes_no_batches() {
+        let broken = broken_by(|queue| {
+            queue.handler = Some(handler::Settings::Exec(handler::exec::Settings::of_command(["true"])));
+            queue.batch.size = 2;
+        });
+        assert_eq!(broken, "q.batch.size");
     }
 
     #[test]

@@ -109,4 +109,9 @@ impl Handler for Exec {
             None => Ok(()),
         }
     }
+
+    /// Waits for the programs whose calls are over, each for its `grace` at most.
+    async fn close(&self) {
+        self.leftovers.ended().await;
+    }
 }

@@ -9,12 +9,11 @@ use std::{
 
 use bytes::BytesMut;
 use reqwest::{Client, Request, RequestBuilder, Response, header, redirect};
-use rustls::crypto::{CryptoProvider, ring};
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::handler::Outcome;
+use crate::handler::{Outcome, tls};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -44,9 +43,7 @@ enum Origin {
 
 /// Builds the client; nothing of it is taken from the environment.
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
-    if CryptoProvider::get_default().is_none() && ring::default_provider().install_default().is_err() {
-        tracing::debug!("another tls provider was installed at the same time");
-    }
+    tls::provide();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(settings.check()))?;
     let mut builder = Client::builder()

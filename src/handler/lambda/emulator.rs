@@ -25,7 +25,10 @@ use super::{
     CallError,
     invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
 };
-use crate::{handler::reach::connect, tasks};
+use crate::{
+    handler::{reach::connect, tls},
+    tasks,
+};
 
 /// Where an emulator takes invocations.
 const PATH: &str = "/2015-03-31/functions/function/invocations";
@@ -51,6 +54,8 @@ pub(super) struct Emulators {
 struct Emulator {
     url: Url,
     is_unreached: AtomicBool,
+    /// Whether it is still at an invocation that nobody waits for any more.
+    is_abandoned: AtomicBool,
 }
 
 /// An emulator that nobody else uses; it is free again at the drop.
@@ -58,6 +63,9 @@ struct Taken {
     emulator: Arc<Emulator>,
     freed: mpsc::UnboundedSender<Arc<Emulator>>,
 }
+
+/// A call that waits for its post; dropped before its answer, it notes that the emulator is left at it.
+struct Waiting(Option<Arc<Emulator>>);
 
 /// How a post ended.
 enum Posted {
@@ -69,6 +77,7 @@ enum Posted {
 impl Emulators {
     /// Connects to nothing yet.
     pub(super) fn new<'a>(urls: impl Iterator<Item = &'a Url>) -> reqwest::Result<Self> {
+        tls::provide();
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -78,8 +87,7 @@ impl Emulators {
             .pool_max_idle_per_host(0)
             .tls_certs_only([])
             .build()?;
-        let emulator =
-            |url: &Url| Arc::new(Emulator { url: target(url), is_unreached: AtomicBool::new(false) });
+        let emulator = |url: &Url| Arc::new(Emulator::at(url));
         let all: Vec<_> = urls.map(emulator).collect();
         let (freed, free) = mpsc::unbounded_channel();
         for emulator in &all {
@@ -90,6 +98,7 @@ impl Emulators {
 
     /// Waits until one of the addresses takes a connection; `Err` says why none does.
     pub(super) async fn probe(&self) -> Result<(), String> {
+        self.abandoned().map_or(Ok(()), Err)?;
         let mut knocks: FuturesUnordered<_> = self.all.iter().map(|emulator| emulator.knock()).collect();
         let mut reason = String::new();
         while let Some(knocked) = knocks.next().await {
@@ -105,6 +114,10 @@ impl Emulators {
     ///
     /// Dropped, it leaves the emulator alone until that has answered: nothing can end what runs there.
     pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
+        // Whoever waited for one of these would use up the time limit, and a receive, without having run.
+        if let Some(reason) = self.abandoned() {
+            return Err(CallError::Down(reason));
+        }
         let invocation = Arc::new(invocation);
         loop {
             let Some(taken) = self.take().await else {
@@ -123,6 +136,12 @@ impl Emulators {
         Some(Taken { emulator, freed: self.freed.clone() })
     }
 
+    /// Why no emulator can be expected to be free soon, if none can.
+    fn abandoned(&self) -> Option<String> {
+        let are_all = self.all.iter().all(|emulator| emulator.is_abandoned.load(Ordering::Relaxed));
+        are_all.then(|| "the runtime interface emulator is still at an event that was given up".to_owned())
+    }
+
     fn are_all_unreached(&self) -> bool {
         self.all.iter().all(|emulator| emulator.is_unreached.load(Ordering::Relaxed))
     }
@@ -130,12 +149,14 @@ impl Emulators {
     /// Posts in a task of its own, which goes on when the call is given up.
     async fn post(&self, taken: Taken, invocation: Arc<Invocation>) -> Posted {
         let (tell, told) = oneshot::channel();
+        let mut waiting = Waiting(Some(taken.emulator.clone()));
         let client = self.client.clone();
         let is_only = self.all.len() == 1;
         let posting = async move {
             let posted = taken.emulator.post(&client, &invocation).await;
             let is_unreached = matches!(posted, Posted::Unreached(_));
             taken.emulator.is_unreached.store(is_unreached, Ordering::Relaxed);
+            taken.emulator.is_abandoned.store(false, Ordering::Relaxed);
             if tell.send(posted).is_err() {
                 tracing::debug!(request_id = invocation.id, "answer for a call that was given up");
             }
@@ -144,8 +165,17 @@ impl Emulators {
             }
         };
         drop(tasks::detach("emulator call", posting));
-        told.await
-            .unwrap_or_else(|_| Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned()))))
+        let posted = told.await;
+        waiting.0 = None;
+        posted.unwrap_or_else(|_| Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned()))))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(emulator) = &self.0 {
+            emulator.is_abandoned.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -162,6 +192,11 @@ fn put_back(freed: &mpsc::UnboundedSender<Arc<Emulator>>, emulator: Arc<Emulator
 }
 
 impl Emulator {
+    fn at(url: &Url) -> Self {
+        let (is_unreached, is_abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { url: target(url), is_unreached, is_abandoned }
+    }
+
     async fn post(&self, client: &Client, invocation: &Invocation) -> Posted {
         let mut request = client
             .post(self.url.clone())

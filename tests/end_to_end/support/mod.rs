@@ -1,6 +1,9 @@
 //! What the tests are made of: processes, a queue, a handler, and the patience to wait for facts.
 
 pub(crate) mod admin;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../../support/alive.rs"]
+pub(crate) mod alive;
 pub(crate) mod dev;
 pub(crate) mod gate;
 pub(crate) mod handler;

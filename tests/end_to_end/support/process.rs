@@ -54,6 +54,14 @@ impl Launch {
         self
     }
 
+    /// Puts copies of these files into its directory.
+    pub(crate) fn copies_of(self, files: &[&Path]) -> Self {
+        for file in files {
+            std::fs::copy(file, self.directory.path().join(file.file_name().unwrap())).unwrap();
+        }
+        self
+    }
+
     pub(crate) fn input(mut self, text: &str) -> Self {
         let path = self.directory.path().join("input");
         std::fs::write(&path, text).unwrap();
