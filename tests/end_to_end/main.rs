@@ -8,6 +8,7 @@ mod down;
 mod examples;
 mod exec;
 mod fifo;
+mod http_example;
 mod lambda;
 mod logs;
 mod lost;

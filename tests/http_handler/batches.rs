@@ -90,6 +90,7 @@ async fn the_records_name_the_queue_as_sqs_does() {
     let event: Value = serde_json::from_slice(&recorder.last().body).unwrap();
     assert_eq!(event["Records"][0]["eventSourceARN"], "arn:aws:sqs:us-east-1:999999999999:bills");
     assert_eq!(event["Records"][0]["awsRegion"], "us-east-1");
+    assert_eq!(recorder.last().header("x-longshore-batch-size"), "1");
 }
 
 #[tokio::test]
