@@ -221,7 +221,10 @@ async fn a_layer_leaves_probe_end_placement_and_wants_of_its_handler_alone() {
     assert_eq!((handler.wanted(), handler.placement()), (Wanted::Body, Placement::Pump));
     let down = Outcome::Down("the inner handler is down".to_owned());
     assert_eq!(testing::outcome_of(&handler, testing::message("x")).await, down);
-    scene.start(handler).drain().await;
+    let worker = scene.start(handler);
+    // On the paused clock this passes once the worker has nothing left to do but to probe again.
+    sleep(secs(1)).await;
+    worker.drain().await;
     assert!(whole.closed.load(Ordering::SeqCst));
 }
 
