@@ -16,6 +16,7 @@
 mod admin;
 mod check;
 mod consumer;
+mod dead_letters;
 mod drain;
 mod error;
 mod faults;
@@ -26,7 +27,7 @@ mod signals;
 mod worker;
 
 pub use self::{
-    consumer::Consumer,
+    consumer::{Consumer, DeadLetters},
     drain::Drained,
     error::WorkerError,
     from_settings::{consumer_of, name_in_sqs, options, worker},

@@ -174,6 +174,7 @@ impl Worker {
             }
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                dead_letters: opened.dead_letters.clone(),
                 nature: opened.nature,
                 handler: consumer.handler,
                 options: consumer.options,

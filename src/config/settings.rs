@@ -63,6 +63,8 @@ pub struct QueueSettings {
     pub retry: backoff::Settings,
     /// How outcomes are told to SQS.
     pub settle: settle::Settings,
+    /// Where rejected messages are copied to.
+    pub dlq: settle::DlqSettings,
     /// Where the messages go.
     pub handler: Option<handler::Settings>,
 }
@@ -99,6 +101,7 @@ impl Default for QueueSettings {
             receive: pump::ReceiveSettings::default(),
             retry: backoff::Settings::default(),
             settle: settle::Settings::default(),
+            dlq: settle::DlqSettings::default(),
             handler: None,
         }
     }

@@ -26,4 +26,25 @@ impl Settings {
             Self::Exec(exec) => exec.check(),
         }
     }
+
+    /// The kind's name, as it stands in the file and in the copies of rejected messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Lambda(_) => "lambda",
+            Self::Exec(_) => "exec",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_called_as_in_the_file() {
+        let url = url::Url::parse("http://127.0.0.1:8080/");
+        let settings = Settings::Http(http::Settings::new(url.unwrap()));
+        assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
+    }
 }

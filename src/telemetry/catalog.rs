@@ -81,11 +81,11 @@ metrics! {
     LOST = "longshore_leases_lost_total", Kind::Counter, ["queue"],
         "Leases lost before their message was settled.";
     SETTLED = "longshore_messages_settled_total", Kind::Counter, ["queue", "action"],
-        "Messages deleted or given back, as answered by SQS.";
+        "Messages copied to the DLQ, deleted or given back, as answered by SQS; a rejected message that was copied counts twice, as a copy and as a delete.";
     SETTLE_RETRIES = "longshore_settle_retries_total", Kind::Counter, ["queue", "action"],
-        "Entries of delete and give-back batches that failed and were tried again.";
+        "Entries of copy, delete and give-back batches that failed and were tried again.";
     SETTLE_FAILURES = "longshore_settle_failures_total", Kind::Counter, ["queue", "action"],
-        "Deletes and give-backs that were given up, because the lease was lost first.";
+        "Copies, deletes and give-backs that were given up: because the lease was lost first, or because the DLQ refused the copy.";
     CALLS = "longshore_api_calls_total", Kind::Counter, ["queue", "action", "result"],
         "Calls to SQS, by what they are for and how they ended.";
     CALL_TIME = "longshore_api_call_duration_seconds", CALL_SECONDS, ["queue", "action"],
@@ -124,7 +124,7 @@ pub fn reference() -> String {
 const LABELS: &str = "\n## Labels\n\n\
     - `queue`: the name in the configuration, never a message's doing.\n\
     - `ending`: `done`, `retry`, `reject`, `handler_down`, `timeout`, `panic`, `lease_lost`, `drained`.\n\
-    - `action`: `receive`, `delete`, `extend`, `give_back`.\n\
+    - `action`: `receive`, `delete`, `extend`, `give_back`, `copy`.\n\
     - `result`: `ok`, `retryable`, `refused`, `hung`.\n";
 
 const PLANNED: &str = "\n## Planned\n\n\

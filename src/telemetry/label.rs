@@ -67,6 +67,8 @@ label! {
         Extend = "extend",
         /// `ChangeMessageVisibilityBatch` that gives messages back.
         GiveBack = "give_back",
+        /// `SendMessageBatch` that copies rejected messages to the DLQ.
+        Copy = "copy",
     }
 }
 

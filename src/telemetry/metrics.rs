@@ -188,7 +188,7 @@ pub struct QueueMetrics {
     pub extensions: IntCounter,
     /// Leases lost.
     pub lost: IntCounter,
-    /// Messages deleted or given back.
+    /// Messages copied, deleted or given back.
     pub settled: ByLabel<Action, IntCounter>,
     /// Entries tried again.
     pub settle_retries: ByLabel<Action, IntCounter>,

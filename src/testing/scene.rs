@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Journal, Running, patience::patiently};
 use crate::{
-    app::{Consumer, Drained, Worker, WorkerError},
+    app::{Consumer, DeadLetters, Drained, Worker, WorkerError},
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
     pump::Options,
@@ -36,6 +36,7 @@ pub struct Scene {
     kind: Kind,
     queue: Arc<dyn Queue>,
     options: Options,
+    rejects: DeadLetters,
     drain_limit: Duration,
 }
 
@@ -101,11 +102,12 @@ impl Scene {
             journal: Journal::default(),
             kind,
             options: Options::default(),
+            rejects: DeadLetters::default(),
             drain_limit: stop::Settings::default().limit.0,
         }
     }
 
-    /// Moves messages to a dead-letter queue after so many receives.
+    /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
     #[must_use]
     pub fn max_receives(self, count: u32) -> Self {
         let dead_letters = self.kind.dead_letters();
@@ -114,7 +116,14 @@ impl Scene {
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
         let attributes = Names::from([("RedrivePolicy".to_owned(), policy)]);
         taken(self.account.set_attributes(self.kind.name(), &attributes));
-        self
+        let dead_letters = Arc::new(self.dead_letter_queue());
+        self.reject_to(DeadLetters::Open(dead_letters))
+    }
+
+    /// Says where rejected messages go; without a dead-letter queue a reject is a retry.
+    #[must_use]
+    pub fn reject_to(self, rejects: DeadLetters) -> Self {
+        Self { rejects, ..self }
     }
 
     /// Changes how the queue is worked: concurrency, batches, visibility, retries and the rest.
@@ -172,7 +181,9 @@ impl Scene {
         F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
     {
         let handler = self.journal.noting(handler);
-        let consumer = Consumer::of(NAME, self.queue.clone(), handler).options(self.options.clone());
+        let consumer = Consumer::of(NAME, self.queue.clone(), handler)
+            .dead_letters(self.rejects.clone())
+            .options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health, stop) = (worker.metrics(), worker.health(), Stop::new());
         let ended = tasks::detach("worker", run(worker, stop.clone()));

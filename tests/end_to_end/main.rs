@@ -14,6 +14,7 @@ mod logs;
 mod lost;
 mod outage;
 mod queues;
+mod reject;
 mod send;
 mod start;
 mod stop;

@@ -4,8 +4,9 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::Running;
 use longshore::{
+    app::DeadLetters,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
-    message::{Message, MessageId},
+    message::{Message, MessageId, OutgoingMessage},
     pump::{Options, Prefetch},
     testing,
 };
@@ -16,6 +17,8 @@ use super::{faulty::FaultyQueue, onlooker::Onlooker};
 pub(crate) struct Scene {
     inner: testing::Scene,
     pub(crate) queue: Arc<FaultyQueue>,
+    /// The dead-letter queue, which is there once the queue has a redrive policy.
+    pub(crate) dlq: Arc<FaultyQueue>,
 }
 
 impl Deref for Scene {
@@ -39,17 +42,25 @@ impl Scene {
 
     fn of(scene: testing::Scene) -> Self {
         let queue = Arc::new(FaultyQueue::new(scene.queue()));
-        Self { inner: scene.through(queue.clone()), queue }
+        let dlq = Arc::new(FaultyQueue::new(scene.dead_letter_queue()));
+        Self { inner: scene.through(queue.clone()), queue, dlq }
     }
 
-    /// Another worker's view of the same queue, noted in the same journal.
+    /// Another worker's view of the same queues, noted in the same journal.
     pub(crate) fn twin(&self) -> Self {
         Self::of(self.inner.clone())
     }
 
-    /// Moves messages to a dead-letter queue after so many receives.
+    /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
     pub(crate) fn max_receives(self, count: u32) -> Self {
-        Self { inner: self.inner.max_receives(count), ..self }
+        let dlq = self.dlq.clone();
+        let scene = Self { inner: self.inner.max_receives(count), ..self };
+        scene.dead_letters(DeadLetters::Open(dlq))
+    }
+
+    /// Says where rejected messages go.
+    pub(crate) fn dead_letters(self, dead_letters: DeadLetters) -> Self {
+        Self { inner: self.inner.reject_to(dead_letters), ..self }
     }
 
     /// Changes how the queue is worked.
@@ -81,6 +92,11 @@ impl Scene {
     /// Sends one message to a group of a FIFO queue.
     pub(crate) fn send_to(&self, group: &str, body: impl Into<String>) -> MessageId {
         self.send(testing::message(body).group(group))
+    }
+
+    /// Sends one message with whatever comes with it.
+    pub(crate) fn send_message(&self, message: OutgoingMessage) -> MessageId {
+        self.send(message)
     }
 
     /// Sends messages of the bodies `0`, `1` and so on.
@@ -123,7 +139,7 @@ impl Scene {
 
     /// Messages in the dead-letter queue.
     pub(crate) fn dead(&self) -> u64 {
-        self.dead_letters().len() as u64
+        self.inner.dead_letters().len() as u64
     }
 
     /// Drops every message, from outside.

@@ -97,6 +97,8 @@ fn settle_in(settings: &mut Settings, account: &Account, sqs: SocketAddr) -> Res
         create_queues(account, &pair).map_err(own_fault)?;
         queue.url = Some(queue_url(sqs, &pair.queue));
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
+        // A configured DLQ may be a real one; here the redrive policy names the DLQ of the pair.
+        (queue.dlq.url, queue.dlq.name) = (None, None);
         pairs.push(pair);
     }
     Ok(pairs)
