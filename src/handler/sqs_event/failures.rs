@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
-use crate::queue::limits;
+use crate::handler::outcome::LONGEST_DELAY;
 
 /// What an answer says of the messages of its batch, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +107,8 @@ impl Failure {
     /// Whatever cannot be read in the fields beyond Lambda's leaves the message a plain failure.
     fn of(item: &Object<'_>) -> Self {
         let seconds = field::<f64>(item, RETRY_AFTER).filter(|seconds| *seconds >= 0.0);
-        let longest = limits::VISIBILITY;
-        let delay = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(longest).min(longest);
+        let delay =
+            |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
         let said = match field::<Cow<'_, str>>(item, OUTCOME).as_deref() {
             Some("reject") => Said::Reject,
             _ => Said::Retry,
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(delay(r#""retryAfter":30"#), Some(Duration::from_secs(30)));
         assert_eq!(delay(r#""retryAfter":0"#), Some(Duration::ZERO));
         assert_eq!(delay(r#""retryAfter":1.5"#), Some(Duration::from_millis(1_500)));
-        assert_eq!(delay(r#""retryAfter":1e300"#), Some(limits::VISIBILITY));
+        assert_eq!(delay(r#""retryAfter":1e300"#), Some(LONGEST_DELAY));
         for unreadable in ["null", "-1", "\"30\"", "[]", "true"] {
             assert_eq!(delay(&format!(r#""retryAfter":{unreadable}"#)), None, "{unreadable}");
         }
