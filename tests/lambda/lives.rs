@@ -169,6 +169,18 @@ async fn a_stop_waits_for_the_function_and_ends_its_process_last() {
 }
 
 #[tokio::test]
+async fn a_process_hears_of_a_stop_by_sigterm_after_its_last_answer() {
+    let scene = Scene::new();
+    scene.send("honest");
+    let script = "trap 'echo SIGTERM >> \"$JOURNAL\"; exit 0' TERM; \"$0\" & wait";
+    let running = scene.start(functions::liar_after(script));
+    until("the function runs", || scene.runs().len() == 1).await;
+    running.drain().await;
+    assert_eq!(scene.held(), 0);
+    assert_eq!(scene.lines()[1..], ["> honest 202", "SIGTERM"]);
+}
+
+#[tokio::test]
 async fn what_cannot_finish_before_the_drain_limit_is_ended_and_given_back() {
     let scene = Scene::new().drain_limit(Duration::from_secs(2));
     scene.send("hang");

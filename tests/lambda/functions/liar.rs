@@ -102,7 +102,9 @@ fn lie_on_the_wire(what: &str, answer: &str) {
         "mid-answer" => send(answer, b"Content-Length: 100\r\n\r\n{\"batch"),
         "mid-chunk" => send(answer, b"Transfer-Encoding: chunked\r\n\r\n40\r\n{\"batch"),
         "write-and-exit" => {
-            send(answer, b"Content-Length: 2\r\n\r\n{}");
+            // So large that much of it is still to be read when the process is gone.
+            let padded = format!("{{}}{}", " ".repeat(5_000_000));
+            send(answer, format!("Content-Length: {}\r\n\r\n{padded}", padded.len()).as_bytes());
             process::exit(0);
         }
         "garbage" => {

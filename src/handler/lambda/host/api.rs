@@ -81,11 +81,23 @@ async fn serve(listener: TcpListener, desk: Desk, ending: CancellationToken) {
             () = ending.cancelled() => break,
         }
     }
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+    for stream in waiting(listener) {
         connections.push(connection(desk.clone(), stream));
     }
-    drop(listener);
     while connections.next().await.is_some() {}
+}
+
+/// The connections that have been made already, of which the runtime may not have heard yet.
+fn waiting(listener: TcpListener) -> Vec<TcpStream> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    // It does not block: one error is the end of those that wait.
+    let accepted = std::iter::from_fn(|| listener.accept().ok());
+    accepted.filter_map(|(stream, _)| nonblocking(stream).ok()).collect()
+}
+
+fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 /// The requests of one connection, until it is closed.
@@ -95,7 +107,39 @@ fn connection(desk: Desk, stream: TcpStream) -> Connection {
         async move { Ok::<_, Infallible>(desk.reply(request).await) }
     });
     let mut builder = http1::Builder::new();
+    // A process may hang up right after its answer, or end: without this such an answer is dropped unheard.
+    builder.half_close(true);
     let connection = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     // A connection that breaks means nothing by itself: what was under way on it says what became of it.
     Box::pin(connection.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::TcpStream as PlainStream};
+
+    use bytes::Bytes;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{
+        handler::lambda::{host::Order, invocation::Invocation},
+        message::Message,
+    };
+
+    #[tokio::test]
+    async fn an_answer_that_was_sent_before_the_end_is_still_heard() {
+        let mut api = RuntimeApi::serve("arn".into()).await.unwrap();
+        let _given = api.conversation().ask().unwrap();
+        let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
+        let (id, (answer, mut answered)) = (invocation.id.clone(), oneshot::channel());
+        api.conversation().hand(Order { invocation, answer, given_up: CancellationToken::new() }).unwrap();
+        // Without a turn of the runtime: not even the connection has been accepted when the end comes.
+        let mut stream = PlainStream::connect(api.address()).unwrap();
+        let head = format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: x\r\n");
+        stream.write_all(format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
+        drop(stream);
+        api.finish().await;
+        assert_eq!(answered.try_recv(), Ok(Ok(Bytes::from_static(b"{}"))));
+    }
 }
