@@ -22,7 +22,7 @@ async fn the_python_example_ships_orders_and_leaves_bad_ones_to_the_dlq() {
     let Some(python) = python_path_with("awslambdaric") else { return };
     let files = [file("python/longshore.toml"), file("python/app.py")];
     let launch = Dev::launch()
-        .copies_of(&files.each_ref().map(|file| Path::new(file)))
+        .copies_of(&files.each_ref().map(Path::new))
         .variable(
             "LONGSHORE__QUEUES__ORDERS__HANDLER__COMMAND",
             &format!("{python},-m,awslambdaric,app.handler"),

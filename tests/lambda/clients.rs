@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use longshore::{app::Drained, handler::lambda::Settings};
+use longshore::{
+    app::Drained,
+    handler::lambda::{EVENT_BYTES, PartialResponses, Settings},
+};
 
 use crate::{functions, harness::Scene};
 
@@ -48,11 +51,11 @@ macro_rules! clients {
 
 clients!(rust, python, node);
 
-async fn messages_are_run_once_each_and_deleted(function: Option<Settings>) {
-    let Some(function) = function else { return };
+async fn messages_are_run_once_each_and_deleted(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
     let scene = Scene::new().options(|options| options.concurrency = 2);
     let bodies: Vec<String> = (0..20).map(|number| format!("done-{number}")).collect();
-    bodies.iter().for_each(|body| drop(scene.send(body)));
+    scene.send_all(bodies.iter());
     let running = scene.start(function);
     scene.emptied().await;
     assert_eq!(running.drain().await, Drained::All);
@@ -61,8 +64,8 @@ async fn messages_are_run_once_each_and_deleted(function: Option<Settings>) {
     }
 }
 
-async fn the_messages_that_the_function_names_come_again(function: Option<Settings>) {
-    let Some(function) = function else { return };
+async fn the_messages_that_the_function_names_come_again(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
     let scene = Scene::new().batches_of(4);
     for body in ["done-1", "fail-not", "fail", "done-2"] {
         scene.send(body);
@@ -76,8 +79,8 @@ async fn the_messages_that_the_function_names_come_again(function: Option<Settin
     }
 }
 
-async fn an_exception_fails_the_whole_batch(function: Option<Settings>) {
-    let Some(function) = function else { return };
+async fn an_exception_fails_the_whole_batch(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
     let scene = Scene::new().batches_of(2);
     scene.send("done");
     scene.send("raise");
@@ -89,8 +92,8 @@ async fn an_exception_fails_the_whole_batch(function: Option<Settings>) {
     assert_eq!(scene.processes().len(), 1, "{:?}", scene.runs());
 }
 
-async fn a_crash_fails_its_batch(function: Option<Settings>) {
-    let Some(function) = function else { return };
+async fn a_crash_fails_its_batch(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
     let scene = Scene::new();
     for body in ["done-1", "crash", "done-2"] {
         scene.send(body);
@@ -103,8 +106,8 @@ async fn a_crash_fails_its_batch(function: Option<Settings>) {
     assert_eq!(scene.processes().len(), 2, "{:?}", scene.runs());
 }
 
-async fn a_task_longer_than_its_visibility_runs_once(function: Option<Settings>) {
-    let Some(function) = function else { return };
+async fn a_task_longer_than_its_visibility_runs_once(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
     let visibility = Duration::from_secs(2);
     let scene = Scene::new().options(|options| {
         (options.visibility, options.visibility_max, options.concurrency) = (visibility, visibility, 2);
@@ -116,9 +119,9 @@ async fn a_task_longer_than_its_visibility_runs_once(function: Option<Settings>)
     assert_eq!(scene.runs_of("sleep:5"), [1]);
 }
 
-async fn a_deadline_beyond_fifteen_minutes(function: Option<Settings>) {
-    let Some(function) = function else { return };
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(7_200)));
+async fn a_deadline_beyond_fifteen_minutes(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
+    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_hours(2)));
     scene.send("deadline:7100");
     let running = scene.start(function);
     scene.emptied().await;
@@ -127,12 +130,21 @@ async fn a_deadline_beyond_fifteen_minutes(function: Option<Settings>) {
 }
 
 #[tokio::test]
+async fn a_batch_of_nearly_six_megabytes_is_one_event() {
+    let scene = Scene::new().batches_of(8).options(|options| options.batch.bytes = EVENT_BYTES);
+    let bodies: Vec<String> = (0..8).map(|number| format!("done-{number}-{}", "x".repeat(750_000))).collect();
+    scene.send_all(bodies.iter());
+    let running = scene.start(functions::rust());
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!(scene.runs().len(), 8);
+}
+
+#[tokio::test]
 async fn without_partial_responses_what_the_function_names_is_deleted_too() {
-    use longshore::handler::lambda::PartialResponses;
-    let Some(function) = functions::rust() else { return };
     let scene = Scene::new();
     scene.send("fail");
-    let running = scene.start(Settings { partial_responses: PartialResponses::Off, ..function });
+    let running = scene.start(Settings { partial_responses: PartialResponses::Off, ..functions::rust() });
     scene.emptied().await;
     running.drain().await;
     assert_eq!(scene.runs_of("fail"), [1]);

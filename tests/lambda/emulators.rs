@@ -110,7 +110,7 @@ async fn answer(what: &str, is_first: bool, id: &str) -> (StatusCode, String) {
 async fn a_failure_is_known_by_the_body_and_its_message_comes_again() {
     let (scene, emulator) = (Scene::new(), Emulator::start().await);
     let failing = ["fail", "raise", "exit", "late", "status", "seven"];
-    failing.iter().for_each(|body| drop(scene.send(body)));
+    scene.send_all(failing);
     scene.send("done");
     let running = scene.start(emulator.settings());
     scene.emptied().await;
@@ -125,7 +125,7 @@ async fn a_failure_is_known_by_the_body_and_its_message_comes_again() {
 async fn an_emulator_is_given_one_event_at_a_time_and_several_share_the_work() {
     let scene = Scene::new().options(|options| options.concurrency = 8);
     let (one, other) = (Emulator::start().await, Emulator::start().await);
-    (0..40).for_each(|number| drop(scene.send(&format!("done:{number}"))));
+    scene.send_all((0..40).map(|number| format!("done:{number}")));
     let urls = vec![one.url.parse().unwrap(), other.url.parse().unwrap()];
     let running = scene.start(Settings { urls, ..Settings::default() });
     scene.emptied().await;
@@ -170,7 +170,7 @@ async fn an_emulator_that_is_not_there_leaves_its_work_to_the_others() {
     let scene = Scene::new().options(|options| options.concurrency = 4);
     let emulator = Emulator::start().await;
     let gone = PlainListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    (0..10).for_each(|number| drop(scene.send(&format!("done:{number}"))));
+    scene.send_all((0..10).map(|number| format!("done:{number}")));
     let urls = vec![format!("http://{gone}").parse().unwrap(), emulator.url.parse().unwrap()];
     let running = scene.start(Settings { urls, ..Settings::default() });
     scene.emptied().await;

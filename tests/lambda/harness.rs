@@ -26,7 +26,7 @@ use tokio::{
 
 const QUEUE: &str = "orders";
 /// How long a fact may take to come true before its test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a fact is looked for that nobody announces.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -77,6 +77,13 @@ impl Scene {
 
     pub(crate) fn send(&self, body: &str) -> String {
         self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id.to_string()
+    }
+
+    /// Sends a message for each of these bodies.
+    pub(crate) fn send_all(&self, bodies: impl IntoIterator<Item: AsRef<str>>) {
+        for body in bodies {
+            self.send(body.as_ref());
+        }
     }
 
     /// Starts a worker whose handler is this function.

@@ -1,6 +1,9 @@
 //! Runtimes that lie: each lie is told once, and harms no message but its own.
 
-use longshore::app::Drained;
+use longshore::{
+    app::Drained,
+    handler::lambda::{PartialResponses, Settings},
+};
 
 use crate::{functions, harness::Scene};
 
@@ -116,7 +119,6 @@ async fn an_answer_counts_though_the_process_ends_right_after_it() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_json_counts_by_partial_responses() {
-    use longshore::handler::lambda::{PartialResponses, Settings};
     let scene = Scene::new();
     scene.send("garbage");
     let settings = Settings { partial_responses: PartialResponses::On, ..functions::liar(&[]) };

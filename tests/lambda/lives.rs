@@ -61,6 +61,44 @@ async fn polling_goes_on_once_a_process_starts() {
 }
 
 #[tokio::test]
+async fn polling_pauses_when_a_process_that_has_ended_cannot_be_replaced() {
+    let scene = Scene::new();
+    scene.send("abort");
+    let (broken, mended) = (scene.folder.path().join("broken"), scene.folder.path().join("mended"));
+    let (broken, mended) = (broken.display(), mended);
+    let script =
+        format!("test -e {broken} && ! test -e {} && exit 9; touch {broken}; exec \"$0\"", mended.display());
+    let running = scene.start(functions::liar_after(&script));
+    until("the handler is down", || running.trouble().contains("exit code 9")).await;
+    std::fs::write(mended, "").unwrap();
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!(scene.runs_of("abort").len(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_while_it_is_idle_costs_no_message_anything() {
+    let scene = Scene::new();
+    scene.send("honest:1");
+    let running = scene.start(functions::liar(&[]));
+    scene.emptied().await;
+    let idle = scene.runs()[0].process;
+    end(idle);
+    until("the process is gone", || !is_alive(idle)).await;
+    scene.send("honest:2");
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs_of("honest:2"), scene.processes().len()), (vec![1], 2));
+}
+
+/// Ends a process that the test has started.
+fn end(process: u32) {
+    // The shell's own kill: a signal needs either that or unsafe code.
+    let kill = ["-c", "kill -s KILL \"$1\"", "kill", &process.to_string()];
+    assert!(std::process::Command::new("sh").args(kill).status().unwrap().success());
+}
+
+#[tokio::test]
 async fn a_process_that_aborts_is_replaced() {
     let scene = Scene::new();
     scene.send("abort");
@@ -112,7 +150,7 @@ async fn a_process_that_answers_and_never_asks_again_is_replaced() {
 #[tokio::test]
 async fn calls_wait_for_a_process_where_there_are_more_of_them() {
     let scene = Scene::new().options(|options| options.concurrency = 4);
-    (0..12).for_each(|number| drop(scene.send(&format!("honest:{number}"))));
+    scene.send_all((0..12).map(|number| format!("honest:{number}")));
     let running = scene.start(Settings { processes: Some(1), ..functions::liar(&[]) });
     scene.emptied().await;
     running.drain().await;
@@ -121,14 +159,25 @@ async fn calls_wait_for_a_process_where_there_are_more_of_them() {
 
 #[tokio::test]
 async fn a_stop_waits_for_the_function_and_ends_its_process_last() {
-    let Some(function) = functions::rust() else { return };
     let scene = Scene::new();
     scene.send("sleep:2");
-    let running = scene.start(function);
+    let running = scene.start(functions::rust());
     until("the function runs", || scene.runs().len() == 1).await;
     assert_eq!(running.drain().await, Drained::All);
     assert_eq!((scene.held(), scene.runs_of("sleep:2")), (0, vec![1]));
     assert!(!scene.processes().into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn a_process_hears_of_a_stop_by_sigterm_after_its_last_answer() {
+    let scene = Scene::new();
+    scene.send("honest");
+    let script = "trap 'echo SIGTERM >> \"$JOURNAL\"; exit 0' TERM; \"$0\" & wait";
+    let running = scene.start(functions::liar_after(script));
+    until("the function runs", || scene.runs().len() == 1).await;
+    running.drain().await;
+    assert_eq!(scene.held(), 0);
+    assert_eq!(scene.lines()[1..], ["> honest 202", "SIGTERM"]);
 }
 
 #[tokio::test]

@@ -51,11 +51,10 @@ impl Log {
 
 #[tokio::test]
 async fn each_line_is_logged_with_the_message_that_it_is_about() {
-    let Some(function) = functions::rust() else { return };
     let (log, _here) = Log::start();
     let scene = Scene::new();
     let ids: Vec<_> = ["done-1", "done-2"].map(|body| scene.send(body)).into();
-    let running = scene.start_here(function);
+    let running = scene.start_here(functions::rust());
     scene.emptied().await;
     running.drain().await;
     for id in &ids {
@@ -68,11 +67,10 @@ async fn each_line_is_logged_with_the_message_that_it_is_about() {
 
 #[tokio::test]
 async fn the_lines_of_a_batch_are_logged_with_all_its_messages() {
-    let Some(function) = functions::rust() else { return };
     let (log, _here) = Log::start();
     let scene = Scene::new().batches_of(2);
     let ids: Vec<_> = ["done-1", "done-2"].map(|body| scene.send(body)).into();
-    let running = scene.start_here(function);
+    let running = scene.start_here(functions::rust());
     scene.emptied().await;
     running.drain().await;
     let line = log.line(&ids[0]).unwrap();

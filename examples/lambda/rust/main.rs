@@ -1,6 +1,7 @@
 //! A Lambda function in Rust as it runs in Lambda: it counts the words of each message.
 //!
 //! Nothing in it knows of Longshore.
+#![expect(clippy::print_stdout, reason = "what a function prints is its log")]
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::{Deserialize, Serialize};

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_by_the_body_alone() {
+    fn a_failure_is_known_by_the_body_alone() {
         assert!(is_failure(r#"{"errorMessage":"no","errorType":"KeyError","stackTrace":[]}"#));
         assert!(is_failure(r#"{"errorType":"Runtime.ExitError"}"#));
         assert!(is_failure(" {\"errorMessage\":\"no\"}"));

@@ -164,6 +164,19 @@ mod tests {
     }
 
     #[test]
+    fn the_trace_is_that_of_the_first_message_with_one() {
+        let traced = |id: &str, trace: Option<&str>| {
+            let mut message = Message::new(id, "");
+            message.system.trace_header = trace.map(str::to_owned);
+            message
+        };
+        let messages = [traced("a", None), traced("b", Some("Root=1-b")), traced("c", Some("Root=1-c"))];
+        let trace = |messages: &[&Message]| Invocation::new(messages, Bytes::new(), None).trace_id;
+        assert_eq!(trace(&messages.each_ref()).as_deref(), Some("Root=1-b"));
+        assert_eq!(trace(&[&messages[0]]), None);
+    }
+
+    #[test]
     fn the_ids_of_a_large_batch_are_named_in_part() {
         let messages: Vec<_> = (0..12).map(|number| Message::new(number.to_string(), "")).collect();
         let borrowed: Vec<_> = messages.iter().collect();

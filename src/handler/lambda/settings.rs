@@ -44,7 +44,7 @@ pub struct Settings {
     pub partial_responses: PartialResponses,
     /// How long the program may take until it asks for its first event, and after each answer until it asks for the next.
     pub init_timeout: Span,
-    /// How long a program that is to end may take after SIGTERM, before SIGKILL.
+    /// How long a program that is to end may take after SIGTERM, before SIGKILL; at a stop 5 s at most.
     pub grace: Span,
 }
 

@@ -210,20 +210,20 @@ mod tests {
         serde_json::from_slice(&of(messages, &source()).unwrap()).unwrap()
     }
 
-    fn at(millis: u64) -> Option<SystemTime> {
-        Some(UNIX_EPOCH + Duration::from_millis(millis))
+    fn at(millis: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(millis)
     }
 
     fn full() -> Message {
         let mut message = Message::new("059f36b4-87a3-44ab-83d2-661975830a7d", "Test message.");
         message.receipt = crate::message::Receipt::new("AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a...");
-        message.sent_at = at(1_545_082_649_183);
+        message.sent_at = Some(at(1_545_082_649_183));
         message.receive_count = 2;
         message.attributes.insert("Title".to_owned(), AttributeValue::string("The \"Whistler\""));
         message.attributes.insert("Weight".to_owned(), AttributeValue::number("7.5"));
         message.attributes.insert("Seal".to_owned(), AttributeValue::binary([0, 255, 16]));
         message.system.sender_id = Some("AIDAIENQZJOLO23YVJ4VO".to_owned());
-        message.system.first_received_at = at(1_545_082_649_185);
+        message.system.first_received_at = Some(at(1_545_082_649_185));
         message.system.group_id = Some("tenant-7".to_owned());
         message.system.deduplication_id = Some("d-1".to_owned());
         message.system.sequence_number = Some("18849496460467696128".to_owned());
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_bare_message_has_these_bytes() {
         let mut message = Message::new("m-1", "Test message.");
-        message.sent_at = at(1_545_082_649_183);
+        message.sent_at = Some(at(1_545_082_649_183));
         let golden = concat!(
             r#"{"Records":[{"messageId":"m-1","receiptHandle":"receipt of m-1","body":"Test message.","#,
             r#""attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"1545082649183"},"#,

@@ -1,5 +1,10 @@
 //! The Rust function of the tests: what it does with a message is the message's body.
-#![expect(clippy::disallowed_methods, clippy::exit, reason = "a function is a program of its own")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::print_stdout,
+    reason = "a function is a program of its own"
+)]
 
 use std::{fs::OpenOptions, io::Write as _, time::Duration};
 

@@ -32,13 +32,11 @@ fn main() {
             process::exit(1);
         }
         Some("exit") => process::exit(3),
-        Some("silent") => loop {
-            thread::park();
-        },
+        Some("silent") => hang(),
         _ => {}
     }
     loop {
-        let given = exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"");
+        let given = ask();
         if given.status != 200 {
             process::exit(4);
         }
@@ -78,66 +76,67 @@ fn lie(what: &str, id: &str, message_id: &str) {
             wait_until(|| lines("> meddled ").len() == 2);
             told("own", &post(&answer, "", b"{}"));
         }
-        "seven" => told("seven", &post(&answer, "", &vec![b'x'; 7 * 1024 * 1024])),
-        "mid-answer" => break_off(&answer, b"Content-Length: 100\r\n\r\n{\"batch"),
-        "mid-chunk" => break_off(&answer, b"Transfer-Encoding: chunked\r\n\r\n40\r\n{\"batch"),
-        "garbage" => {
-            let mut stream = connect();
-            stream.write_all(b"\0\x01\xffnonsense\r\n\r\n\r\n").unwrap();
-            drop(stream.read(&mut [0; 64]));
-            told("own", &post(&answer, "", b"\0\xff not json"));
-        }
-        "trailer" => {
-            let head = "Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type\r\n";
-            let body = b"2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: Unhandled.Streaming\r\nLambda-Runtime-Function-Error-Body: e30=\r\n\r\n";
-            told("trailer", &request(&answer, head, body));
-        }
         "asks-again" => {
-            let again =
-                exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"");
-            told("again", &again);
+            told("again", &ask());
             told("late", &post(&answer, "", b"{}"));
             // Whoever ends it must do so by force.
-            loop {
-                thread::park();
-            }
+            hang();
         }
         "init-late" => {
             told("init", &post("init/error", "", b"{}"));
             told("own", &post(&answer, "", b"{}"));
         }
-        "unknown-path" => {
-            told("unknown", &post("restore/error", "", b"{}"));
-            told("own", &post(&answer, "", b"{}"));
-        }
-        "answer-and-exit" => {
-            told("own", &post(&answer, "", b"{}"));
-            process::exit(0);
-        }
-        "write-and-exit" => {
-            let mut stream = connect();
-            let head = format!("POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}", path(&answer));
-            stream.write_all(head.as_bytes()).unwrap();
-            process::exit(0);
-        }
-        "never-again" => {
-            told("own", &post(&answer, "", b"{}"));
-            loop {
-                thread::park();
-            }
-        }
-        "hang" => loop {
-            thread::park();
-        },
-        "abort" => process::abort(),
         "error" => {
             let head = "Lambda-Runtime-Function-Error-Type: Runtime.Unhandled\r\n";
             told("error", &post(&format!("invocation/{id}/error"), head, b"no json"));
         }
-        _ => {
-            thread::sleep(Duration::from_millis(20));
-            told("honest", &post(&answer, "", b"{}"));
+        "hang" => hang(),
+        "abort" => process::abort(),
+        _ => lie_on_the_wire(what, &answer),
+    }
+}
+
+fn lie_on_the_wire(what: &str, answer: &str) {
+    match what {
+        "seven" => told("seven", &post(answer, "", &vec![b'x'; 7 * 1024 * 1024])),
+        "mid-answer" => send(answer, b"Content-Length: 100\r\n\r\n{\"batch"),
+        "mid-chunk" => send(answer, b"Transfer-Encoding: chunked\r\n\r\n40\r\n{\"batch"),
+        "write-and-exit" => {
+            // So large that much of it is still to be read when the process is gone.
+            let padded = format!("{{}}{}", " ".repeat(5_000_000));
+            send(answer, format!("Content-Length: {}\r\n\r\n{padded}", padded.len()).as_bytes());
+            process::exit(0);
         }
+        "garbage" => {
+            let mut stream = connect();
+            stream.write_all(b"\0\x01\xffnonsense\r\n\r\n\r\n").unwrap();
+            drop(stream.read(&mut [0; 64]));
+            told("own", &post(answer, "", b"\0\xff not json"));
+        }
+        "trailer" => {
+            let head = "Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type\r\n";
+            let body = b"2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: Unhandled.Streaming\r\n\r\n";
+            told("trailer", &request(answer, head, body));
+        }
+        "unknown-path" => {
+            told("unknown", &post("restore/error", "", b"{}"));
+            told("own", &post(answer, "", b"{}"));
+        }
+        "answer-and-exit" => {
+            told("own", &post(answer, "", b"{}"));
+            process::exit(0);
+        }
+        "never-again" => {
+            told("own", &post(answer, "", b"{}"));
+            hang();
+        }
+        _ => told("honest", &post(answer, "", b"{}")),
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        thread::park();
     }
 }
 
@@ -178,10 +177,16 @@ fn connect() -> TcpStream {
     TcpStream::connect(env::var("AWS_LAMBDA_RUNTIME_API").unwrap()).unwrap()
 }
 
-fn break_off(rest: &str, after_head: &[u8]) {
+/// Sends the beginning of a request, and hangs up.
+fn send(rest: &str, after_head: &[u8]) {
     let mut stream = connect();
     stream.write_all(format!("POST {} HTTP/1.1\r\nHost: x\r\n", path(rest)).as_bytes()).unwrap();
     stream.write_all(after_head).unwrap();
+}
+
+/// Asks for work.
+fn ask() -> Reply {
+    exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"")
 }
 
 fn post(rest: &str, headers: &str, body: &[u8]) -> Reply {

@@ -14,8 +14,8 @@ static EXAMPLES: LazyLock<std::path::PathBuf> =
     LazyLock::new(|| example::built(&["lambda_test_function", "lambda_test_liar"]));
 
 /// The function over the Rust crate `lambda_runtime`.
-pub(crate) fn rust() -> Option<Settings> {
-    Some(command([EXAMPLES.join("lambda_test_function").display().to_string()]))
+pub(crate) fn rust() -> Settings {
+    command([EXAMPLES.join("lambda_test_function").display().to_string()])
 }
 
 /// A runtime that lies; `how` it begins.

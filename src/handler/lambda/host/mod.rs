@@ -2,6 +2,7 @@
 
 mod api;
 mod conversation;
+mod desk;
 mod keeper;
 mod life;
 mod output;
