@@ -11,6 +11,10 @@ REQUIREMENTS := tests/conformance/requirements.txt
 # Without it the tests that need Python fail; whoever has none says so, rather than have them pass unseen.
 PYTHON := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON)),,$(VENV)/ready)
 
+NODE_MODULES := $(CURDIR)/target/node
+# Node's own runtime for Lambda is built of C++ with the cmake that comes with the Python packages.
+NODE := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON) $(LONGSHORE_SKIP_NODE)),,$(NODE_MODULES)/ready)
+
 # The tools are built once and run for seconds: building them fast matters more than running them fast.
 INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
@@ -35,7 +39,7 @@ lint: ## clippy, warnings fatal
 rustdoc: ## the library's pages, warnings fatal
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-tests: $(PYTHON) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python
+tests: $(PYTHON) $(NODE) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
 	set -x; cargo $$run --locked --no-fail-fast
@@ -70,5 +74,16 @@ $(VENV)/ready: $(REQUIREMENTS)
 	else \
 		echo "error: no Python with venv and pip here for boto3, the AWS CLI and moto" >&2; \
 		echo "hint: install python3 with venv and pip, or leave these tests out with LONGSHORE_SKIP_PYTHON=1" >&2; \
+		exit 1; \
+	fi
+
+# AWS's Lambda runtime for Node, which the tests of the lambda kind host.
+$(NODE_MODULES)/ready: tests/conformance/node/package.json tests/conformance/node/package-lock.json $(VENV)/ready
+	@mkdir -p $(NODE_MODULES) && cp tests/conformance/node/package*.json $(NODE_MODULES)/
+	@if PATH="$(VENV)/bin:$$PATH" npm ci --prefix $(NODE_MODULES) --silent --no-audit --no-fund --ignore-scripts=false; then \
+		touch $@; \
+	else \
+		echo "error: aws-lambda-ric, the Lambda runtime for Node, does not build here" >&2; \
+		echo "hint: install node, npm, make and a C++ compiler, or leave its tests out with LONGSHORE_SKIP_NODE=1" >&2; \
 		exit 1; \
 	fi

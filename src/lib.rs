@@ -11,6 +11,7 @@ pub mod duration;
 pub mod handler;
 pub mod health;
 pub mod lease;
+pub mod md5;
 pub mod message;
 pub mod notify;
 pub mod process;
@@ -20,6 +21,7 @@ pub mod settle;
 pub mod stop;
 pub mod tasks;
 pub mod telemetry;
+pub mod testing;
 pub mod topic;
 
 pub use self::{
@@ -31,3 +33,8 @@ pub use self::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the page on Rust handlers, too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/rust-handlers.md")]
+struct RustHandlers;

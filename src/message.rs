@@ -206,6 +206,18 @@ pub struct OutgoingMessage {
     pub trace_header: Option<String>,
 }
 
+impl From<&str> for OutgoingMessage {
+    fn from(body: &str) -> Self {
+        Self::new(body)
+    }
+}
+
+impl From<String> for OutgoingMessage {
+    fn from(body: String) -> Self {
+        Self::new(body)
+    }
+}
+
 impl OutgoingMessage {
     /// A message of this body and nothing else.
     pub fn new(body: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// The parts and their floors. A part imports from lower floors only; those on the ground floor may lean on each other.
 const FLOORS: &[(&str, u8)] = &[
     ("message", 0),
+    ("md5", 0),
     ("health", 0),
     ("stop", 0),
     ("backoff", 0),
@@ -28,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("dev", 7),
     ("config", 8),
     ("app", 9),
+    ("testing", 10),
     ("cli", 10),
 ];
 

@@ -55,6 +55,15 @@ fn the_example_in_the_readme_can_be_loaded() {
 }
 
 #[test]
+fn the_examples_in_the_pages_on_lambda_can_be_loaded() {
+    for page in [include_str!("../docs/lambda-handler.md"), include_str!("../docs/migrating-from-lambda.md")]
+    {
+        let handler = load_example(page).settings.queues["orders"].handler.clone();
+        assert!(matches!(handler, Some(longshore::handler::Settings::Lambda(_))), "{handler:?}");
+    }
+}
+
+#[test]
 fn no_page_is_empty() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     for page in std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path()) {

@@ -1,13 +1,19 @@
 //! From the settings of a process to its worker.
 
-use std::error::Error;
+use std::{error::Error, num::NonZeroUsize};
 
 use url::Url;
 
 use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
-    handler::{self, AnyHandler, exec::Exec, http::Http, sns::Sns},
+    handler::{
+        self, AnyHandler, batched,
+        exec::Exec,
+        http::{Http, HttpBatches},
+        lambda::{Lambda, Source},
+        sns::Sns,
+    },
     pump::Options,
     queue::sqs,
     settle::DlqSettings,
@@ -31,18 +37,26 @@ fn consumer(
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
     let kind = handler.kind();
-    let made = made(queue, handler, aws)
+    let made = made(name, queue, handler, aws)
         .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
     Ok(consumer_of(name, queue, aws, made).of_kind(kind))
 }
 
 fn made(
+    name: &str,
     queue: &QueueSettings,
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
+        handler::Settings::Http(http) if queue.batch.size > 1 => {
+            Ok(batched(HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))?))
+        }
         handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Lambda(lambda) => {
+            let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
+            Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
+        }
         handler::Settings::Exec(exec) => {
             let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
             Ok(exec.search_path(config::search_path()).into())
@@ -52,6 +66,13 @@ fn made(
             Ok(Sns::new(sns.clone(), publisher)?.into())
         }
     }
+}
+
+/// The queue as its settings tell it, for a function that is told before SQS was asked, or where it may not be.
+fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
+    let region = queue.reach(aws).region;
+    let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
+    Source::of_arn(arn.unwrap_or_else(|| name_in_sqs(queue).to_owned()))
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.

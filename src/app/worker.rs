@@ -174,6 +174,9 @@ impl Worker {
             let notifier = consumer
                 .notify
                 .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
+            if !opened.arn.is_empty() {
+                consumer.handler.opened(&opened.arn);
+            }
             Pump::new(Parts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),

@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn a_table_inside_a_handler_is_no_fault_and_its_values_are_judged() {
+        let lambda = |env: Value| {
+            let handler = json!({"kind": "lambda", "command": ["x"], "env": env});
+            json!({"queues": {"a": {"handler": handler}}})
+        };
+        assert_eq!(blamed(&lambda(json!({"A": "1"}))), Vec::<String>::new());
+        assert_eq!(blamed(&lambda(json!({"A": 1}))), ["queues.a.handler.env.A"]);
+        let no_command = json!({"queues": {"a": {"handler": {"kind": "exec", "env": {"A": "1"}}}}});
+        assert_eq!(blamed(&no_command), ["queues.a.handler"]);
+    }
+
+    #[test]
     fn a_wrong_kind_is_one_problem() {
         let value = json!({"queues": {"a": {"handler": {"kind": "htpp", "url": "http://h"}}}});
         assert_eq!(blamed(&value), ["queues.a.handler.kind"]);

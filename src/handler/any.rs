@@ -56,6 +56,11 @@ impl AnyHandler {
         self.0.weigh(message)
     }
 
+    /// See [`Handler::opened`].
+    pub fn opened(&self, arn: &str) {
+        self.0.opened(arn);
+    }
+
     /// See [`Handler::probe`].
     pub fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         self.0.probe()
@@ -82,6 +87,7 @@ trait Erased: Send + Sync + 'static {
     fn takes(&self) -> Takes;
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
     fn weigh(&self, message: &Message) -> usize;
+    fn opened(&self, arn: &str);
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
     fn close(&self) -> BoxFuture<'_, ()>;
     fn wanted(&self) -> Wanted;
@@ -106,6 +112,10 @@ impl<H: Handler> Erased for Single<H> {
 
     fn weigh(&self, message: &Message) -> usize {
         message.size_bytes()
+    }
+
+    fn opened(&self, arn: &str) {
+        self.0.opened(arn);
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -136,6 +146,10 @@ impl<H: BatchHandler> Erased for Batched<H> {
 
     fn weigh(&self, message: &Message) -> usize {
         self.0.weigh(message)
+    }
+
+    fn opened(&self, arn: &str) {
+        self.0.opened(arn);
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -32,6 +32,12 @@ impl Batch {
     }
 }
 
+impl From<BatchItem> for Batch {
+    fn from(item: BatchItem) -> Self {
+        Self(vec![item])
+    }
+}
+
 impl Deref for Batch {
     type Target = [BatchItem];
 

@@ -1,8 +1,8 @@
 //! Handlers that take several messages a call.
 
-use std::future::Future;
+use std::{fmt::Display, future::Future};
 
-use super::{Batch, Context, IntoOutcome, Outcomes, Placement};
+use super::{Batch, Context, IntoOutcome, Outcome, Outcomes, Placement};
 use crate::message::{Message, Wanted};
 
 /// The user's work on several messages a call, which says of each how it ended.
@@ -25,6 +25,9 @@ pub trait BatchHandler: Send + Sync + 'static {
         message.size_bytes()
     }
 
+    /// See [`Handler::opened`](super::Handler::opened).
+    fn opened(&self, _arn: &str) {}
+
     /// See [`Handler::probe`](super::Handler::probe).
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))
@@ -46,7 +49,8 @@ pub trait BatchHandler: Send + Sync + 'static {
     }
 }
 
-/// What a closure may answer for a batch: [`Outcomes`], or what [`IntoOutcome`] takes, for all messages alike.
+/// What a closure may answer for a batch: [`Outcomes`], a `Result` of them, or what [`IntoOutcome`] takes, for all
+/// messages alike.
 pub trait IntoOutcomes {
     /// The outcomes meant by the answer.
     fn into_outcomes(self) -> Outcomes;
@@ -55,6 +59,13 @@ pub trait IntoOutcomes {
 impl IntoOutcomes for Outcomes {
     fn into_outcomes(self) -> Outcomes {
         self
+    }
+}
+
+/// `Err` is a retry of every message, with the error's words as the reason.
+impl<E: Display> IntoOutcomes for Result<Outcomes, E> {
+    fn into_outcomes(self) -> Outcomes {
+        self.unwrap_or_else(|error| Outcomes::All(Outcome::Retry(format!("{error:#}"))))
     }
 }
 

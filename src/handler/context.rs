@@ -1,6 +1,6 @@
 //! What a handler may know of the call it is in.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
@@ -12,6 +12,10 @@ pub struct Context {
     pub queue: Arc<str>,
     /// The number of this try, 1 for the first: how often SQS has handed the message out (`ApproximateReceiveCount`).
     pub attempt: u32,
+    /// The number of the last try: after so many SQS moves the message to the dead-letter queue.
+    ///
+    /// As the queue's redrive policy said when the worker started; `None` where there is none, or it is not known.
+    pub last_attempt: Option<NonZeroU32>,
     /// When the call is ended, if it has a time limit.
     pub deadline: Option<Instant>,
     lease: Lease,
@@ -42,12 +46,16 @@ impl fmt::Debug for Lease {
 impl Context {
     /// The circumstances of a first try; `cancellation` is how the worker tells the handler to stop.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
-        Self { queue, attempt: 1, deadline: None, lease: Lease::Until(lease_deadline), cancellation }
+        Self::with(queue, Lease::Until(lease_deadline), cancellation)
     }
 
     /// The same with a lease that somebody extends.
     pub fn of_lease(queue: Arc<str>, lease: Arc<dyn LeaseTime>, cancellation: CancellationToken) -> Self {
-        Self { queue, attempt: 1, deadline: None, lease: Lease::Kept(lease), cancellation }
+        Self::with(queue, Lease::Kept(lease), cancellation)
+    }
+
+    fn with(queue: Arc<str>, lease: Lease, cancellation: CancellationToken) -> Self {
+        Self { queue, attempt: 1, last_attempt: None, deadline: None, lease, cancellation }
     }
 
     /// Sets when the call is ended.
@@ -62,6 +70,18 @@ impl Context {
     pub fn with_attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
+    }
+
+    /// Sets the number of the last try.
+    #[must_use]
+    pub fn with_last_attempt(mut self, last_attempt: Option<NonZeroU32>) -> Self {
+        self.last_attempt = last_attempt;
+        self
+    }
+
+    /// Whether the message goes to the dead-letter queue if this try fails, so that somebody should be told.
+    pub fn is_last_attempt(&self) -> bool {
+        self.last_attempt.is_some_and(|last| self.attempt >= last.get())
     }
 
     /// When the lease ends unless it is extended, which happens without the handler's doing; `None` once it is lost.
@@ -83,7 +103,7 @@ impl Context {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until the lease is lost or the drain limit is over; the call is dropped a moment later.
+    /// Waits until the lease is lost, or the drain limit is all but over; the call is dropped a second later.
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
         self.cancellation.cancelled()
     }
@@ -91,5 +111,32 @@ impl Context {
     /// Whether the worker has told the call to stop.
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
+    }
+
+    /// What fires with [`cancelled`](Self::cancelled), for work that the call has spawned and that must end with it.
+    ///
+    /// It fires at the call's time limit too. A call that ends in another way leaves it as it is, and to cancel it
+    /// does nothing to the message.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use longshore::{
+    ///     Message,
+    ///     handler::{self, Context},
+    /// };
+    ///
+    /// let handler = handler::from_fn_with(async |message: Arc<Message>, context: Context| {
+    ///     let token = context.cancellation_token();
+    ///     let lines = tokio::task::spawn_blocking(move || {
+    ///         let lines = message.body.lines().take_while(|_| !token.is_cancelled());
+    ///         lines.count()
+    ///     });
+    ///     lines.await.map(|count| println!("{count} lines"))
+    /// });
+    /// # let _ = longshore::handler::AnyHandler::from(handler);
+    /// ```
+    pub fn cancellation_token(&self) -> CancellationToken {
+        self.cancellation.child_token()
     }
 }

@@ -8,11 +8,16 @@ pub mod exec;
 mod from_fn;
 mod from_json;
 pub mod http;
+pub mod lambda;
 mod moment;
 mod outcome;
 mod problem;
+mod reach;
+mod service;
 mod settings;
 pub mod sns;
+mod sqs_event;
+mod tls;
 
 use std::{future::Future, sync::Arc};
 
@@ -25,7 +30,13 @@ pub use self::{
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
     problem::Problem,
+    service::{
+        BatchCall, Call, FromBatchService, FromService, IntoBatchService, IntoService, Layered,
+        LayeredBatches, from_batch_service, from_service, into_batch_service, into_service, layered,
+        layered_batches,
+    },
     settings::Settings,
+    sqs_event::Source,
 };
 use crate::message::{Message, Wanted};
 
@@ -43,6 +54,11 @@ use crate::message::{Message, Wanted};
 pub trait Handler: Send + Sync + 'static {
     /// Does the work for one message and says how it ended.
     fn handle(&self, message: Arc<Message>, context: Context) -> impl Future<Output = Outcome> + Send;
+
+    /// Hears the ARN of the queue that it works for, as SQS says it, before anything else is asked of it.
+    ///
+    /// Not called where the worker may not ask SQS for the queue's attributes.
+    fn opened(&self, _arn: &str) {}
 
     /// Tells whether the handler could take a message now; `Err` says in a few words why not.
     ///

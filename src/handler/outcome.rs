@@ -2,6 +2,9 @@
 
 use std::{fmt::Display, time::Duration};
 
+/// The longest a message may stay hidden, which is SQS's own limit.
+pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
+
 /// What a handler says of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, exec, http, sns};
+use super::{Problem, exec, http, lambda, sns};
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +11,8 @@ use super::{Problem, exec, http, sns};
 pub enum Settings {
     /// A program with an HTTP port: each message is posted to it.
     Http(http::Settings),
+    /// A Lambda function: each batch is an event for it. Longshore runs it, or calls it through AWS's emulator.
+    Lambda(lambda::Settings),
     /// A program that is started for each message, which it reads on its standard input.
     Exec(exec::Settings),
     /// SNS: each message is published to a topic, or sent by SMS.
@@ -22,6 +24,7 @@ impl Settings {
     pub fn check(&self) -> Vec<Problem> {
         match self {
             Self::Http(http) => http.check(),
+            Self::Lambda(lambda) => lambda.check(),
             Self::Exec(exec) => exec.check(),
             Self::Sns(sns) => sns.check(),
         }
@@ -31,6 +34,7 @@ impl Settings {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
+            Self::Lambda(_) => "lambda",
             Self::Exec(_) => "exec",
             Self::Sns(_) => "sns",
         }

@@ -19,6 +19,7 @@ impl Pump {
     fn context_of(&self, Waiting { message, lease, .. }: &Waiting, deadline: Option<Instant>) -> Context {
         Context::of_lease(self.0.name.clone(), Arc::new(lease.time()), lease.cancellation().clone())
             .with_attempt(message.receive_count)
+            .with_last_attempt(self.0.nature.max_receive_count)
             .with_deadline(deadline)
     }
 
@@ -81,6 +82,7 @@ impl<'a> Cancellation<'a> {
         let contexts = batch.iter().map(|item| item.context.clone()).collect();
         Context::of_lease(first.queue.clone(), Arc::new(Soonest(contexts)), self.call.clone())
             .with_attempt(attempt)
+            .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
     }
 

@@ -3,7 +3,6 @@
 pub mod contract;
 mod error;
 pub mod limits;
-pub mod md5;
 pub mod memory;
 mod name;
 pub mod sqs;
@@ -16,6 +15,7 @@ pub use self::{
     error::{EntryError, QueueError, Verdict, all_entries, within},
     name::QueueName,
 };
+pub use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

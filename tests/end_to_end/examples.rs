@@ -1,33 +1,18 @@
 //! The examples, each built and run as a reader would.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+#[path = "../support/example.rs"]
+mod example;
+
+use std::path::PathBuf;
 
 use super::support::{Dev, Launch, Process, Signal, until};
 
-const EXAMPLES: [&str; 3] = ["minimal", "typed_json", "custom_handler"];
+const EXAMPLES: [&str; 5] =
+    ["minimal", "typed_json", "custom_handler", "lambda_function", "lambda_test_function"];
 
-/// Builds the examples, which is done already where all targets are built; answers where one of them is.
-#[expect(clippy::disallowed_methods, reason = "it is cargo that reads it")]
-fn example(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    // What cargo tells a test of its package would have dependencies built anew that look at it, such as ring.
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&name);
-        }
-    }
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
-    cargo.args(EXAMPLES.iter().flat_map(|example| ["--example", example]));
-    if directory.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().unwrap().success(), "the examples do not build");
-    directory.join("examples").join(name)
+/// Where an example is.
+pub(crate) fn example(name: &str) -> PathBuf {
+    example::built(&EXAMPLES).join(name)
 }
 
 async fn running(name: &str, dev: &Dev) -> (Process, String) {

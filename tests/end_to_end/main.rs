@@ -8,6 +8,8 @@ mod down;
 mod examples;
 mod exec;
 mod fifo;
+mod http_example;
+mod lambda;
 mod logs;
 mod lost;
 mod outage;

@@ -4,13 +4,13 @@ use longshore::{
     duration::Span,
     handler::{Outcome, Outcomes},
     pump::{BatchSettings, Groups},
+    testing::End,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
-    journal::End,
     scene::Scene,
     secs,
 };
@@ -80,7 +80,7 @@ async fn messages_stay_hidden_while_they_wait_for_their_batch_and_while_it_runs(
     sleep(secs(5)).await;
     scene.onlooker().gets_nothing_for(secs(210)).await;
     scene.emptied().await;
-    assert!(scene.journal.runs().iter().all(|run| run.receive_count == 1));
+    assert!(scene.journal.runs().iter().all(|run| run.message.receive_count == 1));
     worker.drain().await;
 }
 
@@ -125,7 +125,7 @@ async fn a_batch_that_panics_touches_no_other_batch() {
         Outcomes::All(Outcome::Done)
     });
     scene.emptied().await;
-    let again = scene.journal.runs().iter().filter(|run| run.receive_count == 2).count();
+    let again = scene.journal.runs().iter().filter(|run| run.message.receive_count == 2).count();
     assert_eq!(again, 5, "the batch that panicked, and no other");
     worker.drain().await;
 }
@@ -171,14 +171,14 @@ async fn a_message_of_a_batch_whose_lease_is_lost_is_cancelled_alone() {
     });
     scene.journal.began(3).await;
     let run = &scene.journal.runs()[1];
-    scene.account.delete("orders", run.receipt.as_str()).unwrap();
+    scene.account.delete("orders", run.message.receipt.as_str()).unwrap();
     scene.emptied().await;
     worker.drain().await;
-    assert_eq!(scene.journal.done().len(), 3, "the handler has ended in peace");
+    assert_eq!(scene.journal.done_bodies().len(), 3, "the handler has ended in peace");
     let deletes: Vec<_> =
         scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries).collect();
     assert_eq!(deletes.len(), 2);
-    assert!(deletes.iter().all(|entry| entry.id != run.id), "its word counts for nothing");
+    assert!(deletes.iter().all(|entry| entry.id != run.message.id), "its word counts for nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +245,7 @@ async fn a_batch_of_one_group_fails_alone() {
     });
     scene.emptied().await;
     assert_eq!(scene.journal.runs_of("b1").len(), 1);
-    assert_eq!(scene.journal.done()[2..], ["a0", "a1"]);
+    assert_eq!(scene.journal.done_bodies()[2..], ["a0", "a1"]);
     worker.drain().await;
 }
 

@@ -89,13 +89,13 @@ async fn a_message_given_back_runs_again() {
         if message.receive_count < 3 { Outcome::Retry("again".to_owned()) } else { Outcome::Done }
     });
     scene.emptied().await;
-    let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.receive_count).collect();
+    let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.message.receive_count).collect();
     assert_eq!(counts, [1, 2, 3]);
     worker.drain().await;
 }
 
 /// Ends the visibility of the first message, with the receipt that the worker holds.
 async fn make_visible_from_outside(scene: &Scene) {
-    let receipt = scene.journal.runs()[0].receipt.clone();
+    let receipt = scene.journal.runs()[0].message.receipt.clone();
     scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();
 }

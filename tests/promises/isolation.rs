@@ -2,12 +2,11 @@
 
 use std::future::pending;
 
-use longshore::{handler::Outcome, tasks};
+use longshore::{handler::Outcome, tasks, testing::End};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::{Action, Call},
-    journal::End,
     scene::Scene,
     secs,
 };
@@ -43,9 +42,9 @@ where
     });
     scene.emptied().await;
     assert_eq!(scene.journal.runs().len(), 11, "the bad one ran twice, the others once");
-    let others = scene.journal.runs().into_iter().filter(|run| run.body != "bad");
+    let others = scene.journal.runs().into_iter().filter(|run| run.message.body != "bad");
     for run in others {
-        assert_eq!((run.receive_count, run.ended.unwrap().1), (1, End::Answered(Outcome::Done)));
+        assert_eq!((run.message.receive_count, run.ended.unwrap().1), (1, End::Answered(Outcome::Done)));
     }
     let entries = |call: Call| call.entries.len();
     assert_eq!(scene.queue.calls(Action::Delete).into_iter().map(entries).sum::<usize>(), 10);

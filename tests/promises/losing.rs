@@ -9,13 +9,12 @@ use std::{
     time::Duration,
 };
 
-use longshore::handler::Outcome;
+use longshore::{handler::Outcome, testing::End};
 use tokio::time::sleep;
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
-    journal::End,
     scene::{Running, Scene},
     secs,
 };

@@ -7,6 +7,7 @@ use longshore::{
     duration::Span,
     handler::Outcome,
     message::{AttributeValue, Message, MessageId},
+    testing::End,
 };
 use proptest::prelude::*;
 use tokio::{runtime::Builder, time::sleep};
@@ -14,7 +15,6 @@ use tokio::{runtime::Builder, time::sleep};
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
-    journal::End,
     scene::Scene,
     secs,
 };
@@ -56,10 +56,10 @@ async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
     let is_done = |end: &End| *end == End::Answered(Outcome::Done);
     let runs = scene.journal.runs();
     let done = runs.iter().filter(|run| run.ended.as_ref().is_some_and(|(_, end)| is_done(end)));
-    let done: BTreeSet<_> = done.map(|run| run.id.clone()).collect();
+    let done: BTreeSet<_> = done.map(|run| run.message.id.clone()).collect();
     let rejected =
         runs.iter().filter(|run| matches!(run.ended, Some((_, End::Answered(Outcome::Reject(_))))));
-    let rejected: BTreeSet<_> = rejected.map(|run| run.id.clone()).collect();
+    let rejected: BTreeSet<_> = rejected.map(|run| run.message.id.clone()).collect();
     let deleted = scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries);
     for entry in deleted {
         let is_settled = done.contains(&entry.id) || rejected.contains(&entry.id);

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use longshore::{handler::Outcome, message::MessageId};
+use longshore::{
+    handler::Outcome,
+    message::MessageId,
+    testing::{End, Run},
+};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     gate::Gate,
-    journal::{End, Run},
     scene::Scene,
     secs,
 };
@@ -31,11 +34,11 @@ fn send_groups(scene: &Scene, groups: &[&str], messages: usize) -> BTreeMap<Stri
 }
 
 fn bodies(runs: &[Run]) -> Vec<&str> {
-    runs.iter().map(|run| run.body.as_str()).collect()
+    runs.iter().map(|run| run.message.body.as_str()).collect()
 }
 
 fn runs_of_group(scene: &Scene, group: &str) -> Vec<Run> {
-    scene.journal.runs().into_iter().filter(|run| run.body.starts_with(group)).collect()
+    scene.journal.runs().into_iter().filter(|run| run.message.body.starts_with(group)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +52,7 @@ async fn messages_of_a_group_run_one_at_a_time_and_in_order_and_groups_beside_ea
     scene.emptied().await;
     for group in ["a", "b", "c"] {
         let runs = runs_of_group(&scene, group);
-        let numbers: Vec<_> = runs.iter().map(|run| number(&run.body)).collect();
+        let numbers: Vec<_> = runs.iter().map(|run| number(&run.message.body)).collect();
         assert_eq!(numbers, (0..25).collect::<Vec<_>>(), "group {group}");
         let overlaps = runs.windows(2).any(|pair| pair[1].began < pair[0].ended.as_ref().unwrap().0);
         assert!(!overlaps, "group {group} runs one at a time");
@@ -90,8 +93,8 @@ async fn a_failure_stops_its_group_only_and_the_later_ones_come_again_in_order()
     assert_eq!(bodies(&runs_of_group(&scene, "a")), ["a0", "a1", "a1", "a2", "a3", "a4"]);
     assert_eq!(bodies(&runs_of_group(&scene, "b")), ["b0", "b1", "b2", "b3", "b4"]);
     let runs = scene.journal.runs();
-    let second_try = runs.iter().rposition(|run| run.body == "a1").unwrap();
-    let last_of_b = runs.iter().position(|run| run.body == "b4").unwrap();
+    let second_try = runs.iter().rposition(|run| run.message.body == "a1").unwrap();
+    let last_of_b = runs.iter().position(|run| run.message.body == "b4").unwrap();
     assert!(last_of_b < second_try, "group b did not wait: {:?}", bodies(&runs));
     worker.drain().await;
 }
@@ -109,7 +112,13 @@ async fn messages_behind_one_that_fails_for_good_all_run_and_none_goes_unrun_to_
     let expected = ["a0", "a0", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"];
     assert_eq!(bodies(&scene.journal.runs()), expected);
     assert_eq!(scene.dead(), 1);
-    let most = scene.journal.runs().iter().filter(|run| run.body != "a0").map(|run| run.receive_count).max();
+    let most = scene
+        .journal
+        .runs()
+        .iter()
+        .filter(|run| run.message.body != "a0")
+        .map(|run| run.message.receive_count)
+        .max();
     assert_eq!(most, Some(2), "the second and third failure spent none of their receives");
     worker.drain().await;
 }
@@ -128,7 +137,7 @@ async fn messages_behind_a_failing_one_all_run_although_other_workers_receive_th
     let scenes = [&scene, &twins[0], &twins[1]];
     let workers = scenes.map(start);
     scene.emptied().await;
-    let mut done = scene.journal.done();
+    let mut done = scene.journal.done_bodies();
     done.sort_unstable();
     let all = (0..10).flat_map(|number| [format!("a{number}"), format!("b{number}")]);
     let mut expected: Vec<_> = all.filter(|body| body != "a0" && body != "b3").collect();
@@ -197,7 +206,7 @@ async fn a_receive_whose_answer_was_lost_is_made_again_and_spends_no_further_rec
     let began = Instant::now();
     scene.emptied().await;
     assert!(began.elapsed() < secs(30), "nothing waits for the visibility to end: {:?}", began.elapsed());
-    let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.receive_count).collect();
+    let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.message.receive_count).collect();
     assert_eq!(counts, [1, 1, 1]);
     worker.drain().await;
 }

@@ -11,6 +11,7 @@ use longshore::{
     queue::memory::{Account, Names},
     stop::Stop,
     tasks,
+    testing::Journal,
 };
 use tokio::{
     task::JoinHandle,
@@ -20,7 +21,6 @@ use tokio::{
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault, FaultyQueue},
-    journal::Journal,
     onlooker::Onlooker,
     secs,
 };
@@ -54,7 +54,8 @@ impl Ordered {
     }
 
     fn start(&self, dead_letters: DeadLetters) -> JoinHandle<Result<Drained, WorkerError>> {
-        let handler = self.journal.noting(|message, _| async move { outcome_of(&message) });
+        let handler = handler::from_fn(|message: Arc<Message>| async move { outcome_of(&message) });
+        let handler = self.journal.noting(handler);
         self.start_handler(handler, 1, dead_letters)
     }
 
@@ -78,7 +79,7 @@ impl Ordered {
     }
 
     fn bodies(&self) -> Vec<String> {
-        self.journal.runs().into_iter().map(|run| run.body).collect()
+        self.journal.runs().into_iter().map(|run| run.message.body.clone()).collect()
     }
 }
 

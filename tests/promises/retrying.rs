@@ -5,10 +5,11 @@ use std::time::Duration;
 use longshore::{
     backoff::{Backoff, Jitter},
     handler::Outcome,
+    testing::Journal,
 };
 use tokio::time::sleep;
 
-use crate::support::{calls::Action, faulty::Fault, journal::Journal, scene::Scene, secs};
+use crate::support::{calls::Action, faulty::Fault, scene::Scene, secs};
 
 #[tokio::test(start_paused = true)]
 async fn the_delay_of_a_retry_grows_with_the_receive_count_up_to_its_maximum() {

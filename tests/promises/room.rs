@@ -75,7 +75,10 @@ async fn nothing_is_received_while_there_is_no_room() {
     assert_eq!(scene.queue.calls(Action::Receive).len(), receives);
     gate.open();
     scene.emptied().await;
-    assert!(scene.journal.runs().iter().all(|run| run.receive_count == 1), "no receive count was wasted");
+    assert!(
+        scene.journal.runs().iter().all(|run| run.message.receive_count == 1),
+        "no receive count was wasted"
+    );
     worker.drain().await;
 }
 

@@ -2,14 +2,17 @@
 
 use std::{future::pending, sync::Mutex, time::Duration};
 
-use longshore::{app::Drained, handler::Outcome};
+use longshore::{
+    app::Drained,
+    handler::{self, Outcome},
+    testing::End,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     gate::Gate,
-    journal::End,
     scene::Scene,
     secs,
 };
@@ -62,7 +65,7 @@ async fn running_handlers_finish_within_the_drain_limit_and_their_messages_are_d
     scene.journal.began(12).await;
     assert_eq!(worker.drain().await, Drained::All);
     assert_eq!(scene.described().in_flight + scene.described().visible, 0);
-    assert!(scene.journal.runs().iter().all(|run| run.receive_count == 1));
+    assert!(scene.journal.runs().iter().all(|run| run.message.receive_count == 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +200,7 @@ async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_stop() {
     scene.send("a");
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Mutex::new(released);
-    let worker = scene.start_apart(scene.journal.noting(move |_, _| {
+    let worker = scene.start_apart(handler::from_fn_with(move |_, _| {
         let waited = released.lock().unwrap().recv();
         async move { Outcome::Retry(format!("{waited:?}")) }
     }));

@@ -1,9 +1,8 @@
-//! What tests of the whole worker share: a queue that fails on request, a journal of handler calls, a scene.
+//! What tests of the whole worker share: a queue that fails on request, in a scene.
 
 pub(crate) mod calls;
 pub(crate) mod faulty;
 pub(crate) mod gate;
-pub(crate) mod journal;
 pub(crate) mod onlooker;
 pub(crate) mod scene;
 

@@ -31,6 +31,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(retry(key, queue));
     broken.extend(notify_rules(&key.child("notify"), &queue.notify));
     if let Some(handler) = &queue.handler {
+        broken.extend(event(key, queue));
         broken.extend(handler_rules(&key.child("handler"), handler));
         broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
     }
@@ -158,6 +159,17 @@ fn retry(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
         broken.push(problem.allowed(Some("a number, at least 1".to_owned())));
     }
     broken
+}
+
+/// An event holds a whole batch, which Lambda bounds.
+fn event(key: &Key, queue: &QueueSettings) -> Option<Problem> {
+    let is_lambda = matches!(queue.handler, Some(handler::Settings::Lambda(_)));
+    let most = handler::lambda::EVENT_BYTES;
+    let problem = || {
+        let allowed = format!("at most {most} for a lambda handler: no event is larger");
+        Problem::of(key.descend("batch.bytes"), "too many").allowed(Some(allowed))
+    };
+    (is_lambda && queue.batch.bytes > most).then(problem)
 }
 
 /// The handler's own rules, in its own words.
@@ -372,6 +384,20 @@ mod tests {
             broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)),
             "q.notify.give_up_after"
         );
+    }
+
+    #[test]
+    fn a_function_has_a_command_and_events_that_lambda_would_give() {
+        let function = |bytes: usize, command: &[&str]| {
+            let lambda = handler::lambda::Settings::of_command(command.iter().copied());
+            broken_by(|queue| {
+                queue.batch.bytes = bytes;
+                queue.handler = Some(handler::Settings::Lambda(lambda));
+            })
+        };
+        let most = handler::lambda::EVENT_BYTES;
+        assert_eq!(function(most, &["bootstrap"]), "");
+        assert_eq!(function(most + 1, &[]), "q.batch.bytes q.handler.command");
     }
 
     #[test]

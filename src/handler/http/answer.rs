@@ -5,10 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::StatusCode;
 
 use super::Settings;
-use crate::handler::Outcome;
-
-/// The longest a message may stay hidden, which is SQS's own limit.
-const LONGEST_DELAY: Duration = Duration::from_hours(12);
+use crate::handler::{Outcome, outcome::LONGEST_DELAY};
 
 /// Reads the outcome from a status and, where it counts, the `Retry-After` header.
 pub(super) fn outcome(

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use reqwest::{Client, Request, RequestBuilder, Response, header, redirect};
-use rustls::crypto::{CryptoProvider, ring};
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::handler::Outcome;
+use crate::handler::{Outcome, tls};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -22,8 +22,10 @@ const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERS
 const IDLE: Duration = Duration::from_secs(1);
 /// How soon after a post a break of its connection still means that the server had closed it before.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
-/// The most bytes of an answer's body that are read, so that its connection can be used again.
-const ANSWER_BYTES: usize = 64 * 1024;
+/// The most bytes of an answer's body that are read for nothing but its connection's further use.
+const DROPPED_BYTES: usize = 64 * 1024;
+/// The most bytes of an answer to a batch: what Lambda allows, and far beyond 10,000 failures.
+const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
 tokio::task_local! {
     /// Where the connection of the post under way comes from.
@@ -41,9 +43,7 @@ enum Origin {
 
 /// Builds the client; nothing of it is taken from the environment.
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
-    if CryptoProvider::get_default().is_none() && ring::default_provider().install_default().is_err() {
-        tracing::debug!("another tls provider was installed at the same time");
-    }
+    tls::provide();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(settings.check()))?;
     let mut builder = Client::builder()
@@ -120,10 +120,27 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// Reads and drops the answer's body, at most [`ANSWER_BYTES`] of it.
+/// The answer's `Retry-After`, if it is text.
+pub(super) fn retry_after(response: &Response) -> Option<&str> {
+    response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok())
+}
+
+/// Reads the answer's body, which fails when it has more than [`ANSWER_BYTES`].
+pub(super) async fn read_body(mut response: Response) -> Result<BytesMut, Outcome> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| meaning(&error))? {
+        if body.len() + chunk.len() > ANSWER_BYTES {
+            return Err(Outcome::Retry(format!("the answer has more than {ANSWER_BYTES} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads and drops the answer's body, at most [`DROPPED_BYTES`] of it.
 pub(super) async fn drop_body(mut response: Response) -> Result<(), Outcome> {
     let mut read_bytes = 0;
-    while read_bytes < ANSWER_BYTES {
+    while read_bytes < DROPPED_BYTES {
         match response.chunk().await {
             Ok(Some(chunk)) => read_bytes += chunk.len(),
             Ok(None) => break,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::periodic::PeriodicTask;
 use crate::{
@@ -30,6 +30,7 @@ const ATTRIBUTE_PREFIX: &str = "x-aws-sqsd-attr-";
 const GROUP_ID: HeaderName = HeaderName::from_static("x-longshore-group-id");
 const LEASE_DEADLINE: HeaderName = HeaderName::from_static("x-longshore-lease-deadline");
 const DEADLINE: HeaderName = HeaderName::from_static("x-longshore-deadline");
+const BATCH_SIZE: HeaderName = HeaderName::from_static("x-longshore-batch-size");
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-longshore-attributes-left-out");
 const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
@@ -52,12 +53,26 @@ pub(super) fn of_call(message: &Message, queue_name: &str, deadlines: Deadlines)
     put(&mut headers, &FIRST_RECEIVED_AT, first_received_at.as_deref());
     put(&mut headers, &SENDER_ID, message.system.sender_id.as_deref());
     put(&mut headers, &GROUP_ID, message.system.group_id.as_deref());
-    for (name, deadline) in [(&LEASE_DEADLINE, deadlines.lease), (&DEADLINE, deadlines.call)] {
-        put(&mut headers, name, deadline.and_then(|at| iso_8601(at, Precision::Milliseconds)).as_deref());
-    }
+    put_deadlines(&mut headers, deadlines);
     put_traces(&mut headers, message);
     put_attributes(&mut headers, message);
     headers
+}
+
+/// The headers of the call for a batch: what is the same for all of its messages.
+pub(super) fn of_batch(messages: usize, queue_name: &str, deadlines: Deadlines) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    put(&mut headers, &QUEUE, Some(queue_name));
+    headers.insert(BATCH_SIZE, messages.into());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    put_deadlines(&mut headers, deadlines);
+    headers
+}
+
+fn put_deadlines(headers: &mut HeaderMap, deadlines: Deadlines) {
+    for (name, deadline) in [(&LEASE_DEADLINE, deadlines.lease), (&DEADLINE, deadlines.call)] {
+        put(headers, name, deadline.and_then(|at| iso_8601(at, Precision::Milliseconds)).as_deref());
+    }
 }
 
 /// Adds what sqsd says of a periodic task.

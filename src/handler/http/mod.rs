@@ -13,28 +13,28 @@
 //! | cannot be connected to | [`Outcome::Down`]: polling pauses until [`Handler::probe`] succeeds |
 //! | breaks off, or takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
+//! With `batch.size` above 1 several messages are posted at once, by [`HttpBatches`].
+//!
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
 //! connection, which is how the handler hears of it.
 
 mod answer;
+mod batches;
 mod client;
 mod headers;
 mod periodic;
 mod settings;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use reqwest::{Client, RequestBuilder, header};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
-use url::{Host, Url};
+use futures_util::future::{Either, FutureExt as _};
+use reqwest::{Client, RequestBuilder};
+use tokio::time::{Instant, timeout};
 
-pub use self::settings::Settings;
+pub use self::{batches::HttpBatches, settings::Settings};
 use self::{headers::Deadlines, periodic::PeriodicTask};
-use super::{Context, Handler, Outcome, Placement, Problem, moment::on_the_wall};
+use super::{Context, Handler, Outcome, Placement, Problem, moment::on_the_wall, reach::connect};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -79,9 +79,8 @@ impl Http {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
-            let retry_after =
-                response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let outcome = answer::outcome(&self.settings, response.status(), retry_after, SystemTime::now());
+            let (status, retry_after) = (response.status(), client::retry_after(&response));
+            let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
             client::drop_body(response).await?;
             Ok(outcome)
         };
@@ -89,11 +88,7 @@ impl Http {
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let deadlines = Deadlines {
-            lease: context.lease_deadline().map(on_the_wall),
-            call: self.deadline(context).map(on_the_wall),
-        };
-        let mut headers = headers::of_call(&message, &self.queue_name, deadlines);
+        let mut headers = headers::of_call(&message, &self.queue_name, self.deadlines(context));
         let task = PeriodicTask::of(&message);
         if let Some(task) = &task {
             headers::add_periodic(&mut headers, task);
@@ -102,22 +97,29 @@ impl Http {
         self.client.post(url).headers(headers).body(Bytes::from_owner(Body(message)))
     }
 
-    /// When the call ends: at the queue's time limit or at the handler's own, whichever is first.
-    fn deadline(&self, context: &Context) -> Option<Instant> {
+    /// The lease's deadline, and the call's: at the queue's time limit or at the handler's own, whichever is first.
+    fn deadlines(&self, context: &Context) -> Deadlines {
         let own = self.settings.timeout.and_then(|Span(limit)| Instant::now().checked_add(limit));
-        context.deadline.into_iter().chain(own).min()
-    }
-}
-
-impl Handler for Http {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        let call = self.call(message, &context);
-        let Some(limit) = self.settings.timeout else { return call.await };
-        let late = || Outcome::Retry(format!("no complete answer from the handler within {limit}"));
-        timeout(limit.0, call).await.unwrap_or_else(|_| late())
+        let call = context.deadline.into_iter().chain(own).min();
+        Deadlines { lease: context.lease_deadline().map(on_the_wall), call: call.map(on_the_wall) }
     }
 
-    async fn probe(&self) -> Result<(), String> {
+    /// Ends a call at the handler's own time limit.
+    ///
+    /// Not an async function, which would hold the call's future twice.
+    fn within_limit<T>(
+        &self,
+        call: impl Future<Output = T>,
+        late: fn(Outcome) -> T,
+    ) -> impl Future<Output = T> {
+        let Some(limit) = self.settings.timeout else { return Either::Left(call) };
+        let reason = move || format!("no complete answer from the handler within {limit}");
+        let ended = timeout(limit.0, call);
+        Either::Right(ended.map(move |ended| ended.unwrap_or_else(|_| late(Outcome::Retry(reason())))))
+    }
+
+    /// Opens a bare connection to the handler.
+    async fn reach(&self) -> Result<(), String> {
         let limit = self.settings.connect_timeout;
         match timeout(limit.0, connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
@@ -125,19 +127,19 @@ impl Handler for Http {
             Err(_) => Err(format!("no connection to the handler within {limit}")),
         }
     }
+}
+
+impl Handler for Http {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        self.within_limit(self.call(message, &context), |late| late).await
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        self.reach().await
+    }
 
     fn placement(&self) -> Placement {
         Placement::Pump
-    }
-}
-
-async fn connect(url: &Url) -> std::io::Result<TcpStream> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    match url.host() {
-        Some(Host::Ipv4(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Ipv6(ip)) => TcpStream::connect((ip, port)).await,
-        Some(Host::Domain(name)) => TcpStream::connect((name, port)).await,
-        None => Err(std::io::ErrorKind::AddrNotAvailable.into()),
     }
 }
 

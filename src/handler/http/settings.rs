@@ -14,7 +14,7 @@ pub struct Settings {
     /// Where messages are posted to; `http` or `https`.
     #[schemars(with = "String", example = "http://127.0.0.1:8080/")]
     pub url: Url,
-    /// The `Content-Type` of the requests.
+    /// The `Content-Type` of the requests with one message each; a batch is always `application/json`.
     #[serde(default = "content_type")]
     pub content_type: String,
     /// How long a connection may take.
@@ -29,6 +29,9 @@ pub struct Settings {
     /// Statuses that mean reject: the message is copied to the DLQ and deleted.
     #[serde(default)]
     pub reject: Vec<u16>,
+    /// Whether the answer to a batch may reject single messages, by `"outcome": "reject"`; otherwise they are tried again.
+    #[serde(default)]
+    pub reject_items: bool,
 }
 
 fn content_type() -> String {
@@ -49,6 +52,7 @@ impl Settings {
             timeout: None,
             success: Vec::new(),
             reject: Vec::new(),
+            reject_items: false,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{
     as_queue::MemoryQueue,
     clock::{Clock, Now},
-    content::{Receive, Sent},
+    content::{Content, Receive, Sent},
     fault::Fault,
     identity::{Identity, Limits},
     move_task::{MoveTask, StartMove},
@@ -131,6 +131,13 @@ impl Account {
     /// that is dropped while it waits takes none.
     pub fn receive(&self, name: &str, receive: Receive) -> Receiving {
         Receiving::new(self.clone(), name, receive)
+    }
+
+    /// Looks at every message of a queue, hidden and delayed ones too, in the order in which they were sent.
+    ///
+    /// SQS has nothing like it: a test may want to see what is there without a receive of its own.
+    pub fn messages(&self, name: &str) -> Result<Vec<Arc<Content>>, Fault> {
+        self.with(|store, now| Ok(store.open(name, now)?.shelf.contents()))
     }
 
     /// How many receives wait at a queue.

@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{
+    content::Content,
     order::Order,
     receipt::Key,
     stored::{State, Stored},
@@ -63,6 +65,13 @@ impl Shelf {
     /// The message, to be changed.
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Stored> {
         self.messages.get_mut(&key).map(|(message, _)| message)
+    }
+
+    /// What every message holds, whatever its state, in the order of their keys.
+    pub(super) fn contents(&self) -> Vec<Arc<Content>> {
+        let mut keys: Vec<_> = self.messages.keys().copied().collect();
+        keys.sort_unstable();
+        keys.iter().map(|key| self.messages[key].0.content.clone()).collect()
     }
 
     /// The message to hand out next; `group` is the one a FIFO receive is in the middle of.

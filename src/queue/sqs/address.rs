@@ -20,6 +20,19 @@ impl Address {
         }
     }
 
+    /// The queue's ARN as far as its URL tells it; `region` is the one that was configured.
+    pub fn arn(&self, region: Option<&str>) -> Option<String> {
+        let Self::Url(url) = self else { return None };
+        let region = region.or_else(|| self.region())?;
+        let partition = match region {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        let account = url.path().trim_matches('/').rsplit('/').nth(1)?;
+        Some(format!("arn:{partition}:sqs:{region}:{account}:{}", self.queue_name()))
+    }
+
     /// The region that AWS's URLs name, those of its endpoints in a VPC and of its dual-stack endpoints too.
     pub(super) fn region(&self) -> Option<&str> {
         self.region_of_usual_host().or_else(|| self.region_of_other_host())
@@ -104,6 +117,20 @@ mod tests {
             let address = address(&format!("https://{host}/123456789012/orders"));
             assert_eq!((address.region(), address.endpoint()), (region, Some(format!("https://{host}"))));
         }
+    }
+
+    #[test]
+    fn a_url_tells_the_arn_where_a_region_is_known() {
+        let arn = |url: &str, region| address(url).arn(region);
+        let of_aws = arn("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", None);
+        assert_eq!(of_aws.as_deref(), Some("arn:aws-cn:sqs:cn-north-1:123456789012:orders"));
+        let emulator = "http://127.0.0.1:9324/000000000000/orders";
+        assert_eq!(arn(emulator, None), None);
+        assert_eq!(
+            arn(emulator, Some("eu-west-1")).as_deref(),
+            Some("arn:aws:sqs:eu-west-1:000000000000:orders")
+        );
+        assert_eq!(Address::Name("orders".to_owned()).arn(Some("eu-west-1")), None);
     }
 
     #[test]

@@ -5,8 +5,13 @@ use std::{ffi::OsString, path::Path, process::Command};
 use super::Launch;
 
 /// A Python about to start that has this module; `None`, and a word about it, where Python is to be skipped.
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn python_with(module: &str) -> Option<Launch> {
+    python_path_with(module).map(|path| Launch::program(Path::new(&path)))
+}
+
+/// The path of a Python that has this module; `None` likewise.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+pub(crate) fn python_path_with(module: &str) -> Option<String> {
     if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
         println!("skipped: LONGSHORE_SKIP_PYTHON is set");
         return None;
@@ -18,8 +23,7 @@ pub(crate) fn python_with(module: &str) -> Option<Launch> {
         panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
     };
     // Its own path: a launcher that looks it up would need an environment.
-    let path = String::from_utf8(output.stdout).unwrap();
-    Some(Launch::program(Path::new(path.trim())))
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// A script beside the tests.

@@ -1,0 +1,314 @@
+//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface Emulator.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use reqwest::{Client, Response, header, redirect};
+use serde_json::value::RawValue;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::{sleep, timeout},
+};
+use url::Url;
+
+use super::{
+    CallError,
+    invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
+};
+use crate::{
+    handler::{reach::connect, tls},
+    tasks,
+};
+
+/// Where an emulator takes invocations.
+const PATH: &str = "/2015-03-31/functions/function/invocations";
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long an address that could not be reached is left alone while others are there.
+const UNREACHED_PAUSE: Duration = Duration::from_secs(1);
+/// How an emulator tells that a function took too long.
+const TIMED_OUT: &[u8] = b"Task timed out after";
+
+/// The emulators of one queue, each with one invocation at a time: a second one would make it panic
+/// (aws/aws-lambda-runtime-interface-emulator#97).
+#[derive(Debug)]
+pub(super) struct Emulators {
+    client: Client,
+    all: Vec<Arc<Emulator>>,
+    free: Mutex<mpsc::UnboundedReceiver<Arc<Emulator>>>,
+    freed: mpsc::UnboundedSender<Arc<Emulator>>,
+}
+
+/// One address.
+#[derive(Debug)]
+struct Emulator {
+    url: Url,
+    is_unreached: AtomicBool,
+    /// Whether it is still at an invocation that nobody waits for any more.
+    is_abandoned: AtomicBool,
+}
+
+/// An emulator that nobody else uses; it is free again at the drop.
+struct Taken {
+    emulator: Arc<Emulator>,
+    freed: mpsc::UnboundedSender<Arc<Emulator>>,
+}
+
+/// A call that waits for its post; dropped before its answer, it notes that the emulator is left at it.
+struct Waiting(Option<Arc<Emulator>>);
+
+/// How a post ended.
+enum Posted {
+    Answered(Answered),
+    /// No connection could be made, so the function did not run.
+    Unreached(String),
+}
+
+impl Emulators {
+    /// Connects to nothing yet.
+    pub(super) fn new<'a>(urls: impl Iterator<Item = &'a Url>) -> reqwest::Result<Self> {
+        tls::provide();
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            // An emulator closes what it likes, and a post must not be repeated: each has a connection of its own.
+            .pool_max_idle_per_host(0)
+            .tls_certs_only([])
+            .build()?;
+        let emulator = |url: &Url| Arc::new(Emulator::at(url));
+        let all: Vec<_> = urls.map(emulator).collect();
+        let (freed, free) = mpsc::unbounded_channel();
+        for emulator in &all {
+            put_back(&freed, emulator.clone());
+        }
+        Ok(Self { client, all, free: Mutex::new(free), freed })
+    }
+
+    /// Waits until one of the addresses takes a connection; `Err` says why none does.
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        self.abandoned().map_or(Ok(()), Err)?;
+        let mut knocks: FuturesUnordered<_> = self.all.iter().map(|emulator| emulator.knock()).collect();
+        let mut reason = String::new();
+        while let Some(knocked) = knocks.next().await {
+            match knocked {
+                Ok(()) => return Ok(()),
+                Err(words) => reason = words,
+            }
+        }
+        Err(reason)
+    }
+
+    /// Has the invocation run by an emulator that is free, and waits for its answer.
+    ///
+    /// Dropped, it leaves the emulator alone until that has answered: nothing can end what runs there.
+    pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
+        // Whoever waited for one of these would use up the time limit, and a receive, without having run.
+        if let Some(reason) = self.abandoned() {
+            return Err(CallError::Down(reason));
+        }
+        let invocation = Arc::new(invocation);
+        loop {
+            let Some(taken) = self.take().await else {
+                return Err(CallError::Down("the emulators are stopped".to_owned()));
+            };
+            match self.post(taken, invocation.clone()).await {
+                Posted::Answered(answered) => return Ok(answered),
+                Posted::Unreached(reason) if self.are_all_unreached() => return Err(CallError::Down(reason)),
+                Posted::Unreached(_) => {}
+            }
+        }
+    }
+
+    async fn take(&self) -> Option<Taken> {
+        let emulator = self.free.lock().await.recv().await?;
+        Some(Taken { emulator, freed: self.freed.clone() })
+    }
+
+    /// Why no emulator can be expected to be free soon, if none can.
+    fn abandoned(&self) -> Option<String> {
+        let are_all = self.all.iter().all(|emulator| emulator.is_abandoned.load(Ordering::Relaxed));
+        are_all.then(|| "the runtime interface emulator is still at an event that was given up".to_owned())
+    }
+
+    fn are_all_unreached(&self) -> bool {
+        self.all.iter().all(|emulator| emulator.is_unreached.load(Ordering::Relaxed))
+    }
+
+    /// Posts in a task of its own, which goes on when the call is given up.
+    async fn post(&self, taken: Taken, invocation: Arc<Invocation>) -> Posted {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = Waiting(Some(taken.emulator.clone()));
+        let client = self.client.clone();
+        let is_only = self.all.len() == 1;
+        let posting = async move {
+            let posted = taken.emulator.post(&client, &invocation).await;
+            let is_unreached = matches!(posted, Posted::Unreached(_));
+            taken.emulator.is_unreached.store(is_unreached, Ordering::Relaxed);
+            taken.emulator.is_abandoned.store(false, Ordering::Relaxed);
+            if tell.send(posted).is_err() {
+                tracing::debug!(request_id = invocation.id, "answer for a call that was given up");
+            }
+            if is_unreached && !is_only {
+                sleep(UNREACHED_PAUSE).await;
+            }
+        };
+        drop(tasks::detach("emulator call", posting));
+        let posted = told.await;
+        waiting.0 = None;
+        posted.unwrap_or_else(|_| Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned()))))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(emulator) = &self.0 {
+            emulator.is_abandoned.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        put_back(&self.freed, self.emulator.clone());
+    }
+}
+
+fn put_back(freed: &mpsc::UnboundedSender<Arc<Emulator>>, emulator: Arc<Emulator>) {
+    if freed.send(emulator).is_err() {
+        tracing::debug!("an emulator answered after the end of its handler");
+    }
+}
+
+impl Emulator {
+    fn at(url: &Url) -> Self {
+        let (is_unreached, is_abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { url: target(url), is_unreached, is_abandoned }
+    }
+
+    async fn post(&self, client: &Client, invocation: &Invocation) -> Posted {
+        let mut request = client
+            .post(self.url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(invocation.event.clone());
+        let trace_id = invocation.trace_id.as_ref();
+        if let Some(trace_id) = trace_id.and_then(|trace_id| header::HeaderValue::from_str(trace_id).ok()) {
+            request = request.header("X-Amzn-Trace-Id", trace_id);
+        }
+        match request.send().await {
+            Ok(response) => Posted::Answered(read(response).await),
+            Err(error) if error.is_connect() => Posted::Unreached(self.unreached(&root_cause(&error))),
+            Err(error) => Posted::Answered(Err(Failure::Emulator(root_cause(&error)))),
+        }
+    }
+
+    /// Opens a connection, and says nothing on it.
+    async fn knock(&self) -> Result<(), String> {
+        match timeout(CONNECT, connect(&self.url)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.unreached(&error.to_string())),
+            Err(_) => Err(self.unreached(&format!("none within {CONNECT:?}"))),
+        }
+    }
+
+    fn unreached(&self, reason: &str) -> String {
+        let place = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        format!("no connection to the runtime interface emulator at {place}:{port}: {reason}")
+    }
+}
+
+/// Where to post: the emulator's usual path, unless the address has one.
+fn target(url: &Url) -> Url {
+    let mut url = url.clone();
+    if matches!(url.path(), "" | "/") {
+        url.set_path(PATH);
+    }
+    url
+}
+
+async fn read(mut response: Response) -> Answered {
+    let status = response.status();
+    let mut answer = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if answer.len() + chunk.len() > ANSWER_BYTES => return Err(Failure::TooLarge),
+            Ok(Some(chunk)) => answer.extend(chunk),
+            Ok(None) => break,
+            Err(_) => return Err(Failure::Truncated),
+        }
+    }
+    if !status.is_success() {
+        return Err(Failure::Status(status.as_u16()));
+    }
+    judged(answer.freeze())
+}
+
+/// Tells a failure from an answer by the body alone: the status is 200 for both
+/// (aws/aws-lambda-runtime-interface-emulator#20).
+fn judged(answer: Bytes) -> Answered {
+    let text = answer.trim_ascii_start();
+    if text.starts_with(TIMED_OUT) {
+        return Err(Failure::Function(FunctionError::of_kind(String::from_utf8_lossy(text))));
+    }
+    let object: BTreeMap<String, &RawValue> = serde_json::from_slice(text).unwrap_or_default();
+    let is_error = ["errorType", "errorMessage"].iter().any(|key| object.contains_key(*key));
+    if is_error && !object.contains_key("batchItemFailures") {
+        return Err(Failure::Function(FunctionError::read(None, text)));
+    }
+    Ok(answer)
+}
+
+/// The innermost error's words: the outer ones repeat the address.
+fn root_cause(error: &reqwest::Error) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_failure(answer: &'static str) -> bool {
+        judged(Bytes::from_static(answer.as_bytes())).is_err()
+    }
+
+    #[test]
+    fn a_failure_is_known_by_the_body_alone() {
+        assert!(is_failure(r#"{"errorMessage":"no","errorType":"KeyError","stackTrace":[]}"#));
+        assert!(is_failure(r#"{"errorType":"Runtime.ExitError"}"#));
+        assert!(is_failure(" {\"errorMessage\":\"no\"}"));
+        assert!(is_failure("Task timed out after 3.00 seconds"));
+        assert!(is_failure("\nTask timed out after 300.00 seconds"));
+    }
+
+    #[test]
+    fn an_answer_is_no_failure() {
+        assert!(!is_failure(r#"{"batchItemFailures":[],"errorType":"mine"}"#));
+        assert!(!is_failure("\"Task timed out after\""));
+        assert!(!is_failure(r#"["errorType"]"#));
+        assert!(!is_failure("null"));
+        assert!(!is_failure(""));
+    }
+
+    #[test]
+    fn an_address_without_a_path_gets_the_emulators() {
+        let target = |text: &str| target(&text.parse().unwrap()).to_string();
+        assert_eq!(target("http://h:8080"), format!("http://h:8080{PATH}"));
+        assert_eq!(
+            target("http://h/2015-03-31/functions/f/invocations?x=1"),
+            "http://h/2015-03-31/functions/f/invocations?x=1"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! One runtime process from its start to its end.
+
+use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus, sync::Arc};
+
+use futures_util::FutureExt as _;
+use tokio::time::{sleep, timeout};
+
+use super::{Order, Shared, api::RuntimeApi, conversation::Asked, output::Output};
+use crate::{
+    handler::lambda::invocation::{Failure, FunctionError},
+    process::{Process, signal_name},
+};
+
+/// How the life of a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It never asked for work.
+    NotStarted(String),
+    /// It ended, or stopped following the rules, after it had asked for work.
+    Broken(String),
+    /// Its invocation was given up: the time limit passed, or the lease was lost.
+    GivenUp,
+    /// Longshore ends.
+    Closed,
+}
+
+/// A process, and what Longshore says to it.
+#[derive(Debug)]
+pub(super) struct Life {
+    process: Process,
+    api: RuntimeApi,
+    output: Output,
+    shared: Arc<Shared>,
+}
+
+impl Life {
+    /// Starts a process with a Runtime API of its own.
+    pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Self, Ending> {
+        let not_started = |words: String| Ending::NotStarted(words);
+        let Some(program) = shared.program.get() else { return Err(Ending::Closed) };
+        let api = RuntimeApi::serve(program.function_arn()).await;
+        let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
+        let started = program.start(api.address());
+        let mut process = started.map_err(|error| not_started(error.to_string()))?;
+        let output = Output::of(shared.queue.clone(), &mut process);
+        tracing::debug!(queue = &*shared.queue, process = process.id(), "runtime process started");
+        Ok(Self { process, api, output, shared: shared.clone() })
+    }
+
+    /// Waits until the process asks for its first work.
+    pub(super) async fn until_ready(&mut self) -> Result<(), Ending> {
+        self.until_asked().await.map_err(Ending::NotStarted)
+    }
+
+    /// Gives it one invocation after the other; answers when that cannot go on.
+    pub(super) async fn work(&mut self) -> Ending {
+        loop {
+            let order = tokio::select! {
+                order = self.shared.order() => order,
+                status = self.process.wait() => return Ending::Broken(ended(status)),
+            };
+            let Some(order) = order else { return Ending::Closed };
+            if let Err(ending) = self.run(order).await {
+                return ending;
+            }
+            if let Err(words) = self.until_asked().await {
+                return Ending::Broken(words);
+            }
+        }
+    }
+
+    /// Whether the process has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.api.conversation().has_answered()
+    }
+
+    /// Ends the process and everybody it started: SIGTERM, and SIGKILL after the grace.
+    pub(super) async fn end(mut self) {
+        let status = self.process.end(self.shared.settings.grace.0).await;
+        let how = ended(status);
+        tracing::debug!(
+            queue = &*self.shared.queue,
+            process = self.process.id(),
+            how,
+            "runtime process ended"
+        );
+    }
+
+    /// Runs one invocation to its answer, whatever that is.
+    async fn run(&mut self, order: Order) -> Result<(), Ending> {
+        let given_up = order.given_up.clone();
+        self.hand(order).await?;
+        tokio::select! {
+            biased;
+            () = self.api.conversation().settled() => {}
+            status = self.process.wait() => {
+                // What it said last may not have been heard yet.
+                self.api.finish().await;
+                let words = ended(status);
+                self.api.conversation().fail(Failure::Ended(words.clone()));
+                return Err(Ending::Broken(words));
+            }
+            () = given_up.cancelled() => return Err(Ending::GivenUp),
+        }
+        if self.api.conversation().is_broken() {
+            return Err(Ending::Broken(Failure::Unanswered.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Hands over an order, to a process that asks again where the connection it asked on is gone.
+    async fn hand(&mut self, mut order: Order) -> Result<(), Ending> {
+        loop {
+            let invocation = order.invocation.clone();
+            self.output.belongs_to(invocation);
+            match self.api.conversation().hand(order) {
+                Ok(()) => return Ok(()),
+                Err(returned) => order = returned,
+            }
+            if let Err(words) = self.until_asked().await {
+                order.fail(Failure::Ended(words.clone()));
+                return Err(Ending::Broken(words));
+            }
+        }
+    }
+
+    /// Waits until the process asks for work; `Err` says why it never will.
+    async fn until_asked(&mut self) -> Result<(), String> {
+        let limit = self.shared.settings.init_timeout;
+        tokio::select! {
+            biased;
+            asked = self.api.conversation().asked() => match asked {
+                Asked::ForWork => Ok(()),
+                Asked::InitError(error) => {
+                    // It ends by itself now, and may have more to say before.
+                    drop(timeout(self.shared.settings.grace.0, self.process.wait()).await);
+                    Err(init_error(&error))
+                }
+            },
+            status = self.process.wait() => {
+                self.api.finish().await;
+                Err(self.last_words(&ended(status)))
+            }
+            () = sleep(limit.0) => Err(format!("the runtime did not ask for work within {limit}")),
+        }
+    }
+
+    /// Why a process that has ended did not ask for work: a report may have come just before its end.
+    fn last_words(&self, ended: &str) -> String {
+        match self.api.conversation().asked().now_or_never() {
+            Some(Asked::InitError(error)) => init_error(&error),
+            _ => format!("the runtime ended before it asked for work: {ended}"),
+        }
+    }
+}
+
+fn init_error(error: &FunctionError) -> String {
+    format!("the runtime reported an init error: {error}")
+}
+
+/// How a process ended, in words.
+fn ended(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => signal_name(signal),
+            (None, None) => "for no known reason".to_owned(),
+        },
+        Err(error) => format!("it could not be waited for: {error}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! The program of a function, and the environment that Lambda would give it.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
+
+use uuid::Uuid;
+
+use crate::{
+    handler::lambda::{Settings, Source},
+    process::{Command, Process, StartError},
+};
+
+/// Where Lambda puts a function's code.
+const TASK_ROOT: &str = "/var/task";
+const VERSION: &str = "$LATEST";
+
+/// A program that can be started again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    command: Vec<String>,
+    directory: Option<PathBuf>,
+    variables: Vec<(String, String)>,
+    /// What the function is told that its own ARN is.
+    function_arn: Arc<str>,
+}
+
+impl Program {
+    /// The program of these settings.
+    pub(super) fn of(settings: &Settings, source: &Source) -> Self {
+        let name = settings.name(source);
+        // Relative to where Longshore runs, and not to where the program is started.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let directory = settings.task_root.as_ref().map(absolute);
+        let task_root = directory.as_ref().map_or(TASK_ROOT.into(), |path| path.to_string_lossy());
+        let mut variables = vec![
+            ("LAMBDA_TASK_ROOT", task_root.into_owned()),
+            ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", VERSION.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory.to_string()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
+            ("TZ", ":UTC".to_owned()),
+        ];
+        if !source.region().is_empty() {
+            variables.push(("AWS_REGION", source.region().to_owned()));
+            variables.push(("AWS_DEFAULT_REGION", source.region().to_owned()));
+        }
+        variables.extend(settings.handler.iter().map(|handler| ("_HANDLER", handler.clone())));
+        let own = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let given = settings.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+        Self {
+            command: settings.command.clone(),
+            directory,
+            variables: own.chain(given).collect(),
+            function_arn: source.function_arn(name).into(),
+        }
+    }
+
+    /// What the function is told that its own ARN is.
+    pub(super) fn function_arn(&self) -> Arc<str> {
+        self.function_arn.clone()
+    }
+
+    /// Starts the program with its Runtime API at this address.
+    pub(super) fn start(&self, api: SocketAddr) -> Result<Process, StartError> {
+        let (program, arguments) =
+            self.command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
+        let command = Command::new(program)
+            .args(arguments)
+            .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream());
+        let command = self.variables.iter().fold(command, |command, (name, value)| command.env(name, value));
+        match &self.directory {
+            Some(directory) => command.directory(directory).spawn(),
+            None => command.spawn(),
+        }
+    }
+}
+
+/// A name as Lambda makes them, one for each process: `2026/01/31/[$LATEST]0123…`.
+fn log_stream() -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let day = now.split('T').next().unwrap_or_default().replace('-', "/");
+    format!("{day}/[{VERSION}]{}", Uuid::new_v4().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(settings: &Settings) -> Vec<(String, String)> {
+        Program::of(settings, &Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders")).variables
+    }
+
+    fn last<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_environment_is_lambdas() {
+        let variables = variables(&Settings::of_command(["bootstrap"]));
+        for (name, value) in [
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "orders"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/orders"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "eu-west-1"),
+            ("TZ", ":UTC"),
+        ] {
+            assert_eq!(last(&variables, name), Some(value), "{name}");
+        }
+        assert_eq!(last(&variables, "_HANDLER"), None);
+    }
+
+    #[test]
+    fn what_the_settings_give_lies_over_it() {
+        let settings = Settings {
+            handler: Some("app.handler".to_owned()),
+            function_name: Some("ship".to_owned()),
+            task_root: Some("/srv/code".into()),
+            memory: 512,
+            env: [("TZ".to_owned(), "Europe/Oslo".to_owned())].into(),
+            ..Settings::of_command(["bootstrap"])
+        };
+        let variables = variables(&settings);
+        for (name, value) in [
+            ("_HANDLER", "app.handler"),
+            ("LAMBDA_TASK_ROOT", "/srv/code"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "ship"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ship"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("TZ", "Europe/Oslo"),
+        ] {
+            assert_eq!(last(&variables, name), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_log_stream_has_its_day_and_its_version() {
+        let (one, other) = (log_stream(), log_stream());
+        assert!(one.starts_with("20") && one.contains("/[$LATEST]"), "{one}");
+        assert!(one != other && one.len() == other.len());
+    }
+}

@@ -1,0 +1,186 @@
+//! One invocation of a function: what it is given, and how it can end.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::message::{Message, MessageId};
+
+/// The deadline of a call that has no time limit: SQS holds no message for longer.
+const FAR: Duration = Duration::from_hours(12);
+/// The largest answer that Lambda takes.
+pub(super) const ANSWER_BYTES: usize = 6 * 1024 * 1024 + 100;
+/// How many messages of a batch are named in the lines that a function writes.
+const NAMED: usize = 10;
+/// The longest a function's own words become in a reason.
+const WORDS: usize = 500;
+
+/// What one invocation gives to a function.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    /// Its own id, which the answer repeats.
+    pub(super) id: String,
+    /// The event, as JSON.
+    pub(super) event: Bytes,
+    /// When the function is ended, in milliseconds since 1970.
+    pub(super) deadline_ms: u128,
+    /// The trace that the first message with one came with.
+    pub(super) trace_id: Option<String>,
+    /// The id of its message, if it has one only.
+    pub(super) message_id: Option<MessageId>,
+    /// The ids of its messages, if it has several, for people.
+    pub(super) message_ids: Option<String>,
+}
+
+impl Invocation {
+    /// An invocation for these messages, whose event this is.
+    pub(super) fn new(messages: &[&Message], event: Bytes, deadline: Option<Instant>) -> Self {
+        let left = deadline.map_or(FAR, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let deadline = SystemTime::now() + left;
+        Self {
+            id: Uuid::new_v4().to_string(),
+            event,
+            deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
+            trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
+            message_id: messages.first().filter(|_| messages.len() == 1).map(|message| message.id.clone()),
+            message_ids: (messages.len() > 1).then(|| named(messages)),
+        }
+    }
+}
+
+fn named(messages: &[&Message]) -> String {
+    let ids: Vec<&str> = messages.iter().take(NAMED).map(|message| message.id.as_str()).collect();
+    let rest = messages.len() - ids.len();
+    if rest == 0 { ids.join(",") } else { format!("{},… ({rest} more)", ids.join(",")) }
+}
+
+/// What a function answers, or why there is no answer.
+pub(super) type Answered = Result<Bytes, Failure>;
+
+/// Why an invocation failed, with all its messages.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// The function itself says so.
+    #[error("the function failed: {0}")]
+    Function(FunctionError),
+    /// The process ended, in these words.
+    #[error("the runtime process ended before its answer: {0}")]
+    Ended(String),
+    /// The answer is larger than Lambda takes.
+    #[error("the function's answer is larger than 6 MB")]
+    TooLarge,
+    /// The answer's connection broke.
+    #[error("the function's answer broke off")]
+    Truncated,
+    /// The process asked for the next event instead of answering.
+    #[error("the runtime asked for the next event without answering this one")]
+    Unanswered,
+    /// An emulator answered with a status that is none of the function's.
+    #[error("the runtime interface emulator answered {0}")]
+    Status(u16),
+    /// An emulator broke off.
+    #[error("no complete answer from the runtime interface emulator: {0}")]
+    Emulator(String),
+}
+
+/// How a function says that it failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FunctionError {
+    kind: String,
+    message: String,
+}
+
+/// The body of a report of an error.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    error_type: Option<String>,
+    error_message: Option<String>,
+}
+
+impl FunctionError {
+    /// An error without words but these.
+    pub(super) fn of_kind(kind: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: String::new() }
+    }
+
+    /// Reads a report; its own type counts for more than that of the header.
+    pub(super) fn read(header: Option<&str>, report: &[u8]) -> Self {
+        let nothing = Report { error_type: None, error_message: None };
+        let report = serde_json::from_slice(report).unwrap_or(nothing);
+        let own = report.error_type.filter(|kind| !kind.is_empty());
+        let kind = own.or_else(|| header.map(str::to_owned)).unwrap_or_default();
+        Self { kind, message: report.error_message.unwrap_or_default() }
+    }
+}
+
+impl fmt::Display for FunctionError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match (self.kind.as_str(), self.message.as_str()) {
+            ("", "") => "an error without words".to_owned(),
+            (kind, "") => kind.to_owned(),
+            ("", message) => message.to_owned(),
+            (kind, message) => format!("{kind}: {message}"),
+        };
+        let is_long = text.chars().nth(WORDS).is_some();
+        let plain = |character: char| if character.is_control() { ' ' } else { character };
+        let words: String = text.chars().take(WORDS).map(plain).collect();
+        write!(formatter, "{words}{}", if is_long { "…" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_read_from_its_report_and_its_header() {
+        let shown = |header, report: &str| FunctionError::read(header, report.as_bytes()).to_string();
+        let report = r#"{"errorType":"KeyError","errorMessage":"'id'","stackTrace":["x"]}"#;
+        assert_eq!(shown(Some("Runtime.X"), report), "KeyError: 'id'");
+        assert_eq!(shown(Some("Runtime.X"), r#"{"errorMessage":"a\nb"}"#), "Runtime.X: a b");
+        assert_eq!(shown(Some("Runtime.X"), "no json"), "Runtime.X");
+        assert_eq!(shown(None, r#"{"errorType":"E","errorMessage":7}"#), "an error without words");
+    }
+
+    #[test]
+    fn words_without_end_are_cut() {
+        let error = FunctionError { kind: "E".to_owned(), message: "é".repeat(10_000) };
+        assert_eq!(error.to_string().chars().count(), WORDS + 1);
+    }
+
+    #[test]
+    fn a_call_without_a_time_limit_has_a_deadline_far_away() {
+        let message = Message::new("m", "");
+        let invocation = Invocation::new(&[&message], Bytes::new(), None);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        assert!(invocation.deadline_ms > now + FAR.as_millis() - 60_000);
+    }
+
+    #[test]
+    fn the_trace_is_that_of_the_first_message_with_one() {
+        let traced = |id: &str, trace: Option<&str>| {
+            let mut message = Message::new(id, "");
+            message.system.trace_header = trace.map(str::to_owned);
+            message
+        };
+        let messages = [traced("a", None), traced("b", Some("Root=1-b")), traced("c", Some("Root=1-c"))];
+        let trace = |messages: &[&Message]| Invocation::new(messages, Bytes::new(), None).trace_id;
+        assert_eq!(trace(&messages.each_ref()).as_deref(), Some("Root=1-b"));
+        assert_eq!(trace(&[&messages[0]]), None);
+    }
+
+    #[test]
+    fn the_ids_of_a_large_batch_are_named_in_part() {
+        let messages: Vec<_> = (0..12).map(|number| Message::new(number.to_string(), "")).collect();
+        let borrowed: Vec<_> = messages.iter().collect();
+        assert_eq!(named(&borrowed[..2]), "0,1");
+        assert_eq!(named(&borrowed), "0,1,2,3,4,5,6,7,8,9,… (2 more)");
+    }
+}

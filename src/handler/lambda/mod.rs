@@ -1,0 +1,189 @@
+//! The `lambda` kind: unmodified Lambda functions, given the event of an SQS batch.
+//!
+//! Longshore either *hosts the Runtime API* and keeps the processes that run the function, or calls a container
+//! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of what a function is
+//! given and what its answers come to, each line with the test that proves it; in short:
+//!
+//! | the function | the outcome |
+//! |---|---|
+//! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
+//! | fails, or answers what cannot be understood | [`Outcome::Retry`] of the whole batch |
+//! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until [`BatchHandler::probe`] succeeds |
+
+mod answer;
+mod emulator;
+mod host;
+mod invocation;
+mod settings;
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Once, OnceLock},
+};
+
+pub use self::settings::{PartialResponses, Settings};
+use self::{
+    emulator::Emulators,
+    host::Host,
+    invocation::{Answered, Invocation},
+};
+use super::{
+    Batch, BatchHandler, Context, Outcome, Outcomes,
+    sqs_event::{Fate, Verdict, event, has_failures},
+};
+pub use super::{Problem, Source};
+use crate::message::Message;
+
+/// The largest event that Lambda gives to a function, in bytes.
+pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
+
+/// A handler that has each batch run by a Lambda function.
+#[derive(Debug)]
+pub struct Lambda {
+    queue: Arc<str>,
+    source: OnceLock<Source>,
+    /// What is known of the queue without SQS's word.
+    presumed: Source,
+    partial_responses: PartialResponses,
+    runs: Runs,
+    ignored_failures: Once,
+}
+
+/// Where the function runs.
+#[derive(Debug)]
+enum Runs {
+    /// In processes of Longshore's own.
+    Here(Host),
+    /// Beside Longshore, behind an emulator.
+    Beside(Emulators),
+}
+
+/// Why a handler of the `lambda` kind could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LambdaError {
+    /// The settings cannot work.
+    #[error("the lambda handler's settings cannot work: {}", Problem::list(.0))]
+    Settings(Vec<Problem>),
+    /// The client of the emulators could not be built.
+    #[error("the client of the runtime interface emulator could not be built: {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why a call never became an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum CallError {
+    /// Nothing that could run it is there.
+    Down(String),
+}
+
+impl Lambda {
+    /// Makes the handler; `queue` is the queue's configured name, for the log.
+    ///
+    /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
+    /// Starts nothing and connects to nothing yet. The settings' own number of processes counts for more than
+    /// `processes`, which is to be the queue's concurrency.
+    pub fn new(
+        settings: &Settings,
+        queue: impl Into<Arc<str>>,
+        presumed: Source,
+        processes: NonZeroUsize,
+    ) -> Result<Self, LambdaError> {
+        let problems = settings.check();
+        if !problems.is_empty() {
+            return Err(LambdaError::Settings(problems));
+        }
+        let queue = queue.into();
+        let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
+        let runs = if settings.command.is_empty() {
+            Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
+        } else {
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes))
+        };
+        let partial_responses = settings.partial_responses;
+        let (source, ignored_failures) = (OnceLock::new(), Once::new());
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures })
+    }
+
+    fn source(&self) -> &Source {
+        self.source.get().unwrap_or(&self.presumed)
+    }
+
+    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Verdict, CallError> {
+        let event = match event::of(messages.iter().copied(), self.source()) {
+            Ok(event) => event,
+            Err(error) => return Ok(Verdict::Failed(format!("the event could not be written: {error}"))),
+        };
+        let invocation = Invocation::new(messages, event, context.deadline);
+        let Invocation { id, message_id, message_ids, .. } = &invocation;
+        let message_id = message_id.as_ref().map(tracing::field::display);
+        tracing::debug!(queue = &*self.queue, request_id = id, message_id, message_ids, "function invoked");
+        let answered = match &self.runs {
+            Runs::Here(host) => host.call(invocation, self.source()).await?,
+            Runs::Beside(emulators) => emulators.call(invocation).await?,
+        };
+        Ok(self.verdict(answered, messages))
+    }
+
+    fn verdict(&self, answered: Answered, messages: &[&Message]) -> Verdict {
+        match answered {
+            Ok(answer) => {
+                if self.partial_responses == PartialResponses::Off && has_failures(&answer) {
+                    self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
+                }
+                let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
+                answer::verdict(&answer, &ids, self.partial_responses)
+            }
+            Err(failure) => Verdict::Failed(failure.to_string()),
+        }
+    }
+
+    fn warn_of_ignored_failures(&self) {
+        tracing::warn!(
+            queue = &*self.queue,
+            "the function names failed messages, which are deleted all the same, hint: set partial_responses to on"
+        );
+    }
+}
+
+impl BatchHandler for Lambda {
+    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
+        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
+        match self.invoke(&messages, &context).await {
+            Ok(Verdict::Done) => Outcome::Done.into(),
+            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Err(CallError::Down(reason)) => Outcome::Down(reason).into(),
+        }
+    }
+
+    fn weigh(&self, message: &Message) -> usize {
+        event::weight(message, self.source())
+    }
+
+    fn opened(&self, arn: &str) {
+        // Only the first word counts: what is told to the function must not change while it runs.
+        self.source.get_or_init(|| Source::of_arn(arn));
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        match &self.runs {
+            Runs::Here(host) => host.probe(self.source()).await,
+            Runs::Beside(emulators) => emulators.probe().await,
+        }
+    }
+
+    async fn close(&self) {
+        match &self.runs {
+            Runs::Here(host) => host.close().await,
+            Runs::Beside(_) => {}
+        }
+    }
+}
+
+fn outcome(fate: Fate) -> Outcome {
+    match fate {
+        Fate::Done => Outcome::Done,
+        Fate::Failed(_) => Outcome::Retry("the function named the message among its failures".to_owned()),
+    }
+}

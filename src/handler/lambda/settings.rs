@@ -1,0 +1,282 @@
+//! How Lambda functions are hosted or called.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::Source;
+use crate::{duration::Span, handler::Problem};
+
+/// The most runtime processes of one queue.
+const PROCESSES_MAX: usize = 1_000;
+/// The names of variables that say how the Runtime API is reached, which are Longshore's to set.
+const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
+
+/// How Lambda functions are hosted or called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The program that runs the function, and its arguments: `["/var/runtime/bootstrap"]`, or `["python3", "-m", "awslambdaric", "app.handler"]`. Longshore starts it, gives it its events and replaces it when it ends. This, or `url`, or `urls`.
+    pub command: Vec<String>,
+    /// The address of a Lambda container image that runs beside Longshore with its Runtime Interface Emulator. A path other than `/` replaces that of the emulator.
+    #[schemars(with = "Option<String>", example = "http://127.0.0.1:8080")]
+    pub url: Option<Url>,
+    /// Several such addresses; each runs one invocation at a time.
+    #[schemars(with = "Vec<String>")]
+    pub urls: Vec<Url>,
+    /// The function within the program, as the runtime spells it (`_HANDLER`): `app.handler`.
+    pub handler: Option<String>,
+    /// The directory of the function's code: `LAMBDA_TASK_ROOT`, and where the program is started. Absent, `/var/task` and Longshore's own directory.
+    pub task_root: Option<PathBuf>,
+    /// Further environment variables for the program, which has Longshore's own too.
+    pub env: BTreeMap<String, String>,
+    /// What the function is told that it is called; absent, the queue's name.
+    pub function_name: Option<String>,
+    /// The memory in MB that the function is told it has; Longshore limits nothing.
+    #[schemars(range(min = 1))]
+    pub memory: u32,
+    /// How many programs run, each with one invocation at a time; absent, as many as the queue's `concurrency`.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub processes: Option<usize>,
+    /// Whether the answer may name the messages that failed (`ReportBatchItemFailures`): `on`, `off`, where every answer that is no error means done, or `auto`, which reads `batchItemFailures` where the answer has it and takes any other answer for done.
+    pub partial_responses: PartialResponses,
+    /// How long the program may take until it asks for its first event, and after each answer until it asks for the next.
+    pub init_timeout: Span,
+    /// How long a program that is to end may take after SIGTERM, before SIGKILL; at a stop 5 s at most.
+    pub grace: Span,
+}
+
+/// Whether an answer may name the messages that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PartialResponses {
+    /// Where an answer has `batchItemFailures` it is read; any other means done.
+    #[default]
+    Auto,
+    /// Every answer is read by Lambda's rules, and fails the batch when it breaks them.
+    On,
+    /// Every answer that is no error means done.
+    Off,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            url: None,
+            urls: Vec::new(),
+            handler: None,
+            task_root: None,
+            env: BTreeMap::new(),
+            function_name: None,
+            memory: 128,
+            processes: None,
+            partial_responses: PartialResponses::default(),
+            init_timeout: Span::secs(60),
+            grace: Span::secs(2),
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults for a function that this command runs.
+    pub fn of_command<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
+        Self { command: command.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The defaults for a function at the address of a Runtime Interface Emulator.
+    pub fn of_url(url: Url) -> Self {
+        Self { url: Some(url), ..Self::default() }
+    }
+
+    /// Every address of an emulator.
+    pub fn addresses(&self) -> impl Iterator<Item = &Url> {
+        self.url.iter().chain(&self.urls)
+    }
+
+    /// What the function of this queue is told that it is called.
+    pub(super) fn name<'a>(&'a self, source: &'a Source) -> &'a str {
+        self.function_name.as_deref().unwrap_or(source.name())
+    }
+
+    /// Finds everything in the values that cannot work; empty when all is well.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_place(&mut problems);
+        self.check_urls(&mut problems);
+        self.check_program(&mut problems);
+        self.check_amounts(&mut problems);
+        problems
+    }
+
+    fn check_place(&self, problems: &mut Vec<Problem>) {
+        let has_url = self.addresses().next().is_some();
+        match self.command.first() {
+            None if !has_url => problems.push(Problem::new(
+                "command",
+                "nothing",
+                "a list of a program and its arguments, or give the url of a runtime interface emulator",
+            )),
+            Some(_) if has_url => {
+                let key = if self.url.is_some() { "url" } else { "urls" };
+                problems.push(Problem::new(key, "beside a command", "one of the two"));
+            }
+            Some(program) if program.is_empty() => {
+                problems.push(Problem::new("command", "an empty program", "a program's name or path"));
+            }
+            _ => {}
+        }
+        if has_url && self.command.is_empty() {
+            let allowed = "this with a command only; an emulator has its own environment";
+            problems.extend(self.of_programs().map(|key| Problem::new(key, "given beside a url", allowed)));
+        }
+    }
+
+    /// The settings given that only a program of ours can have.
+    fn of_programs(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("handler", self.handler.is_some()),
+            ("task_root", self.task_root.is_some()),
+            ("env", !self.env.is_empty()),
+            ("function_name", self.function_name.is_some()),
+            ("processes", self.processes.is_some()),
+        ];
+        given.into_iter().filter_map(|(key, is_given)| is_given.then_some(key))
+    }
+
+    fn check_urls(&self, problems: &mut Vec<Problem>) {
+        let named = self.url.iter().map(|url| ("url", url)).chain(self.urls.iter().map(|url| ("urls", url)));
+        let mut seen = Vec::new();
+        for (key, url) in named {
+            let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+            if url.scheme() != "http" || !has_host {
+                let allowed = "an http url with a host, such as http://127.0.0.1:8080";
+                problems.push(Problem::new(key, shown(url), allowed));
+            }
+            if seen.contains(&url) {
+                let allowed = "each address once, for an emulator runs one invocation at a time";
+                problems.push(Problem::new(key, shown(url), allowed));
+            }
+            seen.push(url);
+        }
+    }
+
+    fn check_program(&self, problems: &mut Vec<Problem>) {
+        if self.command.iter().any(|word| word.contains('\0')) {
+            problems.push(Problem::new("command", "a word with a NUL", "words without one"));
+        }
+        for (name, value) in &self.env {
+            let is_name = !name.is_empty() && !name.contains(['=', '\0']);
+            if !is_name || value.contains('\0') {
+                let allowed = "names without = and values without NUL";
+                problems.push(Problem::new("env", format!("{name:?}"), allowed));
+            } else if RESERVED.contains(&name.as_str()) {
+                let allowed = "other variables; this one is set by Longshore, _HANDLER by handler";
+                problems.push(Problem::new("env", name.clone(), allowed));
+            }
+        }
+        for (key, text) in [("handler", &self.handler), ("function_name", &self.function_name)] {
+            if text.as_ref().is_some_and(|text| text.is_empty() || text.contains(|c: char| c.is_control())) {
+                problems.push(Problem::new(key, format!("{text:?}"), "a name"));
+            }
+        }
+    }
+
+    fn check_amounts(&self, problems: &mut Vec<Problem>) {
+        if self.memory == 0 {
+            problems.push(Problem::new("memory", "0", "at least 1"));
+        }
+        if let Some(processes) = self.processes.filter(|count| !(1..=PROCESSES_MAX).contains(count)) {
+            let allowed = "a whole number from 1 to 1000";
+            problems.push(Problem::new("processes", processes.to_string(), allowed));
+        }
+        if self.init_timeout.0.is_zero() {
+            problems.push(Problem::new("init_timeout", self.init_timeout.to_string(), "longer than 0s"));
+        }
+        if self.grace > Span::secs(60) {
+            problems.push(Problem::new("grace", self.grace.to_string(), "at most 1m"));
+        }
+    }
+}
+
+/// An address without the name and password that it may hold.
+fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    format!("{}://{host}{}", url.scheme(), url.port().map(|port| format!(":{port}")).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(settings: &Settings) -> Vec<&'static str> {
+        settings.check().into_iter().map(|problem| problem.key).collect()
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_command_or_an_address_is_enough() {
+        assert_eq!(Settings::of_command(["python3", "-m", "awslambdaric", "app.handler"]).check(), []);
+        assert_eq!(Settings::of_url(url("http://127.0.0.1:8080")).check(), []);
+        let several = vec![url("http://one:8080"), url("http://two:8080")];
+        assert_eq!(Settings { urls: several, ..Settings::default() }.check(), []);
+    }
+
+    #[test]
+    fn a_function_has_one_place() {
+        assert_eq!(keys(&Settings::default()), ["command"]);
+        assert_eq!(keys(&Settings::of_command([""])), ["command"]);
+        let both = Settings { command: vec!["x".to_owned()], ..Settings::of_url(url("http://h")) };
+        assert_eq!(keys(&both), ["url"]);
+        let urls = Settings { urls: vec![url("http://h")], ..Settings::of_command(["x"]) };
+        assert_eq!(keys(&urls), ["urls"]);
+    }
+
+    #[test]
+    fn what_only_a_program_can_have_is_refused_beside_an_address() {
+        let settings = Settings {
+            handler: Some("app.handler".to_owned()),
+            task_root: Some("/var/task".into()),
+            processes: Some(2),
+            ..Settings::of_url(url("http://h"))
+        };
+        assert_eq!(keys(&settings), ["handler", "task_root", "processes"]);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let variables = ["A=B", "AWS_LAMBDA_RUNTIME_API", "FINE"];
+        let settings = Settings {
+            url: Some(url("ftp://name:hunter2@h/")),
+            urls: vec![url("http://h:1"), url("http://h:1/")],
+            memory: 0,
+            processes: Some(1_001),
+            init_timeout: Span::secs(0),
+            grace: Span::secs(61),
+            env: variables.into_iter().map(|name| (name.to_owned(), "x".to_owned())).collect(),
+            handler: Some(String::new()),
+            ..Settings::of_command(["x\0"])
+        };
+        let expected = [
+            "url",
+            "url",
+            "urls",
+            "command",
+            "env",
+            "env",
+            "handler",
+            "memory",
+            "processes",
+            "init_timeout",
+            "grace",
+        ];
+        assert_eq!(keys(&settings), expected);
+        let told = settings.check().iter().map(ToString::to_string).collect::<String>();
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Messages, and the two kinds of servers that the tests need.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse as _, Response},
+};
+use longshore::{
+    Message,
+    handler::{
+        Outcome,
+        http::{Http, Settings},
+    },
+    message::{AttributeValue, MessageId, Receipt, SystemAttributes},
+    tasks, testing,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Barrier,
+};
+
+pub(crate) fn message(body: &str) -> Message {
+    Message {
+        id: MessageId::new("message-1"),
+        receipt: Receipt::new("receipt-1"),
+        body: body.to_owned(),
+        receive_count: 2,
+        sent_at: None,
+        attributes: BTreeMap::from([("Title".to_owned(), AttributeValue::string("The Whistler"))]),
+        system: SystemAttributes {
+            sender_id: Some("AIDAEXAMPLE".to_owned()),
+            first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
+            group_id: Some("tenant-7".to_owned()),
+            trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+            ..SystemAttributes::default()
+        },
+    }
+}
+
+pub(crate) fn with_attributes<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Message {
+    let texts = pairs.into_iter().map(|(name, text)| (name.to_owned(), AttributeValue::string(text)));
+    Message { attributes: texts.collect(), ..message("{}") }
+}
+
+pub(crate) fn periodic_task(path: &str) -> Message {
+    let attributes = with_attributes([
+        ("beanstalk.sqsd.path", path),
+        ("beanstalk.sqsd.task_name", "nightly"),
+        ("beanstalk.sqsd.scheduled_time", "2026-01-02T03:04:05Z"),
+    ])
+    .attributes;
+    Message { attributes, ..message("elasticbeanstalk scheduled job") }
+}
+
+pub(crate) fn http(url: &str) -> Http {
+    http_with(Settings::new(url.parse().unwrap()))
+}
+
+pub(crate) fn http_with(settings: Settings) -> Http {
+    Http::new(settings, "orders").unwrap()
+}
+
+pub(crate) async fn outcome_of(http: &Http, message: Message) -> Outcome {
+    testing::outcome_of(http, message).await
+}
+
+pub(crate) fn url_of(listener: &TcpListener) -> String {
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
+/// One request as a handler saw it.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}
+
+/// A handler that answers always the same and remembers what it was asked.
+pub(crate) struct Recorder {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Recorder {
+    pub(crate) async fn answering(status: StatusCode) -> Self {
+        Self::serve(move || status.into_response(), 1).await
+    }
+
+    pub(crate) async fn answering_with(
+        status: StatusCode,
+        headers: [(&'static str, &'static str); 1],
+    ) -> Self {
+        Self::serve(move || (status, headers).into_response(), 1).await
+    }
+
+    /// A handler that answers 200 with these words.
+    pub(crate) async fn saying(words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self::serve(move || words.clone().into_response(), 1).await
+    }
+
+    /// A handler that answers nobody until so many ask at once.
+    pub(crate) async fn answering_together(askers: usize) -> Self {
+        Self::serve(move || StatusCode::OK.into_response(), askers).await
+    }
+
+    async fn serve(answer: impl Fn() -> Response + Clone + Send + Sync + 'static, askers: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, seen) = (url_of(&listener), Arc::<Mutex<Vec<Seen>>>::default());
+        let (memory, gate) = (seen.clone(), Arc::new(Barrier::new(askers)));
+        let record = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
+            let target = uri.to_string();
+            memory.lock().unwrap().push(Seen { method, target, headers, body });
+            gate.wait().await;
+            answer()
+        };
+        let router = Router::new().fallback(record).layer(axum::extract::DefaultBodyLimit::disable());
+        tasks::detach("handler", async { axum::serve(listener, router).await.unwrap() });
+        Self { url, seen }
+    }
+
+    pub(crate) fn last(&self) -> Seen {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+/// A handler played by hand, connection by connection.
+pub(crate) struct Peer {
+    pub(crate) url: String,
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Peer {
+    pub(crate) async fn listen() -> Self {
+        Self::listen_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    pub(crate) async fn listen_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self { url: url_of(&listener), address: listener.local_addr().unwrap(), listener }
+    }
+
+    pub(crate) async fn accept(&mut self) -> Connection {
+        Connection(self.listener.accept().await.unwrap().0)
+    }
+
+    /// Accepts a connection and reads one request from it.
+    pub(crate) async fn accept_one_request(&mut self) -> Connection {
+        let mut connection = self.accept().await;
+        connection.read_request().await;
+        connection
+    }
+
+    /// Fails when a further connection comes within a moment.
+    pub(crate) async fn expect_no_connection(&mut self) {
+        let moment = Duration::from_millis(100);
+        assert!(tokio::time::timeout(moment, self.listener.accept()).await.is_err(), "posted again");
+    }
+}
+
+pub(crate) struct Connection(TcpStream);
+
+impl Connection {
+    /// Reads one request with its body of a few bytes, and answers its head.
+    pub(crate) async fn read_request(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next());
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.0.read_exact(&mut body).await.unwrap();
+        head
+    }
+
+    pub(crate) async fn answer(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Closes with a request unread, which resets the connection.
+    pub(crate) async fn reset_at_a_request(self) {
+        self.0.peek(&mut [0; 1]).await.unwrap();
+    }
+
+    pub(crate) async fn expect_close(&mut self) {
+        assert_eq!(self.0.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,45 @@
+//! The Rust function of the tests: what it does with a message is the message's body.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::print_stdout,
+    reason = "a function is a program of its own"
+)]
+
+use std::{fs::OpenOptions, io::Write as _, time::Duration};
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run(service_fn(handle)).await
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let mut failures = Vec::new();
+    for record in event.payload["Records"].as_array().ok_or("no records")? {
+        let count = record["attributes"]["ApproximateReceiveCount"].as_str().unwrap_or_default();
+        let (body, id) = (record["body"].as_str().unwrap_or_default(), &record["messageId"]);
+        let journal = std::env::var("JOURNAL")?;
+        let mut journal = OpenOptions::new().append(true).create(true).open(journal)?;
+        journal.write_all(format!("{body} {count} {}\n", std::process::id()).as_bytes())?;
+        println!("handling {id}");
+        let (what, how) = body.split_once(':').unwrap_or((body, ""));
+        match (what, count == "1") {
+            ("sleep", _) => tokio::time::sleep(Duration::from_secs_f64(how.parse()?)).await,
+            ("fail", true) => failures.push(json!({ "itemIdentifier": id })),
+            ("raise", true) => return Err("raised on request".into()),
+            ("crash", true) => std::process::exit(7),
+            ("deadline", _) if left(&event) < Duration::from_secs_f64(how.parse()?) => {
+                return Err("too little time left".into());
+            }
+            _ => {}
+        }
+    }
+    Ok(json!({ "batchItemFailures": failures }))
+}
+
+fn left(event: &LambdaEvent<Value>) -> Duration {
+    event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default()
+}

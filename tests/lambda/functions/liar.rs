@@ -1,0 +1,225 @@
+//! A runtime that lies: it speaks the Runtime API by hand, and tells the lie of each message's body, once.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::unwrap_used,
+    reason = "a runtime is a program of its own"
+)]
+
+use std::{
+    env,
+    fs::OpenOptions,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process, thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// What the host says to a request.
+struct Reply {
+    status: u16,
+    request_id: String,
+    body: Vec<u8>,
+}
+
+fn main() {
+    match env::args().nth(1).as_deref() {
+        Some("init-error") => {
+            let report = r#"{"errorType":"Runtime.ImportModuleError","errorMessage":"no module named app"}"#;
+            note(&format!("init-error {}", post("init/error", "", report.as_bytes()).status));
+            process::exit(1);
+        }
+        Some("exit") => process::exit(3),
+        Some("silent") => hang(),
+        _ => {}
+    }
+    loop {
+        let given = ask();
+        if given.status != 200 {
+            process::exit(4);
+        }
+        handle(&given);
+    }
+}
+
+fn handle(given: &Reply) {
+    let event: Value = serde_json::from_slice(&given.body).unwrap();
+    let record = &event["Records"][0];
+    let (body, count) =
+        (record["body"].as_str().unwrap(), record["attributes"]["ApproximateReceiveCount"].as_str().unwrap());
+    note(&format!("{body} {count} {}", process::id()));
+    let what = if count == "1" { body.split(':').next().unwrap() } else { "honest" };
+    let (id, failure) = (&given.request_id, record["messageId"].as_str().unwrap());
+    lie(what, id, failure);
+}
+
+fn lie(what: &str, id: &str, message_id: &str) {
+    let answer = format!("invocation/{id}/response");
+    let failing = format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{message_id}"}}]}}"#);
+    match what {
+        "twice" => {
+            told("first", &post(&answer, "", b"{}"));
+            told("second", &post(&answer, "", failing.as_bytes()));
+            told("error", &post(&format!("invocation/{id}/error"), "", b"{}"));
+        }
+        "other-id" => {
+            for other in ["8476a536-e9f4-11e8-9739-2dfe598c3fcd", "", "../x", "%00"] {
+                told("other", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
+            }
+            told("own", &post(&answer, "", b"{}"));
+        }
+        "meddle" => {
+            let other = exchange_ids(id);
+            told("meddled", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
+            wait_until(|| lines("> meddled ").len() == 2);
+            told("own", &post(&answer, "", b"{}"));
+        }
+        "asks-again" => {
+            told("again", &ask());
+            told("late", &post(&answer, "", b"{}"));
+            // Whoever ends it must do so by force.
+            hang();
+        }
+        "init-late" => {
+            told("init", &post("init/error", "", b"{}"));
+            told("own", &post(&answer, "", b"{}"));
+        }
+        "error" => {
+            let head = "Lambda-Runtime-Function-Error-Type: Runtime.Unhandled\r\n";
+            told("error", &post(&format!("invocation/{id}/error"), head, b"no json"));
+        }
+        "hang" => hang(),
+        "abort" => process::abort(),
+        _ => lie_on_the_wire(what, &answer),
+    }
+}
+
+fn lie_on_the_wire(what: &str, answer: &str) {
+    match what {
+        "seven" => told("seven", &post(answer, "", &vec![b'x'; 7 * 1024 * 1024])),
+        "mid-answer" => send(answer, b"Content-Length: 100\r\n\r\n{\"batch"),
+        "mid-chunk" => send(answer, b"Transfer-Encoding: chunked\r\n\r\n40\r\n{\"batch"),
+        "write-and-exit" => {
+            // So large that much of it is still to be read when the process is gone.
+            let padded = format!("{{}}{}", " ".repeat(5_000_000));
+            send(answer, format!("Content-Length: {}\r\n\r\n{padded}", padded.len()).as_bytes());
+            process::exit(0);
+        }
+        "garbage" => {
+            let mut stream = connect();
+            stream.write_all(b"\0\x01\xffnonsense\r\n\r\n\r\n").unwrap();
+            drop(stream.read(&mut [0; 64]));
+            told("own", &post(answer, "", b"\0\xff not json"));
+        }
+        "trailer" => {
+            let head = "Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type\r\n";
+            let body = b"2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: Unhandled.Streaming\r\n\r\n";
+            told("trailer", &request(answer, head, body));
+        }
+        "unknown-path" => {
+            told("unknown", &post("restore/error", "", b"{}"));
+            told("own", &post(answer, "", b"{}"));
+        }
+        "answer-and-exit" => {
+            told("own", &post(answer, "", b"{}"));
+            process::exit(0);
+        }
+        "never-again" => {
+            told("own", &post(answer, "", b"{}"));
+            hang();
+        }
+        _ => told("honest", &post(answer, "", b"{}")),
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+/// Tells this id to the other process, and hears of its own.
+fn exchange_ids(id: &str) -> String {
+    note(&format!("id {id}"));
+    wait_until(|| lines("id ").len() == 2);
+    lines("id ").into_iter().find(|other| other != id).unwrap()
+}
+
+/// What follows this in the lines of the journal.
+fn lines(start: &str) -> Vec<String> {
+    let journal = std::fs::read_to_string(env::var("JOURNAL").unwrap()).unwrap();
+    journal.lines().filter_map(|line| line.strip_prefix(start)).map(str::to_owned).collect()
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn told(what: &str, reply: &Reply) {
+    note(&format!("> {what} {}", reply.status));
+}
+
+fn note(line: &str) {
+    let mut journal =
+        OpenOptions::new().append(true).create(true).open(env::var("JOURNAL").unwrap()).unwrap();
+    journal.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn path(rest: &str) -> String {
+    format!("/2018-06-01/runtime/{rest}")
+}
+
+fn connect() -> TcpStream {
+    TcpStream::connect(env::var("AWS_LAMBDA_RUNTIME_API").unwrap()).unwrap()
+}
+
+/// Sends the beginning of a request, and hangs up.
+fn send(rest: &str, after_head: &[u8]) {
+    let mut stream = connect();
+    stream.write_all(format!("POST {} HTTP/1.1\r\nHost: x\r\n", path(rest)).as_bytes()).unwrap();
+    stream.write_all(after_head).unwrap();
+}
+
+/// Asks for work.
+fn ask() -> Reply {
+    exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"")
+}
+
+fn post(rest: &str, headers: &str, body: &[u8]) -> Reply {
+    request(rest, &format!("{headers}Content-Length: {}\r\n", body.len()), body)
+}
+
+fn request(rest: &str, headers: &str, body: &[u8]) -> Reply {
+    exchange(&format!("POST {} HTTP/1.1\r\nHost: x\r\n{headers}\r\n", path(rest)), body)
+}
+
+fn exchange(head: &str, body: &[u8]) -> Reply {
+    let mut stream = connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    read_reply(BufReader::new(stream))
+}
+
+fn read_reply(mut stream: BufReader<TcpStream>) -> Reply {
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let (mut length, mut request_id) = (0, String::new());
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap(),
+            "lambda-runtime-aws-request-id" => value.clone_into(&mut request_id),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    Reply { status, request_id, body }
+}

@@ -1,0 +1,79 @@
+//! The functions of the tests, as commands that start them.
+
+use std::{ffi::OsString, path::Path, process::Command, sync::LazyLock};
+
+use longshore::handler::lambda::Settings;
+
+use crate::example;
+
+/// Where the tests' functions are written.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/functions");
+
+/// The Rust programs, built once for all tests of this process.
+static EXAMPLES: LazyLock<std::path::PathBuf> =
+    LazyLock::new(|| example::built(&["lambda_test_function", "lambda_test_liar"]));
+
+/// The function over the Rust crate `lambda_runtime`.
+pub(crate) fn rust() -> Settings {
+    command([EXAMPLES.join("lambda_test_function").display().to_string()])
+}
+
+/// A runtime that lies; `how` it begins.
+pub(crate) fn liar(how: &[&str]) -> Settings {
+    let program = EXAMPLES.join("lambda_test_liar").display().to_string();
+    command([program].into_iter().chain(how.iter().map(|word| (*word).to_owned())))
+}
+
+/// A shell script that ends up as the lying runtime, which `$0` names.
+pub(crate) fn liar_after(script: &str) -> Settings {
+    let program = EXAMPLES.join("lambda_test_liar").display().to_string();
+    command(["sh".to_owned(), "-c".to_owned(), script.to_owned(), program])
+}
+
+/// The function over `awslambdaric`, AWS's runtime for Python.
+pub(crate) fn python() -> Option<Settings> {
+    let python = python_with("awslambdaric")?;
+    let words = [python.as_str(), "-m", "awslambdaric", "function.handler"];
+    Some(Settings { task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
+}
+
+/// The function over `aws-lambda-ric`, AWS's runtime for Node.
+pub(crate) fn node() -> Option<Settings> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node");
+    if skips("LONGSHORE_SKIP_NODE") {
+        return None;
+    }
+    let runtime = folder.join("node_modules/aws-lambda-ric/index.mjs");
+    assert!(runtime.exists(), "no aws-lambda-ric here, hint: run make tests, or set LONGSHORE_SKIP_NODE=1");
+    let words = ["node", runtime.to_str().unwrap()];
+    let handler = Some("function.handler".to_owned());
+    Some(Settings { handler, task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
+}
+
+fn command(words: impl IntoIterator<Item = String>) -> Settings {
+    Settings::of_command(words)
+}
+
+/// The path of a Python that has this module; `None`, and a word about it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+pub(crate) fn python_with(module: &str) -> Option<String> {
+    if skips("LONGSHORE_SKIP_PYTHON") {
+        return None;
+    }
+    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+    let probe = format!("import {module}, sys; print(sys.executable)");
+    let output = Command::new(&name).args(["-c", &probe]).output().ok();
+    let Some(output) = output.filter(|output| output.status.success()) else {
+        panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
+    };
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+fn skips(variable: &str) -> bool {
+    let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");
+    if is_set {
+        println!("skipped: {variable} is set");
+    }
+    is_set
+}

@@ -1,0 +1,201 @@
+//! A worker with a function on a queue in memory, and what the function noted of its runs.
+
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use longshore::{
+    Consumer, Worker,
+    app::{Drained, WorkerError},
+    backoff::{Backoff, Jitter},
+    duration::Span,
+    handler::{
+        batched,
+        lambda::{Lambda, Settings, Source},
+    },
+    health::Health,
+    message::OutgoingMessage,
+    pump::Options,
+    queue::memory::{Account, Names},
+    stop::Stop,
+    tasks,
+};
+use tempfile::TempDir;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+const QUEUE: &str = "orders";
+/// How long a fact may take to come true before its test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a fact is looked for that nobody announces.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A queue, the way it is worked, and the journal of the functions.
+pub(crate) struct Scene {
+    pub(crate) account: Account,
+    pub(crate) folder: TempDir,
+    options: Options,
+    drain_limit: Duration,
+}
+
+/// One line of the journal that tells a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) body: String,
+    pub(crate) receive_count: u32,
+    pub(crate) process: u32,
+}
+
+impl Scene {
+    /// A queue that gives failed messages back at once, worked one message at a time by one process.
+    pub(crate) fn new() -> Self {
+        let account = Account::default();
+        account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
+        let retry =
+            Backoff { initial: Duration::ZERO, factor: 1.0, max: Duration::ZERO, jitter: Jitter::None };
+        let options = Options { concurrency: 1, retry, ..Options::default() };
+        Self { account, folder: tempfile::tempdir().unwrap(), options, drain_limit: Duration::from_secs(20) }
+    }
+
+    /// Changes how the queue is worked.
+    pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Gives up to so many messages at once to a function.
+    pub(crate) fn batches_of(self, size: usize) -> Self {
+        self.options(|options| {
+            (options.batch.size, options.batch.window) = (size, Span::secs(1));
+        })
+    }
+
+    /// Sets how long a drain waits for running functions.
+    pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
+        Self { drain_limit, ..self }
+    }
+
+    pub(crate) fn send(&self, body: &str) -> String {
+        self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id.to_string()
+    }
+
+    /// Sends a message for each of these bodies.
+    pub(crate) fn send_all(&self, bodies: impl IntoIterator<Item: AsRef<str>>) {
+        for body in bodies {
+            self.send(body.as_ref());
+        }
+    }
+
+    /// Starts a worker whose handler is this function.
+    pub(crate) fn start(&self, settings: Settings) -> Running {
+        self.run(settings, Worker::run_until)
+    }
+
+    /// The same with everything on this thread, where the log is.
+    pub(crate) fn start_here(&self, settings: Settings) -> Running {
+        self.run(settings, Worker::run_here)
+    }
+
+    fn run<F>(&self, mut settings: Settings, run: impl Fn(Worker, Stop) -> F) -> Running
+    where
+        F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
+    {
+        if !settings.command.is_empty() {
+            let journal = self.folder.path().join("journal").display().to_string();
+            settings.env.insert("JOURNAL".to_owned(), journal);
+        }
+        let processes = NonZeroUsize::new(self.options.concurrency).unwrap();
+        let lambda = Lambda::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
+        let queue = Arc::new(self.account.queue(QUEUE));
+        let consumer = Consumer::of(QUEUE, queue, batched(lambda)).options(self.options.clone());
+        let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
+        let (stop, health) = (Stop::new(), worker.health());
+        let ended = tasks::detach("worker", run(worker, stop.clone()));
+        Running { stop, health, ended }
+    }
+
+    /// Every line of the journal so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.path().join("journal")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What the host answered to this, in the order of the requests.
+    pub(crate) fn statuses(&self, what: &str) -> Vec<u16> {
+        let start = format!("> {what} ");
+        let lines = self.lines();
+        lines.iter().filter_map(|line| line.strip_prefix(&start)?.parse().ok()).collect()
+    }
+
+    /// Every run so far.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        self.lines().iter().filter_map(|line| run(line)).collect()
+    }
+
+    /// The receive counts of the runs of a message.
+    pub(crate) fn runs_of(&self, body: &str) -> Vec<u32> {
+        self.runs().iter().filter(|run| run.body == body).map(|run| run.receive_count).collect()
+    }
+
+    /// The processes that ran anything.
+    pub(crate) fn processes(&self) -> BTreeSet<u32> {
+        self.runs().iter().map(|run| run.process).collect()
+    }
+
+    /// Waits until the queue holds no message at all.
+    pub(crate) async fn emptied(&self) {
+        until("the queue is empty", || self.held() == 0).await;
+    }
+
+    /// How many messages the queue holds, in whatever state.
+    pub(crate) fn held(&self) -> u64 {
+        let description = self.account.describe(QUEUE).unwrap();
+        description.visible + description.in_flight + description.delayed
+    }
+
+    /// How many messages the queue holds that nobody has.
+    pub(crate) fn visible(&self) -> u64 {
+        self.account.describe(QUEUE).unwrap().visible
+    }
+}
+
+fn run(line: &str) -> Option<Run> {
+    let mut words = line.split(' ');
+    let (body, count, process) = (words.next()?, words.next()?, words.next()?);
+    Some(Run { body: body.to_owned(), receive_count: count.parse().ok()?, process: process.parse().ok()? })
+}
+
+/// A worker at work.
+pub(crate) struct Running {
+    pub(crate) stop: Stop,
+    pub(crate) health: Health,
+    ended: JoinHandle<Result<Drained, WorkerError>>,
+}
+
+impl Running {
+    /// Asks for the orderly stop and waits for its end.
+    pub(crate) async fn drain(self) -> Drained {
+        self.stop.drain();
+        timeout(PATIENCE, self.ended).await.expect("the worker ends").unwrap().unwrap()
+    }
+
+    /// Why the worker is not ready, if it is not.
+    pub(crate) fn trouble(&self) -> String {
+        format!("{:?}", self.health.unready())
+    }
+}
+
+/// Looks again and again until a fact is true.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        sleep(LOOK).await;
+    }
+}
+
+/// Whether a process runs; one that nobody has reaped does not.
+pub(crate) fn is_alive(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}

@@ -1,0 +1,205 @@
+//! The lives of runtime processes: how they begin, how they are ended and replaced, and that none is left behind.
+
+use std::time::Duration;
+
+use longshore::{app::Drained, duration::Span, handler::lambda::Settings};
+
+use crate::{
+    functions,
+    harness::{Scene, is_alive, until},
+};
+
+/// What a worker says while the processes of this function cannot start; no message may be received by then.
+async fn trouble(function: Settings) -> String {
+    let scene = Scene::new();
+    scene.send("honest");
+    let running = scene.start(function);
+    until("the handler is down", || running.trouble().contains("handler is down")).await;
+    let trouble = running.trouble();
+    assert_eq!((scene.visible(), scene.runs()), (1, Vec::new()), "no receive may be spent");
+    running.drain().await;
+    trouble
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_there_pauses_polling() {
+    let trouble = trouble(Settings::of_command(["/nowhere/bootstrap"])).await;
+    assert!(trouble.contains("/nowhere/bootstrap"), "{trouble}");
+}
+
+#[tokio::test]
+async fn an_init_error_pauses_polling() {
+    let trouble = trouble(functions::liar(&["init-error"])).await;
+    assert!(trouble.contains("Runtime.ImportModuleError: no module named app"), "{trouble}");
+}
+
+#[tokio::test]
+async fn a_process_that_ends_before_it_asks_for_work_pauses_polling() {
+    let trouble = trouble(functions::liar(&["exit"])).await;
+    assert!(trouble.contains("exit code 3"), "{trouble}");
+}
+
+#[tokio::test]
+async fn a_process_that_never_asks_for_work_pauses_polling() {
+    let init_timeout = Span::millis(300);
+    let trouble = trouble(Settings { init_timeout, ..functions::liar(&["silent"]) }).await;
+    assert!(trouble.contains("did not ask for work within 300ms"), "{trouble}");
+}
+
+#[tokio::test]
+async fn polling_goes_on_once_a_process_starts() {
+    let scene = Scene::new();
+    scene.send("honest");
+    let ready = scene.folder.path().join("ready");
+    let script = format!("test -e {} || exit 9; exec \"$0\"", ready.display());
+    let running = scene.start(functions::liar_after(&script));
+    until("the handler is down", || running.trouble().contains("exit code 9")).await;
+    std::fs::write(ready, "").unwrap();
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!(scene.runs_of("honest"), [1]);
+}
+
+#[tokio::test]
+async fn polling_pauses_when_a_process_that_has_ended_cannot_be_replaced() {
+    let scene = Scene::new();
+    scene.send("abort");
+    let (broken, mended) = (scene.folder.path().join("broken"), scene.folder.path().join("mended"));
+    let (broken, mended) = (broken.display(), mended);
+    let script =
+        format!("test -e {broken} && ! test -e {} && exit 9; touch {broken}; exec \"$0\"", mended.display());
+    let running = scene.start(functions::liar_after(&script));
+    until("the handler is down", || running.trouble().contains("exit code 9")).await;
+    std::fs::write(mended, "").unwrap();
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!(scene.runs_of("abort").len(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_while_it_is_idle_costs_no_message_anything() {
+    let scene = Scene::new();
+    scene.send("honest:1");
+    let running = scene.start(functions::liar(&[]));
+    scene.emptied().await;
+    let idle = scene.runs()[0].process;
+    end(idle);
+    until("the process is gone", || !is_alive(idle)).await;
+    scene.send("honest:2");
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs_of("honest:2"), scene.processes().len()), (vec![1], 2));
+}
+
+/// Ends a process that the test has started.
+fn end(process: u32) {
+    // The shell's own kill: a signal needs either that or unsafe code.
+    let kill = ["-c", "kill -s KILL \"$1\"", "kill", &process.to_string()];
+    assert!(std::process::Command::new("sh").args(kill).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_process_that_aborts_is_replaced() {
+    let scene = Scene::new();
+    scene.send("abort");
+    let running = scene.start(functions::liar(&[]));
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs_of("abort"), scene.processes().len()), (vec![1, 2], 2));
+}
+
+#[tokio::test]
+async fn at_the_time_limit_the_process_is_ended_and_replaced() {
+    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    scene.send("hang");
+    let running = scene.start(functions::liar(&[]));
+    scene.emptied().await;
+    let processes = scene.processes();
+    assert_eq!((scene.runs_of("hang"), processes.len()), (vec![1, 2], 2));
+    let first = scene.runs()[0].process;
+    assert!(!is_alive(first));
+    running.drain().await;
+    assert!(!processes.into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
+    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    scene.send("hang");
+    let function = functions::liar_after("trap '' TERM; \"$0\"; exit 0");
+    let running = scene.start(Settings { grace: Span::millis(100), ..function });
+    scene.emptied().await;
+    running.drain().await;
+    assert!(!scene.processes().into_iter().any(is_alive));
+    assert_eq!(scene.runs_of("hang"), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_process_that_answers_and_never_asks_again_is_replaced() {
+    let scene = Scene::new();
+    scene.send("never-again");
+    scene.send("honest");
+    let function = Settings { init_timeout: Span::secs(2), ..functions::liar(&[]) };
+    let running = scene.start(function);
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs_of("never-again"), scene.runs_of("honest")), (vec![1], vec![1]));
+    assert_eq!(scene.processes().len(), 2);
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_process_where_there_are_more_of_them() {
+    let scene = Scene::new().options(|options| options.concurrency = 4);
+    scene.send_all((0..12).map(|number| format!("honest:{number}")));
+    let running = scene.start(Settings { processes: Some(1), ..functions::liar(&[]) });
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs().len(), scene.processes().len()), (12, 1));
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_function_and_ends_its_process_last() {
+    let scene = Scene::new();
+    scene.send("sleep:2");
+    let running = scene.start(functions::rust());
+    until("the function runs", || scene.runs().len() == 1).await;
+    assert_eq!(running.drain().await, Drained::All);
+    assert_eq!((scene.held(), scene.runs_of("sleep:2")), (0, vec![1]));
+    assert!(!scene.processes().into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn a_process_hears_of_a_stop_by_sigterm_after_its_last_answer() {
+    let scene = Scene::new();
+    scene.send("honest");
+    let script = "trap 'echo SIGTERM >> \"$JOURNAL\"; exit 0' TERM; \"$0\" & wait";
+    let running = scene.start(functions::liar_after(script));
+    until("the function runs", || scene.runs().len() == 1).await;
+    running.drain().await;
+    assert_eq!(scene.held(), 0);
+    assert_eq!(scene.lines()[1..], ["> honest 202", "SIGTERM"]);
+}
+
+#[tokio::test]
+async fn what_cannot_finish_before_the_drain_limit_is_ended_and_given_back() {
+    let scene = Scene::new().drain_limit(Duration::from_secs(2));
+    scene.send("hang");
+    let running = scene.start(functions::liar(&[]));
+    until("the function runs", || scene.runs().len() == 1).await;
+    assert_eq!(running.drain().await, Drained::All);
+    assert_eq!((scene.visible(), scene.runs_of("hang")), (1, vec![1]));
+    assert!(!scene.processes().into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn nothing_that_a_process_has_started_is_left_behind() {
+    let scene = Scene::new();
+    scene.send("honest");
+    let child = scene.folder.path().join("child");
+    let script = format!("sleep 600 & echo $! > {}; exec \"$0\"", child.display());
+    let running = scene.start(functions::liar_after(&script));
+    scene.emptied().await;
+    running.drain().await;
+    let child = std::fs::read_to_string(child).unwrap().trim().parse().unwrap();
+    assert!(!is_alive(child) && !scene.processes().into_iter().any(is_alive));
+}

@@ -1,0 +1,12 @@
+//! The `lambda` kind with real runtimes, lying ones and emulators, each under a whole worker over a queue in memory.
+#![cfg(test)]
+
+mod clients;
+mod emulators;
+#[path = "../support/example.rs"]
+mod example;
+mod functions;
+mod harness;
+mod lies;
+mod lives;
+mod output;

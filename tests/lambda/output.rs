@@ -1,0 +1,104 @@
+//! What functions write, and what of it is logged.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use longshore::handler::lambda::Settings;
+use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
+
+use crate::{
+    functions,
+    harness::{Scene, until},
+};
+
+/// What was logged on this thread, a JSON object a line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        (log, tracing::subscriber::set_default(lines.finish()))
+    }
+
+    /// Every line that a function wrote.
+    fn output(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["target"] == "longshore::function").collect()
+    }
+
+    /// The logged line that has these words.
+    fn line(&self, words: &str) -> Option<Value> {
+        self.output().into_iter().find(|line| line["line"].as_str().unwrap().contains(words))
+    }
+}
+
+#[tokio::test]
+async fn each_line_is_logged_with_the_message_that_it_is_about() {
+    let (log, _here) = Log::start();
+    let scene = Scene::new();
+    let ids: Vec<_> = ["done-1", "done-2"].map(|body| scene.send(body)).into();
+    let running = scene.start_here(functions::rust());
+    scene.emptied().await;
+    running.drain().await;
+    for id in &ids {
+        let line = log.line(id).unwrap();
+        assert_eq!((&line["message_id"], &line["queue"]), (&id.as_str().into(), &"orders".into()), "{line}");
+        assert_eq!((&line["stream"], &line["level"]), (&"stdout".into(), &"INFO".into()), "{line}");
+        assert!(line["request_id"].is_string() && line["process"].is_number(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_lines_of_a_batch_are_logged_with_all_its_messages() {
+    let (log, _here) = Log::start();
+    let scene = Scene::new().batches_of(2);
+    let ids: Vec<_> = ["done-1", "done-2"].map(|body| scene.send(body)).into();
+    let running = scene.start_here(functions::rust());
+    scene.emptied().await;
+    running.drain().await;
+    let line = log.line(&ids[0]).unwrap();
+    let named = line["message_ids"].as_str().unwrap();
+    assert!(ids.iter().all(|id| named.contains(id)), "{line}");
+}
+
+#[tokio::test]
+async fn what_is_written_before_the_first_event_is_logged_too() {
+    let (log, _here) = Log::start();
+    let scene = Scene::new();
+    let running = scene.start_here(functions::liar_after("echo no such module >&2; exit 1"));
+    until("the line is there", || log.line("no such module").is_some()).await;
+    let line = log.line("no such module").unwrap();
+    assert_eq!(line["stream"], "stderr");
+    assert!(line["message_id"].is_null() && line["request_id"].is_null(), "{line}");
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_output_neither_stops_the_function_nor_makes_endless_lines() {
+    let (log, _here) = Log::start();
+    let scene = Scene::new();
+    scene.send("honest");
+    let flood = "head -c 3000000 /dev/zero | tr '\\0' x; echo; exec \"$0\"";
+    let running = scene.start_here(Settings { processes: Some(1), ..functions::liar_after(flood) });
+    scene.emptied().await;
+    running.drain().await;
+    let longest = log.output().iter().map(|line| line["line"].as_str().unwrap().len()).max();
+    assert!(longest.is_some_and(|bytes| (8_000..9_000).contains(&bytes)), "{longest:?}");
+}
