@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod aws;
 pub mod backoff;
 pub mod cli;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod health;
 pub mod lease;
 pub mod md5;
 pub mod message;
+pub mod notify;
 pub mod process;
 pub mod pump;
 pub mod queue;
@@ -19,6 +21,7 @@ pub mod settle;
 pub mod stop;
 pub mod tasks;
 pub mod telemetry;
+pub mod topic;
 
 pub use self::{
     app::{Consumer, Worker},

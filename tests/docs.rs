@@ -83,3 +83,48 @@ fn every_page_that_a_page_links_is_there() {
         }
     }
 }
+
+/// Every file of sources under a folder, as one text.
+fn sources(folder: &Path) -> String {
+    let mut all = String::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            all.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_row_about_sns_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = [sources(&root.join("src")), sources(&root.join("tests"))].concat();
+    let pages = [include_str!("../docs/sns-handler.md"), include_str!("../docs/notifications.md")].concat();
+    let rows: Vec<_> =
+        pages.lines().filter(|line| line.starts_with("| ") && !line.ends_with("test |")).collect();
+    assert!(rows.len() > 40, "{rows:?}");
+    for row in rows {
+        let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for test in proof.split(", ").map(|name| name.trim_matches('`')) {
+            assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_in_the_pages_about_sns_can_be_loaded() {
+    let handler = load_part(include_str!("../docs/sns-handler.md"), "");
+    assert!(handler.settings.queues["orders"].handler.is_some());
+    let handler = "[queues.orders.handler]\nkind = \"http\"\nurl = \"http://127.0.0.1:8080/\"\n";
+    let notified = load_part(include_str!("../docs/notifications.md"), handler);
+    assert_eq!(notified.settings.queues["orders"].notify.topics().len(), 2);
+}
+
+/// Loads the first TOML example of a page with the rest of a queue's settings around it.
+fn load_part(page: &str, rest: &str) -> config::Config {
+    let queue = "[queues.orders]\nurl = \"https://sqs.eu-west-1.amazonaws.com/123456789012/orders\"\n";
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    load_example(&format!("```toml\n{queue}{rest}{example}```\n"))
+}

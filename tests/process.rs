@@ -198,6 +198,22 @@ async fn what_was_written_before_the_end_is_read_though_someone_keeps_the_pipe()
 }
 
 #[tokio::test]
+async fn what_was_written_before_a_drop_is_read_though_the_runtime_has_not_heard_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process =
+        shell("echo said; touch written; sleep 600").directory(directory.path()).spawn().unwrap();
+    let stdout = process.take_stdout().unwrap();
+    // Not awaited: the runtime would hear of the line meanwhile.
+    while !directory.path().join("written").exists() {
+        std::hint::spin_loop();
+    }
+    drop(process);
+    let mut said = Vec::new();
+    within(stdout.for_each_line(|line| said.push(line.to_string()))).await;
+    assert_eq!(said, ["said"]);
+}
+
+#[tokio::test]
 async fn a_flood_is_read_in_bounded_memory() {
     let before = peak_kib();
     let mut process = shell("yes | head -c 4000000; head -c 100000000 /dev/zero").spawn().unwrap();

@@ -13,4 +13,5 @@ mod sqs_server {
     mod query;
     mod queues;
     mod stop;
+    mod topics;
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backoff::Backoff,
     handler::AnyHandler,
+    notify,
     pump::{BatchSettings, Options, Prefetch},
     queue::{Queue, sqs},
 };
@@ -17,6 +18,10 @@ pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
+    pub(super) notify: Option<notify::Plan>,
+    /// The handler's kind, as the copies of rejected messages tell it.
+    pub(super) kind: &'static str,
+    pub(super) dead_letters: DeadLetters,
     pub(super) options: Options,
 }
 
@@ -28,6 +33,25 @@ pub(super) enum Source {
     Open(Arc<dyn Queue>),
 }
 
+/// Where the messages go that the handler rejects: they are copied there and then deleted.
+///
+/// Without a DLQ a reject is a retry.
+#[derive(Clone, Default)]
+pub enum DeadLetters {
+    /// To the queue that the redrive policy names; if there is none, or none that the worker may open, a warning says so.
+    #[default]
+    ByPolicy,
+    /// To this queue of SQS, by its URL, or by its name where the consumed queue is.
+    At(String),
+    /// To a queue that is open already.
+    Open(Arc<dyn Queue>),
+    /// Nowhere: a reject is a retry.
+    Nowhere,
+}
+
+/// What the handlers are called that are no kind of the configuration.
+const RUST: &str = "rust";
+
 impl Consumer {
     /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
     ///
@@ -35,14 +59,36 @@ impl Consumer {
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
-        let source = Source::Sqs { address, settings: sqs::Settings::default() };
-        Self { name, source, handler: handler.into(), options: Options::default() }
+        Self::from(name, Source::Sqs { address, settings: sqs::Settings::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
     pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
-        let options = Options::default();
-        Self { name: name.into(), source: Source::Open(queue), handler: handler.into(), options }
+        Self::from(name.into(), Source::Open(queue), handler)
+    }
+
+    fn from(name: Arc<str>, source: Source, handler: impl Into<AnyHandler>) -> Self {
+        Self {
+            name,
+            source,
+            handler: handler.into(),
+            kind: RUST,
+            dead_letters: DeadLetters::default(),
+            notify: None,
+            options: Options::default(),
+        }
+    }
+
+    /// Sets what the copies of rejected messages say the handler's kind is.
+    pub(super) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Sets where rejected messages go (the DLQ of the queue's redrive policy).
+    #[must_use]
+    pub fn dead_letters(mut self, dead_letters: DeadLetters) -> Self {
+        self.dead_letters = dead_letters;
+        self
     }
 
     /// Sets the name in logs and metrics.
@@ -101,6 +147,13 @@ impl Consumer {
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
         self.options.retry = retry;
+        self
+    }
+
+    /// Has it told over SNS how messages end (to nobody).
+    #[must_use]
+    pub fn notify(mut self, plan: notify::Plan) -> Self {
+        self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }
 

@@ -63,6 +63,26 @@ pub enum WorkerError {
         /// Where they were looked for.
         source: QueueError,
     },
+    /// The DLQ that rejected messages were to be copied to could not be opened.
+    #[error(
+        "queue {queue}: dlq {dlq}: {source}, hint: check the dlq's url or name, and that the worker may call sqs:GetQueueUrl and sqs:GetQueueAttributes on it"
+    )]
+    Dlq {
+        /// The queue's configured name.
+        queue: String,
+        /// The DLQ as it was given.
+        dlq: String,
+        /// What SQS or the network said.
+        source: QueueError,
+    },
+    /// Rejected messages cannot go to the queue that they were to go to.
+    #[error("queue {queue}: {problem}, hint: name another queue as its dlq")]
+    UnfitDlq {
+        /// The queue's configured name.
+        queue: String,
+        /// Why not.
+        problem: &'static str,
+    },
     /// The admin server could not listen.
     #[error(
         "cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen"

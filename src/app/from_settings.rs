@@ -4,7 +4,7 @@ use std::{error::Error, num::NonZeroUsize};
 
 use url::Url;
 
-use super::{Consumer, Worker, WorkerError};
+use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
     handler::{
@@ -12,9 +12,11 @@ use crate::{
         exec::Exec,
         http::Http,
         lambda::{Lambda, Source},
+        sns::Sns,
     },
     pump::Options,
     queue::sqs,
+    settle::DlqSettings,
 };
 
 /// Makes the worker that these settings describe; a queue without a handler is left out.
@@ -34,22 +36,31 @@ fn consumer(
     handler: &handler::Settings,
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
-    let unusable =
-        |source: Box<dyn Error + Send + Sync>| WorkerError::Handler { queue: name.to_owned(), source };
+    let kind = handler.kind();
+    let made = made(name, queue, handler, aws)
+        .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
+    Ok(consumer_of(name, queue, aws, made).of_kind(kind))
+}
+
+fn made(
+    name: &str,
+    queue: &QueueSettings,
+    handler: &handler::Settings,
+    aws: &sqs::Settings,
+) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
-        handler::Settings::Http(http) => {
-            let http = Http::new(http.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
-            Ok(consumer_of(name, queue, aws, http))
-        }
+        handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
-            let lambda = Lambda::new(lambda, name, presumed_source(queue, aws), processes)
-                .map_err(|error| unusable(error.into()))?;
-            Ok(consumer_of(name, queue, aws, batched(lambda)))
+            Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
         }
         handler::Settings::Exec(exec) => {
-            let exec = Exec::new(exec.clone(), name_in_sqs(queue)).map_err(|error| unusable(error.into()))?;
-            Ok(consumer_of(name, queue, aws, exec.search_path(config::search_path())))
+            let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
+            Ok(exec.search_path(config::search_path()).into())
+        }
+        handler::Settings::Sns(sns) => {
+            let publisher = publisher::of_handler(sns, queue, aws);
+            Ok(Sns::new(sns.clone(), publisher)?.into())
         }
     }
 }
@@ -68,7 +79,20 @@ pub fn consumer_of(
     aws: &sqs::Settings,
     handler: impl Into<AnyHandler>,
 ) -> Consumer {
-    Consumer::new(queue.address(), handler).named(name).aws(queue.reach(aws)).options(options(queue))
+    Consumer::new(queue.address(), handler)
+        .named(name)
+        .aws(queue.reach(aws))
+        .dead_letters(dead_letters(&queue.dlq))
+        .options(options(queue))
+        .notify(publisher::plan(queue, aws))
+}
+
+fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
+    match dlq.address() {
+        _ if !dlq.copy_rejects => DeadLetters::Nowhere,
+        Some(address) => DeadLetters::At(address.to_owned()),
+        None => DeadLetters::ByPolicy,
+    }
 }
 
 /// What SQS calls the queue: its name, or the last part of its URL.

@@ -16,17 +16,19 @@
 mod admin;
 mod check;
 mod consumer;
+mod dead_letters;
 mod drain;
 mod error;
 mod faults;
 mod from_settings;
 mod open;
+mod publisher;
 mod runtime;
 mod signals;
 mod worker;
 
 pub use self::{
-    consumer::Consumer,
+    consumer::{Consumer, DeadLetters},
     drain::Drained,
     error::WorkerError,
     from_settings::{consumer_of, name_in_sqs, options, worker},

@@ -4,7 +4,8 @@ use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use super::{
     WorkerError,
-    consumer::{Consumer, Source},
+    consumer::{Consumer, DeadLetters, Source},
+    dead_letters,
     from_settings::address,
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         Description, Queue, QueueError, Verdict,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
+    settle::DeadLetterQueue,
 };
 
 /// How often a queue that does not answer is tried before the worker gives up its start.
@@ -22,6 +24,8 @@ const TRIES: u32 = 4;
 /// A queue that is there, and what the engine must know of it.
 pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
+    /// Where rejected messages are copied to.
+    pub(super) dead_letters: Option<DeadLetterQueue>,
     pub(super) nature: Nature,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
@@ -44,20 +48,30 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
         Source::Open(queue) => queue.clone(),
         Source::Sqs { address, settings } => open_sqs(consumer, address, settings).await?,
     };
-    let description = match patiently(|| queue.describe()).await {
-        Ok(description) => description,
-        Err(error) if is_only_forbidden(&error) => {
+    let description = match describe(&*queue).await {
+        Ok(Some(description)) => {
+            advise(consumer, &description);
+            description
+        }
+        Ok(None) => {
             tracing::warn!(
                 queue = &*consumer.name,
-                "not allowed to ask for the queue's attributes, hint: grant sqs:GetQueueAttributes"
+                "not allowed to ask for the queue's attributes, so that rejected messages are retried unless a dlq is configured, hint: grant sqs:GetQueueAttributes"
             );
-            let description = Description { fifo: is_fifo_by_name(consumer), ..Description::default() };
-            return Ok(Opened { queue, nature: (&description).into(), arn: String::new() });
+            Description { fifo: is_fifo_by_name(consumer), ..Description::default() }
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
-    advise(consumer, &description);
-    Ok(Opened { queue, nature: (&description).into(), arn: description.arn })
+    let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
+    Ok(Opened { queue, dead_letters, nature: (&description).into(), arn: description.arn })
+}
+
+/// What a queue says of itself; `None` when it is there and the worker may not ask.
+pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<Description>, QueueError> {
+    match patiently(|| queue.describe()).await {
+        Err(error) if is_only_forbidden(&error) => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 async fn open_sqs(
@@ -67,15 +81,15 @@ async fn open_sqs(
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let receive = consumer.options.receive;
     let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    open_address(&consumer.name, text, settings, sizes).await
+    open_at(&consumer.name, text, settings, sizes).await
 }
 
 /// Opens a queue of SQS by its URL or its name, for other purposes than consuming it.
 pub async fn open_queue(address: &str, settings: &sqs::Settings) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_address(address, address, settings, Sizes::default()).await
+    open_at(address, address, settings, Sizes::default()).await
 }
 
-async fn open_address(
+async fn open_at(
     name: &str,
     text: &str,
     settings: &sqs::Settings,
@@ -94,7 +108,7 @@ async fn open_address(
 }
 
 /// Tries again what may pass, a few times.
-async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
+pub(super) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
@@ -136,11 +150,17 @@ fn advise(consumer: &Consumer, description: &Description) {
     if let Some(redrive) = &description.redrive {
         let (dlq, max_receive_count) = (&redrive.dead_letter_arn, redrive.max_receive_count.get());
         tracing::info!(queue, arn = description.arn, dlq, max_receive_count, "queue opened");
-    } else {
+    } else if matches!(consumer.dead_letters, DeadLetters::At(_) | DeadLetters::Open(_)) {
         tracing::warn!(
             queue,
             arn = description.arn,
             "queue opened, and it has no redrive policy: failing messages come back until their retention ends"
+        );
+    } else {
+        tracing::warn!(
+            queue,
+            arn = description.arn,
+            "queue opened, and it has no redrive policy: failing and rejected messages come back until their retention ends"
         );
     }
     if consumer.options.visibility < Duration::from_secs(2) {

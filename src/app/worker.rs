@@ -21,6 +21,7 @@ use super::{
 use crate::{
     admin,
     health::{Condition, Health},
+    notify::Notifier,
     pump::{Parts, Pump},
     stop::{self, Stop},
     tasks::{self, Faults, Tasks},
@@ -172,12 +173,18 @@ impl Worker {
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
+            let metrics = self.metrics.queue(&consumer.name);
+            let notifier = consumer
+                .notify
+                .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
             Pump::new(Parts {
                 queue: opened.queue.clone(),
+                dead_letters: opened.dead_letters.clone(),
                 nature: opened.nature,
                 handler: consumer.handler,
+                notifier,
                 options: consumer.options,
-                metrics: self.metrics.queue(&consumer.name),
+                metrics,
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: frame.stop.clone(),

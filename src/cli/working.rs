@@ -49,10 +49,12 @@ impl From<WorkerError> for Failure {
             | WorkerError::Twins { .. }
             | WorkerError::Options { .. }
             | WorkerError::Address { .. }
-            | WorkerError::Handler { .. } => Exit::Usage,
-            WorkerError::Queue { .. } | WorkerError::Credentials { .. } | WorkerError::Admin { .. } => {
-                Exit::Unavailable
-            }
+            | WorkerError::Handler { .. }
+            | WorkerError::UnfitDlq { .. } => Exit::Usage,
+            WorkerError::Queue { .. }
+            | WorkerError::Dlq { .. }
+            | WorkerError::Credentials { .. }
+            | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
         // The hint is in the error's own words, as everywhere in the library; here it gets its own line.

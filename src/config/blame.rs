@@ -17,7 +17,7 @@ use super::{
 pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
     for key in wrong_values(tree, root, &mut problems) {
-        match stand_in(root, &key) {
+        match stand_in(tree, root, &key) {
             Some(example) => tree.set(&key, example, &Origin::Default),
             None => drop(tree.remove(&key)),
         }
@@ -94,9 +94,16 @@ fn is_beside(kind: &Key, key: &Key) -> bool {
 }
 
 /// What takes the place of a wrong value that its table cannot do without, so that the rest of the table is judged.
-fn stand_in(root: &Place<'_>, key: &Key) -> Option<Value> {
-    let (name, _) = key.split_last()?;
-    let table = key.parent().and_then(|table| root.at(&table)).filter(|table| table.requires(name))?;
+fn stand_in(tree: &Node, root: &Place<'_>, key: &Key) -> Option<Value> {
+    let ((name, _), parent) = (key.split_last()?, key.parent()?);
+    let table = root.at(&parent)?;
+    let kind = tree.get(&parent.child("kind")).map(Node::to_value);
+    let of_kind =
+        table.kinds("kind").into_iter().find(|(own, _)| kind.as_ref().is_some_and(|kind| kind == own));
+    let table = of_kind.map_or(table, |(_, table)| table);
+    if !table.requires(name) {
+        return None;
+    }
     table.property(name)?.keyword("examples")?.get(0).cloned()
 }
 

@@ -232,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_read_with_its_environment_and_its_faults_are_told_in_their_places() {
+        let queue = "[queues.a]\nname = 'x'\n[queues.a.handler]\nkind = 'exec'\n";
+        let (_directory, sources) = from_file(&format!("{queue}command = ['sh']\nenv = {{ KEY = 'x' }}"));
+        assert_eq!(problems(&sources, Purpose::Work), Vec::<String>::new());
+        let (_directory, sources) =
+            from_file(&format!("{queue}command = []\nenv = {{ K = 1 }}\nreject = [300]\nurl = 'http://h/'"));
+        let told = ["command", "env.K", "reject", "url"].map(|key| format!("queues.a.handler.{key}"));
+        assert_eq!(problems(&sources, Purpose::Work), told);
+    }
+
+    #[test]
     fn a_misspelt_variable_is_an_unknown_key() {
         let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
         let sources = Sources { file: File::Nothing, environment, ..Sources::default() };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     admin, backoff,
     duration::{Limit, Span},
-    handler, pump,
+    handler, notify, pump,
     queue::sqs,
     settle, stop,
     telemetry::logs,
@@ -63,6 +63,10 @@ pub struct QueueSettings {
     pub retry: backoff::Settings,
     /// How outcomes are told to SQS.
     pub settle: settle::Settings,
+    /// Who is told over SNS how messages end.
+    pub notify: notify::Settings,
+    /// Where rejected messages are copied to.
+    pub dlq: settle::DlqSettings,
     /// Where the messages go.
     pub handler: Option<handler::Settings>,
 }
@@ -99,6 +103,8 @@ impl Default for QueueSettings {
             receive: pump::ReceiveSettings::default(),
             retry: backoff::Settings::default(),
             settle: settle::Settings::default(),
+            notify: notify::Settings::default(),
+            dlq: settle::DlqSettings::default(),
             handler: None,
         }
     }

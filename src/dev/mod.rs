@@ -1,4 +1,4 @@
-//! Everything on one machine with no account: an SQS server, the front door, sample traffic.
+//! Everything on one machine with no account: SQS and SNS, the front door, sample traffic.
 
 pub mod demo;
 pub mod demo_handler;
@@ -6,5 +6,9 @@ pub mod front_door;
 mod json;
 mod queues;
 pub mod sqs_server;
+mod topics;
 
-pub use self::queues::{QueuePair, create_queues};
+pub use self::{
+    queues::{QueuePair, create_queues},
+    topics::adopt_topic,
+};

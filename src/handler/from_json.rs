@@ -66,7 +66,7 @@ pub enum BadBody {
     /// It is tried again, for a newer version of the program may read it.
     #[default]
     Retry,
-    /// It is never tried again.
+    /// It is never tried again: it goes to the DLQ at once, as by [`Outcome::Reject`].
     Reject,
 }
 

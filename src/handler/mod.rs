@@ -14,6 +14,7 @@ mod outcome;
 mod problem;
 mod reach;
 mod settings;
+pub mod sns;
 mod tls;
 
 use std::{future::Future, sync::Arc};

@@ -12,8 +12,9 @@ pub enum Outcome {
     Retry(String),
     /// Try again after this delay, rounded up to whole seconds, at most 12 hours.
     RetryIn(Duration, String),
-    /// Never try again. Until rejected messages are copied to the DLQ this behaves as [`Outcome::Retry`], so
-    /// that the redrive policy moves the message, and a warning says so.
+    /// Never try again: the message is copied to the DLQ, with this reason, and then deleted.
+    ///
+    /// Without a DLQ, and while it refuses the copy, this behaves as [`Outcome::Retry`].
     Reject(String),
     /// The handler could not be reached, so the message did not run: it is tried again as by
     /// [`Outcome::Retry`], and no more are received until [`Handler::probe`](super::Handler::probe) succeeds.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, exec, http, lambda};
+use super::{Problem, exec, http, lambda, sns};
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,8 @@ pub enum Settings {
     Lambda(lambda::Settings),
     /// A program that is started for each message, which it reads on its standard input.
     Exec(exec::Settings),
+    /// SNS: each message is published to a topic, or sent by SMS.
+    Sns(sns::Settings),
 }
 
 impl Settings {
@@ -24,6 +26,31 @@ impl Settings {
             Self::Http(http) => http.check(),
             Self::Lambda(lambda) => lambda.check(),
             Self::Exec(exec) => exec.check(),
+            Self::Sns(sns) => sns.check(),
+        }
+    }
+
+    /// The kind's name, as it stands in the file and in the copies of rejected messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Lambda(_) => "lambda",
+            Self::Exec(_) => "exec",
+            Self::Sns(_) => "sns",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_called_as_in_the_file() {
+        let url = url::Url::parse("http://127.0.0.1:8080/");
+        let settings = Settings::Http(http::Settings::new(url.unwrap()));
+        for settings in [settings, Settings::Sns(sns::Settings::default())] {
+            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
         }
     }
 }

@@ -227,6 +227,11 @@ impl Ledger {
         Some(Standing { deadline: entry.deadline, limit: entry.limit })
     }
 
+    /// The newest receipt; `None` when the lease is lost.
+    pub(super) fn receipt(&self, claim: &Claim, now: Instant) -> Option<Receipt> {
+        self.entry(claim).filter(|entry| entry.is_held(now)).map(|entry| entry.receipt.clone())
+    }
+
     /// The newest receipt of a message that is to be deleted now; `None` when its lease is lost.
     pub(super) fn begin_delete(&mut self, claim: &Claim, now: Instant) -> Option<Receipt> {
         let entry = self.entry_mut(claim).filter(|entry| entry.is_held(now))?;

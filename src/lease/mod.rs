@@ -166,6 +166,11 @@ impl Lease {
         self.leases.ledger().freeze(&self.claim)
     }
 
+    /// The newest receipt; `None` when the lease is lost.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.leases.ledger().receipt(&self.claim, Instant::now())
+    }
+
     /// The newest receipt, for a delete that is sent now; `None` when the lease is lost.
     pub fn receipt_to_delete(&self) -> Option<Receipt> {
         self.leases.ledger().begin_delete(&self.claim, Instant::now())

@@ -24,6 +24,8 @@ pub(super) enum Next {
     /// Visible again by the retry rule.
     Retry,
     GiveBack(Duration),
+    /// Copied to the DLQ and deleted, or visible again by the retry rule if the DLQ refuses it.
+    Reject,
     /// Nothing can be done: the lease is gone.
     Leave,
 }
@@ -70,7 +72,7 @@ impl Ended {
             Outcome::Done => Self::new(Ending::Done, "", Next::Delete),
             Outcome::Retry(reason) => Self::new(Ending::Retry, reason, Next::Retry),
             Outcome::RetryIn(delay, reason) => Self::new(Ending::Retry, reason, Next::GiveBack(delay)),
-            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Retry),
+            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Reject),
             Outcome::Down(reason) => Self::new(Ending::Down, reason, Next::Retry),
         }
     }
@@ -108,7 +110,7 @@ impl Ended {
     /// Whether later messages of the same group must not go on before this one has come again.
     fn holds_up_its_group(&self, is_last_try: bool) -> bool {
         match self.next {
-            Next::Delete => false,
+            Next::Delete | Next::Reject => false,
             Next::Retry | Next::GiveBack(_) => !is_last_try,
             Next::Leave => true,
         }
@@ -144,7 +146,7 @@ pub(super) fn in_group_order<'a>(verdicts: impl Iterator<Item = Verdict<'a>>) ->
             btree_map::Entry::Vacant(entry) if ended.holds_up_its_group(is_last_try) => {
                 let delay = match ended.next {
                     Next::GiveBack(delay) => delay,
-                    Next::Delete | Next::Retry | Next::Leave => Duration::ZERO,
+                    Next::Delete | Next::Reject | Next::Retry | Next::Leave => Duration::ZERO,
                 };
                 entry.insert(delay);
             }

@@ -6,6 +6,7 @@
 //! A slow call holds its own slot and no other.
 
 mod admit;
+mod attempts;
 mod batching;
 mod call;
 mod ended;
@@ -39,8 +40,9 @@ use crate::{
     handler::AnyHandler,
     health::Health,
     lease::{Leases, Room, Terms},
+    notify::Notifier,
     queue::{Queue, limits},
-    settle::{self, Settle},
+    settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
     telemetry::QueueMetrics,
 };
@@ -54,6 +56,7 @@ struct Inner {
     queue: Arc<dyn Queue>,
     nature: Nature,
     handler: AnyHandler,
+    notifier: Option<Notifier>,
     options: Options,
     room: Room,
     leases: Leases,
@@ -79,10 +82,14 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
+    /// Where rejected messages are copied to; absent, a reject is a retry.
+    pub dead_letters: Option<DeadLetterQueue>,
     /// What must be known of it.
     pub nature: Nature,
     /// What runs for each message.
     pub handler: AnyHandler,
+    /// Who tells how messages end, if anybody wants to know.
+    pub notifier: Option<Notifier>,
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
@@ -126,16 +133,19 @@ pub struct Status {
 impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, nature, handler, options, metrics, health, stop, caller, runtime } = parts;
+        let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
+        let Parts { metrics, health, stop, caller, runtime, .. } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
         let settle = Settle::new(settle::Parts {
             name: name.clone(),
             queue: queue.clone(),
+            dead_letters,
             settings: options.settle,
             metrics: metrics.clone(),
             ready: condition("settle", "not started"),
+            dlq_ready: condition("dlq", "not started"),
         });
         let room = Room::new(options.running() + options.prefetch.initial());
         let gate = Gate::new(condition("handler", "the handler was not probed yet"));
@@ -150,6 +160,7 @@ impl Pump {
             queue,
             nature,
             handler,
+            notifier,
             options,
             room,
             leases,
@@ -172,9 +183,9 @@ impl Pump {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fits the room to the prefetch.
-    fn resize_room(&self) {
-        let blocked = self.slots().blocked();
+    /// Fits the room to the prefetch; `hidden` messages may have been received in vain and are to come again.
+    fn resize_room(&self, hidden: usize) {
+        let blocked = self.slots().blocked() + hidden;
         let prefetch = match self.0.options.prefetch {
             // What waits behind its group could start nowhere else, and keeps no slot busy here.
             Prefetch::Auto => self.flow().prefetch(Instant::now()) + blocked,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Pump,
+    attempts::{Attempt, Attempts},
     fifo::Order,
     gate::Changes,
     plan::{Plan, Sight, Step},
@@ -19,7 +20,7 @@ use crate::{
     health::{Condition, Pulse},
     lease::Reservation,
     message::{Message, Wanted},
-    queue::{QueueError, ReceiveRequest, Verdict, limits::BATCH_ENTRIES, within},
+    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, Verdict, limits::BATCH_ENTRIES, within},
     telemetry::{Action, CallResult, events},
 };
 
@@ -37,6 +38,7 @@ const FAILURES_TO_UNREADY: u32 = 3;
 /// The answer to one receive.
 struct Answer {
     asked: usize,
+    attempt_id: Option<ReceiveAttemptId>,
     reservation: Reservation,
     sent: Instant,
     result: Result<Vec<Message>, QueueError>,
@@ -49,6 +51,7 @@ pub(super) struct ReceiveLoop {
     pump: Pump,
     gate: Changes,
     plan: Plan,
+    attempts: Attempts,
     polls: Polls,
     /// Whether a receive has brought an answer yet.
     has_begun: bool,
@@ -71,6 +74,7 @@ impl ReceiveLoop {
             pump,
             gate,
             plan,
+            attempts: Attempts::default(),
             polls,
             has_begun: false,
             failures: 0,
@@ -108,16 +112,20 @@ impl ReceiveLoop {
         if !self.pump.0.gate.is_open() {
             return latest;
         }
-        self.pump.resize_room();
+        // A receive that is made again brings what the first one has taken.
+        let least = self.attempts.least();
+        self.pump.resize_room(least);
         self.forget_lost();
         let (most, wait) = self.measure();
+        let most = most.max(least);
         loop {
             match self.plan.step(self.sight(most)) {
                 Step::Wait(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
                 Step::Ask(places) => {
                     // The loop alone reserves, so what was free a moment ago still is.
                     let Some(reservation) = self.pump.0.room.reserve(places) else { return latest };
-                    self.polls.push(self.pump.clone().poll(reservation, wait).boxed());
+                    let attempt_id = self.next_attempt(places);
+                    self.polls.push(self.pump.clone().poll(reservation, wait, attempt_id).boxed());
                     self.pump.0.metrics.pollers.inc();
                 }
             }
@@ -134,6 +142,13 @@ impl ReceiveLoop {
             Manner::AtMost(time) => (BATCH_ENTRIES, wait.min(time)),
             Manner::Singly => (1, wait),
         }
+    }
+
+    /// What a receive is called on a FIFO queue, so that it can be made again should its answer be lost.
+    fn next_attempt(&mut self, places: usize) -> Option<ReceiveAttemptId> {
+        let visibility = self.pump.0.options.visibility;
+        let next = || self.attempts.next(places, visibility, Instant::now());
+        (self.pump.0.nature.order == Order::Groups).then(next)
     }
 
     fn forget_lost(&mut self) {
@@ -173,7 +188,12 @@ impl ReceiveLoop {
                 self.pump.admit(messages, answer.reservation, answer.sent);
                 self.succeeded(answer.asked, received, answer.sent);
             }
-            Err(error) => self.failed(&error, answer.sent),
+            Err(error) => {
+                if let Some(id) = answer.attempt_id {
+                    self.attempts.failed(Attempt { id, asked: answer.asked, failed_at: Instant::now() });
+                }
+                self.failed(&error, answer.sent);
+            }
         }
     }
 
@@ -218,23 +238,33 @@ impl ReceiveLoop {
 }
 
 impl Pump {
-    /// What the handler asks for, and on a FIFO queue the groups, too.
+    /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied.
     fn wanted(&self) -> Wanted {
         match self.0.nature.order {
-            Order::None => self.0.handler.wanted(),
+            Order::None => self.0.settle.wanted(self.0.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }
     }
 
     /// One receive; the watchdog ends it if the queue does not.
-    async fn poll(self, reservation: Reservation, wait: Duration) -> Answer {
+    async fn poll(
+        self,
+        reservation: Reservation,
+        wait: Duration,
+        attempt_id: Option<ReceiveAttemptId>,
+    ) -> Answer {
         let (sent, asked) = (Instant::now(), reservation.places());
         let options = &self.0.options;
-        let request =
-            ReceiveRequest { max: asked, wait, visibility: options.visibility, wanted: self.wanted() };
+        let request = ReceiveRequest {
+            max: asked,
+            wait,
+            visibility: options.visibility,
+            wanted: self.wanted(),
+            attempt_id: attempt_id.clone(),
+        };
         let limit = wait + WATCHDOG;
         let result = within(limit, "a receive", self.0.queue.receive(request)).await;
-        Answer { asked, reservation, sent, result }
+        Answer { asked, attempt_id, reservation, sent, result }
     }
 }
 

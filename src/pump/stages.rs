@@ -87,6 +87,13 @@ impl Stages {
         self.pump.0.settle.flushed().await;
     }
 
+    /// Waits until every notification is sent or given up.
+    pub async fn notified(&self) {
+        if let Some(notifier) = &self.pump.0.notifier {
+            notifier.flushed().await;
+        }
+    }
+
     /// Lets the handler end what it has running beside its calls.
     pub async fn close_handler(&self) {
         let close = AssertUnwindSafe(async { self.pump.0.handler.close().await }).catch_unwind();
@@ -95,8 +102,11 @@ impl Stages {
         }
     }
 
-    /// Ends the last two tasks; the keeper goes last, when no lease needs it.
+    /// Ends the telling of notifications and the last two tasks; the keeper goes last, when no lease needs it.
     pub fn close(self) {
+        if let Some(notifier) = &self.pump.0.notifier {
+            notifier.close();
+        }
         self.settle.cancel();
         self.keeper.cancel();
     }

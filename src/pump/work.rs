@@ -10,9 +10,13 @@ use super::{
     admit::Waiting,
     ended::{Ended, Next, Verdict, in_group_order},
     fifo::Successor,
+    lanes::Group,
 };
 use crate::{
     handler::Placement,
+    message::Message,
+    notify::Notice,
+    settle::Rejection,
     tasks,
     telemetry::{Ending, events},
 };
@@ -59,6 +63,7 @@ impl Pump {
         self.flow().ended(took, batch.len(), Instant::now());
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
+            self.notify(waiting, ended, took);
         }
         match ended.iter().find(|ended| ended.ending == Ending::Down) {
             Some(down) => self.handler_is_down(&down.reason),
@@ -73,14 +78,23 @@ impl Pump {
             .emit(&self.0.metrics);
     }
 
+    fn notify(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+        if let Some(notifier) = &self.0.notifier {
+            let Ended { ending, reason, .. } = ended;
+            notifier.ended(&Notice { message, ending: *ending, reason, took });
+        }
+    }
+
     /// Decides when messages come again that do, and keeps every group in its order.
     fn decide(&self, batch: &[Waiting], ended: &mut [Ended]) {
         for (Waiting { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
-            if ended.next == Next::Retry {
-                // SQS moves it to the dead-letter queue, and until then its group cannot be received.
-                let is_moved = group.is_some() && self.is_last_try(message);
-                let retry = || self.0.options.retry.random_delay(message.receive_count);
-                ended.next = Next::GiveBack(if is_moved { Duration::ZERO } else { retry() });
+            let is_retry = match ended.next {
+                Next::Retry => true,
+                Next::Reject => !self.0.settle.copies_rejects(),
+                Next::Delete | Next::GiveBack(_) | Next::Leave => false,
+            };
+            if is_retry {
+                ended.next = Next::GiveBack(self.retry_delay(message, group.as_ref()));
             }
         }
         let verdicts = batch.iter().zip(ended).map(|(Waiting { message, group, .. }, ended)| Verdict {
@@ -93,7 +107,13 @@ impl Pump {
         }
     }
 
-    fn settle(&self, Waiting { message, mut lease, .. }: Waiting, next: Next) {
+    fn retry_delay(&self, message: &Message, group: Option<&Group>) -> Duration {
+        // SQS moves it to the dead-letter queue, and until then its group cannot be received.
+        let is_moved = group.is_some() && self.is_last_try(message);
+        if is_moved { Duration::ZERO } else { self.0.options.retry.random_delay(message.receive_count) }
+    }
+
+    fn settle(&self, Waiting { message, mut lease, group, .. }: Waiting, Ended { next, reason, .. }: Ended) {
         match next {
             Next::Delete => self.0.settle.delete(lease),
             Next::GiveBack(delay) => {
@@ -101,6 +121,14 @@ impl Pump {
                     lease.let_successors_go_on();
                 }
                 self.0.settle.give_back(lease, delay);
+            }
+            Next::Reject => {
+                // Copied or not, it will not run again.
+                if self.is_last_try(&message) {
+                    lease.let_successors_go_on();
+                }
+                let retry_in = self.retry_delay(&message, group.as_ref());
+                self.0.settle.reject(lease, message, Rejection { reason, retry_in });
             }
             Next::Retry => self.0.settle.give_back(lease, Duration::ZERO),
             Next::Leave => drop(lease),
@@ -151,7 +179,7 @@ impl Slot {
         pump.decide(&batch, &mut ended);
         pump.note_end(&batch, &ended, began.elapsed());
         for (waiting, ended) in batch.into_iter().zip(ended) {
-            pump.settle(waiting, ended.next);
+            pump.settle(waiting, ended);
         }
     }
 }

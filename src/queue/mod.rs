@@ -4,13 +4,17 @@ pub mod contract;
 mod error;
 pub mod limits;
 pub mod memory;
+mod name;
 pub mod sqs;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::error::{EntryError, QueueError, Verdict, all_entries, within};
+pub use self::{
+    error::{EntryError, QueueError, Verdict, all_entries, within},
+    name::QueueName,
+};
 pub use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
@@ -49,13 +53,21 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Asks for the queue's attributes; also the cheapest proof that it is there.
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
+
+    /// Opens another queue where this one is, such as its dead-letter queue.
+    ///
+    /// An implementation that knows no other queues leaves this to the default, which refuses.
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        let refusal = format!("no way from this queue to another one: {}", name.name);
+        std::future::ready(Err(QueueError::new(Verdict::GiveUp, refusal))).boxed()
+    }
 }
 
 /// One result per entry, in the order of the entries, or the failure of the whole call.
 pub type BatchAnswer<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 
 /// What one receive asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReceiveRequest {
     /// The most messages to hand over, 1 to 10.
     pub max: usize,
@@ -65,6 +77,34 @@ pub struct ReceiveRequest {
     pub visibility: Duration,
     /// How much of each message to hand over.
     pub wanted: Wanted,
+    /// Which attempt this is, so that it can be made again; FIFO queues alone heed it.
+    pub attempt_id: Option<ReceiveAttemptId>,
+}
+
+/// `ReceiveRequestAttemptId`: names one attempt at a receive from a FIFO queue.
+///
+/// A receive whose answer was lost is made again with the same id within five minutes: as long as none of what
+/// the first one took was deleted, given back or visible again, the same messages come, hidden anew, with the
+/// receive counts they have already. Without it the groups of those messages give nothing until their visibility ends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReceiveAttemptId(Arc<str>);
+
+impl ReceiveAttemptId {
+    /// An id that no other attempt has.
+    pub fn new() -> Self {
+        Self(uuid::Uuid::new_v4().hyphenated().to_string().into())
+    }
+
+    /// The id as SQS spells it: 1 to 128 letters, digits and punctuation.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ReceiveAttemptId {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A new visibility for one held message.
@@ -87,6 +127,8 @@ pub struct Description {
     pub redrive: Option<RedrivePolicy>,
     /// Whether the queue is a FIFO queue.
     pub fifo: bool,
+    /// `MaximumMessageSize`: the largest message, body and attributes, where the queue tells it.
+    pub message_bytes: Option<usize>,
     /// `ApproximateNumberOfMessages`: visible messages.
     pub visible: u64,
     /// `ApproximateNumberOfMessagesNotVisible`: messages in flight.

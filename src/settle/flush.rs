@@ -15,30 +15,40 @@ use crate::{
     message::Receipt,
     queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries, within},
     tasks,
-    telemetry::{CallResult, events},
+    telemetry::{Action, CallResult, events},
 };
 
 /// Batches under way at once.
 const CALLS_AT_ONCE: usize = 32;
+/// Copies under way at once; counted apart, so that a DLQ that hangs holds up no delete.
+const COPIES_AT_ONCE: usize = 8;
 /// How much time a call has, whatever the queue promises: what it settles is held until it ends.
-const WATCHDOG: Duration = Duration::from_secs(20);
+pub(super) const WATCHDOG: Duration = Duration::from_secs(20);
 /// How often the flusher looks up when nothing happens.
 const TICK: Duration = Duration::from_secs(10);
 /// How soon to look again at a lease that cannot be given back while its extension is under way.
 const EXTENSION_PAUSE: Duration = Duration::from_millis(20);
 
 /// A slip with the receipt it is sent with.
-struct Sent {
-    slip: Slip<Owed>,
+pub(super) struct Sent {
+    pub(super) slip: Slip<Owed>,
     receipt: Receipt,
+}
+
+/// How many calls there may still be at once.
+struct Calls {
+    settling: Arc<Semaphore>,
+    copying: Arc<Semaphore>,
 }
 
 impl Settle {
     /// Sends what is handed over until `stop`; to be stopped only when nothing is pending.
     pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
-        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        let permits = |count| Arc::new(Semaphore::new(count));
+        let calls = Calls { settling: permits(CALLS_AT_ONCE), copying: permits(COPIES_AT_ONCE) };
         loop {
             pulse.beat();
+            self.0.refusals.forget_old();
             self.send_due(&calls).await;
             tokio::select! {
                 () = self.next_due() => {}
@@ -54,15 +64,22 @@ impl Settle {
         tokio::time::sleep_until(due.min(latest)).await;
     }
 
-    async fn send_due(&self, calls: &Arc<Semaphore>) {
+    async fn send_due(&self, calls: &Calls) {
         loop {
             let batch = self.slips().take(Instant::now());
-            if batch.is_empty() {
-                return;
+            let Some(first) = batch.first() else { return };
+            let settle = self.clone();
+            if matches!(first.verb, Verb::Copy(_)) {
+                let copying = calls.copying.clone();
+                tasks::detach("copy", async move {
+                    // Waited for in the task, so that nothing else waits for the DLQ.
+                    let _permit = copying.acquire_owned().await;
+                    settle.copy(batch).await;
+                });
+                continue;
             }
             // Closed never: the semaphore lives as long as this loop.
-            let Ok(permit) = calls.clone().acquire_owned().await else { return };
-            let settle = self.clone();
+            let Ok(permit) = calls.settling.clone().acquire_owned().await else { return };
             tasks::detach("flush", async move {
                 settle.send(batch).await;
                 drop(permit);
@@ -71,20 +88,21 @@ impl Settle {
     }
 
     async fn send(&self, batch: Vec<Slip<Owed>>) {
-        let Some(verb) = batch.first().map(|slip| slip.verb) else { return };
+        let Some(action) = batch.first().map(|slip| slip.verb.action()) else { return };
         let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
         if batch.is_empty() {
             return;
         }
         let began = Instant::now();
-        let answer = within(WATCHDOG, "a call", self.call(verb, &batch, began)).await;
-        self.0.metrics.called(verb.action(), CallResult::of(&answer), began);
+        let answer = within(WATCHDOG, "a call", self.call(action, &batch, began)).await;
+        self.0.metrics.called(action, CallResult::of(&answer), began);
         self.note(batch, answer);
     }
 
     /// Finds the receipt to send a slip with; a slip whose lease is lost goes no further.
-    fn address(&self, slip: Slip<Owed>) -> Option<Sent> {
+    pub(super) fn address(&self, slip: Slip<Owed>) -> Option<Sent> {
         let found = match slip.verb {
+            Verb::Copy(_) => slip.lease.receipt(),
             Verb::Delete => slip.lease.receipt_to_delete(),
             Verb::GiveBack(_) => match slip.lease.receipt_to_give_back() {
                 GiveBack::Now(receipt) => Some(receipt),
@@ -103,8 +121,8 @@ impl Settle {
         None
     }
 
-    async fn call(&self, verb: Verb, batch: &[Sent], now: Instant) -> BatchAnswer<()> {
-        if verb == Verb::Delete {
+    async fn call(&self, action: Action, batch: &[Sent], now: Instant) -> BatchAnswer<()> {
+        if action == Action::Delete {
             let receipts: Vec<_> = batch.iter().map(|sent| sent.receipt.clone()).collect();
             return self.0.queue.delete(&receipts).await;
         }
@@ -157,26 +175,26 @@ impl Settle {
 
     fn settled(&self, mut slip: Slip<Owed>) {
         self.0.metrics.settled.of(slip.verb.action()).inc();
-        if slip.verb == Verb::Delete {
+        if matches!(slip.verb, Verb::Delete) {
             slip.lease.deleted();
         }
     }
 
     /// Tries again for as long as the lease lasts: given up sooner, a done message would run once more elsewhere.
-    fn try_again(&self, mut slip: Slip<Owed>, pause: Duration) {
+    pub(super) fn try_again(&self, mut slip: Slip<Owed>, pause: Duration) {
         self.0.metrics.settle_retries.of(slip.verb.action()).inc();
         slip.attempt += 1;
         self.put_aside(slip, pause);
     }
 
-    fn put_aside(&self, slip: Slip<Owed>, pause: Duration) {
+    pub(super) fn put_aside(&self, slip: Slip<Owed>, pause: Duration) {
         self.slips().push_later(slip, Instant::now(), pause);
         self.0.due.notify_one();
     }
 
     /// Leaves the message to its visibility; if it was to be deleted, it is not run again when it comes back here.
     fn give_up(&self, slip: &Slip<Owed>, reason: &str) {
-        if slip.verb == Verb::Delete {
+        if matches!(slip.verb, Verb::Delete) {
             slip.lease.remember_done();
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
@@ -189,7 +207,7 @@ impl Sent {
     fn visibility_change(&self, now: Instant) -> VisibilityChange {
         let wanted = match self.slip.verb {
             Verb::GiveBack(delay) => delay,
-            Verb::Delete => Duration::ZERO,
+            Verb::Copy(_) | Verb::Delete => Duration::ZERO,
         };
         let left = self.slip.lease.standing().map_or(Duration::ZERO, |standing| standing.limit - now);
         // SQS refuses what reaches past the twelve hours, so round the rest down.

@@ -1,6 +1,8 @@
-//! Telling SQS how messages ended: deletes and give-backs, batched and retried.
+//! Telling SQS how messages ended: copies to the DLQ, deletes and give-backs, batched and retried.
 
+mod copies;
 mod flush;
+mod letter;
 mod settings;
 mod slips;
 
@@ -15,8 +17,14 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-pub use self::settings::Settings;
-use self::slips::{Slip, Slips, Verb};
+use self::{
+    copies::Refusals,
+    slips::{Slip, Slips, Verb},
+};
+pub use self::{
+    copies::{DeadLetterQueue, Rejection},
+    settings::{DlqSettings, Settings},
+};
 use crate::{health::Condition, lease::Lease, queue::Queue, telemetry::QueueMetrics};
 
 /// The outcomes of one queue on their way to SQS.
@@ -26,12 +34,14 @@ pub struct Settle(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     queue: Arc<dyn Queue>,
+    dead_letters: Option<DeadLetterQueue>,
     slips: Mutex<Slips<Owed>>,
     due: Notify,
     pending: Arc<Pending>,
-    /// Done messages that could not be deleted while their lease lasted.
+    /// Done or copied messages that could not be deleted while their lease lasted.
     undeleted: AtomicUsize,
     ready: Condition,
+    refusals: Refusals,
     metrics: Arc<QueueMetrics>,
 }
 
@@ -44,12 +54,16 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
+    /// Where rejected messages are copied to; absent, a reject is a retry.
+    pub dead_letters: Option<DeadLetterQueue>,
     /// How outcomes are told.
     pub settings: Settings,
     /// Where they are counted.
     pub metrics: Arc<QueueMetrics>,
     /// Ceases to hold while SQS refuses to be told.
     pub ready: Condition,
+    /// Ceases to hold while the DLQ refuses copies.
+    pub dlq_ready: Condition,
 }
 
 /// How many messages were handed over and are not settled yet.
@@ -98,17 +112,19 @@ impl Drop for Owed {
 impl Settle {
     /// Nothing to settle yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, settings, metrics, ready } = parts;
+        let Parts { name, queue, dead_letters, settings, metrics, ready, dlq_ready } = parts;
         ready.ready();
         let slips = Mutex::new(Slips::new(settings.linger.0));
         Self(Arc::new(Inner {
             name,
             queue,
+            dead_letters,
             slips,
             due: Notify::new(),
             pending: Arc::default(),
             undeleted: AtomicUsize::new(0),
             ready,
+            refusals: Refusals::new(dlq_ready),
             metrics,
         }))
     }
@@ -146,7 +162,7 @@ impl Settle {
         self.0.pending.messages.load(Ordering::Acquire)
     }
 
-    /// How many done messages could not be deleted so far: they will run again.
+    /// How many done or copied messages could not be deleted so far: they will run again elsewhere.
     pub fn undeleted(&self) -> usize {
         self.0.undeleted.load(Ordering::Acquire)
     }

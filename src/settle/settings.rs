@@ -18,3 +18,28 @@ impl Default for Settings {
         Self { linger: Span::millis(20) }
     }
 }
+
+/// Where rejected messages are copied to; absent, the queue's redrive policy tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DlqSettings {
+    /// The DLQ's URL, when it is not the one that the queue's redrive policy names.
+    pub url: Option<String>,
+    /// The DLQ's name in SQS, instead of a `url`; looked up where the queue is.
+    pub name: Option<String>,
+    /// Whether rejected messages are copied to the DLQ and deleted; if not, a reject is a retry.
+    pub copy_rejects: bool,
+}
+
+impl Default for DlqSettings {
+    fn default() -> Self {
+        Self { url: None, name: None, copy_rejects: true }
+    }
+}
+
+impl DlqSettings {
+    /// Where the DLQ is: its URL, or else its name in SQS; `None` where the redrive policy tells.
+    pub fn address(&self) -> Option<&str> {
+        self.url.as_deref().or(self.name.as_deref())
+    }
+}

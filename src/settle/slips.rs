@@ -7,20 +7,35 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{queue::limits::BATCH_ENTRIES, telemetry::Action};
+use super::letter::DeadLetter;
+use crate::{
+    queue::limits::{BATCH_ENTRIES, MESSAGE_BYTES},
+    telemetry::Action,
+};
 
 /// What is to be done with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Verb {
+    /// Copy it to the DLQ; it is deleted after that.
+    Copy(Box<DeadLetter>),
     Delete,
     GiveBack(Duration),
 }
 
 impl Verb {
-    pub(super) fn action(self) -> Action {
+    pub(super) fn action(&self) -> Action {
         match self {
+            Self::Copy(_) => Action::Copy,
             Self::Delete => Action::Delete,
             Self::GiveBack(_) => Action::GiveBack,
+        }
+    }
+
+    /// What it adds to the size of its request, where that has a limit.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Copy(letter) => letter.message.size_bytes(),
+            Self::Delete | Self::GiveBack(_) => 0,
         }
     }
 }
@@ -38,12 +53,18 @@ impl<T> Slip<T> {
     pub(super) fn new(verb: Verb, lease: T, now: Instant) -> Self {
         Self { verb, lease, since: now, attempt: 1 }
     }
+
+    /// The next step for the same message.
+    pub(super) fn turned_into(self, verb: Verb) -> Self {
+        Self { verb, attempt: 1, ..self }
+    }
 }
 
 /// The slips of one queue: those that wait for company, and those that failed and wait for their next try.
 #[derive(Debug)]
 pub(super) struct Slips<T> {
     linger: Duration,
+    copies: Line<T>,
     deletes: Line<T>,
     give_backs: Line<T>,
     later: BTreeMap<(Instant, u64), Slip<T>>,
@@ -78,6 +99,7 @@ impl<T> Slips<T> {
         let line = || Line { slips: VecDeque::new(), rushed: 0 };
         Self {
             linger,
+            copies: line(),
             deletes: line(),
             give_backs: line(),
             later: BTreeMap::new(),
@@ -86,15 +108,16 @@ impl<T> Slips<T> {
         }
     }
 
-    fn line(&mut self, verb: Verb) -> &mut Line<T> {
+    fn line(&mut self, verb: &Verb) -> &mut Line<T> {
         match verb {
+            Verb::Copy(_) => &mut self.copies,
             Verb::Delete => &mut self.deletes,
             Verb::GiveBack(_) => &mut self.give_backs,
         }
     }
 
     pub(super) fn push(&mut self, slip: Slip<T>) -> Pushed {
-        let line = self.line(slip.verb);
+        let line = self.line(&slip.verb);
         line.slips.push_back(slip);
         match line.slips.len() {
             1 => Pushed::First,
@@ -113,26 +136,34 @@ impl<T> Slips<T> {
     pub(super) fn hurry(&mut self, longest_pause: Duration) {
         self.longest_pause = longest_pause;
         for slip in std::mem::take(&mut self.later).into_values() {
-            self.line(slip.verb).slips.push_back(slip);
+            self.line(&slip.verb).slips.push_back(slip);
         }
         self.rush();
     }
 
     /// Lets nothing that is here wait for company; true when that changed anything.
     pub(super) fn rush(&mut self) -> bool {
-        let before = self.deletes.rushed + self.give_backs.rushed;
-        for line in [&mut self.deletes, &mut self.give_backs] {
+        let mut has_changed = false;
+        for line in self.lines_mut() {
+            has_changed |= line.rushed < line.slips.len();
             line.rushed = line.slips.len();
         }
-        self.deletes.rushed + self.give_backs.rushed > before
+        has_changed
     }
 
-    /// Takes a batch that is full or has waited long enough: up to ten slips of one kind.
+    fn lines(&self) -> [&Line<T>; 3] {
+        [&self.copies, &self.deletes, &self.give_backs]
+    }
+
+    fn lines_mut(&mut self) -> [&mut Line<T>; 3] {
+        [&mut self.copies, &mut self.deletes, &mut self.give_backs]
+    }
+
+    /// Takes a batch that is full or has waited long enough: up to ten slips of one kind, 1 MiB at most.
     pub(super) fn take(&mut self, now: Instant) -> Vec<Slip<T>> {
         self.recall(now);
         let linger = self.linger;
-        let lines = [&mut self.deletes, &mut self.give_backs];
-        let due = lines.into_iter().filter(|line| line.is_due(now, linger));
+        let due = self.lines_mut().into_iter().filter(|line| line.is_due(now, linger));
         due.min_by_key(|line| line.due(linger)).map(Line::take).unwrap_or_default()
     }
 
@@ -142,7 +173,7 @@ impl<T> Slips<T> {
             && first.key().0 <= now
         {
             let slip = first.remove();
-            let line = self.line(slip.verb);
+            let line = self.line(&slip.verb);
             line.slips.push_front(slip);
             line.rushed += 1;
         }
@@ -151,7 +182,7 @@ impl<T> Slips<T> {
     /// When the next batch is due; now or earlier when one is due already.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let linger = self.linger;
-        let fresh = [&self.deletes, &self.give_backs].into_iter().filter_map(|line| line.due(linger));
+        let fresh = self.lines().into_iter().filter_map(|line| line.due(linger));
         fresh.chain(self.later.keys().next().map(|(moment, _)| *moment)).min()
     }
 }
@@ -168,7 +199,13 @@ impl<T> Line<T> {
     }
 
     fn take(&mut self) -> Vec<Slip<T>> {
-        let entries = self.slips.len().min(BATCH_ENTRIES);
+        let mut bytes = 0;
+        let fitting = self.slips.iter().take(BATCH_ENTRIES).take_while(|slip| {
+            bytes += slip.verb.bytes();
+            bytes <= MESSAGE_BYTES
+        });
+        // One that is too large by itself goes alone, and SQS says so.
+        let entries = fitting.count().max(1).min(self.slips.len());
         self.rushed = self.rushed.saturating_sub(entries);
         self.slips.drain(..entries).collect()
     }
@@ -179,6 +216,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::OutgoingMessage;
 
     const LINGER: Duration = Duration::from_millis(20);
 
@@ -198,6 +236,25 @@ mod tests {
         assert_eq!(slips.take(now).len(), 0);
         assert_eq!(slips.next_due(), Some(now + LINGER));
         assert_eq!(slips.take(now + LINGER).len(), 2);
+    }
+
+    fn copy_of(bytes: usize) -> Verb {
+        let message = OutgoingMessage::new("x".repeat(bytes));
+        Verb::Copy(Box::new(DeadLetter { message, retry_in: Duration::ZERO }))
+    }
+
+    #[test]
+    fn copies_go_together_as_far_as_one_request_takes_them() {
+        let now = Instant::now();
+        let mut slips = Slips::new(LINGER);
+        for bytes in [400_000, 600_000, 48_576, 1, MESSAGE_BYTES + 1, 7] {
+            slips.push(Slip::new(copy_of(bytes), bytes, now));
+        }
+        slips.rush();
+        let mut batches = || slips.take(now).into_iter().map(|slip| slip.lease).collect::<Vec<_>>();
+        assert_eq!(batches(), [400_000, 600_000, 48_576]);
+        assert_eq!((batches(), batches()), (vec![1], vec![MESSAGE_BYTES + 1]));
+        assert_eq!((batches(), batches()), (vec![7], vec![]));
     }
 
     #[test]
@@ -237,22 +294,25 @@ mod tests {
     proptest! {
         #[test]
         fn every_slip_is_taken_once_and_never_after_its_linger(
-            pauses in proptest::collection::vec((0u64..15, any::<bool>()), 1..200),
+            pauses in proptest::collection::vec((0u64..15, 0usize..3), 1..200),
         ) {
             let mut now = Instant::now();
             let (mut slips, mut taken) = (Slips::new(LINGER), Vec::new());
-            for (number, (pause, delete)) in pauses.iter().enumerate() {
+            for (number, (pause, verb)) in pauses.iter().enumerate() {
                 let target = now + Duration::from_millis(*pause);
                 while let Some(due) = slips.next_due().filter(|due| *due <= target) {
                     let batch = slips.take(due.max(now));
                     prop_assert!(!batch.is_empty() && batch.len() <= BATCH_ENTRIES);
-                    let is_delete = |slip: &Slip<usize>| slip.verb == Verb::Delete;
-                    prop_assert!(batch.iter().all(is_delete) || !batch.iter().any(is_delete));
+                    prop_assert!(batch.iter().all(|slip| slip.verb.action() == batch[0].verb.action()));
                     prop_assert!(batch.iter().all(|slip| due.max(now) <= slip.since + LINGER));
                     taken.extend(batch.into_iter().map(|slip| slip.lease));
                 }
                 now = target;
-                let verb = if *delete { Verb::Delete } else { Verb::GiveBack(Duration::ZERO) };
+                let verb = match verb {
+                    0 => copy_of(1),
+                    1 => Verb::Delete,
+                    _ => Verb::GiveBack(Duration::ZERO),
+                };
                 slips.push(Slip::new(verb, number, now));
             }
             slips.rush();

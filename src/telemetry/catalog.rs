@@ -81,11 +81,13 @@ metrics! {
     LOST = "longshore_leases_lost_total", Kind::Counter, ["queue"],
         "Leases lost before their message was settled.";
     SETTLED = "longshore_messages_settled_total", Kind::Counter, ["queue", "action"],
-        "Messages deleted or given back, as answered by SQS.";
+        "Messages copied to the DLQ, deleted or given back, as answered by SQS; a rejected message that was copied counts twice, as a copy and as a delete.";
     SETTLE_RETRIES = "longshore_settle_retries_total", Kind::Counter, ["queue", "action"],
-        "Entries of delete and give-back batches that failed and were tried again.";
+        "Entries of copy, delete and give-back batches that failed and were tried again.";
     SETTLE_FAILURES = "longshore_settle_failures_total", Kind::Counter, ["queue", "action"],
-        "Deletes and give-backs that were given up, because the lease was lost first.";
+        "Copies, deletes and give-backs that were given up: because the lease was lost first, or because the DLQ refused the copy.";
+    NOTIFICATIONS = "longshore_notifications_total", Kind::Counter, ["queue", "occasion", "fate"],
+        "Notifications over SNS, by what they are about and what became of them.";
     CALLS = "longshore_api_calls_total", Kind::Counter, ["queue", "action", "result"],
         "Calls to SQS, by what they are for and how they ended.";
     CALL_TIME = "longshore_api_call_duration_seconds", CALL_SECONDS, ["queue", "action"],
@@ -124,7 +126,9 @@ pub fn reference() -> String {
 const LABELS: &str = "\n## Labels\n\n\
     - `queue`: the name in the configuration, never a message's doing.\n\
     - `ending`: `done`, `retry`, `reject`, `handler_down`, `timeout`, `panic`, `lease_lost`, `drained`.\n\
-    - `action`: `receive`, `delete`, `extend`, `give_back`.\n\
+    - `action`: `receive`, `delete`, `extend`, `give_back`, `copy`.\n\
+    - `occasion`: `done`, `failure`, `reject`.\n\
+    - `fate`: `sent`, `failed`, `dropped`.\n\
     - `result`: `ok`, `retryable`, `refused`, `hung`.\n";
 
 const PLANNED: &str = "\n## Planned\n\n\
@@ -134,7 +138,7 @@ const PLANNED: &str = "\n## Planned\n\n\
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{Action, CallResult, Ending, Label};
+    use crate::telemetry::{Action, CallResult, Ending, Label, Notified, Occasion};
 
     #[test]
     fn names_follow_prometheus_conventions() {
@@ -151,7 +155,9 @@ mod tests {
         fn names<L: Label>() -> String {
             L::ALL.iter().map(|label| format!("`{}`", label.as_str())).collect::<Vec<_>>().join(", ")
         }
-        for values in [names::<Ending>(), names::<Action>(), names::<CallResult>()] {
+        let of_notifications = [names::<Occasion>(), names::<Notified>()];
+        let of_calls = [names::<Ending>(), names::<Action>(), names::<CallResult>()];
+        for values in of_calls.into_iter().chain(of_notifications) {
             assert!(LABELS.contains(&values), "{values}");
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Ending, Label as _, QueueMetrics};
+use super::{Action, Ending, Label as _, Occasion, QueueMetrics};
 use crate::{
     message::MessageId,
     queue::{EntryError, QueueError, Verdict},
@@ -51,8 +51,7 @@ impl MessageEnded<'_> {
                 tracing::debug!(queue, message_id = %id, ending, seconds, receive_count, "message done");
             }
             Ending::Reject => {
-                let note = "rejects are not copied to the dlq yet, so it is retried";
-                sampled!(metrics, queue, message_id = %id, ending, reason, seconds, receive_count, note, "message rejected");
+                sampled!(metrics, queue, message_id = %id, ending, reason, seconds, receive_count, "message rejected");
             }
             _ => {
                 sampled!(metrics, queue, message_id = %id, ending, reason, seconds, receive_count, "message not done");
@@ -163,7 +162,52 @@ impl EntryFailed<'_> {
     }
 }
 
-/// A delete or a give-back was given up.
+/// The copy of a rejected message has no room for the reason, which is told here alone.
+#[derive(Debug)]
+pub struct ReasonLeftOut<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message.
+    pub id: &'a MessageId,
+    /// Why it was rejected.
+    pub reason: &'a str,
+}
+
+impl ReasonLeftOut<'_> {
+    /// Logs the event.
+    pub fn emit(&self) {
+        tracing::warn!(queue = self.queue, message_id = %self.id, reason = self.reason, "message rejected, and its copy has no room for the reason");
+    }
+}
+
+/// The DLQ refused the copies of rejected messages, which are retried instead; nothing of them is deleted.
+#[derive(Debug)]
+pub struct CopyRefused<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// How many messages.
+    pub messages: usize,
+    /// The first of them.
+    pub id: &'a MessageId,
+    /// Why.
+    pub error: &'a str,
+}
+
+impl CopyRefused<'_> {
+    /// Logs and counts the event.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        metrics.settle_failures.of(Action::Copy).inc_by(self.messages as u64);
+        let Self { queue, messages, id, error } = self;
+        // Each of them is rejected again at each of its receives.
+        if metrics.warnings.admits(Instant::now()) {
+            tracing::error!(queue, messages, message_id = %id, error, "dlq refuses rejected messages, they are retried and someone must act");
+        } else {
+            tracing::debug!(queue, messages, message_id = %id, error, "dlq refuses rejected messages");
+        }
+    }
+}
+
+/// A copy, a delete or a give-back was given up.
 #[derive(Debug)]
 pub struct SettleFailed<'a> {
     /// The queue's configured name.
@@ -182,6 +226,63 @@ impl SettleFailed<'_> {
         metrics.settle_failures.of(self.action).inc();
         let action = self.action.as_str();
         tracing::error!(queue = self.queue, message_id = %self.id, action, reason = self.reason, "message not settled");
+    }
+}
+
+/// A notification was not taken in, because too many wait.
+#[derive(Debug)]
+pub struct NotificationDropped<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// Which message it was about.
+    pub id: &'a MessageId,
+    /// What it was about.
+    pub occasion: Occasion,
+}
+
+impl NotificationDropped<'_> {
+    /// Logs the event; it is counted where it happens.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        let occasion = self.occasion.as_str();
+        sampled!(metrics, queue = self.queue, message_id = %self.id, occasion, "notification dropped, too many wait");
+    }
+}
+
+/// A notification was given up.
+#[derive(Debug)]
+pub struct NotificationFailed<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// The topic's ARN.
+    pub topic: &'a str,
+    /// What it was about.
+    pub occasion: Occasion,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl NotificationFailed<'_> {
+    /// Logs the event; it is counted where it happens.
+    pub fn emit(&self, metrics: &QueueMetrics) {
+        let Self { queue, topic, reason, .. } = self;
+        let occasion = self.occasion.as_str();
+        sampled!(metrics, queue, topic, occasion, reason, "notification given up");
+    }
+}
+
+/// Notifications were left over at the end.
+#[derive(Debug)]
+pub struct NotificationsAbandoned<'a> {
+    /// The queue's configured name.
+    pub queue: &'a str,
+    /// How many.
+    pub count: u64,
+}
+
+impl NotificationsAbandoned<'_> {
+    /// Logs the event; they are counted where it happens.
+    pub fn emit(&self) {
+        tracing::warn!(queue = self.queue, count = self.count, "notifications dropped at the stop");
     }
 }
 

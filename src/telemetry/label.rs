@@ -67,6 +67,32 @@ label! {
         Extend = "extend",
         /// `ChangeMessageVisibilityBatch` that gives messages back.
         GiveBack = "give_back",
+        /// `SendMessageBatch` that copies rejected messages to the DLQ.
+        Copy = "copy",
+    }
+}
+
+label! {
+    /// What a notification is about.
+    Occasion {
+        /// The handler said done.
+        Done = "done",
+        /// A try failed.
+        Failure = "failure",
+        /// The handler rejected the message.
+        Reject = "reject",
+    }
+}
+
+label! {
+    /// What became of a notification.
+    Notified {
+        /// SNS has taken it.
+        Sent = "sent",
+        /// It was given up: its time was over, or SNS refused it.
+        Failed = "failed",
+        /// It was never sent: too many waited, or the worker stopped.
+        Dropped = "dropped",
     }
 }
 
@@ -111,5 +137,7 @@ mod tests {
         assert_indexed::<Ending>();
         assert_indexed::<Action>();
         assert_indexed::<CallResult>();
+        assert_indexed::<Occasion>();
+        assert_indexed::<Notified>();
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     catalog::{self, Definition, Kind},
-    label::{Action, CallResult, Ending, Label},
+    label::{Action, CallResult, Ending, Label, Notified, Occasion},
     sampler::Sampler,
 };
 
@@ -79,6 +79,7 @@ struct Families {
     settled: IntCounterVec,
     settle_retries: IntCounterVec,
     settle_failures: IntCounterVec,
+    notifications: IntCounterVec,
     calls: IntCounterVec,
     call_time: HistogramVec,
     pollers: IntGaugeVec,
@@ -106,6 +107,7 @@ impl Families {
             settled: counters(registry, &catalog::SETTLED),
             settle_retries: counters(registry, &catalog::SETTLE_RETRIES),
             settle_failures: counters(registry, &catalog::SETTLE_FAILURES),
+            notifications: counters(registry, &catalog::NOTIFICATIONS),
             calls: counters(registry, &catalog::CALLS),
             call_time: histograms(registry, &catalog::CALL_TIME),
             pollers: gauges(registry, &catalog::POLLERS),
@@ -188,12 +190,14 @@ pub struct QueueMetrics {
     pub extensions: IntCounter,
     /// Leases lost.
     pub lost: IntCounter,
-    /// Messages deleted or given back.
+    /// Messages copied, deleted or given back.
     pub settled: ByLabel<Action, IntCounter>,
     /// Entries tried again.
     pub settle_retries: ByLabel<Action, IntCounter>,
     /// Entries given up.
     pub settle_failures: ByLabel<Action, IntCounter>,
+    /// Notifications.
+    pub notifications: ByLabel<Occasion, ByLabel<Notified, IntCounter>>,
     /// Calls to SQS.
     pub calls: ByLabel<Action, ByLabel<CallResult, IntCounter>>,
     /// How long calls to SQS took, in seconds.
@@ -234,6 +238,11 @@ impl QueueMetrics {
             settled: by_action(&families.settled),
             settle_retries: by_action(&families.settle_retries),
             settle_failures: by_action(&families.settle_failures),
+            notifications: ByLabel::new(|occasion: Occasion| {
+                ByLabel::new(|fate: Notified| {
+                    families.notifications.with_label_values(&[queue, occasion.as_str(), fate.as_str()])
+                })
+            }),
             calls: ByLabel::new(|action: Action| {
                 ByLabel::new(|result: CallResult| {
                     families.calls.with_label_values(&[queue, action.as_str(), result.as_str()])

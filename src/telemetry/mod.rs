@@ -9,6 +9,6 @@ mod sampler;
 
 pub use self::{
     catalog::{CATALOG, Definition, Kind, reference},
-    label::{Action, CallResult, Ending, Label},
+    label::{Action, CallResult, Ending, Label, Notified, Occasion},
     metrics::{Metrics, QueueMetrics},
 };

@@ -1,6 +1,9 @@
 //! The example of the `exec` kind, as a reader would run it, and programs under the real `longshore run`.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::support::{Dev, Launch, Pair, Process, Signal, alive::is_running, until};
 
@@ -10,7 +13,7 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/exec");
 async fn archiving_into(archive: &Path) -> Dev {
     let files = ["longshore.toml", "archive.sh"].map(|name| Path::new(EXAMPLE).join(name));
     let launch = Dev::launch()
-        .copies_of(&files.each_ref().map(|file| file.as_path()))
+        .copies_of(&files.each_ref().map(PathBuf::as_path))
         .variable("ARCHIVE", archive.to_str().unwrap())
         .variable("LONGSHORE__QUEUES__ARCHIVE__RETRY__INITIAL", "1s")
         .variable("LONGSHORE__QUEUES__ARCHIVE__RETRY__MAX", "1s");

@@ -1,14 +1,53 @@
-//! An SQS that others wrote: moto's server, which shares no line with ours.
+//! An SQS and an SNS that others wrote: moto's server, which shares no line with ours.
 
-use super::support::{Handler, Sqs, Worker, python::python_with};
+use super::support::{Handler, Launch, Process, Sns, Sqs, Worker, python::python_with};
 
-#[tokio::test]
-async fn the_worker_works_on_an_independent_sqs() {
-    let Some(python) = python_with("moto.server") else { return };
+/// A server of moto's and its endpoint; `None` where Python is to be skipped.
+async fn moto() -> Option<(Process, String)> {
+    let python = python_with("moto.server")?;
     let server = python.arguments(&["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]).start();
     let line = server.complains("Running on http://").await;
     let endpoint = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-    let sqs = Sqs::at(endpoint);
+    Some((server, endpoint.to_owned()))
+}
+
+#[tokio::test]
+async fn the_worker_publishes_to_an_independent_sns() {
+    let Some((_server, endpoint)) = moto().await else { return };
+    let (sqs, sns) = (Sqs::at(&endpoint), Sns::at(&endpoint));
+    for (suffix, count) in [("", 12), (".fifo", 6)] {
+        let pair = sqs.pair(&format!("orders{suffix}"), 3).await;
+        let (topic, audit) = (sns.topic(&format!("shipped{suffix}")).await, sns.topic("audit").await);
+        let shipped = sns.listener(&topic, &format!("warehouse{suffix}")).await;
+        let told = sns.listener(&audit, &format!("auditor-of-{count}")).await;
+        let file = format!(
+            "[queues.orders]\nurl = \"{}\"\nreceive = {{ wait = \"1s\" }}\n\
+             handler = {{ kind = \"sns\", topic_arn = \"{topic}\" }}\nnotify = {{ on_done = \"{audit}\" }}\n",
+            pair.queue,
+        );
+        let _worker = Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&file).start();
+        let bodies: Vec<_> = (0..count).map(|number| format!("{number:02} & \"🚢\"")).collect();
+        for body in &bodies {
+            match suffix {
+                ".fifo" => sqs.send_to_group(&pair.queue, "group", body).await,
+                _ => sqs.send(&pair.queue, body).await,
+            }
+        }
+        let mut heard = sns.heard(&shipped, count).await;
+        if suffix.is_empty() {
+            heard.sort_unstable();
+        }
+        assert_eq!(heard, bodies);
+        let notifications = sns.notified(&told, count).await;
+        assert!(notifications.iter().all(|one| one["outcome"] == "done"), "{notifications:?}");
+        sqs.becomes_empty(&pair.queue).await;
+    }
+}
+
+#[tokio::test]
+async fn the_worker_works_on_an_independent_sqs() {
+    let Some((_server, endpoint)) = moto().await else { return };
+    let sqs = Sqs::at(&endpoint);
     let pair = sqs.pair("orders", 2).await;
     let handler = Handler::start(async |call| if call.text() == "doomed" { 500 } else { 200 });
     let settings = "retry = { initial = \"1s\", max = \"1s\" }\nreceive = { wait = \"1s\" }";

@@ -31,11 +31,6 @@ async fn a_message_whose_handler_asks_for_a_retry_is_not_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_message_is_not_deleted_while_rejects_are_not_copied() {
-    assert_nothing_deleted_when(|| async { Outcome::Reject("never".to_owned()) }).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_message_whose_handler_panics_is_not_deleted() {
     assert_nothing_deleted_when(|| async { panic!("on purpose") }).await;
 }

@@ -18,6 +18,8 @@ mod mix;
 mod ordering;
 mod page;
 mod polling;
+mod rejecting;
+mod rejecting_in_order;
 mod retrying;
 mod room;
 mod stopping;

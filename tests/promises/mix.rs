@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use longshore::{backoff, duration::Span, handler::Outcome, message::Message};
+use longshore::{
+    backoff,
+    duration::Span,
+    handler::Outcome,
+    message::{AttributeValue, Message, MessageId},
+};
 use proptest::prelude::*;
 use tokio::{runtime::Builder, time::sleep};
 
@@ -37,6 +42,8 @@ async fn survive(seed: u64) {
         let salt = seed.wrapping_add(salt as u64);
         scene.queue.script(action, move |number| fault(action, dice(salt, number as u64)));
     }
+    let salt = seed.wrapping_add(3);
+    scene.dlq.script(Action::Send, move |number| fault(Action::Send, dice(salt, number as u64)));
     let sent = scene.send_many(MESSAGES);
     let worker = scene.start(move |message, _| play(message, seed));
     scene.emptied().await;
@@ -45,18 +52,24 @@ async fn survive(seed: u64) {
     assert_accounted_for(&scene, sent.into_iter().collect()).await;
 }
 
-async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<longshore::message::MessageId>) {
+async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
     let is_done = |end: &End| *end == End::Answered(Outcome::Done);
     let runs = scene.journal.runs();
     let done = runs.iter().filter(|run| run.ended.as_ref().is_some_and(|(_, end)| is_done(end)));
     let done: BTreeSet<_> = done.map(|run| run.id.clone()).collect();
+    let rejected =
+        runs.iter().filter(|run| matches!(run.ended, Some((_, End::Answered(Outcome::Reject(_))))));
+    let rejected: BTreeSet<_> = rejected.map(|run| run.id.clone()).collect();
     let deleted = scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries);
     for entry in deleted {
-        assert!(done.contains(&entry.id), "{} was deleted and never done", entry.id);
+        let is_settled = done.contains(&entry.id) || rejected.contains(&entry.id);
+        assert!(is_settled, "{} was deleted and neither done nor rejected", entry.id);
     }
     let mut dead = BTreeSet::new();
     while let Some(received) = scene.undertaker().gets_within(Duration::from_millis(10)).await {
-        dead.insert(received.content.id.clone());
+        let copied = received.content.attributes.get("longshore.reject.message-id");
+        let original = copied.and_then(AttributeValue::text).map(MessageId::new);
+        dead.insert(original.unwrap_or_else(|| received.content.id.clone()));
     }
     let missing: Vec<_> = sent.iter().filter(|id| !done.contains(*id) && !dead.contains(*id)).collect();
     assert!(missing.is_empty(), "neither done nor in the dlq: {missing:?}");
@@ -75,7 +88,8 @@ async fn play(message: std::sync::Arc<Message>, seed: u64) -> Outcome {
         _ if is_poison => Outcome::Retry("poison".to_owned()),
         0..=4 => panic!("on purpose"),
         5..=9 => pending().await,
-        10..=19 => Outcome::Retry("on purpose".to_owned()),
+        10..=14 => Outcome::Retry("on purpose".to_owned()),
+        15..=19 => Outcome::Reject("on purpose".to_owned()),
         20..=24 => Outcome::RetryIn(secs(roll), "on purpose".to_owned()),
         25..=34 => {
             sleep(secs(roll)).await;
@@ -96,6 +110,8 @@ fn fault(action: Action, roll: u64) -> Fault {
         2 => Fault::AnswersLate(Duration::from_millis(roll % 3_000)),
         3 if action == Action::Receive => Fault::Excess,
         3 | 4 if action != Action::Receive => Fault::Entries(vec![0, (roll % 10) as usize]),
+        6 if action == Action::Send => Fault::Refusals(vec![0, (roll % 10) as usize]),
+        7 if action == Action::Send => Fault::Fails(Failure::Refused),
         5 if action != Action::ChangeVisibility => Fault::AnswerLost,
         _ => Fault::None,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore::{handler::Outcome, message::MessageId};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
@@ -186,6 +186,20 @@ async fn a_group_goes_on_where_it_was_after_a_stop() {
     scene.emptied().await;
     assert_eq!(bodies(&scene.journal.runs()), ["a0", "a1", "a2", "a3"]);
     second.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_whose_answer_was_lost_is_made_again_and_spends_no_further_receive() {
+    let scene = Scene::fifo();
+    send_groups(&scene, &["a"], 3);
+    scene.queue.once(Action::Receive, Fault::AnswerLost);
+    let worker = scene.start(async |_, _| Outcome::Done);
+    let began = Instant::now();
+    scene.emptied().await;
+    assert!(began.elapsed() < secs(30), "nothing waits for the visibility to end: {:?}", began.elapsed());
+    let counts: Vec<_> = scene.journal.runs().iter().map(|run| run.receive_count).collect();
+    assert_eq!(counts, [1, 1, 1]);
+    worker.drain().await;
 }
 
 #[tokio::test(start_paused = true)]

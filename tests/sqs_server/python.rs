@@ -36,9 +36,18 @@ fn text(output: &Output) -> String {
 
 #[tokio::test]
 async fn boto3_finds_every_fact_of_the_conformance_script() {
+    finds_every_fact("sqs_conformance.py").await;
+}
+
+#[tokio::test]
+async fn boto3_finds_every_fact_of_sns() {
+    finds_every_fact("sns_conformance.py").await;
+}
+
+async fn finds_every_fact(script: &str) {
     let Some(mut python) = python_with("boto3").await else { return };
     let served = Served::start().await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/sqs_conformance.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(script);
     let output = python.arg(script).arg(served.endpoint()).output().await.unwrap();
     assert!(output.status.success(), "{}", text(&output));
 }
@@ -47,16 +56,47 @@ async fn boto3_finds_every_fact_of_the_conformance_script() {
 async fn the_aws_cli_works_with_nothing_but_an_endpoint() {
     let served = Served::start().await;
     let url = format!("{}/000000000000/orders", served.endpoint());
-    for (arguments, expected) in [
+    let commands = [
         (vec!["create-queue", "--queue-name", "orders"], url.as_str()),
         (vec!["send-message", "--queue-url", &url, "--message-body", "a & b"], "MD5OfMessageBody"),
         (vec!["receive-message", "--queue-url", &url, "--attribute-names", "All"], "\"Body\": \"a & b\""),
         (vec!["purge-queue", "--queue-url", &url], ""),
         (vec!["list-queues"], url.as_str()),
-    ] {
+    ];
+    the_cli_works(&served, "sqs", &commands).await;
+}
+
+#[tokio::test]
+async fn the_aws_cli_publishes_with_nothing_but_an_endpoint() {
+    if python_with("awscli").await.is_none() {
+        return;
+    }
+    let served = Served::start().await;
+    served.queue("orders").await;
+    let topic = "arn:aws:sns:us-east-1:000000000000:orders";
+    let queue = "arn:aws:sqs:us-east-1:000000000000:orders";
+    let attributes = r#"{"n": {"DataType": "Number", "StringValue": "1"}}"#;
+    let subscribe =
+        ["subscribe", "--topic-arn", topic, "--protocol", "sqs", "--notification-endpoint", queue];
+    let publish = ["publish", "--topic-arn", topic, "--message", "a & b", "--message-attributes", attributes];
+    let commands = [
+        (vec!["create-topic", "--name", "orders"], topic),
+        (subscribe.to_vec(), "SubscriptionArn"),
+        (publish.to_vec(), "MessageId"),
+        (vec!["publish", "--phone-number", "+15550100123", "--message", "ahoy"], "MessageId"),
+        (vec!["list-subscriptions"], queue),
+        (vec!["list-topics"], topic),
+    ];
+    the_cli_works(&served, "sns", &commands).await;
+    let body = served.receive_one(&format!("{}/000000000000/orders", served.endpoint())).await.body.unwrap();
+    assert!(body.contains(r#""Message":"a & b""#), "{body}");
+}
+
+async fn the_cli_works(served: &Served, service: &str, commands: &[(Vec<&str>, &str)]) {
+    for (arguments, expected) in commands {
         let Some(mut python) = python_with("awscli").await else { return };
         let command =
-            python.args(["-m", "awscli", "--endpoint-url", &served.endpoint(), "sqs"]).args(&arguments);
+            python.args(["-m", "awscli", "--endpoint-url", &served.endpoint(), service]).args(arguments);
         let output = command.output().await.unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", text(&output));
         assert!(text(&output).contains(expected), "{arguments:?}: {}", text(&output));

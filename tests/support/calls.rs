@@ -11,6 +11,7 @@ pub(crate) enum Action {
     Receive,
     Delete,
     ChangeVisibility,
+    Send,
 }
 
 /// One call.
@@ -20,6 +21,8 @@ pub(crate) struct Call {
     pub(crate) at: Instant,
     /// The most messages a receive asked for.
     pub(crate) max: usize,
+    /// The bodies of the messages that it sends.
+    pub(crate) bodies: Vec<String>,
     /// What each entry of a batch is about.
     pub(crate) entries: Vec<Entry>,
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     future::{Future, pending},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,8 +14,8 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     message::{Message, MessageId, OutgoingMessage, Receipt},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, Verdict, VisibilityChange,
-        limits, memory::MemoryQueue,
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
+        VisibilityChange, limits, memory::MemoryQueue,
     },
 };
 use tokio::time::{Instant, sleep};
@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     Hangs,
     /// These entries of a batch fail, the others go through.
     Entries(Vec<usize>),
+    /// These entries of a batch are refused for good, the others go through.
+    Refusals(Vec<usize>),
     /// A receive answers at once that there is nothing.
     Empty,
     /// A receive brings up to ten messages, whatever it asked for.
@@ -129,13 +131,20 @@ impl FaultyQueue {
     }
 
     fn begin(&self, action: Action, max: usize, receipts: Vec<(&Receipt, Option<Duration>)>) -> Fault {
-        let mut state = self.state.lock().unwrap();
+        let state = self.state.lock().unwrap();
         let entry = |(receipt, visibility): (&Receipt, Option<Duration>)| {
             let (id, receive) = state.receipts[receipt].clone();
             Entry { id, receive, visibility }
         };
         let entries = receipts.into_iter().map(entry).collect();
-        state.calls.push(Call { action, at: Instant::now(), max, entries });
+        drop(state);
+        self.note(Call { action, at: Instant::now(), max, bodies: Vec::new(), entries })
+    }
+
+    fn note(&self, call: Call) -> Fault {
+        let mut state = self.state.lock().unwrap();
+        let action = call.action;
+        state.calls.push(call);
         match state.scripts.get_mut(&action) {
             Some((number, script)) => {
                 *number += 1;
@@ -163,7 +172,7 @@ impl FaultyQueue {
 
     async fn receive_with(&self, fault: Fault, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
         match fault {
-            Fault::None | Fault::Entries(_) => self.receive_through(request).await,
+            Fault::None | Fault::Entries(_) | Fault::Refusals(_) => self.receive_through(request).await,
             Fault::Fails(failure) => Err(failure.error()),
             Fault::FailsLate(after) => {
                 sleep(after).await;
@@ -192,9 +201,9 @@ impl FaultyQueue {
 }
 
 /// Runs a batch call with its fault.
-async fn batch<E: Clone, F>(fault: Fault, entries: &[E], through: impl Fn(Vec<E>) -> F) -> BatchAnswer<()>
+async fn batch<E: Clone, T, F>(fault: Fault, entries: &[E], through: impl Fn(Vec<E>) -> F) -> BatchAnswer<T>
 where
-    F: Future<Output = BatchAnswer<()>>,
+    F: Future<Output = BatchAnswer<T>>,
 {
     match fault {
         Fault::None | Fault::Empty | Fault::Excess => through(entries.to_vec()).await,
@@ -218,17 +227,34 @@ where
         }
         Fault::Hangs => pending().await,
         Fault::Entries(failing) => {
-            let mut answer = Vec::new();
-            for (position, entry) in entries.iter().enumerate() {
-                if failing.contains(&position) {
-                    answer.push(Err(EntryError::new("InternalError", "on request", false)));
-                } else {
-                    answer.extend(through(vec![entry.clone()]).await?);
-                }
-            }
-            Ok(answer)
+            some_fail(entries, &failing, &EntryError::new("InternalError", "on request", false), through)
+                .await
+        }
+        Fault::Refusals(failing) => {
+            let refusal = EntryError::new("InvalidMessageContents", "on request", true);
+            some_fail(entries, &failing, &refusal, through).await
         }
     }
+}
+
+async fn some_fail<E: Clone, T, F>(
+    entries: &[E],
+    failing: &[usize],
+    error: &EntryError,
+    through: impl Fn(Vec<E>) -> F,
+) -> BatchAnswer<T>
+where
+    F: Future<Output = BatchAnswer<T>>,
+{
+    let mut answer = Vec::new();
+    for (position, entry) in entries.iter().enumerate() {
+        if failing.contains(&position) {
+            answer.push(Err(error.clone()));
+        } else {
+            answer.extend(through(vec![entry.clone()]).await?);
+        }
+    }
+    Ok(answer)
 }
 
 /// Counts a receive for as long as it is under way.
@@ -276,10 +302,20 @@ impl Queue for FaultyQueue {
     }
 
     fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
-        self.inner.send(messages)
+        async move {
+            let bodies = messages.iter().map(|message| message.body.clone()).collect();
+            let (action, at) = (Action::Send, Instant::now());
+            let fault = self.note(Call { action, at, max: 0, bodies, entries: Vec::new() });
+            batch(fault, messages, |some| async move { self.inner.send(&some).await }).await
+        }
+        .boxed()
     }
 
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
         self.inner.describe()
+    }
+
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        self.inner.open_other(name)
     }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use longshore::{
     Consumer, Worker,
-    app::{Drained, WorkerError},
+    app::{DeadLetters, Drained, WorkerError},
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     health::Health,
     message::{Message, MessageId, OutgoingMessage},
@@ -31,9 +31,12 @@ const NAME: &str = "orders";
 pub(crate) struct Scene {
     pub(crate) account: Account,
     pub(crate) queue: Arc<FaultyQueue>,
+    /// The dead-letter queue, which is there once the queue has a redrive policy.
+    pub(crate) dlq: Arc<FaultyQueue>,
     pub(crate) journal: Journal,
     kind: Kind,
     options: Options,
+    dead_letters: DeadLetters,
     drain_limit: Duration,
 }
 
@@ -84,25 +87,39 @@ impl Scene {
         let account = Account::default();
         account.create_queue(kind.queue(), &kind.attributes(), &Names::new()).unwrap();
         let queue = Arc::new(FaultyQueue::new(account.queue(kind.queue())));
-        let (journal, options) = (Journal::default(), Options::default());
-        Self { account, queue, journal, kind, options, drain_limit: secs(110) }
+        let dlq = Arc::new(FaultyQueue::new(account.queue(kind.dead_letters())));
+        let (journal, options, dead_letters) = Default::default();
+        Self { account, queue, dlq, journal, kind, options, dead_letters, drain_limit: secs(110) }
     }
 
-    /// Another worker's view of the same queue, noted in the same journal.
+    /// Another worker's view of the same queues, noted in the same journal.
     pub(crate) fn twin(&self) -> Self {
-        let queue = Arc::new(FaultyQueue::new(self.account.queue(self.kind.queue())));
-        let (account, journal, options) = (self.account.clone(), self.journal.clone(), self.options.clone());
-        Self { account, queue, journal, options, ..*self }
+        let faulty = |name| Arc::new(FaultyQueue::new(self.account.queue(name)));
+        Self {
+            account: self.account.clone(),
+            queue: faulty(self.kind.queue()),
+            dlq: faulty(self.kind.dead_letters()),
+            journal: self.journal.clone(),
+            options: self.options.clone(),
+            dead_letters: self.dead_letters.clone(),
+            ..*self
+        }
     }
 
-    /// Moves messages to a dead-letter queue after so many receives.
+    /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
     pub(crate) fn max_receives(self, count: u32) -> Self {
         self.account.create_queue(self.kind.dead_letters(), &self.kind.attributes(), &Names::new()).unwrap();
         let arn = self.account.arn(self.kind.dead_letters()).unwrap();
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
         let attributes = Names::from([("RedrivePolicy".to_owned(), policy)]);
         self.account.set_attributes(self.kind.queue(), &attributes).unwrap();
-        self
+        let dlq = self.dlq.clone();
+        self.dead_letters(DeadLetters::Open(dlq))
+    }
+
+    /// Says where rejected messages go.
+    pub(crate) fn dead_letters(self, dead_letters: DeadLetters) -> Self {
+        Self { dead_letters, ..self }
     }
 
     /// Changes how the queue is worked.
@@ -134,13 +151,17 @@ impl Scene {
 
     /// Sends one message.
     pub(crate) fn send(&self, body: impl Into<String>) -> MessageId {
-        self.account.send(self.kind.queue(), OutgoingMessage::new(body)).unwrap().id
+        self.send_message(OutgoingMessage::new(body))
     }
 
     /// Sends one message to a group of a FIFO queue.
     pub(crate) fn send_to(&self, group: &str, body: impl Into<String>) -> MessageId {
         let group_id = Some(group.to_owned());
-        let message = OutgoingMessage { group_id, ..OutgoingMessage::new(body) };
+        self.send_message(OutgoingMessage { group_id, ..OutgoingMessage::new(body) })
+    }
+
+    /// Sends one message with whatever comes with it.
+    pub(crate) fn send_message(&self, message: OutgoingMessage) -> MessageId {
         self.account.send(self.kind.queue(), message).unwrap().id
     }
 
@@ -181,7 +202,9 @@ impl Scene {
     where
         F: Future<Output = Result<Drained, WorkerError>> + Send + 'static,
     {
-        let consumer = Consumer::of(NAME, self.queue.clone(), handler).options(self.options.clone());
+        let consumer = Consumer::of(NAME, self.queue.clone(), handler)
+            .dead_letters(self.dead_letters.clone())
+            .options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (metrics, health) = (worker.metrics(), worker.health());
         let stop = Stop::new();

@@ -1,6 +1,7 @@
 //! What `dev` works on: the embedded SQS server, its queues and the front door.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{self, SocketAddr},
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::own_fault;
+use super::{own_fault, show};
 use crate::{
     app::{self, WorkerError},
     cli::{
@@ -16,10 +17,15 @@ use crate::{
         reach::reachable,
     },
     config::Settings,
-    dev::{QueuePair, create_queues, front_door, sqs_server},
+    dev::{QueuePair, adopt_topic, create_queues, front_door, sqs_server},
+    handler,
     queue::{Queue, memory::Account, sqs},
     stop::Stop,
     tasks,
+    topic::{
+        TopicArn,
+        memory::{Fault, Topics},
+    },
 };
 
 /// The servers of `dev`, with the settings that point at them.
@@ -32,6 +38,8 @@ pub(super) struct Ground {
     /// The first queue, which the front door sends to.
     pub(super) pair: QueuePair,
     pub(super) queue: Arc<dyn Queue>,
+    /// The topics that the settings name, by their ARNs in the embedded account.
+    pub(super) topics: Vec<TopicArn>,
     stop: Stop,
     servers: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -47,14 +55,17 @@ impl Ground {
         let (api_listener, api) = listen(api, "--api-listen").await?;
         let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
         settings.admin.listen = admin;
-        let (account, stop) = (Account::default(), Stop::new());
-        let pairs = settle_in(&mut settings, &account, sqs)?;
+        let (topics, stop) = (Topics::heard_by(Account::default(), |heard| show(heard)), Stop::new());
+        let pairs = settle_in(&mut settings, topics.account(), sqs)?;
+        let named = adopt_topics(&mut settings, &topics).map_err(own_fault)?;
         let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
-        let server = tasks::detach("sqs server", sqs_server::serve(sqs_listener, account, stop.clone()));
+        let server =
+            tasks::detach("sqs server", sqs_server::serve_topics(sqs_listener, topics, stop.clone()));
         let queue = open_queue(sqs, &pair.queue).await?;
         let door = tasks::detach("front door", front_door::serve(api_listener, queue.clone(), stop.clone()));
         let admin = admin_listener.into_std().map_err(own_fault)?;
-        Ok(Self { settings, sqs, api, admin, pair, queue, stop, servers: vec![server, door] })
+        let servers = vec![server, door];
+        Ok(Self { settings, sqs, api, admin, pair, queue, topics: named, stop, servers })
     }
 
     /// Opens the DLQ of the first queue.
@@ -97,9 +108,30 @@ fn settle_in(settings: &mut Settings, account: &Account, sqs: SocketAddr) -> Res
         create_queues(account, &pair).map_err(own_fault)?;
         queue.url = Some(queue_url(sqs, &pair.queue));
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
+        // A configured DLQ may be a real one; here the redrive policy names the DLQ of the pair.
+        (queue.dlq.url, queue.dlq.name) = (None, None);
         pairs.push(pair);
     }
     Ok(pairs)
+}
+
+/// Creates every topic that the settings name under its own name, and points the settings at the embedded server.
+fn adopt_topics(settings: &mut Settings, topics: &Topics) -> Result<Vec<TopicArn>, Fault> {
+    let mut named = BTreeSet::new();
+    for queue in settings.queues.values_mut() {
+        let notify = &mut queue.notify;
+        notify.endpoint_url = None;
+        let mut arns = vec![&mut notify.on_done, &mut notify.on_failure, &mut notify.on_reject];
+        if let Some(handler::Settings::Sns(sns)) = &mut queue.handler {
+            sns.endpoint_url = None;
+            arns.push(&mut sns.topic_arn);
+        }
+        for arn in arns.into_iter().flatten() {
+            *arn = adopt_topic(topics, arn)?;
+            named.insert(arn.clone());
+        }
+    }
+    Ok(named.into_iter().collect())
 }
 
 /// The URL of a queue in the embedded account.

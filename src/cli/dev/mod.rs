@@ -11,20 +11,20 @@ use self::ground::Ground;
 use super::{
     failure::{Exit, Failure},
     options::Options,
-    working,
+    output, working,
 };
 use crate::config::{self, Purpose, Settings};
 
 /// The queue that `dev` works on when it is told of no other.
 const QUEUE: &str = "longshore-dev-queue";
 
-/// Runs everything on this machine with no account: an SQS server, the front door, the worker, the admin page
+/// Runs everything on this machine with no account: SQS and SNS, the front door, the worker, the admin page
 #[derive(Args, Debug)]
 pub(super) struct Dev {
     /// Send sample traffic through the front door, show what becomes of it, and end by itself
     #[arg(long)]
     demo: bool,
-    /// Where the embedded SQS server listens
+    /// Where the embedded SQS server listens, which is one of SNS too
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9324)))]
     sqs_listen: SocketAddr,
     /// Where the front door listens
@@ -50,6 +50,13 @@ impl Dev {
         let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
         ground.close().await;
         ended
+    }
+}
+
+/// Shows a line; where nobody reads any more, the work goes on.
+fn show(line: impl std::fmt::Display) {
+    if let Err(failure) = output::print_line(&line.to_string()) {
+        tracing::debug!(%failure, "a line could not be shown");
     }
 }
 

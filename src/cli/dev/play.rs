@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ground::{Ground, queue_url},
-    own_fault,
+    own_fault, show,
 };
 use crate::{
     app::{self, Worker, consumer_of},
@@ -18,6 +18,7 @@ use crate::{
         demo_handler::{Action, DemoHandler, Step},
     },
     duration::Span,
+    notify,
     stop::Stop,
     tasks,
 };
@@ -29,6 +30,7 @@ pub(super) fn prepare(settings: &mut Settings) {
     settings.drain.limit = Span::secs(0);
     for queue in settings.queues.values_mut() {
         queue.handler = None;
+        queue.notify = notify::Settings::default();
         queue.visibility = Span(demo::VISIBILITY);
         queue.visibility_max = None;
         queue.retry.initial = Span::secs(1);
@@ -91,11 +93,13 @@ fn worker(ground: &Ground, say: impl Fn(&Step) + Send + Sync + 'static) -> Resul
 }
 
 fn welcome(ground: &Ground) -> Result<(), Failure> {
-    let Ground { sqs, api, pair, settings, .. } = ground;
+    let Ground { sqs, api, pair, settings, topics, .. } = ground;
+    let lines: Vec<_> = topics.iter().map(|topic| format!("  topic       {topic}\n")).collect();
+    let topics = lines.concat();
     output::print(&format!(
         "longshore dev\n  \
          queue       {}\n  \
-         dlq         {}\n  \
+         dlq         {}\n{topics}  \
          front door  http://{api}/v1/messages\n  \
          admin       http://{}/status\n  \
          try         curl -d '{{\"sleep_ms\": 2000}}' http://{api}/v1/messages\n\n",
@@ -103,11 +107,4 @@ fn welcome(ground: &Ground) -> Result<(), Failure> {
         queue_url(*sqs, &pair.dlq),
         settings.admin.listen,
     ))
-}
-
-/// Shows a line; where nobody reads any more, the work goes on.
-fn show(line: impl std::fmt::Display) {
-    if let Err(failure) = output::print_line(&line.to_string()) {
-        tracing::debug!(%failure, "a line could not be shown");
-    }
 }

@@ -2,13 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use super::endpoint;
+use super::{endpoint, plain_url};
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
     duration::{Limit, Span},
-    handler,
+    handler, notify,
     pump::Prefetch,
     queue::limits,
+    settle::DlqSettings,
 };
 
 const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
@@ -20,6 +21,7 @@ const PACE_MAX: Span = Span::secs(5 * 60);
 /// Everything that is wrong with one queue.
 pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<Problem> {
     let mut broken = address(key, queue);
+    broken.extend(dlq(&key.child("dlq"), queue));
     if queue.handler.is_none() && purpose == Purpose::Work {
         let problem = Problem::of(key.child("handler"), "the queue has no handler");
         broken.push(problem.hint("give --handler URL, or write a handler section for the queue"));
@@ -27,6 +29,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(amounts(key, queue));
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
+    broken.extend(notify_rules(&key.child("notify"), &queue.notify));
     if let Some(handler) = &queue.handler {
         broken.extend(event(key, queue));
         broken.extend(handler_rules(&key.child("handler"), handler));
@@ -45,14 +48,45 @@ fn address(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
     }
     broken.extend(endpoint(key.child("url"), queue.url.as_deref()));
     broken.extend(endpoint(key.child("endpoint_url"), queue.endpoint_url.as_deref()));
-    if queue.name.as_deref().is_some_and(|name| !is_queue_name(name)) {
+    broken.extend(queue_name(key.child("name"), queue.name.as_deref()));
+    broken
+}
+
+/// The DLQ is another queue of the same kind: SQS asks for that, too.
+fn dlq(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
+    let DlqSettings { url, name, .. } = &queue.dlq;
+    let mut broken = Vec::new();
+    broken.extend(endpoint(key.child("url"), url.as_deref()));
+    broken.extend(queue_name(key.child("name"), name.as_deref()));
+    if url.is_some() && name.is_some() {
+        broken.push(Problem::of(key.child("name"), "the dlq has a url already").hint("keep one of the two"));
+    }
+    let Some(address) = queue.dlq.address().filter(|_| broken.is_empty()) else { return broken };
+    let key = key.child(if url.is_some() { "url" } else { "name" });
+    if plain_url(address) == plain_url(queue.address()) {
         broken.push(
-            Problem::of(key.child("name"), "not a queue's name").allowed(Some(
-                "1 to 80 letters, digits, - and _, ending in .fifo on a FIFO queue".to_owned(),
-            )),
+            Problem::of(key, "the queue itself")
+                .hint("a rejected message would come back for ever: name another queue"),
         );
+    } else if is_fifo(address) != is_fifo(queue.address()) {
+        let kind = if is_fifo(queue.address()) {
+            "a FIFO queue, whose name ends in .fifo"
+        } else {
+            "a standard queue"
+        };
+        broken.push(Problem::of(key, "not of the queue's kind").allowed(Some(kind.to_owned())));
     }
     broken
+}
+
+fn is_fifo(address: &str) -> bool {
+    address.trim_end_matches('/').strip_suffix(".fifo").is_some()
+}
+
+fn queue_name(key: Key, name: Option<&str>) -> Option<Problem> {
+    let allowed = "1 to 80 letters, digits, - and _, ending in .fifo on a FIFO queue";
+    let problem = |_| Problem::of(key, "not a queue's name").allowed(Some(allowed.to_owned()));
+    name.filter(|name| !is_queue_name(name)).map(problem)
 }
 
 fn is_queue_name(name: &str) -> bool {
@@ -147,11 +181,18 @@ fn handler_rules(key: &Key, handler: &handler::Settings) -> Vec<Problem> {
     handler.check().into_iter().map(problem).collect()
 }
 
-/// A program reads one message.
+/// A program reads one message, and a publication is of one.
 fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<Problem> {
-    let is_too_many = size > 1 && matches!(handler, handler::Settings::Exec(_));
-    let problem = || Problem::of(key, "too many for a handler of kind exec").allowed(Some("1".to_owned()));
-    is_too_many.then(problem)
+    let takes_one = matches!(handler, handler::Settings::Exec(_) | handler::Settings::Sns(_));
+    let what = || format!("too many for a handler of kind {}", handler.kind());
+    (size > 1 && takes_one).then(|| Problem::of(key, what()).allowed(Some("1".to_owned())))
+}
+
+/// The notifications' own rules.
+fn notify_rules(key: &Key, notify: &notify::Settings) -> Vec<Problem> {
+    let problem =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "not allowed").allowed(Some(allowed));
+    notify.check().into_iter().map(problem).collect()
 }
 
 fn within(key: Key, amount: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
@@ -217,6 +258,37 @@ mod tests {
         assert_eq!(broken_by(|queue| queue.name = Some("or ders".to_owned())), "q.name");
         assert_eq!(broken_by(|queue| queue.name = Some("orders.fifo".to_owned())), "");
         assert_eq!(broken_by(|queue| queue.handler = None), "q.handler");
+    }
+
+    #[test]
+    fn the_dlq_is_another_queue_of_the_same_kind() {
+        let url = |text: &str| DlqSettings { url: Some(text.to_owned()), ..DlqSettings::default() };
+        let name = |text: &str| DlqSettings { name: Some(text.to_owned()), ..DlqSettings::default() };
+        let own = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+        for (dlq, broken) in [
+            (url("http://h/1/orders-dlq"), ""),
+            (name("orders-dlq"), ""),
+            (url("orders-dlq"), "q.dlq.url"),
+            (name("orders dlq"), "q.dlq.name"),
+            (url(&format!("{own}/")), "q.dlq.url"),
+            (url("http://h/1/orders-dlq.fifo"), "q.dlq.url"),
+            (name("orders-dlq.fifo"), "q.dlq.name"),
+            (
+                DlqSettings { name: Some("orders-dlq".to_owned()), ..url("http://h/1/orders-dlq") },
+                "q.dlq.name",
+            ),
+        ] {
+            let words = format!("{dlq:?}");
+            assert_eq!(broken_by(|queue| queue.dlq = dlq), broken, "{words}");
+        }
+        let fifo = |dlq: &str| {
+            broken_by(|queue| {
+                (queue.url, queue.name) = (None, Some("orders.fifo".to_owned()));
+                queue.dlq = name(dlq);
+            })
+        };
+        assert_eq!((fifo("dlq"), fifo("orders.fifo")), ("q.dlq.name".to_owned(), "q.dlq.name".to_owned()));
+        assert_eq!(fifo("dlq.fifo"), "");
     }
 
     #[test]
@@ -300,12 +372,32 @@ mod tests {
     }
 
     #[test]
-    fn a_program_takes_no_batches() {
-        let broken = broken_by(|queue| {
-            queue.handler = Some(handler::Settings::Exec(handler::exec::Settings::of_command(["true"])));
-            queue.batch.size = 2;
-        });
-        assert_eq!(broken, "q.batch.size");
+    fn a_program_and_a_publication_take_no_batches() {
+        let exec = handler::Settings::Exec(handler::exec::Settings::of_command(["true"]));
+        let topic_arn = "arn:aws:sns:eu-west-1:123456789012:orders".parse().ok();
+        let sns = handler::Settings::Sns(handler::sns::Settings { topic_arn, ..Default::default() });
+        for handler in [exec, sns] {
+            let broken = broken_by(|queue| {
+                queue.handler = Some(handler);
+                queue.batch.size = 2;
+            });
+            assert_eq!(broken, "q.batch.size");
+        }
+    }
+
+    #[test]
+    fn a_publication_has_one_target() {
+        let sns = handler::sns::Settings { limit_per_hour: Some(0), ..handler::sns::Settings::default() };
+        let broken = broken_by(|queue| queue.handler = Some(handler::Settings::Sns(sns)));
+        assert_eq!(broken, "q.handler.topic_arn q.handler.limit_per_hour");
+    }
+
+    #[test]
+    fn notifications_are_not_tried_for_ever() {
+        assert_eq!(
+            broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)),
+            "q.notify.give_up_after"
+        );
     }
 
     #[test]

@@ -125,10 +125,11 @@ impl Demo {
             wait: Duration::ZERO,
             visibility: Duration::from_secs(5),
             wanted: Wanted::Body,
+            attempt_id: None,
         };
         let mut ids = Vec::new();
         loop {
-            let messages = self.dlq.receive(request).await?;
+            let messages = self.dlq.receive(request.clone()).await?;
             if messages.is_empty() {
                 return Ok(ids);
             }

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{form::Form, refusal::Refusal};
+use super::{form::Form, refusal::Refusal, sns};
 use crate::dev::json;
 
 /// The two protocols of SQS.
@@ -28,9 +28,34 @@ impl Protocol {
     }
 }
 
+/// The two services, which clients find at one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// The queues.
+    Sqs,
+    /// The topics.
+    Sns,
+}
+
+/// The version of its protocol that every client of SNS names.
+const SNS_VERSION: &str = "2010-03-31";
+
+impl Service {
+    /// Whom the parameters are for: by the version, since both have actions of some names.
+    fn of(form: &Form, action: &str) -> Self {
+        match form.get("Version") {
+            Some(SNS_VERSION) => Self::Sns,
+            None if sns::knows(action) => Self::Sns,
+            _ => Self::Sqs,
+        }
+    }
+}
+
 /// What a request asks for.
 #[derive(Debug)]
 pub(super) struct Asked {
+    /// Whom it asks.
+    pub(super) service: Service,
     /// The action's name.
     pub(super) action: String,
     /// Its parameters, not yet typed.
@@ -59,14 +84,15 @@ impl Asked {
                 let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
                 let action = target.and_then(|target| target.strip_prefix("AmazonSQS."));
                 let action = action.ok_or(Refusal::NoAction)?.to_owned();
-                Ok(Self { action, parameters: Parameters::Json(body) })
+                Ok(Self { service: Service::Sqs, action, parameters: Parameters::Json(body) })
             }
             Protocol::Query => {
                 let mut form = Form::default();
                 form.read(query.as_bytes());
                 form.read(&body);
                 let action = form.get("Action").ok_or(Refusal::NoAction)?.to_owned();
-                Ok(Self { action, parameters: Parameters::Form(form) })
+                let service = Service::of(&form, &action);
+                Ok(Self { service, action, parameters: Parameters::Form(form) })
             }
         }
     }

@@ -8,11 +8,12 @@ use super::{
     address::{self, Authority},
     asked::{Parameters, Protocol},
     refusal::Refusal,
-    xml::Xml,
+    xml::{Namespace, Xml},
 };
 use crate::{
     queue::memory::{Account, Code, Fault},
     stop::Stop,
+    topic::memory::Topics,
 };
 
 /// What an action may know of the request that asks for it.
@@ -20,6 +21,8 @@ use crate::{
 pub(super) struct Call<'a> {
     /// The account it is about.
     pub(super) account: &'a Account,
+    /// The topics beside it.
+    pub(super) topics: &'a Topics,
     /// How the client reached the server.
     pub(super) authority: Authority,
     /// The path of the request, which names the queue in the query protocol.
@@ -59,7 +62,7 @@ impl Call<'_> {
     }
 
     fn document(&self, action: &str, answer: &impl Answer) -> String {
-        Xml::document(&format!("{action}Response"), |xml| {
+        Xml::document(Namespace::Sqs, &format!("{action}Response"), |xml| {
             if answer.has_result() {
                 xml.element(&format!("{action}Result"), |xml| answer.xml(xml));
             }

@@ -15,8 +15,9 @@ use serde::{
 };
 use url::form_urlencoded;
 
-/// No parameter of SQS nests deeper (`Entry.1.MessageAttribute.1.Value.BinaryListValue.1`).
-const DEPTH: usize = 7;
+/// No parameter of SNS nests deeper (`Entries.member.1.MessageAttributes.entry.1.Value.StringValue`), and none of SQS
+/// as deep.
+const DEPTH: usize = 8;
 
 /// The parameters of a request, as a tree.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -75,8 +76,12 @@ fn structure(branch: &Branch) -> MapDeserializer<'_, impl Iterator<Item = (&str,
     MapDeserializer::new(branch.iter().map(|(name, node)| (name.as_str(), node)))
 }
 
-/// The nodes of a list in the order of their numbers.
+/// The nodes of a list in the order of their numbers; SNS puts a word between the list and the number.
 fn numbered(branch: &Branch) -> Result<Vec<&Node>, Error> {
+    let of_sns = branch.get("member").or_else(|| branch.get("entry"));
+    if let Some(inner) = of_sns {
+        return numbered(inner.branch()?);
+    }
     let mut nodes = Vec::with_capacity(branch.len());
     for (name, node) in branch {
         let position: u32 = name.parse().map_err(|_| Error::custom(format!("not a position: {name}")))?;
@@ -108,12 +113,13 @@ impl Node {
         value.parse().map_err(|_| Error::custom(format!("not a number: {value}")))
     }
 
-    /// A pair of a map, which names its key `Name` or `Key`.
+    /// A pair of a map, which names its key `Name` or `Key`; SNS writes some of them small.
     fn pair(&self) -> Result<(&str, &Node), Error> {
         let branch = self.branch()?;
-        let key = branch.get("Name").or_else(|| branch.get("Key"));
+        let key = ["Name", "Key", "key"].iter().find_map(|name| branch.get(*name));
         let key = key.ok_or_else(|| Error::custom("a name or a key was expected"))?;
-        let value = branch.get("Value").ok_or_else(|| Error::custom("a value was expected"))?;
+        let value = ["Value", "value"].iter().find_map(|name| branch.get(*name));
+        let value = value.ok_or_else(|| Error::custom("a value was expected"))?;
         Ok((key.leaf()?, value))
     }
 }
@@ -211,6 +217,22 @@ mod tests {
                 names: Some(vec!["x".to_owned()]),
                 ..Request::default()
             }]),
+        };
+        assert_eq!(request, Ok(expected));
+    }
+
+    #[test]
+    fn the_lists_and_maps_of_sns_are_read_too() {
+        let request = decode(
+            "Names.member.2=b&Names.member.1=a&Tags.entry.1.key=k&Tags.entry.1.value=v\
+             &Entries.member.1.Tags.entry.1.Name=n&Entries.member.1.Tags.entry.1.Value=w",
+        );
+        let tags = |name: &str, value: &str| Some(BTreeMap::from([(name.to_owned(), value.to_owned())]));
+        let expected = Request {
+            names: Some(vec!["a".to_owned(), "b".to_owned()]),
+            tags: tags("k", "v"),
+            entries: Some(vec![Request { tags: tags("n", "w"), ..Request::default() }]),
+            ..Request::default()
         };
         assert_eq!(request, Ok(expected));
     }

@@ -2,7 +2,8 @@
 //!
 //! A request is read (`asked`), decoded into one of the `actions`, run against the account and answered (`reply`)
 //! in the protocol it came in. Clients need its address as their endpoint and nothing else: signatures are not
-//! looked at, so any credentials do; the region and the host in a queue's URL may be any.
+//! looked at, so any credentials do; the region and the host in a queue's URL may be any. SNS is served at the same
+//! address (`sns`), over the topics beside the account.
 
 mod actions;
 mod address;
@@ -16,6 +17,7 @@ mod messages;
 mod page;
 mod refusal;
 mod reply;
+mod sns;
 mod xml;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -31,11 +33,11 @@ use tokio::net::TcpListener;
 
 use self::{
     address::Authority,
-    asked::{Asked, Protocol},
+    asked::{Asked, Protocol, Service},
     call::Call,
     refusal::Refusal,
 };
-use crate::{queue::memory::Account, stop::Stop};
+use crate::{queue::memory::Account, stop::Stop, topic::memory::Topics};
 
 /// How long the requests under way may go on after the stop. Waiting receives are answered at once, so only
 /// a client that stalls in the middle of a request can use it up.
@@ -43,18 +45,23 @@ const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Server {
-    account: Account,
+    topics: Topics,
     listens_on: SocketAddr,
     stop: Stop,
 }
 
-/// Serves SQS over the account until the stop.
+/// Serves SQS over the account, and SNS with no topics yet, until the stop.
 ///
 /// At a drain, waiting receives are answered with nothing and requests under way are finished; at a halt, nothing
 /// is waited for. A client that hangs up while its receive waits takes no message.
 pub async fn serve(listener: TcpListener, account: Account, stop: Stop) -> io::Result<()> {
+    serve_topics(listener, Topics::beside(account), stop).await
+}
+
+/// The same with the SNS of the caller, and the SQS beside it.
+pub async fn serve_topics(listener: TcpListener, topics: Topics, stop: Stop) -> io::Result<()> {
     let listens_on = listener.local_addr()?;
-    let server = Server { account, listens_on, stop: stop.clone() };
+    let server = Server { topics, listens_on, stop: stop.clone() };
     let router = Router::new().fallback(answer).with_state(Arc::new(server));
     // An answer is written in one piece, and must not wait for the acknowledgement of the one before.
     let listener = listener.tap_io(|stream| {
@@ -101,14 +108,18 @@ impl Server {
         let asked = Asked::read(protocol, &head.headers, head.uri.query().unwrap_or_default(), body)?;
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let call = Call {
-            account: &self.account,
+            account: self.topics.account(),
+            topics: &self.topics,
             authority: Authority(host.map_or_else(|| self.listens_on.to_string(), str::to_owned)),
             path: head.uri.path(),
             protocol,
             request_id,
             stop: &self.stop,
         };
-        actions::perform(&call, &asked).await
+        match asked.service {
+            Service::Sqs => actions::perform(&call, &asked).await,
+            Service::Sns => sns::perform(&call, &asked),
+        }
     }
 }
 

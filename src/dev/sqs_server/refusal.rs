@@ -2,8 +2,11 @@
 
 use axum::http::StatusCode;
 
-use super::asked::Protocol;
-use crate::queue::memory::{Code, Fault};
+use super::{asked::Protocol, xml::Namespace};
+use crate::{
+    queue::memory::{Code, Fault},
+    topic,
+};
 
 /// A request that is refused, by the account or before the account is asked; displayed in SQS's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +14,9 @@ pub(super) enum Refusal {
     /// The account refuses.
     #[error("{}", .0.message)]
     Fault(#[from] Fault),
+    /// The topics refuse.
+    #[error("{}", .0.message)]
+    Topic(#[from] topic::memory::Fault),
     /// There is no such action.
     #[error("The action {0} is not valid for this endpoint.")]
     UnknownAction(String),
@@ -50,6 +56,8 @@ impl Blame {
 
 /// The names that the service model of SQS knows.
 const MODEL: &str = "com.amazonaws.sqs#";
+/// The names that the service model of SNS knows.
+const SNS_MODEL: &str = "com.amazonaws.sns#";
 /// The names that the framework below SQS knows, recorded against AWS.
 const FRAMEWORK: &str = "com.amazon.coral.service#";
 
@@ -68,6 +76,7 @@ impl Refusal {
     pub(super) fn json_type(&self) -> String {
         let (namespace, shape) = match self {
             Self::Fault(fault) => (namespace(fault.code), fault.code.shape()),
+            Self::Topic(fault) => (SNS_MODEL, fault.code.as_str()),
             Self::UnknownAction(_) | Self::NoAction => (FRAMEWORK, "UnknownOperationException"),
             Self::Address(_) => (MODEL, "InvalidAddress"),
             Self::Malformed(_) => (FRAMEWORK, "SerializationException"),
@@ -80,6 +89,7 @@ impl Refusal {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::Fault(fault) => fault.code.query(),
+            Self::Topic(fault) => fault.code.as_str(),
             Self::UnknownAction(_) => "InvalidAction",
             Self::NoAction => "MissingAction",
             Self::Address(_) => "InvalidAddress",
@@ -94,9 +104,21 @@ impl Refusal {
         match (self, protocol) {
             (Self::Fault(Fault { code: Code::InternalError, .. }), _) => StatusCode::INTERNAL_SERVER_ERROR,
             (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,
-            (Self::Address(_), _) => StatusCode::NOT_FOUND,
+            (
+                Self::Address(_)
+                | Self::Topic(topic::memory::Fault { code: topic::memory::Code::NotFound, .. }),
+                _,
+            ) => StatusCode::NOT_FOUND,
             (Self::Fault(fault), Protocol::Query) => query_status(fault.code),
             _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Whose refusal it is.
+    pub(super) const fn namespace(&self) -> Namespace {
+        match self {
+            Self::Topic(_) => Namespace::Sns,
+            _ => Namespace::Sqs,
         }
     }
 

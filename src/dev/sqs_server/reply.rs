@@ -64,7 +64,7 @@ fn json_error(refusal: &Refusal) -> Vec<u8> {
 }
 
 fn xml_error(request_id: &str, refusal: &Refusal) -> Vec<u8> {
-    let document = Xml::document("ErrorResponse", |xml| {
+    let document = Xml::document(refusal.namespace(), "ErrorResponse", |xml| {
         xml.element("Error", |xml| {
             xml.text("Type", refusal.blame().name());
             xml.text("Code", refusal.code());

@@ -2,17 +2,33 @@
 
 use quick_xml::escape::escape;
 
-/// The namespace of every answer.
-pub(super) const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+/// Whose answer a document is: every service has a namespace of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    /// SQS.
+    Sqs,
+    /// SNS.
+    Sns,
+}
+
+impl Namespace {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqs => "http://queue.amazonaws.com/doc/2012-11-05/",
+            Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
+        }
+    }
+}
 
 /// An XML document in the making.
 #[derive(Debug, Default)]
 pub(super) struct Xml(String);
 
 impl Xml {
-    /// A document whose root element has the namespace of SQS.
-    pub(super) fn document(root: &str, content: impl FnOnce(&mut Self)) -> String {
-        let mut xml = Self(format!("<?xml version=\"1.0\"?><{root} xmlns=\"{NAMESPACE}\">"));
+    /// A document whose root element has the namespace of its service.
+    pub(super) fn document(namespace: Namespace, root: &str, content: impl FnOnce(&mut Self)) -> String {
+        let namespace = namespace.as_str();
+        let mut xml = Self(format!("<?xml version=\"1.0\"?><{root} xmlns=\"{namespace}\">"));
         content(&mut xml);
         xml.close(root);
         xml.0
@@ -54,6 +70,20 @@ impl Xml {
         }
     }
 
+    /// A list in SNS's way: an element of this name with a `member` for each item.
+    pub(super) fn members<I>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = I>,
+        mut content: impl FnMut(&mut Self, I),
+    ) {
+        self.element(name, |xml| {
+            for item in items {
+                xml.element("member", |xml| content(xml, item));
+            }
+        });
+    }
+
     fn open(&mut self, name: &str) {
         self.0.extend(["<", name, ">"]);
     }
@@ -92,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_namespace_of_sqs() {
-        let document = Xml::document("AResponse", |xml| xml.element("AResult", |xml| xml.text("B", "c<d")));
+        let content = |xml: &mut Xml| xml.element("AResult", |xml| xml.text("B", "c<d"));
+        let document = Xml::document(Namespace::Sqs, "AResponse", content);
         assert_eq!(
             document,
             "<?xml version=\"1.0\"?><AResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">\
@@ -106,7 +137,7 @@ mod tests {
             text in proptest::collection::vec(any::<char>().prop_filter("sqs", |c| limits::is_allowed(*c)), 0..40)
         ) {
             let text: String = text.into_iter().collect();
-            let document = Xml::document("A", |xml| xml.text("B", &text));
+            let document = Xml::document(Namespace::Sqs, "A", |xml| xml.text("B", &text));
             prop_assert_eq!(text_in(&document), text);
         }
     }

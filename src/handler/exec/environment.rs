@@ -149,7 +149,9 @@ mod tests {
     fn the_message_is_told_of() {
         let message = Message {
             receive_count: 3,
+            sent_at: Some(SystemTime::UNIX_EPOCH),
             system: SystemAttributes {
+                dead_letter_source_arn: Some("arn:aws:sqs:eu-west-1:123456789012:orders".to_owned()),
                 group_id: Some("tenant 7".to_owned()),
                 first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
                 trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
@@ -162,6 +164,8 @@ mod tests {
         assert_eq!(value("LONGSHORE_QUEUE"), "orders");
         assert_eq!(value("LONGSHORE_RECEIVE_COUNT"), "3");
         assert_eq!(value("LONGSHORE_GROUP_ID"), "tenant 7");
+        assert_eq!(value("LONGSHORE_SENT_AT"), "1970-01-01T00:00:00.000Z");
+        assert_eq!(value("LONGSHORE_DEAD_LETTER_SOURCE_ARN"), "arn:aws:sqs:eu-west-1:123456789012:orders");
         assert_eq!(value("LONGSHORE_FIRST_RECEIVED_AT"), "2018-12-17T21:37:29.185Z");
         assert_eq!(value("_X_AMZN_TRACE_ID"), "Root=1-5759e988-bd862e3fe1be46a994272793");
         assert_eq!(value_of(&message, "LONGSHORE_SENDER_ID"), None);

@@ -30,8 +30,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::settings::Settings;
 use self::{headers::Deadlines, periodic::PeriodicTask};
-pub use super::Problem;
-use super::{Context, Handler, Outcome, Placement, moment::on_the_wall, reach::connect};
+use super::{Context, Handler, Outcome, Placement, Problem, moment::on_the_wall, reach::connect};
 use crate::{duration::Span, message::Message};
 
 /// A handler that posts each message to a program with an HTTP port.

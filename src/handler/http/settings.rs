@@ -26,7 +26,7 @@ pub struct Settings {
     /// Further statuses that mean done; every 2xx does already.
     #[serde(default)]
     pub success: Vec<u16>,
-    /// Statuses that mean reject.
+    /// Statuses that mean reject: the message is copied to the DLQ and deleted.
     #[serde(default)]
     pub reject: Vec<u16>,
 }

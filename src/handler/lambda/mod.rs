@@ -34,7 +34,7 @@ pub use self::{
     settings::{PartialResponses, Settings},
     source::Source,
 };
-pub use super::Problem;
+use super::Problem;
 use super::{Batch, BatchHandler, Context, Outcome, Outcomes};
 use crate::message::Message;
 

@@ -7,11 +7,14 @@ use tokio::time::sleep;
 use super::{
     Clock, Harness, Kind,
     steps::{
-        LONG, SHORT, WAIT, bodies, change, delete, of_group, pass_short, queue_of, receive, receive_all,
-        receive_nothing, send, try_delete, try_receive,
+        LONG, SHORT, WAIT, attempt, bodies, change, delete, of_group, pass_short, queue_of, receive,
+        receive_all, receive_nothing, send, try_delete, try_receive,
     },
 };
-use crate::{message::OutgoingMessage, queue::Verdict};
+use crate::{
+    message::OutgoingMessage,
+    queue::{ReceiveAttemptId, Verdict},
+};
 
 /// One receive may take several messages of a group, in the order of sending.
 pub async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn Harness) {
@@ -121,4 +124,40 @@ pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
     let refusal = answer.map(drop).map_err(|error| error.verdict());
     assert_eq!(refusal, Err(Verdict::GiveUp));
     receive_nothing(&*queue, "the batch was refused").await;
+}
+
+/// An attempt made again within the visibility brings the same messages, hidden anew, and counts no receive.
+pub async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let id = ReceiveAttemptId::new();
+    let first = attempt(&*queue, &id, SHORT).await;
+    send(&*queue, of_group("b", "3")).await;
+    let again = attempt(&*queue, &id, LONG).await;
+    assert_eq!((bodies(&first), bodies(&again)), (vec!["1", "2"], vec!["1", "2"]));
+    assert!(again.iter().all(|message| message.receive_count == 1), "the receive counts once");
+    pass_short().await;
+    assert_eq!(receive(&*queue, LONG).await.body, "3", "the second attempt hides its messages for longer");
+    delete(&*queue, &again[0]).await;
+    delete(&*queue, &again[1]).await;
+    receive_nothing(&*queue, "the receipts of the second attempt delete").await;
+}
+
+/// An attempt whose messages are no longer all held is a new receive, and so is one of another id.
+pub async fn an_attempt_without_its_messages_is_a_new_receive(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for (group, body) in [("a", "1"), ("b", "2")] {
+        send(&*queue, of_group(group, body)).await;
+    }
+    let id = ReceiveAttemptId::new();
+    let first = attempt(&*queue, &id, LONG).await;
+    assert_eq!(bodies(&first), ["1", "2"]);
+    delete(&*queue, &first[0]).await;
+    send(&*queue, of_group("c", "3")).await;
+    assert_eq!(bodies(&attempt(&*queue, &id, LONG).await), ["3"], "one of the first two is gone");
+    send(&*queue, of_group("d", "4")).await;
+    let other = attempt(&*queue, &ReceiveAttemptId::new(), LONG).await;
+    assert_eq!(bodies(&other), ["4"], "another attempt gets nothing that is held");
 }

@@ -101,6 +101,8 @@ macro_rules! queue_contract {
             fifo::a_late_delete_is_refused
             fifo::a_message_given_back_comes_before_its_successors
             fifo::a_message_without_a_group_fails_its_batch
+            fifo::a_repeated_attempt_brings_the_same_messages
+            fifo::an_attempt_without_its_messages_is_a_new_receive
             fifo::equal_bodies_are_duplicates_by_content
             fifo::one_receive_takes_several_of_a_group_in_order
             fifo::sequence_numbers_grow
@@ -114,6 +116,7 @@ macro_rules! queue_contract {
             hiding::visibility_zero_gives_a_message_back_at_once
             redriving::a_dead_letter_keeps_what_it_was
             redriving::a_message_received_too_often_moves_at_the_next_receive
+            redriving::the_dead_letter_queue_is_opened_by_its_arn
             sending::a_batch_fails_by_entry
             sending::a_delayed_message_appears_after_its_delay
             sending::a_message_of_one_mebibyte_passes_and_no_larger_one

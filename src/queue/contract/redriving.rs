@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     message::{AttributeValue, OutgoingMessage},
-    queue::Queue,
+    queue::{Queue, QueueName, Verdict},
 };
 
 async fn with_dead_letters(harness: &dyn Harness, max_receives: u32) -> (Arc<dyn Queue>, Arc<dyn Queue>) {
@@ -50,4 +50,20 @@ pub async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
     assert_eq!(dead.receive_count, 2, "the count goes on");
     let source = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
     assert_eq!(dead.system.dead_letter_source_arn, Some(source.arn));
+}
+
+/// The dead-letter queue is opened by the ARN that the redrive policy names it by; a queue that is not there is given up.
+pub async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
+    let (queue, dead_letters) = with_dead_letters(harness, 1).await;
+    let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
+    let arn = told.redrive.map(|policy| policy.dead_letter_arn).unwrap_or_default();
+    let name = QueueName::of_arn(&arn).unwrap_or_else(|| panic!("not the ARN of a queue: {arn}"));
+    let opened = queue.open_other(&name.clone().seen_from(&told.arn)).await;
+    let opened = opened.unwrap_or_else(|error| panic!("the dead-letter queue was not opened: {error}"));
+    send_body(&*opened, "by another way").await;
+    assert_eq!(receive(&*dead_letters, LONG).await.body, "by another way");
+    let with_account = queue.open_other(&name).await.map_err(|error| error.to_string());
+    assert_eq!(with_account.map(drop), Ok(()), "its own account may be named, too");
+    let missing = queue.open_other(&QueueName::new("not-there")).await.map(drop);
+    assert_eq!(missing.map_err(|error| error.verdict()), Err(Verdict::GiveUp));
 }

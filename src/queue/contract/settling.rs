@@ -7,7 +7,10 @@ use super::{
         try_delete,
     },
 };
-use crate::{message::Receipt, queue::Verdict};
+use crate::{
+    message::Receipt,
+    queue::{Verdict, limits},
+};
 
 /// A deleted message does not come back when its visibility would have ended.
 pub async fn a_deleted_message_never_comes_back(harness: &dyn Harness) {
@@ -68,5 +71,6 @@ pub async fn a_queue_describes_itself(harness: &dyn Harness) {
     let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
     assert_eq!((told.visible, told.in_flight, told.delayed, told.fifo), (1, 1, 0, false));
     assert!(told.arn.starts_with("arn:aws:sqs:"), "not an ARN: {}", told.arn);
+    assert_eq!(told.message_bytes, Some(limits::MESSAGE_BYTES));
     assert_eq!(told.redrive.map(|policy| policy.max_receive_count), max_receive_count);
 }

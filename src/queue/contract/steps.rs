@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{Harness, Shape};
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Wanted},
-    queue::{EntryError, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    queue::{EntryError, Queue, QueueError, ReceiveAttemptId, ReceiveRequest, VisibilityChange},
 };
 
 /// The visibility of receives that a case does not wait for.
@@ -61,7 +61,18 @@ pub(super) async fn try_receive(
     wait: Duration,
     visibility: Duration,
 ) -> Vec<Message> {
-    let request = ReceiveRequest { max, wait, visibility, wanted: Wanted::Everything };
+    let request = ReceiveRequest { max, wait, visibility, wanted: Wanted::Everything, attempt_id: None };
+    try_request(queue, request).await
+}
+
+/// Receives up to ten messages as this attempt.
+pub(super) async fn attempt(queue: &dyn Queue, id: &ReceiveAttemptId, visibility: Duration) -> Vec<Message> {
+    let attempt_id = Some(id.clone());
+    let wanted = Wanted::Everything;
+    try_request(queue, ReceiveRequest { max: 10, wait: WAIT, visibility, wanted, attempt_id }).await
+}
+
+async fn try_request(queue: &dyn Queue, request: ReceiveRequest) -> Vec<Message> {
     queue.receive(request).await.unwrap_or_else(|error| panic!("the receive failed: {error}"))
 }
 

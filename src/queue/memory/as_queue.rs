@@ -9,10 +9,13 @@ use super::{
     batch,
     content::{Receive, Received},
     fault::Fault,
+    store::no_such_queue,
 };
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted},
-    queue::{BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    queue::{
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+    },
 };
 
 /// A queue in memory that a worker can consume.
@@ -46,6 +49,15 @@ impl MemoryQueue {
         Ok(entries.iter().map(|entry| call(entry).map_err(entry_failure)).collect())
     }
 
+    fn find(&self, QueueName { name, account }: &QueueName) -> Result<Arc<dyn Queue>, QueueError> {
+        let own = &self.account.identity().account_id;
+        if account.as_ref().is_some_and(|account| account != own) {
+            return Err(failure(no_such_queue()));
+        }
+        self.account.arn(name).map_err(failure)?;
+        Ok(Arc::new(self.account.queue(name)))
+    }
+
     fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
         let bytes = messages.iter().map(OutgoingMessage::size_bytes).sum();
         batch::batch_bytes(bytes).map_err(failure)?;
@@ -63,7 +75,7 @@ impl Queue for MemoryQueue {
             max: request.max,
             wait: Some(whole_seconds(request.wait)),
             visibility: Some(whole_seconds(request.visibility)),
-            attempt_id: None,
+            attempt_id: request.attempt_id.map(|id| id.as_str().to_owned()),
         };
         let receiving = self.account.receive(&self.name, receive);
         async move {
@@ -92,6 +104,10 @@ impl Queue for MemoryQueue {
 
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
         async move { self.account.describe(&self.name).map_err(failure) }.boxed()
+    }
+
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        async move { self.find(name) }.boxed()
     }
 }
 

@@ -128,6 +128,7 @@ impl Queue {
             visibility: self.attributes.visibility,
             redrive,
             fifo: self.attributes.kind != Kind::Standard,
+            message_bytes: Some(self.attributes.message_bytes),
             visible: counts.visible as u64,
             in_flight: counts.held as u64,
             delayed: counts.delayed as u64,

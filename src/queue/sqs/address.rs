@@ -80,18 +80,6 @@ impl Address {
     }
 }
 
-/// Whether an endpoint is plain HTTP on this machine, where an emulator listens.
-pub(super) fn is_local(endpoint: &str) -> bool {
-    let Ok(url) = Url::parse(endpoint) else { return false };
-    let on_loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    on_loopback && url.scheme() == "http"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,15 +138,5 @@ mod tests {
         let emulator = address("http://127.0.0.1:9324/000000000000/orders");
         assert_eq!(emulator.endpoint().as_deref(), Some("http://127.0.0.1:9324"));
         assert_eq!(emulator.region(), None);
-    }
-
-    #[test]
-    fn only_plain_http_on_loopback_is_local() {
-        assert!(
-            is_local("http://127.0.0.1:9324")
-                && is_local("http://localhost:4566")
-                && is_local("http://[::1]:1")
-        );
-        assert!(!is_local("https://localhost:4566") && !is_local("http://elasticmq:9324"));
     }
 }

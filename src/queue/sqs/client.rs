@@ -2,33 +2,19 @@
 
 use std::time::Duration;
 
-use aws_config::{
-    BehaviorVersion, ConfigLoader, Region, environment::EnvironmentVariableCredentialsProvider,
-    meta::credentials::CredentialsProviderChain,
-};
 use aws_sdk_sqs::{
     Client,
-    config::{
-        Builder, Credentials, SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig,
-        timeout::TimeoutConfig,
-    },
-};
-use aws_smithy_http_client::{
-    Builder as HttpBuilder,
-    tls::{Provider, rustls_provider::CryptoMode},
+    config::{Builder, timeout::TimeoutConfig},
 };
 
-use super::{Address, Settings, address::is_local};
-use crate::queue::limits;
+use super::{Address, Settings};
+use crate::{
+    aws::{self, Place},
+    queue::limits,
+};
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a call that does not wait may take.
-const CALL: Duration = Duration::from_secs(10);
 /// How much longer than its wait a receive may take.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
-/// How much longer than the SDK's own limit a call may take before it is dropped from outside.
-const OUTER_MARGIN: Duration = Duration::from_secs(3);
 /// Connections beyond the pollers' own: deletes, extensions and sends under way at once.
 const SPARE_CONNECTIONS: usize = 16;
 
@@ -41,23 +27,23 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// The outer limit of a receive: an SDK that forgets its own limit (aws-sdk-rust#1094) is cut off here.
+    /// The outer limit of a receive.
     pub(super) const fn receive_limit(wait: Duration) -> Duration {
-        wait.saturating_add(RECEIVE_MARGIN).saturating_add(OUTER_MARGIN)
+        wait.saturating_add(RECEIVE_MARGIN).saturating_add(aws::OUTER_MARGIN)
     }
-
-    /// The outer limit of every other call.
-    pub(super) const CALL_LIMIT: Duration = CALL.saturating_add(OUTER_MARGIN);
 
     /// Builds both clients over one pool of connections.
     pub(super) async fn build(settings: &Settings, address: &Address, sizes: Sizes) -> Self {
-        let shared = load(settings, address, sizes).await;
+        let place = Place { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
+        let shared = aws::load(settings, place, sizes.pollers + SPARE_CONNECTIONS).await;
         let with_limit = |limit: Duration| {
-            let timeouts =
-                TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(limit).build();
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(aws::CONNECT)
+                .operation_attempt_timeout(limit)
+                .build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
         };
-        Self { receive: with_limit(sizes.longest_wait + RECEIVE_MARGIN), call: with_limit(CALL) }
+        Self { receive: with_limit(sizes.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
     }
 }
 
@@ -74,48 +60,4 @@ impl Default for Sizes {
     fn default() -> Self {
         Self { pollers: 1, longest_wait: limits::WAIT }
     }
-}
-
-async fn load(settings: &Settings, address: &Address, sizes: Sizes) -> aws_config::SdkConfig {
-    let endpoint = settings.endpoint_url.clone().or_else(|| address.endpoint());
-    let region = settings.region.as_deref().or_else(|| address.region()).map(str::to_owned);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(sizes.pollers))
-        // The callers decide: a receive is repeated by its loop, an extension before its deadline.
-        .retry_config(RetryConfig::disabled())
-        // A long poll is silent for 20 s by design; taking that for a stall broke others (aws-sdk-rust#1148).
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Some(profile) = &settings.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region));
-    }
-    if let Some(endpoint) = endpoint {
-        if is_local(&endpoint) && settings.profile.is_none() {
-            loader = with_local_defaults(loader, settings);
-        }
-        loader = loader.endpoint_url(endpoint);
-    }
-    loader.load().await
-}
-
-/// An emulator asks for a region and credentials, and cares for neither.
-fn with_local_defaults(loader: ConfigLoader, settings: &Settings) -> ConfigLoader {
-    let anyone = Credentials::new("longshore", "longshore", None, None, "local endpoint");
-    let credentials =
-        CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
-            .or_else("local endpoint", anyone);
-    let loader = loader.credentials_provider(credentials);
-    match settings.region {
-        Some(_) => loader,
-        None => loader.region(Region::from_static("us-east-1")),
-    }
-}
-
-fn http_client(pollers: usize) -> SharedHttpClient {
-    HttpBuilder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .pool_max_idle_per_host(pollers + SPARE_CONNECTIONS)
-        .build_https()
 }

@@ -122,6 +122,7 @@ pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> D
         visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
         redrive: text(QueueAttributeName::RedrivePolicy).and_then(redrive_policy),
         fifo: text(QueueAttributeName::FifoQueue) == Some("true"),
+        message_bytes: text(QueueAttributeName::MaximumMessageSize).and_then(|bytes| bytes.parse().ok()),
         visible: number(QueueAttributeName::ApproximateNumberOfMessages),
         in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
         delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),

@@ -4,9 +4,8 @@ mod address;
 mod client;
 mod convert;
 mod refusal;
-mod settings;
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     config::http::HttpResponse,
@@ -18,21 +17,21 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::{
-    address::Address,
-    client::Sizes,
-    refusal::{CredentialsFault, credentials_fault},
-    settings::Settings,
-};
+pub use self::{address::Address, client::Sizes, refusal::credentials_fault};
 use self::{
     client::Clients,
     convert::seconds,
     refusal::{entry_error, hung, refusal},
 };
 use super::{
-    BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, Verdict, VisibilityChange,
+    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
+    VisibilityChange,
 };
-use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
+pub use crate::aws::{CredentialsFault, Settings};
+use crate::{
+    aws,
+    message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
+};
 
 /// One queue of SQS, or of anything that speaks its protocol.
 #[derive(Clone, Debug)]
@@ -47,10 +46,7 @@ impl SqsQueue {
         let clients = Clients::build(settings, address, sizes).await;
         let url = match address {
             Address::Url(url) => url.to_string(),
-            Address::Name(name) => {
-                let answer = limited(clients.call.get_queue_url().queue_name(name).send()).await?;
-                answer.queue_url.unwrap_or_default()
-            }
+            Address::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
         };
         Ok(Self { clients, url })
     }
@@ -68,7 +64,8 @@ impl SqsQueue {
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(request.max).unwrap_or(i32::MAX))
             .wait_time_seconds(seconds(request.wait))
-            .visibility_timeout(seconds(request.visibility));
+            .visibility_timeout(seconds(request.visibility))
+            .set_receive_request_attempt_id(request.attempt_id.map(|id| id.as_str().to_owned()));
         call = match request.wanted {
             Wanted::Body => call
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
@@ -145,6 +142,22 @@ impl Queue for SqsQueue {
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
         self.ask_attributes().boxed()
     }
+
+    fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
+        async move {
+            let url = look_up(&self.clients, name).await?;
+            let other: Arc<dyn Queue> = Arc::new(Self { clients: self.clients.clone(), url });
+            Ok(other)
+        }
+        .boxed()
+    }
+}
+
+/// Asks SQS for the URL of a queue.
+async fn look_up(clients: &Clients, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
+    let call = clients.call.get_queue_url().queue_name(name);
+    let answer = limited(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
+    Ok(answer.queue_url.unwrap_or_default())
 }
 
 /// Waits for a call that does not wait itself, within the outer limit.
@@ -154,7 +167,7 @@ async fn limited<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    answered(Clients::CALL_LIMIT, call).await
+    answered(aws::CALL_LIMIT, call).await
 }
 
 /// Waits for a call within an outer limit.

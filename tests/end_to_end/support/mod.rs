@@ -12,6 +12,7 @@ pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod worker;
 
@@ -22,6 +23,7 @@ pub(crate) use self::{
     handler::{Call, Handler},
     patience::{PATIENCE, in_time, until},
     process::{Ended, Launch, Process, Signal},
+    sns::Sns,
     sqs::{Pair, Sqs},
     worker::Worker,
 };

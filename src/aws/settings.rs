@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The region; absent, it is read from the queue's URL.
     pub region: Option<String>,
-    /// Another SQS endpoint, such as an emulator's.
+    /// Another SQS endpoint, such as an emulator's, which then serves topics too.
     pub endpoint_url: Option<String>,
     /// The profile of the shared AWS configuration files.
     pub profile: Option<String>,

@@ -1,0 +1,125 @@
+//! The `sns` kind: each message is published onward, to a topic or by SMS to a phone.
+//!
+//! `docs/sns-handler.md` has the tables of what is carried over and of outcomes, each line with the test that proves
+//! it; in short:
+//!
+//! | SNS | the outcome |
+//! |---|---|
+//! | takes the message | [`Outcome::Done`] |
+//! | is busy, or does not answer in time | [`Outcome::Retry`]: it may have been published |
+//! | cannot be reached, or refuses for want of the topic, of permission or of a key | [`Outcome::Down`] |
+//! | refuses this message | [`Outcome::Reject`] |
+//!
+//! A message over the limit per hour is not published; it is an [`Outcome::RetryIn`] until there is room.
+
+mod answer;
+mod publication;
+mod quota;
+mod settings;
+mod sms;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+pub use self::settings::Settings;
+use self::{
+    answer::outcome,
+    publication::{Unpublishable, publication},
+    quota::Quota,
+};
+use super::{Context, Handler, Outcome, Placement, Problem};
+use crate::{
+    message::Message,
+    queue::limits,
+    topic::{Publication, Publisher, Target},
+};
+
+/// A handler that publishes each message.
+pub struct Sns {
+    publisher: Arc<dyn Publisher>,
+    settings: Settings,
+    quota: Option<Mutex<Quota>>,
+}
+
+impl fmt::Debug for Sns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sns").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why a handler of the `sns` kind could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SnsError {
+    /// The settings cannot work.
+    #[error("the sns handler's settings cannot work: {}", Problem::list(.0))]
+    Settings(Vec<Problem>),
+}
+
+impl Sns {
+    /// Makes the handler; nothing is reached yet.
+    pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
+        let problems = settings.check();
+        if !problems.is_empty() {
+            return Err(SnsError::Settings(problems));
+        }
+        let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
+        Ok(Self { publisher, settings, quota })
+    }
+
+    async fn publish(&self, publication: &Publication) -> Outcome {
+        let (units, now) = (units(publication), Instant::now());
+        if let Err(wait) = self.quota().map_or(Ok(()), |mut quota| quota.take(units, now)) {
+            let reason = "the limit of publications an hour is reached, it was not published".to_owned();
+            return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
+        }
+        let Err(error) = self.publisher.publish(publication).await else { return Outcome::Done };
+        if error.is_unpublished()
+            && let Some(mut quota) = self.quota()
+        {
+            quota.give_back(units, now);
+        }
+        outcome(&error, &publication.target, &self.settings)
+    }
+
+    fn quota(&self) -> Option<MutexGuard<'_, Quota>> {
+        self.quota.as_ref().map(|quota| quota.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a publication counts: an SMS each of the parts that are paid for.
+fn units(publication: &Publication) -> usize {
+    match publication.target {
+        Target::Topic(_) => 1,
+        Target::Phone(_) => sms::parts(&publication.body),
+    }
+}
+
+impl Handler for Sns {
+    async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
+        match publication(&message, &self.settings) {
+            Ok(publication) => self.publish(&publication).await,
+            Err(Unpublishable(reason)) => Outcome::Reject(reason),
+        }
+    }
+
+    /// Looks for the topic; nothing can be looked for before an SMS.
+    async fn probe(&self) -> Result<(), String> {
+        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+        self.publisher.find(topic).await.map_err(|error| error.to_string())
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Pump
+    }
+}
+
+/// The time that the limit is about.
+const HOUR: Duration = Duration::from_hours(1);
+
+#[cfg(test)]
+mod tests;

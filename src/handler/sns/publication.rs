@@ -1,0 +1,173 @@
+//! What is published for a message: pure.
+
+use super::Settings;
+use crate::{
+    message::Message,
+    queue,
+    topic::{PhoneNumber, Publication, Target, TopicArn, limits},
+};
+
+/// Why a message can never be published.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unpublishable(pub(super) String);
+
+/// Makes what is published of a message.
+pub(super) fn publication(message: &Message, settings: &Settings) -> Result<Publication, Unpublishable> {
+    match &settings.topic_arn {
+        Some(topic) => Ok(to_topic(message, topic, settings.subject.clone())),
+        None => to_phone(message, phone_number(message, settings)?),
+    }
+}
+
+/// A message for a topic: with its attributes, and on a FIFO topic with its place in the order.
+///
+/// A message that came without a group is a group of its own, since it came without an order; one without a
+/// deduplication id has the id that SQS gave it, so that a message run twice is published once.
+fn to_topic(message: &Message, topic: &TopicArn, subject: Option<String>) -> Publication {
+    let (system, own_id) = (&message.system, message.id.as_str());
+    let attributes = message.attributes.iter().take(queue::limits::ATTRIBUTES);
+    let (group_id, deduplication_id) = if topic.is_fifo() {
+        let group = system.group_id.as_deref().unwrap_or(own_id);
+        let deduplication = system.deduplication_id.as_deref().unwrap_or(own_id);
+        (Some(group.to_owned()), Some(deduplication.to_owned()))
+    } else {
+        (system.group_id.clone(), None)
+    };
+    Publication {
+        target: Target::Topic(topic.clone()),
+        body: message.body.clone(),
+        subject,
+        attributes: attributes.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        group_id,
+        deduplication_id,
+    }
+}
+
+/// A message for a phone: its body alone, since the attributes of an SMS are SNS's own.
+fn to_phone(message: &Message, number: PhoneNumber) -> Result<Publication, Unpublishable> {
+    let (chars, most) = (message.body.chars().count(), limits::SMS_CHARS);
+    if chars > most {
+        let reason = format!("the body has {chars} characters, an sms has {most} at most");
+        return Err(Unpublishable(reason));
+    }
+    Ok(Publication::new(Target::Phone(number), message.body.clone()))
+}
+
+fn phone_number(message: &Message, settings: &Settings) -> Result<PhoneNumber, Unpublishable> {
+    let name = settings.phone_number_attribute.as_deref();
+    let attribute = name.and_then(|name| message.attributes.get(name));
+    match (attribute, &settings.phone_number, name) {
+        (Some(value), _, Some(name)) => {
+            let number = value.text().unwrap_or_default().parse();
+            number.map_err(|error| Unpublishable(format!("the attribute {name} is {error}")))
+        }
+        (_, Some(number), _) => Ok(number.clone()),
+        (_, None, name) => {
+            let name = name.unwrap_or_default();
+            Err(Unpublishable(format!("the message has no attribute {name} with a phone number")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::AttributeValue;
+
+    fn topic(name: &str) -> Settings {
+        Settings::to_topic(TopicArn::new("eu-west-1", "123456789012", name).unwrap())
+    }
+
+    fn grouped() -> Message {
+        let mut message = Message::new("id", "body");
+        message.system.group_id = Some("group".to_owned());
+        message.system.deduplication_id = Some("deduplication".to_owned());
+        message
+    }
+
+    #[test]
+    fn body_attributes_and_subject_are_carried_over() {
+        let mut message = Message::new("id", "a body");
+        for (name, value) in [
+            ("string", AttributeValue::string("x")),
+            ("number", AttributeValue { data_type: "Number.int".to_owned(), ..AttributeValue::number("1") }),
+            ("binary", AttributeValue::binary([0, 255])),
+        ] {
+            message.attributes.insert(name.to_owned(), value);
+        }
+        let settings = Settings { subject: Some("Orders".to_owned()), ..topic("orders") };
+        let published = publication(&message, &settings).unwrap();
+        assert_eq!(published.body, "a body");
+        assert_eq!(published.attributes, message.attributes);
+        assert_eq!(published.subject.as_deref(), Some("Orders"));
+        assert_eq!((published.group_id, published.deduplication_id), (None, None));
+    }
+
+    #[test]
+    fn never_more_than_ten_attributes_are_carried_over() {
+        let mut message = Message::new("id", "body");
+        message.attributes = (0..12).map(|n| (n.to_string(), AttributeValue::string("x"))).collect();
+        assert_eq!(publication(&message, &topic("orders")).unwrap().attributes.len(), 10);
+    }
+
+    #[test]
+    fn group_and_deduplication_id_go_to_a_fifo_topic() {
+        let published = publication(&grouped(), &topic("orders.fifo")).unwrap();
+        assert_eq!(published.group_id.as_deref(), Some("group"));
+        assert_eq!(published.deduplication_id.as_deref(), Some("deduplication"));
+    }
+
+    #[test]
+    fn a_message_without_them_is_a_group_of_its_own_on_a_fifo_topic() {
+        let published = publication(&Message::new("id", "body"), &topic("orders.fifo")).unwrap();
+        assert_eq!(published.group_id.as_deref(), Some("id"));
+        assert_eq!(published.deduplication_id.as_deref(), Some("id"));
+    }
+
+    #[test]
+    fn a_standard_topic_gets_the_group_and_no_deduplication_id() {
+        let published = publication(&grouped(), &topic("orders")).unwrap();
+        assert_eq!(published.group_id.as_deref(), Some("group"));
+        assert_eq!(published.deduplication_id, None);
+    }
+
+    fn number_in(attribute: Option<&str>, fallback: Option<&str>) -> Result<String, String> {
+        let settings = Settings {
+            phone_number: fallback.map(|number| number.parse().unwrap()),
+            phone_number_attribute: Some("phone".to_owned()),
+            ..Settings::default()
+        };
+        let mut message = Message::new("id", "body");
+        if let Some(number) = attribute {
+            message.attributes.insert("phone".to_owned(), AttributeValue::string(number));
+        }
+        let number = |publication: Publication| match publication.target {
+            Target::Phone(number) => number.as_str().to_owned(),
+            Target::Topic(_) => panic!("a topic"),
+        };
+        publication(&message, &settings).map(number).map_err(|Unpublishable(reason)| reason)
+    }
+
+    #[test]
+    fn the_number_in_the_attribute_comes_first() {
+        assert_eq!(number_in(Some("+15550100123"), Some("+15550100999")).unwrap(), "+15550100123");
+        assert_eq!(number_in(None, Some("+15550100999")).unwrap(), "+15550100999");
+        assert!(number_in(None, None).unwrap_err().contains("no attribute phone"));
+    }
+
+    #[test]
+    fn a_wrong_number_is_rejected_and_not_quoted() {
+        let reason = number_in(Some("0155-501-0123"), Some("+15550100999")).unwrap_err();
+        assert!(reason.contains("e.164") && !reason.contains("0123,"), "{reason}");
+        assert!(!reason.contains("0155"), "{reason}");
+    }
+
+    #[test]
+    fn a_body_too_long_for_an_sms_is_rejected() {
+        let settings = Settings { phone_number: "+15550100123".parse().ok(), ..Settings::default() };
+        assert!(publication(&Message::new("id", "ü".repeat(1_600)), &settings).is_ok());
+        let Unpublishable(reason) =
+            publication(&Message::new("id", "x".repeat(1_601)), &settings).unwrap_err();
+        assert!(reason.contains("1601") && reason.contains("1600"), "{reason}");
+    }
+}

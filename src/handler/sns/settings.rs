@@ -1,0 +1,143 @@
+//! How messages are published by the `sns` kind.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    handler::Problem,
+    topic::{PhoneNumber, TopicArn, limits},
+};
+
+/// How many SMS may be sent in an hour where no limit is set: a bill that nobody expected is worse than a wait.
+const SMS_AN_HOUR: u32 = 100;
+
+/// How messages are published to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The topic that messages are published to; its region is read from it.
+    pub topic_arn: Option<TopicArn>,
+    /// The phone that messages are sent to as SMS, in E.164.
+    pub phone_number: Option<PhoneNumber>,
+    /// The message attribute that holds the phone's number, in E.164; a message without it goes to `phone_number`.
+    pub phone_number_attribute: Option<String>,
+    /// The subject of what is published to a topic, which e-mail subscriptions show: up to 100 printable ASCII characters.
+    pub subject: Option<String>,
+    /// The most publications in an hour by this process, every part of a long SMS counted; a message over it is tried again when there is room. Absent, it is 100 for SMS, and there is none for a topic.
+    #[schemars(range(min = 1))]
+    pub limit_per_hour: Option<u32>,
+    /// The region that SMS are sent from; absent, that of `aws.region`.
+    pub region: Option<String>,
+    /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
+    pub endpoint_url: Option<String>,
+}
+
+impl Settings {
+    /// The settings that publish to a topic.
+    pub fn to_topic(topic_arn: TopicArn) -> Self {
+        Self { topic_arn: Some(topic_arn), ..Self::default() }
+    }
+
+    /// The most publications in an hour, if there is such a limit.
+    pub(super) fn limit(&self) -> Option<u32> {
+        self.limit_per_hour.or_else(|| self.sends_sms().then_some(SMS_AN_HOUR))
+    }
+
+    fn sends_sms(&self) -> bool {
+        self.phone_number.is_some() || self.phone_number_attribute.is_some()
+    }
+
+    /// Finds everything in the values that cannot work; empty when all is well.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_target(&mut problems);
+        if let Some(subject) = &self.subject {
+            if !limits::is_subject(subject) {
+                let allowed = "1 to 100 printable ascii characters, the first of them no space";
+                problems.push(problem("subject", format!("{subject:?}"), allowed));
+            } else if self.sends_sms() {
+                problems.push(problem("subject", format!("{subject:?}"), "no subject: an sms has none"));
+            }
+        }
+        if self.limit_per_hour == Some(0) {
+            problems.push(problem("limit_per_hour", "0".to_owned(), "at least 1, or leave it out"));
+        }
+        let endpoint = self.endpoint_url.as_deref().filter(|text| !is_endpoint(text));
+        problems.extend(endpoint.map(|_| {
+            problem(
+                "endpoint_url",
+                "an address of another kind".to_owned(),
+                "an http or https url with a host",
+            )
+        }));
+        problems
+    }
+
+    fn check_target(&self, problems: &mut Vec<Problem>) {
+        match (&self.topic_arn, self.sends_sms()) {
+            (None, false) => {
+                let allowed = "a topic's arn, or set phone_number or phone_number_attribute for sms";
+                problems.push(problem("topic_arn", "nothing".to_owned(), allowed));
+            }
+            (Some(arn), true) => {
+                let allowed = "either topic_arn, or phone_number and phone_number_attribute";
+                problems.push(problem("topic_arn", arn.to_string(), allowed));
+            }
+            _ => {}
+        }
+        if let (Some(_), Some(region)) = (&self.topic_arn, &self.region) {
+            let allowed = "no region beside topic_arn, which names its own";
+            problems.push(problem("region", region.clone(), allowed));
+        }
+        if self.phone_number_attribute.as_deref() == Some("") {
+            let allowed = "the name of a message attribute";
+            problems.push(problem("phone_number_attribute", "\"\"".to_owned(), allowed));
+        }
+    }
+}
+
+fn problem(key: &'static str, value: String, allowed: &'static str) -> Problem {
+    Problem { key, value, allowed }
+}
+
+fn is_endpoint(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(json: &str) -> Vec<&'static str> {
+        let settings: Settings = serde_json::from_str(json).unwrap();
+        settings.check().into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn there_is_one_kind_of_target() {
+        let topic = r#""topic_arn": "arn:aws:sns:eu-west-1:123456789012:orders""#;
+        assert_eq!(keys(&format!("{{{topic}}}")), Vec::<&str>::new());
+        assert_eq!(keys(r#"{"phone_number": "+15550100123"}"#), Vec::<&str>::new());
+        assert_eq!(keys(r#"{"phone_number_attribute": "phone"}"#), Vec::<&str>::new());
+        assert_eq!(keys("{}"), ["topic_arn"]);
+        assert_eq!(keys(&format!(r#"{{{topic}, "phone_number": "+15550100123"}}"#)), ["topic_arn"]);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let json = r#"{"topic_arn": "arn:aws:sns:eu-west-1:123456789012:orders", "phone_number_attribute": "",
+            "subject": "a\nb", "limit_per_hour": 0, "region": "eu-west-1", "endpoint_url": "ftp://h"}"#;
+        let expected =
+            ["topic_arn", "region", "phone_number_attribute", "subject", "limit_per_hour", "endpoint_url"];
+        assert_eq!(keys(json), expected);
+    }
+
+    #[test]
+    fn sms_are_limited_unless_told_otherwise() {
+        let limit = |json: &str| serde_json::from_str::<Settings>(json).unwrap().limit();
+        assert_eq!(limit(r#"{"phone_number": "+15550100123"}"#), Some(100));
+        assert_eq!(limit(r#"{"phone_number": "+15550100123", "limit_per_hour": 7}"#), Some(7));
+        assert_eq!(limit(r#"{"topic_arn": "arn:aws:sns:eu-west-1:123456789012:orders"}"#), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! The handler as the worker calls it, over topics in memory.
+
+use std::sync::Mutex;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    queue::memory::{Account, Names},
+    topic::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
+};
+
+async fn handled(handler: &Sns, body: &str) -> Outcome {
+    let context = Context::new("q".into(), Instant::now(), CancellationToken::new());
+    handler.handle(Arc::new(Message::new("1", body)), context).await
+}
+
+fn sms(topics: &Topics, limit_per_hour: u32) -> Sns {
+    let settings = Settings {
+        phone_number: "+15550100123".parse().ok(),
+        limit_per_hour: Some(limit_per_hour),
+        ..Settings::default()
+    };
+    Sns::new(settings, Arc::new(topics.clone())).unwrap()
+}
+
+#[tokio::test]
+async fn a_message_that_sns_takes_is_done() {
+    let topics = Topics::beside(Account::default());
+    let arn = topics.create("orders", &Names::new(), &Names::new()).unwrap();
+    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    assert_eq!(handled(&handler, "a body").await, Outcome::Done);
+    assert_eq!(topics.published()[0].publication.body, "a body");
+    assert_eq!(handler.probe().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_means_down_until_it_is() {
+    let topics = Topics::beside(Account::default());
+    let arn = topics.arn("orders").unwrap();
+    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    assert!(handler.probe().await.unwrap_err().contains("NotFound"));
+    assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
+    topics.create("orders", &Names::new(), &Names::new()).unwrap();
+    assert_eq!(handler.probe().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_limit_nothing_is_published_until_the_hour_is_over() {
+    let topics = Topics::beside(Account::default());
+    let handler = sms(&topics, 2);
+    for _ in 0..2 {
+        assert_eq!(handled(&handler, "ahoy").await, Outcome::Done);
+    }
+    let Outcome::RetryIn(wait, _) = handled(&handler, "ahoy").await else { panic!("not turned away") };
+    assert_eq!((wait, topics.published().len()), (HOUR, 2));
+    tokio::time::advance(wait).await;
+    assert_eq!(handled(&handler, "ahoy").await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_long_sms_counts_its_parts() {
+    let topics = Topics::beside(Account::default());
+    let handler = sms(&topics, 3);
+    assert_eq!(handled(&handler, &"x".repeat(300)).await, Outcome::Done);
+    assert!(matches!(handled(&handler, &"x".repeat(300)).await, Outcome::RetryIn(..)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
+    let handler = sms(&Topics::beside(Account::default()), 1);
+    let mut longest = Duration::ZERO;
+    for _ in 0..20 {
+        if let Outcome::RetryIn(wait, _) = handled(&handler, "x").await {
+            longest = longest.max(wait);
+        }
+    }
+    assert_eq!(longest, Duration::from_hours(12));
+}
+
+/// Fails as it is told, one error a call.
+struct Failing(Mutex<Vec<Verdict>>);
+
+impl Publisher for Failing {
+    fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
+        let verdict = self.0.lock().unwrap().pop();
+        let answer = match verdict {
+            Some(verdict) => Err(TopicError::new(verdict, "on purpose")),
+            None => Ok(PublicationId("id".to_owned())),
+        };
+        std::future::ready(answer).boxed()
+    }
+
+    fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does() {
+    let settings = Settings {
+        phone_number: "+15550100123".parse().ok(),
+        limit_per_hour: Some(1),
+        ..Settings::default()
+    };
+    let failures = vec![Verdict::Wait, Verdict::GiveUp, Verdict::Unsent];
+    let handler = Sns::new(settings, Arc::new(Failing(Mutex::new(failures)))).unwrap();
+    assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
+    assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
+    assert!(matches!(handled(&handler, "x").await, Outcome::Retry(_)));
+    assert!(matches!(handled(&handler, "x").await, Outcome::RetryIn(..)), "the last one may have been sent");
+}
+
+#[test]
+fn settings_that_cannot_work_make_no_handler() {
+    let topics = Arc::new(Topics::beside(Account::default()));
+    let error = Sns::new(Settings::default(), topics).unwrap_err().to_string();
+    assert!(error.contains("topic_arn"), "{error}");
+}

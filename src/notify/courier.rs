@@ -1,0 +1,106 @@
+//! Takes notifications to one topic, again and again if need be, but not for ever.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::pending::{Full, Pending};
+use crate::{
+    telemetry::{Notified, Occasion, QueueMetrics, events},
+    topic::{Publication, Publisher, TopicArn, TopicError, Verdict},
+};
+
+/// How many are under way at once to a standard topic.
+const AT_ONCE: usize = 16;
+
+/// Where notifications go, and how.
+pub(super) struct Route {
+    pub(super) queue: Arc<str>,
+    pub(super) topic: TopicArn,
+    pub(super) publisher: Arc<dyn Publisher>,
+    pub(super) give_up_after: Duration,
+    pub(super) pending: Pending,
+    pub(super) metrics: Arc<QueueMetrics>,
+}
+
+/// The entrance to one topic's way.
+pub(super) struct Courier {
+    letters: mpsc::UnboundedSender<Letter>,
+    pending: Pending,
+}
+
+/// One notification on its way.
+struct Letter {
+    occasion: Occasion,
+    publication: Publication,
+    bytes: usize,
+    since: Instant,
+}
+
+impl Courier {
+    /// A courier, and what it does until it is ended.
+    pub(super) fn new(route: Route, end: CancellationToken) -> (Self, impl Future<Output = ()> + use<>) {
+        // Unbounded, because `Pending` is the bound.
+        let (letters, waiting) = mpsc::unbounded_channel();
+        let courier = Self { letters, pending: route.pending.clone() };
+        let run = async move {
+            tokio::select! {
+                () = route.deliver_all(waiting) => {}
+                () = end.cancelled() => {}
+            }
+        };
+        (courier, run)
+    }
+
+    /// Takes a notification, if there is room for it.
+    pub(super) fn take(&self, occasion: Occasion, publication: Publication) -> Result<(), Full> {
+        let bytes = publication.size_bytes();
+        self.pending.add(occasion, bytes)?;
+        let letter = Letter { occasion, publication, bytes, since: Instant::now() };
+        self.letters.send(letter).map_err(|unsent| {
+            self.pending.remove(unsent.0.occasion, unsent.0.bytes);
+            Full
+        })
+    }
+}
+
+impl Route {
+    /// A FIFO topic gets one after the other, so that a retry is not overtaken.
+    async fn deliver_all(&self, waiting: mpsc::UnboundedReceiver<Letter>) {
+        let at_once = if self.topic.is_fifo() { 1 } else { AT_ONCE };
+        let letters = stream::unfold(waiting, async |mut waiting| {
+            let letter = waiting.recv().await?;
+            Some((letter, waiting))
+        });
+        letters.for_each_concurrent(at_once, |letter| self.deliver(letter)).await;
+    }
+
+    async fn deliver(&self, letter: Letter) {
+        let told = self.try_until_told(&letter).await;
+        let Letter { occasion, bytes, .. } = letter;
+        if !self.pending.remove(occasion, bytes) {
+            return;
+        }
+        let fate = if told.is_ok() { Notified::Sent } else { Notified::Failed };
+        self.metrics.notifications.of(occasion).of(fate).inc();
+        if let Err(error) = told {
+            let (queue, topic, reason) = (&*self.queue, self.topic.as_str(), &*error.to_string());
+            events::NotificationFailed { queue, topic, occasion, reason }.emit(&self.metrics);
+        }
+    }
+
+    async fn try_until_told(&self, letter: &Letter) -> Result<(), TopicError> {
+        for attempt in 1.. {
+            let Err(error) = self.publisher.publish(&letter.publication).await else { break };
+            let pause = error.verdict().pauses().random_delay(attempt);
+            if error.verdict() == Verdict::Refuse || letter.since.elapsed() + pause > self.give_up_after {
+                return Err(error);
+            }
+            tracing::debug!(queue = &*self.queue, topic = %self.topic, %error, attempt, "notification is tried again");
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! What a queue is called, and in which account.
+
+/// A queue's name, with its account where that is not the credentials' own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueName {
+    /// The name, with its `.fifo` on a FIFO queue.
+    pub name: String,
+    /// The number of the account that owns the queue.
+    pub account: Option<String>,
+}
+
+impl QueueName {
+    /// A queue of the account of the credentials.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), account: None }
+    }
+
+    /// The queue of an ARN, `arn:aws:sqs:eu-west-1:123456789012:orders`; `None` for anything else.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        let (scheme, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (_region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_queue = (scheme, service) == ("arn", "sqs") && !name.is_empty() && parts.next().is_none();
+        is_queue.then(|| Self { name: name.to_owned(), account: Some(account.to_owned()) })
+    }
+
+    /// Leaves the account out where it is that of the queue with this ARN.
+    #[must_use]
+    pub fn seen_from(self, arn: &str) -> Self {
+        let own = Self::of_arn(arn).and_then(|queue| queue.account);
+        Self { account: self.account.filter(|account| Some(account) != own.as_ref()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_tells_the_name_and_the_account() {
+        let queue = QueueName::of_arn("arn:aws-cn:sqs:cn-north-1:123456789012:orders.fifo").unwrap();
+        assert_eq!((queue.name.as_str(), queue.account.as_deref()), ("orders.fifo", Some("123456789012")));
+        for other in [
+            "",
+            "orders",
+            "arn:aws:sns:eu-west-1:1:orders",
+            "arn:aws:sqs:eu-west-1:1:",
+            "arn:aws:sqs:r:1:q:s",
+        ] {
+            assert_eq!(QueueName::of_arn(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_account_is_told_only_where_it_is_another() {
+        let dlq = QueueName::of_arn("arn:aws:sqs:eu-west-1:1:dlq").unwrap();
+        assert_eq!(dlq.clone().seen_from("arn:aws:sqs:eu-west-1:1:orders").account, None);
+        assert_eq!(dlq.clone().seen_from("arn:aws:sqs:eu-west-1:2:orders").account.as_deref(), Some("1"));
+        assert_eq!(dlq.seen_from("").account.as_deref(), Some("1"), "the own account is not known");
+    }
+}

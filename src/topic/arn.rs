@@ -1,0 +1,150 @@
+//! The ARN of a topic, which also tells its region and whether it is a FIFO topic.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// The ARN of a topic: `arn:aws:sns:eu-west-1:123456789012:orders`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicArn(String);
+
+/// A text that is not the ARN of a topic.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not the arn of an sns topic, hint: write it like arn:aws:sns:eu-west-1:123456789012:orders; a subscription's has one part more"
+)]
+pub struct NotATopicArn;
+
+/// The longest name of a topic.
+const NAME_CHARS: usize = 256;
+
+impl TopicArn {
+    /// Puts an ARN of the usual partition together.
+    pub fn new(region: &str, account_id: &str, name: &str) -> Result<Self, NotATopicArn> {
+        format!("arn:aws:sns:{region}:{account_id}:{name}").parse()
+    }
+
+    /// The ARN as AWS spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        self.part(3)
+    }
+
+    /// The number of the account.
+    pub fn account_id(&self) -> &str {
+        self.part(4)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.part(5)
+    }
+
+    /// Whether it is a FIFO topic.
+    pub fn is_fifo(&self) -> bool {
+        self.0.strip_suffix(".fifo").is_some()
+    }
+
+    fn part(&self, position: usize) -> &str {
+        self.0.split(':').nth(position).unwrap_or_default()
+    }
+}
+
+/// Whether a topic may be called so.
+pub(super) fn is_topic_name(name: &str) -> bool {
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !stem.is_empty() && name.len() <= NAME_CHARS && stem.bytes().all(is_allowed)
+}
+
+impl FromStr for TopicArn {
+    type Err = NotATopicArn;
+
+    fn from_str(text: &str) -> Result<Self, NotATopicArn> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match parts[..] {
+            ["arn", partition, "sns", region, account_id, name]
+                if partition.starts_with("aws")
+                    && !region.is_empty()
+                    && is_number(account_id)
+                    && is_topic_name(name) =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(NotATopicArn),
+        }
+    }
+}
+
+impl TryFrom<String> for TopicArn {
+    type Error = NotATopicArn;
+
+    fn try_from(text: String) -> Result<Self, NotATopicArn> {
+        text.parse()
+    }
+}
+
+impl From<TopicArn> for String {
+    fn from(arn: TopicArn) -> Self {
+        arn.0
+    }
+}
+
+impl fmt::Display for TopicArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl JsonSchema for TopicArn {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TopicArn".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["arn:aws:sns:eu-west-1:123456789012:orders"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_tells_its_parts() {
+        let arn: TopicArn = "arn:aws-cn:sns:cn-north-1:123456789012:orders.fifo".parse().unwrap();
+        assert_eq!(
+            (arn.region(), arn.account_id(), arn.name()),
+            ("cn-north-1", "123456789012", "orders.fifo")
+        );
+        assert!(arn.is_fifo());
+        assert!(!TopicArn::new("eu-west-1", "123456789012", "orders").unwrap().is_fifo());
+    }
+
+    #[test]
+    fn whatever_else_is_refused() {
+        for text in [
+            "",
+            "orders",
+            "arn:aws:sqs:eu-west-1:123456789012:orders",
+            "arn:aws:sns:eu-west-1:123456789012:orders:6b0e71bd-7e97-4d97-80ce-4a0994e55286",
+            "arn:aws:sns::123456789012:orders",
+            "arn:aws:sns:eu-west-1:me:orders",
+            "arn:aws:sns:eu-west-1:123456789012:or ders",
+            "arn:aws:sns:eu-west-1:123456789012:.fifo",
+        ] {
+            assert_eq!(text.parse::<TopicArn>(), Err(NotATopicArn), "{text}");
+        }
+    }
+}

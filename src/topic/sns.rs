@@ -1,0 +1,196 @@
+//! SNS itself, over the AWS SDK.
+
+use std::{collections::HashMap, future::Future};
+
+use aws_sdk_sns::{
+    Client,
+    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::Blob,
+    types::MessageAttributeValue,
+};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::sync::OnceCell;
+
+use super::{Publication, PublicationId, Publisher, Target, TopicArn, TopicError, Verdict};
+use crate::{
+    aws::{self, Failure, Fate, Place, Reach, Settings},
+    message::{AttributeContent, AttributeValue},
+};
+
+/// The idle connections that are kept.
+const CONNECTIONS: usize = 32;
+
+/// SNS, or anything that speaks its protocol.
+#[derive(Debug)]
+pub struct SnsPublisher {
+    settings: Settings,
+    place: Place,
+    /// Made at the first call, because making it reads files and needs a runtime.
+    client: OnceCell<Client>,
+}
+
+impl SnsPublisher {
+    /// A publisher for this place; nothing is reached yet, and no runtime is needed.
+    pub fn new(settings: Settings, place: Place) -> Self {
+        Self { settings, place, client: OnceCell::new() }
+    }
+
+    async fn client(&self) -> &Client {
+        let build = async || {
+            let shared = aws::load(&self.settings, self.place.clone(), CONNECTIONS).await;
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(aws::CONNECT)
+                .operation_attempt_timeout(aws::CALL)
+                .build();
+            Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
+        };
+        self.client.get_or_init(build).await
+    }
+
+    async fn send(&self, publication: &Publication) -> Result<PublicationId, TopicError> {
+        let call = self.client().await.publish().message(&publication.body);
+        let call = match &publication.target {
+            Target::Topic(arn) => call.topic_arn(arn.as_str()),
+            Target::Phone(number) => call.phone_number(number.as_str()),
+        };
+        let attributes = publication.attributes.iter();
+        let mut converted = HashMap::with_capacity(attributes.len());
+        for (name, value) in attributes {
+            converted.insert(name.clone(), attribute(value)?);
+        }
+        let call = call
+            .set_message_attributes((!converted.is_empty()).then_some(converted))
+            .set_subject(publication.subject.clone())
+            .set_message_group_id(publication.group_id.clone())
+            .set_message_deduplication_id(publication.deduplication_id.clone());
+        let answer = answered(call.send()).await?;
+        Ok(PublicationId(answer.message_id.unwrap_or_default()))
+    }
+
+    async fn look(&self, topic: &TopicArn) -> Result<(), TopicError> {
+        match answered(self.client().await.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
+            Err(error) if !forbids_to_look(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Publisher for SnsPublisher {
+    fn publish<'a>(
+        &'a self,
+        publication: &'a Publication,
+    ) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
+        self.send(publication).boxed()
+    }
+
+    fn find<'a>(&'a self, topic: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
+        self.look(topic).boxed()
+    }
+}
+
+fn forbids_to_look(error: &TopicError) -> bool {
+    matches!(error.code(), Some("AuthorizationError" | "AccessDenied" | "AccessDeniedException"))
+}
+
+fn attribute(value: &AttributeValue) -> Result<MessageAttributeValue, TopicError> {
+    let attribute = MessageAttributeValue::builder().data_type(&value.data_type);
+    let attribute = match &value.content {
+        AttributeContent::Text(text) => attribute.string_value(text),
+        AttributeContent::Bytes(bytes) => attribute.binary_value(Blob::new(bytes.clone())),
+    };
+    let unbuildable =
+        |error| TopicError::new(Verdict::Refuse, format!("an attribute cannot be sent: {error}"));
+    attribute.build().map_err(unbuildable)
+}
+
+/// Waits for a call within the outer limit.
+async fn answered<T, E>(
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, TopicError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let limit = aws::CALL_LIMIT;
+    let hung = |_| TopicError::new(Verdict::Wait, format!("no answer from sns within {limit:?}"));
+    tokio::time::timeout(limit, call).await.map_err(hung)?.map_err(refusal)
+}
+
+fn refusal<E>(error: SdkError<E, HttpResponse>) -> TopicError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let failed = Failure::of(&error);
+    let is_busy = failed.is_busy();
+    let Failure { fate, reach, message, .. } = failed;
+    let failure = match (fate, reach) {
+        (Fate::Answered(code), _) => TopicError::answered(code, message),
+        (Fate::Unsigned, _) => TopicError::new(Verdict::Unsent, message),
+        (_, Reach::Never) => TopicError::new(Verdict::Unsent, format!("sns is not reached: {message}")),
+        (_, Reach::Maybe) => TopicError::new(Verdict::Wait, format!("no usable answer from sns: {message}")),
+    };
+    let failure = if is_busy { failure.with_verdict(Verdict::Wait) } else { failure };
+    failure.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpSocket, TcpStream},
+    };
+
+    use super::*;
+
+    fn publisher(endpoint: String) -> SnsPublisher {
+        SnsPublisher::new(Settings::default(), Place { region: None, endpoint: Some(endpoint) })
+    }
+
+    fn publication() -> Publication {
+        let topic = TopicArn::new("us-east-1", "000000000000", "orders").unwrap();
+        Publication::new(Target::Topic(topic), "body")
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_means_that_nothing_was_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = publisher(endpoint).publish(&publication()).await.unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_too_long_means_that_nothing_was_sent() {
+        let full = TcpSocket::new_v4().unwrap();
+        full.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let full = full.listen(1).unwrap();
+        // Linux holds one connection more than the backlog names; further ones wait for an accept that never comes.
+        let address = full.local_addr().unwrap();
+        let _waiting =
+            [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let error = publisher(format!("http://{address}")).publish(&publication()).await.unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_off_may_have_been_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let accept = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(stream.read(&mut [0; 64]).await);
+        };
+        let (publisher, publication) = (publisher(endpoint), publication());
+        let (answer, ()) = tokio::join!(publisher.publish(&publication), accept);
+        assert_eq!(answer.unwrap_err().verdict(), Verdict::Wait);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_never_answered_may_have_been_heard() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
+        let error = publisher(endpoint).publish(&publication()).await.unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Wait, "{error}");
+    }
+}

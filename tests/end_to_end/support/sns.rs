@@ -1,0 +1,69 @@
+//! A client of the served topics, as any subscriber would be one.
+
+use aws_sdk_sns::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+use super::{PATIENCE, Sqs, until};
+
+/// A client of a server that speaks both SNS and SQS.
+#[derive(Clone, Debug)]
+pub(crate) struct Sns {
+    pub(crate) client: Client,
+    sqs: Sqs,
+}
+
+impl Sns {
+    pub(crate) fn at(endpoint: &str) -> Self {
+        let config = aws_sdk_sns::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
+            .endpoint_url(endpoint)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
+            .build();
+        Self { client: Client::from_conf(config), sqs: Sqs::at(endpoint) }
+    }
+
+    /// Creates a topic, or finds it; answers its ARN.
+    pub(crate) async fn topic(&self, name: &str) -> String {
+        let create = self.client.create_topic().name(name);
+        let create = match name.strip_suffix(".fifo") {
+            Some(_) => create.attributes("FifoTopic", "true"),
+            None => create,
+        };
+        create.send().await.unwrap().topic_arn.unwrap()
+    }
+
+    /// Creates a queue that gets what a topic is told, raw; answers its URL.
+    pub(crate) async fn listener(&self, topic: &str, name: &str) -> String {
+        let fifo = name.strip_suffix(".fifo").map(|_| (QueueAttributeName::FifoQueue, "true".to_owned()));
+        let url = self.sqs.queue(name, &fifo.into_iter().collect::<Vec<_>>()).await;
+        let endpoint = self.sqs.attribute(&url, QueueAttributeName::QueueArn).await;
+        let subscribe = self.client.subscribe().topic_arn(topic).protocol("sqs").endpoint(endpoint);
+        subscribe.attributes("RawMessageDelivery", "true").send().await.unwrap();
+        url
+    }
+
+    /// What a listening queue has got, once there are so many.
+    pub(crate) async fn heard(&self, url: &str, count: usize) -> Vec<String> {
+        let mut heard = Vec::new();
+        until("everything is heard", async || {
+            heard.extend(self.sqs.take_all(url).await.into_iter().map(|(body, _)| body));
+            heard.len() >= count
+        })
+        .await;
+        heard
+    }
+
+    /// The same of notifications.
+    pub(crate) async fn notified(&self, url: &str, count: usize) -> Vec<Value> {
+        let heard = self.heard(url, count).await;
+        heard.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! What notifications promise of a whole worker, over a queue in memory on a paused clock.
+#![cfg(test)]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use longshore::{
+    Consumer, Message, Worker,
+    app::{Drained, WorkerError},
+    handler,
+    message::{OutgoingMessage, Receipt},
+    notify::{Plan, Settings},
+    queue::{
+        BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
+        memory::{Account, MemoryQueue, Names},
+    },
+    stop::Stop,
+    tasks,
+    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError},
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+/// A topic that takes this long for each notification.
+struct Slow {
+    takes: Duration,
+    told: Mutex<Vec<String>>,
+}
+
+impl Publisher for Slow {
+    fn publish<'a>(
+        &'a self,
+        publication: &'a Publication,
+    ) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
+        async move {
+            sleep(self.takes).await;
+            self.told.lock().unwrap().push(publication.body.clone());
+            Ok(PublicationId(String::new()))
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+/// A queue whose deletes all fail.
+struct Undeletable(MemoryQueue);
+
+impl Queue for Undeletable {
+    fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>> {
+        self.0.receive(request)
+    }
+
+    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+        std::future::ready(Err(QueueError::answered("ServiceUnavailable", "on purpose"))).boxed()
+    }
+
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+        self.0.change_visibility(changes)
+    }
+
+    fn send<'a>(
+        &'a self,
+        messages: &'a [OutgoingMessage],
+    ) -> BoxFuture<'a, BatchAnswer<longshore::message::MessageId>> {
+        self.0.send(messages)
+    }
+
+    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+        self.0.describe()
+    }
+}
+
+struct Scene {
+    account: Account,
+    topic: Arc<Slow>,
+    stop: Stop,
+    ended: JoinHandle<Result<Drained, WorkerError>>,
+}
+
+impl Scene {
+    /// A worker whose handler is always done, with three messages in its queue.
+    fn start(takes: Duration, queue: impl FnOnce(MemoryQueue) -> Arc<dyn Queue>) -> Self {
+        let account = Account::default();
+        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+        for body in ["1", "2", "3"] {
+            account.send("orders", OutgoingMessage::new(body)).unwrap();
+        }
+        let topic = Arc::new(Slow { takes, told: Mutex::default() });
+        let publisher = topic.clone();
+        let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
+        let settings = Settings { on_done: Some(arn), ..Settings::default() };
+        let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
+        let done = handler::from_fn(async |_: Arc<Message>| ());
+        let consumer = Consumer::of("orders", queue(account.queue("orders")), done).notify(plan);
+        let stop = Stop::new();
+        let ended = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
+        Self { account, topic, stop, ended }
+    }
+
+    fn left(&self) -> u64 {
+        let described = self.account.describe("orders").unwrap();
+        described.visible + described.in_flight
+    }
+
+    fn told(&self) -> usize {
+        self.topic.told.lock().unwrap().len()
+    }
+
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        while !is_so(self) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_done_is_told_although_the_delete_fails() {
+    let scene = Scene::start(Duration::ZERO, |queue| Arc::new(Undeletable(queue)));
+    scene.until(|scene| scene.told() == 3).await;
+    assert_eq!(scene.left(), 3);
+    scene.stop.halt();
+    scene.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_hangs_holds_up_no_message() {
+    let scene = Scene::start(Duration::from_hours(1), |queue| Arc::new(queue));
+    scene.until(|scene| scene.left() == 0).await;
+    assert_eq!(scene.told(), 0);
+    let stopped = Instant::now();
+    scene.stop.drain();
+    assert_eq!(scene.ended.await.unwrap().unwrap(), Drained::All);
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_at_the_stop_is_still_told() {
+    let scene = Scene::start(Duration::from_secs(4), |queue| Arc::new(queue));
+    scene.until(|scene| scene.left() == 0).await;
+    assert_eq!(scene.told(), 0);
+    scene.stop.drain();
+    let topic = scene.topic.clone();
+    assert_eq!(scene.ended.await.unwrap().unwrap(), Drained::All);
+    assert_eq!(topic.told.lock().unwrap().len(), 3);
+}
