@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod dev;
 pub mod duration;
+pub mod ecs;
 pub mod handler;
 pub mod health;
 pub mod lease;

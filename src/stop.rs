@@ -1,5 +1,7 @@
 //! The two ways to stop: drain, and halt.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -7,16 +9,25 @@ use tokio_util::sync::CancellationToken;
 use crate::duration::Span;
 
 /// How the worker stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How long the worker may take to stop after SIGTERM. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it below the time after which the platform kills: ECS gives at most 120 s.
-    pub limit: Span,
+    /// How long the worker may take to stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
+    pub limit: Option<Span>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { limit: Span::secs(110) }
+impl Settings {
+    /// The limit where nothing tells the time after which the platform kills: it fits the longest that Fargate gives.
+    pub const USUAL: Duration = Duration::from_secs(110);
+    /// What follows the limit at its worst: handlers' own processes, the protection, the last words.
+    pub const RESERVE: Duration = Duration::from_secs(10);
+
+    /// How long a stop may take where the platform kills after `stop_timeout`.
+    ///
+    /// Below twice the reserve it is half of that time.
+    pub fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
+        let derived = |timeout: Duration| timeout.saturating_sub(Self::RESERVE).max(timeout / 2);
+        self.limit.map_or_else(|| stop_timeout.map_or(Self::USUAL, derived), |Span(limit)| limit)
     }
 }
 
@@ -65,6 +76,15 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_follows_from_the_stop_timeout_unless_it_is_set() {
+        let limit = |limit: Option<u64>, stop_timeout: Option<u64>| {
+            Settings { limit: limit.map(Span::secs) }.limit(stop_timeout.map(Duration::from_secs)).as_secs()
+        };
+        assert_eq!((limit(None, None), limit(None, Some(120)), limit(None, Some(30))), (110, 110, 20));
+        assert_eq!((limit(None, Some(4)), limit(Some(50), Some(30))), (2, 50));
+    }
 
     #[tokio::test]
     async fn a_halt_is_also_a_drain() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::{pump::Stages, stop::Stop};
+use crate::{ecs::Guard, pump::Stages, stop::Stop};
 
 /// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -45,6 +45,15 @@ pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop)
     match held {
         0 => Drained::All,
         held => Drained::Partly { held },
+    }
+}
+
+/// Ends the task's protection from scale-in, once no lease is kept; after a halt it is left to its expiry.
+pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
+    tokio::select! {
+        biased;
+        () = stop.halted() => {}
+        () = guard.end() => {}
     }
 }
 
@@ -89,6 +98,11 @@ fn handlers_part(limit: Duration) -> Duration {
     limit.saturating_sub((CANCEL_LIMIT + SHORTEST_FLUSH).min(limit / 4))
 }
 
+/// Whether a stop may have to cut a handler that has this time limit.
+pub(super) fn may_outlast(timeout: Option<Duration>, limit: Duration) -> bool {
+    timeout.is_none_or(|timeout| timeout > handlers_part(limit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +115,12 @@ mod tests {
     fn what_follows_the_handlers_fits_into_the_limit() {
         assert_eq!(handlers_part(secs(110)), secs(103));
         assert_eq!(handlers_part(secs(28)), secs(21));
+    }
+
+    #[test]
+    fn work_that_ends_within_the_handlers_part_is_never_cut() {
+        assert!(!may_outlast(Some(secs(103)), secs(110)));
+        assert!(may_outlast(Some(secs(104)), secs(110)) && may_outlast(None, secs(110)));
     }
 
     #[test]

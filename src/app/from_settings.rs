@@ -1,12 +1,13 @@
 //! From the settings of a process to its worker.
 
-use std::{error::Error, num::NonZeroUsize};
+use std::{error::Error, num::NonZeroUsize, sync::Arc};
 
 use url::Url;
 
-use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
+    ecs::{self, HttpAgent, Surroundings, Switch},
     handler::{
         self, AnyHandler, Source, batched,
         exec::Exec,
@@ -21,13 +22,38 @@ use crate::{
 
 /// Makes the worker that these settings describe; a queue without a handler is left out.
 pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
-    let mut worker = Worker::new().drain_limit(settings.drain.limit.0).admin(settings.admin.listen);
+    let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
+    worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     for (name, queue) in &settings.queues {
         if let Some(handler) = &queue.handler {
             worker = worker.consumer(consumer(name, queue, handler, &settings.aws)?);
         }
     }
     Ok(worker)
+}
+
+/// What a worker does as a task of ECS, where it is one.
+fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
+    if surroundings.is_ecs() && settings.stop_timeout.is_none() {
+        tracing::warn!(
+            "ecs.stop_timeout is not set, and ecs tells it to no container, hint: set it to the task definition's stopTimeout, and that to 120"
+        );
+    }
+    if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
+        let agent = Arc::new(HttpAgent::new(agent));
+        worker = worker.protect(ecs::Plan { agent, terms: settings.terms() });
+    }
+    let is_printed = match settings.metrics {
+        Switch::Auto => surroundings.is_ecs(),
+        Switch::On => true,
+        Switch::Off => false,
+    };
+    if !is_printed {
+        return worker;
+    }
+    let mut signal = ScalingSignal::new(settings.metrics_namespace.as_str(), settings.metrics_interval.0);
+    signal.metadata.clone_from(&surroundings.metadata);
+    worker.scaling_signal(signal)
 }
 
 fn consumer(

@@ -24,6 +24,7 @@ mod from_settings;
 mod open;
 mod publisher;
 mod runtime;
+mod scaling;
 mod signals;
 mod worker;
 
@@ -33,5 +34,6 @@ pub use self::{
     error::WorkerError,
     from_settings::{consumer_of, name_in_sqs, options, worker},
     open::open_queue,
+    scaling::ScalingSignal,
     worker::Worker,
 };

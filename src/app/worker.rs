@@ -9,23 +9,24 @@ use futures_util::future::try_join_all;
 use tokio::{net::TcpListener, runtime::Handle};
 
 use super::{
-    Consumer, Drained, WorkerError,
+    Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    drain::drain,
+    drain::{drain, may_outlast, unprotect},
     faults::FaultWatch,
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
+    scaling::{Scaling, meter},
     signals::Signals,
 };
 use crate::{
-    admin,
+    admin, ecs,
     health::{Condition, Health},
     notify::Notifier,
     pump::{Parts, Pump},
-    stop::{self, Stop},
+    stop::{Settings as StopSettings, Stop},
     tasks::{self, Faults, Tasks},
-    telemetry::Metrics,
+    telemetry::{Meter, Metrics},
 };
 
 /// Several consumers in one process.
@@ -33,6 +34,8 @@ pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
     admin: Option<Place>,
+    protection: Option<ecs::Plan>,
+    signal: Option<ScalingSignal>,
     metrics: Metrics,
     health: Health,
 }
@@ -48,8 +51,10 @@ impl Worker {
     pub fn new() -> Self {
         Self {
             consumers: Vec::new(),
-            drain_limit: stop::Settings::default().limit.0,
+            drain_limit: StopSettings::USUAL,
             admin: None,
+            protection: None,
+            signal: None,
             metrics: Metrics::new(),
             health: Health::new(),
         }
@@ -83,6 +88,20 @@ impl Worker {
     #[must_use]
     pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
         self.admin = Some(Place::On(listener));
+        self
+    }
+
+    /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
+    #[must_use]
+    pub fn protect(mut self, plan: ecs::Plan) -> Self {
+        self.protection = Some(plan);
+        self
+    }
+
+    /// Prints what its scaling is computed from, for CloudWatch.
+    #[must_use]
+    pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
+        self.signal = Some(signal);
         self
     }
 
@@ -142,7 +161,7 @@ impl Worker {
         ended
     }
 
-    async fn work_within(self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
+    async fn work_within(mut self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
         let Frame { shown, state, stop, tasks, .. } = frame;
         let opened = tokio::select! {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
@@ -150,13 +169,20 @@ impl Worker {
         };
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let pumps = shown.get_or_init(|| self.pumps(&opened, frame));
+        let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
+        let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
+        let pumps = shown.get_or_init(|| self.pumps(&opened, guard.as_ref(), frame));
         let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
         state.unready("draining");
         let drained = watch.until(drain(stages, drain_limit, stop)).await;
+        // The tasks that a drain ends are no faults from here on.
+        if let Some(guard) = guard {
+            unprotect(guard, stop).await;
+        }
+        drop(scaling);
         tracing::info!(?drained, "drained");
         watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
@@ -168,9 +194,16 @@ impl Worker {
         Ok(Some(listener))
     }
 
-    fn pumps(self, opened: &[Opened], frame: &Frame) -> Vec<Pump> {
+    fn meters(&self, opened: &[Opened]) -> Vec<Meter> {
+        let consumers = self.consumers.iter().zip(opened);
+        consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
+    }
+
+    fn pumps(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Pump> {
+        let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = self.metrics.queue(&consumer.name);
+            let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
                 .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
@@ -185,6 +218,7 @@ impl Worker {
                 notifier,
                 options: consumer.options,
                 metrics,
+                busy: guard.map(|guard| guard.busy().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: frame.stop.clone(),

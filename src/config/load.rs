@@ -14,6 +14,7 @@ use super::{
     tree::{Node, Origin},
     variables,
 };
+use crate::ecs::Surroundings;
 
 /// The file that is read when none is named, if it is there.
 const USUAL_FILE: &str = "longshore.toml";
@@ -96,6 +97,12 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
+}
+
+/// What ECS has put into the environment of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn surroundings() -> Surroundings {
+    Surroundings::of(|name| std::env::var(name).ok())
 }
 
 /// Reads every source and answers the settings, or everything that is wrong with them.
@@ -197,7 +204,7 @@ mod tests {
             vec![variable("LONGSHORE__DRAIN__LIMIT", "2s"), variable("LONGSHORE__LOG__FILTER", "b")];
         sources.flags.values = vec![("--drain-limit", "3s".to_owned())];
         let config = load(&sources, Purpose::Look).unwrap();
-        assert_eq!(config.settings.drain.limit.to_string(), "3s");
+        assert_eq!(config.settings.drain_limit().as_secs(), 3);
         assert_eq!(config.settings.log.filter, "b");
         let origin = |key: &str| config.origin(&Key::default().descend(key)).to_string();
         assert_eq!(origin("drain.limit"), "flag --drain-limit");

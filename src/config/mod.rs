@@ -19,7 +19,7 @@ mod variables;
 pub use self::{
     flags::{FLAGS, Flag, Flags},
     key::Key,
-    load::{Config, File, Purpose, Sources, environment, load, search_path},
+    load::{Config, File, Purpose, Sources, environment, load, search_path, surroundings},
     problem::{Problem, Problems},
     reference::reference,
     schema::schema,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     admin, backoff,
     duration::{Limit, Span},
-    handler, notify, pump,
+    ecs, handler, notify, pump,
     queue::sqs,
     settle, stop,
     telemetry::logs,
@@ -27,8 +27,17 @@ pub struct Settings {
     pub admin: admin::Settings,
     /// The orderly stop.
     pub drain: stop::Settings,
+    /// The worker as a task of Amazon ECS.
+    pub ecs: ecs::Settings,
     /// The log.
     pub log: logs::Settings,
+}
+
+impl Settings {
+    /// How long a stop may take.
+    pub fn drain_limit(&self) -> Duration {
+        self.drain.limit(self.ecs.stop_timeout())
+    }
 }
 
 /// One queue and what is done with its messages.

@@ -37,6 +37,7 @@ pub use self::{
     stages::Stages,
 };
 use crate::{
+    ecs::Busy,
     handler::AnyHandler,
     health::Health,
     lease::{Leases, Room, Terms},
@@ -68,6 +69,8 @@ struct Inner {
     idle: Notify,
     last_error: Mutex<Option<String>>,
     metrics: Arc<QueueMetrics>,
+    /// Where calls are noted that may outlast a stop.
+    busy: Option<Busy>,
     health: Health,
     stop: Stop,
     /// Where handlers run that might block.
@@ -94,6 +97,8 @@ pub struct Parts {
     pub options: Options,
     /// Where the queue counts.
     pub metrics: Arc<QueueMetrics>,
+    /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
+    pub busy: Option<Busy>,
     /// Where the queue's loops show that they live.
     pub health: Health,
     /// What ends it.
@@ -134,7 +139,7 @@ impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
         let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
-        let Parts { metrics, health, stop, caller, runtime, .. } = parts;
+        let Parts { metrics, busy, health, stop, caller, runtime, .. } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
@@ -167,6 +172,7 @@ impl Pump {
             settle,
             gate,
             metrics,
+            busy,
             health,
             stop,
             caller,

@@ -13,6 +13,7 @@ use super::{
     lanes::Group,
 };
 use crate::{
+    ecs::Busy,
     handler::Placement,
     message::Message,
     notify::Notice,
@@ -67,7 +68,10 @@ impl Pump {
         }
         match ended.iter().find(|ended| ended.ending == Ending::Down) {
             Some(down) => self.handler_is_down(&down.reason),
-            None => self.0.gate.handler_answered(),
+            None => {
+                self.0.metrics.work_seconds.inc_by(took.as_secs_f64());
+                self.0.gate.handler_answered();
+            }
         }
     }
 
@@ -171,6 +175,7 @@ impl Slot {
         let batch = pump.still_held(batch);
         let Some(first) = batch.first() else { return };
         let began = Instant::now();
+        let _working = pump.0.busy.as_ref().map(Busy::begin);
         pump.note_start(&batch);
         let (queue, messages) = (&*pump.0.name, batch.len());
         let span = tracing::info_span!("process", queue, message_id = %first.message.id, messages);

@@ -123,6 +123,10 @@ pub struct Description {
     pub arn: String,
     /// `VisibilityTimeout`: what a receive uses that names none.
     pub visibility: Duration,
+    /// `MessageRetentionPeriod`: how long a message is kept; zero where the queue does not tell it.
+    pub retention: Duration,
+    /// `KmsMasterKeyId`: the key that messages are encrypted with, where it is one of KMS.
+    pub kms_key: Option<String>,
     /// `RedrivePolicy`, when the queue has one.
     pub redrive: Option<RedrivePolicy>,
     /// Whether the queue is a FIFO queue.

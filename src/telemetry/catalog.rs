@@ -64,6 +64,8 @@ metrics! {
         "Messages received again while this worker still ran them or after it was done with them; none was run again.";
     HANDLER_TIME = "longshore_handler_duration_seconds", HANDLER_SECONDS, ["queue", "ending"],
         "How long messages were in their call of the handler, by how it ended for them; a batch counts once for each of its messages.";
+    WORK_SECONDS = "longshore_work_seconds_total", Kind::Counter, ["queue"],
+        "Seconds that calls of the handler took, each call counted once however many messages it had; divided by the messages ended, the seconds of a slot that a message takes.";
     QUEUE_WAIT = "longshore_queue_wait_seconds", WAIT_SECONDS, ["queue"],
         "From the sending of a message to the start of its handler, by SQS's clock and ours.";
     RUNNING = "longshore_messages_running", Kind::Gauge, ["queue"],

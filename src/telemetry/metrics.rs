@@ -7,8 +7,8 @@ use std::{
 };
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    Counter, CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 use tokio::time::Instant;
 
@@ -68,6 +68,7 @@ struct Families {
     given_back: IntCounterVec,
     duplicates: IntCounterVec,
     handler_time: HistogramVec,
+    work_seconds: CounterVec,
     queue_wait: HistogramVec,
     running: IntGaugeVec,
     calls_running: IntGaugeVec,
@@ -96,6 +97,7 @@ impl Families {
             given_back: counters(registry, &catalog::GIVEN_BACK),
             duplicates: counters(registry, &catalog::DUPLICATES),
             handler_time: histograms(registry, &catalog::HANDLER_TIME),
+            work_seconds: seconds(registry, &catalog::WORK_SECONDS),
             queue_wait: histograms(registry, &catalog::QUEUE_WAIT),
             running: gauges(registry, &catalog::RUNNING),
             calls_running: gauges(registry, &catalog::CALLS_RUNNING),
@@ -120,6 +122,11 @@ impl Families {
 fn counters(registry: &Registry, definition: &Definition) -> IntCounterVec {
     let options = Opts::new(definition.name, definition.help);
     registered(registry, IntCounterVec::new(options, definition.labels))
+}
+
+fn seconds(registry: &Registry, definition: &Definition) -> CounterVec {
+    let options = Opts::new(definition.name, definition.help);
+    registered(registry, CounterVec::new(options, definition.labels))
 }
 
 fn gauges(registry: &Registry, definition: &Definition) -> IntGaugeVec {
@@ -174,6 +181,8 @@ pub struct QueueMetrics {
     pub duplicates: IntCounter,
     /// How long handlers ran, in seconds.
     pub handler_time: ByLabel<Ending, Histogram>,
+    /// Seconds that calls took, each counted once.
+    pub work_seconds: Counter,
     /// From send to start, in seconds.
     pub queue_wait: Histogram,
     /// Messages in a call of the handler now.
@@ -227,6 +236,7 @@ impl QueueMetrics {
             handler_time: ByLabel::new(|ending: Ending| {
                 families.handler_time.with_label_values(&[queue, ending.as_str()])
             }),
+            work_seconds: families.work_seconds.with_label_values(&one),
             queue_wait: families.queue_wait.with_label_values(&one),
             running: families.running.with_label_values(&one),
             calls_running: families.calls_running.with_label_values(&one),

@@ -1,6 +1,7 @@
 //! What the worker tells of itself: events, metrics and logs.
 
 mod catalog;
+mod embedded;
 pub mod events;
 mod label;
 pub mod logs;
@@ -9,6 +10,7 @@ mod sampler;
 
 pub use self::{
     catalog::{CATALOG, Definition, Kind, reference},
+    embedded::{Meter, Scope},
     label::{Action, CallResult, Ending, Label, Notified, Occasion},
     metrics::{Metrics, QueueMetrics},
 };

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{Journal, Running, patience::patiently};
 use crate::{
     app::{Consumer, DeadLetters, Drained, Worker, WorkerError},
+    ecs,
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
     pump::Options,
@@ -38,6 +39,7 @@ pub struct Scene {
     options: Options,
     rejects: DeadLetters,
     drain_limit: Duration,
+    protection: Option<ecs::Plan>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +105,8 @@ impl Scene {
             kind,
             options: Options::default(),
             rejects: DeadLetters::default(),
-            drain_limit: stop::Settings::default().limit.0,
+            drain_limit: stop::Settings::USUAL,
+            protection: None,
         }
     }
 
@@ -142,6 +145,12 @@ impl Scene {
     #[must_use]
     pub fn drain_limit(self, drain_limit: Duration) -> Self {
         Self { drain_limit, ..self }
+    }
+
+    /// Lets workers run as a task of ECS, with an agent of your own.
+    #[must_use]
+    pub fn protect(self, plan: ecs::Plan) -> Self {
+        Self { protection: Some(plan), ..self }
     }
 
     /// Lets workers reach the queue through something of your own, such as one that fails now and then.
@@ -185,6 +194,10 @@ impl Scene {
             .dead_letters(self.rejects.clone())
             .options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
+        let worker = match self.protection.clone() {
+            Some(plan) => worker.protect(plan),
+            None => worker,
+        };
         let (metrics, health, stop) = (worker.metrics(), worker.health(), Stop::new());
         let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, metrics, health, queue: NAME, ended }

@@ -18,6 +18,7 @@ mod mix;
 mod ordering;
 mod page;
 mod polling;
+mod protecting;
 mod rejecting;
 mod rejecting_in_order;
 mod retrying;

@@ -1,5 +1,6 @@
 //! What tests of the whole worker share: a queue that fails on request, in a scene.
 
+pub(crate) mod agent;
 pub(crate) mod calls;
 pub(crate) mod faulty;
 pub(crate) mod gate;

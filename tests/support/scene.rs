@@ -5,13 +5,14 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 pub(crate) use longshore::testing::Running;
 use longshore::{
     app::DeadLetters,
+    ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
     pump::{Options, Prefetch},
     testing,
 };
 
-use super::{faulty::FaultyQueue, onlooker::Onlooker};
+use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker};
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
@@ -87,6 +88,12 @@ impl Scene {
     /// Sets how long a drain waits for running handlers.
     pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
         Self { inner: self.inner.drain_limit(drain_limit), ..self }
+    }
+
+    /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.
+    pub(crate) fn on_ecs(self, agent: &Arc<FakeAgent>) -> Self {
+        let terms = ecs::Terms { after: Duration::from_secs(10), expiry: Duration::from_mins(2) };
+        Self { inner: self.inner.protect(ecs::Plan { agent: agent.clone(), terms }), ..self }
     }
 
     /// Sends one message to a group of a FIFO queue.

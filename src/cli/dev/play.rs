@@ -27,7 +27,7 @@ use crate::{
 ///
 /// Whoever interrupts it waits for none of its tasks: they are sleep.
 pub(super) fn prepare(settings: &mut Settings) {
-    settings.drain.limit = Span::secs(0);
+    settings.drain.limit = Some(Span::secs(0));
     for queue in settings.queues.values_mut() {
         queue.handler = None;
         queue.notify = notify::Settings::default();

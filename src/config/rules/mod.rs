@@ -11,7 +11,7 @@ use crate::{duration::Span, queue::limits, telemetry::logs};
 
 /// Everything that is wrong with these settings; the values and origins are added by who knows them.
 pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
-    let Settings { queues, aws, admin: _, drain, log } = settings;
+    let Settings { queues, aws, admin: _, drain, ecs, log } = settings;
     let top = Key::default();
     let mut broken = Vec::new();
     if queues.is_empty() && purpose == Purpose::Work {
@@ -28,7 +28,12 @@ pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
     }
     broken.extend(twins(settings));
     broken.extend(endpoint(top.descend("aws.endpoint_url"), aws.endpoint_url.as_deref()));
-    broken.extend(at_most(top.descend("drain.limit"), drain.limit, Span(limits::VISIBILITY)));
+    let limit = drain.limit.unwrap_or(Span::secs(0));
+    broken.extend(at_most(top.descend("drain.limit"), limit, Span(limits::VISIBILITY)));
+    let of_ecs = |(name, allowed): (&str, String)| {
+        Problem::of(top.child("ecs").child(name), "not allowed").allowed(Some(allowed))
+    };
+    broken.extend(ecs.check().into_iter().map(of_ecs));
     broken.extend(filter(top.descend("log.filter"), log));
     broken
 }
@@ -133,9 +138,13 @@ mod tests {
     #[test]
     fn process_wide_settings_have_limits() {
         let mut settings = Settings::default();
-        settings.drain.limit = Span::secs(43_201);
+        settings.drain.limit = Some(Span::secs(43_201));
+        settings.ecs.metrics_namespace = "AWS/SQS".to_owned();
         settings.aws.endpoint_url = Some("ftp://h".to_owned());
         settings.log.filter = "longshore=loud".to_owned();
-        assert_eq!(keys(&settings, Purpose::Look), ["aws.endpoint_url", "drain.limit", "log.filter"]);
+        assert_eq!(
+            keys(&settings, Purpose::Look),
+            ["aws.endpoint_url", "drain.limit", "ecs.metrics_namespace", "log.filter"]
+        );
     }
 }

@@ -134,6 +134,11 @@ impl Attributes {
         Ok(())
     }
 
+    /// `KmsMasterKeyId`, where it is set.
+    pub(super) fn kms_key(&self) -> Option<&str> {
+        self.shown.get("KmsMasterKeyId").map(String::as_str)
+    }
+
     /// The attributes as SQS shows them, those only that are set.
     pub(super) fn show(&self) -> Names {
         let mut shown: Names =

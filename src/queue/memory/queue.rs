@@ -126,6 +126,8 @@ impl Queue {
         Description {
             arn: self.arn.as_ref().to_owned(),
             visibility: self.attributes.visibility,
+            retention: self.attributes.retention,
+            kms_key: self.attributes.kms_key().map(str::to_owned),
             redrive,
             fifo: self.attributes.kind != Kind::Standard,
             message_bytes: Some(self.attributes.message_bytes),

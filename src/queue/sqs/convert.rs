@@ -120,6 +120,8 @@ pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> D
     Description {
         arn: text(QueueAttributeName::QueueArn).unwrap_or_default().to_owned(),
         visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
+        retention: Duration::from_secs(number(QueueAttributeName::MessageRetentionPeriod)),
+        kms_key: text(QueueAttributeName::KmsMasterKeyId).filter(|key| !key.is_empty()).map(str::to_owned),
         redrive: text(QueueAttributeName::RedrivePolicy).and_then(redrive_policy),
         fifo: text(QueueAttributeName::FifoQueue) == Some("true"),
         message_bytes: text(QueueAttributeName::MaximumMessageSize).and_then(|bytes| bytes.parse().ok()),

@@ -1,0 +1,164 @@
+//! How the worker behaves as a task of ECS.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Terms;
+use crate::duration::Span;
+
+const MINUTE: u64 = 60;
+/// The shortest time that a container can be given to stop.
+const STOP_TIMEOUT_MIN: Span = Span::secs(2);
+/// The shortest expiry: half of it is left when it is renewed, and ECS counts in minutes.
+const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
+/// The longest that ECS protects a task without being asked again.
+const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
+/// The longest that anything here may wait: SQS holds no message longer.
+const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
+/// The longest name of a namespace of CloudWatch.
+const NAMESPACE_CHARS: usize = 255;
+
+/// How the worker behaves as a task of Amazon ECS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The `stopTimeout` of the worker's container in the task definition, which ECS tells no container: 30s where that says nothing, at most 120s on Fargate. `drain.limit` follows from it where it is not set itself.
+    pub stop_timeout: Option<Span>,
+    /// `auto` protects the task from scale-in while long work runs, on ECS; `off` never does.
+    pub protect: Protect,
+    /// How long a call of a handler runs before it counts as long work; what is quicker never asks ECS for anything.
+    pub protect_after: Span,
+    /// How long a protection lasts unless it is renewed, which it is at half of it: whole minutes, 2m to 48h. A task whose worker died keeps its protection for so long.
+    pub protection_expiry: Span,
+    /// Whether the scaling signal is printed on standard output as lines of CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
+    pub metrics: Switch,
+    /// How often it is printed, 1s to 1h.
+    pub metrics_interval: Span,
+    /// The namespace of the metrics in CloudWatch.
+    pub metrics_namespace: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            stop_timeout: None,
+            protect: Protect::Auto,
+            protect_after: Span::secs(10),
+            protection_expiry: Span::secs(10 * MINUTE),
+            metrics: Switch::Auto,
+            metrics_interval: Span::secs(MINUTE),
+            metrics_namespace: "Longshore".to_owned(),
+        }
+    }
+}
+
+/// Whether the task is protected from scale-in while long work runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protect {
+    /// On ECS.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// Whether something is done that is of use on ECS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On ECS only.
+    #[default]
+    Auto,
+    /// Everywhere.
+    On,
+    /// Nowhere.
+    Off,
+}
+
+impl Settings {
+    /// The time after which ECS kills, where it is told.
+    pub fn stop_timeout(&self) -> Option<Duration> {
+        self.stop_timeout.map(|Span(timeout)| timeout)
+    }
+
+    /// When the agent is asked for what.
+    pub fn terms(&self) -> Terms {
+        Terms { after: self.protect_after.0, expiry: self.protection_expiry.0 }
+    }
+
+    /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
+    pub fn check(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let between = |span: Span, least: Span, most: Span| (least..=most).contains(&span);
+        let mut must = |key, holds: bool, allowed: String| {
+            if !holds {
+                problems.push((key, allowed));
+            }
+        };
+        let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
+        must(
+            "stop_timeout",
+            between(stop_timeout, STOP_TIMEOUT_MIN, LONGEST),
+            format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
+        );
+        must(
+            "protect_after",
+            between(self.protect_after, Span::secs(0), LONGEST),
+            format!("at most {LONGEST}"),
+        );
+        let expiry = self.protection_expiry;
+        let is_minutes = expiry.0.as_secs().is_multiple_of(MINUTE) && expiry.0.subsec_nanos() == 0;
+        must(
+            "protection_expiry",
+            is_minutes && between(expiry, EXPIRY_MIN, EXPIRY_MAX),
+            format!("whole minutes from {EXPIRY_MIN} to {EXPIRY_MAX}"),
+        );
+        must(
+            "metrics_interval",
+            between(self.metrics_interval, Span::secs(1), Span::secs(60 * MINUTE)),
+            "1s to 1h".to_owned(),
+        );
+        must(
+            "metrics_namespace",
+            is_namespace(&self.metrics_namespace),
+            "1 to 255 letters, digits and .-_/#:, not beginning with AWS/".to_owned(),
+        );
+        problems
+    }
+}
+
+fn is_namespace(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || ".-_/#:".contains(character);
+    let is_reserved = name.starts_with("AWS/") || name.starts_with(':');
+    (1..=NAMESPACE_CHARS).contains(&name.len()) && name.chars().all(is_allowed) && !is_reserved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken_by(change: impl FnOnce(&mut Settings)) -> Vec<&'static str> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings.check().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn every_value_that_ecs_or_cloudwatch_does_not_take_is_found() {
+        assert_eq!(broken_by(|_| ()), Vec::<&str>::new());
+        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<&str>::new());
+        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);
+        assert_eq!(broken_by(|settings| settings.protect_after = Span::secs(43_201)), ["protect_after"]);
+        for expiry in [Span::secs(60), Span::secs(150), Span::secs(172_860)] {
+            assert_eq!(broken_by(|settings| settings.protection_expiry = expiry), ["protection_expiry"]);
+        }
+        assert_eq!(broken_by(|settings| settings.metrics_interval = Span::secs(0)), ["metrics_interval"]);
+        for namespace in ["", "AWS/SQS", "with space"] {
+            let broken = broken_by(|settings| settings.metrics_namespace = namespace.to_owned());
+            assert_eq!(broken, ["metrics_namespace"]);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Lines of CloudWatch's embedded metric format: what a queue's scaling is computed from.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{Ending, Label as _, QueueMetrics};
+
+/// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
+const DIMENSION: &str = "QueueName";
+
+/// Where metrics go, and what the lines say beside them.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The namespace in CloudWatch.
+    pub namespace: String,
+    /// What each line holds for people who read the log; no dimensions, which would cost a metric each.
+    pub properties: Map<String, Value>,
+}
+
+/// What one queue's scaling is computed from, measured from one line to the next.
+///
+/// It knows what this worker has seen. How many messages wait in the queue SQS itself publishes.
+pub struct Meter {
+    queue_name: String,
+    metrics: Arc<QueueMetrics>,
+    last: Totals,
+    average: Option<f64>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Totals {
+    seconds: f64,
+    messages: u64,
+}
+
+impl Meter {
+    /// A meter of the queue that SQS calls so.
+    pub fn new(queue_name: impl Into<String>, metrics: Arc<QueueMetrics>) -> Self {
+        let last = totals(&metrics);
+        Self { queue_name: queue_name.into(), metrics, last, average: None }
+    }
+
+    /// The line of the time since the last one, without its newline.
+    ///
+    /// `SecondsPerMessage` is that of the last time in which a message ended: absent before the first one.
+    pub fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
+        let total = totals(&self.metrics);
+        let (seconds, messages) =
+            ((total.seconds - self.last.seconds).max(0.0), total.messages.saturating_sub(self.last.messages));
+        self.last = total;
+        if messages > 0 {
+            // Precise enough: no minute has 2^53 messages.
+            #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^53")]
+            let average = seconds / messages as f64;
+            self.average = Some(average);
+        }
+        let mut values = vec![
+            ("WorkSeconds", "Seconds", json!(seconds)),
+            ("MessagesEnded", "Count", json!(messages)),
+            ("CallsRunning", "Count", json!(self.metrics.calls_running.get())),
+            ("MessagesHeld", "Count", json!(self.metrics.held.get())),
+            ("Concurrency", "Count", json!(self.metrics.concurrency.get())),
+        ];
+        values.extend(self.average.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
+        self.document(scope, at, &values).to_string()
+    }
+
+    fn document(&self, scope: &Scope, at: SystemTime, values: &[(&str, &str, Value)]) -> Value {
+        let metrics: Vec<_> =
+            values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+        let directive =
+            json!({ "Namespace": scope.namespace, "Dimensions": [[DIMENSION]], "Metrics": metrics });
+        let milliseconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let timestamp = u64::try_from(milliseconds).unwrap_or(u64::MAX);
+        let mut document = scope.properties.clone();
+        document.extend(values.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
+        document.insert(DIMENSION.to_owned(), self.queue_name.clone().into());
+        document
+            .insert("_aws".to_owned(), json!({ "Timestamp": timestamp, "CloudWatchMetrics": [directive] }));
+        Value::Object(document)
+    }
+}
+
+/// The calls that found no handler took no work.
+fn totals(metrics: &QueueMetrics) -> Totals {
+    let endings = Ending::ALL.iter().filter(|ending| **ending != Ending::Down);
+    let messages = endings.map(|ending| metrics.ended.of(*ending).get()).sum();
+    Totals { seconds: metrics.work_seconds.get(), messages }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    fn ended(metrics: &QueueMetrics, seconds: f64, messages: u64) {
+        metrics.work_seconds.inc_by(seconds);
+        metrics.ended.of(Ending::Done).inc_by(messages);
+    }
+
+    fn line(meter: &mut Meter) -> Value {
+        let scope = Scope {
+            namespace: "Longshore".to_owned(),
+            properties: Map::from_iter([("TaskArn".to_owned(), "arn".into())]),
+        };
+        let text = meter.line(&scope, UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        assert!(!text.contains('\n'), "one event, one line");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn every_metric_that_is_named_has_a_value_and_every_dimension_a_text() {
+        let metrics = Metrics::new().queue("orders");
+        let mut meter = Meter::new("shop-orders", metrics.clone());
+        ended(&metrics, 30.0, 10);
+        let document = line(&mut meter);
+        let directive = &document["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(document["_aws"]["Timestamp"], 1_700_000_000_000_u64);
+        assert_eq!(
+            (&directive["Namespace"], &document["QueueName"]),
+            (&json!("Longshore"), &json!("shop-orders"))
+        );
+        assert_eq!(
+            (&directive["Dimensions"], &document["TaskArn"]),
+            (&json!([["QueueName"]]), &json!("arn"))
+        );
+        let named = directive["Metrics"].as_array().unwrap();
+        assert_eq!(named.len(), 6);
+        for metric in named {
+            assert!(document[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+        }
+    }
+
+    #[test]
+    fn the_seconds_of_a_message_are_those_of_the_last_time_in_which_one_ended() {
+        let metrics = Metrics::new().queue("orders");
+        let mut meter = Meter::new("orders", metrics.clone());
+        assert!(line(&mut meter).get("SecondsPerMessage").is_none(), "nothing is known yet");
+        ended(&metrics, 30.0, 10);
+        assert_eq!(line(&mut meter)["SecondsPerMessage"], 3.0);
+        let idle = line(&mut meter);
+        assert_eq!((&idle["SecondsPerMessage"], &idle["MessagesEnded"]), (&json!(3.0), &json!(0)));
+        ended(&metrics, 2.0, 1);
+        let next = line(&mut meter);
+        assert_eq!((&next["SecondsPerMessage"], &next["WorkSeconds"]), (&json!(2.0), &json!(2.0)));
+    }
+
+    #[test]
+    fn calls_that_found_no_handler_count_for_nothing() {
+        let metrics = Metrics::new().queue("orders");
+        let mut meter = Meter::new("orders", metrics.clone());
+        metrics.ended.of(Ending::Down).inc_by(5);
+        assert_eq!(line(&mut meter)["MessagesEnded"], 0);
+    }
+}
