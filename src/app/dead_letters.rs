@@ -97,7 +97,7 @@ fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
 }
 
 /// What keeps messages of one queue from being copied to another.
-fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
+pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
     if !dlq.arn.is_empty() && dlq.arn == source.arn {
         return Some("its dlq is the queue itself, so a rejected message would come back for ever");
     }

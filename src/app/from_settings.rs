@@ -68,7 +68,8 @@ fn consumer(
     Ok(consumer_of(name, queue, aws, made).of_kind(kind))
 }
 
-fn made(
+/// The handler that these settings describe; nothing of it is reached or started yet.
+pub(super) fn made(
     name: &str,
     queue: &QueueSettings,
     handler: &handler::Settings,

@@ -22,6 +22,7 @@ mod error;
 mod faults;
 mod from_settings;
 mod open;
+pub mod preflight;
 mod publisher;
 mod runtime;
 mod scaling;

@@ -131,9 +131,14 @@ fn may_pass(error: &QueueError) -> bool {
 }
 
 /// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.
-fn is_only_forbidden(error: &QueueError) -> bool {
+pub(super) fn is_only_forbidden(error: &QueueError) -> bool {
     let code = error.code().and_then(|code| code.rsplit(['.', '#']).next());
     matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+}
+
+/// Whether the queue's KMS key keeps the call from being answered.
+pub(super) fn is_kms(error: &QueueError) -> bool {
+    error.code().is_some_and(|code| code.contains("Kms") || code.contains("KMS"))
 }
 
 /// The name in SQS tells, not the one in the configuration.

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod check;
 mod config;
 mod dev;
 mod failure;
@@ -33,6 +34,7 @@ Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unr
 enum Command {
     Run(run::Run),
     Dev(dev::Dev),
+    Check(check::Check),
     Config(config::Config),
     Healthcheck(healthcheck::Healthcheck),
     Send(send::Send),
@@ -54,6 +56,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.execute(),
         Command::Dev(dev) => dev.execute(),
+        Command::Check(check) => check.execute(),
         Command::Config(config) => config.execute(),
         Command::Healthcheck(healthcheck) => healthcheck.execute(),
         Command::Send(send) => send.execute(),
@@ -75,7 +78,7 @@ mod tests {
     #[test]
     fn every_flag_of_the_configuration_is_a_flag_of_run_and_dev() {
         let cli = Cli::command();
-        for command in ["run", "dev", "config"] {
+        for command in ["run", "dev", "check", "config"] {
             let command = cli.find_subcommand(command).unwrap();
             for flag in FLAGS {
                 let name = flag.name.trim_start_matches("--");

@@ -1,0 +1,66 @@
+//! `longshore check`: what keeps a worker from working, found before it starts.
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    failure::{Exit, Failure},
+    options::Options,
+    output, working,
+};
+use crate::{
+    app::{
+        self,
+        preflight::{Report, Verdict},
+    },
+    config::{self, Purpose},
+};
+
+/// Looks before a start at everything the worker depends on, and changes nothing: exit code 0 if it would work, 64 or 69 if not
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    #[command(flatten)]
+    options: Options,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The form of the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Check {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        let report = match config::load(&self.options.sources(), Purpose::Work) {
+            Ok(config) => {
+                let surroundings = config::surroundings();
+                working::run_small(app::preflight::preflight(&config.settings, &surroundings))?
+            }
+            Err(problems) => app::preflight::of_problems(&problems),
+        };
+        self.show(&report)?;
+        verdict(&report)
+    }
+
+    fn show(&self, report: &Report) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => output::print(&report.to_text()),
+            Format::Json => output::print_line(&format!("{:#}", report.to_json())),
+        }
+    }
+}
+
+/// Everything is said already.
+fn verdict(report: &Report) -> Result<(), Failure> {
+    match report.verdict() {
+        Verdict::Fit => Ok(()),
+        Verdict::Unavailable => Err(Failure::new(Exit::Unavailable, "")),
+        Verdict::Misconfigured => Err(Failure::new(Exit::Usage, "")),
+    }
+}
