@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod admin;
+mod check;
 mod deliver;
 mod demo;
 mod down;
+mod ecs;
 mod examples;
 mod exec;
 mod fifo;

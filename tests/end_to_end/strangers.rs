@@ -1,6 +1,6 @@
 //! An SQS and an SNS that others wrote: moto's server, which shares no line with ours.
 
-use super::support::{Handler, Launch, Process, Sns, Sqs, Worker, python::python_with};
+use super::support::{Handler, Launch, Process, Sns, Sqs, Worker, python::python_with, worker::section};
 
 /// A server of moto's and its endpoint; `None` where Python is to be skipped.
 async fn moto() -> Option<(Process, String)> {
@@ -42,6 +42,24 @@ async fn the_worker_publishes_to_an_independent_sns() {
         assert!(notifications.iter().all(|one| one["outcome"] == "done"), "{notifications:?}");
         sqs.becomes_empty(&pair.queue).await;
     }
+}
+
+#[tokio::test]
+async fn an_independent_sqs_is_looked_at_and_left_as_it_is() {
+    let Some((_server, endpoint)) = moto().await else { return };
+    let (sqs, handler) = (Sqs::at(&endpoint), Handler::willing());
+    let pair = sqs.pair("orders", 1).await;
+    sqs.send(&pair.queue, "a").await;
+    let file = section("orders", &pair.queue, &handler.url(), "")
+        + &section("nowhere", &format!("{}-not", pair.queue), &handler.url(), "");
+    let ended = Launch::of(&["check", "--format", "json"]).file(&file).run().await;
+    let report: serde_json::Value = serde_json::from_str(&ended.output).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let faults = findings.filter(|finding| finding["severity"] != "notice");
+    let codes: Vec<_> = faults.map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["queue-missing", "max-receive-count", "dlq-retention"], "{report}");
+    assert_eq!(ended.code, Some(69));
+    assert_eq!(sqs.take_all(&pair.queue).await, [("a".to_owned(), 1)]);
 }
 
 #[tokio::test]

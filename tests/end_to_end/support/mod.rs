@@ -5,7 +5,9 @@ pub(crate) mod admin;
 #[path = "../../support/alive.rs"]
 pub(crate) mod alive;
 pub(crate) mod dev;
+pub(crate) mod ecs;
 pub(crate) mod gate;
+pub(crate) mod guarded;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod patience;

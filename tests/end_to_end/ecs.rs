@@ -1,0 +1,113 @@
+//! `longshore run` as a task of ECS: its protection, its stop and its scaling signal, with an agent over HTTP.
+
+use serde_json::{Value, json};
+
+use super::support::{
+    Dev, Gate, Handler, Signal, Worker,
+    ecs::{Agent, Ecs},
+};
+
+/// Protected after a tenth of a second, and a line of metrics each second.
+const SOON: &str =
+    "\n[ecs]\nprotect_after = \"100ms\"\nprotection_expiry = \"2m\"\nmetrics_interval = \"1s\"";
+
+/// A server with a queue that nobody works on yet.
+async fn served() -> (Dev, String) {
+    let dev = Dev::start().await;
+    let queue = dev.sqs.pair("orders", 5).await.queue;
+    (dev, queue)
+}
+
+/// A worker in a task of ECS.
+async fn worker(ecs: &Ecs, queue: &str, handler: &Handler, settings: &str) -> Worker {
+    Worker::launched(ecs.around(Worker::launch(queue, handler, settings))).await
+}
+
+#[tokio::test]
+async fn a_task_is_protected_by_the_agents_own_words_until_its_long_work_is_done() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let ecs = Ecs::start(Agent::Well).await;
+    let handler = gate.handler();
+    let mut worker = worker(&ecs, &queue, &handler, SOON).await;
+    dev.sqs.send(&queue, "{}").await;
+    handler.has_started(1).await;
+    ecs.is_asked().await;
+    worker.process.complains("the task is protected from scale-in").await;
+    assert_eq!(ecs.asked(), [r#"{"ProtectionEnabled":true,"ExpiresInMinutes":2}"#]);
+    worker.process.signal(Signal::Terminate);
+    gate.open();
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert_eq!(ecs.asked()[1..], [r#"{"ProtectionEnabled":false}"#]);
+    dev.sqs.becomes_empty(&queue).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_refuses_does_no_harm_to_the_work() {
+    for (agent, words) in [
+        (Agent::Blocked, "a deployment waits for protected tasks"),
+        (Agent::Denied, "grant the task role ecs:UpdateTaskProtection"),
+        (Agent::Standalone, "nothing scales this task in"),
+    ] {
+        let ((dev, queue), gate) = (served().await, Gate::closed());
+        let ecs = Ecs::start(agent).await;
+        let handler = gate.handler();
+        let mut worker = worker(&ecs, &queue, &handler, SOON).await;
+        dev.sqs.send(&queue, "{}").await;
+        worker.process.complains(words).await;
+        gate.open();
+        dev.sqs.becomes_empty(&queue).await;
+        worker.process.signal(Signal::Terminate);
+        let ended = worker.process.ended().await;
+        assert_eq!(ended.code, Some(0), "{agent:?}: {}", ended.errors);
+        assert_eq!(ecs.asked().len(), 1, "{agent:?} is not asked again at once, nor for an end of nothing");
+    }
+}
+
+#[tokio::test]
+async fn the_drain_limit_follows_from_the_stop_timeout() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let handler = gate.handler();
+    let launch = Worker::launch(&queue, &handler, "\n[ecs]\nstop_timeout = \"4s\"");
+    let mut worker = Worker::launched(launch).await;
+    dev.sqs.send(&queue, "{}").await;
+    handler.has_started(1).await;
+    worker.process.signal(Signal::Terminate);
+    let line = worker.process.complains("the drain limit is all but over").await;
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["limit"], "2s");
+    assert_eq!(worker.process.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn the_scaling_signal_is_lines_of_the_embedded_metric_format_on_standard_output() {
+    let ((dev, queue), handler) = (served().await, Handler::willing());
+    let ecs = Ecs::start(Agent::Well).await;
+    let mut worker = worker(&ecs, &queue, &handler, SOON).await;
+    for _ in 0..3 {
+        dev.sqs.send(&queue, "{}").await;
+    }
+    dev.sqs.becomes_empty(&queue).await;
+    let line: Value = serde_json::from_str(&worker.process.says("SecondsPerMessage").await).unwrap();
+    assert_eq!((&line["QueueName"], &line["Concurrency"]), (&json!("orders"), &json!(16)));
+    assert_eq!((&line["Cluster"], &line["Family"]), (&json!("jobs"), &json!("worker")));
+    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Longshore");
+    assert!(line["SecondsPerMessage"].as_f64().unwrap() > 0.0, "{line}");
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
+    for line in ended.output.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line["_aws"].is_object()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn elsewhere_nothing_is_printed_unless_it_is_asked_for() {
+    let ((dev, queue), handler) = (served().await, Handler::willing());
+    let other = dev.sqs.queue("bills", &[]).await;
+    let settings = "\n[ecs]\nmetrics_interval = \"1s\"";
+    let mut quiet = Worker::start(&queue, &handler, settings).await;
+    let asked = Worker::start(&other, &handler, &format!("{settings}\nmetrics = \"on\"")).await;
+    asked.process.says("CloudWatchMetrics").await;
+    asked.process.says("CallsRunning").await;
+    quiet.process.signal(Signal::Terminate);
+    assert_eq!(quiet.process.ended().await.output, "");
+}

@@ -1,0 +1,135 @@
+//! The agent of ECS and its metadata over HTTP, as strict as the real one.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, put},
+};
+use longshore::tasks;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{Launch, until};
+
+/// How the agent answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agent {
+    /// Does as it is asked.
+    Well,
+    /// Protects nothing, because a deployment waits for protected tasks.
+    Blocked,
+    /// The task role lacks the permission.
+    Denied,
+    /// The task belongs to no service.
+    Standalone,
+}
+
+/// The request, with every field that there is.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Ask {
+    protection_enabled: bool,
+    expires_in_minutes: Option<i64>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    agent: Agent,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// What ECS runs beside a task.
+pub(crate) struct Ecs {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    serving: JoinHandle<()>,
+}
+
+impl Ecs {
+    pub(crate) async fn start(agent: Agent) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = format!("http://{}/api/0a1b", listener.local_addr().unwrap());
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let router = Router::new()
+            .route("/api/0a1b/task-protection/v1/state", put(set).get(state))
+            .route("/api/0a1b/task", get(task))
+            .with_state(Shared { agent, asked: asked.clone() });
+        let serving = tasks::detach("ecs agent", async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, asked, serving }
+    }
+
+    /// A process that finds itself in a task of ECS.
+    pub(crate) fn around(&self, launch: Launch) -> Launch {
+        let launch = launch.variable("ECS_AGENT_URI", &self.address);
+        launch.variable("ECS_CONTAINER_METADATA_URI_V4", &self.address)
+    }
+
+    /// Every body that was put, byte by byte.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn is_asked(&self) {
+        until("the agent is asked", async || !self.asked().is_empty()).await;
+    }
+}
+
+impl Drop for Ecs {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0a1b";
+
+async fn set(State(shared): State<Shared>, body: String) -> (StatusCode, Json<Value>) {
+    shared.asked.lock().unwrap().push(body.clone());
+    let ask = serde_json::from_str::<Ask>(&body);
+    let is_good = |ask: &Ask| ask.expires_in_minutes.is_none_or(|minutes| (1..=2_880).contains(&minutes));
+    match ask {
+        Ok(ask) if is_good(&ask) => shared.answer(ask.protection_enabled),
+        _ => refused(StatusCode::BAD_REQUEST, "InvalidParameterException"),
+    }
+}
+
+async fn state(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
+    shared.answer(false)
+}
+
+async fn task() -> Json<Value> {
+    Json(json!({
+        "Cluster": "jobs", "TaskARN": TASK, "Family": "worker", "Revision": "7", "DesiredStatus": "RUNNING",
+        "Limits": { "CPU": 0.25, "Memory": 512 }, "AvailabilityZone": "eu-west-1b", "LaunchType": "FARGATE",
+        "Containers": [],
+    }))
+}
+
+impl Shared {
+    fn answer(&self, protect: bool) -> (StatusCode, Json<Value>) {
+        let failure = |reason: &str| {
+            let failure = json!({ "Arn": TASK, "Reason": reason, "Detail": "on request" });
+            (StatusCode::OK, Json(json!({ "failure": failure })))
+        };
+        match self.agent {
+            Agent::Blocked => failure("DEPLOYMENT_BLOCKED"),
+            Agent::Standalone => failure("TASK_NOT_VALID"),
+            Agent::Denied => refused(StatusCode::BAD_REQUEST, "AccessDeniedException"),
+            Agent::Well => {
+                let protection = json!({ "ProtectionEnabled": protect, "TaskArn": TASK });
+                (StatusCode::OK, Json(json!({ "protection": protection })))
+            }
+        }
+    }
+}
+
+fn refused(status: StatusCode, code: &str) -> (StatusCode, Json<Value>) {
+    let error = json!({ "Arn": TASK, "Code": code, "Message": "on request" });
+    (status, Json(json!({ "requestID": "0", "error": error })))
+}
