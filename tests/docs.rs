@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use longshore::{config, telemetry};
+use longshore::{
+    app::preflight::{Code, Severity},
+    config, telemetry,
+};
 
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.
 #[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
@@ -61,6 +64,34 @@ fn the_examples_in_the_pages_on_lambda_can_be_loaded() {
         let handler = load_example(page).settings.queues["orders"].handler.clone();
         assert!(matches!(handler, Some(longshore::handler::Settings::Lambda(_))), "{handler:?}");
     }
+}
+
+#[test]
+fn docs_check_explains_every_finding_as_the_code_has_it() {
+    let page = include_str!("../docs/check.md");
+    let sections: Vec<_> = page.split("\n### ").skip(1).collect();
+    let titles: Vec<_> = sections.iter().map(|section| section.lines().next().unwrap()).collect();
+    let names: Vec<_> = Code::ALL.iter().map(|code| format!("`{}`", code.as_str())).collect();
+    assert_eq!(titles, names);
+    for (section, code) in sections.iter().zip(Code::ALL) {
+        let exit = match code.severity() {
+            Severity::Notice | Severity::Warning => 0,
+            Severity::Unavailable => 69,
+            Severity::Misconfigured => 64,
+        };
+        let severity = format!("*{}, exit code {exit}*", code.severity().as_str());
+        assert!(section.contains(&severity), "{severity}: {section}");
+        assert!(section.contains(&format!("Fix: {}.", code.fix())), "{section}");
+    }
+}
+
+#[test]
+fn the_example_in_the_page_on_ecs_can_be_loaded_and_shows_the_defaults() {
+    let handler = "[queues.orders.handler]\nkind = \"http\"\nurl = \"http://127.0.0.1:8080/\"\n";
+    let settings = load_part(include_str!("../docs/ecs.md"), handler).settings;
+    assert_eq!(settings.drain_limit().as_secs(), 110);
+    let usual = longshore::ecs::Settings { stop_timeout: None, ..settings.ecs };
+    assert_eq!(usual, longshore::ecs::Settings::default());
 }
 
 #[test]

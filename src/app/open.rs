@@ -132,8 +132,7 @@ fn may_pass(error: &QueueError) -> bool {
 
 /// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.
 pub(super) fn is_only_forbidden(error: &QueueError) -> bool {
-    let code = error.code().and_then(|code| code.rsplit(['.', '#']).next());
-    matches!(code, Some("AccessDenied" | "AccessDeniedException"))
+    matches!(error.plain_code(), Some("AccessDenied" | "AccessDeniedException"))
 }
 
 /// Whether the queue's KMS key keeps the call from being answered.

@@ -83,7 +83,7 @@ async fn tell(signal: ScalingSignal, mut meters: Vec<Meter>) {
 /// What the lines say of the task that prints them.
 async fn properties(metadata: Option<&Url>) -> Map<String, Value> {
     let Some(metadata) = metadata else { return Map::new() };
-    match ecs::ask(metadata).await {
+    match ecs::describe(metadata).await {
         Ok(task) => {
             let ecs::Task { cluster, task_arn, family, revision, availability_zone, launch_type } = task;
             tracing::info!(

@@ -124,7 +124,7 @@ impl Watch {
         let is_due = self.complaint.is_due(&error.to_string(), Instant::now());
         match error {
             AgentError::Standalone(_) => {
-                tracing::info!(%error, "nothing scales this task in, so it is not protected")
+                tracing::info!(%error, "nothing scales this task in, so it is not protected");
             }
             _ if !is_due => tracing::debug!(%error, ?wish, "protection from scale-in not changed"),
             _ if error.is_denied() => {

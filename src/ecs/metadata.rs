@@ -34,7 +34,7 @@ pub struct Task {
 pub struct MetadataError(String);
 
 /// Asks the metadata endpoint (`ECS_CONTAINER_METADATA_URI_V4`) for the task, for five seconds at most.
-pub async fn ask(metadata: &Url) -> Result<Task, MetadataError> {
+pub async fn describe(metadata: &Url) -> Result<Task, MetadataError> {
     let answer = call(Method::GET, &below(metadata, "/task"), String::new()).await;
     let (status, body) = answer.map_err(|fault| MetadataError(words(&fault)))?;
     if !status.is_success() {

@@ -18,7 +18,7 @@ pub use self::{
     agent::{Agent, AgentError, HttpAgent, Protection, Wish},
     busy::{Busy, Working},
     guard::{Guard, Plan},
-    metadata::{MetadataError, Task, ask},
+    metadata::{MetadataError, Task, describe},
     settings::{Protect, Settings, Switch},
     shield::Terms,
     surroundings::Surroundings,

@@ -17,6 +17,8 @@ const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
 const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
 /// The longest that anything here may wait: SQS holds no message longer.
 const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
+/// What a namespace may be called.
+const NAMESPACES: &str = "1 to 255 letters, digits and .-_/#:, not beginning with AWS/";
 /// The longest name of a namespace of CloudWatch.
 const NAMESPACE_CHARS: usize = 255;
 
@@ -91,42 +93,26 @@ impl Settings {
 
     /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
     pub fn check(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        let between = |span: Span, least: Span, most: Span| (least..=most).contains(&span);
-        let mut must = |key, holds: bool, allowed: String| {
-            if !holds {
-                problems.push((key, allowed));
-            }
-        };
+        let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
         let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
-        must(
-            "stop_timeout",
-            between(stop_timeout, STOP_TIMEOUT_MIN, LONGEST),
-            format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
-        );
-        must(
-            "protect_after",
-            between(self.protect_after, Span::secs(0), LONGEST),
-            format!("at most {LONGEST}"),
-        );
-        let expiry = self.protection_expiry;
+        let (expiry, expiries) = (self.protection_expiry, EXPIRY_MIN..=EXPIRY_MAX);
         let is_minutes = expiry.0.as_secs().is_multiple_of(MINUTE) && expiry.0.subsec_nanos() == 0;
-        must(
-            "protection_expiry",
-            is_minutes && between(expiry, EXPIRY_MIN, EXPIRY_MAX),
-            format!("whole minutes from {EXPIRY_MIN} to {EXPIRY_MAX}"),
-        );
-        must(
-            "metrics_interval",
-            between(self.metrics_interval, Span::secs(1), Span::secs(60 * MINUTE)),
-            "1s to 1h".to_owned(),
-        );
-        must(
-            "metrics_namespace",
-            is_namespace(&self.metrics_namespace),
-            "1 to 255 letters, digits and .-_/#:, not beginning with AWS/".to_owned(),
-        );
-        problems
+        let rules = [
+            (
+                "stop_timeout",
+                (STOP_TIMEOUT_MIN..=LONGEST).contains(&stop_timeout),
+                format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
+            ),
+            ("protect_after", self.protect_after <= LONGEST, format!("at most {LONGEST}")),
+            (
+                "protection_expiry",
+                is_minutes && expiries.contains(&expiry),
+                format!("whole minutes from {EXPIRY_MIN} to {EXPIRY_MAX}"),
+            ),
+            ("metrics_interval", intervals.contains(&self.metrics_interval), "1s to 1h".to_owned()),
+            ("metrics_namespace", is_namespace(&self.metrics_namespace), NAMESPACES.to_owned()),
+        ];
+        rules.into_iter().filter(|(_, holds, _)| !holds).map(|(key, _, allowed)| (key, allowed)).collect()
     }
 }
 

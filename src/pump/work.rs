@@ -66,12 +66,11 @@ impl Pump {
             self.report_end(waiting, ended, took);
             self.notify(waiting, ended, took);
         }
-        match ended.iter().find(|ended| ended.ending == Ending::Down) {
-            Some(down) => self.handler_is_down(&down.reason),
-            None => {
-                self.0.metrics.work_seconds.inc_by(took.as_secs_f64());
-                self.0.gate.handler_answered();
-            }
+        if let Some(down) = ended.iter().find(|ended| ended.ending == Ending::Down) {
+            self.handler_is_down(&down.reason);
+        } else {
+            self.0.metrics.work_seconds.inc_by(took.as_secs_f64());
+            self.0.gate.handler_answered();
         }
     }
 

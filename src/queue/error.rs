@@ -28,8 +28,7 @@ impl Verdict {
     ///
     /// The codes come with or without the query protocol's `AWS.SimpleQueueService.` and `com.amazonaws.sqs#`.
     pub fn of_code(code: &str, message: &str) -> Self {
-        let code = code.rsplit(['.', '#']).next().unwrap_or(code);
-        match code {
+        match plain(code) {
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::LeaseLost,
             "InvalidParameterValue" if speaks_of_the_lease(message) => Self::LeaseLost,
             "RequestThrottled"
@@ -46,6 +45,10 @@ impl Verdict {
             _ => Self::GiveUp,
         }
     }
+}
+
+fn plain(code: &str) -> &str {
+    code.rsplit(['.', '#']).next().unwrap_or(code)
 }
 
 fn speaks_of_the_lease(message: &str) -> bool {
@@ -109,6 +112,11 @@ impl QueueError {
     /// SQS's error code, when there was an answer.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// The same without the prefixes of the protocols.
+    pub fn plain_code(&self) -> Option<&str> {
+        self.code().map(plain)
     }
 }
 

@@ -109,11 +109,8 @@ async fn wrong_queues(sqs: &Sqs) {
     }
 }
 
-#[tokio::test]
-async fn every_queue_that_is_wrong_is_found_and_told_why() {
-    let (dev, handler) = (Dev::start().await, Handler::willing());
-    wrong_queues(&dev.sqs).await;
-    let topic = Sns::at(&dev.endpoint).topic("onward.fifo").await;
+/// Sections for all of them, and for one that was never created; `topic` is a FIFO topic.
+fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
     let missing = "arn:aws:sns:us-east-1:000000000000:missing";
     let told = format!("notify = {{ on_done = \"{missing}\" }}");
     let mut file = String::new();
@@ -131,16 +128,26 @@ async fn every_queue_that_is_wrong_is_found_and_told_why() {
         ("told", "told", &told),
         ("missing", "never-created", ""),
     ] {
-        file += &section(name, &format!("{}/000000000000/{queue}", dev.endpoint), &handler.url(), settings);
+        file += &section(name, &format!("{endpoint}/000000000000/{queue}"), handler, settings);
     }
     for (name, handler) in [
         ("onward", format!("{{ kind = \"sns\", topic_arn = \"{topic}\" }}")),
         ("down", "{ kind = \"http\", url = \"http://127.0.0.1:9/\" }".to_owned()),
         ("absent-program", "{ kind = \"exec\", command = [\"/no/such/program\"] }".to_owned()),
     ] {
-        let url = format!("{}/000000000000/{name}", dev.endpoint);
-        file += &format!("[queues.{name}]\nurl = \"{url}\"\nhandler = {handler}\n");
+        let url = format!("{endpoint}/000000000000/{name}");
+        let section = format!("[queues.{name}]\nurl = \"{url}\"\nhandler = {handler}\n");
+        file += &section;
     }
+    file
+}
+
+#[tokio::test]
+async fn every_queue_that_is_wrong_is_found_and_told_why() {
+    let (dev, handler) = (Dev::start().await, Handler::willing());
+    wrong_queues(&dev.sqs).await;
+    let topic = Sns::at(&dev.endpoint).topic("onward.fifo").await;
+    let file = wrong_sections(&dev.endpoint, &handler.url(), &topic);
     let checked = Checked::of(&file).await;
     for (queue, code) in [
         ("nowhere-to-fail", "no-redrive-policy"),
@@ -195,6 +202,23 @@ async fn each_permission_that_is_missing_is_named() {
         handler.url()
     );
     assert_eq!(Checked::of(&file).await.faults("orders"), ["queue-forbidden"]);
+}
+
+#[tokio::test]
+async fn one_queue_by_two_addresses_is_found() {
+    let (dev, handler) = (Dev::start().await, Handler::willing());
+    let queue = dev.sqs.queue("orders", &[policy(&dev.sqs, "orders-dlq", 3).await]).await;
+    let guarded = Guarded::before(&dev.endpoint, &[]).await;
+    let file = section("one", &queue, &handler.url(), "")
+        + &section("other", &guarded.url("orders"), &handler.url(), "");
+    let checked = Checked::of(&file).await;
+    assert_eq!(
+        (checked.code, checked.faults("other")),
+        (Some(64), vec!["queue-twins"]),
+        "{}",
+        checked.report
+    );
+    assert_eq!(checked.faults("one"), Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -88,8 +88,7 @@ fn cause(error: WorkerError) -> QueueError {
 }
 
 fn code_of(error: &QueueError) -> Code {
-    let code = error.code().and_then(|code| code.rsplit(['.', '#']).next());
-    match code {
+    match error.plain_code() {
         Some("QueueDoesNotExist" | "NonExistentQueue") => Code::DlqMissing,
         _ if is_only_forbidden(error) => Code::DlqForbidden,
         _ => Code::DlqUnreachable,
@@ -102,7 +101,7 @@ fn of_dlq(name: &str, settings: &QueueSettings, queue: &Description, dlq: &Descr
     if let Some(problem) = misfit(queue, dlq) {
         find(Code::DlqUnfit, problem.to_owned());
     }
-    // Zero is not told; and a FIFO queue's dead letters begin a new age, yet a short one is as soon forgotten.
+    // Zero is one that the queue does not tell.
     if !dlq.retention.is_zero() && dlq.retention <= queue.retention {
         let (of_dlq, of_queue) = (Span(dlq.retention), Span(queue.retention));
         find(Code::DlqRetention, format!("the dlq keeps messages for {of_dlq}, the queue for {of_queue}"));

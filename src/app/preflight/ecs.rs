@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most that Fargate gives a container to stop.
-const FARGATE_MAX: Duration = Duration::from_secs(120);
+const FARGATE_MAX: Duration = Duration::from_mins(2);
 
 /// What of the task keeps its stop from being an orderly one.
 pub(super) async fn look(settings: &Settings, surroundings: &Surroundings) -> Vec<Finding> {

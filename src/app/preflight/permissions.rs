@@ -1,7 +1,6 @@
 //! Whether the worker may delete and extend, found out with a receipt that is none.
 //!
-//! SQS refuses a caller before it looks at the receipt, so its answer tells the one from the other. Receiving and
-//! sending have no such harmless form.
+//! A refusal speaks of the caller, any other answer of the receipt. Receiving and sending have no such harmless form.
 
 use std::time::Duration;
 
@@ -37,7 +36,7 @@ fn judge(name: &str, action: &str, forbidden: Code, answer: BatchAnswer<()>) -> 
 }
 
 fn of_call(name: &str, action: &str, forbidden: Code, error: &QueueError) -> Option<Finding> {
-    if error.code().is_some_and(|code| code.ends_with("ReceiptHandleIsInvalid")) {
+    if error.plain_code() == Some("ReceiptHandleIsInvalid") {
         return None;
     }
     let code = if is_only_forbidden(error) { forbidden } else { Code::PermissionUnproven };

@@ -12,34 +12,49 @@ use crate::{
     queue::{Description, Queue, QueueError, limits, sqs::credentials_fault},
 };
 
+/// What was found about one queue.
+pub(super) struct Looked {
+    pub(super) found: Vec<Finding>,
+    /// Absent where it is not known.
+    pub(super) arn: Option<String>,
+}
+
+impl Looked {
+    fn only(finding: Finding) -> Self {
+        Self { found: vec![finding], arn: None }
+    }
+}
+
 /// Everything about one queue and what its settings name.
-pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
-    let (of_queue, of_handler, of_topics) = tokio::join!(
+pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
+    let (mut looked, of_handler, of_topics) = tokio::join!(
         of_queue(name, queue, settings),
         handler::look(name, queue, settings),
         topics::look(name, queue, settings),
     );
     let beyond = ecs::timeout_beyond_drain(name, queue, settings);
-    [of_queue, of_handler, of_topics].into_iter().flatten().chain(beyond).collect()
+    looked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    looked
 }
 
-async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
+async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
     let opened = match open_queue(queue.address(), &queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return vec![not_opened(name, &error)],
+        Err(error) => return Looked::only(not_opened(name, &error)),
     };
     let description = match describe(&*opened).await {
         Ok(description) => description,
-        Err(error) => return vec![unreachable(name, &error)],
+        Err(error) => return Looked::only(unreachable(name, &error)),
     };
     let mut found = permissions::look(name, &*opened).await;
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
-        return found;
+        return Looked { found, arn: None };
     };
     found.extend(of_description(name, queue, &description));
-    found.extend(dead_letters::look(name, queue, settings, (&*opened as &dyn Queue, &description)).await);
-    found
+    let source: (&dyn Queue, _) = (&*opened, &description);
+    found.extend(dead_letters::look(name, queue, settings, source).await);
+    Looked { found, arn: Some(description.arn) }
 }
 
 fn not_opened(name: &str, error: &WorkerError) -> Finding {
@@ -53,7 +68,7 @@ fn not_opened(name: &str, error: &WorkerError) -> Finding {
 
 /// What the failure of a call to a queue means.
 fn unreachable(name: &str, error: &QueueError) -> Finding {
-    let code = match error.code().and_then(|code| code.rsplit(['.', '#']).next()) {
+    let code = match error.plain_code() {
         _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
         Some("QueueDoesNotExist" | "NonExistentQueue" | "InvalidAddress") => Code::QueueMissing,
         Some("AccessDenied" | "AccessDeniedException") => Code::QueueForbidden,
@@ -65,9 +80,8 @@ fn unreachable(name: &str, error: &QueueError) -> Finding {
 
 /// Credentials that AWS knows nothing of, or no more.
 fn is_credentials(error: &QueueError) -> bool {
-    let code = error.code().and_then(|code| code.rsplit(['.', '#']).next());
     matches!(
-        code,
+        error.plain_code(),
         Some(
             "ExpiredToken"
                 | "ExpiredTokenException"

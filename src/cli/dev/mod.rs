@@ -46,7 +46,7 @@ impl Dev {
     }
 
     async fn serve(&self, settings: Settings) -> Result<(), Failure> {
-        let ground = Ground::open(settings, self.sqs_listen, self.api_listen).await?;
+        let ground = Box::pin(Ground::open(settings, self.sqs_listen, self.api_listen)).await?;
         let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
         ground.close().await;
         ended
