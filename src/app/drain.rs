@@ -13,8 +13,10 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
 /// How long they may take where the drain limit leaves more than that.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
-/// How long handlers may take to end what they have running beside their calls, such as processes.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How long handlers may take to end what they have running beside their calls, such as processes, however late that is.
+const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
+/// How long they may take where the drain limit leaves more than that.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +70,9 @@ async fn in_order(stages: &mut [Stages], limit: Duration) {
         tracing::error!(limit = ?flush_limit, "not every outcome could be told to sqs");
     }
     let closed = join_all(stages.iter().map(Stages::close_handler));
-    if timeout(CLOSE_LIMIT, closed).await.is_err() {
-        tracing::error!(limit = ?CLOSE_LIMIT, "a handler did not end what it has running");
+    let close_limit = left(limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
+    if timeout(close_limit, closed).await.is_err() {
+        tracing::error!(limit = ?close_limit, "a handler did not end what it has running");
     }
 }
 

@@ -1,10 +1,15 @@
 //! Promise 10: the order of a stop, and that nothing is lost by it.
 
-use std::{future::pending, sync::Mutex, time::Duration};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use longshore::{
+    Message,
     app::Drained,
-    handler::{self, Outcome},
+    handler::{self, Context, Handler, Outcome},
     testing::End,
 };
 use tokio::time::{Instant, sleep};
@@ -163,6 +168,32 @@ async fn the_worst_stop_ends_within_the_drain_limit() {
     let stopped = Instant::now();
     assert_eq!(worker.drain().await, Drained::Partly { held: 1 });
     assert!(stopped.elapsed() > secs(103) && stopped.elapsed() <= secs(110), "{:?}", stopped.elapsed());
+}
+
+/// One whose calls and whose end never end by themselves.
+struct Endless;
+
+impl Handler for Endless {
+    async fn handle(&self, _: Arc<Message>, _: Context) -> Outcome {
+        pending().await
+    }
+
+    async fn close(&self) {
+        pending::<()>().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_has_running_is_waited_for_no_longer_than_the_drain_limit_leaves() {
+    for (limit, longest) in [(secs(4), secs(5)), (secs(60), secs(60))] {
+        let scene = Scene::new().drain_limit(limit);
+        scene.send("a");
+        let worker = scene.start_handler(Endless);
+        scene.journal.began(1).await;
+        let stopped = Instant::now();
+        assert_eq!(worker.drain().await, Drained::All);
+        assert!(stopped.elapsed() <= longest, "{:?} of {limit:?}", stopped.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]
