@@ -95,13 +95,18 @@ impl Scene {
     /// Another worker's view of the same queues, noted in the same journal.
     pub(crate) fn twin(&self) -> Self {
         let faulty = |name| Arc::new(FaultyQueue::new(self.account.queue(name)));
+        let dlq = faulty(self.kind.dead_letters());
+        let dead_letters = match &self.dead_letters {
+            DeadLetters::Open(_) => DeadLetters::Open(dlq.clone()),
+            elsewhere => elsewhere.clone(),
+        };
         Self {
             account: self.account.clone(),
             queue: faulty(self.kind.queue()),
-            dlq: faulty(self.kind.dead_letters()),
+            dlq,
             journal: self.journal.clone(),
             options: self.options.clone(),
-            dead_letters: self.dead_letters.clone(),
+            dead_letters,
             ..*self
         }
     }
