@@ -37,6 +37,8 @@ pub enum Drained {
 pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
     let undeleted = |stages: &[Stages]| stages.iter().map(Stages::undeleted).sum::<usize>();
     let undeleted_before = undeleted(&stages);
+    // Before anything else: handlers that end, even after a halt, must not start what waits.
+    stages.iter().for_each(Stages::start_nothing);
     tokio::select! {
         () = in_order(&mut stages, limit) => {}
         // Nobody keeps their leases from here on, so they must not go on as if somebody did.
@@ -53,7 +55,6 @@ pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop)
 async fn in_order(stages: &mut [Stages], limit: Duration) {
     let began = Instant::now();
     let left = |of: Duration| of.saturating_sub(began.elapsed());
-    // Handlers that end while the last receives do must not start what those bring.
     stages.iter().for_each(Stages::give_back_waiting);
     join_all(stages.iter_mut().map(Stages::polling_stopped)).await;
     stages.iter().for_each(Stages::give_back_waiting);

@@ -8,10 +8,10 @@ use super::{Consumer, DeadLetters, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
     handler::{
-        self, AnyHandler, batched,
+        self, AnyHandler, Source, batched,
         exec::Exec,
         http::{Http, HttpBatches},
-        lambda::{Lambda, Source},
+        lambda::Lambda,
         sns::Sns,
     },
     pump::Options,

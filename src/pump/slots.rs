@@ -78,6 +78,11 @@ impl<T> Slots<T> {
         self.running = self.running.saturating_sub(1);
     }
 
+    /// Lets the group's messages wait for one that is settled without having waited here.
+    pub(super) fn occupy(&mut self, group: &Group) {
+        self.lanes.occupy(group);
+    }
+
     /// Lets the group's next messages start once all of it that has started is released.
     pub(super) fn release(&mut self, group: &Group, now: Instant) {
         self.lanes.release(group, now);

@@ -113,7 +113,11 @@ impl Pump {
         if is_moved { Duration::ZERO } else { self.0.options.retry.random_delay(message.receive_count) }
     }
 
-    fn settle(&self, Waiting { message, mut lease, group, .. }: Waiting, Ended { next, reason, .. }: Ended) {
+    pub(super) fn settle(
+        &self,
+        Waiting { message, mut lease, group, .. }: Waiting,
+        Ended { next, reason, .. }: Ended,
+    ) {
         match next {
             Next::Delete => self.0.settle.delete(lease),
             Next::GiveBack(delay) => {
@@ -178,9 +182,7 @@ impl Slot {
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         pump.decide(&batch, &mut ended);
         pump.note_end(&batch, &ended, began.elapsed());
-        for (waiting, ended) in batch.into_iter().zip(ended) {
-            pump.settle(waiting, ended);
-        }
+        pump.settle_in_order(batch.into_iter().zip(ended));
     }
 }
 

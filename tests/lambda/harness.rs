@@ -8,8 +8,8 @@ use longshore::{
     backoff::{Backoff, Jitter},
     duration::Span,
     handler::{
-        batched,
-        lambda::{Lambda, Settings, Source},
+        Source, batched,
+        lambda::{Lambda, Settings},
     },
     health::Health,
     message::OutgoingMessage,

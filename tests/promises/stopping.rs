@@ -225,6 +225,30 @@ async fn a_second_stop_tells_the_handlers_that_nobody_keeps_their_leases() {
     assert!(halted.elapsed() < secs(2), "the handler went on for {:?}", halted.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn nothing_starts_after_a_stop_at_once() {
+    for _ in 0..8 {
+        let scene = Scene::new().room(1, 4);
+        scene.send_many(5);
+        let gate = Gate::default();
+        let passed = gate.clone();
+        let worker = scene.start(move |_, _| {
+            let gate = passed.clone();
+            async move {
+                gate.passed().await;
+                Outcome::Done
+            }
+        });
+        scene.journal.began(1).await;
+        sleep(secs(1)).await;
+        worker.stop.halt();
+        worker.ended().await;
+        gate.open();
+        sleep(secs(5)).await;
+        assert_eq!(scene.journal.runs().len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_stop() {
     let scene = Scene::new().drain_limit(Duration::ZERO);

@@ -30,10 +30,9 @@ use self::{
     invocation::{Answered, Invocation},
 };
 use super::{
-    Batch, BatchHandler, Context, Outcome, Outcomes,
+    Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
-pub use super::{Problem, Source};
 use crate::message::Message;
 
 /// The largest event that Lambda gives to a function, in bytes.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 use crate::{
-    handler::lambda::{Settings, Source},
+    handler::{Source, lambda::Settings},
     process::{Command, Process, StartError},
 };
 
