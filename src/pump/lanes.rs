@@ -159,7 +159,8 @@ impl<T> Lanes<T> {
 
     /// Takes the next batch: one that is full, or that has waited for its window.
     pub(super) fn take(&mut self, batch: &BatchSettings, now: Instant) -> Option<Vec<T>> {
-        let mut taken = Taken { items: Vec::new(), load: Load::default() };
+        let most = batch.size.min(self.startable.messages);
+        let mut taken = Taken { items: Vec::with_capacity(most), load: Load::default() };
         match batch.groups {
             // SQS hands out nothing more of a group before what is here is settled, so no company can come.
             Groups::One if !self.ready.is_empty() => self.fill_from_group(&mut taken, batch),

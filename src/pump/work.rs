@@ -24,11 +24,9 @@ use crate::{
 impl Pump {
     /// Starts as many calls as there are free slots and messages for.
     pub(super) fn start_waiting(&self) {
-        let starting = self.slots().start(Instant::now());
-        // Every slot has its guard before the first future is handed over, which might never be polled.
-        let starting: Vec<_> = starting.into_iter().map(|batch| self.take_slot(batch)).collect();
-        for (slot, batch) in starting {
-            let work = slot.work(batch);
+        while let Some(batch) = self.start_next() {
+            // The slot has its guard before the future is handed over, which might never be polled.
+            let work = Slot { pump: self.clone() }.work(batch);
             match self.0.handler.placement() {
                 Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
                 Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
@@ -36,13 +34,14 @@ impl Pump {
         }
     }
 
-    fn take_slot(&self, mut batch: Vec<Waiting>) -> (Slot, Vec<Waiting>) {
+    fn start_next(&self) -> Option<Vec<Waiting>> {
+        let mut batch = self.slots().start(Instant::now())?;
         for Waiting { lease, group, .. } in &mut batch {
             if let Some(group) = group {
                 lease.precedes(Box::new(Successor::new(self.clone(), group.clone())));
             }
         }
-        (Slot { pump: self.clone() }, batch)
+        Some(batch)
     }
 
     fn note_start(&self, batch: &[Waiting]) {
@@ -141,10 +140,13 @@ impl Pump {
 
     /// Takes out what was lost at the last moment, and what must not overtake it.
     fn still_held(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+        if batch.iter().all(|waiting| waiting.lease.is_held()) {
+            return batch;
+        }
         let mut held = Vec::with_capacity(batch.len());
         let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
         for waiting in batch {
-            if waiting.lease.standing().is_none() {
+            if !waiting.lease.is_held() {
                 self.report_end(&waiting, &Ended::lease_lost(), Duration::ZERO);
                 lost_groups.extend(waiting.group.clone());
             } else if waiting.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
@@ -176,8 +178,12 @@ impl Slot {
         let Some(first) = batch.first() else { return };
         let began = Instant::now();
         pump.note_start(&batch);
-        let (queue, messages) = (&*pump.0.name, batch.len());
-        let span = tracing::info_span!("process", queue, message_id = %first.message.id, messages);
+        let (queue, message_id) = (&*pump.0.name, &first.message.id);
+        let span = match batch.len() {
+            // Every field of a span costs its formatting.
+            1 => tracing::info_span!("process", queue, %message_id),
+            messages => tracing::info_span!("process", queue, %message_id, messages),
+        };
         let called = pump.call(&batch).instrument(span).await;
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         pump.decide(&batch, &mut ended);
