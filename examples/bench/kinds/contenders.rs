@@ -10,10 +10,10 @@ use longshore::{
     Message,
     aws::{self, Place},
     handler::{
-        self, AnyHandler, Call, batched,
+        self, AnyHandler, Call, Source, batched,
         exec::{self, Exec},
         http::{self, Http, HttpBatches},
-        lambda::{self, Lambda, Source},
+        lambda::{self, Lambda},
         sns::{self, Sns},
     },
     topic::{SnsPublisher, TopicArn},
