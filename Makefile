@@ -19,10 +19,10 @@ NODE := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON) $(LONGSHORE_SKIP_NODE)),,$(NODE
 INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench docs
+.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs
 
 help: ## list what there is
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
@@ -54,6 +54,12 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
 	target/release/examples/bench_drain 50000 3
+	@$(MAKE) --no-print-directory bench-kinds
+
+bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about uneven ones
+	cargo build --release --locked --bin longshore --example bench_kinds --example bench_uneven
+	LONGSHORE_TEST_PYTHON=$(if $(PYTHON),$(VENV)/bin/python) target/release/examples/bench_kinds 3 2>target/bench-kinds.log
+	target/release/examples/bench_uneven 30 2>>target/bench-kinds.log
 
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_

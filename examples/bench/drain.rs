@@ -5,17 +5,15 @@
 //! `make bench` does both.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::{
-    error::Error,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+mod server;
 
-use longshore::{app, message::OutgoingMessage, queue::Queue};
+use std::{error::Error, process::Command};
+
 use serde_json::Value;
 
-type Failure = Box<dyn Error>;
+use self::server::{Server, beside};
+
+type Failure = Box<dyn Error + Send + Sync>;
 
 const BODY_BYTES: usize = 100;
 
@@ -100,83 +98,4 @@ fn run(program: &str, words: &[&str]) -> Result<Value, Failure> {
         return Err(format!("{program} {words:?} failed: {}\n{log}", output.status).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// The programs lie beside this one, and the server above.
-fn beside(program: &str) -> Result<PathBuf, Failure> {
-    let own = std::env::current_exe()?;
-    Ok(own.parent().unwrap_or(Path::new(".")).join(program))
-}
-
-/// `longshore dev` in a process of its own.
-struct Server {
-    process: Child,
-    base: String,
-}
-
-impl Server {
-    fn start() -> Result<Self, Failure> {
-        let mut process = Command::new(beside("../longshore")?)
-            .args([
-                "dev",
-                "--sqs-listen",
-                "127.0.0.1:0",
-                "--api-listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let output = process.stdout.take().ok_or("no output")?;
-        let lines = BufReader::new(output).lines();
-        let url =
-            lines.map_while(Result::ok).find_map(|line| line.trim().strip_prefix("queue").map(str::to_owned));
-        let url = url.ok_or("longshore dev did not say where its queue is")?;
-        let base = url.trim().rsplit_once('/').ok_or("not a queue url")?.0.to_owned();
-        Ok(Self { process, base })
-    }
-
-    /// Creates a queue and fills it.
-    async fn queue(&self, name: &str, messages: usize, body_bytes: usize) -> Result<String, Failure> {
-        let url = format!("{}/{name}", self.base);
-        self.create(name).await?;
-        let queue = app::open_queue(&url, &longshore::queue::sqs::Settings::default()).await?;
-        let batch = vec![OutgoingMessage::new("x".repeat(body_bytes)); 10];
-        for _ in 0..messages / 10 {
-            send(&*queue, &batch).await?;
-        }
-        Ok(url)
-    }
-
-    async fn create(&self, name: &str) -> Result<(), Failure> {
-        let origin = self.base.rsplit_once('/').ok_or("not a queue url")?.0;
-        let address = origin.trim_start_matches("http://").to_owned();
-        let body = format!("Action=CreateQueue&QueueName={name}");
-        let request = format!(
-            "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len(),
-        );
-        let mut stream = tokio::net::TcpStream::connect(&address).await?;
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await?;
-        let mut answer = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await?;
-        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer.into()) }
-    }
-}
-
-async fn send(queue: &dyn Queue, batch: &[OutgoingMessage]) -> Result<(), Failure> {
-    for answer in queue.send(batch).await? {
-        answer?;
-    }
-    Ok(())
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing to end.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
 }

@@ -13,8 +13,10 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
 /// How long they may take where the drain limit leaves more than that.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
-/// How long handlers may take to end what they have running beside their calls, such as processes.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How long handlers may take to end what they have running beside their calls, such as processes, however late that is.
+const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
+/// How long they may take where the drain limit leaves more than that.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub enum Drained {
 pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
     let undeleted = |stages: &[Stages]| stages.iter().map(Stages::undeleted).sum::<usize>();
     let undeleted_before = undeleted(&stages);
+    // Before anything else: handlers that end, even after a halt, must not start what waits.
+    stages.iter().for_each(Stages::start_nothing);
     tokio::select! {
         () = in_order(&mut stages, limit) => {}
         // Nobody keeps their leases from here on, so they must not go on as if somebody did.
@@ -60,7 +64,6 @@ pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
 async fn in_order(stages: &mut [Stages], limit: Duration) {
     let began = Instant::now();
     let left = |of: Duration| of.saturating_sub(began.elapsed());
-    // Handlers that end while the last receives do must not start what those bring.
     stages.iter().for_each(Stages::give_back_waiting);
     join_all(stages.iter_mut().map(Stages::polling_stopped)).await;
     stages.iter().for_each(Stages::give_back_waiting);
@@ -77,8 +80,9 @@ async fn in_order(stages: &mut [Stages], limit: Duration) {
         tracing::error!(limit = ?flush_limit, "not every outcome could be told to sqs");
     }
     let closed = join_all(stages.iter().map(Stages::close_handler));
-    if timeout(CLOSE_LIMIT, closed).await.is_err() {
-        tracing::error!(limit = ?CLOSE_LIMIT, "a handler did not end what it has running");
+    let close_limit = left(limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
+    if timeout(close_limit, closed).await.is_err() {
+        tracing::error!(limit = ?close_limit, "a handler did not end what it has running");
     }
 }
 

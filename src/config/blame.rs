@@ -45,7 +45,7 @@ fn wrong_values(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> V
             alone.set(kind, node.to_value(), &node.origin);
         }
         if let Some(words) = fault(&alone).filter(|words| lacking(words).is_none()) {
-            problems.push(describe(root, &key, node, &words));
+            problems.push(describe(tree, root, &key, &words));
             wrong.push(key);
         }
     }
@@ -73,7 +73,7 @@ fn wrong_tables(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> V
         let lacking = lacking(&words).map(|name| key.child(name));
         let was_taken_out = problems.iter().any(|known| known.key.is_some() && known.key == lacking);
         if !was_taken_out {
-            problems.push(describe(root, &key, node, &words));
+            problems.push(describe(tree, root, &key, &words));
         }
         wrong.push(key);
     }
@@ -96,15 +96,17 @@ fn is_beside(kind: &Key, key: &Key) -> bool {
 /// What takes the place of a wrong value that its table cannot do without, so that the rest of the table is judged.
 fn stand_in(tree: &Node, root: &Place<'_>, key: &Key) -> Option<Value> {
     let ((name, _), parent) = (key.split_last()?, key.parent()?);
-    let table = root.at(&parent)?;
-    let kind = tree.get(&parent.child("kind")).map(Node::to_value);
-    let of_kind =
-        table.kinds("kind").into_iter().find(|(own, _)| kind.as_ref().is_some_and(|kind| kind == own));
-    let table = of_kind.map_or(table, |(_, table)| table);
+    let table = table_at(tree, root, &parent)?;
     if !table.requires(name) {
         return None;
     }
     table.property(name)?.keyword("examples")?.get(0).cloned()
+}
+
+/// What may stand in the table at this key, which the table's own `kind` may tell.
+fn table_at<'a>(tree: &Node, root: &Place<'a>, key: &Key) -> Option<Place<'a>> {
+    let kind = tree.get(&key.child("kind")).map(Node::to_value);
+    root.at(key).map(|table| table.of_kind(kind.as_ref()))
 }
 
 fn fault(tree: &Node) -> Option<String> {
@@ -116,18 +118,36 @@ fn lacking(words: &str) -> Option<&str> {
     words.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-fn describe(root: &Place<'_>, key: &Key, node: &Node, words: &str) -> Problem {
-    let allowed = root.at(key).map(|place| place.allowed());
+fn describe(tree: &Node, root: &Place<'_>, key: &Key, words: &str) -> Problem {
     let (what, hint) = match words.split_once(", hint: ") {
         Some((what, hint)) => (what, Some(hint)),
         // What serde expected is said better, and without Rust's words, by what is allowed.
         None => (words.split(", expected ").next().unwrap_or(words), None),
     };
-    let problem = Problem::of(key.clone(), what).given(node.to_value(), node.origin.clone()).allowed(allowed);
+    let problem = Problem::of(key.clone(), what).allowed(allowed(tree, root, key, words));
+    let problem = match tree.get(key) {
+        Some(node) => problem.given(node.to_value(), node.origin.clone()),
+        None => problem,
+    };
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
     }
+}
+
+/// What would mend a fault, in words.
+fn allowed(tree: &Node, root: &Place<'_>, key: &Key, words: &str) -> Option<String> {
+    if let Some(name) = lacking(words) {
+        let place = table_at(tree, root, key)?.property(name)?;
+        return Some(format!("{name} = {}", place.allowed()));
+    }
+    // A key that a handler of another kind has.
+    if words.starts_with("unknown field") {
+        return Some(table_at(tree, root, &key.parent()?)?.names().join(", "));
+    }
+    let name = key.names().last()?;
+    let place = table_at(tree, root, &key.parent()?)?.property(name).or_else(|| root.at(key))?;
+    Some(place.allowed())
 }
 
 #[cfg(test)]
@@ -199,6 +219,24 @@ mod tests {
         assert_eq!(blamed(&lambda(json!({"A": 1}))), ["queues.a.handler.env.A"]);
         let no_command = json!({"queues": {"a": {"handler": {"kind": "exec", "env": {"A": "1"}}}}});
         assert_eq!(blamed(&no_command), ["queues.a.handler"]);
+    }
+
+    fn told(value: &Value) -> String {
+        let schema = schema();
+        let (_, problems) = read(&mut tree_of(value), &Place::root(&schema));
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_allowed_in_a_handler_is_what_its_kind_has() {
+        let handler = |handler: Value| told(&json!({"queues": {"a": {"handler": handler}}}));
+        let missing = handler(json!({"kind": "exec"}));
+        assert!(missing.contains("allowed: command = a list"), "{missing}");
+        let kindless = handler(json!({"command": ["x"]}));
+        assert!(kindless.contains(r#"allowed: kind = "http", "lambda", "exec" or "sns""#), "{kindless}");
+        let misplaced = handler(json!({"kind": "lambda", "command": ["x"], "directory": "/x"}));
+        let allowed = misplaced.split("allowed: ").nth(1).unwrap();
+        assert!(allowed.contains("task_root") && !allowed.contains("directory"), "{misplaced}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     key::Key,
-    secret::{HIDDEN, hide, names_a_secret},
+    secret::{HIDDEN, hide, holds_secrets, names_a_secret},
     tree::Origin,
 };
 
@@ -112,7 +112,9 @@ impl fmt::Display for Problem {
 
 /// A value as people may see it: without secrets, and not endless.
 fn shown(key: &Key, value: &Value) -> String {
-    if key.names().last().is_some_and(|name| names_a_secret(name)) {
+    let names = key.names();
+    let is_inside = names.windows(2).any(|tables| holds_secrets(&tables[0], &tables[1]));
+    if is_inside || names.last().is_some_and(|name| names_a_secret(name)) {
         return HIDDEN.to_owned();
     }
     let text = hide(&value.to_string());
@@ -153,6 +155,8 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_wrong_place_is_not_shown() {
+        let told_of_env = told("queues.q.handler.env.DB", "hunter2");
+        assert!(told_of_env.starts_with("queues.q.handler.env.DB = ***"), "{told_of_env}");
         assert_eq!(told("aws.secret_key", "hunter2"), "aws.secret_key = ***: unknown key\n    from: default");
         assert!(!told("aws.url", "http://me:hunter2@h").contains("hunter2"));
     }

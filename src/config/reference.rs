@@ -22,7 +22,7 @@ flags. The file is `longshore.toml` in the working directory, or the one that `-
 - A duration is a number with a unit: `250ms`, `30s`, `15m`, `1h 30m`.
 - The name of an environment variable is `LONGSHORE`, then the names of the key with two underscores between them. Upper and
   lower case are alike, and so are `-` and `_`: `LONGSHORE__QUEUES__ORDERS_EU__CONCURRENCY` reaches `queues.orders-eu.concurrency`.
-  The items of a list are separated by commas.
+  The items of a list are separated by commas, or the list is one of JSON: `[\"sh\", \"-c\", \"a, b\"]`.
 - Flags about a queue are about the only one, or the one that `--queue` names.
 
 ```toml
@@ -100,7 +100,10 @@ fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
     };
     let plain = key.names().join(".");
     let flag = flag_of(&plain, table).map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
-    let variable = if place.is_table() { "–".to_owned() } else { format!("`{}`", variable(key)) };
+    let variable = match variable(key) {
+        table if place.is_table() => format!("`{table}__<NAME>`, in the name's own case"),
+        value => format!("`{value}`"),
+    };
     let allowed = place.allowed().replace('|', "\\|");
     let meaning = match words(place, "description") {
         meaning if meaning.is_empty() && name == KIND => "Which kind of handler this is.".to_owned(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     key::{Key, quoted},
     load::Config,
-    secret::hide,
+    secret::{HIDDEN, hide, holds_secrets},
 };
 
 impl Config {
@@ -26,7 +26,7 @@ impl Config {
     }
 
     fn shown(&self) -> Value {
-        hidden(serde_json::to_value(&self.settings).unwrap_or_default())
+        hidden("", serde_json::to_value(&self.settings).unwrap_or_default())
     }
 
     fn flatten(&self, key: &Key, value: Value, flat: &mut Map<String, Value>) {
@@ -78,11 +78,39 @@ fn line(name: &str, value: &Value) -> String {
     }
 }
 
-fn hidden(value: Value) -> Value {
+/// Hides what is secret in the value of this name.
+fn hidden(outer: &str, value: Value) -> Value {
+    let entry = |(name, value): (String, Value)| {
+        let value = if holds_secrets(outer, &name) { concealed(value) } else { hidden(&name, value) };
+        (name, value)
+    };
     match value {
         Value::String(text) => hide(&text).into(),
-        Value::Array(items) => items.into_iter().map(hidden).collect(),
-        Value::Object(table) => table.into_iter().map(|(name, value)| (name, hidden(value))).collect(),
+        Value::Array(items) => items.into_iter().map(|item| hidden(outer, item)).collect(),
+        Value::Object(table) => table.into_iter().map(entry).collect(),
         value => value,
+    }
+}
+
+/// The names of a table alone.
+fn concealed(table: Value) -> Value {
+    match table {
+        Value::Object(table) => table.into_iter().map(|(name, _)| (name, Value::from(HIDDEN))).collect(),
+        _ => HIDDEN.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_programs_variables_are_hidden_and_their_names_shown() {
+        let shown = hidden(
+            "q",
+            json!({"handler": {"env": {"DB": "hunter2"}, "url": "http://u:p@h/", "grace": "5s"}}),
+        );
+        let expected = json!({"handler": {"env": {"DB": "***"}, "url": "http://***@h/", "grace": "5s"}});
+        assert_eq!(shown, expected);
     }
 }

@@ -95,6 +95,10 @@ impl<'a> Place<'a> {
     /// The value meant by a text from the environment or a flag, which know no types.
     pub(super) fn read(&self, text: &str) -> Value {
         if self.has_type("array") {
+            // Items with commas in them, such as a shell's command, can be given as JSON.
+            if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {
+                return list;
+            }
             let items = self.items();
             let texts = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             return texts.map(|item| items.read(item)).collect();
@@ -147,6 +151,12 @@ impl<'a> Place<'a> {
             Some((value, Self(vec![*object])))
         };
         self.0.iter().filter_map(kind).collect()
+    }
+
+    /// What may stand here beside this `kind`; everything, if there is no such kind.
+    pub(super) fn of_kind(&self, kind: Option<&Value>) -> Self {
+        let of_kind = self.kinds("kind").into_iter().find(|(own, _)| kind.is_some_and(|kind| kind == own));
+        of_kind.map_or_else(|| self.clone(), |(_, place)| place)
     }
 
     /// The first text under this keyword.
@@ -237,6 +247,9 @@ mod tests {
         assert_eq!(read("queues.q.retry.factor", "1.5"), 1.5);
         assert_eq!(read("queues.q.handler.reject", "400, 422"), serde_json::json!([400, 422]));
         assert_eq!(read("queues.q.prefetch", "auto"), "auto");
+        let command = serde_json::json!(["sh", "-c", "a, b"]);
+        assert_eq!(read("queues.q.handler.command", r#"["sh", "-c", "a, b"]"#), command);
+        assert_eq!(read("queues.q.handler.command", "[,b"), serde_json::json!(["[", "b"]));
     }
 
     #[test]

@@ -6,6 +6,9 @@ pub(super) const HIDDEN: &str = "***";
 /// Words in the name of a query parameter that make its value a secret.
 const SECRET_WORDS: [&str; 7] = ["token", "secret", "key", "sig", "password", "auth", "credential"];
 
+/// The table of a program's environment variables, which is where programs are given their secrets.
+const ENVIRONMENT: [&str; 2] = ["handler", "env"];
+
 /// A query value this long is taken for a token whatever its name.
 const TOKEN_CHARS: usize = 20;
 
@@ -47,6 +50,11 @@ fn hide_in_word(word: &str) -> String {
 pub(super) fn names_a_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     SECRET_WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// Whether what stands in the table of this name, in a table of that name, may be a secret whatever it is called.
+pub(super) fn holds_secrets(outer: &str, table: &str) -> bool {
+    [outer, table] == ENVIRONMENT
 }
 
 fn ends_a_url(character: char) -> bool {

@@ -57,7 +57,8 @@ pub struct QueueSettings {
     pub concurrency: usize,
     /// How many messages one call of the handler is given.
     pub batch: pump::BatchSettings,
-    /// How many messages are held beyond those running; `auto` holds what will start within about one round trip.
+    /// How many messages are held beyond those running; `auto` holds what will start within about one round trip, and on a
+    /// FIFO queue also what waits behind its group. With a number, one long group can fill all the places there.
     pub prefetch: pump::Prefetch,
     /// How long a received message stays hidden; extended for as long as it is held, so it bounds only how soon
     /// the message comes back after a crash. Whole seconds, 2s to 12h.

@@ -18,10 +18,11 @@ pub(super) fn strike(tree: &mut Node, root: &Place<'_>) -> Vec<Problem> {
 }
 
 fn find(table: &Node, place: &Place<'_>, at: &Key, problems: &mut Vec<Problem>) {
+    let kind = table.get(&Key::new(["kind"])).map(Node::to_value);
     for (name, node) in table.entries().into_iter().flatten() {
         let key = at.child(name);
         match place.property(name) {
-            None => problems.push(unknown(node, key, name, &place.names())),
+            None => problems.push(unknown(node, key, name, &place.of_kind(kind.as_ref()).names())),
             Some(place) if place.is_table() == node.entries().is_some() => find(node, &place, &key, problems),
             Some(place) => problems.push(misplaced(node, key, &place)),
         }

@@ -58,6 +58,10 @@ fn resolve(tree: &Node, root: &Place<'_>, name: &str) -> Result<Key, Box<Problem
         let spelling = root.at(&key).and_then(|place| place.spelling(part));
         let child = match spelling {
             Some(spelling) => spelling.to_owned(),
+            // The names of a table of plain values, such as a program's environment, mean what they say.
+            None if root.at(&key).and_then(|place| place.any()).is_some_and(|any| !any.is_table()) => {
+                part.to_owned()
+            }
             None => given_name(tree, &key, part, name)?,
         };
         key = key.child(&child);
@@ -103,6 +107,20 @@ mod tests {
         assert_eq!(problems, []);
         let expected = serde_json::json!({"queues": {"orders-eu": {"concurrency": 32}, "new": {"url": "u"}}});
         assert_eq!(tree.to_value(), expected);
+    }
+
+    #[test]
+    fn the_variables_of_a_program_keep_their_case() {
+        let (tree, problems) = layered(
+            "[queues.q.handler]\nkind = 'exec'\ncommand = ['x']\nenv = { foo = '1' }",
+            &[
+                ("LONGSHORE__QUEUES__Q__HANDLER__ENV__FOO", "2"),
+                ("LONGSHORE__QUEUES__Q__HANDLER__ENV__A_b", "3"),
+            ],
+        );
+        assert_eq!(problems, []);
+        let env = tree.to_value()["queues"]["q"]["handler"]["env"].clone();
+        assert_eq!(env, serde_json::json!({"foo": "1", "FOO": "2", "A_b": "3"}));
     }
 
     #[test]

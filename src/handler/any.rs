@@ -1,6 +1,10 @@
 //! A handler of either form behind a pointer, as the worker holds it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use futures_util::future::BoxFuture;
 
@@ -145,7 +149,9 @@ impl<H: BatchHandler> Erased for Batched<H> {
     }
 
     fn weigh(&self, message: &Message) -> usize {
-        self.0.weigh(message)
+        // The user's code outside of any call: a panic in it would end the worker.
+        let weight = catch_unwind(AssertUnwindSafe(|| self.0.weigh(message)));
+        weight.unwrap_or_else(|_| message.size_bytes())
     }
 
     fn opened(&self, arn: &str) {

@@ -8,9 +8,12 @@ mod keeper;
 mod ledger;
 mod room;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -68,7 +71,7 @@ impl Leases {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
         let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
-            let (leases, first_deadline, successors) = (self.clone(), deadline, None);
+            let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             Lease { leases, claim, cancellation, first_deadline, successors, _place: place }
         };
         match held {
@@ -119,7 +122,7 @@ pub struct Lease {
     cancellation: CancellationToken,
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
-    successors: Option<Box<dyn Successors>>,
+    successors: Vec<Box<dyn Successors>>,
     _place: Place,
 }
 
@@ -127,6 +130,9 @@ pub struct Lease {
 pub trait Successors: Send + Sync + 'static {
     /// Called when the message will not run again.
     fn go_on(self: Box<Self>);
+
+    /// Called when the message is to come again after this delay, and before it is given back.
+    fn wait(&mut self, delay: Duration);
 }
 
 /// What is left of a lease.
@@ -187,15 +193,22 @@ impl Lease {
         self.let_successors_go_on();
     }
 
-    /// Lets these wait for the message to be settled.
+    /// Lets these, too, wait for the message to be settled.
     pub fn precedes(&mut self, successors: Box<dyn Successors>) {
-        self.successors = Some(successors);
+        self.successors.push(successors);
     }
 
     /// Lets those who wait for the message go on before it is settled: it will not run again.
     pub fn let_successors_go_on(&mut self) {
-        if let Some(successors) = self.successors.take() {
+        for successors in std::mem::take(&mut self.successors) {
             successors.go_on();
+        }
+    }
+
+    /// Tells those who wait for the message that it is to come again, after this delay.
+    pub fn let_successors_wait(&mut self, delay: Duration) {
+        for successors in &mut self.successors {
+            successors.wait(delay);
         }
     }
 

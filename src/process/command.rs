@@ -7,6 +7,8 @@ use std::{
     process::Stdio,
 };
 
+use rustix::io::Errno;
+
 use super::Process;
 
 /// What a program reads on its standard input.
@@ -97,6 +99,9 @@ impl Command {
             (ErrorKind::NotFound | ErrorKind::NotADirectory, None) => StartError::NotFound { program },
             (ErrorKind::PermissionDenied, _) => StartError::NotExecutable { program },
             (ErrorKind::ArgumentListTooLong, _) => StartError::TooLarge { program },
+            _ if source.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+                StartError::NotRunnable { program }
+            }
             _ => StartError::Other { program, source },
         }
     }
@@ -122,6 +127,15 @@ pub enum StartError {
         /// The program as it was given.
         program: String,
     },
+    /// The file is no program for this system.
+    #[error(
+        "not a program for this system: {program}, hint: begin a script with #! and its interpreter, and build a \
+         program for this processor"
+    )]
+    NotRunnable {
+        /// The program as it was given.
+        program: String,
+    },
     /// The working directory is not there.
     #[error("no directory to run {program} in: {}, hint: make it, or name another", directory.display())]
     NoDirectory {
@@ -144,4 +158,14 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl StartError {
+    /// Whether the next start would fail too, for as long as the program is what it is.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::NotRunnable { .. } => true,
+            Self::NoDirectory { .. } | Self::TooLarge { .. } | Self::Other { .. } => false,
+        }
+    }
 }

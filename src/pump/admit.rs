@@ -30,17 +30,24 @@ impl Pump {
     /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
         self.0.metrics.received.inc_by(messages.len() as u64);
+        let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(place) = reservation.take() else {
                 events::ExcessReceived { queue: &self.0.name, id: &message.id }.emit();
                 continue;
             };
+            let group = self.group_of(&message);
             match self.0.leases.hold(&message, place, sent) {
-                Holding::Fresh(lease) => self.line_up(message, lease),
-                Holding::Finished(lease) => self.0.settle.delete(lease),
-                Holding::Duplicate => {}
+                Holding::Fresh(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
+                    behind.push(Waiting { message: Arc::new(message), lease, group });
+                }
+                Holding::Fresh(lease) => self.line_up(message, lease, group),
+                Holding::Finished(lease) => self.delete_again(lease, group),
+                // It may be on its way back, and then it holds up nobody: what came behind it must come again after it.
+                Holding::Duplicate => blocked.extend(group),
             }
         }
+        self.give_back_unrun(behind, Duration::ZERO);
         if self.0.stop.is_draining() || !self.0.gate.is_open() {
             let delay = if self.0.stop.is_draining() { Duration::ZERO } else { DOWN_DELAY.random_delay(1) };
             self.give_back_waiting(delay);
@@ -48,8 +55,15 @@ impl Pump {
         self.start_waiting();
     }
 
-    fn line_up(&self, message: Message, lease: Lease) {
-        let group = self.group_of(&message);
+    /// Deletes a message that was done before; its group waits, so that it cannot run elsewhere after a later one.
+    fn delete_again(&self, mut lease: Lease, group: Option<Group>) {
+        if let Some(group) = group {
+            self.hold_up_group(&mut lease, group);
+        }
+        self.0.settle.delete(lease);
+    }
+
+    fn line_up(&self, message: Message, lease: Lease, group: Option<Group>) {
         let takes_one = self.0.options.batch.size == 1;
         let bytes = if takes_one { 0 } else { self.0.handler.weigh(&message) };
         let waiting = Waiting { message: Arc::new(message), lease, group: group.clone() };

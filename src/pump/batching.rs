@@ -12,7 +12,7 @@ pub struct BatchSettings {
     /// The most messages a call; a batch of more than ten takes several receives, and so a `window`.
     #[schemars(range(min = 1, max = 10_000))]
     pub size: usize,
-    /// How long a batch that is not full waits for more; `0s` starts what has come at once.
+    /// How long a batch that is not full waits for more; `0s` starts what has come at once. Batches of one FIFO group never wait: SQS hands out no more of a group that is held.
     pub window: Span,
     /// The most bytes a call, bodies and attributes together; one message alone may have more.
     pub bytes: usize,

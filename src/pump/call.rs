@@ -7,10 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pump, admit::Waiting, ended::Called};
-use crate::{
-    handler::{Batch, BatchItem, Context, LeaseTime},
-    lease::Lease,
-};
+use crate::handler::{Batch, BatchItem, Context, LeaseTime};
 
 /// How long a handler that was told to stop may still take to tidy up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -58,18 +55,17 @@ impl Pump {
 
 /// The end of a call before its time: that of its only message's lease, or of all of them.
 struct Cancellation<'a> {
-    leases: Vec<&'a Lease>,
+    batch: &'a [Waiting],
     call: CancellationToken,
 }
 
 impl<'a> Cancellation<'a> {
     fn of(batch: &'a [Waiting]) -> Self {
-        let leases: Vec<_> = batch.iter().map(|waiting| &waiting.lease).collect();
-        let call = match leases.as_slice() {
-            [lease] => lease.cancellation().clone(),
+        let call = match batch {
+            [only] => only.lease.cancellation().clone(),
             _ => CancellationToken::new(),
         };
-        Self { leases, call }
+        Self { batch, call }
     }
 
     /// The circumstances of the call as a whole.
@@ -88,16 +84,16 @@ impl<'a> Cancellation<'a> {
 
     /// Waits until every lease is lost, or all handlers are told to stop.
     async fn fires(&self) {
-        for lease in &self.leases {
-            lease.cancellation().cancelled().await;
+        for waiting in self.batch {
+            waiting.lease.cancellation().cancelled().await;
         }
         self.call.cancel();
     }
 
     fn cancel(&self) {
         self.call.cancel();
-        for lease in &self.leases {
-            lease.cancellation().cancel();
+        for waiting in self.batch {
+            waiting.lease.cancellation().cancel();
         }
     }
 }

@@ -9,7 +9,11 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Pump, lanes::Group, trouble::Trouble};
-use crate::{lease::Successors, message::Message, queue::Description};
+use crate::{
+    lease::{Lease, Successors},
+    message::Message,
+    queue::Description,
+};
 
 /// What the engine must know of its queue.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +60,10 @@ impl Successors for Successor {
     fn go_on(mut self: Box<Self>) {
         self.goes_on = true;
     }
+
+    fn wait(&mut self, delay: Duration) {
+        self.pump.fail_group_for(&self.group, delay);
+    }
 }
 
 impl Drop for Successor {
@@ -71,6 +79,12 @@ impl Drop for Successor {
 }
 
 impl Pump {
+    /// Lets the later messages of its group wait until a message is settled that does not run.
+    pub(super) fn hold_up_group(&self, lease: &mut Lease, group: Group) {
+        self.slots().occupy(&group);
+        lease.precedes(Box::new(Successor::new(self.clone(), group)));
+    }
+
     pub(super) fn trouble(&self) -> MutexGuard<'_, Trouble> {
         self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }

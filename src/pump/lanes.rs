@@ -159,18 +159,14 @@ impl<T> Lanes<T> {
 
     /// Takes the next batch: one that is full, or that has waited for its window.
     pub(super) fn take(&mut self, batch: &BatchSettings, now: Instant) -> Option<Vec<T>> {
-        let is_over = |since: Instant| since + batch.window.0 <= now;
-        let mut taken = Taken { items: Vec::new(), load: Load::default() };
+        let most = batch.size.min(self.startable.messages);
+        let mut taken = Taken { items: Vec::with_capacity(most), load: Load::default() };
         match batch.groups {
-            Groups::One if !self.ready.is_empty() => {
-                let is_ripe = |(since, group): &(Instant, Group)| {
-                    is_over(*since) || self.groups.get(group).is_some_and(|lane| lane.load().fills(batch))
-                };
-                let ready = self.ready.iter().position(is_ripe)?;
-                self.fill_from_group(ready, &mut taken, batch);
-            }
+            // SQS hands out nothing more of a group before what is here is settled, so no company can come.
+            Groups::One if !self.ready.is_empty() => self.fill_from_group(&mut taken, batch),
             Groups::Several | Groups::One => {
-                let is_ripe = self.startable.fills(batch) || self.oldest().is_some_and(is_over);
+                let is_over = self.ripe_at(batch).is_some_and(|moment| moment <= now);
+                let is_ripe = self.startable.fills(batch) || is_over;
                 if self.startable.messages == 0 || !is_ripe {
                     return None;
                 }
@@ -187,7 +183,7 @@ impl<T> Lanes<T> {
         while !self.ready.is_empty()
             && (taken.items.is_empty() || taken.has_room_for(self.next_bytes(), batch))
         {
-            self.fill_from_group(0, taken, batch);
+            self.fill_from_group(taken, batch);
         }
     }
 
@@ -197,14 +193,24 @@ impl<T> Lanes<T> {
         lane.and_then(|lane| lane.parked.front()).map_or(0, |parked| parked.bytes)
     }
 
-    /// Moves messages of one ready group into the batch, which makes it busy.
-    fn fill_from_group(&mut self, ready: usize, taken: &mut Taken<T>, batch: &BatchSettings) {
-        let Some((_, group)) = self.ready.remove(ready) else { return };
+    /// Moves messages of the first ready group into the batch, which makes it busy.
+    fn fill_from_group(&mut self, taken: &mut Taken<T>, batch: &BatchSettings) {
+        let Some((_, group)) = self.ready.pop_front() else { return };
         let Some(lane) = self.groups.get_mut(&group) else { return };
         let before = lane.parked.len();
         lane.fill(taken, batch);
         lane.busy = before - lane.parked.len();
         self.startable.take(lane.load());
+    }
+
+    /// Makes a group busy with a message that has not waited here; released as one that has started.
+    pub(super) fn occupy(&mut self, group: &Group) {
+        let lane = self.groups.entry(group.clone()).or_default();
+        if lane.busy == 0 && !lane.parked.is_empty() {
+            self.startable.take(lane.load());
+            self.ready.retain(|(_, ready)| ready != group);
+        }
+        lane.busy += 1;
     }
 
     fn oldest(&self) -> Option<Instant> {

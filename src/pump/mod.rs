@@ -8,6 +8,7 @@
 mod admit;
 mod attempts;
 mod batching;
+mod behind;
 mod call;
 mod ended;
 mod fifo;

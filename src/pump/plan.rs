@@ -15,6 +15,8 @@ pub(super) struct Plan {
     most_pollers: usize,
     pace: Duration,
     pollers: usize,
+    /// The most messages that a receive may bring, at the last look.
+    most: usize,
     fill: f64,
     resume_at: Option<Instant>,
     partly_free_since: Option<Instant>,
@@ -49,7 +51,15 @@ pub(super) enum Step {
 
 impl Plan {
     pub(super) fn new(most_pollers: usize, pace: Duration) -> Self {
-        Self { most_pollers, pace, pollers: 1, fill: 0.0, resume_at: None, partly_free_since: None }
+        Self {
+            most_pollers,
+            pace,
+            pollers: 1,
+            most: BATCH_ENTRIES,
+            fill: 0.0,
+            resume_at: None,
+            partly_free_since: None,
+        }
     }
 
     /// Decides the next step.
@@ -57,13 +67,14 @@ impl Plan {
         if let Some(resume_at) = self.resume_at.filter(|moment| *moment > sight.now) {
             return Step::Wait(Some(resume_at));
         }
+        self.most = BATCH_ENTRIES.min(sight.most);
         if sight.free == 0 {
             self.partly_free_since = None;
         }
         if sight.under_way >= self.pollers || sight.free == 0 {
             return Step::Wait(None);
         }
-        let most = BATCH_ENTRIES.min(sight.most);
+        let most = self.most;
         if sight.free >= most || sight.free == sight.capacity {
             self.partly_free_since = None;
             return Step::Ask(sight.free.min(most));
@@ -89,7 +100,7 @@ impl Plan {
         self.resume_at = None;
         let is_full = received >= asked;
         self.fill = f64::midpoint(self.fill, share(received, asked));
-        if is_full && asked == BATCH_ENTRIES && free >= BATCH_ENTRIES {
+        if is_full && asked >= self.most && free >= self.most {
             self.pollers = (self.pollers + 1).min(self.most_pollers);
         } else if self.fill < WELL_FILLED {
             self.pollers = (self.pollers - 1).max(1);
@@ -177,6 +188,17 @@ mod tests {
     fn one_at_a_time_is_asked_for_at_once() {
         let mut plan = plan();
         assert_eq!(plan.step(Sight { most: 1, is_running_dry: false, ..sight(3, 0) }), Step::Ask(1));
+    }
+
+    #[test]
+    fn one_at_a_time_is_asked_for_by_more_and_more_pollers() {
+        let (mut plan, now) = (plan(), Instant::now());
+        let singly = Sight { most: 1, ..sight(16, 0) };
+        for _ in 0..40 {
+            assert_eq!(plan.step(singly), Step::Ask(1));
+            plan.answered(1, 1, 16, now);
+        }
+        assert_eq!(plan.pollers, 32);
     }
 
     #[test]

@@ -58,9 +58,13 @@ impl Stages {
         }
     }
 
-    /// Gives back every message that waits for a slot, and starts none any more.
-    pub fn give_back_waiting(&self) {
+    /// Starts no message any more.
+    pub fn start_nothing(&self) {
         self.pump.slots().close();
+    }
+
+    /// Gives back every message that waits for a slot.
+    pub fn give_back_waiting(&self) {
         self.pump.give_back_waiting(Duration::ZERO);
     }
 

@@ -25,11 +25,9 @@ use crate::{
 impl Pump {
     /// Starts as many calls as there are free slots and messages for.
     pub(super) fn start_waiting(&self) {
-        let starting = self.slots().start(Instant::now());
-        // Every slot has its guard before the first future is handed over, which might never be polled.
-        let starting: Vec<_> = starting.into_iter().map(|batch| self.take_slot(batch)).collect();
-        for (slot, batch) in starting {
-            let work = slot.work(batch);
+        while let Some(batch) = self.start_next() {
+            // The slot has its guard before the future is handed over, which might never be polled.
+            let work = Slot { pump: self.clone() }.work(batch);
             match self.0.handler.placement() {
                 Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
                 Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
@@ -37,13 +35,14 @@ impl Pump {
         }
     }
 
-    fn take_slot(&self, mut batch: Vec<Waiting>) -> (Slot, Vec<Waiting>) {
+    fn start_next(&self) -> Option<Vec<Waiting>> {
+        let mut batch = self.slots().start(Instant::now())?;
         for Waiting { lease, group, .. } in &mut batch {
             if let Some(group) = group {
                 lease.precedes(Box::new(Successor::new(self.clone(), group.clone())));
             }
         }
-        (Slot { pump: self.clone() }, batch)
+        Some(batch)
     }
 
     fn note_start(&self, batch: &[Waiting]) {
@@ -116,7 +115,11 @@ impl Pump {
         if is_moved { Duration::ZERO } else { self.0.options.retry.random_delay(message.receive_count) }
     }
 
-    fn settle(&self, Waiting { message, mut lease, group, .. }: Waiting, Ended { next, reason, .. }: Ended) {
+    pub(super) fn settle(
+        &self,
+        Waiting { message, mut lease, group, .. }: Waiting,
+        Ended { next, reason, .. }: Ended,
+    ) {
         match next {
             Next::Delete => self.0.settle.delete(lease),
             Next::GiveBack(delay) => {
@@ -140,10 +143,13 @@ impl Pump {
 
     /// Takes out what was lost at the last moment, and what must not overtake it.
     fn still_held(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+        if batch.iter().all(|waiting| waiting.lease.is_held()) {
+            return batch;
+        }
         let mut held = Vec::with_capacity(batch.len());
         let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
         for waiting in batch {
-            if waiting.lease.standing().is_none() {
+            if !waiting.lease.is_held() {
                 self.report_end(&waiting, &Ended::lease_lost(), Duration::ZERO);
                 lost_groups.extend(waiting.group.clone());
             } else if waiting.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
@@ -176,15 +182,17 @@ impl Slot {
         let began = Instant::now();
         let _working = pump.0.busy.as_ref().map(Busy::begin);
         pump.note_start(&batch);
-        let (queue, messages) = (&*pump.0.name, batch.len());
-        let span = tracing::info_span!("process", queue, message_id = %first.message.id, messages);
+        let (queue, message_id) = (&*pump.0.name, &first.message.id);
+        let span = match batch.len() {
+            // Every field of a span costs its formatting.
+            1 => tracing::info_span!("process", queue, %message_id),
+            messages => tracing::info_span!("process", queue, %message_id, messages),
+        };
         let called = pump.call(&batch).instrument(span).await;
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         pump.decide(&batch, &mut ended);
         pump.note_end(&batch, &ended, began.elapsed());
-        for (waiting, ended) in batch.into_iter().zip(ended) {
-            pump.settle(waiting, ended);
-        }
+        pump.settle_in_order(batch.into_iter().zip(ended));
     }
 }
 

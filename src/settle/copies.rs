@@ -165,11 +165,12 @@ impl Settle {
         let (queue, messages, id) = (&*self.0.name, slips.len(), first.lease.id());
         events::CopyRefused { queue, messages, id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
-        for slip in slips {
+        for mut slip in slips {
             let delay = match &slip.verb {
                 Verb::Copy(letter) => letter.retry_in,
                 Verb::Delete | Verb::GiveBack(_) => Duration::ZERO,
             };
+            slip.lease.let_successors_wait(delay);
             self.put_aside(slip.turned_into(Verb::GiveBack(delay)), Duration::ZERO);
         }
     }

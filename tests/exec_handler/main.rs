@@ -6,6 +6,8 @@ mod alive;
 mod ending;
 mod harness;
 mod input;
+#[path = "../support/logged.rs"]
+mod logged;
 mod outcomes;
 mod output;
 #[expect(dead_code, reason = "the promises use the rest")]

@@ -82,6 +82,24 @@ async fn a_program_that_is_not_there_means_down_until_it_is() {
 }
 
 #[tokio::test]
+async fn a_program_that_the_system_refuses_is_tried_once_until_it_changes() {
+    let place = Place::new();
+    let program = place.file("job");
+    let exec = exec(Settings::of_command([program.to_str().unwrap()]));
+    for (text, words) in [("exit 0\n", "begin a script with #!"), ("#!/no/such/sh\n", "no such program")] {
+        place.write("job", text);
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(exec.probe().await, Ok(()), "nothing can be seen of it yet");
+        let reason = down(outcome_of(&exec, message("")).await);
+        assert!(reason.contains(words), "{reason}");
+        assert_eq!(exec.probe().await.unwrap_err(), reason);
+    }
+    place.write("job", "#!/bin/sh\nexit 0\n");
+    assert_eq!(exec.probe().await, Ok(()));
+    assert_eq!(outcome_of(&exec, message("")).await, Outcome::Done);
+}
+
+#[tokio::test]
 async fn a_program_by_its_name_is_looked_for_in_the_path() {
     let place = Place::new();
     let named = |name: &str| exec(Settings::of_command([name])).search_path(Some(place.path().into()));

@@ -1,50 +1,17 @@
 //! What a program writes, and what of it is logged.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use longshore::handler::{Outcome, exec::Settings};
-use tracing::subscriber::DefaultGuard;
 
 use crate::{
     alive::{is_running, peak_kib},
     harness::{Place, exec, message, outcome_of},
+    logged::Log,
 };
 
-/// What was logged on this thread, a JSON object a line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-        (log, tracing::subscriber::set_default(lines.finish()))
-    }
-
-    fn lines(&self) -> Vec<serde_json::Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// What a program wrote to this stream.
-    fn of(&self, stream: &str) -> Vec<String> {
-        let lines = self.lines().into_iter().filter(|line| line["stream"] == stream);
-        lines.map(|line| line["line"].as_str().unwrap().to_owned()).collect()
-    }
+/// What a program wrote to this stream.
+fn written(log: &Log, stream: &str) -> Vec<String> {
+    let lines = log.lines().into_iter().filter(|line| line["stream"] == stream);
+    lines.map(|line| line["line"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -52,8 +19,8 @@ async fn output_is_logged_with_the_id_of_its_message() {
     let (log, _here) = Log::start();
     let exec = Place::new().exec("echo out; printf 'broken \\377'; echo 'Err: \"x\"' >&2");
     assert_eq!(outcome_of(&exec, message("secret body")).await, Outcome::Done);
-    assert_eq!(log.of("stdout"), ["out", "broken \u{fffd}"]);
-    assert_eq!(log.of("stderr"), ["Err: \"x\""]);
+    assert_eq!(written(&log, "stdout"), ["out", "broken \u{fffd}"]);
+    assert_eq!(written(&log, "stderr"), ["Err: \"x\""]);
     for line in log.lines() {
         assert_eq!((&line["message_id"], &line["queue"]), (&"message-1".into(), &"orders".into()), "{line}");
         assert!(!line.to_string().contains("secret"), "{line}");
@@ -68,7 +35,7 @@ async fn a_flood_is_logged_to_its_limit_and_counted_in_bounded_memory() {
     let settings = Settings { output_bytes: 10_000, ..Place::new().settings(script) };
     assert_eq!(outcome_of(&exec(settings), message("")).await, Outcome::Done);
     assert!(peak_kib() < before + 48 * 1024, "{before} KiB became {} KiB", peak_kib());
-    let logged: usize = log.of("stdout").iter().chain(&log.of("stderr")).map(String::len).sum();
+    let logged: usize = written(&log, "stdout").iter().chain(&written(&log, "stderr")).map(String::len).sum();
     assert!((8_192..10_500).contains(&logged), "{logged} bytes are logged");
     let note = log.lines().pop().unwrap();
     assert_eq!(note["message"], "program output dropped", "{note}");
@@ -82,7 +49,7 @@ async fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_is_killed() {
     let exec = place.exec("sleep 600 & echo $! > $DIR/pid; echo last; exit 0");
     let (log, _here) = Log::start();
     assert_eq!(outcome_of(&exec, message("x".repeat(1 << 20))).await, Outcome::Done);
-    assert_eq!(log.of("stdout"), ["last"]);
+    assert_eq!(written(&log, "stdout"), ["last"]);
     let pid = place.pid("pid").await;
     crate::alive::until(|| !is_running(pid)).await;
 }

@@ -102,6 +102,7 @@ async fn answer(what: &str, is_first: bool, id: &str) -> (StatusCode, String) {
             sleep(Duration::from_secs(3)).await;
             ok("null")
         }
+        "hang" if is_first => std::future::pending().await,
         _ => ok("null"),
     }
 }
@@ -178,4 +179,17 @@ async fn an_emulator_that_is_not_there_leaves_its_work_to_the_others() {
     for number in 0..10 {
         assert_eq!(emulator.seen.runs_of(&format!("done:{number}")), 1);
     }
+}
+
+#[tokio::test]
+async fn an_emulator_that_hangs_beside_one_that_is_not_there_pauses_polling() {
+    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    let emulator = Emulator::start().await;
+    let gone = PlainListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    scene.send("hang");
+    let urls = vec![emulator.url.parse().unwrap(), format!("http://{gone}").parse().unwrap()];
+    let running = scene.start(Settings { urls, ..Settings::default() });
+    until("the handler is down", || running.trouble().contains("handler is down")).await;
+    assert_eq!((emulator.seen.crowded(), emulator.seen.runs_of("hang")), (0, 1));
+    running.drain().await;
 }

@@ -9,4 +9,6 @@ mod functions;
 mod harness;
 mod lies;
 mod lives;
+#[path = "../support/logged.rs"]
+mod logged;
 mod output;

@@ -1,46 +1,18 @@
 //! What functions write, and what of it is logged.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use longshore::handler::lambda::Settings;
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
 
 use crate::{
     functions,
     harness::{Scene, until},
+    logged::Log,
 };
 
-/// What was logged on this thread, a JSON object a line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Log {
-    fn start() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-        (log, tracing::subscriber::set_default(lines.finish()))
-    }
-
     /// Every line that a function wrote.
     fn output(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["target"] == "longshore::function").collect()
+        self.lines().into_iter().filter(|line| line["target"] == "longshore::function").collect()
     }
 
     /// The logged line that has these words.

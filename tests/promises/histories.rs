@@ -1,7 +1,8 @@
-//! Promise 6 over random histories: failing messages, failing calls, batches, several workers.
+//! Promise 6 over random histories: failing messages, failing calls, batches, several workers, stops.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use longshore::{
     duration::Span,
     handler::{Batch, Outcome, Outcomes},
-    pump::{BatchSettings, Groups},
+    pump::{BatchSettings, Groups, Prefetch},
 };
 use proptest::prelude::*;
 use tokio::time::sleep;
@@ -17,7 +18,7 @@ use tokio::time::sleep;
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
-    scene::Scene,
+    scene::{Running, Scene},
     secs,
 };
 
@@ -26,41 +27,126 @@ const MAX_RECEIVES: u32 = 3;
 /// What a history is made of.
 #[derive(Clone, Debug)]
 struct History {
-    /// Each message's group, and how many of its tries fail.
-    messages: Vec<(u8, u32)>,
+    messages: Vec<Plan>,
+    shape: Shape,
+    trouble: Trouble,
+}
+
+/// One message: its group, how many of its tries fail, and how.
+#[derive(Clone, Debug)]
+struct Plan {
+    group: u8,
+    fails: u32,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Retries,
+    Rejects,
+    /// The whole call ends in one of these ways.
+    Panics,
+    TakesTooLong,
+    IsDown,
+}
+
+/// How the queue is worked.
+#[derive(Clone, Debug)]
+struct Shape {
     size: usize,
     window: u64,
     groups: Groups,
     concurrency: usize,
-    workers: usize,
+    prefetch: Prefetch,
+}
+
+/// What else goes wrong.
+#[derive(Clone, Debug)]
+struct Trouble {
     /// Every so manieth call of each kind fails; none at 0.
     faults: usize,
+    workers: Workers,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Workers {
+    /// So many at once.
+    Many(usize),
+    /// One after another, so many times.
+    Restarted(u32),
+    /// One that loses leases, because extensions fail and others delete its messages.
+    Losing,
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let fails = prop_oneof![8 => Just(0u32), 2 => 1u32..3, 1 => Just(9)];
+    let how = prop_oneof![
+        5 => Just(How::Retries),
+        2 => Just(How::Rejects),
+        1 => Just(How::Panics),
+        1 => Just(How::TakesTooLong),
+        1 => Just(How::IsDown),
+    ];
+    (0u8..4, fails, how).prop_map(|(group, fails, how)| Plan { group, fails, how })
 }
 
 fn history() -> impl Strategy<Value = History> {
-    let fails = prop_oneof![6 => Just(0u32), 2 => 1u32..3, 1 => Just(9)];
-    let messages = proptest::collection::vec((0u8..4, fails), 1..40);
+    let messages = proptest::collection::vec(plan(), 1..40);
     let groups = prop_oneof![Just(Groups::Several), Just(Groups::One)];
-    let shape = (1usize..5, 0u64..3, groups, 1usize..5, 1usize..4, prop_oneof![Just(0usize), 2usize..6]);
-    (messages, shape).prop_map(|(messages, (size, window, groups, concurrency, workers, faults))| History {
-        messages,
+    let size = prop_oneof![4 => 1usize..5, 1 => 11usize..40];
+    let prefetch = prop_oneof![2 => Just(Prefetch::Auto), 1 => (0usize..12).prop_map(Prefetch::Fixed)];
+    let shape = (size, 0u64..3, groups, 1usize..5, prefetch);
+    let shape = shape.prop_map(|(size, window, groups, concurrency, prefetch)| Shape {
         size,
-        window,
+        window: if size > 10 { window.max(1) } else { window },
         groups,
         concurrency,
-        workers,
-        faults,
-    })
+        prefetch,
+    });
+    let workers = prop_oneof![
+        3 => (1usize..4).prop_map(Workers::Many),
+        1 => (1u32..4).prop_map(Workers::Restarted),
+        1 => Just(Workers::Losing),
+    ];
+    let trouble = (prop_oneof![Just(0usize), 2usize..6], workers);
+    let trouble = trouble.prop_map(|(faults, workers)| Trouble { faults, workers });
+    (messages, shape, trouble).prop_map(|(messages, shape, trouble)| History { messages, shape, trouble })
+}
+
+impl History {
+    fn plan_of(&self, body: &str) -> (usize, &Plan) {
+        let number = body.parse().unwrap();
+        (number, &self.messages[number])
+    }
+
+    fn has(&self, how: How) -> bool {
+        self.messages.iter().any(|plan| plan.fails > 0 && plan.how == how)
+    }
+
+    fn loses_leases(&self) -> bool {
+        self.trouble.workers == Workers::Losing
+    }
+
+    /// Whether receives are spent on messages that do not run.
+    fn spends_receives(&self) -> bool {
+        self.loses_leases() || self.has(How::IsDown) || matches!(self.trouble.workers, Workers::Restarted(_))
+    }
 }
 
 /// One message in one call.
 #[derive(Clone, Debug)]
 struct Run {
     call: usize,
-    group: String,
     number: usize,
     receive_count: u32,
-    is_done: bool,
+    said: Said,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Done,
+    Rejected,
+    Failed,
 }
 
 /// Every call of every worker in the order of their beginning, and the groups that run.
@@ -68,65 +154,92 @@ struct Run {
 struct Log {
     calls: usize,
     runs: Vec<Run>,
-    busy: BTreeSet<String>,
+    busy: BTreeSet<u8>,
     overlaps: Vec<String>,
 }
 
 type Shared = Arc<Mutex<Log>>;
 
-/// Takes a batch through its work; a message's body is its number.
-async fn work(log: Shared, history: Arc<History>, batch: Batch) -> Outcomes {
-    let groups = begin(&log, &history, &batch);
-    sleep(Duration::from_millis(fastrand::u64(0..3_000))).await;
-    let mut log = log.lock().unwrap();
-    log.busy.retain(|group| !groups.contains(group));
-    drop(log);
-    let each = batch.messages().map(|message| {
-        let fails = history.messages[message.body.parse::<usize>().unwrap()].1;
-        if message.receive_count <= fails {
-            Outcome::RetryIn(secs(3), "planned".to_owned())
-        } else {
-            Outcome::Done
-        }
-    });
-    Outcomes::Each(each.collect())
+/// The groups of a call under way; its drop is its end.
+struct Busy {
+    log: Shared,
+    groups: BTreeSet<u8>,
 }
 
-fn begin(log: &Shared, history: &History, batch: &Batch) -> BTreeSet<String> {
-    let mut log = log.lock().unwrap();
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.log.lock().unwrap().busy.retain(|group| !self.groups.contains(group));
+    }
+}
+
+/// Takes a batch through its work; a message's body is its number.
+async fn work(log: Shared, history: Arc<History>, batch: Batch) -> Outcomes {
+    let due = |message: &longshore::Message| {
+        let (_, plan) = history.plan_of(&message.body);
+        (message.receive_count <= plan.fails).then_some(plan.how)
+    };
+    let hows: Vec<_> = batch.messages().map(|message| due(message)).collect();
+    let whole = hows.iter().flatten().find(|how| !matches!(how, How::Retries | How::Rejects));
+    let _busy = begin(&log, &history, &batch, &hows);
+    sleep(Duration::from_millis(fastrand::u64(0..3_000))).await;
+    match whole {
+        Some(How::Panics) => panic!("planned"),
+        Some(How::TakesTooLong) => pending().await,
+        Some(_) => Outcomes::All(Outcome::Down("planned".to_owned())),
+        None => Outcomes::Each(hows.into_iter().map(outcome).collect()),
+    }
+}
+
+fn outcome(how: Option<How>) -> Outcome {
+    match how {
+        None => Outcome::Done,
+        Some(How::Rejects) => Outcome::Reject("planned".to_owned()),
+        Some(_) => Outcome::RetryIn(secs(3), "planned".to_owned()),
+    }
+}
+
+fn begin(shared: &Shared, history: &History, batch: &Batch, hows: &[Option<How>]) -> Busy {
+    let mut log = shared.lock().unwrap();
     let mut groups = BTreeSet::new();
     log.calls += 1;
-    for message in batch.messages() {
-        let (call, number): (_, usize) = (log.calls, message.body.parse().unwrap());
-        let (group, receive_count) = (message.system.group_id.clone().unwrap(), message.receive_count);
-        let is_done = receive_count > history.messages[number].1;
-        if log.busy.contains(&group) && !groups.contains(&group) {
-            log.overlaps.push(format!("{group} in call {call}"));
+    let fails = hows.iter().flatten().any(|how| !matches!(how, How::Retries | How::Rejects));
+    for (message, how) in batch.messages().zip(hows) {
+        let (call, (number, plan)) = (log.calls, history.plan_of(&message.body));
+        if log.busy.contains(&plan.group) && !groups.contains(&plan.group) {
+            log.overlaps.push(format!("{} in call {call}", plan.group));
         }
-        groups.insert(group.clone());
-        log.runs.push(Run { call, group, number, receive_count, is_done });
+        groups.insert(plan.group);
+        let said = match how {
+            None if !fails => Said::Done,
+            Some(How::Rejects) if !fails => Said::Rejected,
+            _ => Said::Failed,
+        };
+        log.runs.push(Run { call, number, receive_count: message.receive_count, said });
     }
-    log.busy.extend(groups.iter().cloned());
-    groups
+    log.busy.extend(&groups);
+    Busy { log: shared.clone(), groups }
 }
 
 async fn play(history: History) -> (Vec<Run>, Vec<String>, u64) {
     let history = Arc::new(history);
-    let scene = Scene::fifo().max_receives(MAX_RECEIVES).options(|options| {
-        options.concurrency = history.concurrency;
-        options.batch = BatchSettings {
-            size: history.size,
-            window: Span::secs(history.window),
-            groups: history.groups,
-            ..BatchSettings::default()
-        };
-    });
-    for (number, (group, _)) in history.messages.iter().enumerate() {
-        scene.send_to(&group.to_string(), number.to_string());
+    let scene = scene_of(&history);
+    for (number, plan) in history.messages.iter().enumerate() {
+        scene.send_to(&plan.group.to_string(), number.to_string());
     }
     let log = Shared::default();
-    let scenes: Vec<_> = (0..history.workers).map(|_| scene.twin()).collect();
-    let workers: Vec<_> = scenes.iter().map(|scene| start(scene, &history, &log)).collect();
+    let workers = match history.trouble.workers {
+        Workers::Many(workers) => workers,
+        Workers::Restarted(_) | Workers::Losing => 1,
+    };
+    let scenes: Vec<_> = (0..workers).map(|_| scene.twin()).collect();
+    let mut workers: Vec<_> = scenes.iter().map(|scene| start(scene, &history, &log)).collect();
+    if let Workers::Restarted(times) = history.trouble.workers {
+        for _ in 0..times {
+            sleep(Duration::from_millis(fastrand::u64(0..9_000))).await;
+            workers.remove(0).drain().await;
+            workers.push(start(&scenes[0], &history, &log));
+        }
+    }
     scene.emptied().await;
     for worker in workers {
         worker.drain().await;
@@ -135,69 +248,106 @@ async fn play(history: History) -> (Vec<Run>, Vec<String>, u64) {
     (log.runs.clone(), log.overlaps.clone(), scene.dead())
 }
 
-fn start(scene: &Scene, history: &Arc<History>, log: &Shared) -> crate::support::scene::Running {
-    if history.faults > 0 {
-        let every = history.faults;
-        let fault = move |fault: Fault| {
-            move |number: usize| if number.is_multiple_of(every) { fault.clone() } else { Fault::None }
-        };
+fn scene_of(history: &History) -> Scene {
+    let Shape { size, window, groups, concurrency, prefetch } = history.shape;
+    let scene = Scene::fifo().max_receives(MAX_RECEIVES).options(|options| {
+        options.concurrency = concurrency;
+        options.prefetch = prefetch;
+        options.timeout = Some(secs(10));
+        options.batch =
+            BatchSettings { size, window: Span::secs(window), groups, ..BatchSettings::default() };
+    });
+    if history.loses_leases() { scene.visibility(secs(3)) } else { scene }
+}
+
+fn start(scene: &Scene, history: &Arc<History>, log: &Shared) -> Running {
+    let every = history.trouble.faults;
+    let fault = move |fault: Fault| {
+        move |number: usize| if number.is_multiple_of(every) { fault.clone() } else { Fault::None }
+    };
+    if every > 0 {
         scene.queue.script(Action::Delete, fault(Fault::Fails(Failure::Throttled)));
         scene.queue.script(Action::ChangeVisibility, fault(Fault::Fails(Failure::Broken)));
         scene.queue.script(Action::Receive, fault(Fault::AnswerLost));
+        scene.dlq.script(Action::Send, fault(Fault::Fails(Failure::Refused)));
     }
-    let (history, log) = (history.clone(), log.clone());
-    scene.start_batches(move |batch, _| work(log.clone(), history.clone(), batch))
+    let loses_leases = history.loses_leases();
+    if loses_leases {
+        scene.queue.script(Action::ChangeVisibility, |number| match number % 3 {
+            0 => Fault::None,
+            _ => Fault::Fails(Failure::Broken),
+        });
+    }
+    let (history, log, account) = (history.clone(), log.clone(), scene.account.clone());
+    scene.start_batches(move |batch, _| {
+        if loses_leases && fastrand::u8(0..8) == 0 {
+            account.delete("orders.fifo", batch[0].message.receipt.as_str()).unwrap();
+        }
+        work(log.clone(), history.clone(), batch)
+    })
 }
 
-/// A message may run when every earlier one of its group is over or stands before it in its call, and only until it is
-/// over itself: done, or failed in its last try.
-fn out_of_order(runs: &[Run], planned: &[(u8, u32)]) -> Option<String> {
+/// A message may run when no earlier one of its group runs later, save in the same call and before it; and only until
+/// it is over itself: done, rejected and copied, or failed in its last try. Answers those that are over.
+fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, String> {
+    let last_calls: BTreeMap<_, _> = runs.iter().map(|run| (run.number, run.call)).collect();
     let mut over = BTreeSet::new();
     for call in runs.chunk_by(|run, next| run.call == next.call) {
         let mut failed_groups = BTreeSet::new();
         let mut over_now = Vec::new();
         for (place, run) in call.iter().enumerate() {
-            let is_earlier = |(number, (group, _)): &(usize, &(u8, u32))| {
-                *number < run.number && group.to_string() == run.group
-            };
-            let earlier = planned.iter().enumerate().filter(is_earlier).map(|(number, _)| number);
+            let group = history.messages[run.number].group;
+            let overtaken = (0..run.number).filter(|number| history.messages[*number].group == group);
             let is_waited_for = |number: &usize| {
-                !over.contains(number) && call[..place].iter().all(|run| run.number != *number)
+                let runs_later = last_calls.get(number).is_some_and(|last| *last > run.call);
+                runs_later && call[..place].iter().all(|before| before.number != *number)
             };
-            if let Some(missing) = earlier.into_iter().find(is_waited_for) {
-                return Some(format!("{run:?} ran before {missing} was over"));
+            if let Some(missing) = overtaken.into_iter().find(is_waited_for) {
+                return Err(format!("{run:?} ran before {missing} was over"));
             }
             if over.contains(&run.number) {
-                return Some(format!("{run:?} was over already"));
+                return Err(format!("{run:?} was over already"));
             }
-            let is_last_try = run.receive_count >= MAX_RECEIVES;
-            if !run.is_done && !is_last_try {
-                failed_groups.insert(&run.group);
+            let is_last_run = last_calls[&run.number] == run.call;
+            let is_over = match run.said {
+                // The word counts for nothing if the lease was lost; a copy may be refused.
+                Said::Done => !history.loses_leases() || is_last_run,
+                Said::Rejected => is_last_run,
+                Said::Failed => run.receive_count >= MAX_RECEIVES,
+            };
+            if !is_over {
+                failed_groups.insert(group);
             }
-            if !failed_groups.contains(&run.group) {
+            if !failed_groups.contains(&group) {
                 over_now.push(run.number);
             }
         }
         over.extend(over_now);
     }
-    None
+    Ok(over)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_fails_a_group_runs_in_order_and_every_message_is_done_or_dead(history in history()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let planned = history.messages.clone();
-        let (runs, overlaps, dead) = runtime.block_on(play(history));
+        let (runs, overlaps, dead) = runtime.block_on(play(history.clone()));
         prop_assert_eq!(overlaps, Vec::<String>::new());
-        prop_assert_eq!(out_of_order(&runs, &planned), None);
-        let ran: BTreeSet<_> = runs.iter().map(|run| run.number).collect();
-        prop_assert_eq!(ran.len(), planned.len(), "every message has run");
-        let done: BTreeSet<_> = runs.iter().filter(|run| run.is_done).map(|run| run.number).collect();
-        prop_assert!(done.len() as u64 + dead >= planned.len() as u64, "{} done, {} dead", done.len(), dead);
-        let doomed = planned.iter().filter(|(_, fails)| *fails >= MAX_RECEIVES).count() as u64;
+        let over = check_order(&history, &runs).map_err(TestCaseError::fail)?;
+        if history.loses_leases() {
+            return Ok(());
+        }
+        let planned = history.messages.len();
+        if !history.spends_receives() {
+            let ran: BTreeSet<_> = runs.iter().map(|run| run.number).collect();
+            prop_assert_eq!(ran.len(), planned, "every message has run");
+        }
+        let is_done = |run: &&Run| run.said == Said::Done && over.contains(&run.number);
+        let done: BTreeSet<_> = runs.iter().filter(is_done).map(|run| run.number).collect();
+        prop_assert!(done.len() as u64 + dead >= planned as u64, "{} done, {} dead", done.len(), dead);
+        let doomed = history.messages.iter().filter(|plan| plan.fails >= MAX_RECEIVES).count() as u64;
         prop_assert!(dead >= doomed);
     }
 }

@@ -16,6 +16,7 @@ mod isolation;
 mod losing;
 mod mix;
 mod ordering;
+mod overtaking;
 mod page;
 mod polling;
 mod protecting;

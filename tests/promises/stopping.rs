@@ -1,10 +1,15 @@
 //! Promise 10: the order of a stop, and that nothing is lost by it.
 
-use std::{future::pending, sync::Mutex, time::Duration};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use longshore::{
+    Message,
     app::Drained,
-    handler::{self, Outcome},
+    handler::{self, Context, Handler, Outcome},
     testing::End,
 };
 use tokio::time::{Instant, sleep};
@@ -165,6 +170,32 @@ async fn the_worst_stop_ends_within_the_drain_limit() {
     assert!(stopped.elapsed() > secs(103) && stopped.elapsed() <= secs(110), "{:?}", stopped.elapsed());
 }
 
+/// One whose calls and whose end never end by themselves.
+struct Endless;
+
+impl Handler for Endless {
+    async fn handle(&self, _: Arc<Message>, _: Context) -> Outcome {
+        pending().await
+    }
+
+    async fn close(&self) {
+        pending::<()>().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_has_running_is_waited_for_no_longer_than_the_drain_limit_leaves() {
+    for (limit, longest) in [(secs(4), secs(5)), (secs(60), secs(60))] {
+        let scene = Scene::new().drain_limit(limit);
+        scene.send("a");
+        let worker = scene.start_handler(Endless);
+        scene.journal.began(1).await;
+        let stopped = Instant::now();
+        assert_eq!(worker.drain().await, Drained::All);
+        assert!(stopped.elapsed() <= longest, "{:?} of {limit:?}", stopped.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_second_stop_ends_the_drain_at_once() {
     let scene = Scene::new();
@@ -192,6 +223,30 @@ async fn a_second_stop_tells_the_handlers_that_nobody_keeps_their_leases() {
     let halted = Instant::now();
     scene.journal.ended(1).await;
     assert!(halted.elapsed() < secs(2), "the handler went on for {:?}", halted.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_starts_after_a_stop_at_once() {
+    for _ in 0..8 {
+        let scene = Scene::new().room(1, 4);
+        scene.send_many(5);
+        let gate = Gate::default();
+        let passed = gate.clone();
+        let worker = scene.start(move |_, _| {
+            let gate = passed.clone();
+            async move {
+                gate.passed().await;
+                Outcome::Done
+            }
+        });
+        scene.journal.began(1).await;
+        sleep(secs(1)).await;
+        worker.stop.halt();
+        worker.ended().await;
+        gate.open();
+        sleep(secs(5)).await;
+        assert_eq!(scene.journal.runs().len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ pub(crate) struct Scene {
     pub(crate) queue: Arc<FaultyQueue>,
     /// The dead-letter queue, which is there once the queue has a redrive policy.
     pub(crate) dlq: Arc<FaultyQueue>,
+    rejects: DeadLetters,
 }
 
 impl Deref for Scene {
@@ -44,12 +45,17 @@ impl Scene {
     fn of(scene: testing::Scene) -> Self {
         let queue = Arc::new(FaultyQueue::new(scene.queue()));
         let dlq = Arc::new(FaultyQueue::new(scene.dead_letter_queue()));
-        Self { inner: scene.through(queue.clone()), queue, dlq }
+        Self { inner: scene.through(queue.clone()), queue, dlq, rejects: DeadLetters::default() }
     }
 
     /// Another worker's view of the same queues, noted in the same journal.
     pub(crate) fn twin(&self) -> Self {
-        Self::of(self.inner.clone())
+        let twin = Self::of(self.inner.clone());
+        let dead_letters = match &self.rejects {
+            DeadLetters::Open(_) => DeadLetters::Open(twin.dlq.clone()),
+            elsewhere => elsewhere.clone(),
+        };
+        twin.dead_letters(dead_letters)
     }
 
     /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
@@ -61,7 +67,7 @@ impl Scene {
 
     /// Says where rejected messages go.
     pub(crate) fn dead_letters(self, dead_letters: DeadLetters) -> Self {
-        Self { inner: self.inner.reject_to(dead_letters), ..self }
+        Self { inner: self.inner.reject_to(dead_letters.clone()), rejects: dead_letters, ..self }
     }
 
     /// Changes how the queue is worked.

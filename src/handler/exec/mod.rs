@@ -22,6 +22,7 @@ mod exit;
 mod files;
 mod log;
 mod program;
+mod refused;
 mod run;
 mod settings;
 mod start;
@@ -31,6 +32,7 @@ use std::{ffi::OsString, sync::Arc};
 pub use self::settings::{Others, Settings};
 use self::{
     call::{Call, Leftovers},
+    refused::Refused,
     run::Run,
 };
 use super::{Context, Handler, Outcome, Problem, moment::on_the_wall};
@@ -40,15 +42,16 @@ use crate::message::Message;
 #[derive(Debug)]
 pub struct Exec {
     parts: Arc<Parts>,
-    search_path: Option<OsString>,
     leftovers: Leftovers,
 }
 
 /// What every run needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     settings: Settings,
     queue_name: Box<str>,
+    search_path: Option<OsString>,
+    refused: Refused,
 }
 
 /// Why a handler of the `exec` kind could not be made.
@@ -68,15 +71,16 @@ impl Exec {
         if !problems.is_empty() {
             return Err(ExecError::Settings(problems));
         }
-        let parts = Arc::new(Parts { settings, queue_name: queue_name.into() });
-        Ok(Self { parts, search_path: None, leftovers: Leftovers::default() })
+        let (queue_name, refused) = (queue_name.into(), Refused::default());
+        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused });
+        Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
     /// Sets the `PATH` of this process, in which [`Handler::probe`] looks for a program that is given by its name;
     /// without it the probe succeeds for such a program.
     #[must_use]
     pub fn search_path(mut self, path: Option<OsString>) -> Self {
-        self.search_path = path;
+        Arc::make_mut(&mut self.parts).search_path = path;
         self
     }
 }
@@ -99,8 +103,11 @@ impl Handler for Exec {
     }
 
     async fn probe(&self) -> Result<(), String> {
-        let settings = &self.parts.settings;
-        program::find(settings, self.search_path.as_deref()).map_err(|error| error.to_string())?;
+        let Parts { settings, search_path, refused, .. } = &*self.parts;
+        let program = program::find(settings, search_path.as_deref()).map_err(|error| error.to_string())?;
+        if let Some(reason) = program.and_then(|program| refused.reason(&program)) {
+            return Err(reason);
+        }
         match settings.temporary_directory.as_ref().filter(|directory| !program::is_writable(directory)) {
             Some(directory) => Err(format!(
                 "no directory that can be written to: {}, hint: make it, or set another temporary_directory",

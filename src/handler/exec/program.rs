@@ -11,7 +11,9 @@ use super::Settings;
 use crate::process::StartError;
 
 /// Looks for the program where the system would; `search_path` is Longshore's own `PATH`.
-pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<(), StartError> {
+///
+/// `None` where only a start can tell.
+pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<Option<PathBuf>, StartError> {
     let program = settings.command.first().cloned().unwrap_or_default();
     let base = settings.directory.as_deref().unwrap_or(Path::new(""));
     if let Some(directory) = settings.directory.as_ref().filter(|directory| !directory.is_dir()) {
@@ -22,14 +24,14 @@ pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<(
         _ if program.contains('/') => vec![base.join(&program)],
         Some(path) => std::env::split_paths(path).map(|place| base.join(place).join(&program)).collect(),
         // Without a PATH the system has one of its own, which only a start can try.
-        None => return Ok(()),
+        None => return Ok(None),
     };
     let files: Vec<_> = places.into_iter().filter(|place| place.is_file()).collect();
     if files.is_empty() {
         return Err(StartError::NotFound { program });
     }
-    let is_executable = files.iter().any(|file| access(file, Access::EXEC_OK).is_ok());
-    if is_executable { Ok(()) } else { Err(StartError::NotExecutable { program }) }
+    let executable = files.into_iter().find(|file| access(file, Access::EXEC_OK).is_ok());
+    executable.map(Some).ok_or(StartError::NotExecutable { program })
 }
 
 /// Whether files could be written where the settings say.

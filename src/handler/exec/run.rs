@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Parts, exit,
     log::{Log, Stream},
-    start::start,
+    program,
+    start::{Obstacle, start},
 };
 use crate::{
     handler::Outcome,
@@ -39,7 +40,18 @@ impl Run {
         }
         match start(&self.parts, &self.message, self.deadline) {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
-            Err(obstacle) => obstacle.outcome(),
+            Err(obstacle) => {
+                self.remember(&obstacle);
+                obstacle.outcome()
+            }
+        }
+    }
+
+    fn remember(&self, obstacle: &Obstacle) {
+        let Parts { settings, search_path, refused, .. } = &*self.parts;
+        let Obstacle::Start(error) = obstacle else { return };
+        if let Ok(Some(program)) = program::find(settings, search_path.as_deref()) {
+            refused.note(&program, error);
         }
     }
 

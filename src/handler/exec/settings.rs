@@ -126,9 +126,16 @@ impl Settings {
         for (key, directory) in
             [("directory", &self.directory), ("temporary_directory", &self.temporary_directory)]
         {
-            let bytes = directory.as_ref().map(|directory| directory.as_os_str().as_encoded_bytes());
-            if bytes.is_some_and(|bytes| bytes.is_empty() || bytes.contains(&0)) {
-                problems.push(Problem::new(key, format!("{directory:?}"), "the path of a directory"));
+            let is_no_path = |directory: &&PathBuf| {
+                let bytes = directory.as_os_str().as_encoded_bytes();
+                bytes.is_empty() || bytes.contains(&0)
+            };
+            if let Some(directory) = directory.as_ref().filter(is_no_path) {
+                problems.push(Problem::new(
+                    key,
+                    format!("\"{}\"", directory.display()),
+                    "the path of a directory",
+                ));
             }
         }
     }

@@ -71,7 +71,7 @@ fn start_with(
     deadline: Option<SystemTime>,
     room_bytes: usize,
 ) -> Result<Started, Obstacle> {
-    let Parts { settings, queue_name } = parts;
+    let Parts { settings, queue_name, .. } = parts;
     let directory = settings.temporary_directory.as_deref();
     let failed = |what| move |source| Obstacle::File { what, place: place(directory), source };
     let attributes = Attributes::of(message, room_bytes);

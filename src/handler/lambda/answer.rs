@@ -1,13 +1,13 @@
 //! What a function's answer means for the messages of its batch: pure.
 
 use super::PartialResponses;
-use crate::handler::sqs_event::{self, Verdict, has_failures};
+use crate::handler::sqs_event::{self, Verdict, speaks_of_failures};
 
 /// Reads the answer of a function that did not fail.
 pub(super) fn verdict(answer: &[u8], ids: &[&str], partial_responses: PartialResponses) -> Verdict {
     match partial_responses {
         PartialResponses::Off => Verdict::Done,
-        PartialResponses::Auto if !has_failures(answer) => Verdict::Done,
+        PartialResponses::Auto if !speaks_of_failures(answer) => Verdict::Done,
         PartialResponses::Auto | PartialResponses::On => sqs_event::verdict(answer, ids),
     }
 }
@@ -114,6 +114,21 @@ mod tests {
         }
         for answer in WHOLE_FAILURES.iter().filter(|answer| answer.ends_with('}') && answer.len() > 2) {
             assert!(matches!(auto(answer), Verdict::Failed(_)), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn by_default_nothing_is_done_where_failures_were_meant() {
+        for answer in [
+            r#"{"batchItemFailures":[{"itemIdentifier":"a"}],"score":NaN}"#,
+            r#""{\"batchItemFailures\": [{\"itemIdentifier\": \"a\"}]}""#,
+            r#"[{"batchItemFailures":[{"itemIdentifier":"a"}]}]"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":"a"}]} trailing"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":"a""#,
+            "\u{feff}{\"batchItemFailures\":[{\"itemIdentifier\":\"a\"}]}",
+            r#"{"batch\u0049temFailures":7}"#,
+        ] {
+            assert!(matches!(auto(answer), Verdict::Failed(_)), "{answer:?}: {:?}", auto(answer));
         }
     }
 

@@ -24,6 +24,7 @@ use url::Url;
 use super::{
     CallError,
     invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
+    standing::{Standing, State},
 };
 use crate::{
     handler::{reach::connect, tls},
@@ -36,6 +37,8 @@ const PATH: &str = "/2015-03-31/functions/function/invocations";
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an address that could not be reached is left alone while others are there.
 const UNREACHED_PAUSE: Duration = Duration::from_secs(1);
+/// Why an emulator whose call was given up is left alone.
+const STILL_BUSY: &str = "the runtime interface emulator is still at an event that was given up";
 /// How an emulator tells that a function took too long.
 const TIMED_OUT: &[u8] = b"Task timed out after";
 
@@ -47,13 +50,14 @@ pub(super) struct Emulators {
     all: Vec<Arc<Emulator>>,
     free: Mutex<mpsc::UnboundedReceiver<Arc<Emulator>>>,
     freed: mpsc::UnboundedSender<Arc<Emulator>>,
+    standing: Arc<Standing>,
 }
 
 /// One address.
 #[derive(Debug)]
 struct Emulator {
+    number: usize,
     url: Url,
-    is_unreached: AtomicBool,
     /// Whether it is still at an invocation that nobody waits for any more.
     is_abandoned: AtomicBool,
 }
@@ -63,9 +67,6 @@ struct Taken {
     emulator: Arc<Emulator>,
     freed: mpsc::UnboundedSender<Arc<Emulator>>,
 }
-
-/// A call that waits for its post; dropped before its answer, it notes that the emulator is left at it.
-struct Waiting(Option<Arc<Emulator>>);
 
 /// How a post ended.
 enum Posted {
@@ -87,20 +88,21 @@ impl Emulators {
             .pool_max_idle_per_host(0)
             .tls_certs_only([])
             .build()?;
-        let emulator = |url: &Url| Arc::new(Emulator::at(url));
-        let all: Vec<_> = urls.map(emulator).collect();
+        let emulator = |(number, url)| Arc::new(Emulator::at(url, number));
+        let all: Vec<_> = urls.enumerate().map(emulator).collect();
         let (freed, free) = mpsc::unbounded_channel();
         for emulator in &all {
             put_back(&freed, emulator.clone());
         }
-        Ok(Self { client, all, free: Mutex::new(free), freed })
+        let standing = Arc::new(Standing::of(all.len()));
+        Ok(Self { client, all, free: Mutex::new(free), freed, standing })
     }
 
     /// Waits until one of the addresses takes a connection; `Err` says why none does.
     pub(super) async fn probe(&self) -> Result<(), String> {
-        self.abandoned().map_or(Ok(()), Err)?;
-        let mut knocks: FuturesUnordered<_> = self.all.iter().map(|emulator| emulator.knock()).collect();
-        let mut reason = String::new();
+        let awaited = self.all.iter().filter(|emulator| !emulator.is_abandoned.load(Ordering::Relaxed));
+        let mut knocks: FuturesUnordered<_> = awaited.map(|emulator| emulator.knock()).collect();
+        let mut reason = STILL_BUSY.to_owned();
         while let Some(knocked) = knocks.next().await {
             match knocked {
                 Ok(()) => return Ok(()),
@@ -114,49 +116,55 @@ impl Emulators {
     ///
     /// Dropped, it leaves the emulator alone until that has answered: nothing can end what runs there.
     pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
-        // Whoever waited for one of these would use up the time limit, and a receive, without having run.
-        if let Some(reason) = self.abandoned() {
-            return Err(CallError::Down(reason));
-        }
         let invocation = Arc::new(invocation);
         loop {
-            let Some(taken) = self.take().await else {
+            let taken = tokio::select! {
+                biased;
+                taken = self.take() => taken,
+                // Whoever waited on would use up the time limit, and a receive, without having run.
+                reason = self.standing.down() => return Err(CallError::Down(reason)),
+            };
+            let Some(taken) = taken else {
                 return Err(CallError::Down("the emulators are stopped".to_owned()));
             };
             match self.post(taken, invocation.clone()).await {
                 Posted::Answered(answered) => return Ok(answered),
-                Posted::Unreached(reason) if self.are_all_unreached() => return Err(CallError::Down(reason)),
-                Posted::Unreached(_) => {}
+                Posted::Unreached(_) => {
+                    if let Some(reason) = self.standing.failure() {
+                        return Err(CallError::Down(reason));
+                    }
+                }
             }
         }
     }
 
     async fn take(&self) -> Option<Taken> {
         let emulator = self.free.lock().await.recv().await?;
+        // Until it is known better: whoever waits for it should.
+        self.standing.note(emulator.number, State::Ready);
         Some(Taken { emulator, freed: self.freed.clone() })
-    }
-
-    /// Why no emulator can be expected to be free soon, if none can.
-    fn abandoned(&self) -> Option<String> {
-        let are_all = self.all.iter().all(|emulator| emulator.is_abandoned.load(Ordering::Relaxed));
-        are_all.then(|| "the runtime interface emulator is still at an event that was given up".to_owned())
-    }
-
-    fn are_all_unreached(&self) -> bool {
-        self.all.iter().all(|emulator| emulator.is_unreached.load(Ordering::Relaxed))
     }
 
     /// Posts in a task of its own, which goes on when the call is given up.
     async fn post(&self, taken: Taken, invocation: Arc<Invocation>) -> Posted {
-        let (tell, told) = oneshot::channel();
-        let mut waiting = Waiting(Some(taken.emulator.clone()));
-        let client = self.client.clone();
+        let (mut tell, told) = oneshot::channel();
+        let (client, standing) = (self.client.clone(), self.standing.clone());
         let is_only = self.all.len() == 1;
         let posting = async move {
-            let posted = taken.emulator.post(&client, &invocation).await;
+            let emulator = &taken.emulator;
+            let mut post = std::pin::pin!(emulator.post(&client, &invocation));
+            let posted = tokio::select! {
+                biased;
+                posted = &mut post => posted,
+                () = tell.closed() => {
+                    emulator.is_abandoned.store(true, Ordering::Relaxed);
+                    standing.note(emulator.number, State::Failed(STILL_BUSY.into()));
+                    post.await
+                }
+            };
+            emulator.is_abandoned.store(false, Ordering::Relaxed);
+            standing.note(emulator.number, posted.state());
             let is_unreached = matches!(posted, Posted::Unreached(_));
-            taken.emulator.is_unreached.store(is_unreached, Ordering::Relaxed);
-            taken.emulator.is_abandoned.store(false, Ordering::Relaxed);
             if tell.send(posted).is_err() {
                 tracing::debug!(request_id = invocation.id, "answer for a call that was given up");
             }
@@ -165,16 +173,17 @@ impl Emulators {
             }
         };
         drop(tasks::detach("emulator call", posting));
-        let posted = told.await;
-        waiting.0 = None;
-        posted.unwrap_or_else(|_| Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned()))))
+        let panicked = || Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned())));
+        told.await.unwrap_or_else(|_| panicked())
     }
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(emulator) = &self.0 {
-            emulator.is_abandoned.store(true, Ordering::Relaxed);
+impl Posted {
+    /// How the emulator stands after this.
+    fn state(&self) -> State {
+        match self {
+            Self::Answered(_) => State::Ready,
+            Self::Unreached(reason) => State::Failed(reason.as_str().into()),
         }
     }
 }
@@ -192,9 +201,8 @@ fn put_back(freed: &mpsc::UnboundedSender<Arc<Emulator>>, emulator: Arc<Emulator
 }
 
 impl Emulator {
-    fn at(url: &Url) -> Self {
-        let (is_unreached, is_abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { url: target(url), is_unreached, is_abandoned }
+    fn at(url: &Url, number: usize) -> Self {
+        Self { number, url: target(url), is_abandoned: AtomicBool::new(false) }
     }
 
     async fn post(&self, client: &Client, invocation: &Invocation) -> Posted {

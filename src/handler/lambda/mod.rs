@@ -16,6 +16,7 @@ mod emulator;
 mod host;
 mod invocation;
 mod settings;
+mod standing;
 
 use std::{
     num::NonZeroUsize,

@@ -40,11 +40,11 @@ pub struct Settings {
     /// How many programs run, each with one invocation at a time; absent, as many as the queue's `concurrency`.
     #[schemars(range(min = 1, max = 1_000))]
     pub processes: Option<usize>,
-    /// Whether the answer may name the messages that failed (`ReportBatchItemFailures`): `on`, `off`, where every answer that is no error means done, or `auto`, which reads `batchItemFailures` where the answer has it and takes any other answer for done.
+    /// Whether the answer may name the messages that failed (`ReportBatchItemFailures`): `on`, `off`, where every answer that is no error means done, or `auto`, which goes by these rules too where the answer speaks of `batchItemFailures`, and takes any other for done.
     pub partial_responses: PartialResponses,
     /// How long the program may take until it asks for its first event, and after each answer until it asks for the next.
     pub init_timeout: Span,
-    /// How long a program that is to end may take after SIGTERM, before SIGKILL; at a stop 5 s at most.
+    /// How long a program that is to end may take after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves, but a second.
     pub grace: Span,
 }
 
@@ -52,7 +52,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartialResponses {
-    /// Where an answer has `batchItemFailures` it is read; any other means done.
+    /// An answer that speaks of `batchItemFailures` is read as with `on`; any other means done.
     #[default]
     Auto,
     /// Every answer is read by Lambda's rules, and fails the batch when it breaks them.
@@ -178,7 +178,8 @@ impl Settings {
             }
         }
         for (key, text) in [("handler", &self.handler), ("function_name", &self.function_name)] {
-            if text.as_ref().is_some_and(|text| text.is_empty() || text.contains(|c: char| c.is_control())) {
+            let is_no_name = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
+            if let Some(text) = text.as_ref().filter(is_no_name) {
                 problems.push(Problem::new(key, format!("{text:?}"), "a name"));
             }
         }

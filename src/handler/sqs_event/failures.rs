@@ -77,6 +77,12 @@ pub(in crate::handler) fn has_failures(answer: &[u8]) -> bool {
     object.get(FAILURES).is_some_and(|failures| !matches!(failures.get(), "null" | "[]"))
 }
 
+/// Whether the answer has the word for failures in it anywhere: one that was meant to name some may be misshapen, such
+/// as by a `NaN`, or by being JSON in a text of JSON.
+pub(in crate::handler) fn speaks_of_failures(answer: &[u8]) -> bool {
+    has_failures(answer) || String::from_utf8_lossy(answer).contains(FAILURES)
+}
+
 /// The failures by the ids of their messages; of one that is named twice, what is less final.
 fn failures(answer: &[u8]) -> Result<BTreeMap<String, Failure>, String> {
     if answer.trim_ascii().is_empty() {

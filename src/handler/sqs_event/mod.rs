@@ -6,5 +6,5 @@ pub(super) mod event;
 mod failures;
 mod source;
 
-pub(super) use self::failures::{Failure, Fate, Said, Verdict, has_failures, verdict};
+pub(super) use self::failures::{Failure, Fate, Said, Verdict, has_failures, speaks_of_failures, verdict};
 pub use self::source::Source;

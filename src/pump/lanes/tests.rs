@@ -94,13 +94,12 @@ fn a_batch_is_no_larger_than_its_bytes_unless_one_message_is() {
 }
 
 #[test]
-fn a_batch_of_one_group_waits_apart_from_those_of_others() {
+fn a_batch_of_one_group_waits_for_no_company() {
     let now = Instant::now();
     let mut lanes = lanes_of(&[(Some(1), 1), (Some(2), 2), (Some(2), 3)], now);
     let settings = BatchSettings { groups: Groups::One, ..batch(2, 5) };
+    assert_eq!(lanes.take(&settings, now), Some(vec![(Some(1), 1)]));
     assert_eq!(lanes.take(&settings, now), Some(vec![(Some(2), 2), (Some(2), 3)]));
-    assert_eq!(lanes.take(&settings, now), None);
-    assert_eq!(lanes.take(&settings, now + Duration::from_secs(5)), Some(vec![(Some(1), 1)]));
 }
 
 #[test]
@@ -110,6 +109,20 @@ fn what_waits_behind_a_lost_message_of_its_group_does_not_overtake_it() {
     let Lost { lost, behind } = lanes.take_lost(|item| item.1 == 2);
     assert_eq!((lost, behind), (vec![(Some(1), 2)], vec![(Some(1), 3)]));
     assert_eq!((lanes.waiting(), lanes.startable()), (3, 3));
+}
+
+#[test]
+fn a_group_waits_for_a_message_that_is_settled_without_having_waited() {
+    let now = Instant::now();
+    let mut lanes = lanes_of(&[(Some(1), 1), (Some(2), 2)], now);
+    lanes.occupy(&group(1));
+    lanes.push((Some(1), 3), Some(group(1)), 1, now);
+    assert_eq!((lanes.startable(), lanes.blocked()), (1, 2));
+    let several = batch(5, 0);
+    assert_eq!(lanes.take(&several, now), Some(vec![(Some(2), 2)]));
+    assert_eq!(lanes.take(&several, now), None);
+    lanes.release(&group(1), now);
+    assert_eq!(lanes.take(&several, now), Some(vec![(Some(1), 1), (Some(1), 3)]));
 }
 
 /// What happens in a history.

@@ -7,9 +7,11 @@ use tokio::time::sleep;
 use super::{
     Shared,
     life::{Ending, Life},
-    standing::State,
 };
-use crate::backoff::{Backoff, Jitter};
+use crate::{
+    backoff::{Backoff, Jitter},
+    handler::lambda::standing::State,
+};
 
 /// The pause before a process is replaced, by how many in a row never answered anything.
 const RESTARTS: Backoff = Backoff {

@@ -7,7 +7,6 @@ mod keeper;
 mod life;
 mod output;
 mod program;
-mod standing;
 
 use std::{
     num::NonZeroUsize,
@@ -21,10 +20,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{keeper::Keeper, program::Program, standing::Standing};
+use self::{keeper::Keeper, program::Program};
 use super::{
     CallError, Settings, Source,
     invocation::{Answered, Failure, Invocation},
+    standing::Standing,
 };
 use crate::tasks;
 
@@ -77,7 +77,7 @@ impl Host {
             processes,
             program: OnceLock::new(),
             orders: AsyncMutex::new(ordered),
-            standing: Standing::of(processes),
+            standing: Standing::of(processes.get()),
             closing: CancellationToken::new(),
         };
         Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet) }

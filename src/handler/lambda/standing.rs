@@ -1,31 +1,31 @@
-//! How the runtime processes of a queue stand, each by its number.
+//! How the places that a function runs in stand, processes or emulators, each by its number.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How each of the processes stands.
+/// How each of the places stands.
 #[derive(Debug)]
 pub(super) struct Standing(watch::Sender<Vec<State>>);
 
-/// How one process stands.
+/// How one place stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It is on its way: it starts, or is about to.
+    /// Nothing is known of it yet: a process starts, or is about to.
     Starting,
-    /// It has asked for work, and may be at it.
+    /// It takes work, and may be at it.
     Ready,
-    /// It could not be started, for this reason, and will be tried again.
+    /// Nothing can be run in it, for this reason, and that will be tried again.
     Failed(Arc<str>),
 }
 
 impl Standing {
-    /// So many processes, none of them ready.
-    pub(super) fn of(processes: NonZeroUsize) -> Self {
-        Self(watch::Sender::new(vec![State::Starting; processes.get()]))
+    /// So many places, none of them ready.
+    pub(super) fn of(count: usize) -> Self {
+        Self(watch::Sender::new(vec![State::Starting; count]))
     }
 
-    /// Notes how a process stands.
+    /// Notes how a place stands.
     pub(super) fn note(&self, number: usize, state: State) {
         self.0.send_if_modified(|states| match states.get_mut(number) {
             Some(known) if *known != state => {
@@ -46,7 +46,12 @@ impl Standing {
         }
     }
 
-    /// Waits until none can be started, and says why.
+    /// Why nothing can be run anywhere, if that is so.
+    pub(super) fn failure(&self) -> Option<String> {
+        failure(&self.0.borrow())
+    }
+
+    /// Waits until nothing can be run anywhere, and says why.
     pub(super) async fn down(&self) -> String {
         let mut states = self.0.subscribe();
         if let Ok(states) = states.wait_for(|states| failure(states).is_some()).await {
@@ -56,7 +61,7 @@ impl Standing {
     }
 }
 
-/// Why none can be started, if none can.
+/// Why nothing can be run anywhere, if that is so.
 fn failure(states: &[State]) -> Option<String> {
     let mut reason = None;
     for state in states {
@@ -75,7 +80,7 @@ mod tests {
     use super::*;
 
     fn standing() -> Standing {
-        Standing::of(NonZeroUsize::new(2).unwrap())
+        Standing::of(2)
     }
 
     #[test]

@@ -1,0 +1,5 @@
+"""A Lambda function that does nothing."""
+
+
+def handler(event, context):
+    return None
