@@ -19,10 +19,15 @@ NODE := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON) $(LONGSHORE_SKIP_NODE)),,$(NODE
 INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench docs
+# What the deployment is checked with; Velocity is Debian's, which AWS's mapping templates are run on.
+DEPLOY := $(CURDIR)/target/deploy
+DEPLOY_JARS := velocity commons-lang json-path json-smart
+DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
+
+.PHONY: help demo test format lint rustdoc tests licences unused bench docs deploy-test deploy-template
 
 help: ## list what there is
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
 
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
@@ -55,6 +60,15 @@ bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
 	target/release/examples/bench_drain 50000 3
 
+deploy-test: deploy/node_modules/ready $(DEPLOY)/python/ready $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java
+	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
+	cd deploy && npm run --silent test
+	node deploy/build/test/write_shapes.js $(DEPLOY)/shapes
+	$(DEPLOY)/python/bin/cfn-lint deploy/template.json $(DEPLOY)/shapes/*.json
+
+deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
+	cd deploy && npm run --silent template
+
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
 
@@ -85,5 +99,27 @@ $(NODE_MODULES)/ready: tests/conformance/node/package.json tests/conformance/nod
 	else \
 		echo "error: aws-lambda-ric, the Lambda runtime for Node, does not build here" >&2; \
 		echo "hint: install node, npm, make and a C++ compiler, or leave its tests out with LONGSHORE_SKIP_NODE=1" >&2; \
+		exit 1; \
+	fi
+
+deploy/node_modules/ready: deploy/package.json deploy/package-lock.json
+	@if (cd deploy && npm ci --silent --no-audit --no-fund); then \
+		touch $@; \
+	else \
+		echo "error: the packages of deploy/ do not install here" >&2; \
+		echo "hint: install node 20 or newer, with npm" >&2; \
+		exit 1; \
+	fi
+
+$(DEPLOY)/python/ready: deploy/requirements.txt
+	@python3 -m venv --clear $(DEPLOY)/python
+	@$(DEPLOY)/python/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt
+	@touch $@
+
+deploy/build/velocity/Render.class: deploy/test/velocity/Render.java
+	@mkdir -p $(@D)
+	@if ! javac -d $(@D) -cp "$$(printf '/usr/share/java/%s.jar:' $(DEPLOY_JARS))" $<; then \
+		echo "error: no JDK, or no Apache Velocity or JsonPath, to run the mapping templates on" >&2; \
+		echo "hint: apt-get install default-jdk-headless velocity libjsonpath-java, or leave these tests out with LONGSHORE_SKIP_VELOCITY=1" >&2; \
 		exit 1; \
 	fi

@@ -1,0 +1,36 @@
+// The committed template: fresh, small and the same for every name.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { committedTemplate, synthesize, TEMPLATE_BYTES, COMMITTED } from '../lib/synth.ts';
+import { parameterName } from '../lib/parameter_name.ts';
+import { eachSetting } from '../lib/settings.ts';
+import { file } from './source.ts';
+
+const committed = file('deploy/template.json');
+
+it('template.json is what the app makes: `npm run template` writes it anew', () => {
+  assert.equal(committed, committedTemplate());
+});
+
+it('template.json is small enough for `aws cloudformation deploy` without a bucket', () => {
+  assert.ok(Buffer.byteLength(committed) < TEMPLATE_BYTES, `${Buffer.byteLength(committed)} bytes`);
+});
+
+it('template.json needs no assets and no bootstrapped account', () => {
+  assert.doesNotMatch(committed, /cdk-bootstrap|BootstrapVersion|AssetParameters|cdk-hnb659fds/);
+});
+
+it('every setting that is a parameter has its range in template.json', () => {
+  const { Parameters } = JSON.parse(committed) as { Parameters: Record<string, Record<string, unknown>> };
+  for (const [name, { parameter }] of eachSetting()) {
+    if (parameter === undefined) continue;
+    const found = Parameters[parameterName(name)];
+    assert.ok(found, name);
+    assert.ok(found['AllowedPattern'] ?? found['AllowedValues'] ?? (found['MinValue'] !== undefined && found['MaxValue'] !== undefined), name);
+  }
+});
+
+it('asked or written, the resources are the same', () => {
+  const resources = (binding: 'asked' | 'written') => Object.keys(synthesize(COMMITTED, binding)['Resources'] as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, ''));
+  assert.deepEqual(resources('asked'), resources('written'));
+});
