@@ -24,7 +24,7 @@ DEPLOY := $(CURDIR)/target/deploy
 DEPLOY_JARS := velocity commons-lang json-path json-smart
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench docs deploy-test deploy-template
+.PHONY: help demo test format lint rustdoc tests licences unused bench docs deploy-test deploy-template test-deploy
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -65,6 +65,17 @@ deploy-test: deploy/node_modules/ready $(DEPLOY)/python/ready $(if $(DEPLOY_SKIP
 	cd deploy && npm run --silent test
 	node deploy/build/test/write_shapes.js $(DEPLOY)/shapes
 	$(DEPLOY)/python/bin/cfn-lint deploy/template.json $(DEPLOY)/shapes/*.json
+
+test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack 4.14, which listens at LONGSHORE_EMULATOR, and a request through it and the worker
+	@if [ -z "$(LONGSHORE_EMULATOR)" ]; then \
+		echo "error: no emulator to deploy to" >&2; \
+		echo "hint: start LocalStack 4.14 and give its address: make test-deploy LONGSHORE_EMULATOR=http://127.0.0.1:4566" >&2; \
+		exit 1; \
+	fi
+	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
+	cd deploy && npm run --silent build
+	LONGSHORE_EMULATOR=$(LONGSHORE_EMULATOR) LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) \
+		node --test deploy/build/test/emulated/emulated.test.js
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

@@ -2,15 +2,16 @@
 import { Token, Tokenization } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { lookUp } from './mapping.ts';
+import { DAYS, SHARES } from './settings.ts';
 
 /** The seconds of 1 to 13 days. */
 export function secondsOfDays(scope: Construct, days: number): number {
-  return calculated(scope, 'SecondsOfDays', days, Array.from({ length: 13 }, (_, index) => index + 1), (day) => day * 86400);
+  return calculated(scope, 'SecondsOfDays', days, DAYS, (day) => day * 86400);
 }
 
 /** What a share in percent leaves of the whole. */
 export function restOfShare(scope: Construct, share: number): number {
-  return calculated(scope, 'RestOfShare', share, [0, 25, 50, 75, 100], (percent) => 100 - percent);
+  return calculated(scope, 'RestOfShare', share, SHARES, (percent) => 100 - percent);
 }
 
 /** A number as text, a parameter too. */

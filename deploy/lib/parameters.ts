@@ -9,7 +9,7 @@ export function withParameters(stack: Stack, shape: Settings): Settings {
   for (const [name, setting] of eachSetting()) {
     if (setting.parameter === undefined) continue;
     const parameter = new CfnParameter(stack, parameterName(name), setting.parameter);
-    settings[name] = setting.parameter.type === 'Number' ? parameter.valueAsNumber : parameter.valueAsString;
+    settings[name] = typeof setting.fallback === 'number' ? Token.asNumber(parameter.value) : parameter.valueAsString;
   }
   if (shape.HANDLER_IMAGE !== undefined) settings['HANDLER_IMAGE'] = handlerImage(stack);
   return settings as Settings;

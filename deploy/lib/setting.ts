@@ -32,14 +32,14 @@ export function whole(min: number, max: number, fallback: number, description: s
   };
 }
 
-/** One of a few numbers. */
+/** One of a few numbers; a text to CloudFormation, since it can be the key of a mapping, and those are texts. */
 export function oneOfNumbers(values: readonly number[], fallback: number, description: string): Setting<number> {
   const range = values.join(', ');
   return {
     description,
     fallback,
     range,
-    parameter: { type: 'Number', allowedValues: values.map(String), default: String(fallback), description },
+    parameter: { type: 'String', allowedValues: values.map(String), default: String(fallback), description },
     parse: (text) => check(values.map(String).includes(text), Number(text), range),
   };
 }

@@ -3,6 +3,10 @@ import { type Setting, oneOfNumbers, optional, shape, text, whole, word } from '
 
 const ARN = (service: string) => `arn:[a-z0-9-]+:${service}:[A-Za-z0-9:/_.-]+`;
 const IMAGE = '[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}';
+/** Fewer than the 14 of the DLQ, so that a message outlives its move there. */
+export const DAYS = Array.from({ length: 13 }, (_, index) => index + 1);
+export const SHARES = [0, 25, 50, 75, 100];
+
 const image = (fallback: string | undefined, description: string) =>
   text(IMAGE, 'the name of a container image', fallback, description);
 
@@ -14,7 +18,7 @@ export const SETTINGS = {
   API_THROTTLING: whole(1, 10000, 100, 'Requests a second that each API takes.'),
   API_AUTHORIZATION: word(['AWS_IAM', 'NONE'], 'AWS_IAM', 'Who may call the APIs: those whose signed requests IAM allows, or everyone (the REST API asks for a key as well).'),
 
-  QUEUE_RETENTION: whole(1, 13, 4, 'Days that the queue keeps a message; the DLQ keeps it for 14.'),
+  QUEUE_RETENTION: oneOfNumbers(DAYS, 4, 'Days that the queue keeps a message; the DLQ keeps it for 14.'),
   DLQ_RETRIES: whole(1, 1000, 5, 'Receives of a message before it moves to the DLQ.'),
   VISIBILITY: whole(10, 43200, 30, 'Seconds that a received message stays hidden; the worker extends it while it works.'),
 
@@ -27,7 +31,7 @@ export const SETTINGS = {
   CPU: oneOfNumbers([256, 512, 1024, 2048, 4096, 8192, 16384], 512, 'CPU units of a task; 1024 are a vCPU.'),
   MEMORY: whole(512, 122880, 1024, 'MiB of memory of a task; Fargate takes certain pairs of CPU and memory only.'),
   ARCHITECTURE: word(['X86_64', 'ARM64'], 'X86_64', 'What the images are built for.'),
-  SPOT_SHARE: oneOfNumbers([0, 25, 50, 75, 100], 0, 'Percent of the tasks that run on Fargate Spot.'),
+  SPOT_SHARE: oneOfNumbers(SHARES, 0, 'Percent of the tasks that run on Fargate Spot.'),
 
   BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks should be able to finish all that is in the queue.'),
   WORK_SECONDS: whole(1, 43200, 1, 'Seconds of work that a message is taken for while no worker has measured it.'),

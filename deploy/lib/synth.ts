@@ -1,5 +1,6 @@
 // Templates as texts, and the one that is committed.
 import { App } from 'aws-cdk-lib';
+import { lines, substituted } from './compact.ts';
 import { readSettings } from './read_settings.ts';
 import { type Binding, QueueStack } from './stack.ts';
 
@@ -16,16 +17,7 @@ export function synthesize(texts: Readonly<Record<string, string>>, binding: Bin
   return app.synth().getStackArtifact(stack.artifactId).template as Record<string, unknown>;
 }
 
-/** The text of `template.json`: a line for each property of each resource, since indentation costs too much room. */
+/** The text of `template.json`. */
 export function committedTemplate(): string {
-  return `${lines(synthesize(COMMITTED, 'asked'), 3)}\n`;
-}
-
-function lines(value: unknown, depth: number): string {
-  if (depth === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
-  const entries = Object.entries(value).map(([key, inner]) => {
-    const below = key === 'Properties' || depth > 1 ? depth - (key === 'Properties' ? 0 : 1) : 0;
-    return `${JSON.stringify(key)}:${lines(inner, below)}`;
-  });
-  return `{\n${entries.join(',\n')}}`;
+  return lines(substituted(synthesize(COMMITTED, 'asked')));
 }

@@ -26,7 +26,7 @@ it('all problems are told at once, each with its name, its value and what is all
   const found = problems({ PROJECT_NAME: 'Orders', QUEUE_RETENTION: '14', BATCH_SIZE: '0', FIFO: 'maybe' });
   assert.deepEqual(found, [
     'PROJECT_NAME is "Orders": it must be 1 to 24 lower-case letters, digits and hyphens, a letter first',
-    'QUEUE_RETENTION is "14": it must be a whole number from 1 to 13',
+    'QUEUE_RETENTION is "14": it must be 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13',
     'BATCH_SIZE is "0": it must be a whole number from 1 to 10',
     'FIFO is "maybe": it must be no, yes',
   ]);

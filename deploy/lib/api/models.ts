@@ -20,13 +20,12 @@ const ENTRY = {
   },
 };
 
-const ENTRIES = { type: 'array', minItems: 1, maxItems: ENTRIES_MAX, items: { $ref: '#/definitions/entry' } };
+const ENTRIES = { type: 'array', minItems: 1, maxItems: ENTRIES_MAX, items: ENTRY };
 
 /** A batch: entries, bare or wrapped. */
 export const BATCH = {
   ...DRAFT,
   title: 'Batch',
-  definitions: { entry: ENTRY },
   oneOf: [ENTRIES, { type: 'object', required: ['entries'], additionalProperties: false, properties: { entries: ENTRIES } }],
 };
 

@@ -44,6 +44,8 @@ export function addRestApi(scope: Construct, props: HttpApiProps): { name: strin
   const throttle = { throttlingRateLimit: settings.API_THROTTLING, throttlingBurstLimit: settings.API_THROTTLING };
   stage.methodSettings = [{ httpMethod: '*', resourcePath: '/*', metricsEnabled: true, ...throttle }];
   stage.accessLogSetting = { destinationArn: props.logs.attrArn, format: accessLogFormat('resourcePath') };
+  // The stack has outputs of its own.
+  api.node.tryRemoveChild('Endpoint');
   addGatewayResponses(api);
   addRoutes(api, props);
   if (settings.WAF_ACL_ARN !== undefined) {
