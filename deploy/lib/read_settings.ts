@@ -61,12 +61,22 @@ function misfits(settings: Settings): string[] {
   for (const name of ['HANDLER', 'MESSAGE_SCHEMA'] as const) {
     if (settings[name] !== undefined && !isJson(settings[name])) problems.push(`${name} is not JSON`);
   }
+  if (settings.HANDLER !== undefined && isJson(settings.HANDLER)) problems.push(...unsayable(settings.HANDLER));
   return problems;
 }
 
 function isPair(settings: Settings, { min, max, step }: { min: number; max: number; step: number }): boolean {
   const isOddOne = settings.CPU === 256 && settings.MEMORY === 1536;
   return settings.MEMORY >= min && settings.MEMORY <= max && settings.MEMORY % step === 0 && !isOddOne;
+}
+
+/** What of a handler's settings no environment variable can say. */
+function unsayable(handler: string): string[] {
+  const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value);
+  const isList = (value: unknown) => Array.isArray(value) && value.every((item) => isPlain(item) && !String(item).includes(','));
+  return Object.entries(JSON.parse(handler) as Record<string, unknown>)
+    .filter(([, value]) => !isPlain(value) && !isList(value))
+    .map(([key]) => `HANDLER's ${key} is neither a text, a number nor a list of such without commas: put it into a longshore.toml of the image`);
 }
 
 function isJson(value: string): boolean {

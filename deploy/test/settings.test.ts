@@ -47,6 +47,8 @@ it('settings that do not fit each other are refused', () => {
     [{ HANDLER: '{"kind": "exec"}' }, /either HANDLER_IMAGE/],
     [{ HANDLER_IMAGE: '' }, /either HANDLER_IMAGE/],
     [{ HANDLER_IMAGE: '', HANDLER: '{kind}' }, /HANDLER is not JSON/],
+    [{ HANDLER_IMAGE: '', HANDLER: '{"kind": "exec", "command": ["sh", "-c", "a,b"]}' }, /HANDLER's command is neither/],
+    [{ HANDLER_IMAGE: '', HANDLER: '{"kind": "exec", "env": {"A": "1"}}' }, /HANDLER's env is neither/],
     [{ MESSAGE_SCHEMA: '{]}' }, /MESSAGE_SCHEMA is not JSON/],
   ];
   for (const [texts, expected] of refused) assert.match(problems(texts).join('\n'), expected, JSON.stringify(texts));

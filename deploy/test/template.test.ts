@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { committedTemplate, synthesize, TEMPLATE_BYTES, COMMITTED } from '../lib/synth.ts';
 import { parameterName } from '../lib/parameter_name.ts';
+import { settingsTable } from '../lib/reference.ts';
 import { eachSetting } from '../lib/settings.ts';
 import { file } from './source.ts';
 
@@ -33,4 +34,8 @@ it('every setting that is a parameter has its range in template.json', () => {
 it('asked or written, the resources are the same', () => {
   const resources = (binding: 'asked' | 'written') => Object.keys(synthesize(COMMITTED, binding)['Resources'] as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, ''));
   assert.deepEqual(resources('asked'), resources('written'));
+});
+
+it('the README has every setting: `npm run template` writes its table anew', () => {
+  assert.ok(file('deploy/README.md').includes(`\n${settingsTable()}\n`));
 });
