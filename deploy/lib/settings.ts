@@ -16,7 +16,8 @@ export const SETTINGS = {
 
   IMAGE: image(undefined, 'The image of the worker.'),
   API_THROTTLING: whole(1, 10000, 100, 'Requests a second that each API takes.'),
-  API_AUTHORIZATION: word(['AWS_IAM', 'NONE'], 'AWS_IAM', 'Who may call the APIs: those whose signed requests IAM allows, or everyone (the REST API asks for a key as well).'),
+  /** A method that changes needs a new deployment of its API, and a parameter makes none. */
+  API_AUTHORIZATION: shape(word(['AWS_IAM', 'NONE'], 'AWS_IAM', 'Who may call the APIs: those whose signed requests IAM allows, or everyone (the REST API asks for a key as well).')),
 
   QUEUE_RETENTION: oneOfNumbers(DAYS, 4, 'Days that the queue keeps a message; the DLQ keeps it for 14.'),
   DLQ_RETRIES: whole(1, 1000, 5, 'Receives of a message before it moves to the DLQ.'),

@@ -31,6 +31,15 @@ it('every setting that is a parameter has its range in template.json', () => {
   }
 });
 
+it('no parameter changes a method: API Gateway would go on with the deployment that it has', () => {
+  const { Parameters, Resources } = JSON.parse(committed) as { Parameters: object; Resources: Record<string, { Type: string; Properties: unknown }> };
+  const names = Object.keys(Parameters).filter((name) => !['ProjectName', 'Stage'].includes(name));
+  for (const [id, { Type, Properties }] of Object.entries(Resources)) {
+    if (!/^AWS::ApiGateway::(Method|Model|GatewayResponse|RequestValidator)$/.test(Type)) continue;
+    for (const name of names) assert.ok(!new RegExp(`"Ref":"${name}"|\\$\\{${name}\\}`).test(JSON.stringify(Properties)), `${id}: ${name}`);
+  }
+});
+
 it('asked or written, the resources are the same', () => {
   const resources = (binding: 'asked' | 'written') => Object.keys(synthesize(COMMITTED, binding)['Resources'] as object).map((id) => id.replace(/[0-9A-Fa-f]{8,}$/, ''));
   assert.deepEqual(resources('asked'), resources('written'));

@@ -6,7 +6,6 @@ import { SHAPES } from './shapes.ts';
 /** One resource of a template. */
 export interface Resource {
   readonly Type: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- templates are not typed
   readonly Properties: any;
   readonly DeletionPolicy?: string;
   readonly DependsOn?: string | string[];

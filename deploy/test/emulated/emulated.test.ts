@@ -1,7 +1,7 @@
 // The committed template in an emulator of AWS: a request through the API into the queue and through the worker.
 //
 // LocalStack 4.14 runs the REST API, SQS, IAM, KMS, SNS and the alarms' definitions; ECS, the HTTP API and scaling it only
-// says to have made. It reads no headers by `keySet` and holds every body to the JSON model, so these are not tried here.
+// says to have made. It checks no signatures. It reads no headers by `keySet` and holds every body to the JSON model, so these are not tried here.
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { file } from '../source.ts';
@@ -18,7 +18,7 @@ let api: string;
 let key: string;
 
 before(async () => {
-  const given = { ProjectName: 'orders', Stage: STAGE, Image: 'longshore', HandlerImage: 'handler', ApiAuthorization: 'NONE' };
+  const given = { ProjectName: 'orders', Stage: STAGE, Image: 'longshore', HandlerImage: 'handler' };
   resources = await createStack(`orders-${STAGE}-queue-stack`, file('deploy/template.json'), given);
   const idOf = (type: string) => [...resources.values()].find((resource) => resource.type === type)?.physicalId ?? assert.fail(type);
   api = `${EMULATOR}/_aws/execute-api/${idOf('AWS::ApiGateway::RestApi')}/${STAGE}`;
