@@ -19,10 +19,15 @@ NODE := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON) $(LONGSHORE_SKIP_NODE)),,$(NODE
 INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs
+# What the deployment is checked with; Velocity is Debian's, which AWS's mapping templates are run on.
+DEPLOY := $(CURDIR)/target/deploy
+DEPLOY_JARS := velocity commons-lang json-path json-smart
+DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
+
+.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy
 
 help: ## list what there is
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
 
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
@@ -61,6 +66,26 @@ bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about 
 	LONGSHORE_TEST_PYTHON=$(if $(PYTHON),$(VENV)/bin/python) target/release/examples/bench_kinds 3 2>target/bench-kinds.log
 	target/release/examples/bench_uneven 30 2>>target/bench-kinds.log
 
+deploy-test: deploy/node_modules/ready $(DEPLOY)/python/ready $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java
+	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
+	cd deploy && npm run --silent test
+	node deploy/build/test/write_shapes.js $(DEPLOY)/shapes
+	$(DEPLOY)/python/bin/cfn-lint deploy/template.json $(DEPLOY)/shapes/*.json
+
+test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack 4.14, which listens at LONGSHORE_EMULATOR, and a request through it and the worker
+	@if [ -z "$(LONGSHORE_EMULATOR)" ]; then \
+		echo "error: no emulator to deploy to" >&2; \
+		echo "hint: start LocalStack 4.14 and give its address: make test-deploy LONGSHORE_EMULATOR=http://127.0.0.1:4566" >&2; \
+		exit 1; \
+	fi
+	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
+	cd deploy && npm run --silent build
+	LONGSHORE_EMULATOR=$(LONGSHORE_EMULATOR) LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) \
+		node --test deploy/build/test/emulated/emulated.test.js
+
+deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
+	cd deploy && npm run --silent template
+
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
 
@@ -91,5 +116,27 @@ $(NODE_MODULES)/ready: tests/conformance/node/package.json tests/conformance/nod
 	else \
 		echo "error: aws-lambda-ric, the Lambda runtime for Node, does not build here" >&2; \
 		echo "hint: install node, npm, make and a C++ compiler, or leave its tests out with LONGSHORE_SKIP_NODE=1" >&2; \
+		exit 1; \
+	fi
+
+deploy/node_modules/ready: deploy/package.json deploy/package-lock.json
+	@if (cd deploy && npm ci --silent --no-audit --no-fund); then \
+		touch $@; \
+	else \
+		echo "error: the packages of deploy/ do not install here" >&2; \
+		echo "hint: install node 20 or newer, with npm" >&2; \
+		exit 1; \
+	fi
+
+$(DEPLOY)/python/ready: deploy/requirements.txt
+	@python3 -m venv --clear $(DEPLOY)/python
+	@$(DEPLOY)/python/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt
+	@touch $@
+
+deploy/build/velocity/Render.class: deploy/test/velocity/Render.java
+	@mkdir -p $(@D)
+	@if ! javac -d $(@D) -cp "$$(printf '/usr/share/java/%s.jar:' $(DEPLOY_JARS))" $<; then \
+		echo "error: no JDK, or no Apache Velocity or JsonPath, to run the mapping templates on" >&2; \
+		echo "hint: apt-get install default-jdk-headless velocity libjsonpath-java, or leave these tests out with LONGSHORE_SKIP_VELOCITY=1" >&2; \
 		exit 1; \
 	fi

@@ -1,0 +1,16 @@
+// `cdk synth` and `cdk deploy`: the stack for the settings in the environment.
+import { App } from 'aws-cdk-lib';
+import { stackName } from '../lib/names.ts';
+import { readSettings, SettingsError } from '../lib/read_settings.ts';
+import { QueueStack } from '../lib/stack.ts';
+
+try {
+  const app = new App();
+  const settings = readSettings(process.env);
+  new QueueStack(app, stackName(settings), settings);
+  app.synth();
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  process.stderr.write(`error: ${error.message}\nhint: deploy/README.md has every setting\n`);
+  process.exitCode = 64;
+}

@@ -1,0 +1,37 @@
+// The findings of cdk-nag that stand, each with the reason why.
+import { type Stack, Token, Validations } from 'aws-cdk-lib';
+import type { Names } from './names.ts';
+import type { Settings } from './settings.ts';
+
+const WILDCARD = 'AwsSolutions::AwsSolutions-IAM5';
+const OF_ACCOUNT = '<AWS::Region>:<AWS::AccountId>';
+
+const REASONS: Readonly<Record<string, string>> = {
+  'AwsSolutions::AwsSolutions-APIG6':
+    'The access log has every request; execution logs go to a group of their own, without our key and without a retention.',
+  'AwsSolutions::AwsSolutions-COG4': 'Callers are services: they sign requests with IAM, unless API_AUTHORIZATION says otherwise, and have a key.',
+  'AwsSolutions::AwsSolutions-ECS2': 'The variables are the settings of the worker, none of which is a secret.',
+  'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]':
+    'It is what AWS tells to give the account\'s API Gateway, which shares one role for all of its logs.',
+  'AwsSolutions::AwsSolutions-VPC7': 'Nothing can come in and HTTPS alone can go out; flow logs are for the owner of the account to pay for.',
+  'Serverless::Serverless-SQSRedrivePolicy': 'A DLQ has no DLQ.',
+  [`${WILDCARD}[Resource::*]`]: 'ecr:GetAuthorizationToken, and the writing of traces, know no resources.',
+  [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecr:${OF_ACCOUNT}:repository/*]`]: 'The images are named by settings, and are pulled only.',
+};
+
+/** Says so to cdk-nag, which looks at templates whose names are written out. */
+export function acknowledge(stack: Stack, settings: Settings, names: Names): void {
+  if (Token.isUnresolved(names.prefix)) return;
+  const reasons = { ...REASONS, ...forSettings(settings, names) };
+  for (const [id, reason] of Object.entries(reasons)) Validations.of(stack).acknowledge({ id, reason });
+}
+
+function forSettings(settings: Settings, { prefix }: Names): Record<string, string> {
+  const reasons: Record<string, string> = {
+    [`${WILDCARD}[Resource::arn:<AWS::Partition>:ecs:${OF_ACCOUNT}:task/${prefix}/*]`]: 'A task protects itself, and has no name before it runs.',
+  };
+  if (settings.API_AUTHORIZATION === 'NONE') reasons['AwsSolutions::AwsSolutions-APIG4'] = 'API_AUTHORIZATION=NONE was chosen: the REST API asks for a key all the same.';
+  if (settings.WAF_ACL_ARN === undefined) reasons['AwsSolutions::AwsSolutions-APIG3'] = 'WAF_ACL_ARN names the web ACL where there is one.';
+  if (settings.ALARM_EMAIL !== undefined) reasons['Serverless::Serverless-SNSRedrivePolicy'] = 'An alarm that no mailbox takes is in CloudWatch all the same.';
+  return reasons;
+}

@@ -1,0 +1,82 @@
+// The routes of the REST API: what each sends to SQS, and how SQS's answers come back.
+import type { IntegrationResponse } from 'aws-cdk-lib/aws-apigateway';
+import type { Settings } from '../settings.ts';
+import { template } from './templates.ts';
+
+/** The stage variable that has the queue's URL, so that the templates are the same everywhere. */
+export const QUEUE_URL = 'queueUrl';
+
+/** One route. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly action: 'SendMessage' | 'SendMessageBatch';
+  /** What of a request is read; any other is a 415. */
+  readonly contentTypes: readonly string[];
+  readonly template: string;
+  /** The status and template for a 200 of SQS. */
+  readonly done: { readonly statusCode: string; readonly template: string };
+  readonly model?: 'message' | 'batch';
+  /** The parameter of the query that the message is in. */
+  readonly parameter?: string;
+}
+
+/** All routes to this queue. */
+export function routes(settings: Settings): Route[] {
+  const queueUrl = `$stageVariables.${QUEUE_URL}`;
+  const json = ['application/json'];
+  const older = (path: string, parameter: string, done: string): Route => ({
+    method: 'GET',
+    path,
+    action: 'SendMessage',
+    contentTypes: json,
+    template: template('send_parameter.vtl', { queueUrl, parameter, fifoGroup: olderGroup(settings) }),
+    done: { statusCode: '200', template: template(done) },
+    parameter,
+  });
+  return [
+    {
+      method: 'POST',
+      path: 'v1/messages',
+      action: 'SendMessage',
+      contentTypes: [...json, 'text/plain'],
+      template: template('send.vtl', { queueUrl }),
+      done: { statusCode: '202', template: template('sent.vtl') },
+      model: 'message',
+    },
+    {
+      method: 'POST',
+      path: 'v1/messages/batch',
+      action: 'SendMessageBatch',
+      contentTypes: json,
+      template: template('send_batch.vtl', { queueUrl }),
+      done: { statusCode: '202', template: template('sent_batch.vtl') },
+      model: 'batch',
+    },
+    older('queue', 'message', 'sent_done.vtl'),
+    older('v1/send', 'MessageBody', 'sent_older.vtl'),
+  ];
+}
+
+/**
+ * How SQS's answers come back: whatever is not known to be good is a failure.
+ *
+ * The template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207.
+ */
+export function answersOf({ done }: Route, place: (template: string) => string): IntegrationResponse[] {
+  const answer = (statusCode: string, text: string, selectionPattern?: string): IntegrationResponse => ({
+    statusCode,
+    responseTemplates: { 'application/json': place(text) },
+    ...(selectionPattern ? { selectionPattern } : {}),
+  });
+  return [
+    answer(done.statusCode, done.template, '2\\d{2}'),
+    answer('400', template('refused.vtl'), '4\\d{2}'),
+    answer('503', template('failed.vtl')),
+  ];
+}
+
+/** The older routes know no groups: each of their messages is one. */
+function olderGroup(settings: Settings): string {
+  return settings.FIFO === 'yes' ? '"MessageGroupId":"$context.requestId","MessageDeduplicationId":"$context.requestId",' : '';
+}

@@ -1,0 +1,48 @@
+// A VPC of its own for the tasks: two subnets in two zones, without internet or with it.
+import { Fn } from 'aws-cdk-lib';
+import { CfnInternetGateway, CfnRoute, CfnRouteTable, CfnSubnet, CfnSubnetRouteTableAssociation, CfnVPC, CfnVPCGatewayAttachment } from 'aws-cdk-lib/aws-ec2';
+import type { Construct } from 'constructs';
+import type { Names } from './names.ts';
+
+const CIDR = '10.0.0.0/24';
+const SUBNET_CIDRS = ['10.0.0.0/25', '10.0.0.128/25'];
+
+/** What was made. */
+export interface NewVpc {
+  readonly id: string;
+  readonly subnetIds: string[];
+  readonly routeTableId: string;
+}
+
+/** Makes it. */
+export function addVpc(scope: Construct, kind: 'private' | 'public', names: Names): NewVpc {
+  const { ref: id } = new CfnVPC(scope, 'Vpc', {
+    cidrBlock: CIDR,
+    enableDnsSupport: true,
+    enableDnsHostnames: true,
+    tags: [{ key: 'Name', value: names.prefix }],
+  });
+  const { ref: routeTableId } = new CfnRouteTable(scope, 'Routes', { vpcId: id });
+  if (kind === 'public') addInternet(scope, id, routeTableId);
+  const subnetIds = SUBNET_CIDRS.map((cidrBlock, zone) => addSubnet(scope, zone, id, cidrBlock, routeTableId));
+  return { id, subnetIds, routeTableId };
+}
+
+function addSubnet(scope: Construct, zone: number, vpcId: string, cidrBlock: string, routeTableId: string): string {
+  const { ref: subnetId } = new CfnSubnet(scope, `Subnet${zone}`, {
+    vpcId,
+    cidrBlock,
+    availabilityZone: Fn.select(zone, Fn.getAzs()),
+    mapPublicIpOnLaunch: false,
+  });
+  new CfnSubnetRouteTableAssociation(scope, `Subnet${zone}Routes`, { subnetId, routeTableId });
+  return subnetId;
+}
+
+/** Every task in it has an address of its own; nothing may come in. */
+function addInternet(scope: Construct, vpcId: string, routeTableId: string): void {
+  const gateway = new CfnInternetGateway(scope, 'Internet');
+  const attached = new CfnVPCGatewayAttachment(scope, 'InternetAttached', { vpcId, internetGatewayId: gateway.ref });
+  const route = new CfnRoute(scope, 'InternetRoute', { routeTableId, destinationCidrBlock: '0.0.0.0/0', gatewayId: gateway.ref });
+  route.addResourceDependency(attached);
+}
