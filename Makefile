@@ -22,6 +22,7 @@ INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO
 # What the deployment is checked with; Velocity is Debian's, which AWS's mapping templates are run on.
 DEPLOY := $(CURDIR)/target/deploy
 DEPLOY_JARS := velocity commons-lang json-path json-smart
+DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 
 .PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy
@@ -32,7 +33,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint rustdoc tests licences unused ## every check there is
+test: format lint rustdoc tests licences unused deploy-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -133,10 +134,14 @@ $(DEPLOY)/python/ready: deploy/requirements.txt
 	@$(DEPLOY)/python/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt
 	@touch $@
 
+# As root on Debian it installs what it needs.
 deploy/build/velocity/Render.class: deploy/test/velocity/Render.java
 	@mkdir -p $(@D)
+	@if ! { command -v javac && ls $(DEPLOY_JARS:%=/usr/share/java/%.jar); } >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(DEPLOY_PACKAGES) >/dev/null; \
+	fi
 	@if ! javac -d $(@D) -cp "$$(printf '/usr/share/java/%s.jar:' $(DEPLOY_JARS))" $<; then \
 		echo "error: no JDK, or no Apache Velocity or JsonPath, to run the mapping templates on" >&2; \
-		echo "hint: apt-get install default-jdk-headless velocity libjsonpath-java, or leave these tests out with LONGSHORE_SKIP_VELOCITY=1" >&2; \
+		echo "hint: apt-get install $(DEPLOY_PACKAGES), or leave these tests out with LONGSHORE_SKIP_VELOCITY=1" >&2; \
 		exit 1; \
 	fi
