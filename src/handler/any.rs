@@ -15,7 +15,10 @@ use crate::message::{Message, Wanted};
 ///
 /// Every [`Handler`] turns into it by itself; [`batched`] makes it of a [`BatchHandler`].
 #[derive(Clone)]
-pub struct AnyHandler(Arc<dyn Erased>);
+pub struct AnyHandler {
+    takes: Takes,
+    handler: Arc<dyn Erased>,
+}
 
 /// How many messages a handler takes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,67 +31,71 @@ pub enum Takes {
 
 /// Makes the worker's form of a handler that takes several messages a call.
 pub fn batched(handler: impl BatchHandler) -> AnyHandler {
-    AnyHandler(Arc::new(Batched(handler)))
+    AnyHandler::taking(Takes::Several, handler)
 }
 
 impl<H: Handler> From<H> for AnyHandler {
     fn from(handler: H) -> Self {
-        Self(Arc::new(Single(handler)))
+        Self::taking(Takes::One, Single(handler))
     }
 }
 
 impl fmt::Debug for AnyHandler {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AnyHandler").field("takes", &self.takes()).finish_non_exhaustive()
+        formatter.debug_struct("AnyHandler").field("takes", &self.takes).finish_non_exhaustive()
     }
 }
 
 impl AnyHandler {
+    /// A handler that is given batches of no more than so many messages.
+    pub(crate) fn taking(takes: Takes, handler: impl BatchHandler) -> Self {
+        Self { takes, handler: Arc::new(handler) }
+    }
+
     /// How many messages it takes a call.
     pub fn takes(&self) -> Takes {
-        self.0.takes()
+        self.takes
     }
 
     /// See [`BatchHandler::handle_batch`]; a [`Handler`] is given the first message of the batch.
     pub fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
-        debug_assert!(self.takes() == Takes::Several || batch.len() == 1, "settings are checked for this");
-        self.0.call(batch, context)
+        debug_assert!(self.takes == Takes::Several || batch.len() == 1, "settings are checked for this");
+        self.handler.call(batch, context)
     }
 
     /// See [`BatchHandler::weigh`].
     pub fn weigh(&self, message: &Message) -> usize {
-        self.0.weigh(message)
+        self.handler.weigh(message)
     }
 
     /// See [`Handler::opened`].
     pub fn opened(&self, arn: &str) {
-        self.0.opened(arn);
+        self.handler.opened(arn);
     }
 
     /// See [`Handler::probe`].
     pub fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        self.0.probe()
+        self.handler.probe()
     }
 
     /// See [`Handler::close`].
     pub fn close(&self) -> BoxFuture<'_, ()> {
-        self.0.close()
+        self.handler.close()
     }
 
     /// See [`Handler::wanted`].
     pub fn wanted(&self) -> Wanted {
-        self.0.wanted()
+        self.handler.wanted()
     }
 
     /// See [`Handler::placement`].
     pub fn placement(&self) -> Placement {
-        self.0.placement()
+        self.handler.placement()
     }
 }
 
-/// Both forms with their futures boxed.
+/// The form of a [`BatchHandler`] that can stand behind a pointer: its futures boxed.
 trait Erased: Send + Sync + 'static {
-    fn takes(&self) -> Takes;
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
     fn weigh(&self, message: &Message) -> usize;
     fn opened(&self, arn: &str);
@@ -98,72 +105,57 @@ trait Erased: Send + Sync + 'static {
     fn placement(&self) -> Placement;
 }
 
-struct Single<H>(H);
-
-struct Batched<H>(H);
-
-impl<H: Handler> Erased for Single<H> {
-    fn takes(&self) -> Takes {
-        Takes::One
-    }
-
-    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(async move {
-            let Some(item) = batch.into_iter().next() else { return Outcomes::Each(Vec::new()) };
-            Outcomes::Each(vec![self.0.handle(item.message, item.context).await])
-        })
-    }
-
-    fn weigh(&self, message: &Message) -> usize {
-        message.size_bytes()
-    }
-
-    fn opened(&self, arn: &str) {
-        self.0.opened(arn);
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.0.probe())
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.close())
-    }
-
-    fn wanted(&self) -> Wanted {
-        self.0.wanted()
-    }
-
-    fn placement(&self) -> Placement {
-        self.0.placement()
-    }
-}
-
-impl<H: BatchHandler> Erased for Batched<H> {
-    fn takes(&self) -> Takes {
-        Takes::Several
-    }
-
+impl<H: BatchHandler> Erased for H {
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(self.0.handle_batch(batch, context))
+        Box::pin(self.handle_batch(batch, context))
     }
 
     fn weigh(&self, message: &Message) -> usize {
         // The user's code outside of any call: a panic in it would end the worker.
-        let weight = catch_unwind(AssertUnwindSafe(|| self.0.weigh(message)));
+        let weight = catch_unwind(AssertUnwindSafe(|| BatchHandler::weigh(self, message)));
         weight.unwrap_or_else(|_| message.size_bytes())
+    }
+
+    fn opened(&self, arn: &str) {
+        BatchHandler::opened(self, arn);
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(BatchHandler::probe(self))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(BatchHandler::close(self))
+    }
+
+    fn wanted(&self) -> Wanted {
+        BatchHandler::wanted(self)
+    }
+
+    fn placement(&self) -> Placement {
+        BatchHandler::placement(self)
+    }
+}
+
+/// A [`Handler`] that is given batches of one.
+struct Single<H>(H);
+
+impl<H: Handler> BatchHandler for Single<H> {
+    async fn handle_batch(&self, batch: Batch, _: Context) -> Outcomes {
+        let Some(item) = batch.into_iter().next() else { return Outcomes::Each(Vec::new()) };
+        Outcomes::Each(vec![self.0.handle(item.message, item.context).await])
     }
 
     fn opened(&self, arn: &str) {
         self.0.opened(arn);
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.0.probe())
+    async fn probe(&self) -> Result<(), String> {
+        self.0.probe().await
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.close())
+    async fn close(&self) {
+        self.0.close().await;
     }
 
     fn wanted(&self) -> Wanted {

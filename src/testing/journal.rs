@@ -9,10 +9,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::patience::patiently;
 use crate::{
-    handler::{
-        AnyHandler, Batch, BatchHandler, BatchItem, Context, Handler, Outcome, Outcomes, Placement, Takes,
-        batched,
-    },
+    handler::{AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes, Placement},
     message::{Message, MessageId, Wanted},
 };
 
@@ -67,10 +64,7 @@ impl Journal {
     /// The same handler, with each of its calls noted here.
     pub fn noting(&self, handler: impl Into<AnyHandler>) -> AnyHandler {
         let noted = Noted { journal: self.clone(), handler: handler.into() };
-        match noted.handler.takes() {
-            Takes::One => AnyHandler::from(One(noted)),
-            Takes::Several => batched(Several(noted)),
-        }
+        AnyHandler::taking(noted.handler.takes(), noted)
     }
 
     /// Every run so far.
@@ -184,75 +178,36 @@ struct Noted {
     handler: AnyHandler,
 }
 
-impl Noted {
-    async fn call(&self, batch: Batch, context: Context) -> Vec<Outcome> {
+impl BatchHandler for Noted {
+    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
         let mut noting = self.journal.begin(&batch);
         let count = batch.len();
         let outcomes = self.handler.call(batch, context).await.spread(count);
         noting.ends = outcomes.iter().cloned().map(End::Answered).collect();
-        outcomes
-    }
-}
-
-/// One that takes one message a call.
-struct One(Noted);
-
-impl Handler for One {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        let item = BatchItem { message, context: context.clone() };
-        self.0.call(item.into(), context).await.swap_remove(0)
-    }
-
-    fn opened(&self, arn: &str) {
-        self.0.handler.opened(arn);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        self.0.handler.probe().await
-    }
-
-    async fn close(&self) {
-        self.0.handler.close().await;
-    }
-
-    fn wanted(&self) -> Wanted {
-        self.0.handler.wanted()
-    }
-
-    fn placement(&self) -> Placement {
-        self.0.handler.placement()
-    }
-}
-
-/// One that takes several.
-struct Several(Noted);
-
-impl BatchHandler for Several {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        Outcomes::Each(self.0.call(batch, context).await)
+        Outcomes::Each(outcomes)
     }
 
     fn weigh(&self, message: &Message) -> usize {
-        self.0.handler.weigh(message)
+        self.handler.weigh(message)
     }
 
     fn opened(&self, arn: &str) {
-        self.0.handler.opened(arn);
+        self.handler.opened(arn);
     }
 
     async fn probe(&self) -> Result<(), String> {
-        self.0.handler.probe().await
+        self.handler.probe().await
     }
 
     async fn close(&self) {
-        self.0.handler.close().await;
+        self.handler.close().await;
     }
 
     fn wanted(&self) -> Wanted {
-        self.0.handler.wanted()
+        self.handler.wanted()
     }
 
     fn placement(&self) -> Placement {
-        self.0.handler.placement()
+        self.handler.placement()
     }
 }
