@@ -7,7 +7,7 @@ use crate::{
     handler::AnyHandler,
     notify,
     pump::{BatchSettings, Options, Prefetch},
-    queue::{Queue, sqs},
+    queue::{Queue, name_at, sqs},
 };
 
 /// One queue with its handler and the way it is worked.
@@ -58,7 +58,7 @@ impl Consumer {
     /// Its name in logs and metrics is that of the queue.
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
-        let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into();
+        let name = name_at(&address).into();
         Self::from(name, Source::Sqs { address, settings: sqs::Settings::default() }, handler)
     }
 

@@ -16,7 +16,7 @@ use crate::{
         sns::Sns,
     },
     pump::Options,
-    queue::sqs,
+    queue::{name_at, sqs},
     settle::DlqSettings,
 };
 
@@ -127,7 +127,7 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
 
 /// What SQS calls the queue: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
-    queue.address().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    name_at(queue.address())
 }
 
 /// How a queue is worked by these settings.

@@ -12,7 +12,7 @@ use crate::{
     backoff::Backoff,
     pump::Nature,
     queue::{
-        Description, Queue, QueueError, Verdict,
+        Description, Queue, QueueError, Verdict, is_fifo,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     settle::DeadLetterQueue,
@@ -146,7 +146,7 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
         Source::Sqs { address, .. } => address,
         Source::Open(_) => &*consumer.name,
     };
-    name.strip_suffix(".fifo").is_some()
+    is_fifo(name)
 }
 
 fn advise(consumer: &Consumer, description: &Description) {

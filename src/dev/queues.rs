@@ -1,6 +1,9 @@
 //! The queues that `longshore dev` begins with: each with a DLQ of its own.
 
-use crate::queue::memory::{Account, Fault, Names};
+use crate::queue::{
+    is_fifo,
+    memory::{Account, Fault, Names},
+};
 
 /// How often a message may be received before it moves to the DLQ.
 const MAX_RECEIVE_COUNT: u32 = 3;
@@ -29,7 +32,7 @@ impl QueuePair {
 /// Creates a queue whose messages move to its DLQ after three receives.
 pub fn create_queues(account: &Account, pair: &QueuePair) -> Result<(), Fault> {
     let mut attributes = Names::new();
-    if pair.queue.strip_suffix(".fifo").is_some() {
+    if is_fifo(&pair.queue) {
         attributes.insert("FifoQueue".to_owned(), "true".to_owned());
         attributes.insert("ContentBasedDeduplication".to_owned(), "true".to_owned());
     }

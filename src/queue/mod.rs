@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 pub use self::{
     error::{EntryError, QueueError, Verdict, all_entries, within},
-    name::QueueName,
+    name::{QueueName, is_fifo, name_at},
 };
 pub use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};

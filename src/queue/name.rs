@@ -32,9 +32,27 @@ impl QueueName {
     }
 }
 
+/// What SQS calls the queue at this address: the last part of a URL, or the name itself.
+pub fn name_at(address: &str) -> &str {
+    address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether the queue at this address, a URL or a name, is a FIFO queue, as far as its name tells.
+pub fn is_fifo(address: &str) -> bool {
+    name_at(address).strip_suffix(".fifo").is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_tells_the_name_and_the_kind() {
+        for address in ["orders.fifo", "http://127.0.0.1:9324/000000000000/orders.fifo/"] {
+            assert_eq!((name_at(address), is_fifo(address)), ("orders.fifo", true), "{address}");
+        }
+        assert!(!is_fifo("https://sqs.eu-west-1.amazonaws.com/123456789012/orders"));
+    }
 
     #[test]
     fn an_arn_tells_the_name_and_the_account() {

@@ -1,5 +1,6 @@
 //! What must hold between and beyond the single values.
 
+mod address;
 mod queue;
 
 use std::collections::BTreeMap;

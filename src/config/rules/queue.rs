@@ -2,14 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use super::{endpoint, plain_url};
+use super::address::{address, dlq};
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
     duration::{Limit, Span},
     handler, notify,
     pump::Prefetch,
     queue::limits,
-    settle::DlqSettings,
 };
 
 const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
@@ -36,63 +35,6 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
         broken.extend(takes_batches(key.descend("batch.size"), queue.batch.size, handler));
     }
     broken
-}
-
-fn address(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
-    let mut broken = Vec::new();
-    if queue.url.is_none() && queue.name.is_none() {
-        broken.push(
-            Problem::of(key.child("url"), "the queue has neither a url nor a name")
-                .hint("give its URL, or its name in SQS to look the URL up"),
-        );
-    }
-    broken.extend(endpoint(key.child("url"), queue.url.as_deref()));
-    broken.extend(endpoint(key.child("endpoint_url"), queue.endpoint_url.as_deref()));
-    broken.extend(queue_name(key.child("name"), queue.name.as_deref()));
-    broken
-}
-
-/// The DLQ is another queue of the same kind: SQS asks for that, too.
-fn dlq(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
-    let DlqSettings { url, name, .. } = &queue.dlq;
-    let mut broken = Vec::new();
-    broken.extend(endpoint(key.child("url"), url.as_deref()));
-    broken.extend(queue_name(key.child("name"), name.as_deref()));
-    if url.is_some() && name.is_some() {
-        broken.push(Problem::of(key.child("name"), "the dlq has a url already").hint("keep one of the two"));
-    }
-    let Some(address) = queue.dlq.address().filter(|_| broken.is_empty()) else { return broken };
-    let key = key.child(if url.is_some() { "url" } else { "name" });
-    if plain_url(address) == plain_url(queue.address()) {
-        broken.push(
-            Problem::of(key, "the queue itself")
-                .hint("a rejected message would come back for ever: name another queue"),
-        );
-    } else if is_fifo(address) != is_fifo(queue.address()) {
-        let kind = if is_fifo(queue.address()) {
-            "a FIFO queue, whose name ends in .fifo"
-        } else {
-            "a standard queue"
-        };
-        broken.push(Problem::of(key, "not of the queue's kind").allowed(Some(kind.to_owned())));
-    }
-    broken
-}
-
-fn is_fifo(address: &str) -> bool {
-    address.trim_end_matches('/').strip_suffix(".fifo").is_some()
-}
-
-fn queue_name(key: Key, name: Option<&str>) -> Option<Problem> {
-    let allowed = "1 to 80 letters, digits, - and _, ending in .fifo on a FIFO queue";
-    let problem = |_| Problem::of(key, "not a queue's name").allowed(Some(allowed.to_owned()));
-    name.filter(|name| !is_queue_name(name)).map(problem)
-}
-
-fn is_queue_name(name: &str) -> bool {
-    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
-    let stem = name.strip_suffix(".fifo").unwrap_or(name);
-    !stem.is_empty() && name.len() <= 80 && stem.chars().all(is_allowed)
 }
 
 fn amounts(key: &Key, queue: &QueueSettings) -> Vec<Problem> {
@@ -221,6 +163,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::settle::DlqSettings;
 
     fn good() -> QueueSettings {
         let url = Url::parse("http://127.0.0.1:8080/").unwrap();

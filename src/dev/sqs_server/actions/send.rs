@@ -12,7 +12,10 @@ use crate::{
         xml::Xml,
     },
     message::OutgoingMessage,
-    queue::memory::{self, Fault, Sent},
+    queue::{
+        is_fifo,
+        memory::{self, Fault, Sent},
+    },
 };
 
 /// The one system attribute that a sender may set.
@@ -179,7 +182,7 @@ impl Outgoing {
 /// A FIFO queue refuses the whole batch for one entry whose place in the order is not told, as recorded
 /// against AWS; every other rule for a message fails its entry alone.
 fn refuse_unordered(call: &Call<'_>, queue: &str, outgoing: &[Outgoing]) -> Result<(), Refusal> {
-    if queue.strip_suffix(".fifo").is_none() {
+    if !is_fifo(queue) {
         return Ok(());
     }
     let mut messages = outgoing.iter().filter_map(|entry| entry.message.as_ref().ok());
