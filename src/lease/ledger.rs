@@ -1,5 +1,7 @@
 //! Which messages are held until when, and which lease to extend next: pure.
 
+mod extension;
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
@@ -8,6 +10,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::extension::{Extended, Extension};
 use super::{GiveBack, Standing, finished::Finished};
 use crate::{
     message::{MessageId, Receipt},
@@ -98,27 +101,6 @@ pub(super) struct Granted {
     pub(super) claim: Claim,
     pub(super) cancellation: CancellationToken,
     pub(super) deadline: Instant,
-}
-
-/// One lease to extend.
-#[derive(Clone, Debug)]
-pub(super) struct Extension {
-    pub(super) id: MessageId,
-    pub(super) receipt: Receipt,
-    pub(super) visibility: Duration,
-    /// The number of this try; the first is 1.
-    pub(super) attempt: u32,
-}
-
-/// What an extension was worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extended {
-    /// The lease goes on.
-    InTime,
-    /// The lease had run out before, and is lost.
-    TooLate,
-    /// Nobody needed it any more.
-    InVain,
 }
 
 impl Ledger {
