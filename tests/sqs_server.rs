@@ -1,6 +1,8 @@
 //! The embedded SQS server over a real socket: through the SDK, through boto3 and the AWS CLI, and by hand.
 #![cfg(test)]
 
+#[path = "support/python.rs"]
+mod interpreter;
 mod sqs_server {
     mod batches;
     mod errors;

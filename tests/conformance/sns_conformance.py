@@ -7,26 +7,14 @@ API reference and from answers that public test suites recorded against AWS; wha
 """
 
 import json
-import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from facts import client, exchange, fact, main, refused, same
 
 NAMESPACE = "{http://sns.amazonaws.com/doc/2010-03-31/}"
-FACTS = []
-
-
-def fact(check):
-    """Registers a check; its name is the fact."""
-    FACTS.append(check)
-    return check
 
 
 class World:
@@ -34,17 +22,7 @@ class World:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint.rstrip("/")
-        self.sqs, self.sns = (
-            boto3.client(
-                service,
-                endpoint_url=self.endpoint,
-                region_name="us-east-1",
-                aws_access_key_id="any",
-                aws_secret_access_key="any",
-                config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=30),
-            )
-            for service in ("sqs", "sns")
-        )
+        self.sqs, self.sns = (client(service, self.endpoint) for service in ("sqs", "sns"))
 
     def topic(self, fifo=False, **attributes):
         name = f"conformance-{uuid.uuid4().hex[:12]}" + (".fifo" if fifo else "")
@@ -69,29 +47,8 @@ class World:
     def query(self, parameters):
         """A request of the query protocol: the status and the XML of the answer."""
         request = urllib.request.Request(self.endpoint, data=urllib.parse.urlencode(parameters).encode())
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, ElementTree.fromstring(response.read())
-        except urllib.error.HTTPError as error:
-            return error.code, ElementTree.fromstring(error.read())
-
-
-def same(what, found, expected):
-    if found != expected:
-        raise AssertionError(f"{what}: {found!r}, expected {expected!r}")
-
-
-def refused(call, code, status=400, says=""):
-    """The call is refused with this code, this status and these words among others."""
-    try:
-        call()
-    except ClientError as error:
-        same("code", error.response["Error"]["Code"], code)
-        same("status", error.response["ResponseMetadata"]["HTTPStatusCode"], status)
-        if says not in error.response["Error"]["Message"]:
-            raise AssertionError(f"{error.response['Error']['Message']!r} does not say {says!r}")
-        return
-    raise AssertionError("the call went through")
+        status, answer, _ = exchange(request, ElementTree.fromstring)
+        return status, answer
 
 
 def text(element, path):
@@ -332,30 +289,5 @@ def errors_and_answers_are_xml_of_the_namespace_of_sns(world):
     same("type", text(answer, "Error/Type"), "Sender")
 
 
-def run(check, world):
-    try:
-        check(world)
-    except Exception as error:  # one fact's failure must not hide the others
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def main(arguments):
-    world = World(arguments[0])
-    part = arguments[1] if len(arguments) > 1 else ""
-    chosen = [check for check in FACTS if part in check.__name__]
-    failures = 0
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        results = pool.map(lambda check: (check, run(check, world)), chosen)
-        for check, problem in results:
-            name = check.__name__.replace("_", " ")
-            print(f"pass  {name}" if problem is None else f"FAIL  {name}: {problem[:300]}", flush=True)
-            failures += problem is not None
-    print(f"{len(chosen) - failures} of {len(chosen)} facts hold")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    sys.exit(main(sys.argv[1:]))
+    main(World, __doc__)

@@ -8,29 +8,17 @@ the API reference and from answers that public test suites recorded against AWS;
 
 import hashlib
 import json
-import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from facts import client, exchange, fact, holds, main, refused, same
 
 NAMESPACE = "{http://queue.amazonaws.com/doc/2012-11-05/}"
 PREFIX = "AWS.SimpleQueueService."
-FACTS = []
-
-
-def fact(check):
-    """Registers a check; its name is the fact."""
-    FACTS.append(check)
-    return check
 
 
 class World:
@@ -38,14 +26,7 @@ class World:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint.rstrip("/")
-        self.sqs = boto3.client(
-            "sqs",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="any",
-            aws_secret_access_key="any",
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=30),
-        )
+        self.sqs = client("sqs", self.endpoint)
 
     def queue(self, fifo=False, **attributes):
         name = f"conformance-{uuid.uuid4().hex[:12]}" + (".fifo" if fifo else "")
@@ -90,43 +71,12 @@ class World:
             request = urllib.request.Request(f"{url}?{encoded.decode()}")
         else:
             request = urllib.request.Request(url, data=encoded)
-        return self.exchange(request, ElementTree.fromstring)
+        return exchange(request, ElementTree.fromstring)
 
     def json(self, action, body, **headers):
         """A request of the JSON protocol: the status and the JSON of the answer."""
         headers = {"X-Amz-Target": f"AmazonSQS.{action}", "Content-Type": "application/x-amz-json-1.0", **headers}
-        return self.exchange(urllib.request.Request(self.endpoint, data=body, headers=headers), json.loads)
-
-    @staticmethod
-    def exchange(request, parse):
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, parse(response.read()), response.headers
-        except urllib.error.HTTPError as error:
-            return error.code, parse(error.read()), error.headers
-
-
-def same(what, found, expected):
-    if found != expected:
-        raise AssertionError(f"{what}: {found!r}, expected {expected!r}")
-
-
-def holds(what, condition):
-    if not condition:
-        raise AssertionError(what)
-
-
-def refused(call, code, status=400, says=""):
-    """The call is refused with this code, this status and these words among others."""
-    try:
-        answer = call()
-    except ClientError as error:
-        same("code", error.response["Error"]["Code"], code)
-        same("status", error.response["ResponseMetadata"]["HTTPStatusCode"], status)
-        message = error.response["Error"]["Message"]
-        holds(f"{says!r} should be in {message!r}", says in message)
-        return
-    raise AssertionError(f"answered {answer!r}, expected {code}")
+        return exchange(urllib.request.Request(self.endpoint, data=body, headers=headers), json.loads)
 
 
 def text(element, path):
@@ -997,30 +947,5 @@ def attributes_of_the_query_protocol_are_pairs(world):
     same("tag", text(answer, "ListQueueTagsResult/Tag/Key"), "team")
 
 
-def run(check, world):
-    try:
-        check(world)
-    except Exception as error:  # one fact's failure must not hide the others
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def main(arguments):
-    world = World(arguments[0])
-    part = arguments[1] if len(arguments) > 1 else ""
-    chosen = [check for check in FACTS if part in check.__name__]
-    failures = 0
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        results = pool.map(lambda check: (check, run(check, world)), chosen)
-        for check, problem in results:
-            name = check.__name__.replace("_", " ")
-            print(f"pass  {name}" if problem is None else f"FAIL  {name}: {problem[:300]}", flush=True)
-            failures += problem is not None
-    print(f"{len(chosen) - failures} of {len(chosen)} facts hold")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    sys.exit(main(sys.argv[1:]))
+    main(World, __doc__)

@@ -12,3 +12,5 @@ mod lives;
 #[path = "../support/logged.rs"]
 mod logged;
 mod output;
+#[path = "../support/python.rs"]
+mod python;

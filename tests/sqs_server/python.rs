@@ -1,25 +1,16 @@
 //! The clients that people have at hand: boto3 and the AWS CLI, with nothing but an endpoint.
 
-use std::{ffi::OsString, path::Path, process::Output};
+use std::{path::Path, process::Output};
 
 use tokio::process::Command;
 
 use super::harness::Served;
+use crate::interpreter::python_path_with;
 
 /// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
 /// it, where Python is to be skipped.
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
-async fn python_with(module: &str) -> Option<Command> {
-    if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
-        println!("skipped: LONGSHORE_SKIP_PYTHON is set");
-        return None;
-    }
-    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-    let probe = Command::new(&name).args(["-c", &format!("import {module}")]).output().await;
-    let is_there = probe.is_ok_and(|output| output.status.success());
-    let hint = "hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1";
-    assert!(is_there, "{} has no {module}, {hint}", name.display());
-    let mut python = Command::new(name);
+fn python_with(module: &str) -> Option<Command> {
+    let mut python = Command::new(python_path_with(module)?);
     python
         .env("AWS_ACCESS_KEY_ID", "any")
         .env("AWS_SECRET_ACCESS_KEY", "any")
@@ -45,7 +36,7 @@ async fn boto3_finds_every_fact_of_sns() {
 }
 
 async fn finds_every_fact(script: &str) {
-    let Some(mut python) = python_with("boto3").await else { return };
+    let Some(mut python) = python_with("boto3") else { return };
     let served = Served::start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(script);
     let output = python.arg(script).arg(served.endpoint()).output().await.unwrap();
@@ -68,7 +59,7 @@ async fn the_aws_cli_works_with_nothing_but_an_endpoint() {
 
 #[tokio::test]
 async fn the_aws_cli_publishes_with_nothing_but_an_endpoint() {
-    if python_with("awscli").await.is_none() {
+    if python_with("awscli").is_none() {
         return;
     }
     let served = Served::start().await;
@@ -94,7 +85,7 @@ async fn the_aws_cli_publishes_with_nothing_but_an_endpoint() {
 
 async fn the_cli_works(served: &Served, service: &str, commands: &[(Vec<&str>, &str)]) {
     for (arguments, expected) in commands {
-        let Some(mut python) = python_with("awscli").await else { return };
+        let Some(mut python) = python_with("awscli") else { return };
         let command =
             python.args(["-m", "awscli", "--endpoint-url", &served.endpoint(), service]).args(arguments);
         let output = command.output().await.unwrap();

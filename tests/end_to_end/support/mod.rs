@@ -10,6 +10,8 @@ pub(crate) mod gate;
 pub(crate) mod guarded;
 pub(crate) mod handler;
 pub(crate) mod http;
+#[path = "../../support/python.rs"]
+pub(crate) mod interpreter;
 pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod proxy;

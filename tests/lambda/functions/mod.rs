@@ -1,10 +1,13 @@
 //! The functions of the tests, as commands that start them.
 
-use std::{ffi::OsString, path::Path, process::Command, sync::LazyLock};
+use std::{path::Path, sync::LazyLock};
 
 use longshore::handler::lambda::Settings;
 
-use crate::example;
+use crate::{
+    example,
+    python::{python_path_with, skips},
+};
 
 /// Where the tests' functions are written.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/functions");
@@ -32,7 +35,7 @@ pub(crate) fn liar_after(script: &str) -> Settings {
 
 /// The function over `awslambdaric`, AWS's runtime for Python.
 pub(crate) fn python() -> Option<Settings> {
-    let python = python_with("awslambdaric")?;
+    let python = python_path_with("awslambdaric")?;
     let words = [python.as_str(), "-m", "awslambdaric", "function.handler"];
     Some(Settings { task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
 }
@@ -52,28 +55,4 @@ pub(crate) fn node() -> Option<Settings> {
 
 fn command(words: impl IntoIterator<Item = String>) -> Settings {
     Settings::of_command(words)
-}
-
-/// The path of a Python that has this module; `None`, and a word about it, where Python is to be skipped.
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
-pub(crate) fn python_with(module: &str) -> Option<String> {
-    if skips("LONGSHORE_SKIP_PYTHON") {
-        return None;
-    }
-    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
-    let probe = format!("import {module}, sys; print(sys.executable)");
-    let output = Command::new(&name).args(["-c", &probe]).output().ok();
-    let Some(output) = output.filter(|output| output.status.success()) else {
-        panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
-    };
-    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
-}
-
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
-fn skips(variable: &str) -> bool {
-    let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");
-    if is_set {
-        println!("skipped: {variable} is set");
-    }
-    is_set
 }

@@ -1,0 +1,29 @@
+//! The Python of the tests, which is to be there unless `LONGSHORE_SKIP_PYTHON=1` says otherwise.
+
+use std::{ffi::OsString, process::Command};
+
+/// The path of a Python that has this module; `None`, and a word about it, where Python is to be skipped.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+pub(crate) fn python_path_with(module: &str) -> Option<String> {
+    if skips("LONGSHORE_SKIP_PYTHON") {
+        return None;
+    }
+    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+    let probe = format!("import {module}, sys; print(sys.executable)");
+    let output = Command::new(&name).args(["-c", &probe]).output().ok();
+    let Some(output) = output.filter(|output| output.status.success()) else {
+        panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
+    };
+    // Its own path: a launcher that looks it up would need an environment.
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// Whether this variable leaves tests out, and a word about it if it does.
+#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+pub(crate) fn skips(variable: &str) -> bool {
+    let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");
+    if is_set {
+        println!("skipped: {variable} is set");
+    }
+    is_set
+}
