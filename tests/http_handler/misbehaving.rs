@@ -4,13 +4,29 @@ use std::time::Duration;
 
 use longshore::{
     duration::Span,
-    handler::{Handler as _, Outcome, http::Settings},
+    handler::{
+        Handler as _, Outcome,
+        http::{Http, Settings},
+    },
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::{Peer, http, http_with, message, outcome_of, url_of};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Posts two messages, one after the other, on a connection that may be kept.
+async fn both_are_done(http: &Http) {
+    assert_eq!(outcome_of(http, message("1")).await, Outcome::Done);
+    assert_eq!(outcome_of(http, message("2")).await, Outcome::Done);
+}
+
+/// The same where the second is to come again.
+async fn only_the_first_is_done(http: &Http) {
+    assert_eq!(outcome_of(http, message("1")).await, Outcome::Done);
+    let outcome = outcome_of(http, message("2")).await;
+    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+}
 
 #[tokio::test]
 async fn a_refused_connection_means_down() {
@@ -123,11 +139,7 @@ async fn a_connection_is_kept_for_the_next_message() {
         connection.read_request().await;
         connection.answer(OK).await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        assert_eq!(outcome_of(&http, message("2")).await, Outcome::Done);
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(both_are_done(&http), answering);
 }
 
 #[tokio::test]
@@ -159,11 +171,7 @@ async fn a_kept_connection_that_closes_under_a_post_costs_no_retry() {
         drop(connection);
         peer.accept_one_request().await.answer(OK).await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        assert_eq!(outcome_of(&http, message("2")).await, Outcome::Done);
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(both_are_done(&http), answering);
 }
 
 #[tokio::test]
@@ -177,12 +185,7 @@ async fn a_kept_connection_that_answers_nonsense_is_not_posted_to_again() {
         connection.answer("220 mail.example ESMTP\r\n").await;
         peer.expect_no_connection().await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        let outcome = outcome_of(&http, message("2")).await;
-        assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(only_the_first_is_done(&http), answering);
 }
 
 #[tokio::test]
@@ -197,12 +200,7 @@ async fn a_post_is_repeated_once_at_most() {
         drop(peer.accept_one_request().await);
         peer.expect_no_connection().await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        let outcome = outcome_of(&http, message("2")).await;
-        assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(only_the_first_is_done(&http), answering);
 }
 
 #[tokio::test]
@@ -215,11 +213,7 @@ async fn a_kept_connection_that_is_reset_under_a_post_costs_no_retry() {
         connection.reset_at_a_request().await;
         peer.accept_one_request().await.answer(OK).await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        assert_eq!(outcome_of(&http, message("2")).await, Outcome::Done);
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(both_are_done(&http), answering);
 }
 
 #[tokio::test]
@@ -234,12 +228,7 @@ async fn a_kept_connection_that_breaks_later_is_not_posted_to_again() {
         drop(connection);
         peer.expect_no_connection().await;
     };
-    let calling = async {
-        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
-        let outcome = outcome_of(&http, message("2")).await;
-        assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
-    };
-    tokio::join!(calling, answering);
+    tokio::join!(only_the_first_is_done(&http), answering);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../../support/alive.rs"]
 pub(crate) mod alive;
+pub(crate) mod aws;
 pub(crate) mod dev;
 pub(crate) mod ecs;
 pub(crate) mod gate;

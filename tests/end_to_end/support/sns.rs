@@ -1,13 +1,10 @@
 //! A client of the served topics, as any subscriber would be one.
 
-use aws_sdk_sns::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
-};
+use aws_sdk_sns::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
-use super::{PATIENCE, Sqs, until};
+use super::{Sqs, aws, until};
 
 /// A client of a server that speaks both SNS and SQS.
 #[derive(Clone, Debug)]
@@ -18,16 +15,7 @@ pub(crate) struct Sns {
 
 impl Sns {
     pub(crate) fn at(endpoint: &str) -> Self {
-        let config = aws_sdk_sns::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
-            .endpoint_url(endpoint)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
-            .build();
-        Self { client: Client::from_conf(config), sqs: Sqs::at(endpoint) }
+        Self { client: Client::new(&aws::config(endpoint)), sqs: Sqs::at(endpoint) }
     }
 
     /// Creates a topic, or finds it; answers its ARN.

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     types::{QueueAttributeName, SendMessageBatchRequestEntry},
 };
 
-use super::{PATIENCE, until};
+use super::{aws, until};
 
 /// A client of an SQS server.
 #[derive(Clone, Debug)]
@@ -33,16 +32,7 @@ pub(crate) struct Counts {
 
 impl Sqs {
     pub(crate) fn at(endpoint: &str) -> Self {
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
-            .endpoint_url(endpoint)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
-            .build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::new(&aws::config(endpoint)) }
     }
 
     /// Creates a queue; answers its URL.
