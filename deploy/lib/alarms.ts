@@ -24,7 +24,8 @@ interface Alarm {
 export function addAlarms(scope: Construct, settings: Settings, names: Names, apis: Apis, topic: string): void {
   for (const alarm of alarms(settings, names, apis)) {
     const id = alarm.of.replaceAll(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase());
-    addAlarm(scope, id, { ...alarm, name: names.within(`{prefix}-${alarm.of}`), actions: [topic], over: [topic] });
+    const description = `${alarm.description} docs/operations.md#${alarm.of}`;
+    addAlarm(scope, id, { ...alarm, description, name: names.within(`{prefix}-${alarm.of}`), actions: [topic], over: [topic] });
   }
 }
 
@@ -47,10 +48,10 @@ export function alarms(settings: Settings, names: Names, apis: Apis): Alarm[] {
     },
     {
       of: 'stalled',
-      description: 'Messages wait and none is received: no worker runs, all are down or all are full of long work.',
+      description: 'Messages wait and none is received: no worker runs, none can reach SQS, or all are full of long work.',
       queries: [visible(names.queue), received(names.queue), { id: 'stalled', expression: 'IF(visible > 0 AND FILL(received, 0) < 1, 1, 0)' }],
       threshold: 1,
-      minutes: 15,
+      minutes: settings.STALL_LIMIT,
     },
     {
       of: 'beyond-capacity',

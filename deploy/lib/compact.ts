@@ -19,13 +19,17 @@ function partOfText(part: unknown): string | undefined {
   return typeof inner === 'string' ? inner : undefined;
 }
 
-/** JSON with a line for each property of each resource: indentation would cost a third of the room. */
+/** Values up to this length are written on one line. */
+const LINE_CHARS = 240;
+
+/** JSON with a line for each property of each larger resource: indentation would cost a third of the room. */
 export function lines(template: unknown): string {
   return `${broken(template, 3)}\n`;
 }
 
 function broken(value: unknown, depth: number): string {
-  if (depth === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  const whole = JSON.stringify(value);
+  if (depth === 0 || typeof value !== 'object' || value === null || Array.isArray(value) || whole.length <= LINE_CHARS) return whole;
   const entries = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${broken(inner, key === 'Properties' ? depth : depth - 1)}`);
   return `{\n${entries.join(',\n')}}`;
 }

@@ -1,5 +1,4 @@
 // Log groups: encrypted, and kept for as long as the settings say.
-import { CfnDeletionPolicy } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
@@ -17,13 +16,10 @@ export class Logs {
 
   /** The log group `/longshore/{project}-{stage}/{of}`, which goes with the stack. */
   add(id: string, of: string): CfnLogGroup {
-    const group = new CfnLogGroup(this.scope, id, {
+    return new CfnLogGroup(this.scope, id, {
       logGroupName: this.names.within(`/longshore/{prefix}/${of}`),
       retentionInDays: this.settings.LOG_RETENTION,
       kmsKeyId: this.key.keyArn,
     });
-    group.cfnOptions.deletionPolicy = CfnDeletionPolicy.DELETE;
-    group.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.DELETE;
-    return group;
   }
 }

@@ -53,7 +53,7 @@ function stepFromZero(scope: Construct, names: Names, scalingTargetId: string): 
   });
   addAlarm(scope, 'Waiting', {
     name: names.within('{prefix}-waiting'),
-    description: 'Messages wait and no task runs: starts the first one. No one needs to act.',
+    description: 'Messages wait and no task runs: starts the first one, and calls nobody. docs/operations.md#waiting',
     queries: waitingForNobody(names),
     threshold: 1,
     minutes: 1,

@@ -68,7 +68,7 @@ function addTask(scope: Construct, { settings, names, queues, topic, key, logs }
     runtimePlatform: { cpuArchitecture: settings.ARCHITECTURE, operatingSystemFamily: 'LINUX' },
     taskRoleArn: addTaskRole(scope, settings, { names, queues, topic, key }).roleArn,
     executionRoleArn: addExecutionRole(scope, names, logGroup).roleArn,
-    volumes: [{ name: TEMPORARY }],
-    containerDefinitions: containers({ settings, variables, logGroup: logGroup.ref, region }),
+    volumes: [TEMPORARY.worker, ...(settings.HANDLER_IMAGE === undefined ? [] : [TEMPORARY.handler])].map((name) => ({ name })),
+    containerDefinitions: containers({ settings, name: names.worker, variables, logGroup: logGroup.ref, region }),
   });
 }

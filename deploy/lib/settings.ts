@@ -21,7 +21,7 @@ export const SETTINGS = {
 
   QUEUE_RETENTION: oneOfNumbers(DAYS, 4, 'Days that the queue keeps a message; the DLQ keeps it for 14.'),
   DLQ_RETRIES: whole(1, 1000, 5, 'Receives of a message before it moves to the DLQ.'),
-  VISIBILITY: whole(10, 43200, 30, 'Seconds that a received message stays hidden; the worker extends it while it works.'),
+  VISIBILITY: whole(10, 43200, 30, 'Seconds that a received message stays hidden; the worker extends it.'),
 
   BATCH_SIZE: whole(1, 10, 1, 'The most messages that a call of the handler gets.'),
   CONCURRENCY: whole(1, 100000, 16, 'Calls of the handler at once in each task.'),
@@ -30,16 +30,17 @@ export const SETTINGS = {
   MIN_TASKS: whole(0, 1000, 1, 'The fewest tasks; 0 costs nothing while the queue is empty.'),
   MAX_TASKS: whole(1, 1000, 10, 'The most tasks.'),
   CPU: oneOfNumbers([256, 512, 1024, 2048, 4096, 8192, 16384], 512, 'CPU units of a task; 1024 are a vCPU.'),
-  MEMORY: whole(512, 122880, 1024, 'MiB of memory of a task; Fargate takes certain pairs of CPU and memory only.'),
+  MEMORY: whole(512, 122880, 1024, 'MiB of memory of a task; Fargate takes certain pairs with CPU.'),
   ARCHITECTURE: word(['X86_64', 'ARM64'], 'X86_64', 'What the images are built for.'),
   SPOT_SHARE: oneOfNumbers(SHARES, 0, 'Percent of the tasks that run on Fargate Spot.'),
 
-  BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks should be able to finish all that is in the queue.'),
-  WORK_SECONDS: whole(1, 43200, 1, 'Seconds of work that a message is taken for while no worker has measured it.'),
+  BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to finish all that is in the queue.'),
+  WORK_SECONDS: whole(1, 43200, 1, 'Seconds of work that a message is taken for until one is measured.'),
   SCALE_OUT_COOLDOWN: whole(0, 3600, 60, 'Seconds after a scale-out before the next.'),
   SCALE_IN_COOLDOWN: whole(0, 3600, 300, 'Seconds after a scale-in before the next.'),
 
   AGE_LIMIT: whole(60, 1209600, 3600, 'Seconds of age of the oldest message that raise the alarm.'),
+  STALL_LIMIT: whole(1, 1440, 15, 'Minutes without a receive, while messages wait, that raise the alarm.'),
   LOG_RETENTION: oneOfNumbers([1, 3, 7, 14, 30, 90, 365], 30, 'Days that logs are kept.'),
   LOG_FILTER: text('[A-Za-z0-9_=,:-]{1,200}', 'a filter such as info,longshore=debug', 'info', 'What the worker logs.'),
 

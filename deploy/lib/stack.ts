@@ -1,5 +1,5 @@
 // The whole deployment, in the order in which its parts need each other.
-import { BootstraplessSynthesizer, CfnOutput, Stack } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer, type CfnElement, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledgements.ts';
 import { addAlarms } from './alarms.ts';
@@ -50,5 +50,10 @@ export class QueueStack extends Stack {
     new CfnOutput(this, 'QueueUrl', { value: queues.queue.url });
     new CfnOutput(this, 'DlqUrl', { value: queues.dlq.url });
     acknowledge(this, settings, names);
+  }
+
+  /** Ids go without the hash that the CDK adds: each is named many times, and the CDK refuses two that are alike. */
+  protected override allocateLogicalId(element: CfnElement): string {
+    return super.allocateLogicalId(element).replace(/[0-9A-F]{8}$/, '');
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { message } from '../lib/api/models.ts';
+import { SHAPES } from './shapes.ts';
 import { type Template, templateOf } from './template_of.ts';
 
 interface Method {
@@ -16,6 +17,8 @@ interface Method {
     readonly IntegrationResponses: { StatusCode: string; SelectionPattern?: string }[];
   };
 }
+
+const REQUEST_ID = { requestId: { DataType: 'String', StringValue: '${context.requestId}' } };
 
 const methods = (template: Template) => template.all('AWS::ApiGateway::Method').map(([, { Properties }]) => Properties as Method);
 
@@ -37,9 +40,9 @@ it('the REST API has the routes of the front door and the older ones', () => {
 it('what no template reads is refused, and what SQS answers is mapped', () => {
   for (const { Integration } of methods(templateOf('standard'))) {
     assert.equal(Integration.PassthroughBehavior, 'NEVER');
-    const patterns = Integration.IntegrationResponses.map(({ SelectionPattern, StatusCode }) => [SelectionPattern, StatusCode]);
-    assert.deepEqual(patterns.slice(1), [['4\\d{2}', '400'], [undefined, '503']]);
-    assert.equal(patterns[0]?.[0], '2\\d{2}');
+    const [done, ...failures] = Integration.IntegrationResponses.map(({ SelectionPattern, StatusCode }) => [SelectionPattern, StatusCode]);
+    assert.equal(done?.[0], '2\\d{2}');
+    assert.deepEqual(failures, [['4\\d{2}', '400'], ['5\\d{2}', '503']]);
   }
 });
 
@@ -60,7 +63,7 @@ it('the older routes give each message a group of its own on a FIFO queue only',
   const withGroup = (shape: string) =>
     methods(templateOf(shape))
       .filter(({ HttpMethod }) => HttpMethod === 'GET')
-      .map((method) => requestTemplates(templateOf(shape), method)[0]?.includes('"MessageGroupId":"$context.requestId"'));
+      .map((method) => requestTemplates(templateOf(shape), method)[0]?.includes('"MessageGroupId":"$context.extendedRequestId"'));
   assert.deepEqual([withGroup('standard'), withGroup('fifo')], [[false, false], [true, true]]);
 });
 
@@ -77,18 +80,32 @@ it('both APIs write by one role, which may send to the queue and use its key and
   assert.match(encrypt.Resource['Fn::GetAtt'][0], /^Key/);
 });
 
-it('the HTTP API sends whole bodies, with the request id and where there is one the trace', () => {
-  const integrations = templateOf('standard').all('AWS::ApiGatewayV2::Integration');
-  const attributes = (id: string) => JSON.parse(templateOf('standard').resource(id).RequestParameters.MessageAttributes) as Record<string, unknown>;
-  assert.ok(integrations.every(([, { Properties }]) => Properties.IntegrationSubtype === 'SQS-SendMessage' && Properties.PayloadFormatVersion === '1.0'));
-  assert.deepEqual(Object.keys(attributes('HttpSendIntegration')), ['requestId']);
-  assert.deepEqual(Object.keys(attributes('HttpSendTracedIntegration')), ['requestId', 'traceparent']);
+it('the HTTP API sends whole bodies, each with the id of its request', () => {
+  const integrations = templateOf('standard').all('AWS::ApiGatewayV2::Integration').map(([, { Properties }]) => Properties);
+  assert.ok(integrations.every(({ IntegrationSubtype, PayloadFormatVersion }) => IntegrationSubtype === 'SQS-SendMessage' && PayloadFormatVersion === '1.0'));
+  assert.deepEqual(integrations.map(({ RequestParameters }) => RequestParameters.MessageBody).sort(), ['$request.body', '$request.querystring.MessageBody']);
+  const attributes = integrations.map(({ RequestParameters }) => JSON.parse(RequestParameters.MessageAttributes));
+  assert.deepEqual(attributes, [REQUEST_ID, REQUEST_ID]);
+});
+
+it('nothing that a client writes gets into JSON unescaped', () => {
+  for (const shape of Object.keys(SHAPES)) {
+    const template = templateOf(shape);
+    for (const [id, { Properties }] of template.all('AWS::ApiGatewayV2::Integration')) {
+      for (const [name, value] of Object.entries<unknown>(Properties.RequestParameters)) {
+        const isJson = typeof value === 'string' && value.startsWith('{');
+        if (isJson) assert.deepEqual(value.match(/\$\{?[\w.-]+/g), ['${context.requestId'], `${shape}: ${id}: ${name}`);
+      }
+    }
+    // A client of a REST API may choose the request's id by a header, not the extended one.
+    assert.doesNotMatch(JSON.stringify([template.json['Mappings'], template.only('AWS::ApiGateway::Stage')]), /\$context\.requestId/);
+  }
 });
 
 it('the HTTP API names a group on a FIFO queue only', () => {
   const groups = (shape: string) => templateOf(shape).all('AWS::ApiGatewayV2::Integration').map(([, { Properties }]) => Properties.RequestParameters.MessageGroupId);
-  assert.deepEqual(groups('standard'), [undefined, undefined, undefined]);
-  assert.deepEqual(groups('fifo').sort(), ['$context.requestId', '$request.header.x-message-group-id', '$request.header.x-message-group-id']);
+  assert.deepEqual(groups('standard'), [undefined, undefined]);
+  assert.deepEqual(groups('fifo').sort(), ['$context.requestId', '$request.header.x-message-group-id']);
 });
 
 it('both APIs are throttled and logged, and logs hold no message', () => {
@@ -98,7 +115,7 @@ it('both APIs are throttled and logged, and logs hold no message', () => {
   assert.equal(http.DefaultRouteSettings.ThrottlingRateLimit, 100);
   assert.deepEqual(template.only('AWS::ApiGateway::UsagePlan').Throttle, { BurstLimit: 100, RateLimit: 100 });
   for (const { Format } of [rest.AccessLogSetting, http.AccessLogSettings]) {
-    assert.match(Format, /\$context\.requestId/);
+    assert.match(Format, /"requestId":"\$context\.(extendedR|r)equestId"/);
     assert.doesNotMatch(Format, /input|body|header|querystring/i);
   }
   assert.equal(rest.MethodSettings[0].DataTraceEnabled, undefined);

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WORKER_ACTIONS } from '../lib/task/roles.ts';
+import { calledActions } from './called_actions.ts';
 import { SHAPES } from './shapes.ts';
-import { file, source } from './source.ts';
+import { file } from './source.ts';
 import { templateOf } from './template_of.ts';
 
 interface Container {
@@ -14,36 +15,17 @@ interface Container {
   readonly DependsOn?: { ContainerName: string }[];
   readonly Environment?: { Name: string; Value: unknown }[];
   readonly HealthCheck?: { Command: string[] };
+  readonly LinuxParameters: { readonly InitProcessEnabled: boolean };
+  readonly MountPoints?: { readonly SourceVolume: string; readonly ContainerPath: string }[];
 }
 
 const containers = (shape: string) => templateOf(shape).only('AWS::ECS::TaskDefinition').ContainerDefinitions as Container[];
 const shapes = Object.keys(SHAPES);
-
-/** The worker's calls of the SDK, and the actions that IAM knows them by. */
-const ACTION_OF_CALL: Readonly<Record<string, string>> = {
-  receive_message: 'sqs:ReceiveMessage',
-  delete_message_batch: 'sqs:DeleteMessage',
-  change_message_visibility_batch: 'sqs:ChangeMessageVisibility',
-  send_message_batch: 'sqs:SendMessage',
-  get_queue_attributes: 'sqs:GetQueueAttributes',
-  get_queue_url: 'sqs:GetQueueUrl',
-  publish: 'sns:Publish',
-  get_topic_attributes: 'sns:GetTopicAttributes',
-};
+const variables = (container: Container | undefined) => Object.fromEntries((container?.Environment ?? []).map(({ Name, Value }) => [Name, Value]));
+const unique = <Value>(value: Value, index: number, all: readonly Value[]) => all.indexOf(value) === index;
 
 it('the task role allows exactly the actions that the worker calls', () => {
-  const calls = [...source('src/queue/sqs', 'src/topic').matchAll(/(?:clients\.\w+|client\(\)\.await|^)\s*\.(\w+)\(\)/gm)].map(([, call]) => call ?? '');
-  const called = new Set(calls.filter((call) => call in ACTION_OF_CALL).map((call) => ACTION_OF_CALL[call]));
-  const { queue, dlq, topic } = WORKER_ACTIONS;
-  assert.deepEqual([...new Set([...queue, ...dlq, ...topic])].sort(), [...called].sort());
-  assert.equal(called.size, Object.keys(ACTION_OF_CALL).length);
-});
-
-it('no call of the SDK is unknown to that list', () => {
-  const text = source('src/queue/sqs', 'src/topic/');
-  const calls = [...text.matchAll(/(?:clients\.(?:call|receive)|client\(\)\.await)\s*\.(\w+)\(\)/g)].map(([, call]) => call ?? '');
-  assert.ok(calls.length >= 6, 'the calls were found');
-  for (const call of calls) assert.ok(call in ACTION_OF_CALL, call);
+  assert.deepEqual(Object.values(WORKER_ACTIONS).flat().filter(unique).sort(), calledActions());
 });
 
 it('each action is allowed on its own resource only', () => {
@@ -68,10 +50,10 @@ it('every variable of the worker is one of docs/configuration.md', () => {
 });
 
 it('the settings of a handler become variables, lists with commas', () => {
-  const variables = Object.fromEntries((containers('exec')[0]?.Environment ?? []).map(({ Name, Value }) => [Name, Value]));
-  assert.equal(variables['LONGSHORE__QUEUES__JOBS__HANDLER__KIND'], 'exec');
-  assert.equal(variables['LONGSHORE__QUEUES__JOBS__HANDLER__COMMAND'], '/app/job,--fast');
-  assert.equal(variables['LONGSHORE__QUEUES__JOBS__HANDLER__REJECT'], '65,66');
+  const handler = variables(containers('exec')[0]);
+  assert.equal(handler['LONGSHORE__QUEUES__JOBS__HANDLER__KIND'], 'exec');
+  assert.equal(handler['LONGSHORE__QUEUES__JOBS__HANDLER__COMMAND'], '/app/job,--fast');
+  assert.equal(handler['LONGSHORE__QUEUES__JOBS__HANDLER__REJECT'], '65,66');
 });
 
 it('every container has 120 s to stop and a root file system that it cannot write to', () => {
@@ -82,9 +64,29 @@ it('every container has 120 s to stop and a root file system that it cannot writ
   }
 });
 
-it('the worker is done before ECS kills it', () => {
-  const limit = containers('standard')[0]?.Environment?.find(({ Name }) => Name === 'LONGSHORE__DRAIN__LIMIT');
-  assert.ok(Number.parseInt(String(limit?.Value), 10) < 120);
+it('the worker knows how long ECS gives it to stop, and its drain limit follows from that', () => {
+  const [worker] = containers('standard');
+  assert.equal(variables(worker)['LONGSHORE__ECS__STOP_TIMEOUT'], `${worker?.StopTimeout}s`);
+  assert.equal(variables(worker)['LONGSHORE__DRAIN__LIMIT'], undefined);
+});
+
+it('every container has a first process that reaps the others, and temporary files of its own', () => {
+  for (const shape of shapes) {
+    const task = templateOf(shape).only('AWS::ECS::TaskDefinition');
+    const mounted = containers(shape).flatMap(({ MountPoints = [] }) => MountPoints);
+    assert.ok(containers(shape).every(({ LinuxParameters }) => LinuxParameters.InitProcessEnabled), shape);
+    assert.deepEqual(mounted.map(({ SourceVolume }) => SourceVolume), task.Volumes.map(({ Name }: { Name: string }) => Name));
+    assert.ok(mounted.every(({ ContainerPath }) => ContainerPath === '/tmp'));
+  }
+});
+
+it('the worker and its handler trace to the collector beside them, and nowhere without one', () => {
+  const traced = (shape: string) =>
+    containers(shape).map((container) => Object.fromEntries(Object.entries(variables(container)).filter(([name]) => name.startsWith('OTEL_'))));
+  const to = (service: unknown) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_SERVICE_NAME: service });
+  assert.deepEqual(traced('collector'), [to('orders-test-worker'), to('orders-test-worker-handler'), {}]);
+  assert.deepEqual(traced('standard'), [{}, {}]);
+  assert.match(String(variables(containers('collector')[2])['AOT_CONFIG_CONTENT']), /127\.0\.0\.1:4317.*127\.0\.0\.1:4318/);
 });
 
 it('the worker is asked by its own program whether it is healthy', () => {

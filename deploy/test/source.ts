@@ -10,11 +10,9 @@ export function file(path: string): string {
   return readFileSync(join(PROJECT, path), 'utf8');
 }
 
-/** All source under these folders, tests within the files left out. */
-export function source(...folders: string[]): string {
-  return folders
-    .flatMap((folder) => readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
-    .filter((path) => path.endsWith('.rs'))
-    .map((path) => file(path).split('#[cfg(test)]')[0])
-    .join('\n');
+/** Every file of Rust under a folder, tests within it left out. */
+export function source(folder: string): { path: string; text: string }[] {
+  return readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.rs'))
+    .map((name) => ({ path: join(folder, name), text: file(join(folder, name)).split('#[cfg(test)]')[0] ?? '' }));
 }

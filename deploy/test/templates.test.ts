@@ -9,7 +9,8 @@ const QUEUE = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dev-queue
 const SEND = template('send.vtl', { queueUrl: QUEUE });
 const BATCH = template('send_batch.vtl', { queueUrl: QUEUE });
 const TEXTS = [...HOSTILE, ...mixed(400)];
-const REQUEST_ID = { DataType: 'String', StringValue: 'the-request' };
+const REQUEST_ID = { DataType: 'String', StringValue: 'the-request=' };
+const OLDER = template('send_parameter.vtl', { queueUrl: QUEUE, fifoGroup: '' });
 
 /** What SQS would read. */
 function read(cases: readonly Case[]): Record<string, unknown>[] {
@@ -31,18 +32,16 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
   });
 
   it('any header arrives as it was sent, and nothing beside it', () => {
-    const names = ['X-Message-Group-Id', 'x-message-deduplication-id', 'TRACEPARENT', 'tracestate', 'X-Amzn-Trace-Id', 'X-Request-Id'];
+    const names = ['X-Message-Group-Id', 'x-message-deduplication-id', 'X-Request-Id'];
     const headers = (value: string) => Object.fromEntries(names.map((name) => [name, value]));
     const requests = read(TEXTS.map((value) => ({ template: SEND, body: 'x', header: headers(value) })));
     TEXTS.forEach((value, index) => {
-      const attribute = string(value);
       assert.deepEqual(requests[index], {
         QueueUrl: QUEUE,
         MessageBody: 'x',
         MessageGroupId: value,
         MessageDeduplicationId: value,
-        MessageSystemAttributes: { AWSTraceHeader: attribute },
-        MessageAttributes: { traceparent: attribute, tracestate: attribute, requestId: attribute },
+        MessageAttributes: { requestId: string(value) },
       });
     });
   });
@@ -64,11 +63,13 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
   });
 
   it('any parameter of the older routes arrives as it was sent', () => {
-    const older = template('send_parameter.vtl', { queueUrl: QUEUE, parameter: 'message', fifoGroup: '' });
-    const requests = read(TEXTS.map((message) => ({ template: older, querystring: { message } })));
+    const querystring = (text: string) => ({ message: text, MessageBody: `not ${text}` });
+    const requests = read(TEXTS.map((text) => ({ template: OLDER, querystring: querystring(text), context: { resourcePath: '/queue' } })));
     TEXTS.forEach((message, index) => {
       assert.deepEqual(requests[index], { QueueUrl: QUEUE, MessageBody: message, MessageAttributes: { requestId: REQUEST_ID } });
     });
+    const [other] = read([{ template: OLDER, querystring: querystring('x'), context: { resourcePath: '/v1/send' } }]);
+    assert.equal(other?.['MessageBody'], 'not x');
   });
 
   it('any text of a batch arrives as it was sent, and nothing beside it', () => {
@@ -104,6 +105,22 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
     assert.deepEqual(wrapped, bare);
   });
 
+  it('a delay in a batch that is no number is not written as one', () => {
+    const delays = ['9, "MessageBody": "other"', '9}', { a: 1 }, -1, 1.5];
+    const requests = read(delays.map((delaySeconds) => ({ template: BATCH, body: JSON.stringify([{ body: 'x', delaySeconds }]) })));
+    for (const { Entries } of requests) {
+      const [entry] = Entries as { MessageBody: string; DelaySeconds: unknown }[];
+      assert.deepEqual([entry?.MessageBody, entry?.DelaySeconds], ['x', '']);
+    }
+  });
+
+  it('an entry that has a requestId of its own keeps it, and has one only', () => {
+    const [{ text } = { text: '' }] = render([{ template: BATCH, body: JSON.stringify([{ body: 'x', attributes: { requestId: `it's`, b: 'c' } }]) }]);
+    assert.equal(text.match(/"requestId"/g)?.length, 1);
+    const [entry] = (JSON.parse(text) as { Entries: { MessageAttributes: unknown }[] }).Entries;
+    assert.deepEqual(entry?.MessageAttributes, { requestId: string(`it's`), b: string('c') });
+  });
+
   it('a name of an attribute stays a name', () => {
     const name = `'", "x": {"DataType": "String", "StringValue": "y"}, "`;
     const [request] = read([{ template: BATCH, body: JSON.stringify([{ body: 'x', attributes: { [name]: 'v' } }]) }]);
@@ -118,7 +135,7 @@ describe('templates', { skip: SKIP_VELOCITY }, () => {
     assert.deepEqual(done, { done: true });
     assert.deepEqual(older, {
       SendMessageResponse: {
-        ResponseMetadata: { RequestId: 'the-request' },
+        ResponseMetadata: { RequestId: 'the-request=' },
         SendMessageResult: { MD5OfMessageAttributes: null, MD5OfMessageBody: 'md5', MessageId: 'id', SequenceNumber: '18' },
       },
     });

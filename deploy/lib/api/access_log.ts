@@ -1,13 +1,20 @@
 // The line that an API logs for each request: who, what and how it went, never the message.
 
-/** The format; the two kinds of API call their routes differently. */
-export function accessLogFormat(route: 'routeKey' | 'resourcePath'): string {
+/** What the two kinds of API call the request and the route. A REST API's `requestId` is the client's to choose, and nothing is escaped here. */
+const WORDS = {
+  http: { requestId: '$context.requestId', route: '$context.routeKey' },
+  rest: { requestId: '$context.extendedRequestId', route: '$context.resourcePath' },
+};
+
+/** The format. */
+export function accessLogFormat(kind: keyof typeof WORDS): string {
+  const { requestId, route } = WORDS[kind];
   return JSON.stringify({
-    requestId: '$context.requestId',
+    requestId,
     time: '$context.requestTime',
     ip: '$context.identity.sourceIp',
     method: '$context.httpMethod',
-    route: `$context.${route}`,
+    route,
     status: '$context.status',
     responseBytes: '$context.responseLength',
     latencyMs: '$context.responseLatency',

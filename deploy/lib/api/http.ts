@@ -8,17 +8,16 @@ import type { QueueRef } from '../queues.ts';
 import type { Settings } from '../settings.ts';
 import { accessLogFormat } from './access_log.ts';
 
-/** An attribute as SQS spells it, with a variable of API Gateway for its value. */
-const attribute = (variable: string) => ({ DataType: 'String', StringValue: `\${${variable}}` });
-const REQUEST_ID = { requestId: attribute('context.requestId') };
-/** A header that is missing would leave an attribute without a value, which SQS refuses: so traced messages have a route of their own. */
-const TRACED = { ...REQUEST_ID, traceparent: attribute('request.header.traceparent') };
+/**
+ * The attributes of every message. They are JSON, into which this kind of API writes a variable without escaping it: only what
+ * API Gateway itself has made may be in it, nothing that a client wrote. So a header such as `traceparent` cannot be handed on here.
+ */
+const ATTRIBUTES = JSON.stringify({ requestId: { DataType: 'String', StringValue: '${context.requestId}' } });
 
-/** Each route, where its message comes from, and its attributes. */
+/** Each route, and where its message comes from; a body is an argument of its own, and so need not be escaped. */
 const ROUTES = [
-  { id: 'HttpSend', route: 'POST /v1/messages', body: '$request.body', attributes: REQUEST_ID },
-  { id: 'HttpSendTraced', route: 'POST /v1/messages/traced', body: '$request.body', attributes: TRACED },
-  { id: 'HttpOlderSend', route: 'GET /v1/send', body: '$request.querystring.MessageBody', attributes: REQUEST_ID },
+  { id: 'HttpSend', route: 'POST /v1/messages', body: '$request.body' },
+  { id: 'HttpOlderSend', route: 'GET /v1/send', body: '$request.querystring.MessageBody' },
 ];
 
 /** What the API needs of the rest. */
@@ -43,12 +42,12 @@ export function addHttpApi(scope: Construct, props: HttpApiProps): { id: string;
       throttlingBurstLimit: props.settings.API_THROTTLING,
       detailedMetricsEnabled: true,
     },
-    accessLogSettings: { destinationArn: props.logs.attrArn, format: accessLogFormat('routeKey') },
+    accessLogSettings: { destinationArn: props.logs.attrArn, format: accessLogFormat('http') },
   });
   return { id: api.ref, url: api.attrApiEndpoint };
 }
 
-function addRoute(scope: Construct, api: CfnApi, { id, route, body, attributes }: (typeof ROUTES)[number], props: HttpApiProps): void {
+function addRoute(scope: Construct, api: CfnApi, { id, route, body }: (typeof ROUTES)[number], props: HttpApiProps): void {
   const integration = new CfnIntegration(scope, `${id}Integration`, {
     apiId: api.ref,
     integrationType: 'AWS_PROXY',
@@ -58,7 +57,7 @@ function addRoute(scope: Construct, api: CfnApi, { id, route, body, attributes }
     requestParameters: {
       QueueUrl: props.queue.url,
       MessageBody: body,
-      MessageAttributes: JSON.stringify(attributes),
+      MessageAttributes: ATTRIBUTES,
       ...(props.settings.FIFO === 'yes' ? { MessageGroupId: groupOf(route) } : {}),
     },
   });

@@ -4,6 +4,7 @@ import {
   type AuthorizationType,
   Integration,
   IntegrationType,
+  type CfnDeployment,
   type CfnStage,
   EndpointType,
   type IModel,
@@ -43,7 +44,9 @@ export function addRestApi(scope: Construct, props: HttpApiProps): { name: strin
   stage.stageName = settings.STAGE;
   const throttle = { throttlingRateLimit: settings.API_THROTTLING, throttlingBurstLimit: settings.API_THROTTLING };
   stage.methodSettings = [{ httpMethod: '*', resourcePath: '/*', metricsEnabled: true, ...throttle }];
-  stage.accessLogSetting = { destinationArn: props.logs.attrArn, format: accessLogFormat('resourcePath') };
+  stage.accessLogSetting = { destinationArn: props.logs.attrArn, format: accessLogFormat('rest') };
+  const deployment = api.latestDeployment?.node.defaultChild as CfnDeployment;
+  deployment.description = undefined;
   // The stack has outputs of its own.
   api.node.tryRemoveChild('Endpoint');
   addGatewayResponses(api);
@@ -118,6 +121,6 @@ function addKeyAndPlan(api: RestApi, stage: Stage, { settings, names }: HttpApiP
     throttle: { rateLimit: settings.API_THROTTLING, burstLimit: settings.API_THROTTLING },
     apiStages: [{ api, stage }],
   });
-  plan.addApiKey(key);
+  plan.addApiKey(key, { overrideLogicalId: 'RestApiUsagePlanKey' });
   return key.keyId;
 }

@@ -30,7 +30,7 @@ export function routes(settings: Settings): Route[] {
     path,
     action: 'SendMessage',
     contentTypes: json,
-    template: template('send_parameter.vtl', { queueUrl, parameter, fifoGroup: olderGroup(settings) }),
+    template: template('send_parameter.vtl', { queueUrl, fifoGroup: olderGroup(settings) }),
     done: { statusCode: '200', template: template(done) },
     parameter,
   });
@@ -59,24 +59,24 @@ export function routes(settings: Settings): Route[] {
 }
 
 /**
- * How SQS's answers come back: whatever is not known to be good is a failure.
+ * How SQS's answers come back. There is no answer for any other status: API Gateway makes a 500 of it.
  *
  * The template of a refusal chooses between 400, 413, 502 and 503, that of a batch between 202 and 207.
  */
 export function answersOf({ done }: Route, place: (template: string) => string): IntegrationResponse[] {
-  const answer = (statusCode: string, text: string, selectionPattern?: string): IntegrationResponse => ({
+  const answer = (selectionPattern: string, statusCode: string, text: string): IntegrationResponse => ({
+    selectionPattern,
     statusCode,
     responseTemplates: { 'application/json': place(text) },
-    ...(selectionPattern ? { selectionPattern } : {}),
   });
   return [
-    answer(done.statusCode, done.template, '2\\d{2}'),
-    answer('400', template('refused.vtl'), '4\\d{2}'),
-    answer('503', template('failed.vtl')),
+    answer('2\\d{2}', done.statusCode, done.template),
+    answer('4\\d{2}', '400', template('refused.vtl')),
+    answer('5\\d{2}', '503', template('failed.vtl')),
   ];
 }
 
 /** The older routes know no groups: each of their messages is one. */
 function olderGroup(settings: Settings): string {
-  return settings.FIFO === 'yes' ? '"MessageGroupId":"$context.requestId","MessageDeduplicationId":"$context.requestId",' : '';
+  return settings.FIFO === 'yes' ? '"MessageGroupId":"$context.extendedRequestId","MessageDeduplicationId":"$context.extendedRequestId",' : '';
 }

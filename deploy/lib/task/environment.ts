@@ -3,14 +3,14 @@ import { asText } from '../arithmetic.ts';
 import type { Queues } from '../queues.ts';
 import type { Settings } from '../settings.ts';
 
-/** What ECS gives at most between SIGTERM and SIGKILL; the worker is to be done before. */
+/** What ECS gives at most between SIGTERM and SIGKILL; the worker's drain limit follows from it. */
 export const STOP_TIMEOUT_SECONDS = 120;
-const DRAIN_LIMIT_SECONDS = 110;
 /** The queue's name in the worker's configuration, and so in its metrics. */
 export const QUEUE = 'jobs';
 const COLLECTOR = 'http://127.0.0.1:4317';
 
-type Environment = Record<string, string>;
+/** Variables of a container. */
+export type Environment = Readonly<Record<string, string>>;
 
 /** The variables; their names are those of docs/configuration.md, which a test holds them to. */
 export function environment(settings: Settings, queues: Queues, topic: string, region: string): Environment {
@@ -26,10 +26,15 @@ export function environment(settings: Settings, queues: Queues, topic: string, r
   return {
     ...queue,
     LONGSHORE__AWS__REGION: region,
-    LONGSHORE__DRAIN__LIMIT: `${DRAIN_LIMIT_SECONDS}s`,
+    LONGSHORE__ECS__STOP_TIMEOUT: `${STOP_TIMEOUT_SECONDS}s`,
     LONGSHORE__LOG__FILTER: settings.LOG_FILTER,
-    ...(settings.COLLECTOR_IMAGE ? { OTEL_EXPORTER_OTLP_ENDPOINT: COLLECTOR } : {}),
   };
+}
+
+/** Where traces go, by OpenTelemetry's own variables, which the worker and the handler's SDK read alike. */
+export function tracing(settings: Settings, service: string): Environment {
+  if (settings.COLLECTOR_IMAGE === undefined) return {};
+  return { OTEL_EXPORTER_OTLP_ENDPOINT: COLLECTOR, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_SERVICE_NAME: service };
 }
 
 /** The handler beside the worker, or the one that the settings describe. */

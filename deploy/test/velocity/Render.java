@@ -1,5 +1,6 @@
 // Renders mapping templates as API Gateway does: Apache Velocity, $input by Jayway's JsonPath, $util by commons-lang.
-// Each line of standard input is a case {"template", "body", "header", "querystring"}; each line of output its result.
+// Each line of standard input is a case {"template", "body", "header", "querystring", "context"}; each line of output its
+// result.
 import com.jayway.jsonpath.Configuration;
 import com.jayway.jsonpath.JsonPath;
 import com.jayway.jsonpath.Option;
@@ -55,21 +56,34 @@ public final class Render {
         }
     }
 
+    /** `$context.responseOverride`: overriding twice is a 5xx of API Gateway's. */
+    public static final class Override {
+        private Object status;
+
+        public void setStatus(Object status) {
+            if (this.status != null) throw new IllegalStateException("the status is overridden twice");
+            this.status = status;
+        }
+    }
+
     private static String text(Map<?, ?> given, String key) {
         Object value = given.get(key);
         return value == null ? "" : value.toString();
     }
 
-    private static Object map(Map<?, ?> given, String key) {
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> map(Map<?, ?> given, String key) {
         Object value = given.get(key);
-        return value == null ? new LinkedHashMap<>() : value;
+        return value == null ? new LinkedHashMap<>() : (Map<String, Object>) value;
     }
 
     private static String render(VelocityEngine engine, Map<?, ?> given) {
         Map<String, Object> params = new LinkedHashMap<>();
         for (String place : List.of("path", "querystring", "header")) params.put(place, map(given, place));
-        Map<String, Object> override = new LinkedHashMap<>(Map.of("header", new LinkedHashMap<String, Object>()));
-        Map<String, Object> about = new LinkedHashMap<>(Map.of("requestId", "the-request", "responseOverride", override));
+        Override override = new Override();
+        Map<String, Object> about = map(given, "context");
+        about.put("extendedRequestId", "the-request=");
+        about.put("responseOverride", override);
         VelocityContext context = new VelocityContext();
         context.put("input", new Input(text(given, "body"), params));
         context.put("util", new Util());
@@ -78,7 +92,7 @@ public final class Render {
         engine.evaluate(context, output, "template", text(given, "template"));
         JSONObject result = new JSONObject();
         result.put("text", output.toString());
-        result.put("status", override.get("status"));
+        result.put("status", override.status);
         return result.toJSONString();
     }
 

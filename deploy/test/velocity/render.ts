@@ -13,6 +13,7 @@ export interface Case {
   readonly body?: string;
   readonly header?: Readonly<Record<string, string>>;
   readonly querystring?: Readonly<Record<string, string>>;
+  readonly context?: Readonly<Record<string, string>>;
 }
 
 /** What came of it: the text, and the status if the template has overridden it. */
