@@ -70,19 +70,12 @@ bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about 
 deploy-test: deploy/node_modules/ready $(DEPLOY)/python/ready $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
-	node deploy/build/test/write_shapes.js $(DEPLOY)/shapes
-	$(DEPLOY)/python/bin/cfn-lint deploy/template.json $(DEPLOY)/shapes/*.json
+	$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json
 
-test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack 4.14, which listens at LONGSHORE_EMULATOR, and a request through it and the worker
-	@if [ -z "$(LONGSHORE_EMULATOR)" ]; then \
-		echo "error: no emulator to deploy to" >&2; \
-		echo "hint: start LocalStack 4.14 and give its address: make test-deploy LONGSHORE_EMULATOR=http://127.0.0.1:4566" >&2; \
-		exit 1; \
-	fi
+test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
 	cd deploy && npm run --silent build
-	LONGSHORE_EMULATOR=$(LONGSHORE_EMULATOR) LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) \
-		node --test deploy/build/test/emulated/emulated.test.js
+	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

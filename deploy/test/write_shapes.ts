@@ -1,9 +1,8 @@
-// Writes the template of each shape into a folder, for cfn-lint: `node write_shapes.js FOLDER`.
+// Writes the template of each shape, for the tests and for cfn-lint: synthesizing takes seconds, reading does not.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { synthesize } from '../lib/synth.ts';
 import { SHAPES } from './shapes.ts';
-import { templateOf } from './template_of.ts';
+import { shapeFile } from './template_of.ts';
 
-const folder = process.argv[2] ?? 'shapes';
-mkdirSync(folder, { recursive: true });
-for (const shape of Object.keys(SHAPES)) writeFileSync(join(folder, `${shape}.json`), JSON.stringify(templateOf(shape).json));
+mkdirSync(new URL('.', shapeFile('any')), { recursive: true });
+for (const [shape, texts] of Object.entries(SHAPES)) writeFileSync(shapeFile(shape), JSON.stringify(synthesize(texts, 'written')));
