@@ -10,9 +10,10 @@ export function file(path: string): string {
   return readFileSync(join(PROJECT, path), 'utf8');
 }
 
-/** Every file of Rust under a folder, tests within it left out. */
-export function source(folder: string): { path: string; text: string }[] {
+/** Every file of Rust under a folder; the tests within a file are left out unless asked for. */
+export function source(folder: string, tests: 'with tests' | 'without tests' = 'without tests'): { path: string; text: string }[] {
+  const cut = (text: string) => (tests === 'with tests' ? text : (text.split('#[cfg(test)]')[0] ?? ''));
   return readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.rs'))
-    .map((name) => ({ path: join(folder, name), text: file(join(folder, name)).split('#[cfg(test)]')[0] ?? '' }));
+    .map((name) => ({ path: join(folder, name), text: cut(file(join(folder, name))) }));
 }

@@ -1,0 +1,92 @@
+// The pages for those who run a deployment: docs/operations.md, docs/security.md and the README.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, it } from 'node:test';
+import { rolesReference } from '../lib/roles_reference.ts';
+import { SETTINGS } from '../lib/settings.ts';
+import { file, source } from './source.ts';
+import { templateOf } from './template_of.ts';
+
+const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
+const OPERATIONS = file('docs/operations.md');
+const SECURITY = file('docs/security.md');
+const PAGES = ['docs/operations.md', 'docs/security.md', 'docs/check.md', 'docs/ecs.md', 'deploy/README.md'];
+/** The alerts of dashboards/alerts.yaml. */
+const ALERTS = [
+  'LongshoreSilentPoller', 'LongshoreLeasesLost', 'LongshoreDlqGrowing', 'LongshoreBacklogAboveObjective', 'LongshoreHandlerDown',
+  'LongshoreDeletesFailing', 'LongshoreDrainExceeded', 'LongshoreStartAgeBudgetBurn', 'LongshoreTargetMissing',
+];
+
+/** The sections of the third level by their headings. */
+function sections(page: string): Map<string, string> {
+  const parts = page.split(/\n(?=#{2,3} )/).filter((part) => part.startsWith('### '));
+  return new Map(parts.map((part) => [part.slice(4, part.indexOf('\n')), part]));
+}
+
+/** What GitHub makes of headings: the targets of links into a page. */
+function anchors(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'));
+}
+
+describe('docs/operations.md', () => {
+  const alarms = templateOf('standard').all('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+
+  it('has a section for every alarm, and every alarm leads to it', () => {
+    for (const { AlarmName, AlarmDescription } of alarms) {
+      const name = AlarmName.replace('orders-test-', '');
+      assert.ok(sections(OPERATIONS).has(name), name);
+      assert.ok(AlarmDescription.endsWith(`docs/operations.md#${name}`), AlarmDescription);
+    }
+  });
+
+  it('has a section for every alert', () => {
+    for (const alert of ALERTS) assert.ok(sections(OPERATIONS).has(alert), alert);
+  });
+
+  it('says of each alarm and alert what it means, and what to do', () => {
+    const names = [...ALERTS, ...alarms.map(({ AlarmName }) => AlarmName.replace('orders-test-', ''))];
+    for (const name of names) assert.match(sections(OPERATIONS).get(name) ?? '', /\*\*Means\*\*[\s\S]*\*\*Do\*\*/, name);
+  });
+
+  it('names no setting that there is not', () => {
+    const named = [...OPERATIONS.matchAll(/`([A-Z]+(?:_[A-Z]+)+)(?:=\w+)?`/g)].map(([, name = '']) => name);
+    assert.ok(named.length > 20);
+    for (const name of named) assert.ok(name in SETTINGS, name);
+  });
+});
+
+describe('docs/security.md', () => {
+  it('has every role as the template has it: `npm run template` writes them anew', () => {
+    assert.ok(SECURITY.includes(`\n${rolesReference(JSON.parse(file('deploy/template.json')))}\n`));
+  });
+
+  it('says what the other shapes add to the task role', () => {
+    const statements: { Action: string | string[] }[] = templateOf('collector').resource('TaskRole').Policies[0].PolicyDocument.Statement;
+    for (const action of statements.flatMap(({ Action }) => Action)) assert.ok(SECURITY.includes(`\`${action}\``), action);
+  });
+
+  it('names tests and rules that exist', () => {
+    const rust = [...source('src', 'with tests'), ...source('tests', 'with tests')].map(({ text }) => text).join('\n');
+    const here = readdirSync(join(PROJECT, 'deploy/test'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
+    const own = [...here.map((name) => file(join('deploy/test', name))), file('deploy/rules/longshore.guard')].join('\n');
+    const threats = SECURITY.split('## Threats')[1]?.split('\n').filter((line) => /^\| (?!threat|---)/.test(line)) ?? [];
+    const proofs = threats.map((line) => line.split(' | ').at(-1) ?? '');
+    const named = (form: RegExp) => proofs.flatMap((proof) => [...proof.matchAll(form)].map(([, name = '']) => name));
+    const [inRust, inHere] = [named(/`(\w+)`/g), named(/\*([^*]+)\*/g)];
+    assert.ok(inRust.length > 8 && inHere.length > 12, 'the tests were found');
+    for (const name of inRust) assert.ok(rust.includes(`fn ${name}(`), name);
+    for (const name of inHere) assert.ok(own.includes(`it('${name}`) || own.includes(`rule ${name} `), name);
+  });
+});
+
+it('every link within and between the pages leads somewhere', () => {
+  for (const page of PAGES) {
+    for (const [, path = '', anchor] of file(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
+      const target = path === '' ? page : join(dirname(page), path);
+      assert.ok(existsSync(join(PROJECT, target)), `${page}: ${path}`);
+      if (anchor !== undefined) assert.ok(anchors(file(target)).includes(anchor), `${page}: ${path}#${anchor}`);
+    }
+  }
+});
