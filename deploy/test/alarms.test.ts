@@ -9,7 +9,8 @@ import { SHAPES } from './shapes.ts';
 import { templateOf } from './template_of.ts';
 
 const settings = readSettings(SHAPES['standard'] ?? {});
-const all = alarms(settings, namesOf(settings), { restName: 'rest', restStage: 'stage', httpId: 'http' });
+const apis = { restName: 'rest', restStage: 'stage', httpId: 'http' };
+const all = alarms(settings, namesOf(settings), apis);
 
 function raised(of: string, metrics: Record<string, Series>): boolean[] {
   const alarm = all.find((one) => one.of === of);
@@ -30,6 +31,11 @@ it('all alarms are there, and tell their topic when they begin and when they are
 it('a queue is stalled when messages wait and none is received', () => {
   const metrics = { visible: [0, 5, 5, 5], received: [0, 3, 0, null] };
   assert.deepEqual(raised('stalled', metrics), [false, false, true, true]);
+});
+
+it('a queue may be stalled for as long as the settings say', () => {
+  const minutes = alarms({ ...settings, STALL_LIMIT: 90 }, namesOf(settings), apis).find(({ of }) => of === 'stalled')?.minutes;
+  assert.deepEqual([minutes, templateOf('standard').resource('StalledAlarm').EvaluationPeriods], [90, 15]);
 });
 
 it('the backlog is beyond the capacity when more than all tasks are needed', () => {
