@@ -1,7 +1,7 @@
 // The settings of the committed template: what may change between deployments is a CloudFormation parameter there.
 import { CfnParameter, type Stack, Token } from 'aws-cdk-lib';
 import { parameterName } from './parameter_name.ts';
-import { type Settings, eachSetting } from './settings.ts';
+import { eachSetting, SETTINGS, type Settings } from './settings.ts';
 
 /** The settings with a parameter for each that can be one; the shape stays as it is given. */
 export function withParameters(stack: Stack, shape: Settings): Settings {
@@ -17,5 +17,5 @@ export function withParameters(stack: Stack, shape: Settings): Settings {
 
 function handlerImage(stack: Stack): string {
   const description = 'The image of the HTTP handler that runs beside the worker.';
-  return Token.asString(new CfnParameter(stack, 'HandlerImage', { description, allowedPattern: '.+' }).value);
+  return Token.asString(new CfnParameter(stack, 'HandlerImage', { ...SETTINGS.IMAGE.parameter, description }).value);
 }
