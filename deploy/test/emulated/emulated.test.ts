@@ -1,7 +1,8 @@
 // The committed template in an emulator of AWS: a request through the API into the queue and through the worker.
 //
 // LocalStack 4.14 runs the REST API, SQS, IAM, KMS, SNS and the alarms' definitions; ECS, the HTTP API and scaling it only
-// says to have made. It checks no signatures. It reads no headers by `keySet` and holds every body to the JSON model, so these are not tried here.
+// says to have made. It checks no signatures. It reads no headers by `keySet` and holds every body to the JSON model, so these are not
+// tried here; engine.test.ts tries the headers.
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { file } from '../source.ts';

@@ -29,7 +29,7 @@ start() { # a LocalStack on a free port; it ends with this script
   emulator=$!
   # shellcheck disable=SC2064 # as they are now
   trap "kill $emulator 2>/dev/null; wait $emulator 2>/dev/null; rm -rf '$volume'" EXIT
-  export LONGSHORE_EMULATOR=http://127.0.0.1:$port
+  export LONGSHORE_LOCALSTACK_PYTHON=$target/venv/bin/python LONGSHORE_EMULATOR=http://127.0.0.1:$port
   for _ in $(seq 600); do
     curl --silent --fail --output /dev/null "$LONGSHORE_EMULATOR/_localstack/health" && return
     kill -0 "$emulator" 2>/dev/null || break
@@ -45,4 +45,4 @@ if [ -z "${LONGSHORE_EMULATOR:-}" ]; then
   install "$found" || skip "LocalStack does not install: $target/pip.log"
   start "$found"
 fi
-node --test "$here/../../build/test/emulated/emulated.test.js"
+node --test "$here"/../../build/test/emulated/*.test.js
