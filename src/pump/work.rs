@@ -75,8 +75,8 @@ impl Pump {
 
     fn report_end(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
-        let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
-        events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
+        let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
+        events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
     }
 

@@ -20,6 +20,7 @@ use crate::{
     handler::Outcome,
     message::Message,
     process::{Output, Process},
+    telemetry::events,
 };
 
 /// What one run is made of.
@@ -93,7 +94,7 @@ async fn fed<T>(stdin: Option<ChildStdin>, body: &str, ending: impl Future<Outpu
         let Some(mut stdin) = stdin else { return };
         // A program need not read its input: it may close it, or end, before all of it was written.
         if let Err(error) = stdin.write_all(body.as_bytes()).await {
-            tracing::debug!(%error, "program did not read its input to the end");
+            events::InputUnread { error: &error }.emit();
         }
     };
     tokio::pin!(ending);

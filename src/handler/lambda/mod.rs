@@ -33,7 +33,10 @@ use super::{
     Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
-use crate::message::Message;
+use crate::{
+    message::{Message, MessageId},
+    telemetry::events,
+};
 
 /// The largest event that Lambda gives to a function, in bytes.
 pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
@@ -116,8 +119,13 @@ impl Lambda {
         };
         let invocation = Invocation::new(messages, event, context.deadline);
         let Invocation { id, message_id, message_ids, .. } = &invocation;
-        let message_id = message_id.as_ref().map(tracing::field::display);
-        tracing::debug!(queue = &*self.queue, request_id = id, message_id, message_ids, "function invoked");
+        events::FunctionInvoked {
+            queue: &self.queue,
+            request_id: id,
+            message_id: message_id.as_ref().map(MessageId::as_str),
+            message_ids: message_ids.as_deref(),
+        }
+        .emit();
         let answered = match &self.runs {
             Runs::Here(host) => host.call(invocation, self.source()).await?,
             Runs::Beside(emulators) => emulators.call(invocation).await?,
@@ -139,10 +147,7 @@ impl Lambda {
     }
 
     fn warn_of_ignored_failures(&self) {
-        tracing::warn!(
-            queue = &*self.queue,
-            "the function names failed messages, which are deleted all the same, hint: set partial_responses to on"
-        );
+        events::FailuresIgnored { queue: &self.queue }.emit();
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     backoff::{Backoff, Jitter},
     handler::lambda::standing::State,
+    telemetry::events,
 };
 
 /// The pause before a process is replaced, by how many in a row never answered anything.
@@ -79,13 +80,13 @@ impl Keeper {
         let queue = &*self.shared.queue;
         match ending {
             Ending::NotStarted(reason) => {
-                tracing::warn!(queue, reason, "runtime process did not start");
+                events::ProcessNotStarted { queue, reason }.emit();
                 self.note(State::Failed(reason.as_str().into()));
             }
-            Ending::Broken(reason) => tracing::warn!(queue, reason, "runtime process is replaced"),
+            Ending::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             Ending::GivenUp => {
                 let reason = "its invocation was given up";
-                tracing::warn!(queue, reason, "runtime process is replaced");
+                events::ProcessReplaced { queue, reason }.emit();
             }
             Ending::Closed => {}
         }

@@ -26,7 +26,7 @@ use super::{
     invocation::{Answered, Failure, Invocation},
     standing::Standing,
 };
-use crate::tasks;
+use crate::{tasks, telemetry::events};
 
 /// The runtime processes of one queue, each with a keeper that starts, feeds and replaces it.
 ///
@@ -158,7 +158,7 @@ impl Order {
     /// Answers an order that no process was given.
     fn fail(self, failure: Failure) {
         if self.answer.send(Err(failure)).is_err() {
-            tracing::debug!(request_id = self.invocation.id, "failure of a call that was given up");
+            events::AnswerUnwanted { request_id: &self.invocation.id }.emit();
         }
     }
 }
