@@ -4,6 +4,7 @@ mod any;
 mod batch;
 mod batch_handler;
 mod context;
+mod counts;
 pub mod exec;
 mod from_fn;
 mod from_json;

@@ -61,6 +61,7 @@ impl Pump {
         self.0.metrics.running.sub(signed(batch.len()));
         self.0.metrics.calls_running.dec();
         self.flow().ended(took, batch.len(), Instant::now());
+        self.0.metrics.call_ended(ended.iter().map(|ended| ended.ending));
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
             self.notify(waiting, ended, took);

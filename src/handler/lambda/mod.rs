@@ -31,11 +31,12 @@ use self::{
 };
 use super::{
     Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
+    counts::Counts,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
-    telemetry::events,
+    telemetry::{FailureCause, QueueMetrics, events},
 };
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -51,6 +52,7 @@ pub struct Lambda {
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
+    counts: Counts,
 }
 
 /// Where the function runs.
@@ -96,16 +98,16 @@ impl Lambda {
         if !problems.is_empty() {
             return Err(LambdaError::Settings(problems));
         }
-        let queue = queue.into();
+        let (queue, counts) = (queue.into(), Counts::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, counts.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures })
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, counts })
     }
 
     fn source(&self) -> &Source {
@@ -140,10 +142,28 @@ impl Lambda {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                answer::verdict(&answer, &ids, self.partial_responses)
+                let verdict = answer::verdict(&answer, &ids, self.partial_responses);
+                match verdict {
+                    Verdict::Done => {}
+                    Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),
+                    Verdict::Failed(_) => self.counts.failed(FailureCause::BadAnswer),
+                }
+                verdict
             }
-            Err(failure) => Verdict::Failed(failure.to_string()),
+            Err(failure) => {
+                self.counts.failed(failure.cause());
+                Verdict::Failed(failure.to_string())
+            }
         }
+    }
+
+    /// Nothing that could run the function is there.
+    fn down(&self, reason: String) -> Outcomes {
+        self.counts.failed(match self.runs {
+            Runs::Here(_) => FailureCause::InitError,
+            Runs::Beside(_) => FailureCause::Connection,
+        });
+        Outcome::Down(reason).into()
     }
 
     fn warn_of_ignored_failures(&self) {
@@ -158,8 +178,12 @@ impl BatchHandler for Lambda {
             Ok(Verdict::Done) => Outcome::Done.into(),
             Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
             Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
-            Err(CallError::Down(reason)) => Outcome::Down(reason).into(),
+            Err(CallError::Down(reason)) => self.down(reason),
         }
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.counts.begin(metrics);
     }
 
     fn weigh(&self, message: &Message) -> usize {

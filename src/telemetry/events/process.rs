@@ -62,6 +62,30 @@ events! {
         line: &'a str,
     }
 
+    /// A program was started for a message.
+    debug ProgramStarted<'a>: "program started" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Which message.
+        message_id: &'a MessageId as %,
+        /// Its process id.
+        process: u32,
+    }
+    counts "longshore_handler_process_starts_total" |_event, metrics| metrics.process_starts.inc();
+
+    /// A program has ended; what that means for its message is told there.
+    debug ProgramEnded<'a>: "program ended" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Which message.
+        message_id: &'a MessageId as %,
+        /// Its process id.
+        process: u32,
+        /// Why it ended.
+        cause: ProcessExit as %,
+    }
+    counts "longshore_handler_process_exits_total" |event, metrics| metrics.process_exits.of(event.cause).inc();
+
     /// A program wrote a line.
     info ProgramOutput<'a>: "program output" to "longshore::handler::exec::log" {
         /// The queue's configured name.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backoff::{Backoff, Jitter},
     handler::lambda::standing::State,
-    telemetry::events,
+    telemetry::{ProcessState, events},
 };
 
 /// The pause before a process is replaced, by how many in a row never answered anything.
@@ -64,7 +64,7 @@ impl Keeper {
         if let Ending::Broken(_) | Ending::GivenUp = &ending {
             self.note(State::Starting);
         }
-        life.end().await;
+        life.end(&ending).await;
         ending
     }
 
@@ -94,6 +94,7 @@ impl Keeper {
 
     /// Waits before the next start; false when there is to be none.
     async fn pause(&self) -> bool {
+        let _counted = self.shared.counts.process(ProcessState::Waiting);
         tokio::select! {
             () = sleep(RESTARTS.random_delay(self.fruitless.max(1))) => true,
             () = self.shared.closing.cancelled() => false,
