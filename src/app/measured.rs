@@ -33,6 +33,7 @@ pub(super) fn watch_depth(consumer: &Consumer, opened: &Opened, place: Place<'_>
 }
 
 /// Where the answers go, and until when they are asked for.
+#[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) metrics: &'a Arc<QueueMetrics>,
     pub(super) stop: &'a Stop,
