@@ -14,6 +14,7 @@ use super::{
     check::check,
     drain::{drain, may_outlast, unprotect},
     faults::FaultWatch,
+    measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     scaling::{Scaling, meter},
@@ -26,7 +27,7 @@ use crate::{
     pump::{Parts, Pump},
     stop::{Settings as StopSettings, Stop},
     tasks::{self, Faults, Tasks},
-    telemetry::{Meter, Metrics},
+    telemetry::{Meter, Metrics, events},
 };
 
 /// Several consumers in one process.
@@ -148,6 +149,7 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
+        self.metrics.drain_limit(self.drain_limit);
         let listener = self.listen().await?;
         let (tasks, faults) = Tasks::on(runtime.clone());
         let state = self.health.condition("worker", "the queues are not open yet");
@@ -170,12 +172,17 @@ impl Worker {
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
         let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
+        if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
+            self.metrics.protection(move || held.is_up());
+        }
+        let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
         let pumps = shown.get_or_init(|| self.pumps(&opened, guard.as_ref(), frame));
         let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
+        metrics.draining();
         state.unready("draining");
         let drained = watch.until(drain(stages, drain_limit, stop)).await;
         // The tasks that a drain ends are no faults from here on.
@@ -183,14 +190,14 @@ impl Worker {
             unprotect(guard, stop).await;
         }
         drop(scaling);
-        tracing::info!(?drained, "drained");
+        events::WorkerDrained { drained: &drained }.emit();
         watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
         let Some(place) = self.admin.take() else { return Ok(None) };
         let listener = place.listen().await?;
-        tracing::info!(address = %listener.local_addr()?, "admin server listens");
+        events::AdminListens { address: listener.local_addr()? }.emit();
         Ok(Some(listener))
     }
 
@@ -202,7 +209,9 @@ impl Worker {
     fn pumps(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Pump> {
         let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
-            let metrics = self.metrics.queue(&consumer.name);
+            let metrics = measured(&self.metrics, &consumer, opened);
+            let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
+            watch_depth(&consumer, opened, place);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify

@@ -29,11 +29,11 @@ impl Waiting {
 impl Pump {
     /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
-        self.0.metrics.received.inc_by(messages.len() as u64);
+        self.0.metrics.consumed.inc_by(messages.len() as u64);
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(place) = reservation.take() else {
-                events::ExcessReceived { queue: &self.0.name, id: &message.id }.emit();
+                events::ExcessReceived { queue: &self.0.name, message_id: &message.id }.emit();
                 continue;
             };
             let group = self.group_of(&message);

@@ -1,5 +1,6 @@
 //! What the worker tells of itself: events, metrics and logs.
 
+mod average;
 mod catalog;
 mod embedded;
 pub mod events;
@@ -9,8 +10,14 @@ mod metrics;
 mod sampler;
 
 pub use self::{
+    average::{Work, WorkAverage},
     catalog::{CATALOG, Definition, Kind, reference},
     embedded::{Meter, Scope},
-    label::{Action, CallResult, Ending, Label, Notified, Occasion},
-    metrics::{Metrics, QueueMetrics},
+    label::{
+        Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, Notified, Occasion,
+        ProcessExit, ProcessState,
+    },
+    metrics::{
+        ByLabel, Counts, Depth, Described, GroupTally, HeldGroup, Lazily, Metrics, QueueMetrics, Sighting,
+    },
 };
