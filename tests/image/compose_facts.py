@@ -109,7 +109,7 @@ def everything_in_the_composition_is_confined_and_pinned_and_listens_on_loopback
 
 def a_message_goes_through_the_composition_and_is_counted(_):
     with Composition("emulator") as composition:
-        composition("up", "--detach", "--no-build", "--wait", "worker", "handler", "prometheus")
+        composition("up", "--detach", "--no-build", "--wait", "worker", "prometheus")
         composition("run", "--rm", "--no-deps", "send", "--queue", "orders", '{"id": 7}')
         composition.says("handler", "shipped order 7")
         same("up", composition.measures('up{job="longshore"}'), 1)
@@ -118,8 +118,8 @@ def a_message_goes_through_the_composition_and_is_counted(_):
 
 def a_message_goes_through_the_embedded_front_door_and_is_counted(_):
     with Composition("embedded") as composition:
-        composition("up", "--detach", "--no-build", "--wait", "embedded", "embedded-handler", "prometheus")
-        door = f"{composition.address('embedded', 8000)}/v1/messages"
+        composition("up", "--detach", "--no-build", "--wait", "embedded", "prometheus")
+        door = f"{composition.address('embedded-handler', 8000)}/v1/messages"
         with urllib.request.urlopen(door, data=b'{"id": 8}', timeout=10) as answer:
             holds(f"status {answer.status}", answer.status in (200, 202))
         composition.says("embedded-handler", "shipped order 8")
