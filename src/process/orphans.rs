@@ -5,7 +5,7 @@
 
 use rustix::{
     io::retry_on_intr,
-    process::{Pid, WaitId, WaitIdOptions, getpgrp, getpid, waitid},
+    process::{Pid, WaitId, WaitIdOptions, child_subreaper, getpgrp, getpid, waitid},
 };
 
 use super::stat::{Stat, State, processes};
@@ -15,7 +15,7 @@ use super::stat::{Stat, State, processes};
 /// A process that this one has started may be somebody else's to reap: it is in this one's group, or leads a group of
 /// its own. No orphan in the group of a program is either, and one that leads a group is left alone.
 pub(super) fn reap() {
-    if !a_child_has_ended() {
+    if !(inherits() && a_child_has_ended()) {
         return;
     }
     let (own, own_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
@@ -32,7 +32,12 @@ pub(super) fn reap() {
     }
 }
 
-/// One call to the system, which spares all others where nothing was left behind.
+/// Whether orphans fall to this process; to any other, a look through `/proc` would show none.
+fn inherits() -> bool {
+    getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
+}
+
+/// One call to the system, which spares the look where nothing was left behind.
 fn a_child_has_ended() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     retry_on_intr(|| waitid(WaitId::All, look)).is_ok_and(|ended| ended.is_some())
