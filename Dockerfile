@@ -32,6 +32,5 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="longshore" \
       org.opencontainers.image.description="A long-running SQS worker: leases kept while handlers run, nothing lost, nothing silent" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
-      org.opencontainers.image.documentation="docs/docker.md" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -62,9 +62,15 @@ def it_is_started_and_stopped_and_asked_without_a_shell(_):
 def labels_tell_what_it_is(_):
     labels = config()["Labels"]
     prefix = "org.opencontainers.image."
-    for name in ("title", "description", "licenses", "documentation"):
+    for name in ("title", "description", "licenses"):
         holds(name, labels.get(prefix + name))
     same("version", (labels[prefix + "version"], labels[prefix + "revision"]), (VERSION, "abc1234"))
+
+
+@fact
+def the_version_that_nobody_gave_is_that_of_the_manifest(_):
+    manifest = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    holds(manifest[1], f"\nARG VERSION={manifest[1]}\n" in (ROOT / "Dockerfile").read_text())
 
 
 @fact
