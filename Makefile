@@ -25,7 +25,7 @@ DEPLOY_JARS := velocity commons-lang json-path json-smart
 DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy
+.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -77,6 +77,9 @@ test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, an
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
 	cd deploy && npm run --silent build
 	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
+
+test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
+	PYTHONPATH=tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

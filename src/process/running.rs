@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Output, group::Group};
+use super::{Output, group::Group, orphans};
 use crate::tasks;
 
 /// How often a group whose leader has ended is looked at, while the others may still tidy up.
@@ -88,6 +88,9 @@ impl Process {
 
     /// Waits until the program has ended, and kills whoever of its group it left behind.
     ///
+    /// In a container whose first process this is, it reaps whom it and earlier programs left behind: those that
+    /// are still dying are left for the next call.
+    ///
     /// May be cancelled, and called again after it has answered.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         if let Some(group) = self.group {
@@ -101,6 +104,7 @@ impl Process {
         let Some(child) = &mut self.child else { return Err(io::ErrorKind::NotFound.into()) };
         let status = child.wait().await;
         self.reaped();
+        orphans::reap();
         status
     }
 

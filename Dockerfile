@@ -1,0 +1,36 @@
+# The worker as a container image: docs/docker.md says how to run, configure and extend it.
+ARG BUILD_IMAGE=rust:1-bookworm
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
+WORKDIR /src
+COPY . .
+# What the caches hold is no part of the image, so the program leaves the target directory in the same step.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/usr/local/cargo/git \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin longshore \
+    && install -D target/release/longshore /out/longshore
+
+FROM ${RUNTIME_IMAGE} AS runtime
+COPY --from=build /out/longshore /usr/local/bin/longshore
+# Where longshore.toml is looked for.
+WORKDIR /etc/longshore
+# By number, so that an orchestrator can see that it is not root.
+USER 65532:65532
+# The admin port; published only where LONGSHORE__ADMIN__LISTEN=0.0.0.0:9090 opens it.
+EXPOSE 9090
+STOPSIGNAL SIGTERM
+# The image has no shell: the program asks itself.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["longshore", "healthcheck"]
+ENTRYPOINT ["longshore"]
+CMD ["run"]
+
+# Last, because they change with every build.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="longshore" \
+      org.opencontainers.image.description="A long-running SQS worker: leases kept while handlers run, nothing lost, nothing silent" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
