@@ -1,6 +1,7 @@
 //! What the worker tells of itself: events, metrics and logs.
 
 mod catalog;
+pub mod context;
 mod embedded;
 pub mod events;
 mod label;
