@@ -12,7 +12,7 @@ use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    drain::{drain, may_outlast, unprotect},
+    drain::{drain, flush, may_outlast, unprotect},
     faults::FaultWatch,
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
@@ -26,7 +26,10 @@ use crate::{
     pump::{Parts, Pump},
     stop::{Settings as StopSettings, Stop},
     tasks::{self, Faults, Tasks},
-    telemetry::{Meter, Metrics},
+    telemetry::{
+        Meter, Metrics,
+        traces::{QueueIdentity, Traces},
+    },
 };
 
 /// Several consumers in one process.
@@ -36,6 +39,7 @@ pub struct Worker {
     admin: Option<Place>,
     protection: Option<ecs::Plan>,
     signal: Option<ScalingSignal>,
+    traces: Option<Traces>,
     metrics: Metrics,
     health: Health,
 }
@@ -55,6 +59,7 @@ impl Worker {
             admin: None,
             protection: None,
             signal: None,
+            traces: None,
             metrics: Metrics::new(),
             health: Health::new(),
         }
@@ -102,6 +107,13 @@ impl Worker {
     #[must_use]
     pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
         self.signal = Some(signal);
+        self
+    }
+
+    /// Makes spans of what becomes of messages.
+    #[must_use]
+    pub fn traces(mut self, traces: Traces) -> Self {
+        self.traces = Some(traces);
         self
     }
 
@@ -153,7 +165,11 @@ impl Worker {
         let state = self.health.condition("worker", "the queues are not open yet");
         let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
         let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
+        let traces = self.traces.clone();
         let ended = self.work_within(&frame, faults).await;
+        if let Some(traces) = traces {
+            flush(&traces, &frame.stop).await;
+        }
         if let Some(admin) = admin {
             admin.end().await;
         }
@@ -203,6 +219,7 @@ impl Worker {
         let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = self.metrics.queue(&consumer.name);
+            let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
@@ -218,6 +235,7 @@ impl Worker {
                 notifier,
                 options: consumer.options,
                 metrics,
+                traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
                 busy: guard.map(|guard| guard.busy().clone()),
                 name: consumer.name,
                 health: self.health.clone(),

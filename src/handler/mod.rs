@@ -17,7 +17,6 @@ mod service;
 mod settings;
 pub mod sns;
 mod sqs_event;
-mod tls;
 
 use std::{future::Future, sync::Arc};
 

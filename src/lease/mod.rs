@@ -28,7 +28,7 @@ use crate::{
     handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
-    telemetry::{QueueMetrics, events},
+    telemetry::{QueueMetrics, events, traces::Trace},
 };
 
 /// The leases of one queue.
@@ -72,7 +72,7 @@ impl Leases {
         let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
-            Lease { leases, claim, cancellation, first_deadline, successors, _place: place }
+            Lease { leases, claim, cancellation, first_deadline, successors, trace: None, _place: place }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
@@ -123,6 +123,8 @@ pub struct Lease {
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
     successors: Vec<Box<dyn Successors>>,
+    /// That of the call in which the message was handled.
+    trace: Option<Arc<Trace>>,
     _place: Place,
 }
 
@@ -210,6 +212,16 @@ impl Lease {
         for successors in &mut self.successors {
             successors.wait(delay);
         }
+    }
+
+    /// Remembers the trace of the call in which the message was handled, for what is told of its settling.
+    pub fn set_trace(&mut self, trace: Arc<Trace>) {
+        self.trace = Some(trace);
+    }
+
+    /// The trace of the call in which the message was handled, if it was and has one.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// A view of the time that the lease still has, which does not keep it.

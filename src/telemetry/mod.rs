@@ -1,4 +1,4 @@
-//! What the worker tells of itself: events, metrics and logs.
+//! What the worker tells of itself: events, metrics, logs and traces.
 
 mod catalog;
 pub mod context;
@@ -8,6 +8,7 @@ mod label;
 pub mod logs;
 mod metrics;
 mod sampler;
+pub mod traces;
 
 pub use self::{
     catalog::{CATALOG, Definition, Kind, reference},

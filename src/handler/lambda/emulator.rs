@@ -27,8 +27,8 @@ use super::{
     standing::{Standing, State},
 };
 use crate::{
-    handler::{reach::connect, tls},
-    tasks,
+    handler::reach::connect,
+    tasks, tls,
 };
 
 /// Where an emulator takes invocations.
