@@ -220,8 +220,8 @@ impl Lease {
     }
 
     /// The trace of the call in which the message was handled, if it was and has one.
-    pub fn trace(&self) -> Option<&Trace> {
-        self.trace.as_deref()
+    pub fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// A view of the time that the lease still has, which does not keep it.

@@ -93,11 +93,11 @@ impl Pump {
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         self.decide(&batch, &mut ended);
         let _lines = process.as_ref().map(|process| process.trace().enter());
-        self.note_end(&batch, &ended, took);
-        if let Some(process) = process {
+        if let Some(process) = &process {
             process.ended(ended.iter().map(|ended| (ended.ending, ended.reason.as_str())));
             batch.iter_mut().for_each(|waiting| waiting.lease.set_trace(process.trace().clone()));
         }
+        self.note_end(&batch, &ended, took);
         self.settle_in_order(batch.into_iter().zip(ended));
     }
 
@@ -108,10 +108,11 @@ impl Pump {
             .emit(&self.0.metrics);
     }
 
-    fn notify(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+    fn notify(&self, Waiting { message, lease, .. }: &Waiting, ended: &Ended, took: Duration) {
+        let trace = lease.trace();
         if let Some(notifier) = &self.0.notifier {
             let Ended { ending, reason, .. } = ended;
-            notifier.ended(&Notice { message, ending: *ending, reason, took });
+            notifier.ended(&Notice { message, ending: *ending, reason, took, trace });
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     telemetry::{
         Action, CallResult, events,
-        traces::{QueueIdentity, QueueTraces, Trace},
+        traces::{QueueIdentity, QueueTraces},
     },
 };
 
@@ -112,7 +112,7 @@ impl Settle {
         let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
         let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !letter.is_stamped() {
-            let _lines = lease.trace().map(Trace::enter);
+            let _lines = lease.trace().map(|trace| trace.enter());
             events::ReasonLeftOut { queue: &self.0.name, id: lease.id(), reason: &reason }.emit();
         }
         self.push(Verb::Copy(Box::new(letter)), lease);
@@ -157,7 +157,7 @@ impl Settle {
             }
             Err(error) if error.verdict == Verdict::Wait => {
                 let (queue, id) = (&*self.0.name, slip.lease.id());
-                let _lines = slip.lease.trace().map(Trace::enter);
+                let _lines = slip.lease.trace().map(|trace| trace.enter());
                 events::EntryFailed { queue, id, action: Action::Copy, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -179,7 +179,7 @@ impl Settle {
     fn refused(&self, slips: Vec<Slip<Owed>>, error: &str) {
         let Some(first) = slips.first() else { return };
         let (queue, messages, id) = (&*self.0.name, slips.len(), first.lease.id());
-        let _lines = first.lease.trace().map(Trace::enter);
+        let _lines = first.lease.trace().map(|trace| trace.enter());
         events::CopyRefused { queue, messages, id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
         for mut slip in slips {

@@ -15,10 +15,7 @@ use crate::{
     message::Receipt,
     queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries, within},
     tasks,
-    telemetry::{
-        Action, CallResult, events,
-        traces::{Settled, Trace},
-    },
+    telemetry::{Action, CallResult, events, traces::Settled},
 };
 
 /// Batches under way at once.
@@ -172,7 +169,7 @@ impl Settle {
             }
             Err(error) => {
                 let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-                let _lines = slip.lease.trace().map(Trace::enter);
+                let _lines = slip.lease.trace().map(|trace| trace.enter());
                 events::EntryFailed { queue, id, action, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -206,14 +203,14 @@ impl Settle {
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-        let _lines = slip.lease.trace().map(Trace::enter);
+        let _lines = slip.lease.trace().map(|trace| trace.enter());
         events::SettleFailed { queue, id, action, reason }.emit(&self.0.metrics);
     }
 }
 
 /// A call about these messages, as its span tells of it.
 pub(super) fn settled(action: Action, began: Instant, batch: &[Sent]) -> Settled<'_> {
-    let messages = batch.iter().map(|sent| (sent.slip.lease.id(), sent.slip.lease.trace())).collect();
+    let messages = batch.iter().map(|sent| (sent.slip.lease.id(), sent.slip.lease.trace().map(Arc::as_ref))).collect();
     Settled { action, began, messages }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use tokio::{io::AsyncWriteExt as _, process::ChildStdin};
@@ -17,7 +17,7 @@ use super::{
     start::{Obstacle, start},
 };
 use crate::{
-    handler::Outcome,
+    handler::{Context, Outcome},
     message::Message,
     process::{Output, Process},
 };
@@ -26,10 +26,8 @@ use crate::{
 pub(super) struct Run {
     pub(super) parts: Arc<Parts>,
     pub(super) message: Arc<Message>,
-    /// The configured name of the queue, for the log.
-    pub(super) queue: Arc<str>,
-    /// When the call is ended, if it has a time limit.
-    pub(super) deadline: Option<SystemTime>,
+    /// The circumstances of the call.
+    pub(super) context: Context,
 }
 
 impl Run {
@@ -38,7 +36,7 @@ impl Run {
         if stop.is_cancelled() {
             return Outcome::Retry("told to stop before the program was started".to_owned());
         }
-        match start(&self.parts, &self.message, self.deadline) {
+        match start(&self.parts, &self.message, &self.context) {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
             Err(obstacle) => {
                 self.remember(&obstacle);
@@ -58,7 +56,7 @@ impl Run {
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
         let settings = &self.parts.settings;
-        let log = Mutex::new(Log::new(self.queue.clone(), self.message.id.clone(), settings.output_bytes));
+        let log = Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
         let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
         let stdin = process.take_stdin();

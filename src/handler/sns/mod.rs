@@ -32,7 +32,7 @@ use self::{
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem};
+use super::{Context, Handler, Outcome, Placement, Problem, publish};
 use crate::{
     message::Message,
     queue::limits,
@@ -71,13 +71,14 @@ impl Sns {
         Ok(Self { publisher, settings, quota })
     }
 
-    async fn publish(&self, publication: &Publication) -> Outcome {
-        let (units, now) = (units(publication), Instant::now());
+    async fn publish(&self, mut publication: Publication, context: &Context) -> Outcome {
+        let (units, now) = (units(&publication), Instant::now());
         if let Err(wait) = self.quota().map_or(Ok(()), |mut quota| quota.take(units, now)) {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let Err(error) = self.publisher.publish(publication).await else { return Outcome::Done };
+        let published = publish(&*self.publisher, &mut publication, context.trace()).await;
+        let Err(error) = published else { return Outcome::Done };
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
@@ -100,9 +101,9 @@ fn units(publication: &Publication) -> usize {
 }
 
 impl Handler for Sns {
-    async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         match publication(&message, &self.settings) {
-            Ok(publication) => self.publish(&publication).await,
+            Ok(publication) => self.publish(publication, &context).await,
             Err(Unpublishable(reason)) => Outcome::Reject(reason),
         }
     }

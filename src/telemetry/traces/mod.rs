@@ -19,7 +19,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use opentelemetry::{
     InstrumentationScope,
     global::{self, BoxedTracer},
-    trace::TracerProvider as _,
+    trace::{FutureExt as _, TraceContextExt as _, TracerProvider as _},
 };
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -166,8 +166,12 @@ impl Trace {
         self.as_parent().attach()
     }
 
+    /// The same for as long as a future runs, which may outlive its call.
+    pub fn within<F: Future>(trace: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
+        future.with_context(trace.map(Self::as_parent).unwrap_or_default())
+    }
+
     fn as_parent(&self) -> opentelemetry::Context {
-        use opentelemetry::trace::TraceContextExt as _;
         opentelemetry::Context::new().with_remote_span_context(self.context.span_context().clone())
     }
 }
