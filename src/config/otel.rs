@@ -21,7 +21,8 @@ pub(super) fn plan(environment: &[(OsString, OsString)]) -> (Option<Plan>, Vec<P
 
 /// The variables that are set, each with its value as it may be shown.
 pub(super) fn given(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
-    let given = |name: &&'static str| Some((*name, value(environment, name).filter(|value| !value.is_empty())?));
+    let given =
+        |name: &&'static str| Some((*name, value(environment, name).filter(|value| !value.is_empty())?));
     Plan::VARIABLES.iter().filter_map(given).map(|(name, value)| (name, shown(name, &value))).collect()
 }
 

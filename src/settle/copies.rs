@@ -17,7 +17,8 @@ use crate::{
     lease::Lease,
     message::{Message, MessageId, OutgoingMessage, Wanted},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, Verdict, all_entries, limits, within,
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, Verdict, all_entries, limits,
+        within,
     },
     telemetry::{
         Action, CallResult, events,

@@ -210,7 +210,8 @@ impl Settle {
 
 /// A call about these messages, as its span tells of it.
 pub(super) fn settled(action: Action, began: Instant, batch: &[Sent]) -> Settled<'_> {
-    let messages = batch.iter().map(|sent| (sent.slip.lease.id(), sent.slip.lease.trace().map(Arc::as_ref))).collect();
+    let messages =
+        batch.iter().map(|sent| (sent.slip.lease.id(), sent.slip.lease.trace().map(Arc::as_ref))).collect();
     Settled { action, began, messages }
 }
 

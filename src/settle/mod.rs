@@ -25,7 +25,12 @@ pub use self::{
     copies::{DeadLetterQueue, Rejection},
     settings::{DlqSettings, Settings},
 };
-use crate::{health::Condition, lease::Lease, queue::Queue, telemetry::{QueueMetrics, traces::QueueTraces}};
+use crate::{
+    health::Condition,
+    lease::Lease,
+    queue::Queue,
+    telemetry::{QueueMetrics, traces::QueueTraces},
+};
 
 /// The outcomes of one queue on their way to SQS.
 #[derive(Clone)]

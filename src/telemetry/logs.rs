@@ -27,7 +27,8 @@ use super::traces::Traces;
 /// their names begin, they are off before they begin.
 ///
 /// A filter that names one of these itself has the last word.
-const QUIET: &str = "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
+const QUIET: &str =
+    "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -55,9 +55,12 @@ mod tests {
 
     #[test]
     fn a_trace_is_carried_as_far_as_there_is_room_among_ten_attributes() {
-        for (own, parent, state) in
-            [(0, Some(PARENT), Some("vendor=1")), (8, Some(PARENT), Some("vendor=1")), (9, Some(PARENT), None), (10, None, None)]
-        {
+        for (own, parent, state) in [
+            (0, Some(PARENT), Some("vendor=1")),
+            (8, Some(PARENT), Some("vendor=1")),
+            (9, Some(PARENT), None),
+            (10, None, None),
+        ] {
             let traced = carrying(publication(own, 1));
             assert_eq!((value(&traced, TRACEPARENT), value(&traced, TRACESTATE)), (parent, state), "{own}");
             assert!(traced.attributes.len() <= 10);

@@ -92,8 +92,7 @@ impl Handler for Exec {
             () = context.cancelled() => return Outcome::Retry("told to stop while an earlier program ended".to_owned()),
         }
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };
-        let mut call =
-            Call::start(&self.leftovers, |stop| Trace::within(context.trace(), run.outcome(stop)));
+        let mut call = Call::start(&self.leftovers, |stop| Trace::within(context.trace(), run.outcome(stop)));
         tokio::select! {
             outcome = call.outcome() => return outcome,
             () = context.cancelled() => {}

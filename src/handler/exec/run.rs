@@ -56,7 +56,8 @@ impl Run {
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
         let settings = &self.parts.settings;
-        let log = Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
+        let log =
+            Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
         let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
         let stdin = process.take_stdin();

@@ -52,11 +52,7 @@ impl Obstacle {
 }
 
 /// Starts the program for a message.
-pub(super) fn start(
-    parts: &Parts,
-    message: &Message,
-    context: &Context,
-) -> Result<Started, Obstacle> {
+pub(super) fn start(parts: &Parts, message: &Message, context: &Context) -> Result<Started, Obstacle> {
     match start_with(parts, message, context, ATTRIBUTES_BYTES) {
         // Whatever else there is in the environment, the attributes can be read from their file.
         Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, context, 0),

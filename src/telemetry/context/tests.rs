@@ -95,9 +95,8 @@ fn a_trace_header_without_a_span_is_none() {
 
 #[test]
 fn b3_is_read_in_one_and_in_several() {
-    let of = |attributes: &[(&str, &str)]| {
-        TraceContext::of_message(&carrying(attributes, None)).as_ref().map(ids)
-    };
+    let of =
+        |attributes: &[(&str, &str)]| TraceContext::of_message(&carrying(attributes, None)).as_ref().map(ids);
     assert_eq!(of(&[("b3", &format!("{TRACE}-{SPAN}-1"))]), Some(expected(true)));
     assert_eq!(of(&[("b3", &format!("{TRACE}-{SPAN}-d-{SPAN}"))]), Some(expected(true)));
     assert_eq!(of(&[("b3", &format!("{TRACE}-{SPAN}"))]), Some(expected(false)));

@@ -1,8 +1,8 @@
 //! The exporter that speaks OTLP with the collector.
 
 use opentelemetry_otlp::{
-    Compression as OtlpCompression, ExporterBuildError, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-    WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
+    Compression as OtlpCompression, ExporterBuildError, SpanExporter, WithExportConfig as _,
+    WithHttpConfig as _, WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
 };
 use reqwest::{Client, ClientBuilder, redirect};
 
@@ -45,10 +45,8 @@ fn client(plan: &Plan) -> reqwest::Result<Client> {
 }
 
 fn over_grpc(plan: &Plan) -> Result<SpanExporter, ExporterBuildError> {
-    let exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(plan.endpoint.as_str())
-        .with_timeout(plan.timeout);
+    let exporter =
+        SpanExporter::builder().with_tonic().with_endpoint(plan.endpoint.as_str()).with_timeout(plan.timeout);
     let exporter = match plan.compression {
         Compression::None => exporter,
         Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),

@@ -106,7 +106,8 @@ impl Plan {
         let protocol = protocol(variables);
         for what in TLS_FILES {
             if let Some((name, value)) = variables.of_traces(what) {
-                let problem = "not supported: the system's certificates count, and those that SSL_CERT_FILE names";
+                let problem =
+                    "not supported: the system's certificates count, and those that SSL_CERT_FILE names";
                 variables.fault(name, &value, problem, "nothing");
             }
         }

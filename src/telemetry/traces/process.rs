@@ -51,7 +51,9 @@ impl QueueTraces {
             self.describe(&context, messages);
             if !is_parent {
                 let linked = producers.into_iter().flatten();
-                linked.for_each(|producer| context.span().add_link(producer.span_context().clone(), Vec::new()));
+                linked.for_each(|producer| {
+                    context.span().add_link(producer.span_context().clone(), Vec::new())
+                });
             }
         }
         let trace = Arc::new(Trace { context: own, traces: self.traces.clone() });
