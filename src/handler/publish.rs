@@ -21,10 +21,10 @@ pub async fn publish(
         let (traceparent, tracestate) = (place.traceparent(), place.tracestate());
         publication.carry_trace(traceparent, tracestate);
     }
-    let published = publisher.publish(publication).await;
-    match &published {
+    let answer = publisher.publish(publication).await;
+    match &answer {
         Ok(PublicationId(id)) => publishing.taken(id),
         Err(error) => publishing.failed(error.code()),
     }
-    published
+    answer
 }

@@ -89,13 +89,15 @@ impl Pump {
     }
 
     /// Decides what becomes of messages whose call has ended, tells of it, and hands them on.
-    fn conclude(&self, mut batch: Vec<Waiting>, called: Called, took: Duration, process: Option<Process>) {
+    fn conclude(&self, mut batch: Vec<Waiting>, called: Called, took: Duration, process: Option<&Process>) {
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         self.decide(&batch, &mut ended);
-        let _lines = process.as_ref().map(|process| process.trace().enter());
-        if let Some(process) = &process {
+        let _lines = process.map(|process| process.trace().enter());
+        if let Some(process) = process {
             process.ended(ended.iter().map(|ended| (ended.ending, ended.reason.as_str())));
-            batch.iter_mut().for_each(|waiting| waiting.lease.set_trace(process.trace().clone()));
+            for waiting in &mut batch {
+                waiting.lease.set_trace(process.trace().clone());
+            }
         }
         self.note_end(&batch, &ended, took);
         self.settle_in_order(batch.into_iter().zip(ended));
@@ -216,7 +218,7 @@ impl Slot {
         let (span, process) = pump.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
         let called = pump.call(&batch, trace).instrument(span).await;
-        pump.conclude(batch, called, began.elapsed(), process);
+        pump.conclude(batch, called, began.elapsed(), process.as_ref());
     }
 }
 

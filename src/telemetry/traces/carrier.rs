@@ -76,7 +76,7 @@ impl<E: SpanExporter> Carrier<E> {
             let batch = self.outbox.take();
             left = left.saturating_sub(batch.len().max(1));
             let failure = self.send(batch).await;
-            self.trouble.note(failure, &self.outbox);
+            self.trouble.note(failure.as_deref(), &self.outbox);
         }
     }
 
@@ -111,14 +111,14 @@ enum State {
 }
 
 impl Trouble {
-    fn note(&mut self, failure: Option<String>, outbox: &Outbox) {
+    fn note(&mut self, failure: Option<&str>, outbox: &Outbox) {
         self.lost += outbox.take_lost();
         let state = if failure.is_some() { State::Failing } else { State::Good };
         let is_over = self.state == State::Failing && state == State::Good;
         self.state = state;
         let is_time = self.told_at.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
         if self.lost > 0 && (is_time || is_over) {
-            self.tell(failure.as_deref().unwrap_or("more spans ended than could be sent"));
+            self.tell(failure.unwrap_or("more spans ended than could be sent"));
         }
         if is_over {
             tracing::info!("traces reach the collector again");

@@ -50,10 +50,9 @@ impl QueueTraces {
         if context.span().is_recording() {
             self.describe(&context, messages);
             if !is_parent {
-                let linked = producers.into_iter().flatten();
-                linked.for_each(|producer| {
-                    context.span().add_link(producer.span_context().clone(), Vec::new())
-                });
+                for producer in producers.into_iter().flatten() {
+                    context.span().add_link(producer.span_context().clone(), Vec::new());
+                }
             }
         }
         let trace = Arc::new(Trace { context: own, traces: self.traces.clone() });

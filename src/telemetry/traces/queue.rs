@@ -66,6 +66,7 @@ impl QueueTraces {
     }
 
     /// Those of another queue in the same traces.
+    #[must_use]
     pub fn of_other(&self, identity: &QueueIdentity<'_>) -> Self {
         Self::new(self.traces.clone(), identity)
     }
