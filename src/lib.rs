@@ -24,6 +24,7 @@ pub mod stop;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
+mod tls;
 pub mod topic;
 
 pub use self::{

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("duration", 0),
     ("process", 0),
     ("aws", 0),
+    ("tls", 0),
     ("queue", 1),
     ("topic", 2),
     ("handler", 4),

@@ -5,7 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::{ecs::Guard, pump::Stages, stop::Stop, telemetry::events};
+use crate::{
+    ecs::Guard,
+    pump::Stages,
+    stop::Stop,
+    telemetry::{events, traces::Traces},
+};
 
 /// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -17,6 +22,9 @@ const LONGEST_FLUSH: Duration = Duration::from_secs(10);
 const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
 /// How long they may take where the drain limit leaves more than that.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+
+/// How long the last traces may take to reach their collector, which no work waits for.
+const TRACES_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,15 @@ pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
         biased;
         () = stop.halted() => {}
         () = guard.end() => {}
+    }
+}
+
+/// Sends the traces that wait to be sent, when there will be no more; after a halt they are lost.
+pub(super) async fn flush(traces: &Traces, stop: &Stop) {
+    tokio::select! {
+        biased;
+        () = stop.halted() => {}
+        () = traces.flush(TRACES_LIMIT) => {}
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    drain::{drain, may_outlast, unprotect},
+    drain::{drain, flush, may_outlast, unprotect},
     faults::FaultWatch,
     measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
@@ -27,7 +27,10 @@ use crate::{
     pump::{Parts, Pump},
     stop::{Settings as StopSettings, Stop},
     tasks::{self, Faults, Tasks},
-    telemetry::{Meter, Metrics, events},
+    telemetry::{
+        Meter, Metrics, events,
+        traces::{QueueIdentity, Traces},
+    },
 };
 
 /// Several consumers in one process.
@@ -37,6 +40,7 @@ pub struct Worker {
     admin: Option<Place>,
     protection: Option<ecs::Plan>,
     signal: Option<ScalingSignal>,
+    traces: Option<Traces>,
     metrics: Metrics,
     health: Health,
 }
@@ -56,6 +60,7 @@ impl Worker {
             admin: None,
             protection: None,
             signal: None,
+            traces: None,
             metrics: Metrics::new(),
             health: Health::new(),
         }
@@ -103,6 +108,13 @@ impl Worker {
     #[must_use]
     pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
         self.signal = Some(signal);
+        self
+    }
+
+    /// Makes spans of what becomes of messages.
+    #[must_use]
+    pub fn traces(mut self, traces: Traces) -> Self {
+        self.traces = Some(traces);
         self
     }
 
@@ -155,7 +167,11 @@ impl Worker {
         let state = self.health.condition("worker", "the queues are not open yet");
         let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
         let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
+        let traces = self.traces.clone();
         let ended = self.work_within(&frame, faults).await;
+        if let Some(traces) = traces {
+            flush(&traces, &frame.stop).await;
+        }
         if let Some(admin) = admin {
             admin.end().await;
         }
@@ -212,6 +228,7 @@ impl Worker {
             let metrics = measured(&self.metrics, &consumer, opened);
             let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
             watch_depth(&consumer, opened, place);
+            let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
@@ -227,6 +244,7 @@ impl Worker {
                 notifier,
                 options: consumer.options,
                 metrics,
+                traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
                 busy: guard.map(|guard| guard.busy().clone()),
                 name: consumer.name,
                 health: self.health.clone(),

@@ -10,6 +10,7 @@ mod output;
 mod reach;
 mod run;
 mod send;
+mod telling;
 mod working;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{failure::Failure, options::Options, working};
+use super::{failure::Failure, options::Options, telling, working};
 use crate::{
     app,
     config::{self, Purpose},
@@ -18,8 +18,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
-        config.settings.log.init()?;
-        let worker = app::worker(&config.settings)?;
+        let traces = telling::start(&config)?;
+        let worker = telling::traced(app::worker(&config.settings)?, traces);
         working::verdict(working::run_small(worker.run())?)
     }
 }

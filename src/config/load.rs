@@ -6,6 +6,7 @@ use super::{
     blame, file,
     flags::{self, Flags},
     key::Key,
+    otel,
     problem::{Problem, Problems},
     rules,
     schema::{self, Place},
@@ -14,7 +15,7 @@ use super::{
     tree::{Node, Origin},
     variables,
 };
-use crate::ecs::Surroundings;
+use crate::{ecs::Surroundings, telemetry::traces};
 
 /// The file that is read when none is named, if it is there.
 const USUAL_FILE: &str = "longshore.toml";
@@ -62,6 +63,10 @@ pub struct Sources {
 pub struct Config {
     /// The settings.
     pub settings: Settings,
+    /// Where traces go; `None` while they are off.
+    pub traces: Option<traces::Plan>,
+    /// The variables of OpenTelemetry that count, with their values.
+    pub(super) otel: Vec<(&'static str, String)>,
     tree: Node,
 }
 
@@ -117,7 +122,10 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     problems.extend(shape::strike(&mut tree, &root));
     let (settings, wrong) = blame::read(&mut tree, &root);
     problems.extend(wrong);
-    let config = Config { settings, tree };
+    let otel = otel::given(&sources.environment);
+    let (traces, wrong) = otel::plan(&sources.environment);
+    problems.extend(wrong);
+    let config = Config { settings, traces, otel, tree };
     let broken: Vec<_> = rules::check(&config.settings, purpose)
         .into_iter()
         .filter(|broken| !is_explained(broken, &problems))

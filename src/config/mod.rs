@@ -5,6 +5,7 @@ mod file;
 mod flags;
 mod key;
 mod load;
+mod otel;
 mod problem;
 mod reference;
 mod report;

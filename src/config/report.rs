@@ -6,6 +6,7 @@ use super::{
     key::{Key, quoted},
     load::Config,
     secret::{HIDDEN, hide, holds_secrets},
+    tree::Origin,
 };
 
 impl Config {
@@ -15,6 +16,7 @@ impl Config {
         if let Value::Object(table) = self.shown() {
             self.write_table(&mut text, &Key::default(), &table);
         }
+        self.write_otel(&mut text);
         text
     }
 
@@ -22,7 +24,22 @@ impl Config {
     pub fn to_json(&self) -> Value {
         let mut flat = Map::new();
         self.flatten(&Key::default(), self.shown(), &mut flat);
+        for (name, value) in &self.otel {
+            let origin = Origin::Environment((*name).to_owned());
+            flat.insert((*name).to_owned(), json!({ "value": value, "origin": origin.to_string() }));
+        }
         Value::Object(flat)
+    }
+
+    /// Writes the variables of OpenTelemetry, which are no settings of ours, as comments.
+    fn write_otel(&self, text: &mut String) {
+        if self.otel.is_empty() {
+            return;
+        }
+        push(text, if self.traces.is_some() { "\n# Traces are on." } else { "\n# Traces are off." });
+        for (name, value) in &self.otel {
+            push(text, &format!("# {name} = {}", Value::from(value.as_str())));
+        }
     }
 
     fn shown(&self) -> Value {

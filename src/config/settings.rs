@@ -11,7 +11,7 @@ use crate::{
     ecs, handler, notify, pump,
     queue::sqs,
     settle, stop,
-    telemetry::logs,
+    telemetry::{logs, traces},
 };
 
 /// Everything a Longshore process can be told.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub ecs: ecs::Settings,
     /// The log.
     pub log: logs::Settings,
+    /// Traces, which the standard `OTEL_*` variables turn on.
+    pub traces: traces::Settings,
 }
 
 impl Settings {

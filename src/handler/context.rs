@@ -5,6 +5,8 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::telemetry::traces::Trace;
+
 /// The circumstances of one call of a handler.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -20,6 +22,7 @@ pub struct Context {
     pub deadline: Option<Instant>,
     lease: Lease,
     cancellation: CancellationToken,
+    trace: Option<Arc<Trace>>,
 }
 
 /// What is known of the time for which a message is held.
@@ -55,7 +58,7 @@ impl Context {
     }
 
     fn with(queue: Arc<str>, lease: Lease, cancellation: CancellationToken) -> Self {
-        Self { queue, attempt: 1, last_attempt: None, deadline: None, lease, cancellation }
+        Self { queue, attempt: 1, last_attempt: None, deadline: None, lease, cancellation, trace: None }
     }
 
     /// Sets when the call is ended.
@@ -77,6 +80,30 @@ impl Context {
     pub fn with_last_attempt(mut self, last_attempt: Option<NonZeroU32>) -> Self {
         self.last_attempt = last_attempt;
         self
+    }
+
+    /// Sets the trace that the call is part of.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// The trace that the call is part of; `None` while traces are off.
+    ///
+    /// The span of the call is also the current one, of `tracing` and of OpenTelemetry.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
+    /// The same, for the context of a call that is about more.
+    pub(crate) fn shared_trace(&self) -> Option<Arc<Trace>> {
+        self.trace.clone()
+    }
+
+    /// The place of the call's span as the W3C's `traceparent`, to be handed on with requests; `None` while traces are off.
+    pub fn traceparent(&self) -> Option<String> {
+        self.trace().map(|trace| trace.context().traceparent())
     }
 
     /// Whether the message goes to the dead-letter queue if this try fails, so that somebody should be told.

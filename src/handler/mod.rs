@@ -13,12 +13,13 @@ pub mod lambda;
 mod moment;
 mod outcome;
 mod problem;
+mod publish;
 mod reach;
 mod service;
 mod settings;
 pub mod sns;
 mod sqs_event;
-mod tls;
+mod traced;
 
 use std::{future::Future, sync::Arc};
 
@@ -31,6 +32,7 @@ pub use self::{
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
     problem::Problem,
+    publish::publish,
     service::{
         BatchCall, Call, FromBatchService, FromService, IntoBatchService, IntoService, Layered,
         LayeredBatches, from_batch_service, from_service, into_batch_service, into_service, layered,

@@ -28,7 +28,7 @@ use crate::{
     handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
-    telemetry::{HeldGroup, QueueMetrics, events},
+    telemetry::{HeldGroup, QueueMetrics, events, traces::Trace},
 };
 
 /// The leases of one queue.
@@ -74,7 +74,17 @@ impl Leases {
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             let group = message.system.group_id.as_deref();
             let group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
-            Lease { leases, claim, cancellation, first_deadline, successors, _group: group, _place: place }
+            let trace = None;
+            Lease {
+                leases,
+                claim,
+                cancellation,
+                first_deadline,
+                successors,
+                trace,
+                _group: group,
+                _place: place,
+            }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
@@ -125,6 +135,8 @@ pub struct Lease {
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
     successors: Vec<Box<dyn Successors>>,
+    /// That of the call in which the message was handled.
+    trace: Option<Arc<Trace>>,
     _group: Option<HeldGroup>,
     _place: Place,
 }
@@ -213,6 +225,16 @@ impl Lease {
         for successors in &mut self.successors {
             successors.wait(delay);
         }
+    }
+
+    /// Remembers the trace of the call in which the message was handled, for what is told of its settling.
+    pub fn set_trace(&mut self, trace: Arc<Trace>) {
+        self.trace = Some(trace);
+    }
+
+    /// The trace of the call in which the message was handled, if it was and has one.
+    pub fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// A view of the time that the lease still has, which does not keep it.

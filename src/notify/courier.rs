@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::pending::{Full, Pending};
 use crate::{
-    telemetry::{CallResult, Notified, Occasion, QueueMetrics, events},
+    handler,
+    telemetry::{CallResult, Notified, Occasion, QueueMetrics, events, traces::Trace},
     topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
 };
 
@@ -37,6 +38,8 @@ struct Letter {
     publication: Publication,
     bytes: usize,
     since: Instant,
+    /// That of the call that it tells of.
+    trace: Option<Arc<Trace>>,
 }
 
 impl Courier {
@@ -55,10 +58,15 @@ impl Courier {
     }
 
     /// Takes a notification, if there is room for it.
-    pub(super) fn take(&self, occasion: Occasion, publication: Publication) -> Result<(), Full> {
+    pub(super) fn take(
+        &self,
+        occasion: Occasion,
+        publication: Publication,
+        trace: Option<Arc<Trace>>,
+    ) -> Result<(), Full> {
         let bytes = publication.size_bytes();
         self.pending.add(occasion, bytes)?;
-        let letter = Letter { occasion, publication, bytes, since: Instant::now() };
+        let letter = Letter { occasion, publication, bytes, since: Instant::now(), trace };
         self.letters.send(letter).map_err(|unsent| {
             self.pending.remove(unsent.0.occasion, unsent.0.bytes);
             Full
@@ -77,8 +85,8 @@ impl Route {
         letters.for_each_concurrent(at_once, |letter| self.deliver(letter)).await;
     }
 
-    async fn deliver(&self, letter: Letter) {
-        let told = self.try_until_told(&letter).await;
+    async fn deliver(&self, mut letter: Letter) {
+        let told = self.try_until_told(&mut letter).await;
         let Letter { occasion, bytes, .. } = letter;
         if !self.pending.remove(occasion, bytes) {
             return;
@@ -91,9 +99,10 @@ impl Route {
         }
     }
 
-    async fn try_until_told(&self, letter: &Letter) -> Result<(), TopicError> {
+    async fn try_until_told(&self, letter: &mut Letter) -> Result<(), TopicError> {
+        let Letter { publication, trace, .. } = letter;
         for attempt in 1.. {
-            let Err(error) = self.publish(&letter.publication).await else { break };
+            let Err(error) = self.publish(publication, trace.as_deref()).await else { break };
             let pause = error.verdict().pauses().random_delay(attempt);
             if error.verdict() == Verdict::Refuse || letter.since.elapsed() + pause > self.give_up_after {
                 return Err(error);
@@ -105,9 +114,13 @@ impl Route {
         Ok(())
     }
 
-    async fn publish(&self, publication: &Publication) -> Result<PublicationId, TopicError> {
+    async fn publish(
+        &self,
+        publication: &mut Publication,
+        trace: Option<&Trace>,
+    ) -> Result<PublicationId, TopicError> {
         let began = Instant::now();
-        let answer = self.publisher.publish(publication).await;
+        let answer = handler::publish(&*self.publisher, publication, trace).await;
         self.metrics.published(CallResult::of_publish(&answer), began);
         answer
     }

@@ -78,7 +78,7 @@ impl Notifier {
         let Some(topic) = inner.settings.topic(occasion) else { return };
         let Some(courier) = inner.couriers.get(topic) else { return };
         let publication = notice.publication(&inner.queue, occasion, topic, inner.settings.include_body);
-        if courier.take(occasion, publication).is_err() {
+        if courier.take(occasion, publication, notice.trace.cloned()).is_err() {
             let message_id = &notice.message.id;
             events::NotificationDropped { queue: &inner.queue, message_id, occasion }.emit(&inner.metrics);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 use crate::{
     message::{AttributeValue, Message},
     queue,
-    telemetry::{Ending, Label as _, Occasion},
+    telemetry::{Ending, Label as _, Occasion, traces::Trace},
     topic::{Publication, Target, TopicArn, limits},
 };
 
@@ -28,6 +29,8 @@ pub struct Notice<'a> {
     pub reason: &'a str,
     /// How long it ran.
     pub took: Duration,
+    /// The trace of its call, if that has one.
+    pub trace: Option<&'a Arc<Trace>>,
 }
 
 /// A notification's body, in the order of its fields.
@@ -137,7 +140,7 @@ mod tests {
     }
 
     fn notice(message: &Message, ending: Ending) -> Notice<'_> {
-        Notice { message, ending, reason: "why\u{1}", took: Duration::from_millis(1_500) }
+        Notice { message, ending, reason: "why\u{1}", took: Duration::from_millis(1_500), trace: None }
     }
 
     fn message() -> Message {

@@ -76,7 +76,8 @@ impl Scene {
 
     fn tell(&self, id: &str, ending: Ending) {
         let message = Message::new(id, "body");
-        self.notifier.ended(&Notice { message: &message, ending, reason: "", took: Duration::ZERO });
+        let notice = Notice { message: &message, ending, reason: "", took: Duration::ZERO, trace: None };
+        self.notifier.ended(&notice);
     }
 
     fn count(&self, occasion: Occasion, fate: Notified) -> u64 {

@@ -7,7 +7,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pump, admit::Waiting, ended::Called};
-use crate::handler::{Batch, BatchItem, Context, LeaseTime};
+use crate::{
+    handler::{Batch, BatchItem, Context, LeaseTime},
+    telemetry::traces::Trace,
+};
 
 /// How long a handler that was told to stop may still take to tidy up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -21,12 +24,12 @@ impl Pump {
     }
 
     /// Calls the handler, and ends the call when its time is over or no lease is left.
-    pub(super) async fn call(&self, messages: &[Waiting]) -> Called {
+    pub(super) async fn call(&self, messages: &[Waiting], trace: Option<Arc<Trace>>) -> Called {
         let limit = self.0.options.timeout;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let items = messages.iter().map(|waiting| {
-            let (message, context) = (waiting.message.clone(), self.context_of(waiting, deadline));
-            BatchItem { message, context }
+            let context = self.context_of(waiting, deadline).with_trace(trace.clone());
+            BatchItem { message: waiting.message.clone(), context }
         });
         let Some(batch) = Batch::new(items.collect()) else { return Called::Answered(Vec::new()) };
         let cancellation = Cancellation::of(messages);
@@ -80,6 +83,7 @@ impl<'a> Cancellation<'a> {
             .with_attempt(attempt)
             .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
+            .with_trace(first.shared_trace())
     }
 
     /// Waits until every lease is lost, or all handlers are told to stop.

@@ -47,7 +47,7 @@ use crate::{
     queue::{Queue, limits},
     settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
-    telemetry::{Counts, QueueMetrics},
+    telemetry::{Counts, QueueMetrics, traces::QueueTraces},
 };
 
 /// The engine of one queue.
@@ -71,6 +71,8 @@ struct Inner {
     idle: Notify,
     last_error: Mutex<Option<String>>,
     metrics: Arc<QueueMetrics>,
+    /// What makes the queue's spans; absent while traces are off.
+    traces: Option<QueueTraces>,
     /// Where calls are noted that may outlast a stop.
     busy: Option<Busy>,
     health: Health,
@@ -99,6 +101,8 @@ pub struct Parts {
     pub options: Options,
     /// Where the queue counts.
     pub metrics: Arc<QueueMetrics>,
+    /// What makes the queue's spans; absent while traces are off.
+    pub traces: Option<QueueTraces>,
     /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
     pub busy: Option<Busy>,
     /// Where the queue's loops show that they live.
@@ -147,7 +151,7 @@ impl Pump {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: Parts) -> Self {
         let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
-        let Parts { metrics, busy, health, stop, caller, runtime, .. } = parts;
+        let Parts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
         let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
@@ -157,6 +161,7 @@ impl Pump {
             dead_letters,
             settings: options.settle,
             metrics: metrics.clone(),
+            traces: traces.clone(),
             ready: condition("settle", "not started"),
             dlq_ready: condition("dlq", "not started"),
         });
@@ -180,6 +185,7 @@ impl Pump {
             settle,
             gate,
             metrics,
+            traces,
             busy,
             health,
             stop,

@@ -179,6 +179,9 @@ impl ReceiveLoop {
         let metrics = &self.pump.0.metrics;
         metrics.pollers.dec();
         metrics.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
+        if let Some(traces) = &self.pump.0.traces {
+            traces.received(answer.sent, &answer.result);
+        }
         match answer.result {
             Ok(messages) => {
                 let received = messages.len();
@@ -239,9 +242,11 @@ impl ReceiveLoop {
 }
 
 impl Pump {
-    /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied.
+    /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied, or where
+    /// the producers' traces are looked for.
     fn wanted(&self) -> Wanted {
         match self.0.nature.order {
+            Order::None if self.0.traces.is_some() => Wanted::Everything,
             Order::None => self.0.settle.wanted(self.0.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }

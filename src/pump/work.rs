@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::display};
 
 use super::{
     Pump,
     admit::Waiting,
-    ended::{Ended, Next, Verdict, in_group_order},
+    ended::{Called, Ended, Next, Verdict, in_group_order},
     fifo::Successor,
     lanes::Group,
 };
@@ -19,7 +19,7 @@ use crate::{
     notify::Notice,
     settle::Rejection,
     tasks,
-    telemetry::{Ending, events},
+    telemetry::{Ending, events, traces::Process},
 };
 
 impl Pump {
@@ -74,6 +74,36 @@ impl Pump {
         }
     }
 
+    /// The span of a call, and how it is told of as part of a trace if it is.
+    fn process(&self, batch: &[Waiting]) -> (Span, Option<Process>) {
+        let queue = &*self.0.name;
+        if let Some(traces) = &self.0.traces {
+            return traces.process(queue, batch.iter().map(|waiting| &*waiting.message));
+        }
+        let message_id = batch.first().map(|first| display(&first.message.id));
+        let span = match batch.len() {
+            // Every field of a span costs its formatting.
+            1 => tracing::info_span!("process", queue, message_id),
+            messages => tracing::info_span!("process", queue, message_id, messages),
+        };
+        (span, None)
+    }
+
+    /// Decides what becomes of messages whose call has ended, tells of it, and hands them on.
+    fn conclude(&self, mut batch: Vec<Waiting>, called: Called, took: Duration, process: Option<&Process>) {
+        let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
+        self.decide(&batch, &mut ended);
+        let _lines = process.map(|process| process.trace().enter());
+        if let Some(process) = process {
+            process.ended(ended.iter().map(|ended| (ended.ending, ended.reason.as_str())));
+            for waiting in &mut batch {
+                waiting.lease.set_trace(process.trace().clone());
+            }
+        }
+        self.note_end(&batch, &ended, took);
+        self.settle_in_order(batch.into_iter().zip(ended));
+    }
+
     fn report_end(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
         let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
@@ -81,10 +111,11 @@ impl Pump {
             .emit(&self.0.metrics);
     }
 
-    fn notify(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+    fn notify(&self, Waiting { message, lease, .. }: &Waiting, ended: &Ended, took: Duration) {
+        let trace = lease.trace();
         if let Some(notifier) = &self.0.notifier {
             let Ended { ending, reason, .. } = ended;
-            notifier.ended(&Notice { message, ending: *ending, reason, took });
+            notifier.ended(&Notice { message, ending: *ending, reason, took, trace });
         }
     }
 
@@ -179,21 +210,16 @@ impl Slot {
     async fn work(self, batch: Vec<Waiting>) {
         let pump = &self.pump;
         let batch = pump.still_held(batch);
-        let Some(first) = batch.first() else { return };
+        if batch.is_empty() {
+            return;
+        }
         let began = Instant::now();
         let _working = pump.0.busy.as_ref().map(Busy::begin);
         pump.note_start(&batch);
-        let (queue, message_id) = (&*pump.0.name, &first.message.id);
-        let span = match batch.len() {
-            // Every field of a span costs its formatting.
-            1 => tracing::info_span!("process", queue, %message_id),
-            messages => tracing::info_span!("process", queue, %message_id, messages),
-        };
-        let called = pump.call(&batch).instrument(span).await;
-        let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
-        pump.decide(&batch, &mut ended);
-        pump.note_end(&batch, &ended, began.elapsed());
-        pump.settle_in_order(batch.into_iter().zip(ended));
+        let (span, process) = pump.process(&batch);
+        let trace = process.as_ref().map(|process| process.trace().clone());
+        let called = pump.call(&batch, trace).instrument(span).await;
+        pump.conclude(batch, called, began.elapsed(), process.as_ref());
     }
 }
 

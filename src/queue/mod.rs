@@ -54,6 +54,11 @@ pub trait Queue: Send + Sync + 'static {
     /// Asks for the queue's attributes; also the cheapest proof that it is there.
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
 
+    /// The queue's URL, where it has one.
+    fn url(&self) -> Option<&str> {
+        None
+    }
+
     /// Opens another queue where this one is, such as its dead-letter queue.
     ///
     /// An implementation that knows no other queues leaves this to the default, which refuses.

@@ -9,15 +9,21 @@ use tokio::time::Instant;
 
 use super::{
     Owed, Settle, Slip, Verb,
-    flush::{Sent, WATCHDOG},
+    flush::{Sent, WATCHDOG, settled},
     letter::{Allowed, DeadLetter, Stamp, copy},
 };
 use crate::{
     health::Condition,
     lease::Lease,
     message::{Message, MessageId, OutgoingMessage, Wanted},
-    queue::{BatchAnswer, Description, EntryError, Queue, QueueError, Verdict, all_entries, limits, within},
-    telemetry::{Action, CallResult, events},
+    queue::{
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, Verdict, all_entries, limits,
+        within,
+    },
+    telemetry::{
+        Action, CallResult, events,
+        traces::{QueueIdentity, QueueTraces},
+    },
 };
 
 /// For how long a refusal keeps the worker from being ready when nothing is rejected that could show it is over.
@@ -76,6 +82,12 @@ impl Refusals {
 }
 
 impl DeadLetterQueue {
+    /// What makes the spans of the copies sent here.
+    pub(super) fn traces(&self, of_source: &QueueTraces) -> QueueTraces {
+        let named = QueueName::of_arn(&self.description.arn).map_or_else(String::new, |queue| queue.name);
+        of_source.of_other(&QueueIdentity::of(self.queue.url(), &named))
+    }
+
     fn letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
         let Description { fifo, message_bytes, .. } = self.description;
         let bytes = message_bytes.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES);
@@ -101,6 +113,7 @@ impl Settle {
         let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
         let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !letter.is_stamped() {
+            let _lines = lease.trace().map(|trace| trace.enter());
             events::ReasonLeftOut { queue: &self.0.name, message_id: lease.id(), reason: &reason }.emit();
         }
         self.push(Verb::Copy(Box::new(letter)), lease);
@@ -118,6 +131,9 @@ impl Settle {
         let began = Instant::now();
         let answer = within(WATCHDOG, "a copy", dlq.queue.send(&messages)).await;
         self.0.metrics.called(Action::Copy, CallResult::of(&answer), began);
+        if let Some(traces) = &self.0.dlq_traces {
+            traces.settled(&settled(Action::Copy, began, &batch), &answer);
+        }
         self.note_copies(batch, answer);
     }
 
@@ -142,6 +158,7 @@ impl Settle {
             }
             Err(error) if error.verdict == Verdict::Wait => {
                 let (queue, message_id) = (&*self.0.name, slip.lease.id());
+                let _lines = slip.lease.trace().map(|trace| trace.enter());
                 events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -163,6 +180,7 @@ impl Settle {
     fn refused(&self, slips: Vec<Slip<Owed>>, error: &str) {
         let Some(first) = slips.first() else { return };
         let (queue, messages, message_id) = (&*self.0.name, slips.len(), first.lease.id());
+        let _lines = first.lease.trace().map(|trace| trace.enter());
         events::CopyRefused { queue, messages, message_id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
         for mut slip in slips {

@@ -15,7 +15,7 @@ use crate::{
     message::Receipt,
     queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries, within},
     tasks,
-    telemetry::{Action, CallResult, events},
+    telemetry::{Action, CallResult, events, traces::Settled},
 };
 
 /// Batches under way at once.
@@ -96,6 +96,9 @@ impl Settle {
         let began = Instant::now();
         let answer = within(WATCHDOG, "a call", self.call(action, &batch, began)).await;
         self.0.metrics.called(action, CallResult::of(&answer), began);
+        if let Some(traces) = &self.0.traces {
+            traces.settled(&settled(action, began, &batch), &answer);
+        }
         self.note(batch, answer);
     }
 
@@ -166,6 +169,7 @@ impl Settle {
             }
             Err(error) => {
                 let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
+                let _lines = slip.lease.trace().map(|trace| trace.enter());
                 events::EntryFailed { queue, message_id, action, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -199,8 +203,16 @@ impl Settle {
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
+        let _lines = slip.lease.trace().map(|trace| trace.enter());
         events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics);
     }
+}
+
+/// A call about these messages, as its span tells of it.
+pub(super) fn settled(action: Action, began: Instant, batch: &[Sent]) -> Settled<'_> {
+    let messages =
+        batch.iter().map(|sent| (sent.slip.lease.id(), sent.slip.lease.trace().map(Arc::as_ref))).collect();
+    Settled { action, began, messages }
 }
 
 impl Sent {

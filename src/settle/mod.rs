@@ -25,7 +25,12 @@ pub use self::{
     copies::{DeadLetterQueue, Rejection},
     settings::{DlqSettings, Settings},
 };
-use crate::{health::Condition, lease::Lease, queue::Queue, telemetry::QueueMetrics};
+use crate::{
+    health::Condition,
+    lease::Lease,
+    queue::Queue,
+    telemetry::{QueueMetrics, traces::QueueTraces},
+};
 
 /// The outcomes of one queue on their way to SQS.
 #[derive(Clone)]
@@ -43,6 +48,9 @@ struct Inner {
     ready: Condition,
     refusals: Refusals,
     metrics: Arc<QueueMetrics>,
+    traces: Option<QueueTraces>,
+    /// The same for the DLQ.
+    dlq_traces: Option<QueueTraces>,
 }
 
 /// The longest that a failed outcome waits for its next try while the worker drains.
@@ -60,6 +68,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Where they are counted.
     pub metrics: Arc<QueueMetrics>,
+    /// What makes spans of them; absent while traces are off.
+    pub traces: Option<QueueTraces>,
     /// Ceases to hold while SQS refuses to be told.
     pub ready: Condition,
     /// Ceases to hold while the DLQ refuses copies.
@@ -112,8 +122,9 @@ impl Drop for Owed {
 impl Settle {
     /// Nothing to settle yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, dead_letters, settings, metrics, ready, dlq_ready } = parts;
+        let Parts { name, queue, dead_letters, settings, metrics, traces, ready, dlq_ready } = parts;
         ready.ready();
+        let dlq_traces = traces.as_ref().zip(dead_letters.as_ref()).map(|(traces, dlq)| dlq.traces(traces));
         let slips = Mutex::new(Slips::new(settings.linger.0));
         Self(Arc::new(Inner {
             name,
@@ -126,6 +137,8 @@ impl Settle {
             ready,
             refusals: Refusals::new(dlq_ready),
             metrics,
+            traces,
+            dlq_traces,
         }))
     }
 

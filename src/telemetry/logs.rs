@@ -1,5 +1,7 @@
 //! Where log lines go, and in which form.
 
+mod line;
+
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::{self, IsTerminal as _},
@@ -8,15 +10,25 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt as _, FilterFn, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
+
+use self::line::Line;
+use super::traces::Traces;
 
 /// What the libraries beneath say is noise, their spans cost time, and some tell credentials; named here by how
 /// their names begin, they are off before they begin.
 ///
 /// A filter that names one of these itself has the last word.
-const QUIET: &str = "aws_=warn,h2=warn,hyper=warn,reqwest=warn,rustls=warn";
+const QUIET: &str =
+    "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,15 +78,31 @@ impl Settings {
 
     /// Starts the log of this process, on standard error; only once. From then on panics are told in it too.
     pub fn init(&self) -> Result<(), LogsError> {
-        let lines = fmt::layer().with_writer(io::stderr);
-        let lines = if self.is_json() {
-            lines.json().flatten_event(true).boxed()
-        } else {
-            lines.with_ansi(io::stderr().is_terminal()).boxed()
-        };
-        Registry::default().with(lines).with(self.env_filter()?).try_init()?;
+        // One filter before everything: what it keeps out costs no more than a comparison.
+        Registry::default().with(self.lines()).with(self.env_filter()?).try_init()?;
         panic::set_hook(Box::new(tell_panic));
         Ok(())
+    }
+
+    /// The same, and has spans sent as traces, whatever the log's filter says.
+    pub fn init_with(&self, traces: &Traces) -> Result<(), LogsError> {
+        let lines = self.lines().with_filter(self.env_filter()?);
+        let spans = traces.layer().map(|layer| layer.with_filter(loud().and(spans_alone())));
+        Registry::default().with(spans).with(lines).try_init()?;
+        panic::set_hook(Box::new(tell_panic));
+        Ok(())
+    }
+
+    fn lines<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let lines = fmt::layer().with_writer(io::stderr);
+        if self.is_json() {
+            lines.json().event_format(Line).boxed()
+        } else {
+            lines.with_ansi(io::stderr().is_terminal()).boxed()
+        }
     }
 
     /// Later directives win over earlier ones for the same target, so the user's come last.
@@ -89,6 +117,17 @@ impl Settings {
             Format::Text => false,
         }
     }
+}
+
+/// The spans that become traces: those of the program and of handlers, not those of the libraries beneath.
+fn loud() -> Targets {
+    let quiet: Targets = QUIET.parse().unwrap_or_default();
+    quiet.with_default(LevelFilter::INFO)
+}
+
+/// Lines of the log stay in the log, where their trace's id leads to the span.
+fn spans_alone() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    FilterFn::new(|metadata: &Metadata<'_>| metadata.is_span()).with_max_level_hint(LevelFilter::INFO)
 }
 
 /// Tells a panic as an event: the lines that the standard hook prints would be no JSON.
@@ -129,7 +168,7 @@ mod tests {
     #[test]
     fn by_default_nothing_below_info_costs_more_than_a_comparison() {
         let hint = Settings::default().env_filter().unwrap().max_level_hint();
-        assert_eq!(hint, Some(tracing::level_filters::LevelFilter::INFO));
+        assert_eq!(hint, Some(LevelFilter::INFO));
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! What the worker tells of itself: events, metrics and logs.
+//! What the worker tells of itself: events, metrics, logs and traces.
 
 mod average;
 mod catalog;
+pub mod context;
 mod embedded;
 pub mod events;
 mod label;
 pub mod logs;
 mod metrics;
 mod sampler;
+pub mod traces;
 
 pub use self::{
     average::{Work, WorkAverage},

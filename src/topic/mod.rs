@@ -6,6 +6,7 @@ pub mod limits;
 pub mod memory;
 mod phone;
 mod sns;
+mod traced;
 
 use std::collections::BTreeMap;
 

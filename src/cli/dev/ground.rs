@@ -22,7 +22,7 @@ use crate::{
     queue::{Queue, memory::Account, sqs},
     stop::Stop,
     tasks,
-    telemetry::events,
+    telemetry::{events, traces::Traces},
     topic::{
         TopicArn,
         memory::{Fault, Topics},
@@ -41,6 +41,8 @@ pub(super) struct Ground {
     pub(super) queue: Arc<dyn Queue>,
     /// The topics that the settings name, by their ARNs in the embedded account.
     pub(super) topics: Vec<TopicArn>,
+    /// What makes spans of what the worker does; absent while traces are off.
+    pub(super) traces: Option<Traces>,
     stop: Stop,
     servers: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -66,7 +68,7 @@ impl Ground {
         let door = tasks::detach("front door", front_door::serve(api_listener, queue.clone(), stop.clone()));
         let admin = admin_listener.into_std().map_err(own_fault)?;
         let servers = vec![server, door];
-        Ok(Self { settings, sqs, api, admin, pair, queue, topics: named, stop, servers })
+        Ok(Self { settings, sqs, api, admin, pair, queue, topics: named, traces: None, stop, servers })
     }
 
     /// Opens the DLQ of the first queue.

@@ -11,11 +11,11 @@ use self::ground::Ground;
 use super::{
     failure::{Exit, Failure},
     options::Options,
-    output, working,
+    output, telling, working,
 };
 use crate::{
     config::{self, Purpose, Settings},
-    telemetry::events,
+    telemetry::{events, traces::Traces},
 };
 
 /// The queue that `dev` works on when it is told of no other.
@@ -40,16 +40,18 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
-        let mut settings = config::load(&sources, Purpose::Look)?.settings;
-        settings.log.init()?;
+        let config = config::load(&sources, Purpose::Look)?;
+        let traces = telling::start(&config)?;
+        let mut settings = config.settings;
         if self.demo {
             play::prepare(&mut settings);
         }
-        working::run_large(self.serve(settings))?
+        working::run_large(self.serve(settings, traces))?
     }
 
-    async fn serve(&self, settings: Settings) -> Result<(), Failure> {
-        let ground = Box::pin(Ground::open(settings, self.sqs_listen, self.api_listen)).await?;
+    async fn serve(&self, settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
+        let mut ground = Box::pin(Ground::open(settings, self.sqs_listen, self.api_listen)).await?;
+        ground.traces = traces;
         let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
         ground.close().await;
         ended

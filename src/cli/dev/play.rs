@@ -10,7 +10,7 @@ use crate::{
     app::{self, Worker, consumer_of},
     cli::{
         failure::{Exit, Failure},
-        output, working,
+        output, telling, working,
     },
     config::Settings,
     dev::{
@@ -82,7 +82,7 @@ pub(super) async fn demo(ground: &Ground) -> Result<(), Failure> {
 fn worker(ground: &Ground, say: impl Fn(&Step) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &ground.settings;
     let admin = ground.admin.try_clone().map_err(own_fault)?;
-    let mut worker = app::worker(settings)?.admin_on(admin);
+    let mut worker = telling::traced(app::worker(settings)?, ground.traces.clone()).admin_on(admin);
     let say: Arc<dyn Fn(&Step) + Send + Sync> = Arc::new(say);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
         let say = say.clone();

@@ -12,7 +12,7 @@ use crate::{duration::Span, queue::limits, telemetry::logs};
 
 /// Everything that is wrong with these settings; the values and origins are added by who knows them.
 pub(super) fn check(settings: &Settings, purpose: Purpose) -> Vec<Problem> {
-    let Settings { queues, aws, admin: _, drain, ecs, log } = settings;
+    let Settings { queues, aws, admin: _, drain, ecs, log, traces: _ } = settings;
     let top = Key::default();
     let mut broken = Vec::new();
     if queues.is_empty() && purpose == Purpose::Work {

@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use super::{
     Door, Refusal,
     entry::{self, Entry},
     sending, single,
+    traced::trace_header,
 };
 use crate::{message::MessageId, queue::limits};
 
@@ -41,9 +42,14 @@ struct Failed {
 /// Answers 202 when every entry was sent, and 207 when some were not, or none.
 pub(super) async fn send(
     State(queue): State<Door>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Results>), Refusal> {
-    let entries = entry::read(&single::whole(body)?)?;
+    let mut entries = entry::read(&single::whole(body)?)?;
+    let trace_header = trace_header(&headers);
+    for Entry { message, .. } in &mut entries {
+        message.trace_header = Some(trace_header.clone());
+    }
     check_size(&entries)?;
     let results = send_checked(&queue, entries).await?;
     let status = if results.failed.is_empty() { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };

@@ -21,6 +21,9 @@
 //! | `traceparent`, `tracestate` | the message attributes of these names |
 //! | `X-Request-Id` | the message attribute `requestId` |
 //! | `X-Amzn-Trace-Id` | the system attribute `AWSTraceHeader` |
+//!
+//! A message without that header carries the trace of its request's `traceparent` there, or else a new one; on every
+//! route, so that each request can be followed to the handler.
 
 mod batch;
 mod connection;
@@ -30,6 +33,7 @@ mod query;
 mod refusal;
 mod sending;
 mod single;
+mod traced;
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -5,11 +5,12 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
+    http::HeaderMap,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Door, Refusal, query, sending};
+use super::{Door, Refusal, query, sending, traced::trace_header};
 use crate::{message::OutgoingMessage, queue::md5};
 
 #[derive(Serialize)]
@@ -20,10 +21,11 @@ pub(super) struct Done {
 /// `GET /queue?message=…`
 pub(super) async fn queue(
     State(queue): State<Door>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Done>, Refusal> {
     let body = parameter(query.as_deref(), "message")?;
-    sending::send_one(&queue, OutgoingMessage::new(body)).await?;
+    sending::send_one(&queue, message(body, &headers)).await?;
     Ok(Json(Done { done: true }))
 }
 
@@ -60,11 +62,12 @@ struct SendMessageResult {
 /// `GET /v1/send?MessageBody=…`
 pub(super) async fn send(
     State(queue): State<Door>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Answer>, Refusal> {
     let body = parameter(query.as_deref(), "MessageBody")?;
     let md5_of_message_body = md5::of_body(&body);
-    let message_id = sending::send_one(&queue, OutgoingMessage::new(body)).await?.to_string();
+    let message_id = sending::send_one(&queue, message(body, &headers)).await?.to_string();
     Ok(Json(Answer {
         send_message_response: SendMessageResponse {
             response_metadata: ResponseMetadata { request_id: Uuid::new_v4().to_string() },
@@ -76,6 +79,10 @@ pub(super) async fn send(
             },
         },
     }))
+}
+
+fn message(body: String, headers: &HeaderMap) -> OutgoingMessage {
+    OutgoingMessage { trace_header: Some(trace_header(headers)), ..OutgoingMessage::new(body) }
 }
 
 fn parameter(query: Option<&str>, name: &str) -> Result<String, Refusal> {

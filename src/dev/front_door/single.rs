@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Door, Refusal, sending};
+use super::{Door, Refusal, sending, traced::trace_header};
 use crate::{
     message::{AttributeValue, OutgoingMessage},
     queue::md5,
@@ -69,7 +69,7 @@ fn of_headers(headers: &HeaderMap) -> Result<OutgoingMessage, Refusal> {
         delay: header(headers, "x-message-delay-seconds")?.as_deref().map(delay).transpose()?,
         group_id: header(headers, "x-message-group-id")?,
         deduplication_id: header(headers, "x-message-deduplication-id")?,
-        trace_header: header(headers, "x-amzn-trace-id")?,
+        trace_header: Some(trace_header(headers)),
         ..OutgoingMessage::default()
     };
     for (name, attribute) in ATTRIBUTE_HEADERS {

@@ -1,11 +1,14 @@
 //! The variables that tell a program of its message: pure.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
-    handler::moment::{Precision, iso_8601},
+    handler::{
+        moment::{Precision, iso_8601},
+        traced::Traced,
+    },
     message::{AttributeContent, AttributeValue, Message},
 };
 
@@ -28,12 +31,17 @@ const ATTRIBUTE_PREFIX: &str = "LONGSHORE_ATTRIBUTE_";
 pub(super) type Variable = (&'static str, Option<String>);
 
 /// The variables of fixed names, but those of the files.
-pub(super) fn of_message(message: &Message, queue_name: &str, deadline: Option<SystemTime>) -> Vec<Variable> {
+pub(super) fn of_message(
+    message: &Message,
+    queue_name: &str,
+    deadline: Option<SystemTime>,
+    traced: Traced<'_>,
+) -> Vec<Variable> {
     let system = &message.system;
     let moment = |at: Option<SystemTime>| at.and_then(|at| iso_8601(at, Precision::Milliseconds));
-    let context = |name: &str| {
-        let text = message.attributes.get(name).and_then(AttributeValue::text);
-        text.filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~'))).map(str::to_owned)
+    let plain = |text: Option<Cow<'_, str>>| {
+        let text = text.filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        text.map(Cow::into_owned)
     };
     let mut variables = vec![
         ("LONGSHORE_MESSAGE_ID", Some(message.id.to_string())),
@@ -47,9 +55,9 @@ pub(super) fn of_message(message: &Message, queue_name: &str, deadline: Option<S
         ("LONGSHORE_DEDUPLICATION_ID", system.deduplication_id.clone()),
         ("LONGSHORE_SEQUENCE_NUMBER", system.sequence_number.clone()),
         ("LONGSHORE_DEAD_LETTER_SOURCE_ARN", system.dead_letter_source_arn.clone()),
-        ("_X_AMZN_TRACE_ID", system.trace_header.clone()),
-        ("TRACEPARENT", context("traceparent")),
-        ("TRACESTATE", context("tracestate")),
+        ("_X_AMZN_TRACE_ID", traced.xray.map(Cow::into_owned)),
+        ("TRACEPARENT", plain(traced.traceparent)),
+        ("TRACESTATE", plain(traced.tracestate)),
     ];
     for (_, value) in &mut variables {
         *value = value.take().filter(|value| value.len() <= VALUE_BYTES && !value.contains('\0'));
@@ -135,7 +143,7 @@ mod tests {
     }
 
     fn value_of(message: &Message, name: &str) -> Option<String> {
-        let mut variables = of_message(message, "orders", None).into_iter();
+        let mut variables = of_message(message, "orders", None, Traced::sent_with(message)).into_iter();
         variables.find(|(own, _)| *own == name).unwrap().1
     }
 

@@ -35,8 +35,11 @@ use self::{
     refused::Refused,
     run::Run,
 };
-use super::{Context, Handler, Outcome, Problem, counts::Counts, moment::on_the_wall};
-use crate::{message::Message, telemetry::QueueMetrics};
+use super::{Context, Handler, Outcome, Problem, counts::Counts};
+use crate::{
+    message::Message,
+    telemetry::{QueueMetrics, traces::Trace},
+};
 
 /// A handler that starts a program for each message.
 #[derive(Debug)]
@@ -92,9 +95,8 @@ impl Handler for Exec {
             () = self.leftovers.make_room() => {}
             () = context.cancelled() => return Outcome::Retry("told to stop while an earlier program ended".to_owned()),
         }
-        let deadline = context.deadline.map(on_the_wall);
-        let run = Run { parts: self.parts.clone(), message, queue: context.queue.clone(), deadline };
-        let mut call = Call::start(&self.leftovers, |stop| run.outcome(stop));
+        let run = Run { parts: self.parts.clone(), message, context: context.clone() };
+        let mut call = Call::start(&self.leftovers, |stop| Trace::within(context.trace(), run.outcome(stop)));
         tokio::select! {
             outcome = call.outcome() => return outcome,
             () = context.cancelled() => {}

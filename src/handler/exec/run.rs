@@ -4,7 +4,7 @@ use std::{
     io,
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use tokio::{io::AsyncWriteExt as _, process::ChildStdin};
@@ -17,7 +17,7 @@ use super::{
     start::{Obstacle, start},
 };
 use crate::{
-    handler::Outcome,
+    handler::{Context, Outcome},
     message::Message,
     process::{Output, Process},
     telemetry::{FailureCause, ProcessExit, ProcessState, events},
@@ -27,10 +27,8 @@ use crate::{
 pub(super) struct Run {
     pub(super) parts: Arc<Parts>,
     pub(super) message: Arc<Message>,
-    /// The configured name of the queue, for the log.
-    pub(super) queue: Arc<str>,
-    /// When the call is ended, if it has a time limit.
-    pub(super) deadline: Option<SystemTime>,
+    /// The circumstances of the call.
+    pub(super) context: Context,
 }
 
 impl Run {
@@ -39,7 +37,7 @@ impl Run {
         if stop.is_cancelled() {
             return Outcome::Retry("told to stop before the program was started".to_owned());
         }
-        match start(&self.parts, &self.message, self.deadline) {
+        match start(&self.parts, &self.message, &self.context) {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
             Err(obstacle) => {
                 self.remember(&obstacle);
@@ -62,7 +60,8 @@ impl Run {
         let Parts { settings, counts, .. } = &*self.parts;
         let _counted = counts.process(ProcessState::Busy);
         self.tell_start(process);
-        let log = Mutex::new(Log::new(self.queue.clone(), self.message.id.clone(), settings.output_bytes));
+        let log =
+            Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
         let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
         let stdin = process.take_stdin();
@@ -81,7 +80,7 @@ impl Run {
 
 impl Run {
     fn tell_start(&self, process: &Process) {
-        let (queue, message_id, process) = (&*self.queue, &self.message.id, process.id());
+        let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
         if let Some(metrics) = self.parts.counts.metrics() {
             events::ProgramStarted { queue, message_id, process }.emit(metrics);
         }
@@ -98,7 +97,7 @@ impl Run {
         if let Some(failure) = failure {
             counts.failed(failure);
         }
-        let (queue, message_id, process) = (&*self.queue, &self.message.id, process.id());
+        let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
         if let Some(metrics) = counts.metrics() {
             events::ProgramEnded { queue, message_id, process, cause }.emit(metrics);
         }

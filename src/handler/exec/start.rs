@@ -3,7 +3,6 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use tempfile::TempPath;
@@ -14,7 +13,7 @@ use super::{
     files,
 };
 use crate::{
-    handler::Outcome,
+    handler::{Context, Outcome, moment::on_the_wall, traced::Traced},
     message::Message,
     process::{Command, Process, StartError, Stdin},
 };
@@ -53,14 +52,10 @@ impl Obstacle {
 }
 
 /// Starts the program for a message.
-pub(super) fn start(
-    parts: &Parts,
-    message: &Message,
-    deadline: Option<SystemTime>,
-) -> Result<Started, Obstacle> {
-    match start_with(parts, message, deadline, ATTRIBUTES_BYTES) {
+pub(super) fn start(parts: &Parts, message: &Message, context: &Context) -> Result<Started, Obstacle> {
+    match start_with(parts, message, context, ATTRIBUTES_BYTES) {
         // Whatever else there is in the environment, the attributes can be read from their file.
-        Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, deadline, 0),
+        Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, context, 0),
         started => started,
     }
 }
@@ -68,7 +63,7 @@ pub(super) fn start(
 fn start_with(
     parts: &Parts,
     message: &Message,
-    deadline: Option<SystemTime>,
+    context: &Context,
     room_bytes: usize,
 ) -> Result<Started, Obstacle> {
     let Parts { settings, queue_name, .. } = parts;
@@ -83,7 +78,8 @@ fn start_with(
     for (name, value) in &attributes.variables {
         command = command.env(name, value);
     }
-    for (name, value) in environment::of_message(message, queue_name, deadline) {
+    let (deadline, traced) = (context.deadline.map(on_the_wall), Traced::of(message, context));
+    for (name, value) in environment::of_message(message, queue_name, deadline, traced) {
         command = with(command, name, value);
     }
     let (left_out, value) = attributes.left_out();

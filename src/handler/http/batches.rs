@@ -9,6 +9,7 @@ use crate::{
     handler::{
         Batch, BatchHandler, Context, Outcome, Outcomes, Source,
         sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
+        traced::Traced,
     },
     message::Message,
     telemetry::{FailureCause, QueueMetrics},
@@ -54,7 +55,8 @@ impl HttpBatches {
         let event = event::of(messages, self.source())
             .map_err(|error| Outcome::Retry(format!("the batch could not be written: {error}")))?;
         let deadlines = self.http.deadlines(context);
-        let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines);
+        let traced = Traced::of_batch(context);
+        let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
         Ok(self.http.client.post(self.http.settings.url.clone()).headers(headers).body(event))
     }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::handler::{Outcome, tls};
+use crate::{handler::Outcome, tls};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));

@@ -6,7 +6,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::periodic::PeriodicTask;
 use crate::{
-    handler::moment::{Precision, iso_8601},
+    handler::{
+        moment::{Precision, iso_8601},
+        traced::Traced,
+    },
     message::Message,
 };
 
@@ -32,6 +35,8 @@ const LEASE_DEADLINE: HeaderName = HeaderName::from_static("x-longshore-lease-de
 const DEADLINE: HeaderName = HeaderName::from_static("x-longshore-deadline");
 const BATCH_SIZE: HeaderName = HeaderName::from_static("x-longshore-batch-size");
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-longshore-attributes-left-out");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 /// The moments a handler is told of.
@@ -44,7 +49,12 @@ pub(super) struct Deadlines {
 }
 
 /// The headers of one call, without `Content-Type` and `User-Agent`.
-pub(super) fn of_call(message: &Message, queue_name: &str, deadlines: Deadlines) -> HeaderMap {
+pub(super) fn of_call(
+    message: &Message,
+    queue_name: &str,
+    deadlines: Deadlines,
+    traced: &Traced<'_>,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
     put(&mut headers, &MESSAGE_ID, Some(message.id.as_str()));
     put(&mut headers, &QUEUE, Some(queue_name));
@@ -54,18 +64,24 @@ pub(super) fn of_call(message: &Message, queue_name: &str, deadlines: Deadlines)
     put(&mut headers, &SENDER_ID, message.system.sender_id.as_deref());
     put(&mut headers, &GROUP_ID, message.system.group_id.as_deref());
     put_deadlines(&mut headers, deadlines);
-    put_traces(&mut headers, message);
+    put_traces(&mut headers, traced);
     put_attributes(&mut headers, message);
     headers
 }
 
 /// The headers of the call for a batch: what is the same for all of its messages.
-pub(super) fn of_batch(messages: usize, queue_name: &str, deadlines: Deadlines) -> HeaderMap {
+pub(super) fn of_batch(
+    messages: usize,
+    queue_name: &str,
+    deadlines: Deadlines,
+    traced: &Traced<'_>,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     put(&mut headers, &QUEUE, Some(queue_name));
     headers.insert(BATCH_SIZE, messages.into());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     put_deadlines(&mut headers, deadlines);
+    put_traces(&mut headers, traced);
     headers
 }
 
@@ -82,15 +98,10 @@ pub(super) fn add_periodic(headers: &mut HeaderMap, task: &PeriodicTask<'_>) {
     put(headers, &PATH, Some(task.path));
 }
 
-fn put_traces(headers: &mut HeaderMap, message: &Message) {
-    if let Some(trace) = message.system.trace_header.as_deref().filter(|trace| is_plain(trace)) {
-        put(headers, &AMAZON_TRACE, Some(trace));
-    }
-    for name in ["traceparent", "tracestate"] {
-        let context = message.attributes.get(name).and_then(|value| value.text());
-        if let Some(context) = context.filter(|context| is_plain(context)) {
-            put(headers, &HeaderName::from_static(name), Some(context));
-        }
+fn put_traces(headers: &mut HeaderMap, traced: &Traced<'_>) {
+    let Traced { traceparent, tracestate, xray } = traced;
+    for (name, value) in [(&TRACEPARENT, traceparent), (&TRACESTATE, tracestate), (&AMAZON_TRACE, xray)] {
+        put(headers, name, value.as_deref().filter(|value| is_plain(value)));
     }
 }
 
@@ -192,7 +203,8 @@ mod tests {
 
     fn headers_of(message: &Message) -> HeaderMap {
         let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
-        of_call(message, "orders", Deadlines { lease: Some(lease), call: None })
+        let deadlines = Deadlines { lease: Some(lease), call: None };
+        of_call(message, "orders", deadlines, &Traced::sent_with(message))
     }
 
     fn decoded(value: &HeaderValue) -> String {

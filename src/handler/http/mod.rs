@@ -36,6 +36,7 @@ pub use self::{batches::HttpBatches, settings::Settings};
 use self::{headers::Deadlines, periodic::PeriodicTask};
 use super::{
     Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
+    traced::Traced,
 };
 use crate::{
     duration::Span,
@@ -110,7 +111,8 @@ impl Http {
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let mut headers = headers::of_call(&message, &self.queue_name, self.deadlines(context));
+        let (deadlines, traced) = (self.deadlines(context), Traced::of(&message, context));
+        let mut headers = headers::of_call(&message, &self.queue_name, deadlines, &traced);
         let task = PeriodicTask::of(&message);
         if let Some(task) = &task {
             headers::add_periodic(&mut headers, task);

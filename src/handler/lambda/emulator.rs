@@ -26,11 +26,7 @@ use super::{
     invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
     standing::{Standing, State},
 };
-use crate::{
-    handler::{reach::connect, tls},
-    tasks,
-    telemetry::events,
-};
+use crate::{handler::reach::connect, tasks, telemetry::events, tls};
 
 /// Where an emulator takes invocations.
 const PATH: &str = "/2015-03-31/functions/function/invocations";

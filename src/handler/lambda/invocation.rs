@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     message::{Message, MessageId},
-    telemetry::FailureCause,
+    telemetry::{FailureCause, traces::Trace},
 };
 
 /// The deadline of a call that has no time limit: SQS holds no message for longer.
@@ -33,8 +34,10 @@ pub(super) struct Invocation {
     pub(super) event: Bytes,
     /// When the function is ended, in milliseconds since 1970.
     pub(super) deadline_ms: u128,
-    /// The trace that the first message with one came with.
+    /// Where it is in which trace, in X-Ray's form: that of the call, or what the first message with one came with.
     pub(super) trace_id: Option<String>,
+    /// The trace of the call, which the function's own log lines name.
+    pub(super) trace: Option<Arc<Trace>>,
     /// The id of its message, if it has one only.
     pub(super) message_id: Option<MessageId>,
     /// The ids of its messages, if it has several, for people.
@@ -51,9 +54,19 @@ impl Invocation {
             event,
             deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
             trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
+            trace: None,
             message_id: messages.first().filter(|_| messages.len() == 1).map(|message| message.id.clone()),
             message_ids: (messages.len() > 1).then(|| named(messages)),
         }
+    }
+
+    /// Makes it part of the call's own trace, if that has one.
+    pub(super) fn in_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
+        if let Some(trace) = &trace {
+            self.trace_id = Some(trace.context().xray());
+        }
+        self.trace = trace;
+        self
     }
 }
 

@@ -32,7 +32,7 @@ use self::{
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts};
+use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publish};
 use crate::{
     message::Message,
     queue::limits,
@@ -73,14 +73,14 @@ impl Sns {
         Ok(Self { publisher, settings, quota, counts: Counts::default() })
     }
 
-    async fn publish(&self, publication: &Publication) -> Outcome {
-        let (units, now) = (units(publication), Instant::now());
+    async fn publish(&self, mut publication: Publication, context: &Context) -> Outcome {
+        let (units, now) = (units(&publication), Instant::now());
         if let Err(wait) = self.quota().map_or(Ok(()), |mut quota| quota.take(units, now)) {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
         let began = Instant::now();
-        let answer = self.publisher.publish(publication).await;
+        let answer = publish(&*self.publisher, &mut publication, context.trace()).await;
         self.counts.published(CallResult::of_publish(&answer), began);
         let Err(error) = answer else { return Outcome::Done };
         self.counts.failed(cause(&error));
@@ -106,9 +106,9 @@ fn units(publication: &Publication) -> usize {
 }
 
 impl Handler for Sns {
-    async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         match publication(&message, &self.settings) {
-            Ok(publication) => self.publish(&publication).await,
+            Ok(publication) => self.publish(publication, &context).await,
             Err(Unpublishable(reason)) => {
                 self.counts.failed(FailureCause::Refused);
                 Outcome::Reject(reason)

@@ -51,11 +51,6 @@ impl SqsQueue {
         Ok(Self { clients, url })
     }
 
-    /// The queue's URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     async fn receive_batch(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
         let mut call = self
             .clients
@@ -142,6 +137,10 @@ impl Queue for SqsQueue {
 
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
         self.ask_attributes().boxed()
+    }
+
+    fn url(&self) -> Option<&str> {
+        Some(&self.url)
     }
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {

@@ -7,19 +7,31 @@ use tokio::{
 
 /// Gets a page; answers its status and text.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
-    exchange(address, &format!("GET {path}"), "").await
+    exchange(address, &format!("GET {path}"), "", &[]).await
 }
 
 /// Posts a body; likewise.
 pub(crate) async fn post(address: &str, path: &str, body: &str) -> (u16, String) {
-    exchange(address, &format!("POST {path}"), body).await
+    post_with(address, path, body, &[]).await
 }
 
-async fn exchange(address: &str, what: &str, body: &str) -> (u16, String) {
+/// Posts a body with headers of one's own; likewise.
+pub(crate) async fn post_with(
+    address: &str,
+    path: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> (u16, String) {
+    exchange(address, &format!("POST {path}"), body, headers).await
+}
+
+async fn exchange(address: &str, what: &str, body: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let head = format!(
-        "{what} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "{what} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body.as_bytes()).await.unwrap();

@@ -29,6 +29,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         match (what, count == "1") {
             ("sleep", _) => tokio::time::sleep(Duration::from_secs_f64(how.parse()?)).await,
             ("fail", true) => failures.push(json!({ "itemIdentifier": id })),
+            ("trace", _) => println!("traced by {:?}", event.context.xray_trace_id),
             ("raise", true) => return Err("raised on request".into()),
             ("crash", true) => std::process::exit(7),
             ("deadline", _) if left(&event) < Duration::from_secs_f64(how.parse()?) => {

@@ -3,7 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Invocation;
-use crate::{message::MessageId, process::Process, tasks, telemetry::events};
+use crate::{
+    message::MessageId,
+    process::Process,
+    tasks,
+    telemetry::{events, traces::Trace},
+};
 
 /// The log of one process's output.
 #[derive(Clone, Debug)]
@@ -36,6 +41,7 @@ impl Output {
 
     fn write(&self, stream: &'static str, line: &str) {
         let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let _lines = at.as_ref().and_then(|invocation| invocation.trace.as_deref()).map(Trace::enter);
         let (queue, process) = (&*self.queue, self.process);
         let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
         let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());

@@ -1,0 +1,89 @@
+//! Reads the standard variables of OpenTelemetry, which say where traces go.
+
+use std::ffi::OsString;
+
+use serde_json::Value;
+
+use super::{
+    problem::Problem,
+    secret::{HIDDEN, hide},
+    tree::Origin,
+};
+use crate::telemetry::traces::{Fault, Plan};
+
+/// What the variables say of traces, or what is wrong with them.
+pub(super) fn plan(environment: &[(OsString, OsString)]) -> (Option<Plan>, Vec<Problem>) {
+    match Plan::of(|name| value(environment, name)) {
+        Ok(plan) => (plan, Vec::new()),
+        Err(faults) => (None, faults.into_iter().map(problem).collect()),
+    }
+}
+
+/// The variables that are set, each with its value as it may be shown.
+pub(super) fn given(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
+    let given =
+        |name: &&'static str| Some((*name, value(environment, name).filter(|value| !value.is_empty())?));
+    Plan::VARIABLES.iter().filter_map(given).map(|(name, value)| (name, shown(name, &value))).collect()
+}
+
+/// Headers hold credentials; whatever else is set may hold an address with a password in it.
+fn shown(name: &str, value: &str) -> String {
+    if !name.ends_with("_HEADERS") {
+        return hide(value);
+    }
+    let pairs = value.split(',').map(|pair| {
+        let name = pair.split_once('=').map_or("", |(name, _)| name.trim());
+        format!("{name}={HIDDEN}")
+    });
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
+    let (_, value) = environment.iter().find(|(own, _)| own == name)?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+fn problem(Fault { variable, value, problem, allowed }: Fault) -> Problem {
+    let value = value.map(|value| format!(": {}", Value::from(hide(&value)))).unwrap_or_default();
+    Problem::elsewhere(format!("{problem}{value}"))
+        .from(Origin::Environment(variable))
+        .allowed(Some(allowed.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_variable_and_what_is_allowed() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@h:1"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ];
+        let (plan, problems) = plan(&environment(&variables));
+        let [only] = problems.as_slice() else { panic!("{problems:?}") };
+        let told = only.to_string();
+        assert!(plan.is_none());
+        assert!(told.contains("\"http/json\"") && told.contains("http/protobuf, grpc"), "{told}");
+        assert!(told.contains("environment OTEL_EXPORTER_OTLP_PROTOCOL"), "{told}");
+    }
+
+    #[test]
+    fn what_is_secret_is_hidden() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@h:1"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer hunter2,x=y"),
+            ("OTEL_SOMETHING_ELSE", "x"),
+        ];
+        let shown = given(&environment(&variables));
+        let expected = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://***@h:1".to_owned()),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=***,x=***".to_owned()),
+        ];
+        assert_eq!(shown, expected);
+    }
+}

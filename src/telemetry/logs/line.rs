@@ -1,0 +1,139 @@
+//! The form of a log line for machines: one flat JSON object.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    time::SystemTime,
+};
+
+use opentelemetry::{Context, trace::TraceContextExt as _};
+use serde::Serializer as _;
+use serde_json::{Map, Value};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
+    registry::LookupSpan,
+};
+
+/// What a line has of itself; a field of such a name gets an underscore behind it.
+const OWN: [&str; 5] = ["timestamp", "level", "target", "trace_id", "span_id"];
+/// Fields that are meant for traces alone.
+const OF_TRACES: &str = "otel.";
+
+/// Writes a line: when, how bad, what, the fields of the event, and those of the spans it is in.
+///
+/// The spans must be formatted as JSON.
+pub(super) struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        let metadata = event.metadata();
+        fields.set("timestamp", humantime::format_rfc3339_micros(SystemTime::now()).to_string());
+        fields.set("level", metadata.level().as_str());
+        event.record(&mut Told(&mut fields));
+        fields.set("target", metadata.target());
+        // The innermost span has the first word, and the event the word before it.
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(formatted) = span.extensions().get::<FormattedFields<N>>() {
+                fields.set_all(&formatted.fields);
+            }
+        }
+        let place = Context::map_current(|current| current.span().span_context().clone());
+        if place.is_valid() {
+            fields.set("trace_id", place.trace_id().to_string());
+            fields.set("span_id", place.span_id().to_string());
+        }
+        let line = fields.to_json().map_err(|_| fmt::Error)?;
+        writeln!(writer, "{line}")
+    }
+}
+
+/// The fields of a line, in the order in which they are written; the first of a name counts.
+#[derive(Default)]
+struct Fields(Vec<(Cow<'static, str>, Value)>);
+
+impl Fields {
+    fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        let name = name.into();
+        if !self.0.iter().any(|(other, _)| *other == name) {
+            self.0.push((name, value.into()));
+        }
+    }
+
+    /// Sets a field that somebody gave a name to.
+    fn set_given(&mut self, name: &str, value: Value) {
+        if name.starts_with(OF_TRACES) {
+            return;
+        }
+        let is_own = OWN.contains(&name);
+        self.set(if is_own { format!("{name}_") } else { name.to_owned() }, value);
+    }
+
+    /// Sets all fields of a JSON object.
+    fn set_all(&mut self, object: &str) {
+        let fields: Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
+        for (name, value) in fields {
+            self.set_given(&name, value);
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Result<String> {
+        let mut json = Vec::with_capacity(256);
+        let mut serializer = serde_json::Serializer::new(&mut json);
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))?;
+        Ok(String::from_utf8_lossy(&json).into_owned())
+    }
+}
+
+/// Takes the fields of an event.
+struct Told<'a>(&'a mut Fields);
+
+impl Told<'_> {
+    fn tell(&mut self, field: &Field, value: impl Into<Value>) {
+        // Rust's own spelling of a field that is a keyword.
+        let name = field.name().trim_start_matches("r#");
+        self.0.set_given(name, value.into());
+    }
+}
+
+impl Visit for Told<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.tell(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.tell(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.tell(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.tell(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.tell(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.tell(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What stands in a line, by lines that were written.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing::{Level, info, info_span, subscriber::with_default};
+
+use super::*;
+use crate::telemetry::context::TraceContext;
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The only line that is written meanwhile.
+fn line(write: impl FnOnce()) -> Map<String, Value> {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .event_format(Line)
+        .with_max_level(Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    with_default(subscriber, write);
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_line_is_flat_and_has_the_fields_of_its_event() {
+    let line = line(|| info!(count = 3, ratio = 0.5, sure = true, words = "a\nb", r#type = ?Some(1), "told"));
+    let own = ["level", "message", "target", "count", "ratio", "sure", "words", "type"];
+    let told = own.map(|name| line[name].to_string());
+    let target = "\"longshore::telemetry::logs::line::tests\"";
+    assert_eq!(told, ["\"INFO\"", "\"told\"", target, "3", "0.5", "true", "\"a\\nb\"", "\"Some(1)\""]);
+    assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(line.len(), own.len() + 1);
+}
+
+#[test]
+fn a_line_has_the_fields_of_the_spans_it_is_in_and_the_nearest_counts() {
+    let line = line(|| {
+        let _outer = info_span!("process", queue = "orders", message_id = "m-1", otel.kind = "x").entered();
+        let _inner = info_span!("mine", order = 7, queue = "inner").entered();
+        info!(order = 8, "told");
+    });
+    assert_eq!(line["message_id"], "m-1");
+    assert_eq!((&line["queue"], &line["order"]), (&Value::from("inner"), &Value::from(8)));
+    assert!(!line.contains_key("otel.kind") && !line.contains_key("span"), "{line:?}");
+}
+
+#[test]
+fn a_line_names_the_trace_it_is_in() {
+    let place = TraceContext::fresh();
+    let context = Context::new().with_remote_span_context(place.span_context().clone());
+    let within = line(|| {
+        let _here = context.attach();
+        info!("told");
+    });
+    assert_eq!(within["trace_id"], place.trace_id().to_string());
+    assert_eq!(within["span_id"], place.span_id().to_string());
+    assert!(!line(|| info!("told")).contains_key("trace_id"));
+}
+
+#[test]
+fn nobody_can_pass_a_field_off_as_the_lines_own() {
+    let line = line(|| info!(level = "FATAL", trace_id = "mine", "told"));
+    assert_eq!((&line["level"], &line["level_"]), (&Value::from("INFO"), &Value::from("FATAL")));
+    assert_eq!(line["trace_id_"], "mine");
+}
+
+#[test]
+fn a_value_that_is_no_number_in_json_is_null() {
+    let line = line(|| info!(ratio = f64::NAN, "told"));
+    assert_eq!(line["ratio"], Value::Null);
+}

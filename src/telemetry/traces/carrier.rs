@@ -1,0 +1,137 @@
+//! The loop that takes spans to the collector, on a thread of its own.
+
+use std::{fmt, io, thread, time::Duration};
+
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SpanData, SpanExporter},
+};
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+
+use super::{TracesError, exporter, outbox::Outbox, plan::Plan, resource::Origin};
+
+/// How often it is told that spans are lost: a collector that is down concerns every batch.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
+
+/// Asks for everything that waits to be sent; answered when it is, or given up.
+pub(super) type Flushes = mpsc::UnboundedSender<oneshot::Sender<()>>;
+
+/// Starts the thread; it ends when nobody can ask for a flush any more.
+pub(super) fn start(plan: &Plan, outbox: Outbox, origin: Origin) -> Result<Flushes, TracesError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(TracesError::System)?;
+    let exporter = {
+        let _here = runtime.enter();
+        exporter::build(plan)?
+    };
+    let (flushes, asked) = mpsc::unbounded_channel();
+    let limit = plan.batching.timeout;
+    let carrier = Carrier { exporter, outbox, asked, limit, trouble: Trouble::default() };
+    let carry = move || runtime.block_on(carrier.run(origin));
+    spawn(carry).map_err(TracesError::System)?;
+    Ok(flushes)
+}
+
+fn spawn(carry: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("longshore-traces".to_owned()).spawn(carry).map(drop)
+}
+
+/// What the loop holds.
+struct Carrier<E> {
+    exporter: E,
+    outbox: Outbox,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    /// How long one batch may take.
+    limit: Duration,
+    trouble: Trouble,
+}
+
+impl<E: SpanExporter> Carrier<E> {
+    async fn run(mut self, origin: Origin) {
+        // Spans wait meanwhile: they are told with the resource that they come from.
+        let resource: Resource = origin.resource().await;
+        self.exporter.set_resource(&resource);
+        loop {
+            let asked = tokio::select! {
+                asked = self.asked.recv() => match asked {
+                    Some(asked) => Some(asked),
+                    None => return,
+                },
+                () = self.outbox.is_due() => None,
+            };
+            self.send_all().await;
+            if asked.is_some_and(|asked| asked.send(()).is_err()) {
+                tracing::debug!("traces were flushed with nobody waiting any more");
+            }
+        }
+    }
+
+    /// Sends all that waits now; what comes meanwhile waits for the next time.
+    async fn send_all(&mut self) {
+        let mut left = self.outbox.len();
+        while left > 0 {
+            let batch = self.outbox.take();
+            left = left.saturating_sub(batch.len().max(1));
+            let failure = self.send(batch).await;
+            self.trouble.note(failure.as_deref(), &self.outbox);
+        }
+    }
+
+    /// Answers why a batch was not sent, if it was not.
+    async fn send(&self, batch: Vec<SpanData>) -> Option<String> {
+        let spans = batch.len() as u64;
+        let failure = match timeout(self.limit, self.exporter.export(batch)).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {:?}", self.limit),
+        };
+        self.outbox.lose(spans);
+        Some(failure)
+    }
+}
+
+/// What has been told of spans that were lost.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Lost and not told of.
+    lost: u64,
+    told_at: Option<Instant>,
+    state: State,
+}
+
+/// Whether the last batch reached the collector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Good,
+    Failing,
+}
+
+impl Trouble {
+    fn note(&mut self, failure: Option<&str>, outbox: &Outbox) {
+        self.lost += outbox.take_lost();
+        let state = if failure.is_some() { State::Failing } else { State::Good };
+        let is_over = self.state == State::Failing && state == State::Good;
+        self.state = state;
+        let is_time = self.told_at.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        if self.lost > 0 && (is_time || is_over) {
+            self.tell(failure.unwrap_or("more spans ended than could be sent"));
+        }
+        if is_over {
+            tracing::info!("traces reach the collector again");
+        }
+    }
+
+    fn tell(&mut self, reason: impl fmt::Display) {
+        tracing::warn!(
+            spans = self.lost,
+            %reason,
+            "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector"
+        );
+        self.lost = 0;
+        self.told_at = Some(Instant::now());
+    }
+}

@@ -1,0 +1,63 @@
+//! The exporter that speaks OTLP with the collector.
+
+use opentelemetry_otlp::{
+    Compression as OtlpCompression, ExporterBuildError, SpanExporter, WithExportConfig as _,
+    WithHttpConfig as _, WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
+};
+use reqwest::{Client, ClientBuilder, redirect};
+
+use super::{
+    TracesError,
+    plan::{Compression, Plan, Protocol},
+};
+use crate::tls;
+
+/// Makes the exporter, on the runtime that it is to run on; connects to nothing yet.
+///
+/// It reads the headers from the environment itself.
+pub(super) fn build(plan: &Plan) -> Result<SpanExporter, TracesError> {
+    match plan.protocol {
+        Protocol::Http => over_http(plan),
+        Protocol::Grpc => over_grpc(plan).map_err(TracesError::Exporter),
+    }
+}
+
+fn over_http(plan: &Plan) -> Result<SpanExporter, TracesError> {
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(client(plan).map_err(TracesError::Client)?)
+        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+        .with_endpoint(plan.endpoint.as_str())
+        .with_timeout(plan.timeout);
+    let exporter = match plan.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    exporter.build().map_err(TracesError::Exporter)
+}
+
+fn client(plan: &Plan) -> reqwest::Result<Client> {
+    tls::provide();
+    let client = ClientBuilder::new().timeout(plan.timeout).redirect(redirect::Policy::none()).no_proxy();
+    // The system's certificates are read only where they are needed: it takes longer than the rest of the start.
+    let client = if is_secure(plan) { client } else { client.tls_certs_only([]) };
+    client.build()
+}
+
+fn over_grpc(plan: &Plan) -> Result<SpanExporter, ExporterBuildError> {
+    let exporter =
+        SpanExporter::builder().with_tonic().with_endpoint(plan.endpoint.as_str()).with_timeout(plan.timeout);
+    let exporter = match plan.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    if !is_secure(plan) {
+        return exporter.build();
+    }
+    tls::provide();
+    exporter.with_tls_config(ClientTlsConfig::new().with_native_roots()).build()
+}
+
+fn is_secure(plan: &Plan) -> bool {
+    plan.endpoint.scheme() == "https"
+}

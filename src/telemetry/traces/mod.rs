@@ -1,0 +1,177 @@
+//! Traces: spans of what becomes of messages, sent to a collector over OTLP.
+//!
+//! `plan` says where they go, `outbox` is where they wait, `carrier` takes them there, `queue` makes the spans of one
+//! queue's messages, `process` and `publish` the two kinds that last. Nothing here is ever waited for by a message.
+
+mod carrier;
+mod exporter;
+mod outbox;
+mod plan;
+mod process;
+mod publish;
+mod queue;
+mod resource;
+mod settings;
+mod variables;
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use opentelemetry::{
+    InstrumentationScope,
+    global::{self, BoxedTracer},
+    trace::{FutureExt as _, TraceContextExt as _, TracerProvider as _},
+};
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tokio::{sync::oneshot, time::timeout};
+use tracing::Subscriber;
+use tracing_subscriber::{Layer, registry::LookupSpan};
+use url::Url;
+
+use self::{carrier::Flushes, outbox::Outbox, resource::Origin};
+pub use self::{
+    plan::Plan,
+    process::Process,
+    publish::{Destination, Publishing},
+    queue::{QueueIdentity, QueueTraces, Settled},
+    settings::{Producer, Settings},
+    variables::Fault,
+};
+use super::context::TraceContext;
+
+/// The name of what makes the spans.
+const SCOPE: &str = "longshore";
+
+/// Makes the spans of a process; clones are the same.
+#[derive(Clone)]
+pub struct Traces(Arc<Inner>);
+
+struct Inner {
+    tracer: BoxedTracer,
+    producer: Producer,
+    /// Absent where somebody else has the provider.
+    own: Option<Own>,
+}
+
+/// What exists where the spans are sent by us.
+struct Own {
+    tracer: SdkTracer,
+    outbox: Outbox,
+    flushes: Flushes,
+}
+
+/// Why traces cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {
+    /// The exporter cannot be made so.
+    #[error("traces cannot be exported so: {0}, hint: check the OTEL_EXPORTER_OTLP_* variables")]
+    Exporter(#[source] ExporterBuildError),
+    /// The HTTP client cannot be made.
+    #[error("the http client for traces could not be built, hint: https needs the system's ca certificates")]
+    Client(#[source] reqwest::Error),
+    /// The system gives no thread or no runtime.
+    #[error("the system refuses what traces need: {0}")]
+    System(#[source] io::Error),
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Traces").field("producer", &self.0.producer).finish_non_exhaustive()
+    }
+}
+
+impl Traces {
+    /// Starts to send spans as planned, from a thread of its own; `ecs_metadata` is where ECS describes the task.
+    ///
+    /// The provider becomes that of the process, so that a handler's own spans go the same way.
+    pub fn start(plan: &Plan, settings: Settings, ecs_metadata: Option<Url>) -> Result<Self, TracesError> {
+        let outbox = Outbox::new(plan.batching);
+        let origin = Origin { service_name: plan.service_name.clone(), metadata: ecs_metadata };
+        let flushes = carrier::start(plan, outbox.clone(), origin)?;
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(plan.sampler.clone())
+            .with_span_processor(outbox.clone())
+            .build();
+        let tracer = provider.tracer_with_scope(scope());
+        global::set_tracer_provider(provider);
+        let own = Own { tracer: tracer.clone(), outbox, flushes };
+        Ok(Self::of(BoxedTracer::new(Box::new(tracer)), settings, Some(own)))
+    }
+
+    /// Makes spans by the provider that the program has set for itself (`opentelemetry::global::set_tracer_provider`),
+    /// whose business it is to send them.
+    ///
+    /// The span of a call is one of `tracing`: the program's subscriber needs the layer of `tracing-opentelemetry`.
+    pub fn of_program(settings: Settings) -> Self {
+        Self::of(global::tracer_with_scope(scope()), settings, None)
+    }
+
+    fn of(tracer: BoxedTracer, settings: Settings, own: Option<Own>) -> Self {
+        Self(Arc::new(Inner { tracer, producer: settings.producer, own }))
+    }
+
+    /// The spans of one queue.
+    pub fn queue(&self, identity: &QueueIdentity<'_>) -> QueueTraces {
+        QueueTraces::new(self.clone(), identity)
+    }
+
+    /// What makes spans of OpenTelemetry out of those of `tracing`, where we send them.
+    pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let own = self.0.own.as_ref()?;
+        let layer = tracing_opentelemetry::layer().with_tracer(own.tracer.clone());
+        // Each of these is one attribute more to every span.
+        Some(layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false))
+    }
+
+    /// Sends what waits to be sent, and gives up after `limit`.
+    pub async fn flush(&self, limit: Duration) {
+        let Some(own) = &self.0.own else { return };
+        let (tell, told) = oneshot::channel();
+        // Without the thread nothing can be sent, and that it ended was told.
+        if own.flushes.send(tell).is_ok() && timeout(limit, told).await.is_err() {
+            let spans = own.outbox.len();
+            tracing::warn!(spans, ?limit, "the collector took too long at the stop, and traces are lost");
+        }
+    }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
+}
+
+/// The trace that a call of the handler is part of: the place of its span, and what makes further ones.
+#[derive(Clone)]
+pub struct Trace {
+    context: TraceContext,
+    traces: Traces,
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Trace").field(&self.context).finish()
+    }
+}
+
+impl Trace {
+    /// The place of the call's span.
+    pub fn context(&self) -> &TraceContext {
+        &self.context
+    }
+
+    /// Has log lines name this trace for as long as the answer lives.
+    pub fn enter(&self) -> opentelemetry::ContextGuard {
+        self.as_parent().attach()
+    }
+
+    /// The same for as long as a future runs, which may outlive its call.
+    pub fn within<F: Future>(trace: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
+        future.with_context(trace.map(Self::as_parent).unwrap_or_default())
+    }
+
+    fn as_parent(&self) -> opentelemetry::Context {
+        opentelemetry::Context::new().with_remote_span_context(self.context.span_context().clone())
+    }
+}

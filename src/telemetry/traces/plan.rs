@@ -1,0 +1,311 @@
+//! Where traces go and which of them, as the standard `OTEL_*` variables say it: pure.
+
+use std::time::Duration;
+
+use opentelemetry_sdk::trace::Sampler;
+use url::Url;
+
+use super::variables::{Fault, Variables};
+
+/// Where traces go, and which of them.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) endpoint: Url,
+    pub(super) protocol: Protocol,
+    pub(super) compression: Compression,
+    /// How long one request to the collector may take, with its repetitions.
+    pub(super) timeout: Duration,
+    pub(super) sampler: Sampler,
+    pub(super) service_name: Option<String>,
+    pub(super) batching: Batching,
+}
+
+/// In which form spans are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Grpc,
+    Http,
+}
+
+/// How what is sent is made smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+}
+
+/// How spans wait to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batching {
+    /// How many wait at most; more are dropped.
+    pub(super) queue: usize,
+    /// How many are sent at once.
+    pub(super) batch: usize,
+    /// How long they wait for company.
+    pub(super) delay: Duration,
+    /// How long one batch may take.
+    pub(super) timeout: Duration,
+}
+
+const DISABLED: &str = "OTEL_SDK_DISABLED";
+const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
+const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+const SAMPLERS: &str = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, \
+                        parentbased_traceidratio";
+/// Files for TLS, which are the system's business here.
+const TLS_FILES: [&str; 3] = ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"];
+
+impl Plan {
+    /// Every variable that counts here, for whoever shows what is set.
+    pub const VARIABLES: &[&str] = &[
+        DISABLED,
+        EXPORTER,
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+        SERVICE_NAME,
+        "OTEL_RESOURCE_ATTRIBUTES",
+        SAMPLER,
+        SAMPLER_ARGUMENT,
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+    ];
+
+    /// Reads the variables; `None` where they leave traces off, and then none of them is judged.
+    ///
+    /// Traces are on when an endpoint is set. What is wrong is an error, all of it at once: a worker whose traces
+    /// quietly go nowhere is found out on the day that they are needed.
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Vec<Fault>> {
+        let mut variables = Variables::new(&variable);
+        let is_disabled = variables.text(DISABLED).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        let exporter = variables.text(EXPORTER);
+        let is_wanted = !is_disabled && exporter.as_deref() != Some("none");
+        if !is_wanted || variables.of_traces("ENDPOINT").is_none() {
+            return Ok(None);
+        }
+        if let Some(other) = exporter.filter(|exporter| exporter != "otlp") {
+            variables.fault(EXPORTER, &other, "not an exporter that longshore has", "otlp, none");
+        }
+        let plan = Self::read(&mut variables);
+        let faults = variables.into_faults();
+        if faults.is_empty() { Ok(plan) } else { Err(faults) }
+    }
+
+    fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let protocol = protocol(variables);
+        for what in TLS_FILES {
+            if let Some((name, value)) = variables.of_traces(what) {
+                let problem =
+                    "not supported: the system's certificates count, and those that SSL_CERT_FILE names";
+                variables.fault(name, &value, problem, "nothing");
+            }
+        }
+        variables.check_headers();
+        let (compression, timeout) = (compression(variables), timeout(variables));
+        let (sampler, batching) = (sampler(variables), batching(variables));
+        let service_name = variables.text(SERVICE_NAME);
+        let endpoint = endpoint(variables, protocol)?;
+        Some(Self { endpoint, protocol, compression, timeout, sampler, service_name, batching })
+    }
+}
+
+fn endpoint(variables: &mut Variables<'_>, protocol: Protocol) -> Option<Url> {
+    let (name, text) = variables.of_traces("ENDPOINT")?;
+    let is_ours = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let Some(mut url) = Url::parse(&text).ok().filter(is_ours) else {
+        variables.fault(name, &text, "not a url", "an http or https url, such as http://localhost:4318");
+        return None;
+    };
+    // The address of all signals has each one's path below it; that of traces alone is taken as it is.
+    let is_of_all = !name.contains("TRACES");
+    if protocol == Protocol::Http && is_of_all {
+        url.set_path(&format!("{}/v1/traces", url.path().trim_end_matches('/')));
+    }
+    Some(url)
+}
+
+fn protocol(variables: &mut Variables<'_>) -> Protocol {
+    match variables.of_traces("PROTOCOL") {
+        None => Protocol::Http,
+        Some((_, text)) if text == "http/protobuf" => Protocol::Http,
+        Some((_, text)) if text == "grpc" => Protocol::Grpc,
+        Some((name, text)) => {
+            variables.fault(name, &text, "not a protocol that longshore speaks", "http/protobuf, grpc");
+            Protocol::Http
+        }
+    }
+}
+
+fn compression(variables: &mut Variables<'_>) -> Compression {
+    match variables.of_traces("COMPRESSION") {
+        None => Compression::None,
+        Some((_, text)) if text == "none" => Compression::None,
+        Some((_, text)) if text == "gzip" => Compression::Gzip,
+        Some((name, text)) => {
+            variables.fault(name, &text, "not a compression that longshore has", "gzip, none");
+            Compression::None
+        }
+    }
+}
+
+fn timeout(variables: &mut Variables<'_>) -> Duration {
+    let name = variables.of_traces("TIMEOUT").map_or("OTEL_EXPORTER_OTLP_TIMEOUT", |(name, _)| name);
+    variables.milliseconds(name, 10_000)
+}
+
+fn sampler(variables: &mut Variables<'_>) -> Sampler {
+    let parent_based = |root| Sampler::ParentBased(Box::new(root));
+    let Some(text) = variables.text(SAMPLER) else { return parent_based(Sampler::AlwaysOn) };
+    match text.as_str() {
+        "always_on" => Sampler::AlwaysOn,
+        "always_off" => Sampler::AlwaysOff,
+        "traceidratio" => Sampler::TraceIdRatioBased(ratio(variables)),
+        "parentbased_always_on" => parent_based(Sampler::AlwaysOn),
+        "parentbased_always_off" => parent_based(Sampler::AlwaysOff),
+        "parentbased_traceidratio" => parent_based(Sampler::TraceIdRatioBased(ratio(variables))),
+        _ => {
+            variables.fault(SAMPLER, &text, "not a sampler that longshore has", SAMPLERS);
+            Sampler::AlwaysOff
+        }
+    }
+}
+
+fn ratio(variables: &mut Variables<'_>) -> f64 {
+    let Some(text) = variables.text(SAMPLER_ARGUMENT) else { return 1.0 };
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    if ratio.is_none() {
+        variables.fault(SAMPLER_ARGUMENT, &text, "not a ratio", "a number from 0 to 1");
+    }
+    ratio.unwrap_or(0.0)
+}
+
+fn batching(variables: &mut Variables<'_>) -> Batching {
+    let queue = variables.count("OTEL_BSP_MAX_QUEUE_SIZE", 2_048);
+    let batch = variables.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512.min(queue));
+    if batch > queue {
+        let allowed = "at most OTEL_BSP_MAX_QUEUE_SIZE";
+        variables.fault("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &batch.to_string(), "too many", allowed);
+    }
+    let delay = variables.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5_000);
+    let timeout = variables.milliseconds("OTEL_BSP_EXPORT_TIMEOUT", 30_000);
+    Batching { queue, batch, delay, timeout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<Plan>, Vec<Fault>> {
+        let find = |name: &str| variables.iter().find(|(own, _)| *own == name);
+        Plan::of(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn plan(variables: &[(&str, &str)]) -> Plan {
+        read(&[&[ENDPOINT], variables].concat()).unwrap().unwrap()
+    }
+
+    fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+        let faults = read(&[&[ENDPOINT], variables].concat()).unwrap_err();
+        faults.into_iter().map(|fault| fault.variable).collect()
+    }
+
+    #[test]
+    fn traces_are_off_unless_an_endpoint_is_set() {
+        let rubbish = [("OTEL_TRACES_SAMPLER", "rubbish"), ("OTEL_TRACES_EXPORTER", "otlp")];
+        assert!(read(&rubbish).unwrap().is_none());
+        assert!(read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).unwrap().is_none());
+        assert!(read(&[ENDPOINT]).unwrap().is_some());
+        for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+            assert!(read(&[ENDPOINT, off, rubbish[0]]).unwrap().is_none(), "{off:?}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_specification() {
+        let plan = plan(&[]);
+        assert_eq!(plan.protocol, Protocol::Http);
+        assert_eq!(plan.compression, Compression::None);
+        assert_eq!(plan.timeout, Duration::from_secs(10));
+        assert_eq!(format!("{:?}", plan.sampler), "ParentBased(AlwaysOn)");
+        let (delay, timeout) = (Duration::from_secs(5), Duration::from_secs(30));
+        assert_eq!(plan.batching, Batching { queue: 2_048, batch: 512, delay, timeout });
+    }
+
+    #[test]
+    fn the_path_of_traces_is_below_the_address_of_all_signals_and_over_http_alone() {
+        let address = |variables: &[(&str, &str)]| read(variables).unwrap().unwrap().endpoint.to_string();
+        let (all, traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+        assert_eq!(address(&[(all, "http://h:1")]), "http://h:1/v1/traces");
+        assert_eq!(address(&[(all, "http://h:1/base/")]), "http://h:1/base/v1/traces");
+        assert_eq!(address(&[(all, "http://h:1"), (traces, "https://t/x")]), "https://t/x");
+        assert_eq!(address(&[(all, "http://h:1"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), "http://h:1/");
+    }
+
+    #[test]
+    fn what_is_said_of_traces_counts_for_more_than_what_is_said_of_all_signals() {
+        let plan = plan(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "250"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ]);
+        assert_eq!((plan.protocol, plan.compression), (Protocol::Grpc, Compression::Gzip));
+        assert_eq!(plan.timeout, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn every_sampler_of_the_specification_is_known() {
+        for (name, expected) in [
+            ("always_on", "AlwaysOn"),
+            ("always_off", "AlwaysOff"),
+            ("traceidratio", "TraceIdRatioBased(0.25)"),
+            ("parentbased_always_on", "ParentBased(AlwaysOn)"),
+            ("parentbased_always_off", "ParentBased(AlwaysOff)"),
+            ("parentbased_traceidratio", "ParentBased(TraceIdRatioBased(0.25))"),
+        ] {
+            let plan = plan(&[(SAMPLER, name), (SAMPLER_ARGUMENT, "0.25")]);
+            assert_eq!(format!("{:?}", plan.sampler), expected);
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_with_what_is_allowed() {
+        let wrong = [
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=b,nonsense"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+            ("OTEL_TRACES_SAMPLER", "xray"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ];
+        assert_eq!(faults(&wrong), wrong.map(|(name, _)| name));
+        let ratio = [("OTEL_TRACES_SAMPLER", "traceidratio"), (SAMPLER_ARGUMENT, "NaN")];
+        assert_eq!(faults(&ratio), [SAMPLER_ARGUMENT]);
+        let sizes = [("OTEL_BSP_MAX_QUEUE_SIZE", "5"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "6")];
+        assert_eq!(faults(&sizes), ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"]);
+        assert_eq!(faults(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317")]).len(), 1);
+    }
+
+    #[test]
+    fn no_header_is_told_in_a_fault() {
+        let wrong = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer hunter2");
+        let told = format!("{:?}", read(&[ENDPOINT, wrong]).unwrap_err());
+        assert!(!told.contains("hunter2") && told.contains(wrong.0), "{told}");
+    }
+}

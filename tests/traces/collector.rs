@@ -1,0 +1,242 @@
+//! A collector of the test's own, which takes OTLP over gRPC and HTTP and can be made to misbehave.
+
+use std::{
+    collections::BTreeMap,
+    net::{self, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use longshore::tasks;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+    common::v1::{KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::{Span, span::SpanKind, status::StatusCode as SpanStatus},
+};
+use prost::Message as _;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
+use tonic::{Request, Response, Status, codec::CompressionEncoding, transport::server::TcpIncoming};
+
+use super::support::{Launch, in_time, until};
+
+/// What a collector does with what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Taking,
+    /// Says that it is broken.
+    Failing,
+    /// Takes requests and never answers.
+    Hanging,
+}
+
+/// In which form it is spoken with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Grpc,
+}
+
+/// A span as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) name: String,
+    pub(crate) kind: SpanKind,
+    pub(crate) trace: String,
+    pub(crate) id: String,
+    pub(crate) parent: String,
+    /// Trace and span of each link.
+    pub(crate) links: Vec<(String, String)>,
+    /// The words of the failure, if it is one.
+    pub(crate) failure: Option<String>,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) resource: BTreeMap<String, String>,
+}
+
+impl Told {
+    pub(crate) fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+
+    /// Its place, as its handler is told it.
+    pub(crate) fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.trace, self.id)
+    }
+
+    pub(crate) fn xray(&self) -> String {
+        format!("Root=1-{}-{};Parent={};Sampled=1", &self.trace[..8], &self.trace[8..], self.id)
+    }
+}
+
+/// What the two services share.
+#[derive(Clone)]
+struct Book {
+    mood: watch::Sender<Mood>,
+    spans: watch::Sender<Vec<Told>>,
+    requests: watch::Sender<usize>,
+}
+
+/// A collector that listens until it is dropped.
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
+    protocol: Protocol,
+    book: Book,
+    /// Of its own, so that its connections go when it goes.
+    runtime: Option<Runtime>,
+}
+
+impl Collector {
+    pub(crate) async fn start(protocol: Protocol) -> Self {
+        let book =
+            Book { mood: watch::Sender::new(Mood::Taking), spans: <_>::default(), requests: <_>::default() };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = listener.into_std().unwrap();
+        tasks::detach_on(runtime.handle(), "collector", serve(protocol, listener, book.clone()));
+        Self { address, protocol, book, runtime: Some(runtime) }
+    }
+
+    /// A process that sends its traces here, soon after they end.
+    pub(crate) fn told_by(&self, launch: Launch) -> Launch {
+        let protocol = match self.protocol {
+            Protocol::Http => "http/protobuf",
+            Protocol::Grpc => "grpc",
+        };
+        launch
+            .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", self.address))
+            .variable("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .variable("OTEL_BSP_SCHEDULE_DELAY", "50")
+    }
+
+    pub(crate) fn turn(&self, mood: Mood) {
+        self.book.mood.send_replace(mood);
+    }
+
+    pub(crate) fn spans(&self) -> Vec<Told> {
+        self.book.spans.borrow().clone()
+    }
+
+    /// Waits until so many requests have come, answered or not.
+    pub(crate) async fn is_asked(&self, requests: usize) {
+        let mut asked = self.book.requests.subscribe();
+        in_time("requests to the collector", asked.wait_for(|asked| *asked >= requests)).await.unwrap();
+    }
+
+    /// The first span of this name, as soon as it is there.
+    pub(crate) async fn span(&self, name: &str) -> Told {
+        self.span_that(name, |_| true).await
+    }
+
+    /// The first span of this name of which something is true.
+    pub(crate) async fn span_that(&self, name: &str, is_so: impl Fn(&Told) -> bool) -> Told {
+        let find = || self.spans().into_iter().find(|span| span.name == name && is_so(span));
+        until(&format!("a span {name}"), async || find().is_some()).await;
+        find().unwrap()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn serve(protocol: Protocol, listener: net::TcpListener, book: Book) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    match protocol {
+        Protocol::Http => {
+            let router = Router::new().route("/v1/traces", post(over_http)).with_state(book);
+            axum::serve(listener, router).await.unwrap();
+        }
+        Protocol::Grpc => {
+            let service = TraceServiceServer::new(book).accept_compressed(CompressionEncoding::Gzip);
+            let server = tonic::transport::Server::builder().add_service(service);
+            server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
+        }
+    }
+}
+
+impl Book {
+    async fn take(&self, request: ExportTraceServiceRequest) -> Result<(), ()> {
+        self.requests.send_modify(|requests| *requests += 1);
+        let mood = *self.mood.borrow();
+        match mood {
+            Mood::Taking => {}
+            Mood::Failing => return Err(()),
+            Mood::Hanging => tokio::time::sleep(Duration::from_hours(1)).await,
+        }
+        self.spans.send_modify(|spans| spans.extend(read(request)));
+        Ok(())
+    }
+}
+
+async fn over_http(State(book): State<Book>, body: Bytes) -> (StatusCode, Vec<u8>) {
+    match book.take(ExportTraceServiceRequest::decode(body).unwrap()).await {
+        Ok(()) => (StatusCode::OK, ExportTraceServiceResponse::default().encode_to_vec()),
+        Err(()) => (StatusCode::INTERNAL_SERVER_ERROR, b"broken on purpose".to_vec()),
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Book {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let taken = self.take(request.into_inner()).await;
+        taken.map_err(|()| Status::internal("broken on purpose"))?;
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+fn read(request: ExportTraceServiceRequest) -> Vec<Told> {
+    let mut told = Vec::new();
+    for resource_spans in request.resource_spans {
+        let Resource { attributes, .. } = resource_spans.resource.unwrap_or_default();
+        let resource = values(attributes);
+        let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        told.extend(spans.map(|span| one(span, &resource)));
+    }
+    told
+}
+
+fn one(span: Span, resource: &BTreeMap<String, String>) -> Told {
+    let kind = span.kind();
+    let status = span.status.unwrap_or_default();
+    let is_failure = status.code == i32::from(SpanStatus::Error);
+    Told {
+        kind,
+        name: span.name,
+        trace: hex(&span.trace_id),
+        id: hex(&span.span_id),
+        parent: hex(&span.parent_span_id),
+        links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
+        failure: is_failure.then_some(status.message),
+        attributes: values(span.attributes),
+        resource: resource.clone(),
+    }
+}
+
+fn values(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let text = |value: Value| match value {
+        Value::StringValue(text) => text,
+        Value::IntValue(number) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    let pair = |attribute: KeyValue| Some((attribute.key, text(attribute.value?.value?)));
+    attributes.into_iter().filter_map(pair).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}

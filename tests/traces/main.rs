@@ -1,0 +1,16 @@
+//! Traces: what a collector gets to see of real processes, and what a collector in trouble does to them.
+#![cfg(test)]
+
+mod collector;
+mod config;
+#[path = "../support/example.rs"]
+mod example;
+mod handlers;
+mod logs;
+mod rust;
+mod spans;
+mod trouble;
+
+#[expect(dead_code, unused_imports, reason = "the other tests of whole processes use the rest")]
+#[path = "../end_to_end/support/mod.rs"]
+mod support;

@@ -1,0 +1,182 @@
+//! The spans of messages, their attributes and their links.
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
+use super::{
+    collector::{Collector, Protocol, Told},
+    support::{Dev, Handler, Pair, Worker, http, until},
+};
+
+/// Receives that were answered.
+const RECEIVES: &str = r#"api_calls_total{action="receive",queue="orders",result="ok"}"#;
+
+pub(crate) const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// The place that `PARENT` names.
+pub(crate) fn producer() -> (String, String) {
+    ("0af7651916cd43dd8448eb211c80319c".to_owned(), "b7ad6b7169203331".to_owned())
+}
+
+/// What a worker of the tests is set to beside its queue.
+pub(crate) const SETTINGS: &str = "receive = { wait = \"1s\" }\nretry = { initial = \"1s\", max = \"1s\" }";
+
+/// Sends a message that comes from a trace.
+pub(crate) async fn send_traced(dev: &Dev, queue: &str, traceparent: &str) {
+    let value = aws_sdk_sqs::types::MessageAttributeValue::builder().data_type("String");
+    let value = value.string_value(traceparent).build().unwrap();
+    let send = dev.sqs.client.send_message().queue_url(queue).message_body("the body");
+    send.message_attributes("traceparent", value).send().await.unwrap();
+}
+
+/// A `dev` and a worker of its queue that tells this collector.
+pub(crate) async fn working(collector: &Collector, handler: &Handler, settings: &str) -> (Dev, Pair, Worker) {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = Worker::launch(&pair.queue, handler, &format!("{SETTINGS}\n{settings}"));
+    let worker = Worker::launched(collector.told_by(launch)).await;
+    (dev, pair, worker)
+}
+
+async fn a_request_is_followed_to_its_handler(protocol: Protocol) {
+    let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+    let launch = Dev::launch().file(&format!(
+        "[queues.orders]\nname = \"orders\"\n{SETTINGS}\nhandler = {{ kind = \"http\", url = \"{}\" }}",
+        handler.url()
+    ));
+    let dev = Dev::launched(collector.told_by(launch)).await;
+    let (status, answer) = http::post_with(&dev.api, "/v1/messages", "{}", &[("traceparent", PARENT)]).await;
+    assert_eq!(status, 202, "{answer}");
+    let call = handler.has_ended(1).await.remove(0);
+    let process = collector.span("process orders").await;
+    assert_eq!(call.header("traceparent"), process.traceparent());
+    assert_eq!(call.header("x-amzn-trace-id"), process.xray());
+    assert_eq!((process.kind, &process.links), (SpanKind::Consumer, &vec![producer()]));
+    let delete = collector.span("delete orders").await;
+    assert_eq!((&delete.trace, &delete.parent), (&process.trace, &process.id));
+    let receive = collector.span("receive orders").await;
+    assert_eq!((receive.kind, receive.links), (SpanKind::Client, vec![producer()]));
+    attributes_are_those_of_the_conventions(&process, call.header("x-aws-sqsd-msgid"));
+}
+
+fn attributes_are_those_of_the_conventions(process: &Told, message_id: &str) {
+    for (name, value) in [
+        ("messaging.system", "aws_sqs"),
+        ("messaging.operation.name", "process"),
+        ("messaging.operation.type", "process"),
+        ("messaging.destination.name", "orders"),
+        ("messaging.message.id", message_id),
+        ("messaging.message.body.size", "2"),
+        ("server.address", "127.0.0.1"),
+    ] {
+        assert_eq!(process.attribute(name), value, "{name}");
+    }
+    assert!(process.attribute("aws.sqs.queue.url").ends_with("/000000000000/orders"));
+    assert_eq!(process.resource["service.name"], "longshore");
+    assert_eq!(process.resource["service.version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn a_request_is_followed_to_its_handler_over_http() {
+    a_request_is_followed_to_its_handler(Protocol::Http).await;
+}
+
+#[tokio::test]
+async fn a_request_is_followed_to_its_handler_over_grpc() {
+    a_request_is_followed_to_its_handler(Protocol::Grpc).await;
+}
+
+#[tokio::test]
+async fn the_producers_trace_goes_on_when_it_is_the_parent() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch =
+        Worker::launch(&pair.queue, &handler, &format!("{SETTINGS}\n[traces]\nproducer = \"parent\""));
+    let _worker = Worker::launched(collector.told_by(launch)).await;
+    send_traced(&dev, &pair.queue, PARENT).await;
+    let process = collector.span("process orders").await;
+    assert_eq!((process.trace.clone(), process.parent.clone()), producer());
+    assert!(process.links.is_empty());
+    // The producer's word against recording counts, too.
+    send_traced(&dev, &pair.queue, &PARENT.replace("-01", "-00")).await;
+    let calls = handler.has_ended(2).await;
+    assert!(calls[1].header("traceparent").ends_with("-00"));
+    dev.sqs.becomes_empty(&pair.queue).await;
+    assert_eq!(collector.spans().iter().filter(|span| span.name == "process orders").count(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_is_linked_to_every_producer() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let settings = "batch = { size = 3, window = \"10s\" }\n[traces]\nproducer = \"parent\"";
+    let (dev, pair, _worker) = working(&collector, &handler, settings).await;
+    let trace = |number: usize| format!("{number}af7651916cd43dd8448eb211c80319c");
+    for number in 1..=3 {
+        send_traced(&dev, &pair.queue, &format!("00-{}-b7ad6b7169203331-01", trace(number))).await;
+    }
+    let process = collector.span("process orders").await;
+    let mut linked: Vec<_> = process.links.iter().map(|(trace, _)| trace.clone()).collect();
+    linked.sort_unstable();
+    assert_eq!(linked, [1, 2, 3].map(trace));
+    assert_eq!(process.attribute("messaging.batch.message_count"), "3");
+    assert_eq!(handler.has_ended(1).await[0].header("traceparent"), process.traceparent());
+    let delete = collector.span("delete orders").await;
+    assert_eq!((&delete.parent, delete.attribute("messaging.batch.message_count")), (&process.id, "3"));
+}
+
+#[tokio::test]
+async fn a_failure_is_told_by_its_kind_and_by_the_handlers_words() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::start(async |_| 500));
+    let (dev, pair, _worker) = working(&collector, &handler, "").await;
+    dev.sqs.send(&pair.queue, "the body").await;
+    let process = collector.span("process orders").await;
+    assert_eq!(process.attribute("error.type"), "retry");
+    assert!(process.failure.as_deref().unwrap().contains("500"), "{process:?}");
+    let settle = collector.span("change_visibility orders").await;
+    assert_eq!((&settle.trace, settle.attribute("messaging.operation.type")), (&process.trace, "settle"));
+}
+
+#[tokio::test]
+async fn a_quiet_queue_makes_no_spans() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let (dev, pair, worker) = working(&collector, &handler, "").await;
+    until("a few receives were empty", async || worker.admin.sample(RECEIVES).await >= 3.0).await;
+    dev.sqs.send(&pair.queue, "the body").await;
+    collector.span("delete orders").await;
+    let names: Vec<_> = collector.spans().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["receive orders", "process orders", "delete orders"]);
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_where_the_sampler_says_so_and_the_handler_hears_of_it() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = Worker::launch(&pair.queue, &handler, SETTINGS);
+    let launch = collector.told_by(launch).variable("OTEL_TRACES_SAMPLER", "always_off");
+    let mut worker = Worker::launched(launch).await;
+    send_traced(&dev, &pair.queue, PARENT).await;
+    let call = handler.has_ended(1).await.remove(0);
+    assert!(call.header("traceparent").ends_with("-00"), "{}", call.header("traceparent"));
+    worker.process.signal(super::support::Signal::Terminate);
+    assert_eq!(worker.process.ended().await.code, Some(0));
+    assert!(collector.spans().is_empty());
+}
+
+#[tokio::test]
+async fn hostile_contexts_are_as_good_as_none() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let (dev, pair, _worker) = working(&collector, &handler, "").await;
+    for hostile in ["00-evil", "00-00000000000000000000000000000000-0000000000000000-01", &"x".repeat(10_000)]
+    {
+        send_traced(&dev, &pair.queue, hostile).await;
+    }
+    let calls = handler.has_ended(3).await;
+    for call in calls {
+        let id = call.header("x-aws-sqsd-msgid").to_owned();
+        let is_its = |span: &Told| span.attribute("messaging.message.id") == id;
+        let process = collector.span_that("process orders", is_its).await;
+        assert_eq!((process.links.len(), process.parent.as_str()), (0, ""));
+        assert_eq!(call.header("traceparent"), process.traceparent());
+    }
+}
