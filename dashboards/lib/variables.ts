@@ -1,0 +1,35 @@
+// What the reader of a dashboard chooses.
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
+import type { VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
+import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
+import { PROMETHEUS } from './panel.ts';
+
+/** How many a variable takes. */
+type Takes = 'one' | 'many';
+
+/** The data source of every panel. */
+export function datasource(type: string): Builder<VariableModel> {
+  return new dashboard.DatasourceVariableBuilder('datasource').label('Data source').type(type);
+}
+
+/** The values of a label of Prometheus. */
+export function labels(name: string, label: string, query: string, takes: Takes): Builder<VariableModel> {
+  const builder = new dashboard.QueryVariableBuilder(name).label(label).datasource(PROMETHEUS);
+  builder.query({ query, refId: name }).definition(query);
+  builder.refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
+  if (takes === 'one') return builder;
+  // `.+` as it is, not a list of all: the list of a large fleet is longer than a query may be.
+  return builder.multi(true).includeAll(true).allValue('.+').current({ text: 'All', value: '$__all' });
+}
+
+/** A text that the reader may change. */
+export function text(name: string, label: string, value: string): Builder<VariableModel> {
+  return new dashboard.TextBoxVariableBuilder(name).label(label).defaultValue(value).current({ text: value, value });
+}
+
+const job = labels('job', 'Job', 'label_values(longshore_build_info, job)', 'many');
+const instance = labels('instance', 'Worker', 'label_values(longshore_build_info{job=~`${job:regex}`}, instance)', 'many');
+const queuesOf = 'label_values(longshore_concurrency{job=~`${job:regex}`,instance=~`${instance:regex}`}, queue)';
+
+/** Workers and their queues. */
+export const workers = (queues: Takes): Builder<VariableModel>[] => [datasource('prometheus'), job, instance, labels('queue', 'Queue', queuesOf, queues)];
