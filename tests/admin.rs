@@ -27,7 +27,7 @@ async fn start() -> Server {
     let (health, end) = (Health::new(), CancellationToken::new());
     let report = Report {
         health: health.clone(),
-        metrics: Arc::new(|| "longshore_messages_received_total 3\n".to_owned()),
+        metrics: Arc::new(|| "longshore_messages_started_total 3\n".to_owned()),
         status: Arc::new(|| json!({ "queues": { "orders": { "running": 2 } } })),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -89,7 +89,7 @@ async fn metrics_and_status_are_what_the_process_says() {
         "{}",
         metrics.head
     );
-    assert_eq!((metrics.status, metrics.body.as_str()), (200, "longshore_messages_received_total 3\n"));
+    assert_eq!((metrics.status, metrics.body.as_str()), (200, "longshore_messages_started_total 3\n"));
     assert_eq!(server.json("GET /status").await, (200, json!({ "queues": { "orders": { "running": 2 } } })));
 }
 

@@ -108,7 +108,7 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
         tokio::time::sleep(time).await;
         let (cpu, calls) = (cpu_time().saturating_sub(cpu), calls(&metrics) - before);
         let (held, extended, lost) = (metrics.held.get(), metrics.extensions.get(), metrics.lost.get());
-        let (received, peak) = (metrics.received.get(), status_kib("VmHWM:"));
+        let (received, peak) = (metrics.consumed.get(), status_kib("VmHWM:"));
         println!(
             r#"{{"held":{held},"received":{received},"extended":{extended},"lost":{lost},"calls":{calls},"cpu_us":{},"peak_kib":{peak}}}"#,
             cpu.as_micros(),

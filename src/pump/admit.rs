@@ -29,7 +29,7 @@ impl Waiting {
 impl Pump {
     /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
-        self.0.metrics.received.inc_by(messages.len() as u64);
+        self.0.metrics.consumed.inc_by(messages.len() as u64);
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(place) = reservation.take() else {

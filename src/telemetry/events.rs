@@ -43,7 +43,7 @@ impl MessageEnded<'_> {
     /// Logs and counts the event.
     pub fn emit(&self, metrics: &QueueMetrics) {
         metrics.ended.of(self.ending).inc();
-        metrics.handler_time.of(self.ending).observe(self.took.as_secs_f64());
+        metrics.process_time.of(self.ending).observe(self.took.as_secs_f64());
         let Self { queue, id, reason, receive_count, .. } = self;
         let (ending, seconds) = (self.ending.as_str(), self.took.as_secs_f64());
         match self.ending {

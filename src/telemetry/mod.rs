@@ -11,6 +11,11 @@ mod sampler;
 pub use self::{
     catalog::{CATALOG, Definition, Kind, reference},
     embedded::{Meter, Scope},
-    label::{Action, CallResult, Ending, Label, Notified, Occasion},
-    metrics::{Metrics, QueueMetrics},
+    label::{
+        Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, Notified, Occasion,
+        ProcessExit, ProcessState,
+    },
+    metrics::{
+        ByLabel, Counts, Depth, Described, GroupTally, HeldGroup, Lazily, Metrics, QueueMetrics, Sighting,
+    },
 };

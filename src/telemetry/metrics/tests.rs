@@ -1,0 +1,126 @@
+//! What is served, whatever the queues are called.
+
+use std::time::Duration;
+
+use super::*;
+use crate::telemetry::{
+    Action, CATALOG, CallResult, Definition, Ending, FailureCause, HandlerKind, Notified, Occasion,
+};
+
+/// Metrics of a queue that has used every one of them.
+fn all_used() -> Metrics {
+    let metrics = Metrics::new();
+    let queue = metrics.queue("orders");
+    queue.describe(Described { destination: "shop-orders".into(), kind: HandlerKind::Lambda });
+    queue.called(Action::Receive, CallResult::Ok, Instant::now());
+    queue.published(CallResult::Ok, Instant::now());
+    queue.process_time.of(Ending::Done).observe(0.2);
+    queue.queue_wait.observe(0.1);
+    queue.notifications.of(Occasion::Done).of(Notified::Sent).inc();
+    queue.failures.of(FailureCause::Crash).inc();
+    queue.depth.polls_every(Duration::from_secs(30));
+    queue.depth.polled(Counts::default());
+    queue.depth.dlq_polled(3);
+    drop(HeldGroup::begin(&queue, "tenant"));
+    metrics.protection(|| true);
+    metrics
+}
+
+#[test]
+fn every_metric_of_the_catalogue_is_served() {
+    let text = all_used().text();
+    for Definition { name, .. } in CATALOG {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_queue_asked_for_twice_is_counted_once() {
+    let metrics = Metrics::new();
+    metrics.queue("orders").started.inc();
+    metrics.queue("orders").started.inc();
+    assert!(metrics.text().contains("longshore_messages_started_total{queue=\"orders\"} 2"));
+}
+
+#[test]
+fn the_name_in_sqs_is_told_beside_the_configured_one() {
+    let text = all_used().text();
+    for series in [
+        r#"messaging_client_consumed_messages_total{messaging_destination_name="shop-orders",messaging_operation_name="receive",messaging_system="aws_sqs",queue="orders"} 0"#,
+        r#"messaging_process_duration_seconds_count{error_type="",messaging_destination_name="shop-orders",messaging_operation_name="process",messaging_system="aws_sqs",queue="orders"} 1"#,
+        r#"messaging_client_operation_duration_seconds_count{error_type="",messaging_destination_name="",messaging_operation_name="publish",messaging_operation_type="send",messaging_system="aws.sns",queue="orders"} 1"#,
+        r#"longshore_handler_info{kind="lambda",queue="orders"} 1"#,
+    ] {
+        assert!(text.contains(series), "{series}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_the_last_poll_is_counted_in_seconds() {
+    let metrics = Metrics::new();
+    let queue = metrics.queue("orders");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(metrics.text().contains("since_successful_receive{queue=\"orders\"} 61"));
+    queue.called(Action::Receive, CallResult::Ok, Instant::now());
+    assert_eq!(queue.poll_age_seconds(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_depth_that_polls_could_not_renew_disappears_and_its_age_grows() {
+    let metrics = Metrics::new();
+    let queue = metrics.queue("orders");
+    assert!(!metrics.text().contains("queue_depth_age"), "nobody polls");
+    queue.depth.polls_every(Duration::from_secs(30));
+    queue.depth.polled(Counts { visible: 7, ..Counts::default() });
+    let shown = "longshore_queue_messages{queue=\"orders\",state=\"visible\"} 7";
+    assert!(metrics.text().contains(shown), "{}", metrics.text());
+    tokio::time::advance(Duration::from_secs(91)).await;
+    let text = metrics.text();
+    assert!(!text.contains("longshore_queue_messages{") && !text.contains("oldest_message_age"), "{text}");
+    assert!(text.contains("longshore_queue_depth_age_seconds{queue=\"orders\"} 91"), "{text}");
+}
+
+#[test]
+fn groups_are_counted_and_never_named() {
+    let metrics = Metrics::new();
+    let queue = metrics.queue("orders");
+    assert!(!metrics.text().contains("longshore_groups_held"), "it has none");
+    let held: Vec<_> = ["a", "b", "a", "a"].map(|name| HeldGroup::begin(&queue, name)).into();
+    let text = metrics.text();
+    assert!(text.contains("longshore_groups_held{queue=\"orders\"} 2"), "{text}");
+    assert!(text.contains("longshore_group_messages_held_max{queue=\"orders\"} 3"), "{text}");
+    drop(held);
+    let text = metrics.text();
+    assert!(text.contains("longshore_groups_held{queue=\"orders\"} 0"), "{text}");
+    assert!(text.contains("longshore_group_messages_held_max{queue=\"orders\"} 0"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_seconds_of_a_stop_are_counted_from_when_it_was_asked_for() {
+    let metrics = Metrics::new();
+    metrics.drain_limit(Duration::from_secs(110));
+    assert!(metrics.text().contains("longshore_drain_seconds 0\n"));
+    metrics.draining();
+    tokio::time::advance(Duration::from_secs(9)).await;
+    metrics.draining();
+    let text = metrics.text();
+    assert!(text.contains("longshore_drain_seconds 9\n"), "{text}");
+    assert!(text.contains("longshore_drain_limit_seconds 110\n"), "{text}");
+    assert!(!text.contains("task_protected"), "nothing protects it");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_process_uses_is_told() {
+    let text = Metrics::new().text();
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes ") > 1e6);
+    assert!(value("process_open_fds ") >= 3.0);
+    assert!(value("process_threads ") >= 1.0);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let up = now - value("process_start_time_seconds ");
+    assert!((-2.0..86_400.0).contains(&up), "{up}");
+}
