@@ -1,0 +1,77 @@
+// Everything that the check needs: two workers over one embedded SQS, their handlers, traffic, and Prometheus.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Handler } from './handler.ts';
+import { eventually, Program } from './program.ts';
+import { Prometheus } from './prometheus.ts';
+import { HOSTILE, HOSTILE_IN_SETTINGS, settings, SOURCES } from './settings.ts';
+import { Traffic } from './traffic.ts';
+
+const FUNCTION = join(import.meta.dirname, 'function.js');
+
+export class World {
+  readonly prometheus: Prometheus;
+  readonly handler: Handler;
+  readonly workers: readonly Program[];
+  readonly traffic: Traffic;
+  readonly admins: readonly string[];
+  readonly #folder: string;
+
+  private constructor(folder: string, parts: { prometheus: Prometheus; handler: Handler; workers: readonly Program[]; traffic: Traffic; admins: readonly string[] }) {
+    this.#folder = folder;
+    ({ prometheus: this.prometheus, handler: this.handler, workers: this.workers, traffic: this.traffic, admins: this.admins } = parts);
+  }
+
+  /** Starts everything, with this program and these rules. */
+  static async start(program: string, rules: string): Promise<World> {
+    const folder = mkdtempSync(join(tmpdir(), 'longshore-live-'));
+    const handler = await Handler.start();
+    const url = `http://127.0.0.1:${handler.port}/`;
+    const first = new Program(program, ['dev', ...flags(folder, 'dev', settings(url, FUNCTION)), '--sqs-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0'], folder, ENVIRONMENT);
+    const [, endpoint = ''] = await first.says(/queue +(http:\/\/[\d.:]+)/);
+    const second = new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT);
+    const admins = await Promise.all([first, second].map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));
+    const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed: { [HOSTILE_IN_SETTINGS]: HOSTILE } });
+    return new World(folder, { prometheus, handler, workers: [first, second], traffic: new Traffic(endpoint, SOURCES), admins });
+  }
+
+  /** How many messages the first worker has ended, as it tells itself. */
+  async ended(): Promise<number> {
+    const text = await (await fetch(`http://${this.admins[0]}/metrics`)).text();
+    return [...text.matchAll(/^longshore_messages_ended_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
+  /** The handler is away until Prometheus has seen that polling is paused, and then until it has seen that it is not. */
+  async interruptHandler(): Promise<void> {
+    await this.handler.goDown();
+    await this.#sees(`longshore_polling_paused == 1`);
+    await this.handler.comeBack();
+    await eventually('polling goes on', async () => (await this.prometheus.instant('longshore_polling_paused == 1', Date.now() / 1000)).length === 0);
+  }
+
+  async #sees(query: string): Promise<void> {
+    await eventually(query, async () => (await this.prometheus.instant(query, Date.now() / 1000)).length > 0);
+  }
+
+  /** Ends everything; answers how the workers ended. */
+  async end(): Promise<(number | null)[]> {
+    this.traffic.end();
+    // The second works on the first one's queues.
+    const codes = [await this.workers[1]?.end(), await this.workers[0]?.end()].map((code) => code ?? null);
+    await this.prometheus.kill();
+    await this.handler.goDown();
+    rmSync(this.#folder, { recursive: true });
+    return codes;
+  }
+}
+
+const ADMIN = /"address":"(127\.0\.0\.1:\d+)"/;
+// No account of the machine's has a say.
+const ENVIRONMENT = { PATH: process.env['PATH'], AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', AWS_REGION: 'us-east-1' };
+
+function flags(folder: string, name: string, text: string): string[] {
+  const file = join(folder, `${name}.toml`);
+  writeFileSync(file, text);
+  return ['--config', file, '--log-format', 'json'];
+}

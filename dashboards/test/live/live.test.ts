@@ -1,0 +1,103 @@
+// The dashboards on a worker under load: every query and every variable answers, whatever the queue is called.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, it } from 'node:test';
+import { type Answer, ask, empty, type Span } from '../../live/answers.ts';
+import { ALL, type Choice, interpolate, labelValues } from '../../live/grafana.ts';
+import { eventually } from '../../live/program.ts';
+import { SCRAPE } from '../../live/prometheus.ts';
+import { HOSTILE } from '../../live/settings.ts';
+import { SECRET } from '../../live/traffic.ts';
+import { World } from '../../live/world.ts';
+import { type Dashboard, HERE, OF_PROMETHEUS, type Variable } from '../panels_of.ts';
+
+const PROGRAM = process.env['LONGSHORE_PROGRAM'] ?? join(HERE, '..', 'target', 'debug', 'longshore');
+/** Where the answers are kept, for the pictures; they are better the longer the traffic has run. */
+const RECORDED = process.env['LONGSHORE_RECORDED'];
+const SECONDS = Number(process.env['LONGSHORE_LIVE_SECONDS'] ?? 20);
+const EVERYTHING: Readonly<Record<string, Choice>> = { job: ALL, instance: ALL, queue: ALL, kind: ALL, price: '0.40' };
+
+let world: World;
+let start: number;
+const span = (): Span => ({ start, end: Math.floor(Date.now() / 1000) });
+
+before(async () => {
+  world = await World.start(PROGRAM, join(HERE, 'alerts.yaml'));
+  start = Math.floor(Date.now() / 1000);
+  await eventually('messages are handled', async () => (await world.ended()) > 20);
+  await world.interruptHandler();
+  await eventually('there is enough to see', () => Date.now() / 1000 - start > SECONDS, SECONDS + 10);
+});
+
+after(async () => {
+  assert.deepEqual(await world.end(), [0, 0], 'both workers drained');
+});
+
+for (const dashboard of OF_PROMETHEUS) {
+  it(`every query of ${dashboard.file} has data`, async () => {
+    const chosen = { ...EVERYTHING, ...(isOfOneQueue(dashboard) ? { queue: HOSTILE } : {}) };
+    const answers = await allAnswered(dashboard, chosen);
+    record(dashboard, answers);
+  });
+
+  it(`every variable of ${dashboard.file} has values, the hostile name as it is among them`, async () => {
+    for (const variable of dashboard.templating.list) {
+      if (variable.type !== 'query') continue;
+      const values = await valuesOf(variable);
+      assert.ok(values.length > 0, variable.name);
+      if (variable.name === 'queue') assert.ok(values.includes(HOSTILE), values.join(' '));
+    }
+  });
+}
+
+it('a queue’s numbers are its own, though its name taken as an expression would match others', async () => {
+  const [fleet] = OF_PROMETHEUS.filter(({ file }) => file === 'fleet.json');
+  assert.ok(fleet);
+  const several = { ...EVERYTHING, queue: [HOSTILE, 'images'] };
+  const answers = await allAnswered(fleet, several);
+  const names = new Set(answers.flatMap(({ series }) => series.flatMap(({ metric }) => metric['queue'] ?? [])));
+  assert.deepEqual([...names].sort(), [HOSTILE, 'images'].sort());
+});
+
+it('nothing that a message holds is in a metric’s name, label or value', async () => {
+  const { prometheus } = world;
+  for (const label of await prometheus.labels()) {
+    assert.match(label, /^[a-z_]+$/);
+    for (const value of await prometheus.labelValues(label)) assert.ok(!value.includes(SECRET.slice(0, 6)), `${label}: ${value}`);
+  }
+  assert.equal(world.traffic.trouble, undefined);
+});
+
+it('a scraper that dies, or never reads its answer, is nothing to a worker', async () => {
+  await world.prometheus.kill();
+  const stuck = await Promise.all(Array.from({ length: 20 }, () => fetch(`http://${world.admins[0]}/metrics`)));
+  const before = await world.ended();
+  await eventually('messages are handled as before', async () => (await world.ended()) > before + 50);
+  for (const { body } of stuck) await body?.cancel();
+});
+
+/** Some things happen now and then only, so it is asked again until all of them have. */
+async function allAnswered(dashboard: Dashboard, chosen: Readonly<Record<string, Choice>>): Promise<Answer[]> {
+  let missing: string[] = [];
+  const asked = eventually(`every query of ${dashboard.file} has data`, async () => {
+    const answers = await ask(world.prometheus, dashboard, span(), chosen);
+    missing = empty(dashboard, answers);
+    return missing.length === 0 && answers;
+  });
+  return asked.catch((error: unknown) => assert.fail(`no data:\n  ${missing.join('\n  ')}\n${error}`));
+}
+
+async function valuesOf({ query }: Variable): Promise<string[]> {
+  const { selector, label } = labelValues(typeof query === 'string' ? query : query.query);
+  const { end } = span();
+  return world.prometheus.labelValues(label, interpolate(selector, { variables: EVERYTHING, range: end - start, interval: SCRAPE, scrape: SCRAPE }));
+}
+
+const isOfOneQueue = ({ templating }: Dashboard): boolean => templating.list.some(({ name, multi }) => name === 'queue' && !multi);
+
+function record({ file }: Dashboard, answers: readonly Answer[]): void {
+  if (RECORDED === undefined) return;
+  mkdirSync(dirname(RECORDED), { recursive: true });
+  writeFileSync(RECORDED.replace('.json', `.${file}`), JSON.stringify({ span: span(), answers }));
+}
