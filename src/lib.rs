@@ -6,6 +6,7 @@ pub mod aws;
 pub mod backoff;
 pub mod cli;
 pub mod config;
+pub mod depth;
 pub mod dev;
 pub mod duration;
 pub mod ecs;

@@ -109,7 +109,7 @@ fn sizes_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
 /// saves about a third of the memory of a held message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
-    /// The ids, the body, the receive count and the time of sending.
+    /// The ids, the body, the receive count, the time of sending and the message group.
     Body,
     /// All of that, the user's attributes and every system attribute.
     #[default]

@@ -17,7 +17,7 @@ use crate::{
     pump::Pump,
     stop::Stop,
     tasks::{End, Tasks},
-    telemetry::Metrics,
+    telemetry::{Metrics, events},
 };
 
 /// Where the admin server is to listen.
@@ -68,7 +68,7 @@ impl Admin {
         let serving = admin::serve(listener, admin::router(report), end.clone());
         let served = tasks.spawn("admin", End::Fault, async move {
             if let Err(error) = serving.await {
-                tracing::error!(%error, "admin server failed");
+                events::AdminFailed { error: &error }.emit();
             }
         });
         Self { end, served }

@@ -25,7 +25,8 @@ pub(super) fn check(consumers: &[Consumer]) -> Result<(), WorkerError> {
         if !names.insert(name) {
             return Err(WorkerError::Twins { queue: queue() });
         }
-        let problem = batch(options).or_else(|| amounts(options)).or_else(|| times(options));
+        let problem =
+            batch(options).or_else(|| amounts(options)).or_else(|| times(options)).or_else(|| depth(options));
         if let Some(problem) = problem.or_else(|| takes(options, handler)) {
             return Err(WorkerError::Options { queue: queue(), problem });
         }
@@ -59,6 +60,11 @@ fn batch(options: &Options) -> Option<String> {
     let batch = options.batch;
     let (key, allowed) = batch.check().into_iter().next()?;
     Some(format!("batch.{key} is not allowed: {batch:?}, allowed is {allowed}"))
+}
+
+fn depth(options: &Options) -> Option<String> {
+    let (key, allowed) = options.depth.check().into_iter().next()?;
+    Some(format!("depth.{key} is {}, allowed is {allowed}", options.depth.interval))
 }
 
 fn takes(options: &Options, handler: &AnyHandler) -> Option<String> {

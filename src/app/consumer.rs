@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     backoff::Backoff,
+    depth,
     handler::AnyHandler,
     notify,
     pump::{BatchSettings, Options, Prefetch},
-    queue::{Queue, name_at, sqs},
+    queue::{Queue, QueueName, name_at, sqs},
+    telemetry::HandlerKind,
 };
 
 /// One queue with its handler and the way it is worked.
@@ -19,8 +21,8 @@ pub struct Consumer {
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
     pub(super) notify: Option<notify::Plan>,
-    /// The handler's kind, as the copies of rejected messages tell it.
-    pub(super) kind: &'static str,
+    /// The handler's kind, as metrics and the copies of rejected messages tell it.
+    pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
     pub(super) options: Options,
 }
@@ -49,9 +51,6 @@ pub enum DeadLetters {
     Nowhere,
 }
 
-/// What the handlers are called that are no kind of the configuration.
-const RUST: &str = "rust";
-
 impl Consumer {
     /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
     ///
@@ -72,16 +71,25 @@ impl Consumer {
             name,
             source,
             handler: handler.into(),
-            kind: RUST,
+            kind: HandlerKind::Rust,
             dead_letters: DeadLetters::default(),
             notify: None,
             options: Options::default(),
         }
     }
 
-    /// Sets what the copies of rejected messages say the handler's kind is.
-    pub(super) fn of_kind(self, kind: &'static str) -> Self {
+    /// Sets what metrics and the copies of rejected messages say the handler's kind is.
+    pub(super) fn of_kind(self, kind: HandlerKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// What SQS calls the queue: by its ARN, by its address where the ARN is not known, or else as it is called here.
+    pub(super) fn name_in_sqs(&self, arn: &str) -> String {
+        let by_address = || match &self.source {
+            Source::Sqs { address, .. } => name_at(address).to_owned(),
+            Source::Open(_) => self.name.to_string(),
+        };
+        QueueName::of_arn(arn).map_or_else(by_address, |queue| queue.name)
     }
 
     /// Sets where rejected messages go (the DLQ of the queue's redrive policy).
@@ -140,6 +148,13 @@ impl Consumer {
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.options.timeout = timeout;
+        self
+    }
+
+    /// Sets whether and how often SQS is asked how many messages there are (30 s).
+    #[must_use]
+    pub fn depth(mut self, interval: depth::Interval) -> Self {
+        self.options.depth.interval = interval;
         self
     }
 

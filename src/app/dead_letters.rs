@@ -10,6 +10,7 @@ use super::{
 use crate::{
     queue::{Description, Queue, QueueError, QueueName, Verdict, sqs},
     settle::DeadLetterQueue,
+    telemetry::{Label as _, events},
 };
 
 /// Opens the DLQ of a consumer; `None`, and a warning where nobody chose so, when rejected messages are to be retried.
@@ -33,8 +34,8 @@ pub(super) async fn open(
     if let Some(problem) = misfit(of_source, &description) {
         return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
     }
-    tracing::info!(queue = &*consumer.name, dlq = description.arn, "rejected messages are copied to the dlq");
-    Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind }))
+    events::DlqOpened { queue: &consumer.name, dlq: &description.arn }.emit();
+    Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
 }
 
 /// An open queue, and what it says of itself where the worker may ask.
@@ -55,7 +56,7 @@ async fn by_policy(
     let Some(policy) = &of_source.redrive else { return Ok(None) };
     let dlq = policy.dead_letter_arn.as_str();
     let Some(name) = QueueName::of_arn(dlq) else {
-        tracing::warn!(queue, dlq, "the redrive policy names no queue: rejected messages are retried");
+        events::DlqUnnamed { queue, dlq }.emit();
         return Ok(None);
     };
     match named(source, &name.seen_from(&of_source.arn)).await {
@@ -65,8 +66,7 @@ async fn by_policy(
             Ok(Some((queue, Some(description.unwrap_or_else(known)))))
         }
         Err(error) if error.verdict() == Verdict::GiveUp => {
-            let hint = "grant sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq";
-            tracing::warn!(queue, dlq, %error, hint, "the dlq cannot be opened: rejected messages are retried");
+            events::DlqUnopened { queue, dlq, error: &error }.emit();
             Ok(None)
         }
         Err(error) => Err(failed(consumer, dlq, error)),

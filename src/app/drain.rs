@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::{ecs::Guard, pump::Stages, stop::Stop};
+use crate::{ecs::Guard, pump::Stages, stop::Stop, telemetry::events};
 
 /// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -77,21 +77,21 @@ async fn in_order(stages: &mut [Stages], limit: Duration) {
     let notified = timeout(SHORTEST_FLUSH, join_all(stages.iter().map(Stages::notified)));
     let (flushed, _) = tokio::join!(timeout(flush_limit, flushed), notified);
     if flushed.is_err() {
-        tracing::error!(limit = ?flush_limit, "not every outcome could be told to sqs");
+        events::AnswersLeft { limit: flush_limit }.emit();
     }
     let closed = join_all(stages.iter().map(Stages::close_handler));
     let close_limit = left(limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
     if timeout(close_limit, closed).await.is_err() {
-        tracing::error!(limit = ?close_limit, "a handler did not end what it has running");
+        events::HandlerNotClosed { limit: close_limit }.emit();
     }
 }
 
 async fn cancel_handlers(stages: &[Stages], limit: Duration) {
-    tracing::warn!(?limit, "the drain limit is all but over, running handlers are told to stop");
+    events::HandlersTold { limit }.emit();
     stages.iter().for_each(Stages::cancel_handlers);
     let cancelled = join_all(stages.iter().map(Stages::handlers_ended));
     if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
-        tracing::error!("a handler blocks its thread and cannot be stopped, hint: never block in async code");
+        events::HandlerBlocks {}.emit();
     }
 }
 

@@ -5,6 +5,7 @@ use std::{future::Future, pin::pin};
 use crate::{
     stop::Stop,
     tasks::{End, Fault, Faults},
+    telemetry::events,
 };
 
 /// Hears of the tasks that ended when they must not, and asks for the stop that each calls for.
@@ -38,11 +39,11 @@ impl FaultWatch {
     fn note(&mut self, Fault { task, end }: Fault) {
         self.first.get_or_insert(task);
         if end == End::Fatal {
-            tracing::error!(task, "a task ended that must not, stopping at once");
+            events::FatalTaskEnded { task }.emit();
             // Handlers that went on without it would run beside other workers that get their messages.
             self.stop.halt();
         } else {
-            tracing::error!(task, "a task ended that must not, draining");
+            events::TaskEnded { task }.emit();
             self.stop.drain();
         }
     }

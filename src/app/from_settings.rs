@@ -18,6 +18,7 @@ use crate::{
     pump::Options,
     queue::{name_at, sqs},
     settle::DlqSettings,
+    telemetry::events,
 };
 
 /// Makes the worker that these settings describe; a queue without a handler is left out.
@@ -35,9 +36,7 @@ pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
 /// What a worker does as a task of ECS, where it is one.
 fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
-        tracing::warn!(
-            "ecs.stop_timeout is not set, and ecs tells it to no container, hint: set it to the task definition's stopTimeout, and that to 120"
-        );
+        events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
@@ -142,6 +141,7 @@ pub fn options(queue: &QueueSettings) -> Options {
         receive: queue.receive,
         retry: queue.retry.into(),
         settle: queue.settle,
+        depth: queue.depth,
     }
 }
 

@@ -10,12 +10,14 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    depth::Dlq,
     pump::Nature,
     queue::{
-        Description, Queue, QueueError, Verdict, is_fifo,
+        Description, Queue, QueueError, QueueName, Verdict, is_fifo,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     settle::DeadLetterQueue,
+    telemetry::events,
 };
 
 /// How often a queue that does not answer is tried before the worker gives up its start.
@@ -26,6 +28,8 @@ pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
     /// Where rejected messages are copied to.
     pub(super) dead_letters: Option<DeadLetterQueue>,
+    /// Whose messages are counted as dead letters.
+    pub(super) dlq: Dlq,
     pub(super) nature: Nature,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
@@ -54,16 +58,24 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
             description
         }
         Ok(None) => {
-            tracing::warn!(
-                queue = &*consumer.name,
-                "not allowed to ask for the queue's attributes, so that rejected messages are retried unless a dlq is configured, hint: grant sqs:GetQueueAttributes"
-            );
+            events::QueueUndescribed { queue: &consumer.name }.emit();
             Description { fifo: is_fifo_by_name(consumer), ..Description::default() }
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
     let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
-    Ok(Opened { queue, dead_letters, nature: (&description).into(), arn: description.arn })
+    let dlq = dlq(dead_letters.as_ref(), &description);
+    Ok(Opened { queue, dead_letters, dlq, nature: (&description).into(), arn: description.arn })
+}
+
+/// Where rejected messages are copied to, or else what the redrive policy names.
+fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &Description) -> Dlq {
+    if let Some(dead_letters) = dead_letters {
+        return Dlq::Open(dead_letters.queue.clone());
+    }
+    let policy = of_source.redrive.as_ref();
+    let name = policy.and_then(|policy| QueueName::of_arn(&policy.dead_letter_arn));
+    name.map_or(Dlq::None, |name| Dlq::Named(name.seen_from(&of_source.arn)))
 }
 
 /// What a queue says of itself; `None` when it is there and the worker may not ask.
@@ -116,7 +128,7 @@ where
     loop {
         match call().await {
             Err(error) if may_pass(&error) && attempt < TRIES => {
-                tracing::warn!(%error, attempt, "sqs does not answer yet");
+                events::StartDelayed { error: &error, attempt }.emit();
                 tokio::time::sleep(Backoff::CALLS.random_delay(attempt)).await;
                 attempt += 1;
             }
@@ -150,25 +162,17 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
 }
 
 fn advise(consumer: &Consumer, description: &Description) {
-    let queue = &*consumer.name;
+    let (queue, arn) = (&*consumer.name, &*description.arn);
     if let Some(redrive) = &description.redrive {
-        let (dlq, max_receive_count) = (&redrive.dead_letter_arn, redrive.max_receive_count.get());
-        tracing::info!(queue, arn = description.arn, dlq, max_receive_count, "queue opened");
+        let (dlq, max_receive_count) = (&*redrive.dead_letter_arn, redrive.max_receive_count.get());
+        events::QueueOpened { queue, arn, dlq, max_receive_count }.emit();
     } else if matches!(consumer.dead_letters, DeadLetters::At(_) | DeadLetters::Open(_)) {
-        tracing::warn!(
-            queue,
-            arn = description.arn,
-            "queue opened, and it has no redrive policy: failing messages come back until their retention ends"
-        );
+        events::QueueKeepsFailures { queue, arn }.emit();
     } else {
-        tracing::warn!(
-            queue,
-            arn = description.arn,
-            "queue opened, and it has no redrive policy: failing and rejected messages come back until their retention ends"
-        );
+        events::QueueKeepsAll { queue, arn }.emit();
     }
     if consumer.options.visibility < Duration::from_secs(2) {
-        tracing::warn!(queue, "a visibility below 2 s leaves no time to extend it");
+        events::VisibilityShort { queue }.emit();
     }
 }
 

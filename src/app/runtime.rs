@@ -8,6 +8,8 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::telemetry::events;
+
 /// How long the runtime waits at its end for calls that block, such as the system's look-up of a host that no name
 /// server answers for.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
@@ -31,7 +33,7 @@ impl PumpRuntime {
             runtime.block_on(until.cancelled());
             runtime.shutdown_timeout(BLOCKING_LIMIT);
             if sender.send(()).is_err() {
-                tracing::debug!("the pump thread ended with nobody waiting for it");
+                events::PumpThreadUnawaited {}.emit();
             }
         })?;
         Ok(Self { handle, end: end.drop_guard(), ended })

@@ -14,9 +14,8 @@ use url::Url;
 use super::Consumer;
 use crate::{
     ecs,
-    queue::QueueName,
     tasks::{End, Tasks},
-    telemetry::{Meter, Metrics, Scope},
+    telemetry::{Meter, Metrics, Scope, events},
 };
 
 /// What is told of a worker's work for its scaling, in which namespace, how often and to whom.
@@ -44,14 +43,13 @@ impl ScalingSignal {
 
 fn to_stdout(line: &str) {
     if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
-        tracing::debug!(%error, "nobody reads the scaling signal");
+        events::SignalUnread { error: &error }.emit();
     }
 }
 
 /// The meter of a consumer's queue, by its name in SQS where that is known.
 pub(super) fn meter(consumer: &Consumer, arn: &str, metrics: &Metrics) -> Meter {
-    let name = QueueName::of_arn(arn).map_or_else(|| consumer.name.to_string(), |queue| queue.name);
-    Meter::new(name, metrics.queue(&consumer.name))
+    Meter::new(consumer.name_in_sqs(arn), metrics.queue(&consumer.name))
 }
 
 /// The signal while it is told; dropped, it ends, and what ended since the last line is left to the metrics.
@@ -86,21 +84,21 @@ async fn properties(metadata: Option<&Url>) -> Map<String, Value> {
     match ecs::describe(metadata).await {
         Ok(task) => {
             let ecs::Task { cluster, task_arn, family, revision, availability_zone, launch_type } = task;
-            tracing::info!(
-                cluster,
-                task_arn,
-                family,
-                revision,
-                availability_zone,
-                launch_type,
-                "task of ecs"
-            );
+            events::TaskKnown {
+                cluster: &cluster,
+                task_arn: &task_arn,
+                family: &family,
+                revision: &revision,
+                availability_zone: &availability_zone,
+                launch_type: &launch_type,
+            }
+            .emit();
             let told =
                 [("Cluster", cluster), ("TaskArn", task_arn), ("Family", family), ("Revision", revision)];
             told.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
         }
         Err(error) => {
-            tracing::warn!(%error, "the task is not known, the scaling signal does not name it");
+            events::TaskUnknown { error: &error }.emit();
             Map::new()
         }
     }

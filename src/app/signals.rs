@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::stop::Stop;
+use crate::{stop::Stop, telemetry::events};
 
 /// The signals that stop a process, listened to from here on.
 pub(super) struct Signals {
@@ -27,10 +27,10 @@ impl Signals {
     /// Turns signals into the stop.
     pub(super) async fn obey(mut self, stop: Stop) {
         let signal = self.next().await;
-        tracing::info!(signal, "draining, a second signal stops at once");
+        events::DrainSignalled { signal }.emit();
         stop.drain();
         let signal = self.next().await;
-        tracing::warn!(signal, "stopping at once, what is held comes back after its visibility");
+        events::HaltSignalled { signal }.emit();
         stop.halt();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{self, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,13 +21,15 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    admin, ecs,
+    admin,
+    depth::{self, Interval},
+    ecs,
     health::{Condition, Health},
     notify::Notifier,
     pump::{Parts, Pump},
     stop::{Settings as StopSettings, Stop},
-    tasks::{self, Faults, Tasks},
-    telemetry::{Meter, Metrics},
+    tasks::{self, End, Faults, Tasks},
+    telemetry::{Described, Meter, Metrics, QueueMetrics, events},
 };
 
 /// Several consumers in one process.
@@ -148,6 +151,7 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
+        self.metrics.drain_limit(self.drain_limit);
         let listener = self.listen().await?;
         let (tasks, faults) = Tasks::on(runtime.clone());
         let state = self.health.condition("worker", "the queues are not open yet");
@@ -170,12 +174,17 @@ impl Worker {
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
         let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
+        if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
+            self.metrics.protection(move || held.is_up());
+        }
+        let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
         let pumps = shown.get_or_init(|| self.pumps(&opened, guard.as_ref(), frame));
         let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
+        metrics.draining();
         state.unready("draining");
         let drained = watch.until(drain(stages, drain_limit, stop)).await;
         // The tasks that a drain ends are no faults from here on.
@@ -183,14 +192,14 @@ impl Worker {
             unprotect(guard, stop).await;
         }
         drop(scaling);
-        tracing::info!(?drained, "drained");
+        events::WorkerDrained { drained: &drained }.emit();
         watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
         let Some(place) = self.admin.take() else { return Ok(None) };
         let listener = place.listen().await?;
-        tracing::info!(address = %listener.local_addr()?, "admin server listens");
+        events::AdminListens { address: listener.local_addr()? }.emit();
         Ok(Some(listener))
     }
 
@@ -202,7 +211,8 @@ impl Worker {
     fn pumps(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Pump> {
         let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
-            let metrics = self.metrics.queue(&consumer.name);
+            let metrics = measured(&self.metrics, &consumer, opened);
+            frame.watch_depth(&consumer, opened, &metrics);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
@@ -234,6 +244,15 @@ impl Worker {
     }
 }
 
+/// The metrics of a consumer's queue, with what is known of it now that it is open.
+fn measured(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Arc<QueueMetrics> {
+    let metrics = metrics.queue(&consumer.name);
+    let destination = consumer.name_in_sqs(&opened.arn).into();
+    metrics.describe(Described { destination, kind: consumer.kind });
+    consumer.handler.metered(&metrics);
+    metrics
+}
+
 /// What surrounds the work of a worker from its start to its end.
 struct Frame {
     shown: Shown,
@@ -245,4 +264,18 @@ struct Frame {
     caller: Handle,
     /// Where everything else runs.
     runtime: Handle,
+}
+
+impl Frame {
+    /// Has SQS asked how many messages a queue has, where that is wanted.
+    fn watch_depth(&self, consumer: &Consumer, opened: &Opened, metrics: &Arc<QueueMetrics>) {
+        let Interval::Every(interval) = consumer.options.depth.interval else { return };
+        let parts = depth::Parts {
+            name: consumer.name.clone(),
+            queue: opened.queue.clone(),
+            dlq: opened.dlq.clone(),
+            metrics: metrics.clone(),
+        };
+        self.tasks.spawn("depth", End::Fine, depth::Watch::new(parts, interval).run(self.stop.clone()));
+    }
 }

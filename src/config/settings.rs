@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    admin, backoff,
+    admin, backoff, depth,
     duration::{Limit, Span},
     ecs, handler, notify, pump,
     queue::sqs,
@@ -73,6 +73,8 @@ pub struct QueueSettings {
     pub retry: backoff::Settings,
     /// How outcomes are told to SQS.
     pub settle: settle::Settings,
+    /// How many messages the queue and its DLQ have, for the metrics.
+    pub depth: depth::Settings,
     /// Who is told over SNS how messages end.
     pub notify: notify::Settings,
     /// Where rejected messages are copied to.
@@ -113,6 +115,7 @@ impl Default for QueueSettings {
             receive: pump::ReceiveSettings::default(),
             retry: backoff::Settings::default(),
             settle: settle::Settings::default(),
+            depth: depth::Settings::default(),
             notify: notify::Settings::default(),
             dlq: settle::DlqSettings::default(),
             handler: None,

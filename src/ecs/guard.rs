@@ -1,6 +1,9 @@
 //! The loop that keeps the task protected while long work runs, and not when it is idle.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -10,7 +13,10 @@ use super::{
     complaint::Complaint,
     shield::{Shield, Step},
 };
-use crate::tasks::{End, Tasks};
+use crate::{
+    tasks::{End, Tasks},
+    telemetry::events,
+};
 
 /// How long an agent may take, whatever it promises.
 const CALL_LIMIT: Duration = Duration::from_secs(8);
@@ -30,6 +36,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Guard {
     busy: Busy,
+    held: Held,
     end: CancellationToken,
     ended: AbortOnDropHandle<()>,
 }
@@ -37,15 +44,16 @@ pub struct Guard {
 impl Guard {
     /// Starts to watch over work that is yet to begin.
     pub fn start(plan: Plan, tasks: &Tasks) -> Self {
-        let (busy, end) = (Busy::default(), CancellationToken::new());
+        let (busy, held, end) = (Busy::default(), Held::default(), CancellationToken::new());
         let watch = Watch {
             shield: Shield::new(plan.terms),
             agent: plan.agent,
             busy: busy.clone(),
+            held: held.clone(),
             complaint: Complaint::default(),
         };
         let ended = tasks.spawn("protection", End::Fine, watch.run(end.clone()));
-        Self { busy, end, ended: AbortOnDropHandle::new(ended) }
+        Self { busy, held, end, ended: AbortOnDropHandle::new(ended) }
     }
 
     /// Where calls that may outlast a stop are noted.
@@ -53,18 +61,39 @@ impl Guard {
         &self.busy
     }
 
+    /// How far the task is protected, for whoever wants to tell.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// Ends the watch, and the protection if there may be one; takes two seconds at most.
     pub async fn end(self) {
         self.end.cancel();
         if tokio::time::timeout(RELEASE_LIMIT, self.ended).await.is_err() {
-            tracing::warn!("the protection from scale-in could not be ended, it expires by itself");
+            events::ProtectionLeft {}.emit();
         }
+    }
+}
+
+/// How long the protection lasts that ECS has granted.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<Mutex<Option<Instant>>>);
+
+impl Held {
+    /// Whether ECS protects the task now, as far as the agent has said.
+    pub fn is_up(&self) -> bool {
+        self.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Watch {
     agent: Arc<dyn Agent>,
     shield: Shield,
+    held: Held,
     busy: Busy,
     complaint: Complaint,
 }
@@ -107,31 +136,27 @@ impl Watch {
                 self.shield.failed(&error, Instant::now(), fastrand::f64());
             }
         }
+        *self.held.lock() = self.shield.held_until();
     }
 
     fn tell(&mut self, wish: Wish, was_up: bool) {
         let is_well_again = self.complaint.is_over();
         match wish {
             Wish::Protect { minutes } if !was_up || is_well_again => {
-                tracing::info!(minutes, "long work runs, the task is protected from scale-in");
+                events::TaskProtected { minutes }.emit();
             }
-            Wish::Protect { minutes } => tracing::debug!(minutes, "protection from scale-in renewed"),
-            Wish::Release => tracing::info!("no long work runs, the task is not protected from scale-in"),
+            Wish::Protect { minutes } => events::ProtectionRenewed { minutes }.emit(),
+            Wish::Release => events::TaskUnprotected {}.emit(),
         }
     }
 
     fn complain(&mut self, wish: Wish, error: &AgentError) {
         let is_due = self.complaint.is_due(&error.to_string(), Instant::now());
         match error {
-            AgentError::Standalone(_) => {
-                tracing::info!(%error, "nothing scales this task in, so it is not protected");
-            }
-            _ if !is_due => tracing::debug!(%error, ?wish, "protection from scale-in not changed"),
-            _ if error.is_denied() => {
-                let hint = "grant the task role ecs:UpdateTaskProtection and ecs:GetTaskProtection, or set ecs.protect = \"off\"";
-                tracing::error!(%error, hint, "the task cannot be protected from scale-in, work goes on");
-            }
-            _ => tracing::warn!(%error, ?wish, "protection from scale-in not changed, work goes on"),
+            AgentError::Standalone(_) => events::ProtectionNeedless { error }.emit(),
+            _ if !is_due => events::ProtectionStillUnchanged { error, wish: &wish }.emit(),
+            _ if error.is_denied() => events::ProtectionForbidden { error }.emit(),
+            _ => events::ProtectionUnchanged { error, wish: &wish }.emit(),
         }
     }
 }

@@ -17,7 +17,7 @@ mod surroundings;
 pub use self::{
     agent::{Agent, AgentError, HttpAgent, Protection, Wish},
     busy::{Busy, Working},
-    guard::{Guard, Plan},
+    guard::{Guard, Held, Plan},
     metadata::{MetadataError, Task, describe},
     settings::{Protect, Settings, Switch},
     shield::Terms,

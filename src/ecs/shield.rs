@@ -74,6 +74,11 @@ impl Shield {
         self.held_until.is_some_and(|until| now < until)
     }
 
+    /// When the protection that ECS has granted ends by itself.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+
     /// Whether ECS may protect the task, for all that is known.
     pub(super) fn may_be_up(&self, now: Instant) -> bool {
         self.asked_until.is_some_and(|until| now < until)

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::telemetry::events;
+
 /// Where the ECS agent is reached, as it tells each container.
 ///
 /// Read by [`config`](crate::config), which alone reads the environment; empty anywhere but on ECS.
@@ -25,7 +27,7 @@ impl Surroundings {
             let text = variable(name).filter(|text| !text.is_empty())?;
             let parsed = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && url.has_host());
             if parsed.is_none() {
-                tracing::warn!(variable = name, "not an http url, so what it should lead to is gone without");
+                events::AddressUnusable { variable: name }.emit();
             }
             parsed
         };

@@ -9,7 +9,10 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use super::{Batch, BatchHandler, Context, Handler, Outcomes, Placement};
-use crate::message::{Message, Wanted};
+use crate::{
+    message::{Message, Wanted},
+    telemetry::QueueMetrics,
+};
 
 /// A [`Handler`] or a [`BatchHandler`] behind a pointer.
 ///
@@ -73,6 +76,11 @@ impl AnyHandler {
         self.handler.opened(arn);
     }
 
+    /// See [`Handler::metered`].
+    pub fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.handler.metered(metrics);
+    }
+
     /// See [`Handler::probe`].
     pub fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         self.handler.probe()
@@ -99,6 +107,7 @@ trait Erased: Send + Sync + 'static {
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
     fn weigh(&self, message: &Message) -> usize;
     fn opened(&self, arn: &str);
+    fn metered(&self, metrics: &Arc<QueueMetrics>);
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
     fn close(&self) -> BoxFuture<'_, ()>;
     fn wanted(&self) -> Wanted;
@@ -118,6 +127,10 @@ impl<H: BatchHandler> Erased for H {
 
     fn opened(&self, arn: &str) {
         BatchHandler::opened(self, arn);
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        BatchHandler::metered(self, metrics);
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -148,6 +161,10 @@ impl<H: Handler> BatchHandler for Single<H> {
 
     fn opened(&self, arn: &str) {
         self.0.opened(arn);
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.0.metered(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

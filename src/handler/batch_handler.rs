@@ -1,9 +1,12 @@
 //! Handlers that take several messages a call.
 
-use std::{fmt::Display, future::Future};
+use std::{fmt::Display, future::Future, sync::Arc};
 
 use super::{Batch, Context, IntoOutcome, Outcome, Outcomes, Placement};
-use crate::message::{Message, Wanted};
+use crate::{
+    message::{Message, Wanted},
+    telemetry::QueueMetrics,
+};
 
 /// The user's work on several messages a call, which says of each how it ended.
 ///
@@ -27,6 +30,9 @@ pub trait BatchHandler: Send + Sync + 'static {
 
     /// See [`Handler::opened`](super::Handler::opened).
     fn opened(&self, _arn: &str) {}
+
+    /// See [`Handler::metered`](super::Handler::metered).
+    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
 
     /// See [`Handler::probe`](super::Handler::probe).
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {

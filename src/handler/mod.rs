@@ -4,6 +4,7 @@ mod any;
 mod batch;
 mod batch_handler;
 mod context;
+mod counts;
 pub mod exec;
 mod from_fn;
 mod from_json;
@@ -38,7 +39,10 @@ pub use self::{
     settings::Settings,
     sqs_event::Source,
 };
-use crate::message::{Message, Wanted};
+use crate::{
+    message::{Message, Wanted},
+    telemetry::QueueMetrics,
+};
 
 /// The user's work: one call per message.
 ///
@@ -59,6 +63,9 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// Not called where the worker may not ask SQS for the queue's attributes.
     fn opened(&self, _arn: &str) {}
+
+    /// Hears where the queue counts, once and before the first message, for whoever has something to count there.
+    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
 
     /// Tells whether the handler could take a message now; `Err` says in a few words why not.
     ///

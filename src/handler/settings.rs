@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, exec, http, lambda, sns};
+use crate::telemetry::HandlerKind;
 
 /// The handler of a queue, by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,12 +32,12 @@ impl Settings {
     }
 
     /// The kind's name, as it stands in the file and in the copies of rejected messages.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> HandlerKind {
         match self {
-            Self::Http(_) => "http",
-            Self::Lambda(_) => "lambda",
-            Self::Exec(_) => "exec",
-            Self::Sns(_) => "sns",
+            Self::Http(_) => HandlerKind::Http,
+            Self::Lambda(_) => HandlerKind::Lambda,
+            Self::Exec(_) => HandlerKind::Exec,
+            Self::Sns(_) => HandlerKind::Sns,
         }
     }
 }
@@ -44,13 +45,14 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Label as _;
 
     #[test]
     fn a_kind_is_called_as_in_the_file() {
         let url = url::Url::parse("http://127.0.0.1:8080/");
         let settings = Settings::Http(http::Settings::new(url.unwrap()));
         for settings in [settings, Settings::Sns(sns::Settings::default())] {
-            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind());
+            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind().as_str());
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use rustls::crypto::{CryptoProvider, ring};
 
+use crate::telemetry::events;
+
 /// Has one installed for the process, which reqwest asks for whatever the scheme.
 pub(super) fn provide() {
     if CryptoProvider::get_default().is_none() && ring::default_provider().install_default().is_err() {
-        tracing::debug!("another tls provider was installed at the same time");
+        events::TlsProvidedTwice {}.emit();
     }
 }

@@ -128,8 +128,8 @@ impl Leases {
                 }
             }
             Err(error) => {
-                let (queue, id) = (&*self.0.queue, &extension.id);
-                events::EntryFailed { queue, id, action: Action::Extend, error: &error }.emit();
+                let (queue, message_id) = (&*self.0.queue, &extension.id);
+                events::EntryFailed { queue, message_id, action: Action::Extend, error: &error }.emit();
                 self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
             }
         }

@@ -28,7 +28,7 @@ use crate::{
     handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
-    telemetry::{QueueMetrics, events},
+    telemetry::{HeldGroup, QueueMetrics, events},
 };
 
 /// The leases of one queue.
@@ -72,7 +72,9 @@ impl Leases {
         let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
-            Lease { leases, claim, cancellation, first_deadline, successors, _place: place }
+            let group = message.system.group_id.as_deref();
+            let _group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
+            Lease { leases, claim, cancellation, first_deadline, successors, _group, _place: place }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
@@ -86,7 +88,7 @@ impl Leases {
     }
 
     fn report_duplicate(&self, id: &MessageId) {
-        events::DuplicateReceived { queue: &self.0.queue, id }.emit(&self.0.metrics);
+        events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
     }
 
     /// Tells every handler to stop, because the drain limit is over; the leases stay.
@@ -111,7 +113,7 @@ impl Leases {
 
     fn report_lost(&self, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
-        events::LeaseLost { queue: &self.0.queue, id, reason }.emit(&self.0.metrics);
+        events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
     }
 }
 
@@ -123,6 +125,7 @@ pub struct Lease {
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
     successors: Vec<Box<dyn Successors>>,
+    _group: Option<HeldGroup>,
     _place: Place,
 }
 

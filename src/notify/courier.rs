@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::pending::{Full, Pending};
 use crate::{
-    telemetry::{Notified, Occasion, QueueMetrics, events},
-    topic::{Publication, Publisher, TopicArn, TopicError, Verdict},
+    telemetry::{CallResult, Notified, Occasion, QueueMetrics, events},
+    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
 };
 
 /// How many are under way at once to a standard topic.
@@ -83,24 +83,32 @@ impl Route {
         if !self.pending.remove(occasion, bytes) {
             return;
         }
-        let fate = if told.is_ok() { Notified::Sent } else { Notified::Failed };
-        self.metrics.notifications.of(occasion).of(fate).inc();
         if let Err(error) = told {
             let (queue, topic, reason) = (&*self.queue, self.topic.as_str(), &*error.to_string());
             events::NotificationFailed { queue, topic, occasion, reason }.emit(&self.metrics);
+        } else {
+            self.metrics.notifications.of(occasion).of(Notified::Sent).inc();
         }
     }
 
     async fn try_until_told(&self, letter: &Letter) -> Result<(), TopicError> {
         for attempt in 1.. {
-            let Err(error) = self.publisher.publish(&letter.publication).await else { break };
+            let Err(error) = self.publish(&letter.publication).await else { break };
             let pause = error.verdict().pauses().random_delay(attempt);
             if error.verdict() == Verdict::Refuse || letter.since.elapsed() + pause > self.give_up_after {
                 return Err(error);
             }
-            tracing::debug!(queue = &*self.queue, topic = %self.topic, %error, attempt, "notification is tried again");
+            let (queue, topic) = (&*self.queue, self.topic.as_str());
+            events::NotificationDelayed { queue, topic, error: &error, attempt }.emit();
             tokio::time::sleep(pause).await;
         }
         Ok(())
+    }
+
+    async fn publish(&self, publication: &Publication) -> Result<PublicationId, TopicError> {
+        let began = Instant::now();
+        let answer = self.publisher.publish(publication).await;
+        self.metrics.published(CallResult::of_publish(&answer), began);
+        answer
     }
 }

@@ -79,9 +79,8 @@ impl Notifier {
         let Some(courier) = inner.couriers.get(topic) else { return };
         let publication = notice.publication(&inner.queue, occasion, topic, inner.settings.include_body);
         if courier.take(occasion, publication).is_err() {
-            inner.metrics.notifications.of(occasion).of(Notified::Dropped).inc();
-            let id = &notice.message.id;
-            events::NotificationDropped { queue: &inner.queue, id, occasion }.emit(&inner.metrics);
+            let message_id = &notice.message.id;
+            events::NotificationDropped { queue: &inner.queue, message_id, occasion }.emit(&inner.metrics);
         }
     }
 

@@ -104,6 +104,11 @@ impl Process {
         status
     }
 
+    /// Whether the program's end has been waited for.
+    pub fn has_ended(&self) -> bool {
+        self.group.is_none()
+    }
+
     fn reaped(&mut self) {
         self.group = None;
         self.ended.cancel();

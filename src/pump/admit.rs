@@ -33,7 +33,7 @@ impl Pump {
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(place) = reservation.take() else {
-                events::ExcessReceived { queue: &self.0.name, id: &message.id }.emit();
+                events::ExcessReceived { queue: &self.0.name, message_id: &message.id }.emit();
                 continue;
             };
             let group = self.group_of(&message);

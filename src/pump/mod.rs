@@ -19,6 +19,7 @@ mod options;
 mod plan;
 mod receive;
 mod settings;
+mod sighting;
 mod slots;
 mod stages;
 mod trouble;

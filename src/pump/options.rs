@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{BatchSettings, Prefetch, ReceiveSettings};
-use crate::{backoff::Backoff, settle};
+use crate::{backoff::Backoff, depth, settle};
 
 /// How one queue is worked: its settings, checked and ready for use.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Options {
     pub retry: Backoff,
     /// How outcomes are told to SQS.
     pub settle: settle::Settings,
+    /// How often SQS is asked how many messages there are.
+    pub depth: depth::Settings,
 }
 
 impl Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             receive: ReceiveSettings::default(),
             retry: crate::backoff::Settings::default().into(),
             settle: settle::Settings::default(),
+            depth: depth::Settings::default(),
         }
     }
 }

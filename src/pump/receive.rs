@@ -185,6 +185,7 @@ impl ReceiveLoop {
                 if received == answer.asked {
                     self.pump.flow().full_receive(answer.sent.elapsed());
                 }
+                self.pump.sight(&messages, answer.sent);
                 self.pump.admit(messages, answer.reservation, answer.sent);
                 self.succeeded(answer.asked, received, answer.sent);
             }

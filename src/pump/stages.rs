@@ -7,7 +7,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Pump, receive::ReceiveLoop};
-use crate::tasks::{End, Tasks};
+use crate::{
+    tasks::{End, Tasks},
+    telemetry::events,
+};
 
 /// How long the keeper and the flusher may make no progress: both look up every 10 s.
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
@@ -54,7 +57,7 @@ impl Stages {
     pub async fn polling_stopped(&mut self) {
         self.probe.abort();
         if let Err(error) = (&mut self.receive).await {
-            tracing::error!(queue = self.pump.name(), %error, "receive loop ended badly");
+            events::ReceiveLoopBroken { queue: self.pump.name(), error: &error }.emit();
         }
     }
 
@@ -102,7 +105,7 @@ impl Stages {
     pub async fn close_handler(&self) {
         let close = AssertUnwindSafe(async { self.pump.0.handler.close().await }).catch_unwind();
         if close.await.is_err() {
-            tracing::error!(queue = self.pump.name(), "the handler panicked at its end");
+            events::HandlerPanickedAtEnd { queue: self.pump.name() }.emit();
         }
     }
 

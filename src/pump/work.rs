@@ -61,6 +61,7 @@ impl Pump {
         self.0.metrics.running.sub(signed(batch.len()));
         self.0.metrics.calls_running.dec();
         self.flow().ended(took, batch.len(), Instant::now());
+        self.0.metrics.call_ended(ended.iter().map(|ended| ended.ending));
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
             self.notify(waiting, ended, took);
@@ -75,8 +76,8 @@ impl Pump {
 
     fn report_end(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
-        let (queue, id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
-        events::MessageEnded { queue, id, ending: *ending, reason, took, receive_count }
+        let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
+        events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
     }
 

@@ -101,7 +101,7 @@ impl Settle {
         let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
         let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !letter.is_stamped() {
-            events::ReasonLeftOut { queue: &self.0.name, id: lease.id(), reason: &reason }.emit();
+            events::ReasonLeftOut { queue: &self.0.name, message_id: lease.id(), reason: &reason }.emit();
         }
         self.push(Verb::Copy(Box::new(letter)), lease);
     }
@@ -141,8 +141,8 @@ impl Settle {
                 self.put_aside(slip.turned_into(Verb::Delete), Duration::ZERO);
             }
             Err(error) if error.verdict == Verdict::Wait => {
-                let (queue, id) = (&*self.0.name, slip.lease.id());
-                events::EntryFailed { queue, id, action: Action::Copy, error: &error }.emit();
+                let (queue, message_id) = (&*self.0.name, slip.lease.id());
+                events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
             }
@@ -162,8 +162,8 @@ impl Settle {
     /// Gives messages back that the DLQ will not take however often it is asked.
     fn refused(&self, slips: Vec<Slip<Owed>>, error: &str) {
         let Some(first) = slips.first() else { return };
-        let (queue, messages, id) = (&*self.0.name, slips.len(), first.lease.id());
-        events::CopyRefused { queue, messages, id, error }.emit(&self.0.metrics);
+        let (queue, messages, message_id) = (&*self.0.name, slips.len(), first.lease.id());
+        events::CopyRefused { queue, messages, message_id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
         for mut slip in slips {
             let delay = match &slip.verb {

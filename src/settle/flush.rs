@@ -165,8 +165,8 @@ impl Settle {
                 self.give_up(&slip, &error.to_string());
             }
             Err(error) => {
-                let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-                events::EntryFailed { queue, id, action, error: &error }.emit();
+                let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
+                events::EntryFailed { queue, message_id, action, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
             }
@@ -198,8 +198,8 @@ impl Settle {
             slip.lease.remember_done();
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
-        let (queue, id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-        events::SettleFailed { queue, id, action, reason }.emit(&self.0.metrics);
+        let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
+        events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics);
     }
 }
 

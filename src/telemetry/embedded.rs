@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Ending, Label as _, QueueMetrics};
+use super::{QueueMetrics, Work, WorkAverage};
 
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
 const DIMENSION: &str = "QueueName";
@@ -27,37 +27,21 @@ pub struct Scope {
 pub struct Meter {
     queue_name: String,
     metrics: Arc<QueueMetrics>,
-    last: Totals,
-    average: Option<f64>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Totals {
-    seconds: f64,
-    messages: u64,
+    work: WorkAverage,
 }
 
 impl Meter {
     /// A meter of the queue that SQS calls so.
     pub fn new(queue_name: impl Into<String>, metrics: Arc<QueueMetrics>) -> Self {
-        let last = totals(&metrics);
-        Self { queue_name: queue_name.into(), metrics, last, average: None }
+        Self { queue_name: queue_name.into(), work: WorkAverage::new(metrics.clone()), metrics }
     }
 
     /// The line of the time since the last one, without its newline.
     ///
     /// `SecondsPerMessage` is that of the last time in which a message ended: absent before the first one.
+    /// `BacklogSeconds` is absent while nobody knows how many messages there are.
     pub fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
-        let total = totals(&self.metrics);
-        let (seconds, messages) =
-            ((total.seconds - self.last.seconds).max(0.0), total.messages.saturating_sub(self.last.messages));
-        self.last = total;
-        if messages > 0 {
-            // Precise enough: no minute has 2^53 messages.
-            #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^53")]
-            let average = seconds / messages as f64;
-            self.average = Some(average);
-        }
+        let Work { seconds, messages } = self.work.update();
         let mut values = vec![
             ("WorkSeconds", "Seconds", json!(seconds)),
             ("MessagesEnded", "Count", json!(messages)),
@@ -65,7 +49,10 @@ impl Meter {
             ("MessagesHeld", "Count", json!(self.metrics.held.get())),
             ("Concurrency", "Count", json!(self.metrics.concurrency.get())),
         ];
-        values.extend(self.average.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
+        let seconds_per_message = self.work.seconds_per_message();
+        values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
+        let backlog = self.metrics.backlog_seconds();
+        values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
         self.document(scope, at, &values).to_string()
     }
 
@@ -85,19 +72,12 @@ impl Meter {
     }
 }
 
-/// The calls that found no handler took no work.
-fn totals(metrics: &QueueMetrics) -> Totals {
-    let endings = Ending::ALL.iter().filter(|ending| **ending != Ending::Down);
-    let messages = endings.map(|ending| metrics.ended.of(*ending).get()).sum();
-    Totals { seconds: metrics.work_seconds.get(), messages }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::telemetry::Metrics;
+    use crate::telemetry::{Counts, Ending, Metrics};
 
     fn ended(metrics: &QueueMetrics, seconds: f64, messages: u64) {
         metrics.work_seconds.inc_by(seconds);
@@ -157,5 +137,22 @@ mod tests {
         let mut meter = Meter::new("orders", metrics.clone());
         metrics.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_backlog_is_told_only_while_it_is_known() {
+        let metrics = Metrics::new().queue("orders");
+        let mut meter = Meter::new("orders", metrics.clone());
+        assert!(line(&mut meter).get("BacklogSeconds").is_none(), "nobody asks");
+        metrics.concurrency.set(2);
+        metrics.depth.polls_every(Duration::from_secs(30));
+        metrics.depth.polled(Counts { visible: 7, in_flight: 3, delayed: 5 });
+        metrics.depth.worked(Some(4.0));
+        let document = line(&mut meter);
+        assert_eq!(document["BacklogSeconds"], 20.0);
+        let named = document["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
+        assert!(named.contains("BacklogSeconds"), "{named}");
+        tokio::time::advance(Duration::from_secs(91)).await;
+        assert!(line(&mut meter).get("BacklogSeconds").is_none(), "it is stale");
     }
 }

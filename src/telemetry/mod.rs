@@ -1,5 +1,6 @@
 //! What the worker tells of itself: events, metrics and logs.
 
+mod average;
 mod catalog;
 mod embedded;
 pub mod events;
@@ -9,6 +10,7 @@ mod metrics;
 mod sampler;
 
 pub use self::{
+    average::{Work, WorkAverage},
     catalog::{CATALOG, Definition, Kind, reference},
     embedded::{Meter, Scope},
     label::{

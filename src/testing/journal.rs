@@ -11,6 +11,7 @@ use super::patience::patiently;
 use crate::{
     handler::{AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes, Placement},
     message::{Message, MessageId, Wanted},
+    telemetry::QueueMetrics,
 };
 
 /// One message in one call of the handler.
@@ -193,6 +194,10 @@ impl BatchHandler for Noted {
 
     fn opened(&self, arn: &str) {
         self.handler.opened(arn);
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.handler.metered(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

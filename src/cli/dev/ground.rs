@@ -22,6 +22,7 @@ use crate::{
     queue::{Queue, memory::Account, sqs},
     stop::Stop,
     tasks,
+    telemetry::events,
     topic::{
         TopicArn,
         memory::{Fault, Topics},
@@ -79,8 +80,8 @@ impl Ground {
         for server in self.servers {
             match server.await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a server of dev failed"),
-                Err(error) => tracing::error!(%error, "a server of dev ended badly"),
+                Ok(Err(error)) => events::DevServerFailed { error: &error }.emit(),
+                Err(error) => events::DevServerFailed { error: &error }.emit(),
             }
         }
     }

@@ -13,7 +13,10 @@ use super::{
     options::Options,
     output, working,
 };
-use crate::config::{self, Purpose, Settings};
+use crate::{
+    config::{self, Purpose, Settings},
+    telemetry::events,
+};
 
 /// The queue that `dev` works on when it is told of no other.
 const QUEUE: &str = "longshore-dev-queue";
@@ -56,7 +59,7 @@ impl Dev {
 /// Shows a line; where nobody reads any more, the work goes on.
 fn show(line: impl std::fmt::Display) {
     if let Err(failure) = output::print_line(&line.to_string()) {
-        tracing::debug!(%failure, "a line could not be shown");
+        events::LineUnread { error: &failure.to_string() }.emit();
     }
 }
 

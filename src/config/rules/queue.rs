@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::address::{address, dlq};
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
+    depth,
     duration::{Limit, Span},
     handler, notify,
     pump::Prefetch,
@@ -28,6 +29,7 @@ pub(super) fn check(key: &Key, queue: &QueueSettings, purpose: Purpose) -> Vec<P
     broken.extend(amounts(key, queue));
     broken.extend(times(key, queue));
     broken.extend(retry(key, queue));
+    broken.extend(depth_rules(&key.child("depth"), &queue.depth));
     broken.extend(notify_rules(&key.child("notify"), &queue.notify));
     if let Some(handler) = &queue.handler {
         broken.extend(event(key, queue));
@@ -112,6 +114,13 @@ fn event(key: &Key, queue: &QueueSettings) -> Option<Problem> {
         Problem::of(key.descend("batch.bytes"), "too many").allowed(Some(allowed))
     };
     (is_lambda && queue.batch.bytes > most).then(problem)
+}
+
+/// The part's own rules, in its own words.
+fn depth_rules(key: &Key, depth: &depth::Settings) -> Vec<Problem> {
+    let problem =
+        |(name, allowed): (&str, String)| Problem::of(key.child(name), "out of range").allowed(Some(allowed));
+    depth.check().into_iter().map(problem).collect()
 }
 
 /// The handler's own rules, in its own words.

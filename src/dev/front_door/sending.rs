@@ -4,6 +4,7 @@ use super::{Door, Refusal};
 use crate::{
     message::{MessageId, OutgoingMessage},
     queue::limits,
+    telemetry::events,
 };
 
 /// Sends one message.
@@ -26,7 +27,7 @@ pub(super) async fn send_many(
         let refusal = Refusal::from(&error);
         if refusal.status.is_server_error() {
             // The client is not told what the network said, so here is the only trace of it.
-            tracing::warn!(%error, "send through the front door failed");
+            events::SendFailed { error: &error }.emit();
         }
         refusal
     })?;

@@ -37,7 +37,7 @@ use self::{
     call::Call,
     refusal::Refusal,
 };
-use crate::{queue::memory::Account, stop::Stop, topic::memory::Topics};
+use crate::{queue::memory::Account, stop::Stop, telemetry::events, topic::memory::Topics};
 
 /// How long the requests under way may go on after the stop. Waiting receives are answered at once, so only
 /// a client that stalls in the middle of a request can use it up.
@@ -66,7 +66,7 @@ pub async fn serve_topics(listener: TcpListener, topics: Topics, stop: Stop) -> 
     // An answer is written in one piece, and must not wait for the acknowledgement of the one before.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no-delay refused by a connection");
+            events::NoDelayRefused { error: &error }.emit();
         }
     });
     let draining = stop.clone();
@@ -90,7 +90,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     match server.handle(protocol, &request_id, request).await {
         Ok(body) => reply::success(protocol, &request_id, body),
         Err(refusal) => {
-            tracing::debug!(code = refusal.code(), request_id, "request refused");
+            events::RequestRefused { code: refusal.code(), request_id: &request_id }.emit();
             reply::failure(protocol, &request_id, &refusal)
         }
     }

@@ -3,7 +3,7 @@
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use super::{Settings, settings::Others};
-use crate::{handler::Outcome, process::signal_name};
+use crate::{handler::Outcome, process::signal_name, telemetry::FailureCause};
 
 /// Reads the outcome from how the program ended; its last words on standard error are part of the reason.
 pub(super) fn outcome(settings: &Settings, status: ExitStatus, last_words: &str) -> Outcome {
@@ -18,6 +18,13 @@ pub(super) fn outcome(settings: &Settings, status: ExitStatus, last_words: &str)
     let reason = reason(format!("the program exited with {code}"), last_words);
     let is_reject = lists(&settings.reject) || (settings.others == Others::Reject && !lists(&settings.retry));
     if is_reject { Outcome::Reject(reason) } else { Outcome::Retry(reason) }
+}
+
+/// Which failure an end is, if it is one.
+pub(super) fn failure(settings: &Settings, status: ExitStatus) -> Option<FailureCause> {
+    let Some(code) = status.code() else { return Some(FailureCause::Signal) };
+    let is_done = settings.done.iter().any(|listed| i32::from(*listed) == code);
+    (!is_done).then_some(FailureCause::ExitCode)
 }
 
 fn reason(what: String, last_words: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{message::MessageId, process::Line};
+use crate::{message::MessageId, process::Line, telemetry::events};
 
 /// The most of a last line that becomes part of a reason.
 const LAST_WORDS_BYTES: usize = 256;
@@ -52,14 +52,15 @@ impl Log {
         }
         self.room_bytes -= size_bytes;
         let (queue, message_id) = (&*self.queue, &self.message_id);
-        tracing::info!(queue, %message_id, stream = stream.as_str(), %line, "program output");
+        let (stream, line) = (stream.as_str(), &*line.to_string());
+        events::ProgramOutput { queue, message_id, stream, line }.emit();
     }
 
     /// Ends the log; answers the last line that the program wrote to its standard error.
     pub(super) fn end(self) -> String {
         let Self { queue, message_id, dropped_lines: lines, dropped_bytes: bytes, last_words, .. } = self;
         if lines > 0 {
-            tracing::info!(queue = &*queue, %message_id, lines, bytes, "program output dropped");
+            events::ProgramOutputDropped { queue: &queue, message_id: &message_id, lines, bytes }.emit();
         }
         last_words
     }

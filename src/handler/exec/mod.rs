@@ -35,8 +35,8 @@ use self::{
     refused::Refused,
     run::Run,
 };
-use super::{Context, Handler, Outcome, Problem, moment::on_the_wall};
-use crate::message::Message;
+use super::{Context, Handler, Outcome, Problem, counts::Counts, moment::on_the_wall};
+use crate::{message::Message, telemetry::QueueMetrics};
 
 /// A handler that starts a program for each message.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ struct Parts {
     queue_name: Box<str>,
     search_path: Option<OsString>,
     refused: Refused,
+    counts: Counts,
 }
 
 /// Why a handler of the `exec` kind could not be made.
@@ -71,8 +72,8 @@ impl Exec {
         if !problems.is_empty() {
             return Err(ExecError::Settings(problems));
         }
-        let (queue_name, refused) = (queue_name.into(), Refused::default());
-        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused });
+        let (queue_name, refused, counts) = (queue_name.into(), Refused::default(), Counts::default());
+        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, counts });
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
@@ -100,6 +101,10 @@ impl Handler for Exec {
         }
         call.stop();
         call.outcome().await
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.parts.counts.begin(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

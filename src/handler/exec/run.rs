@@ -20,6 +20,7 @@ use crate::{
     handler::Outcome,
     message::Message,
     process::{Output, Process},
+    telemetry::{FailureCause, ProcessExit, ProcessState, events},
 };
 
 /// What one run is made of.
@@ -42,6 +43,7 @@ impl Run {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
             Err(obstacle) => {
                 self.remember(&obstacle);
+                self.parts.counts.failed(FailureCause::Spawn);
                 obstacle.outcome()
             }
         }
@@ -57,7 +59,9 @@ impl Run {
 
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
-        let settings = &self.parts.settings;
+        let Parts { settings, counts, .. } = &*self.parts;
+        let _counted = counts.process(ProcessState::Busy);
+        self.tell_start(process);
         let log = Mutex::new(Log::new(self.queue.clone(), self.message.id.clone(), settings.output_bytes));
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
         let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
@@ -66,8 +70,37 @@ impl Run {
         let (status, (), ()) = tokio::join!(ending, stdout, stderr);
         let last_words = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
         match status {
-            Ok(status) => exit::outcome(settings, status, &last_words),
+            Ok(status) => {
+                self.tell_end(process, status, stop);
+                exit::outcome(settings, status, &last_words)
+            }
             Err(error) => Outcome::Retry(format!("the program's end was not heard: {error}")),
+        }
+    }
+}
+
+impl Run {
+    fn tell_start(&self, process: &Process) {
+        let (queue, message_id, process) = (&*self.queue, &self.message.id, process.id());
+        if let Some(metrics) = self.parts.counts.metrics() {
+            events::ProgramStarted { queue, message_id, process }.emit(metrics);
+        }
+    }
+
+    /// A program that was told to end has not failed by itself.
+    fn tell_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
+        let Parts { settings, counts, .. } = &*self.parts;
+        let (cause, failure) = match exit::failure(settings, status) {
+            _ if stop.is_cancelled() => (ProcessExit::Killed, None),
+            Some(FailureCause::Signal) => (ProcessExit::Crashed, Some(FailureCause::Signal)),
+            failure => (ProcessExit::Expected, failure),
+        };
+        if let Some(failure) = failure {
+            counts.failed(failure);
+        }
+        let (queue, message_id, process) = (&*self.queue, &self.message.id, process.id());
+        if let Some(metrics) = counts.metrics() {
+            events::ProgramEnded { queue, message_id, process, cause }.emit(metrics);
         }
     }
 }
@@ -93,7 +126,7 @@ async fn fed<T>(stdin: Option<ChildStdin>, body: &str, ending: impl Future<Outpu
         let Some(mut stdin) = stdin else { return };
         // A program need not read its input: it may close it, or end, before all of it was written.
         if let Err(error) = stdin.write_all(body.as_bytes()).await {
-            tracing::debug!(%error, "program did not read its input to the end");
+            events::InputUnread { error: &error }.emit();
         }
     };
     tokio::pin!(ending);

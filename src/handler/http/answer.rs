@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use reqwest::StatusCode;
 
 use super::Settings;
-use crate::handler::{Outcome, outcome::LONGEST_DELAY};
+use crate::{
+    handler::{Outcome, outcome::LONGEST_DELAY},
+    telemetry::FailureCause,
+};
 
 /// Reads the outcome from a status and, where it counts, the `Retry-After` header.
 pub(super) fn outcome(
@@ -25,6 +28,17 @@ pub(super) fn outcome(
     match retry_after.filter(|_| is_busy).and_then(|text| delay(text, now)) {
         Some(delay) => Outcome::RetryIn(delay, reason),
         None => Outcome::Retry(reason),
+    }
+}
+
+/// Which failure a status is that means no success.
+pub(super) fn cause(status: StatusCode) -> FailureCause {
+    if status.is_client_error() {
+        FailureCause::Status4xx
+    } else if status.is_server_error() {
+        FailureCause::Status5xx
+    } else {
+        FailureCause::BadAnswer
     }
 }
 

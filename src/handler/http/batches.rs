@@ -1,16 +1,17 @@
 //! Batches over HTTP: one post of all messages, and an answer that names those that failed.
 
-use std::{sync::OnceLock, time::SystemTime};
+use std::sync::{Arc, OnceLock};
 
 use reqwest::{RequestBuilder, Response};
 
-use super::{Http, HttpError, Settings, answer, client, headers};
+use super::{Http, HttpError, Settings, client, headers};
 use crate::{
     handler::{
         Batch, BatchHandler, Context, Outcome, Outcomes, Source,
         sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
     },
     message::Message,
+    telemetry::{FailureCause, QueueMetrics},
 };
 
 /// A handler that posts several messages at once to a program with an HTTP port.
@@ -45,7 +46,7 @@ impl HttpBatches {
             let response = client::post(&self.http.client, self.request(batch, context)?).await?;
             self.judge(batch, response).await
         };
-        answered.await.unwrap_or_else(Outcomes::All)
+        answered.await.unwrap_or_else(|failure| Outcomes::All(self.http.unanswered(failure)))
     }
 
     fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, Outcome> {
@@ -59,11 +60,8 @@ impl HttpBatches {
 
     /// Reads the fates of the messages from a 2xx; any other status is that of all of them.
     async fn judge(&self, batch: &Batch, response: Response) -> Result<Outcomes, Outcome> {
-        let settings = &self.http.settings;
-        let status = response.status();
-        if !status.is_success() {
-            let outcome =
-                answer::outcome(settings, status, client::retry_after(&response), SystemTime::now());
+        if !response.status().is_success() {
+            let outcome = self.http.judge(&response);
             client::drop_body(response).await?;
             return Ok(Outcomes::All(outcome));
         }
@@ -72,9 +70,11 @@ impl HttpBatches {
         Ok(match verdict(&answer, &ids) {
             Verdict::Done => Outcomes::All(Outcome::Done),
             Verdict::Failed(reason) => {
+                self.http.counts.failed(FailureCause::BadAnswer);
                 Outcomes::All(Outcome::Retry(format!("{reason}, hint: answer {{}} when all are done")))
             }
             Verdict::Partly(fates) => {
+                self.http.counts.failed(FailureCause::Error);
                 Outcomes::Each(fates.into_iter().map(|fate| self.outcome(fate)).collect())
             }
         })
@@ -110,6 +110,10 @@ impl BatchHandler for HttpBatches {
 
     fn opened(&self, arn: &str) {
         self.source.get_or_init(|| Source::of_arn(arn));
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.http.counts.begin(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -29,19 +29,26 @@ use std::{fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::{Either, FutureExt as _};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
 pub use self::{batches::HttpBatches, settings::Settings};
 use self::{headers::Deadlines, periodic::PeriodicTask};
-use super::{Context, Handler, Outcome, Placement, Problem, moment::on_the_wall, reach::connect};
-use crate::{duration::Span, message::Message};
+use super::{
+    Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
+};
+use crate::{
+    duration::Span,
+    message::Message,
+    telemetry::{FailureCause, QueueMetrics},
+};
 
 /// A handler that posts each message to a program with an HTTP port.
 pub struct Http {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
+    counts: Counts,
 }
 
 impl fmt::Debug for Http {
@@ -72,19 +79,34 @@ impl Http {
             return Err(HttpError::Settings(problems));
         }
         let client = client::build(&settings)?;
-        Ok(Self { client, settings, queue_name: queue_name.into() })
+        Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
     }
 
     async fn call(&self, message: Arc<Message>, context: &Context) -> Outcome {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
-            let (status, retry_after) = (response.status(), client::retry_after(&response));
-            let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+            let outcome = self.judge(&response);
             client::drop_body(response).await?;
             Ok(outcome)
         };
-        answered.await.unwrap_or_else(|failure| failure)
+        answered.await.unwrap_or_else(|failure| self.unanswered(failure))
+    }
+
+    /// What an answer's status means.
+    fn judge(&self, response: &Response) -> Outcome {
+        let (status, retry_after) = (response.status(), client::retry_after(response));
+        let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+        if outcome != Outcome::Done {
+            self.counts.failed(answer::cause(status));
+        }
+        outcome
+    }
+
+    /// What it means that there was no answer, or none that could be read.
+    fn unanswered(&self, failure: Outcome) -> Outcome {
+        self.counts.failed(FailureCause::Connection);
+        failure
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
@@ -113,9 +135,12 @@ impl Http {
         late: fn(Outcome) -> T,
     ) -> impl Future<Output = T> {
         let Some(limit) = self.settings.timeout else { return Either::Left(call) };
-        let reason = move || format!("no complete answer from the handler within {limit}");
+        let lost = move |_| {
+            self.counts.failed(FailureCause::TimedOut);
+            late(Outcome::Retry(format!("no complete answer from the handler within {limit}")))
+        };
         let ended = timeout(limit.0, call);
-        Either::Right(ended.map(move |ended| ended.unwrap_or_else(|_| late(Outcome::Retry(reason())))))
+        Either::Right(ended.map(move |ended| ended.unwrap_or_else(lost)))
     }
 
     /// Opens a bare connection to the handler.
@@ -132,6 +157,10 @@ impl Http {
 impl Handler for Http {
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         self.within_limit(self.call(message, &context), |late| late).await
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.counts.begin(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

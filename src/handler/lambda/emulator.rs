@@ -29,6 +29,7 @@ use super::{
 use crate::{
     handler::{reach::connect, tls},
     tasks,
+    telemetry::events,
 };
 
 /// Where an emulator takes invocations.
@@ -166,7 +167,7 @@ impl Emulators {
             standing.note(emulator.number, posted.state());
             let is_unreached = matches!(posted, Posted::Unreached(_));
             if tell.send(posted).is_err() {
-                tracing::debug!(request_id = invocation.id, "answer for a call that was given up");
+                events::AnswerUnwanted { request_id: &invocation.id }.emit();
             }
             if is_unreached && !is_only {
                 sleep(UNREACHED_PAUSE).await;
@@ -196,7 +197,7 @@ impl Drop for Taken {
 
 fn put_back(freed: &mpsc::UnboundedSender<Arc<Emulator>>, emulator: Arc<Emulator>) {
     if freed.send(emulator).is_err() {
-        tracing::debug!("an emulator answered after the end of its handler");
+        events::EmulatorLate {}.emit();
     }
 }
 

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::message::{Message, MessageId};
+use crate::{
+    message::{Message, MessageId},
+    telemetry::FailureCause,
+};
 
 /// The deadline of a call that has no time limit: SQS holds no message for longer.
 const FAR: Duration = Duration::from_hours(12);
@@ -87,6 +90,18 @@ pub(super) enum Failure {
     /// An emulator broke off.
     #[error("no complete answer from the runtime interface emulator: {0}")]
     Emulator(String),
+}
+
+impl Failure {
+    /// The same for the metrics.
+    pub(super) fn cause(&self) -> FailureCause {
+        match self {
+            Self::Function(_) => FailureCause::FunctionError,
+            Self::Ended(_) => FailureCause::Crash,
+            Self::TooLarge | Self::Truncated | Self::Unanswered | Self::Status(_) => FailureCause::BadAnswer,
+            Self::Emulator(_) => FailureCause::Connection,
+        }
+    }
 }
 
 /// How a function says that it failed.

@@ -31,9 +31,13 @@ use self::{
 };
 use super::{
     Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
+    counts::Counts,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
-use crate::message::Message;
+use crate::{
+    message::{Message, MessageId},
+    telemetry::{FailureCause, QueueMetrics, events},
+};
 
 /// The largest event that Lambda gives to a function, in bytes.
 pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
@@ -48,6 +52,7 @@ pub struct Lambda {
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
+    counts: Counts,
 }
 
 /// Where the function runs.
@@ -93,16 +98,16 @@ impl Lambda {
         if !problems.is_empty() {
             return Err(LambdaError::Settings(problems));
         }
-        let queue = queue.into();
+        let (queue, counts) = (queue.into(), Counts::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, counts.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures })
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, counts })
     }
 
     fn source(&self) -> &Source {
@@ -116,8 +121,13 @@ impl Lambda {
         };
         let invocation = Invocation::new(messages, event, context.deadline);
         let Invocation { id, message_id, message_ids, .. } = &invocation;
-        let message_id = message_id.as_ref().map(tracing::field::display);
-        tracing::debug!(queue = &*self.queue, request_id = id, message_id, message_ids, "function invoked");
+        events::FunctionInvoked {
+            queue: &self.queue,
+            request_id: id,
+            message_id: message_id.as_ref().map(MessageId::as_str),
+            message_ids: message_ids.as_deref(),
+        }
+        .emit();
         let answered = match &self.runs {
             Runs::Here(host) => host.call(invocation, self.source()).await?,
             Runs::Beside(emulators) => emulators.call(invocation).await?,
@@ -132,17 +142,32 @@ impl Lambda {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                answer::verdict(&answer, &ids, self.partial_responses)
+                let verdict = answer::verdict(&answer, &ids, self.partial_responses);
+                match verdict {
+                    Verdict::Done => {}
+                    Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),
+                    Verdict::Failed(_) => self.counts.failed(FailureCause::BadAnswer),
+                }
+                verdict
             }
-            Err(failure) => Verdict::Failed(failure.to_string()),
+            Err(failure) => {
+                self.counts.failed(failure.cause());
+                Verdict::Failed(failure.to_string())
+            }
         }
     }
 
+    /// Nothing that could run the function is there.
+    fn down(&self, reason: String) -> Outcomes {
+        self.counts.failed(match self.runs {
+            Runs::Here(_) => FailureCause::InitError,
+            Runs::Beside(_) => FailureCause::Connection,
+        });
+        Outcome::Down(reason).into()
+    }
+
     fn warn_of_ignored_failures(&self) {
-        tracing::warn!(
-            queue = &*self.queue,
-            "the function names failed messages, which are deleted all the same, hint: set partial_responses to on"
-        );
+        events::FailuresIgnored { queue: &self.queue }.emit();
     }
 }
 
@@ -153,8 +178,12 @@ impl BatchHandler for Lambda {
             Ok(Verdict::Done) => Outcome::Done.into(),
             Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
             Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
-            Err(CallError::Down(reason)) => Outcome::Down(reason).into(),
+            Err(CallError::Down(reason)) => self.down(reason),
         }
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.counts.begin(metrics);
     }
 
     fn weigh(&self, message: &Message) -> usize {

@@ -13,6 +13,7 @@ use crate::{
         Batch, BatchHandler, Context, Handler, IntoOutcome, IntoOutcomes, Outcome, Outcomes, Placement,
     },
     message::{Message, Wanted},
+    telemetry::QueueMetrics,
 };
 
 /// Puts a handler behind a layer, or behind several of a `ServiceBuilder`.
@@ -78,6 +79,10 @@ where
         self.inner.opened(arn);
     }
 
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.inner.metered(metrics);
+    }
+
     async fn probe(&self) -> Result<(), String> {
         self.outer.probe().await?;
         self.inner.probe().await
@@ -111,6 +116,10 @@ where
 
     fn opened(&self, arn: &str) {
         self.inner.opened(arn);
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.inner.metered(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

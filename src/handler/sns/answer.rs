@@ -3,6 +3,7 @@
 use super::Settings;
 use crate::{
     handler::Outcome,
+    telemetry::FailureCause,
     topic::{Target, TopicError, Verdict},
 };
 
@@ -14,6 +15,14 @@ pub(super) fn outcome(error: &TopicError, target: &Target, settings: &Settings) 
         Verdict::Unsent | Verdict::GiveUp => Outcome::Down(reason),
         Verdict::Refuse if is_about_the_settings(error, settings) => Outcome::Down(reason),
         Verdict::Refuse => Outcome::Reject(reason),
+    }
+}
+
+/// Which failure an error is.
+pub(super) fn cause(error: &TopicError) -> FailureCause {
+    match error.verdict() {
+        Verdict::Wait | Verdict::Unsent => FailureCause::Connection,
+        Verdict::GiveUp | Verdict::Refuse => FailureCause::Refused,
     }
 }
 

@@ -28,14 +28,15 @@ use tokio::time::Instant;
 
 pub use self::settings::Settings;
 use self::{
-    answer::outcome,
+    answer::{cause, outcome},
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem};
+use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts};
 use crate::{
     message::Message,
     queue::limits,
+    telemetry::{CallResult, FailureCause, QueueMetrics},
     topic::{Publication, Publisher, Target},
 };
 
@@ -44,6 +45,7 @@ pub struct Sns {
     publisher: Arc<dyn Publisher>,
     settings: Settings,
     quota: Option<Mutex<Quota>>,
+    counts: Counts,
 }
 
 impl fmt::Debug for Sns {
@@ -68,7 +70,7 @@ impl Sns {
             return Err(SnsError::Settings(problems));
         }
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
-        Ok(Self { publisher, settings, quota })
+        Ok(Self { publisher, settings, quota, counts: Counts::default() })
     }
 
     async fn publish(&self, publication: &Publication) -> Outcome {
@@ -77,7 +79,11 @@ impl Sns {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let Err(error) = self.publisher.publish(publication).await else { return Outcome::Done };
+        let began = Instant::now();
+        let answer = self.publisher.publish(publication).await;
+        self.counts.published(CallResult::of_publish(&answer), began);
+        let Err(error) = answer else { return Outcome::Done };
+        self.counts.failed(cause(&error));
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
@@ -103,7 +109,10 @@ impl Handler for Sns {
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
         match publication(&message, &self.settings) {
             Ok(publication) => self.publish(&publication).await,
-            Err(Unpublishable(reason)) => Outcome::Reject(reason),
+            Err(Unpublishable(reason)) => {
+                self.counts.failed(FailureCause::Refused);
+                Outcome::Reject(reason)
+            }
         }
     }
 
@@ -111,6 +120,10 @@ impl Handler for Sns {
     async fn probe(&self) -> Result<(), String> {
         let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
         self.publisher.find(topic).await.map_err(|error| error.to_string())
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.counts.begin(metrics);
     }
 
     fn placement(&self) -> Placement {

@@ -1,13 +1,13 @@
 //! One queue of the account as the worker sees it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{
     account::Account,
     batch,
-    content::{Receive, Received},
+    content::{Content, Receive, Received},
     fault::Fault,
     store::no_such_queue,
 };
@@ -127,7 +127,7 @@ fn entry_failure(fault: Fault) -> EntryError {
 fn message(received: Received, wanted: Wanted) -> Message {
     let content = &received.content;
     let (attributes, system) = match wanted {
-        Wanted::Body => Default::default(),
+        Wanted::Body => (BTreeMap::new(), group_alone(content)),
         Wanted::Everything => (content.attributes.clone(), system_attributes(&received)),
     };
     Message {
@@ -138,6 +138,13 @@ fn message(received: Received, wanted: Wanted) -> Message {
         attributes,
         system,
         receipt: received.receipt,
+    }
+}
+
+fn group_alone(content: &Content) -> SystemAttributes {
+    SystemAttributes {
+        group_id: content.group_id.as_deref().map(str::to_owned),
+        ..SystemAttributes::default()
     }
 }
 

@@ -69,7 +69,8 @@ impl SqsQueue {
         call = match request.wanted {
             Wanted::Body => call
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp),
+                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+                .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId),
             Wanted::Everything => call
                 .message_system_attribute_names(MessageSystemAttributeName::All)
                 .message_attribute_names("All"),

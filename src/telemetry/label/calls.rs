@@ -1,7 +1,10 @@
 //! The labels of calls to SQS and SNS.
 
 use super::{Label, label};
-use crate::queue::{QueueError, Verdict};
+use crate::{
+    queue::{QueueError, Verdict},
+    topic::{TopicError, Verdict as TopicVerdict},
+};
 
 label! {
     /// A call to SQS, by what it is made for.
@@ -43,6 +46,15 @@ impl CallResult {
             Err(error) if error.is_hung() => Self::Hung,
             Err(error) if error.verdict() == Verdict::Wait => Self::Retryable,
             Err(_) => Self::Refused,
+        }
+    }
+
+    /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
+    pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
+        match answer.as_ref().map_err(TopicError::verdict) {
+            Ok(_) => Self::Ok,
+            Err(TopicVerdict::Wait | TopicVerdict::Unsent) => Self::Retryable,
+            Err(TopicVerdict::GiveUp | TopicVerdict::Refuse) => Self::Refused,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The labels of handlers and their processes.
 
-use super::{Label, label};
+use super::{Ending, Label, label};
 
 label! {
     /// A kind of handler.
@@ -25,9 +25,9 @@ label! {
         TimedOut = "timeout",
         /// It panicked; `rust` alone, elsewhere a fault of ours.
         Panicked = "panic",
-        /// It asked for a retry or rejected the message; `rust`.
+        /// It asked for a retry or rejected the message; `rust`, and `http` by naming it among a batch's failures.
         Error = "error",
-        /// It could not be reached, or hung up; `http`, `sns`, and `lambda` through the emulator.
+        /// It could not be reached, or hung up; `http`, `sns`, `lambda` through the emulator, and `rust` that says so.
         Connection = "connection",
         /// A status from 400 to 499; `http`.
         Status4xx = "status_4xx",
@@ -45,17 +45,30 @@ label! {
         ExitCode = "exit_code",
         /// Ended by a signal; `exec`.
         Signal = "signal",
-        /// The program could not be started; `exec`.
+        /// The program, or the files that it needs, could not be had; `exec`.
         Spawn = "spawn",
         /// Refused: the topic, the permission, the key or the message; `sns`.
         Refused = "refused",
     }
 }
 
+impl FailureCause {
+    /// What went wrong in a call that ended so, as far as nobody nearer to it tells: the kinds of the configuration do.
+    pub(in crate::telemetry) fn of(ending: Ending, kind: HandlerKind) -> Option<Self> {
+        match ending {
+            Ending::TimedOut => Some(Self::TimedOut),
+            Ending::Panicked => Some(Self::Panicked),
+            Ending::Retry | Ending::Reject if kind == HandlerKind::Rust => Some(Self::Error),
+            Ending::Down if kind == HandlerKind::Rust => Some(Self::Connection),
+            _ => None,
+        }
+    }
+}
+
 label! {
     /// What a process of a handler does.
     ProcessState {
-        /// It was started and has not asked for work yet; `lambda`.
+        /// It was started, and has not asked for work yet; `lambda`.
         Starting = "starting",
         /// It waits for work; `lambda`.
         Idle = "idle",
@@ -71,7 +84,7 @@ label! {
     ProcessExit {
         /// It was meant to: its work or the worker's is over.
         Expected = "expected",
-        /// It ended by itself when it must not, or with a failure.
+        /// It ended by itself when it must not; a program that was started for one message, by a signal.
         Crashed = "crashed",
         /// It was ended: its time was over, or what it said made no sense.
         Killed = "killed",

@@ -97,11 +97,6 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
-    /// What the handler is, where that is known.
-    pub(in crate::telemetry) fn kind(&self) -> Option<HandlerKind> {
-        self.described.get().map(|described| described.kind)
-    }
-
     /// Notes what is known of the queue now that it is open; the first time counts.
     pub fn describe(&self, described: Described) {
         let kind = self.described.get_or_init(|| described).kind;
@@ -122,6 +117,14 @@ impl QueueMetrics {
         self.operation_time.of(action).of(result).observe(began.elapsed().as_secs_f64());
         if action == Action::Receive && result == CallResult::Ok {
             *self.last_poll.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+
+    /// Notes how a call of the handler ended for its messages, where that tells a failure; the kinds tell theirs themselves.
+    pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) {
+        let kind = self.described.get().map_or(HandlerKind::Rust, |described| described.kind);
+        if let Some(cause) = endings.find_map(|ending| FailureCause::of(ending, kind)) {
+            self.failures.of(cause).inc();
         }
     }
 

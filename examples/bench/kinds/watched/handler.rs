@@ -1,11 +1,12 @@
 //! The handler whose calls are noted.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use longshore::{
     Message,
     handler::{AnyHandler, Batch, BatchHandler, Context, Outcomes, Placement},
     message::Wanted,
+    telemetry::QueueMetrics,
 };
 
 use super::Watch;
@@ -31,6 +32,10 @@ impl BatchHandler for WatchedHandler {
 
     fn opened(&self, arn: &str) {
         self.handler.opened(arn);
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.handler.metered(metrics);
     }
 
     async fn probe(&self) -> Result<(), String> {

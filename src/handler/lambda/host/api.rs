@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{conversation::Conversation, desk::Desk};
-use crate::tasks;
+use crate::{tasks, telemetry::events};
 
 /// How long the last requests of a process that has ended may take: all they sent is here already.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl RuntimeApi {
     pub(super) async fn finish(&mut self) {
         self.ending.cancel();
         if timeout(LAST_REQUESTS, &mut self.serving).await.is_err() {
-            tracing::debug!("a process that has ended left connections behind");
+            events::ConnectionsLeft {}.emit();
         }
     }
 }

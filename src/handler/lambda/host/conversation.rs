@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::Order;
-use crate::handler::lambda::invocation::{Answered, Failure, FunctionError, Invocation};
+use crate::{
+    handler::lambda::invocation::{Answered, Failure, FunctionError, Invocation},
+    telemetry::events,
+};
 
 /// A conversation: the requests of the process on one side, its keeper on the other.
 #[derive(Debug, Default)]
@@ -162,6 +165,6 @@ impl Conversation {
 /// Gives an answer to its call, which may have been given up.
 fn give(owed: Owed, answered: Answered) {
     if owed.answer.send(answered).is_err() {
-        tracing::debug!(request_id = owed.id, "answer for a call that was given up");
+        events::AnswerUnwanted { request_id: &owed.id }.emit();
     }
 }

@@ -8,7 +8,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 use super::conversation::{Conversation, OutOfTurn};
-use crate::handler::lambda::invocation::{ANSWER_BYTES, Failure, FunctionError, Invocation};
+use crate::{
+    handler::lambda::invocation::{ANSWER_BYTES, Failure, FunctionError, Invocation},
+    telemetry::events,
+};
 
 /// The header by which a function's failure is told, in an answer's head or at its end.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
@@ -163,7 +166,7 @@ fn too_large() -> Reply {
 }
 
 fn unknown(path: &str) -> Reply {
-    tracing::debug!(path, "the runtime asked for what the runtime api does not have");
+    events::RuntimePathUnknown { path }.emit();
     status(StatusCode::NOT_FOUND, r#"{"errorMessage":"Not found","errorType":"NotFound"}"#)
 }
 

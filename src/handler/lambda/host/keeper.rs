@@ -11,6 +11,7 @@ use super::{
 use crate::{
     backoff::{Backoff, Jitter},
     handler::lambda::standing::State,
+    telemetry::{ProcessState, events},
 };
 
 /// The pause before a process is replaced, by how many in a row never answered anything.
@@ -63,7 +64,7 @@ impl Keeper {
         if let Ending::Broken(_) | Ending::GivenUp = &ending {
             self.note(State::Starting);
         }
-        life.end().await;
+        life.end(&ending).await;
         ending
     }
 
@@ -79,13 +80,13 @@ impl Keeper {
         let queue = &*self.shared.queue;
         match ending {
             Ending::NotStarted(reason) => {
-                tracing::warn!(queue, reason, "runtime process did not start");
+                events::ProcessNotStarted { queue, reason }.emit();
                 self.note(State::Failed(reason.as_str().into()));
             }
-            Ending::Broken(reason) => tracing::warn!(queue, reason, "runtime process is replaced"),
+            Ending::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             Ending::GivenUp => {
                 let reason = "its invocation was given up";
-                tracing::warn!(queue, reason, "runtime process is replaced");
+                events::ProcessReplaced { queue, reason }.emit();
             }
             Ending::Closed => {}
         }
@@ -93,6 +94,7 @@ impl Keeper {
 
     /// Waits before the next start; false when there is to be none.
     async fn pause(&self) -> bool {
+        let _counted = self.shared.counts.process(ProcessState::Waiting);
         tokio::select! {
             () = sleep(RESTARTS.random_delay(self.fruitless.max(1))) => true,
             () = self.shared.closing.cancelled() => false,

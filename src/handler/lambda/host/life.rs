@@ -7,8 +7,12 @@ use tokio::time::{sleep, timeout};
 
 use super::{Order, Shared, api::RuntimeApi, conversation::Asked, output::Output};
 use crate::{
-    handler::lambda::invocation::{Failure, FunctionError},
+    handler::{
+        counts::CountedProcess,
+        lambda::invocation::{Failure, FunctionError},
+    },
     process::{Process, signal_name},
+    telemetry::{ProcessExit, ProcessState, events},
 };
 
 /// How the life of a process ended.
@@ -31,6 +35,7 @@ pub(super) struct Life {
     api: RuntimeApi,
     output: Output,
     shared: Arc<Shared>,
+    counted: CountedProcess,
 }
 
 impl Life {
@@ -43,8 +48,11 @@ impl Life {
         let started = program.start(api.address());
         let mut process = started.map_err(|error| not_started(error.to_string()))?;
         let output = Output::of(shared.queue.clone(), &mut process);
-        tracing::debug!(queue = &*shared.queue, process = process.id(), "runtime process started");
-        Ok(Self { process, api, output, shared: shared.clone() })
+        if let Some(metrics) = shared.counts.metrics() {
+            events::ProcessStarted { queue: &shared.queue, process: process.id() }.emit(metrics);
+        }
+        let counted = shared.counts.process(ProcessState::Starting);
+        Ok(Self { process, api, output, shared: shared.clone(), counted })
     }
 
     /// Waits until the process asks for its first work.
@@ -55,11 +63,13 @@ impl Life {
     /// Gives it one invocation after the other; answers when that cannot go on.
     pub(super) async fn work(&mut self) -> Ending {
         loop {
+            self.counted.turn(ProcessState::Idle);
             let order = tokio::select! {
                 order = self.shared.order() => order,
                 status = self.process.wait() => return Ending::Broken(ended(status)),
             };
             let Some(order) = order else { return Ending::Closed };
+            self.counted.turn(ProcessState::Busy);
             if let Err(ending) = self.run(order).await {
                 return ending;
             }
@@ -75,15 +85,17 @@ impl Life {
     }
 
     /// Ends the process and everybody it started: SIGTERM, and SIGKILL after the grace.
-    pub(super) async fn end(mut self) {
+    pub(super) async fn end(mut self, ending: &Ending) {
+        let cause = match ending {
+            Ending::Closed => ProcessExit::Expected,
+            _ if self.process.has_ended() => ProcessExit::Crashed,
+            _ => ProcessExit::Killed,
+        };
         let status = self.process.end(self.shared.settings.grace.0).await;
-        let how = ended(status);
-        tracing::debug!(
-            queue = &*self.shared.queue,
-            process = self.process.id(),
-            how,
-            "runtime process ended"
-        );
+        let (queue, process, how) = (&*self.shared.queue, self.process.id(), &*ended(status));
+        if let Some(metrics) = self.shared.counts.metrics() {
+            events::ProcessEnded { queue, process, how, cause }.emit(metrics);
+        }
     }
 
     /// Runs one invocation to its answer, whatever that is.

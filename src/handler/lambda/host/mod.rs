@@ -26,7 +26,7 @@ use super::{
     invocation::{Answered, Failure, Invocation},
     standing::Standing,
 };
-use crate::tasks;
+use crate::{handler::counts::Counts, tasks, telemetry::events};
 
 /// The runtime processes of one queue, each with a keeper that starts, feeds and replaces it.
 ///
@@ -59,6 +59,7 @@ struct Shared {
     orders: AsyncMutex<mpsc::UnboundedReceiver<Order>>,
     standing: Standing,
     closing: CancellationToken,
+    counts: Counts,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ enum Keepers {
 
 impl Host {
     /// Starts nothing yet.
-    pub(super) fn new(settings: Settings, queue: Arc<str>, processes: NonZeroUsize) -> Self {
+    pub(super) fn new(settings: Settings, queue: Arc<str>, processes: NonZeroUsize, counts: Counts) -> Self {
         let (orders, ordered) = mpsc::unbounded_channel();
         let shared = Shared {
             settings,
@@ -79,6 +80,7 @@ impl Host {
             orders: AsyncMutex::new(ordered),
             standing: Standing::of(processes.get()),
             closing: CancellationToken::new(),
+            counts,
         };
         Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet) }
     }
@@ -158,7 +160,7 @@ impl Order {
     /// Answers an order that no process was given.
     fn fail(self, failure: Failure) {
         if self.answer.send(Err(failure)).is_err() {
-            tracing::debug!(request_id = self.invocation.id, "failure of a call that was given up");
+            events::AnswerUnwanted { request_id: &self.invocation.id }.emit();
         }
     }
 }

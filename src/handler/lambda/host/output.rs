@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Invocation;
-use crate::{process::Process, tasks};
+use crate::{message::MessageId, process::Process, tasks, telemetry::events};
 
 /// The log of one process's output.
 #[derive(Clone, Debug)]
@@ -40,10 +40,7 @@ impl Output {
         let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
         let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());
         let message_ids = at.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
-        let message_id = message_id.map(tracing::field::display);
-        tracing::info!(
-            target: "longshore::function",
-            queue, process, request_id, message_id, message_ids, stream, line, "function output"
-        );
+        let message_id = message_id.map(MessageId::as_str);
+        events::FunctionOutput { queue, process, request_id, message_id, message_ids, stream, line }.emit();
     }
 }

@@ -1,0 +1,154 @@
+//! Asks SQS how many messages a queue and its DLQ have: often while messages come, rarely while none do.
+//!
+//! Nothing depends on the answers but metrics, so nothing waits for them, and a refusal is no reason to stop. What a
+//! poll could not renew disappears from the metrics (`telemetry::Depth`).
+
+mod rhythm;
+mod settings;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use self::rhythm::{Answer, Rhythm, Traffic};
+pub use self::settings::{Interval, Settings};
+use crate::{
+    queue::{Description, Queue, QueueError, QueueName, Verdict},
+    stop::Stop,
+    telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
+};
+
+/// What is watched, and where it is told.
+pub struct Parts {
+    /// The queue's configured name.
+    pub name: Arc<str>,
+    /// The queue itself.
+    pub queue: Arc<dyn Queue>,
+    /// Its DLQ.
+    pub dlq: Dlq,
+    /// Where it is told.
+    pub metrics: Arc<QueueMetrics>,
+}
+
+/// The dead-letter queue of a queue.
+#[derive(Clone)]
+pub enum Dlq {
+    /// There is none.
+    None,
+    /// It is open already.
+    Open(Arc<dyn Queue>),
+    /// It is where the queue is, under this name.
+    Named(QueueName),
+}
+
+/// Asks until the stop.
+pub struct Watch {
+    parts: Parts,
+    interval: Duration,
+    work: WorkAverage,
+    of_queue: Rhythm,
+    of_dlq: Rhythm,
+}
+
+impl Watch {
+    /// Nothing is asked before it runs.
+    pub fn new(parts: Parts, interval: Duration) -> Self {
+        let work = WorkAverage::new(parts.metrics.clone());
+        let rhythm = Rhythm::new(interval);
+        parts.metrics.depth.polls_every(interval);
+        Self { parts, interval, work, of_queue: rhythm, of_dlq: rhythm }
+    }
+
+    /// Asks until the stop; a call under way is then dropped.
+    pub async fn run(mut self, stop: Stop) {
+        tokio::select! {
+            () = self.look_again_and_again() => {}
+            () = stop.draining() => {}
+        }
+    }
+
+    async fn look_again_and_again(&mut self) {
+        loop {
+            self.look().await;
+            // A fleet that was started at once should not ask at once for ever.
+            sleep(self.interval.mul_f64(fastrand::f64().mul_add(0.2, 0.9))).await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let metrics = &self.parts.metrics;
+        let traffic = if metrics.depth.is_quiet() { Traffic::None } else { Traffic::Some };
+        self.work.update();
+        metrics.depth.worked(self.work.seconds_per_message());
+        metrics.depth.polls_every(self.of_queue.pace(traffic));
+        if self.of_queue.is_due(traffic, Instant::now()) {
+            self.ask_queue().await;
+        }
+        if self.of_dlq.is_due(traffic, Instant::now()) {
+            self.ask_dlq().await;
+        }
+    }
+
+    async fn ask_queue(&mut self) {
+        let answer = self.described(&*self.parts.queue).await;
+        if let Ok(Description { visible, in_flight, delayed, .. }) = answer {
+            self.parts.metrics.depth.polled(Counts { visible, in_flight, delayed });
+        }
+        let answer = answer.map(drop);
+        let is_news = self.of_queue.asked(Answer::of(&answer), Instant::now());
+        self.tell(events::DepthOf::Queue, is_news, answer);
+    }
+
+    async fn ask_dlq(&mut self) {
+        let answer = match self.dlq().await {
+            Ok(Some(dlq)) => self.described(&*dlq).await,
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        if let Ok(Description { visible, .. }) = answer {
+            self.parts.metrics.depth.dlq_polled(visible);
+        }
+        let answer = answer.map(drop);
+        let is_news = self.of_dlq.asked(Answer::of(&answer), Instant::now());
+        self.tell(events::DepthOf::Dlq, is_news, answer);
+    }
+
+    /// The DLQ, opened when it is first asked for.
+    async fn dlq(&mut self) -> Result<Option<Arc<dyn Queue>>, QueueError> {
+        let name = match &self.parts.dlq {
+            Dlq::None => return Ok(None),
+            Dlq::Open(dlq) => return Ok(Some(dlq.clone())),
+            Dlq::Named(name) => name,
+        };
+        let dlq = self.parts.queue.open_other(name).await?;
+        self.parts.dlq = Dlq::Open(dlq.clone());
+        Ok(Some(dlq))
+    }
+
+    async fn described(&self, queue: &dyn Queue) -> Result<Description, QueueError> {
+        let began = Instant::now();
+        let answer = queue.describe().await;
+        self.parts.metrics.called(Action::Attributes, CallResult::of(&answer), began);
+        answer
+    }
+
+    /// Tells a change alone: the same refusal every five minutes would be noise.
+    fn tell(&self, of: events::DepthOf, is_news: bool, answer: Result<(), QueueError>) {
+        let queue = &*self.parts.name;
+        match answer {
+            Ok(()) if is_news => events::DepthKnown { queue, of }.emit(),
+            Err(error) if is_news => events::DepthUnknown { queue, of, error: &error }.emit(),
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+impl Answer {
+    fn of(answer: &Result<(), QueueError>) -> Self {
+        match answer {
+            Ok(()) => Self::Told,
+            Err(error) if error.verdict() == Verdict::GiveUp => Self::Refused,
+            Err(_) => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Events of leases.
+
+use super::events;
+use crate::message::MessageId;
+
+events! {
+    LEASES = "Leases";
+
+    /// A lease was lost before its message was settled: the message may run elsewhere by now.
+    error LeaseLost<'a>: "lease lost" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Which message.
+        message_id: &'a MessageId as %,
+        /// How it was found out.
+        reason: &'a str,
+    }
+    counts "longshore_leases_lost_total" |_event, metrics| metrics.lost.inc();
+}

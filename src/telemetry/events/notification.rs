@@ -1,0 +1,58 @@
+//! Events of notifications over SNS.
+
+use super::events;
+use crate::{
+    message::MessageId,
+    telemetry::{Notified, Occasion},
+    topic::TopicError,
+};
+
+events! {
+    NOTIFICATIONS = "Notifications";
+
+    /// A notification was not taken in, because too many wait.
+    sampled NotificationDropped<'a>: "notification dropped, too many wait" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Which message it was about.
+        message_id: &'a MessageId as %,
+        /// What it was about.
+        occasion: Occasion as %,
+    }
+    counts "longshore_notifications_total" |event, metrics|
+        metrics.notifications.of(event.occasion).of(Notified::Dropped).inc();
+
+    /// SNS did not take a notification, which is tried again.
+    debug NotificationDelayed<'a>: "notification is tried again" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The topic's ARN.
+        topic: &'a str,
+        /// What went wrong.
+        error: &'a TopicError as %,
+        /// How many tries have failed.
+        attempt: u32,
+    }
+
+    /// A notification was given up.
+    sampled NotificationFailed<'a>: "notification given up" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The topic's ARN.
+        topic: &'a str,
+        /// What it was about.
+        occasion: Occasion as %,
+        /// Why.
+        reason: &'a str,
+    }
+    counts "longshore_notifications_total" |event, metrics|
+        metrics.notifications.of(event.occasion).of(Notified::Failed).inc();
+
+    /// Notifications were left over at the end.
+    warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// How many.
+        count: u64,
+    }
+}

@@ -1,0 +1,66 @@
+//! The reference page of all events.
+
+use std::fmt::Write as _;
+
+use super::{Definition, SUBJECTS};
+
+/// The reference page of all events, in Markdown.
+pub fn reference() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for subject in SUBJECTS {
+        // Writing into a String cannot fail.
+        let _infallible = write!(page, "\n## {}\n\n{HEAD}", subject.name);
+        for Definition { level, message, fields, metric, meaning } in subject.events {
+            let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
+            let metric = if metric.is_empty() { String::new() } else { format!("`{metric}`") };
+            let (level, meaning, fields) = (shown(level), meaning.trim(), fields.join(", "));
+            let _infallible = writeln!(page, "| `{message}` | {level} | {fields} | {metric} | {meaning} |");
+        }
+    }
+    page
+}
+
+fn shown(level: &'static str) -> &'static str {
+    match level {
+        "sampled" => "warn, sampled",
+        "sampled_error" => "error, sampled",
+        level => level,
+    }
+}
+
+const INTRODUCTION: &str = "# Events\n\n\
+    Every noteworthy thing is one event, which writes one line with a constant message and, where there is something to \
+    count, moves one metric. This page is generated from the code: `make docs` writes it anew, and a test fails when it is \
+    stale.\n\n\
+    `error` means that someone must act, `warn` that the worker has helped itself; `info` comes a few times a minute at \
+    most. What may happen to every message is *sampled*: the first ten of a queue in a minute have the level that is \
+    shown, the others are `debug`. No line holds a body, a receipt or a credential.\n";
+
+const HEAD: &str = "| message | level | fields | metric | meaning |\n|---|---|---|---|---|\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_constant_lowercase_and_told_apart() {
+        let all: Vec<_> = SUBJECTS.iter().flat_map(|subject| subject.events).collect();
+        let mut messages: Vec<_> = all.iter().map(|event| event.message).collect();
+        for message in &messages {
+            let first = message.chars().next().unwrap();
+            assert!(first.is_lowercase() && !message.ends_with('.'), "{message}");
+        }
+        messages.sort_unstable();
+        let count = messages.len();
+        messages.dedup();
+        assert_eq!(messages.len(), count, "two events have the same message");
+    }
+
+    #[test]
+    fn every_metric_that_an_event_moves_is_in_the_catalogue() {
+        for event in SUBJECTS.iter().flat_map(|subject| subject.events) {
+            let is_known = crate::telemetry::CATALOG.iter().any(|known| known.name == event.metric);
+            assert!(event.metric.is_empty() || is_known, "{}", event.metric);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Events of the start: what is opened, what listens, and what seems amiss with it.
+
+use std::{error::Error, io, net::SocketAddr};
+
+use super::events;
+use crate::queue::QueueError;
+
+events! {
+    START = "The start, and the servers";
+
+    /// SQS does not answer at the start, and is tried again.
+    warn StartDelayed<'a>: "sqs does not answer yet" {
+        /// What went wrong.
+        error: &'a QueueError as %,
+        /// How many tries have failed.
+        attempt: u32,
+    }
+
+    /// A queue is open.
+    info QueueOpened<'a>: "queue opened" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Its ARN.
+        arn: &'a str,
+        /// The ARN of the DLQ that its redrive policy names.
+        dlq: &'a str,
+        /// After so many receives a message moves there.
+        max_receive_count: u32,
+    }
+
+    /// A queue is open, and has no redrive policy, only a DLQ for rejects.
+    warn QueueKeepsFailures<'a>: "queue opened, and it has no redrive policy: failing messages come back until their retention ends" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Its ARN.
+        arn: &'a str,
+    }
+
+    /// A queue is open, and has neither a redrive policy nor a DLQ.
+    warn QueueKeepsAll<'a>: "queue opened, and it has no redrive policy: failing and rejected messages come back until their retention ends" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Its ARN.
+        arn: &'a str,
+    }
+
+    /// A queue is open, and nothing is known of it.
+    warn QueueUndescribed<'a>: "not allowed to ask for the queue's attributes, so that rejected messages are retried unless a dlq is configured, hint: grant sqs:GetQueueAttributes" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+
+    /// Leases so short may be lost whatever is done.
+    warn VisibilityShort<'a>: "a visibility below 2 s leaves no time to extend it" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+
+    /// There is a DLQ for rejects.
+    info DlqOpened<'a>: "rejected messages are copied to the dlq" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The DLQ's ARN.
+        dlq: &'a str,
+    }
+
+    /// The redrive policy names no queue.
+    warn DlqUnnamed<'a>: "the redrive policy names no queue: rejected messages are retried" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// What it names.
+        dlq: &'a str,
+    }
+
+    /// The DLQ cannot be opened.
+    warn DlqUnopened<'a>: "the dlq cannot be opened: rejected messages are retried, hint: grant sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The DLQ's ARN.
+        dlq: &'a str,
+        /// Why.
+        error: &'a QueueError as %,
+    }
+
+    /// The admin server can be asked.
+    info AdminListens: "admin server listens" {
+        /// Where.
+        address: SocketAddr as %,
+    }
+
+    /// The admin server broke off.
+    error AdminFailed<'a>: "admin server failed" {
+        /// Why.
+        error: &'a io::Error as %,
+    }
+
+    /// A server of `longshore dev` broke off.
+    error DevServerFailed<'a>: "a server of dev failed" {
+        /// Why.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// The front door could not send a message, and its client is not told what the network said.
+    warn SendFailed<'a>: "send through the front door failed" {
+        /// Why.
+        error: &'a QueueError as %,
+    }
+
+    /// The embedded server of SQS refused a request.
+    debug RequestRefused<'a>: "request refused" {
+        /// SQS's error code.
+        code: &'a str,
+        /// The request's id, which the client is told, too.
+        request_id: &'a str,
+    }
+
+    /// A connection to the embedded server may be slower than it could be.
+    debug NoDelayRefused<'a>: "no-delay refused by a connection" {
+        /// Why.
+        error: &'a io::Error as %,
+    }
+
+    /// Nobody reads what the command prints.
+    debug LineUnread<'a>: "a line could not be shown" {
+        /// Why.
+        error: &'a str,
+    }
+}

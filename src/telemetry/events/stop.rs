@@ -1,0 +1,73 @@
+//! Events of the stop, and of what brings it about.
+
+use std::{fmt, time::Duration};
+
+use tokio::task::JoinError;
+
+use super::events;
+
+events! {
+    STOP = "The stop";
+
+    /// A signal asked for the orderly stop.
+    info DrainSignalled<'a>: "draining, a second signal stops at once" {
+        /// Its name.
+        signal: &'a str,
+    }
+
+    /// A second signal came.
+    warn HaltSignalled<'a>: "stopping at once, what is held comes back after its visibility" {
+        /// Its name.
+        signal: &'a str,
+    }
+
+    /// A part of the worker ended by itself; what is held is drained.
+    error TaskEnded<'a>: "a task ended that must not, draining" {
+        /// Which one.
+        task: &'a str,
+    }
+
+    /// A part without which no lease is kept or no answer sent ended by itself.
+    error FatalTaskEnded<'a>: "a task ended that must not, stopping at once" {
+        /// Which one.
+        task: &'a str,
+    }
+
+    /// The receive loop panicked.
+    error ReceiveLoopBroken<'a>: "receive loop ended badly" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// How.
+        error: &'a JoinError as %,
+    }
+
+    /// The handlers' part of the drain limit is over.
+    warn HandlersTold: "the drain limit is all but over, running handlers are told to stop" {
+        /// The drain limit.
+        limit: Duration as ?,
+    }
+
+    /// A handler that was told to stop does not even yield.
+    error HandlerBlocks: "a handler blocks its thread and cannot be stopped, hint: never block in async code" {}
+
+    /// Answers were left over; what they were about comes back after its visibility.
+    error AnswersLeft: "not every outcome could be told to sqs" {
+        /// How long they had.
+        limit: Duration as ?,
+    }
+
+    /// A handler's own processes outlast the stop.
+    error HandlerNotClosed: "a handler did not end what it has running" {
+        /// How long it had.
+        limit: Duration as ?,
+    }
+
+    /// The worker has ended.
+    info WorkerDrained<'a>: "drained" {
+        /// Whether anything is left.
+        drained: &'a (dyn fmt::Debug + Sync) as ?,
+    }
+
+    /// The thread of the pump outlived whoever waited for it.
+    debug PumpThreadUnawaited: "the pump thread ended with nobody waiting for it" {}
+}
