@@ -111,7 +111,7 @@ function groups(): Row {
   return {
     question: 'Does one group hold up the others?',
     panels: [
-      lines({ title: 'Groups held', description: 'Different message groups among the held messages; on a queue without groups 0.', unit: 'short', width: 12, colours: { groups: PLAIN }, queries: [{ expr: sum(of('longshore_groups_held')), legend: 'groups' }] }),
+      lines({ title: 'Groups held', description: 'Different message groups among the held messages; nothing where messages have no group.', unit: 'short', width: 12, colours: { groups: PLAIN }, queries: [{ expr: sum(of('longshore_groups_held')), legend: 'groups' }] }),
       lines({ title: 'Messages of the largest group', description: 'Held messages of the group that has most in one worker; SQS counts a group as noisy from 30 messages and a tenth of all in flight.', unit: 'short', width: 12, colours: { 'largest group': PLAIN }, queries: [{ expr: max(of('longshore_group_messages_held_max')), legend: 'largest group' }] }),
     ],
   };

@@ -4,6 +4,13 @@ import type { VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { PROMETHEUS } from './panel.ts';
 
+/**
+ * Every value, rather than a list of all: that of a large fleet is longer than a query may be.
+ *
+ * The flag is for names with a new line in them, which a plain dot leaves out before Prometheus 3.
+ */
+export const ALL = '(?s:.+)';
+
 /** How many a variable takes. */
 type Takes = 'one' | 'many';
 
@@ -18,8 +25,7 @@ export function labels(name: string, label: string, query: string, takes: Takes)
   builder.query({ query, refId: name }).definition(query);
   builder.refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
   if (takes === 'one') return builder;
-  // `.+` as it is, not a list of all: the list of a large fleet is longer than a query may be.
-  return builder.multi(true).includeAll(true).allValue('.+').current({ text: 'All', value: '$__all' });
+  return builder.multi(true).includeAll(true).allValue(ALL).current({ text: 'All', value: '$__all' });
 }
 
 /** A text that the reader may change. */

@@ -1,5 +1,7 @@
 // What Grafana does to a query before it sends it.
 
+import { ALL as EVERYTHING } from '../lib/variables.ts';
+
 /** The choice of everything, where a variable offers it. */
 export const ALL: unique symbol = Symbol('all');
 /** What the reader chose. */
@@ -19,7 +21,7 @@ export interface Screen {
  *
  * - `$__rate_interval` is max(`$__interval` + scrape interval, 4 × scrape interval);
  * - `${name:regex}` escapes what means something in a regular expression, and makes `(a|b)` of several values;
- * - a custom "all" value (`.+` here) is put in as it is.
+ * - a custom "all" value is put in as it is.
  */
 export function interpolate(query: string, { variables, range, interval, scrape }: Screen): string {
   const seconds: Readonly<Record<string, number>> = { __rate_interval: Math.max(interval + scrape, 4 * scrape), __range: range, __interval: interval };
@@ -33,7 +35,7 @@ export function interpolate(query: string, { variables, range, interval, scrape 
 }
 
 function asRegex(choice: Choice): string {
-  if (choice === ALL) return '.+';
+  if (choice === ALL) return EVERYTHING;
   if (typeof choice === 'string') return escaped(choice);
   return choice.length === 1 ? escaped(choice[0] ?? '') : `(${choice.map(escaped).join('|')})`;
 }

@@ -14,6 +14,8 @@ export class Program {
     this.#ended = once(this.#child, 'exit');
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.on('data', (data: Buffer) => (this.said += data));
     this.#child.on('error', (error) => (this.said += error.message));
+    // Whatever becomes of the check, nothing that it started outlives it.
+    process.once('exit', () => this.#child.kill('SIGKILL'));
   }
 
   /** Whether it runs still. */

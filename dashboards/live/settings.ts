@@ -23,7 +23,7 @@ export function settings(handler: string, functionFile: string, endpoint?: strin
   ].join('\n\n');
 }
 
-const COMMON = ['concurrency = 4', 'visibility = "2s"', 'retry = { initial = "1s", max = "3s" }', 'depth = { interval = "1s" }'];
+const COMMON = ['concurrency = 4', 'visibility = "2s"', 'retry = { initial = "1s", max = "3s" }', 'depth = { interval = "5s" }'];
 const TOPICS = ['on_done', 'on_failure', 'on_reject'].map((occasion) => `${occasion} = "arn:aws:sns:us-east-1:000000000000:told"`);
 
 function where(inSqs: string, endpoint: string | undefined): string {
