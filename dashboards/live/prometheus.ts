@@ -61,6 +61,13 @@ export class Prometheus {
     return this.#get('labels', {});
   }
 
+  /** Rules that could not be evaluated. */
+  async brokenRules(): Promise<string[]> {
+    const { groups } = await this.#get('rules', {});
+    const rules = groups.flatMap(({ rules }: { rules: { name: string; health: string; lastError?: string }[] }) => rules);
+    return rules.filter(({ health }: { health: string }) => health !== 'ok').map(({ name, health, lastError = '' }: { name: string; health: string; lastError?: string }) => `${name} is ${health}: ${lastError}`);
+  }
+
   /** Ends it as a crash would. */
   async kill(): Promise<void> {
     await this.#program.end('SIGKILL');

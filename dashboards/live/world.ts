@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Handler } from './handler.ts';
 import { eventually, Program } from './program.ts';
 import { Prometheus } from './prometheus.ts';
-import { HOSTILE, HOSTILE_IN_SETTINGS, settings, SOURCES } from './settings.ts';
+import { settings, SOURCES } from './settings.ts';
 import { Traffic } from './traffic.ts';
 
 const FUNCTION = join(import.meta.dirname, 'function.js');
@@ -23,8 +23,8 @@ export class World {
     ({ prometheus: this.prometheus, handler: this.handler, workers: this.workers, traffic: this.traffic, admins: this.admins } = parts);
   }
 
-  /** Starts everything, with this program and these rules. */
-  static async start(program: string, rules: string): Promise<World> {
+  /** Starts everything, with this program and these rules; Prometheus tells these queues by other names. */
+  static async start(program: string, rules: string, renamed: Readonly<Record<string, string>>): Promise<World> {
     const folder = mkdtempSync(join(tmpdir(), 'longshore-live-'));
     const handler = await Handler.start();
     const url = `http://127.0.0.1:${handler.port}/`;
@@ -32,7 +32,7 @@ export class World {
     const [, endpoint = ''] = await first.says(/queue +(http:\/\/[\d.:]+)/);
     const second = new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT);
     const admins = await Promise.all([first, second].map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));
-    const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed: { [HOSTILE_IN_SETTINGS]: HOSTILE } });
+    const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed });
     return new World(folder, { prometheus, handler, workers: [first, second], traffic: new Traffic(endpoint, SOURCES), admins });
   }
 
@@ -42,16 +42,13 @@ export class World {
     return [...text.matchAll(/^longshore_messages_ended_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
-  /** The handler is away until Prometheus has seen that polling is paused, and then until it has seen that it is not. */
-  async interruptHandler(): Promise<void> {
+  /** The handler is away until Prometheus has seen that polling is paused, and so long; waits until it has seen that it goes on. */
+  async interruptHandler(seconds = 0): Promise<void> {
     await this.handler.goDown();
-    await this.#sees(`longshore_polling_paused == 1`);
+    await eventually('polling is paused', async () => (await this.prometheus.instant('longshore_polling_paused == 1', Date.now() / 1000)).length > 0);
+    await new Promise((done) => setTimeout(done, seconds * 1000));
     await this.handler.comeBack();
     await eventually('polling goes on', async () => (await this.prometheus.instant('longshore_polling_paused == 1', Date.now() / 1000)).length === 0);
-  }
-
-  async #sees(query: string): Promise<void> {
-    await eventually(query, async () => (await this.prometheus.instant(query, Date.now() / 1000)).length > 0);
   }
 
   /** Ends everything; answers how the workers ended. */
