@@ -64,8 +64,9 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete
 
 bench: ## what docs/performance.md is measured with
-	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker
+	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
 	target/release/examples/bench_drain 50000 3
+	target/release/examples/bench_series 1000
 	@$(MAKE) --no-print-directory bench-kinds
 
 bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about uneven ones

@@ -4,7 +4,11 @@
 use std::future::Future;
 
 use futures_util::FutureExt as _;
-use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+};
 
 /// What the end of a task means for the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +100,13 @@ where
         drop(note);
         output
     }))
+}
+
+/// Runs what takes a while and never yields, beside the thread of the current runtime, on which leases are kept.
+///
+/// `Err` is its panic.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    tokio::task::spawn_blocking(work).await
 }
 
 /// Notes a panic at its drop.

@@ -40,6 +40,14 @@ const MAIN_LINES: usize = 60;
 /// The one file that may read the environment.
 const ENVIRONMENT_READER: &str = "src/config/load.rs";
 
+/// Who may write a line of the log that is no event: the events themselves, the log, and what stands below them.
+const LINE_WRITERS: &[(&str, &str)] = &[
+    ("src/telemetry/", "where events become lines"),
+    ("src/tasks.rs", "below telemetry, debug alone"),
+    ("src/process/", "below telemetry, debug alone"),
+    ("src/topic/memory/", "below telemetry, and a stand-in for SNS"),
+];
+
 /// One file of `src`.
 struct Source {
     path: String,
@@ -141,6 +149,18 @@ fn environment(source: &Source) -> Option<String> {
     reads.then(|| format!("{}: reads the environment, which only config::load does", source.path))
 }
 
+/// A line that is no event is neither counted nor in the reference, and may say anything.
+fn line(source: &Source) -> Option<String> {
+    let may = LINE_WRITERS.iter().any(|(path, _)| source.path.starts_with(path));
+    let code = source.code();
+    let is_written = ["error!", "warn!", "info!", "debug!", "trace!"]
+        .iter()
+        .any(|line| code.contains(&format!("tracing::{line}")));
+    let imports = code.lines().any(|line| line.contains("use tracing::{") && line.contains("warn"));
+    (!may && (is_written || imports))
+        .then(|| format!("{}: logs a line, hint: make it an event in telemetry/events", source.path))
+}
+
 fn downward(source: &Source) -> Vec<String> {
     if is_root(source) {
         return Vec::new();
@@ -184,7 +204,7 @@ fn violations(all: &[Source]) -> Vec<String> {
         let mut found = downward(source);
         found.extend(front_doors(source, all));
         found.extend(
-            [purpose(source), length(source), grandparents(source), environment(source)]
+            [purpose(source), length(source), grandparents(source), environment(source), line(source)]
                 .into_iter()
                 .flatten(),
         );
@@ -265,6 +285,17 @@ fn a_file_that_is_too_long_is_caught_and_its_tests_are_not_counted() {
 fn a_reach_past_the_parent_is_caught() {
     assert!(grandparents(&Source::new("src/a/b.rs", "use super::super::c;")).is_some());
     assert!(grandparents(&Source::new("src/a/b.rs", "use super::c;")).is_none());
+}
+
+#[test]
+fn a_line_that_is_no_event_is_caught() {
+    for text in
+        ["fn f() { tracing::warn!(queue, \"odd\"); }", "tracing::debug!(\"x\")", "use tracing::{info, warn};"]
+    {
+        assert!(line(&Source::new("src/pump/work.rs", text)).is_some(), "{text}");
+        assert!(line(&Source::new("src/telemetry/logs.rs", text)).is_none(), "{text}");
+    }
+    assert!(line(&Source::new("src/pump/work.rs", "tracing::info_span!(\"process\")")).is_none());
 }
 
 #[test]

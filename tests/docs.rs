@@ -30,6 +30,11 @@ fn docs_metrics_is_what_the_code_says() {
 }
 
 #[test]
+fn docs_events_is_what_the_code_says() {
+    assert_fresh("docs/events.md", &telemetry::events::reference());
+}
+
+#[test]
 fn every_setting_has_words_of_its_own_in_the_docs() {
     for line in config::reference().lines().filter(|line| line.starts_with("| `")) {
         assert!(!line.ends_with("|  |"), "no meaning: {line}");

@@ -12,7 +12,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::page;
-use crate::{duration::Span, health::Health};
+use crate::{duration::Span, health::Health, tasks};
 
 /// The content type of Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -69,7 +69,11 @@ fn verdict(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response 
 }
 
 async fn metrics(State(report): State<Report>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_TYPE)], (report.metrics)()).into_response()
+    // Of many queues it is megabytes of text.
+    match tasks::aside(move || (report.metrics)()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 async fn status(State(report): State<Report>) -> Json<Value> {

@@ -73,8 +73,8 @@ impl Leases {
             self.0.metrics.held.inc();
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             let group = message.system.group_id.as_deref();
-            let _group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
-            Lease { leases, claim, cancellation, first_deadline, successors, _group, _place: place }
+            let group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
+            Lease { leases, claim, cancellation, first_deadline, successors, _group: group, _place: place }
         };
         match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),

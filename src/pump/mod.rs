@@ -47,7 +47,7 @@ use crate::{
     queue::{Queue, limits},
     settle::{self, DeadLetterQueue, Settle},
     stop::Stop,
-    telemetry::QueueMetrics,
+    telemetry::{Counts, QueueMetrics},
 };
 
 /// The engine of one queue.
@@ -135,6 +135,12 @@ pub struct Status {
     pub seconds_since_successful_receive: u64,
     /// What the last receive failed with, if it did.
     pub last_error: Option<String>,
+    /// How many messages SQS says there are, of all workers, where that is known.
+    pub queue_messages: Option<Counts>,
+    /// How many messages are visible in the DLQ, where that is known.
+    pub dlq_messages: Option<u64>,
+    /// How long this worker alone would need for what is visible and in flight, where that is known.
+    pub backlog_seconds: Option<f64>,
 }
 
 impl Pump {
@@ -232,6 +238,9 @@ impl Pump {
             paused,
             seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
             last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            queue_messages: self.0.metrics.depth.counts(),
+            dlq_messages: self.0.metrics.depth.dlq(),
+            backlog_seconds: self.0.metrics.backlog_seconds(),
         }
     }
 }

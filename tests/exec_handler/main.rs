@@ -3,6 +3,7 @@
 
 #[path = "../support/alive.rs"]
 mod alive;
+mod counts;
 mod ending;
 mod harness;
 mod input;

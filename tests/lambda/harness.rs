@@ -17,6 +17,7 @@ use longshore::{
     queue::memory::{Account, Names},
     stop::Stop,
     tasks,
+    telemetry::QueueMetrics,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -109,9 +110,9 @@ impl Scene {
         let queue = Arc::new(self.account.queue(QUEUE));
         let consumer = Consumer::of(QUEUE, queue, batched(lambda)).options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
-        let (stop, health) = (Stop::new(), worker.health());
+        let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics().queue(QUEUE));
         let ended = tasks::detach("worker", run(worker, stop.clone()));
-        Running { stop, health, ended }
+        Running { stop, health, metrics, ended }
     }
 
     /// Every line of the journal so far.
@@ -169,6 +170,7 @@ fn run(line: &str) -> Option<Run> {
 pub(crate) struct Running {
     pub(crate) stop: Stop,
     pub(crate) health: Health,
+    pub(crate) metrics: Arc<QueueMetrics>,
     ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

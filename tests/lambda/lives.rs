@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use longshore::{app::Drained, duration::Span, handler::lambda::Settings};
+use longshore::{
+    app::Drained,
+    duration::Span,
+    handler::lambda::Settings,
+    telemetry::{FailureCause, ProcessExit, ProcessState},
+};
 
 use crate::{
     functions,
@@ -202,4 +207,35 @@ async fn nothing_that_a_process_has_started_is_left_behind() {
     running.drain().await;
     let child = std::fs::read_to_string(child).unwrap().trim().parse().unwrap();
     assert!(!is_alive(child) && !scene.processes().into_iter().any(is_alive));
+}
+
+#[tokio::test]
+async fn processes_are_counted_by_what_they_do_and_their_ends_by_why() {
+    let scene = Scene::new();
+    let running = scene.start(functions::liar(&[]));
+    let metrics = running.metrics.clone();
+    let count = |state| metrics.processes.of(state).get();
+    until("one waits for work", || count(ProcessState::Idle) == 1).await;
+    assert_eq!((metrics.process_starts.get(), count(ProcessState::Busy)), (1, 0));
+    scene.send("abort");
+    until("it has crashed", || metrics.process_exits.of(ProcessExit::Crashed).get() >= 1).await;
+    until("the call has failed", || metrics.failures.of(FailureCause::Crash).get() >= 1).await;
+    until("another one has started", || metrics.process_starts.get() >= 2).await;
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!(metrics.process_exits.of(ProcessExit::Expected).get(), 1);
+    let (starts, crashes) =
+        (metrics.process_starts.get(), metrics.process_exits.of(ProcessExit::Crashed).get());
+    assert_eq!((starts, count(ProcessState::Idle), count(ProcessState::Waiting)), (crashes + 1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_process_that_is_ended_at_its_time_limit_counts_as_killed() {
+    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_millis(300)));
+    scene.send("hang");
+    let running = scene.start(functions::liar(&[]));
+    let metrics = running.metrics.clone();
+    until("it was killed", || metrics.process_exits.of(ProcessExit::Killed).get() >= 1).await;
+    assert!(metrics.failures.of(FailureCause::TimedOut).get() >= 1);
+    running.stop.halt();
 }

@@ -81,7 +81,7 @@ async fn nothing_is_received_before_the_handler_is_up() {
     scene.send_many(5);
     let worker = scene.start_handler(handler.clone());
     sleep(secs(600)).await;
-    assert_eq!(scene.queue.call_count(), 0);
+    assert_eq!(scene.queue.calls(Action::Receive).len(), 0);
     let probes = handler.probes.load(Ordering::SeqCst);
     assert!((40..=100).contains(&probes), "{probes} probes in ten minutes");
     assert!(worker.health.unready().contains_key("orders handler"));

@@ -44,11 +44,14 @@ async fn a_task_is_protected_while_long_work_runs_and_not_when_it_is_idle() {
     let (agent, scene) = scene();
     let worker = begun(&scene, "60").await;
     assert!(!agent.protects(), "a call that has just begun is not long yet");
+    assert!(worker.metrics.text().contains("longshore_task_protected 0\n"));
     sleep(secs(11)).await;
     assert!(agent.protects());
+    assert!(worker.metrics.text().contains("longshore_task_protected 1\n"));
     scene.journal.ended(1).await;
     sleep(secs(16)).await;
     assert!(!agent.protects());
+    assert!(worker.metrics.text().contains("longshore_task_protected 0\n"));
     worker.drain().await;
 }
 

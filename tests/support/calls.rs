@@ -12,6 +12,7 @@ pub(crate) enum Action {
     Delete,
     ChangeVisibility,
     Send,
+    Describe,
 }
 
 /// One call.

@@ -312,7 +312,14 @@ impl Queue for FaultyQueue {
     }
 
     fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
-        self.inner.describe()
+        async move {
+            match self.begin(Action::Describe, 0, Vec::new()) {
+                Fault::Fails(failure) => Err(failure.error()),
+                Fault::Hangs => pending().await,
+                _ => self.inner.describe().await,
+            }
+        }
+        .boxed()
     }
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {

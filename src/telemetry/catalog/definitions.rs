@@ -8,18 +8,17 @@ use super::{
     family::registered,
 };
 
-/// From the least that a call takes to the twelve hours that it may.
+/// From a few milliseconds to the twelve hours that a message may be held.
 const PROCESS_SECONDS: Kind = Kind::Histogram(&[
-    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
-    14400.0, 43200.0,
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
+    43200.0,
 ]);
 /// From a few milliseconds to the days that a message may wait.
 const WAIT_SECONDS: Kind = Kind::Histogram(&[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0,
 ]);
-/// From a call inside the region to the end of a long poll.
-const OPERATION_SECONDS: Kind =
-    Kind::Histogram(&[0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0]);
+/// From a call inside the region to the end of a long poll; few, because a queue has these for each kind of call.
+const OPERATION_SECONDS: Kind = Kind::Histogram(&[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0]);
 
 macro_rules! metrics {
     ($($field:ident: $family:ty = $name:literal, $kind:expr, [$($label:literal),*], $help:literal;)*) => {

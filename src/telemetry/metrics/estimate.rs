@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 /// How many polls in a row may fail before what the last one told is not shown any more.
 const PATIENCE: u32 = 3;
 
 /// How many messages SQS says there are, of all workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// A receive may hand them over.
     pub visible: u64,

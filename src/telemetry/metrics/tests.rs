@@ -124,3 +124,63 @@ fn what_the_process_uses_is_told() {
     let up = now - value("process_start_time_seconds ");
     assert!((-2.0..86_400.0).contains(&up), "{up}");
 }
+
+/// The series of Prometheus's text format: each name with its labels, unescaped.
+fn parse(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+    text.lines().filter(|line| !line.starts_with('#')).map(series).collect()
+}
+
+/// Panics at whatever the format does not allow.
+fn series(line: &str) -> (String, Vec<(String, String)>) {
+    let name: String =
+        line.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+    let mut rest = &line[name.len()..];
+    let mut labels = Vec::new();
+    while let Some(inside) = rest.strip_prefix(['{', ',']) {
+        let (label, quoted) = inside.split_once("=\"").unwrap();
+        let (value, after) = unescaped(quoted);
+        labels.push((label.to_owned(), value));
+        rest = after;
+    }
+    rest.trim_start_matches('}').trim().parse::<f64>().unwrap();
+    (name, labels)
+}
+
+/// The text up to its closing quote, and what follows.
+fn unescaped(quoted: &str) -> (String, &str) {
+    let (mut text, mut letters) = (String::new(), quoted.char_indices());
+    loop {
+        match letters.next().unwrap() {
+            (at, '"') => return (text, &quoted[at + 1..]),
+            (_, '\\') => text.push(match letters.next().unwrap().1 {
+                'n' => '\n',
+                escaped @ ('"' | '\\') => escaped,
+                other => panic!("no escape: {other}"),
+            }),
+            (_, letter) => text.push(letter),
+        }
+    }
+}
+
+#[test]
+fn a_hostile_name_of_a_queue_comes_out_as_it_is_and_breaks_nothing() {
+    let hostile = "a\"} 1\nlongshore_forged{x=\"\\n\\ ünï💥 \u{202e}\t{}";
+    let metrics = Metrics::new();
+    let queue = metrics.queue(hostile);
+    queue.describe(Described { destination: hostile.into(), kind: HandlerKind::Exec });
+    queue.process_time.of(Ending::Done).observe(1.0);
+    queue.depth.polls_every(Duration::from_secs(30));
+    queue.depth.polled(Counts::default());
+    let series = parse(&metrics.text());
+    assert!(series.len() > 60);
+    for (name, labels) in &series {
+        let is_known = CATALOG.iter().any(|known| name.starts_with(known.name));
+        assert!(is_known, "forged: {name} {labels:?}");
+        for (label, value) in labels {
+            assert!(
+                value == hostile || !["queue", "messaging_destination_name"].contains(&&**label),
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! How many messages there are: what SQS is asked for it and when, and what the metrics show.
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+#[path = "support/logged.rs"]
+mod logged;
+#[expect(dead_code, reason = "the promises use the rest")]
+#[path = "support/mod.rs"]
+mod support;
+
+use longshore::{depth::Interval, handler::Outcome, message::OutgoingMessage};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use self::{
+    logged::Log,
+    support::{
+        calls::Action,
+        faulty::{Failure, Fault},
+        gate::Gate,
+        scene::{Running, Scene},
+        secs,
+    },
+};
+
+/// The value of a series, if it is shown.
+fn value(worker: &Running, series: &str) -> Option<f64> {
+    let text = worker.metrics.text();
+    text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+}
+
+fn visible(worker: &Running) -> Option<f64> {
+    value(worker, "longshore_queue_messages{queue=\"orders\",state=\"visible\"} ")
+}
+
+fn in_flight(worker: &Running) -> Option<f64> {
+    value(worker, "longshore_queue_messages{queue=\"orders\",state=\"in_flight\"} ")
+}
+
+fn of_queue(worker: &Running, metric: &str) -> Option<f64> {
+    value(worker, &format!("{metric}{{queue=\"orders\"}} "))
+}
+
+fn asked(scene: &Scene) -> usize {
+    scene.queue.calls(Action::Describe).len() + scene.dlq.calls(Action::Describe).len()
+}
+
+/// A queue whose visible messages no worker can take away: the only slot is taken, and nothing is prefetched.
+async fn crowded(scene: &Scene, gate: &Gate) -> Running {
+    scene.send_many(5);
+    let held = gate.clone();
+    let worker = scene.start(move |_, _| {
+        let gate = held.clone();
+        async move {
+            gate.passed().await;
+            Outcome::Done
+        }
+    });
+    scene.journal.began(1).await;
+    sleep(secs(36)).await;
+    worker
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_queue_takes_less_than_four_requests_a_minute_in_all() {
+    let scene = Scene::new().max_receives(3);
+    let worker = scene.start(async |_, _| Outcome::Done);
+    sleep(secs(3600)).await;
+    let receives = scene.queue.calls(Action::Receive).len();
+    assert!(receives + asked(&scene) <= 4 * 60, "{receives} receives, {} more", asked(&scene));
+    assert!((20..=32).contains(&asked(&scene)), "both queues every five minutes: {}", asked(&scene));
+    assert_eq!((visible(&worker), of_queue(&worker, "longshore_dlq_messages")), (Some(0.0), Some(0.0)));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_queue_and_its_dlq_are_asked_for_twice_a_minute() {
+    let scene = Scene::new().max_receives(3).room(1, 0);
+    let worker = crowded(&scene, &Gate::default()).await;
+    let before = asked(&scene);
+    sleep(secs(600)).await;
+    assert!((36..=48).contains(&(asked(&scene) - before)), "{}", asked(&scene) - before);
+    assert_eq!((visible(&worker), in_flight(&worker)), (Some(4.0), Some(1.0)));
+    worker.stop.halt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_come_to_an_idle_queue_are_counted_within_an_interval() {
+    let scene = Scene::new().room(1, 0);
+    let worker = scene.start(async |_, _| {
+        sleep(secs(3600)).await;
+        Outcome::Done
+    });
+    sleep(secs(100)).await;
+    assert_eq!(visible(&worker), Some(0.0));
+    scene.send_many(5);
+    sleep(secs(36)).await;
+    assert_eq!((visible(&worker), in_flight(&worker)), (Some(4.0), Some(1.0)));
+    worker.stop.halt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_grows_while_messages_wait_and_is_none_once_they_are_gone() {
+    let (scene, gate) = (Scene::new().room(1, 0), Gate::default());
+    let worker = crowded(&scene, &gate).await;
+    let age = || of_queue(&worker, "longshore_queue_oldest_message_age_seconds").unwrap();
+    sleep(secs(500)).await;
+    assert!(age() >= 500.0, "{}", age());
+    gate.open();
+    scene.emptied().await;
+    sleep(secs(30)).await;
+    assert!(age() <= 0.0, "{}", age());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_backlog_is_how_long_this_worker_alone_would_need() {
+    let scene = Scene::new().room(2, 0);
+    scene.send_many(40);
+    let worker = scene.start(async |_, _| {
+        sleep(secs(60)).await;
+        Outcome::Done
+    });
+    assert_eq!(of_queue(&worker, "longshore_backlog_seconds"), None);
+    sleep(secs(300)).await;
+    let counts = visible(&worker).unwrap() + in_flight(&worker).unwrap();
+    let backlog = of_queue(&worker, "longshore_backlog_seconds").unwrap();
+    assert!((backlog - counts * 60.0 / 2.0).abs() < 1.0, "{backlog} for {counts}");
+    worker.stop.halt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_counted() {
+    let scene = Scene::new().max_receives(1);
+    scene.send("poison");
+    let worker = scene.start(async |_, _| Outcome::Reject("poison".to_owned()));
+    scene.emptied().await;
+    sleep(secs(310)).await;
+    assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() {
+    let (log, _logging) = Log::start();
+    let scene = Scene::new().room(1, 0);
+    let worker = crowded(&scene, &Gate::default()).await;
+    assert_eq!(visible(&worker), Some(4.0));
+    scene.queue.always(Action::Describe, Fault::Fails(Failure::Refused));
+    let before = asked(&scene);
+    sleep(secs(3600)).await;
+    assert!((10..=16).contains(&(asked(&scene) - before)), "{}", asked(&scene) - before);
+    assert_eq!(
+        (visible(&worker), of_queue(&worker, "longshore_queue_oldest_message_age_seconds")),
+        (None, None)
+    );
+    assert!(of_queue(&worker, "longshore_queue_depth_age_seconds").unwrap() > 3500.0);
+    let refused = "longshore_api_calls_total{action=\"attributes\",queue=\"orders\",result=\"refused\"} ";
+    assert!(value(&worker, refused).unwrap() >= 10.0);
+    let told = |level: &str, words: &str| {
+        let is_told =
+            |line: &Value| line["level"] == level && line["message"].as_str().unwrap().contains(words);
+        log.lines().iter().filter(|line| is_told(line)).count()
+    };
+    assert_eq!(told("WARN", "grant sqs:GetQueueAttributes, or set depth.interval"), 1);
+    scene.queue.heal(Action::Describe);
+    sleep(secs(360)).await;
+    assert_eq!((visible(&worker), told("INFO", "sqs tells again")), (Some(4.0), 1));
+    worker.stop.halt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_queue_is_asked_no_more_often_than_a_healthy_one() {
+    let scene = Scene::new().room(1, 0);
+    let worker = crowded(&scene, &Gate::default()).await;
+    scene.queue.always(Action::Describe, Fault::Fails(Failure::Throttled));
+    let before = asked(&scene);
+    sleep(secs(600)).await;
+    assert!(asked(&scene) - before <= 24, "{}", asked(&scene) - before);
+    assert_eq!(visible(&worker), None);
+    worker.stop.halt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_or_shown_where_it_is_off() {
+    let scene = Scene::new().options(|options| options.depth.interval = Interval::Off);
+    let worker = scene.start(async |_, _| Outcome::Done);
+    sleep(secs(3600)).await;
+    assert_eq!(asked(&scene), 1, "the queue is described when it is opened");
+    assert!(!worker.metrics.text().contains("longshore_queue_depth_age_seconds{"));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tenants_of_a_fair_queue_are_counted_while_their_messages_are_held() {
+    let (scene, gate) = (Scene::new(), Gate::default());
+    for (tenant, count) in [("quiet", 1), ("noisy", 4)] {
+        for number in 0..count {
+            let message =
+                OutgoingMessage { group_id: Some(tenant.to_owned()), ..format!("{tenant}{number}").into() };
+            scene.send_message(message);
+        }
+    }
+    scene.send("of nobody");
+    let held = gate.clone();
+    let worker = scene.start(move |_, _| {
+        let gate = held.clone();
+        async move {
+            gate.passed().await;
+            Outcome::Done
+        }
+    });
+    scene.journal.began(6).await;
+    assert_eq!(of_queue(&worker, "longshore_groups_held"), Some(2.0));
+    assert_eq!(of_queue(&worker, "longshore_group_messages_held_max"), Some(4.0));
+    assert!(!worker.metrics.text().contains("noisy"), "a name that a sender chose");
+    gate.open();
+    scene.emptied().await;
+    sleep(secs(1)).await;
+    assert_eq!(of_queue(&worker, "longshore_groups_held"), Some(0.0));
+    worker.drain().await;
+}
