@@ -75,12 +75,28 @@ function glance(): Row {
   return {
     question: 'How is it?',
     panels: [
-      number({ title: 'Waiting', description: 'Visible messages, by SQS’s approximate count.', unit: 'short', width: 4, metrics: [VISIBLE] }),
-      number({ title: 'In flight', description: 'Messages that some consumer holds, by SQS’s approximate count.', unit: 'short', width: 4, metrics: [IN_FLIGHT] }),
-      number({ title: 'Oldest message', description: 'The age of the oldest message. SQS leaves out messages that were received three times or more.', unit: 's', width: 4, metrics: [OLDEST] }),
-      number({ title: 'Dead letters', description: 'Visible messages in the DLQ.', unit: 'short', width: 4, limits: { look: 1 }, metrics: [inDlq] }),
-      number({ title: 'Time to catch up', description: 'How long the running tasks need for what is in the queue, by the time a message took last.', unit: 's', width: 4, limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, metrics: TO_CATCH_UP, sums: [CATCH_UP], none: 'not known' }),
-      number({ title: 'Tasks', description: 'Running tasks of the service; needs Container Insights.', unit: 'short', width: 4, metrics: [TASKS], none: 'not known' }),
+      number({ title: 'Waiting', description: 'Visible messages, by SQS’s approximate count.', unit: 'count', width: 4, metrics: [VISIBLE] }),
+      number({
+        title: 'In flight', unit: 'count', width: 4,
+        description: 'Messages that some consumer holds, by SQS’s approximate count.',
+        metrics: [IN_FLIGHT],
+      }),
+      number({
+        title: 'Oldest message', unit: 's', width: 4,
+        description: 'The age of the oldest message. SQS leaves out messages that were received three times or more.',
+        metrics: [OLDEST],
+      }),
+      number({ title: 'Dead letters', description: 'Visible messages in the DLQ.', unit: 'count', width: 4, limits: { look: 1 }, metrics: [inDlq] }),
+      number({
+        title: 'Time to catch up', unit: 's', width: 4, none: 'not known', limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS },
+        description: 'How long the running tasks need for what is in the queue, by the time a message took last.',
+        metrics: TO_CATCH_UP, sums: [CATCH_UP],
+      }),
+      number({
+        title: 'Tasks', unit: 'count', width: 4, none: 'not known',
+        description: 'Running tasks of the service; needs Container Insights.',
+        metrics: [TASKS],
+      }),
     ],
   };
 }
@@ -90,9 +106,21 @@ function waiting(): Row {
   return {
     question: 'What waits?',
     panels: [
-      lines({ title: 'Messages, by where they are', description: 'By SQS’s approximate counts. Visible and delayed ones wait, those in flight are held by a consumer.', unit: 'short', width: 8, stacked: 'stacked', colours: STATES, metrics: [VISIBLE, IN_FLIGHT, delayed] }),
-      lines({ title: 'Oldest message', description: 'The age of the oldest message. SQS leaves out messages that were received three times or more.', unit: 's', width: 8, colours: { oldest: PLAIN }, metrics: [OLDEST] }),
-      lines({ title: 'Dead letters', description: 'Visible messages in the DLQ.', unit: 'short', width: 8, colours: { 'in the DLQ': 'purple' }, metrics: [inDlq] }),
+      lines({
+        title: 'Messages, by where they are', unit: 'short', width: 8, stacked: 'stacked', colours: STATES,
+        description: 'By SQS’s approximate counts. Visible and delayed ones wait, those in flight are held by a consumer.',
+        metrics: [VISIBLE, IN_FLIGHT, delayed],
+      }),
+      lines({
+        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN },
+        description: 'The age of the oldest message. SQS leaves out messages that were received three times or more.',
+        metrics: [OLDEST],
+      }),
+      lines({
+        title: 'Dead letters', unit: 'short', width: 8, colours: { 'in the DLQ': 'purple' },
+        description: 'Visible messages in the DLQ.',
+        metrics: [inDlq],
+      }),
     ],
   };
 }
@@ -108,11 +136,31 @@ function speed(): Row {
   return {
     question: 'Is it keeping up?',
     panels: [
-      lines({ title: 'Sent, received, deleted', description: 'Messages that a second brings; received above deleted are retries, sent above deleted is a growing backlog.', unit: 'mps', width: 12, colours: { sent: LOOK, received: 'light-blue', deleted: GOOD }, metrics: counts, sums: counts.map(aSecond) }),
-      lines({ title: 'Time to catch up', description: 'How long the running tasks need for what is in the queue, by the time a message took last.', unit: 's', width: 12, limits: { act: BACKLOG_SECONDS }, colours: { 'to catch up': PLAIN }, metrics: TO_CATCH_UP, sums: [CATCH_UP] }),
-      lines({ title: 'Messages ended', description: 'Messages whose handler ended, however it did, as the workers count them.', unit: 'mps', width: 8, colours: { ended: GOOD }, metrics: [ended], sums: [aSecond(ended)] }),
-      lines({ title: 'Slot time of a message', description: 'How long a message keeps a slot busy, the average of the tasks.', unit: 's', width: 8, colours: { 'seconds of a slot': PLAIN }, metrics: [EACH] }),
-      lines({ title: 'Empty receives', description: 'Receives that brought nothing; each costs as much as a full one. Three a minute and task are the least of an idle queue.', unit: 'reqps', width: 8, colours: { empty: PLAIN }, metrics: [empty], sums: [aSecond(empty)] }),
+      lines({
+        title: 'Sent, received, deleted', unit: 'mps', width: 12, colours: { sent: LOOK, received: 'light-blue', deleted: GOOD },
+        description: 'Messages that a second brings; received above deleted are retries, sent above deleted is a growing backlog.',
+        metrics: counts, sums: counts.map(aSecond),
+      }),
+      lines({
+        title: 'Time to catch up', unit: 's', width: 12, limits: { act: BACKLOG_SECONDS }, colours: { 'to catch up': PLAIN },
+        description: 'How long the running tasks need for what is in the queue, by the time a message took last.',
+        metrics: TO_CATCH_UP, sums: [CATCH_UP],
+      }),
+      lines({
+        title: 'Messages ended', unit: 'mps', width: 8, colours: { ended: GOOD },
+        description: 'Messages whose handler ended, however it did, as the workers count them.',
+        metrics: [ended], sums: [aSecond(ended)],
+      }),
+      lines({
+        title: 'Slot time of a message', unit: 's', width: 8, colours: { 'seconds of a slot': PLAIN },
+        description: 'How long a message keeps a slot busy, the average of the tasks.',
+        metrics: [EACH],
+      }),
+      lines({
+        title: 'Empty receives', unit: 'reqps', width: 8, colours: { empty: PLAIN },
+        description: 'Receives that brought nothing; each costs as much as a full one. Three a minute and task are the least of an idle queue.',
+        metrics: [empty], sums: [aSecond(empty)],
+      }),
     ],
   };
 }
@@ -126,10 +174,26 @@ function tasks(): Row {
   return {
     question: 'Do the tasks suffice?',
     panels: [
-      lines({ title: 'Tasks', description: 'Tasks of the service that run, and that it should have; needs Container Insights.', unit: 'short', width: 6, colours: { running: PLAIN, desired: 'dark-blue' }, metrics: [TASKS, ofTasks('desired', 'DesiredTaskCount', 'desired')] }),
-      lines({ title: 'Slots', description: 'Calls of the handler that run, messages held, and slots of all tasks, where ecs.metrics_interval is 1m.', unit: 'short', width: 6, colours: { calls: GOOD, held: PLAIN, slots: 'dark-blue' }, metrics: [calls, held, TASKS, SLOTS], sums: [atOnce(calls), atOnce(held), room] }),
-      lines({ title: 'CPU', description: 'Of what the tasks have, the handler’s own containers counted.', unit: 'percent', width: 6, colours: { average: 'light-blue', most: 'dark-blue' }, metrics: [ofService('average', 'CPUUtilization', 'Average', 'average'), ofService('most', 'CPUUtilization', 'Maximum', 'most')] }),
-      lines({ title: 'Memory', description: 'Of what the tasks have; at 100 % ECS kills them.', unit: 'percent', width: 6, limits: { act: 90 }, colours: { average: 'light-blue', most: 'dark-blue' }, metrics: [ofService('average', 'MemoryUtilization', 'Average', 'average'), ofService('most', 'MemoryUtilization', 'Maximum', 'most')] }),
+      lines({
+        title: 'Tasks', unit: 'short', width: 6, colours: { running: PLAIN, desired: 'dark-blue' },
+        description: 'Tasks of the service that run, and that it should have; needs Container Insights.',
+        metrics: [TASKS, ofTasks('desired', 'DesiredTaskCount', 'desired')],
+      }),
+      lines({
+        title: 'Slots', unit: 'short', width: 6, colours: { calls: GOOD, held: PLAIN, slots: 'dark-blue' },
+        description: 'Calls of the handler that run, messages held, and slots of all tasks, where ecs.metrics_interval is 1m.',
+        metrics: [calls, held, TASKS, SLOTS], sums: [atOnce(calls), atOnce(held), room],
+      }),
+      lines({
+        title: 'CPU', unit: 'percent', width: 6, colours: { average: 'light-blue', most: 'dark-blue' },
+        description: 'Of what the tasks have, the handler’s own containers counted.',
+        metrics: [ofService('average', 'CPUUtilization', 'Average', 'average'), ofService('most', 'CPUUtilization', 'Maximum', 'most')],
+      }),
+      lines({
+        title: 'Memory', unit: 'percent', width: 6, limits: { act: 90 }, colours: { average: 'light-blue', most: 'dark-blue' },
+        description: 'Of what the tasks have; at 100 % ECS kills them.',
+        metrics: [ofService('average', 'MemoryUtilization', 'Average', 'average'), ofService('most', 'MemoryUtilization', 'Maximum', 'most')],
+      }),
     ],
   };
 }
@@ -143,10 +207,26 @@ function apis(): Row {
   return {
     question: 'Do the APIs take messages?',
     panels: [
-      lines({ title: 'REST API, requests', description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.', unit: 'reqps', width: 6, colours, metrics: rest, sums: rest.map(aSecond) }),
-      lines({ title: 'REST API, time of 95 %', description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.', unit: 'ms', width: 6, colours: shades, metrics: times(ofRest) }),
-      lines({ title: 'HTTP API, requests', description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.', unit: 'reqps', width: 6, colours, metrics: http, sums: http.map(aSecond) }),
-      lines({ title: 'HTTP API, time of 95 %', description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.', unit: 'ms', width: 6, colours: shades, metrics: times(ofHttp) }),
+      lines({
+        title: 'REST API, requests', unit: 'reqps', width: 6, colours,
+        description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.',
+        metrics: rest, sums: rest.map(aSecond),
+      }),
+      lines({
+        title: 'REST API, time of 95 %', unit: 'ms', width: 6, colours: shades,
+        description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.',
+        metrics: times(ofRest),
+      }),
+      lines({
+        title: 'HTTP API, requests', unit: 'reqps', width: 6, colours,
+        description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.',
+        metrics: http, sums: http.map(aSecond),
+      }),
+      lines({
+        title: 'HTTP API, time of 95 %', unit: 'ms', width: 6, colours: shades,
+        description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.',
+        metrics: times(ofHttp),
+      }),
     ],
   };
 }

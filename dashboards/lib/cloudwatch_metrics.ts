@@ -55,14 +55,24 @@ export function ofWorkers(id: string, metricName: string, statistic: string, lab
 
 const SERVICE = { ClusterName: '${cluster}', ServiceName: '${service}' };
 /** How much of its share of the machine the service uses, in per cent. */
-export const ofService = (id: string, metricName: string, statistic: string, label: string): Metric => ({ id, namespace: 'AWS/ECS', metricName, dimensions: SERVICE, statistic, label });
+export function ofService(id: string, metricName: string, statistic: string, label: string): Metric {
+  return { id, namespace: 'AWS/ECS', metricName, dimensions: SERVICE, statistic, label };
+}
+
 /** How many tasks it has, which needs Container Insights. */
-export const ofTasks = (id: string, metricName: string, label: string): Metric => ({ id, namespace: 'ECS/ContainerInsights', metricName, dimensions: SERVICE, statistic: 'Average', label });
+export function ofTasks(id: string, metricName: string, label: string): Metric {
+  return { id, namespace: 'ECS/ContainerInsights', metricName, dimensions: SERVICE, statistic: 'Average', label };
+}
 
 /** A metric of the REST API. */
-export const ofRest = (id: string, metricName: string, statistic: string, label: string): Metric => inApi({ ApiName: '${rest_api}' }, id, metricName, statistic, label);
+export function ofRest(id: string, metricName: string, statistic: string, label: string): Metric {
+  return inApi({ ApiName: '${rest_api}' }, id, metricName, statistic, label);
+}
+
 /** A metric of the HTTP API, which has names of its own. */
-export const ofHttp = (id: string, metricName: string, statistic: string, label: string): Metric => inApi({ ApiId: '${http_api}' }, id, metricName, statistic, label);
+export function ofHttp(id: string, metricName: string, statistic: string, label: string): Metric {
+  return inApi({ ApiId: '${http_api}' }, id, metricName, statistic, label);
+}
 
 function inApi(dimensions: Record<string, string>, id: string, metricName: string, statistic: string, label: string): Metric {
   return { id, namespace: 'AWS/ApiGateway', metricName, dimensions, statistic, label };

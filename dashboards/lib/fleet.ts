@@ -4,7 +4,7 @@ import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } from './objectives.ts';
 import { lines, number, rows, spread } from './panels.ts';
-import { growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
+import { average, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
 import { text, workers } from './variables.ts';
 
 /** So many hours a month has, when it is paid for. */
@@ -34,14 +34,48 @@ function health(): Row {
   return {
     question: 'Is it healthy?',
     panels: [
-      number({ title: 'Workers', description: 'Workers that Prometheus reaches.', unit: 'short', width: 3, query: `count(${ofWorkers('longshore_build_info')})`, none: '0', runbook: 'LongshoreTargetMissing' }),
-      number({ title: 'Handlers down', description: 'Workers that pause polling a queue because its handler cannot be reached.', unit: 'short', width: 3, query: sum(of('longshore_polling_paused')), limits: { act: 1 }, runbook: 'LongshoreHandlerDown' }),
-      number({ title: 'Longest silence', description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot. A long poll takes 20 s.', unit: 's', width: 3, query: `${silent} or vector(0)`, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller' }),
-      number({ title: 'Started in time', description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown; retries count by when they were first sent.`, unit: 'percentunit', width: 3, query: late, limits: { look: 0.999, act: START_AGE_SHARE, worse: 'low' }, none: 'no messages', runbook: 'LongshoreStartAgeBudgetBurn' }),
-      number({ title: 'Not done', description: 'The share of messages that ended otherwise than done, in the time shown.', unit: 'percentunit', width: 3, query: failed, limits: { look: 0.01, act: 0.1 }, none: 'no messages' }),
-      number({ title: 'Leases lost', description: 'Leases lost before their message was settled, in the time shown: such messages may be handled twice.', unit: 'short', width: 3, query: sum(increase('longshore_leases_lost_total')), limits: { look: 1 }, runbook: 'LongshoreLeasesLost' }),
-      number({ title: 'Dead letters', description: 'Messages in the DLQs of these queues.', unit: 'short', width: 3, query: sum(onceByQueue(of('longshore_dlq_messages'))), limits: { look: 1 }, none: 'no DLQ', runbook: 'LongshoreDlqGrowing' }),
-      number({ title: 'Time to catch up', description: 'How long the fleet needs for what is in the queue that is furthest behind.', unit: 's', width: 3, query: max(CATCH_UP), limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, none: 'not known', runbook: 'LongshoreBacklogAboveObjective' }),
+      number({
+        title: 'Workers', unit: 'count', width: 3, none: '0', runbook: 'LongshoreTargetMissing',
+        description: 'Workers that Prometheus reaches.',
+        query: `count(${ofWorkers('longshore_build_info')})`,
+      }),
+      number({
+        title: 'Handlers down', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
+        description: 'Workers that pause polling a queue because its handler cannot be reached.',
+        query: sum(of('longshore_polling_paused')),
+      }),
+      number({
+        title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
+        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot. A long poll takes 20 s.',
+        query: `${silent} or vector(0)`,
+      }),
+      number({
+        title: 'Started in time', unit: 'percentunit', width: 3, none: 'no messages',
+        limits: { look: 0.999, act: START_AGE_SHARE, worse: 'low' }, runbook: 'LongshoreStartAgeBudgetBurn',
+        description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown; retries count by when they were first sent.`,
+        query: late,
+      }),
+      number({
+        title: 'Not done', unit: 'percentunit', width: 3, none: 'no messages', limits: { look: 0.01, act: 0.1 },
+        description: 'The share of messages that ended otherwise than done, in the time shown.',
+        query: failed,
+      }),
+      number({
+        title: 'Leases lost', unit: 'count', width: 3, limits: { look: 1 }, runbook: 'LongshoreLeasesLost',
+        description: 'Leases lost before their message was settled, in the time shown: such messages may be handled twice.',
+        query: sum(increase('longshore_leases_lost_total')),
+      }),
+      number({
+        title: 'Dead letters', unit: 'count', width: 3, none: 'no DLQ', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        description: 'Messages in the DLQs of these queues.',
+        query: sum(onceByQueue(of('longshore_dlq_messages'))),
+      }),
+      number({
+        title: 'Time to catch up', unit: 's', width: 3, none: 'not known',
+        limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective',
+        description: 'How long the fleet needs for what is in the queue that is furthest behind.',
+        query: max(CATCH_UP),
+      }),
     ],
   };
 }
@@ -50,13 +84,43 @@ function pace(): Row {
   return {
     question: 'Is it keeping up?',
     panels: [
-      lines({ title: 'Messages handled, by queue', description: 'Messages whose handler ended, however it did.', unit: 'mps', width: 12, queries: [{ expr: sumBy('queue', rate(ENDED)), legend: '{{queue}}' }] }),
-      lines({ title: 'How messages end', description: 'Done is deleted; retry, timeout and panic come again; reject goes to the DLQ.', unit: 'mps', width: 12, stacked: 'stacked', colours: ENDINGS, queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }] }),
-      lines({ title: 'Time to catch up, by queue', description: 'Seconds of work in the queue, shared among the workers that poll it.', unit: 's', width: 8, limits: { act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective', queries: [{ expr: `max by (queue) (${CATCH_UP})`, legend: '{{queue}}' }] }),
-      lines({ title: 'Messages in the queues', description: 'Visible and delayed ones wait, those in flight are held by a worker.', unit: 'short', width: 8, stacked: 'stacked', colours: { visible: LOOK, in_flight: PLAIN, delayed: 'purple' }, queries: [{ expr: sumBy('state', `max by (job, queue, state) (${of('longshore_queue_messages')})`), legend: '{{state}}' }] }),
-      lines({ title: 'Slots in use, by queue', description: 'Calls of the handler that run, of those that may: at 100 % more concurrency or more workers would help.', unit: 'percentunit', width: 8, queries: [{ expr: `${sumBy('queue', of('longshore_handler_calls_running'))} / ${sumBy('queue', of('longshore_concurrency'))}`, legend: '{{queue}}' }] }),
-      spread({ title: 'From sending to start', description: 'How long messages waited until their handler started. Darker: more messages.', unit: 's', width: 12, query: sumBy('le', growth(`${WAIT}_bucket`)) }),
-      spread({ title: 'Handling time', description: 'How long messages were in their call of the handler. Darker: more messages.', unit: 's', width: 12, query: sumBy('le', growth('messaging_process_duration_seconds_bucket')) }),
+      lines({
+        title: 'Messages handled, by queue', unit: 'mps', width: 12,
+        description: 'Messages whose handler ended, however it did.',
+        queries: [{ expr: sumBy('queue', rate(ENDED)), legend: '{{queue}}' }],
+      }),
+      lines({
+        title: 'How messages end', unit: 'mps', width: 12, stacked: 'stacked', colours: ENDINGS,
+        description: 'Done is deleted; retry, timeout and panic come again; reject goes to the DLQ.',
+        queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }],
+      }),
+      lines({
+        title: 'Time to catch up, by queue', unit: 's', width: 8, limits: { act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective',
+        description: 'Seconds of work in the queue, shared among the workers that poll it.',
+        queries: [{ expr: `max by (queue) (${CATCH_UP})`, legend: '{{queue}}' }],
+      }),
+      lines({
+        title: 'Messages in the queues', unit: 'short', width: 8, stacked: 'stacked', colours: { visible: LOOK, in_flight: PLAIN, delayed: 'purple' },
+        description: 'Visible and delayed ones wait, those in flight are held by a worker.',
+        queries: [{ expr: sumBy('state', `max by (job, queue, state) (${of('longshore_queue_messages')})`), legend: '{{state}}' }],
+      }),
+      lines({
+        title: 'Slots in use, by queue', unit: 'percentunit', width: 8,
+        description: 'Calls of the handler that run, of those that may: at 100 % more concurrency or more workers would help.',
+        queries: [
+          { expr: `${sumBy('queue', average('longshore_handler_calls_running'))} / ${sumBy('queue', of('longshore_concurrency'))}`, legend: '{{queue}}' },
+        ],
+      }),
+      spread({
+        title: 'From sending to start', unit: 's', width: 12,
+        description: 'How long messages waited until their handler started. The stronger a cell, the more messages.',
+        query: sumBy('le', growth(`${WAIT}_bucket`)),
+      }),
+      spread({
+        title: 'Handling time', unit: 's', width: 12,
+        description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.',
+        query: sumBy('le', growth('messaging_process_duration_seconds_bucket')),
+      }),
     ],
   };
 }
@@ -75,14 +139,14 @@ function queues(): Row {
         rowTitle: 'Queue',
         leadsTo: `${QUEUE}&var-queue=\${__value.raw:percentencode}`,
         columns: [
-          { title: 'Workers', query: `count by (queue) (${of('longshore_concurrency')})`, unit: 'short' },
-          { title: 'Handled', query: sumBy('queue', increase(ENDED)), unit: 'short' },
+          { title: 'Workers', query: `count by (queue) (${of('longshore_concurrency')})`, unit: 'count' },
+          { title: 'Handled', query: sumBy('queue', increase(ENDED)), unit: 'count' },
           { title: 'Not done', query: share(sumBy('queue', increase(ENDED, 'ending!="done"')), sumBy('queue', increase(ENDED))), unit: 'percentunit' },
           { title: 'Slot time each', query: mean, unit: 's' },
-          { title: 'Visible', query: byQueue(of('longshore_queue_messages', 'state="visible"')), unit: 'short' },
+          { title: 'Visible', query: byQueue(of('longshore_queue_messages', 'state="visible"')), unit: 'count' },
           { title: 'Oldest', query: byQueue(of('longshore_queue_oldest_message_age_seconds')), unit: 's' },
           { title: 'To catch up', query: byQueue(CATCH_UP), unit: 's' },
-          { title: 'In the DLQ', query: byQueue(of('longshore_dlq_messages')), unit: 'short' },
+          { title: 'In the DLQ', query: byQueue(of('longshore_dlq_messages')), unit: 'count' },
         ],
       }),
     ],
@@ -95,12 +159,36 @@ function cost(): Row {
   return {
     question: 'What does it cost?',
     panels: [
-      number({ title: 'Requests an hour', description: `Calls to SQS at the present rate. ${about}`, unit: 'short', width: 6, query: `${sum(rate(CALLS))} * 3600` }),
-      number({ title: 'Price an hour', description: `What these calls cost at the price above: 0.40 USD per million for standard queues, 0.50 for FIFO queues. ${about}`, unit: 'currencyUSD', width: 6, query: hourly }),
-      number({ title: 'Price a month', description: `The same for ${HOURS} hours at the present rate.`, unit: 'currencyUSD', width: 6, query: `${hourly} * ${HOURS}` }),
-      number({ title: 'Requests per 1,000 messages', description: 'In the time shown; 200 is the least: ten to a receive, ten to a delete. Long polls of idle queues count, too.', unit: 'short', width: 6, query: `1000 * ${sum(increase(CALLS))} / (${sum(increase(ENDED))} > 0)`, none: 'no messages' }),
-      lines({ title: 'Requests, by what they are for', description: 'Calls to SQS; extensions keep messages hidden, attributes tell how many wait.', unit: 'reqps', width: 12, stacked: 'stacked', colours: ACTIONS, queries: [{ expr: sumBy('action', rate(CALLS)), legend: '{{action}}' }] }),
-      lines({ title: 'Price an hour, by queue', description: 'Calls to SQS at the price above.', unit: 'currencyUSD', width: 12, queries: [{ expr: `${sumBy('queue', rate(CALLS))} * 3600 / 1000000 * $price`, legend: '{{queue}}' }] }),
+      number({
+        title: 'Requests an hour', unit: 'short', width: 6,
+        description: `Calls to SQS at the present rate. ${about}`,
+        query: `${sum(rate(CALLS))} * 3600`,
+      }),
+      number({
+        title: 'Price an hour', unit: 'currencyUSD', width: 6,
+        description: `What these calls cost at the price above: 0.40 USD per million for standard queues, 0.50 for FIFO queues. ${about}`,
+        query: hourly,
+      }),
+      number({
+        title: 'Price a month', unit: 'currencyUSD', width: 6,
+        description: `The same for ${HOURS} hours at the present rate.`,
+        query: `${hourly} * ${HOURS}`,
+      }),
+      number({
+        title: 'Requests per 1,000 messages', unit: 'short', width: 6, none: 'no messages',
+        description: 'In the time shown; 200 is the least: ten to a receive, ten to a delete. Long polls of idle queues count, too.',
+        query: `1000 * ${sum(increase(CALLS))} / (${sum(increase(ENDED))} > 0)`,
+      }),
+      lines({
+        title: 'Requests, by what they are for', unit: 'reqps', width: 12, stacked: 'stacked', colours: ACTIONS,
+        description: 'Calls to SQS; extensions keep messages hidden, attributes tell how many wait.',
+        queries: [{ expr: sumBy('action', rate(CALLS)), legend: '{{action}}' }],
+      }),
+      lines({
+        title: 'Price an hour, by queue', unit: 'currencyUSD', width: 12,
+        description: 'Calls to SQS at the price above.',
+        queries: [{ expr: `${sumBy('queue', rate(CALLS))} * 3600 / 1000000 * $price`, legend: '{{queue}}' }],
+      }),
     ],
   };
 }
@@ -115,13 +203,29 @@ function processes(): Row {
   return {
     question: 'How are the workers themselves?',
     panels: [
-      lines({ title: 'Workers, by version', description: 'Workers that Prometheus reaches; two versions at once are a deployment under way.', unit: 'short', width: 6, stacked: 'stacked', queries: [{ expr: `count by (version) (${ofWorkers('longshore_build_info')})`, legend: '{{version}}' }] }),
-      lines({ title: 'Stopping and protected', description: 'Workers that drain, and tasks that ECS may not end now because long work runs.', unit: 'short', width: 6, colours: { stopping: LOOK, protected: PLAIN }, runbook: 'LongshoreDrainExceeded', queries: [
-        { expr: `count(${ofWorkers('longshore_drain_seconds')} > 0) or vector(0)`, legend: 'stopping' },
-        { expr: `sum(${ofWorkers('longshore_task_protected')}) or vector(0)`, legend: 'protected' },
-      ] }),
-      lines({ title: 'CPU of a worker', description: 'Cores that the worker itself uses; programs that it starts are not in it.', unit: 'cores', width: 6, colours, queries: spreadOf(cpu) }),
-      lines({ title: 'Memory of a worker', description: 'Resident memory of the worker itself; programs that it starts are not in it.', unit: 'bytes', width: 6, colours, queries: spreadOf(ofWorkers('process_resident_memory_bytes')) }),
+      lines({
+        title: 'Workers, by version', unit: 'short', width: 6, stacked: 'stacked',
+        description: 'Workers that Prometheus reaches; two versions at once are a deployment under way.',
+        queries: [{ expr: `count by (version) (${ofWorkers('longshore_build_info')})`, legend: '{{version}}' }],
+      }),
+      lines({
+        title: 'Stopping and protected', unit: 'short', width: 6, colours: { stopping: LOOK, protected: PLAIN }, runbook: 'LongshoreDrainExceeded',
+        description: 'Workers that drain, and tasks that ECS may not end now because long work runs.',
+        queries: [
+          { expr: `count(${ofWorkers('longshore_drain_seconds')} > 0) or vector(0)`, legend: 'stopping' },
+          { expr: `sum(${ofWorkers('longshore_task_protected')}) or vector(0)`, legend: 'protected' },
+        ],
+      }),
+      lines({
+        title: 'CPU of a worker', unit: 'cores', width: 6, colours,
+        description: 'Cores that the worker itself uses; programs that it starts are not in it.',
+        queries: spreadOf(cpu),
+      }),
+      lines({
+        title: 'Memory of a worker', unit: 'bytes', width: 6, colours,
+        description: 'Resident memory of the worker itself; programs that it starts are not in it.',
+        queries: spreadOf(ofWorkers('process_resident_memory_bytes')),
+      }),
     ],
   };
 }

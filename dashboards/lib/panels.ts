@@ -12,6 +12,7 @@ import { ACT, GOOD, PLAIN } from './colours.ts';
 import { type About, asBuckets, asRows, coloured, describe, fixed, now, overTime, type Query } from './panel.ts';
 import { grafanaUnit, type Unit } from './units.ts';
 
+const WHOLE = [{ id: 'decimals', value: 0 }];
 const HEIGHT = { stat: 4, graph: 8, table: 8, timeline: 6 };
 
 /** One number, as of now. */
@@ -25,6 +26,7 @@ export function digits(about: About & { readonly none?: string }): stat.PanelBui
   builder.reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false));
   builder.graphMode(common.BigValueGraphMode.None).textMode(common.BigValueTextMode.Value).colorMode(common.BigValueColorMode.Value);
   if (about.none !== undefined) builder.noValue(about.none);
+  if (about.unit === 'count') builder.decimals(0);
   return about.limits === undefined ? builder.colorScheme(fixed(PLAIN)) : builder.colorScheme(byLimits());
 }
 
@@ -45,7 +47,8 @@ export function lines(about: Lines): Builder<Panel> {
 /** The frame of lines over time, with no queries yet. */
 export function frame(about: Omit<Lines, 'queries'>): timeseries.PanelBuilder {
   const builder = describe(new timeseries.PanelBuilder(), about, HEIGHT.graph);
-  builder.lineWidth(1).fillOpacity(about.stacked === undefined ? 8 : 30).showPoints(common.VisibilityMode.Never).min(0);
+  // A line on top of a stack would have the colour of what is last and perhaps nothing.
+  builder.lineWidth(about.stacked === undefined ? 1 : 0).fillOpacity(about.stacked === undefined ? 8 : 70).showPoints(common.VisibilityMode.Never).min(0);
   builder.tooltip(new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending));
   builder.legend(new common.VizLegendOptionsBuilder().displayMode(common.LegendDisplayMode.List).placement(common.LegendPlacement.Bottom).showLegend(true));
   if (about.stacked !== undefined) builder.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group('A'));
@@ -86,7 +89,7 @@ export function rows(about: Rows): Builder<Panel> {
   builder.withTransformation({ id: 'joinByField', options: { byField: about.by, mode: 'outer' } });
   const excluded = Object.fromEntries(['Time', ...named.map((_, index) => `Time ${index + 1}`)].map((name) => [name, true]));
   builder.withTransformation({ id: 'organize', options: { excludeByName: excluded, renameByName: { [about.by]: about.rowTitle, ...Object.fromEntries(named) } } });
-  for (const { title, unit } of about.columns) builder.overrideByName(title, [{ id: 'unit', value: grafanaUnit(unit) }]);
+  for (const { title, unit } of about.columns) builder.overrideByName(title, [{ id: 'unit', value: grafanaUnit(unit) }, ...(unit === 'count' ? WHOLE : [])]);
   const links = about.leadsTo === undefined ? [] : [{ id: 'links', value: [{ title: 'Open', url: about.leadsTo }] }];
   return builder.overrideByName(about.rowTitle, links);
 }

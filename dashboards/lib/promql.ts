@@ -10,6 +10,8 @@ export const QUEUES = `${WORKERS},queue=~\`\${queue:regex}\``;
 
 /** A metric of the chosen queues. */
 export const of = (metric: string, ...matchers: string[]): string => `${metric}{${[QUEUES, ...matchers].join(',')}}`;
+/** A gauge of the chosen queues as it was on average since the point before, which a look now and then would not tell. */
+export const average = (metric: string): string => `avg_over_time(${of(metric)}[$__rate_interval])`;
 /** A metric of the chosen workers that belongs to no queue. */
 export const ofWorkers = (metric: string, ...matchers: string[]): string => `${metric}{${[WORKERS, ...matchers].join(',')}}`;
 

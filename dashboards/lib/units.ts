@@ -1,11 +1,12 @@
 // Units by Grafana's names, and how a value reads in them.
 
 /** The units that panels have. */
-export type Unit = 'short' | 's' | 'ms' | 'percentunit' | 'percent' | 'reqps' | 'mps' | 'currencyUSD' | 'bytes' | 'cores' | 'ops';
+export type Unit = 'short' | 'count' | 's' | 'ms' | 'percentunit' | 'percent' | 'reqps' | 'mps' | 'currencyUSD' | 'bytes' | 'cores' | 'ops';
 
-/** What Grafana is told; `mps` and `cores` are units of our own making, which it shows as a suffix. */
+/** What Grafana is told; `mps` and `cores` are units of our own making, which it shows as a suffix, a `count` is a whole number. */
 export function grafanaUnit(unit: Unit): string {
   if (unit === 'mps') return 'suffix: msg/s';
+  if (unit === 'count') return 'short';
   return unit === 'cores' ? 'suffix: cores' : unit;
 }
 
@@ -36,6 +37,8 @@ export function readable(value: number, unit: Unit): string {
       return `${scaled(value, THOUSANDS)}/s`;
     case 'cores':
       return `${rounded(value)} cores`;
+    case 'count':
+      return scaled(Math.round(value), THOUSANDS);
     case 'short':
       return scaled(value, THOUSANDS);
   }

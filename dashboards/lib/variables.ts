@@ -14,9 +14,9 @@ export const ALL = '(?s:.+)';
 /** How many a variable takes. */
 type Takes = 'one' | 'many';
 
-/** The data source of every panel. */
-export function datasource(type: string): Builder<VariableModel> {
-  return new dashboard.DatasourceVariableBuilder('datasource').label('Data source').type(type);
+/** A data source of a kind; unless it is told otherwise, that of every panel. */
+export function datasource(type: string, name = 'datasource', label = 'Data source'): Builder<VariableModel> {
+  return new dashboard.DatasourceVariableBuilder(name).label(label).type(type);
 }
 
 /** The values of a label of Prometheus. */

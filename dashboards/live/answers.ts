@@ -1,7 +1,7 @@
 // Asks every query of a dashboard, as Grafana would.
 import type { Dashboard, Panel } from '../test/panels_of.ts';
 import { type Choice, interpolate, type Screen } from './grafana.ts';
-import { type Prometheus, SCRAPE, type Series } from './prometheus.ts';
+import type { Prometheus, Series } from './prometheus.ts';
 
 /** The time that is shown, in seconds since 1970. */
 export interface Span {
@@ -16,10 +16,25 @@ export interface Answer {
   readonly series: readonly Series[];
 }
 
+/** How finely it is asked: the scrape interval that Grafana believes in, and how many points a line has. */
+export interface Resolution {
+  readonly scrape: number;
+  readonly points: number;
+}
+
+/** What the reader has chosen to see. */
+export interface Shown {
+  readonly span: Span;
+  readonly variables: Readonly<Record<string, Choice>>;
+  readonly resolution: Resolution;
+}
+
 /** The answers to all queries of a dashboard, its annotations' among them. */
-export async function ask(prometheus: Prometheus, dashboard: Dashboard, span: Span, variables: Readonly<Record<string, Choice>>): Promise<Answer[]> {
+export async function ask(prometheus: Prometheus, dashboard: Dashboard, shown: Shown): Promise<Answer[]> {
+  const { span, variables, resolution } = shown;
   const range = span.end - span.start;
-  const screen: Screen = { variables, range, interval: Math.max(SCRAPE, Math.ceil(range / 300)), scrape: SCRAPE };
+  const { scrape, points } = resolution;
+  const screen: Screen = { variables, range, interval: Math.max(1, Math.ceil(range / points)), scrape };
   const ofPanels = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: name(panel), ...target })));
   const ofAnnotations = dashboard.annotations.list.map(({ name, expr }) => ({ panel: name, refId: 'annotation', expr, instant: false }));
   const answers: Answer[] = [];

@@ -33,11 +33,12 @@ async function listening(port: number): Promise<Server> {
   return server;
 }
 
-/** `200 40`: answer 200 after 40 ms. */
+/** `503 40 then 200`: answer 503 after 40 ms, and 200 from the second try on. */
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   let body = '';
   for await (const chunk of request) body += chunk;
-  const [status = 200, milliseconds = 0] = body.split(' ').map(Number);
-  await new Promise((done) => setTimeout(done, milliseconds));
-  response.writeHead(status, { 'retry-after': '1' }).end();
+  const [status, milliseconds, , afterwards = status] = body.split(' ');
+  await new Promise((done) => setTimeout(done, Number(milliseconds)));
+  const isFirst = request.headers['x-aws-sqsd-receive-count'] === '1';
+  response.writeHead(Number(isFirst ? status : afterwards), { 'retry-after': '1' }).end();
 }

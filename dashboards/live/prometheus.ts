@@ -19,6 +19,12 @@ export interface Scraped {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
+interface Rule {
+  readonly name: string;
+  readonly health: string;
+  readonly lastError?: string;
+}
+
 export class Prometheus {
   readonly #url: string;
   readonly #program: Program;
@@ -64,8 +70,8 @@ export class Prometheus {
   /** Rules that could not be evaluated. */
   async brokenRules(): Promise<string[]> {
     const { groups } = await this.#get('rules', {});
-    const rules = groups.flatMap(({ rules }: { rules: { name: string; health: string; lastError?: string }[] }) => rules);
-    return rules.filter(({ health }: { health: string }) => health !== 'ok').map(({ name, health, lastError = '' }: { name: string; health: string; lastError?: string }) => `${name} is ${health}: ${lastError}`);
+    const rules: Rule[] = groups.flatMap(({ rules }: { rules: Rule[] }) => rules);
+    return rules.filter(({ health }) => health !== 'ok').map(({ name, health, lastError = '' }) => `${name} is ${health}: ${lastError}`);
   }
 
   /** Ends it as a crash would. */
@@ -83,7 +89,12 @@ export class Prometheus {
 
 function configuration(rules: string, { workers, renamed }: Scraped): unknown {
   // JSON is YAML too, and needs no thought about what a name holds.
-  const rename = ([from, to]: [string, string]) => ({ source_labels: ['queue'], regex: from.replaceAll('.', '\\.'), target_label: 'queue', replacement: to.replaceAll('$', '$$$$') });
+  const rename = ([from, to]: [string, string]) => ({
+    source_labels: ['queue'],
+    regex: from.replaceAll('.', '\\.'),
+    target_label: 'queue',
+    replacement: to.replaceAll('$', '$$$$'),
+  });
   return {
     global: { scrape_interval: `${SCRAPE}s`, evaluation_interval: `${SCRAPE}s` },
     rule_files: [rules],

@@ -11,7 +11,7 @@ const NEIGHBOUR = 'orders-eu';
 export function settings(handler: string, functionFile: string, endpoint?: string): string {
   const queue = (name: string, inSqs: string, lines: readonly string[]) => [`[queues."${name}"]`, where(inSqs, endpoint), ...lines].join('\n');
   const http = [`kind = "http"`, `url = "${handler}"`, 'reject = [422]'];
-  const exec = `command = ["sh", "-c", 'read -r code seconds; sleep $seconds; exit $code']`;
+  const exec = `command = ["sh", "-c", 'read -r code seconds; [ $LONGSHORE_RECEIVE_COUNT = 1 ] || exit 0; sleep $seconds; exit $code']`;
   return [
     '[admin]\nlisten = "127.0.0.1:0"',
     queue(HOSTILE_IN_SETTINGS, 'orders', [...COMMON, section(HOSTILE_IN_SETTINGS, 'handler', http), section(HOSTILE_IN_SETTINGS, 'notify', TOPICS)]),
@@ -23,7 +23,7 @@ export function settings(handler: string, functionFile: string, endpoint?: strin
   ].join('\n\n');
 }
 
-const COMMON = ['concurrency = 4', 'visibility = "2s"', 'retry = { initial = "1s", max = "3s" }', 'depth = { interval = "5s" }'];
+const COMMON = ['concurrency = 4', 'visibility = "5s"', 'retry = { initial = "1s", max = "3s" }', 'depth = { interval = "5s" }'];
 const TOPICS = ['on_done', 'on_failure', 'on_reject'].map((occasion) => `${occasion} = "arn:aws:sns:us-east-1:000000000000:told"`);
 
 function where(inSqs: string, endpoint: string | undefined): string {
@@ -36,13 +36,19 @@ function section(queue: string, name: string, lines: readonly string[]): string 
 
 /** What is sent to these queues, in messages a second: most of it goes well, some of everything else happens, too. */
 export const SOURCES: readonly Source[] = [
-  { queue: 'orders', each: 14, body: (number) => `${pick(number, { 17: 503, 29: 422, 41: 500 }, 200)} ${slow(number, 40)}`, group: (number) => `tenant-${number % 5}` },
+  { queue: 'orders', each: 14, body: order, group: (number) => `tenant-${number % 5}` },
   { queue: 'orders-eu', each: 4, body: () => '200 20' },
-  { queue: 'ledger.fifo', each: 6, body: (number) => `${pick(number, { 23: 500 }, 200)} 30`, group: (number) => `account-${number % 7}` },
-  { queue: 'images', each: 4, body: (number) => `${pick(number, { 11: 75, 13: 65, 19: 3 }, 0)} ${pick(number, { 31: 3 }, 0)}` },
-  { queue: 'reports', each: 5, body: (number) => `${pick(number, { 13: 'fail', 71: 'crash' }, 'done')} ${slow(number, 90)}` },
+  { queue: 'ledger.fifo', each: 6, body: (number) => `${pick(number, { 37: '500' }, '200')} 30 then 200`, group: (number) => `account-${number % 7}` },
+  { queue: 'images', each: 4, body: (number) => `${pick(number, { 17: 75, 29: 65, 41: 3 }, 0)} ${pick(number, { 47: 3 }, 0)}` },
+  { queue: 'reports', each: 5, body: (number) => `${pick(number, { 19: 'fail', 73: 'crash' }, 'done')} ${slow(number, 90)}` },
   { queue: 'news', each: 2, body: (number) => `edition ${number}` },
 ];
+
+function order(number: number): string {
+  if (number % 61 === 0) return '422 10';
+  if (number % 131 === 0) return '500 20';
+  return `${number % 23 === 0 ? 503 : 200} ${slow(number, 40)} then 200`;
+}
 
 /** Every so-manieth message is of another sort. */
 function pick<T>(number: number, rare: Readonly<Record<number, T>>, common: T): T {
@@ -52,5 +58,5 @@ function pick<T>(number: number, rare: Readonly<Record<number, T>>, common: T): 
 
 /** Times that are spread, and now and then one that is long enough to have its lease extended. */
 function slow(number: number, usual: number): number {
-  return number % 53 === 0 ? 2600 : Math.round(usual * (0.5 + ((number * 7919) % 100) / 50));
+  return number % 53 === 0 ? 3200 : Math.round(usual * (0.5 + ((number * 7919) % 100) / 50));
 }

@@ -28,7 +28,8 @@ export class World {
     const folder = mkdtempSync(join(tmpdir(), 'longshore-live-'));
     const handler = await Handler.start();
     const url = `http://127.0.0.1:${handler.port}/`;
-    const first = new Program(program, ['dev', ...flags(folder, 'dev', settings(url, FUNCTION)), '--sqs-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0'], folder, ENVIRONMENT);
+    const listen = ['--sqs-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0'];
+    const first = new Program(program, ['dev', ...flags(folder, 'dev', settings(url, FUNCTION)), ...listen], folder, ENVIRONMENT);
     const [, endpoint = ''] = await first.says(/queue +(http:\/\/[\d.:]+)/);
     const second = new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT);
     const admins = await Promise.all([first, second].map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));

@@ -31,9 +31,10 @@ export function values({ inside, y }: Axes, unit: Unit, marks: readonly number[]
 
 /** The time since the beginning, in minutes and seconds. */
 export function times({ inside, x }: Axes, { start, end }: Span): Shape[] {
-  const step = marksUpTo(end - start, Math.max(2, Math.floor(inside.w / 90)), [15, 30, 60, 120, 300, 600])[1] ?? end - start;
+  const step = marksUpTo(end - start, Math.max(2, Math.floor(inside.w / 70)), [15, 30, 60, 90, 120, 180, 300, 600])[1] ?? end - start;
   const marks = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, index) => index * step);
-  return marks.map((mark) => text(`${Math.floor(mark / 60)}:${String(mark % 60).padStart(2, '0')}`, [x(start + mark), inside.y + inside.h + 13], SIZE, THEME.text, 'middle'));
+  const clock = (mark: number) => `${Math.floor(mark / 60)}:${String(mark % 60).padStart(2, '0')}`;
+  return marks.map((mark) => text(clock(mark), [x(start + mark), inside.y + inside.h + 13], SIZE, THEME.text, 'middle'));
 }
 
 /** The names of the series with their colours, as many as fit. */
@@ -51,13 +52,15 @@ export function legend({ inside }: Axes, names: readonly { readonly name: string
   return shapes;
 }
 
-/** Round numbers from 0 up to a value, about so many. */
-export function marksUpTo(most: number, count: number, steps: readonly number[] = roundSteps(most, count)): number[] {
+/** Numbers from 0 up to a value, by the first of these steps that makes no more than so many. */
+export function marksUpTo(most: number, count: number, steps: readonly number[]): number[] {
   const step = steps.find((one) => most / one <= count) ?? steps.at(-1) ?? most;
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, index) => index * step);
 }
 
-function roundSteps(most: number, count: number): number[] {
+/** Steps that read well in a unit. */
+export function roundSteps(most: number, count: number, unit: Unit): number[] {
+  if (unit === 'bytes') return [2 ** Math.ceil(Math.log2(most / count))];
   const power = 10 ** Math.floor(Math.log10(most / count));
   return [1, 2, 5, 10].map((factor) => factor * power);
 }

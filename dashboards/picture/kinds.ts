@@ -1,7 +1,7 @@
 // Each kind of panel, drawn.
 import { readable } from '../lib/units.ts';
 import type { Panel } from '../test/panels_of.ts';
-import { along, type Axes, axes, legend, marksUpTo, times, values } from './axes.ts';
+import { along, type Axes, axes, legend, marksUpTo, roundSteps, times, values } from './axes.ts';
 import { heatmap } from './heatmap.ts';
 import { type Recorded, type Shown, shownBy } from './recorded.ts';
 import { colourAt, colourOf, isStacked, limitsOf, unitOf } from './style.ts';
@@ -40,9 +40,9 @@ function graph(panel: Panel, box: Box, shown: readonly Shown[], { span }: Record
   const layers = isStacked(panel) ? stacked(series) : series.map((one) => ({ ...one, floor: one.points.map(({ time }) => ({ time, value: 0 })) }));
   const most = Math.max(...layers.flatMap(({ points }) => points.map(({ value }) => value)), 0) * 1.08 || 1;
   const frame = axes(box, span, most);
-  const drawn = layers.flatMap((layer) => layerOf(frame, layer, isStacked(panel) ? 0.35 : 0.08));
+  const drawn = layers.flatMap((layer) => layerOf(frame, layer, isStacked(panel) ? 'area' : 'line'));
   const limits = limitsOf(panel).filter(({ value }) => value <= most).map(({ value, colour }) => limit(frame, value, colour));
-  return [...values(frame, unitOf(panel), marksUpTo(most, 4)), ...drawn, ...limits, ...times(frame, span), ...legend(frame, series)];
+  return [...values(frame, unitOf(panel), marksUpTo(most, 4, roundSteps(most, 4, unitOf(panel)))), ...drawn, ...limits, ...times(frame, span), ...legend(frame, series)];
 }
 
 interface Layer extends Shown {
@@ -50,11 +50,13 @@ interface Layer extends Shown {
   readonly floor: Shown['points'];
 }
 
-function layerOf(frame: Axes, { points, floor, colour }: Layer, opacity: number): Shape[] {
+function layerOf(frame: Axes, { points, floor, colour }: Layer, as: 'line' | 'area'): Shape[] {
   if (points.length === 0) return [];
   const upper = along(frame, points);
-  const fill = area([...upper, ...along(frame, floor).reverse()], { fill: colour, 'fill-opacity': opacity });
-  return [fill, line(upper, { stroke: colour, 'stroke-width': 1.3, 'stroke-linejoin': 'round' })];
+  const below = along(frame, floor).reverse();
+  if (as === 'area') return [area([...upper, ...below], { fill: colour, 'fill-opacity': 0.7 })];
+  const shade = area([...upper, ...[below[0], below.at(-1)].flatMap((end) => (end === undefined ? [] : [end]))], { fill: colour, 'fill-opacity': 0.08 });
+  return [shade, line(upper, { stroke: colour, 'stroke-width': 1.3, 'stroke-linejoin': 'round' })];
 }
 
 /** Each series on top of those before it. */
@@ -78,7 +80,10 @@ function timeline(panel: Panel, box: Box, shown: readonly Shown[], { span }: Rec
   const rows = shown.flatMap(({ name, points }, index) => {
     const y = inside.y + index * height;
     const label = text(fitted(name, 90, 10), [inside.x - 6, y + height / 2 + 3.5], 10, THEME.text, 'end');
-    const bars = runs(points).map(({ from, to, value }) => rectangle({ x: frame.x(from), y: y + height * 0.1, w: frame.x(to) - frame.x(from), h: height * 0.8 }, { fill: colourAt(panel, value), 'fill-opacity': 0.8 }));
+    const bars = runs(points).map(({ from, to, value }) => {
+      const bar = { x: frame.x(from), y: y + height * 0.1, w: frame.x(to) - frame.x(from), h: height * 0.8 };
+      return rectangle(bar, { fill: colourAt(panel, value), 'fill-opacity': 0.8 });
+    });
     return [label, ...bars];
   });
   const names = [{ name: 'polling', colour: colourAt(panel, 0) }, { name: 'paused', colour: colourAt(panel, 1) }];

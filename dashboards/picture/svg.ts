@@ -16,7 +16,7 @@ export type Point = readonly [number, number];
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** A letter's width, of the font size; fonts differ, and this is a wide one. */
-const LETTER = 0.58;
+const LETTER = 0.55;
 
 /** The whole picture. */
 export function picture(w: number, h: number, background: string, shapes: readonly Shape[]): string {
@@ -35,6 +35,11 @@ export function line(points: readonly Point[], attributes: Attributes): Shape {
 
 export function area(points: readonly Point[], attributes: Attributes): Shape {
   return element('path', { d: `M${points.map(([x, y]) => `${short(x)} ${short(y)}`).join('L')}Z`, ...attributes });
+}
+
+/** Many rectangles of one colour, which are much shorter as one shape. */
+export function rectangles(boxes: readonly Box[], attributes: Attributes): Shape {
+  return element('path', { d: boxes.map(({ x, y, w, h }) => `M${short(x)} ${short(y)}h${short(w)}v${short(h)}h${short(-w)}z`).join(''), ...attributes });
 }
 
 /** A text that begins, ends or is centred at a place. */

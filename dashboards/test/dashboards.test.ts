@@ -67,6 +67,19 @@ it('every link into the runbook leads to an alert of that name', () => {
   }
 });
 
+it('every link to traces and to other dashboards uses variables that its dashboard has', () => {
+  const ofGrafana = ['__url_time_range', '__value', '__from', '__to'];
+  for (const { file, templating, panels } of ALL) {
+    const known = [...templating.list.map(({ name }) => name), ...ofGrafana];
+    const urls = [...JSON.stringify(panels).matchAll(/"url":"([^"]*)"/g)].map(([, url]) => url ?? '');
+    for (const url of urls) {
+      for (const [, name = ''] of url.matchAll(/\$\{(\w+)/g)) assert.ok(known.includes(name), `${file}: ${name} in ${url}`);
+      const panes = url.match(/panes=(.*)/)?.[1];
+      if (panes !== undefined) assert.equal(JSON.parse(decodeURIComponent(panes)).traces.datasource, '${traces}', file);
+    }
+  }
+});
+
 it('no series of a panel has a name that only a few messages have', () => {
   const few = ['queue', 'kind', 'ending', 'state', 'action', 'result', 'cause', 'fate', 'occasion', 'version', 'le', 'messaging_operation_name', 'instance'];
   for (const { name, panel } of named(ALL)) {
