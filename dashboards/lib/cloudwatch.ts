@@ -6,6 +6,7 @@ import { ACT, GOOD, LOOK, PLAIN, STATES } from './colours.ts';
 import { inDlq, type Metric, ofHttp, ofQueue, ofRest, ofService, ofTasks, ofWorkers, queries, type Sum } from './cloudwatch_metrics.ts';
 import type { Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
+import { UIDS } from './links.ts';
 import { BACKLOG_SECONDS } from './objectives.ts';
 import { type About, CLOUDWATCH, coloured } from './panel.ts';
 import { digits, frame, type Lines } from './panels.ts';
@@ -18,12 +19,16 @@ const TASKS = ofTasks('tasks', 'RunningTaskCount', 'running');
 const EACH = ofWorkers('each', 'SecondsPerMessage', 'Average', 'seconds of a slot');
 const SLOTS = ofWorkers('slots', 'Concurrency', 'Average', 'slots of a task');
 /** What the scaling policy goes by, in seconds. */
-const CATCH_UP: Sum = { id: 'catchup', expression: '(visible + inflight) * FILL(each, REPEAT) / (IF(tasks > 0, tasks, 1) * FILL(slots, REPEAT))', label: 'to catch up' };
+const CATCH_UP: Sum = {
+  id: 'catchup',
+  expression: '(visible + inflight) * FILL(each, REPEAT) / (IF(tasks > 0, tasks, 1) * FILL(slots, REPEAT))',
+  label: 'to catch up',
+};
 const TO_CATCH_UP = [VISIBLE, IN_FLIGHT, EACH, TASKS, SLOTS];
 
 /** The plan of the dashboard. */
 export const cloudwatch: Plan = {
-  uid: 'longshore-cloudwatch',
+  uid: UIDS.cloudwatch,
   title: 'Longshore / CloudWatch',
   description: 'One queue with its DLQ, its tasks on ECS and the APIs in front of it, from what CloudWatch has; no Prometheus is needed.',
   variables: variables(),

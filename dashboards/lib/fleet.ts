@@ -2,6 +2,7 @@
 import { ACTIONS, ENDINGS, LOOK, PLAIN } from './colours.ts';
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
+import { TO_QUEUE, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } from './objectives.ts';
 import { lines, number, rows, spread } from './panels.ts';
 import { average, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
@@ -14,11 +15,10 @@ const WAIT = 'longshore_queue_wait_seconds';
 const CALLS = 'longshore_api_calls_total';
 /** All workers share a queue, so what one would need is shared too. */
 const CATCH_UP = `${onceByQueue(of('longshore_backlog_seconds'))} / count by (job, queue) (${of('longshore_concurrency')})`;
-const QUEUE = '/d/longshore-queue?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}';
 
 /** The plan of the dashboard. */
 export const fleet: Plan = {
-  uid: 'longshore-fleet',
+  uid: UIDS.fleet,
   title: 'Longshore / Fleet',
   description: 'All workers and all their queues: are they healthy, do they keep up, what do they cost?',
   variables: [...workers('many'), text('price', 'USD per million requests', '0.40')],
@@ -52,7 +52,7 @@ function health(): Row {
       number({
         title: 'Started in time', unit: 'percentunit', width: 3, none: 'no messages',
         limits: { look: 0.999, act: START_AGE_SHARE, worse: 'low' }, runbook: 'LongshoreStartAgeBudgetBurn',
-        description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown; retries count by when they were first sent.`,
+        description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown; a retry by when it was first sent.`,
         query: late,
       }),
       number({
@@ -108,7 +108,7 @@ function pace(): Row {
         title: 'Slots in use, by queue', unit: 'percentunit', width: 8,
         description: 'Calls of the handler that run, of those that may: at 100 % more concurrency or more workers would help.',
         queries: [
-          { expr: `${sumBy('queue', average('longshore_handler_calls_running'))} / ${sumBy('queue', of('longshore_concurrency'))}`, legend: '{{queue}}' },
+          { expr: `${sumBy('queue', average('longshore_handler_calls_running'))} / ${sumBy('queue', average('longshore_concurrency'))}`, legend: '{{queue}}' },
         ],
       }),
       spread({
@@ -137,7 +137,7 @@ function queues(): Row {
         width: 24,
         by: 'queue',
         rowTitle: 'Queue',
-        leadsTo: `${QUEUE}&var-queue=\${__value.raw:percentencode}`,
+        leadsTo: TO_QUEUE,
         columns: [
           { title: 'Workers', query: `count by (queue) (${of('longshore_concurrency')})`, unit: 'count' },
           { title: 'Handled', query: sumBy('queue', increase(ENDED)), unit: 'count' },

@@ -2,6 +2,7 @@
 import { ACT, ENDINGS, GOOD, LOOK, PROCESSES } from './colours.ts';
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
+import { TO_QUEUE, UIDS } from './links.ts';
 import { lines, number, rows, spread, states } from './panels.ts';
 import { average, growth, increase, of, rate, share, sumBy } from './promql.ts';
 import { traceSource, TRACES } from './traces.ts';
@@ -10,7 +11,6 @@ import { labels, workers } from './variables.ts';
 const ENDED = 'longshore_messages_ended_total';
 const PROCESS = 'messaging_process_duration_seconds';
 const FAILURES = 'longshore_handler_failures_total';
-const QUEUE = '/d/longshore-queue?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}';
 
 /** Whatever is told of a queue, with the kind of its handler, of the kinds that are chosen. */
 const ofKind = (expression: string) => `${expression} * on (job, instance, queue) group_left (kind) ${of('longshore_handler_info', 'kind=~`${kind:regex}`')}`;
@@ -20,7 +20,7 @@ const quantileBy = (q: number, by: string) => `histogram_quantile(${q}, ${sumBy(
 
 /** The plan of the dashboard. */
 export const handlers: Plan = {
-  uid: 'longshore-handlers',
+  uid: UIDS.handlers,
   title: 'Longshore / Handlers',
   description: 'What runs behind the queues: programs, functions and services, by kind; how long they take, how they fail, whether they are down.',
   variables: [...workers('many'), traceSource, labels('kind', 'Kind', 'label_values(longshore_handler_info{job=~`${job:regex}`}, kind)', 'many')],
@@ -125,7 +125,7 @@ function failures(): Row {
         width: 24,
         by: 'queue',
         rowTitle: 'Queue',
-        leadsTo: `${QUEUE}&var-queue=\${__value.raw:percentencode}`,
+        leadsTo: TO_QUEUE,
         columns: [
           { title: 'Handled', query: sumBy('queue', ofKind(increase(ENDED))), unit: 'count' },
           { title: 'Median', query: quantileBy(0.5, 'queue'), unit: 's' },

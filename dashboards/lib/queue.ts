@@ -2,6 +2,7 @@
 import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN, QUANTILES, STATES } from './colours.ts';
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
+import { TO_HANDLER, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
 import type { Query } from './panel.ts';
 import { lines, number, spread, states } from './panels.ts';
@@ -13,7 +14,6 @@ const ENDED = 'longshore_messages_ended_total';
 const WAIT = 'longshore_queue_wait_seconds';
 const PROCESS = 'messaging_process_duration_seconds';
 const CALLS = 'longshore_api_calls_total';
-const HANDLERS = { title: 'Its handler', url: '/d/longshore-handlers?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${queue:queryparam}&${__url_time_range}' };
 
 const catchUp = `${max(of('longshore_backlog_seconds'))} / count(${of('longshore_concurrency')})`;
 
@@ -24,7 +24,7 @@ function quantiles(metric: string): Query[] {
 
 /** The plan of the dashboard. */
 export const queue: Plan = {
-  uid: 'longshore-queue',
+  uid: UIDS.queue,
   title: 'Longshore / Queue',
   description: 'One queue: what waits in it, how fast it is worked off, how its messages end, what is told to SQS.',
   variables: [...workers('one'), traceSource],
@@ -73,7 +73,7 @@ function glance(): Row {
         query: `count(${of('longshore_concurrency')})`,
       }),
       number({
-        title: 'Paused workers', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [HANDLERS],
+        title: 'Paused workers', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
         description: 'Workers that pause polling because the handler cannot be reached.',
         query: sum(of('longshore_polling_paused')),
       }),
@@ -108,7 +108,7 @@ function waiting(): Row {
       }),
       lines({
         title: 'Age of the counts', unit: 's', width: 8, colours: { 'newest count': PLAIN },
-        description: 'Seconds since a worker last asked SQS for these counts: about 30 s with traffic, up to 5.5 min on an idle queue. Counts that are too old are not shown.',
+        description: 'Seconds since SQS last told these counts: up to 30 s with traffic, 5.5 min without. Counts that are too old are not shown.',
         queries: [{ expr: `min(${of('longshore_queue_depth_age_seconds')})`, legend: 'newest count' }],
       }),
     ],
@@ -135,7 +135,7 @@ function speed(): Row {
         queries: quantiles(WAIT),
       }),
       lines({
-        title: 'Handling time', unit: 's', width: 8, colours: QUANTILES, links: [TRACES, HANDLERS],
+        title: 'Handling time', unit: 's', width: 8, colours: QUANTILES, links: [TRACES, TO_HANDLER],
         description: 'Quantiles of how long messages were in their call of the handler.',
         queries: quantiles(PROCESS),
       }),

@@ -2,7 +2,7 @@
 import type { Source } from './traffic.ts';
 
 /** A name of a queue that the worker's settings would refuse; Prometheus is made to tell it for `orders.eu`. */
-export const HOSTILE = 'we"ird {job=~".+"} \\d \'é` (a|b).* $queue <b>\n'.replace('`', '') + 'second line';
+export const HOSTILE = 'we"ird {job=~".+"} \\d \'é (a|b).* $queue <b>\nsecond line';
 export const HOSTILE_IN_SETTINGS = 'orders.eu';
 /** Its name with another character for the full stop, which a regular expression takes for it, too. */
 const NEIGHBOUR = 'orders-eu';
@@ -12,13 +12,14 @@ export function settings(handler: string, functionFile: string, endpoint?: strin
   const queue = (name: string, inSqs: string, lines: readonly string[]) => [`[queues."${name}"]`, where(inSqs, endpoint), ...lines].join('\n');
   const http = [`kind = "http"`, `url = "${handler}"`, 'reject = [422]'];
   const exec = `command = ["sh", "-c", 'read -r code seconds; [ $LONGSHORE_RECEIVE_COUNT = 1 ] || exit 0; sleep $seconds; exit $code']`;
+  const lambda = ['kind = "lambda"', `command = ["${process.execPath}", "${functionFile}"]`, 'processes = 2'];
   return [
     '[admin]\nlisten = "127.0.0.1:0"',
     queue(HOSTILE_IN_SETTINGS, 'orders', [...COMMON, section(HOSTILE_IN_SETTINGS, 'handler', http), section(HOSTILE_IN_SETTINGS, 'notify', TOPICS)]),
     queue(NEIGHBOUR, 'orders-eu', [...COMMON, section(NEIGHBOUR, 'handler', http)]),
     queue('ledger', 'ledger.fifo', [...COMMON, section('ledger', 'handler', http)]),
     queue('images', 'images', [...COMMON, 'timeout = "1s"', section('images', 'handler', ['kind = "exec"', exec, 'grace = "200ms"'])]),
-    queue('reports', 'reports', [...COMMON, section('reports', 'handler', ['kind = "lambda"', `command = ["${process.execPath}", "${functionFile}"]`, 'processes = 2'])]),
+    queue('reports', 'reports', [...COMMON, section('reports', 'handler', lambda)]),
     queue('news', 'news', [...COMMON, section('news', 'handler', ['kind = "sns"', 'topic_arn = "arn:aws:sns:us-east-1:000000000000:news"'])]),
   ].join('\n\n');
 }

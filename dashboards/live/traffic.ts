@@ -54,6 +54,8 @@ function entry({ queue, body, group }: Source, number: number): unknown {
     MessageGroupId: group?.(number),
     MessageDeduplicationId: queue.endsWith('.fifo') ? randomUUID() : undefined,
     // Attributes are the sender's doing, so they may hold anything.
-    MessageAttributes: { 'queue.__name__': { DataType: 'String', StringValue: `${SECRET}${number}` }, traceparent: { DataType: 'String', StringValue: '00-{}"-\\-zz' } },
+    MessageAttributes: { 'queue.__name__': attribute(`${SECRET}${number}`), traceparent: attribute('00-{}"-\\-zz') },
   };
 }
+
+const attribute = (value: string): unknown => ({ DataType: 'String', StringValue: value });

@@ -10,17 +10,25 @@ import { Traffic } from './traffic.ts';
 
 const FUNCTION = join(import.meta.dirname, 'function.js');
 
-export class World {
+interface Parts {
+  readonly folder: string;
   readonly prometheus: Prometheus;
   readonly handler: Handler;
   readonly workers: readonly Program[];
   readonly traffic: Traffic;
+  /** Where the workers' admin servers listen. */
   readonly admins: readonly string[];
-  readonly #folder: string;
+}
 
-  private constructor(folder: string, parts: { prometheus: Prometheus; handler: Handler; workers: readonly Program[]; traffic: Traffic; admins: readonly string[] }) {
-    this.#folder = folder;
-    ({ prometheus: this.prometheus, handler: this.handler, workers: this.workers, traffic: this.traffic, admins: this.admins } = parts);
+export class World {
+  readonly prometheus: Prometheus;
+  readonly traffic: Traffic;
+  readonly admins: readonly string[];
+  readonly #parts: Parts;
+
+  private constructor(parts: Parts) {
+    ({ prometheus: this.prometheus, traffic: this.traffic, admins: this.admins } = parts);
+    this.#parts = parts;
   }
 
   /** Starts everything, with this program and these rules; Prometheus tells these queues by other names. */
@@ -34,7 +42,7 @@ export class World {
     const second = new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT);
     const admins = await Promise.all([first, second].map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));
     const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed });
-    return new World(folder, { prometheus, handler, workers: [first, second], traffic: new Traffic(endpoint, SOURCES), admins });
+    return new World({ folder, prometheus, handler, workers: [first, second], traffic: new Traffic(endpoint, SOURCES), admins });
   }
 
   /** How many messages the first worker has ended, as it tells itself. */
@@ -45,21 +53,24 @@ export class World {
 
   /** The handler is away until Prometheus has seen that polling is paused, and so long; waits until it has seen that it goes on. */
   async interruptHandler(seconds = 0): Promise<void> {
-    await this.handler.goDown();
+    const { handler } = this.#parts;
+    await handler.goDown();
     await eventually('polling is paused', async () => (await this.prometheus.instant('longshore_polling_paused == 1', Date.now() / 1000)).length > 0);
     await new Promise((done) => setTimeout(done, seconds * 1000));
-    await this.handler.comeBack();
+    await handler.comeBack();
     await eventually('polling goes on', async () => (await this.prometheus.instant('longshore_polling_paused == 1', Date.now() / 1000)).length === 0);
   }
 
   /** Ends everything; answers how the workers ended. */
   async end(): Promise<(number | null)[]> {
-    this.traffic.end();
+    const { folder, prometheus, handler, workers, traffic } = this.#parts;
+    traffic.end();
+    const codes: (number | null)[] = [];
     // The second works on the first one's queues.
-    const codes = [await this.workers[1]?.end(), await this.workers[0]?.end()].map((code) => code ?? null);
-    await this.prometheus.kill();
-    await this.handler.goDown();
-    rmSync(this.#folder, { recursive: true });
+    for (const worker of workers.toReversed()) codes.push(await worker.end());
+    await prometheus.kill();
+    await handler.goDown();
+    rmSync(folder, { recursive: true });
     return codes;
   }
 }

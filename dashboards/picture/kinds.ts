@@ -42,7 +42,9 @@ function graph(panel: Panel, box: Box, shown: readonly Shown[], { span }: Record
   const frame = axes(box, span, most);
   const drawn = layers.flatMap((layer) => layerOf(frame, layer, isStacked(panel) ? 'area' : 'line'));
   const limits = limitsOf(panel).filter(({ value }) => value <= most).map(({ value, colour }) => limit(frame, value, colour));
-  return [...values(frame, unitOf(panel), marksUpTo(most, 4, roundSteps(most, 4, unitOf(panel)))), ...drawn, ...limits, ...times(frame, span), ...legend(frame, series)];
+  const unit = unitOf(panel);
+  const marks = marksUpTo(most, 4, roundSteps(most, 4, unit));
+  return [...values(frame, unit, marks), ...drawn, ...limits, ...times(frame, span), ...legend(frame, series)];
 }
 
 interface Layer extends Shown {

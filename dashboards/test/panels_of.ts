@@ -20,6 +20,11 @@ export interface Target {
   readonly expression?: string;
 }
 
+interface Override {
+  readonly matcher: { readonly options: string };
+  readonly properties: readonly { readonly id: string; readonly value: unknown }[];
+}
+
 export interface Panel {
   readonly id: number;
   readonly type: string;
@@ -35,7 +40,7 @@ export interface Panel {
       readonly noValue?: string;
       readonly thresholds: { readonly steps: readonly { readonly value: number | null; readonly color: string }[] };
     };
-    readonly overrides: readonly { readonly matcher: { readonly options: string }; readonly properties: readonly { readonly id: string; readonly value: unknown }[] }[];
+    readonly overrides: readonly Override[];
   };
 }
 
