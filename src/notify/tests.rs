@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     duration::Span,
     message::Message,
-    telemetry::{Ending, Metrics},
+    telemetry::{CallResult, Ending, Metrics},
     topic::{Publication, PublicationId, TopicError, Verdict},
 };
 
@@ -113,6 +113,8 @@ async fn a_notification_that_fails_is_tried_again_with_growing_pauses() {
     scene.tell("1", Ending::Done);
     scene.notifier.flushed().await;
     assert_eq!((scene.ids(), scene.count(Occasion::Done, Notified::Failed)), (vec!["1".to_owned()], 0));
+    let calls = [CallResult::Ok, CallResult::Retryable, CallResult::Refused, CallResult::Hung];
+    assert_eq!(calls.map(|result| scene.metrics.sns_calls.of(result).get()), [1, 2, 1, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,13 +28,11 @@ async fn the_numbers_agree_with_what_was_done() {
     })
     .await;
     for (sample, number) in [
-        (r#"messages_received_total{queue="orders"}"#, 32),
         (r#"messages_started_total{queue="orders"}"#, 32),
         (r#"messages_ended_total{ending="done",queue="orders"}"#, 31),
         (r#"messages_ended_total{ending="retry",queue="orders"}"#, 1),
         (r#"messages_settled_total{action="delete",queue="orders"}"#, 31),
         (r#"messages_settled_total{action="give_back",queue="orders"}"#, 1),
-        (r#"handler_duration_seconds_count{ending="done",queue="orders"}"#, 31),
         (r#"messages_duplicate_total{queue="orders"}"#, 0),
         (r#"leases_lost_total{queue="orders"}"#, 0),
         (r#"settle_failures_total{action="delete",queue="orders"}"#, 0),
@@ -44,6 +42,18 @@ async fn the_numbers_agree_with_what_was_done() {
         (r#"concurrency{queue="orders"}"#, 16),
     ] {
         assert!((admin.sample(sample).await - f64::from(number)).abs() < 0.1, "{sample} is not {number}");
+    }
+    let name = pair.queue.rsplit('/').next().unwrap();
+    let consumed =
+        format!("messaging_client_consumed_messages_total{{messaging_destination_name=\"{name}\",");
+    for (start, number) in [
+        (&*consumed, 32),
+        (r#"messaging_process_duration_seconds_count{error_type="","#, 31),
+        (r#"messaging_process_duration_seconds_count{error_type="retry","#, 1),
+        (r#"longshore_handler_failures_total{cause="status_5xx","#, 1),
+        (r#"longshore_handler_info{kind="http","#, 1),
+    ] {
+        assert!((admin.total(start).await - f64::from(number)).abs() < 0.1, "{start} is not {number}");
     }
 }
 

@@ -68,7 +68,14 @@ async fn running_handlers_finish_within_the_drain_limit_and_their_messages_are_d
         Outcome::Done
     });
     scene.journal.began(12).await;
+    let metrics = worker.metrics.clone();
     assert_eq!(worker.drain().await, Drained::All);
+    assert!(
+        metrics.text().contains("longshore_drain_seconds 55"),
+        "the last ran for 55 s: {}",
+        metrics.text()
+    );
+    assert!(metrics.text().contains("longshore_drain_limit_seconds 110\n"));
     assert_eq!(scene.described().in_flight + scene.described().visible, 0);
     assert!(scene.journal.runs().iter().all(|run| run.message.receive_count == 1));
 }

@@ -104,7 +104,7 @@ fn filter(key: Key, log: &logs::Settings) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::QueueSettings;
+    use crate::{config::settings::QueueSettings, depth};
 
     fn of_urls(urls: [&str; 2]) -> Settings {
         let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
@@ -134,6 +134,15 @@ mod tests {
         assert_eq!(keys(&same, Purpose::Look), ["queues.b.url"]);
         let others = of_urls(["http://sqs/1/q", "http://sqs/1/Q"]);
         assert_eq!(keys(&others, Purpose::Look), Vec::<String>::new());
+    }
+
+    #[test]
+    fn how_often_a_queue_is_counted_has_limits() {
+        let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r"]);
+        let every = |seconds| depth::Interval::Every(std::time::Duration::from_secs(seconds));
+        settings.queues.get_mut("a").unwrap().depth.interval = every(1);
+        settings.queues.get_mut("b").unwrap().depth.interval = depth::Interval::Off;
+        assert_eq!(keys(&settings, Purpose::Look), ["queues.a.depth.interval"]);
     }
 
     #[test]

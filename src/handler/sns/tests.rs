@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     queue::memory::{Account, Names},
+    telemetry::Metrics,
     topic::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
 };
 
@@ -44,6 +45,21 @@ async fn a_topic_that_is_not_there_means_down_until_it_is() {
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     topics.create("orders", &Names::new(), &Names::new()).unwrap();
     assert_eq!(handler.probe().await, Ok(()));
+}
+
+#[tokio::test]
+async fn publish_calls_are_counted_by_how_they_end() {
+    let topics = Topics::beside(Account::default());
+    let arn = topics.arn("orders").unwrap();
+    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let metrics = Metrics::new().queue("q");
+    handler.metered(&metrics);
+    handled(&handler, "x").await;
+    topics.create("orders", &Names::new(), &Names::new()).unwrap();
+    handled(&handler, "x").await;
+    let calls = |result| metrics.sns_calls.of(result).get();
+    assert_eq!((calls(CallResult::Ok), calls(CallResult::Refused)), (1, 1));
+    assert_eq!(metrics.failures.of(FailureCause::Refused).get(), 1);
 }
 
 #[tokio::test(start_paused = true)]

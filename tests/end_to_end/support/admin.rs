@@ -53,6 +53,12 @@ impl Admin {
     pub(crate) async fn sample(&self, name: &str) -> f64 {
         self.samples().await.get(&format!("longshore_{name}")).copied().unwrap_or_default()
     }
+
+    /// All samples together whose name and labels begin so.
+    pub(crate) async fn total(&self, start: &str) -> f64 {
+        let samples = self.samples().await;
+        samples.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, value)| value).sum()
+    }
 }
 
 /// Reads Prometheus's text format, and panics at whatever is not of it.
