@@ -96,7 +96,7 @@ deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 
 dashboards-test: dashboards/node_modules/ready $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus
 	cd dashboards && npm run --silent test
-	$(if $(DASHBOARDS_SKIP_PROMETHEUS),@echo "skipped: the alert rules, and the dashboards on a live worker (LONGSHORE_SKIP_PROMETHEUS=1)",@$(MAKE) --no-print-directory dashboards-prometheus)
+	$(if $(DASHBOARDS_SKIP_PROMETHEUS),@echo "skipped: the alert rules and the dashboards on a live worker (LONGSHORE_SKIP_PROMETHEUS=1)",@$(MAKE) --no-print-directory dashboards-prometheus)
 
 # What needs Prometheus: its checks of the rules, and every query of the dashboards on workers under traffic.
 dashboards-prometheus: $(WORKER)

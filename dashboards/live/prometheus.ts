@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { eventually, Program } from './program.ts';
+import { Program } from './program.ts';
 
 /** Seconds between two scrapes. */
 export const SCRAPE = 1;
@@ -39,9 +39,9 @@ export class Prometheus {
     writeFileSync(config, JSON.stringify(configuration(rules, scraped)));
     const port = await freePort();
     const args = [`--config.file=${config}`, `--storage.tsdb.path=${join(folder, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`];
-    const prometheus = new Prometheus(`http://127.0.0.1:${port}`, new Program('prometheus', args, folder));
-    await eventually('prometheus is ready', async () => (await fetch(`${prometheus.#url}/-/ready`)).ok);
-    return prometheus;
+    const program = new Program('prometheus', args, folder);
+    await program.says(/Server is ready/);
+    return new Prometheus(`http://127.0.0.1:${port}`, program);
   }
 
   /** The answer to a query, at every step. */

@@ -35,14 +35,17 @@ export class World {
   static async start(program: string, rules: string, renamed: Readonly<Record<string, string>>): Promise<World> {
     const folder = mkdtempSync(join(tmpdir(), 'longshore-live-'));
     const handler = await Handler.start();
-    const url = `http://127.0.0.1:${handler.port}/`;
-    const listen = ['--sqs-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0'];
-    const first = new Program(program, ['dev', ...flags(folder, 'dev', settings(url, FUNCTION)), ...listen], folder, ENVIRONMENT);
-    const [, endpoint = ''] = await first.says(/queue +(http:\/\/[\d.:]+)/);
-    const second = new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT);
-    const admins = await Promise.all([first, second].map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));
-    const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed });
-    return new World({ folder, prometheus, handler, workers: [first, second], traffic: new Traffic(endpoint, SOURCES), admins });
+    const workers: Program[] = [];
+    try {
+      const endpoint = await startWorkers(program, folder, handler.port, workers);
+      const admins = await Promise.all(workers.map(async (worker) => (await worker.says(ADMIN))[1] ?? ''));
+      const prometheus = await Prometheus.start(folder, rules, { workers: admins, renamed });
+      return new World({ folder, prometheus, handler, workers, traffic: new Traffic(endpoint, SOURCES), admins });
+    } catch (error) {
+      // Half a world would keep the check from ending.
+      await Promise.all([...workers.map((worker) => worker.end('SIGKILL')), handler.goDown()]);
+      throw error;
+    }
   }
 
   /** How many messages the first worker has ended, as it tells itself. */
@@ -73,6 +76,17 @@ export class World {
     rmSync(folder, { recursive: true });
     return codes;
   }
+}
+
+/** Two workers on the queues of the first one; answers where these are. */
+async function startWorkers(program: string, folder: string, port: number, workers: Program[]): Promise<string> {
+  const url = `http://127.0.0.1:${port}/`;
+  const listen = ['--sqs-listen', '127.0.0.1:0', '--api-listen', '127.0.0.1:0'];
+  const first = new Program(program, ['dev', ...flags(folder, 'dev', settings(url, FUNCTION)), ...listen], folder, ENVIRONMENT);
+  workers.push(first);
+  const [, endpoint = ''] = await first.says(/queue +(http:\/\/[\d.:]+)/);
+  workers.push(new Program(program, ['run', ...flags(folder, 'run', settings(url, FUNCTION, endpoint))], folder, ENVIRONMENT));
+  return endpoint;
 }
 
 const ADMIN = /"address":"(127\.0\.0\.1:\d+)"/;

@@ -44,7 +44,7 @@ export function legend({ inside }: Axes, names: readonly { readonly name: string
   let x = inside.x - LEFT + 10;
   for (const { name, colour } of names) {
     const label = fitted(name, 150, SIZE);
-    const wide = widthOf(label, SIZE) + 22;
+    const wide = widthOf(label, SIZE) + 26;
     if (x + wide > inside.x + inside.w + 8) break;
     shapes.push(rectangle({ x, y: y - 5, w: 12, h: 3 }, { fill: colour, rx: 1 }), text(label, [x + 16, y], SIZE, THEME.text));
     x += wide;
