@@ -11,7 +11,8 @@ export class Program {
 
   constructor(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env) {
     this.#child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#ended = once(this.#child, 'exit');
+    // Where it could not be started at all, that is told by whoever waits for its first words.
+    this.#ended = once(this.#child, 'exit').catch(() => undefined);
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.on('data', (data: Buffer) => (this.said += data));
     this.#child.on('error', (error) => (this.said += error.message));
     // Whatever becomes of the check, nothing that it started outlives it.
@@ -20,7 +21,7 @@ export class Program {
 
   /** Whether it runs still. */
   get isAlive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /** Waits until it has said this. */

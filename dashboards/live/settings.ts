@@ -4,8 +4,11 @@ import type { Source } from './traffic.ts';
 /** A name of a queue that the worker's settings would refuse; Prometheus is made to tell it for `orders.eu`. */
 export const HOSTILE = 'we"ird {job=~".+"} \\d \'é (a|b).* $queue <b>\nsecond line';
 export const HOSTILE_IN_SETTINGS = 'orders.eu';
-/** Its name with another character for the full stop, which a regular expression takes for it, too. */
+/** A name with a full stop, which taken as a regular expression means `orders-eu`, too; Prometheus is made to tell it for `news`. */
+export const DOTTED = 'orders.eu';
 const NEIGHBOUR = 'orders-eu';
+/** What Prometheus tells the queues' names for, in this order. */
+export const RENAMED: Readonly<Record<string, string>> = { [HOSTILE_IN_SETTINGS]: HOSTILE, news: DOTTED };
 
 /** The settings of one worker; where the queues are in SQS is left to `dev` unless an endpoint is given. */
 export function settings(handler: string, functionFile: string, endpoint?: string): string {
