@@ -7,7 +7,7 @@ mod logged;
 #[path = "support/mod.rs"]
 mod support;
 
-use longshore::{depth::Interval, handler::Outcome, message::OutgoingMessage};
+use longshore::{app::DeadLetters, depth::Interval, handler::Outcome, message::OutgoingMessage};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -134,9 +134,33 @@ async fn dead_letters_are_counted() {
     scene.send("poison");
     let worker = scene.start(async |_, _| Outcome::Reject("poison".to_owned()));
     scene.emptied().await;
-    sleep(secs(310)).await;
+    sleep(secs(340)).await;
     assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_of_the_policy_are_counted_although_nothing_is_copied_there() {
+    let scene = Scene::new().max_receives(1).dead_letters(DeadLetters::Nowhere);
+    scene.send("poison");
+    let worker = scene.start(async |_, _| Outcome::Retry("poison".to_owned()));
+    scene.emptied().await;
+    sleep(secs(340)).await;
+    assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_does_not_answer_is_given_up_and_asked_again() {
+    let scene = Scene::new().room(1, 0);
+    let worker = crowded(&scene, &Gate::default()).await;
+    scene.queue.always(Action::Describe, Fault::Hangs);
+    sleep(secs(200)).await;
+    assert_eq!(visible(&worker), None);
+    scene.queue.heal(Action::Describe);
+    sleep(secs(60)).await;
+    assert_eq!(visible(&worker), Some(4.0));
+    worker.stop.halt();
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ mod drain;
 mod error;
 mod faults;
 mod from_settings;
+mod measured;
 mod open;
 pub mod preflight;
 mod publisher;

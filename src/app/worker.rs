@@ -2,7 +2,6 @@
 
 use std::{
     net::{self, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,21 +14,20 @@ use super::{
     check::check,
     drain::{drain, may_outlast, unprotect},
     faults::FaultWatch,
+    measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     scaling::{Scaling, meter},
     signals::Signals,
 };
 use crate::{
-    admin,
-    depth::{self, Interval},
-    ecs,
+    admin, ecs,
     health::{Condition, Health},
     notify::Notifier,
     pump::{Parts, Pump},
     stop::{Settings as StopSettings, Stop},
-    tasks::{self, End, Faults, Tasks},
-    telemetry::{Described, Meter, Metrics, QueueMetrics, events},
+    tasks::{self, Faults, Tasks},
+    telemetry::{Meter, Metrics, events},
 };
 
 /// Several consumers in one process.
@@ -212,7 +210,8 @@ impl Worker {
         let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = measured(&self.metrics, &consumer, opened);
-            frame.watch_depth(&consumer, opened, &metrics);
+            let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
+            watch_depth(&consumer, opened, place);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
@@ -244,15 +243,6 @@ impl Worker {
     }
 }
 
-/// The metrics of a consumer's queue, with what is known of it now that it is open.
-fn measured(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Arc<QueueMetrics> {
-    let metrics = metrics.queue(&consumer.name);
-    let destination = consumer.name_in_sqs(&opened.arn).into();
-    metrics.describe(Described { destination, kind: consumer.kind });
-    consumer.handler.metered(&metrics);
-    metrics
-}
-
 /// What surrounds the work of a worker from its start to its end.
 struct Frame {
     shown: Shown,
@@ -264,18 +254,4 @@ struct Frame {
     caller: Handle,
     /// Where everything else runs.
     runtime: Handle,
-}
-
-impl Frame {
-    /// Has SQS asked how many messages a queue has, where that is wanted.
-    fn watch_depth(&self, consumer: &Consumer, opened: &Opened, metrics: &Arc<QueueMetrics>) {
-        let Interval::Every(interval) = consumer.options.depth.interval else { return };
-        let parts = depth::Parts {
-            name: consumer.name.clone(),
-            queue: opened.queue.clone(),
-            dlq: opened.dlq.clone(),
-            metrics: metrics.clone(),
-        };
-        self.tasks.spawn("depth", End::Fine, depth::Watch::new(parts, interval).run(self.stop.clone()));
-    }
 }

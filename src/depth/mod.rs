@@ -13,10 +13,13 @@ use tokio::time::{Instant, sleep};
 use self::rhythm::{Answer, Rhythm, Traffic};
 pub use self::settings::{Interval, Settings};
 use crate::{
-    queue::{Description, Queue, QueueError, QueueName, Verdict},
+    queue::{Description, Queue, QueueError, QueueName, Verdict, within},
     stop::Stop,
     telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
 };
+
+/// How long a queue may take to answer, whatever it promises.
+const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// What is watched, and where it is told.
 pub struct Parts {
@@ -127,7 +130,7 @@ impl Watch {
 
     async fn described(&self, queue: &dyn Queue) -> Result<Description, QueueError> {
         let began = Instant::now();
-        let answer = queue.describe().await;
+        let answer = within(WATCHDOG, "a look at the attributes", queue.describe()).await;
         self.parts.metrics.called(Action::Attributes, CallResult::of(&answer), began);
         answer
     }

@@ -139,8 +139,7 @@ mod tests {
     #[test]
     fn how_often_a_queue_is_counted_has_limits() {
         let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r"]);
-        let every = |seconds| depth::Interval::Every(std::time::Duration::from_secs(seconds));
-        settings.queues.get_mut("a").unwrap().depth.interval = every(1);
+        settings.queues.get_mut("a").unwrap().depth.interval = "1s".parse().unwrap();
         settings.queues.get_mut("b").unwrap().depth.interval = depth::Interval::Off;
         assert_eq!(keys(&settings, Purpose::Look), ["queues.a.depth.interval"]);
     }
