@@ -25,7 +25,13 @@ DEPLOY_JARS := velocity commons-lang json-path json-smart
 DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image
+# What the dashboards are checked with; Prometheus is Debian's.
+DASHBOARDS := $(CURDIR)/target/dashboards
+DASHBOARDS_SKIP_PROMETHEUS := $(filter 1,$(LONGSHORE_SKIP_PROMETHEUS))
+PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
+WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
+
+.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -33,7 +39,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint rustdoc tests licences unused deploy-test ## every check there is
+test: format lint rustdoc tests licences unused deploy-test dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -84,6 +90,24 @@ test-image: $(VENV)/ready ## the container images and the composition, built and
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template
 
+dashboards-test: dashboards/node_modules/ready $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus
+	cd dashboards && npm run --silent test
+	$(if $(DASHBOARDS_SKIP_PROMETHEUS),@echo "skipped: the alert rules and the dashboards on a live worker (LONGSHORE_SKIP_PROMETHEUS=1)",@$(MAKE) --no-print-directory dashboards-prometheus)
+
+# What needs Prometheus: its checks of the rules, and every query of the dashboards on workers under traffic.
+dashboards-prometheus: $(WORKER)
+	promtool check rules dashboards/alerts.yaml
+	promtool test rules dashboards/test/alerts/*.yaml
+	LONGSHORE_PROGRAM=$(PROGRAM) node --test dashboards/build/test/live/*.test.js
+
+dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://… is where their links into docs/operations.md lead
+	cd dashboards && npm run --silent dashboards
+
+dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WORKER) ## draw docs/dashboards/*.svg anew, from four minutes of traffic
+	cd dashboards && npm run --silent build
+	node dashboards/build/bin/record.js $(PROGRAM) $(DASHBOARDS)/recorded 240
+	node dashboards/build/bin/pictures.js $(DASHBOARDS)/recorded docs/dashboards
+
 docs: ## write the generated pages anew
 	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
 
@@ -117,12 +141,30 @@ $(NODE_MODULES)/ready: tests/conformance/node/package.json tests/conformance/nod
 		exit 1; \
 	fi
 
-deploy/node_modules/ready: deploy/package.json deploy/package-lock.json
-	@if (cd deploy && npm ci --silent --no-audit --no-fund); then \
+%/node_modules/ready: %/package.json %/package-lock.json
+	@if (cd $* && npm ci --silent --no-audit --no-fund); then \
 		touch $@; \
 	else \
-		echo "error: the packages of deploy/ do not install here" >&2; \
+		echo "error: the packages of $*/ do not install here" >&2; \
 		echo "hint: install node 20 or newer, with npm" >&2; \
+		exit 1; \
+	fi
+
+# The worker that other programs are checked with.
+worker:
+	cargo build --locked --bin longshore
+
+# As root on Debian it installs what it needs.
+$(DASHBOARDS)/prometheus:
+	@mkdir -p $(@D)
+	@if ! { command -v prometheus && command -v promtool; } >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null; \
+	fi
+	@if prometheus --version >/dev/null 2>&1 && promtool --version >/dev/null 2>&1; then \
+		touch $@; \
+	else \
+		echo "error: no Prometheus with promtool here, to check the alerts and the dashboards with" >&2; \
+		echo "hint: apt-get install prometheus, or leave these tests out with LONGSHORE_SKIP_PROMETHEUS=1" >&2; \
 		exit 1; \
 	fi
 

@@ -1,7 +1,7 @@
 //! The pages: those made of the code are fresh, and the examples on them work.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use longshore::{
     app::preflight::{Code, Severity},
@@ -101,17 +101,14 @@ fn the_example_in_the_page_on_ecs_can_be_loaded_and_shows_the_defaults() {
 
 #[test]
 fn no_page_is_empty() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    for page in std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path()) {
+    for page in pages() {
         assert!(!std::fs::read_to_string(&page).unwrap().trim().is_empty(), "{}", page.display());
     }
 }
 
 #[test]
 fn every_page_that_a_page_links_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    for page in pages.chain([root.join("README.md")]) {
+    for page in pages().into_iter().chain([Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")]) {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             let is_file = !link.is_empty() && !link.contains("://");
@@ -145,6 +142,13 @@ fn every_command_in_the_pages_about_operations_is_one_that_the_program_takes() {
             .assert()
             .success();
     }
+}
+
+/// Every page in docs/; its folders hold pictures.
+fn pages() -> Vec<PathBuf> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let entries = std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_file()).collect()
 }
 
 /// Every file of sources under a folder, as one text.

@@ -1,0 +1,11 @@
+// The ways from one dashboard to another, which keep what the reader has chosen and the time that is shown.
+
+/** What each dashboard is called in Grafana's addresses. */
+export const UIDS = { fleet: 'longshore-fleet', queue: 'longshore-queue', handlers: 'longshore-handlers', cloudwatch: 'longshore-cloudwatch' };
+
+const KEPT = '${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}';
+
+/** From a cell that holds a queue's name to that queue. */
+export const TO_QUEUE = `/d/${UIDS.queue}?${KEPT}&var-queue=\${__value.raw:percentencode}`;
+/** From a queue to its handler. */
+export const TO_HANDLER = { title: 'Its handler', url: `/d/${UIDS.handlers}?${KEPT}&\${queue:queryparam}` };

@@ -1,0 +1,279 @@
+// Queue: one queue in depth.
+import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN, QUANTILES, STATES } from './colours.ts';
+import { deploys, type Plan } from './dashboard.ts';
+import type { Row } from './layout.ts';
+import { TO_HANDLER, UIDS } from './links.ts';
+import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
+import type { Query } from './panel.ts';
+import { lines, number, spread, states } from './panels.ts';
+import { average, growth, max, of, quantile, rate, sum, sumBy } from './promql.ts';
+import { traceSource, TRACES } from './traces.ts';
+import { workers } from './variables.ts';
+
+const ENDED = 'longshore_messages_ended_total';
+const WAIT = 'longshore_queue_wait_seconds';
+const PROCESS = 'messaging_process_duration_seconds';
+const CALLS = 'longshore_api_calls_total';
+
+const catchUp = `${max(of('longshore_backlog_seconds'))} / count(${of('longshore_concurrency')})`;
+
+/** The three quantiles that are shown of a histogram. */
+function quantiles(metric: string): Query[] {
+  return Object.keys(QUANTILES).map((legend, index) => ({ expr: quantile([0.5, 0.9, 0.99][index] ?? 0, metric), legend }));
+}
+
+/** The plan of the dashboard. */
+export const queue: Plan = {
+  uid: UIDS.queue,
+  title: 'Longshore / Queue',
+  description: 'One queue: what waits in it, how fast it is worked off, how its messages end, what is told to SQS.',
+  variables: [...workers('one'), traceSource],
+  annotations: deploys,
+  rows: [glance(), waiting(), speed(), endings(), leases(), groups(), calls()],
+};
+
+function glance(): Row {
+  return {
+    question: 'How is it?',
+    panels: [
+      number({
+        title: 'Waiting', unit: 'count', width: 3, none: 'not known',
+        description: 'Visible messages, by SQS’s approximate count.',
+        query: max(of('longshore_queue_messages', 'state="visible"')),
+      }),
+      number({
+        title: 'In flight', unit: 'count', width: 3, none: 'not known',
+        description: 'Messages that some consumer holds, by SQS’s approximate count.',
+        query: max(of('longshore_queue_messages', 'state="in_flight"')),
+      }),
+      number({
+        title: 'Oldest message', unit: 's', width: 3, none: 'not known', limits: { look: START_AGE_SECONDS },
+        description: 'The age of the oldest message, estimated from those that were received.',
+        query: max(of('longshore_queue_oldest_message_age_seconds')),
+      }),
+      number({
+        title: 'Time to catch up', unit: 's', width: 3, none: 'not known',
+        limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective',
+        description: 'How long all workers together need for what is in the queue.',
+        query: catchUp,
+      }),
+      number({
+        title: 'Dead letters', unit: 'count', width: 3, none: 'no DLQ', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        description: 'Messages in its DLQ.',
+        query: max(of('longshore_dlq_messages')),
+      }),
+      number({
+        title: 'Slots in use', unit: 'percentunit', width: 3,
+        description: 'Calls of the handler that run, of those that may.',
+        query: `${sum(of('longshore_handler_calls_running'))} / ${sum(of('longshore_concurrency'))}`,
+      }),
+      number({
+        title: 'Workers', unit: 'count', width: 3, none: '0',
+        description: 'Workers that poll it.',
+        query: `count(${of('longshore_concurrency')})`,
+      }),
+      number({
+        title: 'Paused workers', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
+        description: 'Workers that pause polling because the handler cannot be reached.',
+        query: sum(of('longshore_polling_paused')),
+      }),
+    ],
+  };
+}
+
+function waiting(): Row {
+  return {
+    question: 'What waits?',
+    panels: [
+      lines({
+        title: 'Messages, by where they are', unit: 'short', width: 12, stacked: 'stacked', colours: STATES,
+        description: 'By SQS’s approximate counts. Visible and delayed ones wait, those in flight are held by a consumer.',
+        queries: [{ expr: `max by (state) (${of('longshore_queue_messages')})`, legend: '{{state}}' }],
+      }),
+      lines({
+        title: 'Dead letters', unit: 'short', width: 12, colours: { 'in the DLQ': 'purple' }, runbook: 'LongshoreDlqGrowing',
+        description: 'Messages in its DLQ.',
+        queries: [{ expr: max(of('longshore_dlq_messages')), legend: 'in the DLQ' }],
+      }),
+      lines({
+        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN },
+        description: 'The age of the oldest message, estimated from those that were received.',
+        queries: [{ expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' }],
+      }),
+      lines({
+        title: 'Time to catch up', unit: 's', width: 8,
+        limits: { act: BACKLOG_SECONDS }, colours: { 'to catch up': PLAIN }, runbook: 'LongshoreBacklogAboveObjective',
+        description: 'How long all workers together need for what is in the queue.',
+        queries: [{ expr: catchUp, legend: 'to catch up' }],
+      }),
+      lines({
+        title: 'Age of the counts', unit: 's', width: 8, colours: { 'newest count': PLAIN },
+        description: 'Seconds since SQS last told these counts: up to 30 s with traffic, 5.5 min without. Counts that are too old are not shown.',
+        queries: [{ expr: `min(${of('longshore_queue_depth_age_seconds')})`, legend: 'newest count' }],
+      }),
+    ],
+  };
+}
+
+function speed(): Row {
+  return {
+    question: 'How fast is it?',
+    panels: [
+      lines({
+        title: 'Through the workers', unit: 'mps', width: 8, colours: { received: 'light-blue', started: PLAIN, ended: GOOD },
+        description: 'Received, started and ended messages; lines that part show where messages pile up.',
+        queries: [
+          { expr: sum(rate('messaging_client_consumed_messages_total')), legend: 'received' },
+          { expr: sum(rate('longshore_messages_started_total')), legend: 'started' },
+          { expr: sum(rate(ENDED)), legend: 'ended' },
+        ],
+      }),
+      lines({
+        title: 'From sending to start', unit: 's', width: 8,
+        limits: { look: START_AGE_SECONDS }, colours: QUANTILES, runbook: 'LongshoreStartAgeBudgetBurn',
+        description: 'Quantiles of how long messages waited until their handler started, each try counted from when the message was first sent.',
+        queries: quantiles(WAIT),
+      }),
+      lines({
+        title: 'Handling time', unit: 's', width: 8, colours: QUANTILES, links: [TRACES, TO_HANDLER],
+        description: 'Quantiles of how long messages were in their call of the handler.',
+        queries: quantiles(PROCESS),
+      }),
+      spread({
+        title: 'From sending to start, spread', unit: 's', width: 12,
+        description: 'How long messages waited until their handler started. The stronger a cell, the more messages.',
+        query: sumBy('le', growth(`${WAIT}_bucket`)),
+      }),
+      spread({
+        title: 'Handling time, spread', unit: 's', width: 12,
+        description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.',
+        query: sumBy('le', growth(`${PROCESS}_bucket`)),
+      }),
+    ],
+  };
+}
+
+function endings(): Row {
+  return {
+    question: 'How do messages end?',
+    panels: [
+      lines({
+        title: 'Endings', unit: 'mps', width: 12, stacked: 'stacked', colours: ENDINGS,
+        description: 'Done is deleted; retry, timeout and panic come again; reject goes to the DLQ.',
+        queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }],
+      }),
+      lines({
+        title: 'Not handled', unit: 'mps', width: 12, colours: { 'given back': 'yellow', 'came again': 'purple' },
+        description: 'Messages given back before their handler started, and such as came again while they were known here, which are not run twice.',
+        queries: [
+          { expr: sum(rate('longshore_messages_given_back_total')), legend: 'given back' },
+          { expr: sum(rate('longshore_messages_duplicate_total')), legend: 'came again' },
+        ],
+      }),
+      lines({
+        title: 'Settled with SQS', unit: 'mps', width: 8, colours: ACTIONS,
+        description: 'Messages deleted, given back, or copied to the DLQ, as SQS answered.',
+        queries: [{ expr: sumBy('action', rate('longshore_messages_settled_total')), legend: '{{action}}' }],
+      }),
+      lines({
+        title: 'Settling that went wrong', unit: 'mps', width: 8,
+        colours: { 'tried again': LOOK, 'given up': ACT }, runbook: 'LongshoreDeletesFailing',
+        description: 'Entries that were tried again, and those that were given up: a delete that is given up means that its message comes again.',
+        queries: [
+          { expr: sum(rate('longshore_settle_retries_total')), legend: 'tried again' },
+          { expr: sum(rate('longshore_settle_failures_total')), legend: 'given up' },
+        ],
+      }),
+      lines({
+        title: 'Notifications', unit: 'mps', width: 8, colours: { sent: GOOD, failed: ACT, dropped: LOOK },
+        description: 'What became of notifications over SNS about endings; the settings may ask for none.',
+        queries: [{ expr: sumBy('fate', rate('longshore_notifications_total')), legend: '{{fate}}' }],
+      }),
+    ],
+  };
+}
+
+function leases(): Row {
+  return {
+    question: 'Are messages kept?',
+    panels: [
+      lines({
+        title: 'Held messages', unit: 'short', width: 8, colours: { room: 'dark-blue', held: PLAIN, running: GOOD },
+        description: 'Messages held and running on average, under the room for them.',
+        queries: [
+          { expr: sum(average('longshore_room')), legend: 'room' },
+          { expr: sum(average('longshore_messages_held')), legend: 'held' },
+          { expr: sum(average('longshore_messages_running')), legend: 'running' },
+        ],
+      }),
+      lines({
+        title: 'Leases extended', unit: 'mps', width: 8, colours: { extended: PLAIN },
+        description: 'Messages that were kept hidden for longer, because they wait or run.',
+        queries: [{ expr: sum(rate('longshore_lease_extensions_total')), legend: 'extended' }],
+      }),
+      lines({
+        title: 'Leases lost', unit: 'short', width: 8, colours: { lost: ACT }, runbook: 'LongshoreLeasesLost',
+        description: 'Leases lost before their message was settled, since the point before: such messages may be handled twice.',
+        queries: [{ expr: sum(growth('longshore_leases_lost_total')), legend: 'lost' }],
+      }),
+    ],
+  };
+}
+
+function groups(): Row {
+  return {
+    question: 'Does one group hold up the others?',
+    panels: [
+      lines({
+        title: 'Groups held', unit: 'short', width: 12, colours: { groups: PLAIN },
+        description: 'Different message groups among the held messages; nothing where messages have no group.',
+        queries: [{ expr: sum(average('longshore_groups_held')), legend: 'groups' }],
+      }),
+      lines({
+        title: 'Messages of the largest group', unit: 'short', width: 12, colours: { 'largest group': PLAIN },
+        description: 'Held messages of the group that has most in one worker; SQS counts a group as noisy from 30 messages and a tenth of all in flight.',
+        queries: [{ expr: max(of('longshore_group_messages_held_max')), legend: 'largest group' }],
+      }),
+    ],
+  };
+}
+
+function calls(): Row {
+  return {
+    question: 'Does SQS answer?',
+    panels: [
+      lines({
+        title: 'Calls', unit: 'reqps', width: 8, stacked: 'stacked', colours: ACTIONS,
+        description: 'Calls to SQS, by what they are for.',
+        queries: [{ expr: sumBy('action', rate(CALLS)), legend: '{{action}}' }],
+      }),
+      lines({
+        title: 'Calls that failed', unit: 'reqps', width: 8, colours: { retryable: LOOK, refused: ACT, hung: 'dark-red' },
+        description: 'Retryable ones are tried again; refused ones need somebody; hung ones had no answer.',
+        queries: [{ expr: sumBy('result', rate(CALLS, 'result!="ok"')), legend: '{{result}}' }],
+      }),
+      lines({
+        title: 'Time of a call, 95 %', unit: 's', width: 8, colours: ACTIONS,
+        description: 'Nineteen of twenty calls took no longer; a receive includes its wait, up to 20 s.',
+        queries: [
+          { expr: quantile(0.95, 'messaging_client_operation_duration_seconds', 'messaging_operation_name'), legend: '{{messaging_operation_name}}' },
+        ],
+      }),
+      lines({
+        title: 'Longest silence', unit: 's', width: 8, limits: { act: SILENT_SECONDS }, colours: { silence: PLAIN }, runbook: 'LongshoreSilentPoller',
+        description: 'Seconds since a receive was last answered, of the worker that waits longest; it grows while there is no room, too.',
+        queries: [{ expr: max(of('longshore_seconds_since_successful_receive')), legend: 'silence' }],
+      }),
+      lines({
+        title: 'Receives under way', unit: 'short', width: 8, colours: { receives: PLAIN },
+        description: 'Long polls now; more are made while they come back full.',
+        queries: [{ expr: sum(average('longshore_pollers')), legend: 'receives' }],
+      }),
+      states({
+        title: 'Polling', unit: 'short', width: 8, height: 8, good: 'polling', bad: 'paused', limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
+        description: 'Whether any worker pauses polling because the handler cannot be reached.',
+        queries: [{ expr: max(of('longshore_polling_paused')), legend: 'polling' }],
+      }),
+    ],
+  };
+}

@@ -1,0 +1,41 @@
+// What the reader of a dashboard chooses.
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
+import type { VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
+import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
+import { PROMETHEUS } from './panel.ts';
+
+/**
+ * Every value, rather than a list of all: that of a large fleet is longer than a query may be.
+ *
+ * The flag is for names with a new line in them, which a plain dot leaves out before Prometheus 3.
+ */
+export const ALL = '(?s:.+)';
+
+/** How many a variable takes. */
+type Takes = 'one' | 'many';
+
+/** A data source of a kind; unless it is told otherwise, that of every panel. */
+export function datasource(type: string, name = 'datasource', label = 'Data source'): Builder<VariableModel> {
+  return new dashboard.DatasourceVariableBuilder(name).label(label).type(type);
+}
+
+/** The values of a label of Prometheus. */
+export function labels(name: string, label: string, query: string, takes: Takes): Builder<VariableModel> {
+  const builder = new dashboard.QueryVariableBuilder(name).label(label).datasource(PROMETHEUS);
+  builder.query({ query, refId: name }).definition(query);
+  builder.refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
+  if (takes === 'one') return builder;
+  return builder.multi(true).includeAll(true).allValue(ALL).current({ text: 'All', value: '$__all' });
+}
+
+/** A text that the reader may change. */
+export function text(name: string, label: string, value: string): Builder<VariableModel> {
+  return new dashboard.TextBoxVariableBuilder(name).label(label).defaultValue(value).current({ text: value, value });
+}
+
+const job = labels('job', 'Job', 'label_values(longshore_build_info, job)', 'many');
+const instance = labels('instance', 'Worker', 'label_values(longshore_build_info{job=~`${job:regex}`}, instance)', 'many');
+const queuesOf = 'label_values(longshore_concurrency{job=~`${job:regex}`,instance=~`${instance:regex}`}, queue)';
+
+/** Workers and their queues. */
+export const workers = (queues: Takes): Builder<VariableModel>[] => [datasource('prometheus'), job, instance, labels('queue', 'Queue', queuesOf, queues)];
