@@ -2,11 +2,11 @@
 
 use rustls::crypto::{CryptoProvider, ring};
 
-use crate::telemetry::events;
-
 /// Has one installed for the process, which reqwest asks for whatever the scheme.
+///
+/// If somebody else installs one at the same time, that one serves as well.
 pub(crate) fn provide() {
-    if CryptoProvider::get_default().is_none() && ring::default_provider().install_default().is_err() {
-        events::TlsProvidedTwice {}.emit();
+    if CryptoProvider::get_default().is_none() {
+        let _installed_meanwhile = ring::default_provider().install_default();
     }
 }

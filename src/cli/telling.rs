@@ -4,6 +4,7 @@ use super::failure::{Exit, Failure};
 use crate::{
     app::Worker,
     config::{self, Config},
+    ecs,
     telemetry::traces::{Traces, TracesError},
 };
 
@@ -14,8 +15,8 @@ pub(super) fn start(config: &Config) -> Result<Option<Traces>, Failure> {
         log.init()?;
         return Ok(None);
     };
-    let metadata = config::surroundings().metadata;
-    let traces = Traces::start(plan, config.settings.traces, metadata)?;
+    let place = Box::pin(ecs::resource(config::surroundings().metadata));
+    let traces = Traces::start(plan, config.settings.traces, place)?;
     log.init_with(&traces)?;
     Ok(Some(traces))
 }

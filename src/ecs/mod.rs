@@ -10,6 +10,7 @@ mod complaint;
 mod guard;
 mod http;
 mod metadata;
+mod resource;
 mod settings;
 mod shield;
 mod surroundings;
@@ -19,6 +20,7 @@ pub use self::{
     busy::{Busy, Working},
     guard::{Guard, Held, Plan},
     metadata::{MetadataError, Task, describe},
+    resource::resource,
     settings::{Protect, Settings, Switch},
     shield::Terms,
     surroundings::Surroundings,

@@ -161,7 +161,7 @@ async fn a_copy_in_the_dlq_keeps_the_trace_that_its_message_came_with() {
     let (dev, pair, _process) = working(&collector, &settings).await;
     send_traced(&dev, &pair.queue, PARENT).await;
     assert_eq!(attributes(&dev, &pair.dlq).await["traceparent"], PARENT);
-    let copy: Told = collector.span("send orders-dead").await;
+    let copy: Told = collector.span("copy orders-dead").await;
     let process = collector.span("process orders").await;
     assert_eq!((copy.trace, copy.parent), (process.trace, process.id));
     assert_eq!((process.attributes["error.type"].as_str(), copy.failure), ("reject", None));

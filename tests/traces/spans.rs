@@ -132,7 +132,7 @@ async fn a_failure_is_told_by_its_kind_and_by_the_handlers_words() {
     let process = collector.span("process orders").await;
     assert_eq!(process.attribute("error.type"), "retry");
     assert!(process.failure.as_deref().unwrap().contains("500"), "{process:?}");
-    let settle = collector.span("change_visibility orders").await;
+    let settle = collector.span("give_back orders").await;
     assert_eq!((&settle.trace, settle.attribute("messaging.operation.type")), (&process.trace, "settle"));
 }
 

@@ -62,7 +62,4 @@ events! {
 
     /// A process that has ended left connections to the Runtime API behind.
     debug ConnectionsLeft: "a process that has ended left connections behind" {}
-
-    /// Two parts of the program installed a provider of TLS at once; either will do.
-    debug TlsProvidedTwice: "another tls provider was installed at the same time" {}
 }

@@ -11,10 +11,11 @@ mod reference;
 mod settle;
 mod start;
 mod stop;
+mod traces;
 
 pub use self::{
     calls::*, ecs::*, handler::*, lease::*, message::*, notification::*, process::*, reference::reference,
-    settle::*, start::*, stop::*,
+    settle::*, start::*, stop::*, traces::*,
 };
 
 /// What the reference page tells of one event.
@@ -34,7 +35,7 @@ struct Subject {
 
 /// Every event, by subject.
 const SUBJECTS: &[Subject] =
-    &[MESSAGES, LEASES, CALLS, SETTLING, HANDLERS, PROCESSES, NOTIFICATIONS, START, ECS, STOP];
+    &[MESSAGES, LEASES, CALLS, SETTLING, HANDLERS, PROCESSES, NOTIFICATIONS, START, ECS, TRACES, STOP];
 
 /// Makes a struct of each event, with an `emit` that logs it and counts it, and a line of the reference page.
 ///

@@ -1,6 +1,6 @@
 //! The loop that takes spans to the collector, on a thread of its own.
 
-use std::{fmt, io, thread, time::Duration};
+use std::{io, thread, time::Duration};
 
 use opentelemetry_sdk::{
     Resource,
@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{TracesError, exporter, outbox::Outbox, plan::Plan, resource::Origin};
+use crate::telemetry::events;
 
 /// How often it is told that spans are lost: a collector that is down concerns every batch.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
@@ -64,7 +65,7 @@ impl<E: SpanExporter> Carrier<E> {
             };
             self.send_all().await;
             if asked.is_some_and(|asked| asked.send(()).is_err()) {
-                tracing::debug!("traces were flushed with nobody waiting any more");
+                events::FlushUnawaited {}.emit();
             }
         }
     }
@@ -121,16 +122,12 @@ impl Trouble {
             self.tell(failure.unwrap_or("more spans ended than could be sent"));
         }
         if is_over {
-            tracing::info!("traces reach the collector again");
+            events::CollectorBack {}.emit();
         }
     }
 
-    fn tell(&mut self, reason: impl fmt::Display) {
-        tracing::warn!(
-            spans = self.lost,
-            %reason,
-            "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector"
-        );
+    fn tell(&mut self, reason: &str) {
+        events::SpansLost { spans: self.lost, reason }.emit();
         self.lost = 0;
         self.told_at = Some(Instant::now());
     }

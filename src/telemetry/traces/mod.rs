@@ -26,7 +26,6 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::{sync::oneshot, time::timeout};
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, registry::LookupSpan};
-use url::Url;
 
 use self::{carrier::Flushes, outbox::Outbox, resource::Origin};
 pub use self::{
@@ -34,10 +33,11 @@ pub use self::{
     process::Process,
     publish::{Destination, Publishing},
     queue::{QueueIdentity, QueueTraces, Settled},
+    resource::Place,
     settings::{Producer, Settings},
     variables::Fault,
 };
-use super::context::TraceContext;
+use super::{context::TraceContext, events};
 
 /// The name of what makes the spans.
 const SCOPE: &str = "longshore";
@@ -81,12 +81,12 @@ impl fmt::Debug for Traces {
 }
 
 impl Traces {
-    /// Starts to send spans as planned, from a thread of its own; `ecs_metadata` is where ECS describes the task.
+    /// Starts to send spans as planned, from a thread of its own; they wait until the place is known.
     ///
     /// The provider becomes that of the process, so that a handler's own spans go the same way.
-    pub fn start(plan: &Plan, settings: Settings, ecs_metadata: Option<Url>) -> Result<Self, TracesError> {
+    pub fn start(plan: &Plan, settings: Settings, place: Place) -> Result<Self, TracesError> {
         let outbox = Outbox::new(plan.batching);
-        let origin = Origin { service_name: plan.service_name.clone(), metadata: ecs_metadata };
+        let origin = Origin { service_name: plan.service_name.clone(), place };
         let flushes = carrier::start(plan, outbox.clone(), origin)?;
         let provider = SdkTracerProvider::builder()
             .with_sampler(plan.sampler.clone())
@@ -133,7 +133,7 @@ impl Traces {
         // Without the thread nothing can be sent, and that it ended was told.
         if own.flushes.send(tell).is_ok() && timeout(limit, told).await.is_err() {
             let spans = own.outbox.len();
-            tracing::warn!(spans, ?limit, "the collector took too long at the stop, and traces are lost");
+            events::SpansLeft { spans, limit }.emit();
         }
     }
 }
