@@ -14,6 +14,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM ${RUNTIME_IMAGE} AS runtime
 COPY --from=build /out/longshore /usr/local/bin/longshore
+# Written by the exec kind only, and so where the rest is read-only; as a volume, because Fargate gives a mount to root alone
+# where the image has none.
+VOLUME ["/tmp"]
 # Where longshore.toml is looked for.
 WORKDIR /etc/longshore
 # By number, so that an orchestrator can see that it is not root.

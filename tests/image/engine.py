@@ -12,8 +12,10 @@ RUN = uuid.uuid4().hex[:8]
 LABEL = f"longshore.test={RUN}"
 
 # What docs/docker.md tells to run the image with.
-WITHOUT_TMP = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-CONFINED = [*WITHOUT_TMP, "--tmpfs", "/tmp"]
+HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+CONFINED = [*HARDENED, "--tmpfs", "/tmp"]
+WITH_THE_VOLUME = HARDENED
+WITHOUT_TMP = [*HARDENED, "--tmpfs", "/tmp:ro"]
 
 # Longer than anything here takes on a slow machine.
 PATIENCE_SECONDS = 180

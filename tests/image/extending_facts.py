@@ -2,7 +2,7 @@
 
 import json
 
-from engine import WITHOUT_TMP, docker, until
+from engine import CONFINED, WITH_THE_VOLUME, WITHOUT_TMP, docker, until
 from facts import fact, same
 from world import ON_TOP, WITH_LAMBDA, WITH_SHELL
 
@@ -30,11 +30,12 @@ def a_program_on_top_of_the_image_handles_messages(world):
 @fact
 def a_large_body_needs_a_tmp_that_can_be_written(world):
     queue = world.queue()
-    with_tmp = world.run(ON_TOP, "run", **url_of("BOOKS", queue))
-    queue.send("9780306406157" + " " * 300_000)
-    with_tmp.says("checked ISBN 9780306406157")
-    queue.is_emptied()
-    same("exit code", with_tmp.stop(30), 0)
+    for confined in (CONFINED, WITH_THE_VOLUME):
+        with_tmp = world.run(ON_TOP, "run", confined=confined, **url_of("BOOKS", queue))
+        queue.send("9780306406157" + " " * 300_000)
+        with_tmp.says("checked ISBN 9780306406157")
+        queue.is_emptied()
+        same("exit code", with_tmp.stop(30), 0)
     without = world.run(ON_TOP, "run", confined=WITHOUT_TMP, **url_of("BOOKS", queue))
     queue.send("9780306406157" + " " * 300_000)
     without.says("could not be written in /tmp")
