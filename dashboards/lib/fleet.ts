@@ -30,7 +30,9 @@ function health(): Row {
   const late = `${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} / (${sum(increase(`${WAIT}_count`))} > 0)`;
   const failed = share(sum(increase(ENDED, 'ending!="done"')), sum(increase(ENDED)));
   const isFree = `${of('longshore_messages_held')} < ${of('longshore_room')} and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')}`;
-  const silent = max(`${of('longshore_seconds_since_successful_receive')} and ${isFree}`);
+  const isPolling = `${isFree} and ${of('longshore_polling_paused')} == 0`;
+  const isStopping = `${ofWorkers('longshore_drain_seconds')} > 0`;
+  const silent = max(`${of('longshore_seconds_since_successful_receive')} and ${isPolling} unless on (job, instance) ${isStopping}`);
   return {
     question: 'Is it healthy?',
     panels: [
@@ -46,7 +48,7 @@ function health(): Row {
       }),
       number({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
-        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot. A long poll takes 20 s.',
+        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot and room, and neither pauses nor stops. A long poll takes 20 s.',
         query: `${silent} or vector(0)`,
       }),
       number({
@@ -66,8 +68,8 @@ function health(): Row {
         query: sum(increase('longshore_leases_lost_total')),
       }),
       number({
-        title: 'Dead letters', unit: 'count', width: 3, none: 'no DLQ', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
-        description: 'Messages in the DLQs of these queues.',
+        title: 'Dead letters', unit: 'count', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        description: 'Messages in the DLQs of these queues; none is known where there is no DLQ, or the workers may not ask about it.',
         query: sum(onceByQueue(of('longshore_dlq_messages'))),
       }),
       number({

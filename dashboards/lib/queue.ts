@@ -3,7 +3,7 @@ import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN, QUANTILES, STATES } from './c
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_HANDLER, UIDS } from './links.ts';
-import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
+import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
 import type { Query } from './panel.ts';
 import { lines, number, spread, states } from './panels.ts';
 import { average, growth, max, of, quantile, rate, sum, sumBy } from './promql.ts';
@@ -58,8 +58,8 @@ function glance(): Row {
         query: catchUp,
       }),
       number({
-        title: 'Dead letters', unit: 'count', width: 3, none: 'no DLQ', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
-        description: 'Messages in its DLQ.',
+        title: 'Dead letters', unit: 'count', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        description: 'Messages in its DLQ; none is known where there is no DLQ, or the worker may not ask about it.',
         query: max(of('longshore_dlq_messages')),
       }),
       number({
@@ -107,7 +107,8 @@ function waiting(): Row {
         queries: [{ expr: catchUp, legend: 'to catch up' }],
       }),
       lines({
-        title: 'Age of the counts', unit: 's', width: 8, colours: { 'newest count': PLAIN },
+        title: 'Age of the counts', unit: 's', width: 8,
+        limits: { look: COUNTS_AGE_SECONDS }, colours: { 'newest count': PLAIN }, runbook: 'LongshoreDepthUnknown',
         description: 'Seconds since SQS last told these counts: up to 30 s with traffic, 5.5 min without. Counts that are too old are not shown.',
         queries: [{ expr: `min(${of('longshore_queue_depth_age_seconds')})`, legend: 'newest count' }],
       }),

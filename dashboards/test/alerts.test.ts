@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { parse } from 'yaml';
 import * as objectives from '../lib/objectives.ts';
 import { find } from './catalogue.ts';
-import { HERE, metricsIn } from './panels_of.ts';
+import { HERE, metricsIn, named, OF_PROMETHEUS } from './panels_of.ts';
 
 interface Rule {
   readonly record?: string;
@@ -29,6 +29,7 @@ it('all alerts are there', () => {
   assert.deepEqual([...new Set(ALERTS.map(({ alert }) => alert))].sort(), [
     'LongshoreBacklogAboveObjective',
     'LongshoreDeletesFailing',
+    'LongshoreDepthUnknown',
     'LongshoreDlqGrowing',
     'LongshoreDrainExceeded',
     'LongshoreHandlerDown',
@@ -65,10 +66,18 @@ it('every metric of a rule is in the catalogue or recorded here', () => {
   }
 });
 
+it('the silence that the fleet shows is the one that is told', () => {
+  const { expr = '' } = ALERTS.find(({ alert }) => alert === 'LongshoreSilentPoller') ?? {};
+  const told = [...expr.matchAll(/\blongshore_\w+/g)].map(([name]) => name);
+  const shown = named(OF_PROMETHEUS).find(({ name }) => name === 'fleet.json: Longest silence')?.panel.targets[0]?.expr ?? '';
+  assert.deepEqual(metricsIn(shown).sort(), told.sort());
+});
+
 it('the objectives are those that the dashboards show', () => {
   const value = (name: string) => Number(RULES.find(({ record }) => record === `longshore:objective:${name}`)?.expr.match(/^vector\((.*)\)$/)?.[1]);
   assert.equal(value('silent_seconds'), objectives.SILENT_SECONDS);
   assert.equal(value('backlog_seconds'), objectives.BACKLOG_SECONDS);
+  assert.equal(value('counts_age_seconds'), objectives.COUNTS_AGE_SECONDS);
   assert.equal(value('delete_failure_share'), objectives.DELETE_FAILURE_SHARE);
   assert.equal(value('drain_share'), objectives.DRAIN_SHARE);
   assert.equal((1 - value('start_age_budget')).toFixed(6), objectives.START_AGE_SHARE.toFixed(6));

@@ -25,9 +25,14 @@ it('every panel of the pictures shows what was recorded', () => {
   }
 });
 
-it('every alert is in the table, with its severities', () => {
-  const alerts = readFileSync(join(HERE, 'alerts.yaml'), 'utf8');
-  for (const [, name = ''] of alerts.matchAll(/- alert: (\w+)/g)) {
-    assert.ok(PAGE.includes(`[\`${name}\`](operations.md#${name.toLowerCase()})`), name);
-  }
+it('the table of alerts has every one, each with the severities of its rules and in their order', () => {
+  const rules = [...readFileSync(join(HERE, 'alerts.yaml'), 'utf8').matchAll(/- alert: (\w+)[\s\S]*?severity: (\w+)/g)];
+  // A row without a name goes on with the alert above it.
+  let alert = '';
+  const told = [...PAGE.matchAll(/^\| (?:\[`(\w+)`\]\(operations\.md#(\w+)\))? *\| (page|ticket)\b/gm)].map(([, name = alert, anchor = name.toLowerCase(), severity]) => {
+    alert = name;
+    assert.equal(anchor, name.toLowerCase());
+    return `${name}: ${severity}`;
+  });
+  assert.deepEqual(told.sort(), rules.map(([, name, severity]) => `${name}: ${severity}`).sort());
 });
