@@ -17,6 +17,7 @@ COPY --from=longshore /usr/local/bin/longshore /usr/local/bin/longshore
 WORKDIR /var/task
 COPY app.py longshore.toml ./
 # An image that Longshore comes into has none of its manners: they are the same for every such image.
+VOLUME ["/tmp"]
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["longshore", "healthcheck"]

@@ -14,6 +14,7 @@ WORKDIR /app
 COPY archive.sh longshore.toml ./
 RUN mkdir archive && chown 65532:65532 archive
 # An image that Longshore comes into has none of its manners: they are the same for every such image.
+VOLUME ["/tmp"]
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["longshore", "healthcheck"]

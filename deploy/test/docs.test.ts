@@ -90,6 +90,14 @@ describe('docs/security.md', () => {
   });
 });
 
+describe('deploy/README.md', () => {
+  it('reckons with every metric that the worker publishes', () => {
+    const published = file('docs/ecs.md').match(/^\| `[A-Z][A-Za-z]+` \| (?:seconds|count) \|/gm)?.length ?? 0;
+    assert.ok(published > 5);
+    assert.match(file('deploy/README.md'), new RegExp(`the worker's metrics \\| ${published} × \\$0\\.30`));
+  });
+});
+
 it('every link within and between the pages leads somewhere', () => {
   for (const page of PAGES) {
     for (const [, path = '', anchor] of file(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
