@@ -3,12 +3,12 @@ import { App } from 'aws-cdk-lib';
 import { stackName } from '../lib/names.ts';
 import { readSettings, SettingsError } from '../lib/read_settings.ts';
 import { QueueStack } from '../lib/stack.ts';
+import { writeAssembly } from '../lib/synth.ts';
 
 try {
   const app = new App();
   const settings = readSettings(process.env);
-  new QueueStack(app, stackName(settings), settings);
-  app.synth();
+  writeAssembly(app, new QueueStack(app, stackName(settings), settings));
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
   process.stderr.write(`error: ${error.message}\nhint: deploy/README.md has every setting\n`);

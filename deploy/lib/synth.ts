@@ -1,4 +1,5 @@
 // Templates as texts, and the one that is committed.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { App } from 'aws-cdk-lib';
 import { lines, substituted } from './compact.ts';
 import { readSettings } from './read_settings.ts';
@@ -19,5 +20,13 @@ export function synthesize(texts: Readonly<Record<string, string>>, binding: Bin
 
 /** The text of `template.json`. */
 export function committedTemplate(): string {
-  return lines(substituted(synthesize(COMMITTED, 'asked')));
+  return compact(synthesize(COMMITTED, 'asked'));
 }
+
+/** Writes the app's assembly, its template so compact that it can be deployed without a bucket. */
+export function writeAssembly(app: App, stack: QueueStack): void {
+  const { templateFullPath } = app.synth().getStackArtifact(stack.artifactId);
+  writeFileSync(templateFullPath, compact(JSON.parse(readFileSync(templateFullPath, 'utf8'))));
+}
+
+const compact = (template: unknown): string => lines(substituted(template));

@@ -1,10 +1,16 @@
 // The committed template: fresh, small and the same for every name.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { committedTemplate, synthesize, TEMPLATE_BYTES, COMMITTED } from '../lib/synth.ts';
 import { parameterName } from '../lib/parameter_name.ts';
 import { settingsTable } from '../lib/reference.ts';
 import { eachSetting } from '../lib/settings.ts';
+import { SHAPES } from './shapes.ts';
 import { file } from './source.ts';
 
 const committed = file('deploy/template.json');
@@ -15,6 +21,20 @@ it('template.json is what the app makes: `npm run template` writes it anew', () 
 
 it('template.json is small enough for `aws cloudformation deploy` without a bucket', () => {
   assert.ok(Buffer.byteLength(committed) < TEMPLATE_BYTES, `${Buffer.byteLength(committed)} bytes`);
+});
+
+it('what `cdk synth` writes of the largest shape is small enough, too', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'longshore-cdk-'));
+  try {
+    const env = { ...process.env, ...SHAPES['everything'], ...SHAPES['collector'], CDK_OUTDIR: folder };
+    const run = spawnSync(process.execPath, [fileURLToPath(new URL('../bin/longshore.js', import.meta.url))], { env, encoding: 'utf8' });
+    assert.equal(run.status, 0, run.stderr);
+    const template = readFileSync(join(folder, 'orders-test-queue-stack.template.json'));
+    assert.ok(template.byteLength < TEMPLATE_BYTES, `${template.byteLength} bytes`);
+    assert.ok('Queue' in JSON.parse(template.toString()).Resources);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('template.json needs no assets and no bootstrapped account', () => {
