@@ -24,6 +24,7 @@ DEPLOY := $(CURDIR)/target/deploy
 DEPLOY_JARS := velocity commons-lang json-path json-smart
 DEPLOY_PACKAGES := default-jdk-headless velocity libjsonpath-java
 DEPLOY_SKIP_VELOCITY := $(filter 1,$(LONGSHORE_SKIP_VELOCITY))
+DEPLOY_SKIP_LINT := $(filter 1,$(LONGSHORE_SKIP_PYTHON))
 
 # What the dashboards are checked with; Prometheus is Debian's.
 DASHBOARDS := $(CURDIR)/target/dashboards
@@ -74,10 +75,10 @@ bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about 
 	LONGSHORE_TEST_PYTHON=$(if $(PYTHON),$(VENV)/bin/python) target/release/examples/bench_kinds 3 2>target/bench-kinds.log
 	target/release/examples/bench_uneven 30 2>>target/bench-kinds.log
 
-deploy-test: deploy/node_modules/ready $(DEPLOY)/python/ready $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java
+deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/python/ready) $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java, LONGSHORE_SKIP_PYTHON=1 cfn-lint
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
-	$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json)
 
 test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
@@ -169,9 +170,14 @@ $(DASHBOARDS)/prometheus:
 	fi
 
 $(DEPLOY)/python/ready: deploy/requirements.txt
-	@python3 -m venv --clear $(DEPLOY)/python
-	@$(DEPLOY)/python/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt
-	@touch $@
+	@if python3 -m venv --clear $(DEPLOY)/python && \
+		$(DEPLOY)/python/bin/pip install --quiet --disable-pip-version-check --requirement deploy/requirements.txt; then \
+		touch $@; \
+	else \
+		echo "error: no Python with venv and pip here for cfn-lint" >&2; \
+		echo "hint: install python3 with venv and pip, or leave cfn-lint out with LONGSHORE_SKIP_PYTHON=1" >&2; \
+		exit 1; \
+	fi
 
 # As root on Debian it installs what it needs.
 deploy/build/velocity/Render.class: deploy/test/velocity/Render.java
