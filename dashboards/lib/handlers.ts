@@ -5,7 +5,7 @@ import type { Row } from './layout.ts';
 import { TO_QUEUE, UIDS } from './links.ts';
 import { lines, number, rows, spread, states } from './panels.ts';
 import { average, growth, increase, of, rate, share, sumBy } from './promql.ts';
-import { traceSource, TRACES } from './traces.ts';
+import { TRACES, traceVariables } from './traces.ts';
 import { labels, workers } from './variables.ts';
 
 const ENDED = 'longshore_messages_ended_total';
@@ -23,7 +23,7 @@ export const handlers: Plan = {
   uid: UIDS.handlers,
   title: 'Longshore / Handlers',
   description: 'What runs behind the queues: programs, functions and services, by kind; how long they take, how they fail, whether they are down.',
-  variables: [...workers('many'), traceSource, labels('kind', 'Kind', 'label_values(longshore_handler_info{job=~`${job:regex}`}, kind)', 'many')],
+  variables: [...workers('many'), labels('kind', 'Kind', 'label_values(longshore_handler_info{job=~`${job:regex}`}, kind)', 'many'), ...traceVariables],
   annotations: deploys,
   rows: [glance(), durations(), failures(), down(), processes(), sns()],
 };

@@ -7,7 +7,7 @@ import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SILENT_SECONDS, START_AGE_SECONDS 
 import type { Query } from './panel.ts';
 import { lines, number, spread, states } from './panels.ts';
 import { average, growth, max, of, quantile, rate, sum, sumBy } from './promql.ts';
-import { traceSource, TRACES } from './traces.ts';
+import { TRACES, traceVariables } from './traces.ts';
 import { workers } from './variables.ts';
 
 const ENDED = 'longshore_messages_ended_total';
@@ -27,7 +27,7 @@ export const queue: Plan = {
   uid: UIDS.queue,
   title: 'Longshore / Queue',
   description: 'One queue: what waits in it, how fast it is worked off, how its messages end, what is told to SQS.',
-  variables: [...workers('one'), traceSource],
+  variables: [...workers('one'), ...traceVariables],
   annotations: deploys,
   rows: [glance(), waiting(), speed(), endings(), leases(), groups(), calls()],
 };

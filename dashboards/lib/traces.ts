@@ -1,12 +1,12 @@
 // The way from a panel to the traces of its time: Grafana's Explore, on a data source of Jaeger's kind.
-import { datasource } from './variables.ts';
+import { datasource, text } from './variables.ts';
 import type { Link } from './panel.ts';
 
-/** The data source; where there is none of this kind, the link leads to an empty Explore. */
-export const traceSource = datasource('jaeger', 'traces', 'Traces');
+/** The data source, and what the workers are called in it; where there is none of this kind, the link leads to an empty Explore. */
+export const traceVariables = [datasource('jaeger', 'traces', 'Traces'), text('service', 'Traced as', 'longshore')];
 
 const SOURCE = { type: 'jaeger', uid: '${traces}' };
-const SEARCH = { refId: 'A', datasource: SOURCE, queryType: 'search', service: 'longshore' };
+const SEARCH = { refId: 'A', datasource: SOURCE, queryType: 'search', service: '${service}' };
 const PANES = { traces: { datasource: '${traces}', queries: [SEARCH], range: { from: '${__from}', to: '${__to}' } } };
 
 /** The link itself. */

@@ -75,7 +75,10 @@ it('every link to traces and to other dashboards uses variables that its dashboa
     for (const url of urls) {
       for (const [, name = ''] of url.matchAll(/\$\{(\w+)/g)) assert.ok(known.includes(name), `${file}: ${name} in ${url}`);
       const panes = url.match(/panes=(.*)/)?.[1];
-      if (panes !== undefined) assert.equal(JSON.parse(decodeURIComponent(panes)).traces.datasource, '${traces}', file);
+      if (panes !== undefined) {
+        const { datasource, queries } = JSON.parse(decodeURIComponent(panes)).traces;
+        assert.deepEqual([datasource, queries[0].service], ['${traces}', '${service}'], file);
+      }
     }
   }
 });
