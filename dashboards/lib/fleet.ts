@@ -2,7 +2,7 @@
 import { ACTIONS, ENDINGS, LOOK, PLAIN } from './colours.ts';
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
-import { TO_QUEUE, UIDS } from './links.ts';
+import { TO_QUEUE, TO_WORKER, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } from './objectives.ts';
 import { lines, number, rows, spread } from './panels.ts';
 import { average, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
@@ -15,6 +15,13 @@ const WAIT = 'longshore_queue_wait_seconds';
 const CALLS = 'longshore_api_calls_total';
 /** All workers share a queue, so what one would need is shared too. */
 const CATCH_UP = `${onceByQueue(of('longshore_backlog_seconds'))} / count by (job, queue) (${of('longshore_concurrency')})`;
+
+/** How long workers have had no answer though they ask, by the same rule as LongshoreSilentPoller. */
+const SILENCE = [
+  `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_messages_held')} < ${of('longshore_room')}`,
+  `and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')} and ${of('longshore_polling_paused')} == 0`,
+  `unless on (job, instance) ${ofWorkers('longshore_drain_seconds')} > 0`,
+].join(' ');
 
 /** The plan of the dashboard. */
 export const fleet: Plan = {
@@ -29,10 +36,6 @@ export const fleet: Plan = {
 function health(): Row {
   const late = `${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} / (${sum(increase(`${WAIT}_count`))} > 0)`;
   const failed = share(sum(increase(ENDED, 'ending!="done"')), sum(increase(ENDED)));
-  const isFree = `${of('longshore_messages_held')} < ${of('longshore_room')} and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')}`;
-  const isPolling = `${isFree} and ${of('longshore_polling_paused')} == 0`;
-  const isStopping = `${ofWorkers('longshore_drain_seconds')} > 0`;
-  const silent = max(`${of('longshore_seconds_since_successful_receive')} and ${isPolling} unless on (job, instance) ${isStopping}`);
   return {
     question: 'Is it healthy?',
     panels: [
@@ -49,7 +52,7 @@ function health(): Row {
       number({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
         description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot and room, and neither pauses nor stops. A long poll takes 20 s.',
-        query: `${silent} or vector(0)`,
+        query: `${max(SILENCE)} or vector(0)`,
       }),
       number({
         title: 'Started in time', unit: 'percentunit', width: 3, none: 'no messages',
@@ -196,6 +199,7 @@ function cost(): Row {
 }
 
 function processes(): Row {
+  const byWorker = (expression: string) => `max by (instance) (${expression})`;
   const cpu = `rate(${ofWorkers('process_cpu_seconds_total')}[$__rate_interval])`;
   const spreadOf = (expression: string) => [
     { expr: `max(${expression})`, legend: 'most' },
@@ -227,6 +231,25 @@ function processes(): Row {
         title: 'Memory of a worker', unit: 'bytes', width: 6, colours,
         description: 'Resident memory of the worker itself; programs that it starts are not in it.',
         queries: spreadOf(ofWorkers('process_resident_memory_bytes')),
+      }),
+      rows({
+        title: 'Workers, one by one',
+        description: 'Which worker is it? Its name leads to it alone. The silence is empty for one that does not ask: it is full, paused or stops.',
+        width: 24,
+        by: 'instance',
+        rowTitle: 'Worker',
+        leadsTo: TO_WORKER,
+        columns: [
+          { title: 'Up for', query: `time() - ${byWorker(ofWorkers('process_start_time_seconds'))}`, unit: 's' },
+          { title: 'Handled', query: sumBy('instance', increase(ENDED)), unit: 'count' },
+          { title: 'Running', query: sumBy('instance', of('longshore_handler_calls_running')), unit: 'count' },
+          { title: 'Held', query: sumBy('instance', of('longshore_messages_held')), unit: 'count' },
+          { title: 'Silence', query: byWorker(SILENCE), unit: 's' },
+          { title: 'Paused queues', query: sumBy('instance', of('longshore_polling_paused')), unit: 'count' },
+          { title: 'Leases lost', query: sumBy('instance', increase('longshore_leases_lost_total')), unit: 'count' },
+          { title: 'CPU', query: byWorker(cpu), unit: 'cores' },
+          { title: 'Memory', query: byWorker(ofWorkers('process_resident_memory_bytes')), unit: 'bytes' },
+        ],
       }),
     ],
   };

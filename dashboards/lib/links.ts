@@ -7,5 +7,7 @@ const KEPT = '${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&
 
 /** From a cell that holds a queue's name to that queue. */
 export const TO_QUEUE = `/d/${UIDS.queue}?${KEPT}&var-queue=\${__value.raw:percentencode}`;
+/** From a cell that holds a worker's name to that worker alone. */
+export const TO_WORKER = `/d/${UIDS.fleet}?\${datasource:queryparam}&\${job:queryparam}&\${__url_time_range}&var-instance=\${__value.raw:percentencode}`;
 /** From a queue to its handler. */
 export const TO_HANDLER = { title: 'Its handler', url: `/d/${UIDS.handlers}?${KEPT}&\${queue:queryparam}` };

@@ -34,6 +34,7 @@ export interface Panel {
   readonly datasource: { readonly uid: string };
   readonly targets: readonly Target[];
   readonly links?: readonly { readonly url: string }[];
+  readonly transformations?: readonly { readonly options: { readonly byField?: string; readonly renameByName?: Readonly<Record<string, string>> } }[];
   readonly fieldConfig: {
     readonly defaults: {
       readonly unit?: string;
