@@ -29,6 +29,7 @@ it('all alerts are there', () => {
   assert.deepEqual([...new Set(ALERTS.map(({ alert }) => alert))].sort(), [
     'LongshoreBacklogAboveObjective',
     'LongshoreDeletesFailing',
+    'LongshoreDepthUnknown',
     'LongshoreDlqGrowing',
     'LongshoreDrainExceeded',
     'LongshoreHandlerDown',

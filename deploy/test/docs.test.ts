@@ -15,7 +15,7 @@ const SECURITY = file('docs/security.md');
 const PAGES = ['docs/operations.md', 'docs/security.md', 'docs/check.md', 'docs/ecs.md', 'deploy/README.md'];
 /** The alerts of dashboards/alerts.yaml. */
 const ALERTS = [
-  'LongshoreSilentPoller', 'LongshoreLeasesLost', 'LongshoreDlqGrowing', 'LongshoreBacklogAboveObjective', 'LongshoreHandlerDown',
+  'LongshoreSilentPoller', 'LongshoreLeasesLost', 'LongshoreDepthUnknown', 'LongshoreDlqGrowing', 'LongshoreBacklogAboveObjective', 'LongshoreHandlerDown',
   'LongshoreDeletesFailing', 'LongshoreDrainExceeded', 'LongshoreStartAgeBudgetBurn', 'LongshoreTargetMissing',
 ];
 
