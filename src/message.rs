@@ -1,6 +1,12 @@
 //! What a message is, from the moment SQS hands it over.
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Borrow,
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// The id SQS gave a message when it was sent; the same in every receive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +102,14 @@ impl Message {
     /// The size in bytes as SQS counts it: the body, and names, types and values of the attributes.
     pub fn size_bytes(&self) -> usize {
         self.body.len() + sizes_bytes(&self.attributes)
+    }
+
+    /// How long ago it was sent, where that is known.
+    ///
+    /// By a clock that is behind SQS's it is of the future; left out of what is measured, it would take with it all
+    /// that did not wait.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.sent_at.map(|sent_at| sent_at.elapsed().unwrap_or_default())
     }
 }
 
@@ -197,7 +211,7 @@ pub struct OutgoingMessage {
     /// The user's attributes, ten at most.
     pub attributes: BTreeMap<String, AttributeValue>,
     /// How long the message stays invisible first, whole seconds up to 900; `None` leaves it to the queue.
-    pub delay: Option<std::time::Duration>,
+    pub delay: Option<Duration>,
     /// The FIFO group, or the tenant on a standard queue.
     pub group_id: Option<String>,
     /// The deduplication id, FIFO queues only.
@@ -227,5 +241,20 @@ impl OutgoingMessage {
     /// The size in bytes as SQS counts it: the body, and names, types and values of the attributes.
     pub fn size_bytes(&self) -> usize {
         self.body.len() + sizes_bytes(&self.attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_the_future_is_new_because_the_clock_is_behind() {
+        let sent_at = |sent_at| Message { sent_at, ..Message::new("m", "") };
+        assert_eq!(sent_at(Some(SystemTime::now() + Duration::from_mins(2))).age(), Some(Duration::ZERO));
+        assert!(
+            sent_at(Some(SystemTime::now() - Duration::from_mins(2))).age() >= Some(Duration::from_mins(2))
+        );
+        assert_eq!(sent_at(None).age(), None);
     }
 }

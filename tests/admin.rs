@@ -1,7 +1,14 @@
 //! The admin server over a real socket.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use longshore::{
     admin::{self, Report},
@@ -24,10 +31,14 @@ struct Server {
 }
 
 async fn start() -> Server {
+    start_with(|| "longshore_messages_started_total 3\n".to_owned()).await
+}
+
+async fn start_with(metrics: impl Fn() -> String + Send + Sync + 'static) -> Server {
     let (health, end) = (Health::new(), CancellationToken::new());
     let report = Report {
         health: health.clone(),
-        metrics: Arc::new(|| "longshore_messages_started_total 3\n".to_owned()),
+        metrics: Arc::new(metrics),
         status: Arc::new(|| json!({ "queues": { "orders": { "running": 2 } } })),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -129,4 +140,28 @@ async fn an_open_connection_does_not_keep_the_process() {
     let ended = tokio::time::timeout(Duration::from_secs(10), server.serving).await;
     ended.unwrap().unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn scrapers_that_never_read_keep_four_texts_at_the_most_and_the_health_still_answers() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = made.clone();
+    // More than any socket's buffers hold.
+    let server = start_with(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        "x".repeat(32 * 1024 * 1024)
+    })
+    .await;
+    let mut scrapers = Vec::new();
+    for _ in 0..20 {
+        let mut scraper = TcpStream::connect(server.address).await.unwrap();
+        scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        scrapers.push(scraper);
+    }
+    let refused = server.ask("GET /metrics").await;
+    assert_eq!((refused.status, made.load(Ordering::SeqCst)), (503, 4));
+    assert!(refused.body.contains("4 scrapes are under way"), "{}", refused.body);
+    assert_eq!(server.ask("GET /livez").await.status, 200);
+    drop(scrapers);
+    assert_eq!(server.ask("GET /metrics").await.body.len(), 32 * 1024 * 1024, "they are gone");
 }

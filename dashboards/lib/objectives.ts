@@ -8,7 +8,7 @@ export const START_AGE_SHARE = 0.99;
 export const BACKLOG_SECONDS = 300;
 /** A worker that has room should have had an answer from SQS so many seconds ago at most. */
 export const SILENT_SECONDS = 90;
-/** SQS should have told so many seconds ago at most how many messages a queue has. */
+/** SQS should have told so many seconds ago at most how many messages a queue has: `LongshoreDepthUnknown` goes by the counts themselves. */
 export const COUNTS_AGE_SECONDS = 900;
 /** The share of deletes that may fail. */
 export const DELETE_FAILURE_SHARE = 0.05;

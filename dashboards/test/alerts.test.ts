@@ -77,7 +77,6 @@ it('the objectives are those that the dashboards show', () => {
   const value = (name: string) => Number(RULES.find(({ record }) => record === `longshore:objective:${name}`)?.expr.match(/^vector\((.*)\)$/)?.[1]);
   assert.equal(value('silent_seconds'), objectives.SILENT_SECONDS);
   assert.equal(value('backlog_seconds'), objectives.BACKLOG_SECONDS);
-  assert.equal(value('counts_age_seconds'), objectives.COUNTS_AGE_SECONDS);
   assert.equal(value('delete_failure_share'), objectives.DELETE_FAILURE_SHARE);
   assert.equal(value('drain_share'), objectives.DRAIN_SHARE);
   assert.equal((1 - value('start_age_budget')).toFixed(6), objectives.START_AGE_SHARE.toFixed(6));

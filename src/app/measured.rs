@@ -14,8 +14,8 @@ use crate::{
 pub(super) fn measured(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Arc<QueueMetrics> {
     let metrics = metrics.queue(&consumer.name);
     let destination = consumer.name_in_sqs(&opened.arn).into();
-    metrics.describe(Described { destination, kind: consumer.kind });
     consumer.handler.metered(&metrics);
+    metrics.describe(Described { destination, kind: consumer.kind });
     metrics
 }
 

@@ -85,24 +85,24 @@ impl Watch {
         metrics.depth.worked(self.work.seconds_per_message());
         metrics.depth.polls_every(self.of_queue.pace(traffic));
         if self.of_queue.is_due(traffic, Instant::now()) {
-            self.ask_queue().await;
+            self.ask_queue(traffic).await;
         }
         if self.of_dlq.is_due(traffic, Instant::now()) {
-            self.ask_dlq().await;
+            self.ask_dlq(traffic).await;
         }
     }
 
-    async fn ask_queue(&mut self) {
+    async fn ask_queue(&mut self, traffic: Traffic) {
         let answer = self.described(&*self.parts.queue).await;
         if let Ok(Description { visible, in_flight, delayed, .. }) = answer {
             self.parts.metrics.depth.polled(Counts { visible, in_flight, delayed });
         }
         let answer = answer.map(drop);
-        let is_news = self.of_queue.asked(Answer::of(&answer), Instant::now());
+        let is_news = self.of_queue.asked(Answer::of(&answer), traffic, Instant::now());
         self.tell(events::DepthOf::Queue, is_news, answer);
     }
 
-    async fn ask_dlq(&mut self) {
+    async fn ask_dlq(&mut self, traffic: Traffic) {
         let answer = match self.dlq().await {
             Ok(Some(dlq)) => self.described(&*dlq).await,
             Ok(None) => return,
@@ -112,7 +112,7 @@ impl Watch {
             self.parts.metrics.depth.dlq_polled(visible);
         }
         let answer = answer.map(drop);
-        let is_news = self.of_dlq.asked(Answer::of(&answer), Instant::now());
+        let is_news = self.of_dlq.asked(Answer::of(&answer), traffic, Instant::now());
         self.tell(events::DepthOf::Dlq, is_news, answer);
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Rhythm {
     /// When it was asked last.
     asked: Option<Instant>,
     answer: Answer,
+    /// How the queue seemed to be then.
+    traffic: Traffic,
 }
 
 /// What became of the last time.
@@ -40,7 +42,7 @@ pub(super) enum Traffic {
 
 impl Rhythm {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, asked: None, answer: Answer::Told }
+        Self { interval, asked: None, answer: Answer::Told, traffic: Traffic::Some }
     }
 
     /// How far two times are apart while SQS answers.
@@ -51,10 +53,12 @@ impl Rhythm {
         }
     }
 
-    /// How far two times are apart.
+    /// How far two times are apart: it rests only after it was asked in the quiet, so that what the last messages
+    /// came to is told before.
     pub(super) fn gap(&self, traffic: Traffic) -> Duration {
-        let is_refused = self.answer == Answer::Refused;
-        self.pace(if is_refused { Traffic::None } else { traffic })
+        let is_quiet = traffic == Traffic::None && self.traffic == Traffic::None;
+        let rests = is_quiet || self.answer == Answer::Refused;
+        self.pace(if rests { Traffic::None } else { Traffic::Some })
     }
 
     /// Whether it is time.
@@ -66,10 +70,9 @@ impl Rhythm {
     }
 
     /// Notes what became of it; answers whether that is news.
-    pub(super) fn asked(&mut self, answer: Answer, now: Instant) -> bool {
+    pub(super) fn asked(&mut self, answer: Answer, traffic: Traffic, now: Instant) -> bool {
         let is_news = self.answer != answer;
-        self.asked = Some(now);
-        self.answer = answer;
+        (self.asked, self.answer, self.traffic) = (Some(now), answer, traffic);
         is_news
     }
 }
@@ -84,7 +87,7 @@ mod tests {
     fn times(traffic: Traffic, answer: Answer) -> usize {
         let (mut rhythm, start) = (Rhythm::new(INTERVAL), Instant::now());
         let looks = (0..120).map(|look| start + INTERVAL * look);
-        let mut is_asked = |now| rhythm.is_due(traffic, now) && (rhythm.asked(answer, now), true).1;
+        let mut is_asked = |now| rhythm.is_due(traffic, now) && (rhythm.asked(answer, traffic, now), true).1;
         looks.filter(|now| is_asked(*now)).count()
     }
 
@@ -98,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_long_interval_is_rarer_still_while_nothing_comes() {
-        let rhythm = Rhythm::new(Duration::from_mins(10));
+        let (mut rhythm, now) = (Rhythm::new(Duration::from_mins(10)), Instant::now());
+        rhythm.asked(Answer::Told, Traffic::None, now);
         assert_eq!(rhythm.gap(Traffic::None), Duration::from_mins(100));
     }
 
@@ -106,13 +110,26 @@ mod tests {
     fn only_a_change_is_news() {
         let (mut rhythm, now) = (Rhythm::new(INTERVAL), Instant::now());
         let news = [Answer::Told, Answer::Refused, Answer::Refused, Answer::Told, Answer::Failed];
-        assert_eq!(news.map(|answer| rhythm.asked(answer, now)), [false, true, false, true, true]);
+        assert_eq!(
+            news.map(|answer| rhythm.asked(answer, Traffic::Some, now)),
+            [false, true, false, true, true]
+        );
+    }
+
+    #[test]
+    fn when_messages_cease_to_come_it_is_asked_once_more_before_it_rests() {
+        let (mut rhythm, now) = (Rhythm::new(INTERVAL), Instant::now());
+        rhythm.asked(Answer::Told, Traffic::Some, now);
+        assert!(rhythm.is_due(Traffic::None, now + INTERVAL), "their copies in the DLQ are news");
+        rhythm.asked(Answer::Told, Traffic::None, now + INTERVAL);
+        assert!(!rhythm.is_due(Traffic::None, now + INTERVAL * 2));
+        assert!(rhythm.is_due(Traffic::Some, now + INTERVAL * 2));
     }
 
     #[test]
     fn a_look_that_comes_a_little_early_counts() {
         let (mut rhythm, now) = (Rhythm::new(INTERVAL), Instant::now());
-        rhythm.asked(Answer::Told, now);
+        rhythm.asked(Answer::Told, Traffic::Some, now);
         assert!(rhythm.is_due(Traffic::Some, now + Duration::from_secs(27)));
         assert!(!rhythm.is_due(Traffic::Some, now + Duration::from_secs(20)));
     }

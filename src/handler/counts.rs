@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::telemetry::{CallResult, FailureCause, ProcessState, QueueMetrics};
+use crate::telemetry::{CallResult, FailureCause, HandlerKind, ProcessState, QueueMetrics};
 
 /// Where a handler counts, once it is told; until then nothing is counted.
 #[derive(Clone, Default)]
@@ -21,7 +21,8 @@ impl fmt::Debug for Counts {
 
 impl Counts {
     /// Counts here from now on; the first word is the last.
-    pub(super) fn begin(&self, metrics: &Arc<QueueMetrics>) {
+    pub(super) fn begin(&self, metrics: &Arc<QueueMetrics>, kind: HandlerKind) {
+        metrics.handled_by(kind);
         self.0.get_or_init(|| metrics.clone());
     }
 

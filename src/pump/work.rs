@@ -51,8 +51,8 @@ impl Pump {
         metrics.running.add(signed(batch.len()));
         metrics.calls_running.inc();
         for Waiting { message, .. } in batch {
-            if let Some(wait) = message.sent_at.and_then(|sent| sent.elapsed().ok()) {
-                metrics.queue_wait.observe(wait.as_secs_f64());
+            if let Some(age) = message.age() {
+                metrics.queue_wait.observe(age.as_secs_f64());
             }
         }
     }

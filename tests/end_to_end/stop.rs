@@ -49,6 +49,7 @@ async fn at_a_stop_running_handlers_finish_and_waiting_messages_are_visible_at_o
     busy.counts_become(Counts { visible: 1, in_flight: 2, delayed: 0 }).await;
     let (status, draining) = busy.worker.admin.json("/status").await;
     assert_eq!((status, &draining["draining"]), (200, &true.into()));
+    assert!(busy.worker.admin.sample("drain_seconds").await > 0.0, "the metrics are served at a stop, too");
     busy.gate.open();
     let ended = busy.worker.process.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.errors);

@@ -4,20 +4,36 @@ use axum::http::StatusCode;
 use longshore::{
     duration::Span,
     handler::{
-        Handler as _,
-        http::{Http, Settings},
+        BatchHandler as _, Handler as _, Source,
+        http::{Http, HttpBatches, Settings},
     },
-    telemetry::{FailureCause, Label as _, Metrics},
+    telemetry::{FailureCause, Label as _, Metrics, QueueMetrics},
+    testing,
 };
 use tokio::net::TcpListener;
 
-use crate::harness::{Recorder, http, http_with, message, outcome_of, url_of};
+use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, url_of};
 
 /// The causes that a call of this handler is counted under.
 async fn causes(http: Http) -> Vec<&'static str> {
     let queue = Metrics::new().queue("orders");
     http.metered(&queue);
     outcome_of(&http, message("{}")).await;
+    counted(&queue)
+}
+
+/// The same of a batch.
+async fn causes_of_batch(url: &str) -> Vec<&'static str> {
+    let queue = Metrics::new().queue("orders");
+    let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
+    let batches = HttpBatches::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
+    batches.metered(&queue);
+    let messages = ["a", "b"].map(|id| testing::message("{}").id(id).build());
+    testing::outcomes_of(&batches, messages).await;
+    counted(&queue)
+}
+
+fn counted(queue: &QueueMetrics) -> Vec<&'static str> {
     let counted = FailureCause::ALL.iter().filter(|cause| queue.failures.of(**cause).get() == 1);
     counted.map(|cause| cause.as_str()).collect()
 }
@@ -43,4 +59,43 @@ async fn no_connection_and_no_answer_in_time_are_told_apart() {
     assert_eq!(causes(impatient).await, ["timeout"]);
     drop(listener);
     assert_eq!(causes(http_with(settings)).await, ["connection"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_counted_once_by_what_its_answer_was() {
+    for (words, cause) in [
+        ("{}", None),
+        ("OK", Some("bad_answer")),
+        (r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}]}"#, Some("error")),
+    ] {
+        let recorder = Recorder::saying(words).await;
+        assert_eq!(causes_of_batch(&recorder.url).await, Vec::from_iter(cause), "{words}");
+    }
+    let recorder = Recorder::saying(" ".repeat(6 * 1024 * 1024 + 1)).await;
+    assert_eq!(causes_of_batch(&recorder.url).await, ["bad_answer"], "it was reached, and said too much");
+    let recorder = Recorder::answering(StatusCode::NOT_FOUND).await;
+    assert_eq!(causes_of_batch(&recorder.url).await, ["status_4xx"]);
+}
+
+#[tokio::test]
+async fn a_batch_without_a_handler_is_a_connection_that_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url_of(&listener);
+    drop(listener);
+    assert_eq!(causes_of_batch(&url).await, ["connection"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_after_its_status_is_one_failure() {
+    let beginning = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 99\r\n\r\nupstream";
+    let mut peer = Peer::listen().await;
+    let url = peer.url.clone();
+    let breaking = async { peer.accept_one_request().await.answer(beginning).await };
+    let (causes, ()) = tokio::join!(causes(http(&url)), breaking);
+    assert_eq!(causes, ["connection"]);
+    let mut peer = Peer::listen().await;
+    let url = peer.url.clone();
+    let breaking = async { peer.accept_one_request().await.answer(beginning).await };
+    let (causes, ()) = tokio::join!(causes_of_batch(&url), breaking);
+    assert_eq!(causes, ["connection"]);
 }

@@ -39,7 +39,7 @@ impl Seen {
 }
 
 /// An emulator that serves until it is dropped.
-struct Emulator {
+pub(crate) struct Emulator {
     url: String,
     seen: Seen,
     serving: JoinHandle<()>,
@@ -52,7 +52,7 @@ impl Drop for Emulator {
 }
 
 impl Emulator {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
@@ -65,7 +65,7 @@ impl Emulator {
         Self { url, seen, serving }
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings::of_url(self.url.parse().unwrap())
     }
 }

@@ -1,6 +1,8 @@
 //! A worker with a function on a queue in memory, and what the function noted of its runs.
 
-use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, fs::OpenOptions, io::Write as _, num::NonZeroUsize, sync::Arc, time::Duration,
+};
 
 use longshore::{
     Consumer, Worker,
@@ -113,6 +115,12 @@ impl Scene {
         let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics().queue(QUEUE));
         let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, health, metrics, ended }
+    }
+
+    /// Adds a line to the journal, which the functions read, too.
+    pub(crate) fn note(&self, line: &str) {
+        let journal = OpenOptions::new().append(true).open(self.folder.path().join("journal"));
+        journal.unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Every line of the journal so far.

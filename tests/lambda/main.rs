@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod clients;
+mod counts;
 mod emulators;
 #[path = "../support/example.rs"]
 mod example;

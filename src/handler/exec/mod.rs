@@ -38,7 +38,7 @@ use self::{
 use super::{Context, Handler, Outcome, Problem, counts::Counts};
 use crate::{
     message::Message,
-    telemetry::{QueueMetrics, traces::Trace},
+    telemetry::{HandlerKind, QueueMetrics, traces::Trace},
 };
 
 /// A handler that starts a program for each message.
@@ -106,7 +106,7 @@ impl Handler for Exec {
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.parts.counts.begin(metrics);
+        self.parts.counts.begin(metrics, HandlerKind::Exec);
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -4,7 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use reqwest::{RequestBuilder, Response};
 
-use super::{Http, HttpError, Settings, client, headers};
+use super::{
+    Http, HttpError, Settings,
+    client::{self, Unanswered},
+    headers,
+};
 use crate::{
     handler::{
         Batch, BatchHandler, Context, Outcome, Outcomes, Source,
@@ -12,7 +16,7 @@ use crate::{
         traced::Traced,
     },
     message::Message,
-    telemetry::{FailureCause, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, QueueMetrics},
 };
 
 /// A handler that posts several messages at once to a program with an HTTP port.
@@ -50,10 +54,12 @@ impl HttpBatches {
         answered.await.unwrap_or_else(|failure| Outcomes::All(self.http.unanswered(failure)))
     }
 
-    fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, Outcome> {
+    fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, Unanswered> {
         let messages = batch.messages().map(|message| &**message);
-        let event = event::of(messages, self.source())
-            .map_err(|error| Outcome::Retry(format!("the batch could not be written: {error}")))?;
+        let event = event::of(messages, self.source()).map_err(|error| Unanswered {
+            outcome: Outcome::Retry(format!("the batch could not be written: {error}")),
+            cause: FailureCause::Error,
+        })?;
         let deadlines = self.http.deadlines(context);
         let traced = Traced::of_batch(context);
         let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
@@ -61,11 +67,9 @@ impl HttpBatches {
     }
 
     /// Reads the fates of the messages from a 2xx; any other status is that of all of them.
-    async fn judge(&self, batch: &Batch, response: Response) -> Result<Outcomes, Outcome> {
+    async fn judge(&self, batch: &Batch, response: Response) -> Result<Outcomes, Unanswered> {
         if !response.status().is_success() {
-            let outcome = self.http.judge(&response);
-            client::drop_body(response).await?;
-            return Ok(Outcomes::All(outcome));
+            return self.http.judge(response).await.map(Outcomes::All);
         }
         let answer = client::read_body(response).await?;
         let ids: Vec<&str> = batch.messages().map(|message| message.id.as_str()).collect();
@@ -115,7 +119,7 @@ impl BatchHandler for HttpBatches {
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.http.counts.begin(metrics);
+        self.http.counts.begin(metrics, HandlerKind::Http);
     }
 
     async fn probe(&self) -> Result<(), String> {

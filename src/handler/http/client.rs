@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::{handler::Outcome, tls};
+use crate::{handler::Outcome, telemetry::FailureCause, tls};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -39,6 +39,13 @@ enum Origin {
     Kept,
     /// It was, or may have been, opened for this post.
     Opened,
+}
+
+/// What it means that there was no answer, or none that could be read, and what it counts as.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) outcome: Outcome,
+    pub(super) cause: FailureCause,
 }
 
 /// Builds the client; nothing of it is taken from the environment.
@@ -76,7 +83,7 @@ fn note_connection<R>(request: R) -> R {
 ///
 /// A kept connection that breaks at once was most likely closed by the server before the request came, so
 /// the request is sent once more: the message would run again in any case, only later and a receive count on.
-pub(super) async fn post(client: &Client, request: RequestBuilder) -> Result<Response, Outcome> {
+pub(super) async fn post(client: &Client, request: RequestBuilder) -> Result<Response, Unanswered> {
     let request = request.build().map_err(|error| meaning(&error))?;
     let again = request.try_clone();
     let started = Instant::now();
@@ -126,11 +133,12 @@ pub(super) fn retry_after(response: &Response) -> Option<&str> {
 }
 
 /// Reads the answer's body, which fails when it has more than [`ANSWER_BYTES`].
-pub(super) async fn read_body(mut response: Response) -> Result<BytesMut, Outcome> {
+pub(super) async fn read_body(mut response: Response) -> Result<BytesMut, Unanswered> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| meaning(&error))? {
         if body.len() + chunk.len() > ANSWER_BYTES {
-            return Err(Outcome::Retry(format!("the answer has more than {ANSWER_BYTES} bytes")));
+            let outcome = Outcome::Retry(format!("the answer has more than {ANSWER_BYTES} bytes"));
+            return Err(Unanswered { outcome, cause: FailureCause::BadAnswer });
         }
         body.extend_from_slice(&chunk);
     }
@@ -138,7 +146,7 @@ pub(super) async fn read_body(mut response: Response) -> Result<BytesMut, Outcom
 }
 
 /// Reads and drops the answer's body, at most [`DROPPED_BYTES`] of it.
-pub(super) async fn drop_body(mut response: Response) -> Result<(), Outcome> {
+pub(super) async fn drop_body(mut response: Response) -> Result<(), Unanswered> {
     let mut read_bytes = 0;
     while read_bytes < DROPPED_BYTES {
         match response.chunk().await {
@@ -151,14 +159,15 @@ pub(super) async fn drop_body(mut response: Response) -> Result<(), Outcome> {
 }
 
 /// Tells a handler that was not reached from one that may have run.
-fn meaning(error: &reqwest::Error) -> Outcome {
-    if error.is_connect() && error.is_timeout() {
+fn meaning(error: &reqwest::Error) -> Unanswered {
+    let outcome = if error.is_connect() && error.is_timeout() {
         Outcome::Down("no connection to the handler within its connect_timeout".to_owned())
     } else if error.is_connect() {
         Outcome::Down(format!("no connection to the handler: {}", root_cause(error)))
     } else {
         Outcome::Retry(format!("no complete answer from the handler: {}", root_cause(error)))
-    }
+    };
+    Unanswered { outcome, cause: FailureCause::Connection }
 }
 
 /// The innermost error's words: the outer ones repeat the address, which may hold a password.

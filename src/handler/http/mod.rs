@@ -33,7 +33,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
 pub use self::{batches::HttpBatches, settings::Settings};
-use self::{headers::Deadlines, periodic::PeriodicTask};
+use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
 use super::{
     Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
     traced::Traced,
@@ -41,7 +41,7 @@ use super::{
 use crate::{
     duration::Span,
     message::Message,
-    telemetry::{FailureCause, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, QueueMetrics},
 };
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -87,27 +87,25 @@ impl Http {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
-            let outcome = self.judge(&response);
-            client::drop_body(response).await?;
-            Ok(outcome)
+            self.judge(response).await
         };
         answered.await.unwrap_or_else(|failure| self.unanswered(failure))
     }
 
-    /// What an answer's status means.
-    fn judge(&self, response: &Response) -> Outcome {
-        let (status, retry_after) = (response.status(), client::retry_after(response));
+    /// What an answer's status means, if its body does not break off.
+    async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
+        let (status, retry_after) = (response.status(), client::retry_after(&response));
         let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+        client::drop_body(response).await?;
         if outcome != Outcome::Done {
             self.counts.failed(answer::cause(status));
         }
-        outcome
+        Ok(outcome)
     }
 
-    /// What it means that there was no answer, or none that could be read.
-    fn unanswered(&self, failure: Outcome) -> Outcome {
-        self.counts.failed(FailureCause::Connection);
-        failure
+    fn unanswered(&self, Unanswered { outcome, cause }: Unanswered) -> Outcome {
+        self.counts.failed(cause);
+        outcome
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
@@ -162,7 +160,7 @@ impl Handler for Http {
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics);
+        self.counts.begin(metrics, HandlerKind::Http);
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     message::{Message, MessageId},
-    telemetry::{FailureCause, QueueMetrics, events},
+    telemetry::{FailureCause, HandlerKind, QueueMetrics, events},
 };
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -183,7 +183,7 @@ impl BatchHandler for Lambda {
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics);
+        self.counts.begin(metrics, HandlerKind::Lambda);
     }
 
     fn weigh(&self, message: &Message) -> usize {

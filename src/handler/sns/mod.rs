@@ -36,7 +36,7 @@ use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publi
 use crate::{
     message::Message,
     queue::limits,
-    telemetry::{CallResult, FailureCause, QueueMetrics},
+    telemetry::{CallResult, FailureCause, HandlerKind, QueueMetrics},
     topic::{Publication, Publisher, Target},
 };
 
@@ -123,7 +123,7 @@ impl Handler for Sns {
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics);
+        self.counts.begin(metrics, HandlerKind::Sns);
     }
 
     fn placement(&self) -> Placement {

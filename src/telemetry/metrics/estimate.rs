@@ -75,7 +75,13 @@ impl Estimate {
         self.received = Some((sighting, now));
         match sighting {
             Sighting::Messages(Some(age)) => self.oldest = Some((age, now)),
-            Sighting::Empty => self.oldest = None,
+            Sighting::Empty => {
+                self.oldest = None;
+                // Messages that come later are others than those that were counted before.
+                if let Some((counts, _)) = &mut self.polled {
+                    counts.visible = 0;
+                }
+            }
             Sighting::Messages(None) | Sighting::Unclear => {}
         }
     }
@@ -100,11 +106,7 @@ impl Estimate {
 
     /// How many there are, unless what is known of it is stale.
     pub(super) fn counts(&self, now: Instant) -> Option<Counts> {
-        let (counts, at) = self.polled.filter(|(_, at)| self.is_fresh(*at, now))?;
-        match self.received {
-            Some((Sighting::Empty, later)) if later > at => Some(Counts { visible: 0, ..counts }),
-            _ => Some(counts),
-        }
+        self.polled.filter(|(_, at)| self.is_fresh(*at, now)).map(|(counts, _)| counts)
     }
 
     pub(super) fn dlq(&self, now: Instant) -> Option<u64> {
@@ -183,6 +185,8 @@ mod tests {
         estimate.received(Sighting::Empty, now + secs(3));
         assert_eq!(estimate.counts(now + secs(4)), Some(Counts { visible: 0, ..SOME }));
         assert_eq!(estimate.oldest_age(now + secs(4)), Some(Duration::ZERO));
+        estimate.received(Sighting::Messages(None), now + secs(4));
+        assert_eq!(estimate.counts(now + secs(4)).unwrap().visible, 0, "the six do not come back");
         estimate.polled(SOME, now + secs(5));
         assert_eq!(estimate.counts(now + secs(6)), Some(SOME));
     }

@@ -16,7 +16,7 @@ use crate::telemetry::{
 pub struct Described {
     /// The queue's name in SQS.
     pub destination: Arc<str>,
-    /// What its messages go to.
+    /// What its messages go to, where the handler does not say so itself.
     pub kind: HandlerKind,
 }
 
@@ -89,6 +89,7 @@ pub struct QueueMetrics {
     pub process_exits: ByLabel<ProcessExit, IntCounter>,
     /// Which warnings about single messages are logged as such.
     pub(in crate::telemetry) warnings: Sampler,
+    pub(super) kind: OnceLock<HandlerKind>,
     pub(super) handler_info: IntGaugeVec,
     pub(super) poll_age: IntGauge,
     pub(super) last_poll: Mutex<Instant>,
@@ -97,9 +98,17 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
+    /// Notes the kind of the handler that counts its failures here itself; the first word counts.
+    ///
+    /// The handlers of the kinds do so wherever they are used, so that none is taken for code that counts nothing.
+    pub fn handled_by(&self, kind: HandlerKind) {
+        self.kind.get_or_init(|| kind);
+    }
+
     /// Notes what is known of the queue now that it is open; the first time counts.
     pub fn describe(&self, described: Described) {
-        let kind = self.described.get_or_init(|| described).kind;
+        let kind = *self.kind.get_or_init(|| described.kind);
+        self.described.get_or_init(|| described);
         self.handler_info.with_label_values(&[&*self.name, kind.as_str()]).set(1);
         self.consumed.inc_by(0);
         match kind {
@@ -122,7 +131,7 @@ impl QueueMetrics {
 
     /// Notes how a call of the handler ended for its messages, where that tells a failure; the kinds tell theirs themselves.
     pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) {
-        let kind = self.described.get().map_or(HandlerKind::Rust, |described| described.kind);
+        let kind = self.kind.get().copied().unwrap_or(HandlerKind::Rust);
         if let Some(cause) = endings.find_map(|ending| FailureCause::of(ending, kind)) {
             self.failures.of(cause).inc();
         }

@@ -62,6 +62,7 @@ impl QueueMetrics {
             process_starts: series.process_starts(),
             process_exits: series.when_counted(&families.process_exits),
             warnings: Sampler::default(),
+            kind: OnceLock::new(),
             handler_info: families.handler_info.clone(),
             poll_age: families.poll_age.with_label_values(&one),
             last_poll: Mutex::new(Instant::now()),

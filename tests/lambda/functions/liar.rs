@@ -126,6 +126,11 @@ fn lie_on_the_wire(what: &str, answer: &str) {
             told("own", &post(answer, "", b"{}"));
             process::exit(0);
         }
+        "when-told" => {
+            wait_until(|| !lines("go").is_empty());
+            note("answers");
+            post(answer, "", b"{}");
+        }
         "never-again" => {
             told("own", &post(answer, "", b"{}"));
             hang();

@@ -1,0 +1,96 @@
+//! What failed calls are counted as.
+
+use longshore::{
+    handler::lambda::Settings,
+    telemetry::{FailureCause, Label as _, QueueMetrics},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    emulators::Emulator,
+    functions,
+    harness::{Scene, until},
+};
+
+/// The causes that calls were counted under, with how many were.
+fn counted(metrics: &QueueMetrics) -> Vec<(&'static str, u64)> {
+    let counts = FailureCause::ALL.iter().map(|cause| (cause.as_str(), metrics.failures.of(*cause).get()));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+/// What it is counted as that the first call with this message fails.
+async fn causes(function: Settings, body: &str) -> Vec<(&'static str, u64)> {
+    let scene = Scene::new();
+    scene.send(body);
+    let running = scene.start(function);
+    let metrics = running.metrics.clone();
+    scene.emptied().await;
+    running.drain().await;
+    counted(&metrics)
+}
+
+#[tokio::test]
+async fn what_a_process_does_is_counted_once_by_what_it_was() {
+    for (lie, cause) in [
+        ("honest", None),
+        ("error", Some("function_error")),
+        ("seven", Some("bad_answer")),
+        ("mid-answer", Some("bad_answer")),
+        ("abort", Some("crash")),
+    ] {
+        let once = Vec::from_iter(cause.map(|cause| (cause, 1)));
+        assert_eq!(causes(functions::liar(&[]), lie).await, once, "{lie}");
+    }
+}
+
+#[tokio::test]
+async fn messages_that_a_function_names_are_its_error() {
+    assert_eq!(causes(functions::rust(), "fail").await, [("function_error", 1)]);
+    assert_eq!(causes(functions::rust(), "raise").await, [("function_error", 1)]);
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_process_and_none_that_starts_is_an_init_error() {
+    let scene = Scene::new();
+    scene.send_all(["abort", "honest:1", "honest:2"]);
+    let broken = scene.folder.path().join("broken");
+    let broken = broken.display();
+    let script = format!("test -e {broken} && exit 9; touch {broken}; exec \"$0\"");
+    let running = scene.start(functions::liar_after(&script));
+    let metrics = running.metrics.clone();
+    until("a call has found none", || metrics.failures.of(FailureCause::InitError).get() > 0).await;
+    running.drain().await;
+    assert_eq!(metrics.failures.of(FailureCause::Crash).get(), 1);
+}
+
+#[tokio::test]
+async fn what_an_emulator_answers_is_counted_by_what_it_says() {
+    for (body, cause) in [
+        ("done", None),
+        ("fail", Some("function_error")),
+        ("raise", Some("function_error")),
+        ("late", Some("function_error")),
+        ("status", Some("bad_answer")),
+        ("seven", Some("bad_answer")),
+    ] {
+        let emulator = Emulator::start().await;
+        let once = Vec::from_iter(cause.map(|cause| (cause, 1)));
+        assert_eq!(causes(emulator.settings(), body).await, once, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_that_hangs_up_is_a_connection_that_failed() {
+    let scene = Scene::new();
+    scene.send("done");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let running = scene.start(Settings::of_url(url.parse().unwrap()));
+    let metrics = running.metrics.clone();
+    let hanging_up = async { while listener.accept().await.is_ok() {} };
+    tokio::select! {
+        () = hanging_up => {}
+        () = until("it has failed", || metrics.failures.of(FailureCause::Connection).get() > 0) => {}
+    }
+    running.stop.halt();
+}
