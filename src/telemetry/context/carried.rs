@@ -14,7 +14,7 @@ impl TraceContext {
         let by_b3 = || b3::read_single(text("b3")?);
         let by_several = || {
             let several = b3::Several {
-                trace: text("X-B3-TraceId"),
+                trace: text("X-B3-TraceId")?,
                 span: text("X-B3-SpanId"),
                 sampled: text("X-B3-Sampled"),
                 flags: text("X-B3-Flags"),
