@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     collector::{Collector, Protocol},
-    spans::{PARENT, SETTINGS, working},
+    spans::{PARENT, SETTINGS, send_traced, working},
     support::{Call, Dev, Ended, Handler, Launch, Signal, Worker},
 };
 
@@ -91,6 +91,24 @@ async fn nothing_secret_is_logged_however_much_is_logged() {
     for canary in CANARIES {
         assert!(!ended.errors.contains(canary), "{canary} is in {}", ended.errors);
     }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_lost_is_told_with_the_trace_of_the_call_that_has_lost_it() {
+    let collector = Collector::start(Protocol::Http).await;
+    let handler = Handler::start(async |_| std::future::pending().await);
+    let settings = "visibility = \"4s\"\nvisibility_max = \"4s\"";
+    let (dev, pair, worker) = working(&collector, &handler, settings).await;
+    send_traced(&dev, &pair.queue, PARENT).await;
+    handler.has_started(1).await;
+    dev.sqs.client.purge_queue().queue_url(&pair.queue).send().await.unwrap();
+    let line: Value = serde_json::from_str(&worker.process.complains("lease lost").await).unwrap();
+    let process = collector.span("process orders").await;
+    assert_eq!(
+        (line["trace_id"].as_str(), line["span_id"].as_str()),
+        (Some(&*process.trace), Some(&*process.id))
+    );
+    assert_eq!(line["message_id"], *process.attribute("messaging.message.id"));
 }
 
 #[tokio::test]
