@@ -1,6 +1,7 @@
 //! Traces: what a collector gets to see of real processes, and what a collector in trouble does to them.
 #![cfg(test)]
 
+mod canaries;
 mod collector;
 mod config;
 #[path = "../support/example.rs"]
