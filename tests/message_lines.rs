@@ -1,10 +1,10 @@
-//! Lines about a message, wherever they are written: each names the message and its producer's trace.
+//! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     collections::BTreeSet,
     fmt::Debug,
-    future::ready,
+    future::{pending, ready},
     sync::{Arc, Mutex},
 };
 
@@ -27,6 +27,7 @@ use tokio::time::sleep;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
+    span::{Attributes, Id},
     subscriber::DefaultGuard,
 };
 use tracing_subscriber::{
@@ -53,10 +54,13 @@ struct Line {
     words: String,
     message_id: String,
     trace: String,
+    /// Everything that it says.
+    text: String,
 }
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.text.push_str(&format!("{field}={value:?} "));
         match field.name() {
             "message" => self.words = format!("{value:?}"),
             "message_id" => self.message_id = format!("{value:?}"),
@@ -79,6 +83,12 @@ impl<S: Subscriber> Layer<S> for Noting {
         let mut line = Line { trace, ..Line::default() };
         event.record(&mut line);
         self.0.lock().unwrap().push(line);
+    }
+
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let mut fields = Line::default();
+        span.record(&mut fields);
+        self.0.lock().unwrap().push(Line { text: fields.text, ..Line::default() });
     }
 }
 
@@ -221,6 +231,40 @@ async fn a_message_given_back_unrun_is_told_with_its_trace() {
     scene.journal.began(1).await;
     worker.drain().await;
     log.tells_with_the_trace(&["entry of a batch failed"]);
+}
+
+/// Every way to fail, one try after the other; then a time limit, a panic and a reject that nobody takes.
+#[tokio::test(start_paused = true)]
+async fn no_line_tells_what_a_message_holds() {
+    let log = Log::start();
+    let scene = Scene::fifo().max_receives(5).options(|options| options.timeout = Some(secs(5)));
+    scene.dlq.always(Action::Send, Fault::Refusals(vec![0]));
+    scene.queue.once(Action::Delete, Fault::Entries(vec![0]));
+    for body in ["canary-body", "canary-body that is well"] {
+        let mut message = traced(body);
+        message.attributes.insert("own".to_owned(), AttributeValue::string("canary-value"));
+        message.group_id = Some("canary-group".to_owned());
+        message.deduplication_id = Some(format!("canary-deduplication-{}", body.len()));
+        scene.send_message(message);
+    }
+    let worker = scene.start(|message, _| async move {
+        match message.receive_count {
+            _ if message.body.ends_with("well") => Outcome::Done,
+            1 => panic!("on purpose"),
+            2 => pending().await,
+            3 => Outcome::Reject("never".to_owned()),
+            _ => Outcome::Retry("later".to_owned()),
+        }
+    });
+    scene.journal.ended(6).await;
+    scene.emptied().await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["message not done", "message rejected", "message done"]);
+    let receipts = scene.journal.runs().into_iter().map(|run| run.message.receipt.as_str().to_owned());
+    let canaries: Vec<_> = receipts.chain(["canary-".to_owned()]).collect();
+    for Line { text, .. } in &*log.lines.lock().unwrap() {
+        assert!(canaries.iter().all(|canary| !text.contains(canary)), "{text}");
+    }
 }
 
 /// A topic that takes nothing.
