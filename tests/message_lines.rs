@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Debug,
+    fmt::{Debug, Write as _},
     future::{pending, ready},
     sync::{Arc, Mutex},
 };
@@ -60,7 +60,7 @@ struct Line {
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.text.push_str(&format!("{field}={value:?} "));
+        write!(self.text, "{field}={value:?} ").unwrap();
         match field.name() {
             "message" => self.words = format!("{value:?}"),
             "message_id" => self.message_id = format!("{value:?}"),

@@ -219,7 +219,9 @@ impl Slot {
         let (span, process) = pump.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
         if let Some(trace) = &trace {
-            batch.iter_mut().for_each(|waiting| waiting.lease.set_trace(trace.clone()));
+            for waiting in &mut batch {
+                waiting.lease.set_trace(trace.clone());
+            }
         }
         let called = pump.call(&batch, trace).instrument(span).await;
         pump.conclude(batch, called, began.elapsed(), process.as_ref());

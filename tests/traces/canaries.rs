@@ -62,7 +62,7 @@ impl Scene {
         };
         let send = self.dev.sqs.client.send_message().queue_url(&self.pair.queue).message_body(body);
         let send = send.message_attributes("own", value("canary-value")).message_group_id("canary-group");
-        let is_fifo = self.pair.queue.ends_with(".fifo");
+        let is_fifo = self.pair.queue.strip_suffix(".fifo").is_some();
         let send = send.set_message_deduplication_id(is_fifo.then(|| "canary-deduplication".to_owned()));
         send.message_attributes("traceparent", value(PARENT)).send().await.unwrap();
     }

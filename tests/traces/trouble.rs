@@ -46,6 +46,7 @@ async fn a_collector_that_is_not_there_costs_one_warning_and_no_message() {
         dev.sqs.becomes_empty(&pair.queue).await;
         let told = worker.process.complains(WARNING).await;
         assert!(told.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && told.contains("\"spans\":"), "{told}");
+        assert!(told.contains("Connection refused"), "{told}");
         sends(&dev, &pair, 20).await;
         dev.sqs.becomes_empty(&pair.queue).await;
         let ended = stopped(worker.process).await;

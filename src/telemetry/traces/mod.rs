@@ -4,6 +4,7 @@
 //! queue's messages, `process` and `publish` the two kinds that last. Nothing here is ever waited for by a message.
 
 mod carrier;
+mod client;
 mod exporter;
 mod outbox;
 mod plan;
