@@ -1,4 +1,4 @@
-//! Where in a trace something happens, in every form that producers and handlers write it: pure.
+//! Where in a trace something happens, in every form that producers and handlers write it.
 //!
 //! What a message carries was written by a stranger: a value that is not exactly what its format says is as good as none.
 
@@ -12,6 +12,8 @@ use opentelemetry::{
     Context, ContextGuard, TraceFlags,
     trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState},
 };
+
+pub use self::carried::attribute;
 
 /// The place of one span in its trace: the trace's id, the span's own, and whether the trace is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
