@@ -9,6 +9,7 @@ mod example;
 mod handlers;
 mod logs;
 mod rust;
+mod secure;
 mod spans;
 mod trouble;
 
