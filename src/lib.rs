@@ -4,6 +4,7 @@ pub mod admin;
 pub mod app;
 pub mod aws;
 pub mod backoff;
+mod causes;
 pub mod cli;
 pub mod config;
 pub mod depth;

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("process", 0),
     ("aws", 0),
     ("tls", 0),
+    ("causes", 0),
     ("queue", 1),
     ("topic", 2),
     ("handler", 4),

@@ -9,6 +9,8 @@ use aws_sdk_sqs::{
 };
 use hyper_util::client::legacy;
 
+use crate::causes::causes;
+
 /// A failed call, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -127,20 +129,6 @@ fn unsigned(error: &CredentialsError) -> String {
 /// The first error of this type among an error and its causes.
 fn cause_of<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
-}
-
-/// The chain of causes on one line, without the repetitions that the SDK's own display brings.
-fn causes(error: &dyn Error) -> String {
-    let mut words = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if words.last() != Some(&text) {
-            words.push(text);
-        }
-        next = cause.source();
-    }
-    words.join(": ")
 }
 
 #[cfg(test)]

@@ -36,14 +36,3 @@ pub(super) async fn call(method: Method, url: &str, body: String) -> Result<(Sta
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {LIMIT:?}"));
     tokio::time::timeout(LIMIT, answered).await.map_err(late)?
 }
-
-/// The chain of causes on one line; the client's own words tell little.
-pub(super) fn words(fault: &Fault) -> String {
-    let mut words = fault.to_string();
-    let mut next = fault.source();
-    while let Some(cause) = next {
-        words = format!("{words}: {cause}");
-        next = cause.source();
-    }
-    words
-}

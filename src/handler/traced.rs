@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::Context;
 use crate::{
-    message::{AttributeValue, Message},
-    telemetry::traces::Trace,
+    message::Message,
+    telemetry::{context, traces::Trace},
 };
 
 /// The trace of a call: that of its own span, or, while traces are off, what its message came with, unchanged.
@@ -43,11 +43,30 @@ impl<'a> Traced<'a> {
 
     /// What the sender wrote, whatever it is.
     pub(super) fn sent_with(message: &'a Message) -> Self {
-        let text = |name: &str| message.attributes.get(name).and_then(AttributeValue::text).map(Cow::from);
+        let text = |name: &str| context::attribute(message, name).map(Cow::from);
         Self {
             traceparent: text("traceparent"),
             tracestate: text("tracestate"),
             xray: message.system.trace_header.as_deref().map(Cow::from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::AttributeValue;
+
+    #[test]
+    fn what_the_sender_wrote_is_found_whatever_the_case_of_its_name() {
+        let mut message = Message::new("id", "body");
+        for (name, value) in [("Traceparent", "the parent"), ("TRACESTATE", "the state")] {
+            message.attributes.insert(name.to_owned(), AttributeValue::string(value));
+        }
+        let Traced { traceparent, tracestate, xray } = Traced::sent_with(&message);
+        assert_eq!(
+            (traceparent.as_deref(), tracestate.as_deref(), xray),
+            (Some("the parent"), Some("the state"), None)
+        );
     }
 }

@@ -129,6 +129,7 @@ impl Leases {
             }
             Err(error) => {
                 let (queue, message_id) = (&*self.0.queue, &extension.id);
+                let _lines = self.enter(message_id);
                 events::EntryFailed { queue, message_id, action: Action::Extend, error: &error }.emit();
                 self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
             }

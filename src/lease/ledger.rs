@@ -15,6 +15,7 @@ use super::{GiveBack, Standing, finished::Finished};
 use crate::{
     message::{MessageId, Receipt},
     queue::limits,
+    telemetry::context::TraceContext,
 };
 
 /// Done messages to remember whose delete was confirmed: they come back only by SQS's own at-least-once slips.
@@ -67,6 +68,8 @@ struct Entry {
     /// The entry's place in the agenda.
     look_at: Instant,
     cancellation: CancellationToken,
+    /// The trace that lines about it name.
+    place: Option<Box<TraceContext>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +169,7 @@ impl Ledger {
             is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
+            place: None,
         };
         self.agenda.insert((look_at, id.clone()));
         if let Some(given_back) = self.entries.insert(id.clone(), entry) {
@@ -192,6 +196,18 @@ impl Ledger {
 
     fn entry_mut(&mut self, claim: &Claim) -> Option<&mut Entry> {
         self.entries.get_mut(&claim.id).filter(|entry| entry.number == claim.number)
+    }
+
+    /// Has lines about a lease name this trace.
+    pub(super) fn set_place(&mut self, claim: &Claim, place: TraceContext) {
+        if let Some(entry) = self.entry_mut(claim) {
+            entry.place = Some(Box::new(place));
+        }
+    }
+
+    /// The trace that lines about a message name.
+    pub(super) fn place(&self, id: &MessageId) -> Option<TraceContext> {
+        self.entries.get(id)?.place.as_deref().cloned()
     }
 
     /// Ends a lease.

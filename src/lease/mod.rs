@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::ContextGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ use crate::{
     handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
-    telemetry::{HeldGroup, QueueMetrics, events, traces::Trace},
+    telemetry::{HeldGroup, QueueMetrics, context::TraceContext, events, traces::Trace},
 };
 
 /// The leases of one queue.
@@ -71,6 +72,9 @@ impl Leases {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
         let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
+            if let Some(producer) = TraceContext::of_message(message) {
+                self.ledger().set_place(&claim, producer);
+            }
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             let group = message.system.group_id.as_deref();
             let group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
@@ -86,18 +90,17 @@ impl Leases {
                 _place: place,
             }
         };
-        match held {
+        let holding = match held {
             Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
-            Held::Finished(granted) => {
-                self.report_duplicate(&message.id);
-                return Holding::Finished(lease(granted));
-            }
-            Held::Duplicate => self.report_duplicate(&message.id),
-        }
-        Holding::Duplicate
+            Held::Finished(granted) => Holding::Finished(lease(granted)),
+            Held::Duplicate => Holding::Duplicate,
+        };
+        self.report_duplicate(&message.id);
+        holding
     }
 
     fn report_duplicate(&self, id: &MessageId) {
+        let _lines = self.enter(id);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
     }
 
@@ -121,8 +124,15 @@ impl Leases {
         self.0.losses.load(Ordering::Relaxed)
     }
 
+    /// Has log lines name the trace of a message that is held, if it has one, for as long as the answer lives.
+    fn enter(&self, id: &MessageId) -> Option<ContextGuard> {
+        let place = self.ledger().place(id);
+        place.as_ref().map(TraceContext::enter)
+    }
+
     fn report_lost(&self, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
+        let _lines = self.enter(id);
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
     }
 }
@@ -135,7 +145,7 @@ pub struct Lease {
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
     successors: Vec<Box<dyn Successors>>,
-    /// That of the call in which the message was handled.
+    /// That of the call in which the message is handled.
     trace: Option<Arc<Trace>>,
     _group: Option<HeldGroup>,
     _place: Place,
@@ -227,12 +237,18 @@ impl Lease {
         }
     }
 
-    /// Remembers the trace of the call in which the message was handled, for what is told of its settling.
+    /// Remembers the trace of the call in which the message is handled, for all that is told of it from now on.
     pub fn set_trace(&mut self, trace: Arc<Trace>) {
+        self.leases.ledger().set_place(&self.claim, trace.context().clone());
         self.trace = Some(trace);
     }
 
-    /// The trace of the call in which the message was handled, if it was and has one.
+    /// Has log lines name the message's trace for as long as the answer lives: that of its call, or of its producer.
+    pub fn enter(&self) -> Option<ContextGuard> {
+        self.leases.enter(&self.claim.id)
+    }
+
+    /// The trace of the call in which the message is handled, if it was begun and has one.
     pub fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }

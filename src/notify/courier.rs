@@ -6,10 +6,14 @@ use futures_util::{StreamExt as _, stream};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::pending::{Full, Pending};
+use super::{
+    Notice,
+    pending::{Full, Pending},
+};
 use crate::{
     handler,
-    telemetry::{CallResult, Notified, Occasion, QueueMetrics, events, traces::Trace},
+    message::MessageId,
+    telemetry::{CallResult, Notified, Occasion, QueueMetrics, context::TraceContext, events, traces::Trace},
     topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
 };
 
@@ -34,12 +38,15 @@ pub(super) struct Courier {
 
 /// One notification on its way.
 struct Letter {
+    message_id: MessageId,
     occasion: Occasion,
     publication: Publication,
     bytes: usize,
     since: Instant,
     /// That of the call that it tells of.
     trace: Option<Arc<Trace>>,
+    /// The trace that lines about it name.
+    place: Option<TraceContext>,
 }
 
 impl Courier {
@@ -60,13 +67,21 @@ impl Courier {
     /// Takes a notification, if there is room for it.
     pub(super) fn take(
         &self,
+        notice: &Notice<'_>,
         occasion: Occasion,
         publication: Publication,
-        trace: Option<Arc<Trace>>,
     ) -> Result<(), Full> {
         let bytes = publication.size_bytes();
         self.pending.add(occasion, bytes)?;
-        let letter = Letter { occasion, publication, bytes, since: Instant::now(), trace };
+        let letter = Letter {
+            message_id: notice.message.id.clone(),
+            occasion,
+            publication,
+            bytes,
+            since: Instant::now(),
+            trace: notice.trace.cloned(),
+            place: notice.place(),
+        };
         self.letters.send(letter).map_err(|unsent| {
             self.pending.remove(unsent.0.occasion, unsent.0.bytes);
             Full
@@ -87,31 +102,38 @@ impl Route {
 
     async fn deliver(&self, mut letter: Letter) {
         let told = self.try_until_told(&mut letter).await;
-        let Letter { occasion, bytes, .. } = letter;
+        let Letter { message_id, occasion, bytes, place, .. } = letter;
         if !self.pending.remove(occasion, bytes) {
             return;
         }
         if let Err(error) = told {
             let (queue, topic, reason) = (&*self.queue, self.topic.as_str(), &*error.to_string());
-            events::NotificationFailed { queue, topic, occasion, reason }.emit(&self.metrics);
+            let _lines = place.as_ref().map(TraceContext::enter);
+            events::NotificationFailed { queue, message_id: &message_id, topic, occasion, reason }
+                .emit(&self.metrics);
         } else {
             self.metrics.notifications.of(occasion).of(Notified::Sent).inc();
         }
     }
 
     async fn try_until_told(&self, letter: &mut Letter) -> Result<(), TopicError> {
-        let Letter { publication, trace, .. } = letter;
         for attempt in 1.. {
+            let Letter { publication, trace, .. } = letter;
             let Err(error) = self.publish(publication, trace.as_deref()).await else { break };
             let pause = error.verdict().pauses().random_delay(attempt);
             if error.verdict() == Verdict::Refuse || letter.since.elapsed() + pause > self.give_up_after {
                 return Err(error);
             }
-            let (queue, topic) = (&*self.queue, self.topic.as_str());
-            events::NotificationDelayed { queue, topic, error: &error, attempt }.emit();
+            self.tell_delay(letter, &error, attempt);
             tokio::time::sleep(pause).await;
         }
         Ok(())
+    }
+
+    fn tell_delay(&self, Letter { message_id, place, .. }: &Letter, error: &TopicError, attempt: u32) {
+        let (queue, topic) = (&*self.queue, self.topic.as_str());
+        let _lines = place.as_ref().map(TraceContext::enter);
+        events::NotificationDelayed { queue, message_id, topic, error, attempt }.emit();
     }
 
     async fn publish(

@@ -20,7 +20,7 @@ use self::{
 pub use self::{notice::Notice, settings::Settings};
 use crate::{
     tasks::{End, Tasks},
-    telemetry::{Notified, Occasion, QueueMetrics, events},
+    telemetry::{Notified, Occasion, QueueMetrics, context::TraceContext, events},
     topic::{Publisher, TopicArn},
 };
 
@@ -78,8 +78,9 @@ impl Notifier {
         let Some(topic) = inner.settings.topic(occasion) else { return };
         let Some(courier) = inner.couriers.get(topic) else { return };
         let publication = notice.publication(&inner.queue, occasion, topic, inner.settings.include_body);
-        if courier.take(occasion, publication, notice.trace.cloned()).is_err() {
+        if courier.take(notice, occasion, publication).is_err() {
             let message_id = &notice.message.id;
+            let _lines = notice.place().as_ref().map(TraceContext::enter);
             events::NotificationDropped { queue: &inner.queue, message_id, occasion }.emit(&inner.metrics);
         }
     }

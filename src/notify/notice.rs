@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     message::{AttributeValue, Message},
     queue,
-    telemetry::{Ending, Label as _, Occasion, traces::Trace},
+    telemetry::{Ending, Label as _, Occasion, context::TraceContext, traces::Trace},
     topic::{Publication, Target, TopicArn, limits},
 };
 
@@ -67,6 +67,11 @@ impl Notice<'_> {
             }
             Ending::Down | Ending::Drained => None,
         }
+    }
+
+    /// The trace that lines about it name.
+    pub(super) fn place(&self) -> Option<TraceContext> {
+        Trace::place(self.trace.map(Arc::as_ref), self.message)
     }
 
     /// What is published.

@@ -8,7 +8,7 @@ use super::{Pump, gate::DOWN_DELAY, lanes::Group};
 use crate::{
     lease::{Holding, Lease, Reservation},
     message::Message,
-    telemetry::events,
+    telemetry::{context::TraceContext, events},
 };
 
 /// A message that is held and waits for its turn.
@@ -33,6 +33,8 @@ impl Pump {
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(place) = reservation.take() else {
+                let producer = TraceContext::of_message(&message);
+                let _lines = producer.as_ref().map(TraceContext::enter);
                 events::ExcessReceived { queue: &self.0.name, message_id: &message.id }.emit();
                 continue;
             };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span, field::display};
+use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
     Pump,
@@ -90,22 +90,22 @@ impl Pump {
     }
 
     /// Decides what becomes of messages whose call has ended, tells of it, and hands them on.
-    fn conclude(&self, mut batch: Vec<Waiting>, called: Called, took: Duration, process: Option<&Process>) {
+    fn conclude(&self, batch: Vec<Waiting>, called: Called, took: Duration, process: Option<&Process>) {
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         self.decide(&batch, &mut ended);
-        let _lines = process.map(|process| process.trace().enter());
+        let _lines = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
             process.ended(ended.iter().map(|ended| (ended.ending, ended.reason.as_str())));
-            for waiting in &mut batch {
-                waiting.lease.set_trace(process.trace().clone());
-            }
         }
         self.note_end(&batch, &ended, took);
         self.settle_in_order(batch.into_iter().zip(ended));
     }
 
-    fn report_end(&self, Waiting { message, .. }: &Waiting, ended: &Ended, took: Duration) {
+    fn report_end(&self, Waiting { message, lease, .. }: &Waiting, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
+        // Nobody looks for the trace of a line that is not written.
+        let is_told = *ending != Ending::Done || enabled!(Level::DEBUG);
+        let _lines = is_told.then(|| lease.enter()).flatten();
         let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
@@ -209,7 +209,7 @@ impl Slot {
     /// Takes messages through their handler.
     async fn work(self, batch: Vec<Waiting>) {
         let pump = &self.pump;
-        let batch = pump.still_held(batch);
+        let mut batch = pump.still_held(batch);
         if batch.is_empty() {
             return;
         }
@@ -218,6 +218,11 @@ impl Slot {
         pump.note_start(&batch);
         let (span, process) = pump.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
+        if let Some(trace) = &trace {
+            for waiting in &mut batch {
+                waiting.lease.set_trace(trace.clone());
+            }
+        }
         let called = pump.call(&batch, trace).instrument(span).await;
         pump.conclude(batch, called, began.elapsed(), process.as_ref());
     }

@@ -113,7 +113,7 @@ impl Settle {
         let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
         let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !letter.is_stamped() {
-            let _lines = lease.trace().map(|trace| trace.enter());
+            let _lines = lease.enter();
             events::ReasonLeftOut { queue: &self.0.name, message_id: lease.id(), reason: &reason }.emit();
         }
         self.push(Verb::Copy(Box::new(letter)), lease);
@@ -158,7 +158,7 @@ impl Settle {
             }
             Err(error) if error.verdict == Verdict::Wait => {
                 let (queue, message_id) = (&*self.0.name, slip.lease.id());
-                let _lines = slip.lease.trace().map(|trace| trace.enter());
+                let _lines = slip.lease.enter();
                 events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -180,7 +180,7 @@ impl Settle {
     fn refused(&self, slips: Vec<Slip<Owed>>, error: &str) {
         let Some(first) = slips.first() else { return };
         let (queue, messages, message_id) = (&*self.0.name, slips.len(), first.lease.id());
-        let _lines = first.lease.trace().map(|trace| trace.enter());
+        let _lines = first.lease.enter();
         events::CopyRefused { queue, messages, message_id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
         for mut slip in slips {

@@ -169,7 +169,7 @@ impl Settle {
             }
             Err(error) => {
                 let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-                let _lines = slip.lease.trace().map(|trace| trace.enter());
+                let _lines = slip.lease.enter();
                 events::EntryFailed { queue, message_id, action, error: &error }.emit();
                 let pause = error.verdict.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
@@ -203,7 +203,7 @@ impl Settle {
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-        let _lines = slip.lease.trace().map(|trace| trace.enter());
+        let _lines = slip.lease.enter();
         events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics);
     }
 }

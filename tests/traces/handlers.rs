@@ -142,14 +142,17 @@ async fn a_notification_is_part_of_the_trace_of_the_call_it_tells_of() {
 }
 
 #[tokio::test]
-async fn while_traces_are_off_a_program_is_told_what_came_with_the_message() {
+async fn while_traces_are_off_a_program_and_its_lines_are_told_what_came_with_the_message() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let mut process = running(&pair, PROGRAM).start();
     send_traced(&dev, &pair.queue, PARENT).await;
     let line: Value = serde_json::from_str(&process.complains("told 00-").await).unwrap();
     assert_eq!(line["line"].as_str().unwrap().trim_end(), format!("told {PARENT}"));
-    assert!(line.get("trace_id").is_none(), "{line}");
+    assert_eq!(
+        (line["trace_id"].as_str(), line["span_id"].as_str()),
+        (Some(&*producer().0), Some(&*producer().1))
+    );
     process.signal(Signal::Terminate);
     assert_eq!(process.ended().await.code, Some(0));
 }

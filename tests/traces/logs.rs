@@ -1,42 +1,17 @@
 //! The log of a process that makes traces.
 
-use std::collections::BTreeSet;
-
-use aws_sdk_sqs::types::MessageAttributeValue;
 use serde_json::Value;
 
 use super::{
     collector::{Collector, Protocol},
-    spans::{PARENT, SETTINGS, working},
-    support::{Call, Dev, Ended, Handler, Launch, Signal, Worker},
+    spans::{PARENT, SETTINGS, send_traced, working},
+    support::{Dev, Ended, Handler, Signal, Worker},
 };
 
-/// What stands in messages and must stand in no line.
-const CANARIES: [&str; 5] =
-    ["canary-body", "canary-value", "canary-credential", "canary-header", "canary-group"];
-
-fn lines(ended: &Ended) -> Vec<Value> {
+/// The lines that a process has written.
+pub(crate) fn lines(ended: &Ended) -> Vec<Value> {
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
     ended.errors.lines().map(read).collect()
-}
-
-/// Sends a message full of canaries.
-async fn send_canaries(dev: &Dev, queue: &str) {
-    let value = |text: &str| {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(text);
-        value.build().unwrap()
-    };
-    let send = dev.sqs.client.send_message().queue_url(queue).message_body("canary-body");
-    let send = send.message_attributes("own", value("canary-value")).message_group_id("canary-group");
-    send.message_attributes("traceparent", value(PARENT)).send().await.unwrap();
-}
-
-fn fails_once(call: &Call) -> u16 {
-    match call.receive_count() {
-        1 => 500,
-        2 => 429,
-        _ => 422,
-    }
 }
 
 #[tokio::test]
@@ -69,28 +44,21 @@ async fn every_line_of_a_message_names_it_its_queue_and_its_trace() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_however_much_is_logged() {
+async fn a_lease_that_is_lost_is_told_with_the_trace_of_the_call_that_has_lost_it() {
     let collector = Collector::start(Protocol::Http).await;
-    let handler = Handler::start(async |call: Call| fails_once(&call));
-    let dev = Dev::start().await;
-    let pair = dev.sqs.pair("orders", 5).await;
-    let (header, token) = ("OTEL_EXPORTER_OTLP_HEADERS", "AWS_SESSION_TOKEN");
-    let launch: Launch = Worker::launch(&pair.queue, &handler, SETTINGS)
-        .variable(header, "authorization=canary-header")
-        .variable(token, "canary-credential")
-        .variable("AWS_ACCESS_KEY_ID", "canary-credential")
-        .variable("AWS_SECRET_ACCESS_KEY", "canary-credential");
-    let launch = collector.told_by(launch).arguments(&["--log", "trace,longshore=trace"]);
-    let mut worker = Worker::launched(launch).await;
-    send_canaries(&dev, &pair.queue).await;
-    handler.has_ended(3).await;
-    worker.process.signal(Signal::Terminate);
-    let ended = worker.process.ended().await;
-    let messages: BTreeSet<_> = lines(&ended).iter().map(|line| line["message"].to_string()).collect();
-    assert!(messages.len() > 5, "the log is as detailed as can be: {messages:?}");
-    for canary in CANARIES {
-        assert!(!ended.errors.contains(canary), "{canary} is in {}", ended.errors);
-    }
+    let handler = Handler::start(async |_| std::future::pending().await);
+    let settings = "visibility = \"4s\"\nvisibility_max = \"4s\"";
+    let (dev, pair, worker) = working(&collector, &handler, settings).await;
+    send_traced(&dev, &pair.queue, PARENT).await;
+    handler.has_started(1).await;
+    dev.sqs.client.purge_queue().queue_url(&pair.queue).send().await.unwrap();
+    let line: Value = serde_json::from_str(&worker.process.complains("lease lost").await).unwrap();
+    let process = collector.span("process orders").await;
+    assert_eq!(
+        (line["trace_id"].as_str(), line["span_id"].as_str()),
+        (Some(&*process.trace), Some(&*process.id))
+    );
+    assert_eq!(line["message_id"], *process.attribute("messaging.message.id"));
 }
 
 #[tokio::test]

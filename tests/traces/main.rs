@@ -1,6 +1,7 @@
 //! Traces: what a collector gets to see of real processes, and what a collector in trouble does to them.
 #![cfg(test)]
 
+mod canaries;
 mod collector;
 mod config;
 #[path = "../support/example.rs"]
@@ -8,6 +9,7 @@ mod example;
 mod handlers;
 mod logs;
 mod rust;
+mod secure;
 mod spans;
 mod trouble;
 

@@ -4,7 +4,11 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::{
     collector::{Collector, Protocol, Told},
-    support::{Dev, Handler, Pair, Worker, http, until},
+    support::{
+        Dev, Handler, Pair, Worker,
+        ecs::{Agent, Ecs},
+        http, until,
+    },
 };
 
 /// Receives that were answered.
@@ -37,15 +41,24 @@ pub(crate) async fn working(collector: &Collector, handler: &Handler, settings: 
     (dev, pair, worker)
 }
 
-async fn a_request_is_followed_to_its_handler(protocol: Protocol) {
-    let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+/// A `dev` with its front door, whose queue has this handler.
+async fn with_front_door(collector: &Collector, handler: &Handler, settings: &str) -> Dev {
     let launch = Dev::launch().file(&format!(
-        "[queues.orders]\nname = \"orders\"\n{SETTINGS}\nhandler = {{ kind = \"http\", url = \"{}\" }}",
+        "[queues.orders]\nname = \"orders\"\n{SETTINGS}\nhandler = {{ kind = \"http\", url = \"{}\" }}\n{settings}",
         handler.url()
     ));
-    let dev = Dev::launched(collector.told_by(launch)).await;
-    let (status, answer) = http::post_with(&dev.api, "/v1/messages", "{}", &[("traceparent", PARENT)]).await;
+    Dev::launched(collector.told_by(launch)).await
+}
+
+async fn post_traced(dev: &Dev, name: &str, value: &str) {
+    let (status, answer) = http::post_with(&dev.api, "/v1/messages", "{}", &[(name, value)]).await;
     assert_eq!(status, 202, "{answer}");
+}
+
+async fn a_request_is_followed_to_its_handler(protocol: Protocol) {
+    let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+    let dev = with_front_door(&collector, &handler, "").await;
+    post_traced(&dev, "traceparent", PARENT).await;
     let call = handler.has_ended(1).await.remove(0);
     let process = collector.span("process orders").await;
     assert_eq!(call.header("traceparent"), process.traceparent());
@@ -83,6 +96,26 @@ async fn a_request_is_followed_to_its_handler_over_http() {
 #[tokio::test]
 async fn a_request_is_followed_to_its_handler_over_grpc() {
     a_request_is_followed_to_its_handler(Protocol::Grpc).await;
+}
+
+#[tokio::test]
+async fn a_trace_that_begins_at_the_front_door_goes_on_to_the_handler() {
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "8448eb211c80319c");
+    let root = format!("Self=1-67891234-12456789abcdef012345678;Root=1-{}-{}", &trace[..8], &trace[8..]);
+    for settings in ["", "[traces]\nproducer = \"parent\""] {
+        let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+        let dev = with_front_door(&collector, &handler, settings).await;
+        post_traced(&dev, "X-Amzn-Trace-Id", &root).await;
+        let process = collector.span("process orders").await;
+        let producer = (trace.to_owned(), span.to_owned());
+        if settings.is_empty() {
+            assert_eq!(process.links, [producer]);
+        } else {
+            // Nobody has decided before, so the sampler does.
+            assert_eq!((process.trace.clone(), process.parent.clone()), producer);
+        }
+        assert_eq!(handler.has_ended(1).await[0].header("x-amzn-trace-id"), process.xray());
+    }
 }
 
 #[tokio::test]
@@ -161,6 +194,49 @@ async fn nothing_is_recorded_where_the_sampler_says_so_and_the_handler_hears_of_
     worker.process.signal(super::support::Signal::Terminate);
     assert_eq!(worker.process.ended().await.code, Some(0));
     assert!(collector.spans().is_empty());
+}
+
+#[tokio::test]
+async fn a_ratio_of_the_traces_is_recorded_and_the_handler_hears_of_it() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let settings = format!("{SETTINGS}\n[traces]\nproducer = \"parent\"");
+    let launch = collector.told_by(Worker::launch(&pair.queue, &handler, &settings));
+    let launch = launch.variable("OTEL_TRACES_SAMPLER", "traceidratio");
+    let mut worker = Worker::launched(launch.variable("OTEL_TRACES_SAMPLER_ARG", "0.5")).await;
+    // By the specification the ratio is of the trace's last 63 bits.
+    let (low, high) = (format!("{:032x}", 1), format!("{:032x}", u64::MAX));
+    for trace in [&low, &high] {
+        send_traced(&dev, &pair.queue, &format!("00-{trace}-b7ad6b7169203331-00")).await;
+    }
+    let mut heard: Vec<_> = handler.has_ended(2).await;
+    heard.sort_by_key(|call| call.header("traceparent").to_owned());
+    let heard: Vec<_> = heard.iter().map(|call| call.header("traceparent")).collect();
+    assert!(heard[0].contains(&low) && heard[0].ends_with("-01"), "{heard:?}");
+    assert!(heard[1].contains(&high) && heard[1].ends_with("-00"), "{heard:?}");
+    dev.sqs.becomes_empty(&pair.queue).await;
+    worker.process.signal(super::support::Signal::Terminate);
+    worker.process.ended().await;
+    let spans = collector.spans();
+    let of_calls = spans.iter().filter(|span| span.name == "process orders" || !span.parent.is_empty());
+    assert!(of_calls.clone().count() > 0 && of_calls.clone().all(|span| span.trace == low), "{spans:?}");
+}
+
+#[tokio::test]
+async fn spans_come_from_the_task_that_made_them() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let (dev, ecs) = (Dev::start().await, Ecs::start(Agent::Well).await);
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = ecs.around(collector.told_by(Worker::launch(&pair.queue, &handler, SETTINGS)));
+    let launch = launch.variable("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=elsewhere,team=a%20b");
+    let _worker = Worker::launched(launch.variable("OTEL_SERVICE_NAME", "orders-worker")).await;
+    dev.sqs.send(&pair.queue, "x").await;
+    let resource = collector.span("process orders").await.resource;
+    let told = |name: &str| resource.get(name).map(String::as_str);
+    assert_eq!((told("service.name"), told("cloud.platform")), (Some("orders-worker"), Some("aws_ecs")));
+    assert!(told("aws.ecs.task.arn").is_some_and(|arn| arn.contains(":task/")), "{resource:?}");
+    assert_eq!(told("cloud.region"), Some("elsewhere"), "what the environment says counts for more");
 }
 
 #[tokio::test]

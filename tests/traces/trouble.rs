@@ -2,6 +2,9 @@
 
 use std::{net::TcpListener, time::Duration};
 
+use longshore::tasks;
+use tokio::{io::AsyncReadExt as _, task::JoinHandle};
+
 use super::{
     collector::{Collector, Mood, Protocol},
     spans::{SETTINGS, working},
@@ -43,6 +46,7 @@ async fn a_collector_that_is_not_there_costs_one_warning_and_no_message() {
         dev.sqs.becomes_empty(&pair.queue).await;
         let told = worker.process.complains(WARNING).await;
         assert!(told.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && told.contains("\"spans\":"), "{told}");
+        assert!(told.contains("Connection refused"), "{told}");
         sends(&dev, &pair, 20).await;
         dev.sqs.becomes_empty(&pair.queue).await;
         let ended = stopped(worker.process).await;
@@ -81,6 +85,41 @@ async fn a_collector_that_fails_and_recovers_gets_what_ends_after_that() {
         collector.span("process orders").await;
         worker.process.complains("traces reach the collector again").await;
         stopped(worker.process).await;
+    }
+}
+
+/// Something that hears a few bytes of every request, and then resets its connection.
+async fn resetting() -> (String, JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let resetting = tasks::detach("resetting collector", async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // What is left unread makes the end of the connection a reset.
+            drop(stream.read_exact(&mut [0; 8]).await);
+        }
+    });
+    (address, resetting)
+}
+
+#[tokio::test]
+async fn a_collector_that_resets_every_request_costs_one_warning_and_no_message() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let (address, resetting) = resetting().await;
+        let (dev, handler) = (Dev::start().await, Handler::willing());
+        let pair = dev.sqs.pair("orders", 3).await;
+        let launch = Worker::launch(&pair.queue, &handler, SETTINGS)
+            .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &address)
+            .variable("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "500")
+            .variable("OTEL_BSP_SCHEDULE_DELAY", "20");
+        let worker = Worker::launched(launch).await;
+        sends(&dev, &pair, 20).await;
+        dev.sqs.becomes_empty(&pair.queue).await;
+        worker.process.complains(WARNING).await;
+        let ended = stopped(worker.process).await;
+        assert_eq!(warnings(&ended), 1, "{}", ended.errors);
+        assert!(ended.after < Duration::from_secs(10), "{:?}", ended.after);
+        resetting.abort();
     }
 }
 

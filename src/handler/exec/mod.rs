@@ -38,7 +38,7 @@ use self::{
 use super::{Context, Handler, Outcome, Problem, counts::Counts};
 use crate::{
     message::Message,
-    telemetry::{HandlerKind, QueueMetrics, traces::Trace},
+    telemetry::{HandlerKind, QueueMetrics, context::TraceContext, traces::Trace},
 };
 
 /// A handler that starts a program for each message.
@@ -95,8 +95,10 @@ impl Handler for Exec {
             () = self.leftovers.make_room() => {}
             () = context.cancelled() => return Outcome::Retry("told to stop while an earlier program ended".to_owned()),
         }
+        let place = Trace::place(context.trace(), &message);
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };
-        let mut call = Call::start(&self.leftovers, |stop| Trace::within(context.trace(), run.outcome(stop)));
+        let run = |stop| TraceContext::within(place.as_ref(), run.outcome(stop));
+        let mut call = Call::start(&self.leftovers, run);
         tokio::select! {
             outcome = call.outcome() => return outcome,
             () = context.cancelled() => {}

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     message::{Message, MessageId},
-    telemetry::{FailureCause, traces::Trace},
+    telemetry::{FailureCause, context::TraceContext, traces::Trace},
 };
 
 /// The deadline of a call that has no time limit: SQS holds no message for longer.
@@ -36,8 +35,8 @@ pub(super) struct Invocation {
     pub(super) deadline_ms: u128,
     /// Where it is in which trace, in X-Ray's form: that of the call, or what the first message with one came with.
     pub(super) trace_id: Option<String>,
-    /// The trace of the call, which the function's own log lines name.
-    pub(super) trace: Option<Arc<Trace>>,
+    /// The trace that the lines of the function's own log name: that of the call, or of the producer of its only message.
+    pub(super) place: Option<TraceContext>,
     /// The id of its message, if it has one only.
     pub(super) message_id: Option<MessageId>,
     /// The ids of its messages, if it has several, for people.
@@ -49,23 +48,24 @@ impl Invocation {
     pub(super) fn new(messages: &[&Message], event: Bytes, deadline: Option<Instant>) -> Self {
         let left = deadline.map_or(FAR, |deadline| deadline.saturating_duration_since(Instant::now()));
         let deadline = SystemTime::now() + left;
+        let only = messages.first().filter(|_| messages.len() == 1);
         Self {
             id: Uuid::new_v4().to_string(),
             event,
             deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
             trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
-            trace: None,
-            message_id: messages.first().filter(|_| messages.len() == 1).map(|message| message.id.clone()),
+            place: only.and_then(|message| TraceContext::of_message(message)),
+            message_id: only.map(|message| message.id.clone()),
             message_ids: (messages.len() > 1).then(|| named(messages)),
         }
     }
 
     /// Makes it part of the call's own trace, if that has one.
-    pub(super) fn in_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
-        if let Some(trace) = &trace {
+    pub(super) fn in_trace(mut self, trace: Option<&Trace>) -> Self {
+        if let Some(trace) = trace {
             self.trace_id = Some(trace.context().xray());
+            self.place = Some(trace.context().clone());
         }
-        self.trace = trace;
         self
     }
 }

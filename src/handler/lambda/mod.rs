@@ -119,7 +119,7 @@ impl Lambda {
             Ok(event) => event,
             Err(error) => return Ok(Verdict::Failed(format!("the event could not be written: {error}"))),
         };
-        let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.shared_trace());
+        let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.trace());
         let Invocation { id, message_id, message_ids, .. } = &invocation;
         events::FunctionInvoked {
             queue: &self.queue,

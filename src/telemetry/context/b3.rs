@@ -15,10 +15,10 @@ pub(super) fn read_single(header: &str) -> Option<TraceContext> {
 }
 
 /// The values of the several headers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Several<'a> {
     /// `X-B3-TraceId`.
-    pub(super) trace: Option<&'a str>,
+    pub(super) trace: &'a str,
     /// `X-B3-SpanId`.
     pub(super) span: Option<&'a str>,
     /// `X-B3-Sampled`.
@@ -30,7 +30,7 @@ pub(super) struct Several<'a> {
 impl Several<'_> {
     pub(super) fn read(self) -> Option<TraceContext> {
         let recorded = if self.flags == Some("1") { Recorded::Yes } else { decision(self.sampled)? };
-        TraceContext::remote(trace_id(self.trace?)?, hex::span_id(self.span?)?, recorded)
+        TraceContext::remote(trace_id(self.trace)?, hex::span_id(self.span?)?, recorded)
     }
 }
 
@@ -39,11 +39,12 @@ fn trace_id(text: &str) -> Option<TraceId> {
     hex::number(text, 16).map(TraceId::from).or_else(|| hex::trace_id(text))
 }
 
-/// `None` for what is no decision; its absence leaves it to us, and then counts as one against.
+/// `None` for what is no decision; its absence leaves it to us.
 fn decision(text: Option<&str>) -> Option<Recorded> {
     match text {
         Some("1" | "d" | "true") => Some(Recorded::Yes),
-        None | Some("0" | "false") => Some(Recorded::No),
+        Some("0" | "false") => Some(Recorded::No),
+        None => Some(Recorded::Undecided),
         Some(_) => None,
     }
 }

@@ -14,7 +14,7 @@ impl TraceContext {
         let by_b3 = || b3::read_single(text("b3")?);
         let by_several = || {
             let several = b3::Several {
-                trace: text("X-B3-TraceId"),
+                trace: text("X-B3-TraceId")?,
                 span: text("X-B3-SpanId"),
                 sampled: text("X-B3-Sampled"),
                 flags: text("X-B3-Flags"),
@@ -26,7 +26,7 @@ impl TraceContext {
 }
 
 /// The text of an attribute, whatever the case of its name: SQS keeps it as it was sent, and so the producers differ.
-fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+pub fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     let mut attributes = message.attributes.iter();
     let (_, value) = attributes.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
     AttributeValue::text(value)

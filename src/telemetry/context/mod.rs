@@ -1,4 +1,4 @@
-//! Where in a trace something happens, in every form that producers and handlers write it: pure.
+//! Where in a trace something happens, in every form that producers and handlers write it.
 //!
 //! What a message carries was written by a stranger: a value that is not exactly what its format says is as good as none.
 
@@ -9,18 +9,24 @@ mod w3c;
 mod xray;
 
 use opentelemetry::{
-    TraceFlags,
-    trace::{SpanContext, SpanId, TraceId, TraceState},
+    Context, ContextGuard, TraceFlags,
+    trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState},
 };
+
+pub use self::carried::attribute;
 
 /// The place of one span in its trace: the trace's id, the span's own, and whether the trace is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceContext(SpanContext);
+pub struct TraceContext {
+    place: SpanContext,
+    recorded: Recorded,
+}
 
 impl TraceContext {
     /// The place that this is; `None` for that of no span.
     pub fn of(context: SpanContext) -> Option<Self> {
-        context.is_valid().then_some(Self(context))
+        let recorded = if context.is_sampled() { Recorded::Yes } else { Recorded::No };
+        context.is_valid().then_some(Self { place: context, recorded })
     }
 
     /// The header `traceparent` of the W3C, with its `tracestate` if that is one.
@@ -30,7 +36,8 @@ impl TraceContext {
 
     /// The header `X-Amzn-Trace-Id`, which SQS carries as `AWSTraceHeader`.
     ///
-    /// One that names a trace and no span in it, as API Gateway and load balancers send it, is none.
+    /// One that names a trace and no span in it, as API Gateway and load balancers begin one, stands for a span whose
+    /// id is the last half of the trace's: nobody has recorded it, but all who read the header find the same.
     pub fn from_xray(header: &str) -> Option<Self> {
         xray::read(header)
     }
@@ -40,42 +47,63 @@ impl TraceContext {
         let random = || fastrand::u64(1..);
         let trace = u128::from(random()) << 64 | u128::from(random());
         let (trace, span) = (TraceId::from(xray::dated(trace)), SpanId::from(random()));
-        Self(SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE))
+        let place = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
+        Self { place, recorded: Recorded::Yes }
     }
 
     /// A place elsewhere, if these are ids.
     fn remote(trace: TraceId, span: SpanId, recorded: Recorded) -> Option<Self> {
-        Self::of(SpanContext::new(trace, span, recorded.flags(), true, TraceState::NONE))
+        let place = SpanContext::new(trace, span, recorded.flags(), true, TraceState::NONE);
+        place.is_valid().then_some(Self { place, recorded })
     }
 
     /// The trace's id, as logs and trace backends write it.
     pub fn trace_id(&self) -> TraceId {
-        self.0.trace_id()
+        self.place.trace_id()
     }
 
     /// The span's id.
     pub fn span_id(&self) -> SpanId {
-        self.0.span_id()
+        self.place.span_id()
     }
 
     /// The same as OpenTelemetry's own type.
     pub fn span_context(&self) -> &SpanContext {
-        &self.0
+        &self.place
+    }
+
+    /// The same as what further spans are part of.
+    pub fn as_parent(&self) -> Context {
+        let context = Context::new().with_remote_span_context(self.place.clone());
+        match self.recorded {
+            Recorded::Undecided => context.with_value(Undecided),
+            Recorded::Yes | Recorded::No => context,
+        }
+    }
+
+    /// Has log lines name this trace for as long as the answer lives.
+    pub fn enter(&self) -> ContextGuard {
+        self.as_parent().attach()
+    }
+
+    /// The same for as long as a future runs.
+    pub fn within<F: Future>(place: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
+        future.with_context(place.map(Self::as_parent).unwrap_or_default())
     }
 
     /// As the W3C's `traceparent`.
     pub fn traceparent(&self) -> String {
-        w3c::traceparent(&self.0)
+        w3c::traceparent(&self.place)
     }
 
     /// As the W3C's `tracestate`; `None` where there is nothing to say.
     pub fn tracestate(&self) -> Option<String> {
-        Some(self.0.trace_state().header()).filter(|text| !text.is_empty())
+        Some(self.place.trace_state().header()).filter(|text| !text.is_empty())
     }
 
     /// As X-Ray's `X-Amzn-Trace-Id`.
     pub fn xray(&self) -> String {
-        xray::written(&self.0)
+        xray::written(&self.place, self.recorded)
     }
 }
 
@@ -84,13 +112,19 @@ impl TraceContext {
 enum Recorded {
     Yes,
     No,
+    /// Whoever comes next decides.
+    Undecided,
 }
+
+/// Marks the context of a place whose trace nobody has decided about: its flags can say yes and no alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undecided;
 
 impl Recorded {
     fn flags(self) -> TraceFlags {
         match self {
             Self::Yes => TraceFlags::SAMPLED,
-            Self::No => TraceFlags::NOT_SAMPLED,
+            Self::No | Self::Undecided => TraceFlags::NOT_SAMPLED,
         }
     }
 }

@@ -86,9 +86,30 @@ fn a_trace_header_of_xray_is_read_in_any_order_and_with_more_in_it() {
 }
 
 #[test]
-fn a_trace_header_without_a_span_is_none() {
+fn a_trace_header_without_a_span_names_one_by_the_last_half_of_its_trace() {
     let root = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
-    for header in ["", "Root", &root, &format!("{root};Parent="), &format!("Root=2-a-b;Parent={SPAN}")] {
+    for header in [root.clone(), format!("Self=1-2-3;{root}"), format!("Sampled=?;{root};Self=1-2-3")] {
+        let context = TraceContext::from_xray(&header).unwrap();
+        assert_eq!(ids(&context), (TRACE.to_owned(), TRACE[16..].to_owned(), false), "{header}");
+        assert_eq!(context.xray(), format!("{root};Parent={}", &TRACE[16..]));
+    }
+    let decided = TraceContext::from_xray(&format!("{root};Sampled=1")).unwrap();
+    assert!(decided.span_context().is_sampled());
+}
+
+#[test]
+fn what_is_no_trace_header_is_ignored() {
+    let root = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
+    let without_half = format!("Root=1-{}-{}", &TRACE[..8], &format!("{}{}", &TRACE[8..16], "0".repeat(16)));
+    for header in [
+        "",
+        "Root",
+        "Self=1-2-3",
+        &format!("{root};Parent="),
+        &format!("{root};Parent=evil"),
+        &format!("Root=2-a-b;Parent={SPAN}"),
+        &without_half,
+    ] {
         assert_eq!(TraceContext::from_xray(header), None, "{header:?}");
     }
 }

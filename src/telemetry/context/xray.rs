@@ -2,24 +2,38 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 
 use super::{Recorded, TraceContext, hex};
 
 /// Reads the header; of its fields the three that tell the place, in whatever order.
 ///
-/// Without a decision (`Sampled=?`, or nothing) the trace counts as not recorded, as in OpenTelemetry's own propagator.
+/// Without a decision (`Sampled=?`, or nothing) it is left to whoever reads it.
 pub(super) fn read(header: &str) -> Option<TraceContext> {
-    let (mut trace, mut span, mut recorded) = (None, None, Recorded::No);
+    let (mut trace, mut span, mut recorded) = (None, None, Recorded::Undecided);
     for (name, value) in header.split(';').filter_map(|field| field.trim().split_once('=')) {
         match name {
-            "Root" => trace = root(value),
-            "Parent" => span = hex::span_id(value),
-            "Sampled" if value == "1" => recorded = Recorded::Yes,
+            "Root" => trace = Some(root(value)?),
+            "Parent" => span = Some(hex::span_id(value)?),
+            "Sampled" => recorded = decision(value),
             _ => {}
         }
     }
-    TraceContext::remote(trace?, span?, recorded)
+    let trace = trace?;
+    TraceContext::remote(trace, span.unwrap_or_else(|| within(trace)), recorded)
+}
+
+/// The span that a trace without one is said to be in: the last half of its own id.
+fn within(trace: TraceId) -> SpanId {
+    trace.to_bytes().last_chunk().copied().map_or(SpanId::INVALID, SpanId::from_bytes)
+}
+
+fn decision(value: &str) -> Recorded {
+    match value {
+        "1" => Recorded::Yes,
+        "0" => Recorded::No,
+        _ => Recorded::Undecided,
+    }
 }
 
 /// `1-`, the time of its beginning in seconds, and the rest: 8 and 24 digits of one id.
@@ -30,11 +44,15 @@ fn root(value: &str) -> Option<TraceId> {
 }
 
 /// Writes the header.
-pub(super) fn written(context: &SpanContext) -> String {
+pub(super) fn written(context: &SpanContext, recorded: Recorded) -> String {
     let trace = context.trace_id().to_string();
     let (time, rest) = trace.split_at(8);
-    let sampled = u8::from(context.is_sampled());
-    format!("Root=1-{time}-{rest};Parent={};Sampled={sampled}", context.span_id())
+    let sampled = match recorded {
+        Recorded::Yes => ";Sampled=1",
+        Recorded::No => ";Sampled=0",
+        Recorded::Undecided => "",
+    };
+    format!("Root=1-{time}-{rest};Parent={}{sampled}", context.span_id())
 }
 
 /// The id with the present time where X-Ray looks for it: it refuses traces that began long ago.

@@ -26,6 +26,8 @@ events! {
     debug NotificationDelayed<'a>: "notification is tried again" {
         /// The queue's configured name.
         queue: &'a str,
+        /// Which message it was about.
+        message_id: &'a MessageId as %,
         /// The topic's ARN.
         topic: &'a str,
         /// What went wrong.
@@ -38,6 +40,8 @@ events! {
     sampled NotificationFailed<'a>: "notification given up" {
         /// The queue's configured name.
         queue: &'a str,
+        /// Which message it was about.
+        message_id: &'a MessageId as %,
         /// The topic's ARN.
         topic: &'a str,
         /// What it was about.

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{TracesError, exporter, outbox::Outbox, plan::Plan, resource::Origin};
+use super::{TracesError, client::Reason, exporter, outbox::Outbox, plan::Plan, resource::Origin};
 use crate::telemetry::events;
 
 /// How often it is told that spans are lost: a collector that is down concerns every batch.
@@ -24,13 +24,14 @@ pub(super) type Flushes = mpsc::UnboundedSender<oneshot::Sender<()>>;
 /// Starts the thread; it ends when nobody can ask for a flush any more.
 pub(super) fn start(plan: &Plan, outbox: Outbox, origin: Origin) -> Result<Flushes, TracesError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(TracesError::System)?;
+    let reason = Reason::default();
     let exporter = {
         let _here = runtime.enter();
-        exporter::build(plan)?
+        exporter::build(plan, &reason)?
     };
     let (flushes, asked) = mpsc::unbounded_channel();
     let limit = plan.batching.timeout;
-    let carrier = Carrier { exporter, outbox, asked, limit, trouble: Trouble::default() };
+    let carrier = Carrier { exporter, reason, outbox, asked, limit, trouble: Trouble::default() };
     let carry = move || runtime.block_on(carrier.run(origin));
     spawn(carry).map_err(TracesError::System)?;
     Ok(flushes)
@@ -43,6 +44,8 @@ fn spawn(carry: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// What the loop holds.
 struct Carrier<E> {
     exporter: E,
+    /// What the exporter's own errors leave out.
+    reason: Reason,
     outbox: Outbox,
     asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     /// How long one batch may take.
@@ -86,7 +89,7 @@ impl<E: SpanExporter> Carrier<E> {
         let spans = batch.len() as u64;
         let failure = match timeout(self.limit, self.exporter.export(batch)).await {
             Ok(Ok(())) => return None,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => self.reason.take().unwrap_or_else(|| error.to_string()),
             Err(_) => format!("no answer within {:?}", self.limit),
         };
         self.outbox.lose(spans);

@@ -4,28 +4,30 @@ use opentelemetry_otlp::{
     Compression as OtlpCompression, ExporterBuildError, SpanExporter, WithExportConfig as _,
     WithHttpConfig as _, WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
 };
-use reqwest::{Client, ClientBuilder, redirect};
+use reqwest::{ClientBuilder, redirect};
 
 use super::{
     TracesError,
+    client::{Client, Reason},
     plan::{Compression, Plan, Protocol},
 };
 use crate::tls;
 
 /// Makes the exporter, on the runtime that it is to run on; connects to nothing yet.
 ///
-/// It reads the headers from the environment itself.
-pub(super) fn build(plan: &Plan) -> Result<SpanExporter, TracesError> {
+/// It reads the headers from the environment itself. What its own errors leave out is in `reason`.
+pub(super) fn build(plan: &Plan, reason: &Reason) -> Result<SpanExporter, TracesError> {
     match plan.protocol {
-        Protocol::Http => over_http(plan),
+        Protocol::Http => over_http(plan, reason.clone()),
         Protocol::Grpc => over_grpc(plan).map_err(TracesError::Exporter),
     }
 }
 
-fn over_http(plan: &Plan) -> Result<SpanExporter, TracesError> {
+fn over_http(plan: &Plan, reason: Reason) -> Result<SpanExporter, TracesError> {
+    let client = Client { inner: client(plan).map_err(TracesError::Client)?, reason };
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_http_client(client(plan).map_err(TracesError::Client)?)
+        .with_http_client(client)
         .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
         .with_endpoint(plan.endpoint.as_str())
         .with_timeout(plan.timeout);
@@ -36,7 +38,7 @@ fn over_http(plan: &Plan) -> Result<SpanExporter, TracesError> {
     exporter.build().map_err(TracesError::Exporter)
 }
 
-fn client(plan: &Plan) -> reqwest::Result<Client> {
+fn client(plan: &Plan) -> reqwest::Result<reqwest::Client> {
     tls::provide();
     let client = ClientBuilder::new().timeout(plan.timeout).redirect(redirect::Policy::none()).no_proxy();
     // The system's certificates are read only where they are needed: it takes longer than the rest of the start.

@@ -4,6 +4,7 @@
 //! queue's messages, `process` and `publish` the two kinds that last. Nothing here is ever waited for by a message.
 
 mod carrier;
+mod client;
 mod exporter;
 mod outbox;
 mod plan;
@@ -11,6 +12,7 @@ mod process;
 mod publish;
 mod queue;
 mod resource;
+mod sampler;
 mod settings;
 mod variables;
 
@@ -19,7 +21,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use opentelemetry::{
     InstrumentationScope,
     global::{self, BoxedTracer},
-    trace::{FutureExt as _, TraceContextExt as _, TracerProvider as _},
+    trace::TracerProvider as _,
 };
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -27,7 +29,7 @@ use tokio::{sync::oneshot, time::timeout};
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
-use self::{carrier::Flushes, outbox::Outbox, resource::Origin};
+use self::{carrier::Flushes, outbox::Outbox, resource::Origin, sampler::Deciding};
 pub use self::{
     plan::Plan,
     process::Process,
@@ -38,6 +40,7 @@ pub use self::{
     variables::Fault,
 };
 use super::{context::TraceContext, events};
+use crate::message::Message;
 
 /// The name of what makes the spans.
 const SCOPE: &str = "longshore";
@@ -89,7 +92,7 @@ impl Traces {
         let origin = Origin { service_name: plan.service_name.clone(), place };
         let flushes = carrier::start(plan, outbox.clone(), origin)?;
         let provider = SdkTracerProvider::builder()
-            .with_sampler(plan.sampler.clone())
+            .with_sampler(Deciding(plan.sampler.clone()))
             .with_span_processor(outbox.clone())
             .build();
         let tracer = provider.tracer_with_scope(scope());
@@ -161,17 +164,8 @@ impl Trace {
         &self.context
     }
 
-    /// Has log lines name this trace for as long as the answer lives.
-    pub fn enter(&self) -> opentelemetry::ContextGuard {
-        self.as_parent().attach()
-    }
-
-    /// The same for as long as a future runs, which may outlive its call.
-    pub fn within<F: Future>(trace: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
-        future.with_context(trace.map(Self::as_parent).unwrap_or_default())
-    }
-
-    fn as_parent(&self) -> opentelemetry::Context {
-        opentelemetry::Context::new().with_remote_span_context(self.context.span_context().clone())
+    /// What lines about a message name: the place of its call's span, or, where it has none, what it came with.
+    pub fn place(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
+        trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
     }
 }

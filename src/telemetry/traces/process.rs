@@ -41,10 +41,7 @@ impl QueueTraces {
         let span = span(queue, messages.clone());
         let producers: Vec<_> = messages.clone().map(TraceContext::of_message).collect();
         let parent = self.parent(&producers);
-        let is_parent = parent.is_some_and(|parent| {
-            let context = Context::new().with_remote_span_context(parent.span_context().clone());
-            span.set_parent(context).is_ok()
-        });
+        let is_parent = parent.is_some_and(|parent| span.set_parent(parent.as_parent()).is_ok());
         let context = span.context();
         let Some(own) = TraceContext::of(context.span().span_context().clone()) else { return (span, None) };
         if context.span().is_recording() {

@@ -43,7 +43,7 @@ impl Trace {
         let builder = SpanBuilder::from_name(format!("publish {name}"))
             .with_kind(SpanKind::Producer)
             .with_attributes(attributes);
-        let span = self.traces.0.tracer.build_with_context(builder, &self.as_parent());
+        let span = self.traces.0.tracer.build_with_context(builder, &self.context().as_parent());
         let context = TraceContext::of(span.span_context().clone());
         Publishing { span, context }
     }

@@ -114,7 +114,7 @@ impl QueueTraces {
         let mut traces: Vec<&Trace> = messages.iter().filter_map(|(_, trace)| *trace).collect();
         traces.dedup_by_key(|trace| trace.context().span_id());
         let parent = match traces.as_slice() {
-            [only] => only.as_parent(),
+            [only] => only.context().as_parent(),
             several => {
                 let links = several.iter().map(|trace| link(trace.context().span_context()));
                 builder = builder.with_links(links.collect());

@@ -7,7 +7,7 @@ use crate::{
     message::MessageId,
     process::Process,
     tasks,
-    telemetry::{events, traces::Trace},
+    telemetry::{context::TraceContext, events},
 };
 
 /// The log of one process's output.
@@ -41,7 +41,7 @@ impl Output {
 
     fn write(&self, stream: &'static str, line: &str) {
         let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let _lines = at.as_ref().and_then(|invocation| invocation.trace.as_deref()).map(Trace::enter);
+        let _lines = at.as_ref().and_then(|invocation| invocation.place.as_ref()).map(TraceContext::enter);
         let (queue, process) = (&*self.queue, self.process);
         let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
         let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing::{Level, info, info_span, subscriber::with_default};
+use tracing::{Level, Span, field::Empty, info, info_span, subscriber::with_default};
 
 use super::*;
 use crate::telemetry::context::TraceContext;
@@ -60,6 +60,22 @@ fn a_line_has_the_fields_of_the_spans_it_is_in_and_the_nearest_counts() {
     assert_eq!(line["message_id"], "m-1");
     assert_eq!((&line["queue"], &line["order"]), (&Value::from("inner"), &Value::from(8)));
     assert!(!line.contains_key("otel.kind") && !line.contains_key("span"), "{line:?}");
+}
+
+#[test]
+fn hostile_values_of_a_span_come_out_as_they_are() {
+    let hostile = "a\"b\\\n{\"level\":\"FATAL\"}\0\u{2028}\u{1b}[31m";
+    let line = line(|| {
+        let _call = info_span!("process", queue = hostile, ratio = f64::NAN, big = u128::MAX).entered();
+        let _own = info_span!("own", r#type = hostile, trace_id = hostile, later = Empty).entered();
+        Span::current().record("later", hostile);
+        info!(message_id = %hostile, "told");
+    });
+    for name in ["queue", "type", "trace_id_", "later", "message_id"] {
+        assert_eq!(line[name], hostile, "{name}");
+    }
+    assert_eq!((&line["ratio"], &line["level"]), (&Value::Null, &Value::from("INFO")));
+    assert_eq!(line["big"], u128::MAX.to_string());
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Which traces are recorded: as the configured sampler says, where nobody has decided before.
+
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Link, SpanKind, TraceContextExt as _, TraceId},
+};
+use opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample};
+
+use crate::telemetry::context::Undecided;
+
+/// The configured sampler, which takes a parent that leaves the decision open for none: by its flags alone it would
+/// have decided against.
+#[derive(Clone, Debug)]
+pub(super) struct Deciding(pub(super) Sampler);
+
+impl ShouldSample for Deciding {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let decided = parent.filter(|parent| !is_open(parent));
+        self.0.should_sample(decided, trace_id, name, kind, attributes, links)
+    }
+}
+
+/// The spans below have the mark of their parent's context, and a local parent that is decided about.
+fn is_open(parent: &Context) -> bool {
+    parent.get::<Undecided>().is_some() && parent.span().span_context().is_remote()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::trace::SamplingDecision;
+
+    use super::*;
+    use crate::telemetry::context::TraceContext;
+
+    const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
+
+    fn is_recorded(sampler: Sampler, header: &str) -> bool {
+        let parent = TraceContext::from_xray(header).unwrap();
+        let (context, id) = (parent.as_parent(), parent.trace_id());
+        let sampler = Deciding(Sampler::ParentBased(Box::new(sampler)));
+        let result = sampler.should_sample(Some(&context), id, "process", &SpanKind::Consumer, &[], &[]);
+        result.decision == SamplingDecision::RecordAndSample
+    }
+
+    #[test]
+    fn the_sampler_decides_where_the_producer_has_not() {
+        for open in ["", ";Parent=53995c3f42cd8ad8", ";Sampled=?"] {
+            let header = format!("{ROOT}{open}");
+            assert!(is_recorded(Sampler::AlwaysOn, &header), "{header}");
+            assert!(!is_recorded(Sampler::AlwaysOff, &header), "{header}");
+        }
+    }
+
+    #[test]
+    fn the_producers_decision_counts() {
+        assert!(is_recorded(Sampler::AlwaysOff, &format!("{ROOT};Sampled=1")));
+        assert!(!is_recorded(Sampler::AlwaysOn, &format!("{ROOT};Sampled=0")));
+    }
+}

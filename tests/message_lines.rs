@@ -1,0 +1,320 @@
+//! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use std::{
+    collections::BTreeSet,
+    fmt::{Debug, Write as _},
+    future::{pending, ready},
+    sync::{Arc, Mutex},
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use longshore::{
+    Consumer, Message, Worker,
+    handler::{self, Outcome},
+    message::{AttributeValue, OutgoingMessage},
+    notify,
+    queue::{
+        Queue as _, VisibilityChange,
+        memory::{Account, Names},
+    },
+    stop::Stop,
+    tasks,
+    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
+};
+use opentelemetry::{Context as Place, trace::TraceContextExt as _};
+use tokio::time::sleep;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id},
+    subscriber::DefaultGuard,
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+};
+
+use self::support::{
+    calls::Action,
+    faulty::{Failure, Fault},
+    scene::Scene,
+    secs,
+};
+
+#[expect(dead_code, reason = "the tests of the promises use the rest")]
+#[path = "support/mod.rs"]
+mod support;
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// A line about a message, and the trace that it names.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    words: String,
+    message_id: String,
+    trace: String,
+    /// Everything that it says.
+    text: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.text, "{field}={value:?} ").unwrap();
+        match field.name() {
+            "message" => self.words = format!("{value:?}"),
+            "message_id" => self.message_id = format!("{value:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// What is logged on this thread until it is dropped.
+struct Log {
+    lines: Arc<Mutex<Vec<Line>>>,
+    _guard: DefaultGuard,
+}
+
+struct Noting(Arc<Mutex<Vec<Line>>>);
+
+impl<S: Subscriber> Layer<S> for Noting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let trace = Place::map_current(|place| place.span().span_context().trace_id().to_string());
+        let mut line = Line { trace, ..Line::default() };
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let mut fields = Line::default();
+        span.record(&mut fields);
+        self.0.lock().unwrap().push(Line { text: fields.text, ..Line::default() });
+    }
+}
+
+impl Log {
+    fn start() -> Self {
+        let lines = Arc::default();
+        let subscriber = tracing_subscriber::registry().with(Noting(Arc::clone(&lines)));
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    fn has(&self, words: &str) -> bool {
+        self.lines.lock().unwrap().iter().any(|line| line.words == words)
+    }
+
+    /// Sees to it that these lines were written, and that they and all others about a message name its trace.
+    fn tells_with_the_trace(&self, expected: &[&str]) {
+        let lines = self.lines.lock().unwrap().clone();
+        let words: BTreeSet<_> = lines.iter().map(|line| line.words.clone()).collect();
+        for line in expected {
+            assert!(words.contains(*line), "{line:?} is not among {words:?}");
+        }
+        let is_about_one = |line: &&Line| !line.message_id.is_empty() || expected.contains(&&*line.words);
+        for line in lines.iter().filter(is_about_one) {
+            assert_eq!((line.trace.as_str(), line.message_id.is_empty()), (TRACE, false), "{line:?}");
+        }
+    }
+}
+
+fn traced(body: &str) -> OutgoingMessage {
+    let mut message = OutgoingMessage::new(body);
+    let traceparent = AttributeValue::string(format!("00-{TRACE}-b7ad6b7169203331-01"));
+    message.attributes.insert("traceparent".to_owned(), traceparent);
+    message
+}
+
+/// As the front door of the deployed API sends it: no span, and no decision.
+fn from_the_front_door(body: &str) -> OutgoingMessage {
+    let header = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
+    OutgoingMessage { trace_header: Some(header), ..OutgoingMessage::new(body) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_ending_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().max_receives(4);
+    scene.send_message(traced("a"));
+    scene.send_message(from_the_front_door("b"));
+    let worker = scene.start(|message, _| async move {
+        match message.receive_count {
+            1 => Outcome::Retry("not yet".to_owned()),
+            2 => panic!("on purpose"),
+            _ if message.body == "a" => Outcome::Done,
+            _ => Outcome::Reject("never".to_owned()),
+        }
+    });
+    scene.emptied().await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["message not done", "message done", "message rejected"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_lost_while_its_message_runs_or_waits_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    scene.send_message(traced("a"));
+    scene.send_message(traced("b"));
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    scene.purge();
+    sleep(secs(60)).await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["lease lost", "message not done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_received_again_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().room(2, 0).visibility(secs(10));
+    scene.queue.once(Action::Delete, Fault::AnswerLost);
+    scene.send_message(traced("a"));
+    let worker = scene.start(|_, _| async {
+        sleep(secs(20)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    let receipt = scene.journal.runs()[0].message.receipt.clone();
+    scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();
+    scene.emptied().await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["message received again and not run again"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_nobody_asked_for_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().room(1, 0);
+    scene.queue.always(Action::Receive, Fault::Excess);
+    for number in 0..3 {
+        scene.send_message(traced(&number.to_string()));
+    }
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    scene.emptied().await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["message received that was not asked for, and left alone"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    scene.queue.always(Action::Delete, Fault::Entries(vec![0]));
+    scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
+    scene.send_message(traced("a"));
+    scene.send_message(from_the_front_door("b"));
+    let worker = scene.start(|_, _| async {
+        sleep(secs(6)).await;
+        Outcome::Done
+    });
+    scene.journal.ended(1).await;
+    sleep(secs(30)).await;
+    worker.stop.halt();
+    worker.ended().await;
+    log.tells_with_the_trace(&["entry of a batch failed", "message not settled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_given_back_unrun_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().room(1, 1);
+    scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
+    scene.send_message(traced("a"));
+    scene.send_message(traced("b"));
+    let worker = scene.start(|_, _| async {
+        sleep(secs(5)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["entry of a batch failed"]);
+}
+
+/// Every way to fail, one try after the other; then a time limit, a panic and a reject that nobody takes.
+#[tokio::test(start_paused = true)]
+async fn no_line_tells_what_a_message_holds() {
+    let log = Log::start();
+    let scene = Scene::fifo().max_receives(5).options(|options| options.timeout = Some(secs(5)));
+    scene.dlq.always(Action::Send, Fault::Refusals(vec![0]));
+    scene.queue.once(Action::Delete, Fault::Entries(vec![0]));
+    for body in ["canary-body", "canary-body that is well"] {
+        let mut message = traced(body);
+        message.attributes.insert("own".to_owned(), AttributeValue::string("canary-value"));
+        message.group_id = Some("canary-group".to_owned());
+        message.deduplication_id = Some(format!("canary-deduplication-{}", body.len()));
+        scene.send_message(message);
+    }
+    let worker = scene.start(|message, _| async move {
+        match message.receive_count {
+            _ if message.body.ends_with("well") => Outcome::Done,
+            1 => panic!("on purpose"),
+            2 => pending().await,
+            3 => Outcome::Reject("never".to_owned()),
+            _ => Outcome::Retry("later".to_owned()),
+        }
+    });
+    scene.journal.ended(6).await;
+    scene.emptied().await;
+    worker.drain().await;
+    log.tells_with_the_trace(&["message not done", "message rejected", "message done"]);
+    let receipts = scene.journal.runs().into_iter().map(|run| run.message.receipt.as_str().to_owned());
+    let canaries: Vec<_> = receipts.chain(["canary-".to_owned()]).collect();
+    for Line { text, .. } in &*log.lines.lock().unwrap() {
+        assert!(canaries.iter().all(|canary| !text.contains(canary)), "{text}");
+    }
+}
+
+/// A topic that takes nothing.
+struct Closed;
+
+impl Publisher for Closed {
+    fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
+        ready(Err(TopicError::new(Verdict::Wait, "on request"))).boxed()
+    }
+
+    fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
+        ready(Ok(())).boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
+    let log = Log::start();
+    let account = Account::default();
+    account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+    account.send("orders", traced("a")).unwrap();
+    let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
+    let settings = notify::Settings { on_done: Some(arn), ..notify::Settings::default() };
+    let plan = notify::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
+    let done = handler::from_fn(async |_: Arc<Message>| ());
+    let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
+    let stop = Stop::new();
+    let ended = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
+    while !log.has("notification given up") {
+        sleep(secs(1)).await;
+    }
+    stop.drain();
+    ended.await.unwrap().unwrap();
+    log.tells_with_the_trace(&["notification is tried again", "notification given up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_dlq_refuses_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new().max_receives(100);
+    scene.dlq.script(Action::Send, |number| match number {
+        1 => Fault::Entries(vec![0]),
+        2 => Fault::Fails(Failure::Refused),
+        3 => Fault::Refusals(vec![0]),
+        _ => Fault::None,
+    });
+    scene.send_message(traced("a"));
+    let worker = scene.start(|_, _| async { Outcome::Reject("never".to_owned()) });
+    scene.emptied().await;
+    worker.drain().await;
+    let refused = "dlq refuses rejected messages, they are retried and someone must act";
+    log.tells_with_the_trace(&["entry of a batch failed", refused, "message rejected"]);
+}

@@ -1,0 +1,42 @@
+//! A collector over https: its certificate is one of those that `SSL_CERT_FILE` names, or it is told nothing.
+
+use super::{
+    spans::SETTINGS,
+    support::{Dev, Handler, Launch, Process, Worker, python::python_with},
+};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces/secure_collector.py");
+
+/// A worker that has handled one message, and tells this collector.
+async fn telling(address: &str, variables: &[(&str, &str)]) -> (Dev, Handler, Worker) {
+    let (dev, handler) = (Dev::start().await, Handler::willing());
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch: Launch = Worker::launch(&pair.queue, &handler, SETTINGS)
+        .variable("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        .variable("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20canary-header")
+        .variable("OTEL_BSP_SCHEDULE_DELAY", "50");
+    let launch = variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value));
+    let worker = Worker::launched(launch).await;
+    dev.sqs.send(&pair.queue, "x").await;
+    handler.has_ended(1).await;
+    (dev, handler, worker)
+}
+
+#[tokio::test]
+async fn a_collector_is_trusted_over_https_by_the_certificates_that_are_named_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let certificate = directory.path().join("certificate.pem");
+    let certificate = certificate.to_str().unwrap();
+    let Some(python) = python_with("cryptography") else { return };
+    let collector: Process = python.arguments(&[SCRIPT, certificate]).start();
+    let line = collector.says("listens at").await;
+    let address = line.split_whitespace().last().unwrap();
+
+    let (_dev, _handler, trusting) = telling(address, &[("SSL_CERT_FILE", certificate)]).await;
+    collector.says("took /v1/traces with Bearer canary-header").await;
+    drop(trusting);
+
+    let (_dev, _handler, strange) = telling(address, &[]).await;
+    let told = strange.process.complains("traces are lost on their way to the collector").await;
+    assert!(told.contains("certificate") && !told.contains("canary"), "{told}");
+}
