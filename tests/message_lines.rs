@@ -11,7 +11,10 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Consumer, Message, Worker,
-    handler::{self, Outcome},
+    handler::{
+        self, Outcome,
+        exec::{self, Exec},
+    },
     message::{AttributeValue, OutgoingMessage},
     notify,
     queue::{
@@ -265,6 +268,22 @@ async fn no_line_tells_what_a_message_holds() {
     for Line { text, .. } in &*log.lines.lock().unwrap() {
         assert!(canaries.iter().all(|canary| !text.contains(canary)), "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_a_program_does_is_told_with_its_trace() {
+    let log = Log::start();
+    let scene = Scene::new();
+    scene.send_message(traced(&"x".repeat(500_000)));
+    let script = "exec 0<&-; echo out; sleep 0.2; echo 'and more than it may'";
+    let settings = exec::Settings::of_command(["sh", "-c", script]);
+    let settings = exec::Settings { output_bytes: 10, ..settings };
+    let worker = scene.start_handler(Exec::new(settings, "orders").unwrap());
+    scene.emptied().await;
+    worker.drain().await;
+    let unread = "program did not read its input to the end";
+    let output = ["program output", "program output dropped", "program started", "program ended"];
+    log.tells_with_the_trace(&[&output[..], &[unread, "message done"]].concat());
 }
 
 /// A topic that takes nothing.

@@ -1,6 +1,7 @@
 //! Which messages are held until when, and which lease to extend next: pure.
 
 mod extension;
+mod place;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -196,18 +197,6 @@ impl Ledger {
 
     fn entry_mut(&mut self, claim: &Claim) -> Option<&mut Entry> {
         self.entries.get_mut(&claim.id).filter(|entry| entry.number == claim.number)
-    }
-
-    /// Has lines about a lease name this trace.
-    pub(super) fn set_place(&mut self, claim: &Claim, place: TraceContext) {
-        if let Some(entry) = self.entry_mut(claim) {
-            entry.place = Some(Box::new(place));
-        }
-    }
-
-    /// The trace that lines about a message name.
-    pub(super) fn place(&self, id: &MessageId) -> Option<TraceContext> {
-        self.entries.get(id)?.place.as_deref().cloned()
     }
 
     /// Ends a lease.

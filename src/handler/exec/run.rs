@@ -65,7 +65,7 @@ impl Run {
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
         let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
         let stdin = process.take_stdin();
-        let ending = fed(stdin, &self.message.body, ended(process, stop, settings.grace.0));
+        let ending = fed(self.feed(stdin), ended(process, stop, settings.grace.0));
         let (status, (), ()) = tokio::join!(ending, stdout, stderr);
         let last_words = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
         match status {
@@ -79,6 +79,16 @@ impl Run {
 }
 
 impl Run {
+    /// Writes the body to the program's input.
+    async fn feed(&self, stdin: Option<ChildStdin>) {
+        let Some(mut stdin) = stdin else { return };
+        // A program need not read its input: it may close it, or end, before all of it was written.
+        if let Err(error) = stdin.write_all(self.message.body.as_bytes()).await {
+            let (queue, message_id) = (&*self.context.queue, &self.message.id);
+            events::InputUnread { queue, message_id, error: &error }.emit();
+        }
+    }
+
     fn tell_start(&self, process: &Process) {
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
         if let Some(metrics) = self.parts.counts.metrics() {
@@ -119,15 +129,8 @@ async fn ended(process: &mut Process, stop: &CancellationToken, grace: Duration)
     process.end(grace).await
 }
 
-/// Writes the body to the program's input for as long as it has not ended.
-async fn fed<T>(stdin: Option<ChildStdin>, body: &str, ending: impl Future<Output = T>) -> T {
-    let feeding = async move {
-        let Some(mut stdin) = stdin else { return };
-        // A program need not read its input: it may close it, or end, before all of it was written.
-        if let Err(error) = stdin.write_all(body.as_bytes()).await {
-            events::InputUnread { error: &error }.emit();
-        }
-    };
+/// Feeds a program for as long as it has not ended.
+async fn fed<T>(feeding: impl Future<Output = ()>, ending: impl Future<Output = T>) -> T {
     tokio::pin!(ending);
     tokio::select! {
         ended = &mut ending => ended,

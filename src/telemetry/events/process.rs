@@ -112,6 +112,10 @@ events! {
 
     /// A program ended, or closed its input, before it had read all of it; it need not.
     debug InputUnread<'a>: "program did not read its input to the end" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Which message.
+        message_id: &'a MessageId as %,
         /// What the writing failed with.
         error: &'a std::io::Error as %,
     }
