@@ -206,32 +206,20 @@ function tasks(): Row {
 function apis(): Row {
   const rest = [ofRest('all', 'Count', 'Sum', 'requests'), ofRest('client', '4XXError', 'Sum', '4xx'), ofRest('server', '5XXError', 'Sum', '5xx')];
   const http = [ofHttp('all', 'Count', 'Sum', 'requests'), ofHttp('client', '4xx', 'Sum', '4xx'), ofHttp('server', '5xx', 'Sum', '5xx')];
-  const colours = { requests: PLAIN, '4xx': LOOK, '5xx': ACT };
-  const times = (of: typeof ofRest) => [of('whole', 'Latency', 'p95', 'whole'), of('sqs', 'IntegrationLatency', 'p95', 'of it SQS')];
-  const shades = { whole: PLAIN, 'of it SQS': 'light-blue' };
-  return {
-    question: 'Do the APIs take messages?',
-    panels: [
-      lines({
-        title: 'REST API, requests', unit: 'reqps', width: 6, colours,
-        description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.',
-        metrics: rest, sums: rest.map(aSecond),
-      }),
-      lines({
-        title: 'REST API, time of 95 %', unit: 'ms', width: 6, colours: shades,
-        description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.',
-        metrics: times(ofRest),
-      }),
-      lines({
-        title: 'HTTP API, requests', unit: 'reqps', width: 6, colours,
-        description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.',
-        metrics: http, sums: http.map(aSecond),
-      }),
-      lines({
-        title: 'HTTP API, time of 95 %', unit: 'ms', width: 6, colours: shades,
-        description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.',
-        metrics: times(ofHttp),
-      }),
-    ],
-  };
+  return { question: 'Do the APIs take messages?', panels: [...api('REST API', rest, ofRest), ...api('HTTP API', http, ofHttp)] };
+}
+
+function api(name: string, requests: readonly Metric[], of: typeof ofRest): Row['panels'] {
+  return [
+    lines({
+      title: `${name}, requests`, unit: 'reqps', width: 6, colours: { requests: PLAIN, '4xx': LOOK, '5xx': ACT },
+      description: 'Requests, and those refused for the client’s or the API’s fault: a 5xx is a message not taken.',
+      metrics: requests, sums: requests.map(aSecond),
+    }),
+    lines({
+      title: `${name}, time of 95 %`, unit: 'ms', width: 6, colours: { whole: PLAIN, 'of it SQS': 'light-blue' },
+      description: 'Nineteen of twenty requests took no longer, and how much of it SQS took.',
+      metrics: [of('whole', 'Latency', 'p95', 'whole'), of('sqs', 'IntegrationLatency', 'p95', 'of it SQS')],
+    }),
+  ];
 }

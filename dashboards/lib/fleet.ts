@@ -4,7 +4,7 @@ import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_QUEUE, TO_WORKER, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } from './objectives.ts';
-import { lines, number, rows, spread } from './panels.ts';
+import { handlingTimes, lines, number, rows, waits } from './panels.ts';
 import { average, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
 import { text, workers } from './variables.ts';
 
@@ -116,16 +116,8 @@ function pace(): Row {
           { expr: `${sumBy('queue', average('longshore_handler_calls_running'))} / ${sumBy('queue', average('longshore_concurrency'))}`, legend: '{{queue}}' },
         ],
       }),
-      spread({
-        title: 'From sending to start', unit: 's', width: 12,
-        description: 'How long messages waited until their handler started. The stronger a cell, the more messages.',
-        query: sumBy('le', growth(`${WAIT}_bucket`)),
-      }),
-      spread({
-        title: 'Handling time', unit: 's', width: 12,
-        description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.',
-        query: sumBy('le', growth('messaging_process_duration_seconds_bucket')),
-      }),
+      waits({ title: 'From sending to start', width: 12, query: sumBy('le', growth(`${WAIT}_bucket`)) }),
+      handlingTimes({ title: 'Handling time', width: 12, query: sumBy('le', growth('messaging_process_duration_seconds_bucket')) }),
     ],
   };
 }

@@ -3,7 +3,7 @@ import { ACT, ENDINGS, GOOD, LOOK, PROCESSES } from './colours.ts';
 import { deploys, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_QUEUE, UIDS } from './links.ts';
-import { lines, number, rows, spread, states } from './panels.ts';
+import { handlingTimes, lines, number, rows, states } from './panels.ts';
 import { average, growth, increase, of, rate, share, sumBy } from './promql.ts';
 import { TRACES, traceVariables } from './traces.ts';
 import { labels, workers } from './variables.ts';
@@ -81,11 +81,7 @@ function durations(): Row {
         description: 'All but one in a hundred messages were handled in less.',
         queries: [{ expr: quantileBy(0.99, 'kind'), legend: '{{kind}}' }],
       }),
-      spread({
-        title: 'Handling time, spread', unit: 's', width: 8,
-        description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.',
-        query: sumBy('le', ofKind(growth(`${PROCESS}_bucket`))),
-      }),
+      handlingTimes({ title: 'Handling time, spread', width: 8, query: sumBy('le', ofKind(growth(`${PROCESS}_bucket`))) }),
       lines({
         title: 'Messages handled, by kind', unit: 'mps', width: 8,
         description: 'Messages whose handler ended, however it did.',

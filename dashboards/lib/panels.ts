@@ -57,12 +57,24 @@ export function frame(about: Omit<Lines, 'queries'>): timeseries.PanelBuilder {
 }
 
 /** How a histogram's observations are spread, over time. */
-export function spread(about: About & { readonly query: string }): Builder<Panel> {
+function spread(about: About & { readonly query: string }): Builder<Panel> {
   const builder = describe(new heatmap.PanelBuilder(), about, HEIGHT.graph);
   const color = new heatmap.HeatmapColorOptionsBuilder().mode(heatmap.HeatmapColorMode.Scheme).scheme('Blues').steps(32);
   builder.targets(asBuckets({ expr: about.query, legend: '{{le}}' })).calculate(false).color(color).cellGap(1);
   builder.yAxis(new heatmap.YAxisConfigBuilder().unit(grafanaUnit(about.unit)).axisPlacement(common.AxisPlacement.Left));
   return builder.filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9)).cellValues(new heatmap.CellValuesBuilder().unit('short'));
+}
+
+type OfMessages = Pick<About, 'title' | 'width'> & { readonly query: string };
+
+/** How long messages waited; the query is one by the buckets of `longshore_queue_wait_seconds`. */
+export function waits(about: OfMessages): Builder<Panel> {
+  return spread({ ...about, unit: 's', description: 'How long messages waited until their handler started. The stronger a cell, the more messages.' });
+}
+
+/** How long messages were handled; the query is one by the buckets of `messaging_process_duration_seconds`. */
+export function handlingTimes(about: OfMessages): Builder<Panel> {
+  return spread({ ...about, unit: 's', description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.' });
 }
 
 /** A column of a table: a query that has one value for each row. */

@@ -5,7 +5,7 @@ import type { Row } from './layout.ts';
 import { TO_HANDLER, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
 import type { Query } from './panel.ts';
-import { lines, number, spread, states } from './panels.ts';
+import { handlingTimes, lines, number, states, waits } from './panels.ts';
 import { average, growth, max, of, quantile, rate, sum, sumBy } from './promql.ts';
 import { TRACES, traceVariables } from './traces.ts';
 import { workers } from './variables.ts';
@@ -140,16 +140,8 @@ function speed(): Row {
         description: 'Quantiles of how long messages were in their call of the handler.',
         queries: quantiles(PROCESS),
       }),
-      spread({
-        title: 'From sending to start, spread', unit: 's', width: 12,
-        description: 'How long messages waited until their handler started. The stronger a cell, the more messages.',
-        query: sumBy('le', growth(`${WAIT}_bucket`)),
-      }),
-      spread({
-        title: 'Handling time, spread', unit: 's', width: 12,
-        description: 'How long messages were in their call of the handler. The stronger a cell, the more messages.',
-        query: sumBy('le', growth(`${PROCESS}_bucket`)),
-      }),
+      waits({ title: 'From sending to start, spread', width: 12, query: sumBy('le', growth(`${WAIT}_bucket`)) }),
+      handlingTimes({ title: 'Handling time, spread', width: 12, query: sumBy('le', growth(`${PROCESS}_bucket`)) }),
     ],
   };
 }
