@@ -29,6 +29,7 @@ DEPLOY_SKIP_LINT := $(filter 1,$(LONGSHORE_SKIP_PYTHON))
 # What the dashboards are checked with; Prometheus is Debian's.
 DASHBOARDS := $(CURDIR)/target/dashboards
 DASHBOARDS_SKIP_PROMETHEUS := $(filter 1,$(LONGSHORE_SKIP_PROMETHEUS))
+PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
@@ -52,7 +53,7 @@ lint: ## clippy, warnings fatal
 rustdoc: ## the library's pages, warnings fatal
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-tests: $(PYTHON) $(NODE) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter
+tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter, LONGSHORE_SKIP_PROMETHEUS=1 promtool's
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
 	set -x; cargo $$run --locked --no-fail-fast
@@ -91,7 +92,7 @@ test-image: $(VENV)/ready ## the container images and the composition, built and
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template
 
-dashboards-test: dashboards/node_modules/ready $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus
+dashboards-test: dashboards/node_modules/ready $(PROMETHEUS) ## the dashboards' and alerts' checks; LONGSHORE_SKIP_PROMETHEUS=1 leaves out those that need Prometheus
 	cd dashboards && npm run --silent test
 	$(if $(DASHBOARDS_SKIP_PROMETHEUS),@echo "skipped: the alert rules and the dashboards on a live worker (LONGSHORE_SKIP_PROMETHEUS=1)",@$(MAKE) --no-print-directory dashboards-prometheus)
 

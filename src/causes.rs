@@ -1,17 +1,16 @@
-//! Why something failed, in one line: an error with the chain of its causes.
+//! Why something failed: the causes of an error, one by one or in one line.
 
 use std::error::Error;
+
+/// The errors behind this one, from the outermost to the innermost.
+pub(crate) fn chain<'e>(error: &'e (dyn Error + 'e)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
 
 /// The error's words and those of its causes, without the repetitions that some displays bring.
 pub(crate) fn causes(error: &dyn Error) -> String {
     let mut words = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if words.last() != Some(&text) {
-            words.push(text);
-        }
-        next = cause.source();
-    }
+    words.extend(chain(error).map(ToString::to_string));
+    words.dedup();
     words.join(": ")
 }

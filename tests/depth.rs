@@ -130,20 +130,19 @@ async fn the_backlog_is_how_long_this_worker_alone_would_need() {
 
 #[tokio::test(start_paused = true)]
 async fn dead_letters_are_counted() {
-    let scene = Scene::new().max_receives(1);
-    scene.send("poison");
-    let worker = scene.start(async |_, _| Outcome::Reject("poison".to_owned()));
-    scene.emptied().await;
-    sleep(secs(340)).await;
-    assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));
-    worker.drain().await;
+    one_dead_letter_is_counted(Scene::new(), Outcome::Reject("poison".to_owned())).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn dead_letters_of_the_policy_are_counted_although_nothing_is_copied_there() {
-    let scene = Scene::new().max_receives(1).dead_letters(DeadLetters::Nowhere);
+    let scene = Scene::new().dead_letters(DeadLetters::Nowhere);
+    one_dead_letter_is_counted(scene, Outcome::Retry("poison".to_owned())).await;
+}
+
+async fn one_dead_letter_is_counted(scene: Scene, outcome: Outcome) {
+    let scene = scene.max_receives(1);
     scene.send("poison");
-    let worker = scene.start(async |_, _| Outcome::Retry("poison".to_owned()));
+    let worker = scene.start(async move |_, _| outcome.clone());
     scene.emptied().await;
     sleep(secs(340)).await;
     assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));

@@ -3,6 +3,8 @@
 
 #[path = "support/python.rs"]
 mod interpreter;
+#[path = "support/skips.rs"]
+mod skips;
 mod sqs_server {
     mod batches;
     mod errors;

@@ -62,19 +62,19 @@ pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop)
 
 /// Ends the task's protection from scale-in, once no lease is kept; after a halt it is left to its expiry.
 pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
-    tokio::select! {
-        biased;
-        () = stop.halted() => {}
-        () = guard.end() => {}
-    }
+    unless_halted(stop, guard.end()).await;
 }
 
 /// Sends the traces that wait to be sent, when there will be no more; after a halt they are lost.
 pub(super) async fn flush(traces: &Traces, stop: &Stop) {
+    unless_halted(stop, traces.flush(TRACES_LIMIT)).await;
+}
+
+async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
     tokio::select! {
         biased;
         () = stop.halted() => {}
-        () = traces.flush(TRACES_LIMIT) => {}
+        () = work => {}
     }
 }
 

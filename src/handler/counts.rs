@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::time::Instant;
-
-use crate::telemetry::{CallResult, FailureCause, HandlerKind, ProcessState, QueueMetrics};
+use crate::telemetry::{FailureCause, HandlerKind, ProcessState, QueueMetrics};
 
 /// Where a handler counts, once it is told; until then nothing is counted.
 #[derive(Clone, Default)]
@@ -35,13 +33,6 @@ impl Counts {
     pub(super) fn failed(&self, cause: FailureCause) {
         if let Some(metrics) = self.metrics() {
             metrics.failures.of(cause).inc();
-        }
-    }
-
-    /// Counts a call to SNS that was begun at `began` and ends now.
-    pub(super) fn published(&self, result: CallResult, began: Instant) {
-        if let Some(metrics) = self.metrics() {
-            metrics.published(result, began);
         }
     }
 

@@ -1,12 +1,33 @@
-//! Publishing as part of a trace.
+//! Publishing as part of a trace, and counted.
+
+use tokio::time::Instant;
 
 use crate::{
-    telemetry::traces::{Destination, Trace},
+    telemetry::{
+        CallResult, QueueMetrics,
+        traces::{Destination, Trace},
+    },
     topic::{Publication, PublicationId, Publisher, Target, TopicError},
 };
 
-/// Publishes; in a trace, that is a span of it, which the publication carries to its receivers.
+/// Publishes, and counts that where there is something to count in.
+///
+/// In a trace it is a span of it, which the publication carries to its receivers.
 pub async fn publish(
+    publisher: &dyn Publisher,
+    publication: &mut Publication,
+    trace: Option<&Trace>,
+    metrics: Option<&QueueMetrics>,
+) -> Result<PublicationId, TopicError> {
+    let began = Instant::now();
+    let answer = traced(publisher, publication, trace).await;
+    if let Some(metrics) = metrics {
+        metrics.published(CallResult::of_publish(&answer), began);
+    }
+    answer
+}
+
+async fn traced(
     publisher: &dyn Publisher,
     publication: &mut Publication,
     trace: Option<&Trace>,

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     handler,
     message::MessageId,
-    telemetry::{CallResult, Notified, Occasion, QueueMetrics, context::TraceContext, events, traces::Trace},
-    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
+    telemetry::{Notified, Occasion, QueueMetrics, context::TraceContext, events, traces::Trace},
+    topic::{Publication, Publisher, TopicArn, TopicError, Verdict},
 };
 
 /// How many are under way at once to a standard topic.
@@ -119,7 +119,9 @@ impl Route {
     async fn try_until_told(&self, letter: &mut Letter) -> Result<(), TopicError> {
         for attempt in 1.. {
             let Letter { publication, trace, .. } = letter;
-            let Err(error) = self.publish(publication, trace.as_deref()).await else { break };
+            let (publisher, metrics) = (&*self.publisher, Some(&*self.metrics));
+            let answer = handler::publish(publisher, publication, trace.as_deref(), metrics).await;
+            let Err(error) = answer else { break };
             let pause = error.verdict().pauses().random_delay(attempt);
             if error.verdict() == Verdict::Refuse || letter.since.elapsed() + pause > self.give_up_after {
                 return Err(error);
@@ -134,16 +136,5 @@ impl Route {
         let (queue, topic) = (&*self.queue, self.topic.as_str());
         let _lines = place.as_ref().map(TraceContext::enter);
         events::NotificationDelayed { queue, message_id, topic, error, attempt }.emit();
-    }
-
-    async fn publish(
-        &self,
-        publication: &mut Publication,
-        trace: Option<&Trace>,
-    ) -> Result<PublicationId, TopicError> {
-        let began = Instant::now();
-        let answer = handler::publish(&*self.publisher, publication, trace).await;
-        self.metrics.published(CallResult::of_publish(&answer), began);
-        answer
     }
 }

@@ -15,3 +15,5 @@ mod logged;
 mod output;
 #[path = "../support/python.rs"]
 mod python;
+#[path = "../support/skips.rs"]
+mod skips;

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, process::Command};
 
+use super::skips::skips;
+
 /// The path of a Python that has this module; `None`, and a word about it, where Python is to be skipped.
 #[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn python_path_with(module: &str) -> Option<String> {
@@ -16,14 +18,4 @@ pub(crate) fn python_path_with(module: &str) -> Option<String> {
     };
     // Its own path: a launcher that looks it up would need an environment.
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
-}
-
-/// Whether this variable leaves tests out, and a word about it if it does.
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
-pub(crate) fn skips(variable: &str) -> bool {
-    let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");
-    if is_set {
-        println!("skipped: {variable} is set");
-    }
-    is_set
 }

@@ -36,7 +36,7 @@ use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publi
 use crate::{
     message::Message,
     queue::limits,
-    telemetry::{CallResult, FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, QueueMetrics},
     topic::{Publication, Publisher, Target},
 };
 
@@ -79,9 +79,8 @@ impl Sns {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let began = Instant::now();
-        let answer = publish(&*self.publisher, &mut publication, context.trace()).await;
-        self.counts.published(CallResult::of_publish(&answer), began);
+        let metrics = self.counts.metrics();
+        let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
         self.counts.failed(cause(&error));
         if error.is_unpublished()

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     queue::memory::{Account, Names},
-    telemetry::Metrics,
+    telemetry::{CallResult, Metrics},
     topic::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
 };
 

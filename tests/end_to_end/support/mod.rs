@@ -17,6 +17,8 @@ pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
+#[path = "../../support/skips.rs"]
+pub(crate) mod skips;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod worker;
