@@ -1,36 +1,32 @@
 //! Longshore: SQS consumers as long-running containers.
 
 pub mod admin;
-pub mod app;
 pub mod aws;
 pub mod backoff;
 mod causes;
 pub mod cli;
 pub mod config;
-pub mod depth;
+pub mod consumer;
 pub mod dev;
 pub mod duration;
 pub mod ecs;
 pub mod handler;
 pub mod health;
-pub mod lease;
 pub mod md5;
 pub mod message;
-pub mod notify;
 pub mod process;
-pub mod pump;
 pub mod queue;
-pub mod settle;
+pub mod sns;
 pub mod stop;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
 mod tls;
-pub mod topic;
+pub mod worker;
 
 pub use self::{
-    app::{Consumer, Worker},
     message::Message,
+    worker::{Consumer, Worker},
 };
 
 /// The README's examples are compiled with the doc tests.

@@ -19,19 +19,19 @@ const FLOORS: &[(&str, u8)] = &[
     ("tls", 0),
     ("causes", 0),
     ("queue", 1),
-    ("topic", 2),
+    ("sns", 2),
+    ("telemetry", 3),
     ("handler", 4),
     ("ecs", 4),
-    ("telemetry", 3),
-    ("depth", 4),
-    ("lease", 5),
-    ("settle", 6),
-    ("notify", 6),
-    ("pump", 7),
+    ("consumer::depth", 4),
+    ("consumer::lease", 5),
+    ("consumer::settle", 6),
+    ("sns::notifications", 6),
+    ("consumer", 7),
     ("admin", 8),
     ("dev", 8),
     ("config", 9),
-    ("app", 10),
+    ("worker", 10),
     ("testing", 11),
     ("cli", 11),
 ];
@@ -47,7 +47,7 @@ const LINE_WRITERS: &[(&str, &str)] = &[
     ("src/telemetry/", "where events become lines"),
     ("src/tasks.rs", "below telemetry, debug alone"),
     ("src/process/", "below telemetry, debug alone"),
-    ("src/topic/memory/", "below telemetry, and a stand-in for SNS"),
+    ("src/sns/memory/", "below telemetry, and a stand-in for SNS"),
 ];
 
 /// One file of `src`.
@@ -61,10 +61,16 @@ impl Source {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
-    /// `pump` for `src/pump/room.rs` and for `src/pump.rs`.
-    fn part(&self) -> &str {
+    /// `consumer` for `src/consumer/plan.rs` and for `src/consumer.rs`, `consumer::lease` for `src/consumer/lease/mod.rs`.
+    fn part(&self) -> String {
+        let inside = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        part_of(&inside.split('/').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    /// `consumer` for every file in `src/consumer`.
+    fn root(&self) -> String {
         let inside = self.path.trim_start_matches("src/");
-        inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+        inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs").to_owned()
     }
 
     /// The text without its test module, which stands at the end.
@@ -122,6 +128,12 @@ fn expand<'a>(text: &'a str, before: &[String], paths: &mut BTreeSet<Vec<String>
     rest
 }
 
+/// The part that a path leads into: the folder within a part that has a floor of its own, or else the part.
+fn part_of(path: &[String]) -> String {
+    let nested = path.get(..2).map(|two| two.join("::")).filter(|nested| floor(nested).is_some());
+    nested.unwrap_or_else(|| path.first().cloned().unwrap_or_default())
+}
+
 fn floor(part: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == part).map(|(_, floor)| *floor)
 }
@@ -168,9 +180,11 @@ fn downward(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let part = source.part();
-    let Some(own) = floor(part) else { return vec![format!("{}: no floor is given to {part}", source.path)] };
+    let Some(own) = floor(&part) else {
+        return vec![format!("{}: no floor is given to {part}", source.path)];
+    };
     let imports = source.imports();
-    let parts: BTreeSet<&str> = imports.iter().filter_map(|path| path.first()).map(String::as_str).collect();
+    let parts: BTreeSet<String> = imports.iter().map(|path| part_of(path)).collect();
     let is_below = |other: &str| floor(other).is_none_or(|floor| floor < own || (floor, own) == (0, 0));
     let above = parts.into_iter().filter(|other| *other != part && !is_below(other));
     above
@@ -181,7 +195,7 @@ fn downward(source: &Source) -> Vec<String> {
 /// Another part's modules are entered only where its front door says `pub mod`.
 fn front_doors(source: &Source, all: &[Source]) -> Vec<String> {
     let imports = source.imports();
-    let foreign = imports.iter().filter(|path| path.first().is_some_and(|part| part != source.part()));
+    let foreign = imports.iter().filter(|path| path.first() != Some(&source.root()));
     foreign.filter(|path| !is_let_in(path, all)).map(|path| shut(source, path)).collect()
 }
 
@@ -248,8 +262,14 @@ fn every_import_is_found_however_it_is_written() {
 #[test]
 fn an_import_upward_or_sideways_is_caught() {
     let found = |path: &str, text: &str| downward(&Source::new(path, text)).len();
-    assert_eq!(found("src/lease/mod.rs", "use crate::{queue::Queue, message::Message, lease::ledger};"), 0);
-    assert_eq!(found("src/lease/mod.rs", "use crate::pump::Room;"), 1);
+    assert_eq!(
+        found(
+            "src/consumer/lease/mod.rs",
+            "use crate::{queue::Queue, message::Message, consumer::lease::ledger};"
+        ),
+        0
+    );
+    assert_eq!(found("src/consumer/lease/mod.rs", "use crate::consumer::Room;"), 1);
     assert_eq!(found("src/queue/mod.rs", "use crate::handler::Outcome;"), 1);
     assert_eq!(found("src/admin/mod.rs", "fn f() { crate::dev::run(); }"), 1);
     assert_eq!(found("src/stop.rs", "use crate::duration::Span;"), 0);
@@ -260,12 +280,15 @@ fn an_import_upward_or_sideways_is_caught() {
 #[test]
 fn a_way_round_a_front_door_is_caught() {
     let door = "mod room;\npub mod open;\npub use self::room::{Room, room};";
-    let mut all = vec![Source::new("src/pump/mod.rs", door)];
-    all.extend(["room", "open"].map(|name| Source::new(&format!("src/pump/{name}.rs"), "")));
-    let found = |text: &str| front_doors(&Source::new("src/app/mod.rs", text), &all).len();
-    assert_eq!(found("use crate::pump::{Room, room, open, open::Thing};"), 0);
-    assert_eq!(found("use crate::pump::room::Room;"), 1);
-    assert_eq!(front_doors(&Source::new("src/pump/work.rs", "use crate::pump::room::Room;"), &all).len(), 0);
+    let mut all = vec![Source::new("src/consumer/mod.rs", door)];
+    all.extend(["room", "open"].map(|name| Source::new(&format!("src/consumer/{name}.rs"), "")));
+    let found = |text: &str| front_doors(&Source::new("src/worker/mod.rs", text), &all).len();
+    assert_eq!(found("use crate::consumer::{Room, room, open, open::Thing};"), 0);
+    assert_eq!(found("use crate::consumer::room::Room;"), 1);
+    assert_eq!(
+        front_doors(&Source::new("src/consumer/work.rs", "use crate::consumer::room::Room;"), &all).len(),
+        0
+    );
 }
 
 #[test]
@@ -294,10 +317,10 @@ fn a_line_that_is_no_event_is_caught() {
     for text in
         ["fn f() { tracing::warn!(queue, \"odd\"); }", "tracing::debug!(\"x\")", "use tracing::{info, warn};"]
     {
-        assert!(line(&Source::new("src/pump/work.rs", text)).is_some(), "{text}");
+        assert!(line(&Source::new("src/consumer/work.rs", text)).is_some(), "{text}");
         assert!(line(&Source::new("src/telemetry/logs.rs", text)).is_none(), "{text}");
     }
-    assert!(line(&Source::new("src/pump/work.rs", "tracing::info_span!(\"process\")")).is_none());
+    assert!(line(&Source::new("src/consumer/work.rs", "tracing::info_span!(\"process\")")).is_none());
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::{
 
 use longshore::{
     Message,
-    app::Drained,
     backoff::{Backoff, Jitter},
     handler::{self, Batch, Context, Outcome, batched},
     tasks,
     testing::{End, Scene},
+    worker::Drained,
 };
 use tokio::{
     sync::mpsc,

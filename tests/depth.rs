@@ -7,7 +7,7 @@ mod logged;
 #[path = "support/mod.rs"]
 mod support;
 
-use longshore::{app::DeadLetters, depth::Interval, handler::Outcome, message::OutgoingMessage};
+use longshore::{consumer::depth::Interval, handler::Outcome, message::OutgoingMessage, worker::DeadLetters};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -142,7 +142,7 @@ async fn dead_letters_of_the_policy_are_counted_although_nothing_is_copied_there
 async fn one_dead_letter_is_counted(scene: Scene, outcome: Outcome) {
     let scene = scene.max_receives(1);
     scene.send("poison");
-    let worker = scene.start(async move |_, _| outcome.clone());
+    let worker = scene.start(move |_, _| std::future::ready(outcome.clone()));
     scene.emptied().await;
     sleep(secs(340)).await;
     assert_eq!(of_queue(&worker, "longshore_dlq_messages"), Some(1.0));

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use longshore::{
-    app::preflight::{Code, Severity},
     config, telemetry,
+    worker::preflight::{Code, Severity},
 };
 
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.

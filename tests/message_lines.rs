@@ -16,14 +16,14 @@ use longshore::{
         exec::{self, Exec},
     },
     message::{AttributeValue, OutgoingMessage},
-    notify,
     queue::{
         Queue as _, VisibilityChange,
         memory::{Account, Names},
     },
+    sns::notifications,
+    sns::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
     stop::Stop,
     tasks,
-    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
 };
 use opentelemetry::{Context as Place, trace::TraceContextExt as _};
 use tokio::time::sleep;
@@ -306,8 +306,8 @@ async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
     account.send("orders", traced("a")).unwrap();
     let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
-    let settings = notify::Settings { on_done: Some(arn), ..notify::Settings::default() };
-    let plan = notify::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
+    let settings = notifications::Settings { on_done: Some(arn), ..notifications::Settings::default() };
+    let plan = notifications::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
     let done = handler::from_fn(async |_: Arc<Message>| ());
     let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
     let stop = Stop::new();

@@ -8,18 +8,17 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
-    Consumer, Message, Worker,
-    app::{Drained, WorkerError},
-    handler,
+    Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
-    notify::{Plan, Settings},
     queue::{
         BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
         memory::{Account, MemoryQueue, Names},
     },
+    sns::notifications::{Plan, Settings},
+    sns::{Publication, PublicationId, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
-    topic::{Publication, PublicationId, Publisher, TopicArn, TopicError},
+    worker::{Drained, WorkerError},
 };
 use tokio::{
     task::JoinHandle,

@@ -8,11 +8,11 @@ use super::{
     output, working,
 };
 use crate::{
-    app::{
+    config::{self, Purpose},
+    worker::{
         self,
         preflight::{Report, Verdict},
     },
-    config::{self, Purpose},
 };
 
 /// Looks before a start at everything the worker depends on, and changes nothing: exit code 0 if it would work, 64 or 69 if not
@@ -40,9 +40,9 @@ impl Check {
         let report = match config::load(&self.options.sources(), Purpose::Work) {
             Ok(config) => {
                 let surroundings = config::surroundings();
-                working::run_small(app::preflight::preflight(&config.settings, &surroundings))?
+                working::run_small(worker::preflight::preflight(&config.settings, &surroundings))?
             }
-            Err(problems) => app::preflight::of_problems(&problems),
+            Err(problems) => worker::preflight::of_problems(&problems),
         };
         self.show(&report)?;
         verdict(&report)

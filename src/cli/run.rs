@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::{failure::Failure, options::Options, telling, working};
 use crate::{
-    app,
     config::{self, Purpose},
+    worker,
 };
 
 /// Receives messages and hands each to the handler, until SIGTERM
@@ -19,7 +19,7 @@ impl Run {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
         let traces = telling::start(&config)?;
-        let worker = telling::traced(app::worker(&config.settings)?, traces);
+        let worker = telling::traced(worker::worker(&config.settings)?, traces);
         working::verdict(working::run_small(worker.run())?)
     }
 }

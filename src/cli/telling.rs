@@ -2,10 +2,10 @@
 
 use super::failure::{Exit, Failure};
 use crate::{
-    app::Worker,
     config::{self, Config},
     ecs,
     telemetry::traces::{Traces, TracesError},
+    worker::Worker,
 };
 
 /// Starts the log, and the traces if the environment says where they go.

@@ -5,7 +5,7 @@ use std::{future::Future, io, time::Duration};
 use tokio::runtime::Builder;
 
 use super::failure::{Exit, Failure};
-use crate::app::{Drained, WorkerError};
+use crate::worker::{Drained, WorkerError};
 
 /// How long a command waits at its end for calls that block, such as the look-up of a handler's host.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);

@@ -6,11 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    admin, backoff, depth,
+    admin, backoff, consumer,
+    consumer::depth,
+    consumer::settle,
     duration::{Limit, Span},
-    ecs, handler, notify, pump,
+    ecs, handler,
     queue::sqs,
-    settle, stop,
+    sns::notifications,
+    stop,
     telemetry::{logs, traces},
 };
 
@@ -58,10 +61,10 @@ pub struct QueueSettings {
     #[schemars(range(min = 1, max = 100_000))]
     pub concurrency: usize,
     /// How many messages one call of the handler is given.
-    pub batch: pump::BatchSettings,
+    pub batch: consumer::BatchSettings,
     /// How many messages are held beyond those running; `auto` holds what will start within about one round trip, and on a
     /// FIFO queue also what waits behind its group. With a number, one long group can fill all the places there.
-    pub prefetch: pump::Prefetch,
+    pub prefetch: consumer::Prefetch,
     /// How long a received message stays hidden; extended for as long as it is held, so it bounds only how soon
     /// the message comes back after a crash. Whole seconds, 2s to 12h.
     pub visibility: Span,
@@ -70,7 +73,7 @@ pub struct QueueSettings {
     /// How long one handler may run, at most 12h (SQS holds no message longer), or `none`.
     pub timeout: Limit,
     /// How messages are received.
-    pub receive: pump::ReceiveSettings,
+    pub receive: consumer::ReceiveSettings,
     /// When a failed message becomes visible again.
     pub retry: backoff::Settings,
     /// How outcomes are told to SQS.
@@ -78,7 +81,7 @@ pub struct QueueSettings {
     /// How many messages the queue and its DLQ have, for the metrics.
     pub depth: depth::Settings,
     /// Who is told over SNS how messages end.
-    pub notify: notify::Settings,
+    pub notify: notifications::Settings,
     /// Where rejected messages are copied to.
     pub dlq: settle::DlqSettings,
     /// Where the messages go.
@@ -109,16 +112,16 @@ impl Default for QueueSettings {
             region: None,
             endpoint_url: None,
             concurrency: 16,
-            batch: pump::BatchSettings::default(),
-            prefetch: pump::Prefetch::default(),
+            batch: consumer::BatchSettings::default(),
+            prefetch: consumer::Prefetch::default(),
             visibility: Span::secs(30),
             visibility_max: None,
             timeout: Limit::After(Duration::from_hours(12)),
-            receive: pump::ReceiveSettings::default(),
+            receive: consumer::ReceiveSettings::default(),
             retry: backoff::Settings::default(),
             settle: settle::Settings::default(),
             depth: depth::Settings::default(),
-            notify: notify::Settings::default(),
+            notify: notifications::Settings::default(),
             dlq: settle::DlqSettings::default(),
             handler: None,
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     queue::memory::Names,
-    topic::{
+    sns::{
         TopicArn,
         memory::{Fault, Topics},
     },

@@ -3,11 +3,11 @@
 use tokio::time::Instant;
 
 use crate::{
+    sns::{Publication, PublicationId, Publisher, Target, TopicError},
     telemetry::{
         CallResult, QueueMetrics,
         traces::{Destination, Trace},
     },
-    topic::{Publication, PublicationId, Publisher, Target, TopicError},
 };
 
 /// Publishes, and counts that where there is something to count in.

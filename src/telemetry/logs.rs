@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_libraries_beneath_are_quiet_even_at_debug() {
         under("debug", || {
-            assert!(enabled!(target: "longshore::pump", Level::DEBUG));
+            assert!(enabled!(target: "longshore::consumer", Level::DEBUG));
             assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
             assert!(!enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
             assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));

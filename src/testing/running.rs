@@ -4,10 +4,10 @@ use tokio::task::JoinHandle;
 
 use super::patience::patiently;
 use crate::{
-    app::{Drained, WorkerError},
     health::Health,
     stop::Stop,
     telemetry::Metrics,
+    worker::{Drained, WorkerError},
 };
 
 /// A worker at work; to drop it leaves it at work until its runtime ends.

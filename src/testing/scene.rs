@@ -6,17 +6,17 @@ use tokio::time::{Instant, sleep};
 
 use super::{Journal, Running, patience::patiently};
 use crate::{
-    app::{Consumer, DeadLetters, Drained, Worker, WorkerError},
+    consumer::Options,
     ecs,
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
-    pump::Options,
     queue::{
         Description, Queue,
         memory::{Account, Content, Fault, MemoryQueue, Names},
     },
     stop::{self, Stop},
     tasks,
+    worker::{Consumer, DeadLetters, Drained, Worker, WorkerError},
 };
 
 /// The queue's configured name, in logs and metrics.

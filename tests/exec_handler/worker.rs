@@ -3,10 +3,10 @@
 use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use longshore::{
-    app::Drained,
     backoff::{Backoff, Jitter},
     duration::Span,
     handler::exec::Settings,
+    worker::Drained,
 };
 
 use crate::{

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use longshore::{
-    app::Drained,
     handler::lambda::{EVENT_BYTES, PartialResponses, Settings},
+    worker::Drained,
 };
 
 use crate::{functions, harness::Scene};

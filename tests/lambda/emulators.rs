@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::post};
-use longshore::{app::Drained, handler::lambda::Settings, tasks};
+use longshore::{handler::lambda::Settings, tasks, worker::Drained};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 

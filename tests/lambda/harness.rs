@@ -6,8 +6,8 @@ use std::{
 
 use longshore::{
     Consumer, Worker,
-    app::{Drained, WorkerError},
     backoff::{Backoff, Jitter},
+    consumer::Options,
     duration::Span,
     handler::{
         Source, batched,
@@ -15,11 +15,11 @@ use longshore::{
     },
     health::Health,
     message::OutgoingMessage,
-    pump::Options,
     queue::memory::{Account, Names},
     stop::Stop,
     tasks,
     telemetry::QueueMetrics,
+    worker::{Drained, WorkerError},
 };
 use tempfile::TempDir;
 use tokio::{

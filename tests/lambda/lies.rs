@@ -1,8 +1,8 @@
 //! Runtimes that lie: each lie is told once, and harms no message but its own.
 
 use longshore::{
-    app::Drained,
     handler::lambda::{PartialResponses, Settings},
+    worker::Drained,
 };
 
 use crate::{functions, harness::Scene};

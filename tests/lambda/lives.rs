@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use longshore::{
-    app::Drained,
     duration::Span,
     handler::lambda::Settings,
     telemetry::{FailureCause, ProcessExit, ProcessState},
+    worker::Drained,
 };
 
 use crate::{

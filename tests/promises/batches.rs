@@ -2,9 +2,9 @@
 
 use longshore::{
     Message,
+    consumer::{BatchSettings, Groups},
     duration::Span,
     handler::{self, Batch, BatchHandler, Context, Outcome, Outcomes},
-    pump::{BatchSettings, Groups},
     testing::End,
 };
 use tokio::time::{Instant, sleep};

@@ -8,9 +8,9 @@ use std::{
 };
 
 use longshore::{
+    consumer::{BatchSettings, Groups, Prefetch},
     duration::Span,
     handler::{Batch, Outcome, Outcomes},
-    pump::{BatchSettings, Groups, Prefetch},
 };
 use proptest::prelude::*;
 use tokio::time::sleep;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use longshore::{
     backoff,
+    consumer::{BatchSettings, Groups},
     duration::Span,
     handler::{Outcome, Outcomes},
-    pump::{BatchSettings, Groups},
 };
 use tokio::time::{Instant, sleep};
 

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use longshore::{
-    app::Drained,
     ecs::Wish,
     handler::{Context, Outcome},
     message::Message,
+    worker::Drained,
 };
 use tokio::time::{Instant, sleep};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use longshore::{
-    app::{DeadLetters, Drained},
     handler::{self, BadBody, Outcome},
     message::{AttributeValue, OutgoingMessage},
     queue::memory::Received,
+    worker::{DeadLetters, Drained},
 };
 use tokio::time::{Instant, sleep};
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use longshore::{
     Consumer, Message, Worker,
-    app::{DeadLetters, Drained, WorkerError},
+    consumer::BatchSettings,
     handler::{self, AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes},
     message::{MessageId, OutgoingMessage},
-    pump::BatchSettings,
     queue::memory::{Account, Names},
     stop::Stop,
     tasks,
     testing::Journal,
+    worker::{DeadLetters, Drained, WorkerError},
 };
 use tokio::{
     task::JoinHandle,

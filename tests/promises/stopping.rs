@@ -8,9 +8,9 @@ use std::{
 
 use longshore::{
     Message,
-    app::Drained,
     handler::{self, Context, Handler, Outcome},
     testing::End,
+    worker::Drained,
 };
 use tokio::time::{Instant, sleep};
 

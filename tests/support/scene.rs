@@ -4,12 +4,12 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::Running;
 use longshore::{
-    app::DeadLetters,
+    consumer::{Options, Prefetch},
     ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
-    pump::{Options, Prefetch},
     testing,
+    worker::DeadLetters,
 };
 
 use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker};

@@ -65,7 +65,7 @@ async fn a_lease_that_is_lost_is_told_with_the_trace_of_the_call_that_has_lost_i
 async fn the_logs_filter_keeps_no_span_from_the_collector() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let (dev, pair, _worker) =
-        working(&collector, &handler, "[log]\nfilter = \"info,longshore::pump=off\"").await;
+        working(&collector, &handler, "[log]\nfilter = \"info,longshore::consumer=off\"").await;
     dev.sqs.send(&pair.queue, "x").await;
     collector.span("process orders").await;
 }

@@ -16,7 +16,7 @@ use longshore::{
         lambda::{self, Lambda},
         sns::{self, Sns},
     },
-    topic::{SnsPublisher, TopicArn},
+    sns::{SnsPublisher, TopicArn},
 };
 use tokio::{io::AsyncWriteExt as _, process::Command};
 use tower::service_fn;

@@ -4,8 +4,8 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use longshore::{
-    app,
     queue::{Queue, sqs},
+    worker,
 };
 use tokio::time::Instant;
 
@@ -52,7 +52,7 @@ impl Rates {
         fill(&*queue, contender.amounts.round, BODY_BYTES).await?;
         self.memory.push(working(contender, queue).await?);
         let url = server.queue(&self.queue_name(contender), contender.amounts.round, BODY_BYTES).await?;
-        let queue = app::open_queue(&url, &sqs::Settings::default()).await?;
+        let queue = worker::open_queue(&url, &sqs::Settings::default()).await?;
         self.embedded.push(working(contender, queue).await?);
         Ok(())
     }

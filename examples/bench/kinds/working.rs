@@ -4,15 +4,15 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use longshore::{
     Consumer, Worker,
-    app::{DeadLetters, Drained, WorkerError},
+    consumer::BatchSettings,
     duration::Span,
-    pump::BatchSettings,
     queue::{
         Queue,
         memory::{Account, Names},
     },
     stop::Stop,
     tasks,
+    worker::{DeadLetters, Drained, WorkerError},
 };
 use tokio::task::JoinHandle;
 

@@ -11,7 +11,6 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{own_fault, show};
 use crate::{
-    app::{self, WorkerError},
     cli::{
         failure::{Exit, Failure},
         reach::reachable,
@@ -20,13 +19,14 @@ use crate::{
     dev::{QueuePair, adopt_topic, create_queues, front_door, sqs_server},
     handler,
     queue::{Queue, memory::Account, sqs},
-    stop::Stop,
-    tasks,
-    telemetry::{events, traces::Traces},
-    topic::{
+    sns::{
         TopicArn,
         memory::{Fault, Topics},
     },
+    stop::Stop,
+    tasks,
+    telemetry::{events, traces::Traces},
+    worker::{self, WorkerError},
 };
 
 /// The servers of `dev`, with the settings that point at them.
@@ -107,7 +107,7 @@ fn settle_in(settings: &mut Settings, account: &Account, sqs: SocketAddr) -> Res
     let mut pairs = Vec::new();
     settings.aws = sqs::Settings::default();
     for queue in settings.queues.values_mut() {
-        let pair = QueuePair::of(app::name_in_sqs(queue));
+        let pair = QueuePair::of(worker::name_in_sqs(queue));
         create_queues(account, &pair).map_err(own_fault)?;
         queue.url = Some(queue_url(sqs, &pair.queue));
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
@@ -143,5 +143,5 @@ pub(super) fn queue_url(sqs: SocketAddr, name: &str) -> String {
 }
 
 async fn open_queue(sqs: SocketAddr, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
-    app::open_queue(&queue_url(sqs, name), &sqs::Settings::default()).await
+    worker::open_queue(&queue_url(sqs, name), &sqs::Settings::default()).await
 }

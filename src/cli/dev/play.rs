@@ -7,7 +7,6 @@ use super::{
     own_fault, show,
 };
 use crate::{
-    app::{self, Worker, consumer_of},
     cli::{
         failure::{Exit, Failure},
         output, telling, working,
@@ -18,9 +17,10 @@ use crate::{
         demo_handler::{Action, DemoHandler, Step},
     },
     duration::Span,
-    notify,
+    sns::notifications,
     stop::Stop,
     tasks,
+    worker::{self, Worker, consumer_of},
 };
 
 /// Sets what the demonstration is about: a visibility far shorter than its longest task, and quick retries.
@@ -30,7 +30,7 @@ pub(super) fn prepare(settings: &mut Settings) {
     settings.drain.limit = Some(Span::secs(0));
     for queue in settings.queues.values_mut() {
         queue.handler = None;
-        queue.notify = notify::Settings::default();
+        queue.notify = notifications::Settings::default();
         queue.visibility = Span(demo::VISIBILITY);
         queue.visibility_max = None;
         queue.retry.initial = Span::secs(1);
@@ -82,7 +82,7 @@ pub(super) async fn demo(ground: &Ground) -> Result<(), Failure> {
 fn worker(ground: &Ground, say: impl Fn(&Step) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &ground.settings;
     let admin = ground.admin.try_clone().map_err(own_fault)?;
-    let mut worker = telling::traced(app::worker(settings)?, ground.traces.clone()).admin_on(admin);
+    let mut worker = telling::traced(worker::worker(settings)?, ground.traces.clone()).admin_on(admin);
     let say: Arc<dyn Fn(&Step) + Send + Sync> = Arc::new(say);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
         let say = say.clone();

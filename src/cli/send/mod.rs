@@ -15,11 +15,11 @@ use super::{
     output, working,
 };
 use crate::{
-    app,
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::{MessageId, OutgoingMessage},
     queue::{BatchAnswer, EntryError, Queue, QueueError, limits},
+    worker,
 };
 
 /// Sends messages: one, or one per line of a file or of standard input
@@ -104,7 +104,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Ok(app::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
+    Ok(worker::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.

@@ -3,8 +3,8 @@
 use super::{endpoint, plain_url};
 use crate::{
     config::{key::Key, problem::Problem, settings::QueueSettings},
+    consumer::settle::DlqSettings,
     queue::is_fifo,
-    settle::DlqSettings,
 };
 
 /// What is wrong with where the queue is.

@@ -104,7 +104,7 @@ fn filter(key: Key, log: &logs::Settings) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::settings::QueueSettings, depth};
+    use crate::{config::settings::QueueSettings, consumer::depth};
 
     fn of_urls(urls: [&str; 2]) -> Settings {
         let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };

@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use super::address::{address, dlq};
 use crate::{
     config::{key::Key, load::Purpose, problem::Problem, settings::QueueSettings},
-    depth,
+    consumer::Prefetch,
+    consumer::depth,
     duration::{Limit, Span},
-    handler, notify,
-    pump::Prefetch,
+    handler,
     queue::limits,
+    sns::notifications,
 };
 
 const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
@@ -140,7 +141,7 @@ fn takes_batches(key: Key, size: usize, handler: &handler::Settings) -> Option<P
 }
 
 /// The notifications' own rules.
-fn notify_rules(key: &Key, notify: &notify::Settings) -> Vec<Problem> {
+fn notify_rules(key: &Key, notify: &notifications::Settings) -> Vec<Problem> {
     let problem =
         |(name, allowed): (&str, String)| Problem::of(key.child(name), "not allowed").allowed(Some(allowed));
     notify.check().into_iter().map(problem).collect()
@@ -172,7 +173,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::settle::DlqSettings;
+    use crate::consumer::settle::DlqSettings;
 
     fn good() -> QueueSettings {
         let url = Url::parse("http://127.0.0.1:8080/").unwrap();

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     queue::memory::{Account, Code, Fault},
+    sns::memory::Topics,
     stop::Stop,
-    topic::memory::Topics,
 };
 
 /// What an action may know of the request that asks for it.

@@ -37,7 +37,7 @@ use self::{
     call::Call,
     refusal::Refusal,
 };
-use crate::{queue::memory::Account, stop::Stop, telemetry::events, topic::memory::Topics};
+use crate::{queue::memory::Account, sns::memory::Topics, stop::Stop, telemetry::events};
 
 /// How long the requests under way may go on after the stop. Waiting receives are answered at once, so only
 /// a client that stalls in the middle of a request can use it up.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::{asked::Protocol, xml::Namespace};
 use crate::{
     queue::memory::{Code, Fault},
-    topic,
+    sns,
 };
 
 /// A request that is refused, by the account or before the account is asked; displayed in SQS's words.
@@ -16,7 +16,7 @@ pub(super) enum Refusal {
     Fault(#[from] Fault),
     /// The topics refuse.
     #[error("{}", .0.message)]
-    Topic(#[from] topic::memory::Fault),
+    Topic(#[from] sns::memory::Fault),
     /// There is no such action.
     #[error("The action {0} is not valid for this endpoint.")]
     UnknownAction(String),
@@ -105,8 +105,7 @@ impl Refusal {
             (Self::Fault(Fault { code: Code::InternalError, .. }), _) => StatusCode::INTERNAL_SERVER_ERROR,
             (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,
             (
-                Self::Address(_)
-                | Self::Topic(topic::memory::Fault { code: topic::memory::Code::NotFound, .. }),
+                Self::Address(_) | Self::Topic(sns::memory::Fault { code: sns::memory::Code::NotFound, .. }),
                 _,
             ) => StatusCode::NOT_FOUND,
             (Self::Fault(fault), Protocol::Query) => query_status(fault.code),

@@ -3,8 +3,8 @@
 use super::Settings;
 use crate::{
     handler::Outcome,
+    sns::{Target, TopicError, Verdict},
     telemetry::FailureCause,
-    topic::{Target, TopicError, Verdict},
 };
 
 /// Reads the outcome from an error.
@@ -47,7 +47,7 @@ fn words(error: &TopicError, target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topic::TopicArn;
+    use crate::sns::TopicArn;
 
     fn of_topic(error: &TopicError) -> Outcome {
         let arn = TopicArn::new("eu-west-1", "123456789012", "orders").unwrap();
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_number_that_sns_refuses_is_the_settings_fault_or_the_messages() {
-        let number: crate::topic::PhoneNumber = "+15550100123".parse().unwrap();
+        let number: crate::sns::PhoneNumber = "+15550100123".parse().unwrap();
         let words = "Invalid parameter: PhoneNumber Reason: +15550100123 is not valid to publish to";
         let error = TopicError::answered("InvalidParameter", words);
         let target = Target::Phone(number.clone());

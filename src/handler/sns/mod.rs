@@ -36,8 +36,8 @@ use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publi
 use crate::{
     message::Message,
     queue::limits,
+    sns::{Publication, Publisher, Target},
     telemetry::{FailureCause, HandlerKind, QueueMetrics},
-    topic::{Publication, Publisher, Target},
 };
 
 /// A handler that publishes each message.

@@ -4,7 +4,7 @@ use super::Settings;
 use crate::{
     message::Message,
     queue,
-    topic::{PhoneNumber, Publication, Target, TopicArn, limits},
+    sns::{PhoneNumber, Publication, Target, TopicArn, limits},
 };
 
 /// Why a message can never be published.

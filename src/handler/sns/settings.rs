@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     handler::Problem,
-    topic::{PhoneNumber, TopicArn, limits},
+    sns::{PhoneNumber, TopicArn, limits},
 };
 
 /// How many SMS may be sent in an hour where no limit is set: a bill that nobody expected is worse than a wait.

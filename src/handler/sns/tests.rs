@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     queue::memory::{Account, Names},
+    sns::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
     telemetry::{CallResult, Metrics},
-    topic::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
 };
 
 async fn handled(handler: &Sns, body: &str) -> Outcome {

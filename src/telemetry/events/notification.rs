@@ -3,8 +3,8 @@
 use super::events;
 use crate::{
     message::MessageId,
+    sns::TopicError,
     telemetry::{Notified, Occasion},
-    topic::TopicError,
 };
 
 events! {

@@ -3,7 +3,7 @@
 use super::{Label, label};
 use crate::{
     queue::{QueueError, Verdict},
-    topic::{TopicError, Verdict as TopicVerdict},
+    sns::{TopicError, Verdict as TopicVerdict},
 };
 
 label! {

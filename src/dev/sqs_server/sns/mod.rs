@@ -22,7 +22,7 @@ use super::{
     refusal::Refusal,
     xml::{Namespace, Xml},
 };
-use crate::topic::memory::Fault;
+use crate::sns::memory::Fault;
 
 /// One action of SNS: its request's parameters, which know how to be run and write the answer.
 trait Action: DeserializeOwned {

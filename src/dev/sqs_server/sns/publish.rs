@@ -12,7 +12,7 @@ use crate::{
         refusal::{Blame, Refusal},
         xml::Xml,
     },
-    topic::{
+    sns::{
         Publication, Target, TopicArn, limits,
         memory::{Code, Fault, Published, Structure},
     },

@@ -6,7 +6,7 @@ use super::{Action, Answer, Nothing, required, topics::Attributes};
 use crate::{
     dev::sqs_server::{call::Call, refusal::Refusal, xml::Xml},
     queue::memory::Names,
-    topic::memory::ShownSubscription,
+    sns::memory::ShownSubscription,
 };
 
 /// `Subscribe`; a queue's subscription needs no confirmation.

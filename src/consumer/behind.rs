@@ -1,0 +1,71 @@
+//! What a batch has done behind a rejected message of its group: settled only when that one is copied and deleted.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    Pump,
+    admit::Waiting,
+    ended::{Ended, Next},
+    lanes::Group,
+};
+use crate::consumer::lease::Successors;
+
+/// One message of a call, and what becomes of it.
+type Settling = (Waiting, Ended);
+
+/// The messages behind a rejected one; should its copy be refused, they come again with it.
+struct Behind {
+    pump: Pump,
+    settling: Vec<Settling>,
+}
+
+impl Behind {
+    fn come_again(&mut self, delay: Duration) {
+        for (Waiting { lease, .. }, _) in self.settling.drain(..) {
+            self.pump.0.settle.give_back(lease, delay);
+        }
+    }
+}
+
+impl Successors for Behind {
+    fn go_on(mut self: Box<Self>) {
+        let settling = std::mem::take(&mut self.settling);
+        self.pump.settle_in_order(settling.into_iter());
+    }
+
+    fn wait(&mut self, delay: Duration) {
+        self.come_again(delay);
+    }
+}
+
+impl Drop for Behind {
+    fn drop(&mut self) {
+        self.come_again(Duration::ZERO);
+    }
+}
+
+impl Pump {
+    /// Settles the messages of a call; those behind a reject of their group wait for its copy.
+    pub(super) fn settle_in_order(&self, settling: impl Iterator<Item = Settling>) {
+        let mut rejected: HashMap<Group, (Settling, Vec<Settling>)> = HashMap::new();
+        for (waiting, ended) in settling {
+            let is_reject = ended.next == Next::Reject;
+            let is_word = is_reject || ended.next == Next::Delete;
+            match &waiting.group {
+                Some(group) if is_word && let Some((_, behind)) = rejected.get_mut(group) => {
+                    behind.push((waiting, ended));
+                }
+                Some(group) if is_reject => {
+                    rejected.insert(group.clone(), ((waiting, ended), Vec::new()));
+                }
+                _ => self.settle(waiting, ended),
+            }
+        }
+        for ((mut waiting, ended), settling) in rejected.into_values() {
+            if !settling.is_empty() {
+                waiting.lease.precedes(Box::new(Behind { pump: self.clone(), settling }));
+            }
+            self.settle(waiting, ended);
+        }
+    }
+}

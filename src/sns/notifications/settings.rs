@@ -1,0 +1,100 @@
+//! What is told of a queue's messages, and to whom.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{duration::Span, sns::TopicArn, telemetry::Occasion};
+
+/// The longest time for which a notification may be tried.
+const LONGEST: Span = Span::secs(60 * 60);
+
+/// What is told of a queue's messages, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The topic that is told when the handler says done.
+    pub on_done: Option<TopicArn>,
+    /// The topic that is told when a try fails: a retry, a time-out, a panic or a lost lease.
+    pub on_failure: Option<TopicArn>,
+    /// The topic that is told when the handler rejects a message.
+    pub on_reject: Option<TopicArn>,
+    /// Whether notifications hold the message's body; one that is too large for SNS is left out.
+    pub include_body: bool,
+    /// How long a notification that fails is tried again before it is given up, at most 1h.
+    pub give_up_after: Span,
+    /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
+    pub endpoint_url: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            on_done: None,
+            on_failure: None,
+            on_reject: None,
+            include_body: false,
+            give_up_after: Span::secs(5 * 60),
+            endpoint_url: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The topic that is told on this occasion.
+    pub fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
+        match occasion {
+            Occasion::Done => self.on_done.as_ref(),
+            Occasion::Failure => self.on_failure.as_ref(),
+            Occasion::Reject => self.on_reject.as_ref(),
+        }
+    }
+
+    /// The topics that are told of anything, each once.
+    pub fn topics(&self) -> Vec<&TopicArn> {
+        let mut topics: Vec<_> =
+            [&self.on_done, &self.on_failure, &self.on_reject].into_iter().flatten().collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+
+    /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
+    pub fn check(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.give_up_after > LONGEST {
+            problems.push(("give_up_after", format!("at most {LONGEST}")));
+        }
+        let is_endpoint = |text: &str| {
+            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if self.endpoint_url.as_deref().is_some_and(|text| !is_endpoint(text)) {
+            problems.push(("endpoint_url", "an http or https URL".to_owned()));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        assert_eq!(Settings::default().check(), []);
+        let settings = Settings {
+            give_up_after: Span::secs(3_601),
+            endpoint_url: Some("sns".to_owned()),
+            ..Settings::default()
+        };
+        let keys: Vec<_> = settings.check().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["give_up_after", "endpoint_url"]);
+    }
+
+    #[test]
+    fn a_topic_of_several_occasions_is_one_topic() {
+        let topic: Option<TopicArn> = "arn:aws:sns:eu-west-1:123456789012:orders".parse().ok();
+        let settings = Settings { on_done: topic.clone(), on_reject: topic, ..Settings::default() };
+        assert_eq!(settings.topics().len(), 1);
+    }
+}

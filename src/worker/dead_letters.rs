@@ -1,0 +1,197 @@
+//! Opening the queue that rejected messages are copied to, and the proof that it fits.
+
+use std::sync::Arc;
+
+use super::{
+    WorkerError,
+    consumer::{Consumer, DeadLetters, Source},
+    open::{describe, open_queue, patiently},
+};
+use crate::{
+    consumer::settle::DeadLetterQueue,
+    queue::{Description, Queue, QueueError, QueueName, Verdict, sqs},
+    telemetry::{Label as _, events},
+};
+
+/// Opens the DLQ of a consumer; `None`, and a warning where nobody chose so, when rejected messages are to be retried.
+pub(super) async fn open(
+    consumer: &Consumer,
+    source: &dyn Queue,
+    of_source: &Description,
+) -> Result<Option<DeadLetterQueue>, WorkerError> {
+    let found = match &consumer.dead_letters {
+        DeadLetters::Nowhere => None,
+        DeadLetters::ByPolicy => by_policy(consumer, source, of_source).await?,
+        DeadLetters::At(address) => Some(configured(consumer, source, address).await?),
+        DeadLetters::Open(queue) => {
+            Some(asked(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
+        }
+    };
+    let Some((queue, description)) = found else { return Ok(None) };
+    // Where the worker may not ask, SQS has seen to it that a DLQ is of its queue's kind.
+    let description =
+        description.unwrap_or_else(|| Description { fifo: of_source.fifo, ..Description::default() });
+    if let Some(problem) = misfit(of_source, &description) {
+        return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
+    }
+    events::DlqOpened { queue: &consumer.name, dlq: &description.arn }.emit();
+    Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
+}
+
+/// An open queue, and what it says of itself where the worker may ask.
+type Found = (Arc<dyn Queue>, Option<Description>);
+
+async fn asked(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
+    let description = describe(&*queue).await?;
+    Ok((queue, description))
+}
+
+/// The DLQ that the redrive policy names; rejects are retried without it, as the redrive policy moves messages anyway.
+async fn by_policy(
+    consumer: &Consumer,
+    source: &dyn Queue,
+    of_source: &Description,
+) -> Result<Option<Found>, WorkerError> {
+    let queue = &*consumer.name;
+    let Some(policy) = &of_source.redrive else { return Ok(None) };
+    let dlq = policy.dead_letter_arn.as_str();
+    let Some(name) = QueueName::of_arn(dlq) else {
+        events::DlqUnnamed { queue, dlq }.emit();
+        return Ok(None);
+    };
+    match named(source, &name.seen_from(&of_source.arn)).await {
+        Ok((queue, description)) => {
+            let known =
+                || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
+            Ok(Some((queue, Some(description.unwrap_or_else(known)))))
+        }
+        Err(error) if error.verdict() == Verdict::GiveUp => {
+            events::DlqUnopened { queue, dlq, error: &error }.emit();
+            Ok(None)
+        }
+        Err(error) => Err(failed(consumer, dlq, error)),
+    }
+}
+
+async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> Result<Found, WorkerError> {
+    if !address.contains("://") {
+        let found = named(source, &QueueName::new(address)).await;
+        return found.map_err(|error| failed(consumer, address, error));
+    }
+    let own = sqs::Settings::default();
+    let settings = match &consumer.source {
+        Source::Sqs { settings, .. } => settings,
+        Source::Open(_) => &own,
+    };
+    let queue = open_queue(address, settings).await?;
+    asked(queue).await.map_err(|error| failed(consumer, address, error))
+}
+
+/// A queue by its name, by the same way that leads to the consumed one.
+async fn named(source: &dyn Queue, name: &QueueName) -> Result<Found, QueueError> {
+    asked(patiently(|| source.open_other(name)).await?).await
+}
+
+fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
+    WorkerError::Dlq { queue: consumer.name.to_string(), dlq: dlq.to_owned(), source }
+}
+
+/// What keeps messages of one queue from being copied to another.
+pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
+    if !dlq.arn.is_empty() && dlq.arn == source.arn {
+        return Some("its dlq is the queue itself, so a rejected message would come back for ever");
+    }
+    match (source.fifo, dlq.fifo) {
+        (true, false) => Some("its dlq is a standard queue, and a fifo queue needs a fifo dlq"),
+        (false, true) => Some("its dlq is a fifo queue, and a standard queue needs a standard dlq"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        handler,
+        queue::memory::{Account, Names},
+    };
+
+    /// An account of a queue whose policy names a DLQ, and of another DLQ of each kind.
+    fn account() -> Account {
+        let account = Account::default();
+        let create = |name: &str, attributes: &[(&str, String)]| {
+            let owned = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            account.create_queue(name, &owned.collect(), &Names::new()).unwrap();
+        };
+        create("dlq", &[]);
+        create("other-dlq", &[]);
+        create("dlq.fifo", &[("FifoQueue", "true".to_owned())]);
+        let arn = account.arn("dlq").unwrap();
+        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":3}}"#);
+        create("orders", &[("RedrivePolicy", policy)]);
+        account
+    }
+
+    /// The ARN of the DLQ that is opened in this account for a consumer of `orders`.
+    async fn opened(account: &Account, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
+        let queue = Arc::new(account.queue("orders"));
+        let handler = handler::from_fn(async |_| ());
+        let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
+        let of_source = queue.describe().await.unwrap();
+        let dlq = open(&consumer, &*queue, &of_source).await?;
+        Ok(dlq.map(|dlq| dlq.description.arn))
+    }
+
+    #[tokio::test]
+    async fn the_dlq_is_the_one_of_the_policy_unless_another_one_is_given() {
+        let account = account();
+        let arn = |name: &str| account.arn(name).unwrap();
+        for (dead_letters, dlq) in [
+            (DeadLetters::ByPolicy, Some(arn("dlq"))),
+            (DeadLetters::At("other-dlq".to_owned()), Some(arn("other-dlq"))),
+            (DeadLetters::Open(Arc::new(account.queue("other-dlq"))), Some(arn("other-dlq"))),
+            (DeadLetters::Nowhere, None),
+        ] {
+            assert_eq!(opened(&account, dead_letters).await.unwrap(), dlq);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_gone_without() {
+        let account = account();
+        account.delete_queue("dlq").unwrap();
+        assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
+        account
+            .set_attributes("orders", &Names::from([("RedrivePolicy".to_owned(), String::new())]))
+            .unwrap();
+        assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_dlq_that_is_given_must_be_there_and_fit() {
+        let account = account();
+        let failure =
+            async |name: &str| opened(&account, DeadLetters::At(name.to_owned())).await.unwrap_err();
+        let missing = failure("nowhere").await;
+        assert!(matches!(&missing, WorkerError::Dlq { dlq, .. } if dlq == "nowhere"), "{missing}");
+        for (name, words) in [("orders", "the queue itself"), ("dlq.fifo", "needs a standard dlq")] {
+            let unfit = failure(name).await;
+            assert!(
+                matches!(unfit, WorkerError::UnfitDlq { .. }) && unfit.to_string().contains(words),
+                "{unfit}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dlq_is_another_queue_of_the_same_kind() {
+        let queue = |arn: &str, fifo| Description { arn: arn.to_owned(), fifo, ..Description::default() };
+        let problem = |dlq: Description| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
+        assert_eq!(problem(queue("arn:dlq", false)), "");
+        assert!(problem(queue("arn:orders", false)).contains("the queue itself"));
+        assert!(problem(queue("arn:dlq", true)).contains("needs a standard dlq"));
+        let of_fifo = misfit(&queue("", true), &queue("", false));
+        assert!(of_fifo.is_some_and(|problem| problem.contains("needs a fifo dlq")));
+        assert_eq!(misfit(&queue("", true), &queue("", true)), None, "two queues that may not be asked");
+    }
+}

@@ -1,0 +1,154 @@
+//! From the settings of a process to its worker.
+
+use std::{error::Error, num::NonZeroUsize, sync::Arc};
+
+use url::Url;
+
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
+use crate::{
+    config::{self, QueueSettings, Settings},
+    consumer::Options,
+    consumer::settle::DlqSettings,
+    ecs::{self, HttpAgent, Surroundings, Switch},
+    handler::{
+        self, AnyHandler, Source, batched,
+        exec::Exec,
+        http::{Http, HttpBatches},
+        lambda::Lambda,
+        sns::Sns,
+    },
+    queue::{name_at, sqs},
+    telemetry::events,
+};
+
+/// Makes the worker that these settings describe; a queue without a handler is left out.
+pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
+    let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
+    worker = on_ecs(worker, &settings.ecs, &config::surroundings());
+    for (name, queue) in &settings.queues {
+        if let Some(handler) = &queue.handler {
+            worker = worker.consumer(consumer(name, queue, handler, &settings.aws)?);
+        }
+    }
+    Ok(worker)
+}
+
+/// What a worker does as a task of ECS, where it is one.
+fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
+    if surroundings.is_ecs() && settings.stop_timeout.is_none() {
+        events::StopTimeoutUnknown {}.emit();
+    }
+    if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
+        let agent = Arc::new(HttpAgent::new(agent));
+        worker = worker.protect(ecs::Plan { agent, terms: settings.terms() });
+    }
+    let is_printed = match settings.metrics {
+        Switch::Auto => surroundings.is_ecs(),
+        Switch::On => true,
+        Switch::Off => false,
+    };
+    if !is_printed {
+        return worker;
+    }
+    let mut signal = ScalingSignal::new(settings.metrics_namespace.as_str(), settings.metrics_interval.0);
+    signal.metadata.clone_from(&surroundings.metadata);
+    worker.scaling_signal(signal)
+}
+
+fn consumer(
+    name: &str,
+    queue: &QueueSettings,
+    handler: &handler::Settings,
+    aws: &sqs::Settings,
+) -> Result<Consumer, WorkerError> {
+    let kind = handler.kind();
+    let made = made(name, queue, handler, aws)
+        .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
+    Ok(consumer_of(name, queue, aws, made).of_kind(kind))
+}
+
+/// The handler that these settings describe; nothing of it is reached or started yet.
+pub(super) fn made(
+    name: &str,
+    queue: &QueueSettings,
+    handler: &handler::Settings,
+    aws: &sqs::Settings,
+) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
+    match handler {
+        handler::Settings::Http(http) if queue.batch.size > 1 => {
+            Ok(batched(HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))?))
+        }
+        handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Lambda(lambda) => {
+            let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
+            Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
+        }
+        handler::Settings::Exec(exec) => {
+            let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
+            Ok(exec.search_path(config::search_path()).into())
+        }
+        handler::Settings::Sns(sns) => {
+            let publisher = publisher::of_handler(sns, queue, aws);
+            Ok(Sns::new(sns.clone(), publisher)?.into())
+        }
+    }
+}
+
+/// The queue as its settings tell it, for a function that is told before SQS was asked, or where it may not be.
+fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
+    let region = queue.reach(aws).region;
+    let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
+    Source::of_arn(arn.unwrap_or_else(|| name_in_sqs(queue).to_owned()))
+}
+
+/// The consumer of a queue by its settings, with a handler of one's own.
+pub fn consumer_of(
+    name: &str,
+    queue: &QueueSettings,
+    aws: &sqs::Settings,
+    handler: impl Into<AnyHandler>,
+) -> Consumer {
+    Consumer::new(queue.address(), handler)
+        .named(name)
+        .aws(queue.reach(aws))
+        .dead_letters(dead_letters(&queue.dlq))
+        .options(options(queue))
+        .notify(publisher::plan(queue, aws))
+}
+
+fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
+    match dlq.address() {
+        _ if !dlq.copy_rejects => DeadLetters::Nowhere,
+        Some(address) => DeadLetters::At(address.to_owned()),
+        None => DeadLetters::ByPolicy,
+    }
+}
+
+/// What SQS calls the queue: its name, or the last part of its URL.
+pub fn name_in_sqs(queue: &QueueSettings) -> &str {
+    name_at(queue.address())
+}
+
+/// How a queue is worked by these settings.
+pub fn options(queue: &QueueSettings) -> Options {
+    Options {
+        concurrency: queue.concurrency,
+        batch: queue.batch,
+        prefetch: queue.prefetch,
+        visibility: queue.visibility.0,
+        visibility_max: queue.visibility_max.unwrap_or(queue.visibility).0,
+        timeout: queue.timeout.duration(),
+        receive: queue.receive,
+        retry: queue.retry.into(),
+        settle: queue.settle,
+        depth: queue.depth,
+    }
+}
+
+/// A queue's address as people write it: a URL, or a name.
+pub(super) fn address(text: &str) -> Result<sqs::Address, url::ParseError> {
+    if text.contains("://") {
+        return Url::parse(text).map(sqs::Address::Url);
+    }
+    Ok(sqs::Address::Name(text.to_owned()))
+}

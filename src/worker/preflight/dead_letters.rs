@@ -1,0 +1,166 @@
+//! The dead-letter queue: whether there is one, whether it fits, and whether it keeps what it gets.
+
+use std::sync::Arc;
+
+use super::{Code, Finding};
+use crate::{
+    config::{QueueSettings, Settings},
+    duration::Span,
+    queue::{Description, Queue, QueueError, QueueName, RedrivePolicy, Verdict},
+    worker::{
+        WorkerError,
+        dead_letters::misfit,
+        open::{describe, is_only_forbidden, open_queue, patiently},
+    },
+};
+
+/// The fewest receives that leave room for a crash and for a failure that passes.
+const FEW_RECEIVES: u32 = 3;
+
+/// What is wrong with the redrive policy and the DLQ of a queue.
+pub(super) async fn look(
+    name: &str,
+    settings: &QueueSettings,
+    process: &Settings,
+    (queue, description): (&dyn Queue, &Description),
+) -> Vec<Finding> {
+    let mut found = of_policy(name, description.redrive.as_ref());
+    let configured = settings.dlq.address().filter(|_| settings.dlq.copy_rejects);
+    let (shown, dlq) = match (configured, &description.redrive) {
+        (Some(address), _) => (address, open_configured(address, settings, process, queue).await),
+        (None, Some(policy)) => (&*policy.dead_letter_arn, open_by_arn(policy, description, queue).await),
+        (None, None) => return found,
+    };
+    match dlq {
+        Ok(dlq) => found.extend(of_dlq(name, settings, description, &dlq)),
+        Err(error) => found.push(Finding::of(name, code_of(&error), format!("dlq {shown}: {error}"))),
+    }
+    found
+}
+
+fn of_policy(name: &str, policy: Option<&RedrivePolicy>) -> Vec<Finding> {
+    let Some(policy) = policy else {
+        let message = "failing messages come back until their retention ends";
+        return vec![Finding::of(name, Code::NoRedrivePolicy, message)];
+    };
+    let count = policy.max_receive_count.get();
+    let few = || Finding::of(name, Code::MaxReceiveCount, format!("maxReceiveCount is {count}"));
+    (count < FEW_RECEIVES).then(few).into_iter().collect()
+}
+
+async fn open_configured(
+    address: &str,
+    settings: &QueueSettings,
+    process: &Settings,
+    queue: &dyn Queue,
+) -> Result<Description, QueueError> {
+    let opened = if address.contains("://") {
+        open_queue(address, &settings.reach(&process.aws)).await.map_err(cause)?
+    } else {
+        let name = QueueName::new(address);
+        patiently(|| queue.open_other(&name)).await?
+    };
+    described(&opened).await
+}
+
+async fn open_by_arn(
+    policy: &RedrivePolicy,
+    of_source: &Description,
+    queue: &dyn Queue,
+) -> Result<Description, QueueError> {
+    let Some(name) = QueueName::of_arn(&policy.dead_letter_arn) else {
+        return Err(QueueError::new(Verdict::GiveUp, "the redrive policy names no queue"));
+    };
+    let name = name.seen_from(&of_source.arn);
+    described(&patiently(|| queue.open_other(&name)).await?).await
+}
+
+async fn described(queue: &Arc<dyn Queue>) -> Result<Description, QueueError> {
+    let denied = || QueueError::answered("AccessDenied", "sqs:GetQueueAttributes is refused");
+    describe(&**queue).await?.ok_or_else(denied)
+}
+
+fn cause(error: WorkerError) -> QueueError {
+    match error {
+        WorkerError::Queue { source, .. } | WorkerError::Credentials { source, .. } => source,
+        error => QueueError::new(Verdict::GiveUp, error.to_string()),
+    }
+}
+
+fn code_of(error: &QueueError) -> Code {
+    match error.plain_code() {
+        Some("QueueDoesNotExist" | "NonExistentQueue") => Code::DlqMissing,
+        _ if is_only_forbidden(error) => Code::DlqForbidden,
+        _ => Code::DlqUnreachable,
+    }
+}
+
+fn of_dlq(name: &str, settings: &QueueSettings, queue: &Description, dlq: &Description) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut find = |code, message: String| found.push(Finding::of(name, code, message));
+    if let Some(problem) = misfit(queue, dlq) {
+        find(Code::DlqUnfit, problem.to_owned());
+    }
+    // Zero is one that the queue does not tell.
+    if !dlq.retention.is_zero() && dlq.retention <= queue.retention {
+        let (of_dlq, of_queue) = (Span(dlq.retention), Span(queue.retention));
+        find(Code::DlqRetention, format!("the dlq keeps messages for {of_dlq}, the queue for {of_queue}"));
+    }
+    if dlq.visible > 0 {
+        find(Code::DlqNotEmpty, format!("about {} messages are in the dlq", dlq.visible));
+    }
+    if settings.dlq.copy_rejects {
+        find(Code::DlqSendUnproven, "sqs:SendMessage on the dlq was not tried".to_owned());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU32, time::Duration};
+
+    use super::*;
+
+    fn codes(found: &[Finding]) -> Vec<Code> {
+        found.iter().map(|found| found.code).collect()
+    }
+
+    #[test]
+    fn a_policy_leaves_room_for_a_crash() {
+        let policy = |count| RedrivePolicy {
+            dead_letter_arn: "arn".to_owned(),
+            max_receive_count: NonZeroU32::new(count).unwrap(),
+        };
+        assert_eq!(codes(&of_policy("orders", None)), [Code::NoRedrivePolicy]);
+        assert_eq!(codes(&of_policy("orders", Some(&policy(2)))), [Code::MaxReceiveCount]);
+        assert_eq!(codes(&of_policy("orders", Some(&policy(3)))), []);
+    }
+
+    #[test]
+    fn a_dlq_keeps_its_messages_longer_than_the_queue() {
+        let days = |days: u64| Description {
+            arn: format!("arn:{days}"),
+            retention: Duration::from_hours(24 * days),
+            ..Description::default()
+        };
+        let mut settings = QueueSettings::default();
+        settings.dlq.copy_rejects = false;
+        let found = |dlq: &Description| codes(&of_dlq("orders", &settings, &days(4), dlq));
+        assert_eq!(found(&days(14)), []);
+        assert_eq!(found(&Description { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
+        assert_eq!(found(&Description { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);
+        assert_eq!(found(&Description { fifo: true, ..days(14) }), [Code::DlqUnfit]);
+        assert_eq!(found(&days(0)), [], "a retention that is not told");
+    }
+
+    #[test]
+    fn what_keeps_a_dlq_from_being_opened_is_told_apart() {
+        for (code, found) in [
+            ("AWS.SimpleQueueService.NonExistentQueue", Code::DlqMissing),
+            ("AccessDenied", Code::DlqForbidden),
+            ("RequestThrottled", Code::DlqUnreachable),
+        ] {
+            assert_eq!(code_of(&QueueError::answered(code, "no")), found);
+        }
+    }
+}

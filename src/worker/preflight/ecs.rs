@@ -1,0 +1,104 @@
+//! The task: whether a stop fits into the time that ECS gives, and whether the task can be protected.
+
+use std::time::Duration;
+
+use super::{Code, Finding};
+use crate::{
+    config::{QueueSettings, Settings},
+    duration::Span,
+    ecs::{Agent as _, AgentError, HttpAgent, Protect, Surroundings},
+    stop,
+    worker::drain::may_outlast,
+};
+
+/// The most that Fargate gives a container to stop.
+const FARGATE_MAX: Duration = Duration::from_mins(2);
+
+/// What of the task keeps its stop from being an orderly one.
+pub(super) async fn look(settings: &Settings, surroundings: &Surroundings) -> Vec<Finding> {
+    let mut found = of_stop(settings, surroundings);
+    found.extend(of_protection(settings, surroundings).await);
+    found
+}
+
+fn of_stop(settings: &Settings, surroundings: &Surroundings) -> Vec<Finding> {
+    let limit = settings.drain_limit();
+    let Some(stop_timeout) = settings.ecs.stop_timeout() else {
+        let message = format!("the drain limit is {}, and when ECS kills is not known", Span(limit));
+        let unknown = || Finding::new(Code::StopTimeoutUnknown, message);
+        return surroundings.is_ecs().then(unknown).into_iter().collect();
+    };
+    let mut found = Vec::new();
+    let is_set = settings.drain.limit.is_some();
+    if is_set && limit.saturating_add(stop::Settings::RESERVE) > stop_timeout {
+        let (limit, stop_timeout) = (Span(limit), Span(stop_timeout));
+        let message = format!("drain.limit is {limit}, and ECS kills {stop_timeout} after SIGTERM");
+        found.push(Finding::new(Code::DrainLimit, message));
+    }
+    if stop_timeout > FARGATE_MAX {
+        let message = format!("ecs.stop_timeout is {}, and Fargate gives at most 120s", Span(stop_timeout));
+        found.push(Finding::new(Code::StopTimeoutBeyondFargate, message));
+    }
+    found
+}
+
+/// Work that a stop may cut, which then starts again elsewhere.
+pub(super) fn timeout_beyond_drain(
+    name: &str,
+    queue: &QueueSettings,
+    settings: &Settings,
+) -> Option<Finding> {
+    let limit = settings.drain_limit();
+    let message =
+        || format!("a handler may run for {}, and a stop gives the worker {}", queue.timeout, Span(limit));
+    may_outlast(queue.timeout.duration(), limit)
+        .then(|| Finding::of(name, Code::TimeoutBeyondDrain, message()))
+}
+
+/// Asks for the task's protection, which changes nothing, where the worker would set it.
+async fn of_protection(settings: &Settings, surroundings: &Surroundings) -> Option<Finding> {
+    let limit = settings.drain_limit();
+    let mut queues = settings.queues.values();
+    let is_wanted = settings.ecs.protect == Protect::Auto
+        && queues.any(|queue| may_outlast(queue.timeout.duration(), limit));
+    let agent = surroundings.agent.as_ref().filter(|_| is_wanted)?;
+    let code = match HttpAgent::new(agent).state().await {
+        Ok(_) => return None,
+        Err(AgentError::Standalone(detail)) => return Some(Finding::new(Code::ProtectionPointless, detail)),
+        Err(error) => (Code::ProtectionUnavailable, error),
+    };
+    Some(Finding::new(code.0, code.1.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(limit: Option<u64>, stop_timeout: Option<u64>, surroundings: &Surroundings) -> Vec<Code> {
+        let mut settings = Settings::default();
+        settings.drain.limit = limit.map(Span::secs);
+        settings.ecs.stop_timeout = stop_timeout.map(Span::secs);
+        of_stop(&settings, surroundings).into_iter().map(|found| found.code).collect()
+    }
+
+    #[test]
+    fn a_stop_is_to_fit_into_the_time_that_ecs_gives() {
+        let elsewhere = Surroundings::default();
+        assert_eq!(codes(None, None, &elsewhere), []);
+        assert_eq!(codes(None, Some(30), &elsewhere), [], "it follows from the stop timeout");
+        assert_eq!(codes(Some(110), Some(120), &elsewhere), []);
+        assert_eq!(codes(Some(111), Some(120), &elsewhere), [Code::DrainLimit]);
+        assert_eq!(codes(None, Some(121), &elsewhere), [Code::StopTimeoutBeyondFargate]);
+        let metadata = "http://169.254.170.2/v4/0".parse().ok();
+        let on_ecs = Surroundings { metadata, ..Surroundings::default() };
+        assert_eq!(codes(Some(110), None, &on_ecs), [Code::StopTimeoutUnknown]);
+    }
+
+    #[test]
+    fn work_that_a_stop_may_cut_is_told_of() {
+        let (queue, mut settings) = (QueueSettings::default(), Settings::default());
+        assert!(timeout_beyond_drain("orders", &queue, &settings).is_some());
+        settings.drain.limit = Some(Span::secs(13 * 3_600));
+        assert!(timeout_beyond_drain("orders", &queue, &settings).is_none());
+    }
+}

@@ -1,0 +1,180 @@
+//! One queue: whether it is there, and whether it is as the settings take it to be.
+
+use super::{Code, Finding, dead_letters, ecs, handler, permissions, topics};
+use crate::{
+    config::{QueueSettings, Settings},
+    consumer::Groups,
+    duration::Span,
+    queue::{Description, Queue, QueueError, limits, sqs::credentials_fault},
+    worker::{
+        WorkerError,
+        open::{describe, is_kms, open_queue},
+    },
+};
+
+/// What was found about one queue.
+pub(super) struct Looked {
+    pub(super) found: Vec<Finding>,
+    /// Absent where it is not known.
+    pub(super) arn: Option<String>,
+}
+
+impl Looked {
+    fn only(finding: Finding) -> Self {
+        Self { found: vec![finding], arn: None }
+    }
+}
+
+/// Everything about one queue and what its settings name.
+pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
+    let (mut looked, of_handler, of_topics) = tokio::join!(
+        of_queue(name, queue, settings),
+        handler::look(name, queue, settings),
+        topics::look(name, queue, settings),
+    );
+    let beyond = ecs::timeout_beyond_drain(name, queue, settings);
+    looked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    looked
+}
+
+async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
+    let opened = match open_queue(queue.address(), &queue.reach(&settings.aws)).await {
+        Ok(opened) => opened,
+        Err(error) => return Looked::only(not_opened(name, &error)),
+    };
+    let description = match describe(&*opened).await {
+        Ok(description) => description,
+        Err(error) => return Looked::only(unreachable(name, &error)),
+    };
+    let mut found = permissions::look(name, &*opened).await;
+    let Some(description) = description else {
+        found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
+        return Looked { found, arn: None };
+    };
+    found.extend(of_description(name, queue, &description));
+    let source: (&dyn Queue, _) = (&*opened, &description);
+    found.extend(dead_letters::look(name, queue, settings, source).await);
+    Looked { found, arn: Some(description.arn) }
+}
+
+fn not_opened(name: &str, error: &WorkerError) -> Finding {
+    match error {
+        WorkerError::Credentials { source, .. } | WorkerError::Queue { source, .. } => {
+            unreachable(name, source)
+        }
+        error => Finding::of(name, Code::Configuration, error.to_string()),
+    }
+}
+
+/// What the failure of a call to a queue means.
+fn unreachable(name: &str, error: &QueueError) -> Finding {
+    let code = match error.plain_code() {
+        _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
+        Some("QueueDoesNotExist" | "NonExistentQueue" | "InvalidAddress") => Code::QueueMissing,
+        Some("AccessDenied" | "AccessDeniedException") => Code::QueueForbidden,
+        _ if is_kms(error) => Code::Kms,
+        _ => Code::QueueUnreachable,
+    };
+    Finding::of(name, code, error.to_string())
+}
+
+/// Credentials that AWS knows nothing of, or no more.
+fn is_credentials(error: &QueueError) -> bool {
+    matches!(
+        error.plain_code(),
+        Some(
+            "ExpiredToken"
+                | "ExpiredTokenException"
+                | "InvalidClientTokenId"
+                | "InvalidSecurity"
+                | "SignatureDoesNotMatch"
+                | "UnrecognizedClientException"
+                | "MissingAuthenticationToken"
+        )
+    )
+}
+
+/// What the queue says of itself, held against its settings.
+fn of_description(name: &str, queue: &QueueSettings, description: &Description) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut find = |code, message: String| found.push(Finding::of(name, code, message));
+    let timeout = queue.timeout.duration().unwrap_or(limits::VISIBILITY);
+    let retention = description.retention;
+    if !retention.is_zero() && retention <= timeout {
+        let (retention, timeout) = (Span(retention), Span(timeout));
+        find(
+            Code::QueueRetention,
+            format!("messages are kept for {retention}, and a handler may run for {timeout}"),
+        );
+    }
+    if description.visibility < queue.visibility.0 {
+        let (own, used) = (Span(description.visibility), queue.visibility);
+        find(Code::QueueVisibility, format!("the queue's own visibility is {own}, the worker uses {used}"));
+    }
+    if let Some(key) = &description.kms_key {
+        find(Code::KmsUnproven, format!("messages are encrypted with the KMS key {key}"));
+    }
+    let is_several = queue.batch.size > 1 && queue.batch.groups == Groups::Several;
+    if description.fifo && is_several {
+        find(Code::FifoGroups, "a batch may hold messages of several groups".to_owned());
+    }
+    if !description.fifo && queue.batch.groups == Groups::One {
+        find(
+            Code::GroupsWithoutFifo,
+            "batch.groups is \"one\", and the queue is a standard queue".to_owned(),
+        );
+    }
+    found.extend(topics::of_kind(name, queue, description));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::queue::Verdict;
+
+    fn code_of(error: &QueueError) -> Code {
+        unreachable("orders", error).code
+    }
+
+    #[test]
+    fn a_failure_is_sorted_by_who_must_act() {
+        for (code, found) in [
+            ("AWS.SimpleQueueService.NonExistentQueue", Code::QueueMissing),
+            ("com.amazonaws.sqs#QueueDoesNotExist", Code::QueueMissing),
+            ("AccessDenied", Code::QueueForbidden),
+            ("KmsAccessDenied", Code::Kms),
+            ("KMS.DisabledException", Code::Kms),
+            ("InvalidClientTokenId", Code::Credentials),
+            ("RequestThrottled", Code::QueueUnreachable),
+        ] {
+            assert_eq!(code_of(&QueueError::answered(code, "no")), found, "{code}");
+        }
+        assert_eq!(code_of(&QueueError::new(Verdict::Wait, "refused")), Code::QueueUnreachable);
+    }
+
+    #[test]
+    fn a_queue_is_held_against_its_settings() {
+        let day = Duration::from_hours(24);
+        let good =
+            Description { retention: 4 * day, visibility: Duration::from_secs(30), ..Description::default() };
+        let mut queue = QueueSettings::default();
+        let codes = |queue: &QueueSettings, description: &Description| -> Vec<Code> {
+            of_description("orders", queue, description).into_iter().map(|found| found.code).collect()
+        };
+        assert_eq!(codes(&queue, &good), []);
+        let short = Description { retention: Duration::from_hours(12), ..good.clone() };
+        assert_eq!(codes(&queue, &short), [Code::QueueRetention]);
+        let untold = Description { retention: Duration::ZERO, ..good.clone() };
+        assert_eq!(codes(&queue, &untold), []);
+        let hasty =
+            Description { visibility: Duration::ZERO, kms_key: Some("key".to_owned()), ..good.clone() };
+        assert_eq!(codes(&queue, &hasty), [Code::QueueVisibility, Code::KmsUnproven]);
+        queue.batch.size = 10;
+        assert_eq!(codes(&queue, &Description { fifo: true, ..good.clone() }), [Code::FifoGroups]);
+        queue.batch.groups = Groups::One;
+        assert_eq!(codes(&queue, &good), [Code::GroupsWithoutFifo]);
+    }
+}
