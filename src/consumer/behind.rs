@@ -8,7 +8,7 @@ use super::{
     ended::{Ended, Next},
     lanes::Group,
 };
-use crate::consumer::lease::Successors;
+use crate::consumer::lease::Dependent;
 
 /// One message of a call, and what becomes of it.
 type Settling = (Waiting, Ended);
@@ -22,18 +22,18 @@ struct Behind {
 impl Behind {
     fn come_again(&mut self, delay: Duration) {
         for (Waiting { lease, .. }, _) in self.settling.drain(..) {
-            self.pump.0.settle.give_back(lease, delay);
+            self.pump.0.settler.change_visibility(lease, delay);
         }
     }
 }
 
-impl Successors for Behind {
-    fn go_on(mut self: Box<Self>) {
+impl Dependent for Behind {
+    fn proceed(mut self: Box<Self>) {
         let settling = std::mem::take(&mut self.settling);
         self.pump.settle_in_order(settling.into_iter());
     }
 
-    fn wait(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) {
         self.come_again(delay);
     }
 }
@@ -63,7 +63,7 @@ impl Pump {
         }
         for ((mut waiting, ended), settling) in rejected.into_values() {
             if !settling.is_empty() {
-                waiting.lease.precedes(Box::new(Behind { pump: self.clone(), settling }));
+                waiting.lease.add_dependent(Box::new(Behind { pump: self.clone(), settling }));
             }
             self.settle(waiting, ended);
         }
