@@ -8,7 +8,7 @@ use super::{
     disposition::{Ended, Next},
     prepare::HeldMessage,
 };
-use crate::consumer::lease::Successors;
+use crate::consumer::lease::Dependent;
 
 /// One message of a call, and what becomes of it.
 type Settling = (HeldMessage, Ended);
@@ -22,18 +22,18 @@ struct Behind {
 impl Behind {
     fn come_again(&mut self, delay: Duration) {
         for (HeldMessage { lease, .. }, _) in self.settling.drain(..) {
-            self.engine.0.settle.give_back(lease, delay);
+            self.engine.0.settler.change_visibility(lease, delay);
         }
     }
 }
 
-impl Successors for Behind {
-    fn go_on(mut self: Box<Self>) {
+impl Dependent for Behind {
+    fn proceed(mut self: Box<Self>) {
         let settling = std::mem::take(&mut self.settling);
         self.engine.settle_in_order(settling.into_iter());
     }
 
-    fn wait(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) {
         self.come_again(delay);
     }
 }
@@ -63,7 +63,7 @@ impl Engine {
         }
         for ((mut waiting, ended), settling) in rejected.into_values() {
             if !settling.is_empty() {
-                waiting.lease.precedes(Box::new(Behind { engine: self.clone(), settling }));
+                waiting.lease.add_dependent(Box::new(Behind { engine: self.clone(), settling }));
             }
             self.settle(waiting, ended);
         }

@@ -39,7 +39,7 @@ impl Engine {
         let mut batch = self.slots().start(Instant::now())?;
         for HeldMessage { lease, group, .. } in &mut batch {
             if let Some(group) = group {
-                lease.precedes(Box::new(Successor::new(self.clone(), group.clone())));
+                lease.add_dependent(Box::new(Successor::new(self.clone(), group.clone())));
             }
         }
         Some(batch)
@@ -105,7 +105,7 @@ impl Engine {
         let Ended { ending, reason, .. } = ended;
         // Nobody looks for the trace of a line that is not written.
         let is_told = *ending != Ending::Done || enabled!(Level::DEBUG);
-        let _lines = is_told.then(|| lease.enter()).flatten();
+        let _lines = is_told.then(|| lease.enter_trace()).flatten();
         let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
@@ -124,7 +124,7 @@ impl Engine {
         for (HeldMessage { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
             let is_retry = match ended.next {
                 Next::Retry => true,
-                Next::Reject => !self.0.settle.copies_rejects(),
+                Next::Reject => !self.0.settler.copies_rejects(),
                 Next::Delete | Next::GiveBack(_) | Next::Leave => false,
             };
             if is_retry {
@@ -153,22 +153,22 @@ impl Engine {
         Ended { next, reason, .. }: Ended,
     ) {
         match next {
-            Next::Delete => self.0.settle.delete(lease),
+            Next::Delete => self.0.settler.delete(lease),
             Next::GiveBack(delay) => {
                 if self.is_last_try(&message) {
-                    lease.let_successors_go_on();
+                    lease.release_dependents();
                 }
-                self.0.settle.give_back(lease, delay);
+                self.0.settler.change_visibility(lease, delay);
             }
             Next::Reject => {
                 // Copied or not, it will not run again.
                 if self.is_last_try(&message) {
-                    lease.let_successors_go_on();
+                    lease.release_dependents();
                 }
                 let retry_in = self.retry_delay(&message, group.as_ref());
-                self.0.settle.reject(lease, message, Rejection { reason, retry_in });
+                self.0.settler.reject(lease, message, Rejection { reason, retry_in });
             }
-            Next::Retry => self.0.settle.give_back(lease, Duration::ZERO),
+            Next::Retry => self.0.settler.change_visibility(lease, Duration::ZERO),
             Next::Leave => drop(lease),
         }
     }
@@ -238,7 +238,7 @@ impl Drop for Slot {
         self.engine.start_waiting();
         if is_idle {
             // Nothing else is running that could fill up the batch.
-            self.engine.0.settle.rush();
+            self.engine.0.settler.flush_now();
             self.engine.0.idle.notify_waiters();
         }
     }

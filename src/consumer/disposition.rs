@@ -101,7 +101,7 @@ impl Ended {
 
     /// Told to stop, and not stopped in time: either the lease was lost or the drain limit is over.
     fn cancelled(lease: &Lease) -> Self {
-        match lease.standing() {
+        match lease.deadlines() {
             None => Self::lease_lost(),
             Some(_) => Self::new(Ending::Drained, "the drain limit passed", Next::GiveBack(Duration::ZERO)),
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Engine, buffer::Group, receive_mode::FailedGroups};
 use crate::{
-    consumer::lease::{Lease, Successors},
+    consumer::lease::{Dependent, Lease},
     message::Message,
     queue::Description,
 };
@@ -56,12 +56,12 @@ impl Successor {
     }
 }
 
-impl Successors for Successor {
-    fn go_on(mut self: Box<Self>) {
+impl Dependent for Successor {
+    fn proceed(mut self: Box<Self>) {
         self.goes_on = true;
     }
 
-    fn wait(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) {
         self.engine.fail_group_for(&self.group, delay);
     }
 }
@@ -82,7 +82,7 @@ impl Engine {
     /// Lets the later messages of its group wait until a message is settled that does not run.
     pub(super) fn hold_up_group(&self, lease: &mut Lease, group: Group) {
         self.slots().occupy(&group);
-        lease.precedes(Box::new(Successor::new(self.clone(), group)));
+        lease.add_dependent(Box::new(Successor::new(self.clone(), group)));
     }
 
     pub(super) fn failed_groups(&self) -> MutexGuard<'_, FailedGroups> {

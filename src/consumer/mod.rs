@@ -44,8 +44,8 @@ pub use self::{
     shutdown::RunningEngine,
 };
 use crate::{
-    consumer::lease::{Leases, Room, Terms},
-    consumer::settle::{DeadLetterQueue, Settle},
+    consumer::lease::{LeaseTerms, Leases, Permits},
+    consumer::settle::{DeadLetterQueue, Settler},
     ecs::Busy,
     handler::AnyHandler,
     health::Health,
@@ -66,9 +66,9 @@ struct Inner {
     handler: AnyHandler,
     notifier: Option<Notifier>,
     options: Options,
-    room: Room,
+    permits: Permits,
     leases: Leases,
-    settle: Settle,
+    settler: Settler,
     slots: Mutex<Slots<HeldMessage>>,
     flow: Mutex<Flow>,
     failed_groups: Mutex<FailedGroups>,
@@ -157,10 +157,10 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { name, queue, traits, dead_letters, handler, notifier, options, .. } = parts;
         let EngineParts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
-        let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
+        let terms = LeaseTerms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
-        let settle = Settle::new(settle::Parts {
+        let settler = Settler::new(settle::SettlerParts {
             name: name.clone(),
             queue: queue.clone(),
             dead_letters,
@@ -170,7 +170,7 @@ impl Engine {
             ready: condition("settle", "not started"),
             dlq_ready: condition("dlq", "not started"),
         });
-        let room = Room::new(options.running() + options.prefetch.initial());
+        let permits = Permits::new(options.running() + options.prefetch.initial());
         let availability = Availability::new(condition("handler", "the handler was not probed yet"));
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
         let engine = Inner {
@@ -185,9 +185,9 @@ impl Engine {
             handler,
             notifier,
             options,
-            room,
+            permits,
             leases,
-            settle,
+            settler,
             availability,
             metrics,
             traces,
@@ -218,8 +218,8 @@ impl Engine {
         };
         let capacity = (self.0.options.running() + prefetch).min(limits::IN_FLIGHT);
         self.0.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
-        if capacity != self.0.room.capacity() {
-            self.0.room.resize(capacity);
+        if capacity != self.0.permits.capacity() {
+            self.0.permits.resize(capacity);
         }
     }
 
@@ -244,8 +244,8 @@ impl Engine {
             running,
             waiting,
             held: self.0.leases.len(),
-            room: self.0.room.capacity(),
-            settling: self.0.settle.pending(),
+            room: self.0.permits.capacity(),
+            settling: self.0.settler.pending(),
             paused,
             seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
             last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),

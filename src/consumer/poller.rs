@@ -20,7 +20,7 @@ use crate::{
     consumer::lease::Reservation,
     health::{Condition, Pulse},
     message::{Message, Wanted},
-    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, Verdict, limits::BATCH_ENTRIES, within},
+    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass, limits::BATCH_ENTRIES, within},
     telemetry::{Action, CallResult, events},
 };
 
@@ -123,7 +123,7 @@ impl Poller {
                 NextReceive::Later(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
                 NextReceive::Now(places) => {
                     // The loop alone reserves, so what was free a moment ago still is.
-                    let Some(reservation) = self.engine.0.room.reserve(places) else { return latest };
+                    let Some(reservation) = self.engine.0.permits.reserve(places) else { return latest };
                     let attempt_id = self.next_attempt(places);
                     self.polls.push(self.engine.clone().poll(reservation, wait, attempt_id).boxed());
                     self.engine.0.metrics.pollers.inc();
@@ -160,13 +160,13 @@ impl Poller {
     }
 
     fn sight(&self, most: usize) -> ScheduleInput {
-        let room = &self.engine.0.room;
+        let permits = &self.engine.0.permits;
         let ready_to_start = self.engine.slots().ready_to_start();
         let (flow, now) = (self.engine.flow(), Instant::now());
         ScheduleInput {
             now,
-            free: room.free(),
-            capacity: room.capacity(),
+            free: permits.available(),
+            capacity: permits.capacity(),
             most,
             under_way: self.polls.len(),
             is_running_dry: ready_to_start <= flow.low_water(now),
@@ -206,7 +206,7 @@ impl Poller {
         self.failures = 0;
         self.ready.ready();
         *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.schedule.answered(asked, received, self.engine.0.room.free(), Instant::now());
+        self.schedule.answered(asked, received, self.engine.0.permits.available(), Instant::now());
         if received == 0 && sent.elapsed() < SHORTEST_WAIT {
             self.schedule.pause_until(Instant::now() + SHORTEST_WAIT);
         }
@@ -220,9 +220,9 @@ impl Poller {
         self.failed_at = Some(Instant::now());
         let (queue, action) = (&*self.engine.0.name, Action::Receive);
         let attempt = self.failures;
-        let retry_in = error.verdict().pauses().random_delay(attempt);
+        let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
-        if error.verdict() == Verdict::GiveUp || self.failures >= FAILURES_TO_UNREADY {
+        if error.retry_class() == RetryClass::Refused || self.failures >= FAILURES_TO_UNREADY {
             self.ready.unready(error.to_string());
         }
         *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
@@ -247,7 +247,7 @@ impl Engine {
     fn wanted(&self) -> Wanted {
         match self.0.traits.order {
             Order::None if self.0.traces.is_some() => Wanted::Everything,
-            Order::None => self.0.settle.wanted(self.0.handler.wanted()),
+            Order::None => self.0.settler.wanted(self.0.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }
     }
@@ -259,7 +259,7 @@ impl Engine {
         wait: Duration,
         attempt_id: Option<ReceiveAttemptId>,
     ) -> Answer {
-        let (sent, asked) = (Instant::now(), reservation.places());
+        let (sent, asked) = (Instant::now(), reservation.permits());
         let options = &self.0.options;
         let request = ReceiveRequest {
             max: asked,
@@ -276,7 +276,7 @@ impl Engine {
 
 async fn something_changes(engine: &Engine, availability: &mut Changes, look_again: Instant) {
     tokio::select! {
-        () = engine.0.room.freed() => {}
+        () = engine.0.permits.freed() => {}
         () = availability.next() => {}
         () = tokio::time::sleep_until(look_again) => {}
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Engine, availability::DOWN_DELAY, buffer::Group};
 use crate::{
-    consumer::lease::{Holding, Lease, Reservation},
+    consumer::lease::{Acquired, Lease, Reservation},
     message::Message,
     telemetry::{context::TraceContext, events},
 };
@@ -32,21 +32,21 @@ impl Engine {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
-            let Some(place) = reservation.take() else {
+            let Some(permit) = reservation.take() else {
                 let producer = TraceContext::of_message(&message);
                 let _lines = producer.as_ref().map(TraceContext::enter);
                 events::ExcessReceived { queue: &self.0.name, message_id: &message.id }.emit();
                 continue;
             };
             let group = self.group_of(&message);
-            match self.0.leases.hold(&message, place, sent) {
-                Holding::Fresh(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
+            match self.0.leases.acquire(&message, permit, sent) {
+                Acquired::New(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
                     behind.push(HeldMessage { message: Arc::new(message), lease, group });
                 }
-                Holding::Fresh(lease) => self.line_up(message, lease, group),
-                Holding::Finished(lease) => self.delete_again(lease, group),
+                Acquired::New(lease) => self.line_up(message, lease, group),
+                Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
                 // It may be on its way back, and then it holds up nobody: what came behind it must come again after it.
-                Holding::Duplicate => blocked.extend(group),
+                Acquired::Duplicate => blocked.extend(group),
             }
         }
         self.give_back_unrun(behind, Duration::ZERO);
@@ -62,7 +62,7 @@ impl Engine {
         if let Some(group) = group {
             self.hold_up_group(&mut lease, group);
         }
-        self.0.settle.delete(lease);
+        self.0.settler.delete(lease);
     }
 
     fn line_up(&self, message: Message, lease: Lease, group: Option<Group>) {
@@ -85,9 +85,9 @@ impl Engine {
         }
         self.0.metrics.given_back.inc_by(waiting.len() as u64);
         for HeldMessage { lease, .. } in waiting {
-            self.0.settle.give_back(lease, delay);
+            self.0.settler.change_visibility(lease, delay);
         }
-        self.0.settle.rush();
+        self.0.settler.flush_now();
     }
 
     /// Frees the room of messages whose lease was lost while they waited: they come back as new ones. What waited behind

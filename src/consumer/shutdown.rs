@@ -31,9 +31,9 @@ impl Engine {
             self.0.health.condition(format!("{} receive", self.0.name), "no receive has succeeded yet");
         let (settle, keeper) = (CancellationToken::new(), CancellationToken::new());
         let pulse = |what: &str| self.0.health.pulse(format!("{} {what}", self.0.name), LONGEST_SILENCE);
-        let keep = self.0.leases.clone().keep(self.0.queue.clone(), pulse("keeper"), keeper.clone());
+        let keep = self.0.leases.clone().run_heartbeat(self.0.queue.clone(), pulse("keeper"), keeper.clone());
         tasks.spawn("keeper", End::Fatal, keep);
-        let run = self.0.settle.clone().run(pulse("settle"), settle.clone());
+        let run = self.0.settler.clone().run(pulse("settle"), settle.clone());
         tasks.spawn("settle", End::Fatal, run);
         // It ends by the stop alone, and may do so before whoever listens for faults hears of that stop.
         let receive = tasks.spawn("receive", End::Fine, Poller::new(self.clone(), ready).run());
@@ -91,7 +91,7 @@ impl RunningEngine {
 
     /// Waits until every outcome is told to SQS or given up.
     pub async fn flushed(&self) {
-        self.engine.0.settle.flushed().await;
+        self.engine.0.settler.flushed().await;
     }
 
     /// Waits until every notification is sent or given up.
@@ -120,7 +120,7 @@ impl RunningEngine {
 
     /// How many done messages could not be deleted so far.
     pub fn undeleted(&self) -> usize {
-        self.engine.0.settle.undeleted()
+        self.engine.0.settler.undeleted()
     }
 
     /// How many messages are still held.

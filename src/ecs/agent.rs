@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{http::call, surroundings::below};
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
 /// The agent of ECS, or something that keeps its promises.
 ///
@@ -157,7 +157,7 @@ impl HttpAgent {
 
     async fn ask(&self, method: Method, body: String) -> Result<Protection, AgentError> {
         let answered = call(method, &self.state, body).await;
-        let (status, body) = answered.map_err(|fault| AgentError::Broken(causes(&*fault)))?;
+        let (status, body) = answered.map_err(|fault| AgentError::Broken(message_with_causes(&*fault)))?;
         match read(&body) {
             Some(Answer::Protection(protection)) if status.is_success() => Ok(protection),
             Some(Answer::Failure(failure)) => Err(AgentError::of_failure(failure)),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{http::call, surroundings::below};
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
 /// A task of ECS as its metadata describe it; what is missing is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -34,7 +34,7 @@ pub struct MetadataError(String);
 /// Asks the metadata endpoint (`ECS_CONTAINER_METADATA_URI_V4`) for the task, for five seconds at most.
 pub async fn describe(metadata: &Url) -> Result<Task, MetadataError> {
     let answer = call(Method::GET, &below(metadata, "/task"), String::new()).await;
-    let (status, body) = answer.map_err(|fault| MetadataError(causes(&*fault)))?;
+    let (status, body) = answer.map_err(|fault| MetadataError(message_with_causes(&*fault)))?;
     if !status.is_success() {
         return Err(MetadataError(format!("status {status}")));
     }

@@ -5,23 +5,23 @@
 //! whether the agent answers or not.
 
 mod agent;
-mod busy;
+mod calls_in_flight;
 mod complaint;
-mod guard;
 mod http;
 mod metadata;
+mod protection;
+mod protection_state;
 mod resource;
 mod settings;
-mod shield;
 mod surroundings;
 
 pub use self::{
     agent::{Agent, AgentError, HttpAgent, Protection, Wish},
-    busy::{Busy, Working},
-    guard::{Guard, Held, Plan},
+    calls_in_flight::{Busy, Working},
     metadata::{MetadataError, Task, describe},
+    protection::{Guard, Held, Plan},
+    protection_state::Terms,
     resource::resource,
     settings::{Protect, Settings, Switch},
-    shield::Terms,
     surroundings::Surroundings,
 };

@@ -14,7 +14,7 @@ use crate::{
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Description, Queue, QueueError, QueueName, Verdict, is_fifo,
+        Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     telemetry::events,
@@ -139,7 +139,7 @@ where
 
 fn may_pass(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.verdict() == Verdict::Wait && !error.is_hung() && !has_no_credentials
+    error.retry_class() == RetryClass::Transient && !error.is_hung() && !has_no_credentials
 }
 
 /// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.

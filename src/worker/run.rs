@@ -12,13 +12,13 @@ use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    drain::{drain, flush, may_outlast, unprotect},
-    faults::FaultWatch,
     measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     scaling::{Scaling, meter},
+    shutdown::{drain, flush, may_outlast, unprotect},
     signals::Signals,
+    stop_requests::FaultWatch,
 };
 use crate::{
     admin,

@@ -8,7 +8,7 @@ use crate::{
     duration::Span,
     ecs::{Agent as _, AgentError, HttpAgent, Protect, Surroundings},
     stop,
-    worker::drain::may_outlast,
+    worker::shutdown::may_outlast,
 };
 
 /// The most that Fargate gives a container to stop.

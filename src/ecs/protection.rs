@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     Agent, AgentError, Busy, Terms, Wish,
     complaint::Complaint,
-    shield::{Shield, Step},
+    protection_state::{Shield, Step},
 };
 use crate::{
     tasks::{End, Tasks},
