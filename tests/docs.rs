@@ -26,7 +26,7 @@ fn docs_configuration_is_what_the_code_says() {
 
 #[test]
 fn docs_metrics_is_what_the_code_says() {
-    assert_fresh("docs/metrics.md", &telemetry::reference());
+    assert_fresh("docs/metrics.md", &longshore::worker::metrics_reference());
 }
 
 #[test]

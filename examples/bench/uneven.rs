@@ -21,7 +21,7 @@ use longshore::{
     handler::{Context, Handler, Outcome, Placement},
     queue::sqs,
     stop::Stop,
-    telemetry::{Action, CallResult, Label as _, QueueMetrics},
+    telemetry::Metrics,
     worker::{self, DeadLetters},
 };
 use tokio::time::sleep;
@@ -119,7 +119,7 @@ impl Scene {
             .concurrency(usize::try_from(self.concurrency)?)
             .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
-        let (metrics, stop) = (worker.metrics().queue("uneven"), Stop::new());
+        let (metrics, stop) = (worker.metrics(), Stop::new());
         let watch = async {
             sleep(WARM_UP).await;
             let before = Counts::of(&metrics);
@@ -149,16 +149,13 @@ struct Counts {
 
 impl Counts {
     /// All so far.
-    fn of(metrics: &QueueMetrics) -> Self {
-        let of_action = |action: Action| {
-            let results = CallResult::ALL.iter();
-            number(results.map(|result| metrics.calls.of(action).of(*result).get()).sum())
-        };
+    fn of(metrics: &Metrics) -> Self {
+        let calls = |labels: &[(&str, &str)]| number(metrics.count("longshore_api_calls_total", labels));
         Self {
-            done: number(metrics.settled.of(Action::Delete).get()),
-            calls: Action::ALL.iter().copied().map(of_action).sum(),
-            receives: of_action(Action::Receive),
-            deletes: of_action(Action::Delete),
+            done: number(metrics.count("longshore_messages_settled_total", &[("action", "delete")])),
+            calls: calls(&[]),
+            receives: calls(&[("action", "receive")]),
+            deletes: calls(&[("action", "delete")]),
         }
     }
 

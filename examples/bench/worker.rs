@@ -21,7 +21,7 @@ use longshore::{
     handler::{Context, Handler, Outcome, Placement},
     message::Wanted,
     stop::Stop,
-    telemetry::{Action, CallResult, Label as _, QueueMetrics},
+    telemetry::Metrics,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -82,7 +82,7 @@ async fn drain(url: &str, messages: usize, placement: Placement) -> Result<(), B
     let handler =
         NoOp { left: AtomicUsize::new(messages), over: over.clone(), placement, nap: Duration::ZERO };
     let worker = Worker::new().consumer(Consumer::new(url, handler).named("bench").concurrency(64));
-    let (metrics, stop, began) = (worker.metrics().queue("bench"), Stop::new(), Instant::now());
+    let (metrics, stop, began) = (worker.metrics(), Stop::new(), Instant::now());
     let halt = async {
         over.notified().await;
         stop.drain();
@@ -99,16 +99,20 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
     let handler = NoOp { left: AtomicUsize::new(messages), over, placement, nap: Duration::from_hours(1) };
     let consumer = Consumer::new(url, handler).named("bench").concurrency(messages.max(1));
     let worker = Worker::new().consumer(consumer).drain_limit(Duration::ZERO);
-    let (metrics, stop) = (worker.metrics().queue("bench"), Stop::new());
+    let (metrics, stop) = (worker.metrics(), Stop::new());
     let watch = async {
-        while metrics.running.get() < i64::try_from(messages).unwrap_or(i64::MAX) {
+        while metrics.count("longshore_messages_running", &[]) < messages as u64 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let (cpu, before) = (cpu_time(), calls(&metrics));
         tokio::time::sleep(time).await;
         let (cpu, calls) = (cpu_time().saturating_sub(cpu), calls(&metrics) - before);
-        let (held, extended, lost) = (metrics.held.get(), metrics.extensions.get(), metrics.lost.get());
-        let (received, peak) = (metrics.consumed.get(), status_kib("VmHWM:"));
+        let count = |metric| metrics.count(metric, &[]);
+        let (held, received) =
+            (count("longshore_messages_held"), count("messaging_client_consumed_messages_total"));
+        let (extended, lost) =
+            (count("longshore_lease_extensions_total"), count("longshore_leases_lost_total"));
+        let peak = status_kib("VmHWM:");
         println!(
             r#"{{"held":{held},"received":{received},"extended":{extended},"lost":{lost},"calls":{calls},"cpu_us":{},"peak_kib":{peak}}}"#,
             cpu.as_micros(),
@@ -120,9 +124,6 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
     Ok(())
 }
 
-fn calls(metrics: &QueueMetrics) -> u64 {
-    let of_action = |action: &Action| -> u64 {
-        CallResult::ALL.iter().map(|result| metrics.calls.of(*action).of(*result).get()).sum()
-    };
-    Action::ALL.iter().map(of_action).sum()
+fn calls(metrics: &Metrics) -> u64 {
+    metrics.count("longshore_api_calls_total", &[])
 }

@@ -125,7 +125,7 @@ impl Engine {
     /// Pauses the polling because the handler could not be reached, and gives back what waits for it.
     pub(super) fn handler_is_down(&self, reason: &str) {
         if self.0.availability.pause(reason) {
-            events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics);
+            events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics.paused);
         }
         self.give_back_waiting(DOWN_DELAY.random_delay(1));
     }
@@ -151,7 +151,7 @@ impl Engine {
             Ok(()) => {
                 self.0.availability.open();
                 if was_down {
-                    events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics);
+                    events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics.paused);
                 }
             }
             Err(reason) => {

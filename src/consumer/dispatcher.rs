@@ -61,7 +61,7 @@ impl Engine {
         self.0.metrics.running.sub(signed(batch.len()));
         self.0.metrics.calls_running.dec();
         self.flow().ended(took, batch.len(), Instant::now());
-        self.0.metrics.call_ended(ended.iter().map(|ended| ended.ending));
+        self.0.failures.call_ended(ended.iter().map(|ended| ended.ending));
         for (waiting, ended) in batch.iter().zip(ended) {
             self.report_end(waiting, ended, took);
             self.notify(waiting, ended, took);
@@ -106,9 +106,10 @@ impl Engine {
         // Nobody looks for the trace of a line that is not written.
         let is_told = *ending != Ending::Done || enabled!(Level::DEBUG);
         let _lines = is_told.then(|| lease.enter_trace()).flatten();
+        self.0.metrics.process_time.of(*ending).observe(took.as_secs_f64());
         let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
-            .emit(&self.0.metrics);
+            .emit(&self.0.metrics.ended, self.0.scope.warnings());
     }
 
     fn notify(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {

@@ -17,6 +17,7 @@ mod disposition;
 mod fifo;
 mod flow;
 pub mod lease;
+pub mod metrics;
 mod options;
 mod poller;
 mod prepare;
@@ -34,7 +35,8 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 use self::{
-    availability::Availability, flow::Flow, prepare::HeldMessage, receive_mode::FailedGroups, slots::Slots,
+    availability::Availability, flow::Flow, metrics::ConsumerMetrics, prepare::HeldMessage,
+    receive_mode::FailedGroups, slots::Slots,
 };
 pub use self::{
     batching::{BatchSettings, Groups},
@@ -44,15 +46,16 @@ pub use self::{
     shutdown::RunningEngine,
 };
 use crate::{
+    consumer::depth::{Counts, QueueDepth},
     consumer::lease::{LeaseTerms, Leases, Permits},
     consumer::settle::{DeadLetterQueue, Settler},
     ecs::Busy,
-    handler::AnyHandler,
+    handler::{AnyHandler, FailureCounter},
     health::Health,
-    queue::{Queue, limits},
+    queue::{Queue, limits, metrics::CallMetrics},
     sns::notifications::Notifier,
     stop::Stop,
-    telemetry::{Counts, QueueMetrics, traces::QueueTraces},
+    telemetry::{MetricScope, traces::QueueTraces},
 };
 
 /// The engine of one queue.
@@ -75,7 +78,11 @@ struct Inner {
     availability: Availability,
     idle: Notify,
     last_error: Mutex<Option<String>>,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<ConsumerMetrics>,
+    calls: Arc<CallMetrics>,
+    scope: MetricScope,
+    failures: FailureCounter,
+    depth: QueueDepth,
     /// What makes the queue's spans; absent while traces are off.
     traces: Option<QueueTraces>,
     /// Where calls are noted that may outlast a stop.
@@ -105,7 +112,11 @@ pub struct EngineParts {
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
-    pub metrics: Arc<QueueMetrics>,
+    pub metrics: MetricScope,
+    /// Counts the failed calls of the handler.
+    pub failures: FailureCounter,
+    /// The number of messages in the queue.
+    pub depth: QueueDepth,
     /// What makes the queue's spans; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
@@ -156,22 +167,25 @@ impl Engine {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { name, queue, traits, dead_letters, handler, notifier, options, .. } = parts;
-        let EngineParts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
+        let EngineParts {
+            metrics: scope, failures, depth, traces, busy, health, stop, caller, runtime, ..
+        } = parts;
         let terms = LeaseTerms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
-        let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
+        let leases = Leases::new(name.clone(), terms, scope.clone(), condition("extend", "not started"));
         let settler = Settler::new(settle::SettlerParts {
             name: name.clone(),
             queue: queue.clone(),
             dead_letters,
             settings: options.settle,
-            metrics: metrics.clone(),
+            metrics: scope.clone(),
             traces: traces.clone(),
             ready: condition("settle", "not started"),
             dlq_ready: condition("dlq", "not started"),
         });
         let permits = Permits::new(options.running() + options.prefetch.initial());
         let availability = Availability::new(condition("handler", "the handler was not probed yet"));
+        let metrics: Arc<ConsumerMetrics> = scope.group();
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
         let engine = Inner {
             slots: Mutex::new(Slots::new(options.concurrency, options.batch)),
@@ -190,6 +204,10 @@ impl Engine {
             settler,
             availability,
             metrics,
+            calls: scope.group(),
+            scope,
+            failures,
+            depth,
             traces,
             busy,
             health,
@@ -247,11 +265,11 @@ impl Engine {
             room: self.0.permits.capacity(),
             settling: self.0.settler.pending(),
             paused,
-            seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
+            seconds_since_successful_receive: self.0.metrics.poll_age.get(),
             last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            queue_messages: self.0.metrics.depth.counts(),
-            dlq_messages: self.0.metrics.depth.dlq(),
-            backlog_seconds: self.0.metrics.backlog_seconds(),
+            queue_messages: self.0.depth.counts(),
+            dlq_messages: self.0.depth.dlq(),
+            backlog_seconds: self.0.depth.backlog_seconds(),
         }
     }
 }

@@ -178,7 +178,10 @@ impl Poller {
         self.pulse.beat();
         let metrics = &self.engine.0.metrics;
         metrics.pollers.dec();
-        metrics.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
+        self.engine.0.calls.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
+        if answer.result.is_ok() {
+            metrics.poll_age.reset();
+        }
         if let Some(traces) = &self.engine.0.traces {
             traces.received(answer.sent, &answer.result);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Engine, fifo::Order};
-use crate::{message::Message, telemetry::Sighting};
+use crate::{consumer::depth::Sighting, message::Message};
 
 /// A receive that waited for less may not have asked all of SQS's servers.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const MOST_RECEIVES: u32 = 3;
 impl Engine {
     /// Notes what the receive that was sent at `sent` has brought.
     pub(super) fn sight(&self, messages: &[Message], sent: Instant) {
-        self.0.metrics.depth.received(sighting(messages, self.0.traits.order, sent.elapsed()));
+        self.0.depth.received(sighting(messages, self.0.traits.order, sent.elapsed()));
     }
 }
 

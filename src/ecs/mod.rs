@@ -9,6 +9,7 @@ mod calls_in_flight;
 mod complaint;
 mod http;
 mod metadata;
+mod metrics;
 mod protection;
 mod protection_state;
 mod resource;
@@ -19,6 +20,7 @@ pub use self::{
     agent::{Agent, AgentError, HttpAgent, Protection, Wish},
     calls_in_flight::{Busy, Working},
     metadata::{MetadataError, Task, describe},
+    metrics::ProtectionMetrics,
     protection::{Guard, Held, Plan},
     protection_state::Terms,
     resource::resource,

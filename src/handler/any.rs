@@ -8,10 +8,10 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-use super::{Batch, BatchHandler, Context, Handler, Outcomes, Placement};
+use super::{Batch, BatchHandler, Context, FailureCounter, Handler, Outcomes, Placement};
 use crate::{
     message::{Message, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// A [`Handler`] or a [`BatchHandler`] behind a pointer.
@@ -76,9 +76,9 @@ impl AnyHandler {
         self.handler.opened(arn);
     }
 
-    /// See [`Handler::metered`].
-    pub fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
+    /// See [`Handler::register_metrics`].
+    pub fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.handler.register_metrics(scope)
     }
 
     /// See [`Handler::probe`].
@@ -107,7 +107,7 @@ trait Erased: Send + Sync + 'static {
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
     fn weigh(&self, message: &Message) -> usize;
     fn opened(&self, arn: &str);
-    fn metered(&self, metrics: &Arc<QueueMetrics>);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter;
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
     fn close(&self) -> BoxFuture<'_, ()>;
     fn wanted(&self) -> Wanted;
@@ -129,8 +129,8 @@ impl<H: BatchHandler> Erased for H {
         BatchHandler::opened(self, arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        BatchHandler::metered(self, metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        BatchHandler::register_metrics(self, scope)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -163,8 +163,8 @@ impl<H: Handler> BatchHandler for Single<H> {
         self.0.opened(arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.0.metered(metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.0.register_metrics(scope)
     }
 
     async fn probe(&self) -> Result<(), String> {

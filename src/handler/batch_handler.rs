@@ -1,11 +1,11 @@
 //! Handlers that take several messages a call.
 
-use std::{fmt::Display, future::Future, sync::Arc};
+use std::{fmt::Display, future::Future};
 
-use super::{Batch, Context, IntoOutcome, Outcome, Outcomes, Placement};
+use super::{Batch, Context, FailureCounter, IntoOutcome, Outcome, Outcomes, Placement};
 use crate::{
     message::{Message, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// The user's work on several messages a call, which says of each how it ended.
@@ -31,8 +31,10 @@ pub trait BatchHandler: Send + Sync + 'static {
     /// See [`Handler::opened`](super::Handler::opened).
     fn opened(&self, _arn: &str) {}
 
-    /// See [`Handler::metered`](super::Handler::metered).
-    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
+    /// See [`Handler::register_metrics`](super::Handler::register_metrics).
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        FailureCounter::of_code(scope)
+    }
 
     /// See [`Handler::probe`](super::Handler::probe).
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {

@@ -4,12 +4,12 @@ mod any;
 mod batch;
 mod batch_handler;
 mod context;
-mod counts;
 pub mod exec;
 mod from_fn;
 mod from_json;
 pub mod http;
 pub mod lambda;
+mod metrics;
 mod moment;
 mod outcome;
 mod problem;
@@ -30,6 +30,7 @@ pub use self::{
     context::{Context, LeaseTime},
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
+    metrics::{FailureCounter, HandlerMetrics, ProcessMetrics},
     outcome::{IntoOutcome, Outcome},
     problem::Problem,
     publish::publish,
@@ -43,7 +44,7 @@ pub use self::{
 };
 use crate::{
     message::{Message, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// The user's work: one call per message.
@@ -66,8 +67,10 @@ pub trait Handler: Send + Sync + 'static {
     /// Not called where the worker may not ask SQS for the queue's attributes.
     fn opened(&self, _arn: &str) {}
 
-    /// Hears where the queue counts, once and before the first message, for whoever has something to count there.
-    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
+    /// Registers the metrics that the handler counts itself, once and before the first message.
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        FailureCounter::of_code(scope)
+    }
 
     /// Tells whether the handler could take a message now; `Err` says in a few words why not.
     ///

@@ -4,6 +4,7 @@ pub mod contract;
 mod error;
 pub mod limits;
 pub mod memory;
+pub mod metrics;
 mod name;
 pub mod sqs;
 

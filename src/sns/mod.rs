@@ -4,6 +4,7 @@ mod address;
 mod error;
 pub mod limits;
 pub mod memory;
+pub mod metrics;
 pub mod notifications;
 mod phone;
 mod publication;

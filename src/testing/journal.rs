@@ -9,9 +9,9 @@ use tokio::{sync::watch, time::Instant};
 
 use super::patience::patiently;
 use crate::{
-    handler::{AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes, Placement},
+    handler::{AnyHandler, Batch, BatchHandler, Context, FailureCounter, Outcome, Outcomes, Placement},
     message::{Message, MessageId, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// One message in one call of the handler.
@@ -196,8 +196,8 @@ impl BatchHandler for Noted {
         self.handler.opened(arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.handler.register_metrics(scope)
     }
 
     async fn probe(&self) -> Result<(), String> {

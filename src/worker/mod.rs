@@ -17,9 +17,11 @@ mod admin;
 mod check;
 mod consumer;
 mod dead_letters;
+mod embedded_metrics;
 mod error;
 mod from_settings;
 mod measured;
+mod metrics;
 mod open;
 pub mod preflight;
 mod publisher;
@@ -32,8 +34,10 @@ mod stop_requests;
 
 pub use self::{
     consumer::{Consumer, DeadLetters},
+    embedded_metrics::{Meter, Scope},
     error::WorkerError,
     from_settings::{consumer_of, name_in_sqs, options, worker},
+    metrics::{all_metrics, metrics_reference},
     open::open_queue,
     run::Worker,
     scaling::ScalingSignal,

@@ -12,10 +12,12 @@ use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    measured::{self, measured, watch_depth},
+    embedded_metrics::Meter,
+    measured::{self, Measured, watch_depth},
+    metrics::DrainMetrics,
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
-    scaling::{Scaling, meter},
+    scaling::Scaling,
     shutdown::{drain, flush, may_outlast, unprotect},
     signals::Signals,
     stop_requests::FaultWatch,
@@ -23,13 +25,13 @@ use super::{
 use crate::{
     admin,
     consumer::{Engine, EngineParts},
-    ecs,
+    ecs::{self, ProtectionMetrics},
     health::{Condition, Health},
     sns::notifications::Notifier,
     stop::{Settings as StopSettings, Stop},
     tasks::{self, Faults, Tasks},
     telemetry::{
-        Meter, Metrics, events,
+        Metrics, events,
         traces::{QueueIdentity, Traces},
     },
 };
@@ -162,11 +164,12 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        self.metrics.drain_limit(self.drain_limit);
+        let drain = DrainMetrics::in_scope(&self.metrics.process());
+        drain.limit(self.drain_limit);
         let listener = self.listen().await?;
         let (tasks, faults) = Tasks::on(runtime.clone());
         let state = self.health.condition("worker", "the queues are not open yet");
-        let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
+        let frame = Frame { shown: Shown::default(), drain, state, stop, tasks, caller, runtime };
         let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
         let traces = self.traces.clone();
         let ended = self.work_within(&frame, faults).await;
@@ -181,7 +184,7 @@ impl Worker {
     }
 
     async fn work_within(mut self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
-        let Frame { shown, state, stop, tasks, .. } = frame;
+        let Frame { shown, drain: drain_metrics, state, stop, tasks, .. } = frame;
         let opened = tokio::select! {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = stop.draining() => return Ok(Drained::All),
@@ -190,16 +193,19 @@ impl Worker {
         refuse_twins(&self.consumers, &opened)?;
         let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
         if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
-            self.metrics.protection(move || held.is_up());
+            let metrics = self.metrics.process().group::<ProtectionMetrics>();
+            metrics.task_protected.by(move || Some(f64::from(held.is_up())));
         }
-        let metrics = self.metrics.clone();
-        let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
+        let measured = self.measured(&opened);
+        let meters = || self.meters(&opened, &measured);
+        let signal = self.signal.clone();
+        let scaling = signal.map(|signal| Scaling::start(signal, meters(), tasks));
+        let engines = shown.get_or_init(|| self.engines(&opened, measured, guard.as_ref(), frame));
         let running = engines.iter().map(|engine| engine.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
-        metrics.draining();
+        drain_metrics.draining();
         state.unready("draining");
         let drained = watch.until(drain(running, drain_limit, stop)).await;
         // The tasks that a drain ends are no faults from here on.
@@ -218,22 +224,35 @@ impl Worker {
         Ok(Some(listener))
     }
 
-    fn meters(&self, opened: &[Opened]) -> Vec<Meter> {
+    fn measured(&self, opened: &[Opened]) -> Vec<Measured> {
         let consumers = self.consumers.iter().zip(opened);
-        consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
+        consumers.map(|(consumer, opened)| Measured::of(&self.metrics, consumer, opened)).collect()
     }
 
-    fn engines(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Engine> {
+    fn meters(&self, opened: &[Opened], measured: &[Measured]) -> Vec<Meter> {
+        let consumers = self.consumers.iter().zip(opened).zip(measured);
+        let meter = |((consumer, opened), measured): ((&Consumer, &Opened), &Measured)| {
+            measured.meter(consumer.name_in_sqs(&opened.arn))
+        };
+        consumers.map(meter).collect()
+    }
+
+    fn engines(
+        self,
+        opened: &[Opened],
+        measured: Vec<Measured>,
+        guard: Option<&ecs::Guard>,
+        frame: &Frame,
+    ) -> Vec<Engine> {
         let drain_limit = self.drain_limit;
-        let engine = |(consumer, opened): (Consumer, &Opened)| {
-            let metrics = measured(&self.metrics, &consumer, opened);
-            let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
+        let engine = |((consumer, opened), measured): ((Consumer, &Opened), Measured)| {
+            let place = measured::Place { measured: &measured, stop: &frame.stop, tasks: &frame.tasks };
             watch_depth(&consumer, opened, place);
             let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer
                 .notify
-                .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
+                .map(|plan| Notifier::start(consumer.name.clone(), &plan, &measured.scope, &frame.tasks));
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
@@ -244,7 +263,9 @@ impl Worker {
                 handler: consumer.handler,
                 notifier,
                 options: consumer.options,
-                metrics,
+                metrics: measured.scope,
+                failures: measured.failures,
+                depth: measured.depth,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
                 busy: guard.map(|guard| guard.busy().clone()),
                 name: consumer.name,
@@ -254,7 +275,7 @@ impl Worker {
                 runtime: frame.runtime.clone(),
             })
         };
-        self.consumers.into_iter().zip(opened).map(engine).collect()
+        self.consumers.into_iter().zip(opened).zip(measured).map(engine).collect()
     }
 
     fn report(&self, frame: &Frame) -> admin::Report {
@@ -265,6 +286,7 @@ impl Worker {
 /// What surrounds the work of a worker from its start to its end.
 struct Frame {
     shown: Shown,
+    drain: DrainMetrics,
     /// What keeps the worker as a whole from being ready.
     state: Condition,
     stop: Stop,

@@ -11,11 +11,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::Consumer;
+use super::embedded_metrics::{Meter, Scope};
 use crate::{
     ecs,
     tasks::{End, Tasks},
-    telemetry::{Meter, Metrics, Scope, events},
+    telemetry::events,
 };
 
 /// What is told of a worker's work for its scaling, in which namespace, how often and to whom.
@@ -45,11 +45,6 @@ fn to_stdout(line: &str) {
     if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
         events::SignalUnread { error: &error }.emit();
     }
-}
-
-/// The meter of a consumer's queue, by its name in SQS where that is known.
-pub(super) fn meter(consumer: &Consumer, arn: &str, metrics: &Metrics) -> Meter {
-    Meter::new(consumer.name_in_sqs(arn), metrics.queue(&consumer.name))
 }
 
 /// The signal while it is told; dropped, it ends, and what ended since the last line is left to the metrics.

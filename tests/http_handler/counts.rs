@@ -7,7 +7,7 @@ use longshore::{
         BatchHandler as _, Handler as _, Source,
         http::{Http, HttpBatches, Settings},
     },
-    telemetry::{FailureCause, Label as _, Metrics, QueueMetrics},
+    telemetry::{FailureCause, Label as _, Metrics},
     testing,
 };
 use tokio::net::TcpListener;
@@ -16,26 +16,26 @@ use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, url_o
 
 /// The causes that a call of this handler is counted under.
 async fn causes(http: Http) -> Vec<&'static str> {
-    let queue = Metrics::new().queue("orders");
-    http.metered(&queue);
+    let metrics = Metrics::new();
+    http.register_metrics(&metrics.queue("orders", "orders"));
     outcome_of(&http, message("{}")).await;
-    counted(&queue)
+    counted(&metrics)
 }
 
 /// The same of a batch.
 async fn causes_of_batch(url: &str) -> Vec<&'static str> {
-    let queue = Metrics::new().queue("orders");
+    let metrics = Metrics::new();
     let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
     let batches = HttpBatches::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
-    batches.metered(&queue);
+    batches.register_metrics(&metrics.queue("orders", "orders"));
     let messages = ["a", "b"].map(|id| testing::message("{}").id(id).build());
     testing::outcomes_of(&batches, messages).await;
-    counted(&queue)
+    counted(&metrics)
 }
 
-fn counted(queue: &QueueMetrics) -> Vec<&'static str> {
-    let counted = FailureCause::ALL.iter().filter(|cause| queue.failures.of(**cause).get() == 1);
-    counted.map(|cause| cause.as_str()).collect()
+fn counted(metrics: &Metrics) -> Vec<&'static str> {
+    let count = |cause| metrics.count("longshore_handler_failures_total", &[("cause", cause)]);
+    FailureCause::ALL.iter().map(|cause| cause.as_str()).filter(|cause| count(cause) == 1).collect()
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use longshore::{
     queue::memory::{Account, Names},
     stop::Stop,
     tasks,
-    telemetry::QueueMetrics,
+    telemetry::Metrics,
     worker::{Drained, WorkerError},
 };
 use tempfile::TempDir;
@@ -112,7 +112,7 @@ impl Scene {
         let queue = Arc::new(self.account.queue(QUEUE));
         let consumer = Consumer::of(QUEUE, queue, batched(lambda)).options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
-        let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics().queue(QUEUE));
+        let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics());
         let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, health, metrics, ended }
     }
@@ -178,7 +178,7 @@ fn run(line: &str) -> Option<Run> {
 pub(crate) struct Running {
     pub(crate) stop: Stop,
     pub(crate) health: Health,
-    pub(crate) metrics: Arc<QueueMetrics>,
+    pub(crate) metrics: Metrics,
     ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

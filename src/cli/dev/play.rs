@@ -56,12 +56,11 @@ pub(super) async fn demo(ground: &Ground) -> Result<(), Failure> {
             show(step);
         }
     })?;
-    let name = ground.settings.queues.keys().next().map(String::as_str).unwrap_or_default();
     let demo = Demo {
         api: ground.api,
         queue: ground.queue.clone(),
         dlq: ground.dlq().await?,
-        metrics: worker.metrics().queue(name),
+        metrics: worker.metrics(),
         record,
         say: Box::new(|line| show(line)),
     };

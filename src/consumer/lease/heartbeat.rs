@@ -96,7 +96,7 @@ impl Leases {
         let changes: Vec<_> = extensions.iter().map(change).collect();
         let limit = self.call_limit();
         let answer = within(limit, "an extension", queue.change_visibility(&changes)).await;
-        self.0.metrics.called(Action::Extend, CallResult::of(&answer), sent);
+        self.0.calls.called(Action::Extend, CallResult::of(&answer), sent);
         self.note(&extensions, answer, sent);
     }
 

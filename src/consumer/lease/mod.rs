@@ -6,6 +6,7 @@
 mod finished;
 mod heartbeat;
 mod ledger;
+mod metrics;
 mod permits;
 
 use std::{
@@ -23,13 +24,15 @@ use tokio_util::sync::CancellationToken;
 use self::ledger::{Claim, Granted, Held, Ledger};
 pub use self::{
     ledger::LeaseTerms,
+    metrics::{GroupTally, HeldGroup, LeaseMetrics},
     permits::{Permit, Permits, Reservation},
 };
 use crate::{
     handler::LeaseTime,
     health::Condition,
     message::{Message, MessageId, Receipt},
-    telemetry::{HeldGroup, QueueMetrics, context::TraceContext, events, traces::Trace},
+    queue::metrics::CallMetrics,
+    telemetry::{MetricScope, context::TraceContext, events, traces::Trace},
 };
 
 /// The leases of one queue.
@@ -41,7 +44,10 @@ struct Inner {
     ledger: Mutex<Ledger>,
     /// Leases lost so far.
     losses: AtomicU64,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<LeaseMetrics>,
+    groups: GroupTally,
+    calls: Arc<CallMetrics>,
+    scope: MetricScope,
     ready: Condition,
 }
 
@@ -57,10 +63,20 @@ pub enum Acquired {
 
 impl Leases {
     /// No leases yet, on these terms; `ready` ceases to hold while SQS refuses to extend them.
-    pub fn new(queue: Arc<str>, terms: LeaseTerms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
+    pub fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
         ready.ready();
+        let (metrics, calls, groups) = (scope.group(), scope.group(), GroupTally::in_scope(&scope));
         let ledger = Mutex::new(Ledger::new(terms));
-        Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, ready }))
+        Self(Arc::new(Inner {
+            queue,
+            ledger,
+            losses: AtomicU64::new(0),
+            metrics,
+            groups,
+            calls,
+            scope,
+            ready,
+        }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -77,7 +93,7 @@ impl Leases {
             }
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             let group = message.system.group_id.as_deref();
-            let group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
+            let group = group.map(|group| self.0.groups.hold(group));
             let trace = None;
             Lease {
                 leases,
@@ -101,7 +117,8 @@ impl Leases {
 
     fn report_duplicate(&self, id: &MessageId) {
         let _lines = self.enter_trace(id);
-        events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
+        events::DuplicateReceived { queue: &self.0.queue, message_id: id }
+            .emit(&self.0.metrics.duplicates, self.0.scope.warnings());
     }
 
     /// Tells every handler to stop, because the drain limit is over; the leases stay.
@@ -133,7 +150,7 @@ impl Leases {
     fn report_lost(&self, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
         let _lines = self.enter_trace(id);
-        events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
+        events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
     }
 }
 

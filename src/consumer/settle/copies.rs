@@ -130,7 +130,7 @@ impl Settler {
         }
         let began = Instant::now();
         let answer = within(WATCHDOG, "a copy", dlq.queue.send(&messages)).await;
-        self.0.metrics.called(Action::Copy, CallResult::of(&answer), began);
+        self.0.calls.called(Action::Copy, CallResult::of(&answer), began);
         if let Some(traces) = &self.0.dlq_traces {
             traces.settled(&settled(Action::Copy, began, &batch), &answer);
         }
@@ -183,7 +183,8 @@ impl Settler {
         let Some(first) = slips.first() else { return };
         let (queue, messages, message_id) = (&*self.0.name, slips.len(), first.lease.id());
         let _lines = first.lease.enter_trace();
-        events::CopyRefused { queue, messages, message_id, error }.emit(&self.0.metrics);
+        events::CopyRefused { queue, messages, message_id, error }
+            .emit(&self.0.metrics.settle_failures, self.0.scope.warnings());
         self.0.refusals.note(error);
         for mut slip in slips {
             let delay = match &slip.verb {

@@ -95,7 +95,7 @@ impl Settler {
         }
         let began = Instant::now();
         let answer = within(WATCHDOG, "a call", self.call(action, &batch, began)).await;
-        self.0.metrics.called(action, CallResult::of(&answer), began);
+        self.0.calls.called(action, CallResult::of(&answer), began);
         if let Some(traces) = &self.0.traces {
             traces.settled(&settled(action, began, &batch), &answer);
         }
@@ -206,7 +206,7 @@ impl Settler {
         }
         let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
         let _lines = slip.lease.enter_trace();
-        events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics);
+        events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics.settle_failures);
     }
 }
 

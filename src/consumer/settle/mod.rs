@@ -4,6 +4,7 @@ mod batcher;
 mod copies;
 mod flusher;
 mod letter;
+mod metrics;
 mod settings;
 
 use std::{
@@ -23,13 +24,14 @@ use self::{
 };
 pub use self::{
     copies::{DeadLetterQueue, Rejection},
+    metrics::SettleMetrics,
     settings::{DlqSettings, Settings},
 };
 use crate::{
     consumer::lease::Lease,
     health::Condition,
-    queue::Queue,
-    telemetry::{QueueMetrics, traces::QueueTraces},
+    queue::{Queue, metrics::CallMetrics},
+    telemetry::{MetricScope, traces::QueueTraces},
 };
 
 /// The outcomes of one queue on their way to SQS.
@@ -47,7 +49,9 @@ struct Inner {
     undeleted: AtomicUsize,
     ready: Condition,
     refusals: Refusals,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<SettleMetrics>,
+    calls: Arc<CallMetrics>,
+    scope: MetricScope,
     traces: Option<QueueTraces>,
     /// The same for the DLQ.
     dlq_traces: Option<QueueTraces>,
@@ -67,7 +71,7 @@ pub struct SettlerParts {
     /// How outcomes are told.
     pub settings: Settings,
     /// Where they are counted.
-    pub metrics: Arc<QueueMetrics>,
+    pub metrics: MetricScope,
     /// What makes spans of them; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// Ceases to hold while SQS refuses to be told.
@@ -122,7 +126,8 @@ impl Drop for Owed {
 impl Settler {
     /// Nothing to settle yet.
     pub fn new(parts: SettlerParts) -> Self {
-        let SettlerParts { name, queue, dead_letters, settings, metrics, traces, ready, dlq_ready } = parts;
+        let SettlerParts { name, queue, dead_letters, settings, metrics: scope, traces, ready, dlq_ready } =
+            parts;
         ready.ready();
         let dlq_traces = traces.as_ref().zip(dead_letters.as_ref()).map(|(traces, dlq)| dlq.traces(traces));
         let slips = Mutex::new(Slips::new(settings.linger.0));
@@ -136,7 +141,9 @@ impl Settler {
             undeleted: AtomicUsize::new(0),
             ready,
             refusals: Refusals::new(dlq_ready),
-            metrics,
+            metrics: scope.group(),
+            calls: scope.group(),
+            scope,
             traces,
             dlq_traces,
         }))

@@ -17,7 +17,7 @@ use self::{
 use crate::{
     message::{MessageId, Wanted},
     queue::{Queue, QueueError, ReceiveRequest, limits},
-    telemetry::{Ending, QueueMetrics},
+    telemetry::Metrics,
 };
 
 /// The visibility under which the demonstration runs, far shorter than its longest task.
@@ -37,8 +37,8 @@ pub struct Demo {
     pub queue: Arc<dyn Queue>,
     /// Its DLQ.
     pub dlq: Arc<dyn Queue>,
-    /// The worker's counts of that queue.
-    pub metrics: Arc<QueueMetrics>,
+    /// The worker's metrics.
+    pub metrics: Metrics,
     /// What the demo handler did.
     pub record: Record,
     /// Shows a line of progress.
@@ -103,8 +103,9 @@ impl Demo {
             let open = queue.visible + queue.in_flight + queue.delayed;
             if shown.elapsed() >= PROGRESS || open == 0 {
                 shown = Instant::now();
-                let (done, running) = (self.record.done(), self.metrics.running.get());
-                let (extended, seconds) = (self.metrics.extensions.get(), began.elapsed().as_secs());
+                let (done, running) = (self.record.done(), self.count("longshore_messages_running"));
+                let (extended, seconds) =
+                    (self.count("longshore_lease_extensions_total"), began.elapsed().as_secs());
                 (self.say)(&format_args!(
                     "{seconds:>3} s: {done} of {sent} done, {running} running, {open} on the queue, {} in the dlq, {extended} lease extensions",
                     dlq.visible,
@@ -137,12 +138,15 @@ impl Demo {
         }
     }
 
+    fn count(&self, metric: &str) -> u64 {
+        self.metrics.count(metric, &[])
+    }
+
     fn counts(&self, left: usize, is_over: bool) -> Counts {
-        let metrics = &self.metrics;
         Counts {
-            retried: metrics.ended.of(Ending::Retry).get(),
-            extensions: metrics.extensions.get(),
-            received_again: metrics.duplicates.get(),
+            retried: self.metrics.count("longshore_messages_ended_total", &[("ending", "retry")]),
+            extensions: self.count("longshore_lease_extensions_total"),
+            received_again: self.count("longshore_messages_duplicate_total"),
             left,
             is_over,
         }

@@ -14,7 +14,7 @@
 //!
 //! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
-//! and until it is done the program counts: a new one is started only when an old one has ended.
+//! and until it is done the program metrics: a new one is started only when an old one has ended.
 
 mod call;
 mod environment;
@@ -35,10 +35,10 @@ use self::{
     refused::Refused,
     run::Run,
 };
-use super::{Context, Handler, Outcome, Problem, counts::Counts};
+use super::{Context, FailureCounter, Handler, Outcome, Problem, ProcessMetrics, metrics::KindMetrics};
 use crate::{
     message::Message,
-    telemetry::{HandlerKind, QueueMetrics, context::TraceContext, traces::Trace},
+    telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, traces::Trace},
 };
 
 /// A handler that starts a program for each message.
@@ -55,7 +55,7 @@ struct Parts {
     queue_name: Box<str>,
     search_path: Option<OsString>,
     refused: Refused,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Why a handler of the `exec` kind could not be made.
@@ -75,8 +75,8 @@ impl Exec {
         if !problems.is_empty() {
             return Err(ExecError::Settings(problems));
         }
-        let (queue_name, refused, counts) = (queue_name.into(), Refused::default(), Counts::default());
-        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, counts });
+        let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
+        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, metrics });
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
@@ -107,8 +107,12 @@ impl Handler for Exec {
         call.outcome().await
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.parts.counts.begin(metrics, HandlerKind::Exec);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.parts.metrics.begin(scope, HandlerKind::Exec);
+        if let Some(metrics) = self.parts.metrics.group() {
+            metrics.begin(&[ProcessState::Busy]);
+        }
+        failures
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -41,7 +41,7 @@ impl Run {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
             Err(obstacle) => {
                 self.remember(&obstacle);
-                self.parts.counts.failed(FailureCause::Spawn);
+                self.parts.metrics.failed(FailureCause::Spawn);
                 obstacle.outcome()
             }
         }
@@ -57,8 +57,8 @@ impl Run {
 
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
-        let Parts { settings, counts, .. } = &*self.parts;
-        let _counted = counts.process(ProcessState::Busy);
+        let Parts { settings, metrics, .. } = &*self.parts;
+        let _counted = metrics.process(ProcessState::Busy);
         self.tell_start(process);
         let log =
             Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
@@ -91,25 +91,25 @@ impl Run {
 
     fn tell_start(&self, process: &Process) {
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
-        if let Some(metrics) = self.parts.counts.metrics() {
-            events::ProgramStarted { queue, message_id, process }.emit(metrics);
+        if let Some(metrics) = self.parts.metrics.group() {
+            events::ProgramStarted { queue, message_id, process }.emit(&metrics.process_starts);
         }
     }
 
     /// A program that was told to end has not failed by itself.
     fn tell_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
-        let Parts { settings, counts, .. } = &*self.parts;
+        let Parts { settings, metrics, .. } = &*self.parts;
         let (cause, failure) = match exit::failure(settings, status) {
             _ if stop.is_cancelled() => (ProcessExit::Killed, None),
             Some(FailureCause::Signal) => (ProcessExit::Crashed, Some(FailureCause::Signal)),
             failure => (ProcessExit::Expected, failure),
         };
         if let Some(failure) = failure {
-            counts.failed(failure);
+            metrics.failed(failure);
         }
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
-        if let Some(metrics) = counts.metrics() {
-            events::ProgramEnded { queue, message_id, process, cause }.emit(metrics);
+        if let Some(metrics) = metrics.group() {
+            events::ProgramEnded { queue, message_id, process, cause }.emit(&metrics.process_exits);
         }
     }
 }

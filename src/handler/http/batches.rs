@@ -1,6 +1,6 @@
 //! Batches over HTTP: one post of all messages, and an answer that names those that failed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use reqwest::{RequestBuilder, Response};
 
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     handler::{
-        Batch, BatchHandler, Context, Outcome, Outcomes, Source,
+        Batch, BatchHandler, Context, FailureCounter, Outcome, Outcomes, Source,
         sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
         traced::Traced,
     },
     message::Message,
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that posts several messages at once to a program with an HTTP port.
@@ -76,11 +76,11 @@ impl HttpBatches {
         Ok(match verdict(&answer, &ids) {
             Verdict::Done => Outcomes::All(Outcome::Done),
             Verdict::Failed(reason) => {
-                self.http.counts.failed(FailureCause::BadAnswer);
+                self.http.metrics.failed(FailureCause::BadAnswer);
                 Outcomes::All(Outcome::Retry(format!("{reason}, hint: answer {{}} when all are done")))
             }
             Verdict::Partly(fates) => {
-                self.http.counts.failed(FailureCause::Error);
+                self.http.metrics.failed(FailureCause::Error);
                 Outcomes::Each(fates.into_iter().map(|fate| self.outcome(fate)).collect())
             }
         })
@@ -118,8 +118,8 @@ impl BatchHandler for HttpBatches {
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.http.counts.begin(metrics, HandlerKind::Http);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.http.metrics.begin(scope, HandlerKind::Http)
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -35,13 +35,13 @@ use tokio::time::{Instant, timeout};
 pub use self::{batches::HttpBatches, settings::Settings};
 use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
 use super::{
-    Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
-    traced::Traced,
+    Context, FailureCounter, Handler, Outcome, Placement, Problem, metrics::KindMetrics, moment::on_the_wall,
+    reach::connect, traced::Traced,
 };
 use crate::{
     duration::Span,
     message::Message,
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -49,7 +49,7 @@ pub struct Http {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
-    counts: Counts,
+    metrics: KindMetrics,
 }
 
 impl fmt::Debug for Http {
@@ -80,7 +80,7 @@ impl Http {
             return Err(HttpError::Settings(problems));
         }
         let client = client::build(&settings)?;
-        Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
+        Ok(Self { client, settings, queue_name: queue_name.into(), metrics: KindMetrics::default() })
     }
 
     async fn call(&self, message: Arc<Message>, context: &Context) -> Outcome {
@@ -98,13 +98,13 @@ impl Http {
         let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
         client::drop_body(response).await?;
         if outcome != Outcome::Done {
-            self.counts.failed(answer::cause(status));
+            self.metrics.failed(answer::cause(status));
         }
         Ok(outcome)
     }
 
     fn unanswered(&self, Unanswered { outcome, cause }: Unanswered) -> Outcome {
-        self.counts.failed(cause);
+        self.metrics.failed(cause);
         outcome
     }
 
@@ -136,7 +136,7 @@ impl Http {
     ) -> impl Future<Output = T> {
         let Some(limit) = self.settings.timeout else { return Either::Left(call) };
         let lost = move |_| {
-            self.counts.failed(FailureCause::TimedOut);
+            self.metrics.failed(FailureCause::TimedOut);
             late(Outcome::Retry(format!("no complete answer from the handler within {limit}")))
         };
         let ended = timeout(limit.0, call);
@@ -159,8 +159,8 @@ impl Handler for Http {
         self.within_limit(self.call(message, &context), |late| late).await
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Http);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Http)
     }
 
     async fn probe(&self) -> Result<(), String> {

@@ -30,13 +30,13 @@ use self::{
     invocation::{Answered, Invocation},
 };
 use super::{
-    Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
-    counts::Counts,
+    Batch, BatchHandler, Context, FailureCounter, Outcome, Outcomes, Problem, ProcessMetrics, Source,
+    metrics::KindMetrics,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
-    telemetry::{FailureCause, HandlerKind, QueueMetrics, events},
+    telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -52,7 +52,7 @@ pub struct Lambda {
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Where the function runs.
@@ -86,7 +86,7 @@ impl Lambda {
     /// Makes the handler; `queue` is the queue's configured name, for the log.
     ///
     /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
-    /// Starts nothing and connects to nothing yet. The settings' own number of processes counts for more than
+    /// Starts nothing and connects to nothing yet. The settings' own number of processes metrics for more than
     /// `processes`, which is to be the queue's concurrency.
     pub fn new(
         settings: &Settings,
@@ -98,16 +98,16 @@ impl Lambda {
         if !problems.is_empty() {
             return Err(LambdaError::Settings(problems));
         }
-        let (queue, counts) = (queue.into(), Counts::default());
+        let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, counts.clone()))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, counts })
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, metrics })
     }
 
     fn source(&self) -> &Source {
@@ -145,13 +145,13 @@ impl Lambda {
                 let verdict = answer::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
                     Verdict::Done => {}
-                    Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),
-                    Verdict::Failed(_) => self.counts.failed(FailureCause::BadAnswer),
+                    Verdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
+                    Verdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
                 }
                 verdict
             }
             Err(failure) => {
-                self.counts.failed(failure.cause());
+                self.metrics.failed(failure.cause());
                 Verdict::Failed(failure.to_string())
             }
         }
@@ -159,7 +159,7 @@ impl Lambda {
 
     /// Nothing that could run the function is there.
     fn down(&self, reason: String) -> Outcomes {
-        self.counts.failed(match self.runs {
+        self.metrics.failed(match self.runs {
             Runs::Here(_) => FailureCause::InitError,
             Runs::Beside(_) => FailureCause::Connection,
         });
@@ -182,8 +182,12 @@ impl BatchHandler for Lambda {
         }
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Lambda);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.metrics.begin(scope, HandlerKind::Lambda);
+        if let Some(metrics) = self.metrics.group() {
+            metrics.begin(ProcessState::ALL);
+        }
+        failures
     }
 
     fn weigh(&self, message: &Message) -> usize {
@@ -191,7 +195,7 @@ impl BatchHandler for Lambda {
     }
 
     fn opened(&self, arn: &str) {
-        // Only the first word counts: what is told to the function must not change while it runs.
+        // Only the first word metrics: what is told to the function must not change while it runs.
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 

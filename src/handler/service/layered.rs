@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     handler::{
-        Batch, BatchHandler, Context, Handler, IntoOutcome, IntoOutcomes, Outcome, Outcomes, Placement,
+        Batch, BatchHandler, Context, FailureCounter, Handler, IntoOutcome, IntoOutcomes, Outcome, Outcomes,
+        Placement,
     },
     message::{Message, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// Puts a handler behind a layer, or behind several of a `ServiceBuilder`.
@@ -79,8 +80,8 @@ where
         self.inner.opened(arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.inner.metered(metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.inner.register_metrics(scope)
     }
 
     async fn probe(&self) -> Result<(), String> {
@@ -118,8 +119,8 @@ where
         self.inner.opened(arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.inner.metered(metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.inner.register_metrics(scope)
     }
 
     async fn probe(&self) -> Result<(), String> {

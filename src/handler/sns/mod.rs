@@ -32,12 +32,12 @@ use self::{
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publish};
+use super::{Context, FailureCounter, Handler, Outcome, Placement, Problem, metrics::KindMetrics, publish};
 use crate::{
     message::Message,
     queue::limits,
-    sns::{Publication, Publisher, Target},
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    sns::{Publication, Publisher, Target, metrics::PublishMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that publishes each message.
@@ -45,7 +45,7 @@ pub struct Sns {
     publisher: Arc<dyn Publisher>,
     settings: Settings,
     quota: Option<Mutex<Quota>>,
-    counts: Counts,
+    metrics: KindMetrics<PublishMetrics>,
 }
 
 impl fmt::Debug for Sns {
@@ -70,7 +70,7 @@ impl Sns {
             return Err(SnsError::Settings(problems));
         }
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
-        Ok(Self { publisher, settings, quota, counts: Counts::default() })
+        Ok(Self { publisher, settings, quota, metrics: KindMetrics::default() })
     }
 
     async fn publish(&self, mut publication: Publication, context: &Context) -> Outcome {
@@ -79,10 +79,10 @@ impl Sns {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let metrics = self.counts.metrics();
+        let metrics = self.metrics.group().map(|metrics| &**metrics);
         let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
-        self.counts.failed(cause(&error));
+        self.metrics.failed(cause(&error));
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
@@ -96,7 +96,7 @@ impl Sns {
     }
 }
 
-/// What a publication counts: an SMS each of the parts that are paid for.
+/// What a publication metrics: an SMS each of the parts that are paid for.
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,
@@ -109,7 +109,7 @@ impl Handler for Sns {
         match publication(&message, &self.settings) {
             Ok(publication) => self.publish(publication, &context).await,
             Err(Unpublishable(reason)) => {
-                self.counts.failed(FailureCause::Refused);
+                self.metrics.failed(FailureCause::Refused);
                 Outcome::Reject(reason)
             }
         }
@@ -121,8 +121,8 @@ impl Handler for Sns {
         self.publisher.find(topic).await.map_err(|error| error.to_string())
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Sns);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Sns)
     }
 
     fn placement(&self) -> Placement {

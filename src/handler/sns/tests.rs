@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     queue::memory::{Account, Names},
     sns::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
-    telemetry::{CallResult, Metrics},
+    telemetry::Metrics,
 };
 
 async fn handled(handler: &Sns, body: &str) -> Outcome {
@@ -52,14 +52,14 @@ async fn publish_calls_are_counted_by_how_they_end() {
     let topics = Topics::beside(Account::default());
     let arn = topics.arn("orders").unwrap();
     let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
-    let metrics = Metrics::new().queue("q");
-    handler.metered(&metrics);
+    let metrics = Metrics::new();
+    handler.register_metrics(&metrics.queue("q", "q"));
     handled(&handler, "x").await;
     topics.create("orders", &Names::new(), &Names::new()).unwrap();
     handled(&handler, "x").await;
-    let calls = |result| metrics.sns_calls.of(result).get();
-    assert_eq!((calls(CallResult::Ok), calls(CallResult::Refused)), (1, 1));
-    assert_eq!(metrics.failures.of(FailureCause::Refused).get(), 1);
+    let calls = |result| metrics.count("longshore_sns_calls_total", &[("result", result)]);
+    assert_eq!((calls("ok"), calls("refused")), (1, 1));
+    assert_eq!(metrics.count("longshore_handler_failures_total", &[("cause", "refused")]), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,9 +19,9 @@ use self::{
     sender::{Courier, Route},
 };
 use crate::{
-    sns::{Publisher, TopicArn},
+    sns::{Publisher, TopicArn, metrics::NotificationMetrics},
     tasks::{End, Tasks},
-    telemetry::{Notified, Occasion, QueueMetrics, context::TraceContext, events},
+    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events},
 };
 
 /// What finds a topic's publisher.
@@ -45,14 +45,16 @@ struct Inner {
     settings: Settings,
     couriers: BTreeMap<TopicArn, Courier>,
     pending: Pending,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<NotificationMetrics>,
+    scope: MetricScope,
     end: CancellationToken,
 }
 
 impl Notifier {
     /// Starts what tells of the messages of this queue.
-    pub fn start(queue: Arc<str>, plan: &Plan, metrics: Arc<QueueMetrics>, tasks: &Tasks) -> Self {
+    pub fn start(queue: Arc<str>, plan: &Plan, scope: &MetricScope, tasks: &Tasks) -> Self {
         let Plan { settings, publishers } = plan;
+        let metrics: Arc<NotificationMetrics> = scope.group();
         let (pending, end) = (Pending::default(), CancellationToken::new());
         let mut couriers = BTreeMap::new();
         for topic in settings.topics() {
@@ -62,13 +64,23 @@ impl Notifier {
                 publisher: publishers(topic),
                 give_up_after: settings.give_up_after.0,
                 pending: pending.clone(),
+                scope: scope.clone(),
                 metrics: metrics.clone(),
+                publications: scope.group(),
             };
             let (courier, run) = Courier::new(route, end.clone());
             tasks.spawn("notify", End::Fine, run);
             couriers.insert(topic.clone(), courier);
         }
-        Self(Arc::new(Inner { queue, settings: settings.clone(), couriers, pending, metrics, end }))
+        Self(Arc::new(Inner {
+            queue,
+            settings: settings.clone(),
+            couriers,
+            pending,
+            metrics,
+            scope: scope.clone(),
+            end,
+        }))
     }
 
     /// Tells how a message ended, if anybody wants to know; never waits.
@@ -81,7 +93,8 @@ impl Notifier {
         if courier.take(notice, occasion, publication).is_err() {
             let message_id = &notice.message.id;
             let _lines = notice.place().as_ref().map(TraceContext::enter);
-            events::NotificationDropped { queue: &inner.queue, message_id, occasion }.emit(&inner.metrics);
+            events::NotificationDropped { queue: &inner.queue, message_id, occasion }
+                .emit(&inner.metrics.notifications, inner.scope.warnings());
         }
     }
 

@@ -13,8 +13,11 @@ use super::{
 use crate::{
     handler,
     message::MessageId,
-    sns::{Publication, Publisher, TopicArn, TopicError, Verdict},
-    telemetry::{Notified, Occasion, QueueMetrics, context::TraceContext, events, traces::Trace},
+    sns::{
+        Publication, Publisher, TopicArn, TopicError, Verdict,
+        metrics::{NotificationMetrics, PublishMetrics},
+    },
+    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events, traces::Trace},
 };
 
 /// How many are under way at once to a standard topic.
@@ -27,7 +30,9 @@ pub(super) struct Route {
     pub(super) publisher: Arc<dyn Publisher>,
     pub(super) give_up_after: Duration,
     pub(super) pending: Pending,
-    pub(super) metrics: Arc<QueueMetrics>,
+    pub(super) metrics: Arc<NotificationMetrics>,
+    pub(super) publications: Arc<PublishMetrics>,
+    pub(super) scope: MetricScope,
 }
 
 /// The entrance to one topic's way.
@@ -110,7 +115,7 @@ impl Route {
             let (queue, topic, reason) = (&*self.queue, self.topic.as_str(), &*error.to_string());
             let _lines = place.as_ref().map(TraceContext::enter);
             events::NotificationFailed { queue, message_id: &message_id, topic, occasion, reason }
-                .emit(&self.metrics);
+                .emit(&self.metrics.notifications, self.scope.warnings());
         } else {
             self.metrics.notifications.of(occasion).of(Notified::Sent).inc();
         }
@@ -119,7 +124,7 @@ impl Route {
     async fn try_until_told(&self, letter: &mut Letter) -> Result<(), TopicError> {
         for attempt in 1.. {
             let Letter { publication, trace, .. } = letter;
-            let (publisher, metrics) = (&*self.publisher, Some(&*self.metrics));
+            let (publisher, metrics) = (&*self.publisher, Some(&*self.publications));
             let answer = handler::publish(publisher, publication, trace.as_deref(), metrics).await;
             let Err(error) = answer else { break };
             let pause = error.verdict().pauses().random_delay(attempt);

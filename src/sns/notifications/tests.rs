@@ -14,7 +14,7 @@ use crate::{
     duration::Span,
     message::Message,
     sns::{Publication, PublicationId, TopicError, Verdict},
-    telemetry::{CallResult, Ending, Metrics},
+    telemetry::{CallResult, Ending, Label as _, Metrics},
 };
 
 /// A topic that fails with these verdicts first, one a call.
@@ -53,7 +53,7 @@ impl Publisher for Flaky {
 struct Scene {
     notifier: Notifier,
     topic: Arc<Flaky>,
-    metrics: Arc<QueueMetrics>,
+    metrics: Metrics,
 }
 
 impl Scene {
@@ -67,10 +67,10 @@ impl Scene {
         };
         let topic =
             Arc::new(Flaky { failures: Mutex::new(failures.into_iter().collect()), ..Flaky::default() });
-        let (publisher, metrics) = (topic.clone(), Metrics::new().queue("orders"));
+        let (publisher, metrics) = (topic.clone(), Metrics::new());
         let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
         let (tasks, _) = Tasks::on(Handle::current());
-        let notifier = Notifier::start("orders".into(), &plan, metrics.clone(), &tasks);
+        let notifier = Notifier::start("orders".into(), &plan, &metrics.queue("orders", "orders"), &tasks);
         Self { notifier, topic, metrics }
     }
 
@@ -81,7 +81,10 @@ impl Scene {
     }
 
     fn count(&self, occasion: Occasion, fate: Notified) -> u64 {
-        self.metrics.notifications.of(occasion).of(fate).get()
+        self.metrics.count(
+            "longshore_notifications_total",
+            &[("occasion", occasion.as_str()), ("fate", fate.as_str())],
+        )
     }
 
     fn ids(&self) -> Vec<String> {
@@ -115,7 +118,12 @@ async fn a_notification_that_fails_is_tried_again_with_growing_pauses() {
     scene.notifier.flushed().await;
     assert_eq!((scene.ids(), scene.count(Occasion::Done, Notified::Failed)), (vec!["1".to_owned()], 0));
     let calls = [CallResult::Ok, CallResult::Retryable, CallResult::Refused, CallResult::Hung];
-    assert_eq!(calls.map(|result| scene.metrics.sns_calls.of(result).get()), [1, 2, 1, 0]);
+    assert_eq!(
+        calls.map(|result| {
+            scene.metrics.count("longshore_sns_calls_total", &[("result", result.as_str())])
+        }),
+        [1, 2, 1, 0]
+    );
 }
 
 #[tokio::test(start_paused = true)]

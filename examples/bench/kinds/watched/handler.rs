@@ -1,12 +1,12 @@
 //! The handler whose calls are noted.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use longshore::{
     Message,
-    handler::{AnyHandler, Batch, BatchHandler, Context, Outcomes, Placement},
+    handler::{AnyHandler, Batch, BatchHandler, Context, FailureCounter, Outcomes, Placement},
     message::Wanted,
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 use super::Watch;
@@ -34,8 +34,8 @@ impl BatchHandler for WatchedHandler {
         self.handler.opened(arn);
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.handler.register_metrics(scope)
     }
 
     async fn probe(&self) -> Result<(), String> {

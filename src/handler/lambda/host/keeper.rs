@@ -94,7 +94,7 @@ impl Keeper {
 
     /// Waits before the next start; false when there is to be none.
     async fn pause(&self) -> bool {
-        let _counted = self.shared.counts.process(ProcessState::Waiting);
+        let _counted = self.shared.metrics.process(ProcessState::Waiting);
         tokio::select! {
             () = sleep(RESTARTS.random_delay(self.fruitless.max(1))) => true,
             () = self.shared.closing.cancelled() => false,

@@ -8,8 +8,8 @@ use tokio::time::{sleep, timeout};
 use super::{Order, Shared, api::RuntimeApi, conversation::Asked, output::Output};
 use crate::{
     handler::{
-        counts::CountedProcess,
         lambda::invocation::{Failure, FunctionError},
+        metrics::CountedProcess,
     },
     process::{Process, signal_name},
     telemetry::{ProcessExit, ProcessState, events},
@@ -48,10 +48,11 @@ impl Life {
         let started = program.start(api.address());
         let mut process = started.map_err(|error| not_started(error.to_string()))?;
         let output = Output::of(shared.queue.clone(), &mut process);
-        if let Some(metrics) = shared.counts.metrics() {
-            events::ProcessStarted { queue: &shared.queue, process: process.id() }.emit(metrics);
+        if let Some(metrics) = shared.metrics.group() {
+            events::ProcessStarted { queue: &shared.queue, process: process.id() }
+                .emit(&metrics.process_starts);
         }
-        let counted = shared.counts.process(ProcessState::Starting);
+        let counted = shared.metrics.process(ProcessState::Starting);
         Ok(Self { process, api, output, shared: shared.clone(), counted })
     }
 
@@ -93,8 +94,8 @@ impl Life {
         };
         let status = self.process.end(self.shared.settings.grace.0).await;
         let (queue, process, how) = (&*self.shared.queue, self.process.id(), &*ended(status));
-        if let Some(metrics) = self.shared.counts.metrics() {
-            events::ProcessEnded { queue, process, how, cause }.emit(metrics);
+        if let Some(metrics) = self.shared.metrics.group() {
+            events::ProcessEnded { queue, process, how, cause }.emit(&metrics.process_exits);
         }
     }
 

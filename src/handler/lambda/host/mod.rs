@@ -26,7 +26,11 @@ use super::{
     invocation::{Answered, Failure, Invocation},
     standing::Standing,
 };
-use crate::{handler::counts::Counts, tasks, telemetry::events};
+use crate::{
+    handler::metrics::{KindMetrics, ProcessMetrics},
+    tasks,
+    telemetry::events,
+};
 
 /// The runtime processes of one queue, each with a keeper that starts, feeds and replaces it.
 ///
@@ -59,7 +63,7 @@ struct Shared {
     orders: AsyncMutex<mpsc::UnboundedReceiver<Order>>,
     standing: Standing,
     closing: CancellationToken,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 #[derive(Debug)]
@@ -70,7 +74,12 @@ enum Keepers {
 
 impl Host {
     /// Starts nothing yet.
-    pub(super) fn new(settings: Settings, queue: Arc<str>, processes: NonZeroUsize, counts: Counts) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        queue: Arc<str>,
+        processes: NonZeroUsize,
+        metrics: KindMetrics<ProcessMetrics>,
+    ) -> Self {
         let (orders, ordered) = mpsc::unbounded_channel();
         let shared = Shared {
             settings,
@@ -80,7 +89,7 @@ impl Host {
             orders: AsyncMutex::new(ordered),
             standing: Standing::of(processes.get()),
             closing: CancellationToken::new(),
-            counts,
+            metrics,
         };
         Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet) }
     }

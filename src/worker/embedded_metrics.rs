@@ -7,7 +7,14 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{QueueMetrics, Work, WorkAverage};
+use crate::{
+    consumer::{
+        depth::{QueueDepth, WorkAverage, WorkDone},
+        lease::LeaseMetrics,
+        metrics::ConsumerMetrics,
+    },
+    telemetry::MetricScope,
+};
 
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
 const DIMENSION: &str = "QueueName";
@@ -26,14 +33,22 @@ pub struct Scope {
 /// It knows what this worker has seen. How many messages wait in the queue SQS itself publishes.
 pub struct Meter {
     queue_name: String,
-    metrics: Arc<QueueMetrics>,
+    consumer: Arc<ConsumerMetrics>,
+    leases: Arc<LeaseMetrics>,
+    depth: QueueDepth,
     work: WorkAverage,
 }
 
 impl Meter {
     /// A meter of the queue that SQS calls so.
-    pub fn new(queue_name: impl Into<String>, metrics: Arc<QueueMetrics>) -> Self {
-        Self { queue_name: queue_name.into(), work: WorkAverage::new(metrics.clone()), metrics }
+    pub fn new(
+        queue_name: impl Into<String>,
+        scope: &MetricScope,
+        depth: QueueDepth,
+        work: WorkAverage,
+    ) -> Self {
+        let (consumer, leases) = (scope.group(), scope.group());
+        Self { queue_name: queue_name.into(), consumer, leases, depth, work }
     }
 
     /// The line of the time since the last one, without its newline.
@@ -41,17 +56,17 @@ impl Meter {
     /// `SecondsPerMessage` is that of the last time in which a message ended: absent before the first one.
     /// `BacklogSeconds` is absent while nobody knows how many messages there are.
     pub fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
-        let Work { seconds, messages } = self.work.update();
+        let WorkDone { seconds, messages } = self.work.update();
         let mut values = vec![
             ("WorkSeconds", "Seconds", json!(seconds)),
             ("MessagesEnded", "Count", json!(messages)),
-            ("CallsRunning", "Count", json!(self.metrics.calls_running.get())),
-            ("MessagesHeld", "Count", json!(self.metrics.held.get())),
-            ("Concurrency", "Count", json!(self.metrics.concurrency.get())),
+            ("CallsRunning", "Count", json!(self.consumer.calls_running.get())),
+            ("MessagesHeld", "Count", json!(self.leases.held.get())),
+            ("Concurrency", "Count", json!(self.consumer.concurrency.get())),
         ];
         let seconds_per_message = self.work.seconds_per_message();
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
-        let backlog = self.metrics.backlog_seconds();
+        let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
         self.document(scope, at, &values).to_string()
     }
@@ -77,9 +92,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::telemetry::{Counts, Ending, Metrics};
+    use crate::{
+        consumer::depth::Counts,
+        telemetry::{Ending, Metrics},
+    };
 
-    fn ended(metrics: &QueueMetrics, seconds: f64, messages: u64) {
+    /// A meter, the metrics that it reads, and the depth.
+    fn meter(queue_name: &str) -> (Meter, Arc<ConsumerMetrics>, QueueDepth) {
+        let scope = Metrics::new().queue("orders", queue_name);
+        let (metrics, depth) = (scope.group::<ConsumerMetrics>(), QueueDepth::in_scope(&scope, 2));
+        let read = metrics.clone();
+        let work = WorkAverage::new(move || read.work_done());
+        (Meter::new(queue_name, &scope, depth.clone(), work), metrics, depth)
+    }
+
+    fn ended(metrics: &ConsumerMetrics, seconds: f64, messages: u64) {
         metrics.work_seconds.inc_by(seconds);
         metrics.ended.of(Ending::Done).inc_by(messages);
     }
@@ -96,8 +123,7 @@ mod tests {
 
     #[test]
     fn every_metric_that_is_named_has_a_value_and_every_dimension_a_text() {
-        let metrics = Metrics::new().queue("orders");
-        let mut meter = Meter::new("shop-orders", metrics.clone());
+        let (mut meter, metrics, _) = meter("shop-orders");
         ended(&metrics, 30.0, 10);
         let document = line(&mut meter);
         let directive = &document["_aws"]["CloudWatchMetrics"][0];
@@ -119,8 +145,7 @@ mod tests {
 
     #[test]
     fn the_seconds_of_a_message_are_those_of_the_last_time_in_which_one_ended() {
-        let metrics = Metrics::new().queue("orders");
-        let mut meter = Meter::new("orders", metrics.clone());
+        let (mut meter, metrics, _) = meter("orders");
         assert!(line(&mut meter).get("SecondsPerMessage").is_none(), "nothing is known yet");
         ended(&metrics, 30.0, 10);
         assert_eq!(line(&mut meter)["SecondsPerMessage"], 3.0);
@@ -133,21 +158,18 @@ mod tests {
 
     #[test]
     fn calls_that_found_no_handler_count_for_nothing() {
-        let metrics = Metrics::new().queue("orders");
-        let mut meter = Meter::new("orders", metrics.clone());
+        let (mut meter, metrics, _) = meter("orders");
         metrics.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_backlog_is_told_only_while_it_is_known() {
-        let metrics = Metrics::new().queue("orders");
-        let mut meter = Meter::new("orders", metrics.clone());
+        let (mut meter, _, depth) = meter("orders");
         assert!(line(&mut meter).get("BacklogSeconds").is_none(), "nobody asks");
-        metrics.concurrency.set(2);
-        metrics.depth.polls_every(Duration::from_secs(30));
-        metrics.depth.polled(Counts { visible: 7, in_flight: 3, delayed: 5 });
-        metrics.depth.worked(Some(4.0));
+        depth.polls_every(Duration::from_secs(30));
+        depth.polled(Counts { visible: 7, in_flight: 3, delayed: 5 });
+        depth.worked(Some(4.0));
         let document = line(&mut meter);
         assert_eq!(document["BacklogSeconds"], 20.0);
         let named = document["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
