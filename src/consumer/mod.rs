@@ -44,7 +44,7 @@ pub use self::{
 use crate::{
     consumer::lease::{Leases, Room, Terms},
     consumer::settle::{DeadLetterQueue, Settle},
-    ecs::Busy,
+    ecs::CallsInFlight,
     handler::AnyHandler,
     health::Health,
     queue::{Queue, limits},
@@ -77,7 +77,7 @@ struct Inner {
     /// What makes the queue's spans; absent while traces are off.
     traces: Option<QueueTraces>,
     /// Where calls are noted that may outlast a stop.
-    busy: Option<Busy>,
+    busy: Option<CallsInFlight>,
     health: Health,
     stop: Stop,
     /// Where handlers run that might block.
@@ -107,7 +107,7 @@ pub struct Parts {
     /// What makes the queue's spans; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
-    pub busy: Option<Busy>,
+    pub busy: Option<CallsInFlight>,
     /// Where the queue's loops show that they live.
     pub health: Health,
     /// What ends it.

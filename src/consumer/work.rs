@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     consumer::settle::Rejection,
-    ecs::Busy,
+    ecs::CallsInFlight,
     handler::Placement,
     message::Message,
     sns::notifications::Notice,
@@ -214,7 +214,7 @@ impl Slot {
             return;
         }
         let began = Instant::now();
-        let _working = pump.0.busy.as_ref().map(Busy::begin);
+        let _working = pump.0.busy.as_ref().map(CallsInFlight::begin);
         pump.note_start(&batch);
         let (span, process) = pump.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());

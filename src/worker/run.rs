@@ -39,7 +39,7 @@ pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
     admin: Option<Place>,
-    protection: Option<ecs::Plan>,
+    protection: Option<ecs::ProtectionPlan>,
     signal: Option<ScalingSignal>,
     traces: Option<Traces>,
     metrics: Metrics,
@@ -100,7 +100,7 @@ impl Worker {
 
     /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
     #[must_use]
-    pub fn protect(mut self, plan: ecs::Plan) -> Self {
+    pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
         self
     }
@@ -188,9 +188,9 @@ impl Worker {
         };
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
-        if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
-            self.metrics.protection(move || held.is_up());
+        let guard = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
+        if let Some(held) = guard.as_ref().map(|guard| guard.status().clone()) {
+            self.metrics.protection(move || held.is_protected());
         }
         let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
@@ -223,7 +223,7 @@ impl Worker {
         consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
     }
 
-    fn pumps(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Pump> {
+    fn pumps(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Pump> {
         let drain_limit = self.drain_limit;
         let pump = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = measured(&self.metrics, &consumer, opened);
@@ -246,7 +246,7 @@ impl Worker {
                 options: consumer.options,
                 metrics,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
-                busy: guard.map(|guard| guard.busy().clone()),
+                busy: guard.map(|guard| guard.calls_in_flight().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: frame.stop.clone(),
