@@ -13,7 +13,7 @@ use hyper_util::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
 /// The time limit of a request, which includes the agent's own call to AWS.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -176,7 +176,7 @@ impl HttpAgent {
 
     async fn request(&self, method: Method, body: String) -> Result<ProtectionReport, AgentError> {
         let answered = http_request(method, &self.state, body).await;
-        let (status, body) = answered.map_err(|fault| AgentError::NoAnswer(causes(&*fault)))?;
+        let (status, body) = answered.map_err(|fault| AgentError::NoAnswer(message_with_causes(&*fault)))?;
         match parse(&body) {
             Some(AgentAnswer::Protection(protection)) if status.is_success() => Ok(protection),
             Some(AgentAnswer::Failure(failure)) => Err(AgentError::of_failure(failure)),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::agent::{below, http_request};
-use crate::{causes::causes, telemetry::events};
+use crate::{error_chain::message_with_causes, telemetry::events};
 
 /// The URLs that ECS sets in the environment of every container; empty outside ECS.
 ///
@@ -71,7 +71,7 @@ impl TaskMetadata {
     /// Reads the metadata of the task from its endpoint, within five seconds.
     pub async fn read(endpoint: &Url) -> Result<Self, MetadataError> {
         let answer = http_request(Method::GET, &below(endpoint, "/task"), String::new()).await;
-        let (status, body) = answer.map_err(|error| MetadataError(causes(&*error)))?;
+        let (status, body) = answer.map_err(|error| MetadataError(message_with_causes(&*error)))?;
         if !status.is_success() {
             return Err(MetadataError(format!("status {status}")));
         }

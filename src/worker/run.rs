@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     admin,
-    consumer::{Parts, Pump},
+    consumer::{Engine, EngineParts},
     ecs,
     health::{Condition, Health},
     sns::notifications::Notifier,
@@ -194,14 +194,14 @@ impl Worker {
         }
         let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let pumps = shown.get_or_init(|| self.pumps(&opened, guard.as_ref(), frame));
-        let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
+        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
+        let running = engines.iter().map(|engine| engine.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
         metrics.draining();
         state.unready("draining");
-        let drained = watch.until(drain(stages, drain_limit, stop)).await;
+        let drained = watch.until(drain(running, drain_limit, stop)).await;
         // The tasks that a drain ends are no faults from here on.
         if let Some(guard) = guard {
             unprotect(guard, stop).await;
@@ -223,9 +223,9 @@ impl Worker {
         consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
     }
 
-    fn pumps(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Pump> {
+    fn engines(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Engine> {
         let drain_limit = self.drain_limit;
-        let pump = |(consumer, opened): (Consumer, &Opened)| {
+        let engine = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = measured(&self.metrics, &consumer, opened);
             let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
             watch_depth(&consumer, opened, place);
@@ -237,10 +237,10 @@ impl Worker {
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
-            Pump::new(Parts {
+            Engine::new(EngineParts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),
-                nature: opened.nature,
+                traits: opened.traits,
                 handler: consumer.handler,
                 notifier,
                 options: consumer.options,
@@ -254,7 +254,7 @@ impl Worker {
                 runtime: frame.runtime.clone(),
             })
         };
-        self.consumers.into_iter().zip(opened).map(pump).collect()
+        self.consumers.into_iter().zip(opened).map(engine).collect()
     }
 
     fn report(&self, frame: &Frame) -> admin::Report {
