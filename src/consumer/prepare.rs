@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Pump, gate::DOWN_DELAY, lanes::Group};
+use super::{Engine, availability::DOWN_DELAY, buffer::Group};
 use crate::{
     consumer::lease::{Acquired, Lease, ReceiveTimes, Reservation},
     message::Message,
@@ -12,21 +12,21 @@ use crate::{
 };
 
 /// A message that is held and waits for its turn.
-pub(super) struct Waiting {
+pub(super) struct HeldMessage {
     pub(super) message: Arc<Message>,
     pub(super) lease: Lease,
     /// The group it keeps its order in, on a FIFO queue.
     pub(super) group: Option<Group>,
 }
 
-impl Waiting {
+impl HeldMessage {
     /// Whether its lease was lost while it waited.
     fn is_lost(&self) -> bool {
         !self.lease.is_held()
     }
 }
 
-impl Pump {
+impl Engine {
     /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
@@ -42,7 +42,7 @@ impl Pump {
             let group = self.group_of(&message);
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
-                    behind.push(Waiting { message: Arc::new(message), lease, group });
+                    behind.push(HeldMessage { message: Arc::new(message), lease, group });
                 }
                 Acquired::New(lease) => self.line_up(message, lease, group),
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
@@ -51,7 +51,7 @@ impl Pump {
             }
         }
         self.give_back_unrun(behind, Duration::ZERO);
-        if self.0.stop.is_draining() || !self.0.gate.is_open() {
+        if self.0.stop.is_draining() || !self.0.availability.is_open() {
             let delay = if self.0.stop.is_draining() { Duration::ZERO } else { DOWN_DELAY.random_delay(1) };
             self.give_back_waiting(delay);
         }
@@ -69,7 +69,7 @@ impl Pump {
     fn line_up(&self, message: Message, lease: Lease, group: Option<Group>) {
         let takes_one = self.0.options.batch.size == 1;
         let bytes = if takes_one { 0 } else { self.0.handler.weigh(&message) };
-        let waiting = Waiting { message: Arc::new(message), lease, group: group.clone() };
+        let waiting = HeldMessage { message: Arc::new(message), lease, group: group.clone() };
         self.slots().wait(waiting, group, bytes, Instant::now());
     }
 
@@ -80,12 +80,12 @@ impl Pump {
     }
 
     /// Gives back messages that have not run.
-    pub(super) fn give_back_unrun(&self, waiting: Vec<Waiting>, delay: Duration) {
+    pub(super) fn give_back_unrun(&self, waiting: Vec<HeldMessage>, delay: Duration) {
         if waiting.is_empty() {
             return;
         }
         self.0.metrics.given_back.inc_by(waiting.len() as u64);
-        for Waiting { lease, .. } in waiting {
+        for HeldMessage { lease, .. } in waiting {
             self.0.settler.change_visibility(lease, delay);
         }
         self.0.settler.flush_now();
@@ -94,7 +94,7 @@ impl Pump {
     /// Frees the room of messages whose lease was lost while they waited: they come back as new ones. What waited behind
     /// them in their groups must not overtake them, and is given back.
     pub(super) fn forget_lost(&self) {
-        let lost = self.slots().take_lost(Waiting::is_lost);
+        let lost = self.slots().take_lost(HeldMessage::is_lost);
         self.give_back_unrun(lost.behind, Duration::ZERO);
         drop(lost.lost);
     }

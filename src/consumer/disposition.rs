@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::lanes::Group;
+use super::buffer::Group;
 use crate::{consumer::lease::Lease, handler::Outcome, telemetry::Ending};
 
 /// How a call ended for one of its messages, with the handler's words.
