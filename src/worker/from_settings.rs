@@ -9,7 +9,7 @@ use crate::{
     config::{self, QueueSettings, Settings},
     consumer::Options,
     consumer::settle::DlqSettings,
-    ecs::{self, HttpAgent, Surroundings, Switch},
+    ecs::{self, EcsEnvironment, HttpAgent, Switch},
     handler::{
         self, AnyHandler, Source,
         exec::ExecHandler,
@@ -34,13 +34,13 @@ pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
 }
 
 /// What a worker does as a task of ECS, where it is one.
-fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
+fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnvironment) -> Worker {
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::Plan { agent, terms: settings.terms() });
+        worker = worker.protect(ecs::ProtectionPlan { agent, timing: settings.timing() });
     }
     let is_printed = match settings.metrics {
         Switch::Auto => surroundings.is_ecs(),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::extension::{Extended, Extension};
-use super::{GiveBack, Standing, finished::Finished};
+use super::{LeaseDeadlines, VisibilityReceipt, finished::Finished};
 use crate::{
     message::{MessageId, Receipt},
     queue::limits,
@@ -26,7 +26,7 @@ const UNCONFIRMED: usize = 100_000;
 
 /// On which terms messages are held.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct LeaseTerms {
     /// The visibility of a receive and of the first extension.
     pub visibility: Duration,
     /// The longest visibility of an extension: each doubles the one before up to this.
@@ -36,7 +36,7 @@ pub struct Terms {
 /// The ledger of one queue's leases.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    terms: Terms,
+    terms: LeaseTerms,
     entries: HashMap<MessageId, Entry>,
     /// When to look at an entry next: to extend it, or to find it lost.
     agenda: BTreeSet<(Instant, MessageId)>,
@@ -70,7 +70,7 @@ struct Entry {
     look_at: Instant,
     cancellation: CancellationToken,
     /// The trace that lines about it name.
-    place: Option<Box<TraceContext>>,
+    trace: Option<Box<TraceContext>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(super) struct Granted {
 }
 
 impl Ledger {
-    pub(super) fn new(terms: Terms) -> Self {
+    pub(super) fn new(terms: LeaseTerms) -> Self {
         Self {
             terms,
             entries: HashMap::new(),
@@ -170,7 +170,7 @@ impl Ledger {
             is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
-            place: None,
+            trace: None,
         };
         self.agenda.insert((look_at, id.clone()));
         if let Some(given_back) = self.entries.insert(id.clone(), entry) {
@@ -209,9 +209,9 @@ impl Ledger {
     }
 
     /// What is left of a lease; `None` when it is lost.
-    pub(super) fn standing(&self, claim: &Claim, now: Instant) -> Option<Standing> {
+    pub(super) fn deadlines(&self, claim: &Claim, now: Instant) -> Option<LeaseDeadlines> {
         let entry = self.entry(claim).filter(|entry| entry.is_held(now))?;
-        Some(Standing { deadline: entry.deadline, limit: entry.limit })
+        Some(LeaseDeadlines { deadline: entry.deadline, limit: entry.limit })
     }
 
     /// The newest receipt; `None` when the lease is lost.
@@ -227,22 +227,22 @@ impl Ledger {
     }
 
     /// Whether a newer receive has replaced this receipt.
-    pub(super) fn has_moved_on(&self, claim: &Claim, receipt: &Receipt) -> bool {
+    pub(super) fn is_superseded(&self, claim: &Claim, receipt: &Receipt) -> bool {
         self.entry(claim).is_some_and(|entry| entry.receipt != *receipt)
     }
 
     /// Stops the extensions of a lease, so that it can be given back.
-    pub(super) fn freeze(&mut self, claim: &Claim) -> GiveBack {
-        let Some(entry) = self.entry_mut(claim) else { return GiveBack::Lost };
+    pub(super) fn freeze(&mut self, claim: &Claim) -> VisibilityReceipt {
+        let Some(entry) = self.entry_mut(claim) else { return VisibilityReceipt::Lost };
         match entry.stage {
-            Stage::Lost => GiveBack::Lost,
-            Stage::Extending => GiveBack::Later,
+            Stage::Lost => VisibilityReceipt::Lost,
+            Stage::Extending => VisibilityReceipt::ExtensionInFlight,
             Stage::Kept | Stage::Frozen => {
                 entry.stage = Stage::Frozen;
                 let deadline = entry.deadline;
                 let receipt = entry.receipt.clone();
                 self.look_at(&claim.id, deadline);
-                GiveBack::Now(receipt)
+                VisibilityReceipt::Ready(receipt)
             }
         }
     }

@@ -1,12 +1,12 @@
 //! The time and the room for which a message is held: counted, extended, lost.
 //!
 //! A [`Lease`] is this worker's claim on one received message. It begins with the receive, is extended by the
-//! keeper for as long as it exists, and ends when it is dropped, which also frees its [`Place`] in the [`Room`].
+//! keeper for as long as it exists, and ends when it is dropped, which also frees its [`Permit`] in the [`Permits`].
 
 mod finished;
-mod keeper;
+mod heartbeat;
 mod ledger;
-mod room;
+mod permits;
 
 use std::{
     sync::{
@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::ledger::{Claim, Granted, Held, Ledger};
 pub use self::{
-    ledger::Terms,
-    room::{Place, Reservation, Room},
+    ledger::LeaseTerms,
+    permits::{Permit, Permits, Reservation},
 };
 use crate::{
     handler::LeaseTime,
@@ -46,18 +46,18 @@ struct Inner {
 }
 
 /// What became of a received message.
-pub enum Holding {
+pub enum Acquired {
     /// It is held and may run.
-    Fresh(Lease),
+    New(Lease),
     /// It is held, and its handler said done before: it must be deleted, not run.
-    Finished(Lease),
+    AlreadyDone(Lease),
     /// This worker holds the same message already; that lease now has the newer receipt.
     Duplicate,
 }
 
 impl Leases {
     /// No leases yet, on these terms; `ready` ceases to hold while SQS refuses to extend them.
-    pub fn new(queue: Arc<str>, terms: Terms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
+    pub fn new(queue: Arc<str>, terms: LeaseTerms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
         ready.ready();
         let ledger = Mutex::new(Ledger::new(terms));
         Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, ready }))
@@ -68,12 +68,12 @@ impl Leases {
     }
 
     /// Takes a lease on a message whose receive was sent at `sent` and answered now.
-    pub fn hold(&self, message: &Message, place: Place, sent: Instant) -> Holding {
+    pub fn acquire(&self, message: &Message, permit: Permit, sent: Instant) -> Acquired {
         let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
         let lease = |Granted { claim, cancellation, deadline }: Granted| {
             self.0.metrics.held.inc();
             if let Some(producer) = TraceContext::of_message(message) {
-                self.ledger().set_place(&claim, producer);
+                self.ledger().set_trace_context(&claim, producer);
             }
             let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
             let group = message.system.group_id.as_deref();
@@ -87,20 +87,20 @@ impl Leases {
                 successors,
                 trace,
                 _group: group,
-                _place: place,
+                _permit: permit,
             }
         };
         let holding = match held {
-            Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
-            Held::Finished(granted) => Holding::Finished(lease(granted)),
-            Held::Duplicate => Holding::Duplicate,
+            Held::Fresh(granted) => return Acquired::New(lease(granted)),
+            Held::Finished(granted) => Acquired::AlreadyDone(lease(granted)),
+            Held::Duplicate => Acquired::Duplicate,
         };
         self.report_duplicate(&message.id);
         holding
     }
 
     fn report_duplicate(&self, id: &MessageId) {
-        let _lines = self.enter(id);
+        let _lines = self.enter_trace(id);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
     }
 
@@ -125,14 +125,14 @@ impl Leases {
     }
 
     /// Has log lines name the trace of a message that is held, if it has one, for as long as the answer lives.
-    fn enter(&self, id: &MessageId) -> Option<ContextGuard> {
-        let place = self.ledger().place(id);
-        place.as_ref().map(TraceContext::enter)
+    fn enter_trace(&self, id: &MessageId) -> Option<ContextGuard> {
+        let trace = self.ledger().trace_context(id);
+        trace.as_ref().map(TraceContext::enter)
     }
 
     fn report_lost(&self, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
-        let _lines = self.enter(id);
+        let _lines = self.enter_trace(id);
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
     }
 }
@@ -144,25 +144,25 @@ pub struct Lease {
     cancellation: CancellationToken,
     /// When the lease would have ended had it never been extended.
     first_deadline: Instant,
-    successors: Vec<Box<dyn Successors>>,
+    successors: Vec<Box<dyn Dependent>>,
     /// That of the call in which the message is handled.
     trace: Option<Arc<Trace>>,
     _group: Option<HeldGroup>,
-    _place: Place,
+    _permit: Permit,
 }
 
 /// Those who wait for a message to be settled; dropped when the message may run again.
-pub trait Successors: Send + Sync + 'static {
+pub trait Dependent: Send + Sync + 'static {
     /// Called when the message will not run again.
-    fn go_on(self: Box<Self>);
+    fn proceed(self: Box<Self>);
 
     /// Called when the message is to come again after this delay, and before it is given back.
-    fn wait(&mut self, delay: Duration);
+    fn postpone(&mut self, delay: Duration);
 }
 
 /// What is left of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct LeaseDeadlines {
     /// When it ends unless it is extended.
     pub deadline: Instant,
     /// When it ends for good: twelve hours after the receive.
@@ -181,19 +181,19 @@ impl Lease {
     }
 
     /// What is left of the lease; `None` when it is lost.
-    pub fn standing(&self) -> Option<Standing> {
-        self.leases.ledger().standing(&self.claim, Instant::now())
+    pub fn deadlines(&self) -> Option<LeaseDeadlines> {
+        self.leases.ledger().deadlines(&self.claim, Instant::now())
     }
 
     /// Whether the lease still stands, without a look into the ledger where none is needed.
     pub fn is_held(&self) -> bool {
         // A lease is never lost before its first deadline without its handler being told.
         let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
-        is_young || self.standing().is_some()
+        is_young || self.deadlines().is_some()
     }
 
     /// The newest receipt, unless an extension under way could undo what is done with it.
-    pub fn receipt_to_give_back(&self) -> GiveBack {
+    pub fn begin_visibility_change(&self) -> VisibilityReceipt {
         self.leases.ledger().freeze(&self.claim)
     }
 
@@ -215,37 +215,37 @@ impl Lease {
     /// Remembers that the message is done and was deleted, which its successors waited for.
     pub fn deleted(&mut self) {
         self.leases.ledger().remember_deleted(&self.claim.id);
-        self.let_successors_go_on();
+        self.release_dependents();
     }
 
     /// Lets these, too, wait for the message to be settled.
-    pub fn precedes(&mut self, successors: Box<dyn Successors>) {
+    pub fn add_dependent(&mut self, successors: Box<dyn Dependent>) {
         self.successors.push(successors);
     }
 
     /// Lets those who wait for the message go on before it is settled: it will not run again.
-    pub fn let_successors_go_on(&mut self) {
+    pub fn release_dependents(&mut self) {
         for successors in std::mem::take(&mut self.successors) {
-            successors.go_on();
+            successors.proceed();
         }
     }
 
     /// Tells those who wait for the message that it is to come again, after this delay.
-    pub fn let_successors_wait(&mut self, delay: Duration) {
+    pub fn postpone_dependents(&mut self, delay: Duration) {
         for successors in &mut self.successors {
-            successors.wait(delay);
+            successors.postpone(delay);
         }
     }
 
     /// Remembers the trace of the call in which the message is handled, for all that is told of it from now on.
     pub fn set_trace(&mut self, trace: Arc<Trace>) {
-        self.leases.ledger().set_place(&self.claim, trace.context().clone());
+        self.leases.ledger().set_trace_context(&self.claim, trace.context().clone());
         self.trace = Some(trace);
     }
 
     /// Has log lines name the message's trace for as long as the answer lives: that of its call, or of its producer.
-    pub fn enter(&self) -> Option<ContextGuard> {
-        self.leases.enter(&self.claim.id)
+    pub fn enter_trace(&self) -> Option<ContextGuard> {
+        self.leases.enter_trace(&self.claim.id)
     }
 
     /// The trace of the call in which the message is handled, if it was begun and has one.
@@ -259,8 +259,8 @@ impl Lease {
     }
 
     /// Whether a newer receive has replaced this receipt since.
-    pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
-        self.leases.ledger().has_moved_on(&self.claim, receipt)
+    pub fn is_superseded(&self, receipt: &Receipt) -> bool {
+        self.leases.ledger().is_superseded(&self.claim, receipt)
     }
 }
 
@@ -272,18 +272,18 @@ struct Watch {
 
 impl LeaseTime for Watch {
     fn deadline(&self) -> Option<Instant> {
-        let standing = self.leases.ledger().standing(&self.claim, Instant::now());
-        standing.map(|standing| standing.deadline)
+        let standing = self.leases.ledger().deadlines(&self.claim, Instant::now());
+        standing.map(|deadlines| deadlines.deadline)
     }
 }
 
 /// Whether a message can be given back now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GiveBack {
+pub enum VisibilityReceipt {
     /// Yes, with this receipt; the keeper leaves the lease alone from now on.
-    Now(Receipt),
+    Ready(Receipt),
     /// An extension is under way, whose answer must be awaited: the two could overtake each other.
-    Later,
+    ExtensionInFlight,
     /// The lease is lost, so there is nothing to give back.
     Lost,
 }

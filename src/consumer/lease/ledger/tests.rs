@@ -7,7 +7,7 @@ use super::*;
 const VISIBILITY: Duration = Duration::from_secs(30);
 
 fn ledger() -> Ledger {
-    Ledger::new(Terms { visibility: VISIBILITY, longest: VISIBILITY })
+    Ledger::new(LeaseTerms { visibility: VISIBILITY, longest: VISIBILITY })
 }
 
 fn id(number: usize) -> MessageId {
@@ -51,7 +51,7 @@ fn an_extension_granted_after_the_deadline_does_not_count() {
     let late = start + VISIBILITY;
     assert_eq!(ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5), Extended::TooLate);
     assert!(cancellation.is_cancelled());
-    assert_eq!(ledger.standing(&claim, late), None);
+    assert_eq!(ledger.deadlines(&claim, late), None);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
     assert!(matches!(held, Held::Duplicate));
     assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
     assert_eq!(ledger.begin_delete(&claim, again), Some(Receipt::new("second")));
-    assert_eq!(ledger.standing(&claim, again).unwrap().deadline, again + VISIBILITY);
+    assert_eq!(ledger.deadlines(&claim, again).unwrap().deadline, again + VISIBILITY);
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn a_message_received_again_while_it_is_given_back_is_fresh() {
     let before = granted(hold(&mut ledger, 1, start));
     ledger.freeze(&before.claim);
     let after = granted(ledger.hold(&id(1), &Receipt::new("second"), (start, start), 0.5));
-    assert_eq!(ledger.freeze(&before.claim), GiveBack::Lost, "the older claim has no say any more");
+    assert_eq!(ledger.freeze(&before.claim), VisibilityReceipt::Lost, "the older claim has no say any more");
     ledger.release(&before.claim);
-    assert!(ledger.standing(&after.claim, start).is_some());
+    assert!(ledger.deadlines(&after.claim, start).is_some());
     assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
 }
 
@@ -111,7 +111,7 @@ fn a_lease_counts_from_the_sending_of_its_receive() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let answered = start + Duration::from_secs(20);
     let Granted { claim, .. } = granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
-    assert_eq!(ledger.standing(&claim, answered).unwrap().deadline, start + VISIBILITY);
+    assert_eq!(ledger.deadlines(&claim, answered).unwrap().deadline, start + VISIBILITY);
     assert!(ledger.take_due(answered).is_empty(), "quick work needs no extension");
     assert_eq!(ledger.take_due(answered + Duration::from_secs(5)).len(), 1);
 }
@@ -121,7 +121,7 @@ fn an_answer_that_comes_after_the_visibility_brings_no_lease() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let answered = start + VISIBILITY;
     let Granted { claim, .. } = granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
-    assert_eq!(ledger.standing(&claim, answered), None);
+    assert_eq!(ledger.deadlines(&claim, answered), None);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_done_message_that_comes_back_is_finished() {
 #[test]
 fn the_visibility_of_long_work_doubles_up_to_the_longest() {
     let longest = Duration::from_secs(100);
-    let mut ledger = Ledger::new(Terms { visibility: VISIBILITY, longest });
+    let mut ledger = Ledger::new(LeaseTerms { visibility: VISIBILITY, longest });
     let mut now = Instant::now();
     hold(&mut ledger, 1, now);
     let seconds: Vec<_> = (0..4)
@@ -174,9 +174,9 @@ fn a_lease_being_extended_is_given_back_after_the_answer() {
     let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
     let now = start + VISIBILITY / 2;
     let extension = ledger.take_due(now).remove(0);
-    assert_eq!(ledger.freeze(&claim), GiveBack::Later);
+    assert_eq!(ledger.freeze(&claim), VisibilityReceipt::ExtensionInFlight);
     ledger.extended(&extension, (now, now), 0.5);
-    assert_eq!(ledger.freeze(&claim), GiveBack::Now(Receipt::new("first")));
+    assert_eq!(ledger.freeze(&claim), VisibilityReceipt::Ready(Receipt::new("first")));
     assert!(ledger.take_due(now + VISIBILITY).is_empty(), "a frozen lease is not extended");
 }
 

@@ -13,7 +13,7 @@ use crate::{
     backoff::{Backoff, Jitter},
     health::Pulse,
     message::MessageId,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, Verdict, VisibilityChange, all_entries, within},
+    queue::{BatchAnswer, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, events},
 };
@@ -36,7 +36,7 @@ const RETRY: Backoff = Backoff {
 
 impl Leases {
     /// Keeps the leases until `stop`; to be stopped only after the last message is settled.
-    pub async fn keep(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
+    pub async fn run_heartbeat(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         loop {
             pulse.beat();
@@ -122,14 +122,14 @@ impl Leases {
         let now = Instant::now();
         match entry {
             Ok(()) => self.note_extended(extension, (sent, now)),
-            Err(error) if error.verdict == Verdict::LeaseLost => {
+            Err(error) if error.retry_class == RetryClass::LeaseLost => {
                 if self.ledger().refused(extension) {
                     self.report_lost(&extension.id, &error.to_string());
                 }
             }
             Err(error) => {
                 let (queue, message_id) = (&*self.0.queue, &extension.id);
-                let _lines = self.enter(message_id);
+                let _lines = self.enter_trace(message_id);
                 events::EntryFailed { queue, message_id, action: Action::Extend, error: &error }.emit();
                 self.ledger().not_extended(extension, now, RETRY.random_delay(extension.attempt));
             }
@@ -149,7 +149,7 @@ impl Leases {
         let attempt = extensions.iter().map(|extension| extension.attempt).max().unwrap_or(1);
         let retry_in = RETRY.random_delay(attempt);
         events::CallFailed { queue: &self.0.queue, action: Action::Extend, error, attempt, retry_in }.emit();
-        if error.verdict() == Verdict::GiveUp {
+        if error.retry_class() == RetryClass::Refused {
             self.0.ready.unready(format!("sqs refuses to extend leases: {error}"));
         }
         for extension in extensions {
