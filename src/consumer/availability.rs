@@ -41,12 +41,11 @@ pub enum PauseReason {
     /// The handler cannot be reached.
     HandlerDown,
     /// An operator has paused the queue.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
     Operator,
 }
 
 /// The reasons for which polling is paused, each with its details; none while the queue is polled.
-pub type PauseReasons = BTreeMap<PauseReason, Arc<str>>;
+pub(super) type PauseReasons = BTreeMap<PauseReason, Arc<str>>;
 
 /// Decides whether a queue is polled; clones share one state.
 ///

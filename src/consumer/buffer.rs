@@ -152,11 +152,6 @@ impl<T> Buffer<T> {
         self.startable.messages - self.startable.messages % self.batch.size
     }
 
-    /// True if nothing runs and nothing waits.
-    pub(super) fn is_idle(&self) -> bool {
-        self.running == 0 && self.waiting == 0
-    }
-
     /// Adds a message of so many bytes behind all others of its group.
     pub(super) fn push(&mut self, item: T, group: Option<Group>, bytes: usize, now: Instant) {
         let message = WaitingMessage { item, bytes, since: now };

@@ -119,7 +119,11 @@ impl HandlerCaller {
         }
     }
 
-    fn context_of(&self, HeldMessage { message, lease, .. }: &HeldMessage, deadline: Option<Instant>) -> Context {
+    fn context_of(
+        &self,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        deadline: Option<Instant>,
+    ) -> Context {
         Context::of_lease(self.queue.clone(), Arc::new(lease.time()), lease.cancellation().clone())
             .with_attempt(message.receive_count)
             .with_last_attempt(self.last_attempt)

@@ -115,7 +115,8 @@ impl Dispatcher {
     pub(super) fn dispatch(&self, messages: Vec<HeldMessage>) {
         let parts = &self.0.parts;
         // The handler's own code runs outside of the lock.
-        let weighed: Vec<_> = messages.into_iter().map(|held| (parts.caller.weigh(&held.message), held)).collect();
+        let weighed: Vec<_> =
+            messages.into_iter().map(|held| (parts.caller.weigh(&held.message), held)).collect();
         let now = Instant::now();
         if !weighed.is_empty() {
             let mut state = self.state();
@@ -278,7 +279,8 @@ impl Dispatcher {
             return None;
         }
         let began = Instant::now();
-        let _guards: Vec<CallGuard> = parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
+        let _guards: Vec<CallGuard> =
+            parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
         self.note_start(&batch);
         let (span, process) = self.span_of(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
@@ -351,7 +353,8 @@ impl Dispatcher {
         }
         let _lines = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
-            process.ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
+            process
+                .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
         }
         self.note_end(&batch, &conclusions, took);
         settler.settle_call(batch.into_iter().zip(conclusions));
@@ -374,7 +377,12 @@ impl Dispatcher {
         }
     }
 
-    fn report_end(&self, HeldMessage { message, lease, .. }: &HeldMessage, conclusion: &Conclusion, took: Duration) {
+    fn report_end(
+        &self,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        conclusion: &Conclusion,
+        took: Duration,
+    ) {
         let Conclusion { ending, reason, .. } = conclusion;
         // The trace is looked up only for a line that is written.
         let is_logged = *ending != Ending::Done || enabled!(Level::DEBUG);
@@ -384,10 +392,21 @@ impl Dispatcher {
             .emit(&self.0.parts.metrics);
     }
 
-    fn observe_end(&self, HeldMessage { message, lease, .. }: &HeldMessage, conclusion: &Conclusion, took: Duration) {
+    fn observe_end(
+        &self,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        conclusion: &Conclusion,
+        took: Duration,
+    ) {
         let Conclusion { ending, reason, .. } = conclusion;
         for observer in &*self.0.parts.observers {
-            observer.message_ended(&MessageEnd { message, ending: *ending, reason, took, trace: lease.trace() });
+            observer.message_ended(&MessageEnd {
+                message,
+                ending: *ending,
+                reason,
+                took,
+                trace: lease.trace(),
+            });
         }
     }
 
@@ -400,7 +419,12 @@ impl Dispatcher {
     /// Concludes a message that ends without a call.
     ///
     /// Answers when the messages behind it in its group come again, if they must not go on.
-    pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) -> Option<Duration> {
+    pub(super) fn conclude_unrun(
+        &self,
+        mut held: HeldMessage,
+        outcome: Outcome,
+        took: Duration,
+    ) -> Option<Duration> {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_outcome(outcome, &facts(&held));
         self.report_end(&held, &conclusion, took);
@@ -410,7 +434,9 @@ impl Dispatcher {
         }
         let behind = match (&held.group, conclusion.disposition) {
             (None, _) => None,
-            (Some(_), Disposition::Retry(_)) if settler.rules().is_last_attempt(held.message.receive_count) => {
+            (Some(_), Disposition::Retry(_))
+                if settler.rules().is_last_attempt(held.message.receive_count) =>
+            {
                 None
             }
             (Some(group), Disposition::Retry(delay)) => {

@@ -51,7 +51,7 @@ pub use self::{
 };
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
-    prepare::{Preparation, PreparationClaim, PreparedMessage},
+    prepare::Preparation,
 };
 use crate::{
     consumer::lease::{LeaseTerms, Leases, Permits},
@@ -184,8 +184,11 @@ impl Engine {
         let intake = parts.intake(&engine, ordered, &preparations);
         let poller = parts.poller(&engine, intake, last_error_sender);
         let (end_of_settler, end_of_heartbeat) = (CancellationToken::new(), CancellationToken::new());
-        let heartbeat =
-            leases.clone().run_heartbeat(queue.clone(), parts.pulse("heartbeat", LONGEST_SILENCE), end_of_heartbeat.clone());
+        let heartbeat = leases.clone().run_heartbeat(
+            queue.clone(),
+            parts.pulse("heartbeat", LONGEST_SILENCE),
+            end_of_heartbeat.clone(),
+        );
         tasks.spawn("heartbeat", End::Fatal, heartbeat);
         let settling = settler.clone().run(parts.pulse("settle", LONGEST_SILENCE), end_of_settler.clone());
         tasks.spawn("settle", End::Fatal, settling);
@@ -237,7 +240,9 @@ impl Engine {
             held: leases.len(),
             room: permits.capacity(),
             settling: settler.pending(),
-            paused: paused.map(|(reason, details)| PauseStatus { reason, details: details.to_string() }).collect(),
+            paused: paused
+                .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })
+                .collect(),
             seconds_since_successful_receive: metrics.poll_age_seconds(),
             last_error: self.0.last_error.borrow().clone(),
             queue_messages: metrics.depth.counts(),
@@ -247,7 +252,6 @@ impl Engine {
     }
 }
 
-/// How each component is built.
 impl EngineParts {
     fn condition(&self, component: &str, reason: &str) -> Condition {
         self.health.condition(format!("{} {component}", self.name), reason)

@@ -18,7 +18,7 @@ use super::{
     schedule::{NextReceive, Schedule, ScheduleInput},
 };
 use crate::{
-    consumer::lease::{Permits, Reservation},
+    consumer::lease::{Permits, ReceiveTimes, Reservation},
     health::{Condition, Pulse},
     message::{Message, Wanted},
     queue::{
@@ -198,8 +198,7 @@ impl Poller {
         let PollerParts { order, visibility, wanted, .. } = self.parts;
         let max = reservation.permits();
         // On a FIFO queue a receive has an id, so that it can be made again should its answer be lost.
-        let attempt_id =
-            (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
+        let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
         let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
         self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
         self.parts.metrics.pollers.inc();
@@ -222,7 +221,7 @@ impl Poller {
                     self.schedule.full_receive(now - sent);
                 }
                 metrics.depth.received(queue_age_sample(&messages, self.parts.order, now - sent));
-                self.parts.intake.admit(messages, reservation, sent);
+                self.parts.intake.admit(messages, reservation, ReceiveTimes { sent, answered: now });
                 self.succeeded(asked, received, now - sent);
             }
             Err(error) => {
@@ -324,7 +323,9 @@ mod tests {
     #[test]
     fn the_oldest_counts_that_does_not_come_from_its_own_failures() {
         let messages = [aged(10, 1), aged(70, 3), aged(5000, 4)];
-        let Sighting::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else { panic!("none") };
+        let Sighting::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else {
+            panic!("none")
+        };
         assert!((70..100).contains(&age.as_secs()), "{age:?}");
         assert_eq!(queue_age_sample(&[aged(9, 9)], Order::None, LONG), Sighting::Messages(None));
     }

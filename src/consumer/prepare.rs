@@ -12,11 +12,10 @@ use tokio_util::task::TaskTracker;
 use super::{
     buffer::Group,
     dispatcher::Dispatcher,
-    disposition::{Conclusion, Disposition},
     fifo::{Order, OrderedSettler},
 };
 use crate::{
-    consumer::lease::{Acquired, Dependent, Lease, Leases, Reservation},
+    consumer::lease::{Acquired, Dependent, Lease, Leases, ReceiveTimes, Reservation},
     handler::Outcome,
     message::Message,
     stop::Stop,
@@ -169,8 +168,8 @@ impl Intake {
         Self(Arc::new(parts))
     }
 
-    /// Takes leases on the messages of a receive that was sent at `sent`, and hands them on.
-    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
+    /// Takes leases on the messages of a receive, and hands them on.
+    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, times: ReceiveTimes) {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
         let mut admitted = Vec::with_capacity(messages.len());
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
@@ -180,7 +179,7 @@ impl Intake {
                 continue;
             };
             let group = self.0.order.group_of(&message);
-            match self.0.leases.acquire(&message, permit, sent) {
+            match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
                     let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
                     let held = HeldMessage { message: Arc::new(message), lease, group, prepared: None };
@@ -265,8 +264,11 @@ impl Intake {
 
     async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) -> PreparationEnd {
         let began = Instant::now();
-        let prepare = AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
+        let prepare =
+            AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
         let result = tokio::select! {
+            // A stop cancels leases, too, and gives the message back.
+            biased;
             () = self.0.stop.draining() => return PreparationEnd::Stopped(held),
             () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
             result = prepare => result,
@@ -279,7 +281,11 @@ impl Intake {
         }
     }
 
-    fn prepared(&self, held: HeldMessage, PreparedMessage { message, claim }: PreparedMessage) -> HeldMessage {
+    fn prepared(
+        &self,
+        held: HeldMessage,
+        PreparedMessage { message, claim }: PreparedMessage,
+    ) -> HeldMessage {
         let state = PreparedState { received: held.message, claim, tasks: self.0.tasks.clone() };
         HeldMessage { message, prepared: Some(Box::new(state)), ..held }
     }

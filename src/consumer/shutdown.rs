@@ -7,9 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, call::CallObserver, dispatcher::Dispatcher, prepare::PreparationTasks};
-use crate::{
-    consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events,
-};
+use crate::{consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events};
 
 /// A started engine; each method is one step of its stop, in the order in which they are called.
 pub struct RunningEngine {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, Options, Prefetch},
+    consumer::{BatchSettings, Options, Prefetch, Preparation},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs},
     sns::notifications,
@@ -25,6 +25,8 @@ pub struct Consumer {
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
     pub(super) options: Options,
+    /// The stage between receive and handler, if there is one.
+    pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
 
 /// Where a consumer's messages come from.
@@ -75,6 +77,7 @@ impl Consumer {
             dead_letters: DeadLetters::default(),
             notify: None,
             options: Options::default(),
+            preparation: None,
         }
     }
 
@@ -169,6 +172,13 @@ impl Consumer {
     #[must_use]
     pub fn notify(mut self, plan: notifications::Plan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
+        self
+    }
+
+    /// Sets the stage between receive and handler (none).
+    #[cfg(test)]
+    pub(crate) fn prepared_by(mut self, preparation: impl Preparation) -> Self {
+        self.preparation = Some(Arc::new(preparation));
         self
     }
 

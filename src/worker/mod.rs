@@ -20,6 +20,7 @@ mod dead_letters;
 mod error;
 mod from_settings;
 mod measured;
+mod observers;
 mod open;
 pub mod preflight;
 mod publisher;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{self, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use super::{
     admin::{Admin, Place, Shown, report},
     check::check,
     measured::{self, measured, watch_depth},
+    observers::{CountCalls, NotifyEnds},
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     scaling::{Scaling, meter},
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     admin,
-    consumer::{Engine, EngineParts},
+    consumer::{CallObserver, Engine, EngineParts, RunningEngine},
     ecs,
     health::{Condition, Health},
     sns::notifications::Notifier,
@@ -39,7 +41,7 @@ pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
     admin: Option<Place>,
-    protection: Option<ecs::Plan>,
+    protection: Option<ecs::ProtectionPlan>,
     signal: Option<ScalingSignal>,
     traces: Option<Traces>,
     metrics: Metrics,
@@ -100,7 +102,7 @@ impl Worker {
 
     /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
     #[must_use]
-    pub fn protect(mut self, plan: ecs::Plan) -> Self {
+    pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
         self
     }
@@ -188,14 +190,14 @@ impl Worker {
         };
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
-        if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
-            self.metrics.protection(move || held.is_up());
+        let guard = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
+        if let Some(held) = guard.as_ref().map(|guard| guard.status().clone()) {
+            self.metrics.protection(move || held.is_protected());
         }
         let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
-        let running = engines.iter().map(|engine| engine.start(tasks)).collect();
+        let running = self.start_engines(&opened, guard.as_ref(), frame);
+        shown.get_or_init(|| running.iter().map(|running| running.engine().clone()).collect());
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
@@ -223,7 +225,12 @@ impl Worker {
         consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
     }
 
-    fn engines(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Engine> {
+    fn start_engines(
+        self,
+        opened: &[Opened],
+        guard: Option<&ecs::TaskProtection>,
+        frame: &Frame,
+    ) -> Vec<RunningEngine> {
         let drain_limit = self.drain_limit;
         let engine = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = measured(&self.metrics, &consumer, opened);
@@ -231,28 +238,34 @@ impl Worker {
             watch_depth(&consumer, opened, place);
             let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
             let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
-            let notifier = consumer
-                .notify
-                .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
+            let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
+            if let Some(guard) = guard {
+                observers.push(Arc::new(CountCalls(guard.calls_in_flight().clone())));
+            }
+            if let Some(plan) = &consumer.notify {
+                let notifier = Notifier::start(consumer.name.clone(), plan, metrics.clone(), &frame.tasks);
+                observers.push(Arc::new(NotifyEnds(notifier)));
+            }
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
-            Engine::new(EngineParts {
+            let parts = EngineParts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),
                 traits: opened.traits,
                 handler: consumer.handler,
-                notifier,
+                preparation: consumer.preparation,
+                observers,
                 options: consumer.options,
                 metrics,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
-                busy: guard.map(|guard| guard.busy().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: frame.stop.clone(),
                 caller: frame.caller.clone(),
                 runtime: frame.runtime.clone(),
-            })
+            };
+            Engine::start(&parts, &frame.tasks)
         };
         self.consumers.into_iter().zip(opened).map(engine).collect()
     }

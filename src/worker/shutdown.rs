@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     consumer::RunningEngine,
-    ecs::Guard,
+    ecs::TaskProtection,
     stop::Stop,
     telemetry::{events, traces::Traces},
 };
@@ -62,8 +62,8 @@ pub(super) async fn drain(mut engines: Vec<RunningEngine>, limit: Duration, stop
 }
 
 /// Ends the task's protection from scale-in, once no lease is kept; after a halt it is left to its expiry.
-pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
-    unless_halted(stop, guard.end()).await;
+pub(super) async fn unprotect(protection: TaskProtection, stop: &Stop) {
+    unless_halted(stop, protection.end()).await;
 }
 
 /// Sends the traces that wait to be sent, when there will be no more; after a halt they are lost.

@@ -102,7 +102,8 @@ fn a_batch_of_one_group_waits_for_no_company() {
 #[test]
 fn what_waits_behind_a_lost_message_of_its_group_does_not_overtake_it() {
     let now = Instant::now();
-    let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(1), 3), (Some(2), 4), (None, 5)], batch(1, 0), now);
+    let mut buffer =
+        buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(1), 3), (Some(2), 4), (None, 5)], batch(1, 0), now);
     let LostMessages { lost, behind } = buffer.take_lost(|item| item.1 == 2);
     assert_eq!((lost, behind), (vec![(Some(1), 2)], vec![(Some(1), 3)]));
     assert_eq!((buffer.waiting(), buffer.startable.messages), (3, 3));
