@@ -29,8 +29,8 @@ impl Engine {
             // The slot has its guard before the future is handed over, which might never be polled.
             let work = Slot { engine: self.clone() }.work(batch);
             match self.0.handler.placement() {
-                Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
-                Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
+                Placement::CallerRuntime => tasks::detach_on(&self.0.caller, "work", work),
+                Placement::EngineThread => tasks::detach_on(&self.0.runtime, "work", work),
             };
         }
     }
