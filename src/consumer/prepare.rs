@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Engine, availability::DOWN_DELAY, buffer::Group};
 use crate::{
-    consumer::lease::{Acquired, Lease, Reservation},
+    consumer::lease::{Acquired, Lease, ReceiveTimes, Reservation},
     message::Message,
     telemetry::{context::TraceContext, events},
 };
@@ -30,6 +30,7 @@ impl Engine {
     /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
+        let times = ReceiveTimes { sent, answered: Instant::now() };
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(permit) = reservation.take() else {
@@ -39,7 +40,7 @@ impl Engine {
                 continue;
             };
             let group = self.group_of(&message);
-            match self.0.leases.acquire(&message, permit, sent) {
+            match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
                     behind.push(HeldMessage { message: Arc::new(message), lease, group });
                 }

@@ -123,7 +123,7 @@ impl Settler {
     pub(super) async fn copy(&self, batch: Vec<Slip<Owed>>) {
         // Nothing waits to be copied where there is no DLQ.
         let Some(dlq) = &self.0.dead_letters else { return };
-        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
+        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip, Instant::now())).collect();
         let messages: Vec<_> = batch.iter().filter_map(|sent| letter(&sent.slip)).cloned().collect();
         if messages.is_empty() {
             return;

@@ -89,7 +89,7 @@ impl Settler {
 
     async fn send(&self, batch: Vec<Slip<Owed>>) {
         let Some(action) = batch.first().map(|slip| slip.verb.action()) else { return };
-        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
+        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip, Instant::now())).collect();
         if batch.is_empty() {
             return;
         }
@@ -103,10 +103,10 @@ impl Settler {
     }
 
     /// Finds the receipt to send a slip with; a slip whose lease is lost goes no further.
-    pub(super) fn address(&self, slip: Slip<Owed>) -> Option<Sent> {
+    pub(super) fn address(&self, slip: Slip<Owed>, now: Instant) -> Option<Sent> {
         let found = match slip.verb {
-            Verb::Copy(_) => slip.lease.receipt(),
-            Verb::Delete => slip.lease.receipt_to_delete(),
+            Verb::Copy(_) => slip.lease.receipt(now),
+            Verb::Delete => slip.lease.begin_delete(now),
             Verb::GiveBack(_) => match slip.lease.begin_visibility_change() {
                 VisibilityReceipt::Ready(receipt) => Some(receipt),
                 VisibilityReceipt::ExtensionInFlight => {
@@ -120,7 +120,7 @@ impl Settler {
         if let Some(receipt) = found {
             return Some(Sent { slip, receipt });
         }
-        self.give_up(&slip, "the lease was lost first");
+        self.give_up(slip, "the lease was lost first");
         None
     }
 
@@ -167,7 +167,7 @@ impl Settler {
             Err(error)
                 if error.retry_class == RetryClass::LeaseLost && !slip.lease.is_superseded(&receipt) =>
             {
-                self.give_up(&slip, &error.to_string());
+                self.give_up(slip, &error.to_string());
             }
             Err(error) => {
                 let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
@@ -182,7 +182,7 @@ impl Settler {
     fn settled(&self, mut slip: Slip<Owed>) {
         self.0.metrics.settled.of(slip.verb.action()).inc();
         if matches!(slip.verb, Verb::Delete) {
-            slip.lease.deleted();
+            slip.lease.mark_deleted();
         }
     }
 
@@ -199,9 +199,9 @@ impl Settler {
     }
 
     /// Leaves the message to its visibility; if it was to be deleted, it is not run again when it comes back here.
-    fn give_up(&self, slip: &Slip<Owed>, reason: &str) {
+    fn give_up(&self, mut slip: Slip<Owed>, reason: &str) {
         if matches!(slip.verb, Verb::Delete) {
-            slip.lease.remember_done();
+            slip.lease.mark_done();
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
