@@ -14,6 +14,7 @@ pub mod handler;
 pub mod health;
 pub mod md5;
 pub mod message;
+mod net;
 pub mod process;
 pub mod queue;
 pub mod sns;
@@ -21,7 +22,6 @@ pub mod stop;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
-mod tls;
 pub mod worker;
 
 pub use self::{

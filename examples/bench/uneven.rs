@@ -110,7 +110,7 @@ impl Scene {
     async fn measure(&self, server: &Server) -> Result<Counts, Failure> {
         let name = format!("uneven-{}-{}", self.concurrency, self.round_trip.as_millis());
         let url = server.queue(&name, self.enough(), 100).await?;
-        let queue = Far::by(self.round_trip, worker::open_queue(&url, &sqs::Settings::default()).await?);
+        let queue = Far::by(self.round_trip, worker::open_queue(&url, sqs::AwsAccess::default()).await?);
         let consumer =
             Consumer::of("uneven", Arc::new(queue), AnyHandler::from(Uneven::default()).on_engine_thread())
                 .concurrency(usize::try_from(self.concurrency)?)

@@ -17,7 +17,7 @@ use crate::{
     ecs::CallsInFlight,
     handler::Placement,
     message::Message,
-    sns::notifications::Notice,
+    sns::notifications::Notification,
     tasks,
     telemetry::{Ending, events, traces::Process},
 };
@@ -115,7 +115,7 @@ impl Engine {
         let trace = lease.trace();
         if let Some(notifier) = &self.0.notifier {
             let Ended { ending, reason, .. } = ended;
-            notifier.ended(&Notice { message, ending: *ending, reason, took, trace });
+            notifier.ended(&Notification { message, ending: *ending, reason, took, trace });
         }
     }
 

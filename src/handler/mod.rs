@@ -2,6 +2,7 @@
 
 mod any;
 mod batch;
+mod call_trace;
 mod context;
 mod counts;
 pub mod exec;
@@ -9,16 +10,14 @@ mod from_fn;
 mod from_json;
 pub mod http;
 pub mod lambda;
-mod moment;
 mod outcome;
 mod problem;
 mod publish;
-mod reach;
 mod services;
 mod settings;
 pub mod sns;
 mod sqs_event;
-mod traced;
+mod timestamp;
 
 use std::{future::Future, sync::Arc};
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs},
+    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs::AwsAccess},
     telemetry::{Label as _, events},
 };
 
@@ -78,12 +78,12 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
         let found = named(source, &QueueName::new(address)).await;
         return found.map_err(|error| failed(consumer, address, error));
     }
-    let own = sqs::Settings::default();
-    let settings = match &consumer.source {
-        Source::Sqs { settings, .. } => settings,
+    let own = AwsAccess::default();
+    let access = match &consumer.source {
+        Source::Sqs { access, .. } => access,
         Source::Open(_) => &own,
     };
-    let queue = open_queue(address, settings).await?;
+    let queue = open_queue(address, access.clone()).await?;
     asked(queue).await.map_err(|error| failed(consumer, address, error))
 }
 

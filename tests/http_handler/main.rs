@@ -31,13 +31,12 @@ fn every_line_of_the_page_names_a_test_that_exists() {
         include_str!("misbehaving.rs"),
         include_str!("well_behaved.rs"),
         include_str!("../end_to_end/examples.rs"),
-        include_str!("../../src/handler/http/answer.rs"),
+        include_str!("../../src/handler/http/outcome.rs"),
         include_str!("../../src/handler/http/headers.rs"),
-        include_str!("../../src/handler/http/periodic.rs"),
         include_str!("../../src/handler/http/settings.rs"),
         include_str!("../../src/handler/sqs_event/event.rs"),
-        include_str!("../../src/handler/sqs_event/failures.rs"),
-        include_str!("../../src/handler/lambda/answer.rs"),
+        include_str!("../../src/handler/sqs_event/response.rs"),
+        include_str!("../../src/handler/lambda/response.rs"),
     ]
     .concat();
     let rows: Vec<_> =

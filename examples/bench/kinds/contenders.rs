@@ -8,7 +8,7 @@ use aws_sdk_sns::{
 };
 use longshore::{
     Message,
-    aws::{self, Place},
+    aws::{self, ServiceLocation},
     handler::{
         self, AnyHandler, Call, Source,
         exec::{self, ExecHandler},
@@ -147,7 +147,7 @@ pub(crate) async fn sns(origin: &str) -> Result<Contender, Failure> {
         ..aws::Settings::default()
     };
     let make = move |_| {
-        let publisher = Arc::new(SnsPublisher::new(settings.clone(), Place::default()));
+        let publisher = Arc::new(SnsPublisher::new(settings.clone(), ServiceLocation::default()));
         Ok(SnsHandler::new(sns::Settings::to_topic(topic.clone()), publisher)?.into())
     };
     Ok(contender(("`sns`", 1, OVER_HTTP), Direct::call(publish), make))

@@ -27,7 +27,7 @@ use super::{
     BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
     VisibilityChange,
 };
-pub use crate::aws::{CredentialsFault, Settings};
+pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
 use crate::{
     aws,
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
@@ -42,8 +42,8 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// Opens a queue; by name, SQS is asked for its URL.
-    pub async fn open(settings: &Settings, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
-        let clients = Clients::build(settings, address, sizes).await;
+    pub async fn open(access: &AwsAccess, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
+        let clients = Clients::build(access, address, sizes).await;
         let url = match address {
             Address::Url(url) => url.to_string(),
             Address::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
@@ -208,7 +208,7 @@ mod tests {
 
     async fn open(url: String) -> SqsQueue {
         let address = Address::Url(url.parse().unwrap());
-        SqsQueue::open(&Settings::default(), &address, Sizes::default()).await.unwrap()
+        SqsQueue::open(&AwsAccess::default(), &address, Sizes::default()).await.unwrap()
     }
 
     /// Whichever of the SDK's time limits is the first to pass.

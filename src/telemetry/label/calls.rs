@@ -3,7 +3,7 @@
 use super::{Label, label};
 use crate::{
     queue::{QueueError, RetryClass},
-    sns::{TopicError, Verdict as TopicVerdict},
+    sns::{PublishRetryClass, TopicError},
 };
 
 label! {
@@ -51,10 +51,10 @@ impl CallResult {
 
     /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
-        match answer.as_ref().map_err(TopicError::verdict) {
+        match answer.as_ref().map_err(TopicError::retry_class) {
             Ok(_) => Self::Ok,
-            Err(TopicVerdict::Wait | TopicVerdict::Unsent) => Self::Retryable,
-            Err(TopicVerdict::GiveUp | TopicVerdict::Refuse) => Self::Refused,
+            Err(PublishRetryClass::Transient | PublishRetryClass::NotSent) => Self::Retryable,
+            Err(PublishRetryClass::Refused | PublishRetryClass::BadMessage) => Self::Refused,
         }
     }
 

@@ -55,7 +55,7 @@ async fn open_configured(
     queue: &dyn Queue,
 ) -> Result<Description, QueueError> {
     let opened = if address.contains("://") {
-        open_queue(address, &settings.reach(&process.aws)).await.map_err(cause)?
+        open_queue(address, settings.reach(&process.aws)).await.map_err(cause)?
     } else {
         let name = QueueName::new(address);
         patiently(|| queue.open_other(&name)).await?

@@ -38,7 +38,7 @@ pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings)
 }
 
 async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
-    let opened = match open_queue(queue.address(), &queue.reach(&settings.aws)).await {
+    let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
         Err(error) => return Looked::only(not_opened(name, &error)),
     };
