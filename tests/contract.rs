@@ -10,7 +10,7 @@ use longshore::{
         Queue,
         contract::MemoryHarness,
         memory::Account,
-        sqs::{Address, AwsAccess, Sizes, SqsQueue},
+        sqs::{QueueAddress, AwsAccess, ClientOptions, SqsQueue},
     },
     stop::Stop,
     tasks,
@@ -30,7 +30,7 @@ async fn served() -> MemoryHarness {
 
 async fn open(url: String) -> Arc<dyn Queue> {
     // Several receives of a case wait at once.
-    let sizes = Sizes { pollers: 4, ..Sizes::default() };
-    let address = Address::Url(url.parse().unwrap());
-    Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
+    let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
+    let address = QueueAddress::Url(url.parse().unwrap());
+    Arc::new(SqsQueue::open(&AwsAccess::default(), &address, options).await.unwrap())
 }

@@ -11,7 +11,7 @@ use longshore::{
     Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
     queue::{
-        BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
+        BatchResult, QueueAttributes, Queue, QueueError, ReceiveRequest, VisibilityChange,
         memory::{Account, MemoryQueue, Names},
     },
     sns::notifications::{NotificationPlan, Settings},
@@ -57,22 +57,22 @@ impl Queue for Undeletable {
         self.0.receive(request)
     }
 
-    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         std::future::ready(Err(QueueError::answered("ServiceUnavailable", "on purpose"))).boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.0.change_visibility(changes)
     }
 
     fn send<'a>(
         &'a self,
         messages: &'a [OutgoingMessage],
-    ) -> BoxFuture<'a, BatchAnswer<longshore::message::MessageId>> {
+    ) -> BoxFuture<'a, BatchResult<longshore::message::MessageId>> {
         self.0.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.0.describe()
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Message,
     message::{MessageId, OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    queue::{BatchAnswer, QueueAttributes, Queue, QueueError, ReceiveRequest, VisibilityChange},
 };
 use tokio::time::sleep;
 
@@ -53,7 +53,7 @@ impl Queue for Far {
         self.travel(self.queue.send(messages))
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.queue.describe()
     }
 }

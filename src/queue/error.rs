@@ -105,7 +105,7 @@ impl QueueError {
     }
 
     /// Whether the call was dropped because it neither answered nor failed in time.
-    pub fn is_hung(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         self.hung
     }
 
@@ -170,7 +170,7 @@ pub async fn within<T>(
     what: &str,
     call: impl Future<Output = Result<T, QueueError>>,
 ) -> Result<T, QueueError> {
-    let hung = |_| QueueError::hung(format!("{what} was silent for {limit:?} and was dropped"));
+    let hung = |_| QueueError::timed_out(format!("{what} was silent for {limit:?} and was dropped"));
     tokio::time::timeout(limit, call).await.map_err(hung)?
 }
 

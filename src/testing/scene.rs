@@ -11,7 +11,7 @@ use crate::{
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
     queue::{
-        Description, Queue,
+        QueueAttributes, Queue,
         memory::{Account, Content, Fault, MemoryQueue, Names},
     },
     stop::{self, Stop},
@@ -216,12 +216,12 @@ impl Scene {
     }
 
     fn total(&self) -> u64 {
-        let Description { visible, in_flight, delayed, .. } = self.described();
+        let QueueAttributes { visible, in_flight, delayed, .. } = self.described();
         visible + in_flight + delayed
     }
 
     /// What the queue says of itself: messages visible, in flight and delayed.
-    pub fn described(&self) -> Description {
+    pub fn described(&self) -> QueueAttributes {
         taken(self.account.describe(self.kind.name()))
     }
 

@@ -147,9 +147,9 @@ pub fn options(queue: &QueueSettings) -> Options {
 }
 
 /// A queue's address as people write it: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<sqs::Address, url::ParseError> {
+pub(super) fn address(text: &str) -> Result<sqs::QueueAddress, url::ParseError> {
     if text.contains("://") {
-        return Url::parse(text).map(sqs::Address::Url);
+        return Url::parse(text).map(sqs::QueueAddress::Url);
     }
-    Ok(sqs::Address::Name(text.to_owned()))
+    Ok(sqs::QueueAddress::Name(text.to_owned()))
 }

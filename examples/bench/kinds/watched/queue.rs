@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Message,
     message::{MessageId, OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange},
+    queue::{BatchAnswer, QueueAttributes, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange},
 };
 
 use super::Watch;
@@ -66,7 +66,7 @@ impl Queue for WatchedQueue {
         self.queue.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.queue.describe()
     }
 
