@@ -13,13 +13,11 @@
 //! # }
 //! ```
 
-mod admin;
 mod check;
 mod consumer;
 mod dead_letters;
 mod error;
 mod from_settings;
-mod measured;
 mod open;
 pub mod preflight;
 mod publisher;
@@ -27,7 +25,7 @@ mod run;
 mod runtime;
 mod scaling;
 mod shutdown;
-mod signals;
+mod status;
 mod stop_requests;
 
 pub use self::{
@@ -38,4 +36,5 @@ pub use self::{
     run::Worker,
     scaling::ScalingSignal,
     shutdown::Drained,
+    status::WorkerStatus,
 };

@@ -1,49 +1,52 @@
-//! The worker: several consumers in one process, from their start to their drained end.
+//! The worker: the consumers of a process, from their start to their drained end.
 
 use std::{
     net::{self, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::try_join_all;
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::runtime::Handle;
 
 use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
-    admin::{Admin, Place, Shown, report},
     check::check,
-    measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
-    runtime::PumpRuntime,
-    scaling::{Scaling, meter},
-    shutdown::{drain, flush, may_outlast, unprotect},
-    signals::Signals,
-    stop_requests::FaultWatch,
+    runtime::EngineRuntime,
+    scaling::{ScalingTask, meter},
+    shutdown::{RunningParts, may_outlast, shut_down},
+    status::WorkerStatus,
+    stop_requests::{FaultWatch, Signals},
 };
 use crate::{
-    admin,
-    consumer::{Engine, EngineParts},
+    admin::{AdminListener, AdminServer, AdminSource},
+    consumer::{
+        Engine, EngineParts,
+        depth::{self, Interval},
+    },
     ecs,
     health::{Condition, Health},
     sns::notifications::Notifier,
     stop::{Settings as StopSettings, Stop},
-    tasks::{self, Faults, Tasks},
+    tasks::{self, End, Tasks},
     telemetry::{
-        Meter, Metrics, events,
+        Described, Meter, Metrics, QueueMetrics, events,
         traces::{QueueIdentity, Traces},
     },
 };
 
-/// Several consumers in one process.
+/// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
-    admin: Option<Place>,
+    admin: Option<AdminListener>,
     protection: Option<ecs::ProtectionPlan>,
     signal: Option<ScalingSignal>,
     traces: Option<Traces>,
     metrics: Metrics,
     health: Health,
+    status: WorkerStatus,
 }
 
 impl Default for Worker {
@@ -53,7 +56,7 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// A worker with nothing to consume yet.
+    /// A worker without consumers.
     pub fn new() -> Self {
         Self {
             consumers: Vec::new(),
@@ -64,6 +67,7 @@ impl Worker {
             traces: None,
             metrics: Metrics::new(),
             health: Health::new(),
+            status: WorkerStatus::default(),
         }
     }
 
@@ -74,10 +78,10 @@ impl Worker {
         self
     }
 
-    /// Sets how long a stop may take (110 s).
+    /// Sets the time limit of a stop; default: 110 s.
     ///
-    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; the rest
-    /// is for giving their messages back. A limit below 28 s may be exceeded by up to 7 s.
+    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; in the rest their
+    /// messages are given back. A limit below 28 s may be exceeded by up to 7 s.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
@@ -85,41 +89,44 @@ impl Worker {
     }
 
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
+    ///
+    /// To serve them from the program's own server, use [`health`](Self::health), [`metrics`](Self::metrics) and
+    /// [`status`](Self::status).
     #[must_use]
     pub fn admin(mut self, listen: SocketAddr) -> Self {
-        self.admin = Some(Place::At(listen));
+        self.admin = Some(AdminListener::Address(listen));
         self
     }
 
-    /// The same on a socket that listens already, so that the caller knows a port that the system chose.
+    /// Serves the admin pages on a socket that listens already, so that the caller knows its port.
     #[must_use]
     pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
-        self.admin = Some(Place::On(listener));
+        self.admin = Some(AdminListener::Socket(listener));
         self
     }
 
-    /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
+    /// Protects this ECS task from scale-in while calls run that a stop would cut off.
     #[must_use]
     pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
         self
     }
 
-    /// Prints what its scaling is computed from, for CloudWatch.
+    /// Prints the metrics from which CloudWatch computes the fleet's size.
     #[must_use]
     pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
         self.signal = Some(signal);
         self
     }
 
-    /// Makes spans of what becomes of messages.
+    /// Exports spans of receives, calls and settlements.
     #[must_use]
     pub fn traces(mut self, traces: Traces) -> Self {
         self.traces = Some(traces);
         self
     }
 
-    /// The metrics of this worker, to read or to serve elsewhere.
+    /// The metrics of this worker, to read them or to serve them elsewhere.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
@@ -129,93 +136,108 @@ impl Worker {
         self.health.clone()
     }
 
-    /// Works until SIGTERM or SIGINT, and then drains; a second signal stops at once.
+    /// The status of this worker, for people and scripts.
+    pub fn status(&self) -> WorkerStatus {
+        self.status.clone()
+    }
+
+    /// Runs until SIGTERM or SIGINT, and then drains; a second signal stops at once.
     ///
-    /// Handlers run on the runtime that this is called on, everything else on a thread of the worker's own.
+    /// Handlers run on the current runtime, everything else on a thread of the worker's own.
     pub async fn run(self) -> Result<Drained, WorkerError> {
         self.run_with(Stop::new()).await
     }
 
-    /// The same, and the stop may be asked for by the program too.
+    /// Runs until a signal or until `stop` is requested, and then drains.
     pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let signals = tasks::detach("signals", Signals::listen()?.obey(stop.clone()));
+        let signals = tasks::detach("signals", Signals::listen()?.forward_to(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
     }
 
-    /// Works until the stop is asked for, and then drains; signals are the caller's business.
+    /// Runs until `stop` is requested, and then drains; leaves signals to the program.
     pub async fn run_until(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let runtime = PumpRuntime::start()?;
+        let runtime = EngineRuntime::start()?;
         let work = self.work(stop, Handle::current(), runtime.handle().clone());
         let ended = tasks::detach_on(runtime.handle(), "main", work).await;
         runtime.end().await;
         ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
     }
 
-    /// The same with everything on the current runtime, for tests that pause its clock.
+    /// Runs everything on the current runtime until `stop` is requested, for tests that pause its clock.
     ///
-    /// A handler that blocks then delays the leases of all the others.
+    /// A handler that blocks its thread then delays the leases of all the others.
     pub async fn run_here(self, stop: Stop) -> Result<Drained, WorkerError> {
         self.work(stop, Handle::current(), Handle::current()).await
     }
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        self.metrics.drain_limit(self.drain_limit);
-        let listener = self.listen().await?;
+        let (limit, metrics) = (self.drain_limit, self.metrics.clone());
+        metrics.drain_limit(limit);
+        self.status.set_stop(stop.clone());
         let (tasks, faults) = Tasks::on(runtime.clone());
-        let state = self.health.condition("worker", "the queues are not open yet");
-        let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
-        let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
-        let traces = self.traces.clone();
-        let ended = self.work_within(&frame, faults).await;
-        if let Some(traces) = traces {
-            flush(&traces, &frame.stop).await;
+        let readiness = self.health.condition("worker", "the queues are not open yet");
+        let environment = Environment { readiness, stop, tasks, caller, runtime };
+        let mut parts = RunningParts {
+            engines: Vec::new(),
+            protection: None,
+            scaling: None,
+            traces: self.traces.clone(),
+            admin: self.start_admin(&environment.tasks).await?,
+        };
+        let stop = &environment.stop;
+        let mut faults = FaultWatch::new(faults, stop.clone());
+        let started = self.start(&environment, &mut parts).await;
+        if started.is_ok() {
+            faults.until(stop.draining()).await;
+            metrics.draining();
+            environment.readiness.unready("draining");
         }
-        if let Some(admin) = admin {
-            admin.end().await;
-        }
-        // The frame is dropped last: a worker that is drained is not ready either.
-        ended
+        let drained = shut_down(parts, limit, stop, &mut faults).await;
+        started?;
+        events::WorkerDrained { held: drained.held() }.emit();
+        faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
-    async fn work_within(mut self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
-        let Frame { shown, state, stop, tasks, .. } = frame;
+    /// Opens every queue and starts its engine, unless a stop comes first.
+    async fn start(mut self, environment: &Environment, parts: &mut RunningParts) -> Result<(), WorkerError> {
+        let tasks = &environment.tasks;
         let opened = tokio::select! {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
-            () = stop.draining() => return Ok(Drained::All),
+            () = environment.stop.draining() => return Ok(()),
         };
-        let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let guard = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
-        if let Some(held) = guard.as_ref().map(|guard| guard.status().clone()) {
-            self.metrics.protection(move || held.is_protected());
+        parts.protection = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
+        if let Some(status) = parts.protection.as_ref().map(|protection| protection.status().clone()) {
+            self.metrics.protection(move || status.is_protected());
         }
-        let metrics = self.metrics.clone();
-        let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
-        let running = engines.iter().map(|engine| engine.start(tasks)).collect();
-        state.ready();
-        let mut watch = FaultWatch::new(faults, stop.clone());
-        watch.until(stop.draining()).await;
-        metrics.draining();
-        state.unready("draining");
-        let drained = watch.until(drain(running, drain_limit, stop)).await;
-        // The tasks that a drain ends are no faults from here on.
-        if let Some(guard) = guard {
-            unprotect(guard, stop).await;
-        }
-        drop(scaling);
-        events::WorkerDrained { drained: &drained }.emit();
-        watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
+        parts.scaling =
+            self.signal.take().map(|signal| ScalingTask::start(signal, self.meters(&opened), tasks));
+        let status = self.status.clone();
+        let engines = status.set_engines(self.engines(&opened, parts.protection.as_ref(), environment));
+        parts.engines = engines.iter().map(|engine| engine.start(tasks)).collect();
+        environment.readiness.ready();
+        Ok(())
     }
 
-    async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
-        let Some(place) = self.admin.take() else { return Ok(None) };
-        let listener = place.listen().await?;
+    async fn start_admin(&mut self, tasks: &Tasks) -> Result<Option<AdminServer>, WorkerError> {
+        let Some(listener) = self.admin.take() else { return Ok(None) };
+        let address = listener.address();
+        let failed = |source| match address {
+            Some(address) => WorkerError::Admin { address, source },
+            None => WorkerError::System(source),
+        };
+        let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        Ok(Some(listener))
+        let (metrics, status) = (self.metrics.clone(), self.status.clone());
+        let source = AdminSource {
+            health: self.health.clone(),
+            metrics: Arc::new(move || metrics.text()),
+            status: Arc::new(move || status.value()),
+        };
+        Ok(Some(AdminServer::start(listener, source, tasks)))
     }
 
     fn meters(&self, opened: &[Opened]) -> Vec<Meter> {
@@ -223,17 +245,21 @@ impl Worker {
         consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
     }
 
-    fn engines(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Engine> {
+    fn engines(
+        self,
+        opened: &[Opened],
+        protection: Option<&ecs::TaskProtection>,
+        environment: &Environment,
+    ) -> Vec<Engine> {
         let drain_limit = self.drain_limit;
         let engine = |(consumer, opened): (Consumer, &Opened)| {
-            let metrics = measured(&self.metrics, &consumer, opened);
-            let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
-            watch_depth(&consumer, opened, place);
+            let metrics = queue_metrics(&self.metrics, &consumer, opened);
+            environment.watch_depth(&consumer, opened, &metrics);
             let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
-            let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
-            let notifier = consumer
-                .notify
-                .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
+            let protection = protection.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
+            let notifier = consumer.notify.map(|plan| {
+                Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &environment.tasks)
+            });
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
@@ -246,31 +272,50 @@ impl Worker {
                 options: consumer.options,
                 metrics,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
-                busy: guard.map(|guard| guard.calls_in_flight().clone()),
+                busy: protection.map(|protection| protection.calls_in_flight().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
-                stop: frame.stop.clone(),
-                caller: frame.caller.clone(),
-                runtime: frame.runtime.clone(),
+                stop: environment.stop.clone(),
+                caller: environment.caller.clone(),
+                runtime: environment.runtime.clone(),
             })
         };
         self.consumers.into_iter().zip(opened).map(engine).collect()
     }
-
-    fn report(&self, frame: &Frame) -> admin::Report {
-        report(self.metrics.clone(), self.health.clone(), frame.shown.clone(), frame.stop.clone())
-    }
 }
 
-/// What surrounds the work of a worker from its start to its end.
-struct Frame {
-    shown: Shown,
-    /// What keeps the worker as a whole from being ready.
-    state: Condition,
+/// The metrics of a consumer's queue, with its name in SQS and the handler's kind.
+fn queue_metrics(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Arc<QueueMetrics> {
+    let metrics = metrics.queue(&consumer.name);
+    let destination = consumer.name_in_sqs(&opened.arn).into();
+    consumer.handler.metered(&metrics);
+    metrics.describe(Described { destination, kind: consumer.kind });
+    metrics
+}
+
+/// The surroundings of a running worker.
+struct Environment {
+    /// The readiness of the worker as a whole.
+    readiness: Condition,
     stop: Stop,
     tasks: Tasks,
-    /// Where handlers run that might block.
+    /// The runtime of handlers that may block.
     caller: Handle,
-    /// Where everything else runs.
+    /// The runtime of everything else.
     runtime: Handle,
+}
+
+impl Environment {
+    /// Polls the number of messages in a queue, if an interval is set.
+    fn watch_depth(&self, consumer: &Consumer, opened: &Opened, metrics: &Arc<QueueMetrics>) {
+        let Interval::Every(interval) = consumer.options.depth.interval else { return };
+        let parts = depth::Parts {
+            name: consumer.name.clone(),
+            queue: opened.queue.clone(),
+            dlq: opened.dlq.clone(),
+            metrics: metrics.clone(),
+        };
+        let watch = depth::Watch::new(parts, interval).run(self.stop.clone());
+        self.tasks.spawn("depth", End::Fine, watch);
+    }
 }
