@@ -111,7 +111,7 @@ dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WO
 	node dashboards/build/bin/pictures.js $(DASHBOARDS)/recorded docs/dashboards
 
 docs: ## write the generated pages anew
-	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
+	LONGSHORE_BLESS=1 cargo test --locked --lib docs_
 
 $(TOOLS)/cargo-deny-$(DENY):
 	$(INSTALL) --no-default-features cargo-deny --version $(DENY)

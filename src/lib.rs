@@ -29,6 +29,18 @@ pub use self::{
     worker::{Consumer, Worker},
 };
 
+/// The tests in `tests/` name the crate as its users do.
+#[cfg(test)]
+extern crate self as longshore;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+#[path = "../tests/inside.rs"]
+mod tests;
+
 /// The README's examples are compiled with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

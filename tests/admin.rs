@@ -1,5 +1,4 @@
 //! The admin server over a real socket.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     net::SocketAddr,
