@@ -1,33 +1,63 @@
 //! Longshore: SQS consumers as long-running containers.
 
-pub mod admin;
-pub mod aws;
-pub mod backoff;
+mod admin;
+mod aws;
+mod backoff;
+#[doc(hidden)]
 pub mod cli;
-pub mod config;
-pub mod consumer;
-pub mod dev;
-pub mod duration;
+mod config;
+mod consumer;
+mod dev;
+mod duration;
 pub mod ecs;
 mod error_chain;
 pub mod handler;
-pub mod health;
-pub mod md5;
-pub mod message;
+mod health;
+mod md5;
+mod message;
 mod net;
-pub mod process;
-pub mod queue;
+mod process;
+mod queue;
 pub mod sns;
-pub mod stop;
-pub mod tasks;
-pub mod telemetry;
+mod stop;
+mod tasks;
+mod telemetry;
 pub mod testing;
-pub mod worker;
+mod worker;
 
 pub use self::{
-    message::Message,
-    worker::{Consumer, Worker},
+    backoff::{Backoff, Jitter},
+    consumer::{BatchSettings, Prefetch},
+    health::Health,
+    message::{
+        AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
+    },
+    stop::Stop,
+    telemetry::{Metrics, traces::Traces},
+    worker::{Consumer, DeadLetters, Drained, ScalingSignal, Worker, WorkerError, WorkerStatus},
 };
+
+/// The parts that Longshore's own benchmarks measure; they may change in any release.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        aws::{ServiceLocation, Settings as AwsSettings},
+        duration::Span,
+        handler::Source,
+        queue::{
+            BatchAnswer, Description, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+            memory::{Account, Names},
+            sqs::AwsAccess,
+        },
+        sns::SnsPublisher,
+        tasks::detach,
+        telemetry::{
+            Action, CallResult, Counts, Described, Ending, FailureCause, HandlerKind, HeldGroup, Label,
+            Notified, Occasion, ProcessState, QueueMetrics, logs::Settings as LogSettings,
+        },
+        worker::open_queue,
+    };
+}
 
 /// The tests in `tests/` name the crate as its users do.
 #[cfg(test)]

@@ -26,3 +26,5 @@ mod services;
 #[path = "sqs_server.rs"]
 mod sqs_server;
 mod testing;
+#[path = "traces/rust.rs"]
+mod traces_of_a_program;

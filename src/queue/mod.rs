@@ -1,5 +1,6 @@
 //! The queue port: everything Longshore asks of SQS.
 
+#[cfg(test)]
 pub mod contract;
 mod error;
 pub mod limits;
@@ -15,7 +16,7 @@ pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
-pub use crate::md5;
+pub(crate) use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

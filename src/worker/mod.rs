@@ -3,7 +3,7 @@
 //! ```no_run
 //! use longshore::{Consumer, Worker, handler};
 //!
-//! # async fn run() -> Result<(), longshore::worker::WorkerError> {
+//! # async fn run() -> Result<(), longshore::WorkerError> {
 //! let orders = handler::from_fn(|message: std::sync::Arc<longshore::Message>| async move {
 //!     println!("{}", message.body);
 //! });
@@ -31,7 +31,7 @@ mod stop_requests;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
-    from_settings::{consumer_of, name_in_sqs, options, worker},
+    from_settings::{consumer_of, name_in_sqs, worker},
     open::open_queue,
     run::Worker,
     scaling::ScalingSignal,
