@@ -1,14 +1,19 @@
 //! Longshore: SQS consumers as long-running containers.
 
+#[cfg(feature = "admin")]
 mod admin;
 mod aws;
 mod backoff;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
 mod config;
 mod consumer;
+#[cfg(feature = "cli")]
 mod dev;
 mod duration;
+#[cfg(feature = "ecs")]
 pub mod ecs;
 mod error_chain;
 pub mod handler;
@@ -18,13 +23,19 @@ mod message;
 mod net;
 mod process;
 mod queue;
+#[cfg(feature = "sns")]
 pub mod sns;
 mod stop;
 mod tasks;
 mod telemetry;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod worker;
 
+#[cfg(feature = "otel")]
+pub use self::telemetry::traces::Traces;
+#[cfg(feature = "ecs")]
+pub use self::worker::ScalingSignal;
 pub use self::{
     backoff::{Backoff, Jitter},
     consumer::{BatchSettings, Prefetch},
@@ -33,11 +44,12 @@ pub use self::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
     stop::Stop,
-    telemetry::{Metrics, traces::Traces},
-    worker::{Consumer, DeadLetters, Drained, ScalingSignal, Worker, WorkerError, WorkerStatus},
+    telemetry::Metrics,
+    worker::{Consumer, DeadLetters, Drained, Worker, WorkerError, WorkerStatus},
 };
 
 /// The parts that Longshore's own benchmarks measure; they may change in any release.
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod internals {
     pub use crate::{
@@ -63,11 +75,11 @@ pub mod internals {
 #[cfg(test)]
 extern crate self as longshore;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 #[path = "../tests/inside.rs"]
 mod tests;
 

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "sns")]
+use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
     consumer::{BatchSettings, Options, Prefetch},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
-    sns::notifications,
     telemetry::HandlerKind,
 };
 
@@ -20,7 +21,8 @@ pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
-    pub(super) notify: Option<notifications::NotificationPlan>,
+    #[cfg(feature = "sns")]
+    pub(super) notify: Option<NotificationPlan>,
     /// The handler's kind, as metrics and the copies of rejected messages tell it.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
@@ -73,6 +75,7 @@ impl Consumer {
             handler: handler.into(),
             kind: HandlerKind::Rust,
             dead_letters: DeadLetters::default(),
+            #[cfg(feature = "sns")]
             notify: None,
             options: Options::default(),
         }
@@ -174,9 +177,10 @@ impl Consumer {
         self
     }
 
-    /// Has it told over SNS how messages end (to nobody).
+    /// Sets the SNS notifications of messages' outcomes; default: none.
+    #[cfg(feature = "sns")]
     #[must_use]
-    pub fn notify(mut self, plan: notifications::NotificationPlan) -> Self {
+    pub fn notify(mut self, plan: NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }

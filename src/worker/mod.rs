@@ -17,24 +17,32 @@ mod check;
 mod consumer;
 mod dead_letters;
 mod error;
+#[cfg(feature = "cli")]
 mod from_settings;
 mod open;
+#[cfg(feature = "cli")]
 pub mod preflight;
+#[cfg(feature = "cli")]
 mod publisher;
 mod run;
 mod runtime;
+#[cfg(feature = "ecs")]
 mod scaling;
 mod shutdown;
 mod status;
 mod stop_requests;
 
+#[cfg(feature = "ecs")]
+pub use self::scaling::ScalingSignal;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
-    from_settings::{consumer_of, name_in_sqs, worker},
-    open::open_queue,
     run::Worker,
-    scaling::ScalingSignal,
     shutdown::Drained,
     status::WorkerStatus,
+};
+#[cfg(feature = "cli")]
+pub use self::{
+    from_settings::{consumer_of, name_in_sqs, worker},
+    open::open_queue,
 };

@@ -1,48 +1,56 @@
 //! The worker: the consumers of a process, from their start to their drained end.
 
-use std::{
-    net::{self, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+#[cfg(feature = "admin")]
+use std::net::{self, SocketAddr};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 
 use super::{
-    Consumer, Drained, ScalingSignal, WorkerError,
+    Consumer, Drained, WorkerError,
     check::check,
     open::{Opened, open, refuse_twins},
     runtime::EngineRuntime,
-    scaling::{ScalingTask, meter},
     shutdown::{RunningParts, may_outlast, shut_down},
     status::WorkerStatus,
     stop_requests::{FaultWatch, Signals},
 };
+#[cfg(feature = "ecs")]
+use super::{
+    ScalingSignal,
+    scaling::{ScalingTask, meter},
+};
+#[cfg(feature = "admin")]
+use crate::admin::{AdminListener, AdminServer, AdminSource};
+#[cfg(feature = "ecs")]
+use crate::ecs;
+#[cfg(feature = "sns")]
+use crate::sns::notifications::Notifier;
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::{QueueIdentity, Traces};
 use crate::{
-    admin::{AdminListener, AdminServer, AdminSource},
     consumer::{
         Engine, EngineParts,
         depth::{self, Interval},
     },
-    ecs,
     health::{Condition, Health},
-    sns::notifications::Notifier,
     stop::{Settings as StopSettings, Stop},
     tasks::{self, End, Tasks},
-    telemetry::{
-        Described, Meter, Metrics, QueueMetrics, events,
-        traces::{QueueIdentity, Traces},
-    },
+    telemetry::{Described, Metrics, QueueMetrics, events},
 };
 
 /// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
+    #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
+    #[cfg(feature = "ecs")]
     protection: Option<ecs::ProtectionPlan>,
+    #[cfg(feature = "ecs")]
     signal: Option<ScalingSignal>,
+    #[cfg(feature = "otel")]
     traces: Option<Traces>,
     metrics: Metrics,
     health: Health,
@@ -61,9 +69,13 @@ impl Worker {
         Self {
             consumers: Vec::new(),
             drain_limit: StopSettings::USUAL,
+            #[cfg(feature = "admin")]
             admin: None,
+            #[cfg(feature = "ecs")]
             protection: None,
+            #[cfg(feature = "ecs")]
             signal: None,
+            #[cfg(feature = "otel")]
             traces: None,
             metrics: Metrics::new(),
             health: Health::new(),
@@ -92,6 +104,7 @@ impl Worker {
     ///
     /// To serve them from the program's own server, use [`health`](Self::health), [`metrics`](Self::metrics) and
     /// [`status`](Self::status).
+    #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin(mut self, listen: SocketAddr) -> Self {
         self.admin = Some(AdminListener::Address(listen));
@@ -99,6 +112,7 @@ impl Worker {
     }
 
     /// Serves the admin pages on a socket that listens already, so that the caller knows its port.
+    #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
         self.admin = Some(AdminListener::Socket(listener));
@@ -106,6 +120,7 @@ impl Worker {
     }
 
     /// Protects this ECS task from scale-in while calls run that a stop would cut off.
+    #[cfg(feature = "ecs")]
     #[must_use]
     pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
@@ -113,6 +128,7 @@ impl Worker {
     }
 
     /// Prints the metrics from which CloudWatch computes the fleet's size.
+    #[cfg(feature = "ecs")]
     #[must_use]
     pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
         self.signal = Some(signal);
@@ -120,6 +136,7 @@ impl Worker {
     }
 
     /// Exports spans of receives, calls and settlements.
+    #[cfg(feature = "otel")]
     #[must_use]
     pub fn traces(mut self, traces: Traces) -> Self {
         self.traces = Some(traces);
@@ -180,13 +197,11 @@ impl Worker {
         let (tasks, faults) = Tasks::on(runtime.clone());
         let readiness = self.health.condition("worker", "the queues are not open yet");
         let environment = Environment { readiness, stop, tasks, caller, runtime };
-        let mut parts = RunningParts {
-            engines: Vec::new(),
-            protection: None,
-            scaling: None,
-            traces: self.traces.clone(),
-            admin: self.start_admin(&environment.tasks).await?,
-        };
+        let mut parts = RunningParts::default();
+        #[cfg(feature = "otel")]
+        parts.traces.clone_from(&self.traces);
+        #[cfg(feature = "admin")]
+        self.start_admin(&environment.tasks, &mut parts).await?;
         let stop = &environment.stop;
         let mut faults = FaultWatch::new(faults, stop.clone());
         let started = self.start(&environment, &mut parts).await;
@@ -209,21 +224,18 @@ impl Worker {
             () = environment.stop.draining() => return Ok(()),
         };
         refuse_twins(&self.consumers, &opened)?;
-        parts.protection = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
-        if let Some(status) = parts.protection.as_ref().map(|protection| protection.status().clone()) {
-            self.metrics.protection(move || status.is_protected());
-        }
-        parts.scaling =
-            self.signal.take().map(|signal| ScalingTask::start(signal, self.meters(&opened), tasks));
+        #[cfg(feature = "ecs")]
+        self.start_ecs(&opened, tasks, parts);
         let status = self.status.clone();
-        let engines = status.set_engines(self.engines(&opened, parts.protection.as_ref(), environment));
+        let engines = status.set_engines(self.engines(&opened, parts, environment));
         parts.engines = engines.iter().map(|engine| engine.start(tasks)).collect();
         environment.readiness.ready();
         Ok(())
     }
 
-    async fn start_admin(&mut self, tasks: &Tasks) -> Result<Option<AdminServer>, WorkerError> {
-        let Some(listener) = self.admin.take() else { return Ok(None) };
+    #[cfg(feature = "admin")]
+    async fn start_admin(&mut self, tasks: &Tasks, parts: &mut RunningParts) -> Result<(), WorkerError> {
+        let Some(listener) = self.admin.take() else { return Ok(()) };
         let address = listener.address();
         let failed = |source| match address {
             Some(address) => WorkerError::Admin { address, source },
@@ -237,26 +249,33 @@ impl Worker {
             metrics: Arc::new(move || metrics.text()),
             status: Arc::new(move || status.value()),
         };
-        Ok(Some(AdminServer::start(listener, source, tasks)))
+        parts.admin = Some(AdminServer::start(listener, source, tasks));
+        Ok(())
     }
 
-    fn meters(&self, opened: &[Opened]) -> Vec<Meter> {
-        let consumers = self.consumers.iter().zip(opened);
-        consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
+    #[cfg(feature = "ecs")]
+    fn start_ecs(&mut self, opened: &[Opened], tasks: &Tasks, parts: &mut RunningParts) {
+        if let Some(plan) = self.protection.take() {
+            let protection = ecs::TaskProtection::start(plan, tasks);
+            let status = protection.status().clone();
+            self.metrics.protection(move || status.is_protected());
+            parts.protection = Some(protection);
+        }
+        if let Some(signal) = self.signal.take() {
+            let meters = self.consumers.iter().zip(opened);
+            let meters = meters.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics));
+            parts.scaling = Some(ScalingTask::start(signal, meters.collect(), tasks));
+        }
     }
 
-    fn engines(
-        self,
-        opened: &[Opened],
-        protection: Option<&ecs::TaskProtection>,
-        environment: &Environment,
-    ) -> Vec<Engine> {
+    fn engines(self, opened: &[Opened], parts: &RunningParts, environment: &Environment) -> Vec<Engine> {
         let drain_limit = self.drain_limit;
         let engine = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = queue_metrics(&self.metrics, &consumer, opened);
             environment.watch_depth(&consumer, opened, &metrics);
             let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
-            let protection = protection.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
+            let protection =
+                parts.protection.as_ref().filter(|_| may_outlast(consumer.options.timeout, drain_limit));
             let notifier = consumer.notify.map(|plan| {
                 Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &environment.tasks)
             });

@@ -5,14 +5,16 @@ use std::{fmt, time::Duration};
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::{scaling::ScalingTask, stop_requests::FaultWatch};
-use crate::{
-    admin::AdminServer,
-    consumer::RunningEngine,
-    ecs::TaskProtection,
-    stop::Stop,
-    telemetry::{events, traces::Traces},
-};
+#[cfg(feature = "ecs")]
+use super::scaling::ScalingTask;
+use super::stop_requests::FaultWatch;
+#[cfg(feature = "admin")]
+use crate::admin::AdminServer;
+#[cfg(feature = "ecs")]
+use crate::ecs::TaskProtection;
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::Traces;
+use crate::{consumer::RunningEngine, stop::Stop, telemetry::events};
 
 /// The time limit of cancelled handlers; only one that blocks its thread exceeds its grace period.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -25,6 +27,7 @@ const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
 /// The longest time limit of the same, where the drain limit leaves more.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 /// The time limit of the last spans on their way to the collector.
+#[cfg(feature = "otel")]
 const TRACES_LIMIT: Duration = Duration::from_secs(2);
 
 /// The result of a drain.
@@ -59,11 +62,16 @@ impl fmt::Display for Drained {
 }
 
 /// The running parts of a worker that a stop ends.
+#[derive(Default)]
 pub(super) struct RunningParts {
     pub(super) engines: Vec<RunningEngine>,
+    #[cfg(feature = "ecs")]
     pub(super) protection: Option<TaskProtection>,
+    #[cfg(feature = "ecs")]
     pub(super) scaling: Option<ScalingTask>,
+    #[cfg(feature = "otel")]
     pub(super) traces: Option<Traces>,
+    #[cfg(feature = "admin")]
     pub(super) admin: Option<AdminServer>,
 }
 
@@ -78,8 +86,7 @@ pub(super) async fn shut_down(
     stop: &Stop,
     faults: &mut FaultWatch,
 ) -> Drained {
-    let RunningParts { engines, protection, scaling, traces, admin } = parts;
-    let mut drain = EngineDrain::new(engines, limit);
+    let mut drain = EngineDrain::new(parts.engines, limit);
     // First of all, so that a handler that ends during the drain or a halt does not start a waiting message.
     drain.start_no_more();
     faults.until(unless_halted(stop, drain.stop_polling_and_give_back())).await;
@@ -88,14 +95,18 @@ pub(super) async fn shut_down(
     faults.until(unless_halted(stop, drain.close_handlers())).await;
     // From here on, tasks that end are no faults.
     let drained = drain.stop_heartbeats(stop);
-    if let Some(protection) = protection {
+    #[cfg(feature = "ecs")]
+    if let Some(protection) = parts.protection {
         unless_halted(stop, protection.end()).await;
     }
-    drop(scaling);
-    if let Some(traces) = traces {
+    #[cfg(feature = "ecs")]
+    drop(parts.scaling);
+    #[cfg(feature = "otel")]
+    if let Some(traces) = parts.traces {
         unless_halted(stop, traces.flush(TRACES_LIMIT)).await;
     }
-    if let Some(admin) = admin {
+    #[cfg(feature = "admin")]
+    if let Some(admin) = parts.admin {
         admin.end().await;
     }
     drained
