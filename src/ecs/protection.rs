@@ -25,12 +25,45 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_mins(10);
 
 /// The agent that protects the task, and the times at which it is asked to.
+///
+/// ```
+/// use longshore::ecs::{HttpAgent, ProtectionPlan};
+///
+/// # fn plan(agent_uri: &str) -> Result<ProtectionPlan, longshore::ecs::AgentError> {
+/// // The value of ECS_AGENT_URI, which ECS sets in every container.
+/// let plan = ProtectionPlan::new(HttpAgent::at(agent_uri)?).after(std::time::Duration::from_secs(30));
+/// # Ok(plan)
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ProtectionPlan {
-    /// The agent of ECS.
-    pub agent: Arc<dyn Agent>,
-    /// The times that decide when the task is protected.
-    pub timing: ProtectionTiming,
+    pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) timing: ProtectionTiming,
+}
+
+impl ProtectionPlan {
+    /// Protects calls that run for more than 10 s, for 10 minutes at a time.
+    pub fn new(agent: impl Agent) -> Self {
+        Self::with(Arc::new(agent), ProtectionTiming::default())
+    }
+
+    pub(crate) fn with(agent: Arc<dyn Agent>, timing: ProtectionTiming) -> Self {
+        Self { agent, timing }
+    }
+
+    /// Sets the duration from which a call is protected.
+    #[must_use]
+    pub fn after(mut self, duration: Duration) -> Self {
+        self.timing.after = duration;
+        self
+    }
+
+    /// Sets the lifetime of a protection that is not renewed: whole minutes, 2 minutes to 48 hours.
+    #[must_use]
+    pub fn expiry(mut self, expiry: Duration) -> Self {
+        self.timing.expiry = expiry;
+        self
+    }
 }
 
 /// The running protection of the task; dropped, it leaves a protection to its expiry.

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 pub use self::{
     address::{NotAPhoneNumber, NotATopicArn, PhoneNumber, TopicArn},
     error::{PublishRetryClass, TopicError},
+    notifications::NotificationPlan,
     publication::{Publication, PublicationId, Target, limits},
     sdk::SnsPublisher,
 };

@@ -34,8 +34,8 @@ pub enum WorkerError {
         queue: String,
         /// What was given.
         url: String,
-        /// What is wrong with it.
-        source: url::ParseError,
+        /// The reason.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The handler could not be made.
     #[error("queue {queue}: {source}")]

@@ -40,7 +40,7 @@ fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnviro
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::ProtectionPlan { agent, timing: settings.timing() });
+        worker = worker.protect(ecs::ProtectionPlan::with(agent, settings.timing()));
     }
     let is_printed = match settings.metrics {
         Switch::Auto => surroundings.is_ecs(),

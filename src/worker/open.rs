@@ -110,7 +110,11 @@ async fn open_at(
     let address = match address(text) {
         Ok(address) => address,
         Err(source) => {
-            return Err(WorkerError::Address { queue: name.to_owned(), url: text.to_owned(), source });
+            return Err(WorkerError::Address {
+                queue: name.to_owned(),
+                url: text.to_owned(),
+                source: source.into(),
+            });
         }
     };
     match patiently(|| SqsQueue::open(access, &address, sizes)).await {

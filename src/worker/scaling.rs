@@ -22,13 +22,13 @@ use crate::{
 #[derive(Clone)]
 pub struct ScalingSignal {
     /// The namespace in CloudWatch.
-    pub namespace: String,
+    namespace: String,
     /// The interval between two lines of a queue.
-    pub interval: Duration,
+    interval: Duration,
     /// The endpoint of the ECS task's metadata, which the lines then include.
-    pub metadata: Option<Url>,
+    pub(super) metadata: Option<Url>,
     /// The sink of the lines.
-    pub print: Arc<dyn Fn(&str) + Send + Sync>,
+    print: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// The shortest interval: CloudWatch's resolution is a second.
@@ -38,6 +38,20 @@ impl ScalingSignal {
     /// A signal on standard output, which a container's log driver sends to CloudWatch.
     pub fn new(namespace: impl Into<String>, interval: Duration) -> Self {
         Self { namespace: namespace.into(), interval, metadata: None, print: Arc::new(to_stdout) }
+    }
+
+    /// Prints by this function instead of to standard output.
+    #[must_use]
+    pub fn print(mut self, print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.print = Arc::new(print);
+        self
+    }
+
+    /// Adds the task's cluster, ARN, family and revision, from the URL in `ECS_CONTAINER_METADATA_URI_V4`.
+    #[must_use]
+    pub fn task_metadata(mut self, url: &str) -> Self {
+        self.metadata = Url::parse(url).ok();
+        self
     }
 }
 

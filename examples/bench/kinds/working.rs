@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use longshore::{
-    BatchSettings, Consumer, DeadLetters, Drained, Stop, Worker, WorkerError,
-    internals::{Account, Names, Queue, Span, detach},
+    Consumer, DeadLetters, Drained, Stop, Worker, WorkerError,
+    internals::{Account, BatchSettings, Names, Queue, Span, detach},
 };
 use tokio::task::JoinHandle;
 
