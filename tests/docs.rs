@@ -126,7 +126,7 @@ fn pages() -> Vec<PathBuf> {
 /// Every file of sources under a folder, as one text.
 fn sources(folder: &Path) -> String {
     let mut all = String::new();
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             all.push_str(&sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -136,18 +136,23 @@ fn sources(folder: &Path) -> String {
     all
 }
 
+/// `tests/proofs.md` names the tests that prove what the pages say.
 #[test]
-fn every_row_about_sns_names_tests_that_exist() {
+fn every_proof_names_a_page_and_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = [sources(&root.join("src")), sources(&root.join("tests"))].concat();
-    let pages = [include_str!("../docs/sns-handler.md"), include_str!("../docs/notifications.md")].concat();
-    let rows: Vec<_> =
-        pages.lines().filter(|line| line.starts_with("| ") && !line.ends_with("test |")).collect();
-    assert!(rows.len() > 40, "{rows:?}");
-    for row in rows {
-        let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        for test in proof.split(", ").map(|name| name.trim_matches('`')) {
-            assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
+    let sources = [sources(&root.join("src")), sources(&root.join("emulator")), sources(&root.join("tests"))];
+    let sources = sources.concat();
+    let proofs = include_str!("proofs.md");
+    for section in proofs.split("\n## ").skip(1) {
+        let page = section.lines().next().unwrap();
+        assert!(root.join(page).is_file(), "no such page: {page}");
+        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("- ")).collect();
+        assert!(rows.len() > 5, "{page} has few proofs: {rows:?}");
+        for row in rows {
+            let (_, tests) = row.rsplit_once(": ").unwrap();
+            for test in tests.split('`').skip(1).step_by(2) {
+                assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
+            }
         }
     }
 }
