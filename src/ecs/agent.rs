@@ -174,7 +174,7 @@ pub struct HttpAgent {
 
 impl HttpAgent {
     /// The agent at this URL, the value of `ECS_AGENT_URI`; sends nothing yet.
-    pub fn at(url: &str) -> Result<Self, AgentError> {
+    pub(super) fn at(url: &str) -> Result<Self, AgentError> {
         let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http" && url.has_host());
         parsed.map(|url| Self::new(&url)).ok_or_else(|| AgentError::Address(url.to_owned()))
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Agent, AgentError, CallsInFlight, ProtectionRequest, ProtectionTiming,
+    Agent, AgentError, CallsInFlight, HttpAgent, ProtectionRequest, ProtectionTiming,
     protection_state::{ProtectionState, ProtectionStep},
 };
 use crate::{
@@ -27,13 +27,16 @@ const QUIET: Duration = Duration::from_mins(10);
 /// The agent that protects the task, and the times at which it is asked to.
 ///
 /// ```
-/// use longshore::ecs::{HttpAgent, ProtectionPlan};
+/// use std::time::Duration;
 ///
-/// # fn plan(agent_uri: &str) -> Result<ProtectionPlan, longshore::ecs::AgentError> {
-/// // The value of ECS_AGENT_URI, which ECS sets in every container.
-/// let plan = ProtectionPlan::new(HttpAgent::at(agent_uri)?).after(std::time::Duration::from_secs(30));
-/// # Ok(plan)
-/// # }
+/// use longshore::ecs::{AgentError, ProtectionPlan};
+///
+/// fn plan() -> Option<Result<ProtectionPlan, AgentError>> {
+///     // ECS sets it in every container.
+///     let agent = std::env::var("ECS_AGENT_URI").ok()?;
+///     Some(ProtectionPlan::at(&agent).map(|plan| plan.after(Duration::from_secs(30))))
+/// }
+/// # assert!(plan().is_none());
 /// ```
 #[derive(Clone)]
 pub struct ProtectionPlan {
@@ -42,9 +45,9 @@ pub struct ProtectionPlan {
 }
 
 impl ProtectionPlan {
-    /// Protects calls that run for more than 10 s, for 10 minutes at a time.
-    pub fn new(agent: impl Agent) -> Self {
-        Self::with(Arc::new(agent), ProtectionTiming::default())
+    /// Protects calls that run for more than 10 s, for 10 minutes at a time, by the agent at this URL.
+    pub fn at(agent: &str) -> Result<Self, AgentError> {
+        Ok(Self::with(Arc::new(HttpAgent::at(agent)?), ProtectionTiming::default()))
     }
 
     pub(crate) fn with(agent: Arc<dyn Agent>, timing: ProtectionTiming) -> Self {

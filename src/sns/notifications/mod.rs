@@ -92,6 +92,7 @@ impl NotificationPlan {
     }
 
     /// Publishes to every topic by this publisher, such as one of a test.
+    #[doc(hidden)]
     #[must_use]
     pub fn publisher(mut self, publisher: Arc<dyn Publisher>) -> Self {
         self.publishers = Arc::new(move |_| publisher.clone());
