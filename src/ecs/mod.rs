@@ -12,10 +12,10 @@ mod protection_state;
 mod settings;
 
 #[cfg(test)]
-pub(crate) use self::agent::{ProtectionReport, ProtectionRequest};
+pub(crate) use self::agent::ProtectionReport;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
 pub(crate) use self::{
-    agent::{Agent, HttpAgent},
+    agent::{Agent, HttpAgent, ProtectionRequest},
     calls_in_flight::CallsInFlight,
     metadata::{EcsEnvironment, TaskMetadata, resource},
     protection::TaskProtection,
