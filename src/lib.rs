@@ -190,11 +190,13 @@ pub mod internals {
 #[cfg(test)]
 extern crate self as longshore;
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 #[path = "../tests/inside.rs"]
 mod tests;
 

@@ -138,7 +138,7 @@ mod tests {
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();
-        let dlq = open(&consumer, &*queue, &of_source).await?;
+        let dlq = Box::pin(open(&consumer, &*queue, &of_source)).await?;
         Ok(dlq.map(|dlq| dlq.description.arn))
     }
 

@@ -112,11 +112,11 @@ pub(super) async fn shut_down(
     drained
 }
 
-async fn unless_halted(stop: &Stop, step: impl Future<Output = ()>) {
+async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
     tokio::select! {
         biased;
         () = stop.halted() => {}
-        () = step => {}
+        () = work => {}
     }
 }
 

@@ -92,7 +92,6 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    #[expect(clippy::disallowed_methods, reason = "the collector's runtime ends with it")]
     pub(crate) async fn start(protocol: Protocol) -> Self {
         let book =
             Book { mood: watch::Sender::new(Mood::Taking), spans: <_>::default(), requests: <_>::default() };
