@@ -132,9 +132,12 @@ pub mod ecs;
 mod error_chain;
 pub mod handler;
 mod health;
+#[cfg(any(feature = "http", feature = "lambda", feature = "testing"))]
 mod md5;
 mod message;
+#[cfg(any(feature = "http", feature = "lambda", feature = "otel"))]
 mod net;
+#[cfg(any(feature = "exec", feature = "lambda"))]
 mod process;
 mod queue;
 #[cfg(feature = "sns")]

@@ -9,9 +9,14 @@ crates() {
   cargo tree --locked --package longshore --edges normal --prefix none "$@" | sed 's/ (.*//' | sort -u | wc -l
 }
 
+# Without some features, code of others is unused: warnings are shown only beside an error.
 check() {
   echo "features: ${*:-none}"
-  cargo check --quiet --locked --lib --package longshore --no-default-features "${@:+--features=$*}"
+  local output
+  output=$(cargo check --quiet --locked --lib --package longshore --no-default-features "${@:+--features=$*}" 2>&1) || {
+    echo "$output"
+    return 1
+  }
 }
 
 check

@@ -4,6 +4,7 @@
 pub mod contract;
 mod error;
 pub mod limits;
+#[cfg(feature = "testing")]
 pub mod memory;
 mod name;
 pub mod sqs;
@@ -16,6 +17,7 @@ pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
+#[cfg(feature = "testing")]
 pub(crate) use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 

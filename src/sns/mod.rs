@@ -2,6 +2,7 @@
 
 mod address;
 mod error;
+#[cfg(feature = "testing")]
 pub(crate) mod memory;
 pub(crate) mod notifications;
 mod publication;

@@ -6,9 +6,14 @@ pub mod context;
 mod embedded;
 pub mod events;
 mod label;
+#[cfg(feature = "cli")]
 pub mod logs;
 mod metrics;
 mod sampler;
+#[cfg(feature = "otel")]
+pub mod traces;
+#[cfg(not(feature = "otel"))]
+#[path = "traces_off.rs"]
 pub mod traces;
 
 pub use self::{

@@ -2,9 +2,7 @@
 
 use std::{error::Error, num::NonZeroUsize, sync::Arc};
 
-use url::Url;
-
-use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::address, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
     consumer::Options,
@@ -144,12 +142,4 @@ pub fn options(queue: &QueueSettings) -> Options {
         settle: queue.settle,
         depth: queue.depth,
     }
-}
-
-/// A queue's address as people write it: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<sqs::Address, url::ParseError> {
-    if text.contains("://") {
-        return Url::parse(text).map(sqs::Address::Url);
-    }
-    Ok(sqs::Address::Name(text.to_owned()))
 }

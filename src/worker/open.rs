@@ -2,11 +2,12 @@
 
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
+use url::Url;
+
 use super::{
     WorkerError,
     consumer::{Consumer, DeadLetters, Source},
     dead_letters,
-    from_settings::address,
 };
 use crate::{
     backoff::Backoff,
@@ -15,7 +16,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
-        sqs::{AwsAccess, CredentialsFault, Sizes, SqsQueue, credentials_fault},
+        sqs::{Address, AwsAccess, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     telemetry::events,
 };
@@ -99,6 +100,14 @@ async fn open_sqs(
 /// Opens a queue of SQS by its URL or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
     open_at(address, address, &access.into(), Sizes::default()).await
+}
+
+/// Parses a queue's address: a URL, or a name.
+pub(super) fn address(text: &str) -> Result<Address, url::ParseError> {
+    if text.contains("://") {
+        return Url::parse(text).map(Address::Url);
+    }
+    Ok(Address::Name(text.to_owned()))
 }
 
 async fn open_at(

@@ -12,7 +12,7 @@ use super::{
     check::check,
     open::{Opened, open, refuse_twins},
     runtime::EngineRuntime,
-    shutdown::{RunningParts, may_outlast, shut_down},
+    shutdown::{RunningParts, shut_down},
     status::WorkerStatus,
     stop_requests::{FaultWatch, Signals},
 };
@@ -20,6 +20,7 @@ use super::{
 use super::{
     ScalingSignal,
     scaling::{ScalingTask, meter},
+    shutdown::may_outlast,
 };
 #[cfg(feature = "admin")]
 use crate::admin::{AdminListener, AdminServer, AdminSource};
@@ -28,7 +29,7 @@ use crate::ecs;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::Notifier;
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::{QueueIdentity, Traces};
+use crate::telemetry::traces::{QueueIdentity, QueueTraces, Traces};
 use crate::{
     consumer::{
         Engine, EngineParts,
@@ -268,14 +269,22 @@ impl Worker {
         }
     }
 
+    #[cfg(feature = "otel")]
+    fn queue_traces(traces: Option<&Traces>, opened: &Opened, name: &str) -> Option<QueueTraces> {
+        let identity = QueueIdentity::of(opened.queue.url(), name);
+        traces.map(|traces| traces.queue(&identity))
+    }
+
     fn engines(self, opened: &[Opened], parts: &RunningParts, environment: &Environment) -> Vec<Engine> {
+        #[cfg(feature = "ecs")]
         let drain_limit = self.drain_limit;
         let engine = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = queue_metrics(&self.metrics, &consumer, opened);
             environment.watch_depth(&consumer, opened, &metrics);
-            let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
+            #[cfg(feature = "ecs")]
             let protection =
                 parts.protection.as_ref().filter(|_| may_outlast(consumer.options.timeout, drain_limit));
+            #[cfg(feature = "sns")]
             let notifier = consumer.notify.map(|plan| {
                 Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &environment.tasks)
             });
@@ -287,10 +296,15 @@ impl Worker {
                 dead_letters: opened.dead_letters.clone(),
                 traits: opened.traits,
                 handler: consumer.handler,
+                #[cfg(feature = "sns")]
                 notifier,
                 options: consumer.options,
                 metrics,
-                traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
+                #[cfg(feature = "otel")]
+                traces: Self::queue_traces(self.traces.as_ref(), opened, &consumer.name),
+                #[cfg(not(feature = "otel"))]
+                traces: None,
+                #[cfg(feature = "ecs")]
                 busy: protection.map(|protection| protection.calls_in_flight().clone()),
                 name: consumer.name,
                 health: self.health.clone(),

@@ -206,6 +206,7 @@ fn handlers_part(limit: Duration) -> Duration {
 }
 
 /// Whether a stop may have to cut a handler that has this time limit.
+#[cfg(feature = "ecs")]
 pub(super) fn may_outlast(timeout: Option<Duration>, limit: Duration) -> bool {
     timeout.is_none_or(|timeout| timeout > handlers_part(limit))
 }
