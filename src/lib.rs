@@ -72,7 +72,8 @@
 //! - **Stop**: [`Worker::run`] obeys signals. [`Worker::run_until`] leaves signals to the program and drains when its
 //!   [`Stop`] is requested.
 //! - **Logs**: the library logs by `tracing` and never sets a subscriber.
-//! - **Metrics**: [`Worker::metrics`] has the text for Prometheus.
+//! - **Metrics**: [`Worker::metrics`] has the text for Prometheus; [`Worker::registry`] adds the metrics to the program's
+//!   own `prometheus` registry.
 //! - **HTTP server**: `Worker::admin` serves health and metrics (feature `admin`); a program with a server of its own
 //!   serves [`Worker::health`], [`Worker::metrics`] and [`Worker::status`] itself.
 //!

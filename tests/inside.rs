@@ -7,6 +7,7 @@ mod context;
 mod contract;
 mod depth;
 mod docs;
+mod embedding;
 #[path = "exec_handler/main.rs"]
 mod exec_handler;
 mod front_door;

@@ -20,5 +20,5 @@ pub(crate) use self::{
     metadata::{EcsEnvironment, TaskMetadata, resource},
     protection::TaskProtection,
     protection_state::ProtectionTiming,
-    settings::{Protect, Settings, Switch},
+    settings::{MetricsSwitch, Protect, Settings},
 };

@@ -10,10 +10,11 @@ mod label;
 pub mod logs;
 mod metrics;
 mod sampler;
+mod span_input;
 #[cfg(feature = "otel")]
 pub mod traces;
 #[cfg(not(feature = "otel"))]
-#[path = "traces_off.rs"]
+#[path = "no_traces.rs"]
 pub mod traces;
 
 pub use self::{

@@ -20,7 +20,7 @@ use crate::{
 /// value that SQS does not allow.
 pub struct Consumer {
     pub(super) name: Arc<str>,
-    pub(super) source: Source,
+    pub(super) source: ConsumerSource,
     pub(super) handler: AnyHandler,
     #[cfg(feature = "sns")]
     pub(super) notify: Option<NotificationPlan>,
@@ -31,7 +31,7 @@ pub struct Consumer {
 }
 
 /// The source of a consumer's messages.
-pub(super) enum Source {
+pub(super) enum ConsumerSource {
     /// A queue of SQS, by its URL or its name.
     Sqs { address: String, access: AwsAccess },
     /// A queue that is open already.
@@ -63,16 +63,16 @@ impl Consumer {
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = name_at(&address).into();
-        Self::from(name, Source::Sqs { address, access: AwsAccess::default() }, handler)
+        Self::from(name, ConsumerSource::Sqs { address, access: AwsAccess::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
     #[doc(hidden)]
     pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
-        Self::from(name.into(), Source::Open(queue), handler)
+        Self::from(name.into(), ConsumerSource::Open(queue), handler)
     }
 
-    fn from(name: Arc<str>, source: Source, handler: impl Into<AnyHandler>) -> Self {
+    fn from(name: Arc<str>, source: ConsumerSource, handler: impl Into<AnyHandler>) -> Self {
         Self {
             name,
             source,
@@ -93,8 +93,8 @@ impl Consumer {
     /// The queue's name in SQS: from its ARN, or from its address, or else its configured name.
     pub(super) fn name_in_sqs(&self, arn: &str) -> String {
         let by_address = || match &self.source {
-            Source::Sqs { address, .. } => name_at(address).to_owned(),
-            Source::Open(_) => self.name.to_string(),
+            ConsumerSource::Sqs { address, .. } => name_at(address).to_owned(),
+            ConsumerSource::Open(_) => self.name.to_string(),
         };
         QueueName::of_arn(arn).map_or_else(by_address, |queue| queue.name)
     }
@@ -117,7 +117,7 @@ impl Consumer {
     #[doc(hidden)]
     #[must_use]
     pub fn aws(mut self, access: impl Into<AwsAccess>) -> Self {
-        if let Source::Sqs { access: own, .. } = &mut self.source {
+        if let ConsumerSource::Sqs { access: own, .. } = &mut self.source {
             *own = access.into();
         }
         self

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     WorkerError,
-    consumer::{Consumer, DeadLetters, Source},
+    consumer::{Consumer, ConsumerSource, DeadLetters},
     open::{describe, open_queue, patiently},
 };
 use crate::{
@@ -80,8 +80,8 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
     }
     let own = AwsAccess::default();
     let access = match &consumer.source {
-        Source::Sqs { access, .. } => access,
-        Source::Open(_) => &own,
+        ConsumerSource::Sqs { access, .. } => access,
+        ConsumerSource::Open(_) => &own,
     };
     let queue = open_queue(address, access.clone()).await?;
     described(queue).await.map_err(|error| failed(consumer, address, error))

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     WorkerError,
-    consumer::{Consumer, DeadLetters, Source},
+    consumer::{Consumer, ConsumerSource, DeadLetters},
     dead_letters,
 };
 use crate::{
@@ -50,8 +50,8 @@ pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<
 /// Opens the queue of a consumer and asks for its attributes.
 pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
-        Source::Open(queue) => queue.clone(),
-        Source::Sqs { address, access } => open_sqs(consumer, address, access).await?,
+        ConsumerSource::Open(queue) => queue.clone(),
+        ConsumerSource::Sqs { address, access } => open_sqs(consumer, address, access).await?,
     };
     let description = match describe(&*queue).await {
         Ok(Some(description)) => {
@@ -168,8 +168,8 @@ pub(super) fn is_kms(error: &QueueError) -> bool {
 /// True when the queue's name in SQS, not its configured name, is that of a FIFO queue.
 fn is_fifo_by_name(consumer: &Consumer) -> bool {
     let name = match &consumer.source {
-        Source::Sqs { address, .. } => address,
-        Source::Open(_) => &*consumer.name,
+        ConsumerSource::Sqs { address, .. } => address,
+        ConsumerSource::Open(_) => &*consumer.name,
     };
     is_fifo(name)
 }

@@ -144,6 +144,15 @@ impl Worker {
         self
     }
 
+    /// Adds the metrics to this registry, beside the program's own; call it before [`metrics`](Self::metrics).
+    ///
+    /// One registry serves one worker.
+    #[must_use]
+    pub fn registry(mut self, registry: prometheus::Registry) -> Self {
+        self.metrics = Metrics::on(registry);
+        self
+    }
+
     /// The metrics of this worker, to read them or to serve them elsewhere.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()

@@ -205,7 +205,7 @@ fn handlers_part(limit: Duration) -> Duration {
     limit.saturating_sub((CANCEL_LIMIT + SHORTEST_FLUSH).min(limit / 4))
 }
 
-/// Whether a stop may have to cut a handler that has this time limit.
+/// True when a stop may cut off a handler with this time limit.
 #[cfg(feature = "ecs")]
 pub(super) fn may_outlast(timeout: Option<Duration>, limit: Duration) -> bool {
     timeout.is_none_or(|timeout| timeout > handlers_part(limit))

@@ -5,36 +5,32 @@ use std::{convert::Infallible, sync::Arc};
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{Action, Ending, context::TraceContext};
+pub use super::span_input::{Destination, QueueIdentity, Settled};
+use super::{Ending, context::TraceContext};
 use crate::{
-    message::{Message, MessageId},
+    message::Message,
     queue::{BatchAnswer, QueueError},
 };
 
-/// The names of a queue in its spans.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueIdentity<'a>(&'a str);
-
-impl<'a> QueueIdentity<'a> {
-    /// The names of the queue at this URL, or else of this name.
-    pub fn of(_: Option<&'a str>, otherwise: &'a str) -> Self {
-        Self(otherwise)
-    }
+macro_rules! uninhabited {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug)]
+            pub struct $name(Infallible);
+        )+
+    };
 }
 
-/// The spans of one queue's messages.
-#[derive(Clone, Debug)]
-pub struct QueueTraces(Infallible);
-
-/// A settlement, as its span shows it.
-#[derive(Debug)]
-pub struct Settled<'a> {
-    /// The call.
-    pub action: Action,
-    /// The start of the call.
-    pub began: Instant,
-    /// Its messages, with the traces of their calls.
-    pub messages: Vec<(&'a MessageId, Option<&'a Trace>)>,
+uninhabited! {
+    /// The spans of one queue's messages.
+    QueueTraces,
+    /// The span of a call of the handler.
+    Process,
+    /// The trace of a call of the handler.
+    Trace,
+    /// The span of a publication.
+    Publishing,
 }
 
 impl QueueTraces {
@@ -63,10 +59,6 @@ impl QueueTraces {
     }
 }
 
-/// The span of a call of the handler.
-#[derive(Debug)]
-pub struct Process(Infallible);
-
 impl Process {
     /// The trace of the call.
     pub fn trace(&self) -> &Arc<Trace> {
@@ -79,17 +71,13 @@ impl Process {
     }
 }
 
-/// The trace of a call of the handler.
-#[derive(Clone, Debug)]
-pub struct Trace(Infallible);
-
 impl Trace {
     /// The context of the call's span.
     pub fn context(&self) -> &TraceContext {
         match self.0 {}
     }
 
-    /// The context for log lines about a message: that of its call's span, or the one that came with it.
+    /// The context for log lines about a message: the one that came with it.
     pub fn place(_: Option<&Self>, message: &Message) -> Option<TraceContext> {
         TraceContext::of_message(message)
     }
@@ -99,19 +87,6 @@ impl Trace {
         match self.0 {}
     }
 }
-
-/// The target of a publication in its span.
-#[derive(Clone, Copy, Debug)]
-pub enum Destination<'a> {
-    /// A topic, by its ARN.
-    Topic(&'a str),
-    /// A phone, by SMS.
-    Phone,
-}
-
-/// The span of a publication.
-#[derive(Debug)]
-pub struct Publishing(Infallible);
 
 impl Publishing {
     /// The context of the span.
