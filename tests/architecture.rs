@@ -266,10 +266,15 @@ fn is_let_in(path: &[String], all: &[Source]) -> bool {
         let inside = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
         let is_module = all.iter().any(|source| inside.contains(&source.path));
         let door = all.iter().find(|source| source.path == format!("{folder}/mod.rs"));
-        let is_open = door.is_some_and(|door| door.code().contains(&format!("pub mod {name};")));
+        let is_open = door.is_some_and(|door| opens(&door.code(), name));
         // A function may be called like the private module it lives in.
         !is_module || is_open || depth + 1 == path.len()
     })
+}
+
+/// True when a front door opens this module, to users or within the crate.
+fn opens(door: &str, name: &str) -> bool {
+    ["pub", "pub(crate)"].iter().any(|visibility| door.contains(&format!("{visibility} mod {name};")))
 }
 
 fn shut(source: &Source, path: &[String]) -> String {
