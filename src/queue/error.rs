@@ -85,7 +85,7 @@ impl QueueError {
         Self { hung: true, ..Self::new(RetryClass::Transient, message) }
     }
 
-    /// Overrides the retry_class, where more is known than the code tells (an HTTP 5xx, say).
+    /// Overrides the retry class, where more is known than the code tells (an HTTP 5xx, say).
     #[must_use]
     pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
         self.retry_class = retry_class;
