@@ -1,5 +1,4 @@
 //! The embedded server keeps the contract of queues, asked over a socket through the SDK.
-#![expect(clippy::unwrap_used, reason = "a harness that cannot be made fails its test")]
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -10,7 +9,7 @@ use longshore::{
         Queue,
         contract::MemoryHarness,
         memory::Account,
-        sqs::{QueueAddress, AwsAccess, ClientOptions, SqsQueue},
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
     },
     stop::Stop,
     tasks,

@@ -1,7 +1,5 @@
 //! The front door over a real socket, in front of a queue that remembers what it was sent.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use longshore::message::AttributeValue;
@@ -407,7 +405,7 @@ mod harness {
         dev::front_door,
         message::{MessageId, OutgoingMessage, Receipt},
         queue::{
-            BatchResult, QueueAttributes, EntryError, Queue, QueueError, ReceiveRequest, RetryClass,
+            BatchResult, EntryError, Queue, QueueAttributes, QueueError, ReceiveRequest, RetryClass,
             VisibilityChange,
         },
         stop::Stop,

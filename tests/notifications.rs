@@ -1,5 +1,4 @@
 //! What notifications promise of a whole worker, over a queue in memory on a paused clock.
-#![cfg(test)]
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,7 +10,7 @@ use longshore::{
     Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
     queue::{
-        BatchResult, QueueAttributes, Queue, QueueError, ReceiveRequest, VisibilityChange,
+        BatchResult, Queue, QueueAttributes, QueueError, ReceiveRequest, VisibilityChange,
         memory::{Account, MemoryQueue, Names},
     },
     sns::notifications::{NotificationPlan, Settings},

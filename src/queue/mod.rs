@@ -1,8 +1,10 @@
 //! The queue port: everything Longshore asks of SQS.
 
+#[cfg(test)]
 pub mod contract;
 mod error;
 pub mod limits;
+#[cfg(feature = "testing")]
 pub mod memory;
 mod name;
 pub mod sqs;
@@ -15,7 +17,8 @@ pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
-pub use crate::md5;
+#[cfg(feature = "testing")]
+pub(crate) use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

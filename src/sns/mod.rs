@@ -2,8 +2,9 @@
 
 mod address;
 mod error;
-pub mod memory;
-pub mod notifications;
+#[cfg(feature = "testing")]
+pub(crate) mod memory;
+pub(crate) mod notifications;
 mod publication;
 mod sdk;
 
@@ -11,9 +12,12 @@ use futures_util::future::BoxFuture;
 
 pub use self::{
     address::{NotAPhoneNumber, NotATopicArn, PhoneNumber, TopicArn},
+    notifications::NotificationPlan,
+    sdk::SnsPublisher,
+};
+pub(crate) use self::{
     error::{PublishRetryClass, TopicError},
     publication::{Publication, PublicationId, Target, limits},
-    sdk::SnsPublisher,
 };
 
 /// SNS, or a stand-in that keeps the same contract.
@@ -25,6 +29,7 @@ pub use self::{
 /// - No call retries by itself: the caller does.
 /// - Each call ends within its own time limit.
 /// - Futures may be dropped; the message may then be published or not.
+#[doc(hidden)]
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes one message.
     fn publish<'a>(

@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     message::{Message, MessageId, OutgoingMessage, Receipt},
     queue::{
-        BatchResult, QueueAttributes, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
         VisibilityChange, limits, memory::MemoryQueue,
     },
 };

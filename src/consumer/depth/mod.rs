@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use self::rhythm::{Answer, Rhythm, Traffic};
 pub use self::settings::{Interval, Settings};
 use crate::{
-    queue::{QueueAttributes, Queue, QueueError, QueueName, RetryClass, within},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, within},
     stop::Stop,
     telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
 };

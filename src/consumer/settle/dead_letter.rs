@@ -18,8 +18,8 @@ use crate::{
     health::Condition,
     message::{AttributeValue, Message, MessageId, OutgoingMessage},
     queue::{
-        BatchResult, QueueAttributes, EntryError, Queue, QueueError, QueueName, RetryClass, all_entries, limits,
-        within,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, RetryClass, all_entries,
+        limits, within,
     },
     telemetry::{
         Action, CallResult, QueueMetrics, events,

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted},
     queue::{
-        BatchResult, QueueAttributes, EntryError, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
+        VisibilityChange,
     },
 };
 

@@ -24,7 +24,7 @@ use self::{
     refusal::{entry_error, hung, refusal},
 };
 use super::{
-    BatchResult, QueueAttributes, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
+    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
     VisibilityChange,
 };
 pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
@@ -42,7 +42,11 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// Opens a queue; by name, SQS is asked for its URL.
-    pub async fn open(access: &AwsAccess, address: &QueueAddress, options: ClientOptions) -> Result<Self, QueueError> {
+    pub async fn open(
+        access: &AwsAccess,
+        address: &QueueAddress,
+        options: ClientOptions,
+    ) -> Result<Self, QueueError> {
         let clients = Clients::build(access, address, options).await;
         let url = match address {
             QueueAddress::Url(url) => url.to_string(),

@@ -6,7 +6,7 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
-    queue::{QueueAttributes, Queue, QueueError, QueueName, RedrivePolicy, RetryClass},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass},
     worker::{
         WorkerError,
         dead_letters::misfit,
@@ -95,7 +95,12 @@ fn code_of(error: &QueueError) -> Code {
     }
 }
 
-fn of_dlq(name: &str, settings: &QueueSettings, queue: &QueueAttributes, dlq: &QueueAttributes) -> Vec<Finding> {
+fn of_dlq(
+    name: &str,
+    settings: &QueueSettings,
+    queue: &QueueAttributes,
+    dlq: &QueueAttributes,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
     if let Some(problem) = misfit(queue, dlq) {

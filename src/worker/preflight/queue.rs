@@ -5,7 +5,7 @@ use crate::{
     config::{QueueSettings, Settings},
     consumer::Groups,
     duration::Span,
-    queue::{QueueAttributes, Queue, QueueError, limits, sqs::credentials_fault},
+    queue::{Queue, QueueAttributes, QueueError, limits, sqs::credentials_fault},
     worker::{
         WorkerError,
         open::{describe, is_kms, open_queue},
@@ -158,8 +158,11 @@ mod tests {
     #[test]
     fn a_queue_is_held_against_its_settings() {
         let day = Duration::from_hours(24);
-        let good =
-            QueueAttributes { retention: 4 * day, visibility: Duration::from_secs(30), ..QueueAttributes::default() };
+        let good = QueueAttributes {
+            retention: 4 * day,
+            visibility: Duration::from_secs(30),
+            ..QueueAttributes::default()
+        };
         let mut queue = QueueSettings::default();
         let codes = |queue: &QueueSettings, description: &QueueAttributes| -> Vec<Code> {
             of_description("orders", queue, description).into_iter().map(|found| found.code).collect()

@@ -47,7 +47,8 @@ mod tests {
         let topic = TopicArn::new("eu-west-1", "123456789012", "orders.fifo").unwrap();
         let sns = handler::sns::Settings::to_topic(topic);
         let queue = QueueSettings { handler: Some(handler::Settings::Sns(sns)), ..QueueSettings::default() };
-        let of_kind = |fifo| of_kind("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
+        let of_kind =
+            |fifo| of_kind("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
         assert_eq!(of_kind(false).map(|found| found.code), Some(Code::TopicFifo));
         assert_eq!(of_kind(true), None);
     }
