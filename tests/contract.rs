@@ -1,5 +1,4 @@
 //! The embedded server keeps the contract of queues, asked over a socket through the SDK.
-#![expect(clippy::unwrap_used, reason = "a harness that cannot be made fails its test")]
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -10,7 +9,7 @@ use longshore::{
         Queue,
         contract::MemoryHarness,
         memory::Account,
-        sqs::{Address, Settings, Sizes, SqsQueue},
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
     },
     stop::Stop,
     tasks,
@@ -30,7 +29,7 @@ async fn served() -> MemoryHarness {
 
 async fn open(url: String) -> Arc<dyn Queue> {
     // Several receives of a case wait at once.
-    let sizes = Sizes { pollers: 4, ..Sizes::default() };
-    let address = Address::Url(url.parse().unwrap());
-    Arc::new(SqsQueue::open(&Settings::default(), &address, sizes).await.unwrap())
+    let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
+    let address = QueueAddress::Url(url.parse().unwrap());
+    Arc::new(SqsQueue::open(&AwsAccess::default(), &address, options).await.unwrap())
 }

@@ -1,5 +1,4 @@
 //! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +20,7 @@ use longshore::{
         memory::{Account, Names},
     },
     sns::notifications,
-    sns::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
+    sns::{Publication, PublicationId, PublishRetryClass, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
 };
@@ -38,16 +37,12 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use self::support::{
+use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     scene::Scene,
     secs,
 };
-
-#[expect(dead_code, reason = "the tests of the promises use the rest")]
-#[path = "support/mod.rs"]
-mod support;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -291,7 +286,7 @@ struct Closed;
 
 impl Publisher for Closed {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
-        ready(Err(TopicError::new(Verdict::Wait, "on request"))).boxed()
+        ready(Err(TopicError::new(PublishRetryClass::Transient, "on request"))).boxed()
     }
 
     fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
@@ -307,7 +302,7 @@ async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     account.send("orders", traced("a")).unwrap();
     let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
     let settings = notifications::Settings { on_done: Some(arn), ..notifications::Settings::default() };
-    let plan = notifications::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
+    let plan = notifications::NotificationPlan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
     let done = handler::from_fn(async |_: Arc<Message>| ());
     let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
     let stop = Stop::new();

@@ -1,5 +1,4 @@
 //! What notifications promise of a whole worker, over a queue in memory on a paused clock.
-#![cfg(test)]
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,10 +10,10 @@ use longshore::{
     Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
     queue::{
-        BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
+        BatchResult, Queue, QueueAttributes, QueueError, ReceiveRequest, VisibilityChange,
         memory::{Account, MemoryQueue, Names},
     },
-    sns::notifications::{Plan, Settings},
+    sns::notifications::{NotificationPlan, Settings},
     sns::{Publication, PublicationId, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
@@ -57,22 +56,22 @@ impl Queue for Undeletable {
         self.0.receive(request)
     }
 
-    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         std::future::ready(Err(QueueError::answered("ServiceUnavailable", "on purpose"))).boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.0.change_visibility(changes)
     }
 
     fn send<'a>(
         &'a self,
         messages: &'a [OutgoingMessage],
-    ) -> BoxFuture<'a, BatchAnswer<longshore::message::MessageId>> {
+    ) -> BoxFuture<'a, BatchResult<longshore::message::MessageId>> {
         self.0.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.0.describe()
     }
 }
@@ -96,7 +95,7 @@ impl Scene {
         let publisher = topic.clone();
         let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
         let settings = Settings { on_done: Some(arn), ..Settings::default() };
-        let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
+        let plan = NotificationPlan { settings, publishers: Arc::new(move |_| publisher.clone()) };
         let done = handler::from_fn(async |_: Arc<Message>| ());
         let consumer = Consumer::of("orders", queue(account.queue("orders")), done).notify(plan);
         let stop = Stop::new();

@@ -1,10 +1,6 @@
 //! The embedded SQS server over a real socket: through the SDK, through boto3 and the AWS CLI, and by hand.
-#![cfg(test)]
 
-#[path = "support/python.rs"]
-mod interpreter;
-#[path = "support/skips.rs"]
-mod skips;
+#[expect(clippy::module_inception, reason = "the folder of the tests is called so")]
 mod sqs_server {
     mod batches;
     mod errors;

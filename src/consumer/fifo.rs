@@ -12,7 +12,7 @@ use crate::{
     consumer::lease::{Dependent, Lease},
     consumer::settle::{Rejection, Settler},
     message::Message,
-    queue::Description,
+    queue::QueueAttributes,
     telemetry::QueueMetrics,
 };
 
@@ -45,8 +45,8 @@ impl Order {
     }
 }
 
-impl From<&Description> for QueueTraits {
-    fn from(description: &Description) -> Self {
+impl From<&QueueAttributes> for QueueTraits {
+    fn from(description: &QueueAttributes) -> Self {
         let order = if description.fifo { Order::Groups } else { Order::None };
         let max_receive_count = description.redrive.as_ref().map(|redrive| redrive.max_receive_count);
         Self { order, max_receive_count }

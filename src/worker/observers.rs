@@ -1,20 +1,26 @@
 //! The observers of a consumer's calls: notifications over SNS, and the protection of the ECS task.
 
+#[cfg(feature = "sns")]
 use futures_util::future::{BoxFuture, FutureExt as _};
 
+use crate::consumer::CallObserver;
+#[cfg(feature = "ecs")]
+use crate::{consumer::CallGuard, ecs::CallsInFlight};
+#[cfg(feature = "sns")]
 use crate::{
-    consumer::{CallGuard, CallObserver, MessageEnd},
-    ecs::CallsInFlight,
-    sns::notifications::{Notice, Notifier},
+    consumer::MessageEnd,
+    sns::notifications::{Notification, Notifier},
 };
 
-/// Publishes how messages end.
+/// Publishes a notification when a message's call has ended.
+#[cfg(feature = "sns")]
 pub(super) struct NotifyEnds(pub(super) Notifier);
 
+#[cfg(feature = "sns")]
 impl CallObserver for NotifyEnds {
     fn message_ended(&self, end: &MessageEnd<'_>) {
         let MessageEnd { message, ending, reason, took, trace } = *end;
-        self.0.ended(&Notice { message, ending, reason, took, trace });
+        self.0.ended(&Notification { message, ending, reason, took, trace });
     }
 
     fn flushed(&self) -> BoxFuture<'_, ()> {
@@ -27,8 +33,10 @@ impl CallObserver for NotifyEnds {
 }
 
 /// Counts the calls in flight that may outlast a stop, for which the task is protected.
+#[cfg(feature = "ecs")]
 pub(super) struct CountCalls(pub(super) CallsInFlight);
 
+#[cfg(feature = "ecs")]
 impl CallObserver for CountCalls {
     fn call_started(&self) -> Option<CallGuard> {
         Some(Box::new(self.0.begin()))

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::{MessageId, OutgoingMessage},
-    queue::{BatchAnswer, EntryError, Queue, QueueError, limits},
+    queue::{BatchResult, EntryError, Queue, QueueError, limits},
     worker,
 };
 
@@ -104,7 +104,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Ok(worker::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
+    Ok(worker::open_queue(queue.address(), queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
@@ -135,7 +135,7 @@ async fn send_all(
 }
 
 /// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
-async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchResult<MessageId> {
     if let [message] = batch
         && message.size_bytes() > limits::MESSAGE_BYTES
     {

@@ -16,13 +16,10 @@
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
 //! and until it is done the program counts: a new one is started only when an old one has ended.
 
-mod call;
 mod environment;
-mod exit;
-mod files;
 mod log;
+mod outcome;
 mod program;
-mod refused;
 mod run;
 mod settings;
 mod start;
@@ -33,9 +30,8 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 
 pub use self::settings::{Others, Settings};
 use self::{
-    call::{Call, Leftovers},
-    refused::Refused,
-    run::Run,
+    program::Refused,
+    run::{Call, Leftovers, Run},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Problem,

@@ -18,11 +18,10 @@
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
 //! connection, which is how the handler hears of it.
 
-mod answer;
-mod batches;
+mod batch;
 mod client;
 mod headers;
-mod periodic;
+mod outcome;
 mod settings;
 
 use std::{fmt, future::Future, sync::Arc, time::SystemTime};
@@ -32,19 +31,22 @@ use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
-pub use self::{batches::HttpBatchHandler, settings::Settings};
-use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
+pub use self::{batch::HttpBatchHandler, settings::Settings};
+use self::{
+    client::Unanswered,
+    headers::{Deadlines, PeriodicTask},
+};
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Problem,
     any::{ErasedHandler, HandlerProfile, handle_single},
+    call_trace::CallTrace,
     counts::Counts,
-    moment::on_the_wall,
-    reach::connect,
-    traced::Traced,
+    timestamp::on_the_wall,
 };
 use crate::{
     duration::Span,
     message::Message,
+    net,
     telemetry::{FailureCause, HandlerKind, QueueMetrics},
 };
 
@@ -103,10 +105,10 @@ impl HttpHandler {
     /// What an answer's status means, if its body does not break off.
     async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
         let (status, retry_after) = (response.status(), client::retry_after(&response));
-        let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+        let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());
         client::drop_body(response).await?;
         if outcome != Outcome::Done {
-            self.counts.failed(answer::cause(status));
+            self.counts.failed(outcome::cause(status));
         }
         Ok(outcome)
     }
@@ -117,7 +119,7 @@ impl HttpHandler {
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let (deadlines, traced) = (self.deadlines(context), Traced::of(&message, context));
+        let (deadlines, traced) = (self.deadlines(context), CallTrace::of(&message, context));
         let mut headers = headers::of_call(&message, &self.queue_name, deadlines, &traced);
         let task = PeriodicTask::of(&message);
         if let Some(task) = &task {
@@ -154,7 +156,7 @@ impl HttpHandler {
     /// Opens a bare connection to the handler.
     async fn connect(&self) -> Result<(), String> {
         let limit = self.settings.connect_timeout;
-        match timeout(limit.0, connect(&self.settings.url)).await {
+        match timeout(limit.0, net::connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("no connection to the handler: {error}")),
             Err(_) => Err(format!("no connection to the handler within {limit}")),

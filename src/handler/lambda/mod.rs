@@ -11,12 +11,12 @@
 //! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
-mod answer;
 mod emulator;
-mod host;
+mod instances;
 mod invocation;
+mod response;
+mod runtime;
 mod settings;
-mod standing;
 
 use std::{
     num::NonZeroUsize,
@@ -28,8 +28,8 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 pub use self::settings::{PartialResponses, Settings};
 use self::{
     emulator::Emulators,
-    host::Host,
     invocation::{Answered, Invocation},
+    runtime::Host,
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Problem, Source,
@@ -155,7 +155,7 @@ impl LambdaHandler {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                let verdict = answer::verdict(&answer, &ids, self.partial_responses);
+                let verdict = response::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
                     Verdict::Done => {}
                     Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),

@@ -12,11 +12,10 @@
 //!
 //! A message over the limit per hour is not published; it is an [`Outcome::RetryIn`] until there is room.
 
-mod answer;
+mod outcome;
 mod publication;
 mod quota;
 mod settings;
-mod sms;
 
 use std::{
     fmt,
@@ -29,8 +28,8 @@ use tokio::time::Instant;
 
 pub use self::settings::Settings;
 use self::{
-    answer::{cause, outcome},
-    publication::{Unpublishable, publication},
+    outcome::{cause, outcome},
+    publication::{Unpublishable, publication, sms_parts},
     quota::Quota,
 };
 use super::{
@@ -116,7 +115,7 @@ impl SnsHandler {
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,
-        Target::Phone(_) => sms::parts(&publication.body),
+        Target::Phone(_) => sms_parts(&publication.body),
     }
 }
 

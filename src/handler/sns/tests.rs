@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     queue::memory::{Account, Names},
-    sns::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
+    sns::{PublicationId, PublishRetryClass, TopicArn, TopicError, memory::Topics},
     telemetry::{CallResult, Metrics},
 };
 
@@ -96,7 +96,7 @@ async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
 }
 
 /// Fails as it is told, one error a call.
-struct Failing(Mutex<Vec<Verdict>>);
+struct Failing(Mutex<Vec<PublishRetryClass>>);
 
 impl Publisher for Failing {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
@@ -120,7 +120,7 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
         limit_per_hour: Some(1),
         ..Settings::default()
     };
-    let failures = vec![Verdict::Wait, Verdict::GiveUp, Verdict::Unsent];
+    let failures = vec![PublishRetryClass::Transient, PublishRetryClass::Refused, PublishRetryClass::NotSent];
     let handler = SnsHandler::new(settings, Arc::new(Failing(Mutex::new(failures)))).unwrap();
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));

@@ -16,7 +16,7 @@ use super::{
     store::Store,
     wait::Receiving,
 };
-use crate::{message::OutgoingMessage, queue::Description};
+use crate::{message::OutgoingMessage, queue::QueueAttributes};
 
 /// Names and values as SQS spells them: the attributes of a queue, or its tags.
 pub type Names = BTreeMap<String, String>;
@@ -183,7 +183,7 @@ impl Account {
     }
 
     /// What a queue says of itself to a worker.
-    pub fn describe(&self, name: &str) -> Result<Description, Fault> {
+    pub fn describe(&self, name: &str) -> Result<QueueAttributes, Fault> {
         self.with(|store, now| Ok(store.open(name, now)?.describe()))
     }
 

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
+        VisibilityChange,
     },
 };
 
@@ -43,7 +44,7 @@ impl MemoryQueue {
     }
 
     /// Runs a batch call, entry by entry.
-    fn batch<E, T>(&self, entries: &[E], call: impl Fn(&E) -> Result<T, Fault>) -> BatchAnswer<T> {
+    fn batch<E, T>(&self, entries: &[E], call: impl Fn(&E) -> Result<T, Fault>) -> BatchResult<T> {
         self.account.arn(&self.name).map_err(failure)?;
         batch::check_batch_len(entries.len()).map_err(failure)?;
         Ok(entries.iter().map(|entry| call(entry).map_err(entry_failure)).collect())
@@ -58,7 +59,7 @@ impl MemoryQueue {
         Ok(Arc::new(self.account.queue(name)))
     }
 
-    fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+    fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchResult<MessageId> {
         let bytes = messages.iter().map(OutgoingMessage::size_bytes).sum();
         batch::batch_bytes(bytes).map_err(failure)?;
         self.account.check_batch(&self.name, messages).map_err(failure)?;
@@ -85,12 +86,12 @@ impl Queue for MemoryQueue {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         let delete = |receipt: &Receipt| self.account.delete(&self.name, receipt.as_str());
         async move { self.batch(receipts, delete) }.boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         let change = |change: &VisibilityChange| {
             let visibility = whole_seconds(change.visibility);
             self.account.change_visibility(&self.name, change.receipt.as_str(), visibility)
@@ -98,11 +99,11 @@ impl Queue for MemoryQueue {
         async move { self.batch(changes, change) }.boxed()
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         async move { self.send_batch(messages) }.boxed()
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         async move { self.account.describe(&self.name).map_err(failure) }.boxed()
     }
 

@@ -20,7 +20,7 @@ use super::{
     receipt::{Scribe, Ticket},
     shelf::Shelf,
 };
-use crate::queue::{Description, RedrivePolicy};
+use crate::queue::{QueueAttributes, RedrivePolicy};
 
 /// How long after a purge the next one is refused.
 const PURGE_PAUSE: Duration = Duration::from_mins(1);
@@ -117,13 +117,13 @@ impl Queue {
     }
 
     /// What the queue says of itself to a worker.
-    pub(super) fn describe(&self) -> Description {
+    pub(super) fn describe(&self) -> QueueAttributes {
         let counts = self.shelf.counts();
         let redrive = self.attributes.dead_letters.as_ref().map(|policy| RedrivePolicy {
             dead_letter_arn: policy.arn.clone(),
             max_receive_count: policy.max_receives,
         });
-        Description {
+        QueueAttributes {
             arn: self.arn.as_ref().to_owned(),
             visibility: self.attributes.visibility,
             retention: self.attributes.retention,

@@ -1,10 +1,9 @@
 //! The labels of calls to SQS and SNS.
 
 use super::{Label, label};
-use crate::{
-    queue::{QueueError, RetryClass},
-    sns::{TopicError, Verdict as TopicVerdict},
-};
+use crate::queue::{QueueError, RetryClass};
+#[cfg(feature = "sns")]
+use crate::sns::{PublishRetryClass, TopicError};
 
 label! {
     /// A call to SQS, by what it is made for.
@@ -43,18 +42,19 @@ impl CallResult {
     pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
-            Err(error) if error.is_hung() => Self::Hung,
+            Err(error) if error.is_timeout() => Self::Hung,
             Err(error) if error.retry_class() == RetryClass::Transient => Self::Retryable,
             Err(_) => Self::Refused,
         }
     }
 
     /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
+    #[cfg(feature = "sns")]
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
-        match answer.as_ref().map_err(TopicError::verdict) {
+        match answer.as_ref().map_err(TopicError::retry_class) {
             Ok(_) => Self::Ok,
-            Err(TopicVerdict::Wait | TopicVerdict::Unsent) => Self::Retryable,
-            Err(TopicVerdict::GiveUp | TopicVerdict::Refuse) => Self::Refused,
+            Err(PublishRetryClass::Transient | PublishRetryClass::NotSent) => Self::Retryable,
+            Err(PublishRetryClass::Refused | PublishRetryClass::BadMessage) => Self::Refused,
         }
     }
 

@@ -1,11 +1,8 @@
 //! Runtime processes, and the calls that wait for them.
 
 mod api;
-mod conversation;
-mod desk;
-mod keeper;
-mod life;
-mod output;
+mod invocation_state;
+mod process;
 mod program;
 
 use std::{
@@ -20,11 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{keeper::Keeper, program::Program};
+use self::{process::Keeper, program::Program};
 use super::{
     CallError, Settings, Source,
+    instances::Standing,
     invocation::{Answered, Failure, Invocation},
-    standing::Standing,
 };
 use crate::{handler::counts::Counts, tasks, telemetry::events};
 

@@ -3,26 +3,26 @@
 use super::Settings;
 use crate::{
     handler::Outcome,
-    sns::{Target, TopicError, Verdict},
+    sns::{PublishRetryClass, Target, TopicError},
     telemetry::FailureCause,
 };
 
 /// Reads the outcome from an error.
 pub(super) fn outcome(error: &TopicError, target: &Target, settings: &Settings) -> Outcome {
     let reason = words(error, target);
-    match error.verdict() {
-        Verdict::Wait => Outcome::Retry(reason),
-        Verdict::Unsent | Verdict::GiveUp => Outcome::Down(reason),
-        Verdict::Refuse if is_about_the_settings(error, settings) => Outcome::Down(reason),
-        Verdict::Refuse => Outcome::Reject(reason),
+    match error.retry_class() {
+        PublishRetryClass::Transient => Outcome::Retry(reason),
+        PublishRetryClass::NotSent | PublishRetryClass::Refused => Outcome::Down(reason),
+        PublishRetryClass::BadMessage if is_about_the_settings(error, settings) => Outcome::Down(reason),
+        PublishRetryClass::BadMessage => Outcome::Reject(reason),
     }
 }
 
 /// Which failure an error is.
 pub(super) fn cause(error: &TopicError) -> FailureCause {
-    match error.verdict() {
-        Verdict::Wait | Verdict::Unsent => FailureCause::Connection,
-        Verdict::GiveUp | Verdict::Refuse => FailureCause::Refused,
+    match error.retry_class() {
+        PublishRetryClass::Transient | PublishRetryClass::NotSent => FailureCause::Connection,
+        PublishRetryClass::Refused | PublishRetryClass::BadMessage => FailureCause::Refused,
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
             let outcome = of_topic(&TopicError::answered(code, ""));
             assert!(matches!(outcome, Outcome::Retry(_)), "{code}: {outcome:?}");
         }
-        let unavailable = TopicError::answered("Strange", "").with_verdict(Verdict::Wait);
+        let unavailable = TopicError::answered("Strange", "").with_retry_class(PublishRetryClass::Transient);
         assert!(matches!(of_topic(&unavailable), Outcome::Retry(_)));
     }
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn an_sns_out_of_reach_is_down() {
-        let unsent = TopicError::new(Verdict::Unsent, "no connection to sns");
+        let unsent = TopicError::new(PublishRetryClass::NotSent, "no connection to sns");
         assert!(matches!(of_topic(&unsent), Outcome::Down(_)));
     }
 

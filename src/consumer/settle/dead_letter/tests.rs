@@ -1,4 +1,4 @@
-//! Proves that a copy keeps what the sender gave, and is always one that SQS takes.
+//! Tests of the copy: it keeps what the sender gave, and SQS takes it.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::message::{AttributeContent, SystemAttributes};
 
-const STANDARD: Allowed = Allowed { fifo: false, bytes: limits::MESSAGE_BYTES };
+const STANDARD: CopyLimits = CopyLimits { fifo: false, bytes: limits::MESSAGE_BYTES };
 
 fn with_attributes(count: usize) -> Message {
     let mut message = Message::new("id-1", "body");
@@ -18,8 +18,8 @@ fn with_attributes(count: usize) -> Message {
     message
 }
 
-fn copied(message: Message, reason: &str, allowed: Allowed) -> OutgoingMessage {
-    copy(message, &Stamp { reason, kind: "http", at: UNIX_EPOCH }, allowed)
+fn copied(message: Message, reason: &str, allowed: CopyLimits) -> OutgoingMessage {
+    copy(message, &RejectRecord { reason, kind: "http", at: UNIX_EPOCH }, allowed)
 }
 
 fn text<'a>(copy: &'a OutgoingMessage, name: &str) -> &'a str {
@@ -27,23 +27,23 @@ fn text<'a>(copy: &'a OutgoingMessage, name: &str) -> &'a str {
 }
 
 #[test]
-fn each_fact_has_an_attribute_where_there_is_room_for_all() {
+fn each_field_has_an_attribute_while_there_is_space_for_all() {
     let copy = copied(with_attributes(5), "no such customer", STANDARD);
-    let facts = ["reason", "kind", "attempt", "time", "message-id"];
-    let told = facts.map(|fact| text(&copy, &format!("longshore.reject.{fact}")));
-    assert_eq!(told, ["no such customer", "http", "2", "1970-01-01T00:00:00.000Z", "id-1"]);
+    let fields = ["reason", "kind", "attempt", "time", "message-id"];
+    let values = fields.map(|field| text(&copy, &format!("longshore.reject.{field}")));
+    assert_eq!(values, ["no such customer", "http", "2", "1970-01-01T00:00:00.000Z", "id-1"]);
     assert_eq!(copy.attributes["longshore.reject.attempt"].data_type, "Number");
     assert_eq!(copy.attributes.len(), 10);
 }
 
 #[test]
-fn the_facts_are_folded_into_one_attribute_where_there_is_room_for_fewer() {
+fn the_fields_share_one_attribute_while_there_is_space_for_fewer() {
     for count in 6..=9 {
         let copy = copied(with_attributes(count), "say \"why\"", STANDARD);
-        let facts: Value = serde_json::from_str(text(&copy, "longshore.reject")).unwrap();
-        assert_eq!((&facts["reason"], &facts["kind"]), (&"say \"why\"".into(), &"http".into()));
-        assert_eq!((&facts["attempt"], &facts["message-id"]), (&2.into(), &"id-1".into()));
-        assert_eq!(facts["time"], "1970-01-01T00:00:00.000Z");
+        let record: Value = serde_json::from_str(text(&copy, "longshore.reject")).unwrap();
+        assert_eq!((&record["reason"], &record["kind"]), (&"say \"why\"".into(), &"http".into()));
+        assert_eq!((&record["attempt"], &record["message-id"]), (&2.into(), &"id-1".into()));
+        assert_eq!(record["time"], "1970-01-01T00:00:00.000Z");
         assert_eq!(copy.attributes.len(), count + 1);
     }
 }
@@ -56,7 +56,7 @@ fn ten_attributes_are_kept_as_they_are() {
 }
 
 #[test]
-fn the_facts_of_an_earlier_reject_give_way() {
+fn the_record_of_an_earlier_reject_is_replaced() {
     let mut message = with_attributes(2);
     message.attributes.insert("longshore.rejected".to_owned(), AttributeValue::string("the sender's own"));
     let mut once = copied(message, "first", STANDARD);
@@ -78,7 +78,7 @@ fn a_fifo_copy_keeps_the_group_and_has_the_message_id_for_its_deduplication() {
         ..SystemAttributes::default()
     };
     let message = Message { system, ..Message::new("id-1", "body") };
-    let fifo = copied(message.clone(), "r", Allowed { fifo: true, ..STANDARD });
+    let fifo = copied(message.clone(), "r", CopyLimits { fifo: true, ..STANDARD });
     assert_eq!((fifo.group_id.as_deref(), fifo.deduplication_id.as_deref()), (Some("g"), Some("id-1")));
     assert_eq!(fifo.trace_header.as_deref(), Some("Root=1"));
     let standard = copied(message, "r", STANDARD);
@@ -86,9 +86,9 @@ fn a_fifo_copy_keeps_the_group_and_has_the_message_id_for_its_deduplication() {
 }
 
 #[test]
-fn a_reason_that_sqs_would_not_take_is_made_fit() {
-    let reason = |words: &str| {
-        text(&copied(with_attributes(0), words, STANDARD), "longshore.reject.reason").to_owned()
+fn a_reason_that_sqs_would_refuse_is_cleaned() {
+    let reason = |reason: &str| {
+        text(&copied(with_attributes(0), reason, STANDARD), "longshore.reject.reason").to_owned()
     };
     assert_eq!(reason("a\u{0}b\u{FFFE}"), "a\u{FFFD}b\u{FFFD}");
     assert_eq!((reason(""), reason(" \n")), ("no reason given".to_owned(), "no reason given".to_owned()));
@@ -97,20 +97,20 @@ fn a_reason_that_sqs_would_not_take_is_made_fit() {
 }
 
 #[test]
-fn the_reason_is_shortened_before_the_facts_are_left_out() {
+fn the_reason_is_shortened_before_the_record_is_omitted() {
     let of_size = |bytes: usize| Message { body: "x".repeat(bytes), ..Message::new("id-1", "") };
     let full = copied(of_size(limits::MESSAGE_BYTES), "why", STANDARD);
     assert_eq!((full.attributes.len(), full.size_bytes()), (0, limits::MESSAGE_BYTES));
     let nearly = copied(of_size(limits::MESSAGE_BYTES - 250), &"why ".repeat(100), STANDARD);
     assert_eq!((nearly.attributes.len(), nearly.size_bytes()), (5, limits::MESSAGE_BYTES));
     assert!(text(&nearly, "longshore.reject.reason").ends_with(ELLIPSIS));
-    let small_dlq = copied(of_size(1_000), &"why ".repeat(100), Allowed { bytes: 1_024, ..STANDARD });
+    let small_dlq = copied(of_size(1_000), &"why ".repeat(100), CopyLimits { bytes: 1_024, ..STANDARD });
     assert_eq!(small_dlq.attributes.len(), 0, "a queue may take less than SQS does");
 }
 
 proptest! {
     #[test]
-    fn every_copy_is_one_that_sqs_takes_with_all_that_the_sender_gave(
+    fn every_copy_fits_into_sqs_and_keeps_what_the_sender_gave(
         attributes in 0usize..=10,
         left in 0usize..600,
         reason in ".{0,400}",
@@ -119,7 +119,7 @@ proptest! {
         let given = message.attributes.clone();
         let outgoing = OutgoingMessage { attributes: given.clone(), ..OutgoingMessage::default() };
         message.body = "x".repeat(2_000 - left - outgoing.size_bytes());
-        let copy = copied(message.clone(), &reason, Allowed { bytes: 2_000, ..STANDARD });
+        let copy = copied(message.clone(), &reason, CopyLimits { bytes: 2_000, ..STANDARD });
         prop_assert!(copy.size_bytes() <= 2_000);
         prop_assert!(copy.attributes.len() <= limits::ATTRIBUTES);
         prop_assert_eq!(&copy.body, &message.body);

@@ -1,19 +1,130 @@
-//! One runtime process from its start to its end.
+//! Keeps one runtime process: starts it, feeds it, and replaces it when it has ended.
 
-use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus, sync::Arc};
+use std::{
+    io,
+    os::unix::process::ExitStatusExt as _,
+    process::ExitStatus,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Order, Shared, api::RuntimeApi, conversation::Asked, output::Output};
+use super::{Invocation, Order, Shared, api::RuntimeApi, invocation_state::Asked};
 use crate::{
+    backoff::{Backoff, Jitter},
     handler::{
         counts::CountedProcess,
-        lambda::invocation::{Failure, FunctionError},
+        lambda::{
+            instances::State,
+            invocation::{Failure, FunctionError},
+        },
     },
+    message::MessageId,
     process::{Process, signal_name},
-    telemetry::{ProcessExit, ProcessState, events},
+    tasks,
+    telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
 };
+
+/// The pause before a process is replaced, by how many in a row never answered anything.
+const RESTARTS: Backoff = Backoff {
+    initial: Duration::from_millis(100),
+    factor: 2.0,
+    max: Duration::from_secs(15),
+    jitter: Jitter::Half,
+};
+
+/// Who keeps the process of one number.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    number: usize,
+    /// How many processes in a row never answered anything.
+    fruitless: u32,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, number: usize) -> Self {
+        Self { shared, number, fruitless: 0 }
+    }
+
+    /// Keeps a process until Longshore ends.
+    pub(super) async fn keep(mut self) {
+        loop {
+            self.note(State::Starting);
+            self.fruitless += 1;
+            let ending = self.live().await;
+            self.tell(&ending);
+            if ending == Ending::Closed || !self.pause().await {
+                return;
+            }
+        }
+    }
+
+    /// One process from its start to its end.
+    async fn live(&mut self) -> Ending {
+        let mut life = match Life::begin(&self.shared).await {
+            Ok(life) => life,
+            Err(ending) => return ending,
+        };
+        let ending = tokio::select! {
+            ending = self.through(&mut life) => ending,
+            () = self.shared.closing.cancelled() => Ending::Closed,
+        };
+        if life.has_answered() {
+            self.fruitless = 0;
+        }
+        if let Ending::Broken(_) | Ending::GivenUp = &ending {
+            self.note(State::Starting);
+        }
+        life.end(&ending).await;
+        ending
+    }
+
+    async fn through(&self, life: &mut Life) -> Ending {
+        if let Err(ending) = life.until_ready().await {
+            return ending;
+        }
+        self.note(State::Ready);
+        life.work().await
+    }
+
+    fn tell(&self, ending: &Ending) {
+        let queue = &*self.shared.queue;
+        match ending {
+            Ending::NotStarted(reason) => {
+                events::ProcessNotStarted { queue, reason }.emit();
+                self.note(State::Failed(reason.as_str().into()));
+            }
+            Ending::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
+            Ending::GivenUp => {
+                let reason = "its invocation was given up";
+                events::ProcessReplaced { queue, reason }.emit();
+            }
+            Ending::Closed => {}
+        }
+    }
+
+    /// Waits before the next start; false when there is to be none.
+    async fn pause(&self) -> bool {
+        let _counted = self.shared.counts.process(ProcessState::Waiting);
+        tokio::select! {
+            () = sleep(RESTARTS.random_delay(self.fruitless.max(1))) => true,
+            () = self.shared.closing.cancelled() => false,
+        }
+    }
+
+    fn note(&self, state: State) {
+        self.shared.standing.note(self.number, state);
+    }
+}
+
+impl Drop for Keeper {
+    /// Whatever ended it, nobody should wait for its process.
+    fn drop(&mut self) {
+        self.note(State::Failed("the runtime processes are stopped".into()));
+    }
+}
 
 /// How the life of a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,5 +290,46 @@ fn ended(status: io::Result<ExitStatus>) -> String {
             (None, None) => "for no known reason".to_owned(),
         },
         Err(error) => format!("it could not be waited for: {error}"),
+    }
+}
+
+/// The log of one process's output.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    queue: Arc<str>,
+    process: u32,
+    /// What the process is at, or was at last.
+    at: Arc<Mutex<Option<Arc<Invocation>>>>,
+}
+
+impl Output {
+    /// Passes on what the process writes from now on until its end.
+    pub(super) fn of(queue: Arc<str>, process: &mut Process) -> Self {
+        let output = Self { queue, process: process.id(), at: Arc::default() };
+        let streams = [("stdout", process.take_stdout()), ("stderr", process.take_stderr())];
+        for (stream, pipe) in streams {
+            if let Some(pipe) = pipe {
+                let output = output.clone();
+                let reading = pipe.for_each_line(move |line| output.write(stream, &line.to_string()));
+                drop(tasks::detach("function output", reading));
+            }
+        }
+        output
+    }
+
+    /// Names the invocation that the next lines belong to.
+    pub(super) fn belongs_to(&self, invocation: Arc<Invocation>) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(invocation);
+    }
+
+    fn write(&self, stream: &'static str, line: &str) {
+        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let _lines = at.as_ref().and_then(|invocation| invocation.place.as_ref()).map(TraceContext::enter);
+        let (queue, process) = (&*self.queue, self.process);
+        let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
+        let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());
+        let message_ids = at.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
+        let message_id = message_id.map(MessageId::as_str);
+        events::FunctionOutput { queue, process, request_id, message_id, message_ids, stream, line }.emit();
     }
 }

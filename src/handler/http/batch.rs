@@ -14,8 +14,8 @@ use crate::{
     handler::{
         AnyHandler, Batch, Context, Outcome, Outcomes, Source,
         any::{CallSize, ErasedHandler, HandlerProfile},
+        call_trace::CallTrace,
         sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
-        traced::Traced,
     },
     message::Message,
     telemetry::{FailureCause, HandlerKind, QueueMetrics},
@@ -63,7 +63,7 @@ impl HttpBatchHandler {
             cause: FailureCause::Error,
         })?;
         let deadlines = self.http.deadlines(context);
-        let traced = Traced::of_batch(context);
+        let traced = CallTrace::of_batch(context);
         let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
         Ok(self.http.client.post(self.http.settings.url.clone()).headers(headers).body(event))
     }

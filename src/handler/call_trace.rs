@@ -12,7 +12,7 @@ use crate::{
 ///
 /// What came with a message is a stranger's: whoever hands it on sees to it that it can do no harm there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Traced<'a> {
+pub(super) struct CallTrace<'a> {
     /// The W3C's `traceparent`.
     pub(super) traceparent: Option<Cow<'a, str>>,
     /// The W3C's `tracestate`.
@@ -21,7 +21,7 @@ pub(super) struct Traced<'a> {
     pub(super) xray: Option<Cow<'a, str>>,
 }
 
-impl<'a> Traced<'a> {
+impl<'a> CallTrace<'a> {
     /// For the call of one message.
     pub(super) fn of(message: &'a Message, context: &Context) -> Self {
         context.trace().map_or_else(|| Self::sent_with(message), Self::by)
@@ -63,7 +63,7 @@ mod tests {
         for (name, value) in [("Traceparent", "the parent"), ("TRACESTATE", "the state")] {
             message.attributes.insert(name.to_owned(), AttributeValue::string(value));
         }
-        let Traced { traceparent, tracestate, xray } = Traced::sent_with(&message);
+        let CallTrace { traceparent, tracestate, xray } = CallTrace::sent_with(&message);
         assert_eq!(
             (traceparent.as_deref(), tracestate.as_deref(), xray),
             (Some("the parent"), Some("the state"), None)
