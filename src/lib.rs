@@ -3,17 +3,18 @@
 pub mod admin;
 pub mod aws;
 pub mod backoff;
-mod causes;
 pub mod cli;
 pub mod config;
 pub mod consumer;
 pub mod dev;
 pub mod duration;
 pub mod ecs;
+mod error_chain;
 pub mod handler;
 pub mod health;
 pub mod md5;
 pub mod message;
+mod net;
 pub mod process;
 pub mod queue;
 pub mod sns;
@@ -21,7 +22,6 @@ pub mod stop;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
-mod tls;
 pub mod worker;
 
 pub use self::{

@@ -17,7 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("process", 0),
     ("aws", 0),
     ("tls", 0),
-    ("causes", 0),
+    ("error_chain", 0),
     ("queue", 1),
     ("sns", 2),
     ("telemetry", 3),
@@ -36,7 +36,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cli", 11),
 ];
 
-const FILE_LINES: usize = 400;
+const FILE_LINES: usize = 600;
 const MAIN_LINES: usize = 60;
 
 /// The one file that may read the environment.
@@ -300,9 +300,9 @@ fn a_file_without_a_purpose_is_caught() {
 
 #[test]
 fn a_file_that_is_too_long_is_caught_and_its_tests_are_not_counted() {
-    let tests = format!("\n#[cfg(test)]\nmod tests {{\n{}}}", "x\n".repeat(500));
-    assert!(length(&Source::new("src/a.rs", &"x\n".repeat(401))).is_some());
-    assert!(length(&Source::new("src/a.rs", &("x\n".repeat(399) + &tests))).is_none());
+    let tests = format!("\n#[cfg(test)]\nmod tests {{\n{}}}", "x\n".repeat(700));
+    assert!(length(&Source::new("src/a.rs", &"x\n".repeat(601))).is_some());
+    assert!(length(&Source::new("src/a.rs", &("x\n".repeat(599) + &tests))).is_none());
     assert!(length(&Source::new("src/main.rs", &"x\n".repeat(61))).is_some());
 }
 

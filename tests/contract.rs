@@ -10,7 +10,7 @@ use longshore::{
         Queue,
         contract::MemoryHarness,
         memory::Account,
-        sqs::{Address, Settings, Sizes, SqsQueue},
+        sqs::{Address, AwsAccess, Sizes, SqsQueue},
     },
     stop::Stop,
     tasks,
@@ -32,5 +32,5 @@ async fn open(url: String) -> Arc<dyn Queue> {
     // Several receives of a case wait at once.
     let sizes = Sizes { pollers: 4, ..Sizes::default() };
     let address = Address::Url(url.parse().unwrap());
-    Arc::new(SqsQueue::open(&Settings::default(), &address, sizes).await.unwrap())
+    Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
 }

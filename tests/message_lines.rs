@@ -13,7 +13,7 @@ use longshore::{
     Consumer, Message, Worker,
     handler::{
         self, Outcome,
-        exec::{self, Exec},
+        exec::{self, ExecHandler},
     },
     message::{AttributeValue, OutgoingMessage},
     queue::{
@@ -21,7 +21,7 @@ use longshore::{
         memory::{Account, Names},
     },
     sns::notifications,
-    sns::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
+    sns::{Publication, PublicationId, PublishRetryClass, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
 };
@@ -278,7 +278,7 @@ async fn what_a_program_does_is_told_with_its_trace() {
     let script = "exec 0<&-; echo out; sleep 0.2; echo 'and more than it may'";
     let settings = exec::Settings::of_command(["sh", "-c", script]);
     let settings = exec::Settings { output_bytes: 10, ..settings };
-    let worker = scene.start_handler(Exec::new(settings, "orders").unwrap());
+    let worker = scene.start_handler(ExecHandler::new(settings, "orders").unwrap());
     scene.emptied().await;
     worker.drain().await;
     let unread = "program did not read its input to the end";
@@ -291,7 +291,7 @@ struct Closed;
 
 impl Publisher for Closed {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
-        ready(Err(TopicError::new(Verdict::Wait, "on request"))).boxed()
+        ready(Err(TopicError::new(PublishRetryClass::Transient, "on request"))).boxed()
     }
 
     fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
@@ -307,7 +307,7 @@ async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     account.send("orders", traced("a")).unwrap();
     let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
     let settings = notifications::Settings { on_done: Some(arn), ..notifications::Settings::default() };
-    let plan = notifications::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
+    let plan = notifications::NotificationPlan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
     let done = handler::from_fn(async |_: Arc<Message>| ());
     let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
     let stop = Stop::new();

@@ -14,7 +14,7 @@ use longshore::{
         BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
         memory::{Account, MemoryQueue, Names},
     },
-    sns::notifications::{Plan, Settings},
+    sns::notifications::{NotificationPlan, Settings},
     sns::{Publication, PublicationId, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
@@ -96,7 +96,7 @@ impl Scene {
         let publisher = topic.clone();
         let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
         let settings = Settings { on_done: Some(arn), ..Settings::default() };
-        let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
+        let plan = NotificationPlan { settings, publishers: Arc::new(move |_| publisher.clone()) };
         let done = handler::from_fn(async |_: Arc<Message>| ());
         let consumer = Consumer::of("orders", queue(account.queue("orders")), done).notify(plan);
         let stop = Stop::new();

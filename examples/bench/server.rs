@@ -58,7 +58,7 @@ impl Server {
     ) -> Result<String, Failure> {
         let url = format!("{}/{name}", self.base);
         self.create(name).await?;
-        let queue = worker::open_queue(&url, &Settings::default()).await?;
+        let queue = worker::open_queue(&url, Settings::default()).await?;
         fill(&*queue, messages, body_bytes).await?;
         Ok(url)
     }

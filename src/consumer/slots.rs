@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     batching::BatchSettings,
-    lanes::{Group, Lanes, Lost},
+    buffer::{Group, Lanes, Lost},
 };
 
 /// The concurrency of one queue: at most so many calls run, and the messages of the others wait.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Terms;
+use super::ProtectionTiming;
 use crate::duration::Span;
 
 const MINUTE: u64 = 60;
@@ -86,9 +86,9 @@ impl Settings {
         self.stop_timeout.map(|Span(timeout)| timeout)
     }
 
-    /// When the agent is asked for what.
-    pub fn terms(&self) -> Terms {
-        Terms { after: self.protect_after.0, expiry: self.protection_expiry.0 }
+    /// The times that decide when the task is protected.
+    pub fn timing(&self) -> ProtectionTiming {
+        ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
     }
 
     /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.

@@ -7,7 +7,7 @@ use crate::{
     consumer::depth,
     consumer::{BatchSettings, Options, Prefetch},
     handler::AnyHandler,
-    queue::{Queue, QueueName, name_at, sqs},
+    queue::{Queue, QueueName, name_at, sqs::AwsAccess},
     sns::notifications,
     telemetry::HandlerKind,
 };
@@ -20,7 +20,7 @@ pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
     pub(super) handler: AnyHandler,
-    pub(super) notify: Option<notifications::Plan>,
+    pub(super) notify: Option<notifications::NotificationPlan>,
     /// The handler's kind, as metrics and the copies of rejected messages tell it.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
@@ -30,7 +30,7 @@ pub struct Consumer {
 /// Where a consumer's messages come from.
 pub(super) enum Source {
     /// A queue of SQS, by its URL or its name.
-    Sqs { address: String, settings: sqs::Settings },
+    Sqs { address: String, access: AwsAccess },
     /// A queue that is open already.
     Open(Arc<dyn Queue>),
 }
@@ -58,7 +58,7 @@ impl Consumer {
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = name_at(&address).into();
-        Self::from(name, Source::Sqs { address, settings: sqs::Settings::default() }, handler)
+        Self::from(name, Source::Sqs { address, access: AwsAccess::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
@@ -106,13 +106,22 @@ impl Consumer {
         self
     }
 
-    /// Sets how AWS is reached; no effect on a queue that is open already.
+    /// Sets the access to AWS; no effect on a queue that is open already.
     #[must_use]
-    pub fn aws(mut self, reach: sqs::Settings) -> Self {
-        if let Source::Sqs { settings, .. } = &mut self.source {
-            *settings = reach;
+    pub fn aws(mut self, access: impl Into<AwsAccess>) -> Self {
+        if let Source::Sqs { access: own, .. } = &mut self.source {
+            *own = access.into();
         }
         self
+    }
+
+    /// Sets the SDK configuration that the program has loaded: credentials, region, endpoint and HTTP client.
+    ///
+    /// Retries and stalled-stream protection are turned off, because the worker retries by itself and a long poll is
+    /// silent for up to 20 s. No effect on a queue that is open already.
+    #[must_use]
+    pub fn sdk_config(self, config: aws_config::SdkConfig) -> Self {
+        self.aws(config)
     }
 
     /// Sets how many calls of the handler run at once (16), at least one.
@@ -167,7 +176,7 @@ impl Consumer {
 
     /// Has it told over SNS how messages end (to nobody).
     #[must_use]
-    pub fn notify(mut self, plan: notifications::Plan) -> Self {
+    pub fn notify(mut self, plan: notifications::NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }

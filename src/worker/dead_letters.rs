@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Description, Queue, QueueError, QueueName, Verdict, sqs},
+    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs::AwsAccess},
     telemetry::{Label as _, events},
 };
 
@@ -65,7 +65,7 @@ async fn by_policy(
                 || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
             Ok(Some((queue, Some(description.unwrap_or_else(known)))))
         }
-        Err(error) if error.verdict() == Verdict::GiveUp => {
+        Err(error) if error.retry_class() == RetryClass::Refused => {
             events::DlqUnopened { queue, dlq, error: &error }.emit();
             Ok(None)
         }
@@ -78,12 +78,12 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
         let found = named(source, &QueueName::new(address)).await;
         return found.map_err(|error| failed(consumer, address, error));
     }
-    let own = sqs::Settings::default();
-    let settings = match &consumer.source {
-        Source::Sqs { settings, .. } => settings,
+    let own = AwsAccess::default();
+    let access = match &consumer.source {
+        Source::Sqs { access, .. } => access,
         Source::Open(_) => &own,
     };
-    let queue = open_queue(address, settings).await?;
+    let queue = open_queue(address, access.clone()).await?;
     asked(queue).await.map_err(|error| failed(consumer, address, error))
 }
 

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    consumer::Nature,
+    consumer::QueueTraits,
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Description, Queue, QueueError, QueueName, Verdict, is_fifo,
-        sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
+        Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
+        sqs::{AwsAccess, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     telemetry::events,
 };
@@ -30,7 +30,7 @@ pub(super) struct Opened {
     pub(super) dead_letters: Option<DeadLetterQueue>,
     /// Whose messages are counted as dead letters.
     pub(super) dlq: Dlq,
-    pub(super) nature: Nature,
+    pub(super) traits: QueueTraits,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
 }
@@ -50,7 +50,7 @@ pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<
 pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
         Source::Open(queue) => queue.clone(),
-        Source::Sqs { address, settings } => open_sqs(consumer, address, settings).await?,
+        Source::Sqs { address, access } => open_sqs(consumer, address, access).await?,
     };
     let description = match describe(&*queue).await {
         Ok(Some(description)) => {
@@ -65,7 +65,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     };
     let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
     let dlq = dlq(dead_letters.as_ref(), &description);
-    Ok(Opened { queue, dead_letters, dlq, nature: (&description).into(), arn: description.arn })
+    Ok(Opened { queue, dead_letters, dlq, traits: (&description).into(), arn: description.arn })
 }
 
 /// Where rejected messages are copied to, or else what the redrive policy names.
@@ -89,22 +89,22 @@ pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<Description>, Q
 async fn open_sqs(
     consumer: &Consumer,
     text: &str,
-    settings: &sqs::Settings,
+    access: &AwsAccess,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let receive = consumer.options.receive;
     let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    open_at(&consumer.name, text, settings, sizes).await
+    open_at(&consumer.name, text, access, sizes).await
 }
 
 /// Opens a queue of SQS by its URL or its name, for other purposes than consuming it.
-pub async fn open_queue(address: &str, settings: &sqs::Settings) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, settings, Sizes::default()).await
+pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
+    open_at(address, address, &access.into(), Sizes::default()).await
 }
 
 async fn open_at(
     name: &str,
     text: &str,
-    settings: &sqs::Settings,
+    access: &AwsAccess,
     sizes: Sizes,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let address = match address(text) {
@@ -113,7 +113,7 @@ async fn open_at(
             return Err(WorkerError::Address { queue: name.to_owned(), url: text.to_owned(), source });
         }
     };
-    match patiently(|| SqsQueue::open(settings, &address, sizes)).await {
+    match patiently(|| SqsQueue::open(access, &address, sizes)).await {
         Ok(open) => Ok(Arc::new(open)),
         Err(error) => Err(WorkerError::not_opened(name, error)),
     }
@@ -139,7 +139,7 @@ where
 
 fn may_pass(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.verdict() == Verdict::Wait && !error.is_hung() && !has_no_credentials
+    error.retry_class() == RetryClass::Transient && !error.is_hung() && !has_no_credentials
 }
 
 /// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::{
-    aws::{self, Place},
+    aws::{self, ServiceLocation},
     config::QueueSettings,
     handler,
     sns::notifications,
@@ -27,12 +27,12 @@ pub(super) fn of_handler(
 }
 
 /// What is told of a queue's messages, with a publisher in each topic's region.
-pub(super) fn plan(queue: &QueueSettings, process: &aws::Settings) -> notifications::Plan {
+pub(super) fn plan(queue: &QueueSettings, process: &aws::Settings) -> notifications::NotificationPlan {
     let (settings, process, own) = (queue.notify.clone(), process.clone(), queue.clone());
     let endpoint = settings.endpoint_url.clone();
     let publishers =
         move |topic: &TopicArn| publisher(Some(topic.region()), endpoint.as_deref(), &own, &process);
-    notifications::Plan { settings, publishers: Arc::new(publishers) }
+    notifications::NotificationPlan { settings, publishers: Arc::new(publishers) }
 }
 
 fn publisher(
@@ -45,7 +45,7 @@ fn publisher(
     let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator(queue, &reach));
     let region = region.map(str::to_owned).or_else(|| process.region.clone());
     let settings = aws::Settings { region, endpoint_url, profile: process.profile.clone() };
-    Arc::new(SnsPublisher::new(settings, Place::default()))
+    Arc::new(SnsPublisher::new(settings, ServiceLocation::default()))
 }
 
 /// The emulator that the queue is in, which serves topics at the same address.

@@ -52,7 +52,7 @@ impl Rates {
         fill(&*queue, contender.amounts.round, BODY_BYTES).await?;
         self.memory.push(working(contender, queue).await?);
         let url = server.queue(&self.queue_name(contender), contender.amounts.round, BODY_BYTES).await?;
-        let queue = worker::open_queue(&url, &sqs::Settings::default()).await?;
+        let queue = worker::open_queue(&url, sqs::AwsAccess::default()).await?;
         self.embedded.push(working(contender, queue).await?);
         Ok(())
     }

@@ -143,5 +143,5 @@ pub(super) fn queue_url(sqs: SocketAddr, name: &str) -> String {
 }
 
 async fn open_queue(sqs: SocketAddr, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
-    worker::open_queue(&queue_url(sqs, name), &sqs::Settings::default()).await
+    worker::open_queue(&queue_url(sqs, name), sqs::AwsAccess::default()).await
 }

@@ -104,7 +104,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Ok(worker::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
+    Ok(worker::open_queue(queue.address(), queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.

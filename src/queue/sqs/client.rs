@@ -7,9 +7,9 @@ use aws_sdk_sqs::{
     config::{Builder, timeout::TimeoutConfig},
 };
 
-use super::{Address, Settings};
+use super::Address;
 use crate::{
-    aws::{self, Place},
+    aws::{self, AwsAccess, ServiceLocation},
     queue::limits,
 };
 
@@ -33,9 +33,10 @@ impl Clients {
     }
 
     /// Builds both clients over one pool of connections.
-    pub(super) async fn build(settings: &Settings, address: &Address, sizes: Sizes) -> Self {
-        let place = Place { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
-        let shared = aws::load(settings, place, sizes.pollers + SPARE_CONNECTIONS).await;
+    pub(super) async fn build(access: &AwsAccess, address: &Address, sizes: Sizes) -> Self {
+        let location =
+            ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
+        let shared = access.load(location, sizes.pollers + SPARE_CONNECTIONS).await;
         let with_limit = |limit: Duration| {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)

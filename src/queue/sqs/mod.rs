@@ -24,10 +24,10 @@ use self::{
     refusal::{entry_error, hung, refusal},
 };
 use super::{
-    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
+    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
     VisibilityChange,
 };
-pub use crate::aws::{CredentialsFault, Settings};
+pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
 use crate::{
     aws,
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
@@ -42,8 +42,8 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// Opens a queue; by name, SQS is asked for its URL.
-    pub async fn open(settings: &Settings, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
-        let clients = Clients::build(settings, address, sizes).await;
+    pub async fn open(access: &AwsAccess, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
+        let clients = Clients::build(access, address, sizes).await;
         let url = match address {
             Address::Url(url) => url.to_string(),
             Address::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
@@ -197,7 +197,7 @@ fn by_position<T>(
 }
 
 fn unbuildable(error: BuildError) -> QueueError {
-    QueueError::new(Verdict::GiveUp, format!("the request cannot be built: {error}")).with_source(error)
+    QueueError::new(RetryClass::Refused, format!("the request cannot be built: {error}")).with_source(error)
 }
 
 #[cfg(test)]
@@ -208,7 +208,7 @@ mod tests {
 
     async fn open(url: String) -> SqsQueue {
         let address = Address::Url(url.parse().unwrap());
-        SqsQueue::open(&Settings::default(), &address, Sizes::default()).await.unwrap()
+        SqsQueue::open(&AwsAccess::default(), &address, Sizes::default()).await.unwrap()
     }
 
     /// Whichever of the SDK's time limits is the first to pass.
@@ -224,7 +224,7 @@ mod tests {
     fn an_entry_without_an_answer_counts_as_failed() {
         let done = [("1".to_owned(), Ok(()))];
         let answers = by_position(2, done.into_iter(), Vec::new());
-        assert_eq!(answers[0].as_ref().unwrap_err().verdict, Verdict::Wait);
+        assert_eq!(answers[0].as_ref().unwrap_err().retry_class, RetryClass::Transient);
         assert_eq!(answers[1], Ok(()));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Label, label};
 use crate::{
-    queue::{QueueError, Verdict},
-    sns::{TopicError, Verdict as TopicVerdict},
+    queue::{QueueError, RetryClass},
+    sns::{PublishRetryClass, TopicError},
 };
 
 label! {
@@ -44,17 +44,17 @@ impl CallResult {
         match answer {
             Ok(_) => Self::Ok,
             Err(error) if error.is_hung() => Self::Hung,
-            Err(error) if error.verdict() == Verdict::Wait => Self::Retryable,
+            Err(error) if error.retry_class() == RetryClass::Transient => Self::Retryable,
             Err(_) => Self::Refused,
         }
     }
 
     /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
-        match answer.as_ref().map_err(TopicError::verdict) {
+        match answer.as_ref().map_err(TopicError::retry_class) {
             Ok(_) => Self::Ok,
-            Err(TopicVerdict::Wait | TopicVerdict::Unsent) => Self::Retryable,
-            Err(TopicVerdict::GiveUp | TopicVerdict::Refuse) => Self::Refused,
+            Err(PublishRetryClass::Transient | PublishRetryClass::NotSent) => Self::Retryable,
+            Err(PublishRetryClass::Refused | PublishRetryClass::BadMessage) => Self::Refused,
         }
     }
 

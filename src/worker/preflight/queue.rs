@@ -38,7 +38,7 @@ pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings)
 }
 
 async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
-    let opened = match open_queue(queue.address(), &queue.reach(&settings.aws)).await {
+    let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
         Err(error) => return Looked::only(not_opened(name, &error)),
     };
@@ -133,7 +133,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::queue::Verdict;
+    use crate::queue::RetryClass;
 
     fn code_of(error: &QueueError) -> Code {
         unreachable("orders", error).code
@@ -152,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(code_of(&QueueError::answered(code, "no")), found, "{code}");
         }
-        assert_eq!(code_of(&QueueError::new(Verdict::Wait, "refused")), Code::QueueUnreachable);
+        assert_eq!(code_of(&QueueError::new(RetryClass::Transient, "refused")), Code::QueueUnreachable);
     }
 
     #[test]

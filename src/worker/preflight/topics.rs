@@ -7,7 +7,7 @@ use crate::{
     config::{QueueSettings, Settings},
     handler,
     queue::Description,
-    sns::{TopicArn, TopicError, Verdict},
+    sns::{PublishRetryClass, TopicArn, TopicError},
     worker::publisher,
 };
 
@@ -24,9 +24,9 @@ pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings)
 }
 
 fn code_of(error: &TopicError) -> Code {
-    match error.verdict() {
-        Verdict::GiveUp | Verdict::Refuse => Code::TopicMissing,
-        Verdict::Wait | Verdict::Unsent => Code::TopicUnreachable,
+    match error.retry_class() {
+        PublishRetryClass::Refused | PublishRetryClass::BadMessage => Code::TopicMissing,
+        PublishRetryClass::Transient | PublishRetryClass::NotSent => Code::TopicUnreachable,
     }
 }
 
@@ -55,6 +55,6 @@ mod tests {
     #[test]
     fn a_topic_that_is_not_there_is_told_from_one_that_is_not_reached() {
         assert_eq!(code_of(&TopicError::answered("NotFound", "no")), Code::TopicMissing);
-        assert_eq!(code_of(&TopicError::new(Verdict::Unsent, "refused")), Code::TopicUnreachable);
+        assert_eq!(code_of(&TopicError::new(PublishRetryClass::NotSent, "refused")), Code::TopicUnreachable);
     }
 }
