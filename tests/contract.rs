@@ -1,36 +1,43 @@
-//! The embedded server keeps the contract of queues, asked over a socket through the SDK.
+//! The contract of queues over the emulator's store, and through the SDK over its server.
+#![cfg(test)]
 #![expect(clippy::unwrap_used, reason = "a harness that cannot be made fails its test")]
 
-use std::{net::Ipv4Addr, sync::Arc};
+#[macro_use]
+mod queue_contract;
 
-use futures_util::future::FutureExt as _;
-use longshore::{
-    dev::sqs_server,
-    queue::{
-        Queue,
-        contract::MemoryHarness,
-        memory::Account,
-        sqs::{Address, AwsAccess, Sizes, SqsQueue},
-    },
-    stop::Stop,
-    tasks,
-};
-use tokio::net::TcpListener;
+mod emulator_queue {
+    use longshore_emulator::SqsAccount;
 
-longshore::queue_contract! { #[tokio::test] served().await }
+    use crate::queue_contract::EmulatorHarness;
 
-/// A server on a free port, and a harness whose queues are opened through it.
-async fn served() -> MemoryHarness {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let account = Account::default();
-    tasks::detach("sqs server", sqs_server::serve(listener, account.clone(), Stop::new()));
-    MemoryHarness::new(account).opened_by(move |name| open(format!("{endpoint}/000000000000/{name}")).boxed())
+    queue_contract! { #[tokio::test(start_paused = true)] EmulatorHarness::new(SqsAccount::default()) }
 }
 
-async fn open(url: String) -> Arc<dyn Queue> {
-    // Several receives of a case wait at once.
-    let sizes = Sizes { pollers: 4, ..Sizes::default() };
-    let address = Address::Url(url.parse().unwrap());
-    Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
+mod sqs_queue {
+    use std::sync::Arc;
+
+    use futures_util::future::FutureExt as _;
+    use longshore::queue::{
+        Queue,
+        sqs::{Address, AwsAccess, Sizes, SqsQueue},
+    };
+    use longshore_emulator::Emulator;
+
+    use crate::queue_contract::EmulatorHarness;
+
+    queue_contract! { #[tokio::test] through_the_server().await }
+
+    /// A harness that opens its queues with the SDK through a server.
+    async fn through_the_server() -> EmulatorHarness {
+        let emulator = Arc::new(Emulator::start().await.unwrap());
+        EmulatorHarness::new(emulator.sqs().clone())
+            .opened_by(move |name| open(emulator.clone(), name).boxed())
+    }
+
+    async fn open(emulator: Arc<Emulator>, name: String) -> Arc<dyn Queue> {
+        // Several receives of a case wait at once.
+        let sizes = Sizes { pollers: 4, ..Sizes::default() };
+        let address = Address::Url(emulator.queue_url(&name).parse().unwrap());
+        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
+    }
 }

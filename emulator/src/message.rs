@@ -40,6 +40,12 @@ impl From<&str> for NewMessage {
     }
 }
 
+impl From<String> for NewMessage {
+    fn from(body: String) -> Self {
+        Self::new(body)
+    }
+}
+
 /// The size in bytes of attributes as SQS and SNS count it.
 pub(crate) fn attributes_bytes(attributes: &BTreeMap<String, MessageAttributeValue>) -> usize {
     attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()

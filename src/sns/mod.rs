@@ -2,13 +2,16 @@
 
 mod address;
 mod error;
-pub mod memory;
+#[cfg(any(test, feature = "testing"))]
+mod emulated;
 pub mod notifications;
 mod publication;
 mod sdk;
 
 use futures_util::future::BoxFuture;
 
+#[cfg(any(test, feature = "testing"))]
+pub use self::emulated::EmulatorPublisher;
 pub use self::{
     address::{NotAPhoneNumber, NotATopicArn, PhoneNumber, TopicArn},
     error::{PublishRetryClass, TopicError},

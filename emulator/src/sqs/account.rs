@@ -49,13 +49,13 @@ impl Default for AccountLimits {
 /// ```
 /// use std::time::Duration;
 ///
-/// use longshore_emulator::{NewMessage, ReceiveOptions, SqsAccount, StringMap};
+/// use longshore_emulator::{ReceiveOptions, SqsAccount, StringMap};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), longshore_emulator::SqsApiError> {
 /// let sqs = SqsAccount::default();
 /// sqs.create_queue("orders", &StringMap::new(), &StringMap::new())?;
-/// sqs.send("orders", NewMessage::new("hello"))?;
+/// sqs.send("orders", "hello")?;
 /// let messages = sqs.receive("orders", ReceiveOptions::default()).await?;
 /// assert_eq!(messages[0].content.body, "hello");
 /// // The message is visible again after the visibility timeout of the queue.
@@ -159,7 +159,8 @@ impl SqsAccount {
     }
 
     /// Sends one message; a batch is one call for each entry.
-    pub fn send(&self, name: &str, message: NewMessage) -> Result<SendResult, SqsApiError> {
+    pub fn send(&self, name: &str, message: impl Into<NewMessage>) -> Result<SendResult, SqsApiError> {
+        let message = message.into();
         self.with(|store, now| store.send(name, message, now))
     }
 

@@ -6,7 +6,7 @@ use super::{
     Harness, Shape,
     steps::{LONG, change, receive, receive_nothing, send, send_body},
 };
-use crate::{
+use longshore::{
     message::{AttributeValue, OutgoingMessage},
     queue::{Queue, QueueName, RetryClass},
 };
@@ -20,7 +20,7 @@ async fn with_dead_letters(harness: &dyn Harness, max_receives: u32) -> (Arc<dyn
 }
 
 /// The move happens at the receive after the last one allowed, and not before.
-pub async fn a_message_received_too_often_moves_at_the_next_receive(harness: &dyn Harness) {
+pub(crate) async fn a_message_received_too_often_moves_at_the_next_receive(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 2).await;
     send_body(&*queue, "poison").await;
     for count in 1..=2 {
@@ -35,7 +35,7 @@ pub async fn a_message_received_too_often_moves_at_the_next_receive(harness: &dy
 }
 
 /// A moved message keeps its id, attributes and trace header; its count goes on, and its origin is told.
-pub async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
+pub(crate) async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 1).await;
     let mut outgoing =
         OutgoingMessage { trace_header: Some("Root=1".to_owned()), ..OutgoingMessage::new("poison") };
@@ -53,7 +53,7 @@ pub async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
 }
 
 /// The dead-letter queue is opened by the ARN that the redrive policy names it by; a queue that is not there is given up.
-pub async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
+pub(crate) async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 1).await;
     let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
     let arn = told.redrive.map(|policy| policy.dead_letter_arn).unwrap_or_default();

@@ -14,7 +14,7 @@ use super::{
         try_receive,
     },
 };
-use crate::{
+use longshore::{
     message::{Message, OutgoingMessage},
     queue::Queue,
     tasks,
@@ -43,14 +43,14 @@ async fn answer_to(queue: &Arc<dyn Queue>, event: impl Future<Output = ()>) -> M
 }
 
 /// A send answers the receive that waits for it.
-pub async fn a_waiting_receive_is_answered_by_a_send(harness: &dyn Harness) {
+pub(crate) async fn a_waiting_receive_is_answered_by_a_send(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let sending = async { drop(send_body(&*queue, "one").await) };
     assert_eq!(answer_to(&queue, sending).await.body, "one");
 }
 
 /// The end of a visibility answers it too.
-pub async fn a_waiting_receive_is_answered_by_a_visibility_that_ends(harness: &dyn Harness) {
+pub(crate) async fn a_waiting_receive_is_answered_by_a_visibility_that_ends(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     receive(&*queue, SHORT).await;
@@ -58,7 +58,7 @@ pub async fn a_waiting_receive_is_answered_by_a_visibility_that_ends(harness: &d
 }
 
 /// So does a message that is given back before its visibility ends.
-pub async fn a_waiting_receive_is_answered_by_a_message_given_back(harness: &dyn Harness) {
+pub(crate) async fn a_waiting_receive_is_answered_by_a_message_given_back(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
@@ -67,7 +67,7 @@ pub async fn a_waiting_receive_is_answered_by_a_message_given_back(harness: &dyn
 }
 
 /// So does the end of a delay.
-pub async fn a_waiting_receive_is_answered_by_a_delay_that_ends(harness: &dyn Harness) {
+pub(crate) async fn a_waiting_receive_is_answered_by_a_delay_that_ends(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let late = OutgoingMessage { delay: Some(SHORT), ..OutgoingMessage::new("late") };
     let sending = async { drop(send(&*queue, late).await) };
@@ -75,7 +75,7 @@ pub async fn a_waiting_receive_is_answered_by_a_delay_that_ends(harness: &dyn Ha
 }
 
 /// So does a delete that frees a FIFO group.
-pub async fn a_waiting_receive_is_answered_by_a_freed_group(harness: &dyn Harness) {
+pub(crate) async fn a_waiting_receive_is_answered_by_a_freed_group(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2"] {
         send(&*queue, of_group("a", body)).await;
@@ -85,7 +85,7 @@ pub async fn a_waiting_receive_is_answered_by_a_freed_group(harness: &dyn Harnes
 }
 
 /// Several receives that wait get one message each.
-pub async fn each_message_goes_to_one_waiting_receive(harness: &dyn Harness) {
+pub(crate) async fn each_message_goes_to_one_waiting_receive(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let start = Instant::now();
     let waiting = [wait_apart(&queue), wait_apart(&queue), wait_apart(&queue)];
@@ -104,7 +104,7 @@ pub async fn each_message_goes_to_one_waiting_receive(harness: &dyn Harness) {
 }
 
 /// A receive that finds nothing answers with nothing, and not before its wait is over.
-pub async fn a_receive_without_messages_waits_its_time(harness: &dyn Harness) {
+pub(crate) async fn a_receive_without_messages_waits_its_time(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let start = Instant::now();
     let messages = try_receive(&*queue, 1, SHORT, LONG).await;
@@ -113,7 +113,7 @@ pub async fn a_receive_without_messages_waits_its_time(harness: &dyn Harness) {
 }
 
 /// A receive that is dropped while it waits takes no message that comes later.
-pub async fn a_dropped_receive_takes_nothing(harness: &dyn Harness) {
+pub(crate) async fn a_dropped_receive_takes_nothing(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     tokio::select! {
         messages = try_receive(&*queue, 10, PATIENCE, LONG) => panic!("an empty queue gave {messages:?}"),

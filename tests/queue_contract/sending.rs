@@ -9,13 +9,13 @@ use super::{
         try_send,
     },
 };
-use crate::{
+use longshore::{
     message::{AttributeValue, OutgoingMessage},
     queue::{RetryClass, limits},
 };
 
 /// No body is changed on its way, whatever a wire format would make of it.
-pub async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
+pub(crate) async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     for body in [
         "{\"quoted\": \"\\\"\"}",
@@ -32,7 +32,7 @@ pub async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
 }
 
 /// Attributes keep their types, suffixes and values; the system's own are told.
-pub async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
+pub(crate) async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let mut outgoing = OutgoingMessage::new("one");
     let custom = AttributeValue { data_type: "Number.int".to_owned(), ..AttributeValue::number("42") };
@@ -51,7 +51,7 @@ pub async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
 }
 
 /// A message with a delay is hidden until then.
-pub async fn a_delayed_message_appears_after_its_delay(harness: &dyn Harness) {
+pub(crate) async fn a_delayed_message_appears_after_its_delay(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send(&*queue, OutgoingMessage { delay: Some(SHORT), ..OutgoingMessage::new("late") }).await;
     receive_nothing(&*queue, "the message is delayed").await;
@@ -60,7 +60,7 @@ pub async fn a_delayed_message_appears_after_its_delay(harness: &dyn Harness) {
 }
 
 /// The delay of the queue is that of messages without one of their own.
-pub async fn a_queue_delays_every_message(harness: &dyn Harness) {
+pub(crate) async fn a_queue_delays_every_message(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape { delay: SHORT, ..Shape::default() }).await;
     send_body(&*queue, "late").await;
     send(&*queue, OutgoingMessage { delay: Some(Duration::ZERO), ..OutgoingMessage::new("at once") }).await;
@@ -71,7 +71,7 @@ pub async fn a_queue_delays_every_message(harness: &dyn Harness) {
 }
 
 /// A message that breaks a rule fails by itself, and the others of its batch are taken.
-pub async fn a_batch_fails_by_entry(harness: &dyn Harness) {
+pub(crate) async fn a_batch_fails_by_entry(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let mut unnamed = OutgoingMessage::new("reserved");
     unnamed.attributes.insert("AWS.name".to_owned(), AttributeValue::string("x"));
@@ -88,7 +88,7 @@ pub async fn a_batch_fails_by_entry(harness: &dyn Harness) {
 }
 
 /// The largest message is 1 MiB, attributes included.
-pub async fn a_message_of_one_mebibyte_passes_and_no_larger_one(harness: &dyn Harness) {
+pub(crate) async fn a_message_of_one_mebibyte_passes_and_no_larger_one(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let mut message = OutgoingMessage::new("x".repeat(limits::MESSAGE_BYTES - "nameStringvalue".len()));
     message.attributes.insert("name".to_owned(), AttributeValue::string("value"));

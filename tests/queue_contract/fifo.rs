@@ -11,13 +11,13 @@ use super::{
         receive_all, receive_nothing, send, try_delete, try_receive,
     },
 };
-use crate::{
+use longshore::{
     message::OutgoingMessage,
     queue::{ReceiveAttemptId, RetryClass},
 };
 
 /// One receive may take several messages of a group, in the order of sending.
-pub async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn Harness) {
+pub(crate) async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2", "3"] {
         send(&*queue, of_group("a", body)).await;
@@ -27,7 +27,7 @@ pub async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn Harness
 }
 
 /// While a message of a group is in flight, only other groups give messages.
-pub async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dyn Harness) {
+pub(crate) async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
         send(&*queue, of_group(group, body)).await;
@@ -41,7 +41,7 @@ pub async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dyn Harne
 }
 
 /// A message that is given back is received before those sent after it.
-pub async fn a_message_given_back_comes_before_its_successors(harness: &dyn Harness) {
+pub(crate) async fn a_message_given_back_comes_before_its_successors(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2"] {
         send(&*queue, of_group("a", body)).await;
@@ -53,7 +53,7 @@ pub async fn a_message_given_back_comes_before_its_successors(harness: &dyn Harn
 }
 
 /// A second message of the same deduplication id is answered with the first one's id, and not kept.
-pub async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
+pub(crate) async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     let first = send(&*queue, of_group("a", "one")).await;
     let second = send(&*queue, of_group("a", "one")).await;
@@ -65,7 +65,7 @@ pub async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
 }
 
 /// The deduplication window is five minutes; waited for on a paused clock alone.
-pub async fn a_duplicate_is_taken_again_after_five_minutes(harness: &dyn Harness) {
+pub(crate) async fn a_duplicate_is_taken_again_after_five_minutes(harness: &dyn Harness) {
     if harness.clock() == Clock::Real {
         return;
     }
@@ -79,7 +79,7 @@ pub async fn a_duplicate_is_taken_again_after_five_minutes(harness: &dyn Harness
 }
 
 /// With deduplication by content, equal bodies are duplicates and other bodies are not.
-pub async fn equal_bodies_are_duplicates_by_content(harness: &dyn Harness) {
+pub(crate) async fn equal_bodies_are_duplicates_by_content(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::FifoByContent.shape()).await;
     let message = |body: &str| OutgoingMessage { deduplication_id: None, ..of_group("a", body) };
     for body in ["one", "one", "two"] {
@@ -92,7 +92,7 @@ pub async fn equal_bodies_are_duplicates_by_content(harness: &dyn Harness) {
 }
 
 /// Sequence numbers are told at each receive and grow from message to message.
-pub async fn sequence_numbers_grow(harness: &dyn Harness) {
+pub(crate) async fn sequence_numbers_grow(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2", "3"] {
         send(&*queue, of_group("a", body)).await;
@@ -106,7 +106,7 @@ pub async fn sequence_numbers_grow(harness: &dyn Harness) {
 }
 
 /// The receipt of a FIFO queue deletes only while it holds.
-pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
+pub(crate) async fn a_late_delete_is_refused(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     send(&*queue, of_group("a", "one")).await;
     let held = receive(&*queue, SHORT).await;
@@ -117,7 +117,7 @@ pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
 }
 
 /// A FIFO queue refuses a batch as a whole when one of its messages has no group.
-pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
+pub(crate) async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     let without_group = OutgoingMessage { group_id: None, ..of_group("a", "one") };
     let answer = queue.send(&[of_group("a", "two"), without_group]).await;
@@ -127,7 +127,7 @@ pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
 }
 
 /// An attempt made again within the visibility brings the same messages, hidden anew, and counts no receive.
-pub async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Harness) {
+pub(crate) async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2"] {
         send(&*queue, of_group("a", body)).await;
@@ -146,7 +146,7 @@ pub async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Harness) 
 }
 
 /// An attempt whose messages are no longer all held is a new receive, and so is one of another id.
-pub async fn an_attempt_without_its_messages_is_a_new_receive(harness: &dyn Harness) {
+pub(crate) async fn an_attempt_without_its_messages_is_a_new_receive(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for (group, body) in [("a", "1"), ("b", "2")] {
         send(&*queue, of_group(group, body)).await;

@@ -1,4 +1,4 @@
-//! The harness of queues in an account in memory.
+//! Queues of the emulator's store, opened directly or through its server.
 
 use std::{
     num::NonZeroU32,
@@ -10,15 +10,14 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
-use super::{Clock, Fixture, Harness, Kind, Shape};
-use crate::queue::{
-    Queue,
-    memory::{Account, Names},
-};
+use longshore::queue::{EmulatorQueue, Queue};
+use longshore_emulator::{SqsAccount, StringMap};
 
-/// Makes queues in an account in memory, and opens them there or by another way in.
-pub struct MemoryHarness {
-    account: Account,
+use super::{Clock, Fixture, Harness, Kind, Shape};
+
+/// Creates queues in an account of the emulator and opens them.
+pub(crate) struct EmulatorHarness {
+    account: SqsAccount,
     open: Box<Open>,
     clock: Clock,
     made: AtomicU32,
@@ -27,29 +26,29 @@ pub struct MemoryHarness {
 /// Opens a queue of the account by its name.
 type Open = dyn Fn(String) -> BoxFuture<'static, Arc<dyn Queue>> + Send + Sync;
 
-impl MemoryHarness {
-    /// Opens the queues in memory; meant for a paused clock.
-    pub fn new(account: Account) -> Self {
+impl EmulatorHarness {
+    /// Opens the queues directly, for a paused clock.
+    pub(crate) fn new(account: SqsAccount) -> Self {
         let inside = account.clone();
         let open = move |name: String| {
-            let queue: Arc<dyn Queue> = Arc::new(inside.queue(&name));
+            let queue: Arc<dyn Queue> = Arc::new(EmulatorQueue::new(&inside, &name));
             ready(queue).boxed()
         };
         Self { account, open: Box::new(open), clock: Clock::Paused, made: AtomicU32::new(0) }
     }
 
-    /// Opens the queues by another way in, such as the socket of a server of this account; the wall clock runs.
+    /// Opens the queues by a function, such as through the server of the account, on the wall clock.
     #[must_use]
-    pub fn opened_by(
+    pub(crate) fn opened_by(
         self,
         open: impl Fn(String) -> BoxFuture<'static, Arc<dyn Queue>> + Send + Sync + 'static,
     ) -> Self {
         Self { open: Box::new(open), clock: Clock::Real, ..self }
     }
 
-    async fn create(&self, name: &str, attributes: &Names) -> Arc<dyn Queue> {
-        if let Err(fault) = self.account.create_queue(name, attributes, &Names::new()) {
-            panic!("cannot create the queue {name}: {fault}");
+    async fn create(&self, name: &str, attributes: &StringMap) -> Arc<dyn Queue> {
+        if let Err(error) = self.account.create_queue(name, attributes, &StringMap::new()) {
+            panic!("cannot create the queue {name}: {error}");
         }
         (self.open)(name.to_owned()).await
     }
@@ -75,12 +74,12 @@ impl MemoryHarness {
                 serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count })
                     .to_string()
             }
-            Err(fault) => panic!("no dead-letter queue {dead_letters}: {fault}"),
+            Err(error) => panic!("no dead-letter queue {dead_letters}: {error}"),
         }
     }
 }
 
-fn of_kind(kind: Kind) -> Names {
+fn of_kind(kind: Kind) -> StringMap {
     let attributes: &[&str] = match kind {
         Kind::Standard => &[],
         Kind::Fifo => &["FifoQueue"],
@@ -89,7 +88,7 @@ fn of_kind(kind: Kind) -> Names {
     attributes.iter().map(|name| ((*name).to_owned(), "true".to_owned())).collect()
 }
 
-impl Harness for MemoryHarness {
+impl Harness for EmulatorHarness {
     fn fresh(&self, shape: Shape) -> BoxFuture<'_, Fixture> {
         self.make(shape).boxed()
     }

@@ -1,68 +1,61 @@
-//! The suite that every queue runs through.
+//! The contract of `longshore::queue::Queue` as a suite that runs over every implementation.
 //!
-//! Each case is a function that panics, with what went wrong, when a queue breaks the promise it is named
-//! after. [`queue_contract!`](crate::queue_contract) makes one test of each:
-//!
-//! ```no_run
-//! use longshore::queue::{contract::MemoryHarness, memory::Account};
-//!
-//! longshore::queue_contract! { #[tokio::test(start_paused = true)] MemoryHarness::new(Account::default()) }
-//! # fn main() {}
-//! ```
-//!
-//! The cases wait by tokio's clock: a paused one makes them instant, on a real one each takes a few seconds.
+//! Each case is a function that panics with a reason when a queue breaks the promise in its name; `queue_contract!`
+//! makes one test of each. The cases wait by tokio's clock: on a paused one they take no time, on a real one a few
+//! seconds each.
 
-pub mod fifo;
-pub mod hiding;
-mod memory;
-pub mod redriving;
-pub mod sending;
-pub mod settling;
+pub(crate) mod fifo;
+pub(crate) mod hiding;
+mod emulated;
+pub(crate) mod redriving;
+pub(crate) mod sending;
+pub(crate) mod settling;
 mod steps;
-pub mod waiting;
+pub(crate) mod waiting;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-pub use self::memory::MemoryHarness;
-use super::Queue;
+use longshore::queue::Queue;
 
-/// What the suite needs of the system that the queues are in.
-pub trait Harness: Send + Sync {
-    /// Makes a queue that nobody else uses, and its dead-letter queue if it has one.
+pub(crate) use self::emulated::EmulatorHarness;
+
+/// The system that the queues are in, as the suite uses it.
+pub(crate) trait Harness: Send + Sync {
+    /// Creates a queue, and its dead-letter queue if it has one.
     fn fresh(&self, shape: Shape) -> BoxFuture<'_, Fixture>;
 
     /// A queue that does not exist.
     fn missing(&self) -> BoxFuture<'_, Arc<dyn Queue>>;
 
-    /// How time passes; minutes are waited for on a paused clock alone.
+    /// The clock; the suite waits for minutes only on a paused one.
     fn clock(&self) -> Clock;
 }
 
-/// How time passes in a system.
+/// The clock of a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// By tokio's paused clock, in the same process.
+pub(crate) enum Clock {
+    /// Tokio's paused clock, in the same process.
     Paused,
-    /// By the wall clock.
+    /// The wall clock.
     Real,
 }
 
-/// The attributes of a queue that a case asks for.
+/// The attributes of the queue of a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Standard or FIFO.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// `DelaySeconds`, whole seconds.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// `maxReceiveCount` of the redrive policy; absent, there is no dead-letter queue.
-    pub max_receive_count: Option<NonZeroU32>,
+    pub(crate) max_receive_count: Option<NonZeroU32>,
 }
 
-/// The kinds of queues.
+/// The types of queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A standard queue.
     #[default]
     Standard,
@@ -73,28 +66,25 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// A shape of this kind with nothing else to it.
-    pub fn shape(self) -> Shape {
+    /// The shape of a queue of this kind with default attributes.
+    pub(crate) fn shape(self) -> Shape {
         Shape { kind: self, ..Shape::default() }
     }
 }
 
-/// What a case works on.
+/// The queues of a case.
 #[derive(Clone)]
-pub struct Fixture {
+pub(crate) struct Fixture {
     /// The queue.
-    pub queue: Arc<dyn Queue>,
+    pub(crate) queue: Arc<dyn Queue>,
     /// Its dead-letter queue, if the shape asked for one.
-    pub dead_letters: Option<Arc<dyn Queue>>,
+    pub(crate) dead_letters: Option<Arc<dyn Queue>>,
 }
 
-/// Makes one test of each case of the suite.
-///
-/// Takes the attribute of the tests and an expression that makes the [`Harness`], which may await.
-#[macro_export]
+/// Makes one test of each case; takes the attribute of the tests and an expression of the [`Harness`], which may await.
 macro_rules! queue_contract {
     ($(#[$test:meta])+ $harness:expr) => {
-        $crate::queue_contract! { @each [$(#[$test])+] [$harness]
+        queue_contract! { @each [$(#[$test])+] [$harness]
             fifo::a_duplicate_is_taken_once
             fifo::a_duplicate_is_taken_again_after_five_minutes
             fifo::a_group_in_flight_gives_nothing_while_others_do
@@ -140,12 +130,12 @@ macro_rules! queue_contract {
         }
     };
     (@each $tests:tt $harness:tt $($group:ident::$case:ident)+) => {
-        $($crate::queue_contract! { @one $tests $harness $group::$case })+
+        $(queue_contract! { @one $tests $harness $group::$case })+
     };
     (@one [$($test:tt)+] [$harness:expr] $group:ident::$case:ident) => {
         $($test)+
         async fn $case() {
-            $crate::queue::contract::$group::$case(&$harness).await;
+            crate::queue_contract::$group::$case(&$harness).await;
         }
     };
 }

@@ -10,10 +10,10 @@ use super::{
         LONG, SHORT, change, delete, pass_short, queue_of, receive, receive_nothing, send_body, try_change,
     },
 };
-use crate::queue::RetryClass;
+use longshore::queue::RetryClass;
 
 /// A received message goes to nobody else until its visibility ends.
-pub async fn a_received_message_is_hidden(harness: &dyn Harness) {
+pub(crate) async fn a_received_message_is_hidden(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     receive(&*queue, LONG).await;
@@ -21,7 +21,7 @@ pub async fn a_received_message_is_hidden(harness: &dyn Harness) {
 }
 
 /// After its visibility the same message comes again, with a new receipt, counted.
-pub async fn a_message_comes_back_with_a_higher_receive_count(harness: &dyn Harness) {
+pub(crate) async fn a_message_comes_back_with_a_higher_receive_count(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let id = send_body(&*queue, "one").await;
     let first = receive(&*queue, SHORT).await;
@@ -38,7 +38,7 @@ pub async fn a_message_comes_back_with_a_higher_receive_count(harness: &dyn Harn
 }
 
 /// A visibility of zero gives a message back at once.
-pub async fn visibility_zero_gives_a_message_back_at_once(harness: &dyn Harness) {
+pub(crate) async fn visibility_zero_gives_a_message_back_at_once(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
@@ -47,7 +47,7 @@ pub async fn visibility_zero_gives_a_message_back_at_once(harness: &dyn Harness)
 }
 
 /// A longer visibility keeps a message hidden beyond the first one.
-pub async fn a_longer_visibility_keeps_a_message_hidden(harness: &dyn Harness) {
+pub(crate) async fn a_longer_visibility_keeps_a_message_hidden(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, SHORT).await;
@@ -58,7 +58,7 @@ pub async fn a_longer_visibility_keeps_a_message_hidden(harness: &dyn Harness) {
 }
 
 /// An extension that comes too late answers `Ok`, and the message stays visible.
-pub async fn a_late_change_answers_ok_and_hides_nothing(harness: &dyn Harness) {
+pub(crate) async fn a_late_change_answers_ok_and_hides_nothing(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, SHORT).await;
@@ -68,7 +68,7 @@ pub async fn a_late_change_answers_ok_and_hides_nothing(harness: &dyn Harness) {
 }
 
 /// A deleted message has no visibility to change.
-pub async fn a_change_after_the_delete_is_refused(harness: &dyn Harness) {
+pub(crate) async fn a_change_after_the_delete_is_refused(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
@@ -78,7 +78,7 @@ pub async fn a_change_after_the_delete_is_refused(harness: &dyn Harness) {
 }
 
 /// Once a message was received again, the older receipt can neither extend nor give back.
-pub async fn an_older_receipt_changes_nothing(harness: &dyn Harness) {
+pub(crate) async fn an_older_receipt_changes_nothing(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let older = receive(&*queue, SHORT).await;
@@ -90,7 +90,7 @@ pub async fn an_older_receipt_changes_nothing(harness: &dyn Harness) {
 }
 
 /// All visibilities of one receive end 12 hours after it; waited for on a paused clock alone.
-pub async fn the_twelve_hours_count_from_the_receive(harness: &dyn Harness) {
+pub(crate) async fn the_twelve_hours_count_from_the_receive(harness: &dyn Harness) {
     if harness.clock() == Clock::Real {
         return;
     }

@@ -7,13 +7,13 @@ use super::{
         try_delete,
     },
 };
-use crate::{
+use longshore::{
     message::Receipt,
     queue::{RetryClass, limits},
 };
 
 /// A deleted message does not come back when its visibility would have ended.
-pub async fn a_deleted_message_never_comes_back(harness: &dyn Harness) {
+pub(crate) async fn a_deleted_message_never_comes_back(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, SHORT).await;
@@ -23,7 +23,7 @@ pub async fn a_deleted_message_never_comes_back(harness: &dyn Harness) {
 }
 
 /// A second delete answers `Ok`.
-pub async fn deleting_twice_is_fine(harness: &dyn Harness) {
+pub(crate) async fn deleting_twice_is_fine(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
@@ -32,7 +32,7 @@ pub async fn deleting_twice_is_fine(harness: &dyn Harness) {
 }
 
 /// The latest receipt of a standard queue deletes even after its time.
-pub async fn a_late_delete_deletes(harness: &dyn Harness) {
+pub(crate) async fn a_late_delete_deletes(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     let held = receive(&*queue, SHORT).await;
@@ -42,7 +42,7 @@ pub async fn a_late_delete_deletes(harness: &dyn Harness) {
 }
 
 /// A receipt that never was one fails by itself, in its place among the others.
-pub async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harness) {
+pub(crate) async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
     send_body(&*queue, "two").await;
@@ -60,14 +60,14 @@ pub async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harness) {
 }
 
 /// A queue that does not exist is nothing to wait for.
-pub async fn a_missing_queue_is_given_up(harness: &dyn Harness) {
+pub(crate) async fn a_missing_queue_is_given_up(harness: &dyn Harness) {
     let missing = harness.missing().await;
     let retry_class = missing.describe().await.map(drop).map_err(|error| error.retry_class());
     assert_eq!(retry_class, Err(RetryClass::Refused));
 }
 
 /// The counts, the kind and the redrive policy are told as they are.
-pub async fn a_queue_describes_itself(harness: &dyn Harness) {
+pub(crate) async fn a_queue_describes_itself(harness: &dyn Harness) {
     let max_receive_count = std::num::NonZeroU32::new(3);
     let queue = queue_of(harness, Shape { max_receive_count, ..Shape::default() }).await;
     send_body(&*queue, "one").await;

@@ -5,33 +5,33 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 use super::{Harness, Shape};
-use crate::{
+use longshore::{
     message::{Message, MessageId, OutgoingMessage, Wanted},
     queue::{EntryError, Queue, QueueError, ReceiveAttemptId, ReceiveRequest, VisibilityChange},
 };
 
 /// The visibility of receives that a case does not wait for.
-pub(super) const LONG: Duration = Duration::from_mins(5);
+pub(crate) const LONG: Duration = Duration::from_mins(5);
 /// The visibility of receives whose end a case waits for.
 ///
 /// What a case does before that end must fit into it on a slow machine too, so it is not the one second that
 /// the wire could carry.
-pub(super) const SHORT: Duration = Duration::from_secs(2);
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 /// How long a receive waits for what must come.
-pub(super) const WAIT: Duration = Duration::from_secs(10);
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
 
 /// A fresh queue of this shape.
-pub(super) async fn queue_of(harness: &dyn Harness, shape: Shape) -> Arc<dyn Queue> {
+pub(crate) async fn queue_of(harness: &dyn Harness, shape: Shape) -> Arc<dyn Queue> {
     harness.fresh(shape).await.queue
 }
 
 /// Waits until a visibility or delay of [`SHORT`] is surely over.
-pub(super) async fn pass_short() {
+pub(crate) async fn pass_short() {
     sleep(SHORT + Duration::from_millis(300)).await;
 }
 
 /// A message of a FIFO group, with its body as its deduplication id.
-pub(super) fn of_group(group: &str, body: &str) -> OutgoingMessage {
+pub(crate) fn of_group(group: &str, body: &str) -> OutgoingMessage {
     OutgoingMessage {
         group_id: Some(group.to_owned()),
         deduplication_id: Some(body.to_owned()),
@@ -40,22 +40,22 @@ pub(super) fn of_group(group: &str, body: &str) -> OutgoingMessage {
 }
 
 /// Sends one message that must be taken.
-pub(super) async fn send(queue: &dyn Queue, message: OutgoingMessage) -> MessageId {
+pub(crate) async fn send(queue: &dyn Queue, message: OutgoingMessage) -> MessageId {
     try_send(queue, message).await.unwrap_or_else(|error| panic!("the message was refused: {error}"))
 }
 
 /// Sends a message of this body alone.
-pub(super) async fn send_body(queue: &dyn Queue, body: &str) -> MessageId {
+pub(crate) async fn send_body(queue: &dyn Queue, body: &str) -> MessageId {
     send(queue, OutgoingMessage::new(body)).await
 }
 
 /// Sends one message.
-pub(super) async fn try_send(queue: &dyn Queue, message: OutgoingMessage) -> Result<MessageId, EntryError> {
+pub(crate) async fn try_send(queue: &dyn Queue, message: OutgoingMessage) -> Result<MessageId, EntryError> {
     only(queue.send(&[message]).await)
 }
 
 /// Receives once.
-pub(super) async fn try_receive(
+pub(crate) async fn try_receive(
     queue: &dyn Queue,
     max: usize,
     wait: Duration,
@@ -66,7 +66,7 @@ pub(super) async fn try_receive(
 }
 
 /// Receives up to ten messages as this attempt.
-pub(super) async fn attempt(queue: &dyn Queue, id: &ReceiveAttemptId, visibility: Duration) -> Vec<Message> {
+pub(crate) async fn attempt(queue: &dyn Queue, id: &ReceiveAttemptId, visibility: Duration) -> Vec<Message> {
     let attempt_id = Some(id.clone());
     let wanted = Wanted::Everything;
     try_request(queue, ReceiveRequest { max: 10, wait: WAIT, visibility, wanted, attempt_id }).await
@@ -77,13 +77,13 @@ async fn try_request(queue: &dyn Queue, request: ReceiveRequest) -> Vec<Message>
 }
 
 /// Receives one message that must come.
-pub(super) async fn receive(queue: &dyn Queue, visibility: Duration) -> Message {
+pub(crate) async fn receive(queue: &dyn Queue, visibility: Duration) -> Message {
     let mut messages = try_receive(queue, 1, WAIT, visibility).await;
     messages.pop().unwrap_or_else(|| panic!("no message came within {WAIT:?}"))
 }
 
 /// Receives exactly so many messages, in as many receives as it takes.
-pub(super) async fn receive_all(queue: &dyn Queue, count: usize) -> Vec<Message> {
+pub(crate) async fn receive_all(queue: &dyn Queue, count: usize) -> Vec<Message> {
     let mut all = Vec::new();
     while all.len() < count {
         let messages = try_receive(queue, 10, WAIT, LONG).await;
@@ -95,24 +95,24 @@ pub(super) async fn receive_all(queue: &dyn Queue, count: usize) -> Vec<Message>
 }
 
 /// Receives nothing, or panics.
-pub(super) async fn receive_nothing(queue: &dyn Queue, why: &str) {
+pub(crate) async fn receive_nothing(queue: &dyn Queue, why: &str) {
     let messages = try_receive(queue, 10, Duration::ZERO, LONG).await;
     let bodies: Vec<_> = messages.iter().map(|message| message.body.as_str()).collect();
     assert!(bodies.is_empty(), "{why}, yet these came: {bodies:?}");
 }
 
 /// Deletes one message.
-pub(super) async fn try_delete(queue: &dyn Queue, message: &Message) -> Result<(), EntryError> {
+pub(crate) async fn try_delete(queue: &dyn Queue, message: &Message) -> Result<(), EntryError> {
     only(queue.delete(std::slice::from_ref(&message.receipt)).await)
 }
 
 /// Deletes one message, which must succeed.
-pub(super) async fn delete(queue: &dyn Queue, message: &Message) {
+pub(crate) async fn delete(queue: &dyn Queue, message: &Message) {
     try_delete(queue, message).await.unwrap_or_else(|error| panic!("the delete was refused: {error}"));
 }
 
 /// Changes the visibility of one message.
-pub(super) async fn try_change(
+pub(crate) async fn try_change(
     queue: &dyn Queue,
     message: &Message,
     visibility: Duration,
@@ -121,13 +121,13 @@ pub(super) async fn try_change(
 }
 
 /// Changes the visibility of one message, which must succeed.
-pub(super) async fn change(queue: &dyn Queue, message: &Message, visibility: Duration) {
+pub(crate) async fn change(queue: &dyn Queue, message: &Message, visibility: Duration) {
     let changed = try_change(queue, message, visibility).await;
     changed.unwrap_or_else(|error| panic!("the change was refused: {error}"));
 }
 
 /// The bodies of messages, in their order.
-pub(super) fn bodies(messages: &[Message]) -> Vec<&str> {
+pub(crate) fn bodies(messages: &[Message]) -> Vec<&str> {
     messages.iter().map(|message| message.body.as_str()).collect()
 }
 
