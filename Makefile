@@ -33,7 +33,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -41,7 +41,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint rustdoc tests licences unused deploy-test dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -49,6 +49,9 @@ format: ## rustfmt
 
 lint: ## clippy, warnings fatal
 	cargo clippy --locked --all-targets -- -D warnings
+
+features: ## the library with no feature, each alone and all, checked; and that it stays small
+	tests/features.sh
 
 rustdoc: ## the library's pages, warnings fatal
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -111,7 +114,7 @@ dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WO
 	node dashboards/build/bin/pictures.js $(DASHBOARDS)/recorded docs/dashboards
 
 docs: ## write the generated pages anew
-	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
+	LONGSHORE_BLESS=1 cargo test --locked --lib docs_
 
 $(TOOLS)/cargo-deny-$(DENY):
 	$(INSTALL) --no-default-features cargo-deny --version $(DENY)

@@ -51,9 +51,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use longshore::{
+        Drained,
         handler::{batched, from_batch_fn},
         testing::{self, Scene},
-        worker::Drained,
     };
 
     use super::*;

@@ -1,5 +1,4 @@
 //! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     collections::BTreeSet,
@@ -38,16 +37,12 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use self::support::{
+use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     scene::Scene,
     secs,
 };
-
-#[expect(dead_code, reason = "the tests of the promises use the rest")]
-#[path = "support/mod.rs"]
-mod support;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 

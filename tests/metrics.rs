@@ -1,8 +1,4 @@
 //! What is served of queues that have used every metric, by its text and as Prometheus itself reads it.
-#![cfg(test)]
-
-#[path = "support/skips.rs"]
-mod skips;
 
 use std::{
     io::Write as _,
@@ -63,7 +59,7 @@ fn the_name_in_sqs_is_told_beside_the_configured_one() {
 /// `promtool` is of Debian's package `prometheus`.
 #[test]
 fn prometheus_has_nothing_to_say_against_the_metrics_of_queues_of_any_name() {
-    if skips::skips("LONGSHORE_SKIP_PROMETHEUS") {
+    if crate::support::skips::skips("LONGSHORE_SKIP_PROMETHEUS") {
         return;
     }
     let hostile = "a\"} 1\nlongshore_forged{x=\"\\n\\ ünï💥 \u{202e}\t{}";

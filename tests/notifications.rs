@@ -1,5 +1,4 @@
 //! What notifications promise of a whole worker, over a queue in memory on a paused clock.
-#![cfg(test)]
 
 use std::{
     sync::{Arc, Mutex},

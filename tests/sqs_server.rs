@@ -1,10 +1,5 @@
 //! The embedded SQS server over a real socket: through the SDK, through boto3 and the AWS CLI, and by hand.
-#![cfg(test)]
 
-#[path = "support/python.rs"]
-mod interpreter;
-#[path = "support/skips.rs"]
-mod skips;
 mod sqs_server {
     mod batches;
     mod errors;

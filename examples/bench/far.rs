@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
-    Message,
-    message::{MessageId, OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    Message, MessageId, OutgoingMessage, Receipt,
+    internals::{BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange},
 };
 use tokio::time::sleep;
 

@@ -9,9 +9,12 @@ mod usage;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use longshore::telemetry::{
-    Action, CallResult, Counts, Described, Ending, FailureCause, HandlerKind, HeldGroup, Label as _, Metrics,
-    Notified, Occasion, ProcessState, QueueMetrics,
+use longshore::{
+    Metrics,
+    internals::{
+        Action, CallResult, Counts, Described, Ending, FailureCause, HandlerKind, HeldGroup, Label as _,
+        Notified, Occasion, ProcessState, QueueMetrics,
+    },
 };
 use tokio::time::Instant;
 

@@ -17,12 +17,9 @@ use std::{
 };
 
 use longshore::{
-    Consumer, Message, Worker,
+    Consumer, DeadLetters, Message, Stop, Worker,
     handler::{AnyHandler, Context, Handler, Outcome},
-    queue::sqs,
-    stop::Stop,
-    telemetry::{Action, CallResult, Label as _, QueueMetrics},
-    worker::{self, DeadLetters},
+    internals::{Action, AwsAccess, CallResult, Label as _, QueueMetrics, open_queue},
 };
 use tokio::time::sleep;
 
@@ -59,7 +56,7 @@ impl Handler for Uneven {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let seconds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
-    longshore::telemetry::logs::Settings::default().init()?;
+    longshore::internals::LogSettings::default().init()?;
     let server = Server::start()?;
     println!(
         "| concurrency | round trip | messages/s | of the ideal | calls per 1,000 | receives | deletes |"
@@ -110,7 +107,7 @@ impl Scene {
     async fn measure(&self, server: &Server) -> Result<Counts, Failure> {
         let name = format!("uneven-{}-{}", self.concurrency, self.round_trip.as_millis());
         let url = server.queue(&name, self.enough(), 100).await?;
-        let queue = Far::by(self.round_trip, worker::open_queue(&url, sqs::AwsAccess::default()).await?);
+        let queue = Far::by(self.round_trip, open_queue(&url, AwsAccess::default()).await?);
         let consumer =
             Consumer::of("uneven", Arc::new(queue), AnyHandler::from(Uneven::default()).on_engine_thread())
                 .concurrency(usize::try_from(self.concurrency)?)

@@ -17,10 +17,9 @@ use std::{
 };
 
 use longshore::{
-    Consumer, Message, Worker,
+    Consumer, Message, Stop, Worker,
     handler::{AnyHandler, Context, Handler, Outcome},
-    stop::Stop,
-    telemetry::{Action, CallResult, Label as _, QueueMetrics},
+    internals::{Action, CallResult, Label as _, QueueMetrics},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -57,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: bench_worker QUEUE_URL MESSAGES pump|caller|held|idle [SECONDS]".into());
     };
     // As the binary logs: what it costs to have the spans counts, too.
-    longshore::telemetry::logs::Settings::default().init()?;
+    longshore::internals::LogSettings::default().init()?;
     let messages: usize = messages.parse()?;
     let seconds = Duration::from_secs(seconds.first().map_or(Ok(0), |text| text.parse())?);
     match mode.as_str() {

@@ -142,7 +142,7 @@ fn with_local_credentials(loader: ConfigLoader) -> ConfigLoader {
 }
 
 /// True for plain HTTP on this machine, the endpoint of an emulator.
-pub fn is_local(endpoint: &str) -> bool {
+fn is_local(endpoint: &str) -> bool {
     let Ok(url) = Url::parse(endpoint) else { return false };
     let on_loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

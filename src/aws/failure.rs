@@ -16,7 +16,7 @@ use crate::error_chain::message_with_causes;
 pub struct CallFailure {
     /// The kind of failure.
     pub kind: FailureKind,
-    /// Whether the request may have reached the service.
+    /// The state of the request: possibly sent, or not sent.
     pub send_state: SendState,
     /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
@@ -37,7 +37,7 @@ pub enum FailureKind {
     NoUsableAnswer,
 }
 
-/// Whether a request may have reached the service.
+/// The state of a failed request: possibly sent, or not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendState {
     /// The request may have been sent.

@@ -5,7 +5,7 @@ mod failure;
 mod settings;
 
 pub use self::{
-    config::{AwsAccess, CALL, CALL_LIMIT, CONNECT, OUTER_MARGIN, ServiceLocation, is_local},
+    config::{AwsAccess, CALL, CALL_LIMIT, CONNECT, OUTER_MARGIN, ServiceLocation},
     failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
     settings::Settings,
 };

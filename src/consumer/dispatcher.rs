@@ -14,10 +14,8 @@ use super::{
 };
 use crate::{
     consumer::settle::Rejection,
-    ecs::CallsInFlight,
     handler::Placement,
     message::Message,
-    sns::notifications::Notification,
     tasks,
     telemetry::{Ending, events, traces::Process},
 };
@@ -112,10 +110,13 @@ impl Engine {
     }
 
     fn notify(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {
-        let trace = lease.trace();
+        #[cfg(feature = "sns")]
         if let Some(notifier) = &self.0.notifier {
             let Ended { ending, reason, .. } = ended;
-            notifier.ended(&Notification { message, ending: *ending, reason, took, trace });
+            let trace = lease.trace();
+            let ended =
+                crate::sns::notifications::Notification { message, ending: *ending, reason, took, trace };
+            notifier.ended(&ended);
         }
     }
 
@@ -214,7 +215,8 @@ impl Slot {
             return;
         }
         let began = Instant::now();
-        let _working = engine.0.busy.as_ref().map(CallsInFlight::begin);
+        #[cfg(feature = "ecs")]
+        let _working = engine.0.busy.as_ref().map(crate::ecs::CallsInFlight::begin);
         engine.note_start(&batch);
         let (span, process) = engine.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());

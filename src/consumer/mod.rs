@@ -46,11 +46,9 @@ pub use self::{
 use crate::{
     consumer::lease::{LeaseTerms, Leases, Permits},
     consumer::settle::{DeadLetterQueue, Settler},
-    ecs::CallsInFlight,
     handler::AnyHandler,
     health::Health,
     queue::{Queue, limits},
-    sns::notifications::Notifier,
     stop::Stop,
     telemetry::{Counts, QueueMetrics, traces::QueueTraces},
 };
@@ -64,7 +62,8 @@ struct Inner {
     queue: Arc<dyn Queue>,
     traits: QueueTraits,
     handler: AnyHandler,
-    notifier: Option<Notifier>,
+    #[cfg(feature = "sns")]
+    notifier: Option<crate::sns::notifications::Notifier>,
     options: Options,
     permits: Permits,
     leases: Leases,
@@ -79,7 +78,8 @@ struct Inner {
     /// What makes the queue's spans; absent while traces are off.
     traces: Option<QueueTraces>,
     /// Where calls are noted that may outlast a stop.
-    busy: Option<CallsInFlight>,
+    #[cfg(feature = "ecs")]
+    busy: Option<crate::ecs::CallsInFlight>,
     health: Health,
     stop: Stop,
     /// Where handlers run that might block.
@@ -101,7 +101,8 @@ pub struct EngineParts {
     /// What runs for each message.
     pub handler: AnyHandler,
     /// Who tells how messages end, if anybody wants to know.
-    pub notifier: Option<Notifier>,
+    #[cfg(feature = "sns")]
+    pub notifier: Option<crate::sns::notifications::Notifier>,
     /// How it is run.
     pub options: Options,
     /// Where the queue counts.
@@ -109,7 +110,8 @@ pub struct EngineParts {
     /// What makes the queue's spans; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
-    pub busy: Option<CallsInFlight>,
+    #[cfg(feature = "ecs")]
+    pub busy: Option<crate::ecs::CallsInFlight>,
     /// Where the queue's loops show that they live.
     pub health: Health,
     /// What ends it.
@@ -155,8 +157,8 @@ pub struct EngineStatus {
 impl Engine {
     /// Puts an engine together; nothing happens until it is started.
     pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { name, queue, traits, dead_letters, handler, notifier, options, .. } = parts;
-        let EngineParts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
+        let EngineParts { name, queue, traits, dead_letters, handler, options, .. } = parts;
+        let EngineParts { metrics, traces, health, stop, caller, runtime, .. } = parts;
         let terms = LeaseTerms { visibility: options.visibility, longest: options.visibility_max };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
@@ -183,7 +185,8 @@ impl Engine {
             queue,
             traits,
             handler,
-            notifier,
+            #[cfg(feature = "sns")]
+            notifier: parts.notifier,
             options,
             permits,
             leases,
@@ -191,7 +194,8 @@ impl Engine {
             availability,
             metrics,
             traces,
-            busy,
+            #[cfg(feature = "ecs")]
+            busy: parts.busy,
             health,
             stop,
             caller,

@@ -96,6 +96,7 @@ impl RunningEngine {
 
     /// Waits until every notification is sent or given up.
     pub async fn notified(&self) {
+        #[cfg(feature = "sns")]
         if let Some(notifier) = &self.engine.0.notifier {
             notifier.flushed().await;
         }
@@ -111,6 +112,7 @@ impl RunningEngine {
 
     /// Ends the telling of notifications and the last two tasks; the keeper goes last, when no lease needs it.
     pub fn close(self) {
+        #[cfg(feature = "sns")]
         if let Some(notifier) = &self.engine.0.notifier {
             notifier.close();
         }

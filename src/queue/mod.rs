@@ -1,6 +1,6 @@
 //! The queue port: everything Longshore asks of SQS.
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 mod emulated;
 mod error;
 pub mod limits;
@@ -11,13 +11,14 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub use self::emulated::EmulatorQueue;
 pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
-pub use crate::md5;
+#[cfg(feature = "testing")]
+pub(crate) use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

@@ -6,6 +6,7 @@ use crate::backoff::Backoff;
 
 /// The way in which the caller of a failed call retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PublishRetryClass {
     /// Retry with growing pauses: throttling, a server's fault, no answer. The message may have been published.
     Transient,

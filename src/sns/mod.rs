@@ -2,21 +2,24 @@
 
 mod address;
 mod error;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 mod emulated;
-pub mod notifications;
+pub(crate) mod notifications;
 mod publication;
 mod sdk;
 
 use futures_util::future::BoxFuture;
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub use self::emulated::EmulatorPublisher;
 pub use self::{
     address::{NotAPhoneNumber, NotATopicArn, PhoneNumber, TopicArn},
+    notifications::NotificationPlan,
+    sdk::SnsPublisher,
+};
+pub(crate) use self::{
     error::{PublishRetryClass, TopicError},
     publication::{Publication, PublicationId, Target, limits},
-    sdk::SnsPublisher,
 };
 
 /// SNS, or a stand-in that keeps the same contract.
@@ -28,6 +31,7 @@ pub use self::{
 /// - No call retries by itself: the caller does.
 /// - Each call ends within its own time limit.
 /// - Futures may be dropped; the message may then be published or not.
+#[doc(hidden)]
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes one message.
     fn publish<'a>(

@@ -67,6 +67,7 @@ impl Publication {
 
 /// The target of a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Target {
     /// A topic.
     Topic(TopicArn),

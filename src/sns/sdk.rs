@@ -32,8 +32,19 @@ pub struct SnsPublisher {
 
 impl SnsPublisher {
     /// A publisher for this location; sends nothing yet, and needs no runtime.
+    #[doc(hidden)]
     pub fn new(access: impl Into<AwsAccess>, location: ServiceLocation) -> Self {
         Self { access: access.into(), location, client: OnceCell::new() }
+    }
+
+    /// A publisher in this region, with the SDK's own sources of credentials.
+    pub fn in_region(region: impl Into<String>) -> Self {
+        Self::new(AwsAccess::default(), ServiceLocation { region: Some(region.into()), endpoint: None })
+    }
+
+    /// A publisher with an SDK configuration that the program has loaded.
+    pub fn with_sdk_config(config: aws_config::SdkConfig) -> Self {
+        Self::new(config, ServiceLocation::default())
     }
 
     async fn client(&self) -> &Client {

@@ -6,9 +6,15 @@ pub mod context;
 mod embedded;
 pub mod events;
 mod label;
+#[cfg(feature = "cli")]
 pub mod logs;
 mod metrics;
 mod sampler;
+mod span_input;
+#[cfg(feature = "otel")]
+pub mod traces;
+#[cfg(not(feature = "otel"))]
+#[path = "no_traces.rs"]
 pub mod traces;
 
 pub use self::{

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 use super::{Journal, Running, patience::patiently};
 use crate::{
     consumer::Options,
-    ecs,
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
     queue::{
@@ -39,7 +38,8 @@ pub struct Scene {
     options: Options,
     rejects: DeadLetters,
     drain_limit: Duration,
-    protection: Option<ecs::ProtectionPlan>,
+    #[cfg(feature = "ecs")]
+    protection: Option<crate::ecs::ProtectionPlan>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,7 @@ impl Scene {
             options: Options::default(),
             rejects: DeadLetters::default(),
             drain_limit: stop::Settings::USUAL,
+            #[cfg(feature = "ecs")]
             protection: None,
         }
     }
@@ -149,7 +150,8 @@ impl Scene {
 
     /// Lets workers run as a task of ECS, with an agent of your own.
     #[must_use]
-    pub fn protect(self, plan: ecs::ProtectionPlan) -> Self {
+    #[cfg(feature = "ecs")]
+    pub fn protect(self, plan: crate::ecs::ProtectionPlan) -> Self {
         Self { protection: Some(plan), ..self }
     }
 
@@ -194,6 +196,7 @@ impl Scene {
             .dead_letters(self.rejects.clone())
             .options(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
+        #[cfg(feature = "ecs")]
         let worker = match self.protection.clone() {
             Some(plan) => worker.protect(plan),
             None => worker,

@@ -1,10 +1,10 @@
-//! Opening the queue that rejected messages are copied to, and the proof that it fits.
+//! Opens the DLQ for rejected messages, and checks that it fits its queue.
 
 use std::sync::Arc;
 
 use super::{
     WorkerError,
-    consumer::{Consumer, DeadLetters, Source},
+    consumer::{Consumer, ConsumerSource, DeadLetters},
     open::{describe, open_queue, patiently},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     telemetry::{Label as _, events},
 };
 
-/// Opens the DLQ of a consumer; `None`, and a warning where nobody chose so, when rejected messages are to be retried.
+/// Opens the DLQ of a consumer; without one, rejected messages are retried, which is logged unless it was chosen.
 pub(super) async fn open(
     consumer: &Consumer,
     source: &dyn Queue,
@@ -24,11 +24,11 @@ pub(super) async fn open(
         DeadLetters::ByPolicy => by_policy(consumer, source, of_source).await?,
         DeadLetters::At(address) => Some(configured(consumer, source, address).await?),
         DeadLetters::Open(queue) => {
-            Some(asked(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
+            Some(described(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
         }
     };
     let Some((queue, description)) = found else { return Ok(None) };
-    // Where the worker may not ask, SQS has seen to it that a DLQ is of its queue's kind.
+    // Where the worker may not read it: SQS accepts only a DLQ of the queue's kind.
     let description =
         description.unwrap_or_else(|| Description { fifo: of_source.fifo, ..Description::default() });
     if let Some(problem) = misfit(of_source, &description) {
@@ -38,15 +38,15 @@ pub(super) async fn open(
     Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
 }
 
-/// An open queue, and what it says of itself where the worker may ask.
+/// An open queue, with its attributes where the worker may read them.
 type Found = (Arc<dyn Queue>, Option<Description>);
 
-async fn asked(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
+async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
     let description = describe(&*queue).await?;
     Ok((queue, description))
 }
 
-/// The DLQ that the redrive policy names; rejects are retried without it, as the redrive policy moves messages anyway.
+/// The DLQ that the redrive policy names; without it rejects are retried, and the policy moves them.
 async fn by_policy(
     consumer: &Consumer,
     source: &dyn Queue,
@@ -80,23 +80,23 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
     }
     let own = AwsAccess::default();
     let access = match &consumer.source {
-        Source::Sqs { access, .. } => access,
-        Source::Open(_) => &own,
+        ConsumerSource::Sqs { access, .. } => access,
+        ConsumerSource::Open(_) => &own,
     };
     let queue = open_queue(address, access.clone()).await?;
-    asked(queue).await.map_err(|error| failed(consumer, address, error))
+    described(queue).await.map_err(|error| failed(consumer, address, error))
 }
 
-/// A queue by its name, by the same way that leads to the consumed one.
+/// A queue by its name, over the connection of the consumed queue.
 async fn named(source: &dyn Queue, name: &QueueName) -> Result<Found, QueueError> {
-    asked(patiently(|| source.open_other(name)).await?).await
+    described(patiently(|| source.open_other(name)).await?).await
 }
 
 fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
     WorkerError::Dlq { queue: consumer.name.to_string(), dlq: dlq.to_owned(), source }
 }
 
-/// What keeps messages of one queue from being copied to another.
+/// The reason for which messages of one queue cannot be copied to another.
 pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
     if !dlq.arn.is_empty() && dlq.arn == source.arn {
         return Some("its dlq is the queue itself, so a rejected message would come back for ever");
@@ -138,7 +138,7 @@ mod tests {
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();
-        let dlq = open(&consumer, &*queue, &of_source).await?;
+        let dlq = Box::pin(open(&consumer, &*queue, &of_source)).await?;
         Ok(dlq.map(|dlq| dlq.description.arn))
     }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_gone_without() {
+    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_not_used() {
         let account = account();
         account.delete_queue("dlq").unwrap();
         assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dlq_that_is_given_must_be_there_and_fit() {
+    async fn a_dlq_that_is_given_must_exist_and_fit() {
         let account = account();
         let failure =
             async |name: &str| opened(&account, DeadLetters::At(name.to_owned())).await.unwrap_err();

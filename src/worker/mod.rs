@@ -3,7 +3,7 @@
 //! ```no_run
 //! use longshore::{Consumer, Worker, handler};
 //!
-//! # async fn run() -> Result<(), longshore::worker::WorkerError> {
+//! # async fn run() -> Result<(), longshore::WorkerError> {
 //! let orders = handler::from_fn(|message: std::sync::Arc<longshore::Message>| async move {
 //!     println!("{}", message.body);
 //! });
@@ -13,29 +13,36 @@
 //! # }
 //! ```
 
-mod admin;
 mod check;
 mod consumer;
 mod dead_letters;
 mod error;
+#[cfg(feature = "cli")]
 mod from_settings;
-mod measured;
 mod open;
+#[cfg(feature = "cli")]
 pub mod preflight;
+#[cfg(feature = "cli")]
 mod publisher;
 mod run;
 mod runtime;
+#[cfg(feature = "ecs")]
 mod scaling;
 mod shutdown;
-mod signals;
+mod status;
 mod stop_requests;
 
+#[cfg(feature = "ecs")]
+pub use self::scaling::ScalingSignal;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
-    from_settings::{consumer_of, name_in_sqs, options, worker},
-    open::open_queue,
     run::Worker,
-    scaling::ScalingSignal,
     shutdown::Drained,
+    status::WorkerStatus,
+};
+#[cfg(feature = "cli")]
+pub use self::{
+    from_settings::{consumer_of, name_in_sqs, worker},
+    open::open_queue,
 };

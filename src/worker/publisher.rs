@@ -1,4 +1,4 @@
-//! Which SNS a queue's handler and notifications publish to.
+//! The SNS publishers of a queue's handler and notifications, by the settings.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) fn of_handler(
     publisher(region, sns.endpoint_url.as_deref(), queue, process)
 }
 
-/// What is told of a queue's messages, with a publisher in each topic's region.
+/// The notifications of a queue, with a publisher in each topic's region.
 pub(super) fn plan(queue: &QueueSettings, process: &aws::Settings) -> notifications::NotificationPlan {
     let (settings, process, own) = (queue.notify.clone(), process.clone(), queue.clone());
     let endpoint = settings.endpoint_url.clone();
@@ -48,7 +48,7 @@ fn publisher(
     Arc::new(SnsPublisher::new(settings, ServiceLocation::default()))
 }
 
-/// The emulator that the queue is in, which serves topics at the same address.
+/// The endpoint of the queue's emulator, which serves topics too.
 fn emulator(queue: &QueueSettings, reach: &aws::Settings) -> Option<String> {
     let address = reach.endpoint_url.as_deref().or(queue.url.as_deref())?;
     let url = Url::parse(address).ok()?;

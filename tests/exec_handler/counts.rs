@@ -7,7 +7,7 @@ use longshore::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::{until, within},
     harness::{Place, context, exec, message, outcome_of},
 };

@@ -12,7 +12,7 @@ use longshore::{
 };
 use tokio::net::TcpListener;
 
-use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
+use super::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
 
 /// The causes that a call of this handler is counted under.
 async fn causes(http: AnyHandler) -> Vec<&'static str> {

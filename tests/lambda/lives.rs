@@ -9,7 +9,7 @@ use longshore::{
     worker::Drained,
 };
 
-use crate::{
+use super::{
     functions,
     harness::{Scene, is_alive, until},
 };

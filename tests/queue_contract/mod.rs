@@ -1,4 +1,4 @@
-//! The contract of `longshore::queue::Queue` as a suite that runs over every implementation.
+//! The contract of `longshore::queue::Queue` as a suite, run over the emulator's store and over SQS's SDK.
 //!
 //! Each case is a function that panics with a reason when a queue breaks the promise in its name; `queue_contract!`
 //! makes one test of each. The cases wait by tokio's clock: on a paused one they take no time, on a real one a few
@@ -135,7 +135,44 @@ macro_rules! queue_contract {
     (@one [$($test:tt)+] [$harness:expr] $group:ident::$case:ident) => {
         $($test)+
         async fn $case() {
-            crate::queue_contract::$group::$case(&$harness).await;
+            super::$group::$case(&$harness).await;
         }
     };
+}
+
+mod emulator_queue {
+    use longshore_emulator::SqsAccount;
+
+    use super::EmulatorHarness;
+
+    queue_contract! { #[tokio::test(start_paused = true)] EmulatorHarness::new(SqsAccount::default()) }
+}
+
+mod sqs_queue {
+    use std::sync::Arc;
+
+    use futures_util::future::FutureExt as _;
+    use longshore::queue::{
+        Queue,
+        sqs::{Address, AwsAccess, Sizes, SqsQueue},
+    };
+    use longshore_emulator::Emulator;
+
+    use super::EmulatorHarness;
+
+    queue_contract! { #[tokio::test] through_the_server().await }
+
+    /// A harness that opens its queues with the SDK through a server.
+    async fn through_the_server() -> EmulatorHarness {
+        let emulator = Arc::new(Emulator::start().await.unwrap());
+        EmulatorHarness::new(emulator.sqs().clone())
+            .opened_by(move |name| open(emulator.clone(), name).boxed())
+    }
+
+    async fn open(emulator: Arc<Emulator>, name: String) -> Arc<dyn Queue> {
+        // Several receives of a case wait at once.
+        let sizes = Sizes { pollers: 4, ..Sizes::default() };
+        let address = Address::Url(emulator.queue_url(&name).parse().unwrap());
+        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
+    }
 }

@@ -5,7 +5,7 @@ use std::{path::Path, process::Output};
 use tokio::process::Command;
 
 use super::harness::Served;
-use crate::interpreter::python_path_with;
+use crate::support::python::python_path_with;
 
 /// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
 /// it, where Python is to be skipped.

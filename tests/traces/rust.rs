@@ -20,6 +20,8 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::support::own_process::is_own_process;
+
 /// What a handler saw of its trace: as its context tells it, as the current span does, and as OpenTelemetry does.
 type Seen = Arc<Mutex<Option<[String; 3]>>>;
 
@@ -34,6 +36,11 @@ fn note(seen: &Seen, context: &Context) {
 
 #[tokio::test]
 async fn the_current_span_is_that_of_the_call_and_the_handlers_own_are_below_it() {
+    let test =
+        "tests::traces_of_a_program::the_current_span_is_that_of_the_call_and_the_handlers_own_are_below_it";
+    if !is_own_process(test) {
+        return;
+    }
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     global::set_tracer_provider(provider.clone());

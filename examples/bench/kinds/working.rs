@@ -3,16 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use longshore::{
-    Consumer, Worker,
-    consumer::BatchSettings,
-    duration::Span,
-    queue::{
-        Queue,
-        memory::{Account, Names},
-    },
-    stop::Stop,
-    tasks,
-    worker::{DeadLetters, Drained, WorkerError},
+    Consumer, DeadLetters, Drained, Stop, Worker, WorkerError,
+    internals::{Account, BatchSettings, Names, Queue, Span, detach},
 };
 use tokio::task::JoinHandle;
 
@@ -43,7 +35,7 @@ impl Working {
             .batch(batch)
             .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
-        let ended = tasks::detach("worker", worker.run_until(stop.clone()));
+        let ended = detach("worker", worker.run_until(stop.clone()));
         Ok(Self { watch, stop, ended })
     }
 

@@ -8,14 +8,16 @@ mod notification;
 mod sender;
 mod settings;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use self::sender::{PendingNotifications, TopicRoute, TopicSender};
 pub use self::{notification::Notification, settings::Settings};
 use crate::{
-    sns::{Publisher, TopicArn},
+    aws::{AwsAccess, ServiceLocation},
+    duration::Span,
+    sns::{Publisher, SnsPublisher, TopicArn},
     tasks::{End, Tasks},
     telemetry::{Notified, QueueMetrics, context::TraceContext, events},
 };
@@ -23,13 +25,79 @@ use crate::{
 /// Returns the publisher for a topic.
 pub type PublisherLookup = Arc<dyn Fn(&TopicArn) -> Arc<dyn Publisher> + Send + Sync>;
 
-/// The notification settings of a queue, with the publishers for its topics.
+/// The topics that are notified of a queue's outcomes.
+///
+/// ```
+/// use longshore::sns::NotificationPlan;
+///
+/// let audit = "arn:aws:sns:eu-west-1:123456789012:audit".parse()?;
+/// let plan = NotificationPlan::new().on_reject(audit).with_body();
+/// # Ok::<_, longshore::sns::NotATopicArn>(())
+/// ```
 #[derive(Clone)]
 pub struct NotificationPlan {
-    /// The occasions and their topics.
-    pub settings: Settings,
-    /// The publisher for each topic.
-    pub publishers: PublisherLookup,
+    pub(crate) settings: Settings,
+    pub(crate) publishers: PublisherLookup,
+}
+
+impl Default for NotificationPlan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NotificationPlan {
+    /// A plan without topics; publishes in each topic's region, with the SDK's own sources of credentials.
+    pub fn new() -> Self {
+        let publishers = |topic: &TopicArn| -> Arc<dyn Publisher> {
+            let location = ServiceLocation { region: Some(topic.region().to_owned()), endpoint: None };
+            Arc::new(SnsPublisher::new(AwsAccess::default(), location))
+        };
+        Self { settings: Settings::default(), publishers: Arc::new(publishers) }
+    }
+
+    /// Sets the topic notified when the handler answers done.
+    #[must_use]
+    pub fn on_done(mut self, topic: TopicArn) -> Self {
+        self.settings.on_done = Some(topic);
+        self
+    }
+
+    /// Sets the topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
+    #[must_use]
+    pub fn on_failure(mut self, topic: TopicArn) -> Self {
+        self.settings.on_failure = Some(topic);
+        self
+    }
+
+    /// Sets the topic notified when the handler rejects a message.
+    #[must_use]
+    pub fn on_reject(mut self, topic: TopicArn) -> Self {
+        self.settings.on_reject = Some(topic);
+        self
+    }
+
+    /// Includes the message's body; a body too large for SNS is left out.
+    #[must_use]
+    pub fn with_body(mut self) -> Self {
+        self.settings.include_body = true;
+        self
+    }
+
+    /// Sets the time for which a failed notification is retried; default: 5 minutes.
+    #[must_use]
+    pub fn give_up_after(mut self, limit: Duration) -> Self {
+        self.settings.give_up_after = Span(limit);
+        self
+    }
+
+    /// Publishes to every topic by this publisher, such as one of a test.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn publisher(mut self, publisher: Arc<dyn Publisher>) -> Self {
+        self.publishers = Arc::new(move |_| publisher.clone());
+        self
+    }
 }
 
 /// Publishes notifications of one queue's messages; clones share the work.

@@ -1,9 +1,10 @@
 //! Events of notifications over SNS.
 
+use std::error::Error;
+
 use super::events;
 use crate::{
     message::MessageId,
-    sns::TopicError,
     telemetry::{Notified, Occasion},
 };
 
@@ -31,7 +32,7 @@ events! {
         /// The topic's ARN.
         topic: &'a str,
         /// What went wrong.
-        error: &'a TopicError as %,
+        error: &'a (dyn Error + 'static) as %,
         /// How many tries have failed.
         attempt: u32,
     }

@@ -1,10 +1,9 @@
 //! The labels of calls to SQS and SNS.
 
 use super::{Label, label};
-use crate::{
-    queue::{QueueError, RetryClass},
-    sns::{PublishRetryClass, TopicError},
-};
+use crate::queue::{QueueError, RetryClass};
+#[cfg(feature = "sns")]
+use crate::sns::{PublishRetryClass, TopicError};
 
 label! {
     /// A call to SQS, by what it is made for.
@@ -50,6 +49,7 @@ impl CallResult {
     }
 
     /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
+    #[cfg(feature = "sns")]
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
         match answer.as_ref().map_err(TopicError::retry_class) {
             Ok(_) => Self::Ok,

@@ -49,7 +49,11 @@ impl Default for Metrics {
 impl Metrics {
     /// A fresh registry with every metric of the catalogue.
     pub fn new() -> Self {
-        let registry = Registry::new();
+        Self::on(Registry::new())
+    }
+
+    /// Metrics on a registry that may hold others, too; use one `Metrics` for each registry.
+    pub fn on(registry: Registry) -> Self {
         let families = Families::new(&registry);
         families.info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let (stop, usage) = (StopMetrics::new(&families), Usage::new(&families));

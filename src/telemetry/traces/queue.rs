@@ -9,28 +9,12 @@ use opentelemetry::{
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Producer, Trace, Traces};
+use super::{Producer, QueueIdentity, Settled, Trace, Traces};
 use crate::{
-    message::{Message, MessageId},
-    queue::{BatchAnswer, QueueError, name_at},
+    message::Message,
+    queue::{BatchAnswer, QueueError},
     telemetry::{Action, Label as _, context::TraceContext},
 };
-
-/// How a queue is called, here and in SQS.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueIdentity<'a> {
-    /// Its name in SQS.
-    pub name: &'a str,
-    /// Its URL, where it has one.
-    pub url: Option<&'a str>,
-}
-
-impl<'a> QueueIdentity<'a> {
-    /// The queue at this URL, whose end is its name; without one it has only the other name.
-    pub fn of(url: Option<&'a str>, otherwise: &'a str) -> Self {
-        Self { name: url.map_or(otherwise, name_at), url }
-    }
-}
 
 /// Makes the spans of one queue's messages; clones are the same.
 #[derive(Clone, Debug)]
@@ -39,16 +23,6 @@ pub struct QueueTraces {
     name: StringValue,
     /// What every span tells of the queue.
     common: Vec<KeyValue>,
-}
-
-/// One call that tells SQS of outcomes.
-pub struct Settled<'a> {
-    /// What it was for.
-    pub action: Action,
-    /// When it was begun.
-    pub began: Instant,
-    /// Its messages, each with the trace of the call that it was handled in, if it was.
-    pub messages: Vec<(&'a MessageId, Option<&'a Trace>)>,
 }
 
 impl QueueTraces {

@@ -34,9 +34,7 @@ mod refusal;
 mod sending;
 mod single;
 mod traced;
-
 use std::{io, sync::Arc, time::Duration};
-
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -44,7 +42,6 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use tokio::net::TcpListener;
-
 use self::{connection::Connections, refusal::Refusal};
 use crate::{queue::Queue, stop::Stop};
 

@@ -1,7 +1,6 @@
 //! The one shape of every error that the front door answers.
 
 use std::time::SystemTime;
-
 use axum::{
     Json,
     http::{HeaderValue, Method, StatusCode, header},
@@ -9,7 +8,6 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-
 use crate::queue::{EntryError, QueueError, RetryClass};
 
 /// How many seconds a client is asked to wait before it tries a failing queue again.

@@ -6,9 +6,7 @@ use std::{
     net::{self, SocketAddr},
     sync::Arc,
 };
-
 use tokio::{net::TcpListener, task::JoinHandle};
-
 use super::{own_fault, show};
 use crate::{
     cli::{
@@ -27,6 +25,17 @@ use crate::{
     tasks,
     telemetry::{events, traces::Traces},
     worker::{self, WorkerError},
+};
+use crate::queue::{
+    is_fifo,
+    memory::{Account, Fault, Names},
+};
+use crate::{
+    queue::memory::Names,
+    sns::{
+        TopicArn,
+        memory::{Fault, Topics},
+    },
 };
 
 /// The servers of `dev`, with the settings that point at them.
@@ -144,4 +153,95 @@ pub(super) fn queue_url(sqs: SocketAddr, name: &str) -> String {
 
 async fn open_queue(sqs: SocketAddr, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
     worker::open_queue(&queue_url(sqs, name), sqs::AwsAccess::default()).await
+}
+
+/// How often a message may be received before it moves to the DLQ.
+const MAX_RECEIVE_COUNT: u32 = 3;
+
+/// A queue and its DLQ, by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuePair {
+    /// The queue's name.
+    pub queue: String,
+    /// The DLQ's name.
+    pub dlq: String,
+}
+
+impl QueuePair {
+    /// The DLQ of `x-queue` is `x-dlq`, that of `x` is `x-dlq`, that of `x.fifo` is `x-dlq.fifo`.
+    pub fn of(queue: &str) -> Self {
+        let (base, suffix) = match queue.strip_suffix(".fifo") {
+            Some(base) => (base, ".fifo"),
+            None => (queue, ""),
+        };
+        let base = base.strip_suffix("-queue").unwrap_or(base);
+        Self { queue: queue.to_owned(), dlq: format!("{base}-dlq{suffix}") }
+    }
+}
+
+/// Creates a queue whose messages move to its DLQ after three receives.
+pub fn create_queues(account: &Account, pair: &QueuePair) -> Result<(), Fault> {
+    let mut attributes = Names::new();
+    if is_fifo(&pair.queue) {
+        attributes.insert("FifoQueue".to_owned(), "true".to_owned());
+        attributes.insert("ContentBasedDeduplication".to_owned(), "true".to_owned());
+    }
+    let mut of_dlq = attributes.clone();
+    of_dlq.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
+    account.create_queue(&pair.dlq, &of_dlq, &Names::new())?;
+    let dlq = account.arn(&pair.dlq)?;
+    let redrive = serde_json::json!({ "deadLetterTargetArn": dlq, "maxReceiveCount": MAX_RECEIVE_COUNT });
+    attributes.insert("RedrivePolicy".to_owned(), redrive.to_string());
+    account.create_queue(&pair.queue, &attributes, &Names::new())
+}
+
+/// Creates a topic of the same name in the embedded account, and answers its ARN there.
+pub fn adopt_topic(topics: &Topics, topic: &TopicArn) -> Result<TopicArn, Fault> {
+    let mut attributes = Names::new();
+    if topic.is_fifo() {
+        attributes.insert("FifoTopic".to_owned(), "true".to_owned());
+    }
+    topics.create(topic.name(), &attributes, &Names::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dlq_is_named_after_its_queue() {
+        for (queue, dlq) in [
+            ("longshore-dev-queue", "longshore-dev-dlq"),
+            ("orders", "orders-dlq"),
+            ("orders.fifo", "orders-dlq.fifo"),
+        ] {
+            assert_eq!(QueuePair::of(queue).dlq, dlq);
+        }
+    }
+
+    #[test]
+    fn both_queues_are_there_and_the_policy_joins_them() {
+        for name in ["orders", "orders.fifo"] {
+            let (account, pair) = (Account::default(), QueuePair::of(name));
+            create_queues(&account, &pair).unwrap();
+            let redrive = account.describe(name).unwrap().redrive.unwrap();
+            assert_eq!(redrive.dead_letter_arn, account.arn(&pair.dlq).unwrap());
+            assert_eq!(redrive.max_receive_count.get(), MAX_RECEIVE_COUNT);
+        }
+    }
+
+    use super::*;
+    use crate::queue::memory::Account;
+
+    #[test]
+    fn a_topic_keeps_its_name_and_its_kind() {
+        let topics = Topics::beside(Account::default());
+        for name in ["orders", "orders.fifo"] {
+            let topic = TopicArn::new("eu-west-1", "123456789012", name).unwrap();
+            let adopted = adopt_topic(&topics, &topic).unwrap();
+            assert_eq!(adopted, TopicArn::new("us-east-1", "000000000000", name).unwrap());
+            let attributes = topics.attributes(adopted.as_str()).unwrap();
+            assert_eq!(attributes.contains_key("FifoTopic"), topic.is_fifo());
+        }
+    }
 }

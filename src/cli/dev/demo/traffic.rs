@@ -1,12 +1,48 @@
-//! The demonstration's HTTP client: a post to the front door, as any program would make it.
+//! The sample messages, and where each should end.
+
 
 use std::net::SocketAddr;
-
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+/// How many quick messages there are.
+const QUICK: usize = 200;
+
+/// A sample message.
+pub(super) struct Sample {
+    pub(super) body: String,
+    pub(super) expected: Expected,
+}
+
+/// Where a message should end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Done, in this many runs.
+    Done { runs: u32 },
+    /// In the DLQ.
+    DeadLetter,
+}
+
+/// The three that are not quick: longer than any API waits, failing once, failing always.
+pub(super) fn special() -> Vec<Sample> {
+    [
+        (r#"{"sleep_ms": 35000}"#, Expected::Done { runs: 1 }),
+        (r#"{"fail": "once"}"#, Expected::Done { runs: 2 }),
+        (r#"{"fail": "always"}"#, Expected::DeadLetter),
+    ]
+    .map(|(body, expected)| Sample { body: body.to_owned(), expected })
+    .into()
+}
+
+/// The quick ones.
+pub(super) fn quick() -> Vec<Sample> {
+    let sample =
+        |number| Sample { body: format!(r#"{{"job": {number}}}"#), expected: Expected::Done { runs: 1 } };
+    (1..=QUICK).map(sample).collect()
+}
 
 /// Sends one message and answers its id.
 pub(super) async fn send(api: SocketAddr, body: &str) -> Result<String, String> {

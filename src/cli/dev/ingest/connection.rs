@@ -10,14 +10,12 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-
 use axum::serve::Listener;
 use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
-
 use super::{REQUEST_BYTES, Refusal};
 
 /// How the server's own refusals begin; no route answers with these statuses.

@@ -1,7 +1,5 @@
 //! The front door over a real socket, in front of a queue that remembers what it was sent.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use longshore::message::AttributeValue;

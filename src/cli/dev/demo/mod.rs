@@ -4,11 +4,8 @@ mod client;
 mod record;
 mod report;
 mod traffic;
-
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
-
 use tokio::time::Instant;
-
 pub use self::{record::Record, report::Report};
 use self::{
     report::{Counts, judge},

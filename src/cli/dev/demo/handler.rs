@@ -1,9 +1,7 @@
 //! The handler that `longshore dev` uses when it is given none.
 
 use std::{fmt, sync::Arc, time::Duration};
-
 use serde::Deserialize;
-
 use crate::{
     handler::{Context, Handler, Outcome},
     message::{Message, MessageId},
