@@ -1,4 +1,4 @@
-//! The front door over a real socket, in front of a queue that remembers what it was sent.
+//! The ingest API over a real socket, in front of a queue that records its calls.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use longshore::message::AttributeValue;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::harness::{Answers, Door};
+use self::harness::{Answers, IngestApi};
 
 /// Bodies that careless templates, decoders and encoders change.
 const HOSTILE: [&str; 14] = [
@@ -31,28 +31,28 @@ mod single {
 
     #[tokio::test]
     async fn a_body_is_sent_byte_for_byte() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for body in HOSTILE {
-            let (status, answer) = door.post("/v1/messages", body).await;
+            let (status, answer) = api.post("/v1/messages", body).await;
             assert_eq!((status, &answer["messageId"]), (202, &json!("id-0")), "{body:?}");
-            assert_eq!(door.last().body, body);
+            assert_eq!(api.last().body, body);
         }
         assert_eq!(
-            door.post("/v1/messages", "This is a test message").await.1["md5OfBody"],
+            api.post("/v1/messages", "This is a test message").await.1["md5OfBody"],
             "fafb00f5732ab283681e124bf8747ed1"
         );
     }
 
     #[tokio::test]
     async fn an_empty_body_is_an_empty_object() {
-        let door = Door::open(Answers::Well).await;
-        assert_eq!(door.post("/v1/messages", "").await.0, 202);
-        assert_eq!(door.last().body, "{}");
+        let api = IngestApi::open(Answers::Well).await;
+        assert_eq!(api.post("/v1/messages", "").await.0, 202);
+        assert_eq!(api.last().body, "{}");
     }
 
     #[tokio::test]
     async fn headers_become_what_the_message_carries() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = [
             ("X-Message-Group-Id", "tenant-7"),
@@ -62,8 +62,8 @@ mod single {
             ("X-Request-Id", "request-1"),
             ("X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793"),
         ];
-        assert_eq!(door.post_with("/v1/messages", "{}", headers).await.0, 202);
-        let sent = door.last();
+        assert_eq!(api.post_with("/v1/messages", "{}", headers).await.0, 202);
+        let sent = api.last();
         assert_eq!(sent.group_id.as_deref(), Some("tenant-7"));
         assert_eq!(sent.deduplication_id.as_deref(), Some("order-1"));
         assert_eq!(sent.delay, Some(Duration::from_secs(90)));
@@ -75,59 +75,59 @@ mod single {
 
     #[tokio::test]
     async fn an_empty_header_counts_as_absent() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let headers = [("X-Message-Group-Id", ""), ("X-Message-Delay-Seconds", ""), ("traceparent", "")];
-        assert_eq!(door.post_with("/v1/messages", "{}", headers).await.0, 202);
-        let sent = door.last();
+        assert_eq!(api.post_with("/v1/messages", "{}", headers).await.0, 202);
+        let sent = api.last();
         assert!(sent.group_id.is_none() && sent.delay.is_none() && sent.attributes.is_empty());
     }
 
     #[tokio::test]
     async fn a_header_that_cannot_be_meant_is_a_400() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for (name, value) in [
             ("X-Message-Delay-Seconds", "soon"),
             ("X-Message-Delay-Seconds", "901"),
             ("X-Message-Delay-Seconds", "-1"),
             ("X-Message-Group-Id", "two words"),
         ] {
-            let (status, answer) = door.post_with("/v1/messages", "{}", [(name, value)]).await;
+            let (status, answer) = api.post_with("/v1/messages", "{}", [(name, value)]).await;
             assert_eq!(status, 400, "{name}: {value}");
             assert!(answer["error"]["hint"].is_string(), "{answer}");
         }
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 
     #[tokio::test]
     async fn what_sqs_cannot_carry_is_a_400() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for (body, code) in [
             (&b"nul \0"[..], "InvalidMessageContents"),
             (b"\xEF\xBF\xBF", "InvalidMessageContents"),
             (b"\xFF\xFE", "NotUtf8"),
             (b"cut \xF0\x9F\x9A", "NotUtf8"),
         ] {
-            let (status, answer) = door.post("/v1/messages", body).await;
+            let (status, answer) = api.post("/v1/messages", body).await;
             assert_eq!((status, &answer["error"]["code"]), (400, &json!(code)), "{body:?}");
             assert!(answer["error"]["message"].is_string() && answer["error"]["hint"].is_string());
         }
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 
     #[tokio::test]
     async fn one_mebibyte_is_sent_and_a_byte_more_is_a_413() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let largest = "x".repeat(1_048_576);
-        assert_eq!(door.post("/v1/messages", largest.clone()).await.0, 202);
-        assert_eq!(door.last().body, largest);
+        assert_eq!(api.post("/v1/messages", largest.clone()).await.0, 202);
+        assert_eq!(api.last().body, largest);
         for (body, headers) in [(format!("{largest}x"), vec![]), (largest, vec![("X-Request-Id", "1")])] {
-            let (status, answer) = door.post_with("/v1/messages", body, headers).await;
+            let (status, answer) = api.post_with("/v1/messages", body, headers).await;
             assert_eq!((status, &answer["error"]["code"]), (413, &json!("TooLarge")));
         }
         let beyond_api_gateway = "x".repeat(10 * 1_048_576 + 1);
-        let (status, answer) = door.post("/v1/messages", beyond_api_gateway).await;
+        let (status, answer) = api.post("/v1/messages", beyond_api_gateway).await;
         assert_eq!((status, &answer["error"]["code"]), (413, &json!("TooLarge")));
-        assert_eq!(door.count(), 1);
+        assert_eq!(api.count(), 1);
     }
 }
 
@@ -136,26 +136,26 @@ mod batch {
 
     #[tokio::test]
     async fn ten_entries_are_sent_in_one_call_and_in_order() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let entries: Vec<_> = HOSTILE[..10].iter().map(|body| json!({ "body": body })).collect();
         for request in [json!(entries), json!({ "entries": entries })] {
-            let (status, answer) = door.post("/v1/messages/batch", request.to_string()).await;
+            let (status, answer) = api.post("/v1/messages/batch", request.to_string()).await;
             assert_eq!(status, 202, "{answer}");
             assert_eq!(answer["successful"].as_array().unwrap().len(), 10);
             assert_eq!(answer["successful"][9], json!({ "id": "9", "messageId": "id-9" }));
             assert_eq!(answer["failed"], json!([]));
-            let bodies: Vec<_> = door.last_call().into_iter().map(|message| message.body).collect();
+            let bodies: Vec<_> = api.last_call().into_iter().map(|message| message.body).collect();
             assert_eq!(bodies, HOSTILE[..10]);
         }
-        assert_eq!(door.count(), 2);
+        assert_eq!(api.count(), 2);
     }
 
     #[tokio::test]
     async fn entries_that_the_queue_refuses_are_a_207() {
-        let door = Door::open(Answers::FailingAt(1)).await;
+        let api = IngestApi::open(Answers::FailingAt(1)).await;
         let request =
             json!([{ "id": "a", "body": "1" }, { "id": "b", "body": "2" }, { "id": "c", "body": "3" }]);
-        let (status, answer) = door.post("/v1/messages/batch", request.to_string()).await;
+        let (status, answer) = api.post("/v1/messages/batch", request.to_string()).await;
         let expected = json!({
             "successful": [{ "id": "a", "messageId": "id-0" }, { "id": "c", "messageId": "id-2" }],
             "failed": [{ "id": "b", "code": "InternalError", "message": "try later", "senderFault": false }],
@@ -165,28 +165,28 @@ mod batch {
 
     #[tokio::test]
     async fn an_entry_that_sqs_cannot_carry_fails_alone() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let request = json!([{ "body": "nul \0" }, { "body": "fine" }, { "body": "" }]);
-        let (status, answer) = door.post("/v1/messages/batch", request.to_string()).await;
+        let (status, answer) = api.post("/v1/messages/batch", request.to_string()).await;
         assert_eq!(status, 207);
         assert_eq!(answer["successful"], json!([{ "id": "1", "messageId": "id-0" }]));
         assert_eq!(answer["failed"][0]["id"], "0");
         assert_eq!(answer["failed"][1]["id"], "2");
         assert!(answer["failed"].as_array().unwrap().iter().all(|failed| failed["senderFault"] == true));
-        assert_eq!(door.last_call().len(), 1);
+        assert_eq!(api.last_call().len(), 1);
     }
 
     #[tokio::test]
     async fn a_request_that_is_bad_as_a_whole_sends_nothing() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         let eleven = json!([{ "body": "x" }, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).to_string();
         let too_large = json!([{ "body": "x".repeat(600_000) }, { "body": "x".repeat(600_000) }]).to_string();
         for (request, status) in [("", 400), ("[]", 400), ("{", 400), (&eleven, 400), (&too_large, 413)] {
-            let (answered, answer) = door.post("/v1/messages/batch", request.to_owned()).await;
+            let (answered, answer) = api.post("/v1/messages/batch", request.to_owned()).await;
             assert_eq!(answered, status, "{answer}");
             assert!(answer["error"]["code"].is_string() && answer["error"]["hint"].is_string(), "{answer}");
         }
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 }
 
@@ -195,22 +195,22 @@ mod older {
 
     #[tokio::test]
     async fn the_message_of_a_query_comes_out_identical() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for body in HOSTILE {
-            let (status, answer) = door.get_with("/queue", "message", body).await;
+            let (status, answer) = api.get_with("/queue", "message", body).await;
             assert_eq!((status, answer), (200, json!({ "done": true })));
-            assert_eq!(door.last().body, body);
-            assert_eq!(door.get_with("/v1/send", "MessageBody", body).await.0, 200);
-            assert_eq!(door.last().body, body);
+            assert_eq!(api.last().body, body);
+            assert_eq!(api.get_with("/v1/send", "MessageBody", body).await.0, 200);
+            assert_eq!(api.last().body, body);
         }
-        assert_eq!(door.get("/queue?message=a+b%2Bc").await.0, 200);
-        assert_eq!(door.last().body, "a b+c");
+        assert_eq!(api.get("/queue?message=a+b%2Bc").await.0, 200);
+        assert_eq!(api.last().body, "a b+c");
     }
 
     #[tokio::test]
     async fn send_answers_as_sqs_does() {
-        let door = Door::open(Answers::Well).await;
-        let (status, mut answer) = door.get("/v1/send?MessageBody=This+is+a+test+message").await;
+        let api = IngestApi::open(Answers::Well).await;
+        let (status, mut answer) = api.get("/v1/send?MessageBody=This+is+a+test+message").await;
         let request_id = answer["SendMessageResponse"]["ResponseMetadata"]["RequestId"].take();
         assert_eq!(request_id.as_str().unwrap().len(), 36);
         let expected = json!({ "SendMessageResponse": {
@@ -227,28 +227,28 @@ mod older {
 
     #[tokio::test]
     async fn a_query_too_large_for_the_server_is_a_413_with_json() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for bytes in [65_536, 1024 * 1024, 8 * 1024 * 1024] {
             let request = format!("GET /queue?message={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(bytes));
-            let answer = door.answer_to(&request).await;
+            let answer = api.answer_to(&request).await;
             assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{bytes}: {answer}");
             let (_, body) = answer.split_once("\r\n\r\n").unwrap();
             let answer: Value = serde_json::from_str(body).unwrap();
             assert_eq!(answer["error"]["code"], json!("TooLarge"));
         }
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 
     #[tokio::test]
     async fn a_missing_parameter_is_a_400() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for path in ["/queue", "/queue?message=", "/queue?MESSAGE=x", "/v1/send?message=x"] {
-            let (status, answer) = door.get(path).await;
+            let (status, answer) = api.get(path).await;
             assert_eq!((status, &answer["error"]["code"]), (400, &json!("MissingParameter")), "{path}");
         }
-        let (status, answer) = door.get("/queue?message=%FF").await;
+        let (status, answer) = api.get("/queue?message=%FF").await;
         assert_eq!((status, &answer["error"]["code"]), (400, &json!("NotUtf8")));
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 }
 
@@ -257,16 +257,16 @@ mod errors {
 
     #[tokio::test]
     async fn an_unknown_path_is_a_404() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for path in ["/", "/v1", "/v1/messages/", "/v2/messages", "/queue/x"] {
-            let (status, answer) = door.get(path).await;
+            let (status, answer) = api.get(path).await;
             assert_eq!((status, &answer["error"]["code"]), (404, &json!("UnknownPath")), "{path}");
         }
     }
 
     #[tokio::test]
     async fn a_wrong_method_is_a_405_that_names_the_right_one() {
-        let door = Door::open(Answers::Well).await;
+        let api = IngestApi::open(Answers::Well).await;
         for (method, path, allowed) in [
             ("GET", "/v1/messages", "POST"),
             ("PUT", "/v1/messages/batch", "POST"),
@@ -275,7 +275,7 @@ mod errors {
             ("HEAD", "/v1/send?MessageBody=x", "GET"),
             ("DELETE", "/v1/send?MessageBody=x", "GET"),
         ] {
-            let response = door.request(method, path).await;
+            let response = api.request(method, path).await;
             assert_eq!(
                 (response.status().as_u16(), &response.headers()["allow"]),
                 (405, &allowed.parse().unwrap())
@@ -283,7 +283,7 @@ mod errors {
             let body = response.text().await.unwrap();
             assert!(method == "HEAD" || body.contains("WrongMethod"), "{body}");
         }
-        assert_eq!(door.count(), 0);
+        assert_eq!(api.count(), 0);
     }
 
     #[tokio::test]
@@ -296,8 +296,8 @@ mod errors {
             (Answers::FailingAt(0), 503, "InternalError"),
             (Answers::Nothing, 502, "NoAnswer"),
         ] {
-            let door = Door::open(answers).await;
-            let response = door.request("GET", "/queue?message=x").await;
+            let api = IngestApi::open(answers).await;
+            let response = api.request("GET", "/queue?message=x").await;
             assert_eq!(response.status().as_u16(), status, "{answers:?}");
             assert_eq!(response.headers()["retry-after"], "1");
             let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
@@ -307,15 +307,15 @@ mod errors {
 
     #[tokio::test]
     async fn what_the_network_said_is_not_told_to_the_client() {
-        let door = Door::open(Answers::Unreachable).await;
-        let (_, answer) = door.post("/v1/messages", "{}").await;
+        let api = IngestApi::open(Answers::Unreachable).await;
+        let (_, answer) = api.post("/v1/messages", "{}").await;
         assert!(!answer.to_string().contains("10.0.0.7"), "{answer}");
     }
 
     #[tokio::test]
     async fn a_batch_whose_call_fails_is_an_error_as_a_whole() {
-        let door = Door::open(Answers::Refusing("AWS.SimpleQueueService.BatchRequestTooLong")).await;
-        assert_eq!(door.post("/v1/messages/batch", r#"[{"body": "x"}]"#).await.0, 413);
+        let api = IngestApi::open(Answers::Refusing("AWS.SimpleQueueService.BatchRequestTooLong")).await;
+        assert_eq!(api.post("/v1/messages/batch", r#"[{"body": "x"}]"#).await.0, 413);
     }
 }
 
@@ -367,23 +367,23 @@ proptest! {
         body in "[\t\n\r -\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]{1,200}",
     ) {
         harness::block_on(async {
-            let door = Door::open(Answers::Well).await;
-            assert_eq!(door.post("/v1/messages", body.clone()).await.0, 202);
-            assert_eq!(door.last().body, body);
+            let api = IngestApi::open(Answers::Well).await;
+            assert_eq!(api.post("/v1/messages", body.clone()).await.0, 202);
+            assert_eq!(api.last().body, body);
             let request = json!([{ "body": body }]).to_string();
-            assert_eq!(door.post("/v1/messages/batch", request).await.0, 202);
-            assert_eq!(door.last().body, body);
-            assert_eq!(door.get_with("/queue", "message", &body).await.0, 200);
-            assert_eq!(door.last().body, body);
+            assert_eq!(api.post("/v1/messages/batch", request).await.0, 202);
+            assert_eq!(api.last().body, body);
+            assert_eq!(api.get_with("/queue", "message", &body).await.0, 200);
+            assert_eq!(api.last().body, body);
         });
     }
 
     #[test]
     fn no_bytes_break_the_door(body: Vec<u8>) {
         harness::block_on(async {
-            let door = Door::open(Answers::Well).await;
+            let api = IngestApi::open(Answers::Well).await;
             for path in ["/v1/messages", "/v1/messages/batch"] {
-                let (status, answer) = door.post(path, body.clone()).await;
+                let (status, answer) = api.post(path, body.clone()).await;
                 assert!(matches!(status, 202 | 207 | 400), "{status}: {answer}");
             }
         });
@@ -391,7 +391,7 @@ proptest! {
 }
 
 mod harness {
-    //! A front door on a real socket, and the queue behind it.
+    //! An ingest API on a real socket, and the queue behind it.
 
     use std::{
         io,
@@ -402,7 +402,7 @@ mod harness {
     use futures_util::future::BoxFuture;
     use longshore::{
         Message,
-        dev::front_door,
+        cli::dev::ingest,
         message::{MessageId, OutgoingMessage, Receipt},
         queue::{
             BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, RetryClass,
@@ -444,7 +444,7 @@ mod harness {
     where
         T: Send + 'static,
     {
-        Box::pin(async { Err(QueueError::new(RetryClass::Refused, "the front door only sends")) })
+        Box::pin(async { Err(QueueError::new(RetryClass::Refused, "the ingest api only sends")) })
     }
 
     impl Queue for Recorder {
@@ -485,15 +485,15 @@ mod harness {
         }
     }
 
-    /// A front door with the client that knocks at it.
-    pub(crate) struct Door {
+    /// An ingest API and its client.
+    pub(crate) struct IngestApi {
         address: SocketAddr,
         client: Client,
         calls: Arc<Mutex<Vec<Vec<OutgoingMessage>>>>,
         stop: Stop,
     }
 
-    impl Door {
+    impl IngestApi {
         pub(crate) async fn open(answers: Answers) -> Self {
             let (stop, calls) = (Stop::new(), Arc::default());
             let queue = Arc::new(Recorder { answers, calls: Arc::clone(&calls) });
@@ -566,7 +566,7 @@ mod harness {
         }
     }
 
-    impl Drop for Door {
+    impl Drop for IngestApi {
         fn drop(&mut self) {
             self.stop.halt();
         }
@@ -581,7 +581,7 @@ mod harness {
     async fn listen(queue: Arc<dyn Queue>, stop: Stop) -> (SocketAddr, JoinHandle<io::Result<()>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tasks::detach("front door", front_door::serve(listener, queue, stop)))
+        (address, tasks::detach("ingest api", ingest::serve(listener, queue, stop)))
     }
 
     /// Serves until the stop, with a handle on the end.

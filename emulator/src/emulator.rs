@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
 };
 
@@ -53,9 +54,15 @@ impl Emulator {
         self.address
     }
 
-    /// The endpoint for clients: `http://127.0.0.1:…`.
+    /// The endpoint for clients on this machine: `http://127.0.0.1:…`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}")
     }
 
     /// The URL of a queue, which need not exist yet.
@@ -63,15 +70,29 @@ impl Emulator {
         format!("{}/{}/{name}", self.endpoint(), self.sqs().identity().account_id)
     }
 
-    /// Creates a queue with the default attributes; a name that ends in `.fifo` makes a FIFO queue.
+    /// Creates a queue with the default attributes.
     ///
-    /// [`SqsAccount::create_queue`] of [`sqs`](Self::sqs) sets other attributes.
+    /// A name that ends in `.fifo` makes a FIFO queue that deduplicates by content. [`SqsAccount::create_queue`] of
+    /// [`sqs`](Self::sqs) sets other attributes.
     pub fn create_queue(&self, name: &str) -> Result<(), SqsApiError> {
-        let fifo =
-            ["FifoQueue", "ContentBasedDeduplication"].map(|name| (name.to_owned(), "true".to_owned()));
-        let attributes =
-            if name.strip_suffix(".fifo").is_some() { StringMap::from(fifo) } else { StringMap::new() };
-        self.sqs().create_queue(name, &attributes, &StringMap::new())
+        self.sqs().create_queue(name, &attributes_by_name(name), &StringMap::new())
+    }
+
+    /// Creates a queue whose messages move to a DLQ after so many receives; returns the name of the DLQ.
+    ///
+    /// The DLQ of `orders` and of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. It keeps
+    /// messages for 14 days.
+    pub fn create_queue_with_dlq(&self, name: &str, max_receives: NonZeroU32) -> Result<String, SqsApiError> {
+        let dlq = dlq_name(name);
+        let mut attributes = attributes_by_name(&dlq);
+        attributes.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
+        self.sqs().create_queue(&dlq, &attributes, &StringMap::new())?;
+        let arn = self.sqs().arn(&dlq)?;
+        let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receives });
+        let mut attributes = attributes_by_name(name);
+        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
+        self.sqs().create_queue(name, &attributes, &StringMap::new())?;
+        Ok(dlq)
     }
 
     /// The SQS account, which a test in Rust can use directly.
@@ -102,6 +123,20 @@ impl Emulator {
             Err(error) => io::Error::other(error),
         }
     }
+}
+
+fn attributes_by_name(name: &str) -> StringMap {
+    let fifo = ["FifoQueue", "ContentBasedDeduplication"].map(|name| (name.to_owned(), "true".to_owned()));
+    if name.strip_suffix(".fifo").is_some() { StringMap::from(fifo) } else { StringMap::new() }
+}
+
+fn dlq_name(name: &str) -> String {
+    let (stem, suffix) = match name.strip_suffix(".fifo") {
+        Some(stem) => (stem, ".fifo"),
+        None => (name, ""),
+    };
+    let stem = stem.strip_suffix("-queue").unwrap_or(stem);
+    format!("{stem}-dlq{suffix}")
 }
 
 impl Drop for Emulator {
@@ -187,4 +222,38 @@ impl EmulatorBuilder {
 )]
 fn spawn(server: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<io::Result<()>> {
     tokio::spawn(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dlq_is_named_after_its_queue() {
+        for (queue, dlq) in [
+            ("longshore-dev-queue", "longshore-dev-dlq"),
+            ("orders", "orders-dlq"),
+            ("orders.fifo", "orders-dlq.fifo"),
+        ] {
+            assert_eq!(dlq_name(queue), dlq);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_and_its_dlq_are_joined_by_the_redrive_policy() {
+        let emulator = Emulator::start().await.unwrap();
+        let max_receives = NonZeroU32::new(3).unwrap();
+        for name in ["orders", "orders.fifo"] {
+            let dlq = emulator.create_queue_with_dlq(name, max_receives).unwrap();
+            let redrive = emulator.sqs().snapshot(name).unwrap().redrive.unwrap();
+            assert_eq!(redrive.dead_letter_arn, emulator.sqs().arn(&dlq).unwrap());
+            assert_eq!(redrive.max_receive_count, max_receives);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_of_an_emulator_on_all_addresses_is_on_loopback() {
+        let emulator = Emulator::builder().address((Ipv4Addr::UNSPECIFIED, 0)).start().await.unwrap();
+        assert!(emulator.endpoint().starts_with("http://127.0.0.1:"), "{}", emulator.endpoint());
+    }
 }

@@ -154,6 +154,30 @@ fn message(received: ReceivedMessage, wanted: Wanted) -> Message {
     }
 }
 
+/// A message with everything that SQS returns of it.
+impl From<ReceivedMessage> for Message {
+    fn from(received: ReceivedMessage) -> Self {
+        message(received, Wanted::Everything)
+    }
+}
+
+/// The message of a content that was not received, so that it has no valid receipt and a count of 1.
+impl From<&MessageContent> for Message {
+    fn from(content: &MessageContent) -> Self {
+        Self {
+            sent_at: Some(content.sent_at),
+            attributes: attribute_values(content),
+            system: SystemAttributes {
+                deduplication_id: content.deduplication_id.clone(),
+                sequence_number: content.sequence_number.clone(),
+                trace_header: content.trace_header.clone(),
+                ..group_only(content)
+            },
+            ..Self::new(content.id.clone(), content.body.clone())
+        }
+    }
+}
+
 fn attribute_values(content: &MessageContent) -> BTreeMap<String, AttributeValue> {
     content.attributes.iter().map(|(name, value)| (name.clone(), value.into())).collect()
 }
@@ -192,9 +216,9 @@ impl From<QueueSnapshot> for Description {
             redrive,
             fifo: snapshot.fifo,
             message_bytes: Some(snapshot.message_bytes),
-            visible: snapshot.visible as u64,
-            in_flight: snapshot.in_flight as u64,
-            delayed: snapshot.delayed as u64,
+            visible: snapshot.visible,
+            in_flight: snapshot.in_flight,
+            delayed: snapshot.delayed,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The SNS port: publications, their targets and errors, the publisher, and notifications.
 
 mod address;
-mod error;
 #[cfg(feature = "testing")]
 mod emulated;
+mod error;
 pub(crate) mod notifications;
 mod publication;
 mod sdk;

@@ -4,9 +4,9 @@
 //! makes one test of each. The cases wait by tokio's clock: on a paused one they take no time, on a real one a few
 //! seconds each.
 
+mod emulated;
 pub(crate) mod fifo;
 pub(crate) mod hiding;
-mod emulated;
 pub(crate) mod redriving;
 pub(crate) mod sending;
 pub(crate) mod settling;

@@ -46,11 +46,11 @@ pub struct QueueSnapshot {
     /// `MaximumMessageSize`.
     pub message_bytes: usize,
     /// `ApproximateNumberOfMessages`; exact here.
-    pub visible: usize,
+    pub visible: u64,
     /// `ApproximateNumberOfMessagesNotVisible`; exact here.
-    pub in_flight: usize,
+    pub in_flight: u64,
     /// `ApproximateNumberOfMessagesDelayed`; exact here.
-    pub delayed: usize,
+    pub delayed: u64,
 }
 
 /// The redrive policy of a queue.
@@ -194,9 +194,9 @@ impl QueueState {
             redrive,
             fifo: self.attributes.queue_type.is_fifo(),
             message_bytes: self.attributes.message_bytes,
-            visible: counts.visible,
-            in_flight: counts.in_flight,
-            delayed: counts.delayed,
+            visible: counts.visible as u64,
+            in_flight: counts.in_flight as u64,
+            delayed: counts.delayed as u64,
         }
     }
 

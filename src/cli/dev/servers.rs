@@ -1,135 +1,134 @@
-//! What `dev` works on: the embedded SQS server, its queues and the front door.
+//! The servers of `longshore dev`: the emulator with every configured queue and topic, and the ingest API.
 
 use std::{
     collections::BTreeSet,
     io,
     net::{self, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
 };
+
+use longshore_emulator::{Emulator, SnsAccount, SnsApiError, StringMap};
 use tokio::{net::TcpListener, task::JoinHandle};
-use super::{own_fault, show};
+
+use super::{ingest, internal_error, show};
 use crate::{
     cli::{
         failure::{Exit, Failure},
         reach::reachable,
     },
     config::Settings,
-    dev::{QueuePair, adopt_topic, create_queues, front_door, sqs_server},
     handler,
-    queue::{Queue, memory::Account, sqs},
-    sns::{
-        TopicArn,
-        memory::{Fault, Topics},
-    },
+    queue::{Queue, sqs},
+    sns::TopicArn,
     stop::Stop,
     tasks,
     telemetry::{events, traces::Traces},
     worker::{self, WorkerError},
 };
-use crate::queue::{
-    is_fifo,
-    memory::{Account, Fault, Names},
-};
-use crate::{
-    queue::memory::Names,
-    sns::{
-        TopicArn,
-        memory::{Fault, Topics},
-    },
-};
 
-/// The servers of `dev`, with the settings that point at them.
-pub(super) struct Ground {
+/// The receives after which a message moves to the DLQ.
+const MAX_RECEIVE_COUNT: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
+/// The running servers, with the settings that point at them.
+pub(super) struct DevServers {
     pub(super) settings: Settings,
-    pub(super) sqs: SocketAddr,
+    /// The address of the ingest API.
     pub(super) api: SocketAddr,
     /// Bound with the others, so that its address is known before the worker starts.
     pub(super) admin: net::TcpListener,
-    /// The first queue, which the front door sends to.
-    pub(super) pair: QueuePair,
+    /// The name of the first queue, to which the ingest API sends.
+    pub(super) queue_name: String,
+    /// The name of its DLQ.
+    pub(super) dlq_name: String,
     pub(super) queue: Arc<dyn Queue>,
-    /// The topics that the settings name, by their ARNs in the embedded account.
+    /// The topics in the settings, by their ARNs in the emulator.
     pub(super) topics: Vec<TopicArn>,
-    /// What makes spans of what the worker does; absent while traces are off.
+    /// Makes spans of the worker's calls; `None` while traces are off.
     pub(super) traces: Option<Traces>,
+    emulator: Emulator,
     stop: Stop,
-    servers: Vec<JoinHandle<io::Result<()>>>,
+    ingest: JoinHandle<io::Result<()>>,
 }
 
-impl Ground {
-    /// Starts the servers and creates every configured queue in the embedded account.
-    pub(super) async fn open(
+impl DevServers {
+    /// Starts the servers and creates every configured queue and topic in the emulator.
+    pub(super) async fn start(
         mut settings: Settings,
         sqs: SocketAddr,
         api: SocketAddr,
     ) -> Result<Self, Failure> {
-        let (sqs_listener, sqs) = listen(sqs, "--sqs-listen").await?;
+        let emulator = Emulator::builder().address(sqs).on_publish(|message| show(message)).start().await;
+        let emulator = emulator.map_err(|error| cannot_listen(sqs, "--sqs-listen", &error.source))?;
         let (api_listener, api) = listen(api, "--api-listen").await?;
         let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
         settings.admin.listen = admin;
-        let (topics, stop) = (Topics::heard_by(Account::default(), |heard| show(heard)), Stop::new());
-        let pairs = settle_in(&mut settings, topics.account(), sqs)?;
-        let named = adopt_topics(&mut settings, &topics).map_err(own_fault)?;
-        let pair = pairs.into_iter().next().ok_or_else(|| own_fault("there is no queue"))?;
-        let server =
-            tasks::detach("sqs server", sqs_server::serve_topics(sqs_listener, topics, stop.clone()));
-        let queue = open_queue(sqs, &pair.queue).await?;
-        let door = tasks::detach("front door", front_door::serve(api_listener, queue.clone(), stop.clone()));
-        let admin = admin_listener.into_std().map_err(own_fault)?;
-        let servers = vec![server, door];
-        Ok(Self { settings, sqs, api, admin, pair, queue, topics: named, traces: None, stop, servers })
+        let queues = create_queues(&mut settings, &emulator)?;
+        let topics = create_topics(&mut settings, emulator.sns()).map_err(internal_error)?;
+        let (queue_name, dlq_name) =
+            queues.into_iter().next().ok_or_else(|| internal_error("there is no queue"))?;
+        let (queue, stop) = (open_queue(&emulator, &queue_name).await?, Stop::new());
+        let serving = ingest::serve(api_listener, queue.clone(), stop.clone());
+        let ingest = tasks::detach("ingest api", serving);
+        let admin = admin_listener.into_std().map_err(internal_error)?;
+        let traces = None;
+        Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, traces, emulator, stop, ingest })
+    }
+
+    /// The URL of a queue in the emulator.
+    pub(super) fn queue_url(&self, name: &str) -> String {
+        self.emulator.queue_url(name)
     }
 
     /// Opens the DLQ of the first queue.
-    pub(super) async fn dlq(&self) -> Result<Arc<dyn Queue>, WorkerError> {
-        open_queue(self.sqs, &self.pair.dlq).await
+    pub(super) async fn open_dlq(&self) -> Result<Arc<dyn Queue>, WorkerError> {
+        open_queue(&self.emulator, &self.dlq_name).await
     }
 
-    /// Stops the servers, when nobody needs them any more.
+    /// Stops the servers after the worker has ended.
     pub(super) async fn close(self) {
         self.stop.drain();
-        for server in self.servers {
-            match server.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => events::DevServerFailed { error: &error }.emit(),
-                Err(error) => events::DevServerFailed { error: &error }.emit(),
-            }
+        let ended = [self.ingest.await.map_err(io::Error::other).flatten(), self.emulator.shutdown().await];
+        for error in ended.into_iter().filter_map(Result::err) {
+            events::DevServerFailed { error: &error }.emit();
         }
     }
 }
 
-/// Binds, and answers where the server is reached from this machine.
+/// Binds a socket; returns the address by which this machine reaches it.
 async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let bound = async {
         let listener = TcpListener::bind(address).await?;
         let address = reachable(listener.local_addr()?);
         Ok::<_, io::Error>((listener, address))
     };
-    bound.await.map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
-            .hint(format!("choose another address with {flag}"))
-    })
+    bound.await.map_err(|error| cannot_listen(address, flag, &error))
 }
 
-/// Creates every configured queue under its own name, and points its settings at the embedded server.
-fn settle_in(settings: &mut Settings, account: &Account, sqs: SocketAddr) -> Result<Vec<QueuePair>, Failure> {
-    let mut pairs = Vec::new();
+fn cannot_listen(address: SocketAddr, flag: &str, error: &io::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
+        .hint(format!("choose another address with {flag}"))
+}
+
+/// Creates every configured queue, each with a DLQ, and points its settings at the emulator; returns their names.
+fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(String, String)>, Failure> {
+    let mut names = Vec::new();
     settings.aws = sqs::Settings::default();
     for queue in settings.queues.values_mut() {
-        let pair = QueuePair::of(worker::name_in_sqs(queue));
-        create_queues(account, &pair).map_err(own_fault)?;
-        queue.url = Some(queue_url(sqs, &pair.queue));
+        let name = worker::name_in_sqs(queue).to_owned();
+        let dlq = emulator.create_queue_with_dlq(&name, MAX_RECEIVE_COUNT).map_err(internal_error)?;
+        queue.url = Some(emulator.queue_url(&name));
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
-        // A configured DLQ may be a real one; here the redrive policy names the DLQ of the pair.
+        // A configured DLQ may be a real one; here the redrive policy names the emulator's.
         (queue.dlq.url, queue.dlq.name) = (None, None);
-        pairs.push(pair);
+        names.push((name, dlq));
     }
-    Ok(pairs)
+    Ok(names)
 }
 
-/// Creates every topic that the settings name under its own name, and points the settings at the embedded server.
-fn adopt_topics(settings: &mut Settings, topics: &Topics) -> Result<Vec<TopicArn>, Fault> {
-    let mut named = BTreeSet::new();
+/// Creates every topic in the settings and points the settings at the emulator; returns their ARNs there.
+fn create_topics(settings: &mut Settings, sns: &SnsAccount) -> Result<Vec<TopicArn>, SnsApiError> {
+    let mut created = BTreeSet::new();
     for queue in settings.queues.values_mut() {
         let notify = &mut queue.notify;
         notify.endpoint_url = None;
@@ -139,108 +138,41 @@ fn adopt_topics(settings: &mut Settings, topics: &Topics) -> Result<Vec<TopicArn
             arns.push(&mut sns.topic_arn);
         }
         for arn in arns.into_iter().flatten() {
-            *arn = adopt_topic(topics, arn)?;
-            named.insert(arn.clone());
+            *arn = create_topic(sns, arn)?;
+            created.insert(arn.clone());
         }
     }
-    Ok(named.into_iter().collect())
+    Ok(created.into_iter().collect())
 }
 
-/// The URL of a queue in the embedded account.
-pub(super) fn queue_url(sqs: SocketAddr, name: &str) -> String {
-    format!("http://{sqs}/000000000000/{name}")
-}
-
-async fn open_queue(sqs: SocketAddr, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
-    worker::open_queue(&queue_url(sqs, name), sqs::AwsAccess::default()).await
-}
-
-/// How often a message may be received before it moves to the DLQ.
-const MAX_RECEIVE_COUNT: u32 = 3;
-
-/// A queue and its DLQ, by their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueuePair {
-    /// The queue's name.
-    pub queue: String,
-    /// The DLQ's name.
-    pub dlq: String,
-}
-
-impl QueuePair {
-    /// The DLQ of `x-queue` is `x-dlq`, that of `x` is `x-dlq`, that of `x.fifo` is `x-dlq.fifo`.
-    pub fn of(queue: &str) -> Self {
-        let (base, suffix) = match queue.strip_suffix(".fifo") {
-            Some(base) => (base, ".fifo"),
-            None => (queue, ""),
-        };
-        let base = base.strip_suffix("-queue").unwrap_or(base);
-        Self { queue: queue.to_owned(), dlq: format!("{base}-dlq{suffix}") }
-    }
-}
-
-/// Creates a queue whose messages move to its DLQ after three receives.
-pub fn create_queues(account: &Account, pair: &QueuePair) -> Result<(), Fault> {
-    let mut attributes = Names::new();
-    if is_fifo(&pair.queue) {
-        attributes.insert("FifoQueue".to_owned(), "true".to_owned());
-        attributes.insert("ContentBasedDeduplication".to_owned(), "true".to_owned());
-    }
-    let mut of_dlq = attributes.clone();
-    of_dlq.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
-    account.create_queue(&pair.dlq, &of_dlq, &Names::new())?;
-    let dlq = account.arn(&pair.dlq)?;
-    let redrive = serde_json::json!({ "deadLetterTargetArn": dlq, "maxReceiveCount": MAX_RECEIVE_COUNT });
-    attributes.insert("RedrivePolicy".to_owned(), redrive.to_string());
-    account.create_queue(&pair.queue, &attributes, &Names::new())
-}
-
-/// Creates a topic of the same name in the embedded account, and answers its ARN there.
-pub fn adopt_topic(topics: &Topics, topic: &TopicArn) -> Result<TopicArn, Fault> {
-    let mut attributes = Names::new();
+/// Creates a topic of the same name and type; returns its ARN in the emulator.
+fn create_topic(sns: &SnsAccount, topic: &TopicArn) -> Result<TopicArn, SnsApiError> {
+    let mut attributes = StringMap::new();
     if topic.is_fifo() {
         attributes.insert("FifoTopic".to_owned(), "true".to_owned());
     }
-    topics.create(topic.name(), &attributes, &Names::new())
+    let arn = sns.create_topic(topic.name(), &attributes, &StringMap::new())?;
+    arn.as_str().parse().map_err(SnsApiError::invalid)
+}
+
+async fn open_queue(emulator: &Emulator, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
+    worker::open_queue(&emulator.queue_url(name), sqs::AwsAccess::default()).await
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn the_dlq_is_named_after_its_queue() {
-        for (queue, dlq) in [
-            ("longshore-dev-queue", "longshore-dev-dlq"),
-            ("orders", "orders-dlq"),
-            ("orders.fifo", "orders-dlq.fifo"),
-        ] {
-            assert_eq!(QueuePair::of(queue).dlq, dlq);
-        }
-    }
-
-    #[test]
-    fn both_queues_are_there_and_the_policy_joins_them() {
-        for name in ["orders", "orders.fifo"] {
-            let (account, pair) = (Account::default(), QueuePair::of(name));
-            create_queues(&account, &pair).unwrap();
-            let redrive = account.describe(name).unwrap().redrive.unwrap();
-            assert_eq!(redrive.dead_letter_arn, account.arn(&pair.dlq).unwrap());
-            assert_eq!(redrive.max_receive_count.get(), MAX_RECEIVE_COUNT);
-        }
-    }
+    use longshore_emulator::SqsAccount;
 
     use super::*;
-    use crate::queue::memory::Account;
 
     #[test]
-    fn a_topic_keeps_its_name_and_its_kind() {
-        let topics = Topics::beside(Account::default());
+    fn a_topic_keeps_its_name_and_its_type() {
+        let sns = SnsAccount::new(SqsAccount::default());
         for name in ["orders", "orders.fifo"] {
             let topic = TopicArn::new("eu-west-1", "123456789012", name).unwrap();
-            let adopted = adopt_topic(&topics, &topic).unwrap();
-            assert_eq!(adopted, TopicArn::new("us-east-1", "000000000000", name).unwrap());
-            let attributes = topics.attributes(adopted.as_str()).unwrap();
+            let created = create_topic(&sns, &topic).unwrap();
+            assert_eq!(created, TopicArn::new("us-east-1", "000000000000", name).unwrap());
+            let attributes = sns.topic_attributes(created.as_str()).unwrap();
             assert_eq!(attributes.contains_key("FifoTopic"), topic.is_fifo());
         }
     }

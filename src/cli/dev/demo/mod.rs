@@ -1,73 +1,129 @@
-//! The demonstration: sample traffic through the front door, watched until every message is where it should be.
+//! The demonstration: sends sample traffic through the ingest API and checks the end of every message.
 
-mod client;
-mod record;
+mod handler;
 mod report;
 mod traffic;
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
 use tokio::time::Instant;
-pub use self::{record::Record, report::Report};
+
+pub(crate) use self::handler::{DemoHandler, DemoStep};
 use self::{
-    report::{Counts, judge},
-    traffic::{Expected, Sample},
+    handler::DemoAction,
+    report::{DemoCounts, DemoRecord, DemoReport, judge},
+    traffic::{ExpectedEnd, SampleMessage},
 };
+use super::{DevServers, internal_error, show, show_welcome, worker};
 use crate::{
+    cli::{
+        failure::{Exit, Failure},
+        output, working,
+    },
+    config::Settings,
+    duration::Span,
     message::{MessageId, Wanted},
     queue::{Queue, QueueError, ReceiveRequest, limits},
+    sns::notifications,
+    stop::Stop,
+    tasks,
     telemetry::{Ending, QueueMetrics},
 };
 
-/// The visibility under which the demonstration runs, far shorter than its longest task.
-pub const VISIBILITY: Duration = Duration::from_secs(10);
-/// How often progress is shown.
+/// The visibility of the demonstration, far shorter than its longest task.
+const VISIBILITY: Duration = Duration::from_secs(10);
+/// The interval of progress lines.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// How often the queue is looked at.
+/// The interval of looks at the queue.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long the demonstration may take; it needs less than 40 s.
+/// The longest demonstration; it needs less than 40 s.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// What the demonstration runs against.
-pub struct Demo {
-    /// Where the front door listens.
-    pub api: SocketAddr,
-    /// The queue behind the door.
-    pub queue: Arc<dyn Queue>,
-    /// Its DLQ.
-    pub dlq: Arc<dyn Queue>,
-    /// The worker's counts of that queue.
-    pub metrics: Arc<QueueMetrics>,
-    /// What the demo handler did.
-    pub record: Record,
-    /// Shows a line of progress.
-    pub say: Say,
+/// Changes the settings for the demonstration: a visibility far shorter than its longest task, and quick retries.
+///
+/// An interruption does not wait for the tasks, which only sleep.
+pub(super) fn adjust(settings: &mut Settings) {
+    settings.drain.limit = Some(Span::secs(0));
+    for queue in settings.queues.values_mut() {
+        queue.handler = None;
+        queue.notify = notifications::Settings::default();
+        queue.visibility = Span(VISIBILITY);
+        queue.visibility_max = None;
+        queue.retry.initial = Span::secs(1);
+        queue.retry.max = Span::secs(2);
+    }
 }
 
-/// Shows a line.
-pub type Say = Box<dyn Fn(&dyn fmt::Display) + Send + Sync>;
+/// Runs the demonstration; fails unless every message ends where it should.
+pub(super) async fn run(servers: &DevServers) -> Result<(), Failure> {
+    show_welcome(servers)?;
+    let (record, stop) = (DemoRecord::default(), Stop::new());
+    let recorded = record.clone();
+    let worker = worker(servers, move |step| {
+        recorded.add(step);
+        let is_quick = step.action == DemoAction::Done && step.receive_count == 1;
+        if !is_quick {
+            show(step);
+        }
+    })?;
+    let name = servers.settings.queues.keys().next().map(String::as_str).unwrap_or_default();
+    let demo = Demo {
+        api: servers.api,
+        queue: servers.queue.clone(),
+        dlq: servers.open_dlq().await?,
+        metrics: worker.metrics().queue(name),
+        record,
+    };
+    let working = tasks::detach("worker", worker.run_with(stop.clone()));
+    let report = tokio::select! {
+        report = demo.run() => report.map_err(internal_error),
+        () = stop.draining() => Err(Failure::new(Exit::Unfinished, "the demonstration was interrupted")),
+    };
+    stop.drain();
+    let ended = working::verdict(working.await.map_err(internal_error)?);
+    let report = report?;
+    output::print(&format!("\n{report}"))?;
+    ended?;
+    if report.is_good() { Ok(()) } else { Err(Failure::new(Exit::Internal, "the demonstration failed")) }
+}
 
-/// Why the demonstration could not be finished.
+/// The servers and the worker that the demonstration uses.
+struct Demo {
+    /// The address of the ingest API.
+    api: SocketAddr,
+    /// The queue behind the API.
+    queue: Arc<dyn Queue>,
+    /// Its DLQ.
+    dlq: Arc<dyn Queue>,
+    /// The worker's metrics of the queue.
+    metrics: Arc<QueueMetrics>,
+    /// The runs of the demo handler.
+    record: DemoRecord,
+}
+
+/// The error of a demonstration that could not be finished.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
-    /// The front door did not take a message.
-    #[error("the front door did not take a message: {0}")]
+enum DemoError {
+    /// The ingest API did not accept a message.
+    #[error("the ingest api did not accept a message: {0}")]
     Send(String),
-    /// The queue could not be looked at.
-    #[error("the queue could not be looked at: {0}")]
-    Look(#[from] QueueError),
+    /// The queue did not answer.
+    #[error("the queue did not answer: {0}")]
+    Queue(#[from] QueueError),
 }
 
 /// A sample message that was sent.
-struct Sent {
+struct SentSample {
     id: MessageId,
-    expected: Expected,
+    expected: ExpectedEnd,
 }
 
 impl Demo {
-    /// Sends the samples, waits until they have ended, and judges where they ended.
-    pub async fn run(&self) -> Result<Report, DemoError> {
+    /// Sends the samples, waits for their end, and compares it with the expected one.
+    async fn run(&self) -> Result<DemoReport, DemoError> {
         let began = Instant::now();
         let sent = self.send_all().await?;
-        (self.say)(&format_args!("sent {} messages through the front door", sent.len()));
+        show(format_args!("sent {} messages through the ingest api", sent.len()));
         let is_over = self.watch(began, sent.len()).await?;
         let dead = self.dead_letters().await?;
         let left = self.queue.describe().await?;
@@ -75,24 +131,26 @@ impl Demo {
         Ok(judge(&sent, &self.record, &dead, self.counts(left, is_over)))
     }
 
-    /// Longest first, so that the demonstration takes no longer than its longest task.
-    async fn send_all(&self) -> Result<Vec<Sent>, DemoError> {
+    /// Sends the longest task first, so that the demonstration takes no longer than that one.
+    async fn send_all(&self) -> Result<Vec<SentSample>, DemoError> {
         let mut sent = Vec::new();
         for sample in traffic::special() {
-            let id = client::send(self.api, &sample.body).await.map_err(DemoError::Send)?;
-            sent.push(Sent { id: MessageId::new(id), expected: sample.expected });
+            let id = traffic::send(self.api, &sample.body).await.map_err(DemoError::Send)?;
+            sent.push(SentSample { id: MessageId::new(id), expected: sample.expected });
         }
         for samples in traffic::quick().chunks(limits::BATCH_ENTRIES) {
             let bodies: Vec<_> = samples.iter().map(|sample| sample.body.as_str()).collect();
-            let ids = client::send_batch(self.api, &bodies).await.map_err(DemoError::Send)?;
-            let with_expected =
-                |(id, sample): (String, &Sample)| Sent { id: MessageId::new(id), expected: sample.expected };
+            let ids = traffic::send_batch(self.api, &bodies).await.map_err(DemoError::Send)?;
+            let with_expected = |(id, sample): (String, &SampleMessage)| SentSample {
+                id: MessageId::new(id),
+                expected: sample.expected,
+            };
             sent.extend(ids.into_iter().zip(samples).map(with_expected));
         }
         Ok(sent)
     }
 
-    /// Shows progress until the queue is empty; false when the limit came first.
+    /// Shows progress until the queue is empty; returns false if the limit came first.
     async fn watch(&self, began: Instant, sent: usize) -> Result<bool, DemoError> {
         let mut shown = began;
         while began.elapsed() < LIMIT {
@@ -102,7 +160,7 @@ impl Demo {
                 shown = Instant::now();
                 let (done, running) = (self.record.done(), self.metrics.running.get());
                 let (extended, seconds) = (self.metrics.extensions.get(), began.elapsed().as_secs());
-                (self.say)(&format_args!(
+                show(format_args!(
                     "{seconds:>3} s: {done} of {sent} done, {running} running, {open} on the queue, {} in the dlq, {extended} lease extensions",
                     dlq.visible,
                 ));
@@ -115,7 +173,7 @@ impl Demo {
         Ok(false)
     }
 
-    /// The ids of the messages in the DLQ, which are hidden for a moment by the look at them.
+    /// The ids of the messages in the DLQ, which this receive hides for a few seconds.
     async fn dead_letters(&self) -> Result<Vec<MessageId>, DemoError> {
         let request = ReceiveRequest {
             max: limits::BATCH_ENTRIES,
@@ -134,9 +192,9 @@ impl Demo {
         }
     }
 
-    fn counts(&self, left: usize, is_over: bool) -> Counts {
+    fn counts(&self, left: usize, is_over: bool) -> DemoCounts {
         let metrics = &self.metrics;
-        Counts {
+        DemoCounts {
             retried: metrics.ended.of(Ending::Retry).get(),
             extensions: metrics.extensions.get(),
             received_again: metrics.duplicates.get(),

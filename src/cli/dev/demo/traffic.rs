@@ -1,56 +1,67 @@
-//! The sample messages, and where each should end.
+//! The sample messages with their expected ends, and the HTTP client that posts them to the ingest API.
 
+use std::{fmt, net::SocketAddr};
 
-use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-/// How many quick messages there are.
+/// The number of quick messages.
 const QUICK: usize = 200;
 
 /// A sample message.
-pub(super) struct Sample {
+pub(super) struct SampleMessage {
     pub(super) body: String,
-    pub(super) expected: Expected,
+    pub(super) expected: ExpectedEnd,
 }
 
-/// Where a message should end.
+/// The expected end of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(super) enum ExpectedEnd {
     /// Done, in this many runs.
     Done { runs: u32 },
     /// In the DLQ.
     DeadLetter,
 }
 
-/// The three that are not quick: longer than any API waits, failing once, failing always.
-pub(super) fn special() -> Vec<Sample> {
+impl fmt::Display for ExpectedEnd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { runs } => write!(formatter, "done in {runs} runs"),
+            Self::DeadLetter => formatter.write_str("in the dlq"),
+        }
+    }
+}
+
+/// The three messages that are not quick: one longer than any API waits, one that fails once, one that always fails.
+pub(super) fn special() -> Vec<SampleMessage> {
     [
-        (r#"{"sleep_ms": 35000}"#, Expected::Done { runs: 1 }),
-        (r#"{"fail": "once"}"#, Expected::Done { runs: 2 }),
-        (r#"{"fail": "always"}"#, Expected::DeadLetter),
+        (r#"{"sleep_ms": 35000}"#, ExpectedEnd::Done { runs: 1 }),
+        (r#"{"fail": "once"}"#, ExpectedEnd::Done { runs: 2 }),
+        (r#"{"fail": "always"}"#, ExpectedEnd::DeadLetter),
     ]
-    .map(|(body, expected)| Sample { body: body.to_owned(), expected })
+    .map(|(body, expected)| SampleMessage { body: body.to_owned(), expected })
     .into()
 }
 
-/// The quick ones.
-pub(super) fn quick() -> Vec<Sample> {
-    let sample =
-        |number| Sample { body: format!(r#"{{"job": {number}}}"#), expected: Expected::Done { runs: 1 } };
+/// The quick messages.
+pub(super) fn quick() -> Vec<SampleMessage> {
+    let sample = |number| SampleMessage {
+        body: format!(r#"{{"job": {number}}}"#),
+        expected: ExpectedEnd::Done { runs: 1 },
+    };
     (1..=QUICK).map(sample).collect()
 }
 
-/// Sends one message and answers its id.
+/// Sends one message; returns its id.
 pub(super) async fn send(api: SocketAddr, body: &str) -> Result<String, String> {
     let answer = post(api, "/v1/messages", body).await?;
     id_of(&answer)
 }
 
-/// Sends up to ten messages and answers their ids in order.
+/// Sends up to ten messages; returns their ids in order.
 pub(super) async fn send_batch(api: SocketAddr, bodies: &[&str]) -> Result<Vec<String>, String> {
     let entries: Vec<_> = bodies.iter().map(|body| json!({ "body": body })).collect();
     let answer = post(api, "/v1/messages/batch", &Value::from(entries).to_string()).await?;
@@ -63,7 +74,7 @@ fn id_of(answer: &Value) -> Result<String, String> {
     id.ok_or_else(|| format!("an answer without a message id: {answer}"))
 }
 
-/// Posts JSON; only 202 is an answer.
+/// Posts JSON; any status but 202 is an error.
 async fn post(api: SocketAddr, path: &str, body: &str) -> Result<Value, String> {
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: {api}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

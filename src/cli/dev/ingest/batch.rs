@@ -1,4 +1,9 @@
-//! `POST /v1/messages/batch`: one to ten messages with a result each.
+//! `POST /v1/messages/batch`: one to ten messages, each with its own result.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -6,78 +11,70 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{error::Category, value::RawValue};
+
 use super::{
-    Door, Refusal,
-    entry::{self, Entry},
-    sending, single,
-    traced::trace_header,
+    SharedQueue,
+    error::IngestError,
+    sending::{self, trace_header},
+    single,
 };
-use crate::{message::MessageId, queue::limits};
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use super::Refusal;
 use crate::{
-    dev::json,
-    message::{AttributeValue, OutgoingMessage},
+    message::{AttributeValue, MessageId, OutgoingMessage},
     queue::limits,
 };
-use serde_json::{Error, error::Category};
 
-/// The result of each entry, in the order of the entries.
+/// The results of the entries, in their order.
 #[derive(Default, Serialize)]
-pub(super) struct Results {
-    successful: Vec<Successful>,
-    failed: Vec<Failed>,
+pub(super) struct BatchResponse {
+    successful: Vec<SentEntry>,
+    failed: Vec<FailedEntry>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Successful {
+struct SentEntry {
     id: String,
     message_id: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Failed {
+struct FailedEntry {
     id: String,
     code: String,
     message: String,
     sender_fault: bool,
 }
 
-/// Answers 202 when every entry was sent, and 207 when some were not, or none.
+/// Responds with 202 if all entries were sent, else with 207.
 pub(super) async fn send(
-    State(queue): State<Door>,
+    State(queue): State<SharedQueue>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Results>), Refusal> {
-    let mut entries = entry::read(&single::whole(body)?)?;
+) -> Result<(StatusCode, Json<BatchResponse>), IngestError> {
+    let mut entries = read_entries(&single::read_body(body)?)?;
     let trace_header = trace_header(&headers);
-    for Entry { message, .. } in &mut entries {
+    for IngestEntry { message, .. } in &mut entries {
         message.trace_header = Some(trace_header.clone());
     }
     check_size(&entries)?;
-    let results = send_checked(&queue, entries).await?;
-    let status = if results.failed.is_empty() { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
-    Ok((status, Json(results)))
+    let response = send_checked(&queue, entries).await?;
+    let status = if response.failed.is_empty() { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
+    Ok((status, Json(response)))
 }
 
-fn check_size(entries: &[Entry]) -> Result<(), Refusal> {
+fn check_size(entries: &[IngestEntry]) -> Result<(), IngestError> {
     let size_bytes: usize = entries.iter().map(|entry| entry.message.size_bytes()).sum();
     if size_bytes > limits::MESSAGE_BYTES {
-        return Err(Refusal::too_large(format!("the batch is too large: {size_bytes} bytes")));
+        return Err(IngestError::too_large(format!("the batch is too large: {size_bytes} bytes")));
     }
     Ok(())
 }
 
-/// Sends the entries that SQS would take, so that one it would not take cannot fail the others.
-async fn send_checked(queue: &Door, entries: Vec<Entry>) -> Result<Results, Refusal> {
+/// Sends the entries that SQS accepts, so that one that it refuses does not fail the others.
+async fn send_checked(queue: &SharedQueue, entries: Vec<IngestEntry>) -> Result<BatchResponse, IngestError> {
     let checks: Vec<_> = entries.iter().map(|entry| sending::check(&entry.message)).collect();
     let (ids, messages): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.id, entry.message)).unzip();
@@ -87,38 +84,38 @@ async fn send_checked(queue: &Door, entries: Vec<Entry>) -> Result<Results, Refu
         .filter(|(_, check)| check.is_ok())
         .map(|(message, _)| message)
         .collect();
-    let answers = if sendable.is_empty() { Vec::new() } else { sending::send_many(queue, &sendable).await? };
-    let mut answers = answers.into_iter();
-    let mut results = Results::default();
+    let results = if sendable.is_empty() { Vec::new() } else { sending::send_many(queue, &sendable).await? };
+    let mut results = results.into_iter();
+    let mut response = BatchResponse::default();
     for (id, check) in ids.into_iter().zip(checks) {
-        let answer = check.and_then(|()| answers.next().unwrap_or_else(|| Err(Refusal::no_answer())));
-        results.add(id, answer);
+        let result = check.and_then(|()| results.next().unwrap_or_else(|| Err(IngestError::no_answer())));
+        response.add(id, result);
     }
-    Ok(results)
+    Ok(response)
 }
 
-impl Results {
-    fn add(&mut self, id: String, answer: Result<MessageId, Refusal>) {
-        match answer {
-            Ok(message_id) => self.successful.push(Successful { id, message_id: message_id.to_string() }),
-            Err(refusal) => {
-                let sender_fault = refusal.is_senders_fault();
-                self.failed.push(Failed { id, code: refusal.code, message: refusal.message, sender_fault });
+impl BatchResponse {
+    fn add(&mut self, id: String, result: Result<MessageId, IngestError>) {
+        match result {
+            Ok(message_id) => self.successful.push(SentEntry { id, message_id: message_id.to_string() }),
+            Err(error) => {
+                let sender_fault = error.is_sender_fault();
+                self.failed.push(FailedEntry { id, code: error.code, message: error.message, sender_fault });
             }
         }
     }
 }
 
-/// One entry with the id that its result is known by.
+/// One entry: its message, and the id of its result.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) message: OutgoingMessage,
+struct IngestEntry {
+    id: String,
+    message: OutgoingMessage,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawEntry {
+struct EntryJson {
     id: Option<String>,
     body: Box<RawValue>,
     group_id: Option<String>,
@@ -130,53 +127,56 @@ struct RawEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wrapped<'a> {
+struct BatchJson<'a> {
     #[serde(borrow)]
     entries: Vec<&'a RawValue>,
 }
 
-/// Reads the entries of `[…]` or `{"entries": […]}`; `Err` when the request as a whole is bad.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Entry>, Refusal> {
+/// Reads the entries of `[…]` or `{"entries": […]}`; `Err` if the request as a whole is invalid.
+fn read_entries(body: &[u8]) -> Result<Vec<IngestEntry>, IngestError> {
     let entries = elements(body)?;
     match entries.len() {
         0 => {
             return Err(
-                Refusal::bad("EmptyBatch", "the batch has no entries").with_hint("send 1 to 10 entries")
+                IngestError::bad("EmptyBatch", "the batch has no entries").with_hint("send 1 to 10 entries")
             );
         }
         1..=limits::BATCH_ENTRIES => {}
         many => {
             let message = format!("the batch has too many entries: {many}");
-            return Err(Refusal::bad("TooManyEntries", message).with_hint("send 1 to 10 entries"));
+            return Err(IngestError::bad("TooManyEntries", message).with_hint("send 1 to 10 entries"));
         }
     }
     let mut read = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
-        read.push(Entry::read(index, entry)?);
+        read.push(IngestEntry::read(index, entry)?);
     }
     check_ids(&read)?;
     Ok(read)
 }
 
-fn elements(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
+fn elements(body: &[u8]) -> Result<Vec<&RawValue>, IngestError> {
     let is_wrapped = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let elements = if is_wrapped {
-        serde_json::from_slice(body).map(|Wrapped { entries }| entries)
+        serde_json::from_slice(body).map(|BatchJson { entries }| entries)
     } else {
         serde_json::from_slice(body)
     };
     elements.map_err(|error| {
-        Refusal::bad("InvalidJson", format!("the batch is not the expected json: {}", json::words(&error)))
-            .with_hint("send [{\"body\": …}, …] or {\"entries\": [{\"body\": …}, …]}")
+        IngestError::bad(
+            "InvalidJson",
+            format!("the batch is not the expected json: {}", json_message(&error)),
+        )
+        .with_hint("send [{\"body\": …}, …] or {\"entries\": [{\"body\": …}, …]}")
     })
 }
 
-impl Entry {
-    fn read(index: usize, entry: &RawValue) -> Result<Self, Refusal> {
+impl IngestEntry {
+    fn read(index: usize, entry: &RawValue) -> Result<Self, IngestError> {
         let invalid = |error| {
-            Refusal::bad("InvalidEntry", format!("entry {index} is not valid: {}", json::words(&error)))
+            IngestError::bad("InvalidEntry", format!("entry {index} is not valid: {}", json_message(&error)))
         };
-        let raw: RawEntry = serde_json::from_str(entry.get()).map_err(invalid)?;
+        let raw: EntryJson = serde_json::from_str(entry.get()).map_err(invalid)?;
         let attributes = raw.attributes.into_iter().map(|(name, value)| Ok((name, attribute(&value)?)));
         let message = OutgoingMessage {
             body: text(&raw.body).map_err(invalid)?,
@@ -190,12 +190,12 @@ impl Entry {
     }
 }
 
-/// The body that a JSON value means: a string is its characters, anything else its JSON exactly as written.
+/// The body of a JSON value: the characters of a string, any other JSON exactly as it was written.
 fn text(body: &RawValue) -> serde_json::Result<String> {
     if body.get().starts_with('"') { serde_json::from_str(body.get()) } else { Ok(body.get().to_owned()) }
 }
 
-/// The attribute that a JSON value means: a string, or a number exactly as written.
+/// The attribute of a JSON value: a string, or a number exactly as it was written.
 fn attribute(value: &RawValue) -> serde_json::Result<AttributeValue> {
     if value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return Ok(AttributeValue::number(value.get()));
@@ -203,30 +203,34 @@ fn attribute(value: &RawValue) -> serde_json::Result<AttributeValue> {
     serde_json::from_str::<String>(value.get()).map(AttributeValue::string)
 }
 
-fn check_ids(entries: &[Entry]) -> Result<(), Refusal> {
+fn check_ids(entries: &[IngestEntry]) -> Result<(), IngestError> {
     let mut seen = HashSet::new();
-    for Entry { id, .. } in entries {
-        let is_spelled_well = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if !is_spelled_well || !(1..=limits::ENTRY_ID_CHARS).contains(&id.len()) {
-            return Err(Refusal::bad(
+    for IngestEntry { id, .. } in entries {
+        let has_valid_characters =
+            id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !has_valid_characters || !(1..=limits::ENTRY_ID_CHARS).contains(&id.len()) {
+            return Err(IngestError::bad(
                 "InvalidEntryId",
-                format!("an entry's id is not one that SQS takes: {id:?}"),
+                format!("an entry's id is not one that SQS takes: {id}"),
             )
             .with_hint("use 1 to 80 letters, digits, hyphens and underscores"));
         }
         if !seen.insert(id) {
-            return Err(Refusal::bad("EntryIdsNotDistinct", format!("two entries have the same id: {id}"))
-                .with_hint("an entry without an id has its position, from 0 on, for an id"));
+            return Err(IngestError::bad(
+                "EntryIdsNotDistinct",
+                format!("two entries have the same id: {id}"),
+            )
+            .with_hint("an entry without an id has its position, from 0 on, for an id"));
         }
     }
     Ok(())
 }
 
-/// Fields may be named, since their names are the protocol's; values may be large, or secret.
+/// The beginnings of messages that quote names of fields, which are the protocol's, and no values.
 const SAFE: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
 
-/// The words for an error.
-pub(super) fn words(error: &Error) -> String {
+/// The message for an error in a client's JSON; it quotes no values, which may be secret, and names no types.
+fn json_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let is_safe = error.classify() != Category::Data || SAFE.iter().any(|start| text.starts_with(start));
     if is_safe {
@@ -242,11 +246,11 @@ mod tests {
     use super::*;
 
     fn bodies(json: &str) -> Vec<String> {
-        read(json.as_bytes()).unwrap().into_iter().map(|entry| entry.message.body).collect()
+        read_entries(json.as_bytes()).unwrap().into_iter().map(|entry| entry.message.body).collect()
     }
 
     fn code(json: &str) -> String {
-        read(json.as_bytes()).unwrap_err().code
+        read_entries(json.as_bytes()).unwrap_err().code
     }
 
     #[test]
@@ -267,7 +271,7 @@ mod tests {
     fn an_entry_carries_what_it_was_given() {
         let json = r#"[{"id": "a-1", "body": "x", "groupId": "g", "deduplicationId": "d", "delaySeconds": 9,
             "attributes": {"name": "text", "count": 1.50}}]"#;
-        let Entry { id, message } = read(json.as_bytes()).unwrap().remove(0);
+        let IngestEntry { id, message } = read_entries(json.as_bytes()).unwrap().remove(0);
         assert_eq!((id.as_str(), message.group_id.as_deref()), ("a-1", Some("g")));
         assert_eq!(message.deduplication_id.as_deref(), Some("d"));
         assert_eq!(message.delay, Some(Duration::from_secs(9)));
@@ -277,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_an_id_has_its_position() {
-        let entries = read(br#"[{"body": "x"}, {"body": "y"}]"#).unwrap();
+        let entries = read_entries(br#"[{"body": "x"}, {"body": "y"}]"#).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["0", "1"]);
     }
 
@@ -313,34 +317,30 @@ mod tests {
 
         #[test]
         fn no_request_panics(body: Vec<u8>) {
-            drop(read(&body));
+            drop(read_entries(&body));
         }
     }
 
-    use serde::Deserialize;
-
-    use super::*;
-
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Form {
-        #[expect(dead_code, reason = "only its reading is of interest")]
+    struct Numbered {
+        #[expect(dead_code, reason = "only its parsing is of interest")]
         number: u8,
     }
 
     #[test]
     fn values_and_types_are_not_quoted() {
-        for (json, wanted) in [
+        for (json, expected) in [
             (r#"{"number": "secret"}"#, "a value of another type"),
             (r#"["secret"]"#, "a value of another type"),
             (r"{}", "missing field `number`"),
             (r#"{"nummer": 1}"#, "unknown field `nummer`"),
             (r#"{"number": secret}"#, "expected value at line 1"),
         ] {
-            let words = words(&serde_json::from_str::<Form>(json).unwrap_err());
+            let message = json_message(&serde_json::from_str::<Numbered>(json).unwrap_err());
             assert!(
-                words.starts_with(wanted) && !words.contains("secret") && !words.contains("Form"),
-                "{words}"
+                message.starts_with(expected) && !message.contains("secret") && !message.contains("Numbered"),
+                "{message}"
             );
         }
     }

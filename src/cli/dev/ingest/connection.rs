@@ -1,8 +1,8 @@
-//! The connections of the front door, on which a head too large for the server is refused like all else.
+//! The connections of the ingest API, which answer a head that is too large like every other error.
 //!
-//! The server (hyper) takes no URL beyond 64 KiB and no head beyond its buffer. It refuses them by itself, with a
-//! 414 or 431 that has no body, before any route is asked; and it closes the connection with the rest unread,
-//! which makes the client's system drop the answer. So the answer is replaced on its way out, and the rest is read.
+//! The HTTP server (hyper) takes no URL beyond 64 KiB and no head beyond its buffer. It refuses them before any route is
+//! called, with a 414 or 431 without a body, and closes the connection with the rest unread, which makes the client's
+//! system drop the response. So the connection replaces the response and reads the rest of the request.
 
 use std::{
     io,
@@ -10,27 +10,29 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
+
 use axum::serve::Listener;
 use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
-use super::{REQUEST_BYTES, Refusal};
 
-/// How the server's own refusals begin; no route answers with these statuses.
-const TOO_LARGE: [&[u8]; 2] = [b"HTTP/1.1 414 ", b"HTTP/1.1 431 "];
+use super::{REQUEST_BYTES, error::IngestError};
 
-/// Accepts the connections of the front door.
-pub(super) struct Connections(pub(super) TcpListener);
+/// The beginnings of the server's own responses; no route responds with these statuses.
+const HEAD_TOO_LARGE: [&[u8]; 2] = [b"HTTP/1.1 414 ", b"HTTP/1.1 431 "];
 
-impl Listener for Connections {
-    type Io = Connection;
+/// Accepts the connections of the ingest API.
+pub(super) struct IngestListener(pub(super) TcpListener);
+
+impl Listener for IngestListener {
+    type Io = IngestConnection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (IngestConnection, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        (Connection { stream, refused: None }, address)
+        (IngestConnection { stream, refused: None }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -39,45 +41,45 @@ impl Listener for Connections {
 }
 
 /// One connection.
-pub(super) struct Connection {
+pub(super) struct IngestConnection {
     stream: TcpStream,
-    refused: Option<Refused>,
+    refused: Option<RefusedHead>,
 }
 
-/// What is left to do once a head was refused.
-struct Refused {
-    /// The rest of the answer.
-    answer: Bytes,
-    /// How much more of the request is read.
-    patience: usize,
+/// The rest of the work after a head was refused.
+struct RefusedHead {
+    /// The unwritten part of the response.
+    response: Bytes,
+    /// The number of bytes of the request that may still be read.
+    unread: usize,
 }
 
-impl Connection {
-    /// Writes the rest of the answer to a refused head, if there is one.
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(Refused { answer, .. }) = &mut self.refused else { return Poll::Ready(Ok(())) };
-        while answer.has_remaining() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(context, answer))?;
-            answer.advance(written);
+impl IngestConnection {
+    /// Writes the rest of the response to a refused head, if there is one.
+    fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(RefusedHead { response, .. }) = &mut self.refused else { return Poll::Ready(Ok(())) };
+        while response.has_remaining() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, response))?;
+            response.advance(written);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Reads the rest of a refused request, until the client has read the answer and hangs up.
+    /// Reads the rest of a refused request until the client has read the response and hangs up.
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(Refused { patience, .. }) = &mut self.refused else { return Poll::Ready(Ok(())) };
+        let Some(RefusedHead { unread, .. }) = &mut self.refused else { return Poll::Ready(Ok(())) };
         let mut space = [0; 16 * 1024];
-        while *patience > 0 {
+        while *unread > 0 {
             let mut buffer = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             let read = buffer.filled().len();
-            *patience = if read == 0 { 0 } else { patience.saturating_sub(read) };
+            *unread = if read == 0 { 0 } else { unread.saturating_sub(read) };
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for IngestConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -87,27 +89,28 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
-    /// The head and the body of an answer come in one piece: they are small, and not written as vectors.
+impl AsyncWrite for IngestConnection {
+    /// Head and body of a response come in one piece, because they are small and not written as vectors.
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if TOO_LARGE.iter().any(|beginning| bytes.starts_with(beginning)) {
-            self.refused = Some(Refused { answer: Refusal::head_too_large(), patience: REQUEST_BYTES });
+        if HEAD_TOO_LARGE.iter().any(|beginning| bytes.starts_with(beginning)) {
+            self.refused =
+                Some(RefusedHead { response: IngestError::head_too_large(), unread: REQUEST_BYTES });
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_answer(context))?;
+        ready!(self.poll_response(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_answer(context))?;
+        ready!(self.poll_response(context))?;
         ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         self.poll_rest(context)
     }

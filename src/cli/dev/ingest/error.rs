@@ -1,6 +1,7 @@
-//! The one shape of every error that the front door answers.
+//! The errors of the ingest API and their one JSON form.
 
 use std::time::SystemTime;
+
 use axum::{
     Json,
     http::{HeaderValue, Method, StatusCode, header},
@@ -8,12 +9,13 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+
 use crate::queue::{EntryError, QueueError, RetryClass};
 
-/// How many seconds a client is asked to wait before it tries a failing queue again.
+/// The seconds after which a client should try a failing queue again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// The codes by which SQS blames the message that it was sent.
+/// The codes of SQS for an error in the message.
 const SENDER_CODES: [&str; 6] = [
     "InvalidMessageContents",
     "InvalidParameterValue",
@@ -23,9 +25,9 @@ const SENDER_CODES: [&str; 6] = [
     "UnsupportedOperation",
 ];
 
-/// A request, or an entry of one, that was not sent; `{"error": {"code", "message", "hint"?}}` to the client.
+/// The error of a request or of an entry that was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct IngestError {
     pub(super) status: StatusCode,
     pub(super) code: String,
     pub(super) message: String,
@@ -34,19 +36,19 @@ pub(super) struct Refusal {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
-    error: Error<'a>,
+struct ErrorBody<'a> {
+    error: ErrorFields<'a>,
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct ErrorFields<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
 }
 
-impl Refusal {
+impl IngestError {
     fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, code: code.into(), message: message.into(), hint: None, allow: None }
     }
@@ -56,18 +58,18 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// More than a message, a batch or a request may hold.
+    /// A message, a batch or a request that is too large.
     pub(super) fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
             .with_hint("a message, or a batch of them, holds at most 1 MiB, attributes included")
     }
 
-    /// The whole answer to a URL or headers too large for the server, as it goes over the wire.
+    /// The complete HTTP response to a URL or headers that are too large for the server.
     pub(super) fn head_too_large() -> Bytes {
-        let refusal =
+        let error =
             Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "the URL or the headers are too large")
                 .with_hint("a URL holds at most 64 KiB; send larger messages with POST /v1/messages");
-        let (status, body) = (refusal.status, serde_json::to_string(&refusal.body()).unwrap_or_default());
+        let (status, body) = (error.status, serde_json::to_string(&error.body()).unwrap_or_default());
         let (date, length) = (httpdate::fmt_http_date(SystemTime::now()), body.len());
         Bytes::from(format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -82,22 +84,22 @@ impl Refusal {
 
     pub(super) fn wrong_method(allowed: &Method) -> Self {
         let message = format!("this path takes {allowed} only");
-        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "WrongMethod", message);
-        Self { allow: HeaderValue::from_str(allowed.as_str()).ok(), ..refusal }
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "WrongMethod", message);
+        Self { allow: HeaderValue::from_str(allowed.as_str()).ok(), ..error }
     }
 
-    /// Says what to do about it.
+    /// Adds a hint.
     pub(super) fn with_hint(self, hint: &'static str) -> Self {
         Self { hint: Some(hint), ..self }
     }
 
-    /// Whether the sender has to change something, rather than wait.
-    pub(super) fn is_senders_fault(&self) -> bool {
+    /// True if the sender has to change something rather than wait.
+    pub(super) fn is_sender_fault(&self) -> bool {
         self.status.is_client_error()
     }
 
-    fn body(&self) -> Body<'_> {
-        Body { error: Error { code: &self.code, message: &self.message, hint: self.hint } }
+    fn body(&self) -> ErrorBody<'_> {
+        ErrorBody { error: ErrorFields { code: &self.code, message: &self.message, hint: self.hint } }
     }
 
     fn failing(retry_class: RetryClass, code: String, message: String) -> Self {
@@ -119,7 +121,7 @@ impl Refusal {
         }
     }
 
-    /// A queue that broke its contract by not answering for an entry.
+    /// An entry without a result, by which a queue breaks its contract.
     pub(super) fn no_answer() -> Self {
         Self::failing(
             RetryClass::Refused,
@@ -129,8 +131,8 @@ impl Refusal {
     }
 }
 
-/// What the queue said of the whole call; an error without an answer keeps its details to our side.
-impl From<&QueueError> for Refusal {
+/// The error of a whole call; the client does not get the details of an error without a response of SQS.
+impl From<&QueueError> for IngestError {
     fn from(error: &QueueError) -> Self {
         match error.code() {
             Some(code) => {
@@ -147,14 +149,14 @@ impl From<&QueueError> for Refusal {
     }
 }
 
-/// What the queue said of one entry.
-impl From<&EntryError> for Refusal {
+/// The error of one entry.
+impl From<&EntryError> for IngestError {
     fn from(error: &EntryError) -> Self {
         Self::answered(error.retry_class, &error.code, &error.message)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for IngestError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         if let Some(allow) = self.allow {
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queues_failure_is_blamed_on_whom_it_belongs_to() {
+    fn a_queues_error_has_the_status_of_the_party_at_fault() {
         for (error, status) in [
             (QueueError::answered("InvalidMessageContents", "no"), StatusCode::BAD_REQUEST),
             (
@@ -184,17 +186,14 @@ mod tests {
             (QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "no"), StatusCode::BAD_GATEWAY),
             (QueueError::new(RetryClass::Transient, "connection refused"), StatusCode::SERVICE_UNAVAILABLE),
         ] {
-            assert_eq!(Refusal::from(&error).status, status, "{error}");
+            assert_eq!(IngestError::from(&error).status, status, "{error}");
         }
     }
 
     #[test]
     fn a_code_loses_its_prefix_and_its_repetition() {
         let error = QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "it is not there");
-        let refusal = Refusal::from(&error);
-        assert_eq!(
-            (refusal.code.as_str(), refusal.message.as_str()),
-            ("NonExistentQueue", "it is not there")
-        );
+        let error = IngestError::from(&error);
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("NonExistentQueue", "it is not there"));
     }
 }

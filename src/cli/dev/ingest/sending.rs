@@ -1,78 +1,81 @@
-//! The way from a checked message to the queue, and the checks before it.
+//! Sends messages of the ingest API: their checks, their trace header, and the call of the queue.
 
-use super::{Door, Refusal};
+use axum::http::HeaderMap;
+
+use super::{SharedQueue, error::IngestError};
 use crate::{
     message::{MessageId, OutgoingMessage},
     queue::limits,
-    telemetry::events,
+    telemetry::{context::TraceContext, events},
 };
-use axum::http::HeaderMap;
-use crate::telemetry::context::TraceContext;
 
 /// Sends one message.
-pub(super) async fn send_one(queue: &Door, message: OutgoingMessage) -> Result<MessageId, Refusal> {
+pub(super) async fn send_one(
+    queue: &SharedQueue,
+    message: OutgoingMessage,
+) -> Result<MessageId, IngestError> {
     check(&message)?;
     let size_bytes = message.size_bytes();
     if size_bytes > limits::MESSAGE_BYTES {
-        return Err(Refusal::too_large(format!("the message is too large: {size_bytes} bytes")));
+        return Err(IngestError::too_large(format!("the message is too large: {size_bytes} bytes")));
     }
-    let mut answers = send_many(queue, &[message]).await?;
-    answers.pop().unwrap_or_else(|| Err(Refusal::no_answer()))
+    let mut results = send_many(queue, &[message]).await?;
+    results.pop().unwrap_or_else(|| Err(IngestError::no_answer()))
 }
 
-/// Sends up to ten messages; one result per message, or the failure of the call.
+/// Sends up to ten messages; returns one result per message, or the error of the call.
 pub(super) async fn send_many(
-    queue: &Door,
+    queue: &SharedQueue,
     messages: &[OutgoingMessage],
-) -> Result<Vec<Result<MessageId, Refusal>>, Refusal> {
-    let answers = queue.send(messages).await.map_err(|error| {
-        let refusal = Refusal::from(&error);
-        if refusal.status.is_server_error() {
-            // The client is not told what the network said, so here is the only trace of it.
+) -> Result<Vec<Result<MessageId, IngestError>>, IngestError> {
+    let results = queue.send(messages).await.map_err(|error| {
+        let ingest_error = IngestError::from(&error);
+        if ingest_error.status.is_server_error() {
+            // The client does not get the details, so the log must have them.
             events::SendFailed { error: &error }.emit();
         }
-        refusal
+        ingest_error
     })?;
-    let mut answers: Vec<_> =
-        answers.into_iter().map(|answer| answer.map_err(|error| (&error).into())).collect();
-    answers.resize_with(messages.len(), || Err(Refusal::no_answer()));
-    Ok(answers)
+    let mut results: Vec<_> =
+        results.into_iter().map(|result| result.map_err(|error| (&error).into())).collect();
+    results.resize_with(messages.len(), || Err(IngestError::no_answer()));
+    Ok(results)
 }
 
-/// Refuses what SQS would, in clearer words and before the rest of a batch is at stake.
-pub(super) fn check(message: &OutgoingMessage) -> Result<(), Refusal> {
+/// Refuses what SQS would refuse, with a clearer message and before it fails the rest of a batch.
+pub(super) fn check(message: &OutgoingMessage) -> Result<(), IngestError> {
     if message.body.is_empty() {
-        return Err(Refusal::bad("InvalidMessageContents", "the body is empty"));
+        return Err(IngestError::bad("InvalidMessageContents", "the body is empty"));
     }
     check_characters("the body", &message.body)?;
     if message.attributes.len() > limits::ATTRIBUTES {
         let message = format!("there are too many attributes: {}", message.attributes.len());
-        return Err(Refusal::bad("InvalidParameterValue", message).with_hint("a message has at most 10"));
+        return Err(IngestError::bad("InvalidParameterValue", message).with_hint("a message has at most 10"));
     }
     for (name, value) in &message.attributes {
         let text = value.text().unwrap_or_default();
         if name.is_empty() || text.is_empty() {
-            let message = format!("an attribute has no name or no value: {name:?}");
-            return Err(Refusal::bad("InvalidParameterValue", message));
+            let message = format!("an attribute has no name or no value: {name}");
+            return Err(IngestError::bad("InvalidParameterValue", message));
         }
         check_characters("an attribute", text)?;
     }
     check_ids(message)?;
     if message.delay.is_some_and(|delay| delay > limits::DELAY) {
-        return Err(Refusal::bad("InvalidParameterValue", "the delay is too long")
+        return Err(IngestError::bad("InvalidParameterValue", "the delay is too long")
             .with_hint("a message can be delayed by at most 900 seconds"));
     }
     Ok(())
 }
 
-fn check_ids(message: &OutgoingMessage) -> Result<(), Refusal> {
+fn check_ids(message: &OutgoingMessage) -> Result<(), IngestError> {
     for (what, id) in [("group id", &message.group_id), ("deduplication id", &message.deduplication_id)] {
         let is_fine = |id: &String| {
             let chars = id.chars().count();
             (1..=limits::GROUP_ID_CHARS).contains(&chars) && id.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if id.as_ref().is_some_and(|id| !is_fine(id)) {
-            return Err(Refusal::bad(
+            return Err(IngestError::bad(
                 "InvalidParameterValue",
                 format!("the {what} is not one that SQS takes"),
             )
@@ -82,33 +85,33 @@ fn check_ids(message: &OutgoingMessage) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_characters(what: &str, text: &str) -> Result<(), Refusal> {
+fn check_characters(what: &str, text: &str) -> Result<(), IngestError> {
     let Some((at, character)) = text.char_indices().find(|(_, character)| !limits::is_allowed(*character))
     else {
         return Ok(());
     };
     let code_point = u32::from(character);
     let message = format!("{what} holds a character that SQS does not take: U+{code_point:04X} at byte {at}");
-    Err(Refusal::bad("InvalidMessageContents", message)
+    Err(IngestError::bad("InvalidMessageContents", message)
         .with_hint("encode binary data as base64; only the characters of xml 1.0 are allowed"))
 }
 
-/// What API Gateway and load balancers call it.
-const HEADER: &str = "x-amzn-trace-id";
+/// The header in which API Gateway and load balancers send the trace.
+const TRACE_HEADER: &str = "x-amzn-trace-id";
 
-/// The request's own header as it is; without one, or with one that is none, the place that its `traceparent` names;
-/// and else that of a new trace, as API Gateway begins one.
+/// The trace header of a request's message: the request's own if it is valid, else one of its `traceparent`, else that of
+/// a new trace, as API Gateway begins one.
 pub(super) fn trace_header(headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(own) = text(HEADER).filter(|own| is_whole(own)) {
+    if let Some(own) = text(TRACE_HEADER).filter(|own| has_trace_id(own)) {
         return own.to_owned();
     }
     let by_w3c = || TraceContext::from_traceparent(text("traceparent")?, None);
     by_w3c().unwrap_or_else(TraceContext::fresh).xray()
 }
 
-/// Whether it names a trace, if only that: whatever is more is for those who read it.
-fn is_whole(header: &str) -> bool {
+/// Returns true if the header has a trace id.
+fn has_trace_id(header: &str) -> bool {
     header.split(';').any(|field| field.trim().starts_with("Root=1-"))
 }
 
@@ -116,17 +119,18 @@ fn is_whole(header: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use axum::http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
     use crate::message::AttributeValue;
 
     fn code_of(message: &OutgoingMessage) -> Option<String> {
-        check(message).err().map(|refusal| refusal.code)
+        check(message).err().map(|error| error.code)
     }
 
     #[test]
-    fn what_sqs_refuses_is_refused_before() {
+    fn a_message_that_sqs_refuses_is_not_sent() {
         let fine = OutgoingMessage::new("{}");
         let attribute = |name: &str, text: &str| [(name.to_owned(), AttributeValue::string(text))].into();
         let eleven = (0..11).map(|name| (name.to_string(), AttributeValue::string("1"))).collect();
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_character_is_named_with_its_place() {
+    fn a_refused_character_is_named_with_its_position() {
         let message = check(&OutgoingMessage::new("é\u{B}")).unwrap_err().message;
         assert_eq!(message, "the body holds a character that SQS does not take: U+000B at byte 2");
     }
@@ -177,10 +181,6 @@ mod tests {
         }
     }
 
-    use axum::http::HeaderValue;
-
-    use super::*;
-
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const XRAY: &str = "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1";
 
@@ -191,20 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn the_requests_own_header_is_carried_as_it_is() {
+    fn the_requests_own_header_is_kept() {
         for own in [XRAY, "Root=1-5759e988-bd862e3fe1be46a994272793", "Self=1-2-3;Root=1-5759e988-bd"] {
-            assert_eq!(of(&[(HEADER, own.as_bytes()), ("traceparent", PARENT.as_bytes())]), own);
+            assert_eq!(of(&[(TRACE_HEADER, own.as_bytes()), ("traceparent", PARENT.as_bytes())]), own);
         }
     }
 
     #[test]
-    fn a_traceparent_is_carried_in_xrays_form() {
+    fn a_traceparent_becomes_a_trace_header() {
         assert_eq!(of(&[("traceparent", PARENT.as_bytes())]), XRAY);
-        assert_eq!(of(&[(HEADER, b"nonsense"), ("traceparent", PARENT.as_bytes())]), XRAY);
+        assert_eq!(of(&[(TRACE_HEADER, b"nonsense"), ("traceparent", PARENT.as_bytes())]), XRAY);
     }
 
     #[test]
-    fn a_request_from_no_trace_begins_one() {
+    fn a_request_without_a_trace_begins_one() {
         let (one, other) = (of(&[]), of(&[("traceparent", b"\xff")]));
         assert!(TraceContext::from_xray(&one).is_some() && TraceContext::from_xray(&other).is_some());
         assert_ne!(one, other);

@@ -1,78 +1,76 @@
-//! `POST /v1/messages`: the request's body as one message.
+//! The routes that send one message: the body of a POST, or a parameter of the query.
 
 use std::time::Duration;
+
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::{RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
-use super::{Door, Refusal, sending, traced::trace_header};
-use crate::{
-    message::{AttributeValue, OutgoingMessage},
-    queue::md5,
-};
-use axum::{
-    Json,
-    extract::{RawQuery, State},
-    http::HeaderMap,
-};
-use serde::Serialize;
 use uuid::Uuid;
-use super::{Door, Refusal, query, sending, traced::trace_header};
-use crate::{message::OutgoingMessage, queue::md5};
 
+use super::{
+    SharedQueue,
+    error::IngestError,
+    sending::{self, trace_header},
+};
+use crate::{
+    md5,
+    message::{AttributeValue, OutgoingMessage},
+};
 
-/// The headers that become message attributes, with the attributes' names.
+/// The headers that become message attributes, with the names of the attributes.
 const ATTRIBUTE_HEADERS: [(&str, &str); 3] =
     [("traceparent", "traceparent"), ("tracestate", "tracestate"), ("x-request-id", "requestId")];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Sent {
+pub(super) struct SendResponse {
     message_id: String,
     md5_of_body: String,
 }
 
+/// `POST /v1/messages`.
 pub(super) async fn send(
-    State(queue): State<Door>,
+    State(queue): State<SharedQueue>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Sent>), Refusal> {
+) -> Result<(StatusCode, Json<SendResponse>), IngestError> {
     let mut message = of_headers(&headers)?;
     message.body = text(body)?;
     let md5_of_body = md5::of_body(&message.body);
     let message_id = sending::send_one(&queue, message).await?.to_string();
-    Ok((StatusCode::ACCEPTED, Json(Sent { message_id, md5_of_body })))
+    Ok((StatusCode::ACCEPTED, Json(SendResponse { message_id, md5_of_body })))
 }
 
-/// The body as text; an empty one is `{}`, as which API Gateway's templates see it (recorded against AWS).
-fn text(body: Result<Bytes, BytesRejection>) -> Result<String, Refusal> {
-    let body = whole(body)?;
+/// The body as text; an empty one is `{}`, as in API Gateway's templates (recorded against AWS).
+fn text(body: Result<Bytes, BytesRejection>) -> Result<String, IngestError> {
+    let body = read_body(body)?;
     if body.is_empty() {
         return Ok("{}".to_owned());
     }
     String::from_utf8(body.into()).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Refusal::bad("NotUtf8", format!("the body is not utf-8: byte {at} starts no character"))
+        IngestError::bad("NotUtf8", format!("the body is not utf-8: byte {at} starts no character"))
             .with_hint("encode binary data as base64")
     })
 }
 
-/// The whole body, or why it could not be read.
-pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+/// The body, or the error of reading it.
+pub(super) fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, IngestError> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Refusal::too_large("the request is too large")
+            IngestError::too_large("the request is too large")
         } else {
-            Refusal::bad("UnreadableBody", "the request's body could not be read to its end")
+            IngestError::bad("UnreadableBody", "the request's body could not be read to its end")
         }
     })
 }
 
-/// A message without a body, with what the headers say of it.
-fn of_headers(headers: &HeaderMap) -> Result<OutgoingMessage, Refusal> {
+/// A message without a body, of the request's headers.
+fn of_headers(headers: &HeaderMap) -> Result<OutgoingMessage, IngestError> {
     let mut message = OutgoingMessage {
         delay: header(headers, "x-message-delay-seconds")?.as_deref().map(delay).transpose()?,
         group_id: header(headers, "x-message-group-id")?,
@@ -88,58 +86,58 @@ fn of_headers(headers: &HeaderMap) -> Result<OutgoingMessage, Refusal> {
     Ok(message)
 }
 
-fn delay(text: &str) -> Result<Duration, Refusal> {
+fn delay(text: &str) -> Result<Duration, IngestError> {
     text.parse().map(Duration::from_secs).map_err(|_| {
-        Refusal::bad("InvalidHeader", format!("x-message-delay-seconds is not a number: {text:?}"))
+        IngestError::bad("InvalidHeader", format!("x-message-delay-seconds is not a number: {text}"))
             .with_hint("use whole seconds from 0 to 900")
     })
 }
 
-fn header(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
+fn header(headers: &HeaderMap, name: &str) -> Result<Option<String>, IngestError> {
     let Some(value) = headers.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     let text = str::from_utf8(value.as_bytes());
     text.map(|text| Some(text.to_owned()))
-        .map_err(|_| Refusal::bad("InvalidHeader", format!("the header {name} is not utf-8")))
+        .map_err(|_| IngestError::bad("InvalidHeader", format!("the header {name} is not utf-8")))
 }
 
 #[derive(Serialize)]
-pub(super) struct Done {
+pub(super) struct DoneResponse {
     done: bool,
 }
 
 /// `GET /queue?message=…`
-pub(super) async fn queue(
-    State(queue): State<Door>,
+pub(super) async fn send_by_queue_route(
+    State(queue): State<SharedQueue>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Json<Done>, Refusal> {
+) -> Result<Json<DoneResponse>, IngestError> {
     let body = parameter(query.as_deref(), "message")?;
     sending::send_one(&queue, message(body, &headers)).await?;
-    Ok(Json(Done { done: true }))
+    Ok(Json(DoneResponse { done: true }))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Answer {
-    send_message_response: SendMessageResponse,
+pub(super) struct SqsSendResponse {
+    send_message_response: SqsSendMessageResponse,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SendMessageResponse {
-    response_metadata: ResponseMetadata,
-    send_message_result: SendMessageResult,
+struct SqsSendMessageResponse {
+    response_metadata: SqsResponseMetadata,
+    send_message_result: SqsSendMessageResult,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ResponseMetadata {
+struct SqsResponseMetadata {
     request_id: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SendMessageResult {
+struct SqsSendMessageResult {
     #[serde(rename = "MD5OfMessageAttributes")]
     md5_of_message_attributes: Option<String>,
     #[serde(rename = "MD5OfMessageBody")]
@@ -149,18 +147,18 @@ struct SendMessageResult {
 }
 
 /// `GET /v1/send?MessageBody=…`
-pub(super) async fn send(
-    State(queue): State<Door>,
+pub(super) async fn send_by_query(
+    State(queue): State<SharedQueue>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Json<Answer>, Refusal> {
+) -> Result<Json<SqsSendResponse>, IngestError> {
     let body = parameter(query.as_deref(), "MessageBody")?;
     let md5_of_message_body = md5::of_body(&body);
     let message_id = sending::send_one(&queue, message(body, &headers)).await?.to_string();
-    Ok(Json(Answer {
-        send_message_response: SendMessageResponse {
-            response_metadata: ResponseMetadata { request_id: Uuid::new_v4().to_string() },
-            send_message_result: SendMessageResult {
+    Ok(Json(SqsSendResponse {
+        send_message_response: SqsSendMessageResponse {
+            response_metadata: SqsResponseMetadata { request_id: Uuid::new_v4().to_string() },
+            send_message_result: SqsSendMessageResult {
                 md5_of_message_attributes: None,
                 md5_of_message_body,
                 message_id,
@@ -174,25 +172,25 @@ fn message(body: String, headers: &HeaderMap) -> OutgoingMessage {
     OutgoingMessage { trace_header: Some(trace_header(headers)), ..OutgoingMessage::new(body) }
 }
 
-fn parameter(query: Option<&str>, name: &str) -> Result<String, Refusal> {
-    let value = query.and_then(|query| query::parameter(query, name));
+fn parameter(query: Option<&str>, name: &str) -> Result<String, IngestError> {
+    let value = query.and_then(|query| query_parameter(query, name));
     let Some(value) = value.filter(|value| !value.is_empty()) else {
-        return Err(Refusal::bad("MissingParameter", format!("the query has no {name}"))
+        return Err(IngestError::bad("MissingParameter", format!("the query has no {name}"))
             .with_hint("give the message in the query, percent-encoded"));
     };
     String::from_utf8(value)
-        .map_err(|_| Refusal::bad("NotUtf8", format!("the query's {name} is not utf-8 once decoded")))
+        .map_err(|_| IngestError::bad("NotUtf8", format!("the query's {name} is not utf-8 once decoded")))
 }
 
-/// The last value of a parameter, decoded to bytes: `+` is a space, `%` and two digits a byte.
+/// The last value of a parameter, decoded to bytes as API Gateway does: `+` is a space, `%` and two digits a byte.
 ///
-/// Unlike the usual decoders it replaces nothing that is not UTF-8, so that a caller can refuse it.
-pub(super) fn parameter(query: &str, name: &str) -> Option<Vec<u8>> {
+/// Unlike the usual decoders it does not replace invalid UTF-8, so that the caller can refuse it.
+fn query_parameter(query: &str, name: &str) -> Option<Vec<u8>> {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.rev().find(|(key, _)| decode(key) == name.as_bytes()).map(|(_, value)| decode(value))
 }
 
-/// A `%` without two hexadecimal digits after it stands for itself.
+/// Decodes a key or value; a `%` without two hexadecimal digits is literal.
 fn decode(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -225,7 +223,7 @@ mod tests {
     use super::*;
 
     fn text(query: &str) -> Option<String> {
-        parameter(query, "message").map(|bytes| String::from_utf8(bytes).unwrap())
+        query_parameter(query, "message").map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]
@@ -256,12 +254,12 @@ mod tests {
         #[test]
         fn an_encoded_value_reads_back_the_same(bytes: Vec<u8>) {
             let query = format!("message={}", byte_serialize(&bytes).collect::<String>());
-            prop_assert_eq!(parameter(&query, "message"), Some(bytes));
+            prop_assert_eq!(query_parameter(&query, "message"), Some(bytes));
         }
 
         #[test]
         fn no_query_panics(query in ".*") {
-            parameter(&query, "message");
+            query_parameter(&query, "message");
         }
     }
 }

@@ -1,11 +1,6 @@
-//! A server on a free port, and its clients.
+//! An emulator on a free port, and its clients.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -13,50 +8,39 @@ use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
     types::{Message, QueueAttributeName},
 };
-use longshore::{
-    dev::sqs_server,
-    queue::memory::{Account, Identity},
-    stop::Stop,
-    tasks,
-};
+use longshore_emulator::Emulator;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
 };
 
-/// What no answer takes that is answered at once, on the slowest machine.
+/// Longer than any immediate response takes on the slowest machine.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// A running server and a client of it.
+/// A running emulator and a client of it.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
-    pub(crate) account: Account,
-    pub(crate) stop: Stop,
-    pub(crate) serving: JoinHandle<io::Result<()>>,
+    pub(crate) emulator: Emulator,
 }
 
 impl Served {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = Stop::new();
-        let account = Account::new(Identity::default());
-        let serving = tasks::detach("sqs server", sqs_server::serve(listener, account.clone(), stop.clone()));
-        Self { address, client: client(address), account, stop, serving }
+        let emulator = Emulator::start().await.unwrap();
+        let address = emulator.address();
+        Self { address, client: client(address), emulator }
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.emulator.endpoint()
     }
 
-    /// Creates a queue; answers its URL.
+    /// Creates a queue; returns its URL.
     pub(crate) async fn queue(&self, name: &str) -> String {
         self.queue_with(name, &[]).await
     }
 
-    /// Creates a queue with attributes; answers its URL.
+    /// Creates a queue with attributes; returns its URL.
     pub(crate) async fn queue_with(&self, name: &str, attributes: &[(QueueAttributeName, &str)]) -> String {
         let attributes: HashMap<_, _> =
             attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
@@ -64,7 +48,7 @@ impl Served {
         create.send().await.unwrap().queue_url.unwrap()
     }
 
-    /// Creates a FIFO queue that deduplicates by content; answers its URL.
+    /// Creates a FIFO queue that deduplicates by content; returns its URL.
     pub(crate) async fn fifo_queue(&self, name: &str) -> String {
         let attributes = [
             (QueueAttributeName::FifoQueue, "true"),
@@ -82,7 +66,7 @@ impl Served {
         send.send().await.unwrap();
     }
 
-    /// Receives up to ten messages with everything there is to know of them.
+    /// Receives up to ten messages with all attributes.
     pub(crate) async fn receive(&self, url: &str, wait_seconds: i32) -> Vec<Message> {
         let receive = self
             .client
@@ -95,7 +79,7 @@ impl Served {
         receive.send().await.unwrap().messages.unwrap_or_default()
     }
 
-    /// Receives the one message there is, waiting for it if need be, though not to the end of the wait.
+    /// Receives the one message there is, waiting for it if need be, but not to the end of its wait.
     pub(crate) async fn receive_one(&self, url: &str) -> Message {
         let received = tokio::time::timeout(AT_ONCE, self.receive(url, 20)).await;
         let mut messages = received.expect("a message before the wait ends");
@@ -107,7 +91,7 @@ impl Served {
     pub(crate) async fn is_waited_at(&self, url: &str) {
         let (_, name) = url.rsplit_once('/').unwrap();
         let waited_at = async {
-            while self.account.waiting_receives(name).unwrap() == 0 {
+            while self.emulator.sqs().waiting_receives(name).unwrap() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -119,7 +103,7 @@ impl Served {
         get.send().await.unwrap().attributes.unwrap().remove(&name).unwrap()
     }
 
-    /// Creates a queue whose messages die after one receive, and its dead-letter queue.
+    /// Creates a queue whose messages are dead letters after one receive, and its dead-letter queue.
     pub(crate) async fn mortal_queue(&self, name: &str) -> (String, String) {
         let dead = self.queue(&format!("{name}-dlq")).await;
         let dead_arn = self.attribute(&dead, QueueAttributeName::QueueArn).await;

@@ -1,11 +1,10 @@
 //! The clients that people have at hand: boto3 and the AWS CLI, with nothing but an endpoint.
 
-use std::{path::Path, process::Output};
+use std::{ffi::OsString, path::Path, process::Output};
 
 use tokio::process::Command;
 
 use super::harness::Served;
-use crate::support::python::python_path_with;
 
 /// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
 /// it, where Python is to be skipped.
@@ -92,4 +91,21 @@ async fn the_cli_works(served: &Served, service: &str, commands: &[(Vec<&str>, &
         assert!(output.status.success(), "{arguments:?}: {}", text(&output));
         assert!(text(&output).contains(expected), "{arguments:?}: {}", text(&output));
     }
+}
+
+/// The path of a Python that has this module; `None` if `LONGSHORE_SKIP_PYTHON=1`.
+#[expect(clippy::disallowed_methods, reason = "not a setting, but a condition of the tests")]
+fn python_path_with(module: &str) -> Option<String> {
+    if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
+        println!("skipped: LONGSHORE_SKIP_PYTHON is set");
+        return None;
+    }
+    let name = std::env::var_os("LONGSHORE_TEST_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+    let probe = format!("import {module}, sys; print(sys.executable)");
+    let output = std::process::Command::new(&name).args(["-c", &probe]).output().ok();
+    let Some(output) = output.filter(|output| output.status.success()) else {
+        panic!("{} has no {module}, hint: run make tests, or set LONGSHORE_SKIP_PYTHON=1", name.display());
+    };
+    // Its own path: a launcher that looks it up would need an environment.
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
