@@ -174,7 +174,7 @@ pub mod internals {
         duration::Span,
         handler::Source,
         queue::{
-            BatchAnswer, Description, EmulatorQueue, Queue, QueueError, QueueName, ReceiveRequest,
+            BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, sqs::AwsAccess,
         },
         sns::SnsPublisher,

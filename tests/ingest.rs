@@ -405,7 +405,7 @@ mod harness {
         cli::dev::ingest,
         message::{MessageId, OutgoingMessage, Receipt},
         queue::{
-            BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, RetryClass,
+            BatchResult, EntryError, Queue, QueueAttributes, QueueError, ReceiveRequest, RetryClass,
             VisibilityChange,
         },
         stop::Stop,
@@ -452,15 +452,15 @@ mod harness {
             unused()
         }
 
-        fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+        fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
             unused()
         }
 
-        fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+        fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
             unused()
         }
 
-        fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+        fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
             Box::pin(async move {
                 self.calls.lock().unwrap().push(messages.to_vec());
                 let answer = |position| match self.answers {
@@ -480,7 +480,7 @@ mod harness {
             })
         }
 
-        fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+        fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
             unused()
         }
     }

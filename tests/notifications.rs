@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    queue::{BatchResult, Queue, QueueAttributes, QueueError, ReceiveRequest, VisibilityChange},
     sns::notifications::{NotificationPlan, Settings},
     sns::{Publication, PublicationId, Publisher, TopicArn, TopicError},
     stop::Stop,
@@ -55,22 +55,22 @@ impl Queue for Undeletable {
         self.0.receive(request)
     }
 
-    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         std::future::ready(Err(QueueError::answered("ServiceUnavailable", "on purpose"))).boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.0.change_visibility(changes)
     }
 
     fn send<'a>(
         &'a self,
         messages: &'a [OutgoingMessage],
-    ) -> BoxFuture<'a, BatchAnswer<longshore::message::MessageId>> {
+    ) -> BoxFuture<'a, BatchResult<longshore::message::MessageId>> {
         self.0.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.0.describe()
     }
 }

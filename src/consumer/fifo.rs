@@ -12,7 +12,7 @@ use super::{Engine, buffer::Group, receive_mode::FailedGroups};
 use crate::{
     consumer::lease::{Dependent, Lease},
     message::Message,
-    queue::Description,
+    queue::QueueAttributes,
 };
 
 /// What the engine must know of its queue.
@@ -34,8 +34,8 @@ pub enum Order {
     Groups,
 }
 
-impl From<&Description> for QueueTraits {
-    fn from(description: &Description) -> Self {
+impl From<&QueueAttributes> for QueueTraits {
+    fn from(description: &QueueAttributes) -> Self {
         let order = if description.fifo { Order::Groups } else { Order::None };
         let max_receive_count = description.redrive.as_ref().map(|redrive| redrive.max_receive_count);
         Self { order, max_receive_count }

@@ -9,7 +9,7 @@ use longshore_emulator::{
 };
 
 use super::{
-    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RedrivePolicy,
+    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RedrivePolicy,
     VisibilityChange, limits,
 };
 use crate::message::{
@@ -42,7 +42,7 @@ impl EmulatorQueue {
     }
 
     /// Runs a batch call, entry by entry.
-    fn batch<E, T>(&self, entries: &[E], call: impl Fn(&E) -> Result<T, SqsApiError>) -> BatchAnswer<T> {
+    fn batch<E, T>(&self, entries: &[E], call: impl Fn(&E) -> Result<T, SqsApiError>) -> BatchResult<T> {
         self.account.arn(&self.name).map_err(call_error)?;
         check_entries(entries.len())?;
         Ok(entries.iter().map(|entry| call(entry).map_err(entry_error)).collect())
@@ -58,7 +58,7 @@ impl EmulatorQueue {
         Ok(Arc::new(Self::new(&self.account, name)))
     }
 
-    fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+    fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchResult<MessageId> {
         let bytes: usize = messages.iter().map(OutgoingMessage::size_bytes).sum();
         if bytes > limits::MESSAGE_BYTES {
             let message = format!("Batch requests are too long: {bytes} bytes.");
@@ -89,12 +89,12 @@ impl Queue for EmulatorQueue {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         let delete = |receipt: &Receipt| self.account.delete(&self.name, receipt.as_str());
         async move { self.batch(receipts, delete) }.boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         let change = |change: &VisibilityChange| {
             let visibility = whole_seconds(change.visibility);
             self.account.change_visibility(&self.name, change.receipt.as_str(), visibility)
@@ -102,12 +102,13 @@ impl Queue for EmulatorQueue {
         async move { self.batch(changes, change) }.boxed()
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         async move { self.send_batch(messages) }.boxed()
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
-        async move { self.account.snapshot(&self.name).map(Description::from).map_err(call_error) }.boxed()
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
+        async move { self.account.snapshot(&self.name).map(QueueAttributes::from).map_err(call_error) }
+            .boxed()
     }
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
@@ -202,7 +203,7 @@ fn system_attributes(received: &ReceivedMessage) -> SystemAttributes {
     }
 }
 
-impl From<QueueSnapshot> for Description {
+impl From<QueueSnapshot> for QueueAttributes {
     fn from(snapshot: QueueSnapshot) -> Self {
         let redrive = snapshot.redrive.map(|redrive| RedrivePolicy {
             dead_letter_arn: redrive.dead_letter_arn,

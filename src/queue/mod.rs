@@ -43,19 +43,19 @@ pub trait Queue: Send + Sync + 'static {
     fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>>;
 
     /// Deletes up to ten messages; deleting one twice is fine.
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>>;
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sets the visibility of up to ten messages, counted from the call.
     ///
     /// `Ok` for an entry does not prove that the lease was still held: SQS answers 200 and does nothing for a
     /// receipt whose time ran out (recorded against AWS). Count on your own clock.
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>>;
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sends up to ten messages, 1 MiB in all.
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>>;
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>>;
 
     /// Asks for the queue's attributes; also the cheapest proof that it is there.
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>>;
 
     /// The queue's URL, where it has one.
     fn url(&self) -> Option<&str> {
@@ -72,7 +72,7 @@ pub trait Queue: Send + Sync + 'static {
 }
 
 /// One result per entry, in the order of the entries, or the failure of the whole call.
-pub type BatchAnswer<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
+pub type BatchResult<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 
 /// What one receive asks for.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ pub struct VisibilityChange {
 
 /// What a queue says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Description {
+pub struct QueueAttributes {
     /// `QueueArn`.
     pub arn: String,
     /// `VisibilityTimeout`: what a receive uses that names none.

@@ -9,7 +9,7 @@ pub use super::span_input::{Destination, QueueIdentity, Settled};
 use super::{Ending, context::TraceContext};
 use crate::{
     message::Message,
-    queue::{BatchAnswer, QueueError},
+    queue::{BatchResult, QueueError},
 };
 
 macro_rules! uninhabited {
@@ -45,7 +45,7 @@ impl QueueTraces {
     }
 
     /// Records a settlement.
-    pub fn settled<T>(&self, _: &Settled<'_>, _: &BatchAnswer<T>) {
+    pub fn settled<T>(&self, _: &Settled<'_>, _: &BatchResult<T>) {
         match self.0 {}
     }
 

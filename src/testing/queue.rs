@@ -13,7 +13,7 @@ use crate::{
     consumer::Options,
     handler::AnyHandler,
     message::{Message, MessageId, OutgoingMessage},
-    queue::{Description, EmulatorQueue, Queue},
+    queue::{EmulatorQueue, Queue, QueueAttributes},
     stop::{self, Stop},
     tasks,
     worker::{Consumer, DeadLetters, Drained, Worker, WorkerError},
@@ -244,7 +244,7 @@ impl TestQueue {
         self.described().delayed
     }
 
-    pub(crate) fn described(&self) -> Description {
+    pub(crate) fn described(&self) -> QueueAttributes {
         accepted(self.account.snapshot(self.queue_type.name())).into()
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs::AwsAccess},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, sqs::AwsAccess},
     telemetry::{Label as _, events},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn open(
     consumer: &Consumer,
     source: &dyn Queue,
-    of_source: &Description,
+    of_source: &QueueAttributes,
 ) -> Result<Option<DeadLetterQueue>, WorkerError> {
     let found = match &consumer.dead_letters {
         DeadLetters::Nowhere => None,
@@ -30,7 +30,7 @@ pub(super) async fn open(
     let Some((queue, description)) = found else { return Ok(None) };
     // Where the worker may not read it: SQS accepts only a DLQ of the queue's kind.
     let description =
-        description.unwrap_or_else(|| Description { fifo: of_source.fifo, ..Description::default() });
+        description.unwrap_or_else(|| QueueAttributes { fifo: of_source.fifo, ..QueueAttributes::default() });
     if let Some(problem) = misfit(of_source, &description) {
         return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
     }
@@ -39,7 +39,7 @@ pub(super) async fn open(
 }
 
 /// An open queue, with its attributes where the worker may read them.
-type Found = (Arc<dyn Queue>, Option<Description>);
+type Found = (Arc<dyn Queue>, Option<QueueAttributes>);
 
 async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
     let description = describe(&*queue).await?;
@@ -50,7 +50,7 @@ async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
 async fn by_policy(
     consumer: &Consumer,
     source: &dyn Queue,
-    of_source: &Description,
+    of_source: &QueueAttributes,
 ) -> Result<Option<Found>, WorkerError> {
     let queue = &*consumer.name;
     let Some(policy) = &of_source.redrive else { return Ok(None) };
@@ -61,8 +61,11 @@ async fn by_policy(
     };
     match named(source, &name.seen_from(&of_source.arn)).await {
         Ok((queue, description)) => {
-            let known =
-                || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
+            let known = || QueueAttributes {
+                arn: dlq.to_owned(),
+                fifo: of_source.fifo,
+                ..QueueAttributes::default()
+            };
             Ok(Some((queue, Some(description.unwrap_or_else(known)))))
         }
         Err(error) if error.retry_class() == RetryClass::Refused => {
@@ -97,7 +100,7 @@ fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
 }
 
 /// The reason for which messages of one queue cannot be copied to another.
-pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
+pub(super) fn misfit(source: &QueueAttributes, dlq: &QueueAttributes) -> Option<&'static str> {
     if !dlq.arn.is_empty() && dlq.arn == source.arn {
         return Some("its dlq is the queue itself, so a rejected message would come back for ever");
     }
@@ -184,8 +187,9 @@ mod tests {
 
     #[test]
     fn a_dlq_is_another_queue_of_the_same_kind() {
-        let queue = |arn: &str, fifo| Description { arn: arn.to_owned(), fifo, ..Description::default() };
-        let problem = |dlq: Description| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
+        let queue =
+            |arn: &str, fifo| QueueAttributes { arn: arn.to_owned(), fifo, ..QueueAttributes::default() };
+        let problem = |dlq: QueueAttributes| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
         assert_eq!(problem(queue("arn:dlq", false)), "");
         assert!(problem(queue("arn:orders", false)).contains("the queue itself"));
         assert!(problem(queue("arn:dlq", true)).contains("needs a standard dlq"));

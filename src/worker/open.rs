@@ -15,8 +15,8 @@ use crate::{
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
-        sqs::{Address, AwsAccess, CredentialsFault, Sizes, SqsQueue, credentials_fault},
+        Queue, QueueAttributes, QueueError, QueueName, RetryClass, is_fifo,
+        sqs::{AwsAccess, ClientOptions, CredentialsFault, QueueAddress, SqsQueue, credentials_fault},
     },
     telemetry::events,
 };
@@ -60,7 +60,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
         }
         Ok(None) => {
             events::QueueUndescribed { queue: &consumer.name }.emit();
-            Description { fifo: is_fifo_by_name(consumer), ..Description::default() }
+            QueueAttributes { fifo: is_fifo_by_name(consumer), ..QueueAttributes::default() }
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
@@ -70,7 +70,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
 }
 
 /// The queue for rejected messages, or else the DLQ that the redrive policy names.
-fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &Description) -> Dlq {
+fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> Dlq {
     if let Some(dead_letters) = dead_letters {
         return Dlq::Open(dead_letters.queue.clone());
     }
@@ -80,7 +80,7 @@ fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &Description) -> Dlq {
 }
 
 /// The attributes of a queue; `None` when it exists and the worker may not read them.
-pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<Description>, QueueError> {
+pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<QueueAttributes>, QueueError> {
     match patiently(|| queue.describe()).await {
         Err(error) if is_only_forbidden(&error) => Ok(None),
         answer => answer.map(Some),
@@ -93,28 +93,28 @@ async fn open_sqs(
     access: &AwsAccess,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let receive = consumer.options.receive;
-    let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    open_at(&consumer.name, text, access, sizes).await
+    let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
+    open_at(&consumer.name, text, access, options).await
 }
 
 /// Opens a queue of SQS by its URL or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, &access.into(), Sizes::default()).await
+    open_at(address, address, &access.into(), ClientOptions::default()).await
 }
 
 /// Parses a queue's address: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<Address, url::ParseError> {
+pub(super) fn address(text: &str) -> Result<QueueAddress, url::ParseError> {
     if text.contains("://") {
-        return Url::parse(text).map(Address::Url);
+        return Url::parse(text).map(QueueAddress::Url);
     }
-    Ok(Address::Name(text.to_owned()))
+    Ok(QueueAddress::Name(text.to_owned()))
 }
 
 async fn open_at(
     name: &str,
     text: &str,
     access: &AwsAccess,
-    sizes: Sizes,
+    options: ClientOptions,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let address = match address(text) {
         Ok(address) => address,
@@ -126,7 +126,7 @@ async fn open_at(
             });
         }
     };
-    match patiently(|| SqsQueue::open(access, &address, sizes)).await {
+    match patiently(|| SqsQueue::open(access, &address, options)).await {
         Ok(open) => Ok(Arc::new(open)),
         Err(error) => Err(WorkerError::not_opened(name, error)),
     }
@@ -152,7 +152,7 @@ where
 
 fn may_pass(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.retry_class() == RetryClass::Transient && !error.is_hung() && !has_no_credentials
+    error.retry_class() == RetryClass::Transient && !error.is_timeout() && !has_no_credentials
 }
 
 /// True when only the permission to read the attributes is missing, not that for a KMS key.
@@ -174,7 +174,7 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
     is_fifo(name)
 }
 
-fn advise(consumer: &Consumer, description: &Description) {
+fn advise(consumer: &Consumer, description: &QueueAttributes) {
     let (queue, arn) = (&*consumer.name, &*description.arn);
     if let Some(redrive) = &description.redrive {
         let (dlq, max_receive_count) = (&*redrive.dead_letter_arn, redrive.max_receive_count.get());

@@ -154,7 +154,7 @@ mod sqs_queue {
     use futures_util::future::FutureExt as _;
     use longshore::queue::{
         Queue,
-        sqs::{Address, AwsAccess, Sizes, SqsQueue},
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
     };
     use longshore_emulator::Emulator;
 
@@ -171,8 +171,8 @@ mod sqs_queue {
 
     async fn open(emulator: Arc<Emulator>, name: String) -> Arc<dyn Queue> {
         // Several receives of a case wait at once.
-        let sizes = Sizes { pollers: 4, ..Sizes::default() };
-        let address = Address::Url(emulator.queue_url(&name).parse().unwrap());
-        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, sizes).await.unwrap())
+        let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
+        let address = QueueAddress::Url(emulator.queue_url(&name).parse().unwrap());
+        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, options).await.unwrap())
     }
 }

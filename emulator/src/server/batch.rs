@@ -43,7 +43,7 @@ impl<E: BatchEntry> Batch<E> {
 /// The results of the entries.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct BatchResult<S> {
+pub(super) struct BatchActionResult<S> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     successful: Vec<S>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -69,7 +69,7 @@ pub(super) trait BatchResultEntry: Serialize + Send + Sync {
     fn xml(&self, xml: &mut XmlWriter);
 }
 
-impl<S> BatchResult<S> {
+impl<S> BatchActionResult<S> {
     /// Runs every entry; the failure of one does not affect the others.
     pub(super) fn of<E: BatchEntry>(
         entries: Vec<E>,
@@ -98,7 +98,7 @@ impl BatchResultError {
     }
 }
 
-impl<S: BatchResultEntry> SqsResult for BatchResult<S> {
+impl<S: BatchResultEntry> SqsResult for BatchActionResult<S> {
     fn xml(&self, xml: &mut XmlWriter) {
         for success in &self.successful {
             xml.element(S::ELEMENT, |xml| success.xml(xml));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_failure_of_one_entry_does_not_affect_the_others() {
-        let result = BatchResult::of(vec![Named("a"), Named("b"), Named("c")], |entry| match entry.0 {
+        let result = BatchActionResult::of(vec![Named("a"), Named("b"), Named("c")], |entry| match entry.0 {
             "b" => Err(SqsApiError::new(SqsErrorCode::InternalError, "why").into()),
             id => Ok(id),
         });

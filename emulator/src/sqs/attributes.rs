@@ -41,7 +41,7 @@ const SETTABLE: [&str; 15] = [
 
 /// The attributes of a queue.
 #[derive(Clone, Debug)]
-pub(super) struct QueueAttributes {
+pub(super) struct QueueConfiguration {
     /// `VisibilityTimeout`.
     pub(super) visibility: Duration,
     /// `DelaySeconds`.
@@ -62,7 +62,7 @@ pub(super) struct QueueAttributes {
     without_effect: BTreeMap<&'static str, String>,
 }
 
-impl QueueAttributes {
+impl QueueConfiguration {
     /// The attributes of a new queue.
     pub(super) fn create(given: &StringMap) -> Result<Self, SqsApiError> {
         let queue_type = match given.get("FifoQueue").map(|value| boolean("FifoQueue", value)).transpose()? {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     AccountLimits, MessageContent, ReceiveOptions, ReceivedMessage, SendResult, SqsApiError, SqsErrorCode,
-    attributes::{DeduplicationScope, QueueAttributes, QueueType},
+    attributes::{DeduplicationScope, QueueConfiguration, QueueType},
     fifo::{DeduplicationKey, RecentIds},
     message::{LatestReceive, MessageState, StoredMessage},
     message_store::{DeliveryOrder, MessageStore},
@@ -70,7 +70,7 @@ pub struct RedriveSettings {
 pub(super) struct QueueState {
     pub(super) name: Arc<str>,
     pub(super) arn: Arc<str>,
-    pub(super) attributes: QueueAttributes,
+    pub(super) attributes: QueueConfiguration,
     pub(super) tags: StringMap,
     pub(super) messages: MessageStore,
     pub(super) waiting: WaitingReceives,
@@ -108,7 +108,7 @@ impl QueueState {
     pub(super) fn new(
         name: &str,
         arn: String,
-        attributes: QueueAttributes,
+        attributes: QueueConfiguration,
         limits: AccountLimits,
         now: Now,
     ) -> Self {
@@ -156,7 +156,7 @@ impl QueueState {
     }
 
     /// Changes the attributes.
-    pub(super) fn set_attributes(&mut self, attributes: QueueAttributes, now: Now) {
+    pub(super) fn set_attributes(&mut self, attributes: QueueConfiguration, now: Now) {
         self.attributes = attributes;
         self.modified_at = now.wall;
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     AccountIdentity, AccountLimits, ReceiveOptions, ReceivedMessage, SendResult, SqsApiError, SqsErrorCode,
-    attributes::{QueueAttributes, QueueType, choose},
+    attributes::{QueueConfiguration, QueueType, choose},
     message::StoredMessage,
     move_tasks::{self, MoveTasks},
     queue::{QueueState, ReceiveAllowance},
@@ -100,7 +100,7 @@ impl SqsStore {
         tags: &StringMap,
         now: Now,
     ) -> Result<(), SqsApiError> {
-        let attributes = QueueAttributes::create(given)?;
+        let attributes = QueueConfiguration::create(given)?;
         check_name(name, attributes.queue_type)?;
         if let Some(queue) = self.queues.get(name) {
             return check_same_attributes(queue, given, &attributes);
@@ -166,7 +166,11 @@ impl SqsStore {
     }
 
     /// Checks that the dead-letter queue exists, is of the same type and allows this source.
-    fn check_dead_letters(&self, source_arn: &str, attributes: &QueueAttributes) -> Result<(), SqsApiError> {
+    fn check_dead_letters(
+        &self,
+        source_arn: &str,
+        attributes: &QueueConfiguration,
+    ) -> Result<(), SqsApiError> {
         let Some(policy) = &attributes.redrive else { return Ok(()) };
         let invalid = |reason| Err(SqsApiError::invalid_parameter("RedrivePolicy", &policy.text, reason));
         let Some(target) = self.name_of(&policy.arn).and_then(|name| self.queues.get(&name)) else {
@@ -323,7 +327,7 @@ fn check_name(name: &str, queue_type: QueueType) -> Result<(), SqsApiError> {
 fn check_same_attributes(
     queue: &QueueState,
     given: &StringMap,
-    requested: &QueueAttributes,
+    requested: &QueueConfiguration,
 ) -> Result<(), SqsApiError> {
     let (existing, requested) = (queue.attributes.show(), requested.show());
     let differs = |name: &&String| existing.get(*name) != requested.get(*name);

@@ -18,7 +18,7 @@ use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::{MessageId, OutgoingMessage},
-    queue::{BatchAnswer, EntryError, Queue, QueueError, limits},
+    queue::{BatchResult, EntryError, Queue, QueueError, limits},
     worker,
 };
 
@@ -135,7 +135,7 @@ async fn send_all(
 }
 
 /// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
-async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchResult<MessageId> {
     if let [message] = batch
         && message.size_bytes() > limits::MESSAGE_BYTES
     {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use self::rhythm::{Answer, Rhythm, Traffic};
 pub use self::settings::{Interval, Settings};
 use crate::{
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, within},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, within},
     stop::Stop,
     telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
 };
@@ -94,7 +94,7 @@ impl Watch {
 
     async fn ask_queue(&mut self, traffic: Traffic) {
         let answer = self.described(&*self.parts.queue).await;
-        if let Ok(Description { visible, in_flight, delayed, .. }) = answer {
+        if let Ok(QueueAttributes { visible, in_flight, delayed, .. }) = answer {
             self.parts.metrics.depth.polled(Counts { visible, in_flight, delayed });
         }
         let answer = answer.map(drop);
@@ -108,7 +108,7 @@ impl Watch {
             Ok(None) => return,
             Err(error) => Err(error),
         };
-        if let Ok(Description { visible, .. }) = answer {
+        if let Ok(QueueAttributes { visible, .. }) = answer {
             self.parts.metrics.depth.dlq_polled(visible);
         }
         let answer = answer.map(drop);
@@ -128,7 +128,7 @@ impl Watch {
         Ok(Some(dlq))
     }
 
-    async fn described(&self, queue: &dyn Queue) -> Result<Description, QueueError> {
+    async fn described(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
         let began = Instant::now();
         let answer = within(WATCHDOG, "a look at the attributes", queue.describe()).await;
         self.parts.metrics.called(Action::Attributes, CallResult::of(&answer), began);

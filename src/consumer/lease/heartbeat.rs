@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backoff::{Backoff, Jitter},
     health::Pulse,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
+    queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, QueueMetrics, events},
 };
@@ -106,7 +106,7 @@ impl Heartbeat {
         (self.leases.ledger().shortest_visibility() / 4).clamp(least, most)
     }
 
-    fn note(&self, extensions: &[Extension], answer: BatchAnswer<()>, sent: Instant) {
+    fn note(&self, extensions: &[Extension], answer: BatchResult<()>, sent: Instant) {
         match answer {
             Ok(entries) => {
                 self.leases.report_extensions_answered();

@@ -164,6 +164,7 @@ impl Leases {
 }
 
 /// The claim on one message. Its drop ends the claim and frees the permit.
+#[expect(clippy::struct_field_names, reason = "the number of the lease in the ledger")]
 pub struct Lease {
     leases: Leases,
     lease: LeaseId,

@@ -238,11 +238,11 @@ mod tests {
             batcher.push(Settlement::new(copy_of(bytes), bytes, now));
         }
         batcher.flush();
-        let mut batches =
+        let mut next =
             || batcher.take_due(now).into_iter().map(|settlement| settlement.lease).collect::<Vec<_>>();
-        assert_eq!(batches(), [400_000, 600_000, 48_576]);
-        assert_eq!((batches(), batches()), (vec![1], vec![MESSAGE_BYTES + 1]));
-        assert_eq!((batches(), batches()), (vec![7], vec![]));
+        assert_eq!(next(), [400_000, 600_000, 48_576]);
+        assert_eq!((next(), next()), (vec![1], vec![MESSAGE_BYTES + 1]));
+        assert_eq!((next(), next()), (vec![7], vec![]));
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
     health::Condition,
     message::{AttributeValue, Message, MessageId, OutgoingMessage},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, RetryClass, all_entries, limits,
-        within,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, RetryClass, all_entries,
+        limits, within,
     },
     telemetry::{
         Action, CallResult, QueueMetrics, events,
@@ -43,7 +43,7 @@ pub struct DeadLetterQueue {
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
     /// The queue's attributes.
-    pub description: Description,
+    pub description: QueueAttributes,
     /// The kind of the handler that rejects, for the record in each copy.
     pub kind: &'static str,
 }
@@ -56,7 +56,7 @@ impl DeadLetterQueue {
     }
 
     fn limits(&self) -> CopyLimits {
-        let Description { fifo, message_bytes, .. } = self.description;
+        let QueueAttributes { fifo, message_bytes, .. } = self.description;
         let bytes = message_bytes.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES);
         CopyLimits { fifo, bytes }
     }
@@ -134,7 +134,7 @@ impl DeadLetterSender {
         self.note(batch, answer);
     }
 
-    fn note(&self, batch: Vec<SentSettlement>, answer: BatchAnswer<MessageId>) {
+    fn note(&self, batch: Vec<SentSettlement>, answer: BatchResult<MessageId>) {
         let settlements = batch.into_iter().map(|sent| sent.settlement);
         match answer {
             Ok(entries) => {

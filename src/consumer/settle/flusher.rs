@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     health::{Condition, Pulse},
-    queue::{BatchAnswer, EntryError, Queue, QueueError, RetryClass, all_entries, within},
+    queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, QueueMetrics, events, traces::QueueTraces},
 };
@@ -90,7 +90,7 @@ impl Flusher {
         self.note(action, batch, answer);
     }
 
-    async fn call(&self, action: Action, batch: &[SentSettlement], now: Instant) -> BatchAnswer<()> {
+    async fn call(&self, action: Action, batch: &[SentSettlement], now: Instant) -> BatchResult<()> {
         if action == Action::Delete {
             let receipts: Vec<_> = batch.iter().map(|sent| sent.receipt.clone()).collect();
             return self.queue.delete(&receipts).await;
@@ -99,7 +99,7 @@ impl Flusher {
         self.queue.change_visibility(&changes).await
     }
 
-    fn note(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchAnswer<()>) {
+    fn note(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchResult<()>) {
         match answer {
             Ok(entries) => {
                 self.ready.ready();

@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
     config::{Builder, timeout::TimeoutConfig},
 };
 
-use super::Address;
+use super::QueueAddress;
 use crate::{
     aws::{self, AwsAccess, ServiceLocation},
     queue::limits,
@@ -33,10 +33,10 @@ impl Clients {
     }
 
     /// Builds both clients over one pool of connections.
-    pub(super) async fn build(access: &AwsAccess, address: &Address, sizes: Sizes) -> Self {
+    pub(super) async fn build(access: &AwsAccess, address: &QueueAddress, options: ClientOptions) -> Self {
         let location =
             ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
-        let shared = access.load(location, sizes.pollers + SPARE_CONNECTIONS).await;
+        let shared = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
         let with_limit = |limit: Duration| {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)
@@ -44,20 +44,20 @@ impl Clients {
                 .build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
         };
-        Self { receive: with_limit(sizes.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
+        Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
     }
 }
 
 /// What the clients must be able to carry.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
+pub struct ClientOptions {
     /// Receives under way at once, at most.
     pub pollers: usize,
     /// The longest wait of a receive.
     pub longest_wait: Duration,
 }
 
-impl Default for Sizes {
+impl Default for ClientOptions {
     fn default() -> Self {
         Self { pollers: 1, longest_wait: limits::WAIT }
     }

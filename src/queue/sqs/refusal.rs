@@ -23,7 +23,7 @@ where
     let CallFailure { kind, message, .. } = failed;
     let failure = match kind {
         FailureKind::Answered(code) => QueueError::answered(code, message),
-        FailureKind::TimedOut => QueueError::hung(message),
+        FailureKind::TimedOut => QueueError::timed_out(message),
         FailureKind::NoCredentials => QueueError::new(RetryClass::Transient, message),
         FailureKind::NoUsableAnswer => {
             QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
@@ -35,7 +35,7 @@ where
 
 /// A call that neither answered nor ended within its own limit.
 pub(super) fn hung(limit: Duration) -> QueueError {
-    QueueError::hung(format!("no answer from sqs within {limit:?}, the call was dropped"))
+    QueueError::timed_out(format!("no answer from sqs within {limit:?}, the call was dropped"))
 }
 
 /// The failure of one entry of a batch.

@@ -42,7 +42,7 @@ impl CallResult {
     pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
-            Err(error) if error.is_hung() => Self::Hung,
+            Err(error) if error.is_timeout() => Self::Hung,
             Err(error) if error.retry_class() == RetryClass::Transient => Self::Retryable,
             Err(_) => Self::Refused,
         }

@@ -12,7 +12,7 @@ use url::Url;
 use super::{Producer, QueueIdentity, Settled, Trace, Traces};
 use crate::{
     message::Message,
-    queue::{BatchAnswer, QueueError},
+    queue::{BatchResult, QueueError},
     telemetry::{Action, Label as _, context::TraceContext},
 };
 
@@ -79,7 +79,7 @@ impl QueueTraces {
     /// Records a call that told SQS of outcomes.
     ///
     /// One about a single call of the handler is part of that one's trace; one about several is linked to each.
-    pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchAnswer<T>) {
+    pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
         let Settled { action, began, messages } = settled;
         let mut builder = self.builder(&Operation::of(*action), messages.len());
         if let ([(id, _)], Some(attributes)) = (messages.as_slice(), &mut builder.attributes) {
@@ -150,12 +150,12 @@ fn server(url: &str) -> Vec<KeyValue> {
 
 /// SQS's error code, or what there is instead of one.
 fn error_type(error: &QueueError) -> String {
-    let without_code = if error.is_hung() { "timeout" } else { "_OTHER" };
+    let without_code = if error.is_timeout() { "timeout" } else { "_OTHER" };
     error.plain_code().unwrap_or(without_code).to_owned()
 }
 
 /// The kind of the call's failure, or of its first entry's.
-fn failure<T>(answer: &BatchAnswer<T>) -> Option<String> {
+fn failure<T>(answer: &BatchResult<T>) -> Option<String> {
     match answer {
         Err(error) => Some(error_type(error)),
         Ok(entries) => entries.iter().find_map(|entry| entry.as_ref().err()).map(|_| "_OTHER".to_owned()),

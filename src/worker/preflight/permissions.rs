@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Code, Finding};
 use crate::{
     message::Receipt,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, VisibilityChange},
+    queue::{BatchResult, EntryError, Queue, QueueError, VisibilityChange},
     worker::open::is_only_forbidden,
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn look(name: &str, queue: &dyn Queue) -> Vec<Finding> {
     found
 }
 
-fn judge(name: &str, action: &str, forbidden: Code, answer: BatchAnswer<()>) -> Option<Finding> {
+fn judge(name: &str, action: &str, forbidden: Code, answer: BatchResult<()>) -> Option<Finding> {
     let entry = match answer {
         Ok(entries) => entries.into_iter().next()?.err()?,
         Err(error) => return of_call(name, action, forbidden, &error),

@@ -6,7 +6,7 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     handler,
-    queue::Description,
+    queue::QueueAttributes,
     sns::{PublishRetryClass, TopicArn, TopicError},
     worker::publisher,
 };
@@ -31,7 +31,7 @@ fn code_of(error: &TopicError) -> Code {
 }
 
 /// A FIFO topic needs a group id, which messages of a standard queue seldom have.
-pub(super) fn of_kind(name: &str, queue: &QueueSettings, description: &Description) -> Option<Finding> {
+pub(super) fn of_kind(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Option<Finding> {
     let Some(handler::Settings::Sns(sns)) = &queue.handler else { return None };
     let topic = sns.topic_arn.as_ref().filter(|topic| topic.is_fifo() && !description.fifo)?;
     let message = format!("messages go from a standard queue to the FIFO topic {topic}");
@@ -47,7 +47,8 @@ mod tests {
         let topic = TopicArn::new("eu-west-1", "123456789012", "orders.fifo").unwrap();
         let sns = handler::sns::Settings::to_topic(topic);
         let queue = QueueSettings { handler: Some(handler::Settings::Sns(sns)), ..QueueSettings::default() };
-        let of_kind = |fifo| of_kind("orders", &queue, &Description { fifo, ..Description::default() });
+        let of_kind =
+            |fifo| of_kind("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
         assert_eq!(of_kind(false).map(|found| found.code), Some(Code::TopicFifo));
         assert_eq!(of_kind(true), None);
     }

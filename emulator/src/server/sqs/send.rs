@@ -8,7 +8,7 @@ use crate::{
     server::{
         action::{ActionContext, SqsAction, SqsResult},
         attribute::{self, WireAttributes},
-        batch::{Batch, BatchEntry, BatchResult, BatchResultEntry},
+        batch::{Batch, BatchActionResult, BatchEntry, BatchResultEntry},
         error::RequestError,
         xml::XmlWriter,
     },
@@ -139,7 +139,7 @@ pub(super) type SendMessageBatch = Batch<SendMessage>;
 
 impl SqsAction for SendMessageBatch {
     const NAME: &'static str = "SendMessageBatch";
-    type Output = BatchResult<SendMessageResult>;
+    type Output = BatchActionResult<SendMessageResult>;
 
     async fn run(self, context: &ActionContext<'_>) -> Result<Self::Output, RequestError> {
         let (queue, entries) = self.checked(context)?;
@@ -150,7 +150,7 @@ impl SqsAction for SendMessageBatch {
         }
         sqs::batch_bytes(outgoing.iter().map(DecodedEntry::size_bytes).sum())?;
         check_fifo(context, &queue, &outgoing)?;
-        Ok(BatchResult::of(outgoing, |entry| {
+        Ok(BatchActionResult::of(outgoing, |entry| {
             let sent = context.sqs.send(&queue, entry.message?)?;
             Ok(SendMessageResult::new(Some(entry.id), sent))
         }))

@@ -6,7 +6,7 @@ use super::required;
 use crate::{
     server::{
         action::{ActionContext, EmptyResult, SqsAction},
-        batch::{Batch, BatchEntry, BatchResult, BatchResultEntry},
+        batch::{Batch, BatchActionResult, BatchEntry, BatchResultEntry},
         error::RequestError,
         xml::XmlWriter,
     },
@@ -66,11 +66,11 @@ impl BatchResultEntry for DeleteResultEntry {
 
 impl SqsAction for DeleteMessageBatch {
     const NAME: &'static str = "DeleteMessageBatch";
-    type Output = BatchResult<DeleteResultEntry>;
+    type Output = BatchActionResult<DeleteResultEntry>;
 
     async fn run(self, context: &ActionContext<'_>) -> Result<Self::Output, RequestError> {
         let (queue, entries) = self.checked(context)?;
-        Ok(BatchResult::of(entries, |entry| {
+        Ok(BatchActionResult::of(entries, |entry| {
             entry.delete(context, &queue)?;
             Ok(DeleteResultEntry { id: entry.id })
         }))
@@ -133,11 +133,11 @@ impl BatchResultEntry for ChangeResultEntry {
 
 impl SqsAction for ChangeMessageVisibilityBatch {
     const NAME: &'static str = "ChangeMessageVisibilityBatch";
-    type Output = BatchResult<ChangeResultEntry>;
+    type Output = BatchActionResult<ChangeResultEntry>;
 
     async fn run(self, context: &ActionContext<'_>) -> Result<Self::Output, RequestError> {
         let (queue, entries) = self.checked(context)?;
-        Ok(BatchResult::of(entries, |entry| {
+        Ok(BatchActionResult::of(entries, |entry| {
             entry.change(context, &queue)?;
             Ok(ChangeResultEntry { id: entry.id })
         }))
