@@ -90,7 +90,7 @@ test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, an
 	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
 
 test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
-	PYTHONPATH=tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
+	PYTHONPATH=emulator/tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

@@ -125,8 +125,6 @@ pub mod cli;
 #[cfg(feature = "cli")]
 mod config;
 mod consumer;
-#[cfg(feature = "cli")]
-mod dev;
 mod duration;
 #[cfg(feature = "ecs")]
 pub mod ecs;
@@ -176,9 +174,8 @@ pub mod internals {
         duration::Span,
         handler::Source,
         queue::{
-            BatchResult, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, VisibilityChange,
-            memory::{Account, Names},
-            sqs::AwsAccess,
+            BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
+            VisibilityChange, sqs::AwsAccess,
         },
         sns::SnsPublisher,
         tasks::detach,

@@ -1,20 +1,13 @@
 //! A worker inside a program: its own registry, and its own configuration of the SDK.
 
+use longshore_emulator::Emulator;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use longshore::{
-    Consumer, DeadLetters, Drained, Message, Stop, Worker,
-    dev::sqs_server,
-    handler,
-    message::OutgoingMessage,
-    queue::memory::{Account, Names},
-    tasks,
-    testing::Scene,
-};
+use longshore::{Consumer, DeadLetters, Drained, Message, Stop, Worker, handler, tasks, testing::TestQueue};
 use prometheus::{IntCounter, Registry};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::sync::Notify;
 
 /// A handler that is always done, and says so.
 fn done() -> (impl handler::Handler, Arc<Notify>) {
@@ -33,7 +26,7 @@ async fn the_metrics_are_on_the_programs_registry_beside_its_own() {
     let own = IntCounter::new("shop_orders_total", "Orders.").unwrap();
     registry.register(Box::new(own.clone())).unwrap();
     own.inc();
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     scene.send("1");
     let ((handler, called), stop) = (done(), Stop::new());
     let worker = Worker::new().registry(registry.clone()).consumer(
@@ -51,17 +44,14 @@ async fn the_metrics_are_on_the_programs_registry_beside_its_own() {
 
 #[tokio::test]
 async fn a_consumer_works_with_an_sdk_configuration_that_the_program_has_loaded() {
-    let (account, server) = (Account::default(), Stop::new());
-    account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
-    account.send("orders", OutgoingMessage::new("1")).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let serving = tasks::detach("sqs", sqs_server::serve(listener, account.clone(), server.clone()));
+    let emulator = Emulator::start().await.unwrap();
+    emulator.create_queue("orders").unwrap();
+    emulator.sqs().send("orders", "1").unwrap();
     let credentials = Credentials::new("id", "secret", None, None, "the program");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("eu-west-1"))
-        .endpoint_url(endpoint)
+        .endpoint_url(emulator.endpoint())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let ((handler, called), stop) = (done(), Stop::new());
@@ -70,7 +60,5 @@ async fn a_consumer_works_with_an_sdk_configuration_that_the_program_has_loaded(
     called.notified().await;
     stop.drain();
     assert_eq!(ended.await.unwrap().unwrap(), Drained::All);
-    server.drain();
-    serving.await.unwrap().unwrap();
-    assert_eq!(account.describe("orders").unwrap().visible, 0);
+    assert_eq!(emulator.sqs().snapshot("orders").unwrap().visible, 0);
 }

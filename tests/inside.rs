@@ -4,15 +4,14 @@
 
 mod admin;
 mod context;
-mod contract;
 mod depth;
 mod docs;
 mod embedding;
 #[path = "exec_handler/main.rs"]
 mod exec_handler;
-mod front_door;
 #[path = "http_handler/main.rs"]
 mod http_handler;
+mod ingest;
 #[path = "lambda/main.rs"]
 mod lambda;
 mod logs;
@@ -23,9 +22,8 @@ mod orphans;
 mod process;
 #[path = "promises/main.rs"]
 mod promises;
+mod queue_contract;
 mod services;
-#[path = "sqs_server.rs"]
-mod sqs_server;
 mod testing;
 #[path = "traces/rust.rs"]
 mod traces_of_a_program;

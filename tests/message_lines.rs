@@ -1,5 +1,7 @@
 //! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
 
+use longshore::queue::EmulatorQueue;
+use longshore_emulator::{SqsAccount, StringMap};
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Write as _},
@@ -15,10 +17,7 @@ use longshore::{
         exec::{self, ExecHandler},
     },
     message::{AttributeValue, OutgoingMessage},
-    queue::{
-        Queue as _, VisibilityChange,
-        memory::{Account, Names},
-    },
+    queue::{Queue as _, VisibilityChange},
     sns::notifications,
     sns::{Publication, PublicationId, PublishRetryClass, Publisher, TopicArn, TopicError},
     stop::Stop,
@@ -122,8 +121,8 @@ fn traced(body: &str) -> OutgoingMessage {
     message
 }
 
-/// As the front door of the deployed API sends it: no span, and no decision.
-fn from_the_front_door(body: &str) -> OutgoingMessage {
+/// As the deployed API sends it: no span, and no decision.
+fn from_the_deployed_api(body: &str) -> OutgoingMessage {
     let header = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
     OutgoingMessage { trace_header: Some(header), ..OutgoingMessage::new(body) }
 }
@@ -133,7 +132,7 @@ async fn every_ending_is_told_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().max_receives(4);
     scene.send_message(traced("a"));
-    scene.send_message(from_the_front_door("b"));
+    scene.send_message(from_the_deployed_api("b"));
     let worker = scene.start(|message, _| async move {
         match message.receive_count {
             1 => Outcome::Retry("not yet".to_owned()),
@@ -203,7 +202,7 @@ async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
     scene.queue.always(Action::Delete, Fault::Entries(vec![0]));
     scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
     scene.send_message(traced("a"));
-    scene.send_message(from_the_front_door("b"));
+    scene.send_message(from_the_deployed_api("b"));
     let worker = scene.start(|_, _| async {
         sleep(secs(6)).await;
         Outcome::Done
@@ -297,14 +296,15 @@ impl Publisher for Closed {
 #[tokio::test(start_paused = true)]
 async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     let log = Log::start();
-    let account = Account::default();
-    account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+    let account = SqsAccount::default();
+    account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
     account.send("orders", traced("a")).unwrap();
     let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
     let settings = notifications::Settings { on_done: Some(arn), ..notifications::Settings::default() };
     let plan = notifications::NotificationPlan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
     let done = handler::from_fn(async |_: Arc<Message>| ());
-    let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
+    let consumer =
+        Consumer::of("orders", Arc::new(EmulatorQueue::new(&account, "orders")), done).notify(plan);
     let stop = Stop::new();
     let ended = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
     while !log.has("notification given up") {

@@ -1,11 +1,9 @@
 //! The queue port: everything Longshore asks of SQS.
 
-#[cfg(test)]
-pub mod contract;
+#[cfg(feature = "testing")]
+mod emulated;
 mod error;
 pub mod limits;
-#[cfg(feature = "testing")]
-pub mod memory;
 mod name;
 pub mod sqs;
 
@@ -13,6 +11,8 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
+#[cfg(feature = "testing")]
+pub use self::emulated::EmulatorQueue;
 pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
@@ -25,7 +25,7 @@ use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 ///
 /// # Contract
 ///
-/// Every implementation passes the suite in `queue::contract`, which proves these sentences:
+/// Every implementation passes the suite in `tests/queue_contract`, which proves these sentences:
 /// - A received message is hidden from other receives until its visibility ends, its visibility is set to
 ///   zero, or it is deleted. The time counts from some moment between the call and its answer, so a caller who counts from the call
 ///   never believes in a lease that is gone.

@@ -1,15 +1,17 @@
 //! The SNS port: publications, their targets and errors, the publisher, and notifications.
 
 mod address;
-mod error;
 #[cfg(feature = "testing")]
-pub(crate) mod memory;
+mod emulated;
+mod error;
 pub(crate) mod notifications;
 mod publication;
 mod sdk;
 
 use futures_util::future::BoxFuture;
 
+#[cfg(feature = "testing")]
+pub use self::emulated::EmulatorPublisher;
 pub use self::{
     address::{NotAPhoneNumber, NotATopicArn, PhoneNumber, TopicArn},
     notifications::NotificationPlan,

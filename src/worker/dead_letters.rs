@@ -114,17 +114,16 @@ pub(super) fn misfit(source: &QueueAttributes, dlq: &QueueAttributes) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        handler,
-        queue::memory::{Account, Names},
-    };
+    use crate::handler;
+    use crate::queue::EmulatorQueue;
+    use longshore_emulator::{SqsAccount, StringMap};
 
     /// An account of a queue whose policy names a DLQ, and of another DLQ of each kind.
-    fn account() -> Account {
-        let account = Account::default();
+    fn account() -> SqsAccount {
+        let account = SqsAccount::default();
         let create = |name: &str, attributes: &[(&str, String)]| {
             let owned = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-            account.create_queue(name, &owned.collect(), &Names::new()).unwrap();
+            account.create_queue(name, &owned.collect(), &StringMap::new()).unwrap();
         };
         create("dlq", &[]);
         create("other-dlq", &[]);
@@ -136,8 +135,8 @@ mod tests {
     }
 
     /// The ARN of the DLQ that is opened in this account for a consumer of `orders`.
-    async fn opened(account: &Account, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
-        let queue = Arc::new(account.queue("orders"));
+    async fn opened(account: &SqsAccount, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
+        let queue = Arc::new(EmulatorQueue::new(&account, "orders"));
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();
@@ -152,7 +151,7 @@ mod tests {
         for (dead_letters, dlq) in [
             (DeadLetters::ByPolicy, Some(arn("dlq"))),
             (DeadLetters::At("other-dlq".to_owned()), Some(arn("other-dlq"))),
-            (DeadLetters::Open(Arc::new(account.queue("other-dlq"))), Some(arn("other-dlq"))),
+            (DeadLetters::Open(Arc::new(EmulatorQueue::new(&account, "other-dlq"))), Some(arn("other-dlq"))),
             (DeadLetters::Nowhere, None),
         ] {
             assert_eq!(opened(&account, dead_letters).await.unwrap(), dlq);
@@ -165,7 +164,7 @@ mod tests {
         account.delete_queue("dlq").unwrap();
         assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
         account
-            .set_attributes("orders", &Names::from([("RedrivePolicy".to_owned(), String::new())]))
+            .set_attributes("orders", &StringMap::from([("RedrivePolicy".to_owned(), String::new())]))
             .unwrap();
         assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
     }

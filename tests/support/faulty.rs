@@ -1,5 +1,6 @@
 //! A queue that fails on request and records every call.
 
+use longshore::queue::EmulatorQueue;
 use std::{
     collections::HashMap,
     future::{Future, pending},
@@ -15,7 +16,7 @@ use longshore::{
     message::{Message, MessageId, OutgoingMessage, Receipt},
     queue::{
         BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
-        VisibilityChange, limits, memory::MemoryQueue,
+        VisibilityChange, limits,
     },
 };
 use tokio::time::{Instant, sleep};
@@ -71,7 +72,7 @@ type Script = Box<dyn FnMut(usize) -> Fault + Send>;
 
 /// A queue in memory behind a network that fails on request.
 pub(crate) struct FaultyQueue {
-    inner: MemoryQueue,
+    inner: EmulatorQueue,
     state: Mutex<State>,
     receives_under_way: AtomicUsize,
 }
@@ -85,7 +86,7 @@ struct State {
 }
 
 impl FaultyQueue {
-    pub(crate) fn new(inner: MemoryQueue) -> Self {
+    pub(crate) fn new(inner: EmulatorQueue) -> Self {
         Self { inner, state: Mutex::default(), receives_under_way: AtomicUsize::new(0) }
     }
 

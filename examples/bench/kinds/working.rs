@@ -4,8 +4,9 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use longshore::{
     Consumer, DeadLetters, Drained, Stop, Worker, WorkerError,
-    internals::{Account, BatchSettings, Names, Queue, Span, detach},
+    internals::{BatchSettings, EmulatorQueue, Queue, Span, detach},
 };
+use longshore_emulator::{SqsAccount, StringMap};
 use tokio::task::JoinHandle;
 
 use crate::{Failure, contender::Contender, watched::Watch};
@@ -48,7 +49,7 @@ impl Working {
 
 /// An empty queue in memory.
 pub(crate) fn memory_queue() -> Result<Arc<dyn Queue>, Failure> {
-    let account = Account::default();
-    account.create_queue("bench", &Names::new(), &Names::new())?;
-    Ok(Arc::new(account.queue("bench")))
+    let account = SqsAccount::default();
+    account.create_queue("bench", &StringMap::new(), &StringMap::new())?;
+    Ok(Arc::new(EmulatorQueue::new(&account, "bench")))
 }
