@@ -455,6 +455,7 @@ impl Dispatcher {
 }
 
 /// A call that has ended.
+#[derive(Clone, Copy)]
 struct EndedCall {
     took: Duration,
     messages: usize,

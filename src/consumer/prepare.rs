@@ -115,7 +115,7 @@ impl PreparedState {
         }
     }
 
-    fn complete(mut self: Box<Self>) {
+    fn complete(mut self) {
         if let Some(claim) = self.claim.take() {
             self.tasks.spawn(end_claim(claim.complete()));
         }
