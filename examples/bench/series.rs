@@ -10,18 +10,11 @@ mod usage;
 use std::{error::Error, time::Duration};
 
 use longshore::{
-    consumer::{
-        depth::{Counts, QueueDepth},
-        lease::{GroupTally, LeaseMetrics},
-        metrics::ConsumerMetrics,
-        settle::SettleMetrics,
-    },
-    handler::{HandlerMetrics, ProcessMetrics},
-    queue::metrics::CallMetrics,
-    sns::metrics::{NotificationMetrics, PublishMetrics},
-    telemetry::{
-        Action, CallResult, Ending, FailureCause, HandlerKind, Label as _, MetricScope, Metrics, Notified,
-        Occasion, ProcessState,
+    Metrics,
+    internals::{
+        Action, CallMetrics, CallResult, ConsumerMetrics, Counts, Ending, FailureCause, GroupTally,
+        HandlerKind, HandlerMetrics, Label as _, LeaseMetrics, MetricScope, NotificationMetrics, Notified,
+        Occasion, ProcessMetrics, ProcessState, PublishMetrics, QueueDepth, SettleMetrics,
     },
 };
 use tokio::time::Instant;

@@ -17,12 +17,9 @@ use std::{
 };
 
 use longshore::{
-    Consumer, Message, Worker,
-    handler::{Context, Handler, Outcome, Placement},
-    queue::sqs,
-    stop::Stop,
-    telemetry::Metrics,
-    worker::{self, DeadLetters},
+    Consumer, DeadLetters, Message, Metrics, Stop, Worker,
+    handler::{AnyHandler, Context, Handler, Outcome},
+    internals::{AwsAccess, open_queue},
 };
 use tokio::time::sleep;
 
@@ -54,16 +51,12 @@ impl Handler for Uneven {
         sleep(if is_slow { SLOW } else { QUICK }).await;
         Outcome::Done
     }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let seconds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
-    longshore::telemetry::logs::Settings::default().init()?;
+    longshore::internals::LogSettings::default().init()?;
     let server = Server::start()?;
     println!(
         "| concurrency | round trip | messages/s | of the ideal | calls per 1,000 | receives | deletes |"
@@ -114,10 +107,11 @@ impl Scene {
     async fn measure(&self, server: &Server) -> Result<Counts, Failure> {
         let name = format!("uneven-{}-{}", self.concurrency, self.round_trip.as_millis());
         let url = server.queue(&name, self.enough(), 100).await?;
-        let queue = Far::by(self.round_trip, worker::open_queue(&url, &sqs::Settings::default()).await?);
-        let consumer = Consumer::of("uneven", Arc::new(queue), Uneven::default())
-            .concurrency(usize::try_from(self.concurrency)?)
-            .dead_letters(DeadLetters::Nowhere);
+        let queue = Far::by(self.round_trip, open_queue(&url, AwsAccess::default()).await?);
+        let consumer =
+            Consumer::of("uneven", Arc::new(queue), AnyHandler::from(Uneven::default()).on_engine_thread())
+                .concurrency(usize::try_from(self.concurrency)?)
+                .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
         let (metrics, stop) = (worker.metrics(), Stop::new());
         let watch = async {

@@ -2,7 +2,7 @@
 
 mod check;
 mod config;
-mod dev;
+pub(crate) mod dev;
 mod failure;
 mod healthcheck;
 mod options;

@@ -1,4 +1,4 @@
-//! Which calls of handlers run, and since when.
+//! The handler calls in flight that may outlast a stop, and the start of the oldest.
 
 use std::{
     collections::BTreeMap,
@@ -7,67 +7,65 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// The calls under way that may outlast a stop.
-///
-/// Clones share one state.
+/// The calls in flight that may outlast a stop; clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct Busy(Arc<Inner>);
+pub struct CallsInFlight(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    calls: Mutex<Calls>,
-    edge: Notify,
+    calls: Mutex<StartTimes>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Calls {
+struct StartTimes {
     next: u64,
-    /// In the order of their beginnings, so that the first is the oldest.
+    /// Ordered by start, so that the first is the oldest.
     running: BTreeMap<u64, Instant>,
 }
 
-impl Busy {
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+impl CallsInFlight {
+    fn calls(&self) -> MutexGuard<'_, StartTimes> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a call begins; it runs until what is answered is dropped.
-    pub fn begin(&self) -> Working {
+    /// Counts a call until the returned guard is dropped.
+    pub fn begin(&self) -> CallInFlight {
         let mut calls = self.calls();
         let call = calls.next;
         calls.next += 1;
         calls.running.insert(call, Instant::now());
         if calls.running.len() == 1 {
-            self.0.edge.notify_one();
+            self.0.changed.notify_one();
         }
-        Working { busy: self.clone(), call }
+        CallInFlight { calls: self.clone(), call }
     }
 
-    /// When the oldest call under way began.
+    /// The start of the oldest call in flight.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.calls().running.first_key_value().map(|(_, began)| *began)
     }
 
-    /// Waits for the first call to begin or the oldest to end, since the last wait.
-    pub(super) async fn edge(&self) {
-        self.0.edge.notified().await;
+    /// Waits until the first call begins or the oldest ends; a change since the last wait counts.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
     }
 }
 
-/// A call under way.
+/// A call in flight, which ends when this is dropped.
 #[derive(Debug)]
-pub struct Working {
-    busy: Busy,
+pub struct CallInFlight {
+    calls: CallsInFlight,
     call: u64,
 }
 
-impl Drop for Working {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
-        let mut calls = self.busy.calls();
+        let mut calls = self.calls.calls();
         let was_oldest = calls.running.first_key_value().is_some_and(|(call, _)| *call == self.call);
         calls.running.remove(&self.call);
         if was_oldest {
-            self.busy.0.edge.notify_one();
+            self.calls.0.changed.notify_one();
         }
     }
 }
@@ -80,20 +78,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_call_is_known_whichever_ends() {
-        let (busy, start) = (Busy::default(), Instant::now());
+        let (calls, start) = (CallsInFlight::default(), Instant::now());
         let at = |seconds| Some(start + Duration::from_secs(seconds));
-        assert_eq!(busy.oldest(), None);
-        let first = busy.begin();
+        assert_eq!(calls.oldest(), None);
+        let first = calls.begin();
         tokio::time::advance(Duration::from_secs(1)).await;
-        let second = busy.begin();
+        let second = calls.begin();
         tokio::time::advance(Duration::from_secs(1)).await;
-        let third = busy.begin();
-        assert_eq!(busy.oldest(), at(0));
+        let third = calls.begin();
+        assert_eq!(calls.oldest(), at(0));
         drop(second);
-        assert_eq!(busy.oldest(), at(0));
+        assert_eq!(calls.oldest(), at(0));
         drop(first);
-        assert_eq!(busy.oldest(), at(2));
+        assert_eq!(calls.oldest(), at(2));
         drop(third);
-        assert_eq!(busy.oldest(), None);
+        assert_eq!(calls.oldest(), None);
     }
 }

@@ -1,9 +1,8 @@
 //! The values of metric labels: closed sets, so that no message can add one.
 
-use crate::{
-    queue::{QueueError, RetryClass},
-    sns::{TopicError, Verdict as TopicVerdict},
-};
+use crate::queue::{QueueError, RetryClass};
+#[cfg(feature = "sns")]
+use crate::sns::{PublishRetryClass, TopicError};
 
 /// A closed set of label values.
 pub trait Label: Copy + Send + Sync + 'static {
@@ -155,18 +154,19 @@ impl CallResult {
     pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
-            Err(error) if error.is_hung() => Self::Hung,
+            Err(error) if error.is_timeout() => Self::Hung,
             Err(error) if error.retry_class() == RetryClass::Transient => Self::Retryable,
             Err(_) => Self::Refused,
         }
     }
 
     /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
+    #[cfg(feature = "sns")]
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
-        match answer.as_ref().map_err(TopicError::verdict) {
+        match answer.as_ref().map_err(TopicError::retry_class) {
             Ok(_) => Self::Ok,
-            Err(TopicVerdict::Wait | TopicVerdict::Unsent) => Self::Retryable,
-            Err(TopicVerdict::GiveUp | TopicVerdict::Refuse) => Self::Refused,
+            Err(PublishRetryClass::Transient | PublishRetryClass::NotSent) => Self::Retryable,
+            Err(PublishRetryClass::Refused | PublishRetryClass::BadMessage) => Self::Refused,
         }
     }
 

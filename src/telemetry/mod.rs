@@ -3,9 +3,15 @@
 pub mod context;
 pub mod events;
 mod label;
+#[cfg(feature = "cli")]
 pub mod logs;
 mod metrics;
 mod sampler;
+mod span_input;
+#[cfg(feature = "otel")]
+pub mod traces;
+#[cfg(not(feature = "otel"))]
+#[path = "no_traces.rs"]
 pub mod traces;
 
 pub use self::{

@@ -1,4 +1,4 @@
-//! The circumstances of a call.
+//! The context of a call in a test.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::Context;
 
-/// The circumstances of a first try on the queue `orders`, with a lease of 30 s and no time limit.
+/// The context of a first attempt on the queue `orders`, with a lease of 30 s and no time limit.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::handler::Context;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let handler = handler::from_fn_with(async |_: Arc<Message>, context: Context| {
-///     if context.is_cancelled() { Err("told to stop") } else { Ok(()) }
+///     if context.is_cancelled() { Err("cancelled") } else { Ok(()) }
 /// });
 /// let context = testing::context().cancelled().build();
 /// let outcome = handler.handle(testing::message("{}").into(), context).await;
-/// assert_eq!(outcome, Outcome::Retry("told to stop".to_owned()));
+/// assert_eq!(outcome, Outcome::Retry("cancelled".to_owned()));
 /// # }
 /// ```
 pub fn context() -> TestContext {
@@ -39,7 +39,7 @@ pub fn context() -> TestContext {
     }
 }
 
-/// The circumstances of a call in the making.
+/// A context that is being built.
 #[derive(Clone, Debug)]
 pub struct TestContext {
     queue: Arc<str>,
@@ -57,44 +57,44 @@ impl TestContext {
         Self { queue: queue.into(), ..self }
     }
 
-    /// Sets the number of the try.
+    /// Sets the number of the attempt.
     #[must_use]
     pub fn attempt(self, attempt: u32) -> Self {
         Self { attempt, ..self }
     }
 
-    /// Sets the number of the last try before the dead-letter queue; 0 for none.
+    /// Sets the number of the last attempt before the DLQ; 0 for none.
     #[must_use]
     pub fn last_attempt(self, last_attempt: u32) -> Self {
         Self { last_attempt: NonZeroU32::new(last_attempt), ..self }
     }
 
-    /// Sets how long the lease lasts from now on.
+    /// Sets the rest of the lease, from the call of `build` on.
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
     }
 
-    /// Sets a time limit from now on, which the context tells of and nobody enforces.
+    /// Sets the time limit, from the call of `build` on; nothing enforces it.
     #[must_use]
     pub fn time_limit(self, time_limit: Duration) -> Self {
         Self { time_limit: Some(time_limit), ..self }
     }
 
-    /// Lets the handler find itself told to stop.
+    /// Cancels the call.
     #[must_use]
     pub fn cancelled(self) -> Self {
         self.cancellation.cancel();
         self
     }
 
-    /// Lets the handler be told to stop by this token.
+    /// Cancels the call when this token is cancelled.
     #[must_use]
     pub fn cancellation(self, cancellation: CancellationToken) -> Self {
         Self { cancellation, ..self }
     }
 
-    /// The circumstances, from now on.
+    /// The context, from now on.
     pub fn build(self) -> Context {
         let now = Instant::now();
         let deadline = self.time_limit.map(|limit| now + limit);

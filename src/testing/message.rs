@@ -1,4 +1,4 @@
-//! Messages, as SQS would hand them over or as they are to be sent.
+//! Messages for tests, as SQS would deliver them or to be sent.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::message::{AttributeValue, Message, MessageId, OutgoingMessage};
 
-/// A message of this body, as its first receive would hand it over.
+/// A message with this body, as its first receive would return it.
 ///
 /// ```
 /// use longshore::{Message, testing};
@@ -19,12 +19,12 @@ pub fn message(body: impl Into<String>) -> TestMessage {
     TestMessage(Message::new(Uuid::new_v4().to_string(), body))
 }
 
-/// A message in the making: to be handled, or to be sent.
+/// A message that is being built, to be handled or to be sent.
 #[derive(Clone, Debug)]
 pub struct TestMessage(Message);
 
 impl TestMessage {
-    /// Sets the id (a random one); of no effect on a message that is sent.
+    /// Sets the id (default: random); without effect on a message that is sent.
     #[must_use]
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.0.id = MessageId::new(id);
@@ -51,21 +51,21 @@ impl TestMessage {
         self
     }
 
-    /// Sets the deduplication id of a FIFO queue; absent, a [`Scene`](super::Scene) deduplicates by the body.
+    /// Sets the deduplication id of a FIFO queue; without one, a [`TestQueue`](super::TestQueue) deduplicates by the body.
     #[must_use]
     pub fn deduplication_id(mut self, id: impl Into<String>) -> Self {
         self.0.system.deduplication_id = Some(id.into());
         self
     }
 
-    /// Sets how often the message was received (1), this time included; of no effect on a message that is sent.
+    /// Sets the receive count (1), this receive included; without effect on a message that is sent.
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.0.receive_count = attempt;
         self
     }
 
-    /// The message, whose fields are free to be changed further.
+    /// The message, whose fields can be changed further.
     pub fn build(self) -> Message {
         self.0
     }

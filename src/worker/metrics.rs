@@ -8,18 +8,27 @@ use std::{
 use prometheus::{Gauge, IntGauge};
 use tokio::time::Instant;
 
+use super::{Consumer, open::Opened};
+#[cfg(test)]
 use crate::{
-    consumer::{depth::DepthMetrics, lease::LeaseMetrics, metrics::ConsumerMetrics, settle::SettleMetrics},
+    consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
     ecs::ProtectionMetrics,
     handler::{HandlerMetrics, ProcessMetrics},
     queue::metrics::CallMetrics,
     sns::metrics::{NotificationMetrics, PublishMetrics},
-    telemetry::{
-        self, Computed, MetricDefinition, MetricGroup, MetricScope, ProcessUsageMetrics, metric_group,
+    telemetry::{self, MetricDefinition, MetricGroup, ProcessUsageMetrics},
+};
+use crate::{
+    consumer::{
+        depth::{QueueDepth, WorkAverage},
+        metrics::ConsumerMetrics,
     },
+    handler::FailureCounter,
+    telemetry::{Computed, MetricScope, Metrics, metric_group},
 };
 
 /// The metrics of every part, in the order of the reference page.
+#[cfg(test)]
 const GROUPS: &[&[MetricDefinition]] = &[
     ConsumerMetrics::DEFINITIONS,
     LeaseMetrics::DEFINITIONS,
@@ -36,11 +45,13 @@ const GROUPS: &[&[MetricDefinition]] = &[
 ];
 
 /// Every metric of the worker.
+#[cfg(test)]
 pub fn all_metrics() -> Vec<MetricDefinition> {
     GROUPS.concat()
 }
 
 /// The reference page of all metrics, in Markdown.
+#[cfg(test)]
 pub fn metrics_reference() -> String {
     telemetry::metrics_page(&all_metrics())
 }
@@ -81,6 +92,32 @@ impl DrainMetrics {
     /// Notes that the stop is asked for; only the first call has an effect.
     pub(super) fn draining(&self) {
         self.began.get_or_init(Instant::now);
+    }
+}
+
+/// The metrics of one consumer's queue.
+pub(super) struct QueueMeasurements {
+    /// The scope in which the parts register their metrics.
+    pub(super) scope: MetricScope,
+    /// Counts the failed calls of the handler.
+    pub(super) failures: FailureCounter,
+    /// The number of messages in the queue.
+    pub(super) depth: QueueDepth,
+}
+
+impl QueueMeasurements {
+    /// Registers the metrics of an open queue, and those of its handler.
+    pub(super) fn new(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Self {
+        let scope = metrics.queue(&consumer.name, &consumer.name_in_sqs(&opened.arn));
+        let failures = consumer.handler.register_metrics(&scope);
+        let depth = QueueDepth::in_scope(&scope, consumer.options.concurrency);
+        Self { scope, failures, depth }
+    }
+
+    /// The average time that a message keeps a slot, from the work done since the start.
+    pub(super) fn work(&self) -> WorkAverage {
+        let metrics = self.scope.group::<ConsumerMetrics>();
+        WorkAverage::new(move || metrics.work_done())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use longshore::{
     duration::Span,
-    handler::{Handler as _, exec::Settings},
+    handler::exec::Settings,
     telemetry::{FailureCause, Label as _, Metrics, ProcessExit},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::{until, within},
     harness::{Place, context, exec, message, outcome_of},
 };

@@ -6,7 +6,7 @@ use longshore::{
 };
 use tokio::net::TcpListener;
 
-use crate::{
+use super::{
     emulators::Emulator,
     functions,
     harness::{Scene, until},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longshore::{duration::Span, handler::lambda::Settings, worker::Drained};
 
-use crate::{
+use super::{
     functions,
     harness::{Scene, is_alive, until},
 };

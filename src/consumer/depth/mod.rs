@@ -21,7 +21,7 @@ pub use self::{
     work::{WorkAverage, WorkDone},
 };
 use crate::{
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, metrics::CallMetrics, within},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, metrics::CallMetrics, within},
     stop::Stop,
     telemetry::{Action, CallResult, events},
 };
@@ -37,7 +37,7 @@ pub struct Parts {
     pub queue: Arc<dyn Queue>,
     /// Its DLQ.
     pub dlq: Dlq,
-    /// Shows the answers.
+    /// Where it is told.
     pub depth: QueueDepth,
     /// Counts the calls.
     pub calls: Arc<CallMetrics>,
@@ -103,7 +103,7 @@ impl Watch {
 
     async fn ask_queue(&mut self, traffic: Traffic) {
         let answer = self.described(&*self.parts.queue).await;
-        if let Ok(Description { visible, in_flight, delayed, .. }) = answer {
+        if let Ok(QueueAttributes { visible, in_flight, delayed, .. }) = answer {
             self.parts.depth.polled(Counts { visible, in_flight, delayed });
         }
         let answer = answer.map(drop);
@@ -117,7 +117,7 @@ impl Watch {
             Ok(None) => return,
             Err(error) => Err(error),
         };
-        if let Ok(Description { visible, .. }) = answer {
+        if let Ok(QueueAttributes { visible, .. }) = answer {
             self.parts.depth.dlq_polled(visible);
         }
         let answer = answer.map(drop);
@@ -137,7 +137,7 @@ impl Watch {
         Ok(Some(dlq))
     }
 
-    async fn described(&self, queue: &dyn Queue) -> Result<Description, QueueError> {
+    async fn described(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
         let began = Instant::now();
         let answer = within(WATCHDOG, "a look at the attributes", queue.describe()).await;
         self.parts.calls.called(Action::Attributes, CallResult::of(&answer), began);

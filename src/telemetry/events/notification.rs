@@ -1,11 +1,12 @@
 //! Events of notifications over SNS.
 
+use std::error::Error;
+
 use prometheus::IntCounter;
 
 use super::events;
 use crate::{
     message::MessageId,
-    sns::TopicError,
     telemetry::{ByLabel, Each, Notified, Occasion},
 };
 
@@ -33,7 +34,7 @@ events! {
         /// The topic's ARN.
         topic: &'a str,
         /// What went wrong.
-        error: &'a TopicError as %,
+        error: &'a (dyn Error + 'static) as %,
         /// How many tries have failed.
         attempt: u32,
     }
