@@ -70,7 +70,7 @@ async fn the_status_page_shows_what_runs() {
     for (key, number) in [("concurrency", 2), ("running", 2), ("waiting", 2), ("held", 4), ("settling", 0)] {
         assert_eq!(status[key], number, "{key} in {status}");
     }
-    assert!(status["paused"].is_null() && status["lastError"].is_null(), "{status}");
+    assert!(status["paused"] == json!([]) && status["lastError"].is_null(), "{status}");
     assert_eq!(worker.admin.json("/status").await.1["draining"], false);
 }
 
