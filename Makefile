@@ -48,19 +48,19 @@ format: ## rustfmt
 	cargo fmt --all --check
 
 lint: ## clippy, warnings fatal
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 features: ## the library with no feature, each alone and all, checked; and that it stays small
 	tests/features.sh
 
 rustdoc: ## the library's pages, warnings fatal
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter, LONGSHORE_SKIP_PROMETHEUS=1 promtool's
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
-	set -x; cargo $$run --locked --no-fail-fast
-	cargo test --locked --doc
+	set -x; cargo $$run --locked --workspace --no-fail-fast
+	cargo test --locked --workspace --doc
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
 	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources

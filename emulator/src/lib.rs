@@ -46,3 +46,8 @@ pub use self::{
         StartMoveTask,
     },
 };
+
+/// Compiles the examples of the README with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct EmulatorReadme;

@@ -136,7 +136,7 @@ mod tests {
 
     /// The ARN of the DLQ that is opened in this account for a consumer of `orders`.
     async fn opened(account: &SqsAccount, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
-        let queue = Arc::new(EmulatorQueue::new(&account, "orders"));
+        let queue = Arc::new(EmulatorQueue::new(account, "orders"));
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();

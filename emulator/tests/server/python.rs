@@ -94,7 +94,11 @@ async fn the_cli_works(served: &Served, service: &str, commands: &[(Vec<&str>, &
 }
 
 /// The path of a Python that has this module; `None` if `LONGSHORE_SKIP_PYTHON=1`.
-#[expect(clippy::disallowed_methods, reason = "not a setting, but a condition of the tests")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "not a setting, but a condition of the tests"
+)]
 fn python_path_with(module: &str) -> Option<String> {
     if std::env::var_os("LONGSHORE_SKIP_PYTHON").is_some_and(|value| value == "1") {
         println!("skipped: LONGSHORE_SKIP_PYTHON is set");
