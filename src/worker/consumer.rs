@@ -7,7 +7,7 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, Options, Prefetch},
+    consumer::{BatchSettings, Options, Prefetch, Preparation},
     duration::Span,
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
@@ -28,6 +28,8 @@ pub struct Consumer {
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
     pub(super) options: Options,
+    /// The stage between receive and handler, if there is one.
+    pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
 
 /// The source of a consumer's messages.
@@ -82,6 +84,7 @@ impl Consumer {
             #[cfg(feature = "sns")]
             notify: None,
             options: Options::default(),
+            preparation: None,
         }
     }
 
@@ -214,6 +217,13 @@ impl Consumer {
     #[must_use]
     pub fn notify(mut self, plan: NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
+        self
+    }
+
+    /// Sets the stage between receive and handler (none).
+    #[cfg(test)]
+    pub(crate) fn prepared_by(mut self, preparation: impl Preparation) -> Self {
+        self.preparation = Some(Arc::new(preparation));
         self
     }
 

@@ -19,6 +19,8 @@ mod dead_letters;
 mod error;
 #[cfg(feature = "cli")]
 mod from_settings;
+#[cfg(any(feature = "ecs", feature = "sns"))]
+mod observers;
 mod open;
 #[cfg(feature = "cli")]
 pub mod preflight;

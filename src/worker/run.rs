@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 
+#[cfg(feature = "sns")]
+use super::observers::NotifyEnds;
 use super::{
     Consumer, Drained, WorkerError,
     check::check,
@@ -19,6 +21,7 @@ use super::{
 #[cfg(feature = "ecs")]
 use super::{
     ScalingSignal,
+    observers::CountCalls,
     scaling::{ScalingTask, meter},
     shutdown::may_outlast,
 };
@@ -32,7 +35,7 @@ use crate::sns::notifications::Notifier;
 use crate::telemetry::traces::{QueueIdentity, QueueTraces, Traces};
 use crate::{
     consumer::{
-        Engine, EngineParts,
+        CallObserver, Engine, EngineParts, RunningEngine,
         depth::{self, Interval},
     },
     health::{Condition, Health},
@@ -206,7 +209,7 @@ impl Worker {
         self.status.set_stop(stop.clone());
         let (tasks, faults) = Tasks::on(runtime.clone());
         let readiness = self.health.condition("worker", "the queues are not open yet");
-        let environment = Environment { readiness, stop, tasks, caller, runtime };
+        let environment = Environment { readiness, stop, tasks, caller, runtime, drain_limit: limit };
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
         parts.traces.clone_from(&self.traces);
@@ -237,8 +240,8 @@ impl Worker {
         #[cfg(feature = "ecs")]
         self.start_ecs(&opened, tasks, parts);
         let status = self.status.clone();
-        let engines = status.set_engines(self.engines(&opened, parts, environment));
-        parts.engines = engines.iter().map(|engine| engine.start(tasks)).collect();
+        parts.engines = self.start_engines(&opened, parts, environment);
+        status.set_engines(parts.engines.iter().map(|running| running.engine().clone()).collect());
         environment.readiness.ready();
         Ok(())
     }
@@ -284,45 +287,41 @@ impl Worker {
         traces.map(|traces| traces.queue(&identity))
     }
 
-    fn engines(self, opened: &[Opened], parts: &RunningParts, environment: &Environment) -> Vec<Engine> {
-        #[cfg(feature = "ecs")]
-        let drain_limit = self.drain_limit;
-        let engine = |(consumer, opened): (Consumer, &Opened)| {
+    fn start_engines(
+        self,
+        opened: &[Opened],
+        parts: &RunningParts,
+        environment: &Environment,
+    ) -> Vec<RunningEngine> {
+        let start = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = queue_metrics(&self.metrics, &consumer, opened);
             environment.watch_depth(&consumer, opened, &metrics);
-            #[cfg(feature = "ecs")]
-            let protection =
-                parts.protection.as_ref().filter(|_| may_outlast(consumer.options.timeout, drain_limit));
-            #[cfg(feature = "sns")]
-            let notifier = consumer.notify.map(|plan| {
-                Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &environment.tasks)
-            });
+            let observers = environment.observers(&consumer, parts, &metrics);
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
-            Engine::new(EngineParts {
+            let parts = EngineParts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),
                 traits: opened.traits,
                 handler: consumer.handler,
-                #[cfg(feature = "sns")]
-                notifier,
+                preparation: consumer.preparation,
+                observers,
                 options: consumer.options,
                 metrics,
                 #[cfg(feature = "otel")]
                 traces: Self::queue_traces(self.traces.as_ref(), opened, &consumer.name),
                 #[cfg(not(feature = "otel"))]
                 traces: None,
-                #[cfg(feature = "ecs")]
-                busy: protection.map(|protection| protection.calls_in_flight().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: environment.stop.clone(),
                 caller: environment.caller.clone(),
                 runtime: environment.runtime.clone(),
-            })
+            };
+            Engine::start(&parts, &environment.tasks)
         };
-        self.consumers.into_iter().zip(opened).map(engine).collect()
+        self.consumers.into_iter().zip(opened).map(start).collect()
     }
 }
 
@@ -345,9 +344,36 @@ struct Environment {
     caller: Handle,
     /// The runtime of everything else.
     runtime: Handle,
+    drain_limit: Duration,
 }
 
 impl Environment {
+    /// The observers of a consumer's calls: for the protection of the task, and for notifications.
+    #[cfg_attr(
+        not(feature = "ecs"),
+        expect(unused_variables, reason = "only the protection asks for the parts")
+    )]
+    fn observers(
+        &self,
+        consumer: &Consumer,
+        parts: &RunningParts,
+        metrics: &Arc<QueueMetrics>,
+    ) -> Vec<Arc<dyn CallObserver>> {
+        let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
+        #[cfg(feature = "ecs")]
+        if let Some(protection) = &parts.protection
+            && may_outlast(consumer.options.timeout, self.drain_limit)
+        {
+            observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
+        }
+        #[cfg(feature = "sns")]
+        if let Some(plan) = &consumer.notify {
+            let notifier = Notifier::start(consumer.name.clone(), plan, metrics.clone(), &self.tasks);
+            observers.push(Arc::new(NotifyEnds(notifier)));
+        }
+        observers
+    }
+
     /// Polls the number of messages in a queue, if an interval is set.
     fn watch_depth(&self, consumer: &Consumer, opened: &Opened, metrics: &Arc<QueueMetrics>) {
         let Interval::Every(interval) = consumer.options.depth.interval else { return };

@@ -21,8 +21,8 @@ impl WorkerStatus {
         self.0.stop.get_or_init(|| stop);
     }
 
-    pub(super) fn set_engines(&self, engines: Vec<Engine>) -> &[Engine] {
-        self.0.engines.get_or_init(|| engines)
+    pub(super) fn set_engines(&self, engines: Vec<Engine>) {
+        self.0.engines.get_or_init(|| engines);
     }
 
     /// The status as JSON: the version, whether the worker drains, and an object for each queue.
