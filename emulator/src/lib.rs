@@ -41,9 +41,9 @@ pub use self::{
         SnsAccount, SnsApiError, SnsErrorCode, SnsTopicArn, SubscriptionSummary,
     },
     sqs::{
-        AccountIdentity, AccountLimits, MessageContent, MoveStatus, MoveTask, QueueSnapshot, ReceiveFuture,
-        ReceiveOptions, ReceivedMessage, RedriveSettings, SendResult, SqsAccount, SqsApiError, SqsErrorCode,
-        StartMoveTask,
+        AccountIdentity, AccountLimits, DeliveredMessage, MessageContent, MoveStatus, MoveTask,
+        QueueSnapshot, ReceiveFuture, ReceiveOptions, RedriveSettings, SendResult, SqsAccount, SqsApiError,
+        SqsErrorCode, StartMoveTask,
     },
 };
 
