@@ -33,7 +33,6 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::notifications", 6),
     ("consumer", 7),
     ("admin", 8),
-    ("dev", 8),
     ("config", 9),
     ("worker", 10),
     ("testing", 11),
@@ -65,7 +64,6 @@ const LINE_WRITERS: &[(&str, &str)] = &[
     ("src/telemetry/", "where events become lines"),
     ("src/tasks.rs", "below telemetry, debug alone"),
     ("src/process/", "below telemetry, debug alone"),
-    ("src/sns/memory/", "below telemetry, and a stand-in for SNS"),
 ];
 
 /// One file of `src`.
@@ -424,7 +422,7 @@ fn an_import_upward_or_sideways_is_caught() {
     );
     assert_eq!(found("src/consumer/lease/mod.rs", "use crate::consumer::Room;"), 1);
     assert_eq!(found("src/queue/mod.rs", "use crate::handler::Outcome;"), 1);
-    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::dev::run(); }"), 1);
+    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::cli::run(); }"), 1);
     assert_eq!(found("src/stop.rs", "use crate::duration::Span;"), 0);
     assert_eq!(found("src/attic/mod.rs", ""), 1);
     assert_eq!(found("src/queue/mod.rs", "\n#[cfg(test)]\nmod tests { use crate::cli::main; }"), 0);
