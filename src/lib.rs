@@ -131,7 +131,7 @@ pub mod ecs;
 mod error_chain;
 pub mod handler;
 mod health;
-#[cfg(any(feature = "http", feature = "lambda", feature = "testing"))]
+#[cfg(any(feature = "http", feature = "lambda"))]
 mod md5;
 mod message;
 #[cfg(any(feature = "http", feature = "lambda", feature = "otel"))]

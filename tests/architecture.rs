@@ -35,7 +35,6 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::notifications", 6),
     ("consumer", 8),
     ("admin", 9),
-    ("dev", 9),
     ("config", 10),
     ("worker", 11),
     ("testing", 12),
@@ -67,7 +66,6 @@ const LINE_WRITERS: &[(&str, &str)] = &[
     ("src/telemetry/", "where events become lines"),
     ("src/tasks.rs", "below telemetry, debug alone"),
     ("src/process/", "below telemetry, debug alone"),
-    ("src/sns/memory/", "below telemetry, and a stand-in for SNS"),
 ];
 
 /// One file of `src`.
@@ -426,7 +424,7 @@ fn an_import_upward_or_sideways_is_caught() {
     );
     assert_eq!(found("src/consumer/lease/mod.rs", "use crate::consumer::Room;"), 1);
     assert_eq!(found("src/queue/mod.rs", "use crate::handler::Outcome;"), 1);
-    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::dev::run(); }"), 1);
+    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::cli::run(); }"), 1);
     assert_eq!(found("src/stop.rs", "use crate::duration::Span;"), 0);
     assert_eq!(found("src/attic/mod.rs", ""), 1);
     assert_eq!(found("src/queue/mod.rs", "\n#[cfg(test)]\nmod tests { use crate::cli::main; }"), 0);

@@ -306,7 +306,7 @@ mod errors {
     }
 
     #[tokio::test]
-    async fn what_the_network_said_is_not_told_to_the_client() {
+    async fn a_client_does_not_get_the_details_of_a_network_error() {
         let api = IngestApi::open(Answers::Unreachable).await;
         let (_, answer) = api.post("/v1/messages", "{}").await;
         assert!(!answer.to_string().contains("10.0.0.7"), "{answer}");
@@ -419,22 +419,22 @@ mod harness {
         task::JoinHandle,
     };
 
-    /// How the queue answers a send.
+    /// The result of the queue for a send.
     #[derive(Clone, Copy, Debug)]
     pub(crate) enum Answers {
         /// Each message gets the id of its position.
         Well,
-        /// So too, but for the entry at this position.
+        /// The same, except for the entry at this position.
         FailingAt(usize),
         /// The whole call is refused with this code.
         Refusing(&'static str),
-        /// There is no answer from the network.
+        /// The network gives no response.
         Unreachable,
         /// The call succeeds without a result for any entry, against the contract.
         Nothing,
     }
 
-    /// A queue that remembers what it was sent, and is for sending only.
+    /// A queue that records the messages it was sent, and does nothing else.
     struct Recorder {
         answers: Answers,
         calls: Arc<Mutex<Vec<Vec<OutgoingMessage>>>>,
@@ -528,7 +528,7 @@ mod harness {
             read(self.request("GET", path).await).await
         }
 
-        /// Gets with one parameter in the query, percent-encoded.
+        /// Sends a GET with one parameter in the query, percent-encoded.
         pub(crate) async fn get_with(&self, path: &str, name: &str, value: &str) -> (u16, Value) {
             let mut url = self.url(path);
             url.query_pairs_mut().append_pair(name, value);
@@ -540,7 +540,7 @@ mod harness {
             self.client.request(method, self.url(path)).send().await.unwrap()
         }
 
-        /// The answer to a request written by hand, up to the end of the connection.
+        /// The response to a raw request, up to the end of the connection.
         pub(crate) async fn answer_to(&self, request: &str) -> String {
             let mut connection = TcpStream::connect(self.address).await.unwrap();
             connection.write_all(request.as_bytes()).await.unwrap();
@@ -560,7 +560,7 @@ mod harness {
             message
         }
 
-        /// How often the queue was called.
+        /// The number of calls of the queue.
         pub(crate) fn count(&self) -> usize {
             self.calls.lock().unwrap().len()
         }

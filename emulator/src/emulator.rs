@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
 
 use crate::{
     message::StringMap,
@@ -114,14 +118,32 @@ impl Emulator {
         }
     }
 
-    /// Waits until the server ends by itself, which it does only when it fails.
-    pub async fn failed(&mut self) -> io::Error {
-        let Some(server) = &mut self.server else { return std::future::pending().await };
-        match server.await {
-            Ok(Ok(())) => std::future::pending().await,
-            Ok(Err(error)) => error,
-            Err(error) => io::Error::other(error),
+    /// Serves until SIGTERM or SIGINT, then stops in order; an error if the server fails before.
+    pub async fn run_until_signal(mut self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let Some(server) = &mut self.server else { return Ok(()) };
+        tokio::select! {
+            ended = server => return ended.map_err(io::Error::other)?,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+        self.shutdown().await
+    }
+
+    /// Lines for people: the endpoint, the queues, and how to point clients at them.
+    pub fn instructions(&self) -> String {
+        let endpoint = self.endpoint();
+        let queues = self.sqs().queue_names("");
+        let queues: Vec<_> =
+            queues.iter().map(|name| format!("  queue     {}\n", self.queue_url(name))).collect();
+        let region = &self.sqs().identity().region;
+        format!(
+            "  endpoint  {endpoint}\n{}  \
+             sdks      AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n  \
+             aws cli   aws --endpoint-url {endpoint} sqs list-queues\n\n",
+            queues.concat(),
+        )
     }
 }
 

@@ -41,8 +41,13 @@ pub use self::{
         SnsAccount, SnsApiError, SnsErrorCode, SnsTopicArn, SubscriptionSummary,
     },
     sqs::{
-        AccountIdentity, AccountLimits, MessageContent, MoveStatus, MoveTask, QueueSnapshot, ReceiveFuture,
-        ReceiveOptions, ReceivedMessage, RedriveSettings, SendResult, SqsAccount, SqsApiError, SqsErrorCode,
-        StartMoveTask,
+        AccountIdentity, AccountLimits, DeliveredMessage, MessageContent, MoveStatus, MoveTask,
+        QueueSnapshot, ReceiveFuture, ReceiveOptions, RedriveSettings, SendResult, SqsAccount, SqsApiError,
+        SqsErrorCode, StartMoveTask,
     },
 };
+
+/// Compiles the examples of the README with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct EmulatorReadme;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore_emulator::{
-    AttributeData, MessageAttributeValue, MessageContent, NewMessage, QueueSnapshot, ReceiveOptions,
-    ReceivedMessage, SqsAccount, SqsApiError,
+    AttributeData, DeliveredMessage, MessageAttributeValue, MessageContent, NewMessage, QueueSnapshot,
+    ReceiveOptions, SqsAccount, SqsApiError,
 };
 
 use super::{
@@ -138,7 +138,7 @@ fn entry_error(error: SqsApiError) -> EntryError {
     EntryError::new(error.code.query(), error.message, true)
 }
 
-fn message(received: ReceivedMessage, wanted: Wanted) -> Message {
+fn message(received: DeliveredMessage, wanted: Wanted) -> Message {
     let content = &received.content;
     let (attributes, system) = match wanted {
         Wanted::Body => (BTreeMap::new(), group_only(content)),
@@ -156,8 +156,8 @@ fn message(received: ReceivedMessage, wanted: Wanted) -> Message {
 }
 
 /// A message with everything that SQS returns of it.
-impl From<ReceivedMessage> for Message {
-    fn from(received: ReceivedMessage) -> Self {
+impl From<DeliveredMessage> for Message {
+    fn from(received: DeliveredMessage) -> Self {
         message(received, Wanted::Everything)
     }
 }
@@ -190,7 +190,7 @@ fn group_only(content: &MessageContent) -> SystemAttributes {
     }
 }
 
-fn system_attributes(received: &ReceivedMessage) -> SystemAttributes {
+fn system_attributes(received: &DeliveredMessage) -> SystemAttributes {
     let content = &received.content;
     SystemAttributes {
         sender_id: Some(content.sender_id.as_ref().to_owned()),

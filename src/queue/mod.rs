@@ -18,8 +18,6 @@ pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
-#[cfg(feature = "testing")]
-pub(crate) use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.

@@ -40,16 +40,14 @@
 //! Everything here panics, and so fails its test, instead of returning an error: for a message that SQS would refuse, a
 //! worker that cannot start, a wait that does not end.
 
-mod context;
+mod builders;
 mod journal;
-mod message;
 mod queue;
 mod worker;
 
 pub use self::{
-    context::{TestContext, context},
+    builders::{TestContext, TestMessage, context, message},
     journal::{HandlerRun, Journal, RunEnd},
-    message::{TestMessage, message},
     queue::TestQueue,
     worker::TestWorker,
 };

@@ -1,5 +1,7 @@
 //! What the admin server says of a worker at work, against what was done.
 
+use serde_json::json;
+
 use super::support::{Call, Dev, Handler, Launch, Signal, Worker, until};
 
 /// A handler that fails a message's first receive when its body says so.

@@ -1,4 +1,4 @@
-//! How FIFO queues keep order and take a message once.
+//! FIFO queues: order within groups, and deduplication.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(crate) async fn a_message_given_back_comes_before_its_successors(harness: &d
     assert_eq!(bodies(&messages), ["1", "2"]);
 }
 
-/// A second message of the same deduplication id is answered with the first one's id, and not kept.
+/// A second message with the same deduplication id gets the id of the first and is dropped.
 pub(crate) async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     let first = send(&*queue, of_group("a", "one")).await;
@@ -64,7 +64,7 @@ pub(crate) async fn a_duplicate_is_taken_once(harness: &dyn Harness) {
     receive_nothing(&*queue, "a duplicate of a deleted message is one still").await;
 }
 
-/// The deduplication window is five minutes; waited for on a paused clock alone.
+/// The deduplication window is five minutes; the test waits for them on a paused clock only.
 pub(crate) async fn a_duplicate_is_taken_again_after_five_minutes(harness: &dyn Harness) {
     if harness.clock() == Clock::Real {
         return;
@@ -91,7 +91,7 @@ pub(crate) async fn equal_bodies_are_duplicates_by_content(harness: &dyn Harness
     assert_eq!(messages[0].system.deduplication_id.as_deref(), Some(sha256_of_one));
 }
 
-/// Sequence numbers are told at each receive and grow from message to message.
+/// Each receive has the sequence number, which grows from message to message.
 pub(crate) async fn sequence_numbers_grow(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2", "3"] {
@@ -105,7 +105,7 @@ pub(crate) async fn sequence_numbers_grow(harness: &dyn Harness) {
     assert!(numbers.len() == 3 && numbers.is_sorted_by(|one, next| one < next), "not growing: {numbers:?}");
 }
 
-/// The receipt of a FIFO queue deletes only while it holds.
+/// The receipt of a FIFO queue deletes only until its visibility ends.
 pub(crate) async fn a_late_delete_is_refused(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     send(&*queue, of_group("a", "one")).await;
@@ -126,7 +126,7 @@ pub(crate) async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harn
     receive_nothing(&*queue, "the batch was refused").await;
 }
 
-/// An attempt made again within the visibility brings the same messages, hidden anew, and counts no receive.
+/// An attempt that is repeated within the visibility returns the same messages, hidden anew, and counts no receive.
 pub(crate) async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for body in ["1", "2"] {
@@ -145,7 +145,7 @@ pub(crate) async fn a_repeated_attempt_brings_the_same_messages(harness: &dyn Ha
     receive_nothing(&*queue, "the receipts of the second attempt delete").await;
 }
 
-/// An attempt whose messages are no longer all held is a new receive, and so is one of another id.
+/// An attempt whose messages are no longer all in flight is a new receive, and so is one with another id.
 pub(crate) async fn an_attempt_without_its_messages_is_a_new_receive(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for (group, body) in [("a", "1"), ("b", "2")] {

@@ -1,4 +1,4 @@
-//! How a received message is hidden, and for how long.
+//! The visibility of received messages.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use longshore::queue::RetryClass;
 
-/// A received message goes to nobody else until its visibility ends.
+/// No other receive gets a received message until its visibility ends.
 pub(crate) async fn a_received_message_is_hidden(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
@@ -89,7 +89,7 @@ pub(crate) async fn an_older_receipt_changes_nothing(harness: &dyn Harness) {
     receive_nothing(&*queue, "the younger receipt holds the message").await;
 }
 
-/// All visibilities of one receive end 12 hours after it; waited for on a paused clock alone.
+/// All visibilities of one receive end 12 hours after it; the test waits for it on a paused clock only.
 pub(crate) async fn the_twelve_hours_count_from_the_receive(harness: &dyn Harness) {
     if harness.clock() == Clock::Real {
         return;

@@ -1,4 +1,4 @@
-//! How messages that are received too often leave for the dead-letter queue.
+//! The move of messages that are received too often to the dead-letter queue.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ pub(crate) async fn a_message_received_too_often_moves_at_the_next_receive(harne
     receive_nothing(&*queue, "the message has moved").await;
 }
 
-/// A moved message keeps its id, attributes and trace header; its count goes on, and its origin is told.
+/// A moved message keeps its id, attributes and trace header; its receive count goes on, and it names its source.
 pub(crate) async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 1).await;
     let mut outgoing =
@@ -52,7 +52,7 @@ pub(crate) async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
     assert_eq!(dead.system.dead_letter_source_arn, Some(source.arn));
 }
 
-/// The dead-letter queue is opened by the ARN that the redrive policy names it by; a queue that is not there is given up.
+/// The dead-letter queue can be opened by its ARN in the redrive policy; a missing queue is an error for good.
 pub(crate) async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 1).await;
     let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));

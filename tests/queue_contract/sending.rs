@@ -1,4 +1,4 @@
-//! How messages arrive, and which are refused.
+//! Sends: content, delays, sizes and errors by entry.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use longshore::{
     queue::{RetryClass, limits},
 };
 
-/// No body is changed on its way, whatever a wire format would make of it.
+/// A body arrives unchanged, whatever the wire format escapes.
 pub(crate) async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     for body in [
@@ -31,7 +31,7 @@ pub(crate) async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
     }
 }
 
-/// Attributes keep their types, suffixes and values; the system's own are told.
+/// Attributes keep their types, suffixes and values; the system attributes are there too.
 pub(crate) async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let mut outgoing = OutgoingMessage::new("one");
@@ -50,7 +50,7 @@ pub(crate) async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
     assert!(message.sent_at.is_some() && message.system.sender_id.is_some(), "told of every message");
 }
 
-/// A message with a delay is hidden until then.
+/// A message with a delay is hidden until its end.
 pub(crate) async fn a_delayed_message_appears_after_its_delay(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send(&*queue, OutgoingMessage { delay: Some(SHORT), ..OutgoingMessage::new("late") }).await;
@@ -59,7 +59,7 @@ pub(crate) async fn a_delayed_message_appears_after_its_delay(harness: &dyn Harn
     assert_eq!(receive(&*queue, LONG).await.receive_count, 1, "a delay is no receive");
 }
 
-/// The delay of the queue is that of messages without one of their own.
+/// The delay of the queue is the delay of messages without one of their own.
 pub(crate) async fn a_queue_delays_every_message(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape { delay: SHORT, ..Shape::default() }).await;
     send_body(&*queue, "late").await;
@@ -70,7 +70,7 @@ pub(crate) async fn a_queue_delays_every_message(harness: &dyn Harness) {
     assert_eq!(receive(&*queue, LONG).await.body, "late");
 }
 
-/// A message that breaks a rule fails by itself, and the others of its batch are taken.
+/// A message that breaks a rule fails by itself, and the others of its batch are accepted.
 pub(crate) async fn a_batch_fails_by_entry(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let mut unnamed = OutgoingMessage::new("reserved");

@@ -1,4 +1,4 @@
-//! How messages are deleted, and what a queue says of itself.
+//! Deletes, and the attributes of a queue.
 
 use super::{
     Harness, Shape,
@@ -41,7 +41,7 @@ pub(crate) async fn a_late_delete_deletes(harness: &dyn Harness) {
     receive_nothing(&*queue, "the message was deleted").await;
 }
 
-/// A receipt that never was one fails by itself, in its place among the others.
+/// An invalid receipt fails its own entry only.
 pub(crate) async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
@@ -59,14 +59,14 @@ pub(crate) async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harnes
     );
 }
 
-/// A queue that does not exist is nothing to wait for.
+/// A missing queue is an error for good.
 pub(crate) async fn a_missing_queue_is_given_up(harness: &dyn Harness) {
     let missing = harness.missing().await;
     let retry_class = missing.describe().await.map(drop).map_err(|error| error.retry_class());
     assert_eq!(retry_class, Err(RetryClass::Refused));
 }
 
-/// The counts, the kind and the redrive policy are told as they are.
+/// A queue describes its counts, its type and its redrive policy.
 pub(crate) async fn a_queue_describes_itself(harness: &dyn Harness) {
     let max_receive_count = std::num::NonZeroU32::new(3);
     let queue = queue_of(harness, Shape { max_receive_count, ..Shape::default() }).await;

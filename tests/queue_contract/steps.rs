@@ -1,4 +1,4 @@
-//! The steps that the cases are made of; each panics when the queue does not go along.
+//! The steps of the cases; each panics if the queue fails it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,9 @@ use longshore::{
 pub(crate) const LONG: Duration = Duration::from_mins(5);
 /// The visibility of receives whose end a case waits for.
 ///
-/// What a case does before that end must fit into it on a slow machine too, so it is not the one second that
-/// the wire could carry.
+/// The steps before that end must fit into it on a slow machine, so it is more than a second.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
-/// How long a receive waits for what must come.
+/// The wait of a receive for a message that must come.
 pub(crate) const WAIT: Duration = Duration::from_secs(10);
 
 /// A fresh queue of this shape.
@@ -25,7 +24,7 @@ pub(crate) async fn queue_of(harness: &dyn Harness, shape: Shape) -> Arc<dyn Que
     harness.fresh(shape).await.queue
 }
 
-/// Waits until a visibility or delay of [`SHORT`] is surely over.
+/// Waits until a visibility or delay of [`SHORT`] is over.
 pub(crate) async fn pass_short() {
     sleep(SHORT + Duration::from_millis(300)).await;
 }
@@ -39,12 +38,12 @@ pub(crate) fn of_group(group: &str, body: &str) -> OutgoingMessage {
     }
 }
 
-/// Sends one message that must be taken.
+/// Sends one message, which must succeed.
 pub(crate) async fn send(queue: &dyn Queue, message: OutgoingMessage) -> MessageId {
     try_send(queue, message).await.unwrap_or_else(|error| panic!("the message was refused: {error}"))
 }
 
-/// Sends a message of this body alone.
+/// Sends a message with this body.
 pub(crate) async fn send_body(queue: &dyn Queue, body: &str) -> MessageId {
     send(queue, OutgoingMessage::new(body)).await
 }
@@ -94,7 +93,7 @@ pub(crate) async fn receive_all(queue: &dyn Queue, count: usize) -> Vec<Message>
     all
 }
 
-/// Receives nothing, or panics.
+/// Receives, and panics if a message comes.
 pub(crate) async fn receive_nothing(queue: &dyn Queue, why: &str) {
     let messages = try_receive(queue, 10, Duration::ZERO, LONG).await;
     let bodies: Vec<_> = messages.iter().map(|message| message.body.as_str()).collect();

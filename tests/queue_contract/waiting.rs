@@ -1,4 +1,4 @@
-//! What answers a receive that waits.
+//! Receives that wait, and the events that end their wait.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -20,10 +20,10 @@ use longshore::{
     tasks,
 };
 
-/// The wait that must not be used up: an answer that comes so late came from the wait's end.
+/// The wait of a receive that an event must end early.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a receive is left waiting before something happens.
-const MOMENT: Duration = Duration::from_millis(300);
+/// The time for which a receive waits before the event.
+const BEFORE_EVENT: Duration = Duration::from_millis(300);
 
 /// A receive that waits in a task of its own, so that nothing but the queue wakes it.
 fn wait_apart(queue: &Arc<dyn Queue>) -> JoinHandle<Vec<Message>> {
@@ -31,25 +31,25 @@ fn wait_apart(queue: &Arc<dyn Queue>) -> JoinHandle<Vec<Message>> {
     tasks::detach("waiting receive", async move { try_receive(&*queue, 1, PATIENCE, LONG).await })
 }
 
-/// Lets a receive wait, does something, and returns what the receive was answered with, if it was in time.
+/// Starts a receive, lets an event happen, and returns the message of the receive if it came in time.
 async fn answer_to(queue: &Arc<dyn Queue>, event: impl Future<Output = ()>) -> Message {
     let start = Instant::now();
     let waiting = wait_apart(queue);
-    sleep(MOMENT).await;
+    sleep(BEFORE_EVENT).await;
     event.await;
     let mut messages = waiting.await.unwrap_or_else(|error| panic!("the receive failed: {error}"));
     assert!(start.elapsed() < PATIENCE / 2, "answered only after {:?}", start.elapsed());
     messages.pop().unwrap_or_else(|| panic!("the waiting receive was answered with nothing"))
 }
 
-/// A send answers the receive that waits for it.
+/// A send ends the wait of a receive.
 pub(crate) async fn a_waiting_receive_is_answered_by_a_send(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     let sending = async { drop(send_body(&*queue, "one").await) };
     assert_eq!(answer_to(&queue, sending).await.body, "one");
 }
 
-/// The end of a visibility answers it too.
+/// The end of a visibility ends it too.
 pub(crate) async fn a_waiting_receive_is_answered_by_a_visibility_that_ends(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     send_body(&*queue, "one").await;
@@ -89,7 +89,7 @@ pub(crate) async fn each_message_goes_to_one_waiting_receive(harness: &dyn Harne
     let queue = queue_of(harness, Shape::default()).await;
     let start = Instant::now();
     let waiting = [wait_apart(&queue), wait_apart(&queue), wait_apart(&queue)];
-    sleep(MOMENT).await;
+    sleep(BEFORE_EVENT).await;
     for body in ["1", "2", "3"] {
         send_body(&*queue, body).await;
     }
@@ -117,10 +117,10 @@ pub(crate) async fn a_dropped_receive_takes_nothing(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     tokio::select! {
         messages = try_receive(&*queue, 10, PATIENCE, LONG) => panic!("an empty queue gave {messages:?}"),
-        () = sleep(MOMENT) => {}
+        () = sleep(BEFORE_EVENT) => {}
     }
-    // The other end of a connection needs a moment to see it closed.
-    sleep(MOMENT).await;
+    // The other end of a connection needs some time to see it closed.
+    sleep(BEFORE_EVENT).await;
     send_body(&*queue, "one").await;
     assert_eq!(receive(&*queue, LONG).await.receive_count, 1);
     receive_nothing(&*queue, "the message was received").await;

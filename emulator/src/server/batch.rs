@@ -13,7 +13,7 @@ use super::{
 /// A batch of requests to one queue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Batch<E> {
+pub(super) struct BatchRequest<E> {
     queue_url: Option<String>,
     #[serde(
         alias = "SendMessageBatchRequestEntry",
@@ -29,7 +29,7 @@ pub(super) trait BatchEntry {
     fn id(&self) -> &str;
 }
 
-impl<E: BatchEntry> Batch<E> {
+impl<E: BatchEntry> BatchRequest<E> {
     /// Checks the rules for a batch as a whole; returns the queue's name and the entries.
     pub(super) fn checked(self, context: &ActionContext<'_>) -> Result<(String, Vec<E>), RequestError> {
         let queue = context.queue_name(self.queue_url.as_deref())?;

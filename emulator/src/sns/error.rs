@@ -68,7 +68,7 @@ pub enum SnsErrorCode {
 }
 
 impl SnsErrorCode {
-    /// The code as it stands in an answer.
+    /// The code in responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BatchEntryIdsNotDistinct => "BatchEntryIdsNotDistinct",

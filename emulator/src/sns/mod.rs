@@ -4,7 +4,6 @@
 //! enforced, and filters on the message's body.
 
 mod account;
-mod envelope;
 mod error;
 mod filter;
 mod publish;

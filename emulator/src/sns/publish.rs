@@ -1,14 +1,14 @@
-//! Publishing: the rules for a message, and its delivery to the subscriptions of a topic.
+//! Publishing: the rules for a message, its delivery to the subscriptions of a topic, and the JSON envelope.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
-use serde_json::{Map, Value};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    PublishRequest, SnsApiError, SnsErrorCode,
-    envelope::TopicNotification,
+    PublishRequest, SnsApiError, SnsErrorCode, SnsTopicArn,
     subscription::Subscription,
     topic::{DeduplicationKey, TopicState},
 };
@@ -190,4 +190,53 @@ fn check_attribute(name: &str, value: &MessageAttributeValue) -> Result<(), SnsA
 fn new_id() -> String {
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
     id.hyphenated().to_string()
+}
+
+/// A published message as its subscriptions receive it.
+struct TopicNotification<'a> {
+    topic: &'a SnsTopicArn,
+    request: &'a PublishRequest,
+    /// The body for SQS.
+    body: &'a str,
+    result: &'a PublishResult,
+}
+
+impl TopicNotification<'_> {
+    /// The body with the JSON envelope of a subscription that is not raw; its signature is a placeholder.
+    fn envelope(&self, subscription_arn: &str) -> String {
+        let Self { topic, request, body, result } = self;
+        let host = format!("https://sns.{}.amazonaws.com", topic.region());
+        let mut envelope = json!({
+            "Type": "Notification",
+            "MessageId": result.id,
+            "TopicArn": topic.as_str(),
+            "Message": body,
+            "Timestamp": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            "SignatureVersion": "1",
+            "Signature": "unsigned",
+            "SigningCertURL": format!("{host}/SimpleNotificationService-0000000000000000000000.pem"),
+            "UnsubscribeURL": format!("{host}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}"),
+        });
+        if let Some(subject) = &request.subject {
+            envelope["Subject"] = json!(subject);
+        }
+        if let Some(number) = &result.sequence_number {
+            envelope["SequenceNumber"] = json!(number);
+        }
+        if !request.attributes.is_empty() {
+            let attributes = request.attributes.iter();
+            let attributes: Map<_, _> =
+                attributes.map(|(name, value)| (name.clone(), attribute(value))).collect();
+            envelope["MessageAttributes"] = attributes.into();
+        }
+        envelope.to_string()
+    }
+}
+
+fn attribute(value: &MessageAttributeValue) -> Value {
+    let text = match &value.content {
+        AttributeData::Text(text) => text.clone(),
+        AttributeData::Bytes(bytes) => BASE64_STANDARD.encode(bytes),
+    };
+    json!({ "Type": value.data_type, "Value": text })
 }

@@ -72,7 +72,7 @@ pub struct MessageContent {
 
 /// A message as one receive returned it.
 #[derive(Clone, Debug)]
-pub struct ReceivedMessage {
+pub struct DeliveredMessage {
     /// `ReceiptHandle` of this receive.
     pub receipt_handle: String,
     /// `ApproximateReceiveCount`, this receive included.
@@ -85,7 +85,7 @@ pub struct ReceivedMessage {
     pub content: Arc<MessageContent>,
 }
 
-impl ReceivedMessage {
+impl DeliveredMessage {
     /// The system attributes in SQS's spelling, sorted by name.
     pub fn system_attributes(&self) -> Vec<(&'static str, String)> {
         let content = &*self.content;

@@ -1,6 +1,6 @@
 //! SQS in memory: an account with queues that behave as those of SQS.
 //!
-//! Every call of [`SqsAccount`] takes a lock for a moment; only [`SqsAccount::receive`] waits. Time is tokio's.
+//! Every call of [`SqsAccount`] takes a lock briefly; only [`SqsAccount::receive`] waits. Time is tokio's.
 //!
 //! Not imitated: the fairness of fair queues towards noisy tenants, the minute in which the name of a deleted queue
 //! cannot be used again, throttling, the effect of a changed delay on messages already in a FIFO queue, and access
@@ -25,7 +25,7 @@ pub(crate) use self::validate::{batch_bytes, batch_ids, seconds};
 pub use self::{
     account::{AccountIdentity, AccountLimits, SqsAccount},
     error::{SqsApiError, SqsErrorCode},
-    message::{MessageContent, ReceiveOptions, ReceivedMessage, SendResult},
+    message::{DeliveredMessage, MessageContent, ReceiveOptions, SendResult},
     move_tasks::{MoveStatus, MoveTask, StartMoveTask},
     queue::{QueueSnapshot, RedriveSettings},
     waiting::ReceiveFuture,

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    AccountLimits, MessageContent, ReceiveOptions, ReceivedMessage, SendResult, SqsApiError, SqsErrorCode,
+    AccountLimits, DeliveredMessage, MessageContent, ReceiveOptions, SendResult, SqsApiError, SqsErrorCode,
     attributes::{DeduplicationScope, QueueConfiguration, QueueType},
     fifo::{DeduplicationKey, RecentIds},
     message::{LatestReceive, MessageState, StoredMessage},
@@ -98,7 +98,7 @@ pub(super) struct ReceiveAllowance {
 #[derive(Debug, Default)]
 pub(super) struct TakenMessages {
     /// The messages it returns.
-    pub(super) received: Vec<ReceivedMessage>,
+    pub(super) received: Vec<DeliveredMessage>,
     /// The messages that were received too often.
     pub(super) exhausted: Vec<(MessageKey, StoredMessage)>,
 }
@@ -316,7 +316,7 @@ impl QueueState {
         taken
     }
 
-    fn count_receive(&mut self, receive: Receive, now: Now) -> Option<ReceivedMessage> {
+    fn count_receive(&mut self, receive: Receive, now: Now) -> Option<DeliveredMessage> {
         let message = self.messages.get_mut(receive.key)?;
         message.receives += 1;
         message.first_received_at.get_or_insert(now.wall);
@@ -324,9 +324,9 @@ impl QueueState {
         self.received(receive)
     }
 
-    fn received(&self, receive: Receive) -> Option<ReceivedMessage> {
+    fn received(&self, receive: Receive) -> Option<DeliveredMessage> {
         let (message, _) = self.messages.get(receive.key)?;
-        Some(ReceivedMessage {
+        Some(DeliveredMessage {
             receipt_handle: self.receipts.encode(receive),
             receive_count: message.receives,
             first_received_at: message.first_received_at?,
@@ -343,7 +343,7 @@ impl QueueState {
         attempt_id: &String,
         visibility: Duration,
         now: Now,
-    ) -> Option<Vec<ReceivedMessage>> {
+    ) -> Option<Vec<DeliveredMessage>> {
         let receives = self.attempts.get(attempt_id, now.at)?.clone();
         let is_held = |receive: &Receive| {
             let found = self.messages.get(receive.key);

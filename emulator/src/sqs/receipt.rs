@@ -1,4 +1,4 @@
-//! Receipt handles: encoding and decoding of the queue, message and receive that a handle stands for.
+//! Receipt handles: the encoding of a message and a receive of one queue.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 

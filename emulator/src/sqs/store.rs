@@ -12,7 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    AccountIdentity, AccountLimits, ReceiveOptions, ReceivedMessage, SendResult, SqsApiError, SqsErrorCode,
+    AccountIdentity, AccountLimits, DeliveredMessage, ReceiveOptions, SendResult, SqsApiError, SqsErrorCode,
     attributes::{QueueConfiguration, QueueType, choose},
     message::StoredMessage,
     move_tasks::{self, MoveTasks},
@@ -207,7 +207,7 @@ impl SqsStore {
         name: &str,
         options: &ReceiveOptions,
         now: Now,
-    ) -> Result<Vec<ReceivedMessage>, SqsApiError> {
+    ) -> Result<Vec<DeliveredMessage>, SqsApiError> {
         validate::check_receive(options)?;
         let redrive = self.redrive_of(name);
         let (serial, limit) = (self.next_serial(), self.limits.in_flight);

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    ReceiveOptions, ReceivedMessage, SqsAccount, SqsApiError,
+    DeliveredMessage, ReceiveOptions, SqsAccount, SqsApiError,
     store::{Now, SqsStore},
 };
 
@@ -33,7 +33,7 @@ struct PendingReceive {
 
 /// The result of one attempt to receive.
 enum ReceiveAttempt {
-    Complete(Result<Vec<ReceivedMessage>, SqsApiError>),
+    Complete(Result<Vec<DeliveredMessage>, SqsApiError>),
     Wait { position: u64, until: Instant, wake_at: Instant },
 }
 
@@ -79,7 +79,7 @@ impl ReceiveFuture {
 }
 
 impl Future for ReceiveFuture {
-    type Output = Result<Vec<ReceivedMessage>, SqsApiError>;
+    type Output = Result<Vec<DeliveredMessage>, SqsApiError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {

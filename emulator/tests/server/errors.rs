@@ -1,4 +1,4 @@
-//! Refusals: the codes as the SDK sees them, and the JSON protocol's errors on the wire.
+//! Errors: the codes that the SDK reports, and the errors of the JSON protocol on the wire.
 
 use super::harness::{Served, post_json, refusal};
 
@@ -36,7 +36,7 @@ async fn numbers_out_of_range_are_invalid() {
 }
 
 #[tokio::test]
-async fn a_receipt_of_nobody_is_invalid() {
+async fn garbage_as_a_receipt_is_invalid() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let deleted = served.client.delete_message().queue_url(&url).receipt_handle("garbage").send().await;

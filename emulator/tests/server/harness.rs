@@ -138,39 +138,39 @@ pub(crate) fn refusal<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::De
     (error.code().unwrap_or_default().to_owned(), status)
 }
 
-/// An answer as it came over the socket.
+/// A response as it came over the socket.
 #[derive(Debug)]
-pub(crate) struct RawAnswer {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-/// Sends a request made by hand over a connection of its own; reads the answer to its end.
-pub(crate) async fn exchange(address: SocketAddr, request: &str) -> RawAnswer {
+/// Sends a request over a connection of its own and reads the response to its end.
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> RawResponse {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    RawAnswer { status, head: head.to_lowercase(), body: body.to_owned() }
+    RawResponse { status, head: head.to_lowercase(), body: body.to_owned() }
 }
 
-async fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> RawAnswer {
+async fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> RawResponse {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}");
     exchange(address, &format!("{head}Connection: close\r\n\r\n{body}")).await
 }
 
 /// A request of the query protocol in a form.
-pub(crate) async fn post_form(address: SocketAddr, path: &str, form: &str) -> RawAnswer {
+pub(crate) async fn post_form(address: SocketAddr, path: &str, form: &str) -> RawResponse {
     let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
     post(address, path, headers, form).await
 }
 
 /// A request of the JSON protocol.
-pub(crate) async fn post_json(address: SocketAddr, action: &str, body: &str) -> RawAnswer {
+pub(crate) async fn post_json(address: SocketAddr, action: &str, body: &str) -> RawResponse {
     let headers = format!("Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.{action}\r\n");
     post(address, "/", &headers, body).await
 }

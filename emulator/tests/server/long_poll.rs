@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::harness::Served;
 
-/// The most that lies between the event and the answer it causes, on the slowest machine: a server that looks once a
-/// second, or at the end of the 20 s, takes longer. That nothing lies between is shown on the account's paused clock.
+/// The longest time between an event and the response it causes on the slowest machine; a server that polls once a
+/// second, or waits for the end of the 20 s, takes longer. Tests on a paused clock show that it is zero.
 const WOKEN: Duration = Duration::from_secs(1);
-/// How long a message is hidden that shows up by itself.
+/// The visibility timeout of a message that becomes visible by itself.
 const HIDDEN: Duration = Duration::from_secs(2);
 
-/// Begins a receive, lets the event happen once it waits, and answers with the message that came of it.
+/// Starts a receive, lets the event happen once it waits, and returns the received message.
 async fn answer_to<F: Future>(served: &Served, url: &str, event: F) -> String {
     let event = async {
         served.is_waited_at(url).await;
@@ -26,7 +26,7 @@ async fn answer_to<F: Future>(served: &Served, url: &str, event: F) -> String {
     message.body.unwrap()
 }
 
-/// Receives a message that was hidden at this moment.
+/// Receives a message that is hidden now.
 async fn appearing(served: &Served, url: &str, hidden_at: Instant) -> String {
     let (message, ()) =
         Box::pin(async { tokio::join!(served.receive_one(url), served.is_waited_at(url)) }).await;

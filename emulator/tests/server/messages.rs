@@ -1,4 +1,4 @@
-//! Messages: what goes in comes out, is hidden, and is settled.
+//! Messages: sends, receives, visibility and deletes.
 
 use aws_sdk_sqs::{
     primitives::Blob,

@@ -1,4 +1,4 @@
-//! Dead-letter queues: where messages go, and how they come back.
+//! Dead-letter queues and the tasks that move messages out of them.
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 

@@ -1,4 +1,4 @@
-//! The clients that people have at hand: boto3 and the AWS CLI, with nothing but an endpoint.
+//! boto3 and the AWS CLI, with nothing but an endpoint.
 
 use std::{ffi::OsString, path::Path, process::Output};
 
@@ -6,8 +6,7 @@ use tokio::process::Command;
 
 use super::harness::Served;
 
-/// A Python with this module and nothing of AWS in its environment but dummy credentials; `None`, and a word about
-/// it, where Python is to be skipped.
+/// A Python with this module and dummy credentials; `None` if the tests in Python are to be skipped.
 fn python_with(module: &str) -> Option<Command> {
     let mut python = Command::new(python_path_with(module)?);
     python

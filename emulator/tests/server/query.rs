@@ -1,4 +1,4 @@
-//! The query protocol: forms and URLs in, XML out.
+//! The query protocol: requests as forms and URLs, responses in XML.
 
 use super::harness::{Served, exchange, post_form};
 

@@ -1,4 +1,4 @@
-//! Queues as a whole: their life, their attributes, their tags.
+//! Queues: creation, deletion, attributes and tags.
 
 use aws_sdk_sqs::types::QueueAttributeName;
 

@@ -1,19 +1,16 @@
 //! The actions of SNS and their table; the protocol is the query protocol.
 
 mod publish;
-mod subscriptions;
 mod topics;
 
 use serde::de::DeserializeOwned;
 
 use self::{
     publish::{Publish, PublishBatch},
-    subscriptions::{
-        GetSubscriptionAttributes, ListSubscriptions, ListSubscriptionsByTopic, SetSubscriptionAttributes,
-        Subscribe, Unsubscribe,
-    },
     topics::{
-        CreateTopic, DeleteTopic, GetTopicAttributes, ListTagsForResource, ListTopics, SetTopicAttributes,
+        CreateTopic, DeleteTopic, GetSubscriptionAttributes, GetTopicAttributes, ListSubscriptions,
+        ListSubscriptionsByTopic, ListTagsForResource, ListTopics, SetSubscriptionAttributes,
+        SetTopicAttributes, Subscribe, Unsubscribe,
     },
 };
 use super::{

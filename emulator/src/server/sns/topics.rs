@@ -1,4 +1,4 @@
-//! The actions about topics.
+//! The actions about topics and their subscriptions.
 
 use serde::Deserialize;
 
@@ -6,6 +6,7 @@ use super::{EmptySnsResult, SnsAction, SnsResult, entries, required};
 use crate::{
     message::StringMap,
     server::{action::ActionContext, error::RequestError, xml::XmlWriter},
+    sns::SubscriptionSummary,
 };
 
 /// `CreateTopic`.
@@ -147,5 +148,137 @@ impl SnsAction for ListTagsForResource {
 
     fn run(self, context: &ActionContext<'_>) -> Result<TopicTagsResult, RequestError> {
         Ok(TopicTagsResult(context.sns.topic_tags(&required(self.resource_arn, "ResourceArn")?)?))
+    }
+}
+
+/// `Subscribe`; the subscription of a queue needs no confirmation.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Subscribe {
+    topic_arn: Option<String>,
+    protocol: Option<String>,
+    endpoint: Option<String>,
+    attributes: Option<StringMap>,
+}
+
+/// The ARN of a subscription.
+pub(super) struct SubscribeResult(String);
+
+impl SnsResult for SubscribeResult {
+    fn xml(&self, xml: &mut XmlWriter) {
+        xml.text("SubscriptionArn", &self.0);
+    }
+}
+
+impl SnsAction for Subscribe {
+    const NAME: &'static str = "Subscribe";
+    type Output = SubscribeResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<SubscribeResult, RequestError> {
+        let topic = required(self.topic_arn, "TopicArn")?;
+        let protocol = required(self.protocol, "Protocol")?;
+        let endpoint = required(self.endpoint, "Endpoint")?;
+        let attributes = self.attributes.unwrap_or_default();
+        Ok(SubscribeResult(context.sns.subscribe_by(&topic, &protocol, &endpoint, &attributes)?))
+    }
+}
+
+/// `Unsubscribe`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Unsubscribe {
+    subscription_arn: Option<String>,
+}
+
+impl SnsAction for Unsubscribe {
+    const NAME: &'static str = "Unsubscribe";
+    type Output = EmptySnsResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<EmptySnsResult, RequestError> {
+        context.sns.unsubscribe(&required(self.subscription_arn, "SubscriptionArn")?)?;
+        Ok(EmptySnsResult)
+    }
+}
+
+/// Subscriptions, all on one page.
+pub(super) struct SubscriptionsResult(Vec<SubscriptionSummary>);
+
+impl SnsResult for SubscriptionsResult {
+    fn xml(&self, xml: &mut XmlWriter) {
+        xml.members("Subscriptions", &self.0, |xml, subscription| {
+            xml.text("TopicArn", &subscription.topic_arn);
+            xml.text("Protocol", "sqs");
+            xml.text("SubscriptionArn", &subscription.arn);
+            xml.text("Owner", &subscription.owner);
+            xml.text("Endpoint", &subscription.endpoint);
+        });
+    }
+}
+
+/// `ListSubscriptions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ListSubscriptions {}
+
+impl SnsAction for ListSubscriptions {
+    const NAME: &'static str = "ListSubscriptions";
+    type Output = SubscriptionsResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<SubscriptionsResult, RequestError> {
+        Ok(SubscriptionsResult(context.sns.subscriptions(None)?))
+    }
+}
+
+/// `ListSubscriptionsByTopic`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListSubscriptionsByTopic {
+    topic_arn: Option<String>,
+}
+
+impl SnsAction for ListSubscriptionsByTopic {
+    const NAME: &'static str = "ListSubscriptionsByTopic";
+    type Output = SubscriptionsResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<SubscriptionsResult, RequestError> {
+        let topic = required(self.topic_arn, "TopicArn")?;
+        Ok(SubscriptionsResult(context.sns.subscriptions(Some(&topic))?))
+    }
+}
+
+/// `GetSubscriptionAttributes`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetSubscriptionAttributes {
+    subscription_arn: Option<String>,
+}
+
+impl SnsAction for GetSubscriptionAttributes {
+    const NAME: &'static str = "GetSubscriptionAttributes";
+    type Output = AttributesResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<AttributesResult, RequestError> {
+        let arn = required(self.subscription_arn, "SubscriptionArn")?;
+        Ok(AttributesResult(context.sns.subscription_attributes(&arn)?))
+    }
+}
+
+/// `SetSubscriptionAttributes`: sets one attribute.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetSubscriptionAttributes {
+    subscription_arn: Option<String>,
+    attribute_name: Option<String>,
+    attribute_value: Option<String>,
+}
+
+impl SnsAction for SetSubscriptionAttributes {
+    const NAME: &'static str = "SetSubscriptionAttributes";
+    type Output = EmptySnsResult;
+
+    fn run(self, context: &ActionContext<'_>) -> Result<EmptySnsResult, RequestError> {
+        let arn = required(self.subscription_arn, "SubscriptionArn")?;
+        let name = required(self.attribute_name, "AttributeName")?;
+        context.sns.set_subscription_attribute(&arn, &name, &self.attribute_value.unwrap_or_default())?;
+        Ok(EmptySnsResult)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         error::RequestError,
         xml::XmlWriter,
     },
-    sqs::{self, ReceiveOptions, ReceivedMessage, SqsApiError},
+    sqs::{self, DeliveredMessage, ReceiveOptions, SqsApiError},
 };
 
 /// `ReceiveMessage`.
@@ -78,7 +78,7 @@ impl SqsAction for ReceiveMessage {
 /// The messages of a receive, with the selection of their attributes.
 #[derive(Debug)]
 pub(super) struct ReceiveMessageResult {
-    received: Vec<ReceivedMessage>,
+    received: Vec<DeliveredMessage>,
     system: AttributeSelection,
     attributes: AttributeSelection,
 }
@@ -101,7 +101,7 @@ struct WireMessage<'a> {
 }
 
 impl ReceiveMessageResult {
-    fn wire<'a>(&'a self, received: &'a ReceivedMessage) -> WireMessage<'a> {
+    fn wire<'a>(&'a self, received: &'a DeliveredMessage) -> WireMessage<'a> {
         let content = &received.content;
         let mut system = BTreeMap::new();
         if !self.system.is_empty() {

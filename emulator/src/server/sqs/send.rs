@@ -8,7 +8,7 @@ use crate::{
     server::{
         action::{ActionContext, SqsAction, SqsResult},
         attribute::{self, WireAttributes},
-        batch::{Batch, BatchActionResult, BatchEntry, BatchResultEntry},
+        batch::{BatchActionResult, BatchEntry, BatchRequest, BatchResultEntry},
         error::RequestError,
         xml::XmlWriter,
     },
@@ -135,7 +135,7 @@ impl SqsAction for SendMessage {
 }
 
 /// `SendMessageBatch`.
-pub(super) type SendMessageBatch = Batch<SendMessage>;
+pub(super) type SendMessageBatch = BatchRequest<SendMessage>;
 
 impl SqsAction for SendMessageBatch {
     const NAME: &'static str = "SendMessageBatch";

@@ -6,7 +6,7 @@ use super::required;
 use crate::{
     server::{
         action::{ActionContext, EmptyResult, SqsAction},
-        batch::{Batch, BatchActionResult, BatchEntry, BatchResultEntry},
+        batch::{BatchActionResult, BatchEntry, BatchRequest, BatchResultEntry},
         error::RequestError,
         xml::XmlWriter,
     },
@@ -47,7 +47,7 @@ impl SqsAction for DeleteMessage {
 }
 
 /// `DeleteMessageBatch`.
-pub(super) type DeleteMessageBatch = Batch<DeleteMessage>;
+pub(super) type DeleteMessageBatch = BatchRequest<DeleteMessage>;
 
 /// A successful entry of a batch of deletes.
 #[derive(Debug, Serialize)]
@@ -114,7 +114,7 @@ impl SqsAction for ChangeMessageVisibility {
 }
 
 /// `ChangeMessageVisibilityBatch`.
-pub(super) type ChangeMessageVisibilityBatch = Batch<ChangeMessageVisibility>;
+pub(super) type ChangeMessageVisibilityBatch = BatchRequest<ChangeMessageVisibility>;
 
 /// A successful entry of a batch of changes.
 #[derive(Debug, Serialize)]

@@ -2,7 +2,7 @@
 
 use crate::{
     message::{NewMessage, StringMap},
-    sqs::{ReceiveOptions, ReceivedMessage, SqsAccount, SqsApiError, SqsErrorCode},
+    sqs::{DeliveredMessage, ReceiveOptions, SqsAccount, SqsApiError, SqsErrorCode},
 };
 use std::{
     sync::{
@@ -26,7 +26,7 @@ pub(super) fn account_with(queue: &str, attributes: &[(&str, &str)]) -> SqsAccou
     account
 }
 
-/// Creates a queue that must be taken.
+/// Creates a queue.
 pub(super) fn create(account: &SqsAccount, queue: &str, attributes: &[(&str, &str)]) {
     account.create_queue(queue, &names(attributes), &StringMap::new()).unwrap();
 }
@@ -59,16 +59,16 @@ pub(super) fn of_group(group: &str, body: &str) -> NewMessage {
 }
 
 /// Receives up to ten messages without waiting.
-pub(super) async fn receive(account: &SqsAccount, queue: &str) -> Vec<ReceivedMessage> {
+pub(super) async fn receive(account: &SqsAccount, queue: &str) -> Vec<DeliveredMessage> {
     account.receive(queue, now(None)).await.unwrap()
 }
 
-/// Receives up to ten messages without waiting, and hides them for so long.
+/// Receives up to ten messages without waiting, and hides them for this time.
 pub(super) async fn receive_for(
     account: &SqsAccount,
     queue: &str,
     visibility: Duration,
-) -> Vec<ReceivedMessage> {
+) -> Vec<DeliveredMessage> {
     account.receive(queue, now(Some(visibility))).await.unwrap()
 }
 
@@ -82,26 +82,26 @@ pub(super) fn waiting() -> ReceiveOptions {
     ReceiveOptions { wait: Some(Duration::from_secs(20)), ..ReceiveOptions::default() }
 }
 
-/// What [`wait_apart`] lets pass.
-pub(super) const MOMENT: Duration = Duration::from_millis(1);
+/// The time that [`wait_apart`] lets pass.
+pub(super) const PASSES: Duration = Duration::from_millis(1);
 
 /// A receive that waits in a task of its own, so that nothing but the account wakes it.
 pub(super) async fn wait_apart(account: &SqsAccount, queue: &str, receive: ReceiveOptions) -> WaitingTask {
     let waiting = spawn(account.receive(queue, receive));
-    // On a paused clock the time passes once the receive stands in line.
-    sleep(MOMENT).await;
+    // On a paused clock the time passes once the receive waits.
+    sleep(PASSES).await;
     waiting
 }
 
-/// What [`wait_apart`] answers with.
-pub(super) type WaitingTask = JoinHandle<Result<Vec<ReceivedMessage>, SqsApiError>>;
+/// The task of a receive that waits.
+pub(super) type WaitingTask = JoinHandle<Result<Vec<DeliveredMessage>, SqsApiError>>;
 
 /// The bodies of messages, in their order.
-pub(super) fn bodies(messages: &[ReceivedMessage]) -> Vec<&str> {
+pub(super) fn bodies(messages: &[DeliveredMessage]) -> Vec<&str> {
     messages.iter().map(|message| message.content.body.as_str()).collect()
 }
 
-/// The code of a refusal.
+/// The code of an error.
 pub(super) fn code<T>(answer: Result<T, SqsApiError>) -> Option<SqsErrorCode> {
     answer.err().map(|error| error.code)
 }
@@ -116,7 +116,7 @@ pub(super) fn attribute(account: &SqsAccount, queue: &str, name: &str) -> Option
 pub(super) struct Wakes(AtomicUsize);
 
 impl Wakes {
-    /// How often it was woken since it was asked last.
+    /// The number of wake-ups since the last call.
     pub(super) fn take(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }

@@ -13,7 +13,7 @@ use super::harness::{names, now, of_group};
 use crate::{
     message::{NewMessage, StringMap},
     sqs::{
-        AccountIdentity, AccountLimits, ReceiveOptions, ReceivedMessage,
+        AccountIdentity, AccountLimits, DeliveredMessage, ReceiveOptions,
         store::{Now, SqsStore},
     },
 };
@@ -162,7 +162,7 @@ impl History {
         numbers.len()
     }
 
-    fn note(&mut self, from: Place, message: &ReceivedMessage, visibility: u64) {
+    fn note(&mut self, from: Place, message: &DeliveredMessage, visibility: u64) {
         let number = self.numbers[&message.content.id];
         let known = self.alive.get_mut(&number).expect("a deleted message came back");
         assert!(known.hidden_until <= self.seconds, "a hidden message was received");

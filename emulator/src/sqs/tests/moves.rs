@@ -56,7 +56,7 @@ async fn a_rate_spreads_the_moves_and_wakes_those_who_wait_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receive_hears_of_a_move_that_is_still_to_come() {
+async fn a_waiting_receive_gets_a_message_that_is_moved_later() {
     let account = account_with_dead(1).await;
     create(&account, "other", &[("RedrivePolicy", &redrive_policy(&account, "dead", 1))]);
     send(&account, "other", "second to move");

@@ -61,7 +61,7 @@ fn queues_are_listed_by_prefix() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_queue_is_told_of_by_every_call() {
+async fn every_call_reports_a_missing_queue() {
     let account = SqsAccount::default();
     let missing = Some(SqsErrorCode::QueueDoesNotExist);
     assert_eq!(code(account.arn("none")), missing);

@@ -1,4 +1,4 @@
-//! What a receive is given, what it is refused, and what time takes away.
+//! Receives: their messages and errors, receipt handles, retention and limits.
 
 use super::harness::{
     account_with, account_with_dead_letters, attribute, bodies, code, create, names, now, of_group, receive,
@@ -6,7 +6,7 @@ use super::harness::{
 };
 use crate::{
     message::StringMap,
-    sqs::{AccountIdentity, AccountLimits, ReceiveOptions, ReceivedMessage, SqsAccount, SqsErrorCode},
+    sqs::{AccountIdentity, AccountLimits, DeliveredMessage, ReceiveOptions, SqsAccount, SqsErrorCode},
 };
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, advance};
@@ -113,7 +113,7 @@ async fn an_older_receipt_deletes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_changes_speak_in_the_words_of_sqs() {
+async fn refused_changes_have_the_messages_of_sqs() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
     let held = receive(&account, "orders").await.remove(0);
@@ -140,7 +140,7 @@ fn small_account(attributes: &[(&str, &str)], queue: &str) -> SqsAccount {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_in_flight_is_told_to_short_polls_while_long_ones_wait_for_room() {
+async fn too_many_in_flight_fails_short_polls_while_long_ones_wait() {
     let account = small_account(&[], "orders");
     for body in ["1", "2", "3"] {
         send(&account, "orders", body);
@@ -178,7 +178,7 @@ async fn a_repeated_attempt_is_given_the_same_messages() {
     let first = attempt(2).await.unwrap();
     advance(19 * SECOND).await;
     let second = attempt(2).await.unwrap();
-    let receipts = |messages: &[ReceivedMessage]| {
+    let receipts = |messages: &[DeliveredMessage]| {
         messages.iter().map(|one| one.receipt_handle.clone()).collect::<Vec<_>>()
     };
     assert_eq!((bodies(&first), receipts(&first)), (bodies(&second), receipts(&second)));

@@ -1,4 +1,4 @@
-//! Which messages are refused, and what is answered for those that are taken.
+//! Sends: the rules for messages, and the response to those that are accepted.
 
 use super::harness::{account_with, code, of_group};
 use crate::{

@@ -1,12 +1,12 @@
-//! Who is served when several receives wait.
+//! The order in which waiting receives get messages.
 
 use super::harness::{
-    MOMENT, Wakes, account_with, account_with_dead_letters, bodies, create, of_group, receive, receive_for,
+    PASSES, Wakes, account_with, account_with_dead_letters, bodies, create, of_group, receive, receive_for,
     send, wait_apart, waiting,
 };
 use crate::{
     message::NewMessage,
-    sqs::{AccountIdentity, AccountLimits, ReceiveFuture, ReceiveOptions, ReceivedMessage, SqsAccount},
+    sqs::{AccountIdentity, AccountLimits, DeliveredMessage, ReceiveFuture, ReceiveOptions, SqsAccount},
 };
 use futures_util::poll;
 use std::{
@@ -58,7 +58,7 @@ async fn a_receive_that_was_never_polled_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sooner_end_of_a_visibility_is_heard_of() {
+async fn an_earlier_end_of_a_visibility_wakes_a_receive() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
     let held = receive_for(&account, "orders", 60 * SECOND).await.remove(0);
@@ -105,7 +105,7 @@ async fn what_frees_a_message_is_answered_with_no_delay_at_all() {
     let again = wait_apart(&account, "orders.fifo", waiting()).await;
     account.change_visibility("orders.fifo", &successor.receipt_handle, Duration::ZERO).unwrap();
     assert_eq!(bodies(&again.await.unwrap().unwrap()), ["2"]);
-    assert_eq!(start.elapsed(), MOMENT, "nothing but the moment in which the second receive got in line");
+    assert_eq!(start.elapsed(), PASSES, "nothing but the moment in which the second receive got in line");
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn the_end_of_a_delay_is_answered_when_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receive_at_the_dead_letter_queue_hears_of_a_move() {
+async fn a_receive_at_the_dead_letter_queue_gets_a_moved_message() {
     let account = account_with_dead_letters(1);
     send(&account, "source", "poison");
     receive_for(&account, "source", SECOND).await;
@@ -142,8 +142,8 @@ async fn a_message_is_hidden_in_the_poll_that_answers() {
     assert!(receive(&account, "orders").await.is_empty());
 }
 
-/// An account with one message in flight for so long, and no room for another.
-async fn full_account(visibility: Duration) -> (SqsAccount, ReceivedMessage) {
+/// An account with one message in flight for this time, at the limit of messages in flight.
+async fn full_account(visibility: Duration) -> (SqsAccount, DeliveredMessage) {
     let account = SqsAccount::with_limits(AccountIdentity::default(), AccountLimits { in_flight: 1 });
     create(&account, "orders", &[]);
     send(&account, "orders", "held");
