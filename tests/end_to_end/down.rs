@@ -29,7 +29,7 @@ async fn polling_pauses_while_the_handler_is_down_and_nothing_is_lost() {
 
     handler.kill();
     until("polling is paused", async || {
-        worker.admin.queue("orders").await["paused"][0]["reason"] == "handlerDown"
+        worker.admin.queue("orders").await["paused"][0]["reason"] == "handler_down"
     })
     .await;
     let (status, body) = worker.admin.json("/readyz").await;

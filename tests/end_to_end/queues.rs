@@ -21,7 +21,7 @@ async fn a_dead_handler_stops_its_own_queue_alone() {
     living.has_ended(50).await;
     dev.sqs.becomes_empty(&orders.queue).await;
     until("the other queue is paused", async || {
-        worker.admin.queue("mail").await["paused"][0]["reason"] == "handlerDown"
+        worker.admin.queue("mail").await["paused"][0]["reason"] == "handler_down"
     })
     .await;
     assert_eq!(worker.admin.queue("orders").await["paused"], serde_json::json!([]));
