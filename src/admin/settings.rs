@@ -1,11 +1,11 @@
-//! Where the admin server listens.
+//! The admin server's settings.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the admin server listens.
+/// The admin server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

@@ -1,9 +1,9 @@
-//! How AWS is reached.
+//! The settings of the access to AWS.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How AWS is reached; what is absent comes from the SDK's own sources (`AWS_*` variables, profile, task role).
+/// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Consumer, WorkerError};
 use crate::{
     consumer::{Options, Prefetch},
-    handler::{AnyHandler, Takes},
+    handler::{AnyHandler, CallSize},
     queue::limits,
 };
 
@@ -69,7 +69,7 @@ fn depth(options: &Options) -> Option<String> {
 
 fn takes(options: &Options, handler: &AnyHandler) -> Option<String> {
     let size = options.batch.size;
-    let takes_too_few = size > 1 && handler.takes() == Takes::One;
+    let takes_too_few = size > 1 && handler.takes() == CallSize::One;
     takes_too_few.then(|| format!("batch.size is {size}, and the handler takes one message a call"))
 }
 

@@ -1,27 +1,25 @@
-//! From the settings of a process to its worker.
+//! Builds the worker that the settings describe.
 
 use std::{error::Error, num::NonZeroUsize, sync::Arc};
 
-use url::Url;
-
-use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::address, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
     consumer::Options,
     consumer::settle::DlqSettings,
-    ecs::{self, HttpAgent, Surroundings, Switch},
+    ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
     handler::{
-        self, AnyHandler, Source, batched,
-        exec::Exec,
-        http::{Http, HttpBatches},
-        lambda::Lambda,
-        sns::Sns,
+        self, AnyHandler, Source,
+        exec::ExecHandler,
+        http::{HttpBatchHandler, HttpHandler},
+        lambda::LambdaHandler,
+        sns::SnsHandler,
     },
     queue::{name_at, sqs},
     telemetry::events,
 };
 
-/// Makes the worker that these settings describe; a queue without a handler is left out.
+/// Builds the worker; a queue without a handler is left out.
 pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
@@ -33,19 +31,19 @@ pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     Ok(worker)
 }
 
-/// What a worker does as a task of ECS, where it is one.
-fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
+/// Adds task protection and the scaling signal, on ECS.
+fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnvironment) -> Worker {
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::Plan { agent, terms: settings.terms() });
+        worker = worker.protect(ecs::ProtectionPlan::with(agent, settings.timing()));
     }
     let is_printed = match settings.metrics {
-        Switch::Auto => surroundings.is_ecs(),
-        Switch::On => true,
-        Switch::Off => false,
+        MetricsSwitch::Auto => surroundings.is_ecs(),
+        MetricsSwitch::On => true,
+        MetricsSwitch::Off => false,
     };
     if !is_printed {
         return worker;
@@ -76,25 +74,26 @@ pub(super) fn made(
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
         handler::Settings::Http(http) if queue.batch.size > 1 => {
-            Ok(batched(HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))?))
+            let source = presumed_source(queue, aws);
+            Ok(HttpBatchHandler::new(http.clone(), name_in_sqs(queue), source)?.into())
         }
-        handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
-            Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
+            Ok(LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?.into())
         }
         handler::Settings::Exec(exec) => {
-            let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
+            let exec = ExecHandler::new(exec.clone(), name_in_sqs(queue))?;
             Ok(exec.search_path(config::search_path()).into())
         }
         handler::Settings::Sns(sns) => {
             let publisher = publisher::of_handler(sns, queue, aws);
-            Ok(Sns::new(sns.clone(), publisher)?.into())
+            Ok(SnsHandler::new(sns.clone(), publisher)?.into())
         }
     }
 }
 
-/// The queue as its settings tell it, for a function that is told before SQS was asked, or where it may not be.
+/// The event source by the settings, for use until SQS has described the queue.
 fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
     let region = queue.reach(aws).region;
     let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
@@ -124,12 +123,12 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
     }
 }
 
-/// What SQS calls the queue: its name, or the last part of its URL.
+/// The queue's name in SQS: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
 }
 
-/// How a queue is worked by these settings.
+/// The options of a queue by its settings.
 pub fn options(queue: &QueueSettings) -> Options {
     Options {
         concurrency: queue.concurrency,
@@ -143,12 +142,4 @@ pub fn options(queue: &QueueSettings) -> Options {
         settle: queue.settle,
         depth: queue.depth,
     }
-}
-
-/// A queue's address as people write it: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<sqs::Address, url::ParseError> {
-    if text.contains("://") {
-        return Url::parse(text).map(sqs::Address::Url);
-    }
-    Ok(sqs::Address::Name(text.to_owned()))
 }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use longshore::{
     duration::Span,
-    handler::{Handler as _, Outcome, exec::Settings},
+    handler::{Outcome, exec::Settings},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::{is_running, state, until, within},
     harness::{Place, context, exec, message, retried},
 };

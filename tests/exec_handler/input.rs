@@ -4,14 +4,14 @@ use std::{fs, sync::Arc, time::Duration};
 
 use longshore::{
     Message,
-    handler::{Handler as _, Outcome, exec::Settings},
+    handler::{Outcome, exec::Settings},
     message::{AttributeValue, SystemAttributes},
 };
 use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::within,
     harness::{Place, context, exec, message, outcome_of, retried},
 };

@@ -15,7 +15,7 @@ use longshore::{handler::lambda::Settings, tasks, worker::Drained};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
-use crate::harness::{Scene, until};
+use super::harness::{Scene, until};
 
 /// What an emulator has seen.
 #[derive(Clone, Default)]

@@ -1,11 +1,10 @@
 //! Batches: the same promises for messages that share a call.
 
 use longshore::{
-    Message,
     consumer::{BatchSettings, Groups},
     duration::Span,
-    handler::{self, Batch, BatchHandler, Context, Outcome, Outcomes},
-    testing::End,
+    handler::{Outcome, Outcomes},
+    testing::RunEnd,
 };
 use tokio::time::{Instant, sleep};
 
@@ -193,7 +192,7 @@ async fn a_batch_that_takes_too_long_comes_again_as_a_whole() {
         Outcomes::All(Outcome::Done)
     });
     scene.emptied().await;
-    let cut = scene.journal.runs().iter().filter(|run| run.ended.as_ref().unwrap().1 == End::Cut).count();
+    let cut = scene.journal.runs().iter().filter(|run| run.ended.as_ref().unwrap().1 == RunEnd::Cut).count();
     assert_eq!((cut, scene.journal.runs().len()), (4, 8));
     worker.drain().await;
 }
@@ -247,32 +246,6 @@ async fn a_batch_of_one_group_fails_alone() {
     scene.emptied().await;
     assert_eq!(scene.journal.runs_of("b1").len(), 1);
     assert_eq!(scene.journal.done_bodies()[2..], ["a0", "a1"]);
-    worker.drain().await;
-}
-
-/// Cannot weigh the message `bad`.
-struct Weigher;
-
-impl BatchHandler for Weigher {
-    async fn handle_batch(&self, _: Batch, _: Context) -> Outcomes {
-        Outcomes::All(Outcome::Done)
-    }
-
-    fn weigh(&self, message: &Message) -> usize {
-        assert!(message.body != "bad", "on purpose");
-        1
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_while_a_message_is_weighed_touches_no_other() {
-    let scene = Scene::new().batches(batches_of(10, 0));
-    for body in ["a", "bad", "b"] {
-        scene.send(body);
-    }
-    let worker = scene.start_handler(handler::batched(Weigher));
-    scene.emptied().await;
-    assert_eq!(scene.journal.runs().len(), 3);
     worker.drain().await;
 }
 

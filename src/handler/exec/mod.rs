@@ -10,40 +10,42 @@
 //! | exits with a code of `reject` (65) | [`Outcome::Reject`] |
 //! | exits with a code of `retry` (75), or any other | [`Outcome::Retry`], with the last line of its standard error |
 //! | is ended by a signal | [`Outcome::Retry`], with the signal's name |
-//! | cannot be started | [`Outcome::Down`]: polling pauses until [`Handler::probe`] finds the program |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until the program is found |
 //!
 //! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
 //! and until it is done the program counts: a new one is started only when an old one has ended.
 
-mod call;
 mod environment;
-mod exit;
-mod files;
 mod log;
+mod outcome;
 mod program;
-mod refused;
 mod run;
 mod settings;
 mod start;
 
 use std::{ffi::OsString, sync::Arc};
 
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+
 pub use self::settings::{Others, Settings};
 use self::{
-    call::{Call, Leftovers},
-    refused::Refused,
-    run::Run,
+    program::Refused,
+    run::{Call, Leftovers, Run},
 };
-use super::{Context, Handler, Outcome, Problem, counts::Counts};
+use super::{
+    AnyHandler, Batch, Context, Outcome, Outcomes, Problem,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    metrics::{FailureCounter, KindMetrics, ProcessMetrics},
+};
 use crate::{
     message::Message,
-    telemetry::{HandlerKind, QueueMetrics, context::TraceContext, traces::Trace},
+    telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, traces::Trace},
 };
 
 /// A handler that starts a program for each message.
 #[derive(Debug)]
-pub struct Exec {
+pub struct ExecHandler {
     parts: Arc<Parts>,
     leftovers: Leftovers,
 }
@@ -55,7 +57,7 @@ struct Parts {
     queue_name: Box<str>,
     search_path: Option<OsString>,
     refused: Refused,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Why a handler of the `exec` kind could not be made.
@@ -66,7 +68,7 @@ pub enum ExecError {
     Settings(Vec<Problem>),
 }
 
-impl Exec {
+impl ExecHandler {
     /// Makes the handler; `queue_name` is what SQS calls the queue, which the program is told.
     ///
     /// Starts nothing yet, and needs no runtime.
@@ -75,21 +77,19 @@ impl Exec {
         if !problems.is_empty() {
             return Err(ExecError::Settings(problems));
         }
-        let (queue_name, refused, counts) = (queue_name.into(), Refused::default(), Counts::default());
-        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, counts });
+        let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
+        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, metrics });
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
-    /// Sets the `PATH` of this process, in which [`Handler::probe`] looks for a program that is given by its name;
+    /// Sets the `PATH` of this process, in which the probe looks for a program that is given by its name;
     /// without it the probe succeeds for such a program.
     #[must_use]
     pub fn search_path(mut self, path: Option<OsString>) -> Self {
         Arc::make_mut(&mut self.parts).search_path = path;
         self
     }
-}
 
-impl Handler for Exec {
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         tokio::select! {
             () = self.leftovers.make_room() => {}
@@ -107,11 +107,7 @@ impl Handler for Exec {
         call.outcome().await
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.parts.counts.begin(metrics, HandlerKind::Exec);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
+    fn find_program(&self) -> Result<(), String> {
         let Parts { settings, search_path, refused, .. } = &*self.parts;
         let program = program::find(settings, search_path.as_deref()).map_err(|error| error.to_string())?;
         if let Some(reason) = program.and_then(|program| refused.reason(&program)) {
@@ -125,9 +121,33 @@ impl Handler for Exec {
             None => Ok(()),
         }
     }
+}
+
+impl From<ExecHandler> for AnyHandler {
+    fn from(handler: ExecHandler) -> Self {
+        Self::built_in(handler, HandlerProfile::default())
+    }
+}
+
+impl ErasedHandler for ExecHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        future::ready(self.find_program()).boxed()
+    }
 
     /// Waits for the programs whose calls are over, each for its `grace` at most.
-    async fn close(&self) {
-        self.leftovers.ended().await;
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.leftovers.ended())
+    }
+
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.parts.metrics.begin(scope, HandlerKind::Exec);
+        if let Some(metrics) = self.parts.metrics.group() {
+            metrics.begin(&[ProcessState::Busy]);
+        }
+        failures
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::{causes::chain, handler::Outcome, telemetry::FailureCause, tls};
+use crate::{error_chain::causes, handler::Outcome, net, telemetry::FailureCause};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +50,7 @@ pub(super) struct Unanswered {
 
 /// Builds the client; nothing of it is taken from the environment.
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
-    tls::provide();
+    net::provide_tls();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(settings.check()))?;
     let mut builder = Client::builder()
@@ -107,7 +107,7 @@ async fn attempt(client: &Client, request: Request) -> (reqwest::Result<Response
 }
 
 fn is_stale(origin: Origin, error: &reqwest::Error, elapsed: Duration) -> bool {
-    origin == Origin::Kept && error.is_request() && chain(error).any(is_close) && elapsed < STALE_WITHIN
+    origin == Origin::Kept && error.is_request() && causes(error).any(is_close) && elapsed < STALE_WITHIN
 }
 
 /// Whether this is what becomes of a post on a connection that the other side closes.
@@ -167,5 +167,5 @@ fn meaning(error: &reqwest::Error) -> Unanswered {
 
 /// The innermost error's words: the outer ones repeat the address, which may hold a password.
 fn root_cause(error: &reqwest::Error) -> String {
-    chain(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+    causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }

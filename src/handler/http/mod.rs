@@ -10,52 +10,58 @@
 //! | answers a status of `reject` | [`Outcome::Reject`] |
 //! | answers 429 or 503 with `Retry-After` | [`Outcome::RetryIn`], 12 hours at most |
 //! | answers anything else, a redirect included | [`Outcome::Retry`] |
-//! | cannot be connected to | [`Outcome::Down`]: polling pauses until [`Handler::probe`] succeeds |
+//! | cannot be connected to | [`Outcome::Down`]: polling pauses until it can be |
 //! | breaks off, or takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
-//! With `batch.size` above 1 several messages are posted at once, by [`HttpBatches`].
+//! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].
 //!
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
 //! connection, which is how the handler hears of it.
 
-mod answer;
-mod batches;
+mod batch;
 mod client;
 mod headers;
-mod periodic;
+mod outcome;
 mod settings;
 
 use std::{fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{Either, FutureExt as _};
+use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
-pub use self::{batches::HttpBatches, settings::Settings};
-use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
+pub use self::{batch::HttpBatchHandler, settings::Settings};
+use self::{
+    client::Unanswered,
+    headers::{Deadlines, PeriodicTask},
+};
 use super::{
-    Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
-    traced::Traced,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Problem,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    call_trace::CallTrace,
+    metrics::{FailureCounter, KindMetrics},
+    timestamp::on_the_wall,
 };
 use crate::{
     duration::Span,
     message::Message,
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    net,
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that posts each message to a program with an HTTP port.
-pub struct Http {
+pub struct HttpHandler {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
-    counts: Counts,
+    metrics: KindMetrics,
 }
 
-impl fmt::Debug for Http {
+impl fmt::Debug for HttpHandler {
     /// Hides the address's password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Http").field("url", &self.settings.shown_url()).finish_non_exhaustive()
+        formatter.debug_struct("HttpHandler").field("url", &self.settings.shown_url()).finish_non_exhaustive()
     }
 }
 
@@ -70,7 +76,7 @@ pub enum HttpError {
     Client(#[source] reqwest::Error),
 }
 
-impl Http {
+impl HttpHandler {
     /// Makes the handler; `queue_name` is what SQS calls the queue, which the handler is told.
     ///
     /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
@@ -80,10 +86,14 @@ impl Http {
             return Err(HttpError::Settings(problems));
         }
         let client = client::build(&settings)?;
-        Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
+        Ok(Self { client, settings, queue_name: queue_name.into(), metrics: KindMetrics::default() })
     }
 
-    async fn call(&self, message: Arc<Message>, context: &Context) -> Outcome {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        self.within_limit(self.post(message, &context), |late| late).await
+    }
+
+    async fn post(&self, message: Arc<Message>, context: &Context) -> Outcome {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
@@ -95,21 +105,21 @@ impl Http {
     /// What an answer's status means, if its body does not break off.
     async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
         let (status, retry_after) = (response.status(), client::retry_after(&response));
-        let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+        let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());
         client::drop_body(response).await?;
         if outcome != Outcome::Done {
-            self.counts.failed(answer::cause(status));
+            self.metrics.failed(outcome::cause(status));
         }
         Ok(outcome)
     }
 
     fn unanswered(&self, Unanswered { outcome, cause }: Unanswered) -> Outcome {
-        self.counts.failed(cause);
+        self.metrics.failed(cause);
         outcome
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let (deadlines, traced) = (self.deadlines(context), Traced::of(&message, context));
+        let (deadlines, traced) = (self.deadlines(context), CallTrace::of(&message, context));
         let mut headers = headers::of_call(&message, &self.queue_name, deadlines, &traced);
         let task = PeriodicTask::of(&message);
         if let Some(task) = &task {
@@ -136,7 +146,7 @@ impl Http {
     ) -> impl Future<Output = T> {
         let Some(limit) = self.settings.timeout else { return Either::Left(call) };
         let lost = move |_| {
-            self.counts.failed(FailureCause::TimedOut);
+            self.metrics.failed(FailureCause::TimedOut);
             late(Outcome::Retry(format!("no complete answer from the handler within {limit}")))
         };
         let ended = timeout(limit.0, call);
@@ -144,9 +154,9 @@ impl Http {
     }
 
     /// Opens a bare connection to the handler.
-    async fn reach(&self) -> Result<(), String> {
+    async fn connect(&self) -> Result<(), String> {
         let limit = self.settings.connect_timeout;
-        match timeout(limit.0, connect(&self.settings.url)).await {
+        match timeout(limit.0, net::connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("no connection to the handler: {error}")),
             Err(_) => Err(format!("no connection to the handler within {limit}")),
@@ -154,21 +164,24 @@ impl Http {
     }
 }
 
-impl Handler for Http {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        self.within_limit(self.call(message, &context), |late| late).await
+impl From<HttpHandler> for AnyHandler {
+    fn from(handler: HttpHandler) -> Self {
+        let profile = HandlerProfile { placement: Placement::EngineThread, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
+    }
+}
+
+impl ErasedHandler for HttpHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Http);
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.connect())
     }
 
-    async fn probe(&self) -> Result<(), String> {
-        self.reach().await
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Http)
     }
 }
 

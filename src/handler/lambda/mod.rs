@@ -9,34 +9,37 @@
 //! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
 //! | fails, or answers what cannot be understood | [`Outcome::Retry`] of the whole batch |
 //! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
-//! | cannot be started | [`Outcome::Down`]: polling pauses until [`BatchHandler::probe`] succeeds |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
-mod answer;
 mod emulator;
-mod host;
+mod instances;
 mod invocation;
+mod response;
+mod runtime;
 mod settings;
-mod standing;
 
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Once, OnceLock},
 };
 
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+
 pub use self::settings::{PartialResponses, Settings};
 use self::{
     emulator::Emulators,
-    host::Host,
     invocation::{Answered, Invocation},
+    runtime::Host,
 };
 use super::{
-    Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
-    counts::Counts,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Problem, Source,
+    any::{CallSize, ErasedHandler, HandlerProfile},
+    metrics::{FailureCounter, KindMetrics, ProcessMetrics},
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
-    telemetry::{FailureCause, HandlerKind, QueueMetrics, events},
+    telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -44,7 +47,7 @@ pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
 
 /// A handler that has each batch run by a Lambda function.
 #[derive(Debug)]
-pub struct Lambda {
+pub struct LambdaHandler {
     queue: Arc<str>,
     source: OnceLock<Source>,
     /// What is known of the queue without SQS's word.
@@ -52,7 +55,7 @@ pub struct Lambda {
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Where the function runs.
@@ -82,7 +85,7 @@ enum CallError {
     Down(String),
 }
 
-impl Lambda {
+impl LambdaHandler {
     /// Makes the handler; `queue` is the queue's configured name, for the log.
     ///
     /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
@@ -98,20 +101,30 @@ impl Lambda {
         if !problems.is_empty() {
             return Err(LambdaError::Settings(problems));
         }
-        let (queue, counts) = (queue.into(), Counts::default());
+        let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, counts.clone()))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, counts })
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, metrics })
     }
 
     fn source(&self) -> &Source {
         self.source.get().unwrap_or(&self.presumed)
+    }
+
+    async fn handle(&self, batch: Batch, context: Context) -> Outcomes {
+        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
+        match self.invoke(&messages, &context).await {
+            Ok(Verdict::Done) => Outcome::Done.into(),
+            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Err(CallError::Down(reason)) => self.down(reason),
+        }
     }
 
     async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Verdict, CallError> {
@@ -142,16 +155,16 @@ impl Lambda {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                let verdict = answer::verdict(&answer, &ids, self.partial_responses);
+                let verdict = response::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
                     Verdict::Done => {}
-                    Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),
-                    Verdict::Failed(_) => self.counts.failed(FailureCause::BadAnswer),
+                    Verdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
+                    Verdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
                 }
                 verdict
             }
             Err(failure) => {
-                self.counts.failed(failure.cause());
+                self.metrics.failed(failure.cause());
                 Verdict::Failed(failure.to_string())
             }
         }
@@ -159,7 +172,7 @@ impl Lambda {
 
     /// Nothing that could run the function is there.
     fn down(&self, reason: String) -> Outcomes {
-        self.counts.failed(match self.runs {
+        self.metrics.failed(match self.runs {
             Runs::Here(_) => FailureCause::InitError,
             Runs::Beside(_) => FailureCause::Connection,
         });
@@ -171,19 +184,23 @@ impl Lambda {
     }
 }
 
-impl BatchHandler for Lambda {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
-        match self.invoke(&messages, &context).await {
-            Ok(Verdict::Done) => Outcome::Done.into(),
-            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
-            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
-            Err(CallError::Down(reason)) => self.down(reason),
-        }
+impl From<LambdaHandler> for AnyHandler {
+    fn from(handler: LambdaHandler) -> Self {
+        Self::built_in(handler, HandlerProfile { takes: CallSize::Batch, ..HandlerProfile::default() })
+    }
+}
+
+impl ErasedHandler for LambdaHandler {
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(self.handle(batch, context))
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Lambda);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.metrics.begin(scope, HandlerKind::Lambda);
+        if let Some(metrics) = self.metrics.group() {
+            metrics.begin(ProcessState::ALL);
+        }
+        failures
     }
 
     fn weigh(&self, message: &Message) -> usize {
@@ -195,17 +212,17 @@ impl BatchHandler for Lambda {
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 
-    async fn probe(&self) -> Result<(), String> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         match &self.runs {
-            Runs::Here(host) => host.probe(self.source()).await,
-            Runs::Beside(emulators) => emulators.probe().await,
+            Runs::Here(host) => Box::pin(host.probe(self.source())),
+            Runs::Beside(emulators) => Box::pin(emulators.probe()),
         }
     }
 
-    async fn close(&self) {
+    fn close(&self) -> BoxFuture<'_, ()> {
         match &self.runs {
-            Runs::Here(host) => host.close().await,
-            Runs::Beside(_) => {}
+            Runs::Here(host) => Box::pin(host.close()),
+            Runs::Beside(_) => future::ready(()).boxed(),
         }
     }
 }

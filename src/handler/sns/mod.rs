@@ -12,11 +12,10 @@
 //!
 //! A message over the limit per hour is not published; it is an [`Outcome::RetryIn`] until there is room.
 
-mod answer;
+mod outcome;
 mod publication;
 mod quota;
 mod settings;
-mod sms;
 
 use std::{
     fmt,
@@ -24,33 +23,40 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 pub use self::settings::Settings;
 use self::{
-    answer::{cause, outcome},
-    publication::{Unpublishable, publication},
+    outcome::{cause, outcome},
+    publication::{Unpublishable, publication, sms_parts},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publish};
+use super::{
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Problem,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    metrics::{FailureCounter, KindMetrics},
+    publish,
+};
 use crate::{
     message::Message,
     queue::limits,
+    sns::metrics::PublishMetrics,
     sns::{Publication, Publisher, Target},
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that publishes each message.
-pub struct Sns {
+pub struct SnsHandler {
     publisher: Arc<dyn Publisher>,
     settings: Settings,
     quota: Option<Mutex<Quota>>,
-    counts: Counts,
+    metrics: KindMetrics<PublishMetrics>,
 }
 
-impl fmt::Debug for Sns {
+impl fmt::Debug for SnsHandler {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Sns").field("settings", &self.settings).finish_non_exhaustive()
+        formatter.debug_struct("SnsHandler").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -62,7 +68,7 @@ pub enum SnsError {
     Settings(Vec<Problem>),
 }
 
-impl Sns {
+impl SnsHandler {
     /// Makes the handler; nothing is reached yet.
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
         let problems = settings.check();
@@ -70,7 +76,17 @@ impl Sns {
             return Err(SnsError::Settings(problems));
         }
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
-        Ok(Self { publisher, settings, quota, counts: Counts::default() })
+        Ok(Self { publisher, settings, quota, metrics: KindMetrics::default() })
+    }
+
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        match publication(&message, &self.settings) {
+            Ok(publication) => self.publish(publication, &context).await,
+            Err(Unpublishable(reason)) => {
+                self.metrics.failed(FailureCause::Refused);
+                Outcome::Reject(reason)
+            }
+        }
     }
 
     async fn publish(&self, mut publication: Publication, context: &Context) -> Outcome {
@@ -79,10 +95,10 @@ impl Sns {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let metrics = self.counts.metrics();
+        let metrics = self.metrics.group().map(|metrics| &**metrics);
         let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
-        self.counts.failed(cause(&error));
+        self.metrics.failed(cause(&error));
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
@@ -100,33 +116,32 @@ impl Sns {
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,
-        Target::Phone(_) => sms::parts(&publication.body),
+        Target::Phone(_) => sms_parts(&publication.body),
     }
 }
 
-impl Handler for Sns {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        match publication(&message, &self.settings) {
-            Ok(publication) => self.publish(publication, &context).await,
-            Err(Unpublishable(reason)) => {
-                self.counts.failed(FailureCause::Refused);
-                Outcome::Reject(reason)
-            }
-        }
+impl From<SnsHandler> for AnyHandler {
+    fn from(handler: SnsHandler) -> Self {
+        let profile = HandlerProfile { placement: Placement::EngineThread, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
+    }
+}
+
+impl ErasedHandler for SnsHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
     /// Looks for the topic; nothing can be looked for before an SMS.
-    async fn probe(&self) -> Result<(), String> {
-        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
-        self.publisher.find(topic).await.map_err(|error| error.to_string())
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+            self.publisher.find(topic).await.map_err(|error| error.to_string())
+        })
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Sns);
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Sns)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is told of a queue's messages, and to whom.
+//! SNS notification settings.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,24 +6,24 @@ use url::Url;
 
 use crate::{duration::Span, sns::TopicArn, telemetry::Occasion};
 
-/// The longest time for which a notification may be tried.
+/// The longest time for which a notification may be retried.
 const LONGEST: Span = Span::secs(60 * 60);
 
-/// What is told of a queue's messages, and to whom.
+/// The SNS notifications of a queue's outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The topic that is told when the handler says done.
+    /// The topic notified when the handler answers done.
     pub on_done: Option<TopicArn>,
-    /// The topic that is told when a try fails: a retry, a time-out, a panic or a lost lease.
+    /// The topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
     pub on_failure: Option<TopicArn>,
-    /// The topic that is told when the handler rejects a message.
+    /// The topic notified when the handler rejects a message.
     pub on_reject: Option<TopicArn>,
-    /// Whether notifications hold the message's body; one that is too large for SNS is left out.
+    /// Includes the message's body; a body too large for SNS is left out.
     pub include_body: bool,
-    /// How long a notification that fails is tried again before it is given up, at most 1h.
+    /// The time for which a failed notification is retried before it is given up, at most 1h.
     pub give_up_after: Span,
-    /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
+    /// Another SNS endpoint; absent, an emulator at the queue's endpoint serves the topics too.
     pub endpoint_url: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The topic that is told on this occasion.
+    /// The topic for an occasion.
     pub fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
         match occasion {
             Occasion::Done => self.on_done.as_ref(),
@@ -50,7 +50,7 @@ impl Settings {
         }
     }
 
-    /// The topics that are told of anything, each once.
+    /// All topics, each once.
     pub fn topics(&self) -> Vec<&TopicArn> {
         let mut topics: Vec<_> =
             [&self.on_done, &self.on_failure, &self.on_reject].into_iter().flatten().collect();

@@ -1,0 +1,347 @@
+//! The poller: reserves permits, receives at most so many messages, and hands them to the intake.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Prefetch,
+    availability::{Availability, AvailabilityChanges},
+    dispatcher::{Demand, Dispatcher},
+    fifo::Order,
+    prepare::Intake,
+    receive_mode::{FailedReceive, FailedReceives, ReceiveMode},
+    schedule::{NextReceive, Schedule, ScheduleInput},
+};
+use crate::{
+    consumer::depth::{QueueDepth, Sighting},
+    consumer::lease::{Permits, ReceiveTimes, Reservation},
+    consumer::metrics::ConsumerMetrics,
+    health::{Condition, Pulse},
+    message::{Message, Wanted},
+    queue::metrics::CallMetrics,
+    queue::{
+        Queue, QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass,
+        limits::{self, BATCH_ENTRIES},
+        within,
+    },
+    stop::Stop,
+    telemetry::{Action, CallResult, events, traces::QueueTraces},
+};
+
+/// How much longer than its wait a receive may take before it is replaced, whatever the queue promises.
+pub(super) const WATCHDOG: Duration = Duration::from_secs(15);
+/// The longest time between two rounds of the loop.
+pub(super) const TICK: Duration = Duration::from_secs(5);
+/// An empty answer that came sooner is followed by a pause of this length: not every server waits as it is asked to.
+/// It may not come from all of SQS's servers either, so that it is no proof of an empty queue.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// How long receives under way at a stop may still bring their answer.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
+/// Failures in a row after which the queue counts as not ready.
+const FAILURES_TO_UNREADY: u32 = 3;
+/// Messages received more often come back from their own failures, and are no sample of how long the others wait:
+/// CloudWatch leaves them out, too.
+const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
+
+/// The answer to one receive.
+struct ReceiveAnswer {
+    asked: usize,
+    attempt_id: Option<ReceiveAttemptId>,
+    reservation: Reservation,
+    sent: Instant,
+    result: Result<Vec<Message>, QueueError>,
+}
+
+/// The parts of a [`Poller`].
+pub(super) struct PollerParts {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) order: Order,
+    /// The parts of messages that are received.
+    pub(super) wanted: Wanted,
+    pub(super) visibility: Duration,
+    /// The longest that a receive waits for a message.
+    pub(super) wait: Duration,
+    pub(super) prefetch: Prefetch,
+    /// The most messages that run at once.
+    pub(super) most_running: usize,
+    pub(super) permits: Permits,
+    pub(super) availability: Availability,
+    pub(super) intake: Intake,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) metrics: Arc<ConsumerMetrics>,
+    pub(super) calls: Arc<CallMetrics>,
+    pub(super) depth: QueueDepth,
+    pub(super) traces: Option<QueueTraces>,
+    pub(super) stop: Stop,
+    pub(super) pulse: Pulse,
+    pub(super) ready: Condition,
+    /// The error of the last receive, for the status.
+    pub(super) last_error: watch::Sender<Option<String>>,
+}
+
+/// Receives from one queue. It alone reserves permits.
+pub(super) struct Poller {
+    parts: PollerParts,
+    availability: AvailabilityChanges,
+    schedule: Schedule,
+    failed_receives: FailedReceives,
+    receives: FuturesUnordered<BoxFuture<'static, ReceiveAnswer>>,
+    /// True once a receive was answered.
+    has_begun: bool,
+    failures: u32,
+    failed_at: Option<Instant>,
+    /// The leases lost when messages without a lease were last dropped.
+    losses: u64,
+}
+
+impl Poller {
+    pub(super) fn new(parts: PollerParts, schedule: Schedule) -> Self {
+        Self {
+            availability: parts.availability.changes(),
+            parts,
+            schedule,
+            failed_receives: FailedReceives::default(),
+            receives: FuturesUnordered::new(),
+            has_begun: false,
+            failures: 0,
+            failed_at: None,
+            losses: 0,
+        }
+    }
+
+    /// Receives until the stop.
+    pub(super) async fn run(mut self) {
+        let (stop, permits) = (self.parts.stop.clone(), self.parts.permits.clone());
+        while !stop.is_draining() {
+            let next_round = self.send_receives();
+            tokio::select! {
+                Some(answer) = self.receives.next() => self.note(answer),
+                () = changed(&permits, &mut self.availability, next_round) => {}
+                () = stop.draining() => {}
+            }
+        }
+        self.take_last_answers().await;
+    }
+
+    /// Sends every receive that the schedule allows now, and answers when to look again.
+    fn send_receives(&mut self) -> Instant {
+        let now = Instant::now();
+        if self.receives.is_empty() {
+            self.parts.pulse.beat();
+        }
+        // A batch that is not full may have waited long enough.
+        self.parts.dispatcher.start_waiting(now);
+        self.parts.intake.drop_lost_since(&mut self.losses);
+        let demand = self.parts.dispatcher.demand(now);
+        let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
+        if !self.parts.availability.is_open() {
+            return latest;
+        }
+        // A receive that is made again brings the messages that the first one has hidden.
+        let least = self.failed_receives.least();
+        self.resize_permits(&demand, least);
+        let (most, wait) = self.form_of_receive(demand.receive_mode);
+        let most = most.max(least);
+        loop {
+            match self.schedule.next(self.input(&demand, most, now)) {
+                NextReceive::Later(time) => return time.map_or(latest, |time| time.min(latest)),
+                NextReceive::Now(messages) => {
+                    // The poller alone reserves, so the permits are still available.
+                    let Some(reservation) = self.parts.permits.reserve(messages) else { return latest };
+                    self.send_receive(reservation, wait, now);
+                }
+            }
+        }
+    }
+
+    /// Fits the permits to the prefetch; `hidden` messages may have been received in vain and are to come again.
+    fn resize_permits(&self, demand: &Demand, hidden: usize) {
+        let prefetch = match self.parts.prefetch {
+            // A message that waits behind its group could start nowhere else, and keeps no slot busy here.
+            Prefetch::Auto => self.schedule.prefetch(demand.messages_per_second) + demand.blocked + hidden,
+            Prefetch::Fixed(messages) => messages,
+        };
+        let capacity = (self.parts.most_running + prefetch).min(limits::IN_FLIGHT);
+        self.parts.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+        if capacity != self.parts.permits.capacity() {
+            self.parts.permits.resize(capacity);
+        }
+    }
+
+    /// The most messages that a receive may bring now, and how long it may wait for them.
+    fn form_of_receive(&self, mode: ReceiveMode) -> (usize, Duration) {
+        let wait = self.parts.wait;
+        // The first receive waits a second only: its answer makes the worker ready.
+        let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
+        match mode {
+            ReceiveMode::Normal => (BATCH_ENTRIES, wait),
+            ReceiveMode::ShortWait(longest) => (BATCH_ENTRIES, wait.min(longest)),
+            ReceiveMode::OneAtATime => (1, wait),
+        }
+    }
+
+    fn input(&self, demand: &Demand, most: usize, now: Instant) -> ScheduleInput {
+        let permits = &self.parts.permits;
+        ScheduleInput {
+            now,
+            available: permits.available(),
+            capacity: permits.capacity(),
+            most,
+            under_way: self.receives.len(),
+            is_running_dry: demand.ready_to_start <= self.schedule.low_water(demand.messages_per_second),
+            patience: demand.patience,
+        }
+    }
+
+    fn send_receive(&mut self, reservation: Reservation, wait: Duration, now: Instant) {
+        let PollerParts { order, visibility, wanted, .. } = self.parts;
+        let max = reservation.permits();
+        // On a FIFO queue a receive has an id, so that it can be made again should its answer be lost.
+        let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
+        let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
+        self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
+        self.parts.metrics.pollers.inc();
+    }
+
+    fn note(&mut self, answer: ReceiveAnswer) {
+        let now = Instant::now();
+        let ReceiveAnswer { asked, attempt_id, reservation, sent, result } = answer;
+        self.parts.pulse.beat();
+        let metrics = &self.parts.metrics;
+        metrics.pollers.dec();
+        self.parts.calls.called(Action::Receive, CallResult::of(&result), sent);
+        if result.is_ok() {
+            metrics.poll_age.reset();
+        }
+        if let Some(traces) = &self.parts.traces {
+            traces.received(sent, &result);
+        }
+        match result {
+            Ok(messages) => {
+                let received = messages.len();
+                if received == asked {
+                    self.schedule.full_receive(now - sent);
+                }
+                self.parts.depth.received(queue_age_sample(&messages, self.parts.order, now - sent));
+                self.parts.intake.admit(messages, reservation, ReceiveTimes { sent, answered: now });
+                self.succeeded(asked, received, now - sent);
+            }
+            Err(error) => {
+                if let Some(id) = attempt_id {
+                    self.failed_receives.push(FailedReceive { id, asked, failed_at: now });
+                }
+                self.failed(&error, sent, now);
+            }
+        }
+    }
+
+    fn succeeded(&mut self, asked: usize, received: usize, took: Duration) {
+        self.has_begun = true;
+        self.failures = 0;
+        self.parts.ready.ready();
+        self.parts.last_error.send_if_modified(|last_error| last_error.take().is_some());
+        let now = Instant::now();
+        self.schedule.answered(asked, received, self.parts.permits.available(), now);
+        if received == 0 && took < SHORTEST_WAIT {
+            self.schedule.pause_until(now + SHORTEST_WAIT);
+        }
+    }
+
+    fn failed(&mut self, error: &QueueError, sent: Instant, now: Instant) {
+        // Receives that were under way together fail together, and count as one failure.
+        if self.failed_at.is_none_or(|before| sent >= before) {
+            self.failures += 1;
+        }
+        self.failed_at = Some(now);
+        let (queue, action, attempt) = (&*self.parts.name, Action::Receive, self.failures);
+        let retry_in = error.retry_class().pauses().random_delay(attempt);
+        events::CallFailed { queue, action, error, attempt, retry_in }.emit();
+        if error.retry_class() == RetryClass::Refused || self.failures >= FAILURES_TO_UNREADY {
+            self.parts.ready.unready(error.to_string());
+        }
+        self.parts.last_error.send_replace(Some(error.to_string()));
+        self.schedule.failed(now + retry_in);
+    }
+
+    /// Lets the receives under way end if they can; the messages they bring are given back.
+    ///
+    /// One that is cut off may still hide messages, which then come back after their visibility.
+    async fn take_last_answers(mut self) {
+        let end = Instant::now() + LAST_ANSWERS;
+        while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.receives.next()).await {
+            self.note(answer);
+        }
+        self.parts.metrics.pollers.set(0);
+    }
+}
+
+/// Sends one receive; the watchdog ends it if the queue does not.
+async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Reservation) -> ReceiveAnswer {
+    let (sent, asked, attempt_id) = (Instant::now(), request.max, request.attempt_id.clone());
+    let limit = request.wait + WATCHDOG;
+    let result = within(limit, "a receive", queue.receive(request)).await;
+    ReceiveAnswer { asked, attempt_id, reservation, sent, result }
+}
+
+/// Waits until permits are freed, the availability changes, or the time has come.
+async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
+    tokio::select! {
+        () = permits.freed() => {}
+        () = availability.next() => {}
+        () = tokio::time::sleep_until(next_round) => {}
+    }
+}
+
+/// What the messages of a receive that waited so long show of the queue's age, at no cost.
+fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> Sighting {
+    if messages.is_empty() {
+        let is_proof = order == Order::None && waited >= SHORTEST_WAIT;
+        return if is_proof { Sighting::Empty } else { Sighting::Unclear };
+    }
+    let fresh = messages.iter().filter(|message| message.receive_count <= MOST_RECEIVES_OF_SAMPLE);
+    Sighting::Messages(fresh.filter_map(Message::age).max())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn aged(seconds: u64, receive_count: u32) -> Message {
+        let sent_at = Some(SystemTime::now() - Duration::from_secs(seconds));
+        Message { receive_count, sent_at, ..Message::new("m", "") }
+    }
+
+    #[test]
+    fn only_a_standard_queue_that_was_waited_for_is_proven_empty() {
+        assert_eq!(queue_age_sample(&[], Order::None, LONG), Sighting::Empty);
+        assert_eq!(queue_age_sample(&[], Order::None, Duration::ZERO), Sighting::Unclear);
+        assert_eq!(queue_age_sample(&[], Order::Groups, LONG), Sighting::Unclear, "a group may be held up");
+    }
+
+    #[test]
+    fn the_oldest_counts_that_does_not_come_from_its_own_failures() {
+        let messages = [aged(10, 1), aged(70, 3), aged(5000, 4)];
+        let Sighting::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else {
+            panic!("none")
+        };
+        assert!((70..100).contains(&age.as_secs()), "{age:?}");
+        assert_eq!(queue_age_sample(&[aged(9, 9)], Order::None, LONG), Sighting::Messages(None));
+    }
+
+    #[test]
+    fn a_message_of_the_future_is_new_because_the_clock_is_behind() {
+        let sent_at = Some(SystemTime::now() + Duration::from_mins(2));
+        let message = Message { sent_at, ..Message::new("m", "") };
+        assert_eq!(queue_age_sample(&[message], Order::None, LONG), Sighting::Messages(Some(Duration::ZERO)));
+    }
+}

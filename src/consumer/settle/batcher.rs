@@ -1,0 +1,316 @@
+//! The batching of settlements: which go to SQS together, and when: pure.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::dead_letter::DeadLetter;
+use crate::{
+    queue::limits::{BATCH_ENTRIES, MESSAGE_BYTES},
+    telemetry::Action,
+};
+
+/// The call that settles a message.
+#[derive(Debug)]
+pub(super) enum SettleAction {
+    /// Copies the message to the DLQ. A delete follows.
+    Copy(Box<DeadLetter>),
+    Delete,
+    /// Makes the message visible again after this delay.
+    ChangeVisibility(Duration),
+}
+
+impl SettleAction {
+    /// The name of the action in logs, metrics and traces.
+    pub(super) fn label(&self) -> Action {
+        match self {
+            Self::Copy(_) => Action::Copy,
+            Self::Delete => Action::Delete,
+            Self::ChangeVisibility(_) => Action::GiveBack,
+        }
+    }
+
+    /// The bytes that count towards the size limit of a request.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Copy(dead_letter) => dead_letter.message.size_bytes(),
+            Self::Delete | Self::ChangeVisibility(_) => 0,
+        }
+    }
+}
+
+/// The settlement of one message.
+#[derive(Debug)]
+pub(super) struct Settlement<T> {
+    pub(super) action: SettleAction,
+    pub(super) lease: T,
+    pub(super) since: Instant,
+    /// The number of this attempt; the first is 1.
+    pub(super) attempt: u32,
+}
+
+impl<T> Settlement<T> {
+    pub(super) fn new(action: SettleAction, lease: T, now: Instant) -> Self {
+        Self { action, lease, since: now, attempt: 1 }
+    }
+
+    /// The next action for the same message.
+    pub(super) fn followed_by(self, action: SettleAction) -> Self {
+        Self { action, attempt: 1, ..self }
+    }
+}
+
+/// The settlements of one queue: those that linger to share a call, and those that failed and wait for a retry.
+#[derive(Debug)]
+pub(super) struct Batcher<T> {
+    linger: Duration,
+    copies: ActionQueue<T>,
+    deletes: ActionQueue<T>,
+    visibility_changes: ActionQueue<T>,
+    delayed: BTreeMap<(Instant, u64), Settlement<T>>,
+    next_number: u64,
+    /// The longest delay of a settlement.
+    longest_delay: Duration,
+}
+
+/// Settlements by the same action, in the order of their arrival. The first `ready` of them do not linger.
+#[derive(Debug)]
+struct ActionQueue<T> {
+    settlements: VecDeque<Settlement<T>>,
+    ready: usize,
+}
+
+impl<T> Batcher<T> {
+    pub(super) fn new(linger: Duration) -> Self {
+        let queue = || ActionQueue { settlements: VecDeque::new(), ready: 0 };
+        Self {
+            linger,
+            copies: queue(),
+            deletes: queue(),
+            visibility_changes: queue(),
+            delayed: BTreeMap::new(),
+            next_number: 0,
+            longest_delay: Duration::MAX,
+        }
+    }
+
+    fn queue(&mut self, action: &SettleAction) -> &mut ActionQueue<T> {
+        match action {
+            SettleAction::Copy(_) => &mut self.copies,
+            SettleAction::Delete => &mut self.deletes,
+            SettleAction::ChangeVisibility(_) => &mut self.visibility_changes,
+        }
+    }
+
+    /// Adds a settlement; returns true when that changes the time of the next batch.
+    pub(super) fn push(&mut self, settlement: Settlement<T>) -> bool {
+        let queue = self.queue(&settlement.action);
+        queue.settlements.push_back(settlement);
+        let length = queue.settlements.len();
+        length == 1 || length.is_multiple_of(BATCH_ENTRIES)
+    }
+
+    /// Adds a settlement that is due after a delay.
+    pub(super) fn push_delayed(&mut self, settlement: Settlement<T>, now: Instant, delay: Duration) {
+        self.next_number += 1;
+        self.delayed.insert((now + delay.min(self.longest_delay), self.next_number), settlement);
+    }
+
+    /// Ends every linger and delay, and limits the delays to come.
+    pub(super) fn drain(&mut self, longest_delay: Duration) {
+        self.longest_delay = longest_delay;
+        for settlement in std::mem::take(&mut self.delayed).into_values() {
+            self.queue(&settlement.action).settlements.push_back(settlement);
+        }
+        self.flush();
+    }
+
+    /// Ends the linger of everything pushed so far; returns true when that changed anything.
+    pub(super) fn flush(&mut self) -> bool {
+        let mut has_changed = false;
+        for queue in self.queues_mut() {
+            has_changed |= queue.ready < queue.settlements.len();
+            queue.ready = queue.settlements.len();
+        }
+        has_changed
+    }
+
+    fn queues(&self) -> [&ActionQueue<T>; 3] {
+        [&self.copies, &self.deletes, &self.visibility_changes]
+    }
+
+    fn queues_mut(&mut self) -> [&mut ActionQueue<T>; 3] {
+        [&mut self.copies, &mut self.deletes, &mut self.visibility_changes]
+    }
+
+    /// Takes the batch that is due first: up to ten settlements by one action, 1 MiB at most; empty when none is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Settlement<T>> {
+        self.end_delays(now);
+        let linger = self.linger;
+        let due = self.queues_mut().into_iter().filter(|queue| queue.is_due(now, linger));
+        due.min_by_key(|queue| queue.due(linger)).map(ActionQueue::take).unwrap_or_default()
+    }
+
+    /// Moves the settlements whose delay is over to the front of their queues: they have waited long enough.
+    fn end_delays(&mut self, now: Instant) {
+        while let Some(first) = self.delayed.first_entry()
+            && first.key().0 <= now
+        {
+            let settlement = first.remove();
+            let queue = self.queue(&settlement.action);
+            queue.settlements.push_front(settlement);
+            queue.ready += 1;
+        }
+    }
+
+    /// The time of the next batch, in the past when one is due already.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let linger = self.linger;
+        let lingering = self.queues().into_iter().filter_map(|queue| queue.due(linger));
+        lingering.chain(self.delayed.keys().next().map(|(time, _)| *time)).min()
+    }
+}
+
+impl<T> ActionQueue<T> {
+    fn due(&self, linger: Duration) -> Option<Instant> {
+        let first = self.settlements.front()?;
+        let is_ready = self.ready > 0 || self.settlements.len() >= BATCH_ENTRIES;
+        Some(if is_ready { first.since } else { first.since + linger })
+    }
+
+    fn is_due(&self, now: Instant, linger: Duration) -> bool {
+        self.due(linger).is_some_and(|due| due <= now)
+    }
+
+    fn take(&mut self) -> Vec<Settlement<T>> {
+        let mut bytes = 0;
+        let fitting = self.settlements.iter().take(BATCH_ENTRIES).take_while(|settlement| {
+            bytes += settlement.action.bytes();
+            bytes <= MESSAGE_BYTES
+        });
+        // A message that is too large by itself goes alone, and SQS refuses it.
+        let entries = fitting.count().max(1).min(self.settlements.len());
+        self.ready = self.ready.saturating_sub(entries);
+        self.settlements.drain(..entries).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::OutgoingMessage;
+
+    const LINGER: Duration = Duration::from_millis(20);
+
+    fn batcher_of(count: u32, now: Instant) -> Batcher<u32> {
+        let mut batcher = Batcher::new(LINGER);
+        for number in 0..count {
+            batcher.push(Settlement::new(SettleAction::Delete, number, now));
+        }
+        batcher
+    }
+
+    #[test]
+    fn ten_go_at_once_and_the_rest_linger() {
+        let now = Instant::now();
+        let mut batcher = batcher_of(12, now);
+        assert_eq!(batcher.take_due(now).len(), 10);
+        assert_eq!(batcher.take_due(now).len(), 0);
+        assert_eq!(batcher.next_due(), Some(now + LINGER));
+        assert_eq!(batcher.take_due(now + LINGER).len(), 2);
+    }
+
+    fn copy_of(bytes: usize) -> SettleAction {
+        let message = OutgoingMessage::new("x".repeat(bytes));
+        SettleAction::Copy(Box::new(DeadLetter { message, retry_in: Duration::ZERO }))
+    }
+
+    #[test]
+    fn copies_go_together_as_far_as_one_request_takes_them() {
+        let now = Instant::now();
+        let mut batcher = Batcher::new(LINGER);
+        for bytes in [400_000, 600_000, 48_576, 1, MESSAGE_BYTES + 1, 7] {
+            batcher.push(Settlement::new(copy_of(bytes), bytes, now));
+        }
+        batcher.flush();
+        let mut next =
+            || batcher.take_due(now).into_iter().map(|settlement| settlement.lease).collect::<Vec<_>>();
+        assert_eq!(next(), [400_000, 600_000, 48_576]);
+        assert_eq!((next(), next()), (vec![1], vec![MESSAGE_BYTES + 1]));
+        assert_eq!((next(), next()), (vec![7], vec![]));
+    }
+
+    #[test]
+    fn a_flush_ends_every_linger() {
+        let now = Instant::now();
+        let mut batcher = batcher_of(3, now);
+        assert!(batcher.flush());
+        assert_eq!(batcher.take_due(now).len(), 3);
+        batcher.push(Settlement::new(SettleAction::Delete, 4, now));
+        assert!(batcher.take_due(now).is_empty(), "what comes after the flush lingers again");
+    }
+
+    #[test]
+    fn a_delayed_settlement_is_due_when_its_delay_is_over() {
+        let now = Instant::now();
+        let mut batcher = batcher_of(1, now);
+        let settlement = batcher.take_due(now + LINGER).remove(0);
+        let later = now + Duration::from_secs(1);
+        batcher.push_delayed(settlement, now, later - now);
+        assert_eq!(batcher.next_due(), Some(later));
+        assert!(batcher.take_due(later - LINGER).is_empty());
+        assert_eq!(batcher.take_due(later).len(), 1);
+    }
+
+    #[test]
+    fn a_drain_ends_every_delay_and_limits_those_to_come() {
+        let (now, minute) = (Instant::now(), Duration::from_mins(1));
+        let mut batcher = batcher_of(1, now);
+        let settlement = batcher.take_due(now + LINGER).remove(0);
+        batcher.push_delayed(settlement, now, minute);
+        batcher.drain(LINGER);
+        let settlement = batcher.take_due(now).remove(0);
+        batcher.push_delayed(settlement, now, minute);
+        assert_eq!(batcher.next_due(), Some(now + LINGER));
+    }
+
+    proptest! {
+        #[test]
+        fn every_settlement_is_taken_once_and_never_after_its_linger(
+            pauses in proptest::collection::vec((0u64..15, 0usize..3), 1..200),
+        ) {
+            let mut now = Instant::now();
+            let (mut batcher, mut taken) = (Batcher::new(LINGER), Vec::new());
+            for (number, (pause, action)) in pauses.iter().enumerate() {
+                let target = now + Duration::from_millis(*pause);
+                while let Some(due) = batcher.next_due().filter(|due| *due <= target) {
+                    let batch = batcher.take_due(due.max(now));
+                    prop_assert!(!batch.is_empty() && batch.len() <= BATCH_ENTRIES);
+                    prop_assert!(batch.iter().all(|settlement| settlement.action.label() == batch[0].action.label()));
+                    prop_assert!(batch.iter().all(|settlement| due.max(now) <= settlement.since + LINGER));
+                    taken.extend(batch.into_iter().map(|settlement| settlement.lease));
+                }
+                now = target;
+                let action = match action {
+                    0 => copy_of(1),
+                    1 => SettleAction::Delete,
+                    _ => SettleAction::ChangeVisibility(Duration::ZERO),
+                };
+                batcher.push(Settlement::new(action, number, now));
+            }
+            batcher.flush();
+            loop {
+                let batch = batcher.take_due(now);
+                if batch.is_empty() { break; }
+                taken.extend(batch.into_iter().map(|settlement| settlement.lease));
+            }
+            taken.sort_unstable();
+            prop_assert_eq!(taken, (0..pauses.len()).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The flusher: sends settlements to SQS and reads every entry of every answer.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    SettleMetrics,
+    batcher::{SettleAction, Settlement},
+    dead_letter::DeadLetterSender,
+    pending::{PendingLease, PendingSettlements, SentSettlement, settled},
+};
+use crate::{
+    health::{Condition, Pulse},
+    queue::metrics::CallMetrics,
+    queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, all_entries, within},
+    tasks,
+    telemetry::{Action, CallResult, events, traces::QueueTraces},
+};
+
+/// The most calls in flight.
+const CALLS_AT_ONCE: usize = 32;
+/// The longest time that a call may take, whatever the queue promises: its messages are held until it ends.
+pub(super) const WATCHDOG: Duration = Duration::from_secs(20);
+/// The longest pause of the loop.
+const TICK: Duration = Duration::from_secs(10);
+
+/// The loop that settles messages in batches.
+pub(super) struct Flusher {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) pending: Arc<PendingSettlements>,
+    /// The sender of copies to the DLQ, where there is one.
+    pub(super) dead_letters: Option<Arc<DeadLetterSender>>,
+    pub(super) metrics: Arc<SettleMetrics>,
+    pub(super) calls: Arc<CallMetrics>,
+    pub(super) traces: Option<QueueTraces>,
+    /// Unready while SQS refuses settlements.
+    pub(super) ready: Condition,
+}
+
+impl Flusher {
+    /// Sends what is due until `stop`, which must come only when nothing is pending.
+    pub(super) async fn run(self: Arc<Self>, pulse: Pulse, stop: CancellationToken) {
+        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        loop {
+            pulse.beat();
+            if let Some(dead_letters) = &self.dead_letters {
+                dead_letters.forget_old_refusal();
+            }
+            self.send_due(&calls).await;
+            tokio::select! {
+                () = self.pending.due(Instant::now() + TICK) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn send_due(self: &Arc<Self>, calls: &Arc<Semaphore>) {
+        loop {
+            let batch = self.pending.take_due(Instant::now());
+            let Some(first) = batch.first() else { return };
+            if matches!(first.action, SettleAction::Copy(_)) {
+                // Nothing waits to be copied where there is no DLQ.
+                if let Some(dead_letters) = self.dead_letters.clone() {
+                    tasks::detach("copy", async move { dead_letters.send(batch).await });
+                }
+                continue;
+            }
+            // The semaphore is never closed.
+            let Ok(permit) = calls.clone().acquire_owned().await else { return };
+            let flusher = self.clone();
+            tasks::detach("flush", async move {
+                flusher.send(batch).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn send(&self, batch: Vec<Settlement<PendingLease>>) {
+        let Some(action) = batch.first().map(|settlement| settlement.action.label()) else { return };
+        let batch = self.pending.with_receipts(batch);
+        if batch.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let answer = within(WATCHDOG, "a call", self.call(action, &batch, began)).await;
+        self.calls.called(action, CallResult::of(&answer), began);
+        if let Some(traces) = &self.traces {
+            traces.settled(&settled(action, began, &batch), &answer);
+        }
+        self.note(action, batch, answer);
+    }
+
+    async fn call(&self, action: Action, batch: &[SentSettlement], now: Instant) -> BatchResult<()> {
+        if action == Action::Delete {
+            let receipts: Vec<_> = batch.iter().map(|sent| sent.receipt.clone()).collect();
+            return self.queue.delete(&receipts).await;
+        }
+        let changes: Vec<_> = batch.iter().map(|sent| sent.visibility_change(now)).collect();
+        self.queue.change_visibility(&changes).await
+    }
+
+    fn note(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchResult<()>) {
+        match answer {
+            Ok(entries) => {
+                self.ready.ready();
+                for (sent, entry) in batch.into_iter().zip(all_entries(entries)) {
+                    self.note_entry(sent, entry);
+                }
+            }
+            Err(error) => self.note_failure(action, batch, &error),
+        }
+    }
+
+    fn note_failure(&self, action: Action, batch: Vec<SentSettlement>, error: &QueueError) {
+        let attempt = batch.iter().map(|sent| sent.settlement.attempt).max().unwrap_or(1);
+        let retry_in = error.retry_class().pauses().random_delay(attempt);
+        events::CallFailed { queue: &self.name, action, error, attempt, retry_in }.emit();
+        if error.retry_class() == RetryClass::Refused {
+            self.ready.unready(format!("sqs refuses to settle messages: {error}"));
+        }
+        for sent in batch {
+            self.pending.retry(sent.settlement, retry_in);
+        }
+    }
+
+    fn note_entry(&self, sent: SentSettlement, entry: Result<(), EntryError>) {
+        match entry {
+            Ok(()) if sent.is_superseded() => self.pending.retry(sent.settlement, Duration::ZERO),
+            Ok(()) => self.note_settled(sent.settlement),
+            Err(error) if error.retry_class == RetryClass::LeaseLost && !sent.is_superseded() => {
+                self.pending.give_up(sent.settlement, &error.to_string());
+            }
+            Err(error) => {
+                let settlement = sent.settlement;
+                let _lines = settlement.lease.enter_trace();
+                let (queue, message_id) = (&*self.name, settlement.lease.id());
+                let action = settlement.action.label();
+                events::EntryFailed { queue, message_id, action, error: &error }.emit();
+                let delay = error.retry_class.pauses().random_delay(settlement.attempt);
+                self.pending.retry(settlement, delay);
+            }
+        }
+    }
+
+    fn note_settled(&self, mut settlement: Settlement<PendingLease>) {
+        self.metrics.settled.of(settlement.action.label()).inc();
+        if matches!(settlement.action, SettleAction::Delete) {
+            settlement.lease.mark_deleted();
+        }
+    }
+}
