@@ -38,7 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One poller; answers how many calls it made until all messages were deleted.
-async fn poll(client: &Client, url: &str, messages: usize, done: &AtomicUsize) -> Result<u64, Box<dyn Error>> {
+async fn poll(
+    client: &Client,
+    url: &str,
+    messages: usize,
+    done: &AtomicUsize,
+) -> Result<u64, Box<dyn Error>> {
     let mut calls = 0;
     while done.load(Ordering::Relaxed) < messages {
         let received = receive_and_delete(client, url).await?;
