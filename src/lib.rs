@@ -16,6 +16,7 @@ pub mod md5;
 pub mod message;
 pub mod process;
 pub mod queue;
+pub mod settings;
 pub mod sns;
 pub mod stop;
 pub mod tasks;

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("backoff", 0),
     ("tasks", 0),
     ("duration", 0),
+    ("settings", 0),
     ("process", 0),
     ("aws", 0),
     ("tls", 0),

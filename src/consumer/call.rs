@@ -25,7 +25,7 @@ impl Pump {
 
     /// Calls the handler, and ends the call when its time is over or no lease is left.
     pub(super) async fn call(&self, messages: &[Waiting], trace: Option<Arc<Trace>>) -> Called {
-        let limit = self.0.options.timeout;
+        let limit = self.0.options.timeout.duration();
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let items = messages.iter().map(|waiting| {
             let context = self.context_of(waiting, deadline).with_trace(trace.clone());

@@ -7,7 +7,6 @@
 
 mod admit;
 mod attempts;
-mod batching;
 mod behind;
 mod call;
 pub mod depth;
@@ -17,7 +16,6 @@ mod flow;
 mod gate;
 mod lanes;
 pub mod lease;
-mod options;
 mod plan;
 mod receive;
 mod settings;
@@ -35,10 +33,8 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 use self::{admit::Waiting, flow::Flow, gate::Gate, slots::Slots, trouble::Trouble};
 pub use self::{
-    batching::{BatchSettings, Groups},
     fifo::{Nature, Order},
-    options::Options,
-    settings::{Prefetch, ReceiveSettings},
+    settings::{BatchSettings, ConsumerSettings, Groups, Prefetch, ReceiveSettings},
     stages::Stages,
 };
 use crate::{
@@ -63,7 +59,7 @@ struct Inner {
     nature: Nature,
     handler: AnyHandler,
     notifier: Option<Notifier>,
-    options: Options,
+    options: ConsumerSettings,
     room: Room,
     leases: Leases,
     settle: Settle,
@@ -101,7 +97,7 @@ pub struct Parts {
     /// Who tells how messages end, if anybody wants to know.
     pub notifier: Option<Notifier>,
     /// How it is run.
-    pub options: Options,
+    pub options: ConsumerSettings,
     /// Where the queue counts.
     pub metrics: Arc<QueueMetrics>,
     /// What makes the queue's spans; absent while traces are off.
@@ -155,7 +151,7 @@ impl Pump {
     pub fn new(parts: Parts) -> Self {
         let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
         let Parts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
-        let terms = Terms { visibility: options.visibility, longest: options.visibility_max };
+        let terms = Terms { visibility: options.visibility.0, longest: options.longest_visibility() };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
         let settle = Settle::new(settle::Parts {

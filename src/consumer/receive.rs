@@ -146,7 +146,7 @@ impl ReceiveLoop {
 
     /// What a receive is called on a FIFO queue, so that it can be made again should its answer be lost.
     fn next_attempt(&mut self, places: usize) -> Option<ReceiveAttemptId> {
-        let visibility = self.pump.0.options.visibility;
+        let visibility = self.pump.0.options.visibility.0;
         let next = || self.attempts.next(places, visibility, Instant::now());
         (self.pump.0.nature.order == Order::Groups).then(next)
     }
@@ -264,7 +264,7 @@ impl Pump {
         let request = ReceiveRequest {
             max: asked,
             wait,
-            visibility: options.visibility,
+            visibility: options.visibility.0,
             wanted: self.wanted(),
             attempt_id: attempt_id.clone(),
         };

@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::{
-    batching::BatchSettings,
     lanes::{Group, Lanes, Lost},
+    settings::BatchSettings,
 };
 
 /// The concurrency of one queue: at most so many calls run, and the messages of the others wait.

@@ -12,7 +12,6 @@ pub mod http;
 pub mod lambda;
 mod moment;
 mod outcome;
-mod problem;
 mod publish;
 mod reach;
 mod service;
@@ -31,7 +30,6 @@ pub use self::{
     from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, Outcome},
-    problem::Problem,
     publish::publish,
     service::{
         BatchCall, Call, FromBatchService, FromService, IntoBatchService, IntoService, Layered,

@@ -1,8 +1,7 @@
 //! Phone numbers in the one form that SNS takes, E.164.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A phone number as E.164 writes it: a plus, the country, the number, 15 digits at most.
@@ -14,8 +13,17 @@ pub struct PhoneNumber(String);
 
 /// A text that is not a phone number of that form; it is not quoted, for it may be somebody's all the same.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a phone number, hint: write it in e.164: a plus and 4 to 15 digits, such as +15550100123")]
+#[error("not a phone number in e.164 form")]
 pub struct NotAPhoneNumber;
+
+impl NotAPhoneNumber {
+    const HINT: &str = "write a plus and 4 to 15 digits, such as +15550100123";
+
+    /// The way to write a phone number.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(Self::HINT)
+    }
+}
 
 impl PhoneNumber {
     /// The number as E.164 writes it.
@@ -64,17 +72,18 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-impl JsonSchema for PhoneNumber {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for PhoneNumber {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "PhoneNumber".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["+15550100123"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["+15550100123"], "x-hint": NotAPhoneNumber::HINT })
     }
 }
 

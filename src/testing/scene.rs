@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Journal, Running, patience::patiently};
 use crate::{
-    consumer::Options,
+    consumer::ConsumerSettings,
     ecs,
     handler::AnyHandler,
     message::{MessageId, OutgoingMessage},
@@ -36,7 +36,7 @@ pub struct Scene {
     pub journal: Journal,
     kind: Kind,
     queue: Arc<dyn Queue>,
-    options: Options,
+    options: ConsumerSettings,
     rejects: DeadLetters,
     drain_limit: Duration,
     protection: Option<ecs::Plan>,
@@ -103,7 +103,7 @@ impl Scene {
             account,
             journal: Journal::default(),
             kind,
-            options: Options::default(),
+            options: ConsumerSettings::default(),
             rejects: DeadLetters::default(),
             drain_limit: stop::Settings::USUAL,
             protection: None,
@@ -136,7 +136,7 @@ impl Scene {
     /// # let _ = scene;
     /// ```
     #[must_use]
-    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub fn options(mut self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         change(&mut self.options);
         self
     }
@@ -192,7 +192,7 @@ impl Scene {
         let handler = self.journal.noting(handler);
         let consumer = Consumer::of(NAME, self.queue.clone(), handler)
             .dead_letters(self.rejects.clone())
-            .options(self.options.clone());
+            .settings(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let worker = match self.protection.clone() {
             Some(plan) => worker.protect(plan),

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, Options, Prefetch},
+    consumer::{BatchSettings, ConsumerSettings, Prefetch},
+    duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs},
     sns::notifications,
@@ -14,8 +15,8 @@ use crate::{
 
 /// One queue with its handler and the way it is worked.
 ///
-/// What it is given is judged when the worker starts: [`WorkerError::Options`](super::WorkerError::Options) says
-/// what SQS cannot take.
+/// The settings are validated when the worker starts: [`WorkerError::Settings`](super::WorkerError::Settings) has every
+/// problem.
 pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: Source,
@@ -24,7 +25,7 @@ pub struct Consumer {
     /// The handler's kind, as metrics and the copies of rejected messages tell it.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
-    pub(super) options: Options,
+    pub(super) settings: ConsumerSettings,
 }
 
 /// Where a consumer's messages come from.
@@ -74,7 +75,7 @@ impl Consumer {
             kind: HandlerKind::Rust,
             dead_letters: DeadLetters::default(),
             notify: None,
-            options: Options::default(),
+            settings: ConsumerSettings::default(),
         }
     }
 
@@ -118,50 +119,51 @@ impl Consumer {
     /// Sets how many calls of the handler run at once (16), at least one.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.options.concurrency = concurrency;
+        self.settings.concurrency = concurrency;
         self
     }
 
     /// Sets how many messages each call is given (one), for a [`BatchHandler`](crate::handler::BatchHandler).
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
-        self.options.batch = batch;
+        self.settings.batch = batch;
         self
     }
 
     /// Sets how many messages are held beyond those running (`auto`).
     #[must_use]
     pub fn prefetch(mut self, prefetch: Prefetch) -> Self {
-        self.options.prefetch = prefetch;
+        self.settings.prefetch = prefetch;
         self
     }
 
     /// Sets the lease that a receive begins with (30 s), whole seconds up to 12 h; it is extended for as long as it is needed.
     #[must_use]
     pub fn visibility(mut self, visibility: Duration) -> Self {
-        self.options.visibility = visibility;
-        self.options.visibility_max = self.options.visibility_max.max(visibility);
+        self.settings.visibility = Span(visibility);
+        self.settings.visibility_max =
+            self.settings.visibility_max.map(|longest| longest.max(Span(visibility)));
         self
     }
 
     /// Sets the time limit of a handler (12 h, SQS's own and the longest); `None` for none.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.options.timeout = timeout;
+        self.settings.timeout = timeout.map_or(Limit::None, Limit::After);
         self
     }
 
     /// Sets whether and how often SQS is asked how many messages there are (30 s).
     #[must_use]
     pub fn depth(mut self, interval: depth::Interval) -> Self {
-        self.options.depth.interval = interval;
+        self.settings.depth.interval = interval;
         self
     }
 
     /// Sets when a failed message is visible again, by its receive count.
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
-        self.options.retry = retry;
+        self.settings.retry = retry;
         self
     }
 
@@ -174,8 +176,8 @@ impl Consumer {
 
     /// Sets everything at once.
     #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+    pub fn settings(mut self, settings: ConsumerSettings) -> Self {
+        self.settings = settings;
         self
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use crate::queue::{QueueError, sqs::credentials_fault};
+use crate::{
+    queue::{QueueError, sqs::credentials_fault},
+    settings::Problems,
+};
 
 /// Why a worker could not start, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +22,13 @@ pub enum WorkerError {
         /// The name of the second.
         queue: String,
     },
-    /// A consumer cannot be worked with its options.
-    #[error("queue {queue}: {problem}")]
-    Options {
+    /// A consumer's settings cannot work.
+    #[error("queue {queue}: the settings have {problems}")]
+    Settings {
         /// The queue's configured name.
         queue: String,
-        /// Which option, its value and what is allowed.
-        problem: String,
+        /// Every problem, each with its key, its value and what is allowed.
+        problems: Problems,
     },
     /// The queue's address is neither a URL nor a name.
     #[error("queue {queue}: not a queue's url: {url}: {source}")]

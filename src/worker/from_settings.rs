@@ -7,7 +7,6 @@ use url::Url;
 use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
-    consumer::Options,
     consumer::settle::DlqSettings,
     ecs::{self, HttpAgent, Surroundings, Switch},
     handler::{
@@ -75,12 +74,12 @@ pub(super) fn made(
     aws: &sqs::Settings,
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
-        handler::Settings::Http(http) if queue.batch.size > 1 => {
+        handler::Settings::Http(http) if queue.consumer.batch.size > 1 => {
             Ok(batched(HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))?))
         }
         handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
-            let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
+            let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
             Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
         }
         handler::Settings::Exec(exec) => {
@@ -112,7 +111,7 @@ pub fn consumer_of(
         .named(name)
         .aws(queue.reach(aws))
         .dead_letters(dead_letters(&queue.dlq))
-        .options(options(queue))
+        .settings(queue.consumer.clone())
         .notify(publisher::plan(queue, aws))
 }
 
@@ -127,22 +126,6 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
 /// What SQS calls the queue: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
-}
-
-/// How a queue is worked by these settings.
-pub fn options(queue: &QueueSettings) -> Options {
-    Options {
-        concurrency: queue.concurrency,
-        batch: queue.batch,
-        prefetch: queue.prefetch,
-        visibility: queue.visibility.0,
-        visibility_max: queue.visibility_max.unwrap_or(queue.visibility).0,
-        timeout: queue.timeout.duration(),
-        receive: queue.receive,
-        retry: queue.retry.into(),
-        settle: queue.settle,
-        depth: queue.depth,
-    }
 }
 
 /// A queue's address as people write it: a URL, or a name.

@@ -21,7 +21,7 @@ pub(super) fn measured(metrics: &Metrics, consumer: &Consumer, opened: &Opened) 
 
 /// Has SQS asked how many messages a queue has, where that is wanted.
 pub(super) fn watch_depth(consumer: &Consumer, opened: &Opened, place: Place<'_>) {
-    let Interval::Every(interval) = consumer.options.depth.interval else { return };
+    let Interval::Every(interval) = consumer.settings.depth.interval else { return };
     let Place { metrics, stop, tasks } = place;
     let parts = depth::Parts {
         name: consumer.name.clone(),

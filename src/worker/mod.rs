@@ -34,7 +34,7 @@ pub use self::{
     consumer::{Consumer, DeadLetters},
     drain::Drained,
     error::WorkerError,
-    from_settings::{consumer_of, name_in_sqs, options, worker},
+    from_settings::{consumer_of, name_in_sqs, worker},
     open::open_queue,
     run::Worker,
     scaling::ScalingSignal,

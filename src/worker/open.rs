@@ -1,6 +1,6 @@
 //! Opening a consumer's queue: a proof that it is there, before anything is received.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, sync::Arc};
 
 use super::{
     WorkerError,
@@ -91,7 +91,7 @@ async fn open_sqs(
     text: &str,
     settings: &sqs::Settings,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
-    let receive = consumer.options.receive;
+    let receive = consumer.settings.receive;
     let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
     open_at(&consumer.name, text, settings, sizes).await
 }
@@ -170,9 +170,6 @@ fn advise(consumer: &Consumer, description: &Description) {
         events::QueueKeepsFailures { queue, arn }.emit();
     } else {
         events::QueueKeepsAll { queue, arn }.emit();
-    }
-    if consumer.options.visibility < Duration::from_secs(2) {
-        events::VisibilityShort { queue }.emit();
     }
 }
 

@@ -230,7 +230,7 @@ impl Worker {
             let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
             watch_depth(&consumer, opened, place);
             let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
-            let guard = guard.filter(|_| may_outlast(consumer.options.timeout, drain_limit));
+            let guard = guard.filter(|_| may_outlast(consumer.settings.timeout.duration(), drain_limit));
             let notifier = consumer
                 .notify
                 .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
@@ -243,7 +243,7 @@ impl Worker {
                 nature: opened.nature,
                 handler: consumer.handler,
                 notifier,
-                options: consumer.options,
+                options: consumer.settings,
                 metrics,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
                 busy: guard.map(|guard| guard.busy().clone()),

@@ -1,6 +1,6 @@
 //! What `dev` does on its ground: work until told to stop, or play the demonstration.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ground::{Ground, queue_url},
@@ -31,10 +31,10 @@ pub(super) fn prepare(settings: &mut Settings) {
     for queue in settings.queues.values_mut() {
         queue.handler = None;
         queue.notify = notifications::Settings::default();
-        queue.visibility = Span(demo::VISIBILITY);
-        queue.visibility_max = None;
-        queue.retry.initial = Span::secs(1);
-        queue.retry.max = Span::secs(2);
+        queue.consumer.visibility = Span(demo::VISIBILITY);
+        queue.consumer.visibility_max = None;
+        queue.consumer.retry.initial = Duration::from_secs(1);
+        queue.consumer.retry.max = Duration::from_secs(2);
     }
 }
 

@@ -35,9 +35,10 @@ use self::{
     refused::Refused,
     run::Run,
 };
-use super::{Context, Handler, Outcome, Problem, counts::Counts};
+use super::{Context, Handler, Outcome, counts::Counts};
 use crate::{
     message::Message,
+    settings::Problems,
     telemetry::{HandlerKind, QueueMetrics, context::TraceContext, traces::Trace},
 };
 
@@ -62,8 +63,8 @@ struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// The settings cannot work.
-    #[error("the exec handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the exec handler's settings have {0}")]
+    Settings(Problems),
 }
 
 impl Exec {
@@ -71,10 +72,7 @@ impl Exec {
     ///
     /// Starts nothing yet, and needs no runtime.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(ExecError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
         let (queue_name, refused, counts) = (queue_name.into(), Refused::default(), Counts::default());
         let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, counts });
         Ok(Self { parts, leftovers: Leftovers::default() })

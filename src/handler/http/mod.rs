@@ -35,12 +35,12 @@ use tokio::time::{Instant, timeout};
 pub use self::{batches::HttpBatches, settings::Settings};
 use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
 use super::{
-    Context, Handler, Outcome, Placement, Problem, counts::Counts, moment::on_the_wall, reach::connect,
-    traced::Traced,
+    Context, Handler, Outcome, Placement, counts::Counts, moment::on_the_wall, reach::connect, traced::Traced,
 };
 use crate::{
     duration::Span,
     message::Message,
+    settings::Problems,
     telemetry::{FailureCause, HandlerKind, QueueMetrics},
 };
 
@@ -63,8 +63,8 @@ impl fmt::Debug for Http {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The settings cannot work.
-    #[error("the http handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the http handler's settings have {0}")]
+    Settings(Problems),
     /// The client could not be built.
     #[error("the http client could not be built, hint: https needs the system's ca certificates")]
     Client(#[source] reqwest::Error),
@@ -75,10 +75,7 @@ impl Http {
     ///
     /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(HttpError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let client = client::build(&settings)?;
         Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
     }

@@ -30,12 +30,13 @@ use self::{
     invocation::{Answered, Invocation},
 };
 use super::{
-    Batch, BatchHandler, Context, Outcome, Outcomes, Problem, Source,
+    Batch, BatchHandler, Context, Outcome, Outcomes, Source,
     counts::Counts,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
+    settings::Problems,
     telemetry::{FailureCause, HandlerKind, QueueMetrics, events},
 };
 
@@ -68,8 +69,8 @@ enum Runs {
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
     /// The settings cannot work.
-    #[error("the lambda handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the lambda handler's settings have {0}")]
+    Settings(Problems),
     /// The client of the emulators could not be built.
     #[error("the client of the runtime interface emulator could not be built: {0}")]
     Client(#[source] reqwest::Error),
@@ -94,10 +95,7 @@ impl Lambda {
         presumed: Source,
         processes: NonZeroUsize,
     ) -> Result<Self, LambdaError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(LambdaError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, counts) = (queue.into(), Counts::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {

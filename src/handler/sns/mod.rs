@@ -32,10 +32,11 @@ use self::{
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, Problem, counts::Counts, publish};
+use super::{Context, Handler, Outcome, Placement, counts::Counts, publish};
 use crate::{
     message::Message,
     queue::limits,
+    settings::Problems,
     sns::{Publication, Publisher, Target},
     telemetry::{FailureCause, HandlerKind, QueueMetrics},
 };
@@ -58,17 +59,14 @@ impl fmt::Debug for Sns {
 #[derive(Debug, thiserror::Error)]
 pub enum SnsError {
     /// The settings cannot work.
-    #[error("the sns handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the sns handler's settings have {0}")]
+    Settings(Problems),
 }
 
 impl Sns {
     /// Makes the handler; nothing is reached yet.
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(SnsError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(SnsError::Settings)?;
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
         Ok(Self { publisher, settings, quota, counts: Counts::default() })
     }

@@ -1,27 +1,31 @@
-//! What is told of a queue's messages, and to whom.
+//! Settings of the notifications about a queue's messages.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::{duration::Span, sns::TopicArn, telemetry::Occasion};
+use crate::{
+    duration::Span,
+    settings::{Problem, at_most, http_url},
+    sns::TopicArn,
+    telemetry::Occasion,
+};
 
 /// The longest time for which a notification may be tried.
 const LONGEST: Span = Span::secs(60 * 60);
 
-/// What is told of a queue's messages, and to whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Settings of the SNS notifications about a queue's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The topic that is told when the handler says done.
+    /// The topic that a notification is published to when the handler is done with a message.
     pub on_done: Option<TopicArn>,
-    /// The topic that is told when a try fails: a retry, a time-out, a panic or a lost lease.
+    /// The topic that a notification is published to when an attempt fails: a retry, a time-out, a panic or a lost lease.
     pub on_failure: Option<TopicArn>,
-    /// The topic that is told when the handler rejects a message.
+    /// The topic that a notification is published to when the handler rejects a message.
     pub on_reject: Option<TopicArn>,
-    /// Whether notifications hold the message's body; one that is too large for SNS is left out.
+    /// `true` puts the message's body into notifications; a body that is too large for SNS is left out.
     pub include_body: bool,
-    /// How long a notification that fails is tried again before it is given up, at most 1h.
+    /// The time for which a notification that fails is tried again before it is given up, at most 1h.
     pub give_up_after: Span,
     /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
     pub endpoint_url: Option<String>,
@@ -41,7 +45,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The topic that is told on this occasion.
+    /// The topic for this occasion.
     pub fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
         match occasion {
             Occasion::Done => self.on_done.as_ref(),
@@ -50,7 +54,7 @@ impl Settings {
         }
     }
 
-    /// The topics that are told of anything, each once.
+    /// Every topic, each once.
     pub fn topics(&self) -> Vec<&TopicArn> {
         let mut topics: Vec<_> =
             [&self.on_done, &self.on_failure, &self.on_reject].into_iter().flatten().collect();
@@ -59,18 +63,11 @@ impl Settings {
         topics
     }
 
-    /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.give_up_after > LONGEST {
-            problems.push(("give_up_after", format!("at most {LONGEST}")));
-        }
-        let is_endpoint = |text: &str| {
-            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        };
-        if self.endpoint_url.as_deref().is_some_and(|text| !is_endpoint(text)) {
-            problems.push(("endpoint_url", "an http or https URL".to_owned()));
-        }
+        problems.extend(at_most("give_up_after", self.give_up_after, LONGEST));
+        problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems
     }
 }
@@ -81,13 +78,14 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        assert_eq!(Settings::default().check(), []);
+        assert_eq!(Settings::default().validate(), []);
         let settings = Settings {
             give_up_after: Span::secs(3_601),
             endpoint_url: Some("sns".to_owned()),
             ..Settings::default()
         };
-        let keys: Vec<_> = settings.check().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> =
+            settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect();
         assert_eq!(keys, ["give_up_after", "endpoint_url"]);
     }
 
