@@ -3,13 +3,13 @@
 pub mod admin;
 pub mod aws;
 pub mod backoff;
-mod causes;
 pub mod cli;
 pub mod config;
 pub mod consumer;
 pub mod dev;
 pub mod duration;
 pub mod ecs;
+mod error_chain;
 pub mod handler;
 pub mod health;
 pub mod md5;

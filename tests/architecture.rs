@@ -18,7 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("process", 0),
     ("aws", 0),
     ("tls", 0),
-    ("causes", 0),
+    ("error_chain", 0),
     ("queue", 1),
     ("sns", 2),
     ("telemetry", 3),

@@ -407,7 +407,7 @@ mod harness {
         dev::front_door,
         message::{MessageId, OutgoingMessage, Receipt},
         queue::{
-            BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, Verdict,
+            BatchAnswer, Description, EntryError, Queue, QueueError, ReceiveRequest, RetryClass,
             VisibilityChange,
         },
         stop::Stop,
@@ -446,7 +446,7 @@ mod harness {
     where
         T: Send + 'static,
     {
-        Box::pin(async { Err(QueueError::new(Verdict::GiveUp, "the front door only sends")) })
+        Box::pin(async { Err(QueueError::new(RetryClass::Refused, "the front door only sends")) })
     }
 
     impl Queue for Recorder {
@@ -473,7 +473,9 @@ mod harness {
                 };
                 match self.answers {
                     Answers::Refusing(code) => Err(QueueError::answered(code, "refused")),
-                    Answers::Unreachable => Err(QueueError::new(Verdict::Wait, "no route to 10.0.0.7")),
+                    Answers::Unreachable => {
+                        Err(QueueError::new(RetryClass::Transient, "no route to 10.0.0.7"))
+                    }
                     Answers::Nothing => Ok(Vec::new()),
                     Answers::Well | Answers::FailingAt(_) => Ok((0..messages.len()).map(answer).collect()),
                 }

@@ -14,7 +14,7 @@ use longshore::{
     duration::Limit,
     handler::{
         self, Outcome,
-        exec::{self, Exec},
+        exec::{self, ExecHandler},
     },
     message::{AttributeValue, OutgoingMessage},
     queue::{
@@ -279,7 +279,7 @@ async fn what_a_program_does_is_told_with_its_trace() {
     let script = "exec 0<&-; echo out; sleep 0.2; echo 'and more than it may'";
     let settings = exec::Settings::of_command(["sh", "-c", script]);
     let settings = exec::Settings { output_bytes: 10, ..settings };
-    let worker = scene.start_handler(Exec::new(settings, "orders").unwrap());
+    let worker = scene.start_handler(ExecHandler::new(settings, "orders").unwrap());
     scene.emptied().await;
     worker.drain().await;
     let unread = "program did not read its input to the end";

@@ -13,10 +13,9 @@ use std::{
 use longshore::{
     Message,
     handler::{
-        self, Batch, BatchCall, Call, Context, Handler, Outcome, Outcomes, Placement, batched,
-        from_batch_service, from_service, into_service, layered, layered_batches,
+        self, Batch, BatchCall, Call, Context, Handler, Outcome, Outcomes, batched, from_batch_service,
+        from_service, into_service, layered, layered_batches,
     },
-    message::Wanted,
     testing::{self, End, Scene},
 };
 use tokio::time::sleep;
@@ -203,24 +202,16 @@ impl Handler for Whole {
     async fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Body
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
-    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_leaves_probe_end_placement_and_wants_of_its_handler_alone() {
+async fn a_layer_leaves_probe_and_close_of_its_handler_alone() {
     let (scene, whole) = (Scene::new(), Whole::default());
     let handler = layered(whole.clone(), ServiceBuilder::new().timeout(secs(1)));
     assert_eq!(handler.probe().await, Err("still down".to_owned()));
-    assert_eq!((handler.wanted(), handler.placement()), (Wanted::Body, Placement::Pump));
     let down = Outcome::Down("the inner handler is down".to_owned());
-    assert_eq!(testing::outcome_of(&handler, testing::message("x")).await, down);
+    let context = testing::context().build();
+    assert_eq!(handler.handle(testing::message("x").into(), context).await, down);
     let worker = scene.start(handler);
     // On the paused clock this passes once the worker has nothing left to do but to probe again.
     sleep(secs(1)).await;
@@ -244,8 +235,7 @@ async fn a_handler_is_a_service_that_never_fails() {
             "bad" => Err("bad"),
             _ => Ok(()),
         }));
-    let call =
-        |body: &str| Call { message: testing::message(body).into(), context: testing::context().build() };
+    let call = |body: &str| Call::new(testing::message(body), testing::context().build());
     assert_eq!(service.call(call("good")).await, Ok(Outcome::Done));
     assert_eq!(service.call(call("bad")).await, Ok(Outcome::Retry("bad".to_owned())));
 }
@@ -262,8 +252,9 @@ async fn batches_go_through_services_and_layers_whole() {
         });
         Ok::<_, Infallible>(Outcomes::Each(each.collect()))
     });
-    let handler = layered_batches(from_batch_service(service), ServiceBuilder::new().timeout(secs(5)));
-    let worker = scene.start(batched(handler));
+    let handler =
+        layered_batches(batched(from_batch_service(service)), ServiceBuilder::new().timeout(secs(5)));
+    let worker = scene.start(handler);
     scene.emptied().await;
     for number in 0..10 {
         assert_eq!(scene.journal.runs_of(&number.to_string()).len(), 1 + number % 2, "runs of {number}");

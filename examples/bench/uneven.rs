@@ -18,7 +18,7 @@ use std::{
 
 use longshore::{
     Consumer, Message, Worker,
-    handler::{Context, Handler, Outcome, Placement},
+    handler::{AnyHandler, Context, Handler, Outcome},
     queue::sqs,
     stop::Stop,
     telemetry::{Action, CallResult, Label as _, QueueMetrics},
@@ -53,10 +53,6 @@ impl Handler for Uneven {
         let is_slow = fastrand::Rng::with_seed(block).u64(0..u64::from(BLOCK)) == place;
         sleep(if is_slow { SLOW } else { QUICK }).await;
         Outcome::Done
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
     }
 }
 
@@ -115,9 +111,10 @@ impl Scene {
         let name = format!("uneven-{}-{}", self.concurrency, self.round_trip.as_millis());
         let url = server.queue(&name, self.enough(), 100).await?;
         let queue = Far::by(self.round_trip, worker::open_queue(&url, &sqs::Settings::default()).await?);
-        let consumer = Consumer::of("uneven", Arc::new(queue), Uneven::default())
-            .concurrency(usize::try_from(self.concurrency)?)
-            .dead_letters(DeadLetters::Nowhere);
+        let consumer =
+            Consumer::of("uneven", Arc::new(queue), AnyHandler::from(Uneven::default()).on_engine_thread())
+                .concurrency(usize::try_from(self.concurrency)?)
+                .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
         let (metrics, stop) = (worker.metrics().queue("uneven"), Stop::new());
         let watch = async {

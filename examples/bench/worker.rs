@@ -18,8 +18,7 @@ use std::{
 
 use longshore::{
     Consumer, Message, Worker,
-    handler::{Context, Handler, Outcome, Placement},
-    message::Wanted,
+    handler::{AnyHandler, Context, Handler, Outcome},
     stop::Stop,
     telemetry::{Action, CallResult, Label as _, QueueMetrics},
 };
@@ -34,11 +33,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct NoOp {
     left: AtomicUsize,
     over: Arc<Notify>,
-    placement: Placement,
     nap: Duration,
 }
 
 impl Handler for NoOp {
+    const BODY_ONLY: bool = true;
+
     async fn handle(&self, _message: Arc<Message>, _context: Context) -> Outcome {
         if !self.nap.is_zero() {
             tokio::time::sleep(self.nap).await;
@@ -47,14 +47,6 @@ impl Handler for NoOp {
             self.over.notify_one();
         }
         Outcome::Done
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Body
-    }
-
-    fn placement(&self) -> Placement {
-        self.placement
     }
 }
 
@@ -69,19 +61,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let messages: usize = messages.parse()?;
     let seconds = Duration::from_secs(seconds.first().map_or(Ok(0), |text| text.parse())?);
     match mode.as_str() {
-        "pump" => drain(url, messages, Placement::Pump).await,
-        "caller" => drain(url, messages, Placement::Caller).await,
+        "pump" => drain(url, messages, AnyHandler::on_engine_thread).await,
+        "caller" => drain(url, messages, |handler| handler).await,
         "held" | "idle" => hold(url, messages, seconds).await,
         _ => Err("the mode is pump, caller, held or idle".into()),
     }
 }
 
 /// Drains the queue as fast as it can.
-async fn drain(url: &str, messages: usize, placement: Placement) -> Result<(), Box<dyn Error>> {
+async fn drain(
+    url: &str,
+    messages: usize,
+    placed: fn(AnyHandler) -> AnyHandler,
+) -> Result<(), Box<dyn Error>> {
     let over = Arc::new(Notify::new());
-    let handler =
-        NoOp { left: AtomicUsize::new(messages), over: over.clone(), placement, nap: Duration::ZERO };
-    let worker = Worker::new().consumer(Consumer::new(url, handler).named("bench").concurrency(64));
+    let handler = NoOp { left: AtomicUsize::new(messages), over: over.clone(), nap: Duration::ZERO };
+    let worker =
+        Worker::new().consumer(Consumer::new(url, placed(handler.into())).named("bench").concurrency(64));
     let (metrics, stop, began) = (worker.metrics().queue("bench"), Stop::new(), Instant::now());
     let halt = async {
         over.notified().await;
@@ -95,8 +91,8 @@ async fn drain(url: &str, messages: usize, placement: Placement) -> Result<(), B
 
 /// Holds the messages in sleeping handlers, and says what that costs once all of them are held.
 async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn Error>> {
-    let (over, placement) = (Arc::new(Notify::new()), Placement::Caller);
-    let handler = NoOp { left: AtomicUsize::new(messages), over, placement, nap: Duration::from_hours(1) };
+    let over = Arc::new(Notify::new());
+    let handler = NoOp { left: AtomicUsize::new(messages), over, nap: Duration::from_hours(1) };
     let consumer = Consumer::new(url, handler).named("bench").concurrency(messages.max(1));
     let worker = Worker::new().consumer(consumer).drain_limit(Duration::ZERO);
     let (metrics, stop) = (worker.metrics().queue("bench"), Stop::new());

@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 };
 use hyper_util::client::legacy;
 
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
 /// A failed call, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Failure {
             Some(code) => {
                 (Fate::Answered(code.to_owned()), error.message().unwrap_or("no message").to_owned())
             }
-            None if is_timeout(error) => (Fate::Hung, causes(error)),
+            None if is_timeout(error) => (Fate::Hung, message_with_causes(error)),
             None if let Some(cause) = cause_of(error) => (Fate::Unsigned, unsigned(cause)),
-            None => (Fate::Broken, causes(error)),
+            None => (Fate::Broken, message_with_causes(error)),
         };
         Self { fate, reach: Reach::of(error), status, message }
     }
@@ -121,7 +121,7 @@ fn unsigned(error: &CredentialsError) -> String {
         CredentialsError::CredentialsNotLoaded(_) => {
             "none in the environment, the shared files, a web identity, the ecs task or the ec2 instance"
         }
-        _ => &causes(error),
+        _ => &message_with_causes(error),
     };
     format!("no credentials for aws: {cause}")
 }

@@ -12,8 +12,11 @@ use super::{
     tree::{Node, Origin},
     variables,
 };
-use crate::settings::{Key, Problem, Problems};
-use crate::{ecs::Surroundings, telemetry::traces};
+use crate::{
+    ecs::EcsEnvironment,
+    settings::{Key, Problem, Problems},
+    telemetry::traces,
+};
 
 /// The file that is read when none is named, if it is there.
 const USUAL_FILE: &str = "longshore.toml";
@@ -104,8 +107,8 @@ pub fn search_path() -> Option<OsString> {
 
 /// What ECS has put into the environment of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn surroundings() -> Surroundings {
-    Surroundings::of(|name| std::env::var(name).ok())
+pub fn surroundings() -> EcsEnvironment {
+    EcsEnvironment::of(|name| std::env::var(name).ok())
 }
 
 /// Reads every source and answers the settings, or everything that is wrong with them.

@@ -3,37 +3,37 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Pump,
-    admit::Waiting,
-    ended::{Ended, Next},
-    lanes::Group,
+    Engine,
+    buffer::Group,
+    disposition::{Ended, Next},
+    prepare::HeldMessage,
 };
-use crate::consumer::lease::Successors;
+use crate::consumer::lease::Dependent;
 
 /// One message of a call, and what becomes of it.
-type Settling = (Waiting, Ended);
+type Settling = (HeldMessage, Ended);
 
 /// The messages behind a rejected one; should its copy be refused, they come again with it.
 struct Behind {
-    pump: Pump,
+    engine: Engine,
     settling: Vec<Settling>,
 }
 
 impl Behind {
     fn come_again(&mut self, delay: Duration) {
-        for (Waiting { lease, .. }, _) in self.settling.drain(..) {
-            self.pump.0.settle.give_back(lease, delay);
+        for (HeldMessage { lease, .. }, _) in self.settling.drain(..) {
+            self.engine.0.settler.change_visibility(lease, delay);
         }
     }
 }
 
-impl Successors for Behind {
-    fn go_on(mut self: Box<Self>) {
+impl Dependent for Behind {
+    fn proceed(mut self: Box<Self>) {
         let settling = std::mem::take(&mut self.settling);
-        self.pump.settle_in_order(settling.into_iter());
+        self.engine.settle_in_order(settling.into_iter());
     }
 
-    fn wait(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) {
         self.come_again(delay);
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Behind {
     }
 }
 
-impl Pump {
+impl Engine {
     /// Settles the messages of a call; those behind a reject of their group wait for its copy.
     pub(super) fn settle_in_order(&self, settling: impl Iterator<Item = Settling>) {
         let mut rejected: HashMap<Group, (Settling, Vec<Settling>)> = HashMap::new();
@@ -63,7 +63,7 @@ impl Pump {
         }
         for ((mut waiting, ended), settling) in rejected.into_values() {
             if !settling.is_empty() {
-                waiting.lease.precedes(Box::new(Behind { pump: self.clone(), settling }));
+                waiting.lease.add_dependent(Box::new(Behind { engine: self.clone(), settling }));
             }
             self.settle(waiting, ended);
         }

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pump, admit::Waiting, ended::Called};
+use super::{Engine, disposition::Called, prepare::HeldMessage};
 use crate::{
     handler::{Batch, BatchItem, Context, LeaseTime},
     telemetry::traces::Trace,
@@ -15,16 +15,20 @@ use crate::{
 /// How long a handler that was told to stop may still take to tidy up.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl Pump {
-    fn context_of(&self, Waiting { message, lease, .. }: &Waiting, deadline: Option<Instant>) -> Context {
+impl Engine {
+    fn context_of(
+        &self,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        deadline: Option<Instant>,
+    ) -> Context {
         Context::of_lease(self.0.name.clone(), Arc::new(lease.time()), lease.cancellation().clone())
             .with_attempt(message.receive_count)
-            .with_last_attempt(self.0.nature.max_receive_count)
+            .with_last_attempt(self.0.traits.max_receive_count)
             .with_deadline(deadline)
     }
 
     /// Calls the handler, and ends the call when its time is over or no lease is left.
-    pub(super) async fn call(&self, messages: &[Waiting], trace: Option<Arc<Trace>>) -> Called {
+    pub(super) async fn call(&self, messages: &[HeldMessage], trace: Option<Arc<Trace>>) -> Called {
         let limit = self.0.options.timeout.duration();
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let items = messages.iter().map(|waiting| {
@@ -58,12 +62,12 @@ impl Pump {
 
 /// The end of a call before its time: that of its only message's lease, or of all of them.
 struct Cancellation<'a> {
-    batch: &'a [Waiting],
+    batch: &'a [HeldMessage],
     call: CancellationToken,
 }
 
 impl<'a> Cancellation<'a> {
-    fn of(batch: &'a [Waiting]) -> Self {
+    fn of(batch: &'a [HeldMessage]) -> Self {
         let call = match batch {
             [only] => only.lease.cancellation().clone(),
             _ => CancellationToken::new(),

@@ -5,42 +5,44 @@
 //! through their `call` of the handler, `ended` decides what becomes of them, and that goes to [`crate::consumer::settle`].
 //! A slow call holds its own slot and no other.
 
-mod admit;
 mod attempts;
+mod availability;
 mod behind;
+mod buffer;
 mod call;
 pub mod depth;
-mod ended;
+mod dispatcher;
+mod disposition;
 mod fifo;
 mod flow;
-mod gate;
-mod lanes;
 pub mod lease;
-mod plan;
-mod receive;
+mod poller;
+mod prepare;
+mod receive_mode;
+mod schedule;
 mod settings;
 pub mod settle;
+mod shutdown;
 mod sighting;
 mod slots;
-mod stages;
-mod trouble;
-mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
-use self::{admit::Waiting, flow::Flow, gate::Gate, slots::Slots, trouble::Trouble};
+use self::{
+    availability::Availability, flow::Flow, prepare::HeldMessage, receive_mode::FailedGroups, slots::Slots,
+};
 pub use self::{
-    fifo::{Nature, Order},
+    fifo::{Order, QueueTraits},
     settings::{BatchSettings, ConsumerSettings, Groups, Prefetch, ReceiveSettings},
-    stages::Stages,
+    shutdown::RunningEngine,
 };
 use crate::{
-    consumer::lease::{Leases, Room, Terms},
-    consumer::settle::{DeadLetterQueue, Settle},
-    ecs::Busy,
+    consumer::lease::{LeaseTerms, Leases, Permits},
+    consumer::settle::{DeadLetterQueue, Settler},
+    ecs::CallsInFlight,
     handler::AnyHandler,
     health::Health,
     queue::{Queue, limits},
@@ -51,29 +53,29 @@ use crate::{
 
 /// The engine of one queue.
 #[derive(Clone)]
-pub struct Pump(Arc<Inner>);
+pub struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
     queue: Arc<dyn Queue>,
-    nature: Nature,
+    traits: QueueTraits,
     handler: AnyHandler,
     notifier: Option<Notifier>,
     options: ConsumerSettings,
-    room: Room,
+    permits: Permits,
     leases: Leases,
-    settle: Settle,
-    slots: Mutex<Slots<Waiting>>,
+    settler: Settler,
+    slots: Mutex<Slots<HeldMessage>>,
     flow: Mutex<Flow>,
-    trouble: Mutex<Trouble>,
-    gate: Gate,
+    failed_groups: Mutex<FailedGroups>,
+    availability: Availability,
     idle: Notify,
     last_error: Mutex<Option<String>>,
     metrics: Arc<QueueMetrics>,
     /// What makes the queue's spans; absent while traces are off.
     traces: Option<QueueTraces>,
     /// Where calls are noted that may outlast a stop.
-    busy: Option<Busy>,
+    busy: Option<CallsInFlight>,
     health: Health,
     stop: Stop,
     /// Where handlers run that might block.
@@ -83,7 +85,7 @@ struct Inner {
 }
 
 /// What an engine is made of.
-pub struct Parts {
+pub struct EngineParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -91,7 +93,7 @@ pub struct Parts {
     /// Where rejected messages are copied to; absent, a reject is a retry.
     pub dead_letters: Option<DeadLetterQueue>,
     /// What must be known of it.
-    pub nature: Nature,
+    pub traits: QueueTraits,
     /// What runs for each message.
     pub handler: AnyHandler,
     /// Who tells how messages end, if anybody wants to know.
@@ -103,7 +105,7 @@ pub struct Parts {
     /// What makes the queue's spans; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
-    pub busy: Option<Busy>,
+    pub busy: Option<CallsInFlight>,
     /// Where the queue's loops show that they live.
     pub health: Health,
     /// What ends it.
@@ -117,7 +119,7 @@ pub struct Parts {
 /// What an engine is doing, for the status page.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub struct EngineStatus {
     /// The queue's configured name.
     pub queue: String,
     /// The most calls of the handler at once.
@@ -146,15 +148,15 @@ pub struct Status {
     pub backlog_seconds: Option<f64>,
 }
 
-impl Pump {
+impl Engine {
     /// Puts an engine together; nothing happens until it is started.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, nature, dead_letters, handler, notifier, options, .. } = parts;
-        let Parts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
-        let terms = Terms { visibility: options.visibility.0, longest: options.longest_visibility() };
+    pub fn new(parts: EngineParts) -> Self {
+        let EngineParts { name, queue, traits, dead_letters, handler, notifier, options, .. } = parts;
+        let EngineParts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
+        let terms = LeaseTerms { visibility: options.visibility.0, longest: options.longest_visibility() };
         let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
         let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
-        let settle = Settle::new(settle::Parts {
+        let settler = Settler::new(settle::SettlerParts {
             name: name.clone(),
             queue: queue.clone(),
             dead_letters,
@@ -164,25 +166,25 @@ impl Pump {
             ready: condition("settle", "not started"),
             dlq_ready: condition("dlq", "not started"),
         });
-        let room = Room::new(options.running() + options.prefetch.initial());
-        let gate = Gate::new(condition("handler", "the handler was not probed yet"));
+        let permits = Permits::new(options.running() + options.prefetch.initial());
+        let availability = Availability::new(condition("handler", "the handler was not probed yet"));
         metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
-        let pump = Inner {
+        let engine = Inner {
             slots: Mutex::new(Slots::new(options.concurrency, options.batch)),
-            trouble: Mutex::default(),
+            failed_groups: Mutex::default(),
             flow: Mutex::new(Flow::new(Instant::now())),
             idle: Notify::new(),
             last_error: Mutex::new(None),
             name,
             queue,
-            nature,
+            traits,
             handler,
             notifier,
             options,
-            room,
+            permits,
             leases,
-            settle,
-            gate,
+            settler,
+            availability,
             metrics,
             traces,
             busy,
@@ -191,10 +193,10 @@ impl Pump {
             caller,
             runtime,
         };
-        Self(Arc::new(pump))
+        Self(Arc::new(engine))
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots<Waiting>> {
+    fn slots(&self) -> MutexGuard<'_, Slots<HeldMessage>> {
         self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,8 +214,8 @@ impl Pump {
         };
         let capacity = (self.0.options.running() + prefetch).min(limits::IN_FLIGHT);
         self.0.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
-        if capacity != self.0.room.capacity() {
-            self.0.room.resize(capacity);
+        if capacity != self.0.permits.capacity() {
+            self.0.permits.resize(capacity);
         }
     }
 
@@ -223,23 +225,23 @@ impl Pump {
     }
 
     /// What the engine is doing.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> EngineStatus {
         let (running, waiting) = {
             let slots = self.slots();
             (slots.running(), slots.waiting())
         };
-        let paused = match self.0.gate.state() {
-            gate::State::Paused(reason) => Some(reason.to_string()),
-            gate::State::New | gate::State::Open => None,
+        let paused = match self.0.availability.state() {
+            availability::State::Paused(reason) => Some(reason.to_string()),
+            availability::State::New | availability::State::Open => None,
         };
-        Status {
+        EngineStatus {
             queue: self.0.name.to_string(),
             concurrency: self.0.options.concurrency,
             running,
             waiting,
             held: self.0.leases.len(),
-            room: self.0.room.capacity(),
-            settling: self.0.settle.pending(),
+            room: self.0.permits.capacity(),
+            settling: self.0.settler.pending(),
             paused,
             seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
             last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),

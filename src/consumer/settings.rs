@@ -8,7 +8,7 @@ use super::{depth, settle};
 use crate::{
     backoff::Backoff,
     duration::{Limit, Span},
-    handler::Takes,
+    handler::CallSize,
     queue::limits,
     settings::{Problem, at_most, in_range, whole_seconds, within},
 };
@@ -87,13 +87,13 @@ impl ConsumerSettings {
     }
 
     /// Refuses batches for a handler that takes one message a call.
-    pub fn validate_for(&self, takes: Takes) -> Option<Problem> {
+    pub(crate) fn validate_for(&self, takes: CallSize) -> Option<Problem> {
         let problem = || {
             Problem::new("batch.size", "the handler takes one message a call")
                 .with_value(self.batch.size)
                 .with_allowed("1")
         };
-        (self.batch.size > 1 && takes == Takes::One).then(problem)
+        (self.batch.size > 1 && takes == CallSize::One).then(problem)
     }
 
     fn validate_in_flight(&self) -> Option<Problem> {
@@ -407,10 +407,10 @@ mod tests {
     fn only_a_handler_of_batches_takes_several_messages() {
         let batch = BatchSettings { size: 2, ..BatchSettings::default() };
         let settings = ConsumerSettings { batch, ..ConsumerSettings::default() };
-        let problem = settings.validate_for(Takes::One).unwrap();
+        let problem = settings.validate_for(CallSize::One).unwrap();
         assert!(problem.to_string().contains("one message a call"), "{problem}");
-        assert_eq!(settings.validate_for(Takes::Several), None);
-        assert_eq!(ConsumerSettings::default().validate_for(Takes::One), None);
+        assert_eq!(settings.validate_for(CallSize::Batch), None);
+        assert_eq!(ConsumerSettings::default().validate_for(CallSize::One), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Pump, fifo::Order};
+use super::{Engine, fifo::Order};
 use crate::{message::Message, telemetry::Sighting};
 
 /// A receive that waited for less may not have asked all of SQS's servers.
@@ -13,10 +13,10 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// CloudWatch leaves them out, too.
 const MOST_RECEIVES: u32 = 3;
 
-impl Pump {
+impl Engine {
     /// Notes what the receive that was sent at `sent` has brought.
     pub(super) fn sight(&self, messages: &[Message], sent: Instant) {
-        self.0.metrics.depth.received(sighting(messages, self.0.nature.order, sent.elapsed()));
+        self.0.metrics.depth.received(sighting(messages, self.0.traits.order, sent.elapsed()));
     }
 }
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    lanes::{Group, Lanes, Lost},
+    buffer::{Group, Lanes, Lost},
     settings::BatchSettings,
 };
 

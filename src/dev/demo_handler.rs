@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     handler::{Context, Handler, Outcome},
-    message::{Message, MessageId, Wanted},
+    message::{Message, MessageId},
 };
 
 /// A handler that does what a message's body tells it to.
@@ -111,6 +111,8 @@ impl Wish {
 }
 
 impl<S: Fn(&Step) + Send + Sync + 'static> Handler for DemoHandler<S> {
+    const BODY_ONLY: bool = true;
+
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         let wish = Wish::of(&message.body);
         if wish.sleep_ms > 0 {
@@ -131,10 +133,6 @@ impl<S: Fn(&Step) + Send + Sync + 'static> Handler for DemoHandler<S> {
             Action::Fail => Outcome::Retry("the message asked for a failure".to_owned()),
             Action::Done | Action::Sleep(_) | Action::Stop => Outcome::Done,
         }
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Body
     }
 }
 

@@ -1,83 +1,102 @@
-//! The agent's protocol: a task's protection from scale-in (protocols of ECS, `task-protection/v1`).
+//! The ECS agent: the protocol of task protection, and the HTTP request that it takes.
 
-use std::time::Duration;
+use std::{error::Error, fmt, io, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
-use hyper::Method;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{http::call, surroundings::below};
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
-/// The agent of ECS, or something that keeps its promises.
+/// The time limit of a request, which includes the agent's own call to AWS.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+/// The largest answer that is read: the metadata of a task describe every container.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// The ECS agent's task protection endpoint.
 ///
 /// # Contract
 ///
-/// - `Ok` means that ECS has done as it was asked.
-/// - No call retries by itself, and none waits for ever.
-/// - Asking for a protection that is there already moves its expiry.
-/// - Futures may be dropped; the wish may then be fulfilled or not.
+/// - `Ok` means that ECS has granted the request.
+/// - No call retries by itself, and each ends within its own time limit.
+/// - A request for protection while the task is protected moves the expiry.
+/// - Futures may be dropped; the request may then have taken effect or not.
 pub trait Agent: Send + Sync + 'static {
-    /// Protects the task, or ends its protection.
-    fn set(&self, wish: Wish) -> BoxFuture<'_, Result<Protection, AgentError>>;
+    /// Protects the task, or releases its protection.
+    fn set(&self, request: ProtectionRequest) -> BoxFuture<'_, Result<ProtectionReport, AgentError>>;
 
-    /// Asks whether the task is protected, which changes nothing.
-    fn state(&self) -> BoxFuture<'_, Result<Protection, AgentError>>;
+    /// Reads the task's protection, without changing it.
+    fn state(&self) -> BoxFuture<'_, Result<ProtectionReport, AgentError>>;
 }
 
-/// What is asked of the agent.
+/// A request to the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Protection for so many minutes from now on, 1 to 2,880.
+pub enum ProtectionRequest {
+    /// Protection for this many minutes from now on, 1 to 2,880.
     Protect {
         /// The minutes.
         minutes: u32,
     },
-    /// No protection any more.
+    /// The end of the protection.
     Release,
 }
 
-impl Wish {
-    /// Protection for this long; ECS counts in minutes.
+impl fmt::Display for ProtectionRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protect { minutes } => write!(formatter, "protect for {minutes} min"),
+            Self::Release => formatter.write_str("release"),
+        }
+    }
+}
+
+impl ProtectionRequest {
+    /// A request for protection of this duration; ECS counts in minutes.
     pub(super) fn protect_for(expiry: Duration) -> Self {
         let minutes = u32::try_from(expiry.as_secs() / 60).unwrap_or(u32::MAX);
         Self::Protect { minutes: minutes.clamp(1, 2_880) }
     }
 }
 
-/// Whether a task is protected, as ECS says it.
+/// The task's protection as ECS reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Protection {
-    /// `ProtectionEnabled`.
+pub struct ProtectionReport {
+    /// True while the task is protected: `ProtectionEnabled`.
     pub protection_enabled: bool,
 }
 
-/// Why the agent has not done as it was asked.
+/// The failure of a request to the agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
     /// `TASK_NOT_VALID`: the task belongs to no service, so nothing scales it in.
     #[error("the task belongs to no service: {0}")]
     Standalone(String),
-    /// `DEPLOYMENT_BLOCKED`: protected tasks keep a deployment from ending, and ECS protects no more of them.
+    /// `DEPLOYMENT_BLOCKED`: a deployment waits for protected tasks, and ECS protects no more of them.
     #[error("a deployment waits for protected tasks: {0}")]
     DeploymentBlocked(String),
-    /// ECS refuses for another reason.
+    /// ECS refused for another reason.
     #[error("ecs refuses: {reason}: {detail}")]
     Refused {
         /// ECS's code, such as `AccessDeniedException`.
         reason: String,
-        /// Its words.
+        /// ECS's message.
         detail: String,
     },
-    /// There was no answer, or none that can be read.
+    /// There was no answer, or an unreadable one.
     #[error("no usable answer from the ecs agent: {0}")]
-    Broken(String),
+    NoAnswer(String),
 }
 
 impl AgentError {
-    fn of_failure(Failure { reason, detail }: Failure) -> Self {
+    fn of_failure(AgentFailure { reason, detail }: AgentFailure) -> Self {
         match reason.as_str() {
             "TASK_NOT_VALID" => Self::Standalone(detail),
             "DEPLOYMENT_BLOCKED" => Self::DeploymentBlocked(detail),
@@ -85,26 +104,26 @@ impl AgentError {
         }
     }
 
-    /// Whether the task role lacks the permission.
+    /// True when the task role lacks the permission.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason.starts_with("AccessDenied"))
     }
 }
 
-/// The request; a field more is a 400.
+/// The request's body; the agent answers an unknown field with status 400.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Ask {
+struct ProtectionBody {
     protection_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_minutes: Option<u32>,
 }
 
-impl From<Wish> for Ask {
-    fn from(wish: Wish) -> Self {
-        let expires_in_minutes = match wish {
-            Wish::Protect { minutes } => Some(minutes),
-            Wish::Release => None,
+impl From<ProtectionRequest> for ProtectionBody {
+    fn from(request: ProtectionRequest) -> Self {
+        let expires_in_minutes = match request {
+            ProtectionRequest::Protect { minutes } => Some(minutes),
+            ProtectionRequest::Release => None,
         };
         Self { protection_enabled: expires_in_minutes.is_some(), expires_in_minutes }
     }
@@ -112,15 +131,15 @@ impl From<Wish> for Ask {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Answer {
-    Protection(Protection),
-    Failure(Failure),
-    Error(Refusal),
+enum AgentAnswer {
+    Protection(ProtectionReport),
+    Failure(AgentFailure),
+    Error(AgentRefusal),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Failure {
+struct AgentFailure {
     #[serde(default)]
     reason: String,
     #[serde(default)]
@@ -129,89 +148,125 @@ struct Failure {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Refusal {
+struct AgentRefusal {
     #[serde(default)]
     code: String,
     #[serde(default)]
     message: String,
 }
 
-/// Reads an answer; a `requestID` stands beside an `error`.
-fn read(body: &[u8]) -> Option<Answer> {
+/// Parses an answer; beside `error` stands a `requestID`.
+fn parse(body: &[u8]) -> Option<AgentAnswer> {
     let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     fields.retain(|name, value| name != "requestID" && !value.is_null());
     serde_json::from_value(fields.into()).ok()
 }
 
-/// The agent that ECS runs beside every task.
+/// The agent that ECS runs beside every task, over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpAgent {
     state: String,
 }
 
 impl HttpAgent {
-    /// The agent at `ECS_AGENT_URI`; nothing is reached yet.
+    /// The agent at the value of `ECS_AGENT_URI`; sends nothing yet.
     pub fn new(agent: &Url) -> Self {
         Self { state: below(agent, "/task-protection/v1/state") }
     }
 
-    async fn ask(&self, method: Method, body: String) -> Result<Protection, AgentError> {
-        let answered = call(method, &self.state, body).await;
-        let (status, body) = answered.map_err(|fault| AgentError::Broken(causes(&*fault)))?;
-        match read(&body) {
-            Some(Answer::Protection(protection)) if status.is_success() => Ok(protection),
-            Some(Answer::Failure(failure)) => Err(AgentError::of_failure(failure)),
-            Some(Answer::Error(Refusal { code, message })) => {
+    async fn request(&self, method: Method, body: String) -> Result<ProtectionReport, AgentError> {
+        let answered = http_request(method, &self.state, body).await;
+        let (status, body) = answered.map_err(|fault| AgentError::NoAnswer(message_with_causes(&*fault)))?;
+        match parse(&body) {
+            Some(AgentAnswer::Protection(protection)) if status.is_success() => Ok(protection),
+            Some(AgentAnswer::Failure(failure)) => Err(AgentError::of_failure(failure)),
+            Some(AgentAnswer::Error(AgentRefusal { code, message })) => {
                 Err(AgentError::Refused { reason: code, detail: message })
             }
-            _ => Err(AgentError::Broken(format!("status {status}"))),
+            _ => Err(AgentError::NoAnswer(format!("status {status}"))),
         }
     }
 }
 
 impl Agent for HttpAgent {
-    fn set(&self, wish: Wish) -> BoxFuture<'_, Result<Protection, AgentError>> {
+    fn set(&self, request: ProtectionRequest) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
         async move {
-            let body = serde_json::to_string(&Ask::from(wish));
-            self.ask(Method::PUT, body.map_err(|error| AgentError::Broken(error.to_string()))?).await
+            let body = serde_json::to_string(&ProtectionBody::from(request));
+            self.request(Method::PUT, body.map_err(|error| AgentError::NoAnswer(error.to_string()))?).await
         }
         .boxed()
     }
 
-    fn state(&self) -> BoxFuture<'_, Result<Protection, AgentError>> {
-        self.ask(Method::GET, String::new()).boxed()
+    fn state(&self) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
+        self.request(Method::GET, String::new()).boxed()
     }
+}
+
+/// The failure of an HTTP request.
+pub(super) type RequestError = Box<dyn Error + Send + Sync>;
+
+/// Sends one request and reads the answer of any status, within the time limit.
+pub(super) async fn http_request(
+    method: Method,
+    url: &str,
+    body: String,
+) -> Result<(StatusCode, Bytes), RequestError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))?;
+    let answered = async {
+        // A client per request: requests are minutes apart, and an idle connection would be closed by then.
+        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?;
+        Ok((status, body.to_bytes()))
+    };
+    let late = |_| {
+        let limit = humantime::format_duration(REQUEST_LIMIT);
+        io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit}"))
+    };
+    tokio::time::timeout(REQUEST_LIMIT, answered).await.map_err(late)?
+}
+
+/// A URL below one that the agent gave.
+pub(super) fn below(base: &Url, path: &str) -> String {
+    format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(wish: Wish) -> String {
-        serde_json::to_string(&Ask::from(wish)).unwrap()
+    fn body(request: ProtectionRequest) -> String {
+        serde_json::to_string(&ProtectionBody::from(request)).unwrap()
     }
 
     #[test]
-    fn a_wish_has_exactly_the_agents_fields() {
-        let minutes = |seconds| asked(Wish::protect_for(Duration::from_secs(seconds)));
+    fn a_request_has_exactly_the_agents_fields() {
+        let minutes = |seconds| body(ProtectionRequest::protect_for(Duration::from_secs(seconds)));
         assert_eq!(minutes(600), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":10}"#);
         assert_eq!(minutes(1), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":1}"#);
         assert_eq!(minutes(u64::MAX), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":2880}"#);
-        assert_eq!(asked(Wish::Release), r#"{"ProtectionEnabled":false}"#);
+        assert_eq!(body(ProtectionRequest::Release), r#"{"ProtectionEnabled":false}"#);
     }
 
     #[test]
-    fn each_form_of_answer_is_read() {
+    fn each_form_of_answer_is_parsed() {
         let done = r#"{"protection":{"ExpirationDate":"2026-01-01T00:00:00Z","ProtectionEnabled":true,"TaskArn":"arn"}}"#;
-        assert!(matches!(read(done.as_bytes()), Some(Answer::Protection(held)) if held.protection_enabled));
+        assert!(
+            matches!(parse(done.as_bytes()), Some(AgentAnswer::Protection(held)) if held.protection_enabled)
+        );
         let failed = r#"{"failure":{"Arn":"arn","Reason":"DEPLOYMENT_BLOCKED","Detail":"later"}}"#;
-        let Some(Answer::Failure(failure)) = read(failed.as_bytes()) else { panic!("not a failure") };
+        let Some(AgentAnswer::Failure(failure)) = parse(failed.as_bytes()) else { panic!("not a failure") };
         assert_eq!(AgentError::of_failure(failure), AgentError::DeploymentBlocked("later".to_owned()));
         let refused =
             r#"{"requestID":"1","error":{"Arn":"arn","Code":"AccessDeniedException","Message":"no"}}"#;
         assert!(
-            matches!(read(refused.as_bytes()), Some(Answer::Error(no)) if no.code == "AccessDeniedException")
+            matches!(parse(refused.as_bytes()), Some(AgentAnswer::Error(no)) if no.code == "AccessDeniedException")
         );
-        assert!(read(b"<html>").is_none() && read(b"{}").is_none());
+        assert!(parse(b"<html>").is_none() && parse(b"{}").is_none());
     }
 }

@@ -1,16 +1,52 @@
-//! What ECS tells of the task: its cluster, its family, its zone.
+//! The ECS task's environment variables and metadata, and the telemetry attributes made of them.
 
 use hyper::Method;
 use serde::Deserialize;
 use url::Url;
 
-use super::{http::call, surroundings::below};
-use crate::causes::causes;
+use super::agent::{below, http_request};
+use crate::{error_chain::message_with_causes, telemetry::events};
 
-/// A task of ECS as its metadata describe it; what is missing is empty.
+/// The URLs that ECS sets in the environment of every container; empty outside ECS.
+///
+/// Only [`config`](crate::config) reads the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EcsEnvironment {
+    /// `ECS_AGENT_URI`: the endpoint of task protection.
+    pub agent: Option<Url>,
+    /// `ECS_CONTAINER_METADATA_URI_V4`: the endpoint of the task's metadata.
+    pub metadata: Option<Url>,
+}
+
+impl EcsEnvironment {
+    /// The variable of the agent.
+    pub const AGENT: &str = "ECS_AGENT_URI";
+    /// The variable of the metadata.
+    pub const METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+    /// Reads both variables; a value that is not an HTTP URL is logged and counts as absent.
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let url = |name: &str| {
+            let text = variable(name).filter(|text| !text.is_empty())?;
+            let parsed = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && url.has_host());
+            if parsed.is_none() {
+                events::AddressUnusable { variable: name }.emit();
+            }
+            parsed
+        };
+        Self { agent: url(Self::AGENT), metadata: url(Self::METADATA) }
+    }
+
+    /// True inside a task of ECS.
+    pub fn is_ecs(&self) -> bool {
+        self.agent.is_some() || self.metadata.is_some()
+    }
+}
+
+/// The metadata of an ECS task; absent fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub struct Task {
+pub struct TaskMetadata {
     /// The cluster's name or ARN.
     pub cluster: String,
     /// The task's ARN.
@@ -26,32 +62,110 @@ pub struct Task {
     pub launch_type: String,
 }
 
-/// Why a task's metadata are not known.
+/// The failure to read the task's metadata.
 #[derive(Debug, thiserror::Error)]
-#[error("the task metadata endpoint does not tell: {0}")]
+#[error("the task metadata endpoint gave no usable answer: {0}")]
 pub struct MetadataError(String);
 
-/// Asks the metadata endpoint (`ECS_CONTAINER_METADATA_URI_V4`) for the task, for five seconds at most.
-pub async fn describe(metadata: &Url) -> Result<Task, MetadataError> {
-    let answer = call(Method::GET, &below(metadata, "/task"), String::new()).await;
-    let (status, body) = answer.map_err(|fault| MetadataError(causes(&*fault)))?;
-    if !status.is_success() {
-        return Err(MetadataError(format!("status {status}")));
+impl TaskMetadata {
+    /// Reads the metadata of the task from its endpoint, within five seconds.
+    pub async fn read(endpoint: &Url) -> Result<Self, MetadataError> {
+        let answer = http_request(Method::GET, &below(endpoint, "/task"), String::new()).await;
+        let (status, body) = answer.map_err(|error| MetadataError(message_with_causes(&*error)))?;
+        if !status.is_success() {
+            return Err(MetadataError(format!("status {status}")));
+        }
+        serde_json::from_slice(&body).map_err(|error| MetadataError(error.to_string()))
     }
-    serde_json::from_slice(&body).map_err(|error| MetadataError(error.to_string()))
+
+    /// The OpenTelemetry resource attributes, named by the conventions for `cloud` and `aws.ecs`.
+    fn resource_attributes(&self) -> Vec<(&'static str, String)> {
+        if self.task_arn.is_empty() {
+            return Vec::new();
+        }
+        let mut arn = self.task_arn.split(':').skip(3);
+        let (region, account) = (arn.next().unwrap_or_default(), arn.next().unwrap_or_default());
+        let attributes = [
+            ("cloud.provider", "aws"),
+            ("cloud.platform", "aws_ecs"),
+            ("cloud.region", region),
+            ("cloud.account.id", account),
+            ("cloud.availability_zone", &self.availability_zone),
+            ("aws.ecs.task.arn", &self.task_arn),
+            ("aws.ecs.task.family", &self.family),
+            ("aws.ecs.task.revision", &self.revision),
+            ("aws.ecs.launchtype", &self.launch_type.to_ascii_lowercase()),
+        ];
+        let known = attributes.into_iter().filter(|(_, value)| !value.is_empty());
+        known.map(|(name, value)| (name, value.to_owned())).collect()
+    }
+}
+
+/// The resource attributes of this task; none outside ECS, or when the endpoint fails.
+pub async fn resource(metadata: Option<Url>) -> Vec<(&'static str, String)> {
+    let Some(metadata) = metadata else { return Vec::new() };
+    match TaskMetadata::read(&metadata).await {
+        Ok(task) => task.resource_attributes(),
+        Err(error) => {
+            events::TraceOriginUnknown { error: &error }.emit();
+            Vec::new()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
+    fn environment(agent: &str) -> EcsEnvironment {
+        EcsEnvironment::of(|name| (name == EcsEnvironment::AGENT).then(|| agent.to_owned()))
+    }
+
     #[test]
-    fn the_metadata_of_a_task_are_read_whatever_else_they_hold() {
+    fn a_process_is_on_ecs_when_the_agents_variable_is_set() {
+        let on = environment("http://169.254.170.2/api/0123");
+        assert!(on.is_ecs() && on.metadata.is_none());
+        assert_eq!(below(&on.agent.unwrap(), "/task"), "http://169.254.170.2/api/0123/task");
+        assert!(!EcsEnvironment::of(|_| None).is_ecs());
+    }
+
+    #[test]
+    fn a_value_that_is_no_http_url_counts_as_absent() {
+        for text in ["", "169.254.170.2", "ftp://h/", "http://"] {
+            assert_eq!(environment(text), EcsEnvironment::default(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_metadata_of_a_task_are_read_among_other_fields() {
         let json = r#"{"Cluster":"jobs","TaskARN":"arn:aws:ecs:eu-west-1:1:task/jobs/0a","Family":"worker","Revision":"7",
             "Limits":{"CPU":0.25,"Memory":512},"AvailabilityZone":"eu-west-1b","LaunchType":"FARGATE","Containers":[]}"#;
-        let task: Task = serde_json::from_str(json).unwrap();
+        let task: TaskMetadata = serde_json::from_str(json).unwrap();
         assert_eq!((task.cluster.as_str(), task.revision.as_str()), ("jobs", "7"));
         assert_eq!(task.task_arn, "arn:aws:ecs:eu-west-1:1:task/jobs/0a");
-        assert_eq!(serde_json::from_str::<Task>("{}").unwrap(), Task::default());
+        assert_eq!(serde_json::from_str::<TaskMetadata>("{}").unwrap(), TaskMetadata::default());
+    }
+
+    #[test]
+    fn the_resource_attributes_name_the_task_and_its_account() {
+        let task = TaskMetadata {
+            task_arn: "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0a".to_owned(),
+            family: "worker".to_owned(),
+            launch_type: "FARGATE".to_owned(),
+            ..TaskMetadata::default()
+        };
+        let attributes: BTreeMap<_, _> = task.resource_attributes().into_iter().collect();
+        for (name, expected) in [
+            ("cloud.region", "eu-west-1"),
+            ("cloud.account.id", "123456789012"),
+            ("aws.ecs.task.family", "worker"),
+            ("aws.ecs.launchtype", "fargate"),
+        ] {
+            assert_eq!(attributes[name], expected);
+        }
+        assert!(!attributes.contains_key("cloud.availability_zone"));
+        assert!(TaskMetadata::default().resource_attributes().is_empty());
     }
 }

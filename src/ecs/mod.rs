@@ -1,27 +1,21 @@
-//! A task of Amazon ECS: what its agent tells, and its protection from scale-in while long work runs.
+//! Amazon ECS: the task's metadata, and its protection from scale-in while long work runs.
 //!
-//! `busy` knows which calls of handlers run, `shield` (pure) decides what to ask of the agent and when, `guard` is the
-//! loop around the two, and `agent` speaks the agent's protocol. Nothing here is on a message's way: a handler starts
-//! whether the agent answers or not.
+//! `calls_in_flight` counts handler calls, `protection_state` (pure) decides when to send which request, `protection`
+//! is the loop around the two, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
+//! whether it answers or not.
 
 mod agent;
-mod busy;
-mod complaint;
-mod guard;
-mod http;
+mod calls_in_flight;
 mod metadata;
-mod resource;
+mod protection;
+mod protection_state;
 mod settings;
-mod shield;
-mod surroundings;
 
 pub use self::{
-    agent::{Agent, AgentError, HttpAgent, Protection, Wish},
-    busy::{Busy, Working},
-    guard::{Guard, Held, Plan},
-    metadata::{MetadataError, Task, describe},
-    resource::resource,
+    agent::{Agent, AgentError, HttpAgent, ProtectionReport, ProtectionRequest},
+    calls_in_flight::{CallInFlight, CallsInFlight},
+    metadata::{EcsEnvironment, MetadataError, TaskMetadata, resource},
+    protection::{ProtectionPlan, ProtectionStatus, TaskProtection},
+    protection_state::ProtectionTiming,
     settings::{Protect, Settings, Switch},
-    shield::Terms,
-    surroundings::Surroundings,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Terms;
+use super::ProtectionTiming;
 use crate::{duration::Span, settings::Problem};
 
 const MINUTE: u64 = 60;
@@ -88,9 +88,9 @@ impl Settings {
         self.stop_timeout.map(|Span(timeout)| timeout)
     }
 
-    /// When the agent is asked for what.
-    pub fn terms(&self) -> Terms {
-        Terms { after: self.protect_after.0, expiry: self.protection_expiry.0 }
+    /// The times that decide when the task is protected.
+    pub fn timing(&self) -> ProtectionTiming {
+        ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
     }
 
     /// Finds every value that ECS or CloudWatch cannot work with.

@@ -1,185 +1,267 @@
-//! A handler of either form behind a pointer, as the worker holds it.
+//! A handler behind a pointer, as the engine holds it, and what the engine must know of it.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture, FutureExt as _};
 
-use super::{Batch, BatchHandler, Context, Handler, Outcomes, Placement};
+use super::{Batch, BatchHandler, BatchItem, Context, Handler, Outcome, Outcomes};
 use crate::{
     message::{Message, Wanted},
     telemetry::QueueMetrics,
 };
 
-/// A [`Handler`] or a [`BatchHandler`] behind a pointer.
+/// Any handler behind a pointer; clones share it.
 ///
-/// Every [`Handler`] turns into it by itself; [`batched`] makes it of a [`BatchHandler`].
+/// A [`Handler`] converts into it by itself, [`batched`] makes it of a [`BatchHandler`], and the kinds that come with
+/// Longshore convert into nothing else.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use longshore::{
+///     Message,
+///     handler::{self, AnyHandler},
+/// };
+///
+/// let print = handler::from_fn(async |message: Arc<Message>| println!("{}", message.body));
+/// let handler = AnyHandler::from(print);
+/// # let _ = handler;
+/// ```
 #[derive(Clone)]
 pub struct AnyHandler {
-    takes: Takes,
-    handler: Arc<dyn Erased>,
+    handler: Arc<dyn ErasedHandler>,
+    /// The innermost first.
+    wrappers: Vec<Arc<dyn CallWrapper>>,
+    profile: HandlerProfile,
 }
 
-/// How many messages a handler takes a call.
+/// What the engine must know of a handler before it calls it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandlerProfile {
+    /// How many messages a call takes.
+    pub(crate) takes: CallSize,
+    /// The thread that the calls run on.
+    pub(crate) placement: Placement,
+    /// The part of each message that SQS is asked for.
+    pub(crate) wanted: Wanted,
+}
+
+/// The number of messages that a handler takes in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// One.
+pub(crate) enum CallSize {
+    /// One message.
     One,
-    /// As many as the batch settings say.
-    Several,
+    /// As many as the batch settings allow.
+    Batch,
 }
 
-/// Makes the worker's form of a handler that takes several messages a call.
+/// The thread on which a handler's calls run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// The runtime that started the worker, so that a call that blocks cannot delay a lease.
+    CallerRuntime,
+    /// The engine's own thread: saves a hop between threads, for handlers that never block for more than a few
+    /// milliseconds.
+    EngineThread,
+}
+
+/// The object behind an [`AnyHandler`]; the kinds that come with Longshore implement it directly.
+pub(crate) trait ErasedHandler: Send + Sync + 'static {
+    /// See [`BatchHandler::handle_batch`]; a handler of [`CallSize::One`] is given batches of one.
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
+
+    /// See [`Handler::probe`].
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        future::ready(Ok(())).boxed()
+    }
+
+    /// See [`Handler::close`].
+    fn close(&self) -> BoxFuture<'_, ()> {
+        future::ready(()).boxed()
+    }
+
+    /// The bytes that a message adds to a batch: body and attributes as SQS counts them, unless overridden.
+    fn weigh(&self, message: &Message) -> usize {
+        message.size_bytes()
+    }
+
+    /// Takes the ARN of the queue as SQS reports it, before anything else is called.
+    ///
+    /// Not called where the worker may not ask SQS for the queue's attributes.
+    fn opened(&self, _arn: &str) {}
+
+    /// Takes the queue's metrics, once and before the first message.
+    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
+}
+
+/// A layer around the calls of a handler, which it holds itself.
+pub(crate) trait CallWrapper: Send + Sync + 'static {
+    /// Makes the call in the handler's place.
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
+
+    /// Returns `Err` while the layer itself can take no call; the handler is probed after it.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        future::ready(Ok(())).boxed()
+    }
+}
+
+/// Makes an [`AnyHandler`] of a handler that takes several messages a call.
+///
+/// A call has as many messages as the consumer's batch options allow.
 pub fn batched(handler: impl BatchHandler) -> AnyHandler {
-    AnyHandler::taking(Takes::Several, handler)
+    let profile = HandlerProfile { takes: CallSize::Batch, ..HandlerProfile::default() };
+    AnyHandler::built_in(Batched(handler), profile)
+}
+
+impl Default for HandlerProfile {
+    fn default() -> Self {
+        Self { takes: CallSize::One, placement: Placement::CallerRuntime, wanted: Wanted::Everything }
+    }
 }
 
 impl<H: Handler> From<H> for AnyHandler {
     fn from(handler: H) -> Self {
-        Self::taking(Takes::One, Single(handler))
+        let wanted = if H::BODY_ONLY { Wanted::Body } else { Wanted::Everything };
+        Self::built_in(Single(handler), HandlerProfile { wanted, ..HandlerProfile::default() })
     }
 }
 
 impl fmt::Debug for AnyHandler {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AnyHandler").field("takes", &self.takes).finish_non_exhaustive()
+        formatter.debug_struct("AnyHandler").field("profile", &self.profile).finish_non_exhaustive()
     }
 }
 
 impl AnyHandler {
-    /// A handler that is given batches of no more than so many messages.
-    pub(crate) fn taking(takes: Takes, handler: impl BatchHandler) -> Self {
-        Self { takes, handler: Arc::new(handler) }
+    /// A handler of which the engine knows more than a user's trait can say.
+    pub(crate) fn built_in(handler: impl ErasedHandler, profile: HandlerProfile) -> Self {
+        Self { handler: Arc::new(handler), wrappers: Vec::new(), profile }
     }
 
-    /// How many messages it takes a call.
-    pub fn takes(&self) -> Takes {
-        self.takes
+    /// The same handler, its calls made by a layer that is built around it.
+    pub(crate) fn wrapped<W: CallWrapper>(mut self, takes: CallSize, wrap: impl FnOnce(Self) -> W) -> Self {
+        let wrapper = Arc::new(wrap(self.clone()));
+        self.wrappers.push(wrapper);
+        self.profile.takes = takes;
+        self
     }
 
-    /// See [`BatchHandler::handle_batch`]; a [`Handler`] is given the first message of the batch.
+    /// Handles the messages of one call; see [`BatchHandler::handle_batch`].
+    ///
+    /// A handler of single messages must be given a batch of one: it leaves any further message without an outcome.
     pub fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
-        debug_assert!(self.takes == Takes::Several || batch.len() == 1, "settings are checked for this");
-        self.handler.call(batch, context)
+        debug_assert!(self.takes() == CallSize::Batch || batch.len() == 1, "a single message a call");
+        match self.wrappers.last() {
+            None => self.handler.call(batch, context),
+            Some(outermost) => outermost.call(batch, context),
+        }
     }
 
-    /// See [`BatchHandler::weigh`].
-    pub fn weigh(&self, message: &Message) -> usize {
-        self.handler.weigh(message)
+    /// Handles one message.
+    pub async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        let batch = BatchItem { message, context: context.clone() }.into();
+        self.call(batch, context).await.into_single()
     }
 
-    /// See [`Handler::opened`].
-    pub fn opened(&self, arn: &str) {
-        self.handler.opened(arn);
+    /// Returns `Err` with a reason while the handler can take no message; see [`Handler::probe`].
+    pub async fn probe(&self) -> Result<(), String> {
+        for wrapper in self.wrappers.iter().rev() {
+            wrapper.probe().await?;
+        }
+        self.handler.probe().await
     }
 
-    /// See [`Handler::metered`].
-    pub fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
-    }
-
-    /// See [`Handler::probe`].
-    pub fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        self.handler.probe()
-    }
-
-    /// See [`Handler::close`].
+    /// Ends what the handler runs beside its calls; see [`Handler::close`].
     pub fn close(&self) -> BoxFuture<'_, ()> {
         self.handler.close()
     }
 
-    /// See [`Handler::wanted`].
-    pub fn wanted(&self) -> Wanted {
-        self.handler.wanted()
+    /// The number of messages that a call takes.
+    pub(crate) fn takes(&self) -> CallSize {
+        self.profile.takes
     }
 
-    /// See [`Handler::placement`].
-    pub fn placement(&self) -> Placement {
-        self.handler.placement()
+    /// The bytes that a message adds to a batch.
+    #[doc(hidden)]
+    pub fn weigh(&self, message: &Message) -> usize {
+        self.handler.weigh(message)
+    }
+
+    /// Passes on the ARN of the queue as SQS reports it.
+    #[doc(hidden)]
+    pub fn opened(&self, arn: &str) {
+        self.handler.opened(arn);
+    }
+
+    /// Passes on the queue's metrics.
+    #[doc(hidden)]
+    pub fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.handler.metered(metrics);
+    }
+
+    /// The part of each message that SQS is asked for.
+    pub(crate) fn wanted(&self) -> Wanted {
+        self.profile.wanted
+    }
+
+    /// The thread that the calls run on.
+    pub(crate) fn placement(&self) -> Placement {
+        self.profile.placement
+    }
+
+    /// Has the calls run on the engine's thread: for benches alone, which compare the two.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn on_engine_thread(mut self) -> Self {
+        self.profile.placement = Placement::EngineThread;
+        self
     }
 }
 
-/// The form of a [`BatchHandler`] that can stand behind a pointer: its futures boxed.
-trait Erased: Send + Sync + 'static {
-    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
-    fn weigh(&self, message: &Message) -> usize;
-    fn opened(&self, arn: &str);
-    fn metered(&self, metrics: &Arc<QueueMetrics>);
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
-    fn close(&self) -> BoxFuture<'_, ()>;
-    fn wanted(&self) -> Wanted;
-    fn placement(&self) -> Placement;
+/// Handles the message of a batch of one.
+pub(super) async fn handle_single<F>(
+    batch: Batch,
+    handle: impl FnOnce(Arc<Message>, Context) -> F,
+) -> Outcomes
+where
+    F: Future<Output = Outcome>,
+{
+    let Some(BatchItem { message, context }) = batch.into_iter().next() else {
+        return Outcomes::Each(Vec::new());
+    };
+    Outcomes::All(handle(message, context).await)
 }
 
-impl<H: BatchHandler> Erased for H {
-    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
-        Box::pin(self.handle_batch(batch, context))
-    }
+/// A user's [`Handler`], which is given batches of one.
+struct Single<H>(H);
 
-    fn weigh(&self, message: &Message) -> usize {
-        // The user's code outside of any call: a panic in it would end the worker.
-        let weight = catch_unwind(AssertUnwindSafe(|| BatchHandler::weigh(self, message)));
-        weight.unwrap_or_else(|_| message.size_bytes())
-    }
-
-    fn opened(&self, arn: &str) {
-        BatchHandler::opened(self, arn);
-    }
-
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        BatchHandler::metered(self, metrics);
+impl<H: Handler> ErasedHandler for Single<H> {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.0.handle(message, context)))
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(BatchHandler::probe(self))
+        Box::pin(self.0.probe())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(BatchHandler::close(self))
-    }
-
-    fn wanted(&self) -> Wanted {
-        BatchHandler::wanted(self)
-    }
-
-    fn placement(&self) -> Placement {
-        BatchHandler::placement(self)
+        Box::pin(self.0.close())
     }
 }
 
-/// A [`Handler`] that is given batches of one.
-struct Single<H>(H);
+/// A user's [`BatchHandler`].
+struct Batched<H>(H);
 
-impl<H: Handler> BatchHandler for Single<H> {
-    async fn handle_batch(&self, batch: Batch, _: Context) -> Outcomes {
-        let Some(item) = batch.into_iter().next() else { return Outcomes::Each(Vec::new()) };
-        Outcomes::Each(vec![self.0.handle(item.message, item.context).await])
+impl<H: BatchHandler> ErasedHandler for Batched<H> {
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(self.0.handle_batch(batch, context))
     }
 
-    fn opened(&self, arn: &str) {
-        self.0.opened(arn);
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.0.probe())
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.0.metered(metrics);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        self.0.probe().await
-    }
-
-    async fn close(&self) {
-        self.0.close().await;
-    }
-
-    fn wanted(&self) -> Wanted {
-        self.0.wanted()
-    }
-
-    fn placement(&self) -> Placement {
-        self.0.placement()
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.close())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use super::{Context, Handler, IntoOutcome, Outcome};
+use super::{Batch, BatchHandler, Context, Handler, IntoOutcome, IntoOutcomes, Outcome, Outcomes};
 use crate::message::Message;
 
 /// Makes a handler of `async |message| …`, which answers `()`, an [`Outcome`] or a `Result` of either.
@@ -75,6 +75,41 @@ where
 {
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         (self.0)(message, context).await.into_outcome()
+    }
+}
+
+/// Makes a batch handler of `async |batch, context| …`, which answers [`Outcomes`] or one outcome for all.
+///
+/// ```
+/// use longshore::handler::{self, Batch, Context, Outcome, Outcomes};
+///
+/// let handler = handler::from_batch_fn(async |batch: Batch, _: Context| {
+///     let each = batch.messages().map(|message| match message.body.parse::<u32>() {
+///         Ok(_) => Outcome::Done,
+///         Err(error) => Outcome::Reject(error.to_string()),
+///     });
+///     Outcomes::Each(each.collect())
+/// });
+/// # let _ = handler;
+/// ```
+pub fn from_batch_fn<F, A>(function: F) -> FromBatchFn<F>
+where
+    F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+    A: Future<Output: IntoOutcomes> + Send,
+{
+    FromBatchFn(function)
+}
+
+/// A batch handler made by [`from_batch_fn`].
+pub struct FromBatchFn<F>(F);
+
+impl<F, A> BatchHandler for FromBatchFn<F>
+where
+    F: Fn(Batch, Context) -> A + Send + Sync + 'static,
+    A: Future<Output: IntoOutcomes> + Send,
+{
+    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
+        (self.0)(batch, context).await.into_outcomes()
     }
 }
 

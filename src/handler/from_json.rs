@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::{Context, Handler, IntoOutcome, Outcome};
-use crate::message::{Message, Wanted};
+use crate::message::Message;
 
 /// Makes a handler of `async |value: T| …`, with `T` read from the body as JSON.
 ///
@@ -104,15 +104,13 @@ where
     F: Fn(T) -> A + Send + Sync + 'static,
     A: Future<Output: IntoOutcome> + Send,
 {
+    const BODY_ONLY: bool = true;
+
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
         match self.bad_body.read(&message.body) {
             Ok(value) => (self.function)(value).await.into_outcome(),
             Err(outcome) => outcome,
         }
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted::Body
     }
 }
 

@@ -1,8 +1,7 @@
-//! What runs for each message: the traits, the outcome, and the kinds of handlers.
+//! The code that runs for each message: the handler traits, the outcome, and the kinds that come with Longshore.
 
 mod any;
 mod batch;
-mod batch_handler;
 mod context;
 mod counts;
 pub mod exec;
@@ -14,7 +13,7 @@ mod moment;
 mod outcome;
 mod publish;
 mod reach;
-mod service;
+mod services;
 mod settings;
 pub mod sns;
 mod sqs_event;
@@ -22,83 +21,102 @@ mod traced;
 
 use std::{future::Future, sync::Arc};
 
+pub(crate) use self::any::{CallSize, CallWrapper, Placement};
 pub use self::{
-    any::{AnyHandler, Takes, batched},
-    batch::{Batch, BatchItem, Outcomes},
-    batch_handler::{BatchHandler, FromBatchFn, IntoOutcomes, from_batch_fn},
+    any::{AnyHandler, batched},
+    batch::{Batch, BatchItem},
     context::{Context, LeaseTime},
-    from_fn::{FromFn, FromFnWith, from_fn, from_fn_with},
+    from_fn::{FromBatchFn, FromFn, FromFnWith, from_batch_fn, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
-    outcome::{IntoOutcome, Outcome},
+    outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
     publish::publish,
-    service::{
-        BatchCall, Call, FromBatchService, FromService, IntoBatchService, IntoService, Layered,
-        LayeredBatches, from_batch_service, from_service, into_batch_service, into_service, layered,
-        layered_batches,
+    services::{
+        BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService,
+        from_batch_service, from_service, into_batch_service, into_service, layered, layered_batches,
     },
     settings::Settings,
     sqs_event::Source,
 };
-use crate::{
-    message::{Message, Wanted},
-    telemetry::QueueMetrics,
-};
+use crate::message::Message;
 
 /// The user's work: one call per message.
 ///
 /// # Contract
 ///
-/// - The message stays hidden from everyone else for as long as the call runs, hours if need be.
+/// - The message stays hidden from every other consumer for as long as the call runs, hours if need be.
 /// - The future is dropped at the time limit, and a second after the lease is lost or the drain limit is over.
-///   [`Context::cancelled`] fires first, for whoever wants to tidy up, or has spawned what must end too.
+///   [`Context::cancelled`] fires first, so that the call can clean up and stop what it has spawned.
 /// - A panic is caught and counts as a retry.
 /// - SQS delivers at least once: the same message may come again even after [`Outcome::Done`], so the work
 ///   should be safe to repeat.
-/// - Calls run at once, `concurrency` of them at most, on the runtime that the worker was started on.
+/// - Up to `concurrency` calls run at once, on the runtime that the worker was started on.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use longshore::{
+///     Message,
+///     handler::{Context, Handler, Outcome},
+/// };
+///
+/// struct Print;
+///
+/// impl Handler for Print {
+///     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+///         println!("{} (attempt {})", message.body, context.attempt);
+///         Outcome::Done
+///     }
+/// }
+/// # let _ = longshore::handler::AnyHandler::from(Print);
+/// ```
 pub trait Handler: Send + Sync + 'static {
-    /// Does the work for one message and says how it ended.
+    /// True for a handler that reads nothing of a message but its body, so that SQS is asked for no more.
+    #[doc(hidden)]
+    const BODY_ONLY: bool = false;
+
+    /// Does the work for one message and returns its outcome.
     fn handle(&self, message: Arc<Message>, context: Context) -> impl Future<Output = Outcome> + Send;
 
-    /// Hears the ARN of the queue that it works for, as SQS says it, before anything else is asked of it.
+    /// Returns `Err` with a short reason while the handler can take no message.
     ///
-    /// Not called where the worker may not ask SQS for the queue's attributes.
-    fn opened(&self, _arn: &str) {}
-
-    /// Hears where the queue counts, once and before the first message, for whoever has something to count there.
-    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
-
-    /// Tells whether the handler could take a message now; `Err` says in a few words why not.
-    ///
-    /// Asked before the first receive, and again and again while polling is paused by [`Outcome::Down`].
+    /// Called before the first receive, and repeatedly while polling is paused by [`Outcome::Down`]: polling starts
+    /// or resumes with the first `Ok`.
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Ends what the handler has running beside its calls, such as processes of its own.
+    /// Ends everything that the handler runs beside its calls, such as processes of its own.
     ///
-    /// Called once, at the end of a stop, when no call runs and every outcome is told; it has a few seconds.
+    /// Called once, at the end of a stop, when no call runs and every outcome is settled; it has a few seconds.
     fn close(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
-
-    /// How much of each message to ask SQS for.
-    fn wanted(&self) -> Wanted {
-        Wanted::Everything
-    }
-
-    /// Where the calls run.
-    fn placement(&self) -> Placement {
-        Placement::Caller
-    }
 }
 
-/// Where a handler's calls run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Placement {
-    /// On the runtime that started the worker, so that a call that blocks cannot delay a lease.
-    #[default]
-    Caller,
-    /// On the thread that speaks with SQS: saves the hop between threads, for handlers that never block
-    /// for more than a few milliseconds.
-    Pump,
+/// The user's work on several messages a call, with an outcome for each of them.
+///
+/// [`batched`] makes an [`AnyHandler`] of it.
+///
+/// # Contract
+///
+/// As for [`Handler`], and:
+///
+/// - `context` belongs to the call: it is cancelled when the leases of all its messages are lost, or when the drain
+///   limit is near. [`BatchItem::context`] belongs to one message.
+/// - A panic, and a call that takes too long, is a retry of the whole batch, and of no other message.
+/// - On a FIFO queue the messages of a group are in the group's order. After the first of a group that is not done or
+///   rejected, the later ones of that group come again, whatever their outcomes.
+pub trait BatchHandler: Send + Sync + 'static {
+    /// Does the work for the messages and returns an outcome for each.
+    fn handle_batch(&self, batch: Batch, context: Context) -> impl Future<Output = Outcomes> + Send;
+
+    /// Returns `Err` with a short reason while the handler can take no message; see [`Handler::probe`].
+    fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Ends everything that the handler runs beside its calls; see [`Handler::close`].
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }

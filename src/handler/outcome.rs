@@ -51,3 +51,87 @@ impl<T: IntoOutcome, E: Display> IntoOutcome for Result<T, E> {
         }
     }
 }
+
+/// How the messages of a batch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcomes {
+    /// All in the same way.
+    All(Outcome),
+    /// Each in its own way, in the order of the batch; a message without an outcome is tried again.
+    Each(Vec<Outcome>),
+}
+
+impl Outcomes {
+    /// One outcome for each of `messages` messages; further ones are dropped, missing ones are retries.
+    pub fn spread(self, messages: usize) -> Vec<Outcome> {
+        match self {
+            Self::All(outcome) => vec![outcome; messages],
+            Self::Each(mut outcomes) => {
+                outcomes.resize_with(messages, missing);
+                outcomes
+            }
+        }
+    }
+
+    /// The outcome of the only message of a batch.
+    pub(super) fn into_single(self) -> Outcome {
+        match self {
+            Self::All(outcome) => outcome,
+            Self::Each(outcomes) => outcomes.into_iter().next().unwrap_or_else(missing),
+        }
+    }
+}
+
+fn missing() -> Outcome {
+    Outcome::Retry("the handler gave no outcome for this message".to_owned())
+}
+
+impl From<Outcome> for Outcomes {
+    fn from(outcome: Outcome) -> Self {
+        Self::All(outcome)
+    }
+}
+
+/// What a closure may answer for a batch: [`Outcomes`], a `Result` of them, or what [`IntoOutcome`] takes, for all
+/// messages alike.
+pub trait IntoOutcomes {
+    /// The outcomes meant by the answer.
+    fn into_outcomes(self) -> Outcomes;
+}
+
+impl IntoOutcomes for Outcomes {
+    fn into_outcomes(self) -> Outcomes {
+        self
+    }
+}
+
+/// `Err` is a retry of every message, with the error's words as the reason.
+impl<E: Display> IntoOutcomes for Result<Outcomes, E> {
+    fn into_outcomes(self) -> Outcomes {
+        self.unwrap_or_else(|error| Outcomes::All(Outcome::Retry(format!("{error:#}"))))
+    }
+}
+
+impl<A: IntoOutcome> IntoOutcomes for A {
+    fn into_outcomes(self) -> Outcomes {
+        Outcomes::All(self.into_outcome())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_without_an_outcome_is_tried_again() {
+        let outcomes = Outcomes::Each(vec![Outcome::Done]).spread(2);
+        assert_eq!(outcomes[0], Outcome::Done);
+        assert!(matches!(outcomes[1], Outcome::Retry(_)));
+    }
+
+    #[test]
+    fn outcomes_beyond_the_batch_are_dropped() {
+        assert_eq!(Outcomes::Each(vec![Outcome::Done; 3]).spread(1), [Outcome::Done]);
+        assert_eq!(Outcomes::All(Outcome::Done).spread(2), [Outcome::Done, Outcome::Done]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Takes, exec, http, lambda, sns};
+use super::{CallSize, exec, http, lambda, sns};
 use crate::{settings::Problem, telemetry::HandlerKind};
 
 /// The handler of a queue, by its kind.
@@ -32,10 +32,10 @@ impl Settings {
     }
 
     /// The number of messages that a call of this handler takes.
-    pub fn takes(&self) -> Takes {
+    pub(crate) fn takes(&self) -> CallSize {
         match self {
-            Self::Http(_) | Self::Lambda(_) => Takes::Several,
-            Self::Exec(_) | Self::Sns(_) => Takes::One,
+            Self::Http(_) | Self::Lambda(_) => CallSize::Batch,
+            Self::Exec(_) | Self::Sns(_) => CallSize::One,
         }
     }
 

@@ -6,21 +6,21 @@ use crate::backoff::Backoff;
 
 /// What the caller of a failed call should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryClass {
     /// Wait, longer each time, and try again: throttling, a server's fault, the network.
-    Wait,
+    Transient,
     /// Trying again cannot help until someone acts: no permission, no such queue, a refused request.
-    GiveUp,
+    Refused,
     /// The message is no longer held: its receipt is stale, or its 12 hours are over.
     LeaseLost,
 }
 
-impl Verdict {
+impl RetryClass {
     /// The pauses between tries of a call that ends so: longer where someone must act first.
     pub const fn pauses(self) -> Backoff {
         match self {
-            Self::GiveUp => Backoff::REFUSALS,
-            Self::Wait | Self::LeaseLost => Backoff::CALLS,
+            Self::Refused => Backoff::REFUSALS,
+            Self::Transient | Self::LeaseLost => Backoff::CALLS,
         }
     }
 
@@ -41,8 +41,8 @@ impl Verdict {
             | "InternalFailure"
             | "ServiceUnavailable"
             | "RequestTimeout"
-            | "SlowDown" => Self::Wait,
-            _ => Self::GiveUp,
+            | "SlowDown" => Self::Transient,
+            _ => Self::Refused,
         }
     }
 }
@@ -60,7 +60,7 @@ fn speaks_of_the_lease(message: &str) -> bool {
 /// The failure of a whole call.
 #[derive(Debug)]
 pub struct QueueError {
-    verdict: Verdict,
+    retry_class: RetryClass,
     code: Option<String>,
     message: String,
     hung: bool,
@@ -71,24 +71,24 @@ impl QueueError {
     /// An error that SQS answered with, sorted by its code.
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
-        let verdict = Verdict::of_code(&code, &message);
-        Self { verdict, code: Some(code), message, hung: false, source: None }
+        let retry_class = RetryClass::of_code(&code, &message);
+        Self { retry_class, code: Some(code), message, hung: false, source: None }
     }
 
     /// An error without an answer, or with one that the code does not sort rightly.
-    pub fn new(verdict: Verdict, message: impl Into<String>) -> Self {
-        Self { verdict, code: None, message: message.into(), hung: false, source: None }
+    pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
+        Self { retry_class, code: None, message: message.into(), hung: false, source: None }
     }
 
     /// A call that was dropped because it neither answered nor failed in time.
     pub fn hung(message: impl Into<String>) -> Self {
-        Self { hung: true, ..Self::new(Verdict::Wait, message) }
+        Self { hung: true, ..Self::new(RetryClass::Transient, message) }
     }
 
-    /// Overrides the verdict, where more is known than the code tells (an HTTP 5xx, say).
+    /// Overrides the retry_class, where more is known than the code tells (an HTTP 5xx, say).
     #[must_use]
-    pub fn with_verdict(mut self, verdict: Verdict) -> Self {
-        self.verdict = verdict;
+    pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
+        self.retry_class = retry_class;
         self
     }
 
@@ -100,8 +100,8 @@ impl QueueError {
     }
 
     /// What the caller should do.
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
+    pub fn retry_class(&self) -> RetryClass {
+        self.retry_class
     }
 
     /// Whether the call was dropped because it neither answered nor failed in time.
@@ -140,7 +140,7 @@ impl Error for QueueError {
 #[error("{code}: {message}")]
 pub struct EntryError {
     /// What the caller should do.
-    pub verdict: Verdict,
+    pub retry_class: RetryClass,
     /// SQS's error code.
     pub code: String,
     /// SQS's words.
@@ -156,11 +156,11 @@ impl EntryError {
     /// An entry's failure; `sender_fault` false means that SQS blames itself, and then trying again helps.
     pub fn new(code: impl Into<String>, message: impl Into<String>, sender_fault: bool) -> Self {
         let (code, message) = (code.into(), message.into());
-        let verdict = match Verdict::of_code(&code, &message) {
-            Verdict::GiveUp if !sender_fault => Verdict::Wait,
-            verdict => verdict,
+        let retry_class = match RetryClass::of_code(&code, &message) {
+            RetryClass::Refused if !sender_fault => RetryClass::Transient,
+            retry_class => retry_class,
         };
-        Self { verdict, code, message }
+        Self { retry_class, code, message }
     }
 }
 
@@ -185,37 +185,37 @@ mod tests {
 
     #[test]
     fn codes_are_sorted_by_what_to_do() {
-        for (code, message, verdict) in [
-            ("ReceiptHandleIsInvalid", "", Verdict::LeaseLost),
-            ("com.amazonaws.sqs#MessageNotInflight", "", Verdict::LeaseLost),
+        for (code, message, retry_class) in [
+            ("ReceiptHandleIsInvalid", "", RetryClass::LeaseLost),
+            ("com.amazonaws.sqs#MessageNotInflight", "", RetryClass::LeaseLost),
             (
                 "InvalidParameterValue",
                 "Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.",
-                Verdict::LeaseLost,
+                RetryClass::LeaseLost,
             ),
             (
                 "InvalidParameterValue",
                 "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
-                Verdict::LeaseLost,
+                RetryClass::LeaseLost,
             ),
             (
                 "InvalidParameterValue",
                 "Value 11 for parameter MaxNumberOfMessages is invalid.",
-                Verdict::GiveUp,
+                RetryClass::Refused,
             ),
-            ("AWS.SimpleQueueService.NonExistentQueue", "", Verdict::GiveUp),
-            ("AccessDenied", "", Verdict::GiveUp),
-            ("OverLimit", "", Verdict::Wait),
-            ("KmsThrottled", "", Verdict::Wait),
-            ("KmsAccessDenied", "", Verdict::GiveUp),
+            ("AWS.SimpleQueueService.NonExistentQueue", "", RetryClass::Refused),
+            ("AccessDenied", "", RetryClass::Refused),
+            ("OverLimit", "", RetryClass::Transient),
+            ("KmsThrottled", "", RetryClass::Transient),
+            ("KmsAccessDenied", "", RetryClass::Refused),
         ] {
-            assert_eq!(Verdict::of_code(code, message), verdict, "{code}: {message}");
+            assert_eq!(RetryClass::of_code(code, message), retry_class, "{code}: {message}");
         }
     }
 
     #[test]
     fn an_entry_that_is_not_the_senders_fault_is_tried_again() {
-        assert_eq!(EntryError::new("Strange", "", false).verdict, Verdict::Wait);
-        assert_eq!(EntryError::new("Strange", "", true).verdict, Verdict::GiveUp);
+        assert_eq!(EntryError::new("Strange", "", false).retry_class, RetryClass::Transient);
+        assert_eq!(EntryError::new("Strange", "", true).retry_class, RetryClass::Refused);
     }
 }

@@ -12,7 +12,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 pub use self::{
-    error::{EntryError, QueueError, Verdict, all_entries, within},
+    error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
 pub use crate::md5;
@@ -64,7 +64,7 @@ pub trait Queue: Send + Sync + 'static {
     /// An implementation that knows no other queues leaves this to the default, which refuses.
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         let refusal = format!("no way from this queue to another one: {}", name.name);
-        std::future::ready(Err(QueueError::new(Verdict::GiveUp, refusal))).boxed()
+        std::future::ready(Err(QueueError::new(RetryClass::Refused, refusal))).boxed()
     }
 }
 

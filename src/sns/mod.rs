@@ -1,20 +1,20 @@
 //! The topic port: everything Longshore asks of SNS.
 
-mod arn;
+mod address;
 mod error;
 pub mod limits;
 pub mod memory;
 pub mod notifications;
 mod phone;
+mod publication;
 mod sdk;
-mod traced;
 
 use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
 
 pub use self::{
-    arn::{NotATopicArn, TopicArn},
+    address::{NotATopicArn, TopicArn},
     error::{TopicError, Verdict},
     phone::{NotAPhoneNumber, PhoneNumber},
     sdk::SnsPublisher,

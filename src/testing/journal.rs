@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{sync::watch, time::Instant};
 
 use super::patience::patiently;
 use crate::{
-    handler::{AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes, Placement},
-    message::{Message, MessageId, Wanted},
-    telemetry::QueueMetrics,
+    handler::{AnyHandler, Batch, CallWrapper, Context, Outcome, Outcomes},
+    message::{Message, MessageId},
 };
 
 /// One message in one call of the handler.
@@ -64,8 +64,8 @@ impl Default for Journal {
 impl Journal {
     /// The same handler, with each of its calls noted here.
     pub fn noting(&self, handler: impl Into<AnyHandler>) -> AnyHandler {
-        let noted = Noted { journal: self.clone(), handler: handler.into() };
-        AnyHandler::taking(noted.handler.takes(), noted)
+        let handler = handler.into();
+        handler.clone().wrapped(handler.takes(), |handler| Noted { journal: self.clone(), handler })
     }
 
     /// Every run so far.
@@ -179,40 +179,14 @@ struct Noted {
     handler: AnyHandler,
 }
 
-impl BatchHandler for Noted {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        let mut noting = self.journal.begin(&batch);
-        let count = batch.len();
-        let outcomes = self.handler.call(batch, context).await.spread(count);
-        noting.ends = outcomes.iter().cloned().map(End::Answered).collect();
-        Outcomes::Each(outcomes)
-    }
-
-    fn weigh(&self, message: &Message) -> usize {
-        self.handler.weigh(message)
-    }
-
-    fn opened(&self, arn: &str) {
-        self.handler.opened(arn);
-    }
-
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        self.handler.probe().await
-    }
-
-    async fn close(&self) {
-        self.handler.close().await;
-    }
-
-    fn wanted(&self) -> Wanted {
-        self.handler.wanted()
-    }
-
-    fn placement(&self) -> Placement {
-        self.handler.placement()
+impl CallWrapper for Noted {
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(async move {
+            let mut noting = self.journal.begin(&batch);
+            let count = batch.len();
+            let outcomes = self.handler.call(batch, context).await.spread(count);
+            noting.ends = outcomes.iter().cloned().map(End::Answered).collect();
+            Outcomes::Each(outcomes)
+        })
     }
 }

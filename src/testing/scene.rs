@@ -39,7 +39,7 @@ pub struct Scene {
     options: ConsumerSettings,
     rejects: DeadLetters,
     drain_limit: Duration,
-    protection: Option<ecs::Plan>,
+    protection: Option<ecs::ProtectionPlan>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +149,7 @@ impl Scene {
 
     /// Lets workers run as a task of ECS, with an agent of your own.
     #[must_use]
-    pub fn protect(self, plan: ecs::Plan) -> Self {
+    pub fn protect(self, plan: ecs::ProtectionPlan) -> Self {
         Self { protection: Some(plan), ..self }
     }
 

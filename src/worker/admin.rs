@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::WorkerError;
 use crate::{
     admin,
-    consumer::Pump,
+    consumer::Engine,
     health::Health,
     stop::Stop,
     tasks::{End, Tasks},
@@ -45,12 +45,12 @@ fn adopt(listener: net::TcpListener) -> io::Result<TcpListener> {
 }
 
 /// The engines for the status page, once they are made.
-pub(super) type Shown = Arc<OnceLock<Vec<Pump>>>;
+pub(super) type Shown = Arc<OnceLock<Vec<Engine>>>;
 
 /// What the admin server reports from.
 pub(super) fn report(metrics: Metrics, health: Health, shown: Shown, stop: Stop) -> admin::Report {
     let status = move || {
-        let queues: Vec<_> = shown.get().into_iter().flatten().map(Pump::status).collect();
+        let queues: Vec<_> = shown.get().into_iter().flatten().map(Engine::status).collect();
         json!({ "version": env!("CARGO_PKG_VERSION"), "draining": stop.is_draining(), "queues": queues })
     };
     admin::Report { health, metrics: Arc::new(move || metrics.text()), status: Arc::new(status) }

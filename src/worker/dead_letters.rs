@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Description, Queue, QueueError, QueueName, Verdict, sqs},
+    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs},
     telemetry::{Label as _, events},
 };
 
@@ -65,7 +65,7 @@ async fn by_policy(
                 || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
             Ok(Some((queue, Some(description.unwrap_or_else(known)))))
         }
-        Err(error) if error.verdict() == Verdict::GiveUp => {
+        Err(error) if error.retry_class() == RetryClass::Refused => {
             events::DlqUnopened { queue, dlq, error: &error }.emit();
             Ok(None)
         }

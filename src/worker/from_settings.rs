@@ -8,13 +8,13 @@ use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher
 use crate::{
     config::{self, QueueSettings, Settings},
     consumer::settle::DlqSettings,
-    ecs::{self, HttpAgent, Surroundings, Switch},
+    ecs::{self, EcsEnvironment, HttpAgent, Switch},
     handler::{
-        self, AnyHandler, Source, batched,
-        exec::Exec,
-        http::{Http, HttpBatches},
-        lambda::Lambda,
-        sns::Sns,
+        self, AnyHandler, Source,
+        exec::ExecHandler,
+        http::{HttpBatchHandler, HttpHandler},
+        lambda::LambdaHandler,
+        sns::SnsHandler,
     },
     queue::{name_at, sqs},
     telemetry::events,
@@ -33,13 +33,13 @@ pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
 }
 
 /// What a worker does as a task of ECS, where it is one.
-fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &Surroundings) -> Worker {
+fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnvironment) -> Worker {
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::Plan { agent, terms: settings.terms() });
+        worker = worker.protect(ecs::ProtectionPlan { agent, timing: settings.timing() });
     }
     let is_printed = match settings.metrics {
         Switch::Auto => surroundings.is_ecs(),
@@ -75,20 +75,21 @@ pub(super) fn made(
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
         handler::Settings::Http(http) if queue.consumer.batch.size > 1 => {
-            Ok(batched(HttpBatches::new(http.clone(), name_in_sqs(queue), presumed_source(queue, aws))?))
+            let source = presumed_source(queue, aws);
+            Ok(HttpBatchHandler::new(http.clone(), name_in_sqs(queue), source)?.into())
         }
-        handler::Settings::Http(http) => Ok(Http::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
-            Ok(batched(Lambda::new(lambda, name, presumed_source(queue, aws), processes)?))
+            Ok(LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?.into())
         }
         handler::Settings::Exec(exec) => {
-            let exec = Exec::new(exec.clone(), name_in_sqs(queue))?;
+            let exec = ExecHandler::new(exec.clone(), name_in_sqs(queue))?;
             Ok(exec.search_path(config::search_path()).into())
         }
         handler::Settings::Sns(sns) => {
             let publisher = publisher::of_handler(sns, queue, aws);
-            Ok(Sns::new(sns.clone(), publisher)?.into())
+            Ok(SnsHandler::new(sns.clone(), publisher)?.into())
         }
     }
 }

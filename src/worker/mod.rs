@@ -17,9 +17,7 @@ mod admin;
 mod check;
 mod consumer;
 mod dead_letters;
-mod drain;
 mod error;
-mod faults;
 mod from_settings;
 mod measured;
 mod open;
@@ -28,14 +26,16 @@ mod publisher;
 mod run;
 mod runtime;
 mod scaling;
+mod shutdown;
 mod signals;
+mod stop_requests;
 
 pub use self::{
     consumer::{Consumer, DeadLetters},
-    drain::Drained,
     error::WorkerError,
     from_settings::{consumer_of, name_in_sqs, worker},
     open::open_queue,
     run::Worker,
     scaling::ScalingSignal,
+    shutdown::Drained,
 };

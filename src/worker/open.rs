@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    consumer::Nature,
+    consumer::QueueTraits,
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Description, Queue, QueueError, QueueName, Verdict, is_fifo,
+        Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
         sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
     },
     telemetry::events,
@@ -30,7 +30,7 @@ pub(super) struct Opened {
     pub(super) dead_letters: Option<DeadLetterQueue>,
     /// Whose messages are counted as dead letters.
     pub(super) dlq: Dlq,
-    pub(super) nature: Nature,
+    pub(super) traits: QueueTraits,
     /// Empty where the worker may not ask for it.
     pub(super) arn: String,
 }
@@ -65,7 +65,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     };
     let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
     let dlq = dlq(dead_letters.as_ref(), &description);
-    Ok(Opened { queue, dead_letters, dlq, nature: (&description).into(), arn: description.arn })
+    Ok(Opened { queue, dead_letters, dlq, traits: (&description).into(), arn: description.arn })
 }
 
 /// Where rejected messages are copied to, or else what the redrive policy names.
@@ -139,7 +139,7 @@ where
 
 fn may_pass(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.verdict() == Verdict::Wait && !error.is_hung() && !has_no_credentials
+    error.retry_class() == RetryClass::Transient && !error.is_hung() && !has_no_credentials
 }
 
 /// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.

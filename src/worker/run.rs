@@ -12,17 +12,17 @@ use super::{
     Consumer, Drained, ScalingSignal, WorkerError,
     admin::{Admin, Place, Shown, report},
     check::check,
-    drain::{drain, flush, may_outlast, unprotect},
-    faults::FaultWatch,
     measured::{self, measured, watch_depth},
     open::{Opened, open, refuse_twins},
     runtime::PumpRuntime,
     scaling::{Scaling, meter},
+    shutdown::{drain, flush, may_outlast, unprotect},
     signals::Signals,
+    stop_requests::FaultWatch,
 };
 use crate::{
     admin,
-    consumer::{Parts, Pump},
+    consumer::{Engine, EngineParts},
     ecs,
     health::{Condition, Health},
     sns::notifications::Notifier,
@@ -39,7 +39,7 @@ pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
     admin: Option<Place>,
-    protection: Option<ecs::Plan>,
+    protection: Option<ecs::ProtectionPlan>,
     signal: Option<ScalingSignal>,
     traces: Option<Traces>,
     metrics: Metrics,
@@ -100,7 +100,7 @@ impl Worker {
 
     /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
     #[must_use]
-    pub fn protect(mut self, plan: ecs::Plan) -> Self {
+    pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
         self
     }
@@ -188,20 +188,20 @@ impl Worker {
         };
         let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let guard = self.protection.take().map(|plan| ecs::Guard::start(plan, tasks));
-        if let Some(held) = guard.as_ref().map(|guard| guard.held().clone()) {
-            self.metrics.protection(move || held.is_up());
+        let guard = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
+        if let Some(held) = guard.as_ref().map(|guard| guard.status().clone()) {
+            self.metrics.protection(move || held.is_protected());
         }
         let metrics = self.metrics.clone();
         let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let pumps = shown.get_or_init(|| self.pumps(&opened, guard.as_ref(), frame));
-        let stages = pumps.iter().map(|pump| pump.start(tasks)).collect();
+        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
+        let running = engines.iter().map(|engine| engine.start(tasks)).collect();
         state.ready();
         let mut watch = FaultWatch::new(faults, stop.clone());
         watch.until(stop.draining()).await;
         metrics.draining();
         state.unready("draining");
-        let drained = watch.until(drain(stages, drain_limit, stop)).await;
+        let drained = watch.until(drain(running, drain_limit, stop)).await;
         // The tasks that a drain ends are no faults from here on.
         if let Some(guard) = guard {
             unprotect(guard, stop).await;
@@ -223,9 +223,9 @@ impl Worker {
         consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
     }
 
-    fn pumps(self, opened: &[Opened], guard: Option<&ecs::Guard>, frame: &Frame) -> Vec<Pump> {
+    fn engines(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Engine> {
         let drain_limit = self.drain_limit;
-        let pump = |(consumer, opened): (Consumer, &Opened)| {
+        let engine = |(consumer, opened): (Consumer, &Opened)| {
             let metrics = measured(&self.metrics, &consumer, opened);
             let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
             watch_depth(&consumer, opened, place);
@@ -237,16 +237,16 @@ impl Worker {
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
-            Pump::new(Parts {
+            Engine::new(EngineParts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),
-                nature: opened.nature,
+                traits: opened.traits,
                 handler: consumer.handler,
                 notifier,
                 options: consumer.settings,
                 metrics,
                 traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
-                busy: guard.map(|guard| guard.busy().clone()),
+                busy: guard.map(|guard| guard.calls_in_flight().clone()),
                 name: consumer.name,
                 health: self.health.clone(),
                 stop: frame.stop.clone(),
@@ -254,7 +254,7 @@ impl Worker {
                 runtime: frame.runtime.clone(),
             })
         };
-        self.consumers.into_iter().zip(opened).map(pump).collect()
+        self.consumers.into_iter().zip(opened).map(engine).collect()
     }
 
     fn report(&self, frame: &Frame) -> admin::Report {

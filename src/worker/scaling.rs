@@ -81,9 +81,10 @@ async fn tell(signal: ScalingSignal, mut meters: Vec<Meter>) {
 /// What the lines say of the task that prints them.
 async fn properties(metadata: Option<&Url>) -> Map<String, Value> {
     let Some(metadata) = metadata else { return Map::new() };
-    match ecs::describe(metadata).await {
+    match ecs::TaskMetadata::read(metadata).await {
         Ok(task) => {
-            let ecs::Task { cluster, task_arn, family, revision, availability_zone, launch_type } = task;
+            let ecs::TaskMetadata { cluster, task_arn, family, revision, availability_zone, launch_type } =
+                task;
             events::TaskKnown {
                 cluster: &cluster,
                 task_arn: &task_arn,

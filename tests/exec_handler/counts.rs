@@ -2,7 +2,7 @@
 
 use longshore::{
     duration::Span,
-    handler::{Handler as _, exec::Settings},
+    handler::exec::Settings,
     telemetry::{Described, FailureCause, HandlerKind, Label as _, Metrics, ProcessExit, ProcessState},
 };
 use tokio_util::sync::CancellationToken;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use longshore::{
     duration::Span,
-    handler::{Handler as _, Outcome, exec::Settings},
+    handler::{Outcome, exec::Settings},
 };
 use tokio_util::sync::CancellationToken;
 

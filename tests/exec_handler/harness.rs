@@ -9,8 +9,8 @@ use std::{
 use longshore::{
     Message,
     handler::{
-        Context, Handler as _, Outcome,
-        exec::{Exec, Settings},
+        AnyHandler, Context, Outcome,
+        exec::{ExecHandler, Settings},
     },
 };
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ impl Place {
         Settings { env: [("DIR".to_owned(), directory)].into(), ..settings }
     }
 
-    pub(crate) fn exec(&self, script: &str) -> Exec {
+    pub(crate) fn exec(&self, script: &str) -> AnyHandler {
         exec(self.settings(script))
     }
 
@@ -73,8 +73,8 @@ impl Place {
     }
 }
 
-pub(crate) fn exec(settings: Settings) -> Exec {
-    Exec::new(settings, "orders").unwrap()
+pub(crate) fn exec(settings: Settings) -> AnyHandler {
+    ExecHandler::new(settings, "orders").unwrap().into()
 }
 
 pub(crate) fn message(body: impl Into<String>) -> Message {
@@ -86,7 +86,7 @@ pub(crate) fn context(cancellation: &CancellationToken) -> Context {
 }
 
 /// Calls the handler and waits for its end.
-pub(crate) async fn outcome_of(exec: &Exec, message: Message) -> Outcome {
+pub(crate) async fn outcome_of(exec: &AnyHandler, message: Message) -> Outcome {
     within(exec.handle(Arc::new(message), context(&CancellationToken::new()))).await
 }
 

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use longshore::{
     Message,
-    handler::{Handler as _, Outcome, exec::Settings},
+    handler::{Outcome, exec::Settings},
     message::{AttributeValue, SystemAttributes},
 };
 use rustix::process::{Resource, getrlimit};

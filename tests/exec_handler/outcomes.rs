@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use longshore::handler::{
-    Handler as _, Outcome,
-    exec::{Others, Settings},
+    AnyHandler, Outcome,
+    exec::{ExecHandler, Others, Settings},
 };
 
 use crate::harness::{Place, down, exec, message, outcome_of, retried};
@@ -102,7 +102,10 @@ async fn a_program_that_the_system_refuses_is_tried_once_until_it_changes() {
 #[tokio::test]
 async fn a_program_by_its_name_is_looked_for_in_the_path() {
     let place = Place::new();
-    let named = |name: &str| exec(Settings::of_command([name])).search_path(Some(place.path().into()));
+    let named = |name: &str| {
+        let handler = ExecHandler::new(Settings::of_command([name]), "orders").unwrap();
+        AnyHandler::from(handler.search_path(Some(place.path().into())))
+    };
     assert!(named("job").probe().await.unwrap_err().contains("no such program: job"));
     place.write("job", "#!/bin/sh\n");
     assert!(named("job").probe().await.unwrap_err().contains("not allowed to run: job"));

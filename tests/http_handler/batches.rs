@@ -7,8 +7,8 @@ use longshore::{
     Message,
     duration::Span,
     handler::{
-        BatchHandler as _, Outcome, Source,
-        http::{HttpBatches, Settings},
+        AnyHandler, Outcome, Source,
+        http::{HttpBatchHandler, Settings},
     },
     message::AttributeValue,
     testing,
@@ -16,7 +16,7 @@ use longshore::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Peer, Recorder, message, url_of};
+use crate::harness::{Peer, Recorder, message, outcomes_of, url_of};
 
 const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 
@@ -24,11 +24,11 @@ fn settings(url: &str) -> Settings {
     Settings::new(url.parse().unwrap())
 }
 
-fn batches_with(settings: Settings) -> HttpBatches {
-    HttpBatches::new(settings, "orders", Source::of_arn(ARN)).unwrap()
+fn batches_with(settings: Settings) -> AnyHandler {
+    HttpBatchHandler::new(settings, "orders", Source::of_arn(ARN)).unwrap().into()
 }
 
-fn batches(url: &str) -> HttpBatches {
+fn batches(url: &str) -> AnyHandler {
     batches_with(settings(url))
 }
 
@@ -42,13 +42,13 @@ async fn outcomes_after(words: &str, change: impl FnOnce(&mut Settings)) -> Vec<
     let recorder = Recorder::saying(words).await;
     let mut settings = settings(&recorder.url);
     change(&mut settings);
-    testing::outcomes_of(&batches_with(settings), messages(["a", "b", "c"])).await
+    outcomes_of(&batches_with(settings), messages(["a", "b", "c"])).await
 }
 
 async fn outcomes_of_status(recorder: Recorder, change: impl FnOnce(&mut Settings)) -> Vec<Outcome> {
     let mut settings = settings(&recorder.url);
     change(&mut settings);
-    testing::outcomes_of(&batches_with(settings), messages(["a", "b"])).await
+    outcomes_of(&batches_with(settings), messages(["a", "b"])).await
 }
 
 fn retry() -> Outcome {
@@ -66,7 +66,7 @@ async fn a_batch_is_posted_as_the_event_that_lambda_gives_to_functions() {
     let mut second = message("{\"number\": 7}");
     second.attributes.insert("Seal".to_owned(), AttributeValue::binary([0, 255, 16]));
     let [first] = messages(["first"]);
-    testing::outcomes_of(&batches(&recorder.url), [first, second]).await;
+    outcomes_of(&batches(&recorder.url), [first, second]).await;
     let event: Value = serde_json::from_slice(&recorder.last().body).unwrap();
     let records = event["Records"].as_array().unwrap();
     let ids: Vec<_> = records.iter().map(|record| &record["messageId"]).collect();
@@ -86,7 +86,7 @@ async fn the_records_name_the_queue_as_sqs_does() {
     let recorder = Recorder::saying("").await;
     let handler = batches(&recorder.url);
     handler.opened("arn:aws:sqs:us-east-1:999999999999:bills");
-    testing::outcomes_of(&handler, messages(["a"])).await;
+    outcomes_of(&handler, messages(["a"])).await;
     let event: Value = serde_json::from_slice(&recorder.last().body).unwrap();
     assert_eq!(event["Records"][0]["eventSourceARN"], "arn:aws:sqs:us-east-1:999999999999:bills");
     assert_eq!(event["Records"][0]["awsRegion"], "us-east-1");
@@ -101,7 +101,7 @@ async fn a_batch_has_the_headers_that_all_of_its_messages_share() {
         content_type: "text/plain".to_owned(),
         ..settings(&format!("{}jobs?x=1", recorder.url))
     };
-    testing::outcomes_of(&batches_with(settings), [message("1"), message("2")]).await;
+    outcomes_of(&batches_with(settings), [message("1"), message("2")]).await;
     let request = recorder.last();
     assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/jobs?x=1"));
     assert!(request.header("user-agent").starts_with("aws-sqsd/3.0 longshore/"));
@@ -202,7 +202,7 @@ async fn ten_thousand_messages_are_one_post_and_each_has_its_fate() {
     let words = json!({ "batchItemFailures": odd.collect::<Vec<_>>() }).to_string();
     let recorder = Recorder::saying(words).await;
     let all = ids.iter().map(|id| testing::message("x").id(id.as_str()));
-    let outcomes = testing::outcomes_of(&batches(&recorder.url), all).await;
+    let outcomes = outcomes_of(&batches(&recorder.url), all).await;
     assert_eq!(recorder.count(), 1);
     assert_eq!(outcomes.len(), 10_000);
     assert!(outcomes.chunks(2).all(|pair| *pair == [Outcome::Done, retry()]));
@@ -214,7 +214,7 @@ async fn a_batch_whose_handler_is_not_there_is_down() {
     let handler = batches(&url_of(&listener));
     assert_eq!(handler.probe().await, Ok(()));
     drop(listener);
-    let outcomes = testing::outcomes_of(&handler, messages(["a", "b"])).await;
+    let outcomes = outcomes_of(&handler, messages(["a", "b"])).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Down(_))), "{outcomes:?}");
     assert!(handler.probe().await.unwrap_err().contains("refused"));
 }
@@ -229,7 +229,7 @@ async fn a_batch_whose_answer_breaks_off_is_a_retry_of_all() {
             peer.accept_one_request().await.answer(beginning).await;
             peer.expect_no_connection().await;
         };
-        let (outcomes, ()) = tokio::join!(testing::outcomes_of(&handler, messages(["a", "b"])), breaking);
+        let (outcomes, ()) = tokio::join!(outcomes_of(&handler, messages(["a", "b"])), breaking);
         assert!(all_are_retries(&outcomes, "no complete answer"), "{outcomes:?}");
     }
 }
@@ -238,7 +238,7 @@ async fn a_batch_whose_answer_breaks_off_is_a_retry_of_all() {
 async fn a_batch_that_takes_too_long_is_retried_at_its_time_limit() {
     let mut peer = Peer::listen().await;
     let handler = batches_with(Settings { timeout: Some(Span::millis(50)), ..settings(&peer.url) });
-    let call = testing::outcomes_of(&handler, messages(["a", "b"]));
+    let call = outcomes_of(&handler, messages(["a", "b"]));
     let (outcomes, _open) = tokio::join!(call, peer.accept_one_request());
     assert!(all_are_retries(&outcomes, "within 50ms"), "{outcomes:?}");
 }
@@ -249,7 +249,7 @@ async fn the_weights_of_the_messages_are_what_they_take_in_the_post() {
     let handler = batches(&recorder.url);
     let all = [message("\"quoted\""), message(&"🚢".repeat(1_000))];
     let weight: usize = all.iter().map(|message| handler.weigh(message)).sum();
-    testing::outcomes_of(&handler, all).await;
+    outcomes_of(&handler, all).await;
     let posted = recorder.last().body.len();
     assert!((posted..posted + 50).contains(&weight), "{weight} for {posted}");
 }

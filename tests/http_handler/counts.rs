@@ -4,18 +4,18 @@ use axum::http::StatusCode;
 use longshore::{
     duration::Span,
     handler::{
-        BatchHandler as _, Handler as _, Source,
-        http::{Http, HttpBatches, Settings},
+        AnyHandler, Source,
+        http::{HttpBatchHandler, Settings},
     },
     telemetry::{FailureCause, Label as _, Metrics, QueueMetrics},
     testing,
 };
 use tokio::net::TcpListener;
 
-use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, url_of};
+use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
 
 /// The causes that a call of this handler is counted under.
-async fn causes(http: Http) -> Vec<&'static str> {
+async fn causes(http: AnyHandler) -> Vec<&'static str> {
     let queue = Metrics::new().queue("orders");
     http.metered(&queue);
     outcome_of(&http, message("{}")).await;
@@ -26,10 +26,11 @@ async fn causes(http: Http) -> Vec<&'static str> {
 async fn causes_of_batch(url: &str) -> Vec<&'static str> {
     let queue = Metrics::new().queue("orders");
     let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
-    let batches = HttpBatches::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
+    let batches = HttpBatchHandler::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
+    let batches = AnyHandler::from(batches);
     batches.metered(&queue);
     let messages = ["a", "b"].map(|id| testing::message("{}").id(id).build());
-    testing::outcomes_of(&batches, messages).await;
+    outcomes_of(&batches, messages).await;
     counted(&queue)
 }
 

@@ -16,8 +16,8 @@ use axum::{
 use longshore::{
     Message,
     handler::{
-        Outcome,
-        http::{Http, Settings},
+        AnyHandler, Batch, BatchItem, Outcome,
+        http::{HttpHandler, Settings},
     },
     message::{AttributeValue, MessageId, Receipt, SystemAttributes},
     tasks, testing,
@@ -61,16 +61,33 @@ pub(crate) fn periodic_task(path: &str) -> Message {
     Message { attributes, ..message("elasticbeanstalk scheduled job") }
 }
 
-pub(crate) fn http(url: &str) -> Http {
+pub(crate) fn http(url: &str) -> AnyHandler {
     http_with(Settings::new(url.parse().unwrap()))
 }
 
-pub(crate) fn http_with(settings: Settings) -> Http {
-    Http::new(settings, "orders").unwrap()
+pub(crate) fn http_with(settings: Settings) -> AnyHandler {
+    HttpHandler::new(settings, "orders").unwrap().into()
 }
 
-pub(crate) async fn outcome_of(http: &Http, message: Message) -> Outcome {
-    testing::outcome_of(http, message).await
+pub(crate) async fn outcome_of(http: &AnyHandler, message: Message) -> Outcome {
+    let context = testing::context().attempt(message.receive_count).build();
+    http.handle(Arc::new(message), context).await
+}
+
+pub(crate) async fn outcomes_of<M: Into<Message>>(
+    batches: &AnyHandler,
+    messages: impl IntoIterator<Item = M>,
+) -> Vec<Outcome> {
+    let item = |message: M| {
+        let message = message.into();
+        BatchItem {
+            context: testing::context().attempt(message.receive_count).build(),
+            message: message.into(),
+        }
+    };
+    let batch = Batch::new(messages.into_iter().map(item).collect()).unwrap();
+    let count = batch.len();
+    batches.call(batch, testing::context().build()).await.spread(count)
 }
 
 pub(crate) fn url_of(listener: &TcpListener) -> String {

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use longshore::{
     duration::Span,
-    handler::{
-        Handler as _, Outcome,
-        http::{Http, Settings},
-    },
+    handler::{AnyHandler, Outcome, http::Settings},
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -16,13 +13,13 @@ use crate::harness::{Peer, http, http_with, message, outcome_of, url_of};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Posts two messages, one after the other, on a connection that may be kept.
-async fn both_are_done(http: &Http) {
+async fn both_are_done(http: &AnyHandler) {
     assert_eq!(outcome_of(http, message("1")).await, Outcome::Done);
     assert_eq!(outcome_of(http, message("2")).await, Outcome::Done);
 }
 
 /// The same where the second is to come again.
-async fn only_the_first_is_done(http: &Http) {
+async fn only_the_first_is_done(http: &AnyHandler) {
     assert_eq!(outcome_of(http, message("1")).await, Outcome::Done);
     let outcome = outcome_of(http, message("2")).await;
     assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");

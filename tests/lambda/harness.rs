@@ -10,8 +10,8 @@ use longshore::{
     consumer::ConsumerSettings,
     duration::Span,
     handler::{
-        Source, batched,
-        lambda::{Lambda, Settings},
+        Source,
+        lambda::{LambdaHandler, Settings},
     },
     health::Health,
     message::OutgoingMessage,
@@ -108,9 +108,9 @@ impl Scene {
             settings.env.insert("JOURNAL".to_owned(), journal);
         }
         let processes = NonZeroUsize::new(self.options.concurrency).unwrap();
-        let lambda = Lambda::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
+        let lambda = LambdaHandler::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
         let queue = Arc::new(self.account.queue(QUEUE));
-        let consumer = Consumer::of(QUEUE, queue, batched(lambda)).settings(self.options.clone());
+        let consumer = Consumer::of(QUEUE, queue, lambda).settings(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics().queue(QUEUE));
         let ended = tasks::detach("worker", run(worker, stop.clone()));

@@ -1,10 +1,9 @@
 //! Batches: the same promises for messages that share a call.
 
 use longshore::{
-    Message,
     consumer::{BatchSettings, Groups},
     duration::{Limit, Span},
-    handler::{self, Batch, BatchHandler, Context, Outcome, Outcomes},
+    handler::{Outcome, Outcomes},
     testing::End,
 };
 use tokio::time::{Instant, sleep};
@@ -248,32 +247,6 @@ async fn a_batch_of_one_group_fails_alone() {
     scene.emptied().await;
     assert_eq!(scene.journal.runs_of("b1").len(), 1);
     assert_eq!(scene.journal.done_bodies()[2..], ["a0", "a1"]);
-    worker.drain().await;
-}
-
-/// Cannot weigh the message `bad`.
-struct Weigher;
-
-impl BatchHandler for Weigher {
-    async fn handle_batch(&self, _: Batch, _: Context) -> Outcomes {
-        Outcomes::All(Outcome::Done)
-    }
-
-    fn weigh(&self, message: &Message) -> usize {
-        assert!(message.body != "bad", "on purpose");
-        1
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_while_a_message_is_weighed_touches_no_other() {
-    let scene = Scene::new().batches(batches_of(10, 0));
-    for body in ["a", "bad", "b"] {
-        scene.send(body);
-    }
-    let worker = scene.start_handler(handler::batched(Weigher));
-    scene.emptied().await;
-    assert_eq!(scene.journal.runs().len(), 3);
     worker.drain().await;
 }
 

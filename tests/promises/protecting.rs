@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use longshore::{
     duration::Limit,
-    ecs::Wish,
+    ecs::ProtectionRequest,
     handler::{Context, Outcome},
     message::Message,
     worker::Drained,
@@ -18,7 +18,7 @@ use crate::support::{
     secs,
 };
 
-const PROTECT: Wish = Wish::Protect { minutes: 2 };
+const PROTECT: ProtectionRequest = ProtectionRequest::Protect { minutes: 2 };
 
 fn scene() -> (Arc<FakeAgent>, Scene) {
     let agent = Arc::new(FakeAgent::default());
@@ -65,7 +65,7 @@ async fn a_protection_is_renewed_for_as_long_as_the_work_takes() {
         assert!(agent.protects());
         sleep(secs(7)).await;
     }
-    let renewals = agent.asked().iter().filter(|(_, wish)| *wish == PROTECT).count();
+    let renewals = agent.asked().iter().filter(|(_, request)| *request == PROTECT).count();
     assert!((600..=610).contains(&renewals), "one a minute for ten hours: {renewals}");
     worker.drain().await;
 }
@@ -102,7 +102,7 @@ async fn long_calls_one_after_another_are_protected_without_a_gap() {
     let worker = scene.start(takes);
     scene.journal.ended(5).await;
     sleep(secs(20)).await;
-    let releases = agent.asked().iter().filter(|(_, wish)| *wish == Wish::Release).count();
+    let releases = agent.asked().iter().filter(|(_, request)| *request == ProtectionRequest::Release).count();
     assert_eq!(releases, 1, "{:?}", agent.asked());
     worker.drain().await;
 }
@@ -161,8 +161,8 @@ async fn a_protection_ends_only_after_the_last_lease_was_kept_and_its_answer_tol
         assert!(is_settled || agent.protects());
         sleep(Duration::from_millis(100)).await;
     }
-    let (released, wish) = agent.asked().pop().unwrap();
-    assert_eq!(wish, Wish::Release);
+    let (released, request) = agent.asked().pop().unwrap();
+    assert_eq!(request, ProtectionRequest::Release);
     let last = [Action::Delete, Action::ChangeVisibility].map(|action| scene.queue.calls(action).pop());
     assert!(last.into_iter().flatten().all(|call| call.at <= released));
     assert!(!agent.protects());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use longshore::ecs::{Agent, AgentError, Protection, Wish};
+use longshore::ecs::{Agent, AgentError, ProtectionReport, ProtectionRequest};
 use tokio::time::Instant;
 
 /// How the agent is.
@@ -31,7 +31,7 @@ pub(crate) struct FakeAgent(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     mood: Mood,
-    asked: Vec<(Instant, Wish)>,
+    asked: Vec<(Instant, ProtectionRequest)>,
     protected_until: Option<Instant>,
 }
 
@@ -45,7 +45,7 @@ impl FakeAgent {
     }
 
     /// Everything that was asked of it, with its moment.
-    pub(crate) fn asked(&self) -> Vec<(Instant, Wish)> {
+    pub(crate) fn asked(&self) -> Vec<(Instant, ProtectionRequest)> {
         self.state().asked.clone()
     }
 
@@ -54,33 +54,33 @@ impl FakeAgent {
         self.state().protected_until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn set_now(&self, wish: Wish) -> Result<Protection, AgentError> {
+    fn set_now(&self, request: ProtectionRequest) -> Result<ProtectionReport, AgentError> {
         let mut state = self.state();
-        match (state.mood, wish) {
+        match (state.mood, request) {
             (Mood::Standalone, _) => return Err(AgentError::Standalone("on request".to_owned())),
-            (Mood::Blocked, Wish::Protect { .. }) => {
+            (Mood::Blocked, ProtectionRequest::Protect { .. }) => {
                 return Err(AgentError::DeploymentBlocked("on request".to_owned()));
             }
-            (_, Wish::Protect { minutes }) => {
+            (_, ProtectionRequest::Protect { minutes }) => {
                 state.protected_until = Some(Instant::now() + Duration::from_secs(60 * u64::from(minutes)));
             }
-            (_, Wish::Release) => state.protected_until = None,
+            (_, ProtectionRequest::Release) => state.protected_until = None,
         }
-        Ok(Protection { protection_enabled: state.protected_until.is_some() })
+        Ok(ProtectionReport { protection_enabled: state.protected_until.is_some() })
     }
 }
 
 impl Agent for FakeAgent {
-    fn set(&self, wish: Wish) -> BoxFuture<'_, Result<Protection, AgentError>> {
+    fn set(&self, request: ProtectionRequest) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
         async move {
-            self.state().asked.push((Instant::now(), wish));
+            self.state().asked.push((Instant::now(), request));
             let mood = self.state().mood;
-            if mood == Mood::Hangs { pending().await } else { self.set_now(wish) }
+            if mood == Mood::Hangs { pending().await } else { self.set_now(request) }
         }
         .boxed()
     }
 
-    fn state(&self) -> BoxFuture<'_, Result<Protection, AgentError>> {
-        std::future::ready(Ok(Protection { protection_enabled: self.protects() })).boxed()
+    fn state(&self) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
+        std::future::ready(Ok(ProtectionReport { protection_enabled: self.protects() })).boxed()
     }
 }

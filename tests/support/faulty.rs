@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     message::{Message, MessageId, OutgoingMessage, Receipt},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
         VisibilityChange, limits, memory::MemoryQueue,
     },
 };
@@ -62,7 +62,7 @@ impl Failure {
         match self {
             Self::Throttled => QueueError::answered("RequestThrottled", "on request"),
             Self::Refused => QueueError::answered("AccessDenied", "on request"),
-            Self::Broken => QueueError::new(Verdict::Wait, "connection reset on request"),
+            Self::Broken => QueueError::new(RetryClass::Transient, "connection reset on request"),
         }
     }
 }

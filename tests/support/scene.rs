@@ -98,8 +98,8 @@ impl Scene {
 
     /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.
     pub(crate) fn on_ecs(self, agent: &Arc<FakeAgent>) -> Self {
-        let terms = ecs::Terms { after: Duration::from_secs(10), expiry: Duration::from_mins(2) };
-        Self { inner: self.inner.protect(ecs::Plan { agent: agent.clone(), terms }), ..self }
+        let timing = ecs::ProtectionTiming { after: Duration::from_secs(10), expiry: Duration::from_mins(2) };
+        Self { inner: self.inner.protect(ecs::ProtectionPlan { agent: agent.clone(), timing }), ..self }
     }
 
     /// Sends one message to a group of a FIFO queue.

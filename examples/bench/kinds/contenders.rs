@@ -10,11 +10,11 @@ use longshore::{
     Message,
     aws::{self, Place},
     handler::{
-        self, AnyHandler, Call, Source, batched,
-        exec::{self, Exec},
-        http::{self, Http, HttpBatches},
-        lambda::{self, Lambda},
-        sns::{self, Sns},
+        self, AnyHandler, Call, Source,
+        exec::{self, ExecHandler},
+        http::{self, HttpBatchHandler, HttpHandler},
+        lambda::{self, LambdaHandler},
+        sns::{self, SnsHandler},
     },
     sns::{SnsPublisher, TopicArn},
 };
@@ -69,8 +69,8 @@ pub(crate) fn http(url: &Url) -> Result<[Contender; 2], Failure> {
         async move { Ok(request.send().await?.error_for_status()?.bytes().await.map(drop)?) }
     };
     let of_batches = settings.clone();
-    let single = move |_| Ok(Http::new(settings.clone(), QUEUE)?.into());
-    let batches = move |_| Ok(batched(HttpBatches::new(of_batches.clone(), QUEUE, Source::of_arn(ARN))?));
+    let single = move |_| Ok(HttpHandler::new(settings.clone(), QUEUE)?.into());
+    let batches = move |_| Ok(HttpBatchHandler::new(of_batches.clone(), QUEUE, Source::of_arn(ARN))?.into());
     Ok([
         contender(("`http`", 1, OVER_HTTP), Direct::call(post), single),
         contender(("`http`, batches of 10", 10, OVER_HTTP_IN_TENS), Direct::Handler, batches),
@@ -80,7 +80,7 @@ pub(crate) fn http(url: &Url) -> Result<[Contender; 2], Failure> {
 pub(crate) fn exec() -> [Contender; 2] {
     let made = |name, command: &'static [&'static str]| {
         let settings = exec::Settings::of_command(command.iter().copied());
-        let make = move |_| Ok(Exec::new(settings.clone(), QUEUE)?.into());
+        let make = move |_| Ok(ExecHandler::new(settings.clone(), QUEUE)?.into());
         contender((name, 1, PROCESSES), Direct::call(move || run(command)), make)
     };
     [
@@ -126,7 +126,7 @@ fn hosted([single, tens]: [&'static str; 2], settings: &lambda::Settings) -> [Co
     let made = |name, batch, amounts| {
         let settings = settings.clone();
         let make =
-            move |processes| Ok(batched(Lambda::new(&settings, QUEUE, Source::of_arn(ARN), processes)?));
+            move |processes| Ok(LambdaHandler::new(&settings, QUEUE, Source::of_arn(ARN), processes)?.into());
         contender((name, batch, amounts), Direct::Handler, make)
     };
     [made(single, 1, HOSTED), made(tens, 10, HOSTED_IN_TENS)]
@@ -148,7 +148,7 @@ pub(crate) async fn sns(origin: &str) -> Result<Contender, Failure> {
     };
     let make = move |_| {
         let publisher = Arc::new(SnsPublisher::new(settings.clone(), Place::default()));
-        Ok(Sns::new(sns::Settings::to_topic(topic.clone()), publisher)?.into())
+        Ok(SnsHandler::new(sns::Settings::to_topic(topic.clone()), publisher)?.into())
     };
     Ok(contender(("`sns`", 1, OVER_HTTP), Direct::call(publish), make))
 }

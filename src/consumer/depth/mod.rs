@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use self::rhythm::{Answer, Rhythm, Traffic};
 pub use self::settings::{Interval, Settings};
 use crate::{
-    queue::{Description, Queue, QueueError, QueueName, Verdict, within},
+    queue::{Description, Queue, QueueError, QueueName, RetryClass, within},
     stop::Stop,
     telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
 };
@@ -150,7 +150,7 @@ impl Answer {
     fn of(answer: &Result<(), QueueError>) -> Self {
         match answer {
             Ok(()) => Self::Told,
-            Err(error) if error.verdict() == Verdict::GiveUp => Self::Refused,
+            Err(error) if error.retry_class() == RetryClass::Refused => Self::Refused,
             Err(_) => Self::Failed,
         }
     }

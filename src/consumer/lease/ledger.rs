@@ -1,121 +1,161 @@
-//! Which messages are held until when, and which lease to extend next: pure.
-
-mod extension;
-mod place;
+//! The leases of one queue, their deadlines, and the extensions that are due: pure.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, VecDeque},
     time::Duration,
 };
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::extension::{Extended, Extension};
-use super::{GiveBack, Standing, finished::Finished};
+use super::{LeaseDeadlines, ReceiveTimes, VisibilityReceipt};
 use crate::{
     message::{MessageId, Receipt},
     queue::limits,
     telemetry::context::TraceContext,
 };
 
-/// Done messages to remember whose delete was confirmed: they come back only by SQS's own at-least-once slips.
+/// The number of remembered messages whose delete SQS has confirmed. They come back by a duplicate delivery only.
 const CONFIRMED: usize = 1_000;
-/// Done messages to remember whose delete was not confirmed: they will come back.
+/// The number of remembered messages whose delete SQS has not confirmed. They will come back.
 const UNCONFIRMED: usize = 100_000;
 
-/// On which terms messages are held.
+/// The visibility of receives and extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// The visibility of a receive and of the first extension.
+pub struct LeaseTerms {
+    /// The visibility of a receive; the first extension is for twice as long.
     pub visibility: Duration,
     /// The longest visibility of an extension: each doubles the one before up to this.
     pub longest: Duration,
 }
 
 /// The ledger of one queue's leases.
+///
+/// SQS makes the message ids, so the maps need no protection from ids that an attacker chose, and hash them fast.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    terms: Terms,
-    entries: HashMap<MessageId, Entry>,
-    /// When to look at an entry next: to extend it, or to find it lost.
-    agenda: BTreeSet<(Instant, MessageId)>,
-    confirmed: Finished,
-    unconfirmed: Finished,
-    /// How many claims there have been.
-    claims: u64,
+    terms: LeaseTerms,
+    entries: FxHashMap<LeaseId, LedgerEntry>,
+    by_message: FxHashMap<MessageId, LeaseId>,
+    /// The next time to look at each lease: to extend it, or to find it lost.
+    agenda: BTreeSet<(Instant, LeaseId)>,
+    confirmed: DoneMessages,
+    unconfirmed: DoneMessages,
+    last_id: LeaseId,
 }
 
-/// One lease's name in the ledger: a message that was given back and received again has a new one.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    pub(super) id: MessageId,
-    number: u64,
-}
+/// The identity of one lease: a message that is received again after it was given back gets a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct LeaseId(u64);
 
+/// A received message, as far as the ledger needs it.
 #[derive(Debug)]
-struct Entry {
-    /// The number of its claim.
-    number: u64,
-    receipt: Receipt,
-    deadline: Instant,
-    limit: Instant,
-    visibility: Duration,
-    /// Extensions that failed in a row.
-    failures: u32,
-    stage: Stage,
-    /// Its delete was sent: that the message is gone is no loss then.
-    is_deleting: bool,
-    /// The entry's place in the agenda.
-    look_at: Instant,
-    cancellation: CancellationToken,
-    /// The trace that lines about it name.
-    place: Option<Box<TraceContext>>,
+pub(super) struct ReceivedMessage<'a> {
+    pub(super) id: &'a MessageId,
+    pub(super) receipt: &'a Receipt,
+    pub(super) times: ReceiveTimes,
+    /// The producer's trace.
+    pub(super) trace: Option<Box<TraceContext>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Extended when due.
-    Kept,
-    /// An extension is under way.
-    Extending,
-    /// Being given back: not extended any more.
-    Frozen,
-    /// Gone; the entry stays until its work has ended, so that the message is not run twice at once.
-    Lost,
-}
-
-impl Entry {
-    fn is_held(&self, now: Instant) -> bool {
-        self.stage != Stage::Lost && now < self.deadline
-    }
-}
-
-/// What [`Ledger::hold`] made of a message.
+/// The answer of [`Ledger::acquire`].
 #[derive(Debug)]
-pub(super) enum Held {
-    Fresh(Granted),
-    Finished(Granted),
+pub(super) enum LeaseGrant {
+    New(GrantedLease),
+    AlreadyDone(GrantedLease),
     Duplicate,
 }
 
-/// A new lease as its holder needs to know it.
+/// A new lease.
 #[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) claim: Claim,
+pub(super) struct GrantedLease {
+    pub(super) lease: LeaseId,
     pub(super) cancellation: CancellationToken,
     pub(super) deadline: Instant,
 }
 
+/// The settlement of a message at the end of its lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LeaseEnd {
+    /// The message may run again.
+    #[default]
+    Released,
+    /// The message is done, and could not be deleted.
+    Done,
+    /// The message is done and deleted.
+    Deleted,
+}
+
+/// The extension of one lease.
+#[derive(Clone, Debug)]
+pub(super) struct Extension {
+    pub(super) lease: LeaseId,
+    pub(super) id: MessageId,
+    pub(super) receipt: Receipt,
+    pub(super) visibility: Duration,
+    /// The number of this attempt; the first is 1.
+    pub(super) attempt: u32,
+}
+
+/// The effect of an extension that SQS granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExtensionEffect {
+    /// The lease has a new deadline.
+    Extended,
+    /// The deadline had passed before the answer came: the lease is lost.
+    TooLate,
+    /// The lease has ended or changed since the call.
+    None,
+}
+
+#[derive(Debug)]
+struct LedgerEntry {
+    id: MessageId,
+    receipt: Receipt,
+    deadline: Instant,
+    limit: Instant,
+    visibility: Duration,
+    /// The number of extensions that failed in a row.
+    failures: u32,
+    state: LeaseState,
+    /// True once the delete is sent: a message that is gone is no lost lease then.
+    is_deleting: bool,
+    /// The entry's time in the agenda.
+    look_at: Instant,
+    cancellation: CancellationToken,
+    /// The trace that log lines about the message name.
+    trace: Option<Box<TraceContext>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeaseState {
+    /// Extended when due.
+    Held,
+    /// An extension is in flight.
+    Extending,
+    /// The message is being given back, and its lease is not extended any more.
+    Frozen,
+    /// Lost. The entry stays until the message's work has ended, so that the message does not run twice at once.
+    Lost,
+}
+
+impl LedgerEntry {
+    fn is_held(&self, now: Instant) -> bool {
+        self.state != LeaseState::Lost && now < self.deadline
+    }
+}
+
 impl Ledger {
-    pub(super) fn new(terms: Terms) -> Self {
+    pub(super) fn new(terms: LeaseTerms) -> Self {
         Self {
             terms,
-            entries: HashMap::new(),
+            entries: FxHashMap::default(),
+            by_message: FxHashMap::default(),
             agenda: BTreeSet::new(),
-            confirmed: Finished::new(CONFIRMED),
-            unconfirmed: Finished::new(UNCONFIRMED),
-            claims: 0,
+            confirmed: DoneMessages::new(CONFIRMED),
+            unconfirmed: DoneMessages::new(UNCONFIRMED),
+            last_id: LeaseId::default(),
         }
     }
 
@@ -123,141 +163,137 @@ impl Ledger {
         self.entries.len()
     }
 
-    /// Enters a message whose receive was sent and answered at these moments; `chance` in 0..1 spreads the extensions.
+    /// Takes a lease on a received message; `chance` in 0..1 spreads the extensions.
     ///
-    /// Its time counts from the sending: SQS hid it at some moment between the two, and nothing tells which.
-    pub(super) fn hold(
-        &mut self,
-        id: &MessageId,
-        receipt: &Receipt,
-        (sent, answered): (Instant, Instant),
-        chance: f64,
-    ) -> Held {
+    /// The lease counts from the sending of the receive: SQS hid the message between the sending and the answer, and
+    /// does not say when.
+    pub(super) fn acquire(&mut self, received: ReceivedMessage<'_>, chance: f64) -> LeaseGrant {
+        let ReceiveTimes { sent, answered } = received.times;
         let deadline = sent + self.terms.visibility;
         let look_at = due(answered, deadline.saturating_duration_since(answered), chance);
-        match self.entries.get(id).map(|entry| entry.stage) {
-            // It can only come again because the give-back took effect, even if its answer is still on its way.
-            None | Some(Stage::Frozen) => {}
-            Some(Stage::Kept | Stage::Extending | Stage::Lost) => {
-                self.renew(id, receipt, (look_at, deadline));
-                return Held::Duplicate;
+        if let Some(&older) = self.by_message.get(received.id) {
+            if self.entries.get(&older).is_some_and(|entry| entry.state != LeaseState::Frozen) {
+                self.renew(older, received.receipt, (look_at, deadline));
+                return LeaseGrant::Duplicate;
             }
+            // It can only come again because it was given back, even if the answer to that is still on its way.
+            self.remove(older);
         }
-        let granted = self.enter(id, receipt, (sent, deadline), look_at);
-        if self.unconfirmed.contains(id) || self.confirmed.contains(id) {
-            return Held::Finished(granted);
-        }
-        Held::Fresh(granted)
+        let is_done = self.unconfirmed.contains(received.id) || self.confirmed.contains(received.id);
+        let granted = self.enter(received, deadline, look_at);
+        if is_done { LeaseGrant::AlreadyDone(granted) } else { LeaseGrant::New(granted) }
     }
 
-    fn enter(
-        &mut self,
-        id: &MessageId,
-        receipt: &Receipt,
-        (sent, deadline): (Instant, Instant),
-        look_at: Instant,
-    ) -> Granted {
-        self.claims += 1;
-        let (number, cancellation) = (self.claims, CancellationToken::new());
-        let entry = Entry {
-            number,
-            receipt: receipt.clone(),
+    fn enter(&mut self, received: ReceivedMessage<'_>, deadline: Instant, look_at: Instant) -> GrantedLease {
+        self.last_id.0 += 1;
+        let (lease, cancellation) = (self.last_id, CancellationToken::new());
+        let entry = LedgerEntry {
+            id: received.id.clone(),
+            receipt: received.receipt.clone(),
             deadline,
-            limit: sent + limits::VISIBILITY,
+            limit: received.times.sent + limits::VISIBILITY,
             visibility: self.terms.visibility,
             failures: 0,
-            stage: Stage::Kept,
+            state: LeaseState::Held,
             is_deleting: false,
             look_at,
             cancellation: cancellation.clone(),
-            place: None,
+            trace: received.trace,
         };
-        self.agenda.insert((look_at, id.clone()));
-        if let Some(given_back) = self.entries.insert(id.clone(), entry) {
-            self.agenda.remove(&(given_back.look_at, id.clone()));
-            self.agenda.insert((look_at, id.clone()));
-        }
-        Granted { claim: Claim { id: id.clone(), number }, cancellation, deadline }
+        self.agenda.insert((look_at, lease));
+        self.by_message.insert(received.id.clone(), lease);
+        self.entries.insert(lease, entry);
+        GrantedLease { lease, cancellation, deadline }
     }
 
-    /// Goes on with the receipt of a newer receive: the older one is stale, and so is an extension under way.
-    fn renew(&mut self, id: &MessageId, receipt: &Receipt, (look_at, deadline): (Instant, Instant)) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    /// Replaces the receipt by that of a newer receive: the older one is stale, and so is an extension in flight.
+    fn renew(&mut self, lease: LeaseId, receipt: &Receipt, (look_at, deadline): (Instant, Instant)) {
+        let Some(entry) = self.entries.get_mut(&lease) else { return };
         entry.receipt = receipt.clone();
-        if matches!(entry.stage, Stage::Kept | Stage::Extending) {
-            entry.stage = Stage::Kept;
+        if matches!(entry.state, LeaseState::Held | LeaseState::Extending) {
+            entry.state = LeaseState::Held;
             entry.deadline = deadline;
-            self.look_at(id, look_at);
+            self.look_at(lease, look_at);
         }
     }
 
-    fn entry(&self, claim: &Claim) -> Option<&Entry> {
-        self.entries.get(&claim.id).filter(|entry| entry.number == claim.number)
-    }
-
-    fn entry_mut(&mut self, claim: &Claim) -> Option<&mut Entry> {
-        self.entries.get_mut(&claim.id).filter(|entry| entry.number == claim.number)
-    }
-
-    /// Ends a lease.
-    pub(super) fn release(&mut self, claim: &Claim) {
-        if self.entry(claim).is_some()
-            && let Some(entry) = self.entries.remove(&claim.id)
-        {
-            self.agenda.remove(&(entry.look_at, claim.id.clone()));
+    fn remove(&mut self, lease: LeaseId) {
+        if let Some(entry) = self.entries.remove(&lease) {
+            self.agenda.remove(&(entry.look_at, lease));
+            self.by_message.remove(&entry.id);
         }
     }
 
-    /// What is left of a lease; `None` when it is lost.
-    pub(super) fn standing(&self, claim: &Claim, now: Instant) -> Option<Standing> {
-        let entry = self.entry(claim).filter(|entry| entry.is_held(now))?;
-        Some(Standing { deadline: entry.deadline, limit: entry.limit })
+    /// Ends a lease, and remembers its message if that is done.
+    pub(super) fn release(&mut self, lease: LeaseId, id: &MessageId, end: LeaseEnd) {
+        self.remove(lease);
+        match end {
+            LeaseEnd::Released => {}
+            LeaseEnd::Done => self.unconfirmed.insert(id),
+            LeaseEnd::Deleted => self.confirmed.insert(id),
+        }
+    }
+
+    fn held(&self, lease: LeaseId, now: Instant) -> Option<&LedgerEntry> {
+        self.entries.get(&lease).filter(|entry| entry.is_held(now))
+    }
+
+    /// The deadlines of a lease; `None` when it is lost.
+    pub(super) fn deadlines(&self, lease: LeaseId, now: Instant) -> Option<LeaseDeadlines> {
+        let entry = self.held(lease, now)?;
+        Some(LeaseDeadlines { deadline: entry.deadline, limit: entry.limit })
     }
 
     /// The newest receipt; `None` when the lease is lost.
-    pub(super) fn receipt(&self, claim: &Claim, now: Instant) -> Option<Receipt> {
-        self.entry(claim).filter(|entry| entry.is_held(now)).map(|entry| entry.receipt.clone())
+    pub(super) fn receipt(&self, lease: LeaseId, now: Instant) -> Option<Receipt> {
+        self.held(lease, now).map(|entry| entry.receipt.clone())
     }
 
-    /// The newest receipt of a message that is to be deleted now; `None` when its lease is lost.
-    pub(super) fn begin_delete(&mut self, claim: &Claim, now: Instant) -> Option<Receipt> {
-        let entry = self.entry_mut(claim).filter(|entry| entry.is_held(now))?;
+    /// The newest receipt of a message whose delete is sent now; `None` when the lease is lost.
+    pub(super) fn begin_delete(&mut self, lease: LeaseId, now: Instant) -> Option<Receipt> {
+        let entry = self.entries.get_mut(&lease).filter(|entry| entry.is_held(now))?;
         entry.is_deleting = true;
         Some(entry.receipt.clone())
     }
 
-    /// Whether a newer receive has replaced this receipt.
-    pub(super) fn has_moved_on(&self, claim: &Claim, receipt: &Receipt) -> bool {
-        self.entry(claim).is_some_and(|entry| entry.receipt != *receipt)
+    /// Returns true when a newer receive has replaced this receipt.
+    pub(super) fn is_superseded(&self, lease: LeaseId, receipt: &Receipt) -> bool {
+        self.entries.get(&lease).is_some_and(|entry| entry.receipt != *receipt)
     }
 
-    /// Stops the extensions of a lease, so that it can be given back.
-    pub(super) fn freeze(&mut self, claim: &Claim) -> GiveBack {
-        let Some(entry) = self.entry_mut(claim) else { return GiveBack::Lost };
-        match entry.stage {
-            Stage::Lost => GiveBack::Lost,
-            Stage::Extending => GiveBack::Later,
-            Stage::Kept | Stage::Frozen => {
-                entry.stage = Stage::Frozen;
-                let deadline = entry.deadline;
-                let receipt = entry.receipt.clone();
-                self.look_at(&claim.id, deadline);
-                GiveBack::Now(receipt)
+    /// Stops the extensions of a lease, so that its message can be given back.
+    pub(super) fn freeze(&mut self, lease: LeaseId) -> VisibilityReceipt {
+        let Some(entry) = self.entries.get_mut(&lease) else { return VisibilityReceipt::Lost };
+        match entry.state {
+            LeaseState::Lost => VisibilityReceipt::Lost,
+            LeaseState::Extending => VisibilityReceipt::ExtensionInFlight,
+            LeaseState::Held | LeaseState::Frozen => {
+                entry.state = LeaseState::Frozen;
+                let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
+                self.look_at(lease, deadline);
+                VisibilityReceipt::Ready(receipt)
             }
         }
     }
 
-    /// Remembers a message as done, its delete not yet confirmed.
-    pub(super) fn remember_done(&mut self, id: &MessageId) {
-        self.unconfirmed.insert(id);
+    /// Sets the trace that log lines about the message name.
+    pub(super) fn set_trace(&mut self, lease: LeaseId, trace: TraceContext) {
+        if let Some(entry) = self.entries.get_mut(&lease) {
+            entry.trace = Some(Box::new(trace));
+        }
     }
 
-    /// Remembers a message as done and deleted.
-    pub(super) fn remember_deleted(&mut self, id: &MessageId) {
-        self.confirmed.insert(id);
+    /// The trace that log lines about a lease name.
+    pub(super) fn trace(&self, lease: LeaseId) -> Option<TraceContext> {
+        self.entries.get(&lease)?.trace.as_deref().cloned()
     }
 
-    /// Tells every handler to stop.
+    /// The trace that log lines about a held message name.
+    pub(super) fn trace_of_message(&self, id: &MessageId) -> Option<TraceContext> {
+        self.trace(*self.by_message.get(id)?)
+    }
+
+    /// Cancels every handler.
     pub(super) fn cancel_all(&self) {
         for entry in self.entries.values() {
             entry.cancellation.cancel();
@@ -269,121 +305,160 @@ impl Ledger {
         self.terms.visibility
     }
 
-    /// When to look into the ledger next.
+    /// The next time to look into the ledger.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        self.agenda.first().map(|(moment, _)| *moment)
+        self.agenda.first().map(|(time, _)| *time)
     }
 
-    /// Finds the leases whose time ran out, tells their handlers, and answers which were still wanted.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<MessageId> {
-        let passed = self.agenda.iter().take_while(|(moment, _)| *moment <= now);
-        let is_over = |id: &&MessageId| self.entries.get(*id).is_some_and(|entry| entry.deadline <= now);
-        let over: Vec<_> = passed.map(|(_, id)| id).filter(is_over).cloned().collect();
-        over.into_iter().filter(|id| self.lose(id)).collect()
+    /// Marks the leases whose deadline has passed as lost, and returns those that were still needed.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<(LeaseId, MessageId)> {
+        let passed = self.agenda.iter().take_while(|(time, _)| *time <= now);
+        let over: Vec<_> = passed
+            .filter_map(|(_, lease)| Some((*lease, self.entries.get(lease)?)))
+            .filter(|(_, entry)| entry.deadline <= now)
+            .map(|(lease, entry)| (lease, entry.id.clone()))
+            .collect();
+        over.into_iter().filter(|(lease, _)| self.lose(*lease)).collect()
     }
 
-    /// Marks a lease as lost; false when nobody wanted it any more.
-    fn lose(&mut self, id: &MessageId) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else { return false };
-        let was_wanted = matches!(entry.stage, Stage::Kept | Stage::Extending) && !entry.is_deleting;
-        let is_given_back = entry.stage == Stage::Frozen;
-        entry.stage = Stage::Lost;
+    /// Marks a lease as lost; false when nothing needed it any more.
+    fn lose(&mut self, lease: LeaseId) -> bool {
+        let Some(entry) = self.entries.get_mut(&lease) else { return false };
+        let was_needed =
+            matches!(entry.state, LeaseState::Held | LeaseState::Extending) && !entry.is_deleting;
+        let is_given_back = entry.state == LeaseState::Frozen;
+        entry.state = LeaseState::Lost;
         entry.cancellation.cancel();
-        self.agenda.remove(&(entry.look_at, id.clone()));
+        self.agenda.remove(&(entry.look_at, lease));
         if is_given_back {
-            // Its work has ended, so nothing need keep the message from running again.
-            self.entries.remove(id);
+            // Its work has ended, so the message may run again.
+            self.remove(lease);
         }
-        was_wanted
+        was_needed
     }
 
-    /// The next leases to extend in one call: those due, and with them the next ones that will be.
+    /// Begins the next extensions of one call: the leases that are due, and the ones that will be due next.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Extension> {
-        if self.next_look().is_none_or(|moment| moment > now) {
+        if self.next_look().is_none_or(|time| time > now) {
             return Vec::new();
         }
-        let candidates = self.agenda.iter().map(|(_, id)| id).take(4 * limits::BATCH_ENTRIES);
-        let candidates: Vec<_> = candidates.cloned().collect();
-        let extensions = candidates.into_iter().filter_map(|id| self.begin_extension(id, now));
+        let candidates: Vec<_> =
+            self.agenda.iter().map(|(_, lease)| *lease).take(4 * limits::BATCH_ENTRIES).collect();
+        let extensions = candidates.into_iter().filter_map(|lease| self.begin_extension(lease, now));
         extensions.take(limits::BATCH_ENTRIES).collect()
     }
 
-    fn begin_extension(&mut self, id: MessageId, now: Instant) -> Option<Extension> {
-        let longest = self.terms.longest;
-        let entry = self.entries.get_mut(&id).filter(|entry| entry.stage == Stage::Kept)?;
-        let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
-        let grown = (entry.visibility * 2).min(longest).max(self.terms.visibility);
-        // Past the twelve hours SQS refuses the whole extension, so the last one is cut to what is left.
+    fn begin_extension(&mut self, lease: LeaseId, now: Instant) -> Option<Extension> {
+        let LeaseTerms { visibility, longest } = self.terms;
+        let entry = self.entries.get_mut(&lease).filter(|entry| entry.state == LeaseState::Held)?;
+        let deadline = entry.deadline;
+        let grown = (entry.visibility * 2).min(longest).max(visibility);
+        // SQS refuses an extension that reaches past the twelve hours, so the last one is cut to what is left.
         let left = Duration::from_secs(entry.limit.saturating_duration_since(now).as_secs());
         let visibility = grown.min(left);
         if now + visibility <= deadline {
             let is_last = left < grown;
             if is_last {
-                self.look_at(&id, deadline);
+                self.look_at(lease, deadline);
             }
             return None;
         }
-        entry.stage = Stage::Extending;
-        let attempt = entry.failures + 1;
-        self.look_at(&id, deadline);
-        Some(Extension { id, receipt, visibility, attempt })
+        entry.state = LeaseState::Extending;
+        let (id, receipt, attempt) = (entry.id.clone(), entry.receipt.clone(), entry.failures + 1);
+        self.look_at(lease, deadline);
+        Some(Extension { lease, id, receipt, visibility, attempt })
     }
 
-    /// The entry that an extension under way was made for, unless something newer has happened to it.
-    fn extending(&mut self, extension: &Extension) -> Option<&mut Entry> {
-        let is_current =
-            |entry: &&mut Entry| entry.stage == Stage::Extending && entry.receipt == extension.receipt;
-        self.entries.get_mut(&extension.id).filter(is_current)
+    /// The entry that an extension in flight was made for, unless it has changed since.
+    fn extending(&mut self, extension: &Extension) -> Option<&mut LedgerEntry> {
+        let is_current = |entry: &&mut LedgerEntry| {
+            entry.state == LeaseState::Extending && entry.receipt == extension.receipt
+        };
+        self.entries.get_mut(&extension.lease).filter(is_current)
     }
 
-    /// Notes that an extension sent at `sent` was granted.
+    /// Applies an extension that was sent at `sent` and granted.
     pub(super) fn extended(
         &mut self,
         extension: &Extension,
         (sent, now): (Instant, Instant),
         chance: f64,
-    ) -> Extended {
-        let Some(entry) = self.extending(extension) else { return Extended::InVain };
-        // SQS answers 200 for a message whose time ran out, and does nothing: a late answer proves nothing.
+    ) -> ExtensionEffect {
+        let Some(entry) = self.extending(extension) else { return ExtensionEffect::None };
+        // SQS answers 200 for a message whose visibility has ended, and does nothing: a late answer proves nothing.
         if now >= entry.deadline {
-            return if self.lose(&extension.id) { Extended::TooLate } else { Extended::InVain };
+            let was_needed = self.lose(extension.lease);
+            return if was_needed { ExtensionEffect::TooLate } else { ExtensionEffect::None };
         }
-        entry.stage = Stage::Kept;
+        entry.state = LeaseState::Held;
         entry.failures = 0;
         entry.visibility = extension.visibility;
         entry.deadline = sent + extension.visibility;
         let look_at = due(sent, extension.visibility, chance).min(entry.deadline);
-        self.look_at(&extension.id, look_at);
-        Extended::InTime
+        self.look_at(extension.lease, look_at);
+        ExtensionEffect::Extended
     }
 
-    /// Notes that an extension failed in a way that may pass; it is due again after `pause`.
+    /// Notes that an extension failed for now; it is due again after `pause`.
     pub(super) fn not_extended(&mut self, extension: &Extension, now: Instant, pause: Duration) {
         if let Some(entry) = self.extending(extension) {
-            entry.stage = Stage::Kept;
+            entry.state = LeaseState::Held;
             entry.failures += 1;
             let look_at = (now + pause).min(entry.deadline);
-            self.look_at(&extension.id, look_at);
+            self.look_at(extension.lease, look_at);
         }
     }
 
-    /// Notes that an extension was refused because the lease is gone; false when that is no news.
+    /// Notes that SQS refused an extension because the lease is gone; false when nothing needed the lease any more.
     pub(super) fn refused(&mut self, extension: &Extension) -> bool {
-        self.extending(extension).is_some() && self.lose(&extension.id)
+        self.extending(extension).is_some() && self.lose(extension.lease)
     }
 
-    fn look_at(&mut self, id: &MessageId, moment: Instant) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            self.agenda.remove(&(entry.look_at, id.clone()));
-            entry.look_at = moment;
-            self.agenda.insert((moment, id.clone()));
+    fn look_at(&mut self, lease: LeaseId, time: Instant) {
+        if let Some(entry) = self.entries.get_mut(&lease) {
+            self.agenda.remove(&(entry.look_at, lease));
+            entry.look_at = time;
+            self.agenda.insert((time, lease));
         }
     }
 }
 
-/// An extension is due at about half the visibility: between 45 % and 55 %, so that they spread.
+/// The time of an extension: after 45 % to 55 % of the visibility, so that extensions spread.
 fn due(from: Instant, visibility: Duration, chance: f64) -> Instant {
     from + visibility.mul_f64(0.45 + chance / 10.0)
+}
+
+/// The newest done messages, remembered so that none runs again.
+#[derive(Debug)]
+struct DoneMessages {
+    ids: FxHashSet<MessageId>,
+    /// The oldest first.
+    order: VecDeque<MessageId>,
+    capacity: usize,
+}
+
+impl DoneMessages {
+    /// Remembers up to `capacity` messages, at about 100 bytes each.
+    fn new(capacity: usize) -> Self {
+        Self { ids: FxHashSet::default(), order: VecDeque::new(), capacity }
+    }
+
+    /// Remembers a message, and forgets the oldest when there are too many.
+    fn insert(&mut self, id: &MessageId) {
+        if !self.ids.insert(id.clone()) {
+            return;
+        }
+        self.order.push_back(id.clone());
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
+
+    fn contains(&self, id: &MessageId) -> bool {
+        self.ids.contains(id)
+    }
 }
 
 #[cfg(test)]

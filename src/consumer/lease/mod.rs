@@ -1,12 +1,11 @@
-//! The time and the room for which a message is held: counted, extended, lost.
+//! Leases on received messages: permits, deadlines and extensions.
 //!
 //! A [`Lease`] is this worker's claim on one received message. It begins with the receive, is extended by the
-//! keeper for as long as it exists, and ends when it is dropped, which also frees its [`Place`] in the [`Room`].
+//! heartbeat for as long as it exists, and ends with its drop, which also frees its [`Permit`].
 
-mod finished;
-mod keeper;
+mod heartbeat;
 mod ledger;
-mod room;
+mod permits;
 
 use std::{
     sync::{
@@ -20,15 +19,19 @@ use opentelemetry::ContextGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::ledger::{Claim, Granted, Held, Ledger};
+use self::{
+    heartbeat::Heartbeat,
+    ledger::{GrantedLease, LeaseEnd, LeaseGrant, LeaseId, Ledger, ReceivedMessage},
+};
 pub use self::{
-    ledger::Terms,
-    room::{Place, Reservation, Room},
+    ledger::LeaseTerms,
+    permits::{Permit, Permits, Reservation},
 };
 use crate::{
     handler::LeaseTime,
-    health::Condition,
+    health::{Condition, Pulse},
     message::{Message, MessageId, Receipt},
+    queue::{Queue, QueueError},
     telemetry::{HeldGroup, QueueMetrics, context::TraceContext, events, traces::Trace},
 };
 
@@ -39,25 +42,34 @@ pub struct Leases(Arc<Inner>);
 struct Inner {
     queue: Arc<str>,
     ledger: Mutex<Ledger>,
-    /// Leases lost so far.
     losses: AtomicU64,
     metrics: Arc<QueueMetrics>,
+    /// Unready while SQS refuses extensions.
     ready: Condition,
 }
 
-/// What became of a received message.
-pub enum Holding {
-    /// It is held and may run.
-    Fresh(Lease),
-    /// It is held, and its handler said done before: it must be deleted, not run.
-    Finished(Lease),
-    /// This worker holds the same message already; that lease now has the newer receipt.
+/// The times of one receive, for the leases on its messages.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiveTimes {
+    /// The sending of the request. Leases count from here.
+    pub sent: Instant,
+    /// The arrival of the response.
+    pub answered: Instant,
+}
+
+/// The answer of [`Leases::acquire`].
+pub enum Acquired {
+    /// The message may run.
+    New(Lease),
+    /// The handler has completed this message before: it must be deleted, not run.
+    AlreadyDone(Lease),
+    /// This worker holds the message already; that lease now has the newer receipt.
     Duplicate,
 }
 
 impl Leases {
-    /// No leases yet, on these terms; `ready` ceases to hold while SQS refuses to extend them.
-    pub fn new(queue: Arc<str>, terms: Terms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
+    /// Creates an empty set of leases; `ready` reports SQS's refusals to extend them.
+    pub fn new(queue: Arc<str>, terms: LeaseTerms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
         ready.ready();
         let ledger = Mutex::new(Ledger::new(terms));
         Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, ready }))
@@ -67,112 +79,139 @@ impl Leases {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a lease on a message whose receive was sent at `sent` and answered now.
-    pub fn hold(&self, message: &Message, place: Place, sent: Instant) -> Holding {
-        let held = self.ledger().hold(&message.id, &message.receipt, (sent, Instant::now()), fastrand::f64());
-        let lease = |Granted { claim, cancellation, deadline }: Granted| {
-            self.0.metrics.held.inc();
-            if let Some(producer) = TraceContext::of_message(message) {
-                self.ledger().set_place(&claim, producer);
-            }
-            let (leases, first_deadline, successors) = (self.clone(), deadline, Vec::new());
-            let group = message.system.group_id.as_deref();
-            let group = group.map(|group| HeldGroup::begin(&self.0.metrics, group));
-            let trace = None;
-            Lease {
-                leases,
-                claim,
-                cancellation,
-                first_deadline,
-                successors,
-                trace,
-                _group: group,
-                _place: place,
-            }
+    /// Takes a lease on a message that was just received.
+    pub fn acquire(&self, message: &Message, permit: Permit, times: ReceiveTimes) -> Acquired {
+        let (id, receipt) = (&message.id, &message.receipt);
+        let trace = TraceContext::of_message(message).map(Box::new);
+        let grant = self.ledger().acquire(ReceivedMessage { id, receipt, times, trace }, fastrand::f64());
+        let acquired = match grant {
+            LeaseGrant::New(granted) => return Acquired::New(self.lease(message, permit, granted)),
+            LeaseGrant::AlreadyDone(granted) => Acquired::AlreadyDone(self.lease(message, permit, granted)),
+            LeaseGrant::Duplicate => Acquired::Duplicate,
         };
-        let holding = match held {
-            Held::Fresh(granted) => return Holding::Fresh(lease(granted)),
-            Held::Finished(granted) => Holding::Finished(lease(granted)),
-            Held::Duplicate => Holding::Duplicate,
-        };
-        self.report_duplicate(&message.id);
-        holding
+        self.report_duplicate(id);
+        acquired
+    }
+
+    fn lease(&self, message: &Message, permit: Permit, granted: GrantedLease) -> Lease {
+        let GrantedLease { lease, cancellation, deadline } = granted;
+        self.0.metrics.held.inc();
+        let group = message.system.group_id.as_deref();
+        Lease {
+            leases: self.clone(),
+            lease,
+            id: message.id.clone(),
+            cancellation,
+            first_deadline: deadline,
+            dependents: Vec::new(),
+            trace: None,
+            end: LeaseEnd::Released,
+            _group: group.map(|group| HeldGroup::begin(&self.0.metrics, group)),
+            _permit: permit,
+        }
     }
 
     fn report_duplicate(&self, id: &MessageId) {
-        let _lines = self.enter(id);
+        let trace = self.ledger().trace_of_message(id);
+        let _lines = trace.as_ref().map(TraceContext::enter);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
     }
 
-    /// Tells every handler to stop, because the drain limit is over; the leases stay.
+    /// Extends the leases until `stop`, which must come after the last message is settled.
+    pub async fn run_heartbeat(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
+        Heartbeat::new(self, queue).run(pulse, stop).await;
+    }
+
+    /// Cancels every handler. The leases stay.
     pub fn cancel_all(&self) {
         self.ledger().cancel_all();
     }
 
-    /// How many leases there are.
+    /// The number of leases.
     pub fn len(&self) -> usize {
         self.ledger().len()
     }
 
-    /// Whether there is no lease.
+    /// Returns true when there is no lease.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many leases were lost so far.
+    /// The number of leases lost so far.
     pub fn losses(&self) -> u64 {
         self.0.losses.load(Ordering::Relaxed)
     }
 
-    /// Has log lines name the trace of a message that is held, if it has one, for as long as the answer lives.
-    fn enter(&self, id: &MessageId) -> Option<ContextGuard> {
-        let place = self.ledger().place(id);
-        place.as_ref().map(TraceContext::enter)
+    /// Makes log lines name the lease's trace until the guard is dropped; `None` when it has no trace.
+    fn enter_trace(&self, lease: LeaseId) -> Option<ContextGuard> {
+        let trace = self.ledger().trace(lease);
+        trace.as_ref().map(TraceContext::enter)
     }
 
-    fn report_lost(&self, id: &MessageId, reason: &str) {
+    fn report_lost(&self, lease: LeaseId, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
-        let _lines = self.enter(id);
+        let _lines = self.enter_trace(lease);
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
     }
+
+    fn report_extensions_refused(&self, error: &QueueError) {
+        self.0.ready.unready(format!("sqs refuses to extend leases: {error}"));
+    }
+
+    fn report_extensions_answered(&self) {
+        self.0.ready.ready();
+    }
 }
 
-/// The claim on one message; dropping it ends the claim and frees the room.
+/// The claim on one message. Its drop ends the claim and frees the permit.
 pub struct Lease {
     leases: Leases,
-    claim: Claim,
+    lease: LeaseId,
+    id: MessageId,
     cancellation: CancellationToken,
-    /// When the lease would have ended had it never been extended.
+    /// The deadline before the first extension.
     first_deadline: Instant,
-    successors: Vec<Box<dyn Successors>>,
-    /// That of the call in which the message is handled.
+    dependents: Vec<Box<dyn Dependent>>,
+    /// The trace of the call that handles the message.
     trace: Option<Arc<Trace>>,
+    end: LeaseEnd,
     _group: Option<HeldGroup>,
-    _place: Place,
+    _permit: Permit,
 }
 
-/// Those who wait for a message to be settled; dropped when the message may run again.
-pub trait Successors: Send + Sync + 'static {
-    /// Called when the message will not run again.
-    fn go_on(self: Box<Self>);
+/// Work that waits until a message is settled. It is dropped when the message may run again.
+pub trait Dependent: Send + Sync + 'static {
+    /// Proceeds: the message will not run again.
+    fn proceed(self: Box<Self>);
 
-    /// Called when the message is to come again after this delay, and before it is given back.
-    fn wait(&mut self, delay: Duration);
+    /// Waits until the message comes again, which is after `delay`. Called before the message is given back.
+    fn postpone(&mut self, delay: Duration);
 }
 
-/// What is left of a lease.
+/// The deadlines of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// When it ends unless it is extended.
+pub struct LeaseDeadlines {
+    /// The end of the lease unless it is extended.
     pub deadline: Instant,
-    /// When it ends for good: twelve hours after the receive.
+    /// The end that no extension can move: twelve hours after the receive.
     pub limit: Instant,
 }
 
+/// The receipt with which a message can be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VisibilityReceipt {
+    /// The newest receipt. The heartbeat does not extend the lease any more.
+    Ready(Receipt),
+    /// An extension is in flight. Its answer must come first, since the two calls could overtake each other.
+    ExtensionInFlight,
+    /// The lease is lost, so there is nothing to give back.
+    Lost,
+}
+
 impl Lease {
-    /// Which message.
+    /// The id of the message.
     pub fn id(&self) -> &MessageId {
-        &self.claim.id
+        &self.id
     }
 
     /// Fires when the lease is lost, or when the drain limit is over.
@@ -180,117 +219,105 @@ impl Lease {
         &self.cancellation
     }
 
-    /// What is left of the lease; `None` when it is lost.
-    pub fn standing(&self) -> Option<Standing> {
-        self.leases.ledger().standing(&self.claim, Instant::now())
+    /// The deadlines of the lease; `None` when it is lost.
+    pub fn deadlines(&self) -> Option<LeaseDeadlines> {
+        self.leases.ledger().deadlines(self.lease, Instant::now())
     }
 
-    /// Whether the lease still stands, without a look into the ledger where none is needed.
+    /// Returns true while the lease is neither lost nor over.
     pub fn is_held(&self) -> bool {
-        // A lease is never lost before its first deadline without its handler being told.
+        // A lease is never lost before its first deadline without a cancellation, so the ledger need not be asked.
         let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
-        is_young || self.standing().is_some()
+        is_young || self.deadlines().is_some()
     }
 
-    /// The newest receipt, unless an extension under way could undo what is done with it.
-    pub fn receipt_to_give_back(&self) -> GiveBack {
-        self.leases.ledger().freeze(&self.claim)
+    /// Stops the extensions and returns the newest receipt, to give the message back with.
+    pub fn begin_visibility_change(&self) -> VisibilityReceipt {
+        self.leases.ledger().freeze(self.lease)
     }
 
-    /// The newest receipt; `None` when the lease is lost.
-    pub fn receipt(&self) -> Option<Receipt> {
-        self.leases.ledger().receipt(&self.claim, Instant::now())
+    /// The newest receipt; `None` when the lease is lost at `now`.
+    pub fn receipt(&self, now: Instant) -> Option<Receipt> {
+        self.leases.ledger().receipt(self.lease, now)
     }
 
-    /// The newest receipt, for a delete that is sent now; `None` when the lease is lost.
-    pub fn receipt_to_delete(&self) -> Option<Receipt> {
-        self.leases.ledger().begin_delete(&self.claim, Instant::now())
+    /// Notes that a delete is sent at `now`, and returns the newest receipt for it; `None` when the lease is lost.
+    pub fn begin_delete(&self, now: Instant) -> Option<Receipt> {
+        self.leases.ledger().begin_delete(self.lease, now)
     }
 
-    /// Remembers that the message is done, so that it is not run again should it come back.
-    pub fn remember_done(&self) {
-        self.leases.ledger().remember_done(&self.claim.id);
+    /// Makes the worker remember the message as done but not deleted, so that it does not run if it comes back.
+    pub fn mark_done(&mut self) {
+        self.end = LeaseEnd::Done;
     }
 
-    /// Remembers that the message is done and was deleted, which its successors waited for.
-    pub fn deleted(&mut self) {
-        self.leases.ledger().remember_deleted(&self.claim.id);
-        self.let_successors_go_on();
+    /// Makes the worker remember the message as done and deleted, and lets its dependents proceed.
+    pub fn mark_deleted(&mut self) {
+        self.end = LeaseEnd::Deleted;
+        self.release_dependents();
     }
 
-    /// Lets these, too, wait for the message to be settled.
-    pub fn precedes(&mut self, successors: Box<dyn Successors>) {
-        self.successors.push(successors);
+    /// Adds work that waits until the message is settled.
+    pub fn add_dependent(&mut self, dependent: Box<dyn Dependent>) {
+        self.dependents.push(dependent);
     }
 
-    /// Lets those who wait for the message go on before it is settled: it will not run again.
-    pub fn let_successors_go_on(&mut self) {
-        for successors in std::mem::take(&mut self.successors) {
-            successors.go_on();
+    /// Lets the dependents proceed before the message is settled: it will not run again.
+    pub fn release_dependents(&mut self) {
+        for dependent in std::mem::take(&mut self.dependents) {
+            dependent.proceed();
         }
     }
 
-    /// Tells those who wait for the message that it is to come again, after this delay.
-    pub fn let_successors_wait(&mut self, delay: Duration) {
-        for successors in &mut self.successors {
-            successors.wait(delay);
+    /// Postpones the dependents: the message comes again after `delay`.
+    pub fn postpone_dependents(&mut self, delay: Duration) {
+        for dependent in &mut self.dependents {
+            dependent.postpone(delay);
         }
     }
 
-    /// Remembers the trace of the call in which the message is handled, for all that is told of it from now on.
+    /// Sets the trace of the call that handles the message; log lines about the message name it from now on.
     pub fn set_trace(&mut self, trace: Arc<Trace>) {
-        self.leases.ledger().set_place(&self.claim, trace.context().clone());
+        self.leases.ledger().set_trace(self.lease, trace.context().clone());
         self.trace = Some(trace);
     }
 
-    /// Has log lines name the message's trace for as long as the answer lives: that of its call, or of its producer.
-    pub fn enter(&self) -> Option<ContextGuard> {
-        self.leases.enter(&self.claim.id)
+    /// Makes log lines name the trace of the call, or else of the producer, until the guard is dropped.
+    pub fn enter_trace(&self) -> Option<ContextGuard> {
+        self.leases.enter_trace(self.lease)
     }
 
-    /// The trace of the call in which the message is handled, if it was begun and has one.
+    /// The trace of the call that handles the message, once there is one.
     pub fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }
 
-    /// A view of the time that the lease still has, which does not keep it.
+    /// A view of the lease's deadline that does not extend the lease.
     pub fn time(&self) -> impl LeaseTime + use<> {
-        Watch { leases: self.leases.clone(), claim: self.claim.clone() }
+        DeadlineView { leases: self.leases.clone(), lease: self.lease }
     }
 
-    /// Whether a newer receive has replaced this receipt since.
-    pub fn has_moved_on(&self, receipt: &Receipt) -> bool {
-        self.leases.ledger().has_moved_on(&self.claim, receipt)
+    /// Returns true when a newer receive has replaced this receipt.
+    pub fn is_superseded(&self, receipt: &Receipt) -> bool {
+        self.leases.ledger().is_superseded(self.lease, receipt)
     }
-}
-
-/// See [`Lease::time`].
-struct Watch {
-    leases: Leases,
-    claim: Claim,
-}
-
-impl LeaseTime for Watch {
-    fn deadline(&self) -> Option<Instant> {
-        let standing = self.leases.ledger().standing(&self.claim, Instant::now());
-        standing.map(|standing| standing.deadline)
-    }
-}
-
-/// Whether a message can be given back now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GiveBack {
-    /// Yes, with this receipt; the keeper leaves the lease alone from now on.
-    Now(Receipt),
-    /// An extension is under way, whose answer must be awaited: the two could overtake each other.
-    Later,
-    /// The lease is lost, so there is nothing to give back.
-    Lost,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.leases.ledger().release(&self.claim);
+        self.leases.ledger().release(self.lease, &self.id, self.end);
         self.leases.0.metrics.held.dec();
+    }
+}
+
+struct DeadlineView {
+    leases: Leases,
+    lease: LeaseId,
+}
+
+impl LeaseTime for DeadlineView {
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = self.leases.ledger().deadlines(self.lease, Instant::now());
+        deadlines.map(|deadlines| deadlines.deadline)
     }
 }

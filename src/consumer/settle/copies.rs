@@ -8,8 +8,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Owed, Settle, Slip, Verb,
-    flush::{Sent, WATCHDOG, settled},
+    Owed, Settler, Slip, Verb,
+    flusher::{Sent, WATCHDOG, settled},
     letter::{Allowed, DeadLetter, Stamp, copy},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     health::Condition,
     message::{Message, MessageId, OutgoingMessage, Wanted},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, Verdict, all_entries, limits,
+        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, RetryClass, all_entries, limits,
         within,
     },
     telemetry::{
@@ -96,7 +96,7 @@ impl DeadLetterQueue {
     }
 }
 
-impl Settle {
+impl Settler {
     /// Whether a reject is more than a retry: there is a DLQ.
     pub fn copies_rejects(&self) -> bool {
         self.0.dead_letters.is_some()
@@ -110,10 +110,10 @@ impl Settle {
     /// Copies the message to the DLQ and then deletes it; without a DLQ it is given back.
     pub fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
         let Rejection { reason, retry_in } = rejection;
-        let Some(dlq) = &self.0.dead_letters else { return self.give_back(lease, retry_in) };
+        let Some(dlq) = &self.0.dead_letters else { return self.change_visibility(lease, retry_in) };
         let letter = dlq.letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !letter.is_stamped() {
-            let _lines = lease.enter();
+            let _lines = lease.enter_trace();
             events::ReasonLeftOut { queue: &self.0.name, message_id: lease.id(), reason: &reason }.emit();
         }
         self.push(Verb::Copy(Box::new(letter)), lease);
@@ -123,7 +123,7 @@ impl Settle {
     pub(super) async fn copy(&self, batch: Vec<Slip<Owed>>) {
         // Nothing waits to be copied where there is no DLQ.
         let Some(dlq) = &self.0.dead_letters else { return };
-        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
+        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip, Instant::now())).collect();
         let messages: Vec<_> = batch.iter().filter_map(|sent| letter(&sent.slip)).cloned().collect();
         if messages.is_empty() {
             return;
@@ -143,7 +143,9 @@ impl Settle {
             Ok(entries) => {
                 slips.zip(all_entries(entries)).for_each(|(slip, entry)| self.note_copy(slip, entry));
             }
-            Err(error) if error.verdict() == Verdict::Wait => self.copy_later(slips.collect(), &error),
+            Err(error) if error.retry_class() == RetryClass::Transient => {
+                self.copy_later(slips.collect(), &error)
+            }
             Err(error) => self.refused(slips.collect(), &error.to_string()),
         }
     }
@@ -156,11 +158,11 @@ impl Settle {
                 // No company is waited for: until it is deleted it could run and be copied again elsewhere.
                 self.put_aside(slip.turned_into(Verb::Delete), Duration::ZERO);
             }
-            Err(error) if error.verdict == Verdict::Wait => {
+            Err(error) if error.retry_class == RetryClass::Transient => {
                 let (queue, message_id) = (&*self.0.name, slip.lease.id());
-                let _lines = slip.lease.enter();
+                let _lines = slip.lease.enter_trace();
                 events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
-                let pause = error.verdict.pauses().random_delay(slip.attempt);
+                let pause = error.retry_class.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
             }
             Err(error) => self.refused(vec![slip], &error.to_string()),
@@ -169,7 +171,7 @@ impl Settle {
 
     fn copy_later(&self, slips: Vec<Slip<Owed>>, error: &QueueError) {
         let attempt = slips.iter().map(|slip| slip.attempt).max().unwrap_or(1);
-        let (queue, retry_in) = (&*self.0.name, error.verdict().pauses().random_delay(attempt));
+        let (queue, retry_in) = (&*self.0.name, error.retry_class().pauses().random_delay(attempt));
         events::CallFailed { queue, action: Action::Copy, error, attempt, retry_in }.emit();
         for slip in slips {
             self.try_again(slip, retry_in);
@@ -180,7 +182,7 @@ impl Settle {
     fn refused(&self, slips: Vec<Slip<Owed>>, error: &str) {
         let Some(first) = slips.first() else { return };
         let (queue, messages, message_id) = (&*self.0.name, slips.len(), first.lease.id());
-        let _lines = first.lease.enter();
+        let _lines = first.lease.enter_trace();
         events::CopyRefused { queue, messages, message_id, error }.emit(&self.0.metrics);
         self.0.refusals.note(error);
         for mut slip in slips {
@@ -188,7 +190,7 @@ impl Settle {
                 Verb::Copy(letter) => letter.retry_in,
                 Verb::Delete | Verb::GiveBack(_) => Duration::ZERO,
             };
-            slip.lease.let_successors_wait(delay);
+            slip.lease.postpone_dependents(delay);
             self.put_aside(slip.turned_into(Verb::GiveBack(delay)), Duration::ZERO);
         }
     }

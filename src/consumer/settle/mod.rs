@@ -1,10 +1,10 @@
 //! Telling SQS how messages ended: copies to the DLQ, deletes and give-backs, batched and retried.
 
+mod batcher;
 mod copies;
-mod flush;
+mod flusher;
 mod letter;
 mod settings;
-mod slips;
 
 use std::{
     ops::{Deref, DerefMut},
@@ -18,8 +18,8 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use self::{
+    batcher::{Slip, Slips, Verb},
     copies::Refusals,
-    slips::{Slip, Slips, Verb},
 };
 pub use self::{
     copies::{DeadLetterQueue, Rejection},
@@ -34,7 +34,7 @@ use crate::{
 
 /// The outcomes of one queue on their way to SQS.
 #[derive(Clone)]
-pub struct Settle(Arc<Inner>);
+pub struct Settler(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
@@ -57,7 +57,7 @@ struct Inner {
 const DRAINING_PAUSE: Duration = Duration::from_secs(1);
 
 /// What outcomes are told with.
-pub struct Parts {
+pub struct SettlerParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -119,10 +119,10 @@ impl Drop for Owed {
     }
 }
 
-impl Settle {
+impl Settler {
     /// Nothing to settle yet.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { name, queue, dead_letters, settings, metrics, traces, ready, dlq_ready } = parts;
+    pub fn new(parts: SettlerParts) -> Self {
+        let SettlerParts { name, queue, dead_letters, settings, metrics, traces, ready, dlq_ready } = parts;
         ready.ready();
         let dlq_traces = traces.as_ref().zip(dead_letters.as_ref()).map(|(traces, dlq)| dlq.traces(traces));
         let slips = Mutex::new(Slips::new(settings.linger.0));
@@ -152,7 +152,7 @@ impl Settle {
     }
 
     /// Makes the message visible again after `delay`, which is cut to what SQS still allows.
-    pub fn give_back(&self, lease: Lease, delay: Duration) {
+    pub fn change_visibility(&self, lease: Lease, delay: Duration) {
         self.push(Verb::GiveBack(delay), lease);
     }
 
@@ -164,7 +164,7 @@ impl Settle {
     }
 
     /// Sends everything handed over so far without lingering.
-    pub fn rush(&self) {
+    pub fn flush_now(&self) {
         if self.slips().rush() {
             self.0.due.notify_one();
         }

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::queue::{EntryError, QueueError, Verdict};
+use crate::queue::{EntryError, QueueError, RetryClass};
 
 /// How many seconds a client is asked to wait before it tries a failing queue again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -102,28 +102,32 @@ impl Refusal {
         Body { error: Error { code: &self.code, message: &self.message, hint: self.hint } }
     }
 
-    fn failing(verdict: Verdict, code: String, message: String) -> Self {
-        let status = match verdict {
-            Verdict::Wait => StatusCode::SERVICE_UNAVAILABLE,
-            Verdict::GiveUp | Verdict::LeaseLost => StatusCode::BAD_GATEWAY,
+    fn failing(retry_class: RetryClass, code: String, message: String) -> Self {
+        let status = match retry_class {
+            RetryClass::Transient => StatusCode::SERVICE_UNAVAILABLE,
+            RetryClass::Refused | RetryClass::LeaseLost => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, code, message)
     }
 
-    fn answered(verdict: Verdict, code: &str, message: &str) -> Self {
+    fn answered(retry_class: RetryClass, code: &str, message: &str) -> Self {
         let short = code.rsplit(['.', '#']).next().unwrap_or(code);
         match short {
             "BatchRequestTooLong" => Self::too_large(message),
-            _ if SENDER_CODES.contains(&short) && verdict == Verdict::GiveUp => {
+            _ if SENDER_CODES.contains(&short) && retry_class == RetryClass::Refused => {
                 Self::new(StatusCode::BAD_REQUEST, short, message)
             }
-            _ => Self::failing(verdict, short.to_owned(), message.to_owned()),
+            _ => Self::failing(retry_class, short.to_owned(), message.to_owned()),
         }
     }
 
     /// A queue that broke its contract by not answering for an entry.
     pub(super) fn no_answer() -> Self {
-        Self::failing(Verdict::GiveUp, "NoAnswer".to_owned(), "the queue did not answer for it".to_owned())
+        Self::failing(
+            RetryClass::Refused,
+            "NoAnswer".to_owned(),
+            "the queue did not answer for it".to_owned(),
+        )
     }
 }
 
@@ -134,10 +138,10 @@ impl From<&QueueError> for Refusal {
             Some(code) => {
                 let words = error.to_string();
                 let message = words.strip_prefix(code).and_then(|rest| rest.strip_prefix(": "));
-                Self::answered(error.verdict(), code, message.unwrap_or(&words))
+                Self::answered(error.retry_class(), code, message.unwrap_or(&words))
             }
             None => Self::failing(
-                error.verdict(),
+                error.retry_class(),
                 "QueueUnavailable".to_owned(),
                 "the queue could not be reached".to_owned(),
             ),
@@ -148,7 +152,7 @@ impl From<&QueueError> for Refusal {
 /// What the queue said of one entry.
 impl From<&EntryError> for Refusal {
     fn from(error: &EntryError) -> Self {
-        Self::answered(error.verdict, &error.code, &error.message)
+        Self::answered(error.retry_class, &error.code, &error.message)
     }
 }
 
@@ -180,7 +184,7 @@ mod tests {
             (QueueError::answered("RequestThrottled", "slow"), StatusCode::SERVICE_UNAVAILABLE),
             (QueueError::answered("AccessDenied", "no"), StatusCode::BAD_GATEWAY),
             (QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "no"), StatusCode::BAD_GATEWAY),
-            (QueueError::new(Verdict::Wait, "connection refused"), StatusCode::SERVICE_UNAVAILABLE),
+            (QueueError::new(RetryClass::Transient, "connection refused"), StatusCode::SERVICE_UNAVAILABLE),
         ] {
             assert_eq!(Refusal::from(&error).status, status, "{error}");
         }

@@ -10,7 +10,7 @@
 //! | exits with a code of `reject` (65) | [`Outcome::Reject`] |
 //! | exits with a code of `retry` (75), or any other | [`Outcome::Retry`], with the last line of its standard error |
 //! | is ended by a signal | [`Outcome::Retry`], with the signal's name |
-//! | cannot be started | [`Outcome::Down`]: polling pauses until [`Handler::probe`] finds the program |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until the program is found |
 //!
 //! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
@@ -29,13 +29,19 @@ mod start;
 
 use std::{ffi::OsString, sync::Arc};
 
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+
 pub use self::settings::{Others, Settings};
 use self::{
     call::{Call, Leftovers},
     refused::Refused,
     run::Run,
 };
-use super::{Context, Handler, Outcome, counts::Counts};
+use super::{
+    AnyHandler, Batch, Context, Outcome, Outcomes,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    counts::Counts,
+};
 use crate::{
     message::Message,
     settings::Problems,
@@ -44,7 +50,7 @@ use crate::{
 
 /// A handler that starts a program for each message.
 #[derive(Debug)]
-pub struct Exec {
+pub struct ExecHandler {
     parts: Arc<Parts>,
     leftovers: Leftovers,
 }
@@ -67,7 +73,7 @@ pub enum ExecError {
     Settings(Problems),
 }
 
-impl Exec {
+impl ExecHandler {
     /// Makes the handler; `queue_name` is what SQS calls the queue, which the program is told.
     ///
     /// Starts nothing yet, and needs no runtime.
@@ -78,16 +84,14 @@ impl Exec {
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
-    /// Sets the `PATH` of this process, in which [`Handler::probe`] looks for a program that is given by its name;
+    /// Sets the `PATH` of this process, in which the probe looks for a program that is given by its name;
     /// without it the probe succeeds for such a program.
     #[must_use]
     pub fn search_path(mut self, path: Option<OsString>) -> Self {
         Arc::make_mut(&mut self.parts).search_path = path;
         self
     }
-}
 
-impl Handler for Exec {
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         tokio::select! {
             () = self.leftovers.make_room() => {}
@@ -105,11 +109,7 @@ impl Handler for Exec {
         call.outcome().await
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.parts.counts.begin(metrics, HandlerKind::Exec);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
+    fn find_program(&self) -> Result<(), String> {
         let Parts { settings, search_path, refused, .. } = &*self.parts;
         let program = program::find(settings, search_path.as_deref()).map_err(|error| error.to_string())?;
         if let Some(reason) = program.and_then(|program| refused.reason(&program)) {
@@ -123,9 +123,29 @@ impl Handler for Exec {
             None => Ok(()),
         }
     }
+}
+
+impl From<ExecHandler> for AnyHandler {
+    fn from(handler: ExecHandler) -> Self {
+        Self::built_in(handler, HandlerProfile::default())
+    }
+}
+
+impl ErasedHandler for ExecHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        future::ready(self.find_program()).boxed()
+    }
 
     /// Waits for the programs whose calls are over, each for its `grace` at most.
-    async fn close(&self) {
-        self.leftovers.ended().await;
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.leftovers.ended())
+    }
+
+    fn metered(&self, metrics: &Arc<QueueMetrics>) {
+        self.parts.counts.begin(metrics, HandlerKind::Exec);
     }
 }

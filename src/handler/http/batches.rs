@@ -2,16 +2,18 @@
 
 use std::sync::{Arc, OnceLock};
 
+use futures_util::future::BoxFuture;
 use reqwest::{RequestBuilder, Response};
 
 use super::{
-    Http, HttpError, Settings,
+    HttpError, HttpHandler, Settings,
     client::{self, Unanswered},
     headers,
 };
 use crate::{
     handler::{
-        Batch, BatchHandler, Context, Outcome, Outcomes, Source,
+        AnyHandler, Batch, Context, Outcome, Outcomes, Source,
+        any::{CallSize, ErasedHandler, HandlerProfile},
         sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
         traced::Traced,
     },
@@ -24,29 +26,29 @@ use crate::{
 /// The document is the event that Lambda gives to functions, and the answer is that of Lambda's partial batch
 /// responses with two fields more: a program can serve as both.
 #[derive(Debug)]
-pub struct HttpBatches {
-    http: Http,
+pub struct HttpBatchHandler {
+    http: HttpHandler,
     source: OnceLock<Source>,
     presumed: Source,
 }
 
-impl HttpBatches {
+impl HttpBatchHandler {
     /// Makes the handler; `presumed` is the queue's ARN, where the worker may not ask SQS for it.
     ///
-    /// Like [`Http::new`] otherwise.
+    /// Like [`HttpHandler::new`] otherwise.
     pub fn new(
         settings: Settings,
         queue_name: impl Into<Box<str>>,
         presumed: Source,
     ) -> Result<Self, HttpError> {
-        Ok(Self { http: Http::new(settings, queue_name)?, source: OnceLock::new(), presumed })
+        Ok(Self { http: HttpHandler::new(settings, queue_name)?, source: OnceLock::new(), presumed })
     }
 
     fn source(&self) -> &Source {
         self.source.get().unwrap_or(&self.presumed)
     }
 
-    async fn call(&self, batch: &Batch, context: &Context) -> Outcomes {
+    async fn post(&self, batch: &Batch, context: &Context) -> Outcomes {
         let answered = async {
             let response = client::post(&self.http.client, self.request(batch, context)?).await?;
             self.judge(batch, response).await
@@ -105,9 +107,15 @@ fn failed() -> String {
     "the handler named the message among its failures".to_owned()
 }
 
-impl BatchHandler for HttpBatches {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        self.http.within_limit(self.call(&batch, &context), Outcomes::All).await
+impl From<HttpBatchHandler> for AnyHandler {
+    fn from(handler: HttpBatchHandler) -> Self {
+        Self::built_in(handler, HandlerProfile { takes: CallSize::Batch, ..HandlerProfile::default() })
+    }
+}
+
+impl ErasedHandler for HttpBatchHandler {
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(async move { self.http.within_limit(self.post(&batch, &context), Outcomes::All).await })
     }
 
     fn weigh(&self, message: &Message) -> usize {
@@ -122,7 +130,7 @@ impl BatchHandler for HttpBatches {
         self.http.counts.begin(metrics, HandlerKind::Http);
     }
 
-    async fn probe(&self) -> Result<(), String> {
-        self.http.reach().await
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.http.connect())
     }
 }

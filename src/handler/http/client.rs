@@ -13,8 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::settings::Problems;
-use crate::{causes::chain, handler::Outcome, telemetry::FailureCause, tls};
+use crate::{error_chain::causes, handler::Outcome, settings::Problems, telemetry::FailureCause, tls};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -108,7 +107,7 @@ async fn attempt(client: &Client, request: Request) -> (reqwest::Result<Response
 }
 
 fn is_stale(origin: Origin, error: &reqwest::Error, elapsed: Duration) -> bool {
-    origin == Origin::Kept && error.is_request() && chain(error).any(is_close) && elapsed < STALE_WITHIN
+    origin == Origin::Kept && error.is_request() && causes(error).any(is_close) && elapsed < STALE_WITHIN
 }
 
 /// Whether this is what becomes of a post on a connection that the other side closes.
@@ -168,5 +167,5 @@ fn meaning(error: &reqwest::Error) -> Unanswered {
 
 /// The innermost error's words: the outer ones repeat the address, which may hold a password.
 fn root_cause(error: &reqwest::Error) -> String {
-    chain(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+    causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }

@@ -10,10 +10,10 @@
 //! | answers a status of `reject` | [`Outcome::Reject`] |
 //! | answers 429 or 503 with `Retry-After` | [`Outcome::RetryIn`], 12 hours at most |
 //! | answers anything else, a redirect included | [`Outcome::Retry`] |
-//! | cannot be connected to | [`Outcome::Down`]: polling pauses until [`Handler::probe`] succeeds |
+//! | cannot be connected to | [`Outcome::Down`]: polling pauses until it can be |
 //! | breaks off, or takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
-//! With `batch.size` above 1 several messages are posted at once, by [`HttpBatches`].
+//! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].
 //!
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
 //! connection, which is how the handler hears of it.
@@ -28,14 +28,19 @@ mod settings;
 use std::{fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{Either, FutureExt as _};
+use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
-pub use self::{batches::HttpBatches, settings::Settings};
+pub use self::{batches::HttpBatchHandler, settings::Settings};
 use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
 use super::{
-    Context, Handler, Outcome, Placement, counts::Counts, moment::on_the_wall, reach::connect, traced::Traced,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    counts::Counts,
+    moment::on_the_wall,
+    reach::connect,
+    traced::Traced,
 };
 use crate::{
     duration::Span,
@@ -45,17 +50,17 @@ use crate::{
 };
 
 /// A handler that posts each message to a program with an HTTP port.
-pub struct Http {
+pub struct HttpHandler {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
     counts: Counts,
 }
 
-impl fmt::Debug for Http {
+impl fmt::Debug for HttpHandler {
     /// Hides the address's password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Http").field("url", &self.settings.shown_url()).finish_non_exhaustive()
+        formatter.debug_struct("HttpHandler").field("url", &self.settings.shown_url()).finish_non_exhaustive()
     }
 }
 
@@ -70,7 +75,7 @@ pub enum HttpError {
     Client(#[source] reqwest::Error),
 }
 
-impl Http {
+impl HttpHandler {
     /// Makes the handler; `queue_name` is what SQS calls the queue, which the handler is told.
     ///
     /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
@@ -80,7 +85,11 @@ impl Http {
         Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
     }
 
-    async fn call(&self, message: Arc<Message>, context: &Context) -> Outcome {
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        self.within_limit(self.post(message, &context), |late| late).await
+    }
+
+    async fn post(&self, message: Arc<Message>, context: &Context) -> Outcome {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
@@ -141,7 +150,7 @@ impl Http {
     }
 
     /// Opens a bare connection to the handler.
-    async fn reach(&self) -> Result<(), String> {
+    async fn connect(&self) -> Result<(), String> {
         let limit = self.settings.connect_timeout;
         match timeout(limit.0, connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
@@ -151,21 +160,24 @@ impl Http {
     }
 }
 
-impl Handler for Http {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        self.within_limit(self.call(message, &context), |late| late).await
+impl From<HttpHandler> for AnyHandler {
+    fn from(handler: HttpHandler) -> Self {
+        let profile = HandlerProfile { placement: Placement::EngineThread, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
+    }
+}
+
+impl ErasedHandler for HttpHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.connect())
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
         self.counts.begin(metrics, HandlerKind::Http);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        self.reach().await
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
     }
 }
 

@@ -9,7 +9,7 @@
 //! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
 //! | fails, or answers what cannot be understood | [`Outcome::Retry`] of the whole batch |
 //! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
-//! | cannot be started | [`Outcome::Down`]: polling pauses until [`BatchHandler::probe`] succeeds |
+//! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
 mod answer;
 mod emulator;
@@ -23,6 +23,8 @@ use std::{
     sync::{Arc, Once, OnceLock},
 };
 
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+
 pub use self::settings::{PartialResponses, Settings};
 use self::{
     emulator::Emulators,
@@ -30,7 +32,8 @@ use self::{
     invocation::{Answered, Invocation},
 };
 use super::{
-    Batch, BatchHandler, Context, Outcome, Outcomes, Source,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Source,
+    any::{CallSize, ErasedHandler, HandlerProfile},
     counts::Counts,
     sqs_event::{Fate, Verdict, event, has_failures},
 };
@@ -45,7 +48,7 @@ pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
 
 /// A handler that has each batch run by a Lambda function.
 #[derive(Debug)]
-pub struct Lambda {
+pub struct LambdaHandler {
     queue: Arc<str>,
     source: OnceLock<Source>,
     /// What is known of the queue without SQS's word.
@@ -83,7 +86,7 @@ enum CallError {
     Down(String),
 }
 
-impl Lambda {
+impl LambdaHandler {
     /// Makes the handler; `queue` is the queue's configured name, for the log.
     ///
     /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
@@ -110,6 +113,16 @@ impl Lambda {
 
     fn source(&self) -> &Source {
         self.source.get().unwrap_or(&self.presumed)
+    }
+
+    async fn handle(&self, batch: Batch, context: Context) -> Outcomes {
+        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
+        match self.invoke(&messages, &context).await {
+            Ok(Verdict::Done) => Outcome::Done.into(),
+            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Err(CallError::Down(reason)) => self.down(reason),
+        }
     }
 
     async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Verdict, CallError> {
@@ -169,15 +182,15 @@ impl Lambda {
     }
 }
 
-impl BatchHandler for Lambda {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
-        match self.invoke(&messages, &context).await {
-            Ok(Verdict::Done) => Outcome::Done.into(),
-            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
-            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
-            Err(CallError::Down(reason)) => self.down(reason),
-        }
+impl From<LambdaHandler> for AnyHandler {
+    fn from(handler: LambdaHandler) -> Self {
+        Self::built_in(handler, HandlerProfile { takes: CallSize::Batch, ..HandlerProfile::default() })
+    }
+}
+
+impl ErasedHandler for LambdaHandler {
+    fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(self.handle(batch, context))
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
@@ -193,17 +206,17 @@ impl BatchHandler for Lambda {
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 
-    async fn probe(&self) -> Result<(), String> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         match &self.runs {
-            Runs::Here(host) => host.probe(self.source()).await,
-            Runs::Beside(emulators) => emulators.probe().await,
+            Runs::Here(host) => Box::pin(host.probe(self.source())),
+            Runs::Beside(emulators) => Box::pin(emulators.probe()),
         }
     }
 
-    async fn close(&self) {
+    fn close(&self) -> BoxFuture<'_, ()> {
         match &self.runs {
-            Runs::Here(host) => host.close().await,
-            Runs::Beside(_) => {}
+            Runs::Here(host) => Box::pin(host.close()),
+            Runs::Beside(_) => future::ready(()).boxed(),
         }
     }
 }

@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 pub use self::settings::Settings;
@@ -32,7 +33,12 @@ use self::{
     publication::{Unpublishable, publication},
     quota::Quota,
 };
-use super::{Context, Handler, Outcome, Placement, counts::Counts, publish};
+use super::{
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
+    any::{ErasedHandler, HandlerProfile, handle_single},
+    counts::Counts,
+    publish,
+};
 use crate::{
     message::Message,
     queue::limits,
@@ -42,16 +48,16 @@ use crate::{
 };
 
 /// A handler that publishes each message.
-pub struct Sns {
+pub struct SnsHandler {
     publisher: Arc<dyn Publisher>,
     settings: Settings,
     quota: Option<Mutex<Quota>>,
     counts: Counts,
 }
 
-impl fmt::Debug for Sns {
+impl fmt::Debug for SnsHandler {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Sns").field("settings", &self.settings).finish_non_exhaustive()
+        formatter.debug_struct("SnsHandler").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -63,12 +69,22 @@ pub enum SnsError {
     Settings(Problems),
 }
 
-impl Sns {
+impl SnsHandler {
     /// Makes the handler; nothing is reached yet.
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
         Problems::refuse(settings.validate()).map_err(SnsError::Settings)?;
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
         Ok(Self { publisher, settings, quota, counts: Counts::default() })
+    }
+
+    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
+        match publication(&message, &self.settings) {
+            Ok(publication) => self.publish(publication, &context).await,
+            Err(Unpublishable(reason)) => {
+                self.counts.failed(FailureCause::Refused);
+                Outcome::Reject(reason)
+            }
+        }
     }
 
     async fn publish(&self, mut publication: Publication, context: &Context) -> Outcome {
@@ -102,29 +118,28 @@ fn units(publication: &Publication) -> usize {
     }
 }
 
-impl Handler for Sns {
-    async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        match publication(&message, &self.settings) {
-            Ok(publication) => self.publish(publication, &context).await,
-            Err(Unpublishable(reason)) => {
-                self.counts.failed(FailureCause::Refused);
-                Outcome::Reject(reason)
-            }
-        }
+impl From<SnsHandler> for AnyHandler {
+    fn from(handler: SnsHandler) -> Self {
+        let profile = HandlerProfile { placement: Placement::EngineThread, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
+    }
+}
+
+impl ErasedHandler for SnsHandler {
+    fn call(&self, batch: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
+        Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
     /// Looks for the topic; nothing can be looked for before an SMS.
-    async fn probe(&self) -> Result<(), String> {
-        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
-        self.publisher.find(topic).await.map_err(|error| error.to_string())
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+            self.publisher.find(topic).await.map_err(|error| error.to_string())
+        })
     }
 
     fn metered(&self, metrics: &Arc<QueueMetrics>) {
         self.counts.begin(metrics, HandlerKind::Sns);
-    }
-
-    fn placement(&self) -> Placement {
-        Placement::Pump
     }
 }
 

@@ -12,25 +12,25 @@ use crate::{
     telemetry::{CallResult, Metrics},
 };
 
-async fn handled(handler: &Sns, body: &str) -> Outcome {
+async fn handled(handler: &SnsHandler, body: &str) -> Outcome {
     let context = Context::new("q".into(), Instant::now(), CancellationToken::new());
     handler.handle(Arc::new(Message::new("1", body)), context).await
 }
 
-fn sms(topics: &Topics, limit_per_hour: u32) -> Sns {
+fn sms(topics: &Topics, limit_per_hour: u32) -> SnsHandler {
     let settings = Settings {
         phone_number: "+15550100123".parse().ok(),
         limit_per_hour: Some(limit_per_hour),
         ..Settings::default()
     };
-    Sns::new(settings, Arc::new(topics.clone())).unwrap()
+    SnsHandler::new(settings, Arc::new(topics.clone())).unwrap()
 }
 
 #[tokio::test]
 async fn a_message_that_sns_takes_is_done() {
     let topics = Topics::beside(Account::default());
     let arn = topics.create("orders", &Names::new(), &Names::new()).unwrap();
-    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
     assert_eq!(handled(&handler, "a body").await, Outcome::Done);
     assert_eq!(topics.published()[0].publication.body, "a body");
     assert_eq!(handler.probe().await, Ok(()));
@@ -40,7 +40,7 @@ async fn a_message_that_sns_takes_is_done() {
 async fn a_topic_that_is_not_there_means_down_until_it_is() {
     let topics = Topics::beside(Account::default());
     let arn = topics.arn("orders").unwrap();
-    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
     assert!(handler.probe().await.unwrap_err().contains("NotFound"));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     topics.create("orders", &Names::new(), &Names::new()).unwrap();
@@ -51,7 +51,7 @@ async fn a_topic_that_is_not_there_means_down_until_it_is() {
 async fn publish_calls_are_counted_by_how_they_end() {
     let topics = Topics::beside(Account::default());
     let arn = topics.arn("orders").unwrap();
-    let handler = Sns::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
     let metrics = Metrics::new().queue("q");
     handler.metered(&metrics);
     handled(&handler, "x").await;
@@ -121,7 +121,7 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
         ..Settings::default()
     };
     let failures = vec![Verdict::Wait, Verdict::GiveUp, Verdict::Unsent];
-    let handler = Sns::new(settings, Arc::new(Failing(Mutex::new(failures)))).unwrap();
+    let handler = SnsHandler::new(settings, Arc::new(Failing(Mutex::new(failures)))).unwrap();
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     assert!(matches!(handled(&handler, "x").await, Outcome::Retry(_)));
@@ -131,6 +131,6 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
 #[test]
 fn settings_that_cannot_work_make_no_handler() {
     let topics = Arc::new(Topics::beside(Account::default()));
-    let error = Sns::new(Settings::default(), topics).unwrap_err().to_string();
+    let error = SnsHandler::new(Settings::default(), topics).unwrap_err().to_string();
     assert!(error.contains("topic_arn"), "{error}");
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     message::OutgoingMessage,
-    queue::{ReceiveAttemptId, Verdict},
+    queue::{ReceiveAttemptId, RetryClass},
 };
 
 /// One receive may take several messages of a group, in the order of sending.
@@ -111,8 +111,8 @@ pub async fn a_late_delete_is_refused(harness: &dyn Harness) {
     send(&*queue, of_group("a", "one")).await;
     let held = receive(&*queue, SHORT).await;
     pass_short().await;
-    let refusal = try_delete(&*queue, &held).await.map_err(|error| error.verdict);
-    assert_eq!(refusal, Err(Verdict::LeaseLost), "the receipt has expired");
+    let refusal = try_delete(&*queue, &held).await.map_err(|error| error.retry_class);
+    assert_eq!(refusal, Err(RetryClass::LeaseLost), "the receipt has expired");
     assert_eq!(receive(&*queue, LONG).await.receive_count, 2, "the message is still there");
 }
 
@@ -121,8 +121,8 @@ pub async fn a_message_without_a_group_fails_its_batch(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     let without_group = OutgoingMessage { group_id: None, ..of_group("a", "one") };
     let answer = queue.send(&[of_group("a", "two"), without_group]).await;
-    let refusal = answer.map(drop).map_err(|error| error.verdict());
-    assert_eq!(refusal, Err(Verdict::GiveUp));
+    let refusal = answer.map(drop).map_err(|error| error.retry_class());
+    assert_eq!(refusal, Err(RetryClass::Refused));
     receive_nothing(&*queue, "the batch was refused").await;
 }
 

@@ -10,7 +10,7 @@ use super::{
         LONG, SHORT, change, delete, pass_short, queue_of, receive, receive_nothing, send_body, try_change,
     },
 };
-use crate::queue::Verdict;
+use crate::queue::RetryClass;
 
 /// A received message goes to nobody else until its visibility ends.
 pub async fn a_received_message_is_hidden(harness: &dyn Harness) {
@@ -73,8 +73,8 @@ pub async fn a_change_after_the_delete_is_refused(harness: &dyn Harness) {
     send_body(&*queue, "one").await;
     let held = receive(&*queue, LONG).await;
     delete(&*queue, &held).await;
-    let refusal = try_change(&*queue, &held, LONG).await.map_err(|error| error.verdict);
-    assert_eq!(refusal, Err(Verdict::LeaseLost), "the message is gone");
+    let refusal = try_change(&*queue, &held, LONG).await.map_err(|error| error.retry_class);
+    assert_eq!(refusal, Err(RetryClass::LeaseLost), "the message is gone");
 }
 
 /// Once a message was received again, the older receipt can neither extend nor give back.
@@ -84,8 +84,8 @@ pub async fn an_older_receipt_changes_nothing(harness: &dyn Harness) {
     let older = receive(&*queue, SHORT).await;
     pass_short().await;
     receive(&*queue, LONG).await;
-    let refusal = try_change(&*queue, &older, Duration::ZERO).await.map_err(|error| error.verdict);
-    assert_eq!(refusal, Err(Verdict::LeaseLost), "the receipt is stale");
+    let refusal = try_change(&*queue, &older, Duration::ZERO).await.map_err(|error| error.retry_class);
+    assert_eq!(refusal, Err(RetryClass::LeaseLost), "the receipt is stale");
     receive_nothing(&*queue, "the younger receipt holds the message").await;
 }
 
@@ -98,8 +98,9 @@ pub async fn the_twelve_hours_count_from_the_receive(harness: &dyn Harness) {
     send_body(&*queue, "one").await;
     let held = receive(&*queue, Duration::from_hours(11)).await;
     sleep(Duration::from_hours(10)).await;
-    let refusal = try_change(&*queue, &held, Duration::from_hours(3)).await.map_err(|error| error.verdict);
-    assert_eq!(refusal, Err(Verdict::LeaseLost), "13 hours in all");
+    let refusal =
+        try_change(&*queue, &held, Duration::from_hours(3)).await.map_err(|error| error.retry_class);
+    assert_eq!(refusal, Err(RetryClass::LeaseLost), "13 hours in all");
     change(&*queue, &held, Duration::from_hours(2)).await;
     sleep(Duration::from_mins(119)).await;
     receive_nothing(&*queue, "the twelve hours are not over").await;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     message::{AttributeValue, OutgoingMessage},
-    queue::{Queue, QueueName, Verdict},
+    queue::{Queue, QueueName, RetryClass},
 };
 
 async fn with_dead_letters(harness: &dyn Harness, max_receives: u32) -> (Arc<dyn Queue>, Arc<dyn Queue>) {
@@ -65,5 +65,5 @@ pub async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
     let with_account = queue.open_other(&name).await.map_err(|error| error.to_string());
     assert_eq!(with_account.map(drop), Ok(()), "its own account may be named, too");
     let missing = queue.open_other(&QueueName::new("not-there")).await.map(drop);
-    assert_eq!(missing.map_err(|error| error.verdict()), Err(Verdict::GiveUp));
+    assert_eq!(missing.map_err(|error| error.retry_class()), Err(RetryClass::Refused));
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     message::{AttributeValue, OutgoingMessage},
-    queue::{Verdict, limits},
+    queue::{RetryClass, limits},
 };
 
 /// No body is changed on its way, whatever a wire format would make of it.
@@ -78,9 +78,9 @@ pub async fn a_batch_fails_by_entry(harness: &dyn Harness) {
     let batch =
         [OutgoingMessage::new("one"), OutgoingMessage::new("\u{1}"), unnamed, OutgoingMessage::new("two")];
     let answer = queue.send(&batch).await.unwrap_or_else(|error| panic!("the whole call failed: {error}"));
-    let verdicts: Vec<_> =
-        answer.into_iter().map(|entry| entry.map(drop).map_err(|error| error.verdict)).collect();
-    assert_eq!(verdicts, [Ok(()), Err(Verdict::GiveUp), Err(Verdict::GiveUp), Ok(())]);
+    let retry_classes: Vec<_> =
+        answer.into_iter().map(|entry| entry.map(drop).map_err(|error| error.retry_class)).collect();
+    assert_eq!(retry_classes, [Ok(()), Err(RetryClass::Refused), Err(RetryClass::Refused), Ok(())]);
     let messages = receive_all(&*queue, 2).await;
     let mut arrived = bodies(&messages);
     arrived.sort_unstable();

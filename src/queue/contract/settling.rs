@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     message::Receipt,
-    queue::{Verdict, limits},
+    queue::{RetryClass, limits},
 };
 
 /// A deleted message does not come back when its visibility would have ended.
@@ -50,15 +50,20 @@ pub async fn garbage_fails_alone_and_is_a_lost_lease(harness: &dyn Harness) {
     let receipts = [held[0].receipt.clone(), Receipt::new("garbage"), held[1].receipt.clone()];
     let answer =
         queue.delete(&receipts).await.unwrap_or_else(|error| panic!("the whole call failed: {error}"));
-    let verdicts: Vec<_> = answer.into_iter().map(|entry| entry.map_err(|error| error.verdict)).collect();
-    assert_eq!(verdicts, [Ok(()), Err(Verdict::LeaseLost), Ok(())], "one result per entry, in their order");
+    let retry_classes: Vec<_> =
+        answer.into_iter().map(|entry| entry.map_err(|error| error.retry_class)).collect();
+    assert_eq!(
+        retry_classes,
+        [Ok(()), Err(RetryClass::LeaseLost), Ok(())],
+        "one result per entry, in their order"
+    );
 }
 
 /// A queue that does not exist is nothing to wait for.
 pub async fn a_missing_queue_is_given_up(harness: &dyn Harness) {
     let missing = harness.missing().await;
-    let verdict = missing.describe().await.map(drop).map_err(|error| error.verdict());
-    assert_eq!(verdict, Err(Verdict::GiveUp));
+    let retry_class = missing.describe().await.map(drop).map_err(|error| error.retry_class());
+    assert_eq!(retry_class, Err(RetryClass::Refused));
 }
 
 /// The counts, the kind and the redrive policy are told as they are.

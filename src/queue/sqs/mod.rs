@@ -24,7 +24,7 @@ use self::{
     refusal::{entry_error, hung, refusal},
 };
 use super::{
-    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, Verdict,
+    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
     VisibilityChange,
 };
 pub use crate::aws::{CredentialsFault, Settings};
@@ -197,7 +197,7 @@ fn by_position<T>(
 }
 
 fn unbuildable(error: BuildError) -> QueueError {
-    QueueError::new(Verdict::GiveUp, format!("the request cannot be built: {error}")).with_source(error)
+    QueueError::new(RetryClass::Refused, format!("the request cannot be built: {error}")).with_source(error)
 }
 
 #[cfg(test)]
@@ -224,7 +224,7 @@ mod tests {
     fn an_entry_without_an_answer_counts_as_failed() {
         let done = [("1".to_owned(), Ok(()))];
         let answers = by_position(2, done.into_iter(), Vec::new());
-        assert_eq!(answers[0].as_ref().unwrap_err().verdict, Verdict::Wait);
+        assert_eq!(answers[0].as_ref().unwrap_err().retry_class, RetryClass::Transient);
         assert_eq!(answers[1], Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use aws_sdk_sqs::{
 
 use crate::{
     aws::{self, CredentialsFault, Failure, Fate},
-    queue::{EntryError, QueueError, Verdict},
+    queue::{EntryError, QueueError, RetryClass},
 };
 
 /// A call's failure, sorted by its code where there is an answer, and worth repeating where there is none.
@@ -24,10 +24,12 @@ where
     let failure = match fate {
         Fate::Answered(code) => QueueError::answered(code, message),
         Fate::Hung => QueueError::hung(message),
-        Fate::Unsigned => QueueError::new(Verdict::Wait, message),
-        Fate::Broken => QueueError::new(Verdict::Wait, format!("no usable answer from sqs: {message}")),
+        Fate::Unsigned => QueueError::new(RetryClass::Transient, message),
+        Fate::Broken => {
+            QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
+        }
     };
-    let failure = if is_busy { failure.with_verdict(Verdict::Wait) } else { failure };
+    let failure = if is_busy { failure.with_retry_class(RetryClass::Transient) } else { failure };
     failure.with_source(error)
 }
 

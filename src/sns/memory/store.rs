@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Heard, attributes::Attributes, fault::Fault, fifo::Line, subscription::Subscription};
 use crate::{
     queue::memory::{Identity, Names},
-    sns::{TopicArn, arn::is_topic_name},
+    sns::{TopicArn, address::is_topic_name},
 };
 
 /// Everything there is.

@@ -4,20 +4,20 @@
 //! Nothing here can change a message's outcome: what cannot be told is tried again for a while, beside the work, and
 //! then given up, counted and logged.
 
-mod courier;
-mod notice;
+mod notification;
 mod pending;
+mod sender;
 mod settings;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+pub use self::{notification::Notice, settings::Settings};
 use self::{
-    courier::{Courier, Route},
     pending::Pending,
+    sender::{Courier, Route},
 };
-pub use self::{notice::Notice, settings::Settings};
 use crate::{
     sns::{Publisher, TopicArn},
     tasks::{End, Tasks},

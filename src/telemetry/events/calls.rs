@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use super::events;
 use crate::{
     message::MessageId,
-    queue::{EntryError, QueueError, Verdict},
+    queue::{EntryError, QueueError, RetryClass},
     telemetry::Action,
 };
 
@@ -108,9 +108,9 @@ impl CallFailed<'_> {
     /// Logs the event.
     pub fn emit(&self) {
         let Self { queue, action, error, attempt, retry_in } = *self;
-        match error.verdict() {
-            Verdict::GiveUp => CallRefused { queue, action, error, attempt, retry_in }.emit(),
-            Verdict::Wait | Verdict::LeaseLost => {
+        match error.retry_class() {
+            RetryClass::Refused => CallRefused { queue, action, error, attempt, retry_in }.emit(),
+            RetryClass::Transient | RetryClass::LeaseLost => {
                 CallBroken { queue, action, error, attempt, retry_in }.emit();
             }
         }

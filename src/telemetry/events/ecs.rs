@@ -1,6 +1,6 @@
 //! Events of the worker as a task of Amazon ECS.
 
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use super::events;
 
@@ -47,16 +47,16 @@ events! {
     warn ProtectionUnchanged<'a>: "protection from scale-in not changed, work goes on" {
         /// The agent's words.
         error: &'a (dyn Error + 'static) as %,
-        /// What it was asked for.
-        wish: &'a (dyn fmt::Debug + Sync) as ?,
+        /// The request.
+        request: &'a str,
     }
 
     /// The same once more.
     debug ProtectionStillUnchanged<'a>: "protection from scale-in still not changed" {
         /// The agent's words.
         error: &'a (dyn Error + 'static) as %,
-        /// What it was asked for.
-        wish: &'a (dyn fmt::Debug + Sync) as ?,
+        /// The request.
+        request: &'a str,
     }
 
     /// The protection outlasts the stop.

@@ -2,7 +2,7 @@
 
 use super::{Label, label};
 use crate::{
-    queue::{QueueError, Verdict},
+    queue::{QueueError, RetryClass},
     sns::{TopicError, Verdict as TopicVerdict},
 };
 
@@ -44,7 +44,7 @@ impl CallResult {
         match answer {
             Ok(_) => Self::Ok,
             Err(error) if error.is_hung() => Self::Hung,
-            Err(error) if error.verdict() == Verdict::Wait => Self::Retryable,
+            Err(error) if error.retry_class() == RetryClass::Transient => Self::Retryable,
             Err(_) => Self::Refused,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-use crate::causes::causes;
+use crate::error_chain::message_with_causes;
 
 /// Why the last request failed without an answer; clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ impl HttpClient for Client {
     {
         async move {
             let answer = self.inner.send_bytes(request).await.map_err(without_address);
-            *self.reason.lock() = answer.as_ref().err().map(|error| causes(&**error));
+            *self.reason.lock() = answer.as_ref().err().map(|error| message_with_causes(&**error));
             answer
         }
         .boxed()

@@ -6,7 +6,7 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
-    queue::{Description, Queue, QueueError, QueueName, RedrivePolicy, Verdict},
+    queue::{Description, Queue, QueueError, QueueName, RedrivePolicy, RetryClass},
     worker::{
         WorkerError,
         dead_letters::misfit,
@@ -69,7 +69,7 @@ async fn open_by_arn(
     queue: &dyn Queue,
 ) -> Result<Description, QueueError> {
     let Some(name) = QueueName::of_arn(&policy.dead_letter_arn) else {
-        return Err(QueueError::new(Verdict::GiveUp, "the redrive policy names no queue"));
+        return Err(QueueError::new(RetryClass::Refused, "the redrive policy names no queue"));
     };
     let name = name.seen_from(&of_source.arn);
     described(&patiently(|| queue.open_other(&name)).await?).await
@@ -83,7 +83,7 @@ async fn described(queue: &Arc<dyn Queue>) -> Result<Description, QueueError> {
 fn cause(error: WorkerError) -> QueueError {
     match error {
         WorkerError::Queue { source, .. } | WorkerError::Credentials { source, .. } => source,
-        error => QueueError::new(Verdict::GiveUp, error.to_string()),
+        error => QueueError::new(RetryClass::Refused, error.to_string()),
     }
 }
 

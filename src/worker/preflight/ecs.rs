@@ -6,22 +6,22 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
-    ecs::{Agent as _, AgentError, HttpAgent, Protect, Surroundings},
+    ecs::{Agent as _, AgentError, EcsEnvironment, HttpAgent, Protect},
     stop,
-    worker::drain::may_outlast,
+    worker::shutdown::may_outlast,
 };
 
 /// The most that Fargate gives a container to stop.
 const FARGATE_MAX: Duration = Duration::from_mins(2);
 
 /// What of the task keeps its stop from being an orderly one.
-pub(super) async fn look(settings: &Settings, surroundings: &Surroundings) -> Vec<Finding> {
+pub(super) async fn look(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let mut found = of_stop(settings, surroundings);
     found.extend(of_protection(settings, surroundings).await);
     found
 }
 
-fn of_stop(settings: &Settings, surroundings: &Surroundings) -> Vec<Finding> {
+fn of_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let limit = settings.drain_limit();
     let Some(stop_timeout) = settings.ecs.stop_timeout() else {
         let message = format!("the drain limit is {}, and when ECS kills is not known", Span(limit));
@@ -61,7 +61,7 @@ pub(super) fn timeout_beyond_drain(
 }
 
 /// Asks for the task's protection, which changes nothing, where the worker would set it.
-async fn of_protection(settings: &Settings, surroundings: &Surroundings) -> Option<Finding> {
+async fn of_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
     let limit = settings.drain_limit();
     let mut queues = settings.queues.values();
     let is_wanted = settings.ecs.protect == Protect::Auto
@@ -79,7 +79,7 @@ async fn of_protection(settings: &Settings, surroundings: &Surroundings) -> Opti
 mod tests {
     use super::*;
 
-    fn codes(limit: Option<u64>, stop_timeout: Option<u64>, surroundings: &Surroundings) -> Vec<Code> {
+    fn codes(limit: Option<u64>, stop_timeout: Option<u64>, surroundings: &EcsEnvironment) -> Vec<Code> {
         let mut settings = Settings::default();
         settings.drain.limit = limit.map(Span::secs);
         settings.ecs.stop_timeout = stop_timeout.map(Span::secs);
@@ -88,14 +88,14 @@ mod tests {
 
     #[test]
     fn a_stop_is_to_fit_into_the_time_that_ecs_gives() {
-        let elsewhere = Surroundings::default();
+        let elsewhere = EcsEnvironment::default();
         assert_eq!(codes(None, None, &elsewhere), []);
         assert_eq!(codes(None, Some(30), &elsewhere), [], "it follows from the stop timeout");
         assert_eq!(codes(Some(110), Some(120), &elsewhere), []);
         assert_eq!(codes(Some(111), Some(120), &elsewhere), [Code::DrainLimit]);
         assert_eq!(codes(None, Some(121), &elsewhere), [Code::StopTimeoutBeyondFargate]);
         let metadata = "http://169.254.170.2/v4/0".parse().ok();
-        let on_ecs = Surroundings { metadata, ..Surroundings::default() };
+        let on_ecs = EcsEnvironment { metadata, ..EcsEnvironment::default() };
         assert_eq!(codes(Some(110), None, &on_ecs), [Code::StopTimeoutUnknown]);
     }
 

@@ -21,10 +21,10 @@ pub use self::{
     finding::Finding,
     report::{Report, Verdict},
 };
-use crate::{config::Settings, ecs::Surroundings, settings::Problems};
+use crate::{config::Settings, ecs::EcsEnvironment, settings::Problems};
 
 /// Looks at everything that these settings name, all of it at once.
-pub async fn preflight(settings: &Settings, surroundings: &Surroundings) -> Report {
+pub async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
     let queues = settings.queues.iter().map(|(name, queue)| queue::look(name, queue, settings));
     let (queues, of_task) = tokio::join!(join_all(queues), ecs::look(settings, surroundings));
     let twins = twins(settings.queues.keys().zip(queues.iter().map(|looked| looked.arn.as_deref())));

@@ -133,7 +133,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::queue::Verdict;
+    use crate::queue::RetryClass;
 
     fn code_of(error: &QueueError) -> Code {
         unreachable("orders", error).code
@@ -152,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(code_of(&QueueError::answered(code, "no")), found, "{code}");
         }
-        assert_eq!(code_of(&QueueError::new(Verdict::Wait, "refused")), Code::QueueUnreachable);
+        assert_eq!(code_of(&QueueError::new(RetryClass::Transient, "refused")), Code::QueueUnreachable);
     }
 
     #[test]

@@ -1,56 +1,41 @@
-//! The handler whose calls are noted.
+//! The layer that notes when calls begin and end.
 
-use std::sync::{Arc, atomic::Ordering};
-
-use longshore::{
-    Message,
-    handler::{AnyHandler, Batch, BatchHandler, Context, Outcomes, Placement},
-    message::Wanted,
-    telemetry::QueueMetrics,
+use std::{
+    sync::atomic::Ordering,
+    task::{Context, Poll},
 };
+
+use futures_util::future::BoxFuture;
+use longshore::handler::{BatchCall, BatchHandlerService};
+use tower::Service;
 
 use super::Watch;
 
-/// A handler that is watched.
+/// The service of a handler that is watched.
+#[derive(Clone)]
 pub(super) struct WatchedHandler {
-    pub(super) handler: AnyHandler,
+    pub(super) handler: BatchHandlerService,
     pub(super) watch: Watch,
 }
 
-impl BatchHandler for WatchedHandler {
-    async fn handle_batch(&self, batch: Batch, context: Context) -> Outcomes {
-        self.watch.note(|stamps, now| stamps.started = now);
-        let outcomes = self.handler.call(batch, context).await;
-        self.watch.note(|stamps, now| stamps.ended = now);
-        self.watch.0.calls.fetch_add(1, Ordering::Relaxed);
-        outcomes
+impl Service<BatchCall> for WatchedHandler {
+    type Response = <BatchHandlerService as Service<BatchCall>>::Response;
+    type Error = <BatchHandlerService as Service<BatchCall>>::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.handler.poll_ready(context)
     }
 
-    fn weigh(&self, message: &Message) -> usize {
-        self.handler.weigh(message)
-    }
-
-    fn opened(&self, arn: &str) {
-        self.handler.opened(arn);
-    }
-
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
-    }
-
-    async fn probe(&self) -> Result<(), String> {
-        self.handler.probe().await
-    }
-
-    async fn close(&self) {
-        self.handler.close().await;
-    }
-
-    fn wanted(&self) -> Wanted {
-        self.handler.wanted()
-    }
-
-    fn placement(&self) -> Placement {
-        self.handler.placement()
+    fn call(&mut self, call: BatchCall) -> Self::Future {
+        let watch = self.watch.clone();
+        watch.note(|stamps, now| stamps.started = now);
+        let outcomes = self.handler.call(call);
+        Box::pin(async move {
+            let outcomes = outcomes.await;
+            watch.note(|stamps, now| stamps.ended = now);
+            watch.0.calls.fetch_add(1, Ordering::Relaxed);
+            outcomes
+        })
     }
 }

@@ -12,13 +12,14 @@ use std::{
 };
 
 use longshore::{
-    handler::{AnyHandler, batched},
+    handler::{AnyHandler, layered_batches},
     queue::Queue,
 };
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
+use tower::layer::layer_fn;
 
 use self::{handler::WatchedHandler, queue::WatchedQueue};
 use crate::Failure;
@@ -65,7 +66,8 @@ impl Watch {
 
     /// The same handler, with its calls noted here.
     pub(crate) fn handler(&self, handler: AnyHandler) -> AnyHandler {
-        batched(WatchedHandler { handler, watch: self.clone() })
+        let watch = self.clone();
+        layered_batches(handler, layer_fn(|handler| WatchedHandler { handler, watch: watch.clone() }))
     }
 
     pub(crate) fn stamps(&self) -> Stamps {

@@ -1,4 +1,4 @@
-//! The facts of the ledger, on moments of the tests' own making.
+//! Tests of the ledger, with times that the tests choose.
 
 use proptest::prelude::*;
 
@@ -7,26 +7,37 @@ use super::*;
 const VISIBILITY: Duration = Duration::from_secs(30);
 
 fn ledger() -> Ledger {
-    Ledger::new(Terms { visibility: VISIBILITY, longest: VISIBILITY })
+    Ledger::new(LeaseTerms { visibility: VISIBILITY, longest: VISIBILITY })
 }
 
 fn id(number: usize) -> MessageId {
     MessageId::new(number.to_string())
 }
 
-fn hold(ledger: &mut Ledger, number: usize, at: Instant) -> Held {
-    ledger.hold(&id(number), &Receipt::new("first"), (at, at), 0.5)
+fn receive(
+    ledger: &mut Ledger,
+    number: usize,
+    receipt: &str,
+    (sent, answered): (Instant, Instant),
+) -> LeaseGrant {
+    let times = ReceiveTimes { sent, answered };
+    let (id, receipt) = (id(number), Receipt::new(receipt));
+    ledger.acquire(ReceivedMessage { id: &id, receipt: &receipt, times, trace: None }, 0.5)
 }
 
-fn granted(held: Held) -> Granted {
-    let Held::Fresh(granted) = held else { panic!("not fresh: {held:?}") };
+fn acquire(ledger: &mut Ledger, number: usize, at: Instant) -> LeaseGrant {
+    receive(ledger, number, "first", (at, at))
+}
+
+fn granted(grant: LeaseGrant) -> GrantedLease {
+    let LeaseGrant::New(granted) = grant else { panic!("not new: {grant:?}") };
     granted
 }
 
 #[test]
 fn a_lease_is_due_at_half_its_visibility() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    hold(&mut ledger, 1, start);
+    acquire(&mut ledger, 1, start);
     assert!(ledger.take_due(start + VISIBILITY / 2 - Duration::from_millis(1)).is_empty());
     assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
 }
@@ -36,7 +47,7 @@ fn the_lease_due_first_takes_the_nine_due_next_along() {
     let (mut ledger, start) = (ledger(), Instant::now());
     for number in 0..15 {
         let late = Duration::from_millis(100 * u64::try_from(number).unwrap());
-        hold(&mut ledger, number, start + late);
+        acquire(&mut ledger, number, start + late);
     }
     let taken = ledger.take_due(start + VISIBILITY / 2);
     let taken: Vec<_> = taken.into_iter().map(|extension| extension.id).collect();
@@ -46,29 +57,29 @@ fn the_lease_due_first_takes_the_nine_due_next_along() {
 #[test]
 fn an_extension_granted_after_the_deadline_does_not_count() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let Granted { claim, cancellation, .. } = granted(hold(&mut ledger, 1, start));
+    let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, 1, start));
     let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
     let late = start + VISIBILITY;
-    assert_eq!(ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5), Extended::TooLate);
+    assert_eq!(ledger.extended(&extension, (start + VISIBILITY / 2, late), 0.5), ExtensionEffect::TooLate);
     assert!(cancellation.is_cancelled());
-    assert_eq!(ledger.standing(&claim, late), None);
+    assert_eq!(ledger.deadlines(lease, late), None);
 }
 
 #[test]
 fn a_lease_nobody_extends_is_lost_at_its_deadline() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let Granted { cancellation, .. } = granted(hold(&mut ledger, 1, start));
+    let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, 1, start));
     let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
     ledger.not_extended(&extension, start + VISIBILITY / 2, VISIBILITY);
     assert!(ledger.expire(start + VISIBILITY - Duration::from_millis(1)).is_empty());
-    assert_eq!(ledger.expire(start + VISIBILITY), [id(1)]);
+    assert_eq!(ledger.expire(start + VISIBILITY), [(lease, id(1))]);
     assert!(cancellation.is_cancelled());
 }
 
 #[test]
 fn tries_of_an_extension_are_counted_until_one_is_granted() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    hold(&mut ledger, 1, start);
+    acquire(&mut ledger, 1, start);
     let mut now = start + VISIBILITY / 2;
     for attempt in 1..=3 {
         let extension = ledger.take_due(now).remove(0);
@@ -77,32 +88,32 @@ fn tries_of_an_extension_are_counted_until_one_is_granted() {
         now += Duration::from_secs(1);
     }
     let extension = ledger.take_due(now).remove(0);
-    assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
+    assert_eq!(ledger.extended(&extension, (now, now), 0.5), ExtensionEffect::Extended);
     assert_eq!(ledger.take_due(now + VISIBILITY / 2).remove(0).attempt, 1);
 }
 
 #[test]
 fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
+    let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
     let stale = ledger.take_due(start + VISIBILITY / 2).remove(0);
     let again = start + VISIBILITY / 2;
-    let held = ledger.hold(&id(1), &Receipt::new("second"), (again, again), 0.5);
-    assert!(matches!(held, Held::Duplicate));
+    let held = receive(&mut ledger, 1, "second", (again, again));
+    assert!(matches!(held, LeaseGrant::Duplicate));
     assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
-    assert_eq!(ledger.begin_delete(&claim, again), Some(Receipt::new("second")));
-    assert_eq!(ledger.standing(&claim, again).unwrap().deadline, again + VISIBILITY);
+    assert_eq!(ledger.begin_delete(lease, again), Some(Receipt::new("second")));
+    assert_eq!(ledger.deadlines(lease, again).unwrap().deadline, again + VISIBILITY);
 }
 
 #[test]
 fn a_message_received_again_while_it_is_given_back_is_fresh() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let before = granted(hold(&mut ledger, 1, start));
-    ledger.freeze(&before.claim);
-    let after = granted(ledger.hold(&id(1), &Receipt::new("second"), (start, start), 0.5));
-    assert_eq!(ledger.freeze(&before.claim), GiveBack::Lost, "the older claim has no say any more");
-    ledger.release(&before.claim);
-    assert!(ledger.standing(&after.claim, start).is_some());
+    let before = granted(acquire(&mut ledger, 1, start));
+    ledger.freeze(before.lease);
+    let after = granted(receive(&mut ledger, 1, "second", (start, start)));
+    assert_eq!(ledger.freeze(before.lease), VisibilityReceipt::Lost, "the older claim has no say any more");
+    ledger.release(before.lease, &id(1), LeaseEnd::Released);
+    assert!(ledger.deadlines(after.lease, start).is_some());
     assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
 }
 
@@ -110,8 +121,8 @@ fn a_message_received_again_while_it_is_given_back_is_fresh() {
 fn a_lease_counts_from_the_sending_of_its_receive() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let answered = start + Duration::from_secs(20);
-    let Granted { claim, .. } = granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
-    assert_eq!(ledger.standing(&claim, answered).unwrap().deadline, start + VISIBILITY);
+    let GrantedLease { lease, .. } = granted(receive(&mut ledger, 1, "first", (start, answered)));
+    assert_eq!(ledger.deadlines(lease, answered).unwrap().deadline, start + VISIBILITY);
     assert!(ledger.take_due(answered).is_empty(), "quick work needs no extension");
     assert_eq!(ledger.take_due(answered + Duration::from_secs(5)).len(), 1);
 }
@@ -120,30 +131,29 @@ fn a_lease_counts_from_the_sending_of_its_receive() {
 fn an_answer_that_comes_after_the_visibility_brings_no_lease() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let answered = start + VISIBILITY;
-    let Granted { claim, .. } = granted(ledger.hold(&id(1), &Receipt::new("first"), (start, answered), 0.5));
-    assert_eq!(ledger.standing(&claim, answered), None);
+    let GrantedLease { lease, .. } = granted(receive(&mut ledger, 1, "first", (start, answered)));
+    assert_eq!(ledger.deadlines(lease, answered), None);
 }
 
 #[test]
 fn a_done_message_that_comes_back_is_finished() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
-    ledger.remember_done(&id(1));
-    ledger.release(&claim);
-    assert!(matches!(hold(&mut ledger, 1, start), Held::Finished(_)));
+    let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
+    ledger.release(lease, &id(1), LeaseEnd::Done);
+    assert!(matches!(acquire(&mut ledger, 1, start), LeaseGrant::AlreadyDone(_)));
 }
 
 #[test]
 fn the_visibility_of_long_work_doubles_up_to_the_longest() {
     let longest = Duration::from_secs(100);
-    let mut ledger = Ledger::new(Terms { visibility: VISIBILITY, longest });
+    let mut ledger = Ledger::new(LeaseTerms { visibility: VISIBILITY, longest });
     let mut now = Instant::now();
-    hold(&mut ledger, 1, now);
+    acquire(&mut ledger, 1, now);
     let seconds: Vec<_> = (0..4)
         .map(|_| {
             now = ledger.next_look().unwrap();
             let extension = ledger.take_due(now).remove(0);
-            assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
+            assert_eq!(ledger.extended(&extension, (now, now), 0.5), ExtensionEffect::Extended);
             extension.visibility.as_secs()
         })
         .collect();
@@ -153,7 +163,7 @@ fn the_visibility_of_long_work_doubles_up_to_the_longest() {
 #[test]
 fn no_extension_reaches_past_twelve_hours() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    hold(&mut ledger, 1, start);
+    acquire(&mut ledger, 1, start);
     let mut end = start + VISIBILITY;
     while let Some(now) = ledger.next_look() {
         if !ledger.expire(now).is_empty() {
@@ -161,7 +171,7 @@ fn no_extension_reaches_past_twelve_hours() {
         }
         for extension in ledger.take_due(now) {
             end = now + extension.visibility;
-            assert_eq!(ledger.extended(&extension, (now, now), 0.5), Extended::InTime);
+            assert_eq!(ledger.extended(&extension, (now, now), 0.5), ExtensionEffect::Extended);
         }
     }
     assert!(end <= start + limits::VISIBILITY);
@@ -171,12 +181,12 @@ fn no_extension_reaches_past_twelve_hours() {
 #[test]
 fn a_lease_being_extended_is_given_back_after_the_answer() {
     let (mut ledger, start) = (ledger(), Instant::now());
-    let Granted { claim, .. } = granted(hold(&mut ledger, 1, start));
+    let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
     let now = start + VISIBILITY / 2;
     let extension = ledger.take_due(now).remove(0);
-    assert_eq!(ledger.freeze(&claim), GiveBack::Later);
+    assert_eq!(ledger.freeze(lease), VisibilityReceipt::ExtensionInFlight);
     ledger.extended(&extension, (now, now), 0.5);
-    assert_eq!(ledger.freeze(&claim), GiveBack::Now(Receipt::new("first")));
+    assert_eq!(ledger.freeze(lease), VisibilityReceipt::Ready(Receipt::new("first")));
     assert!(ledger.take_due(now + VISIBILITY).is_empty(), "a frozen lease is not extended");
 }
 
@@ -196,7 +206,9 @@ proptest! {
             let now = start + Duration::from_millis(tick * 50);
             while arrivals.first().is_some_and(|(_, at)| *at <= tick * 50) {
                 let (number, _) = arrivals.remove(0);
-                ledger.hold(&id(number), &Receipt::new("r"), (now, now), chance);
+                let (id, receipt) = (id(number), Receipt::new("r"));
+                let times = ReceiveTimes { sent: now, answered: now };
+                ledger.acquire(ReceivedMessage { id: &id, receipt: &receipt, times, trace: None }, chance);
             }
             answers.retain(|(arrives, sent, extension)| {
                 let arrived = *arrives <= now;
@@ -211,4 +223,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn only_the_newest_done_messages_are_remembered() {
+    let mut done = DoneMessages::new(2);
+    for number in 0..3 {
+        done.insert(&id(number));
+    }
+    assert!(!done.contains(&id(0)));
+    assert!(done.contains(&id(1)) && done.contains(&id(2)));
 }

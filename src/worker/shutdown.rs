@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    consumer::Stages,
-    ecs::Guard,
+    consumer::RunningEngine,
+    ecs::TaskProtection,
     stop::Stop,
     telemetry::{events, traces::Traces},
 };
@@ -42,18 +42,19 @@ pub enum Drained {
 /// and the keepers.
 ///
 /// Several well-known consumers stop the heartbeat first, and then run the same messages twice.
-pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop) -> Drained {
-    let undeleted = |stages: &[Stages]| stages.iter().map(Stages::undeleted).sum::<usize>();
-    let undeleted_before = undeleted(&stages);
+pub(super) async fn drain(mut engines: Vec<RunningEngine>, limit: Duration, stop: &Stop) -> Drained {
+    let undeleted = |engines: &[RunningEngine]| engines.iter().map(RunningEngine::undeleted).sum::<usize>();
+    let undeleted_before = undeleted(&engines);
     // Before anything else: handlers that end, even after a halt, must not start what waits.
-    stages.iter().for_each(Stages::start_nothing);
+    engines.iter().for_each(RunningEngine::start_nothing);
     tokio::select! {
-        () = in_order(&mut stages, limit) => {}
+        () = in_order(&mut engines, limit) => {}
         // Nobody keeps their leases from here on, so they must not go on as if somebody did.
-        () = stop.halted() => stages.iter().for_each(Stages::cancel_handlers),
+        () = stop.halted() => engines.iter().for_each(RunningEngine::cancel_handlers),
     }
-    let held = stages.iter().map(Stages::held).sum::<usize>() + undeleted(&stages) - undeleted_before;
-    stages.into_iter().for_each(Stages::close);
+    let held =
+        engines.iter().map(RunningEngine::held).sum::<usize>() + undeleted(&engines) - undeleted_before;
+    engines.into_iter().for_each(RunningEngine::close);
     match held {
         0 => Drained::All,
         held => Drained::Partly { held },
@@ -61,8 +62,8 @@ pub(super) async fn drain(mut stages: Vec<Stages>, limit: Duration, stop: &Stop)
 }
 
 /// Ends the task's protection from scale-in, once no lease is kept; after a halt it is left to its expiry.
-pub(super) async fn unprotect(guard: Guard, stop: &Stop) {
-    unless_halted(stop, guard.end()).await;
+pub(super) async fn unprotect(protection: TaskProtection, stop: &Stop) {
+    unless_halted(stop, protection.end()).await;
 }
 
 /// Sends the traces that wait to be sent, when there will be no more; after a halt they are lost.
@@ -78,35 +79,35 @@ async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
     }
 }
 
-async fn in_order(stages: &mut [Stages], limit: Duration) {
+async fn in_order(engines: &mut [RunningEngine], limit: Duration) {
     let began = Instant::now();
     let left = |of: Duration| of.saturating_sub(began.elapsed());
-    stages.iter().for_each(Stages::give_back_waiting);
-    join_all(stages.iter_mut().map(Stages::polling_stopped)).await;
-    stages.iter().for_each(Stages::give_back_waiting);
-    let handlers_ended = join_all(stages.iter().map(Stages::handlers_ended));
+    engines.iter().for_each(RunningEngine::give_back_waiting);
+    join_all(engines.iter_mut().map(RunningEngine::polling_stopped)).await;
+    engines.iter().for_each(RunningEngine::give_back_waiting);
+    let handlers_ended = join_all(engines.iter().map(RunningEngine::handlers_ended));
     if timeout(left(handlers_part(limit)), handlers_ended).await.is_err() {
-        cancel_handlers(stages, limit).await;
+        cancel_handlers(engines, limit).await;
     }
     let flush_limit = left(limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
-    let flushed = join_all(stages.iter().map(Stages::flushed));
+    let flushed = join_all(engines.iter().map(RunningEngine::flushed));
     // Notifications have a part of the same time; what is left of them is counted at the close.
-    let notified = timeout(SHORTEST_FLUSH, join_all(stages.iter().map(Stages::notified)));
+    let notified = timeout(SHORTEST_FLUSH, join_all(engines.iter().map(RunningEngine::notified)));
     let (flushed, _) = tokio::join!(timeout(flush_limit, flushed), notified);
     if flushed.is_err() {
         events::AnswersLeft { limit: flush_limit }.emit();
     }
-    let closed = join_all(stages.iter().map(Stages::close_handler));
+    let closed = join_all(engines.iter().map(RunningEngine::close_handler));
     let close_limit = left(limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
     if timeout(close_limit, closed).await.is_err() {
         events::HandlerNotClosed { limit: close_limit }.emit();
     }
 }
 
-async fn cancel_handlers(stages: &[Stages], limit: Duration) {
+async fn cancel_handlers(engines: &[RunningEngine], limit: Duration) {
     events::HandlersTold { limit }.emit();
-    stages.iter().for_each(Stages::cancel_handlers);
-    let cancelled = join_all(stages.iter().map(Stages::handlers_ended));
+    engines.iter().for_each(RunningEngine::cancel_handlers);
+    let cancelled = join_all(engines.iter().map(RunningEngine::handlers_ended));
     if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
         events::HandlerBlocks {}.emit();
     }

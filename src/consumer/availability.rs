@@ -12,7 +12,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
-use super::Pump;
+use super::Engine;
 use crate::{
     backoff::{Backoff, Jitter},
     health::Condition,
@@ -40,7 +40,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The state of a queue's polling.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Availability {
     state: watch::Sender<State>,
     /// Times that the handler was found down in a row; they set the pace of the probes.
     failures: AtomicU32,
@@ -57,20 +57,20 @@ pub(super) enum State {
     Paused(Arc<str>),
 }
 
-/// The changes of a gate, none of them missed.
+/// The changes of a availability, none of them missed.
 pub(super) struct Changes(watch::Receiver<State>);
 
 impl Changes {
     /// Waits for a change since the last wait.
     pub(super) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
-            // The gate is gone, and so is everyone who could change it.
+            // The availability is gone, and so is everyone who could change it.
             std::future::pending::<()>().await;
         }
     }
 }
 
-impl Gate {
+impl Availability {
     pub(super) fn new(ready: Condition) -> Self {
         Self { state: watch::Sender::new(State::New), failures: AtomicU32::new(0), ready }
     }
@@ -121,10 +121,10 @@ impl Gate {
     }
 }
 
-impl Pump {
+impl Engine {
     /// Pauses the polling because the handler could not be reached, and gives back what waits for it.
     pub(super) fn handler_is_down(&self, reason: &str) {
-        if self.0.gate.pause(reason) {
+        if self.0.availability.pause(reason) {
             events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics);
         }
         self.give_back_waiting(DOWN_DELAY.random_delay(1));
@@ -132,13 +132,13 @@ impl Pump {
 
     /// Probes the handler before the first receive and for as long as it is down.
     pub(super) async fn watch_handler(self) {
-        let mut changes = self.0.gate.changes();
+        let mut changes = self.0.availability.changes();
         loop {
-            match self.0.gate.state() {
+            match self.0.availability.state() {
                 State::Open => changes.next().await,
                 State::New => self.probe().await,
                 State::Paused(_) => {
-                    tokio::time::sleep(self.0.gate.pause_before_probe()).await;
+                    tokio::time::sleep(self.0.availability.pause_before_probe()).await;
                     self.probe().await;
                 }
             }
@@ -146,17 +146,17 @@ impl Pump {
     }
 
     async fn probe(&self) {
-        let was_down = self.0.gate.state() != State::New;
+        let was_down = self.0.availability.state() != State::New;
         match self.ask_handler().await {
             Ok(()) => {
-                self.0.gate.open();
+                self.0.availability.open();
                 if was_down {
                     events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics);
                 }
             }
             Err(reason) => {
                 if was_down {
-                    self.0.gate.found_down();
+                    self.0.availability.found_down();
                 }
                 self.handler_is_down(&reason);
             }

@@ -8,12 +8,12 @@ use std::{
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Owed, Settle, Slip, Verb};
+use super::{Owed, Settler, Slip, Verb};
 use crate::{
-    consumer::lease::GiveBack,
+    consumer::lease::VisibilityReceipt,
     health::Pulse,
     message::Receipt,
-    queue::{BatchAnswer, EntryError, QueueError, Verdict, VisibilityChange, all_entries, within},
+    queue::{BatchAnswer, EntryError, QueueError, RetryClass, VisibilityChange, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, events, traces::Settled},
 };
@@ -41,7 +41,7 @@ struct Calls {
     copying: Arc<Semaphore>,
 }
 
-impl Settle {
+impl Settler {
     /// Sends what is handed over until `stop`; to be stopped only when nothing is pending.
     pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
         let permits = |count| Arc::new(Semaphore::new(count));
@@ -89,7 +89,7 @@ impl Settle {
 
     async fn send(&self, batch: Vec<Slip<Owed>>) {
         let Some(action) = batch.first().map(|slip| slip.verb.action()) else { return };
-        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip)).collect();
+        let batch: Vec<_> = batch.into_iter().filter_map(|slip| self.address(slip, Instant::now())).collect();
         if batch.is_empty() {
             return;
         }
@@ -103,24 +103,24 @@ impl Settle {
     }
 
     /// Finds the receipt to send a slip with; a slip whose lease is lost goes no further.
-    pub(super) fn address(&self, slip: Slip<Owed>) -> Option<Sent> {
+    pub(super) fn address(&self, slip: Slip<Owed>, now: Instant) -> Option<Sent> {
         let found = match slip.verb {
-            Verb::Copy(_) => slip.lease.receipt(),
-            Verb::Delete => slip.lease.receipt_to_delete(),
-            Verb::GiveBack(_) => match slip.lease.receipt_to_give_back() {
-                GiveBack::Now(receipt) => Some(receipt),
-                GiveBack::Later => {
+            Verb::Copy(_) => slip.lease.receipt(now),
+            Verb::Delete => slip.lease.begin_delete(now),
+            Verb::GiveBack(_) => match slip.lease.begin_visibility_change() {
+                VisibilityReceipt::Ready(receipt) => Some(receipt),
+                VisibilityReceipt::ExtensionInFlight => {
                     self.put_aside(slip, EXTENSION_PAUSE);
                     return None;
                 }
                 // It is visible again already, or will be without our doing.
-                GiveBack::Lost => return None,
+                VisibilityReceipt::Lost => return None,
             },
         };
         if let Some(receipt) = found {
             return Some(Sent { slip, receipt });
         }
-        self.give_up(&slip, "the lease was lost first");
+        self.give_up(slip, "the lease was lost first");
         None
     }
 
@@ -148,9 +148,9 @@ impl Settle {
     fn note_failure(&self, batch: Vec<Sent>, error: &QueueError) {
         let Some(action) = batch.first().map(|sent| sent.slip.verb.action()) else { return };
         let attempt = batch.iter().map(|sent| sent.slip.attempt).max().unwrap_or(1);
-        let retry_in = error.verdict().pauses().random_delay(attempt);
+        let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.0.name, action, error, attempt, retry_in }.emit();
-        if error.verdict() == Verdict::GiveUp {
+        if error.retry_class() == RetryClass::Refused {
             self.0.ready.unready(format!("sqs refuses to be told of outcomes: {error}"));
         }
         for sent in batch {
@@ -162,16 +162,18 @@ impl Settle {
         let Sent { slip, receipt } = sent;
         match entry {
             // The message was received again meanwhile: the older receipt may have changed nothing.
-            Ok(()) if slip.lease.has_moved_on(&receipt) => self.try_again(slip, Duration::ZERO),
+            Ok(()) if slip.lease.is_superseded(&receipt) => self.try_again(slip, Duration::ZERO),
             Ok(()) => self.settled(slip),
-            Err(error) if error.verdict == Verdict::LeaseLost && !slip.lease.has_moved_on(&receipt) => {
-                self.give_up(&slip, &error.to_string());
+            Err(error)
+                if error.retry_class == RetryClass::LeaseLost && !slip.lease.is_superseded(&receipt) =>
+            {
+                self.give_up(slip, &error.to_string());
             }
             Err(error) => {
                 let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-                let _lines = slip.lease.enter();
+                let _lines = slip.lease.enter_trace();
                 events::EntryFailed { queue, message_id, action, error: &error }.emit();
-                let pause = error.verdict.pauses().random_delay(slip.attempt);
+                let pause = error.retry_class.pauses().random_delay(slip.attempt);
                 self.try_again(slip, pause);
             }
         }
@@ -180,7 +182,7 @@ impl Settle {
     fn settled(&self, mut slip: Slip<Owed>) {
         self.0.metrics.settled.of(slip.verb.action()).inc();
         if matches!(slip.verb, Verb::Delete) {
-            slip.lease.deleted();
+            slip.lease.mark_deleted();
         }
     }
 
@@ -197,13 +199,13 @@ impl Settle {
     }
 
     /// Leaves the message to its visibility; if it was to be deleted, it is not run again when it comes back here.
-    fn give_up(&self, slip: &Slip<Owed>, reason: &str) {
+    fn give_up(&self, mut slip: Slip<Owed>, reason: &str) {
         if matches!(slip.verb, Verb::Delete) {
-            slip.lease.remember_done();
+            slip.lease.mark_done();
             self.0.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, message_id, action) = (&*self.0.name, slip.lease.id(), slip.verb.action());
-        let _lines = slip.lease.enter();
+        let _lines = slip.lease.enter_trace();
         events::SettleFailed { queue, message_id, action, reason }.emit(&self.0.metrics);
     }
 }
@@ -221,7 +223,7 @@ impl Sent {
             Verb::GiveBack(delay) => delay,
             Verb::Copy(_) | Verb::Delete => Duration::ZERO,
         };
-        let left = self.slip.lease.standing().map_or(Duration::ZERO, |standing| standing.limit - now);
+        let left = self.slip.lease.deadlines().map_or(Duration::ZERO, |deadlines| deadlines.limit - now);
         // SQS refuses what reaches past the twelve hours, so round the rest down.
         let visibility = wanted.min(Duration::from_secs(left.as_secs()));
         VisibilityChange { receipt: self.receipt.clone(), visibility }

@@ -9,9 +9,9 @@ use crate::queue::limits::BATCH_ENTRIES;
 /// Below this average fill one poller fewer is enough.
 const WELL_FILLED: f64 = 0.8;
 
-/// The plan of one queue's receives.
+/// The schedule of one queue's receives.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Schedule {
     most_pollers: usize,
     pace: Duration,
     pollers: usize,
@@ -22,9 +22,9 @@ pub(super) struct Plan {
     partly_free_since: Option<Instant>,
 }
 
-/// What the plan looks at.
+/// What the schedule looks at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sight {
+pub(super) struct ScheduleInput {
     pub(super) now: Instant,
     /// Places that are free.
     pub(super) free: usize,
@@ -42,14 +42,14 @@ pub(super) struct Sight {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum NextReceive {
     /// Receive up to so many.
-    Ask(usize),
+    Now(usize),
     /// Look again at this moment, or when something has changed.
-    Wait(Option<Instant>),
+    Later(Option<Instant>),
 }
 
-impl Plan {
+impl Schedule {
     pub(super) fn new(most_pollers: usize, pace: Duration) -> Self {
         Self {
             most_pollers,
@@ -63,36 +63,36 @@ impl Plan {
     }
 
     /// Decides the next step.
-    pub(super) fn step(&mut self, sight: Sight) -> Step {
+    pub(super) fn step(&mut self, sight: ScheduleInput) -> NextReceive {
         if let Some(resume_at) = self.resume_at.filter(|moment| *moment > sight.now) {
-            return Step::Wait(Some(resume_at));
+            return NextReceive::Later(Some(resume_at));
         }
         self.most = BATCH_ENTRIES.min(sight.most);
         if sight.free == 0 {
             self.partly_free_since = None;
         }
         if sight.under_way >= self.pollers || sight.free == 0 {
-            return Step::Wait(None);
+            return NextReceive::Later(None);
         }
         let most = self.most;
         if sight.free >= most || sight.free == sight.capacity {
             self.partly_free_since = None;
-            return Step::Ask(sight.free.min(most));
+            return NextReceive::Now(sight.free.min(most));
         }
         self.step_with_little_room(sight)
     }
 
     /// A few places are free: asking at once costs a request for each, waiting for more costs idle slots.
-    fn step_with_little_room(&mut self, sight: Sight) -> Step {
+    fn step_with_little_room(&mut self, sight: ScheduleInput) -> NextReceive {
         if sight.under_way > 0 || !sight.is_running_dry {
-            return Step::Wait(None);
+            return NextReceive::Later(None);
         }
         let due = *self.partly_free_since.get_or_insert(sight.now) + sight.patience;
         if sight.now < due {
-            return Step::Wait(Some(due));
+            return NextReceive::Later(Some(due));
         }
         self.partly_free_since = None;
-        Step::Ask(sight.free)
+        NextReceive::Now(sight.free)
     }
 
     /// Notes an answer of `received` messages where `asked` could have come; `free` places are left.
@@ -135,102 +135,111 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(20);
 
-    fn plan() -> Plan {
-        Plan::new(32, Duration::ZERO)
+    fn schedule() -> Schedule {
+        Schedule::new(32, Duration::ZERO)
     }
 
-    fn sight(free: usize, under_way: usize) -> Sight {
+    fn sight(free: usize, under_way: usize) -> ScheduleInput {
         let (now, capacity, most) = (Instant::now(), 16, BATCH_ENTRIES);
-        Sight { now, free, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
+        ScheduleInput { now, free, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
     }
 
     #[test]
     fn an_idle_queue_has_one_long_poll() {
-        let mut plan = plan();
-        assert_eq!(plan.step(sight(16, 0)), Step::Ask(10));
-        assert_eq!(plan.step(Sight { free: 6, ..sight(6, 1) }), Step::Wait(None));
-        plan.answered(10, 0, 16, Instant::now());
-        assert_eq!(plan.step(sight(16, 0)), Step::Ask(10));
+        let mut schedule = schedule();
+        assert_eq!(schedule.step(sight(16, 0)), NextReceive::Now(10));
+        assert_eq!(schedule.step(ScheduleInput { free: 6, ..sight(6, 1) }), NextReceive::Later(None));
+        schedule.answered(10, 0, 16, Instant::now());
+        assert_eq!(schedule.step(sight(16, 0)), NextReceive::Now(10));
     }
 
     #[test]
     fn full_answers_add_pollers_and_thin_ones_take_them_away() {
-        let (mut plan, now) = (plan(), Instant::now());
+        let (mut schedule, now) = (schedule(), Instant::now());
         for _ in 0..40 {
-            plan.answered(10, 10, 100, now);
+            schedule.answered(10, 10, 100, now);
         }
-        assert_eq!(plan.pollers, 32);
+        assert_eq!(schedule.pollers, 32);
         for _ in 0..40 {
-            plan.answered(10, 1, 100, now);
+            schedule.answered(10, 1, 100, now);
         }
-        assert_eq!(plan.pollers, 1);
+        assert_eq!(schedule.pollers, 1);
     }
 
     #[test]
     fn nothing_is_asked_without_room() {
-        assert_eq!(plan().step(sight(0, 0)), Step::Wait(None));
+        assert_eq!(schedule().step(sight(0, 0)), NextReceive::Later(None));
     }
 
     #[test]
     fn a_single_free_place_waits_for_company_but_not_for_long() {
-        let mut plan = plan();
+        let mut schedule = schedule();
         let first = sight(1, 0);
-        assert_eq!(plan.step(first), Step::Wait(Some(first.now + PATIENCE)));
-        assert_eq!(plan.step(Sight { now: first.now + PATIENCE, ..first }), Step::Ask(1));
+        assert_eq!(schedule.step(first), NextReceive::Later(Some(first.now + PATIENCE)));
+        assert_eq!(schedule.step(ScheduleInput { now: first.now + PATIENCE, ..first }), NextReceive::Now(1));
     }
 
     #[test]
     fn a_free_place_is_not_asked_for_while_enough_messages_wait() {
-        assert_eq!(plan().step(Sight { is_running_dry: false, ..sight(3, 0) }), Step::Wait(None));
+        assert_eq!(
+            schedule().step(ScheduleInput { is_running_dry: false, ..sight(3, 0) }),
+            NextReceive::Later(None)
+        );
     }
 
     #[test]
     fn one_at_a_time_is_asked_for_at_once() {
-        let mut plan = plan();
-        assert_eq!(plan.step(Sight { most: 1, is_running_dry: false, ..sight(3, 0) }), Step::Ask(1));
+        let mut schedule = schedule();
+        assert_eq!(
+            schedule.step(ScheduleInput { most: 1, is_running_dry: false, ..sight(3, 0) }),
+            NextReceive::Now(1)
+        );
     }
 
     #[test]
     fn one_at_a_time_is_asked_for_by_more_and_more_pollers() {
-        let (mut plan, now) = (plan(), Instant::now());
-        let singly = Sight { most: 1, ..sight(16, 0) };
+        let (mut schedule, now) = (schedule(), Instant::now());
+        let singly = ScheduleInput { most: 1, ..sight(16, 0) };
         for _ in 0..40 {
-            assert_eq!(plan.step(singly), Step::Ask(1));
-            plan.answered(1, 1, 16, now);
+            assert_eq!(schedule.step(singly), NextReceive::Now(1));
+            schedule.answered(1, 1, 16, now);
         }
-        assert_eq!(plan.pollers, 32);
+        assert_eq!(schedule.pollers, 32);
     }
 
     #[test]
     fn a_small_worker_that_is_empty_asks_at_once() {
-        assert_eq!(plan().step(Sight { capacity: 1, ..sight(1, 0) }), Step::Ask(1));
+        assert_eq!(schedule().step(ScheduleInput { capacity: 1, ..sight(1, 0) }), NextReceive::Now(1));
     }
 
     #[test]
     fn a_failure_pauses_all_pollers() {
-        let (mut plan, now) = (plan(), Instant::now());
+        let (mut schedule, now) = (schedule(), Instant::now());
         let later = now + Duration::from_secs(1);
-        plan.failed(later);
-        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(later)));
-        assert_eq!(plan.step(Sight { now: later, ..sight(16, 0) }), Step::Ask(10));
+        schedule.failed(later);
+        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Later(Some(later)));
+        assert_eq!(schedule.step(ScheduleInput { now: later, ..sight(16, 0) }), NextReceive::Now(10));
     }
 
     #[test]
     fn a_pause_is_made_longer_and_never_shorter() {
-        let (mut plan, now) = (plan(), Instant::now());
+        let (mut schedule, now) = (schedule(), Instant::now());
         let (sooner, later) = (now + PATIENCE, now + PATIENCE * 2);
         for moment in [sooner, later, sooner] {
-            plan.pause_until(moment);
+            schedule.pause_until(moment);
         }
-        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(later)));
+        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Later(Some(later)));
     }
 
     #[test]
     fn the_pace_follows_an_answer_that_was_not_full() {
-        let (mut plan, now) = (Plan::new(32, PATIENCE), Instant::now());
-        plan.answered(10, 3, 16, now);
-        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Wait(Some(now + PATIENCE)));
-        plan.answered(10, 10, 16, now);
-        assert_eq!(plan.step(Sight { now, ..sight(16, 0) }), Step::Ask(10));
+        let (mut schedule, now) = (Schedule::new(32, PATIENCE), Instant::now());
+        schedule.answered(10, 3, 16, now);
+        assert_eq!(
+            schedule.step(ScheduleInput { now, ..sight(16, 0) }),
+            NextReceive::Later(Some(now + PATIENCE))
+        );
+        schedule.answered(10, 10, 16, now);
+        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Now(10));
     }
 }

@@ -6,15 +6,15 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
-    Pump,
-    admit::Waiting,
-    ended::{Called, Ended, Next, Verdict, in_group_order},
+    Engine,
+    buffer::Group,
+    disposition::{Called, Ended, Next, Verdict, in_group_order},
     fifo::Successor,
-    lanes::Group,
+    prepare::HeldMessage,
 };
 use crate::{
     consumer::settle::Rejection,
-    ecs::Busy,
+    ecs::CallsInFlight,
     handler::Placement,
     message::Message,
     sns::notifications::Notice,
@@ -22,42 +22,42 @@ use crate::{
     telemetry::{Ending, events, traces::Process},
 };
 
-impl Pump {
+impl Engine {
     /// Starts as many calls as there are free slots and messages for.
     pub(super) fn start_waiting(&self) {
         while let Some(batch) = self.start_next() {
             // The slot has its guard before the future is handed over, which might never be polled.
-            let work = Slot { pump: self.clone() }.work(batch);
+            let work = Slot { engine: self.clone() }.work(batch);
             match self.0.handler.placement() {
-                Placement::Caller => tasks::detach_on(&self.0.caller, "work", work),
-                Placement::Pump => tasks::detach_on(&self.0.runtime, "work", work),
+                Placement::CallerRuntime => tasks::detach_on(&self.0.caller, "work", work),
+                Placement::EngineThread => tasks::detach_on(&self.0.runtime, "work", work),
             };
         }
     }
 
-    fn start_next(&self) -> Option<Vec<Waiting>> {
+    fn start_next(&self) -> Option<Vec<HeldMessage>> {
         let mut batch = self.slots().start(Instant::now())?;
-        for Waiting { lease, group, .. } in &mut batch {
+        for HeldMessage { lease, group, .. } in &mut batch {
             if let Some(group) = group {
-                lease.precedes(Box::new(Successor::new(self.clone(), group.clone())));
+                lease.add_dependent(Box::new(Successor::new(self.clone(), group.clone())));
             }
         }
         Some(batch)
     }
 
-    fn note_start(&self, batch: &[Waiting]) {
+    fn note_start(&self, batch: &[HeldMessage]) {
         let metrics = &self.0.metrics;
         metrics.started.inc_by(batch.len() as u64);
         metrics.running.add(signed(batch.len()));
         metrics.calls_running.inc();
-        for Waiting { message, .. } in batch {
+        for HeldMessage { message, .. } in batch {
             if let Some(age) = message.age() {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
         }
     }
 
-    fn note_end(&self, batch: &[Waiting], ended: &[Ended], took: Duration) {
+    fn note_end(&self, batch: &[HeldMessage], ended: &[Ended], took: Duration) {
         self.0.metrics.running.sub(signed(batch.len()));
         self.0.metrics.calls_running.dec();
         self.flow().ended(took, batch.len(), Instant::now());
@@ -70,12 +70,12 @@ impl Pump {
             self.handler_is_down(&down.reason);
         } else {
             self.0.metrics.work_seconds.inc_by(took.as_secs_f64());
-            self.0.gate.handler_answered();
+            self.0.availability.handler_answered();
         }
     }
 
     /// The span of a call, and how it is told of as part of a trace if it is.
-    fn process(&self, batch: &[Waiting]) -> (Span, Option<Process>) {
+    fn process(&self, batch: &[HeldMessage]) -> (Span, Option<Process>) {
         let queue = &*self.0.name;
         if let Some(traces) = &self.0.traces {
             return traces.process(queue, batch.iter().map(|waiting| &*waiting.message));
@@ -90,7 +90,7 @@ impl Pump {
     }
 
     /// Decides what becomes of messages whose call has ended, tells of it, and hands them on.
-    fn conclude(&self, batch: Vec<Waiting>, called: Called, took: Duration, process: Option<&Process>) {
+    fn conclude(&self, batch: Vec<HeldMessage>, called: Called, took: Duration, process: Option<&Process>) {
         let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
         self.decide(&batch, &mut ended);
         let _lines = process.map(|process| process.trace().context().enter());
@@ -101,17 +101,17 @@ impl Pump {
         self.settle_in_order(batch.into_iter().zip(ended));
     }
 
-    fn report_end(&self, Waiting { message, lease, .. }: &Waiting, ended: &Ended, took: Duration) {
+    fn report_end(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {
         let Ended { ending, reason, .. } = ended;
         // Nobody looks for the trace of a line that is not written.
         let is_told = *ending != Ending::Done || enabled!(Level::DEBUG);
-        let _lines = is_told.then(|| lease.enter()).flatten();
+        let _lines = is_told.then(|| lease.enter_trace()).flatten();
         let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
         events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
             .emit(&self.0.metrics);
     }
 
-    fn notify(&self, Waiting { message, lease, .. }: &Waiting, ended: &Ended, took: Duration) {
+    fn notify(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {
         let trace = lease.trace();
         if let Some(notifier) = &self.0.notifier {
             let Ended { ending, reason, .. } = ended;
@@ -120,18 +120,18 @@ impl Pump {
     }
 
     /// Decides when messages come again that do, and keeps every group in its order.
-    fn decide(&self, batch: &[Waiting], ended: &mut [Ended]) {
-        for (Waiting { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
+    fn decide(&self, batch: &[HeldMessage], ended: &mut [Ended]) {
+        for (HeldMessage { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
             let is_retry = match ended.next {
                 Next::Retry => true,
-                Next::Reject => !self.0.settle.copies_rejects(),
+                Next::Reject => !self.0.settler.copies_rejects(),
                 Next::Delete | Next::GiveBack(_) | Next::Leave => false,
             };
             if is_retry {
                 ended.next = Next::GiveBack(self.retry_delay(message, group.as_ref()));
             }
         }
-        let verdicts = batch.iter().zip(ended).map(|(Waiting { message, group, .. }, ended)| Verdict {
+        let verdicts = batch.iter().zip(ended).map(|(HeldMessage { message, group, .. }, ended)| Verdict {
             group: group.as_ref(),
             is_last_try: self.is_last_try(message),
             ended,
@@ -149,32 +149,32 @@ impl Pump {
 
     pub(super) fn settle(
         &self,
-        Waiting { message, mut lease, group, .. }: Waiting,
+        HeldMessage { message, mut lease, group, .. }: HeldMessage,
         Ended { next, reason, .. }: Ended,
     ) {
         match next {
-            Next::Delete => self.0.settle.delete(lease),
+            Next::Delete => self.0.settler.delete(lease),
             Next::GiveBack(delay) => {
                 if self.is_last_try(&message) {
-                    lease.let_successors_go_on();
+                    lease.release_dependents();
                 }
-                self.0.settle.give_back(lease, delay);
+                self.0.settler.change_visibility(lease, delay);
             }
             Next::Reject => {
                 // Copied or not, it will not run again.
                 if self.is_last_try(&message) {
-                    lease.let_successors_go_on();
+                    lease.release_dependents();
                 }
                 let retry_in = self.retry_delay(&message, group.as_ref());
-                self.0.settle.reject(lease, message, Rejection { reason, retry_in });
+                self.0.settler.reject(lease, message, Rejection { reason, retry_in });
             }
-            Next::Retry => self.0.settle.give_back(lease, Duration::ZERO),
+            Next::Retry => self.0.settler.change_visibility(lease, Duration::ZERO),
             Next::Leave => drop(lease),
         }
     }
 
     /// Takes out what was lost at the last moment, and what must not overtake it.
-    fn still_held(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+    fn still_held(&self, batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
         if batch.iter().all(|waiting| waiting.lease.is_held()) {
             return batch;
         }
@@ -202,44 +202,44 @@ fn signed(messages: usize) -> i64 {
 
 /// A running call's slot, free again at its drop, even if that drop is a panic's.
 struct Slot {
-    pump: Pump,
+    engine: Engine,
 }
 
 impl Slot {
     /// Takes messages through their handler.
-    async fn work(self, batch: Vec<Waiting>) {
-        let pump = &self.pump;
-        let mut batch = pump.still_held(batch);
+    async fn work(self, batch: Vec<HeldMessage>) {
+        let engine = &self.engine;
+        let mut batch = engine.still_held(batch);
         if batch.is_empty() {
             return;
         }
         let began = Instant::now();
-        let _working = pump.0.busy.as_ref().map(Busy::begin);
-        pump.note_start(&batch);
-        let (span, process) = pump.process(&batch);
+        let _working = engine.0.busy.as_ref().map(CallsInFlight::begin);
+        engine.note_start(&batch);
+        let (span, process) = engine.process(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
         if let Some(trace) = &trace {
             for waiting in &mut batch {
                 waiting.lease.set_trace(trace.clone());
             }
         }
-        let called = pump.call(&batch, trace).instrument(span).await;
-        pump.conclude(batch, called, began.elapsed(), process.as_ref());
+        let called = engine.call(&batch, trace).instrument(span).await;
+        engine.conclude(batch, called, began.elapsed(), process.as_ref());
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let is_idle = {
-            let mut slots = self.pump.slots();
+            let mut slots = self.engine.slots();
             slots.ended();
             slots.is_idle()
         };
-        self.pump.start_waiting();
+        self.engine.start_waiting();
         if is_idle {
             // Nothing else is running that could fill up the batch.
-            self.pump.0.settle.rush();
-            self.pump.0.idle.notify_waiters();
+            self.engine.0.settler.flush_now();
+            self.engine.0.idle.notify_waiters();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::lanes::Group;
+use super::buffer::Group;
 
 /// How long receives bring one message at a time once a failed one is visible again: long enough to catch it, and to see
 /// whether it fails again at once. Another worker may have got it.
@@ -19,22 +19,22 @@ const MOST: usize = 1_000;
 
 /// The groups whose first message has failed and is due to come again.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct FailedGroups {
     due: HashMap<Group, Instant>,
 }
 
 /// How to receive now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ReceiveMode {
     /// As always.
-    Freely,
+    Normal,
     /// Many at a time, waiting no longer than this, in whole seconds.
-    AtMost(Duration),
+    ShortWait(Duration),
     /// One at a time.
-    Singly,
+    OneAtATime,
 }
 
-impl Trouble {
+impl FailedGroups {
     /// Notes that a message of the group has failed and is visible again at `due`.
     pub(super) fn expect(&mut self, group: &Group, due: Instant) {
         if self.due.len() < MOST || self.due.contains_key(group) {
@@ -48,13 +48,13 @@ impl Trouble {
     }
 
     /// Decides how to receive.
-    pub(super) fn manner(&mut self, now: Instant) -> Manner {
+    pub(super) fn mode(&mut self, now: Instant) -> ReceiveMode {
         self.due.retain(|_, due| now < *due + LOOKOUT);
-        let Some(due) = self.due.values().min() else { return Manner::Freely };
+        let Some(due) = self.due.values().min() else { return ReceiveMode::Normal };
         let left = due.saturating_duration_since(now).saturating_sub(MARGIN);
         match left.as_secs() {
-            0 => Manner::Singly,
-            seconds => Manner::AtMost(Duration::from_secs(seconds)),
+            0 => ReceiveMode::OneAtATime,
+            seconds => ReceiveMode::ShortWait(Duration::from_secs(seconds)),
         }
     }
 }
@@ -65,21 +65,21 @@ mod tests {
 
     #[test]
     fn a_failed_message_is_received_alone_until_it_is_done() {
-        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        let (mut failed_groups, now) = (FailedGroups::default(), Instant::now());
         let due = now + Duration::from_secs(5);
-        assert_eq!(trouble.manner(now), Manner::Freely);
-        trouble.expect(&"a".into(), due);
-        assert_eq!(trouble.manner(now), Manner::AtMost(Duration::from_secs(4)));
-        assert_eq!(trouble.manner(now + Duration::from_secs(4)), Manner::Singly);
-        assert_eq!(trouble.manner(due), Manner::Singly);
-        trouble.is_over("a");
-        assert_eq!(trouble.manner(due), Manner::Freely);
+        assert_eq!(failed_groups.mode(now), ReceiveMode::Normal);
+        failed_groups.expect(&"a".into(), due);
+        assert_eq!(failed_groups.mode(now), ReceiveMode::ShortWait(Duration::from_secs(4)));
+        assert_eq!(failed_groups.mode(now + Duration::from_secs(4)), ReceiveMode::OneAtATime);
+        assert_eq!(failed_groups.mode(due), ReceiveMode::OneAtATime);
+        failed_groups.is_over("a");
+        assert_eq!(failed_groups.mode(due), ReceiveMode::Normal);
     }
 
     #[test]
     fn a_failed_message_that_does_not_come_is_forgotten() {
-        let (mut trouble, now) = (Trouble::default(), Instant::now());
-        trouble.expect(&"a".into(), now);
-        assert_eq!(trouble.manner(now + LOOKOUT), Manner::Freely);
+        let (mut failed_groups, now) = (FailedGroups::default(), Instant::now());
+        failed_groups.expect(&"a".into(), now);
+        assert_eq!(failed_groups.mode(now + LOOKOUT), ReceiveMode::Normal);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::lanes::Group;
+use super::buffer::Group;
 use crate::{consumer::lease::Lease, handler::Outcome, telemetry::Ending};
 
 /// How a call ended for one of its messages, with the handler's words.
@@ -101,7 +101,7 @@ impl Ended {
 
     /// Told to stop, and not stopped in time: either the lease was lost or the drain limit is over.
     fn cancelled(lease: &Lease) -> Self {
-        match lease.standing() {
+        match lease.deadlines() {
             None => Self::lease_lost(),
             Some(_) => Self::new(Ending::Drained, "the drain limit passed", Next::GiveBack(Duration::ZERO)),
         }

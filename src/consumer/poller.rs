@@ -9,18 +9,18 @@ use futures_util::{
 use tokio::time::Instant;
 
 use super::{
-    Pump,
+    Engine,
     attempts::{Attempt, Attempts},
+    availability::Changes,
     fifo::Order,
-    gate::Changes,
-    plan::{Plan, Sight, Step},
-    trouble::Manner,
+    receive_mode::ReceiveMode,
+    schedule::{NextReceive, Schedule, ScheduleInput},
 };
 use crate::{
     consumer::lease::Reservation,
     health::{Condition, Pulse},
     message::{Message, Wanted},
-    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, Verdict, limits::BATCH_ENTRIES, within},
+    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass, limits::BATCH_ENTRIES, within},
     telemetry::{Action, CallResult, events},
 };
 
@@ -47,10 +47,10 @@ struct Answer {
 type Polls = FuturesUnordered<BoxFuture<'static, Answer>>;
 
 /// The loop with what it alone knows.
-pub(super) struct ReceiveLoop {
-    pump: Pump,
-    gate: Changes,
-    plan: Plan,
+pub(super) struct Poller {
+    engine: Engine,
+    availability: Changes,
+    schedule: Schedule,
     attempts: Attempts,
     polls: Polls,
     /// Whether a receive has brought an answer yet.
@@ -63,17 +63,17 @@ pub(super) struct ReceiveLoop {
     ready: Condition,
 }
 
-impl ReceiveLoop {
-    pub(super) fn new(pump: Pump, ready: Condition) -> Self {
-        let receive = pump.0.options.receive;
+impl Poller {
+    pub(super) fn new(engine: Engine, ready: Condition) -> Self {
+        let receive = engine.0.options.receive;
         let allowed = (receive.wait.0 + WATCHDOG + TICK) * 2;
-        let pulse = pump.0.health.pulse(format!("{} receive", pump.0.name), allowed);
-        let plan = Plan::new(receive.pollers, receive.pace.0);
-        let (gate, polls) = (pump.0.gate.changes(), Polls::new());
+        let pulse = engine.0.health.pulse(format!("{} receive", engine.0.name), allowed);
+        let schedule = Schedule::new(receive.pollers, receive.pace.0);
+        let (availability, polls) = (engine.0.availability.changes(), Polls::new());
         Self {
-            pump,
-            gate,
-            plan,
+            engine,
+            availability,
+            schedule,
             attempts: Attempts::default(),
             polls,
             has_begun: false,
@@ -87,46 +87,46 @@ impl ReceiveLoop {
 
     /// Receives until the stop.
     pub(super) async fn run(mut self) {
-        let stop = self.pump.0.stop.clone();
+        let stop = self.engine.0.stop.clone();
         while !stop.is_draining() {
             // What has waited for its batch to fill up may have waited long enough.
-            self.pump.start_waiting();
+            self.engine.start_waiting();
             let look_again = self.ask();
             let look_again =
-                self.pump.slots().next_start().map_or(look_again, |moment| moment.min(look_again));
+                self.engine.slots().next_start().map_or(look_again, |moment| moment.min(look_again));
             tokio::select! {
                 Some(answer) = self.polls.next() => self.note(answer),
-                () = something_changes(&self.pump, &mut self.gate, look_again) => {}
+                () = something_changes(&self.engine, &mut self.availability, look_again) => {}
                 () = stop.draining() => {}
             }
         }
         self.let_go().await;
     }
 
-    /// Sends every receive that the plan allows now, and answers when to look again.
+    /// Sends every receive that the schedule allows now, and answers when to look again.
     fn ask(&mut self) -> Instant {
         let latest = Instant::now() + TICK;
         if self.polls.is_empty() {
             self.pulse.beat();
         }
-        if !self.pump.0.gate.is_open() {
+        if !self.engine.0.availability.is_open() {
             return latest;
         }
         // A receive that is made again brings what the first one has taken.
         let least = self.attempts.least();
-        self.pump.resize_room(least);
+        self.engine.resize_room(least);
         self.forget_lost();
         let (most, wait) = self.measure();
         let most = most.max(least);
         loop {
-            match self.plan.step(self.sight(most)) {
-                Step::Wait(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
-                Step::Ask(places) => {
+            match self.schedule.step(self.sight(most)) {
+                NextReceive::Later(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
+                NextReceive::Now(places) => {
                     // The loop alone reserves, so what was free a moment ago still is.
-                    let Some(reservation) = self.pump.0.room.reserve(places) else { return latest };
+                    let Some(reservation) = self.engine.0.permits.reserve(places) else { return latest };
                     let attempt_id = self.next_attempt(places);
-                    self.polls.push(self.pump.clone().poll(reservation, wait, attempt_id).boxed());
-                    self.pump.0.metrics.pollers.inc();
+                    self.polls.push(self.engine.clone().poll(reservation, wait, attempt_id).boxed());
+                    self.engine.0.metrics.pollers.inc();
                 }
             }
         }
@@ -134,39 +134,39 @@ impl ReceiveLoop {
 
     /// How many messages a receive may bring now, and how long it may wait for them.
     fn measure(&self) -> (usize, Duration) {
-        let wait = self.pump.0.options.wait();
+        let wait = self.engine.0.options.wait();
         // The first receive waits a second only: it is what says that the worker is ready.
         let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
-        match self.pump.trouble().manner(Instant::now()) {
-            Manner::Freely => (BATCH_ENTRIES, wait),
-            Manner::AtMost(time) => (BATCH_ENTRIES, wait.min(time)),
-            Manner::Singly => (1, wait),
+        match self.engine.failed_groups().mode(Instant::now()) {
+            ReceiveMode::Normal => (BATCH_ENTRIES, wait),
+            ReceiveMode::ShortWait(time) => (BATCH_ENTRIES, wait.min(time)),
+            ReceiveMode::OneAtATime => (1, wait),
         }
     }
 
     /// What a receive is called on a FIFO queue, so that it can be made again should its answer be lost.
     fn next_attempt(&mut self, places: usize) -> Option<ReceiveAttemptId> {
-        let visibility = self.pump.0.options.visibility.0;
+        let visibility = self.engine.0.options.visibility.0;
         let next = || self.attempts.next(places, visibility, Instant::now());
-        (self.pump.0.nature.order == Order::Groups).then(next)
+        (self.engine.0.traits.order == Order::Groups).then(next)
     }
 
     fn forget_lost(&mut self) {
-        let losses = self.pump.0.leases.losses();
+        let losses = self.engine.0.leases.losses();
         if losses != self.losses {
             self.losses = losses;
-            self.pump.forget_lost();
+            self.engine.forget_lost();
         }
     }
 
-    fn sight(&self, most: usize) -> Sight {
-        let room = &self.pump.0.room;
-        let ready_to_start = self.pump.slots().ready_to_start();
-        let (flow, now) = (self.pump.flow(), Instant::now());
-        Sight {
+    fn sight(&self, most: usize) -> ScheduleInput {
+        let permits = &self.engine.0.permits;
+        let ready_to_start = self.engine.slots().ready_to_start();
+        let (flow, now) = (self.engine.flow(), Instant::now());
+        ScheduleInput {
             now,
-            free: room.free(),
-            capacity: room.capacity(),
+            free: permits.available(),
+            capacity: permits.capacity(),
             most,
             under_way: self.polls.len(),
             is_running_dry: ready_to_start <= flow.low_water(now),
@@ -176,20 +176,20 @@ impl ReceiveLoop {
 
     fn note(&mut self, answer: Answer) {
         self.pulse.beat();
-        let metrics = &self.pump.0.metrics;
+        let metrics = &self.engine.0.metrics;
         metrics.pollers.dec();
         metrics.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
-        if let Some(traces) = &self.pump.0.traces {
+        if let Some(traces) = &self.engine.0.traces {
             traces.received(answer.sent, &answer.result);
         }
         match answer.result {
             Ok(messages) => {
                 let received = messages.len();
                 if received == answer.asked {
-                    self.pump.flow().full_receive(answer.sent.elapsed());
+                    self.engine.flow().full_receive(answer.sent.elapsed());
                 }
-                self.pump.sight(&messages, answer.sent);
-                self.pump.admit(messages, answer.reservation, answer.sent);
+                self.engine.sight(&messages, answer.sent);
+                self.engine.admit(messages, answer.reservation, answer.sent);
                 self.succeeded(answer.asked, received, answer.sent);
             }
             Err(error) => {
@@ -205,10 +205,10 @@ impl ReceiveLoop {
         self.has_begun = true;
         self.failures = 0;
         self.ready.ready();
-        *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.plan.answered(asked, received, self.pump.0.room.free(), Instant::now());
+        *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.schedule.answered(asked, received, self.engine.0.permits.available(), Instant::now());
         if received == 0 && sent.elapsed() < SHORTEST_WAIT {
-            self.plan.pause_until(Instant::now() + SHORTEST_WAIT);
+            self.schedule.pause_until(Instant::now() + SHORTEST_WAIT);
         }
     }
 
@@ -218,15 +218,15 @@ impl ReceiveLoop {
             self.failures += 1;
         }
         self.failed_at = Some(Instant::now());
-        let (queue, action) = (&*self.pump.0.name, Action::Receive);
+        let (queue, action) = (&*self.engine.0.name, Action::Receive);
         let attempt = self.failures;
-        let retry_in = error.verdict().pauses().random_delay(attempt);
+        let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
-        if error.verdict() == Verdict::GiveUp || self.failures >= FAILURES_TO_UNREADY {
+        if error.retry_class() == RetryClass::Refused || self.failures >= FAILURES_TO_UNREADY {
             self.ready.unready(error.to_string());
         }
-        *self.pump.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-        self.plan.failed(Instant::now() + retry_in);
+        *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        self.schedule.failed(Instant::now() + retry_in);
     }
 
     /// Lets the receives under way end if they can; what they bring is given back.
@@ -237,17 +237,17 @@ impl ReceiveLoop {
         while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.polls.next()).await {
             self.note(answer);
         }
-        self.pump.0.metrics.pollers.set(0);
+        self.engine.0.metrics.pollers.set(0);
     }
 }
 
-impl Pump {
+impl Engine {
     /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied, or where
     /// the producers' traces are looked for.
     fn wanted(&self) -> Wanted {
-        match self.0.nature.order {
+        match self.0.traits.order {
             Order::None if self.0.traces.is_some() => Wanted::Everything,
-            Order::None => self.0.settle.wanted(self.0.handler.wanted()),
+            Order::None => self.0.settler.wanted(self.0.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }
     }
@@ -259,7 +259,7 @@ impl Pump {
         wait: Duration,
         attempt_id: Option<ReceiveAttemptId>,
     ) -> Answer {
-        let (sent, asked) = (Instant::now(), reservation.places());
+        let (sent, asked) = (Instant::now(), reservation.permits());
         let options = &self.0.options;
         let request = ReceiveRequest {
             max: asked,
@@ -274,10 +274,10 @@ impl Pump {
     }
 }
 
-async fn something_changes(pump: &Pump, gate: &mut Changes, look_again: Instant) {
+async fn something_changes(engine: &Engine, availability: &mut Changes, look_again: Instant) {
     tokio::select! {
-        () = pump.0.room.freed() => {}
-        () = gate.next() => {}
+        () = engine.0.permits.freed() => {}
+        () = availability.next() => {}
         () = tokio::time::sleep_until(look_again) => {}
     }
 }

@@ -1,0 +1,163 @@
+//! The heartbeat: extends every lease in time, ten to a call.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Leases,
+    ledger::{Extension, ExtensionEffect},
+};
+use crate::{
+    backoff::{Backoff, Jitter},
+    health::Pulse,
+    queue::{BatchAnswer, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
+    tasks,
+    telemetry::{Action, CallResult, QueueMetrics, events},
+};
+
+/// The most calls in flight: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
+const CALLS_AT_ONCE: usize = 16;
+/// The shortest and the longest time that a call may take, whatever the queue promises.
+const WATCHDOG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+/// The shortest pause between two looks into the ledger, so that leases due together share a call.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause, which the pulse needs.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The pauses after failed extensions: short, since half the visibility is left for them.
+const RETRY: Backoff = Backoff {
+    initial: Duration::from_millis(500),
+    factor: 2.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
+
+/// The loop that extends the leases of one queue.
+#[derive(Clone)]
+pub(super) struct Heartbeat {
+    leases: Leases,
+    name: Arc<str>,
+    queue: Arc<dyn Queue>,
+    metrics: Arc<QueueMetrics>,
+    calls: Arc<Semaphore>,
+}
+
+impl Heartbeat {
+    pub(super) fn new(leases: Leases, queue: Arc<dyn Queue>) -> Self {
+        let (name, metrics) = (leases.0.queue.clone(), leases.0.metrics.clone());
+        Self { leases, name, queue, metrics, calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)) }
+    }
+
+    pub(super) async fn run(self, pulse: Pulse, stop: CancellationToken) {
+        loop {
+            pulse.beat();
+            self.extend_due();
+            tokio::select! {
+                () = tokio::time::sleep_until(self.next_look()) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// A new lease is due after a tenth of its visibility at the earliest, so looking that often misses none.
+    fn next_look(&self) -> Instant {
+        let now = Instant::now();
+        let ledger = self.leases.ledger();
+        let latest = now + (ledger.shortest_visibility() / 10).min(LONGEST_PAUSE);
+        ledger.next_look().unwrap_or(latest).clamp(now + SHORTEST_PAUSE, latest.max(now + SHORTEST_PAUSE))
+    }
+
+    /// Reports the leases that are lost, and sends the extensions that are due while few enough calls are in flight.
+    fn extend_due(&self) {
+        let lost = self.leases.ledger().expire(Instant::now());
+        for (lease, id) in lost {
+            self.leases.report_lost(lease, &id, "its time ran out before an extension was granted");
+        }
+        while let Ok(permit) = self.calls.clone().try_acquire_owned() {
+            let extensions = self.leases.ledger().take_due(Instant::now());
+            if extensions.is_empty() {
+                return;
+            }
+            let heartbeat = self.clone();
+            tasks::detach("extend", async move {
+                heartbeat.extend(extensions).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn extend(&self, extensions: Vec<Extension>) {
+        let sent = Instant::now();
+        let change = |extension: &Extension| VisibilityChange {
+            receipt: extension.receipt.clone(),
+            visibility: extension.visibility,
+        };
+        let changes: Vec<_> = extensions.iter().map(change).collect();
+        let call = self.queue.change_visibility(&changes);
+        let answer = within(self.call_limit(), "an extension", call).await;
+        self.metrics.called(Action::Extend, CallResult::of(&answer), sent);
+        self.note(&extensions, answer, sent);
+    }
+
+    /// Half the visibility is left when an extension is sent: enough for a second one if the first hangs.
+    fn call_limit(&self) -> Duration {
+        let (least, most) = WATCHDOG;
+        (self.leases.ledger().shortest_visibility() / 4).clamp(least, most)
+    }
+
+    fn note(&self, extensions: &[Extension], answer: BatchAnswer<()>, sent: Instant) {
+        match answer {
+            Ok(entries) => {
+                self.leases.report_extensions_answered();
+                for (extension, entry) in extensions.iter().zip(all_entries(entries)) {
+                    self.note_entry(extension, entry, sent);
+                }
+            }
+            Err(error) => self.note_failure(extensions, &error),
+        }
+    }
+
+    fn note_entry(&self, extension: &Extension, entry: Result<(), EntryError>, sent: Instant) {
+        let Extension { lease, id, attempt, .. } = extension;
+        match entry {
+            Ok(()) => self.note_extended(extension, sent),
+            Err(error) if error.retry_class == RetryClass::LeaseLost => {
+                if self.leases.ledger().refused(extension) {
+                    self.leases.report_lost(*lease, id, &error.to_string());
+                }
+            }
+            Err(error) => {
+                let _lines = self.leases.enter_trace(*lease);
+                let (queue, action) = (&*self.name, Action::Extend);
+                events::EntryFailed { queue, message_id: id, action, error: &error }.emit();
+                self.leases.ledger().not_extended(extension, Instant::now(), RETRY.random_delay(*attempt));
+            }
+        }
+    }
+
+    fn note_extended(&self, extension: &Extension, sent: Instant) {
+        let effect = self.leases.ledger().extended(extension, (sent, Instant::now()), fastrand::f64());
+        match effect {
+            ExtensionEffect::Extended => self.metrics.extensions.inc(),
+            ExtensionEffect::TooLate => {
+                self.leases.report_lost(extension.lease, &extension.id, "its extension was granted too late");
+            }
+            ExtensionEffect::None => {}
+        }
+    }
+
+    fn note_failure(&self, extensions: &[Extension], error: &QueueError) {
+        let attempt = extensions.iter().map(|extension| extension.attempt).max().unwrap_or(1);
+        let retry_in = RETRY.random_delay(attempt);
+        let (queue, action) = (&*self.name, Action::Extend);
+        events::CallFailed { queue, action, error, attempt, retry_in }.emit();
+        if error.retry_class() == RetryClass::Refused {
+            self.leases.report_extensions_refused(error);
+        }
+        let now = Instant::now();
+        for extension in extensions {
+            self.leases.ledger().not_extended(extension, now, retry_in);
+        }
+    }
+}

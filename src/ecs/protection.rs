@@ -1,0 +1,206 @@
+//! The task that requests protection from scale-in while long work runs, and releases it when idle.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    Agent, AgentError, CallsInFlight, ProtectionRequest, ProtectionTiming,
+    protection_state::{ProtectionState, ProtectionStep},
+};
+use crate::{
+    tasks::{End, Tasks},
+    telemetry::events,
+};
+
+/// The time limit of a request, whatever the agent's own limit is.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+/// The time limit of the release at a stop; the protection expires anyway.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+/// The time in which the same failure is not logged again.
+const QUIET: Duration = Duration::from_mins(10);
+
+/// The agent that protects the task, and the times at which it is asked to.
+#[derive(Clone)]
+pub struct ProtectionPlan {
+    /// The agent of ECS.
+    pub agent: Arc<dyn Agent>,
+    /// The times that decide when the task is protected.
+    pub timing: ProtectionTiming,
+}
+
+/// The running protection of the task; dropped, it leaves a protection to its expiry.
+#[derive(Debug)]
+pub struct TaskProtection {
+    calls: CallsInFlight,
+    status: ProtectionStatus,
+    end: CancellationToken,
+    ended: AbortOnDropHandle<()>,
+}
+
+impl TaskProtection {
+    /// Starts the protection loop, before any call is in flight.
+    pub fn start(plan: ProtectionPlan, tasks: &Tasks) -> Self {
+        let (calls, status, end) =
+            (CallsInFlight::default(), ProtectionStatus::default(), CancellationToken::new());
+        let run = ProtectionLoop {
+            state: ProtectionState::new(plan.timing),
+            agent: plan.agent,
+            calls: calls.clone(),
+            status: status.clone(),
+            limiter: LogLimiter::default(),
+        };
+        let ended = tasks.spawn("protection", End::Fine, run.run(end.clone()));
+        Self { calls, status, end, ended: AbortOnDropHandle::new(ended) }
+    }
+
+    /// The count in which calls that may outlast a stop register.
+    pub fn calls_in_flight(&self) -> &CallsInFlight {
+        &self.calls
+    }
+
+    /// The status that the metrics read.
+    pub fn status(&self) -> &ProtectionStatus {
+        &self.status
+    }
+
+    /// Ends the loop, and releases the protection if there may be one; takes at most two seconds.
+    pub async fn end(self) {
+        self.end.cancel();
+        if tokio::time::timeout(RELEASE_LIMIT, self.ended).await.is_err() {
+            events::ProtectionLeft {}.emit();
+        }
+    }
+}
+
+/// The expiry of the granted protection; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct ProtectionStatus(Arc<Mutex<Option<Instant>>>);
+
+impl ProtectionStatus {
+    /// True while a protection lasts that the agent has granted.
+    pub fn is_protected(&self) -> bool {
+        self.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct ProtectionLoop {
+    agent: Arc<dyn Agent>,
+    state: ProtectionState,
+    status: ProtectionStatus,
+    calls: CallsInFlight,
+    limiter: LogLimiter,
+}
+
+impl ProtectionLoop {
+    async fn run(mut self, end: CancellationToken) {
+        while !end.is_cancelled() {
+            let step = self.state.next(self.calls.oldest(), Instant::now());
+            tokio::select! {
+                () = self.take(step) => {}
+                () = end.cancelled() => {}
+            }
+        }
+        if self.state.may_be_protected(Instant::now()) {
+            self.request(ProtectionRequest::Release).await;
+        }
+    }
+
+    async fn take(&mut self, step: ProtectionStep) {
+        match step {
+            ProtectionStep::Request(request) => self.request(request).await,
+            ProtectionStep::WaitUntil(until) => {
+                drop(tokio::time::timeout_at(until, self.calls.changed()).await);
+            }
+            ProtectionStep::Wait => self.calls.changed().await,
+        }
+    }
+
+    async fn request(&mut self, request: ProtectionRequest) {
+        let sent = Instant::now();
+        self.state.requested(request, sent);
+        let late =
+            |_| AgentError::NoAnswer(format!("none within {}", humantime::format_duration(CALL_LIMIT)));
+        let answer = tokio::time::timeout(CALL_LIMIT, self.agent.set(request)).await;
+        match answer.map_err(late).flatten() {
+            Ok(_) => {
+                let was_protected = self.state.is_protected(sent);
+                self.state.granted(request, sent);
+                self.log_success(request, was_protected);
+            }
+            Err(error) => {
+                self.log_failure(request, &error);
+                self.state.failed(&error, Instant::now(), fastrand::f64());
+            }
+        }
+        *self.status.lock() = self.state.granted_until();
+    }
+
+    fn log_success(&mut self, request: ProtectionRequest, was_protected: bool) {
+        let had_failed = self.limiter.reset();
+        match request {
+            ProtectionRequest::Protect { minutes } if !was_protected || had_failed => {
+                events::TaskProtected { minutes }.emit();
+            }
+            ProtectionRequest::Protect { minutes } => events::ProtectionRenewed { minutes }.emit(),
+            ProtectionRequest::Release => events::TaskUnprotected {}.emit(),
+        }
+    }
+
+    fn log_failure(&mut self, request: ProtectionRequest, error: &AgentError) {
+        let is_due = self.limiter.is_due(&error.to_string(), Instant::now());
+        match error {
+            AgentError::Standalone(_) => events::ProtectionNeedless { error }.emit(),
+            _ if !is_due => events::ProtectionStillUnchanged { error, request: &request.to_string() }.emit(),
+            _ if error.is_denied() => events::ProtectionForbidden { error }.emit(),
+            _ => events::ProtectionUnchanged { error, request: &request.to_string() }.emit(),
+        }
+    }
+}
+
+/// Limits a lasting failure to one line in `QUIET`; another failure is logged at once.
+#[derive(Debug, Default)]
+struct LogLimiter(Option<(String, Instant)>);
+
+impl LogLimiter {
+    /// True when a failure with this message is to be logged now.
+    fn is_due(&mut self, message: &str, now: Instant) -> bool {
+        let is_known = self
+            .0
+            .as_ref()
+            .is_some_and(|(logged, at)| logged == message && now.saturating_duration_since(*at) < QUIET);
+        if !is_known {
+            self.0 = Some((message.to_owned(), now));
+        }
+        !is_known
+    }
+
+    /// Forgets the last failure; returns true when there was one.
+    fn reset(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_logged_when_it_is_new_and_then_seldom() {
+        let (mut limiter, now) = (LogLimiter::default(), Instant::now());
+        let logged = (0..100).filter(|second| limiter.is_due("blocked", now + Duration::from_secs(*second)));
+        assert_eq!(logged.count(), 1);
+        assert!(limiter.is_due("denied", now) && limiter.is_due("blocked", now));
+        assert!(limiter.is_due("blocked", now + QUIET));
+        assert!(limiter.reset() && !limiter.reset());
+        assert!(limiter.is_due("blocked", now + QUIET));
+    }
+}
