@@ -33,7 +33,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -41,23 +41,26 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint rustdoc tests licences unused deploy-test dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
 	cargo fmt --all --check
 
 lint: ## clippy, warnings fatal
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+features: ## the library with no feature, each alone and all, checked; and that it stays small
+	tests/features.sh
 
 rustdoc: ## the library's pages, warnings fatal
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter, LONGSHORE_SKIP_PROMETHEUS=1 promtool's
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
-	set -x; cargo $$run --locked --no-fail-fast
-	cargo test --locked --doc
+	set -x; cargo $$run --locked --workspace --no-fail-fast
+	cargo test --locked --workspace --doc
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
 	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
@@ -87,7 +90,7 @@ test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, an
 	LONGSHORE_PROGRAM=$(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore) deploy/test/emulated/run.sh $(DEPLOY)/localstack
 
 test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
-	PYTHONPATH=tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
+	PYTHONPATH=emulator/tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template
@@ -111,7 +114,7 @@ dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WO
 	node dashboards/build/bin/pictures.js $(DASHBOARDS)/recorded docs/dashboards
 
 docs: ## write the generated pages anew
-	LONGSHORE_BLESS=1 cargo test --locked --tests docs_
+	LONGSHORE_BLESS=1 cargo test --locked --lib docs_
 
 $(TOOLS)/cargo-deny-$(DENY):
 	$(INSTALL) --no-default-features cargo-deny --version $(DENY)

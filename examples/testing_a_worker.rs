@@ -51,9 +51,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use longshore::{
+        Drained,
         handler::{batched, from_batch_fn},
-        testing::{self, Scene},
-        worker::Drained,
+        testing::{self, TestQueue},
     };
 
     use super::*;
@@ -73,54 +73,54 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn order_0_is_a_dead_letter_after_four_tries_and_long_orders_are_shipped_once() {
-        let scene = Scene::new().max_receives(4);
+        let queue = TestQueue::new().max_receives(4);
         let (bad, long) = (r#"{"id": 0, "minutes": 1}"#, r#"{"id": 1, "minutes": 600}"#);
-        scene.send(bad);
-        scene.send(long);
-        let worker = scene.start(shipping());
-        scene.emptied().await;
-        assert_eq!(scene.journal.runs_of(bad).len(), 4);
-        assert_eq!(scene.dead_letters()[0].body, bad);
-        assert_eq!(scene.journal.outcomes_of(long), [Outcome::Done]);
+        queue.send(bad);
+        queue.send(long);
+        let worker = queue.start(shipping());
+        queue.emptied().await;
+        assert_eq!(queue.journal.runs_of(bad).len(), 4);
+        assert_eq!(queue.dead_letters()[0].body, bad);
+        assert_eq!(queue.journal.outcomes_of(long), [Outcome::Done]);
         assert_eq!(worker.drain().await, Drained::All);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_group_is_shipped_in_order_even_if_its_first_order_fails_at_first() {
-        let scene = Scene::fifo();
+        let queue = TestQueue::fifo();
         for body in ["1", "2", "3"] {
-            scene.send(testing::message(body).group("customer-7"));
+            queue.send(testing::message(body).group("customer-7"));
         }
-        let worker = scene.start(handler::from_json_with(async |number: u64, _, context: Context| {
+        let worker = queue.start(handler::from_json_with(async |number: u64, _, context: Context| {
             if number == 1 && context.attempt < 3 { Err("not yet") } else { Ok(()) }
         }));
-        scene.emptied().await;
-        assert_eq!(scene.journal.done_bodies(), ["1", "2", "3"]);
+        queue.emptied().await;
+        assert_eq!(queue.journal.done_bodies(), ["1", "2", "3"]);
         worker.drain().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn ten_messages_are_counted_in_one_call() {
-        let scene = Scene::new().options(|options| options.batch.size = 10);
+        let queue = TestQueue::new().consumer(|consumer| consumer.batch_size(10));
         for number in 0..10 {
-            scene.send(number.to_string());
+            queue.send(number.to_string());
         }
-        let worker = scene.start(batched(from_batch_fn(count)));
-        scene.journal.done(10).await;
-        assert!(scene.journal.runs().iter().all(|run| run.call == 0));
+        let worker = queue.start(batched(from_batch_fn(count)));
+        queue.journal.done(10).await;
+        assert!(queue.journal.runs().iter().all(|run| run.call == 0));
         worker.drain().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_gives_back_what_cannot_be_shipped_in_time() {
-        let scene = Scene::new().drain_limit(Duration::from_mins(2));
+        let queue = TestQueue::new().drain_limit(Duration::from_mins(2));
         let long = r#"{"id": 1, "minutes": 600}"#;
-        scene.send(long);
-        let worker = scene.start(shipping());
-        scene.journal.began(1).await;
+        queue.send(long);
+        let worker = queue.start(shipping());
+        queue.journal.began(1).await;
         assert_eq!(worker.drain().await, Drained::All);
         let called_back = Outcome::Retry("the ship was called back".to_owned());
-        assert_eq!(scene.journal.outcomes_of(long), [called_back]);
-        assert_eq!(scene.described().visible, 1, "another worker may take it at once");
+        assert_eq!(queue.journal.outcomes_of(long), [called_back]);
+        assert_eq!(queue.visible(), 1, "another worker may take it at once");
     }
 }

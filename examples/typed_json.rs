@@ -23,8 +23,8 @@ async fn ship(order: Order) -> Result<(), String> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What the worker does is logged by `tracing`: as text on a terminal, as JSON on a pipe.
-    longshore::telemetry::logs::Settings::default().init()?;
+    // The worker logs by `tracing`; the program chooses the subscriber.
+    tracing_subscriber::fmt().init();
     let queue = std::env::args().nth(1).ok_or("give the queue's URL")?;
     // A body that is no `Order` is retried like any failure, until the queue's redrive policy moves it to the DLQ.
     let orders = Consumer::new(queue, handler::from_json(ship))

@@ -1,34 +1,215 @@
-//! Longshore: SQS consumers as long-running containers.
+//! Longshore runs SQS consumers as long-running processes instead of Lambda functions.
+//!
+//! A worker long-polls its queues, calls your handler for each message, keeps the message hidden for as long as the
+//! handler runs, and deletes it on success. A failed message comes again after a growing delay, until the queue's redrive
+//! policy moves it to the DLQ.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use longshore::{Consumer, Message, Worker, handler};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let print = handler::from_fn(async |message: Arc<Message>| println!("{}", message.body));
+//!     let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+//!     // Runs until SIGTERM or Ctrl-C, then lets running handlers finish.
+//!     Worker::new().consumer(Consumer::new(queue, print).concurrency(32)).run().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Handlers
+//!
+//! A handler is a closure ([`handler::from_fn`]), a closure over a JSON type ([`handler::from_json`]), a type that
+//! implements [`Handler`](handler::Handler), or a `tower` service. The built-in kinds, each behind a feature, call an HTTP
+//! server, the code of a Lambda function or a program, or publish to SNS.
+//!
+//! ```
+//! use longshore::handler::{self, Outcome};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Order {
+//!     id: u64,
+//! }
+//!
+//! let ship = handler::from_json(async |order: Order| match order.id {
+//!     0 => Outcome::Reject("order 0 does not exist".to_owned()),
+//!     _ => Outcome::Done,
+//! });
+//! # let _ = longshore::handler::AnyHandler::from(ship);
+//! ```
+//!
+//! The [`Outcome`](handler::Outcome) decides what SQS is asked: `Done` deletes the message, `Retry` and `RetryIn` make it
+//! visible again after a delay, `Reject` copies it to the DLQ and deletes it, `Down` gives it back and pauses polling until
+//! the handler's `probe` succeeds. `Ok(())` is `Done`, `Err` is `Retry`; a panic or a time-out is a `Retry`, too.
+//!
+//! A [`BatchHandler`](handler::BatchHandler) receives several messages a call ([`Consumer::batch_size`]) and answers an outcome
+//! for each. The [`Context`](handler::Context) of a call has the attempt, the deadline and the cancellation.
+//!
+//! # Guarantees
+//!
+//! - A message is deleted only after its handler answered `Done`, or after a rejected message was copied to the DLQ.
+//! - A message stays hidden while it waits, runs and is settled; its lease is extended in time, for hours if need be.
+//! - At most `concurrency` calls run at once, and nothing is received that cannot run or wait within the prefetch.
+//! - In a FIFO group, messages run one at a time and in order.
+//! - A panic, a time-out or a blocked thread of one call affects no other message.
+//! - A stop receives nothing more, gives waiting messages back, lets running calls finish within
+//!   [`Worker::drain_limit`], and sends every answer before it ends the leases.
+//!
+//! SQS delivers at least once, and so does Longshore: handlers should be safe to repeat.
+//!
+//! # Settings
+//!
+//! [`Consumer`] and [`Worker`] are builders, and a worker validates everything when it starts. A program may load the AWS
+//! configuration itself and pass it to [`Consumer::sdk_config`]; else the SDK's own sources are used (`AWS_*` variables,
+//! profile, task role), and the region is read from the queue's URL.
+//!
+//! # Embedding
+//!
+//! - **Runtime**: handlers run on the Tokio runtime on which the worker is started; receives, leases and settlement run
+//!   on a thread of the worker, so that a handler that blocks its thread delays no lease.
+//! - **Stop**: [`Worker::run`] obeys signals. [`Worker::run_until`] leaves signals to the program and drains when its
+//!   [`Stop`] is requested.
+//! - **Logs**: the library logs by `tracing` and never sets a subscriber.
+//! - **Metrics**: [`Worker::metrics`] has the text for Prometheus; [`Worker::registry`] adds the metrics to the program's
+//!   own `prometheus` registry.
+//! - **HTTP server**: `Worker::admin` serves health and metrics (feature `admin`); a program with a server of its own
+//!   serves [`Worker::health`], [`Worker::metrics`] and [`Worker::status`] itself.
+//!
+//! ```no_run
+//! use longshore::{Consumer, Stop, Worker, handler};
+//!
+//! # async fn embedded() -> Result<(), longshore::WorkerError> {
+//! let worker = Worker::new().consumer(Consumer::new("orders", handler::from_fn(async |_| ())));
+//! let (health, metrics, stop) = (worker.health(), worker.metrics(), Stop::new());
+//! // For routes of the program's own server:
+//! let is_ready = move || health.unready().is_empty();
+//! let scrape = move || metrics.text();
+//! // Requests the stop, from anywhere in the program.
+//! let on_shutdown = { let stop = stop.clone(); move || stop.drain() };
+//! # let _ = (is_ready, scrape, on_shutdown);
+//! worker.run_until(stop).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Testing
+//!
+//! With the feature `testing`, `longshore::testing` calls a handler with a message of the test, or runs a whole worker over
+//! a queue in memory that behaves like SQS. On a paused Tokio clock hours of retries take no time.
+//!
+//! # Features
+//!
+//! `default = ["cli"]` is the program `longshore`. As a library, use `default-features = false` and choose:
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `http` | handlers behind HTTP |
+//! | `lambda` | handlers that are Lambda functions, hosted or behind an emulator |
+//! | `exec` | handlers that are programs |
+//! | `sns` | handlers that publish to SNS, and notifications of outcomes |
+//! | `tower` | handlers that are `tower` services, and middleware around handlers |
+//! | `admin` | an HTTP server with health, metrics and status |
+//! | `ecs` | task protection and the scaling signal on Amazon ECS |
+//! | `otel` | OpenTelemetry traces |
+//! | `testing` | tests of handlers and workers without a network |
 
-pub mod admin;
-pub mod aws;
-pub mod backoff;
+#[cfg(feature = "admin")]
+mod admin;
+mod aws;
+mod backoff;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-pub mod config;
-pub mod consumer;
-pub mod dev;
-pub mod duration;
+#[cfg(feature = "cli")]
+mod config;
+mod consumer;
+mod duration;
+#[cfg(feature = "ecs")]
 pub mod ecs;
 mod error_chain;
 pub mod handler;
-pub mod health;
-pub mod md5;
-pub mod message;
-pub mod process;
-pub mod queue;
-pub mod settings;
+mod health;
+#[cfg(any(feature = "http", feature = "lambda"))]
+mod md5;
+mod message;
+#[cfg(any(feature = "http", feature = "lambda", feature = "otel"))]
+mod net;
+#[cfg(any(feature = "exec", feature = "lambda"))]
+mod process;
+mod queue;
+mod settings;
+#[cfg(feature = "sns")]
 pub mod sns;
-pub mod stop;
-pub mod tasks;
-pub mod telemetry;
+mod stop;
+mod tasks;
+mod telemetry;
+#[cfg(feature = "testing")]
 pub mod testing;
-mod tls;
-pub mod worker;
+mod worker;
 
+#[cfg(feature = "otel")]
+pub use self::telemetry::traces::Traces;
+#[cfg(feature = "ecs")]
+pub use self::worker::ScalingSignal;
 pub use self::{
-    message::Message,
-    worker::{Consumer, Worker},
+    backoff::{Backoff, Jitter},
+    consumer::Prefetch,
+    health::Health,
+    message::{
+        AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
+    },
+    stop::Stop,
+    telemetry::Metrics,
+    worker::{Consumer, DeadLetters, Drained, Worker, WorkerError, WorkerStatus},
 };
+
+/// The parts that Longshore's own benchmarks measure; they may change in any release.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        aws::{ServiceLocation, Settings as AwsSettings},
+        consumer::{
+            BatchSettings,
+            depth::{Counts, QueueDepth},
+            lease::{GroupTally, LeaseMetrics},
+            metrics::ConsumerMetrics,
+            settle::SettleMetrics,
+        },
+        duration::Span,
+        handler::{HandlerMetrics, ProcessMetrics, Source},
+        queue::{
+            BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
+            VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,
+        },
+        sns::{
+            SnsPublisher,
+            metrics::{NotificationMetrics, PublishMetrics},
+        },
+        tasks::detach,
+        telemetry::{
+            Action, CallResult, Ending, FailureCause, HandlerKind, Label, MetricScope, Notified, Occasion,
+            ProcessState, logs::Settings as LogSettings,
+        },
+        worker::open_queue,
+    };
+}
+
+/// The tests in `tests/` name the crate as its users do.
+#[cfg(test)]
+extern crate self as longshore;
+
+#[cfg(test)]
+#[cfg(feature = "cli")]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+#[cfg(feature = "cli")]
+#[path = "../tests/inside.rs"]
+mod tests;
 
 /// The README's examples are compiled with the doc tests.
 #[cfg(doctest)]

@@ -73,7 +73,7 @@ pub struct Message {
     pub receive_count: u32,
     /// When the message was sent (`SentTimestamp`).
     pub sent_at: Option<SystemTime>,
-    /// The user's attributes; empty unless the handler asked for [`Wanted::Everything`].
+    /// The user's attributes; empty if the handler reads only bodies.
     pub attributes: BTreeMap<String, AttributeValue>,
     /// What SQS knows of the message beyond the above; likewise.
     pub system: SystemAttributes,

@@ -73,6 +73,11 @@ impl Stop {
         self.drain.is_cancelled()
     }
 
+    /// True once the stop at once was asked for.
+    pub fn is_halted(&self) -> bool {
+        self.halt.is_cancelled()
+    }
+
     /// Waits until either stop is asked for.
     pub async fn draining(&self) {
         self.drain.cancelled().await;

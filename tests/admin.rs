@@ -1,5 +1,4 @@
 //! The admin server over a real socket.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
     net::SocketAddr,
@@ -11,23 +10,21 @@ use std::{
 };
 
 use longshore::{
-    admin::{self, Report},
+    admin::{AdminServer, AdminSource},
     health::Health,
-    tasks,
+    tasks::Tasks,
 };
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    runtime::Handle,
 };
-use tokio_util::sync::CancellationToken;
 
 struct Server {
     address: SocketAddr,
     health: Health,
-    end: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    admin: AdminServer,
 }
 
 async fn start() -> Server {
@@ -35,16 +32,16 @@ async fn start() -> Server {
 }
 
 async fn start_with(metrics: impl Fn() -> String + Send + Sync + 'static) -> Server {
-    let (health, end) = (Health::new(), CancellationToken::new());
-    let report = Report {
+    let health = Health::new();
+    let source = AdminSource {
         health: health.clone(),
         metrics: Arc::new(metrics),
         status: Arc::new(|| json!({ "queues": { "orders": { "running": 2 } } })),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tasks::detach("admin", admin::serve(listener, admin::router(report), end.clone()));
-    Server { address, health, end, serving }
+    let (tasks, _) = Tasks::on(Handle::current());
+    Server { address, health, admin: AdminServer::start(listener, source, &tasks) }
 }
 
 struct Answer {
@@ -136,9 +133,8 @@ async fn an_open_connection_does_not_keep_the_process() {
     let mut first = [0; 12];
     idle.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
-    server.end.cancel();
-    let ended = tokio::time::timeout(Duration::from_secs(10), server.serving).await;
-    ended.unwrap().unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), server.admin.end()).await;
+    ended.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 

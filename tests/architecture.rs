@@ -1,12 +1,16 @@
-//! Holds the house to its plan: floors, front doors, first lines, lengths.
+//! Checks the rules of the code's structure: layers, front doors, type names, files, words.
 //!
-//! The rules are plain functions over text, so that each is shown below to catch what it is there for.
+//! The rules are plain functions over text; the tests at the end show that each finds what it is meant to find.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
-/// The parts and their floors. A part imports from lower floors only; those on the ground floor may lean on each other.
-const FLOORS: &[(&str, u8)] = &[
+/// The parts and their layers. A part imports only from lower layers; those of layer 0 may import each other.
+const LAYERS: &[(&str, u8)] = &[
     ("message", 0),
     ("md5", 0),
     ("health", 0),
@@ -17,28 +21,43 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 0),
     ("process", 0),
     ("aws", 0),
-    ("tls", 0),
+    ("net", 0),
     ("error_chain", 0),
     ("queue", 1),
     ("sns", 2),
     ("telemetry", 3),
-    ("handler", 4),
-    ("ecs", 4),
-    ("consumer::depth", 4),
-    ("consumer::lease", 5),
-    ("consumer::settle", 6),
+    ("queue::metrics", 4),
+    ("sns::metrics", 4),
+    ("handler", 5),
+    ("ecs", 5),
+    ("consumer::depth", 5),
+    ("consumer::lease", 6),
+    ("consumer::settle", 7),
     ("sns::notifications", 6),
-    ("consumer", 7),
-    ("admin", 8),
-    ("dev", 8),
-    ("config", 9),
-    ("worker", 10),
-    ("testing", 11),
-    ("cli", 11),
+    ("consumer", 8),
+    ("admin", 9),
+    ("config", 10),
+    ("worker", 11),
+    ("testing", 12),
+    ("cli", 12),
 ];
 
-const FILE_LINES: usize = 400;
+const FILE_LINES: usize = 600;
 const MAIN_LINES: usize = 60;
+/// A file shorter than this has a reason, so few are.
+const SMALL_FILE_LINES: usize = 60;
+/// The most small files of the crate and the emulator.
+const SMALL_FILES: usize = 95;
+
+/// The type names that several modules may have.
+const COMMON_TYPE_NAMES: &[&str] = &["Settings", "Error", "Builder", "Inner"];
+/// The most other type names that stand for more than one type.
+const SHARED_TYPE_NAMES: usize = 70;
+
+/// The most words such as *told* and *hear* in the code: they hide who does what.
+const VAGUE_WORDS: usize = 340;
+/// The most doc comments that open with *What*, *How* and the like instead of saying what a thing is or does.
+const VAGUE_OPENINGS: usize = 800;
 
 /// The one file that may read the environment.
 const ENVIRONMENT_READER: &str = "src/config/load.rs";
@@ -48,7 +67,6 @@ const LINE_WRITERS: &[(&str, &str)] = &[
     ("src/telemetry/", "where events become lines"),
     ("src/tasks.rs", "below telemetry, debug alone"),
     ("src/process/", "below telemetry, debug alone"),
-    ("src/sns/memory/", "below telemetry, and a stand-in for SNS"),
 ];
 
 /// One file of `src`.
@@ -129,23 +147,66 @@ fn expand<'a>(text: &'a str, before: &[String], paths: &mut BTreeSet<Vec<String>
     rest
 }
 
-/// The part that a path leads into: the folder within a part that has a floor of its own, or else the part.
+/// The part that a path leads into: the folder within a part that has a layer of its own, or else the part.
 fn part_of(path: &[String]) -> String {
-    let nested = path.get(..2).map(|two| two.join("::")).filter(|nested| floor(nested).is_some());
+    let nested = path.get(..2).map(|two| two.join("::")).filter(|nested| layer(nested).is_some());
     nested.unwrap_or_else(|| path.first().cloned().unwrap_or_default())
 }
 
-fn floor(part: &str) -> Option<u8> {
-    FLOORS.iter().find(|(name, _)| *name == part).map(|(_, floor)| *floor)
+fn layer(part: &str) -> Option<u8> {
+    LAYERS.iter().find(|(name, _)| *name == part).map(|(_, layer)| *layer)
 }
 
 fn is_root(source: &Source) -> bool {
     matches!(source.path.as_str(), "src/lib.rs" | "src/main.rs")
 }
 
+/// The types that a source defines.
+fn types(source: &Source) -> BTreeSet<&str> {
+    source.body().lines().filter_map(declared_type).filter(|name| !COMMON_TYPE_NAMES.contains(name)).collect()
+}
+
+/// The type that a line declares.
+fn declared_type(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    let is_type = matches!(words.next(), Some("struct" | "enum" | "trait" | "union"));
+    let name = words.next().filter(|_| is_type)?.split(|character| !is_name(character)).next()?;
+    name.starts_with(|first: char| first.is_ascii_uppercase()).then_some(name)
+}
+
+/// The type names that several sources define.
+fn shared_type_names(all: &[Source]) -> Vec<String> {
+    let mut sources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for source in all {
+        for name in types(source) {
+            sources.entry(name).or_default().push(&source.path);
+        }
+    }
+    let shared = sources.into_iter().filter(|(_, paths)| paths.len() > 1);
+    shared.map(|(name, paths)| format!("{name}: {}", paths.join(", "))).collect()
+}
+
+fn is_small(source: &Source) -> bool {
+    source.body().lines().count() < SMALL_FILE_LINES
+}
+
+fn vague_words(source: &Source) -> usize {
+    let words = source.body().split(|character: char| !character.is_alphabetic());
+    words.filter(|word| matches!(*word, "tell" | "tells" | "told" | "hear" | "hears")).count()
+}
+
+fn vague_openings(source: &Source) -> usize {
+    let openings = ["What ", "How ", "Whether ", "Who ", "Whom ", "Where ", "Which ", "The same"];
+    let is_vague = |line: &&str| {
+        let comment = line.trim_start().strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        comment.is_some_and(|text| openings.iter().any(|opening| text.trim_start().starts_with(opening)))
+    };
+    source.body().lines().filter(is_vague).count()
+}
+
 fn purpose(source: &Source) -> Option<String> {
-    let is_told = source.text.lines().next().is_some_and(|line| line.starts_with("//! "));
-    (!is_told).then(|| format!("{}: the first line is not `//! one sentence`", source.path))
+    let has_purpose = source.text.lines().next().is_some_and(|line| line.starts_with("//! "));
+    (!has_purpose).then(|| format!("{}: the first line is not `//! one sentence`", source.path))
 }
 
 fn length(source: &Source) -> Option<String> {
@@ -181,12 +242,12 @@ fn downward(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let part = source.part();
-    let Some(own) = floor(&part) else {
-        return vec![format!("{}: no floor is given to {part}", source.path)];
+    let Some(own) = layer(&part) else {
+        return vec![format!("{}: {part} has no layer, hint: add it to LAYERS", source.path)];
     };
     let imports = source.imports();
     let parts: BTreeSet<String> = imports.iter().map(|path| part_of(path)).collect();
-    let is_below = |other: &str| floor(other).is_none_or(|floor| floor < own || (floor, own) == (0, 0));
+    let is_below = |other: &str| layer(other).is_none_or(|layer| layer < own || (layer, own) == (0, 0));
     let above = parts.into_iter().filter(|other| *other != part && !is_below(other));
     above
         .map(|other| format!("{}: {part} may not import {other}, which is not below it", source.path))
@@ -206,10 +267,15 @@ fn is_let_in(path: &[String], all: &[Source]) -> bool {
         let inside = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")];
         let is_module = all.iter().any(|source| inside.contains(&source.path));
         let door = all.iter().find(|source| source.path == format!("{folder}/mod.rs"));
-        let is_open = door.is_some_and(|door| door.code().contains(&format!("pub mod {name};")));
+        let is_open = door.is_some_and(|door| opens(&door.code(), name));
         // A function may be called like the private module it lives in.
         !is_module || is_open || depth + 1 == path.len()
     })
+}
+
+/// True when a front door opens this module, to users or within the crate.
+fn opens(door: &str, name: &str) -> bool {
+    ["pub", "pub(crate)"].iter().any(|visibility| door.contains(&format!("{visibility} mod {name};")))
 }
 
 fn shut(source: &Source, path: &[String]) -> String {
@@ -242,14 +308,101 @@ fn collect(folder: &Path, root: &Path, all: &mut Vec<Source>) {
     }
 }
 
-#[test]
-fn the_house_follows_its_plan() {
+/// The sources of the crate.
+fn crate_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
     collect(&root.join("src"), root, &mut all);
     assert!(all.len() > 20, "the sources were not found");
-    let found = violations(&all);
+    all
+}
+
+/// The sources of the emulator.
+fn emulator_sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    if root.join("emulator/src").is_dir() {
+        collect(&root.join("emulator/src"), root, &mut all);
+    }
+    all
+}
+
+/// The sources of both, without tests.
+fn all_sources() -> Vec<Source> {
+    let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
+    let all = crate_sources().into_iter().chain(emulator_sources());
+    all.filter(|source| !is_test(&source.path)).collect()
+}
+
+/// A sum over all sources, and the five that have most of it.
+fn sum_of(count: impl Fn(&Source) -> usize) -> (usize, String) {
+    let mut counts: Vec<_> =
+        all_sources().iter().map(|source| (count(source), source.path.clone())).collect();
+    counts.sort_unstable_by(|one, other| other.cmp(one));
+    let sum: usize = counts.iter().map(|(count, _)| count).sum();
+    let most = counts.iter().take(5).map(|(count, path)| format!("{path}: {count}"));
+    (sum, most.collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn the_crate_follows_its_structure() {
+    let found = violations(&crate_sources());
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn the_emulator_knows_nothing_of_the_worker_and_its_files_have_a_purpose() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("emulator/Cargo.toml")).unwrap_or_default();
+    let depends =
+        manifest.lines().any(|line| line.starts_with("longshore ") || line.starts_with("longshore="));
+    assert!(!depends, "the emulator depends on the worker");
+    let rules = |source: &Source| [purpose(source), length(source), grandparents(source)];
+    let found: Vec<_> = emulator_sources().iter().flat_map(rules).flatten().collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_type_name_stands_for_one_type() {
+    let shared = shared_type_names(&all_sources());
+    let (count, most) = (shared.len(), SHARED_TYPE_NAMES);
+    assert!(count <= most, "{count} names, at most {most}:\n{}", shared.join("\n"));
+}
+
+#[test]
+fn few_files_are_small() {
+    let small: Vec<_> = all_sources().into_iter().filter(is_small).map(|source| source.path).collect();
+    let count = small.len();
+    assert!(count <= SMALL_FILES, "{count} files, at most {SMALL_FILES}:\n{}", small.join("\n"));
+}
+
+#[test]
+fn sentences_name_who_does_what() {
+    let (words, worst) = sum_of(vague_words);
+    assert!(words <= VAGUE_WORDS, "{words} of tell, told, hear; at most {VAGUE_WORDS}: {worst}");
+    let (openings, worst) = sum_of(vague_openings);
+    assert!(openings <= VAGUE_OPENINGS, "{openings} openings, at most {VAGUE_OPENINGS}: {worst}");
+}
+
+/// `autotests` is off, so a file that nothing names would never run.
+#[test]
+fn every_file_of_tests_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let inside = fs::read_to_string(root.join("tests/inside.rs")).unwrap();
+    for entry in fs::read_dir(root.join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        let is_named = name == "inside"
+            || manifest.contains(&format!("[[test]]\nname = \"{name}\""))
+            || inside.lines().any(|line| line == format!("mod {name};"));
+        assert!(
+            !is_rust && !path.join("main.rs").exists() || is_named,
+            "nothing compiles {}",
+            path.display()
+        );
+    }
 }
 
 #[test]
@@ -272,7 +425,7 @@ fn an_import_upward_or_sideways_is_caught() {
     );
     assert_eq!(found("src/consumer/lease/mod.rs", "use crate::consumer::Room;"), 1);
     assert_eq!(found("src/queue/mod.rs", "use crate::handler::Outcome;"), 1);
-    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::dev::run(); }"), 1);
+    assert_eq!(found("src/admin/mod.rs", "fn f() { crate::cli::run(); }"), 1);
     assert_eq!(found("src/stop.rs", "use crate::duration::Span;"), 0);
     assert_eq!(found("src/attic/mod.rs", ""), 1);
     assert_eq!(found("src/queue/mod.rs", "\n#[cfg(test)]\nmod tests { use crate::cli::main; }"), 0);
@@ -301,10 +454,29 @@ fn a_file_without_a_purpose_is_caught() {
 
 #[test]
 fn a_file_that_is_too_long_is_caught_and_its_tests_are_not_counted() {
-    let tests = format!("\n#[cfg(test)]\nmod tests {{\n{}}}", "x\n".repeat(500));
-    assert!(length(&Source::new("src/a.rs", &"x\n".repeat(401))).is_some());
-    assert!(length(&Source::new("src/a.rs", &("x\n".repeat(399) + &tests))).is_none());
+    let tests = format!("\n#[cfg(test)]\nmod tests {{\n{}}}", "x\n".repeat(700));
+    assert!(length(&Source::new("src/a.rs", &"x\n".repeat(601))).is_some());
+    assert!(length(&Source::new("src/a.rs", &("x\n".repeat(599) + &tests))).is_none());
     assert!(length(&Source::new("src/main.rs", &"x\n".repeat(61))).is_some());
+}
+
+#[test]
+fn a_type_name_with_two_meanings_is_found() {
+    let all = [
+        Source::new("src/a.rs", "pub(super) struct Answer<'a> {}\nstruct Settings;\nenum State {}"),
+        Source::new(
+            "src/b.rs",
+            "    pub enum Answer {\nstruct Settings;\n// struct State\nlet structure = 1;",
+        ),
+    ];
+    assert_eq!(shared_type_names(&all), ["Answer: src/a.rs, src/b.rs"]);
+}
+
+#[test]
+fn vague_sentences_are_counted() {
+    let text = "//! What it is.\n    /// Whether it is told.\n/// The lease.\n// What\nlet told = hears;";
+    let source = Source::new("src/a.rs", text);
+    assert_eq!((vague_openings(&source), vague_words(&source)), (2, 3));
 }
 
 #[test]

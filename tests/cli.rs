@@ -197,3 +197,26 @@ fn the_health_check_of_no_worker_fails() {
         run(longshore(directory.path()).args(["healthcheck", "--url", &format!("http://{free}/livez")]));
     assert_eq!(seen.code, 69);
 }
+
+/// The lines of a page's shell examples that run longshore, without what follows `#` or a pipe.
+fn quoted_commands(page: &str) -> Vec<String> {
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let examples = blocks.collect::<String>().replace("\\\n", " ");
+    let commands = examples.lines().filter_map(|line| line.trim().strip_prefix("longshore "));
+    commands.filter_map(|command| command.split(['#', '|']).next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_in_the_pages_about_operations_is_one_that_the_program_takes() {
+    let pages = [
+        include_str!("../docs/operations.md"),
+        include_str!("../docs/security.md"),
+        include_str!("../deploy/README.md"),
+    ];
+    let commands: Vec<_> = pages.into_iter().flat_map(quoted_commands).collect();
+    assert!(commands.len() > 5, "{commands:?}");
+    for command in commands {
+        let words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        Command::new(env!("CARGO_BIN_EXE_longshore")).args(words).arg("--help").assert().success();
+    }
+}

@@ -12,7 +12,7 @@ use longshore::{
     duration::{Limit, Span},
     handler::{self, Batch, Context, Outcome, batched},
     tasks,
-    testing::{End, Scene},
+    testing::{RunEnd, TestQueue},
     worker::Drained,
 };
 use tokio::{
@@ -25,8 +25,8 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 /// A scene with a lease of ten seconds and one message in the queue.
-fn scene() -> Scene {
-    let scene = Scene::new().options(|options| {
+fn scene() -> TestQueue {
+    let scene = TestQueue::new().options(|options| {
         options.visibility = Span(secs(10));
     });
     scene.send("a");
@@ -72,7 +72,7 @@ async fn spawned_work_hears_that_the_lease_is_lost() {
     scene.account.purge("orders").unwrap();
     assert_eq!(told.recv().await, Some((None, Duration::ZERO)));
     scene.journal.ended(1).await;
-    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     worker.drain().await;
 }
 

@@ -1,25 +1,16 @@
 //! How many messages there are: what SQS is asked for it and when, and what the metrics show.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
-
-#[path = "support/logged.rs"]
-mod logged;
-#[expect(dead_code, reason = "the promises use the rest")]
-#[path = "support/mod.rs"]
-mod support;
 
 use longshore::{consumer::depth::Interval, handler::Outcome, message::OutgoingMessage, worker::DeadLetters};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use self::{
+use crate::support::{
+    calls::Action,
+    faulty::{Failure, Fault},
+    gate::Gate,
     logged::Log,
-    support::{
-        calls::Action,
-        faulty::{Failure, Fault},
-        gate::Gate,
-        scene::{Running, Scene},
-        secs,
-    },
+    scene::{Running, Scene},
+    secs,
 };
 
 /// The value of a series, if it is shown.

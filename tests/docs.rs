@@ -1,5 +1,4 @@
 //! The pages: those made of the code are fresh, and the examples on them work.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +25,7 @@ fn docs_configuration_is_what_the_code_says() {
 
 #[test]
 fn docs_metrics_is_what_the_code_says() {
-    assert_fresh("docs/metrics.md", &telemetry::reference());
+    assert_fresh("docs/metrics.md", &longshore::worker::metrics_reference());
 }
 
 #[test]
@@ -117,33 +116,6 @@ fn every_page_that_a_page_links_is_there() {
     }
 }
 
-/// The lines of a page's shell examples that run longshore, without what follows `#` or a pipe.
-fn quoted_commands(page: &str) -> Vec<String> {
-    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let examples = blocks.collect::<String>().replace("\\\n", " ");
-    let commands = examples.lines().filter_map(|line| line.trim().strip_prefix("longshore "));
-    commands.filter_map(|command| command.split(['#', '|']).next()).map(str::to_owned).collect()
-}
-
-#[test]
-fn every_command_in_the_pages_about_operations_is_one_that_the_program_takes() {
-    let pages = [
-        include_str!("../docs/operations.md"),
-        include_str!("../docs/security.md"),
-        include_str!("../deploy/README.md"),
-    ];
-    let commands: Vec<_> = pages.into_iter().flat_map(quoted_commands).collect();
-    assert!(commands.len() > 5, "{commands:?}");
-    for command in commands {
-        let words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-        assert_cmd::Command::new(env!("CARGO_BIN_EXE_longshore"))
-            .args(words)
-            .arg("--help")
-            .assert()
-            .success();
-    }
-}
-
 /// Every page in docs/; its folders hold pictures.
 fn pages() -> Vec<PathBuf> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
@@ -154,7 +126,7 @@ fn pages() -> Vec<PathBuf> {
 /// Every file of sources under a folder, as one text.
 fn sources(folder: &Path) -> String {
     let mut all = String::new();
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             all.push_str(&sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -164,18 +136,23 @@ fn sources(folder: &Path) -> String {
     all
 }
 
+/// `tests/proofs.md` names the tests that prove what the pages say.
 #[test]
-fn every_row_about_sns_names_tests_that_exist() {
+fn every_proof_names_a_page_and_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = [sources(&root.join("src")), sources(&root.join("tests"))].concat();
-    let pages = [include_str!("../docs/sns-handler.md"), include_str!("../docs/notifications.md")].concat();
-    let rows: Vec<_> =
-        pages.lines().filter(|line| line.starts_with("| ") && !line.ends_with("test |")).collect();
-    assert!(rows.len() > 40, "{rows:?}");
-    for row in rows {
-        let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        for test in proof.split(", ").map(|name| name.trim_matches('`')) {
-            assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
+    let sources = [sources(&root.join("src")), sources(&root.join("emulator")), sources(&root.join("tests"))];
+    let sources = sources.concat();
+    let proofs = include_str!("proofs.md");
+    for section in proofs.split("\n## ").skip(1) {
+        let page = section.lines().next().unwrap();
+        assert!(root.join(page).is_file(), "no such page: {page}");
+        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("- ")).collect();
+        assert!(rows.len() > 5, "{page} has few proofs: {rows:?}");
+        for row in rows {
+            let (_, tests) = row.rsplit_once(": ").unwrap();
+            for test in tests.split('`').skip(1).step_by(2) {
+                assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
+            }
         }
     }
 }

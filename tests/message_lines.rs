@@ -1,6 +1,7 @@
 //! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use longshore::queue::EmulatorQueue;
+use longshore_emulator::{SqsAccount, StringMap};
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Write as _},
@@ -17,12 +18,9 @@ use longshore::{
         exec::{self, ExecHandler},
     },
     message::{AttributeValue, OutgoingMessage},
-    queue::{
-        Queue as _, VisibilityChange,
-        memory::{Account, Names},
-    },
+    queue::{Queue as _, VisibilityChange},
     sns::notifications,
-    sns::{Publication, PublicationId, Publisher, TopicArn, TopicError, Verdict},
+    sns::{Publication, PublicationId, PublishRetryClass, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
 };
@@ -39,16 +37,12 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use self::support::{
+use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     scene::Scene,
     secs,
 };
-
-#[expect(dead_code, reason = "the tests of the promises use the rest")]
-#[path = "support/mod.rs"]
-mod support;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -128,8 +122,8 @@ fn traced(body: &str) -> OutgoingMessage {
     message
 }
 
-/// As the front door of the deployed API sends it: no span, and no decision.
-fn from_the_front_door(body: &str) -> OutgoingMessage {
+/// As the deployed API sends it: no span, and no decision.
+fn from_the_deployed_api(body: &str) -> OutgoingMessage {
     let header = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
     OutgoingMessage { trace_header: Some(header), ..OutgoingMessage::new(body) }
 }
@@ -139,7 +133,7 @@ async fn every_ending_is_told_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().max_receives(4);
     scene.send_message(traced("a"));
-    scene.send_message(from_the_front_door("b"));
+    scene.send_message(from_the_deployed_api("b"));
     let worker = scene.start(|message, _| async move {
         match message.receive_count {
             1 => Outcome::Retry("not yet".to_owned()),
@@ -209,7 +203,7 @@ async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
     scene.queue.always(Action::Delete, Fault::Entries(vec![0]));
     scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
     scene.send_message(traced("a"));
-    scene.send_message(from_the_front_door("b"));
+    scene.send_message(from_the_deployed_api("b"));
     let worker = scene.start(|_, _| async {
         sleep(secs(6)).await;
         Outcome::Done
@@ -292,7 +286,7 @@ struct Closed;
 
 impl Publisher for Closed {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
-        ready(Err(TopicError::new(Verdict::Wait, "on request"))).boxed()
+        ready(Err(TopicError::new(PublishRetryClass::Transient, "on request"))).boxed()
     }
 
     fn find<'a>(&'a self, _: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
@@ -303,14 +297,15 @@ impl Publisher for Closed {
 #[tokio::test(start_paused = true)]
 async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     let log = Log::start();
-    let account = Account::default();
-    account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+    let account = SqsAccount::default();
+    account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
     account.send("orders", traced("a")).unwrap();
     let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
     let settings = notifications::Settings { on_done: Some(arn), ..notifications::Settings::default() };
-    let plan = notifications::Plan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
+    let plan = notifications::NotificationPlan { settings, publishers: Arc::new(|_| Arc::new(Closed)) };
     let done = handler::from_fn(async |_: Arc<Message>| ());
-    let consumer = Consumer::of("orders", Arc::new(account.queue("orders")), done).notify(plan);
+    let consumer =
+        Consumer::of("orders", Arc::new(EmulatorQueue::new(&account, "orders")), done).notify(plan);
     let stop = Stop::new();
     let ended = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
     while !log.has("notification given up") {

@@ -1,6 +1,7 @@
 //! What notifications promise of a whole worker, over a queue in memory on a paused clock.
-#![cfg(test)]
 
+use longshore::queue::EmulatorQueue;
+use longshore_emulator::{SqsAccount, StringMap};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,11 +11,8 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Consumer, Message, Worker, handler,
     message::{OutgoingMessage, Receipt},
-    queue::{
-        BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange,
-        memory::{Account, MemoryQueue, Names},
-    },
-    sns::notifications::{Plan, Settings},
+    queue::{BatchResult, Queue, QueueAttributes, QueueError, ReceiveRequest, VisibilityChange},
+    sns::notifications::{NotificationPlan, Settings},
     sns::{Publication, PublicationId, Publisher, TopicArn, TopicError},
     stop::Stop,
     tasks,
@@ -50,35 +48,35 @@ impl Publisher for Slow {
 }
 
 /// A queue whose deletes all fail.
-struct Undeletable(MemoryQueue);
+struct Undeletable(EmulatorQueue);
 
 impl Queue for Undeletable {
     fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>> {
         self.0.receive(request)
     }
 
-    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, _: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         std::future::ready(Err(QueueError::answered("ServiceUnavailable", "on purpose"))).boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.0.change_visibility(changes)
     }
 
     fn send<'a>(
         &'a self,
         messages: &'a [OutgoingMessage],
-    ) -> BoxFuture<'a, BatchAnswer<longshore::message::MessageId>> {
+    ) -> BoxFuture<'a, BatchResult<longshore::message::MessageId>> {
         self.0.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.0.describe()
     }
 }
 
 struct Scene {
-    account: Account,
+    account: SqsAccount,
     topic: Arc<Slow>,
     stop: Stop,
     ended: JoinHandle<Result<Drained, WorkerError>>,
@@ -86,9 +84,9 @@ struct Scene {
 
 impl Scene {
     /// A worker whose handler is always done, with three messages in its queue.
-    fn start(takes: Duration, queue: impl FnOnce(MemoryQueue) -> Arc<dyn Queue>) -> Self {
-        let account = Account::default();
-        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+    fn start(takes: Duration, queue: impl FnOnce(EmulatorQueue) -> Arc<dyn Queue>) -> Self {
+        let account = SqsAccount::default();
+        account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
         for body in ["1", "2", "3"] {
             account.send("orders", OutgoingMessage::new(body)).unwrap();
         }
@@ -96,16 +94,17 @@ impl Scene {
         let publisher = topic.clone();
         let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
         let settings = Settings { on_done: Some(arn), ..Settings::default() };
-        let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
+        let plan = NotificationPlan { settings, publishers: Arc::new(move |_| publisher.clone()) };
         let done = handler::from_fn(async |_: Arc<Message>| ());
-        let consumer = Consumer::of("orders", queue(account.queue("orders")), done).notify(plan);
+        let consumer =
+            Consumer::of("orders", queue(EmulatorQueue::new(&account, "orders")), done).notify(plan);
         let stop = Stop::new();
         let ended = tasks::detach("worker", Worker::new().consumer(consumer).run_here(stop.clone()));
         Self { account, topic, stop, ended }
     }
 
     fn left(&self) -> u64 {
-        let described = self.account.describe("orders").unwrap();
+        let described = self.account.snapshot("orders").unwrap();
         described.visible + described.in_flight
     }
 

@@ -1,16 +1,14 @@
-//! What programs leave behind, where it falls to this process to reap it: it is made the one for its children's.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
-
-#[path = "support/alive.rs"]
-#[expect(dead_code, reason = "the tests of programs need the rest of it")]
-mod alive;
+//! Orphans of programs, in a process that is made the reaper of its descendants.
 
 use std::fs;
 
 use longshore::process::Command;
 use rustix::process::{getpid, set_child_subreaper};
 
-use self::alive::{state, until, within};
+use crate::support::{
+    alive::{state, until, within},
+    own_process::is_own_process,
+};
 
 async fn run(script: &str) {
     let mut process = Command::new("sh").args(["-c", script]).spawn().unwrap();
@@ -24,6 +22,11 @@ fn pids(file: &str) -> Vec<u32> {
 
 #[tokio::test]
 async fn orphans_of_earlier_programs_are_reaped_when_one_ends_and_nobody_elses_child_is() {
+    let test =
+        "tests::orphans::orphans_of_earlier_programs_are_reaped_when_one_ends_and_nobody_elses_child_is";
+    if !is_own_process(test) {
+        return;
+    }
     set_child_subreaper(Some(getpid())).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let left = directory.path().join("left").to_str().unwrap().to_owned();

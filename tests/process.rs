@@ -1,8 +1,4 @@
 //! Real programs in groups of their own: their ends, their output, and that nobody is left behind.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
-
-#[path = "support/alive.rs"]
-mod alive;
 
 use std::{
     fs,
@@ -16,7 +12,7 @@ use longshore::process::{Command, LINE_BYTES, Process, StartError, Stdin, signal
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-use self::alive::{is_running, peak_kib, state, until, within};
+use crate::support::alive::{is_running, peak_kib, state, until, within};
 
 const LONG: Duration = Duration::from_mins(10);
 

@@ -16,7 +16,7 @@ use longshore::{
         self, Batch, BatchCall, Call, Context, Handler, Outcome, Outcomes, batched, from_batch_service,
         from_service, into_service, layered, layered_batches,
     },
-    testing::{self, End, Scene},
+    testing::{self, RunEnd, TestQueue},
 };
 use tokio::time::sleep;
 use tower::{Service, ServiceBuilder, service_fn, util::BoxCloneService};
@@ -76,7 +76,7 @@ async fn a_service_that_cannot_be_shared_between_threads_is_a_handler_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_become_ready_is_down_and_its_messages_wait_in_the_queue() {
-    let (scene, service) = (Scene::new().max_receives(3), Switched::default());
+    let (scene, service) = (TestQueue::new().max_receives(3), Switched::default());
     let worker = scene.start(from_service(service.clone()));
     scene.send("first");
     scene.journal.done(1).await;
@@ -98,7 +98,7 @@ async fn a_service_that_cannot_become_ready_is_down_and_its_messages_wait_in_the
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_service_is_not_ready_waits_with_its_lease_kept() {
-    let scene = Scene::new().options(|options| options.concurrency = 8);
+    let scene = TestQueue::new().options(|options| options.concurrency = 8);
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (count, peak) = (running.clone(), most.clone());
     let service = service_fn(move |_: Call| {
@@ -122,7 +122,7 @@ async fn a_message_whose_service_is_not_ready_waits_with_its_lease_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_behind_a_buffer_holds_for_all_calls_together() {
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     (0..9).for_each(|number| drop(scene.send(number.to_string())));
     let began = Arc::new(Mutex::new(Vec::new()));
     let noted = began.clone();
@@ -141,7 +141,7 @@ async fn a_rate_limit_behind_a_buffer_holds_for_all_calls_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_layer_ends_a_call_and_the_message_is_tried_again() {
-    let scene = Scene::new().max_receives(2);
+    let scene = TestQueue::new().max_receives(2);
     scene.send("slow");
     let layers = ServiceBuilder::new().timeout(secs(5));
     let worker = scene.start(layered(takes(secs(60)), layers));
@@ -154,7 +154,7 @@ async fn a_timeout_layer_ends_a_call_and_the_message_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_load_shedding_layer_tries_a_message_again_instead_of_letting_it_wait() {
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     scene.send("a");
     scene.send("b");
     let layers = ServiceBuilder::new().load_shed().concurrency_limit(1);
@@ -169,7 +169,7 @@ async fn a_load_shedding_layer_tries_a_message_again_instead_of_letting_it_wait(
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_lease_drops_the_call_through_all_layers() {
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     scene.send("a");
     let layers = ServiceBuilder::new().concurrency_limit(1).timeout(Duration::from_hours(1));
     let worker =
@@ -177,7 +177,7 @@ async fn a_lost_lease_drops_the_call_through_all_layers() {
     scene.journal.began(1).await;
     scene.account.purge("orders").unwrap();
     scene.journal.ended(1).await;
-    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     scene.send("b");
     scene.journal.began(2).await;
     worker.stop.halt();
@@ -206,7 +206,7 @@ impl Handler for Whole {
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_leaves_probe_and_close_of_its_handler_alone() {
-    let (scene, whole) = (Scene::new(), Whole::default());
+    let (scene, whole) = (TestQueue::new(), Whole::default());
     let handler = layered(whole.clone(), ServiceBuilder::new().timeout(secs(1)));
     assert_eq!(handler.probe().await, Err("still down".to_owned()));
     let down = Outcome::Down("the inner handler is down".to_owned());
@@ -242,7 +242,7 @@ async fn a_handler_is_a_service_that_never_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn batches_go_through_services_and_layers_whole() {
-    let scene = Scene::new().options(|options| options.batch.size = 10);
+    let scene = TestQueue::new().options(|options| options.batch.size = 10);
     (0..10).for_each(|number| drop(scene.send(number.to_string())));
     let service = service_fn(async |call: BatchCall| {
         let odd = |message: &Arc<Message>| message.body.parse::<u32>().unwrap() % 2 == 1;

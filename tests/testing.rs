@@ -7,7 +7,7 @@ use longshore::{
     duration::Limit,
     handler::{self, Batch, Context, Handler as _, Outcome, Outcomes, batched},
     message::{AttributeValue, OutgoingMessage},
-    testing::{self, End, Scene},
+    testing::{self, RunEnd, TestQueue},
 };
 use tokio::time::{Instant, sleep};
 
@@ -52,7 +52,7 @@ async fn the_context_of_a_handler_alone_has_the_attempt_of_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_has_each_message_of_each_call_with_its_end() {
-    let scene = Scene::new().options(|options| {
+    let scene = TestQueue::new().options(|options| {
         options.batch.size = 2;
         options.timeout = Limit::After(secs(60));
     });
@@ -73,7 +73,7 @@ async fn a_journal_has_each_message_of_each_call_with_its_end() {
     assert_eq!(runs.iter().map(|run| run.call).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(
         runs[2].ended.as_ref().map(|(at, end)| (*at - runs[2].began, end)),
-        Some((secs(60), &End::Cut))
+        Some((secs(60), &RunEnd::Cut))
     );
     assert_eq!((scene.journal.done_bodies(), scene.journal.most_running()), (vec!["good".to_owned()], 2));
     assert_eq!(scene.journal.outcomes_of("bad"), [Outcome::Retry("bad".to_owned())]);
@@ -84,7 +84,7 @@ async fn a_journal_has_each_message_of_each_call_with_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn dead_letters_can_be_looked_at_without_a_receive() {
-    let scene = Scene::fifo().max_receives(1);
+    let scene = TestQueue::fifo().max_receives(1);
     for number in 0..30 {
         scene.send(testing::message(number.to_string()).group("all").attribute("number", number.to_string()));
     }
@@ -100,7 +100,7 @@ async fn dead_letters_can_be_looked_at_without_a_receive() {
 
 #[tokio::test(start_paused = true)]
 async fn hours_of_retries_take_no_time() {
-    let (scene, wall) = (Scene::new().max_receives(100), std::time::SystemTime::now());
+    let (scene, wall) = (TestQueue::new().max_receives(100), std::time::SystemTime::now());
     scene.send("x");
     let began = Instant::now();
     let worker =
@@ -114,7 +114,7 @@ async fn hours_of_retries_take_no_time() {
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "1 runs should have been done")]
 async fn a_wait_for_a_run_that_does_not_come_fails_its_test() {
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     let _worker = scene.start(handler::from_fn(async |_: Arc<Message>| ()));
     scene.journal.done(1).await;
 }
@@ -122,7 +122,7 @@ async fn a_wait_for_a_run_that_does_not_come_fails_its_test() {
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "the queue should be empty")]
 async fn a_wait_for_a_message_that_never_ends_fails_its_test() {
-    let scene = Scene::new();
+    let scene = TestQueue::new();
     scene.send("x");
     scene.emptied().await;
 }
@@ -130,12 +130,12 @@ async fn a_wait_for_a_message_that_never_ends_fails_its_test() {
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "the worker failed: ")]
 async fn a_worker_that_cannot_start_fails_its_test() {
-    let scene = Scene::new().options(|options| options.concurrency = 0);
+    let scene = TestQueue::new().options(|options| options.concurrency = 0);
     scene.start(handler::from_fn(async |_: Arc<Message>| ())).ended().await;
 }
 
 #[test]
 #[should_panic(expected = "MessageGroupId")]
 fn a_message_that_sqs_would_not_take_fails_its_test() {
-    Scene::fifo().send("without a group");
+    TestQueue::fifo().send("without a group");
 }

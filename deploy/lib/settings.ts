@@ -53,7 +53,7 @@ export const SETTINGS = {
   HANDLER_PORT: whole(1, 65535, 8080, 'The port of the handler beside the worker.'),
   HANDLER: optional(text('\\{[\\s\\S]*\\}', 'a JSON object of texts, numbers and lists of them', undefined, 'The settings of the handler, such as {"kind": "exec", "command": ["/app/job"]}, when there is no HANDLER_IMAGE.')),
   COLLECTOR_IMAGE: optional(image(undefined, 'The image of an OpenTelemetry collector that runs beside the worker.')),
-  NOTIFY: shape(text('(done|failure|reject)(,(done|failure|reject))*|none', 'none, or some of done, failure and reject with commas between them', 'reject', 'Which endings the topic is told of.')),
+  NOTIFY: shape(text('(done|failure|reject)(,(done|failure|reject))*|none', 'none, or some of done, failure and reject with commas between them', 'reject', 'The outcomes published to the topic.')),
   WAF_ACL_ARN: optional(text(ARN('wafv2'), 'the ARN of a regional web ACL', undefined, 'The web ACL in front of the REST API.')),
   ALARM_EMAIL: optional(text('[^@\\s]+@[^@\\s]+', 'an e-mail address', undefined, 'Who gets the alarms by e-mail.')),
   MESSAGE_SCHEMA: optional(text('\\{[\\s\\S]*\\}', 'a JSON schema of draft 4', undefined, 'What a JSON body of POST /v1/messages must look like on the REST API.')),

@@ -1,11 +1,15 @@
-//! The yardstick of `bench_drain`: receive ten, delete ten, with the SDK's default settings and no handler.
+//! The yardstick of `bench_drain`: loops of receive ten, delete ten, with the SDK's default settings and no handler.
 //!
-//! Usage: `bench_bare_loop QUEUE_URL MESSAGES [tuned]`; prints one line of JSON. The allocator is the system's.
+//! Usage: `bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned]`; prints one line of JSON. The allocator is the system's.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod usage;
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::{
@@ -14,6 +18,7 @@ use aws_sdk_sqs::{
     types::DeleteMessageBatchRequestEntry,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use self::usage::Usage;
@@ -21,18 +26,31 @@ use self::usage::Usage;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().collect();
-    let [_, url, messages, settings @ ..] = arguments.as_slice() else {
-        return Err("usage: bench_bare_loop QUEUE_URL MESSAGES [tuned]".into());
+    let [_, url, messages, pollers, settings @ ..] = arguments.as_slice() else {
+        return Err("usage: bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned]".into());
     };
-    let client = client(url, settings.first().is_some_and(|word| word == "tuned")).await;
-    let messages: usize = messages.parse()?;
-    let (began, mut done, mut calls) = (Instant::now(), 0, 0);
-    while done < messages {
-        done += receive_and_delete(&client, url).await?;
-        calls += 2;
-    }
-    println!("{}", Usage::of_this_process(messages, calls, began.elapsed()));
+    let client = client(url, settings.first().is_some_and(|setting| setting == "tuned")).await;
+    let (messages, pollers): (usize, usize) = (messages.parse()?, pollers.parse()?);
+    let (began, done) = (Instant::now(), AtomicUsize::new(0));
+    let calls = try_join_all((0..pollers).map(|_| poll(&client, url, messages, &done))).await?;
+    println!("{}", Usage::of_this_process(messages, calls.iter().sum(), began.elapsed()));
     Ok(())
+}
+
+/// One poller; answers how many calls it made until all messages were deleted.
+async fn poll(
+    client: &Client,
+    url: &str,
+    messages: usize,
+    done: &AtomicUsize,
+) -> Result<u64, Box<dyn Error>> {
+    let mut calls = 0;
+    while done.load(Ordering::Relaxed) < messages {
+        let received = receive_and_delete(client, url).await?;
+        done.fetch_add(received, Ordering::Relaxed);
+        calls += if received > 0 { 2 } else { 1 };
+    }
+    Ok(calls)
 }
 
 async fn client(url: &str, is_tuned: bool) -> Client {

@@ -1,8 +1,9 @@
 //! Measures the worker beside a bare SDK loop, in turn, against the embedded SQS server in a process of its own.
 //!
-//! Usage: `bench_drain [MESSAGES] [ROUNDS]`, after
+//! Usage: `bench_drain [MESSAGES] [ROUNDS] [CORE]`, after
 //! `cargo build --release --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker`;
-//! `make bench` does both.
+//! `make bench` does both. With a CORE every contender is
+//! pinned to it by `taskset`, so that each has the same processor and none has two; pin the benchmark itself elsewhere.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod server;
@@ -18,9 +19,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 const BODY_BYTES: usize = 100;
 
 /// What is measured: a name for people, the program and its words.
-const CONTENDERS: [(&str, &str, &[&str]); 4] = [
-    ("bare loop, default SDK settings", "bench_bare_loop", &[]),
-    ("bare loop, no retries, no stall guard", "bench_bare_loop", &["tuned"]),
+const CONTENDERS: [(&str, &str, &[&str]); 5] = [
+    ("bare loop, default SDK settings", "bench_bare_loop", &["1"]),
+    ("bare loop, eight pollers", "bench_bare_loop", &["8"]),
+    ("bare loop, eight pollers, no retries, no stall guard", "bench_bare_loop", &["8", "tuned"]),
     ("worker, no-op handler on the pump", "bench_worker", &["pump"]),
     ("worker, no-op handler on the caller's runtime", "bench_worker", &["caller"]),
 ];
@@ -30,13 +32,14 @@ async fn main() -> Result<(), Failure> {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<usize>());
     let messages = numbers.next().unwrap_or(Ok(50_000))?;
     let rounds = numbers.next().unwrap_or(Ok(3))?;
+    let core = numbers.next().transpose()?;
     let server = Server::start()?;
-    drain(&server, messages, rounds).await?;
+    drain(&server, messages, rounds, core).await?;
     hold(&server, "held: 10,000 messages of 1 KiB for 60 s", 10_000, "held", "60").await?;
     hold(&server, "idle: one empty queue for 60 s", 0, "idle", "60").await
 }
 
-async fn drain(server: &Server, messages: usize, rounds: usize) -> Result<(), Failure> {
+async fn drain(server: &Server, messages: usize, rounds: usize, core: Option<usize>) -> Result<(), Failure> {
     println!("{messages} messages of {BODY_BYTES} bytes, {rounds} rounds, median of each figure\n");
     println!("{:<48}{:>10}{:>12}{:>14}{:>10}", "", "CPU us", "messages/s", "calls/1,000", "peak MB");
     let mut runs: Vec<Vec<Value>> = vec![Vec::new(); CONTENDERS.len()];
@@ -45,7 +48,7 @@ async fn drain(server: &Server, messages: usize, rounds: usize) -> Result<(), Fa
             let queue = server.queue(&format!("drain-{round}-{contender}"), messages, BODY_BYTES).await?;
             let count = messages.to_string();
             let words: Vec<_> = [queue.as_str(), &count].into_iter().chain(words.iter().copied()).collect();
-            runs[contender].push(run(program, &words)?);
+            runs[contender].push(run(program, &words, core)?);
         }
     }
     for ((name, _, _), runs) in CONTENDERS.iter().zip(&runs) {
@@ -72,7 +75,7 @@ async fn hold(
     seconds: &str,
 ) -> Result<(), Failure> {
     let queue = server.queue(mode, messages, 1024).await?;
-    let run = run("bench_worker", &[&queue, &messages.to_string(), mode, seconds])?;
+    let run = run("bench_worker", &[&queue, &messages.to_string(), mode, seconds], None)?;
     println!("\n{name}");
     for (figure, value) in run.as_object().into_iter().flatten() {
         println!("  {figure:<12}{value:>12}");
@@ -91,8 +94,17 @@ fn median(runs: &[Value], figure: impl Fn(&Value) -> f64) -> f64 {
 }
 
 /// Runs a program of this benchmark and reads the line of JSON it prints.
-fn run(program: &str, words: &[&str]) -> Result<Value, Failure> {
-    let output = Command::new(beside(program)?).args(words).output()?;
+fn run(program: &str, words: &[&str], core: Option<usize>) -> Result<Value, Failure> {
+    let path = beside(program)?;
+    let mut command = match core {
+        None => Command::new(path),
+        Some(core) => {
+            let mut pinned = Command::new("taskset");
+            pinned.args(["--cpu-list", &core.to_string()]).arg(path);
+            pinned
+        }
+    };
+    let output = command.args(words).output()?;
     if !output.status.success() {
         let log = String::from_utf8_lossy(&output.stderr);
         return Err(format!("{program} {words:?} failed: {}\n{log}", output.status).into());

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
-    Message,
-    message::{MessageId, OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, ReceiveRequest, VisibilityChange},
+    Message, MessageId, OutgoingMessage, Receipt,
+    internals::{BatchResult, Queue, QueueAttributes, QueueError, ReceiveRequest, VisibilityChange},
 };
 use tokio::time::sleep;
 
@@ -41,19 +40,19 @@ impl Queue for Far {
         self.travel(self.queue.receive(request))
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         self.travel(self.queue.delete(receipts))
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.travel(self.queue.change_visibility(changes))
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         self.travel(self.queue.send(messages))
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.queue.describe()
     }
 }

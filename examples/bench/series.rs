@@ -7,11 +7,15 @@
 #[expect(dead_code, reason = "the other benchmarks use the rest")]
 mod usage;
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
-use longshore::telemetry::{
-    Action, CallResult, Counts, Described, Ending, FailureCause, HandlerKind, HeldGroup, Label as _, Metrics,
-    Notified, Occasion, ProcessState, QueueMetrics,
+use longshore::{
+    Metrics,
+    internals::{
+        Action, CallMetrics, CallResult, ConsumerMetrics, Counts, Ending, FailureCause, GroupTally,
+        HandlerKind, HandlerMetrics, Label as _, LeaseMetrics, MetricScope, NotificationMetrics, Notified,
+        Occasion, ProcessMetrics, ProcessState, PublishMetrics, QueueDepth, SettleMetrics,
+    },
 };
 use tokio::time::Instant;
 
@@ -43,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         for number in 0..queues {
             let kind = HandlerKind::ALL[number % HandlerKind::ALL.len()];
-            reach(&metrics.queue(&format!("queue-{number:04}")), kind, state);
+            reach(&metrics.queue(&format!("queue-{number:04}"), "shop-production-queue"), kind, state);
         }
         report(name, &metrics, queues, before);
     }
@@ -68,43 +72,50 @@ fn report(name: &str, metrics: &Metrics, queues: usize, before_kib: u64) {
     );
 }
 
-fn reach(queue: &Arc<QueueMetrics>, kind: HandlerKind, state: State) {
+fn reach(queue: &MetricScope, kind: HandlerKind, state: State) {
     match state {
         State::Open => {
-            queue.describe(Described { destination: "shop-production-queue".into(), kind });
-            queue.depth.polls_every(Duration::from_secs(30));
-            queue.depth.polled(Counts::default());
+            queue.group::<HandlerMetrics>().info.of(kind).set(1);
+            (queue.group::<LeaseMetrics>(), queue.group::<SettleMetrics>());
+            depth(queue).polled(Counts::default());
         }
         State::Working => {
-            queue.queue_wait.observe(0.3);
-            queue.process_time.of(Ending::Done).observe(0.2);
-            queue.process_time.of(Ending::Retry).observe(0.2);
+            let metrics = queue.group::<ConsumerMetrics>();
+            metrics.queue_wait.observe(0.3);
+            metrics.process_time.of(Ending::Done).observe(0.2);
+            metrics.process_time.of(Ending::Retry).observe(0.2);
             for action in [Action::Receive, Action::Delete, Action::GiveBack, Action::Attributes] {
-                queue.called(action, CallResult::Ok, Instant::now());
+                queue.group::<CallMetrics>().called(action, CallResult::Ok, Instant::now());
             }
         }
         State::SeenAll => see_all(queue),
     }
 }
 
-fn see_all(queue: &Arc<QueueMetrics>) {
-    drop(HeldGroup::begin(queue, "tenant"));
-    queue.depth.dlq_polled(1);
-    queue.depth.worked(Some(1.0));
+fn depth(queue: &MetricScope) -> QueueDepth {
+    let depth = QueueDepth::in_scope(queue, 10);
+    depth.polls_every(Duration::from_secs(30));
+    depth
+}
+
+fn see_all(queue: &MetricScope) {
+    drop(GroupTally::in_scope(queue).hold("tenant"));
+    let depth = depth(queue);
+    depth.polled(Counts::default());
+    depth.dlq_polled(1);
+    depth.worked(Some(1.0));
     for ending in Ending::ALL {
-        queue.process_time.of(*ending).observe(1.0);
+        queue.group::<ConsumerMetrics>().process_time.of(*ending).observe(1.0);
     }
-    for cause in FailureCause::ALL {
-        queue.failures.of(*cause).inc();
-    }
+    queue.group::<HandlerMetrics>().failures.begin(FailureCause::ALL);
     for occasion in Occasion::ALL {
-        queue.notifications.of(*occasion).of(Notified::Sent).inc();
+        queue.group::<NotificationMetrics>().notifications.of(*occasion).of(Notified::Sent).inc();
     }
-    queue.processes.begin(ProcessState::ALL);
+    queue.group::<ProcessMetrics>().processes.begin(ProcessState::ALL);
     for result in CallResult::ALL {
-        queue.published(*result, Instant::now());
+        queue.group::<PublishMetrics>().published(*result, Instant::now());
         for action in Action::ALL {
-            queue.called(*action, *result, Instant::now());
+            queue.group::<CallMetrics>().called(*action, *result, Instant::now());
         }
     }
 }

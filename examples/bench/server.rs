@@ -8,9 +8,8 @@ use std::{
 };
 
 use longshore::{
-    message::OutgoingMessage,
-    queue::{Queue, sqs::Settings},
-    worker,
+    OutgoingMessage,
+    internals::{AwsAccess, Queue, open_queue},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -58,7 +57,7 @@ impl Server {
     ) -> Result<String, Failure> {
         let url = format!("{}/{name}", self.base);
         self.create(name).await?;
-        let queue = worker::open_queue(&url, &Settings::default()).await?;
+        let queue = open_queue(&url, AwsAccess::default()).await?;
         fill(&*queue, messages, body_bytes).await?;
         Ok(url)
     }

@@ -17,12 +17,9 @@ use std::{
 };
 
 use longshore::{
-    Consumer, Message, Worker,
+    Consumer, DeadLetters, Message, Metrics, Stop, Worker,
     handler::{AnyHandler, Context, Handler, Outcome},
-    queue::sqs,
-    stop::Stop,
-    telemetry::{Action, CallResult, Label as _, QueueMetrics},
-    worker::{self, DeadLetters},
+    internals::{AwsAccess, open_queue},
 };
 use tokio::time::sleep;
 
@@ -59,7 +56,7 @@ impl Handler for Uneven {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let seconds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
-    longshore::telemetry::logs::Settings::default().init()?;
+    longshore::internals::LogSettings::default().init()?;
     let server = Server::start()?;
     println!(
         "| concurrency | round trip | messages/s | of the ideal | calls per 1,000 | receives | deletes |"
@@ -110,13 +107,13 @@ impl Scene {
     async fn measure(&self, server: &Server) -> Result<Counts, Failure> {
         let name = format!("uneven-{}-{}", self.concurrency, self.round_trip.as_millis());
         let url = server.queue(&name, self.enough(), 100).await?;
-        let queue = Far::by(self.round_trip, worker::open_queue(&url, &sqs::Settings::default()).await?);
+        let queue = Far::by(self.round_trip, open_queue(&url, AwsAccess::default()).await?);
         let consumer =
             Consumer::of("uneven", Arc::new(queue), AnyHandler::from(Uneven::default()).on_engine_thread())
                 .concurrency(usize::try_from(self.concurrency)?)
                 .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
-        let (metrics, stop) = (worker.metrics().queue("uneven"), Stop::new());
+        let (metrics, stop) = (worker.metrics(), Stop::new());
         let watch = async {
             sleep(WARM_UP).await;
             let before = Counts::of(&metrics);
@@ -146,16 +143,13 @@ struct Counts {
 
 impl Counts {
     /// All so far.
-    fn of(metrics: &QueueMetrics) -> Self {
-        let of_action = |action: Action| {
-            let results = CallResult::ALL.iter();
-            number(results.map(|result| metrics.calls.of(action).of(*result).get()).sum())
-        };
+    fn of(metrics: &Metrics) -> Self {
+        let calls = |labels: &[(&str, &str)]| number(metrics.count("longshore_api_calls_total", labels));
         Self {
-            done: number(metrics.settled.of(Action::Delete).get()),
-            calls: Action::ALL.iter().copied().map(of_action).sum(),
-            receives: of_action(Action::Receive),
-            deletes: of_action(Action::Delete),
+            done: number(metrics.count("longshore_messages_settled_total", &[("action", "delete")])),
+            calls: calls(&[]),
+            receives: calls(&[("action", "receive")]),
+            deletes: calls(&[("action", "delete")]),
         }
     }
 

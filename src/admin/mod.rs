@@ -1,12 +1,11 @@
-//! The admin server: health, metrics and status on a port of its own.
+//! The admin server: health, metrics and status over HTTP, on a port of its own.
 
-mod page;
 mod router;
 mod server;
 mod settings;
 
 pub use self::{
-    router::{Report, router},
-    server::serve,
+    router::AdminSource,
+    server::{AdminListener, AdminServer},
     settings::Settings,
 };

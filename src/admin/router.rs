@@ -1,4 +1,4 @@
-//! What the admin server answers.
+//! The routes of the admin server and their answers.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -16,21 +16,37 @@ use tokio::{
     time::timeout,
 };
 
-use super::page;
 use crate::{duration::Span, health::Health, tasks};
 
 /// The content type of Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Scrapes at once, until their text is sent: each has a copy of its own, and of many queues it is megabytes.
+/// The most concurrent scrapes, each until its text is sent: the text of many queues is megabytes.
 const SCRAPES: usize = 4;
-/// How long a scrape waits for the others; Prometheus gives up after 10 s.
+/// The time that a scrape waits for the others; Prometheus gives up after 10 s.
 const SCRAPE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the admin server tells of the process.
+/// The index page, with links to the others.
+const INDEX: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Longshore</title>
+<style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }</style>
+<h1>Longshore</h1>
+<ul>
+<li><a href="/livez">/livez</a>: 200 while every loop makes progress</li>
+<li><a href="/readyz">/readyz</a>: 200 while messages can be received and handled</li>
+<li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
+<li><a href="/status">/status</a>: the state of every queue, as JSON</li>
+</ul>
+</html>
+"#;
+
+/// The sources of the admin server's answers.
 #[derive(Clone)]
-pub struct Report {
-    /// Whether the loops make progress, and what the process is not ready for.
+pub struct AdminSource {
+    /// Liveness and readiness.
     pub health: Health,
     /// The metrics in Prometheus's text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
@@ -38,29 +54,29 @@ pub struct Report {
     pub status: Arc<dyn Fn() -> Value + Send + Sync>,
 }
 
-impl fmt::Debug for Report {
+impl fmt::Debug for AdminSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Report").field("health", &self.health).finish_non_exhaustive()
+        formatter.debug_struct("AdminSource").field("health", &self.health).finish_non_exhaustive()
     }
 }
 
-/// What the pages share.
+/// The state that the routes share.
 #[derive(Clone)]
-struct Shared {
-    report: Report,
+struct RouterState {
+    source: AdminSource,
     scrapes: Arc<Semaphore>,
 }
 
-impl FromRef<Shared> for Report {
-    fn from_ref(shared: &Shared) -> Self {
-        shared.report.clone()
+impl FromRef<RouterState> for AdminSource {
+    fn from_ref(state: &RouterState) -> Self {
+        state.source.clone()
     }
 }
 
-/// The text of one scrape, which counts as one until the last byte is sent.
+/// The text of a scrape, which holds its permit until the last byte is sent.
 struct Scrape {
     text: String,
-    _turn: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Scrape {
@@ -69,33 +85,33 @@ impl AsRef<[u8]> for Scrape {
     }
 }
 
-/// The routes of the admin server; none of them changes anything.
-pub fn router(report: Report) -> Router {
-    let shared = Shared { report, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
+/// The routes of the admin server; all of them only read.
+pub(super) fn router(source: AdminSource) -> Router {
+    let state = RouterState { source, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
     Router::new()
-        .route("/", get(async || Html(page::INDEX)))
+        .route("/", get(async || Html(INDEX)))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
-        .with_state(shared)
+        .with_state(state)
 }
 
-/// Fails when a loop has been silent for too long: the process should be replaced.
-async fn livez(State(report): State<Report>) -> Response {
+/// Answers 503 when a loop has been silent for too long: the process should be replaced.
+async fn livez(State(source): State<AdminSource>) -> Response {
     let whole_seconds = |(name, quiet): (String, Duration)| (name, Span::secs(quiet.as_secs()).to_string());
-    let silent: BTreeMap<_, _> = report.health.silent().into_iter().map(whole_seconds).collect();
-    verdict(&silent, "live", "silent")
+    let silent: BTreeMap<_, _> = source.health.silent().into_iter().map(whole_seconds).collect();
+    answer(&silent, "live", "silent")
 }
 
-/// Fails while something is amiss that may pass.
-async fn readyz(State(report): State<Report>) -> Response {
-    verdict(&report.health.unready(), "ready", "unready")
+/// Answers 503 while the process is not ready, which may pass.
+async fn readyz(State(source): State<AdminSource>) -> Response {
+    answer(&source.health.unready(), "ready", "unready")
 }
 
-fn verdict(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
+fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
     if wrong.is_empty() {
         return Json(json!({ "status": good })).into_response();
     }
@@ -103,19 +119,19 @@ fn verdict(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response 
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-async fn metrics(State(Shared { report, scrapes }): State<Shared>) -> Response {
-    let Ok(Ok(turn)) = timeout(SCRAPE_PATIENCE, scrapes.acquire_owned()).await else {
-        let error = format!("{SCRAPES} scrapes are under way, hint: scrape less often, or read what is sent");
+async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
+    let Ok(Ok(permit)) = timeout(SCRAPE_PATIENCE, scrapes.acquire_owned()).await else {
+        let error = format!("{SCRAPES} scrapes are under way, hint: scrape less often, or read the answers");
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": error }))).into_response();
     };
-    match tasks::aside(move || Scrape { text: (report.metrics)(), _turn: turn }).await {
+    match tasks::aside(move || Scrape { text: (source.metrics)(), _permit: permit }).await {
         Ok(scrape) => ([(header::CONTENT_TYPE, METRICS_TYPE)], Bytes::from_owner(scrape)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn status(State(report): State<Report>) -> Json<Value> {
-    Json((report.status)())
+async fn status(State(source): State<AdminSource>) -> Json<Value> {
+    Json((source.status)())
 }
 
 async fn not_found(uri: Uri) -> Response {

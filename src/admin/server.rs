@@ -1,39 +1,108 @@
-//! Serves the admin pages until the very end of the process.
+//! The admin server: its listener, its task and its connections.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    time::Duration,
+};
 
 use axum::{Router, serve::ListenerExt as _};
 use rustix::net::sockopt::set_tcp_user_timeout;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-/// How long an answer under way may still take once the end has come.
-const FAREWELL: Duration = Duration::from_millis(250);
+use super::router::{AdminSource, router};
+use crate::{
+    tasks::{End, Tasks},
+    telemetry::events,
+};
 
-/// How long a peer may take none of what is sent to it before its connection is cut: what it does not read stays in
-/// memory.
-const UNREAD: Duration = Duration::from_secs(30);
+/// The time that an answer in progress may take after the end.
+const FINAL_ANSWER_LIMIT: Duration = Duration::from_millis(250);
 
-/// Serves until `end` is cancelled, which is the last thing a stop does: health and metrics answer while it drains.
-///
-/// Idle connections are closed at once, and slow ones soon after: a scraper that keeps its connection open never
-/// keeps the process from ending.
-pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken) -> io::Result<()> {
-    let ended = end.clone().cancelled_owned();
-    let serving = axum::serve(listener.tap_io(cut_if_unread), router).with_graceful_shutdown(ended);
-    tokio::select! {
-        served = serving.into_future() => served,
-        () = farewell(&end) => Ok(()),
+/// The time after which a connection is closed whose peer reads nothing: unread answers stay in memory.
+const UNREAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// The address or socket of the admin server.
+#[derive(Debug)]
+pub enum AdminListener {
+    /// An address to bind.
+    Address(SocketAddr),
+    /// A socket that listens already.
+    Socket(net::TcpListener),
+}
+
+impl AdminListener {
+    /// The address, as far as it is known.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Socket(socket) => socket.local_addr().ok(),
+        }
+    }
+
+    /// Binds the address, or adopts the socket.
+    pub async fn bind(self) -> io::Result<TcpListener> {
+        match self {
+            Self::Address(address) => TcpListener::bind(address).await,
+            Self::Socket(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket)
+            }
+        }
     }
 }
 
-fn cut_if_unread(connection: &mut TcpStream) {
-    let milliseconds = u32::try_from(UNREAD.as_millis()).unwrap_or(u32::MAX);
-    // Where the system cannot do it, the connection is none the worse.
+/// The running admin server.
+#[derive(Debug)]
+pub struct AdminServer {
+    end: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+impl AdminServer {
+    /// Serves until [`end`](Self::end).
+    pub fn start(listener: TcpListener, source: AdminSource, tasks: &Tasks) -> Self {
+        let end = CancellationToken::new();
+        let serving = serve(listener, router(source), end.clone());
+        let served = tasks.spawn("admin", End::Fault, async move {
+            if let Err(error) = serving.await {
+                events::AdminFailed { error: &error }.emit();
+            }
+        });
+        Self { end, served }
+    }
+
+    /// Answers what is in progress, and stops serving.
+    pub async fn end(self) {
+        self.end.cancel();
+        // A failure was logged by the task.
+        drop(self.served.await);
+    }
+}
+
+/// Serves until `end` is cancelled, the last step of a stop: health and metrics answer during the drain.
+///
+/// Idle connections are closed at once, and slow ones soon after, so that no open connection delays the process's end.
+async fn serve(listener: TcpListener, router: Router, end: CancellationToken) -> io::Result<()> {
+    let ended = end.clone().cancelled_owned();
+    let serving = axum::serve(listener.tap_io(close_if_unread), router).with_graceful_shutdown(ended);
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = final_answers(&end) => Ok(()),
+    }
+}
+
+fn close_if_unread(connection: &mut TcpStream) {
+    let milliseconds = u32::try_from(UNREAD_LIMIT.as_millis()).unwrap_or(u32::MAX);
+    // A system without this option keeps the connection open for longer.
     set_tcp_user_timeout(connection, milliseconds).unwrap_or_default();
 }
 
-async fn farewell(end: &CancellationToken) {
+async fn final_answers(end: &CancellationToken) {
     end.cancelled().await;
-    tokio::time::sleep(FAREWELL).await;
+    tokio::time::sleep(FINAL_ANSWER_LIMIT).await;
 }

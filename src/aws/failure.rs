@@ -1,4 +1,4 @@
-//! What the failure of an SDK's call says, whichever service was called.
+//! The failure of an SDK call: its kind, its status, and whether the request may have been sent.
 
 use std::error::Error;
 
@@ -11,68 +11,68 @@ use hyper_util::client::legacy;
 
 use crate::error_chain::message_with_causes;
 
-/// A failed call, taken apart.
+/// The failure of a call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// How far the call came.
-    pub fate: Fate,
-    /// Whether the service can have heard of it.
-    pub reach: Reach,
+pub struct CallFailure {
+    /// The kind of failure.
+    pub kind: FailureKind,
+    /// The state of the request: possibly sent, or not sent.
+    pub send_state: SendState,
     /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
-    /// The service's words, or else the chain of causes on one line.
+    /// The service's message, or else the chain of causes on one line.
     pub message: String,
 }
 
-/// How far a failed call came.
+/// The kind of a failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FailureKind {
     /// The service answered with this error code.
     Answered(String),
     /// A time limit passed.
-    Hung,
-    /// It could not be signed for want of credentials.
-    Unsigned,
-    /// No connection could be made, it broke off, or its answer is not one.
-    Broken,
+    TimedOut,
+    /// There were no credentials to sign the request with.
+    NoCredentials,
+    /// The connection failed, or the answer was unreadable.
+    NoUsableAnswer,
 }
 
-/// Whether the service can have heard of a call.
+/// The state of a failed request: possibly sent, or not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// It may have.
-    Maybe,
-    /// The call was never sent.
-    Never,
+pub enum SendState {
+    /// The request may have been sent.
+    MaybeSent,
+    /// The request was not sent.
+    NotSent,
 }
 
-impl Failure {
-    /// Takes the SDK's error apart.
+impl CallFailure {
+    /// Classifies an error of the SDK.
     pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
-        let (fate, message) = match code {
+        let (kind, message) = match code {
             Some(code) => {
-                (Fate::Answered(code.to_owned()), error.message().unwrap_or("no message").to_owned())
+                (FailureKind::Answered(code.to_owned()), error.message().unwrap_or("no message").to_owned())
             }
-            None if is_timeout(error) => (Fate::Hung, message_with_causes(error)),
-            None if let Some(cause) = cause_of(error) => (Fate::Unsigned, unsigned(cause)),
-            None => (Fate::Broken, message_with_causes(error)),
+            None if is_timeout(error) => (FailureKind::TimedOut, message_with_causes(error)),
+            None if let Some(cause) = cause_of(error) => (FailureKind::NoCredentials, unsigned(cause)),
+            None => (FailureKind::NoUsableAnswer, message_with_causes(error)),
         };
-        Self { fate, reach: Reach::of(error), status, message }
+        Self { kind, send_state: SendState::of(error), status, message }
     }
 
-    /// Whether the service, or what stands before it, said to come again later.
+    /// True when the service, or a proxy before it, asked for a later retry.
     pub fn is_busy(&self) -> bool {
         matches!(self.status, Some(429 | 500..))
     }
 }
 
-impl Reach {
-    /// A call that failed before the HTTP client had it, or while that connected, was never sent.
+impl SendState {
+    /// A request that failed before or while the HTTP client connected was not sent.
     fn of<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Self {
         let is_unsent = match error {
             SdkError::ConstructionFailure(_) => true,
@@ -81,11 +81,11 @@ impl Reach {
             }
             _ => false,
         };
-        if is_unsent { Self::Never } else { Self::Maybe }
+        if is_unsent { Self::NotSent } else { Self::MaybeSent }
     }
 }
 
-/// Whether a time limit ended the call: the attempt's, or the connection's own, which the SDK words differently.
+/// True when a time limit ended the call: the attempt's, or the connection's, which the SDK reports differently.
 fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::TimeoutError(_) => true,
@@ -94,18 +94,19 @@ fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
-/// What keeps the SDK from signing a call.
+/// The reason for which the SDK has no credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialsFault {
-    /// There are none, or what names them is wrong: someone must act.
+    /// There are none, or their configuration is wrong: someone must act.
     Missing,
-    /// Their provider fails, which may pass.
+    /// Their provider failed, which may pass.
     Failing,
 }
 
-/// Whether an error goes back to a want of credentials.
+/// Returns the credentials' fault among an error and its causes.
 ///
-/// No verdict says so: while a worker runs, a provider that has none is asked again as any failing part is.
+/// Retry classes do not distinguish it: while a worker runs, a provider without credentials is asked again like any
+/// other failing part.
 pub fn credentials_fault(error: &(dyn Error + 'static)) -> Option<CredentialsFault> {
     match cause_of(error)? {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
@@ -115,7 +116,7 @@ pub fn credentials_fault(error: &(dyn Error + 'static)) -> Option<CredentialsFau
     }
 }
 
-/// Says why a call could not be signed; the SDK words each of the places it looked into in a line of its own.
+/// The reason for missing credentials on one line; the SDK lists its sources on a line each.
 fn unsigned(error: &CredentialsError) -> String {
     let cause = match error {
         CredentialsError::CredentialsNotLoaded(_) => {
@@ -126,7 +127,7 @@ fn unsigned(error: &CredentialsError) -> String {
     format!("no credentials for aws: {cause}")
 }
 
-/// The first error of this type among an error and its causes.
+/// Returns the first error of this type among an error and its causes.
 fn cause_of<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
 }
@@ -144,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_credentials_are_told_apart_from_failing_ones_and_said_on_one_line() {
+    fn missing_and_failing_credentials_differ_and_are_reported_on_one_line() {
         let missing = unsigned_by(CredentialsError::not_loaded("none found:\n  Environment: not set"));
-        let Failure { fate, reach, message, .. } = Failure::of(&missing);
-        assert_eq!((fate, reach), (Fate::Unsigned, Reach::Never));
+        let CallFailure { kind, send_state, message, .. } = CallFailure::of(&missing);
+        assert_eq!((kind, send_state), (FailureKind::NoCredentials, SendState::NotSent));
         assert!(message.starts_with("no credentials for aws") && !message.contains('\n'), "{message}");
         assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
         let failing = unsigned_by(CredentialsError::provider_error("503"));
-        assert!(Failure::of(&failing).message.contains("503"));
+        assert!(CallFailure::of(&failing).message.contains("503"));
         assert_eq!(credentials_fault(&failing), Some(CredentialsFault::Failing));
     }
 }

@@ -1,11 +1,11 @@
-//! What the clients of AWS's services share: how they are reached, and what their failures say.
+//! The parts that the clients of all AWS services share: the SDK configuration, and the failures of calls.
 
 mod config;
 mod failure;
 mod settings;
 
 pub use self::{
-    config::{CALL, CALL_LIMIT, CONNECT, OUTER_MARGIN, Place, is_local, load},
-    failure::{CredentialsFault, Failure, Fate, Reach, credentials_fault},
+    config::{AwsAccess, CALL, CALL_LIMIT, CONNECT, OUTER_MARGIN, ServiceLocation},
+    failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
     settings::Settings,
 };

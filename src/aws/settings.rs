@@ -1,10 +1,10 @@
-//! Settings of the access to AWS.
+//! The settings of the access to AWS.
 
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Problem, http_url};
 
-/// Settings of the access to AWS; what is absent comes from the SDK's own sources (`AWS_*` variables, profile, task role).
+/// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

@@ -2,7 +2,8 @@
 
 mod check;
 mod config;
-mod dev;
+pub(crate) mod dev;
+mod emulator;
 mod failure;
 mod healthcheck;
 mod options;
@@ -35,6 +36,7 @@ Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unr
 enum Command {
     Run(run::Run),
     Dev(dev::Dev),
+    Emulator(emulator::EmulatorCommand),
     Check(check::Check),
     Config(config::Config),
     Healthcheck(healthcheck::Healthcheck),
@@ -57,6 +59,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(run) => run.execute(),
         Command::Dev(dev) => dev.execute(),
+        Command::Emulator(emulator) => emulator.execute(),
         Command::Check(check) => check.execute(),
         Command::Config(config) => config.execute(),
         Command::Healthcheck(healthcheck) => healthcheck.execute(),

@@ -57,11 +57,10 @@ impl From<WorkerError> for Failure {
             | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
-        // The hint is in the error's own words, as everywhere in the library; here it gets its own line.
-        let text = error.to_string();
-        match text.split_once(", hint: ") {
-            Some((message, hint)) => Self::new(exit, message).hint(hint),
-            None => Self::new(exit, text),
+        let failure = Self::new(exit, error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }

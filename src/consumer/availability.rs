@@ -1,6 +1,7 @@
-//! Whether the queue is polled: paused while the handler is down.
+//! Availability: the set of reasons for which polling is paused, and the probes of the handler.
 
 use std::{
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -10,166 +11,248 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use serde::Serialize;
 use tokio::sync::watch;
 
-use super::Engine;
 use crate::{
     backoff::{Backoff, Jitter},
+    consumer::metrics::ConsumerMetrics,
+    duration::Span,
+    handler::AnyHandler,
     health::Condition,
     telemetry::events,
 };
 
-/// How often a handler that is down is probed.
+/// The pauses between probes of a handler that is down.
 const PROBES: Backoff = Backoff {
     initial: Duration::from_millis(250),
     factor: 2.0,
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
-
-/// When messages that waited for a handler that is down are visible again: not at once, or this worker's own
-/// receives under way could bring them back in vain.
-pub(super) const DOWN_DELAY: Backoff = Backoff {
-    initial: Duration::from_secs(5),
-    factor: 1.0,
-    max: Duration::from_secs(5),
-    jitter: Jitter::Half,
-};
-/// How long one probe may take.
+/// The longest that one probe may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The state of a queue's polling.
-#[derive(Debug)]
-pub(super) struct Availability {
-    state: watch::Sender<State>,
-    /// Times that the handler was found down in a row; they set the pace of the probes.
+/// A reason for which polling is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The handler was not probed yet.
+    NotProbed,
+    /// The handler cannot be reached.
+    HandlerDown,
+    /// An operator has paused the queue.
+    Operator,
+}
+
+/// The reasons for which polling is paused, each with its details; none while the queue is polled.
+pub(super) type PauseReasons = BTreeMap<PauseReason, Arc<str>>;
+
+/// Decides whether a queue is polled; clones share one state.
+///
+/// The queue is polled while there is no reason to pause. The end of one reason leaves the others.
+#[derive(Clone)]
+pub(super) struct Availability(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<str>,
+    handler: AnyHandler,
+    reasons: watch::Sender<PauseReasons>,
+    /// How often in a row the handler was found down, which sets the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
+    metrics: Arc<ConsumerMetrics>,
 }
 
-/// Why the queue is or is not polled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// The handler was not probed yet.
-    New,
-    Open,
-    /// The handler is down, for this reason.
-    Paused(Arc<str>),
-}
+/// The changes of a queue's availability, none of them missed.
+pub(super) struct AvailabilityChanges(watch::Receiver<PauseReasons>);
 
-/// The changes of a availability, none of them missed.
-pub(super) struct Changes(watch::Receiver<State>);
-
-impl Changes {
+impl AvailabilityChanges {
     /// Waits for a change since the last wait.
     pub(super) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
-            // The availability is gone, and so is everyone who could change it.
+            // Without a sender nothing changes any more.
             std::future::pending::<()>().await;
         }
     }
 }
 
 impl Availability {
-    pub(super) fn new(ready: Condition) -> Self {
-        Self { state: watch::Sender::new(State::New), failures: AtomicU32::new(0), ready }
+    /// A queue that is paused until its handler's first probe; `ready` holds while the handler is up.
+    pub(super) fn new(
+        queue: Arc<str>,
+        handler: AnyHandler,
+        ready: Condition,
+        metrics: Arc<ConsumerMetrics>,
+    ) -> Self {
+        let not_probed = (PauseReason::NotProbed, "the handler was not probed yet".into());
+        let reasons = watch::Sender::new(PauseReasons::from([not_probed]));
+        Self(Arc::new(Inner { queue, handler, reasons, failures: AtomicU32::new(0), ready, metrics }))
     }
 
+    /// Returns true while there is no reason to pause.
     pub(super) fn is_open(&self) -> bool {
-        *self.state.borrow() == State::Open
+        self.0.reasons.borrow().is_empty()
     }
 
-    pub(super) fn state(&self) -> State {
-        self.state.borrow().clone()
+    /// Returns true while the handler cannot be reached, so that no message should wait for it.
+    pub(super) fn is_handler_down(&self) -> bool {
+        self.has(PauseReason::HandlerDown)
     }
 
-    /// Hears of every change from now on.
-    pub(super) fn changes(&self) -> Changes {
-        Changes(self.state.subscribe())
+    fn has(&self, reason: PauseReason) -> bool {
+        self.0.reasons.borrow().contains_key(&reason)
+    }
+
+    /// The reasons for which polling is paused now.
+    pub(super) fn reasons(&self) -> PauseReasons {
+        self.0.reasons.borrow().clone()
+    }
+
+    /// Subscribes to the changes from now on.
+    pub(super) fn changes(&self) -> AvailabilityChanges {
+        AvailabilityChanges(self.0.reasons.subscribe())
+    }
+
+    /// Pauses polling for a reason; false when it was paused for that reason already.
+    ///
+    /// Messages that are held go on unless the handler is down.
+    pub(super) fn pause(&self, reason: PauseReason, details: &str) -> bool {
+        let mut is_new = false;
+        self.0.reasons.send_modify(|reasons| {
+            is_new = reasons.insert(reason, details.into()).is_none();
+        });
+        is_new
+    }
+
+    /// Ends one reason to pause; polling goes on when it was the last. False when there was no such reason.
+    pub(super) fn resume(&self, reason: PauseReason) -> bool {
+        self.0.reasons.send_if_modified(|reasons| reasons.remove(&reason).is_some())
     }
 
     /// Notes that the handler was reached.
     pub(super) fn handler_answered(&self) {
-        if self.failures.load(Ordering::Relaxed) > 0 && self.is_open() {
-            self.failures.store(0, Ordering::Relaxed);
+        if self.0.failures.load(Ordering::Relaxed) > 0 && !self.is_handler_down() {
+            self.0.failures.store(0, Ordering::Relaxed);
         }
     }
 
-    fn open(&self) {
-        self.ready.ready();
-        self.state.send_replace(State::Open);
-    }
-
-    /// Pauses the polling; false when it was paused already.
-    fn pause(&self, reason: &str) -> bool {
-        self.ready.unready(format!("handler is down: {reason}"));
-        let before = self.state.send_replace(State::Paused(reason.into()));
-        let is_news = !matches!(before, State::Paused(_));
-        // Calls that were under way together fail together, and count as one failure.
-        if is_news {
+    /// Pauses polling because the handler could not be reached.
+    pub(super) fn handler_is_down(&self, reason: &str) {
+        self.0.ready.unready(format!("handler is down: {reason}"));
+        if self.pause(PauseReason::HandlerDown, reason) {
+            // Calls that were under way together fail together, and count as one failure.
             self.found_down();
+            events::HandlerDown { queue: &self.0.queue, reason }.emit(&self.0.metrics.paused);
         }
-        is_news
     }
 
     fn found_down(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn pause_before_probe(&self) -> Duration {
-        PROBES.random_delay(self.failures.load(Ordering::Relaxed))
-    }
-}
-
-impl Engine {
-    /// Pauses the polling because the handler could not be reached, and gives back what waits for it.
-    pub(super) fn handler_is_down(&self, reason: &str) {
-        if self.0.availability.pause(reason) {
-            events::HandlerDown { queue: &self.0.name, reason }.emit(&self.0.metrics);
+    fn handler_is_up(&self) {
+        self.0.ready.ready();
+        self.resume(PauseReason::NotProbed);
+        if self.resume(PauseReason::HandlerDown) {
+            events::HandlerUp { queue: &self.0.queue }.emit(&self.0.metrics.paused);
         }
-        self.give_back_waiting(DOWN_DELAY.random_delay(1));
     }
 
     /// Probes the handler before the first receive and for as long as it is down.
-    pub(super) async fn watch_handler(self) {
-        let mut changes = self.0.availability.changes();
+    pub(super) async fn run(self) {
+        let mut changes = self.changes();
         loop {
-            match self.0.availability.state() {
-                State::Open => changes.next().await,
-                State::New => self.probe().await,
-                State::Paused(_) => {
-                    tokio::time::sleep(self.0.availability.pause_before_probe()).await;
-                    self.probe().await;
-                }
+            if self.is_handler_down() {
+                tokio::time::sleep(PROBES.random_delay(self.0.failures.load(Ordering::Relaxed))).await;
+                self.probe().await;
+            } else if self.has(PauseReason::NotProbed) {
+                self.probe().await;
+            } else {
+                changes.next().await;
             }
         }
     }
 
     async fn probe(&self) {
-        let was_down = self.0.availability.state() != State::New;
-        match self.ask_handler().await {
-            Ok(()) => {
-                self.0.availability.open();
-                if was_down {
-                    events::HandlerUp { queue: &self.0.name }.emit(&self.0.metrics);
-                }
-            }
+        let was_down = self.is_handler_down();
+        match self.probe_handler().await {
+            Ok(()) => self.handler_is_up(),
             Err(reason) => {
                 if was_down {
-                    self.0.availability.found_down();
+                    self.found_down();
                 }
                 self.handler_is_down(&reason);
+                self.resume(PauseReason::NotProbed);
             }
         }
     }
 
-    /// One probe; one that hangs or panics has found the handler down, too.
-    async fn ask_handler(&self) -> Result<(), String> {
+    /// Probes the handler once; a probe that hangs or panics has found it down, too.
+    async fn probe_handler(&self) -> Result<(), String> {
         let probe = AssertUnwindSafe(async { self.0.handler.probe().await }).catch_unwind();
         match tokio::time::timeout(PROBE_LIMIT, probe).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => Err("the probe panicked".to_owned()),
-            Err(_) => Err(format!("the probe did not end within {PROBE_LIMIT:?}")),
+            Err(_) => Err(format!("the probe did not end within {}", Span(PROBE_LIMIT))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{handler, health::Health, telemetry::Metrics};
+
+    fn availability() -> Availability {
+        let handler = handler::from_fn(async |_| ()).into();
+        let ready = Health::new().condition("orders handler", "not probed");
+        Availability::new("orders".into(), handler, ready, Metrics::new().queue("orders", "orders").group())
+    }
+
+    #[test]
+    fn a_queue_is_polled_once_its_handler_was_reached() {
+        let availability = availability();
+        assert!(!availability.is_open());
+        availability.handler_is_up();
+        assert!(availability.is_open());
+    }
+
+    #[test]
+    fn the_end_of_one_reason_leaves_the_others() {
+        let availability = availability();
+        availability.handler_is_up();
+        assert!(availability.pause(PauseReason::Operator, "maintenance"));
+        assert!(!availability.pause(PauseReason::Operator, "maintenance"), "paused already");
+        availability.handler_is_down("connection refused");
+        availability.handler_is_up();
+        assert!(!availability.is_open(), "the operator's pause is still on");
+        availability.handler_is_down("connection refused");
+        assert!(availability.resume(PauseReason::Operator));
+        assert!(!availability.resume(PauseReason::Operator), "resumed already");
+        assert!(!availability.is_open(), "the handler is still down");
+        availability.handler_is_up();
+        assert!(availability.is_open());
+    }
+
+    #[test]
+    fn all_reasons_are_named_with_their_details() {
+        let availability = availability();
+        availability.handler_is_down("connection refused");
+        availability.pause(PauseReason::Operator, "maintenance");
+        let reasons = availability.reasons();
+        assert_eq!(reasons.len(), 3);
+        assert_eq!(&*reasons[&PauseReason::HandlerDown], "connection refused");
+        assert_eq!(&*reasons[&PauseReason::Operator], "maintenance");
+    }
+
+    #[tokio::test]
+    async fn every_change_is_noticed() {
+        let availability = availability();
+        let mut changes = availability.changes();
+        availability.pause(PauseReason::Operator, "maintenance");
+        changes.next().await;
+        availability.resume(PauseReason::Operator);
+        changes.next().await;
     }
 }

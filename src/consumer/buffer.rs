@@ -1,4 +1,4 @@
-//! Which waiting messages may start: at once, or after their predecessors in the same FIFO group: pure.
+//! Messages that wait for a call of the handler: slots, batches and the order of FIFO groups; pure.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,42 +9,47 @@ use tokio::time::Instant;
 
 use super::settings::{BatchSettings, Groups};
 
-/// The name of a FIFO group.
+/// The id of a FIFO group.
 pub(super) type Group = Arc<str>;
 
-/// The messages of one queue that wait.
+/// The messages of one queue that wait for their call, and the count of calls that run.
 ///
-/// A group is *busy* from the start of one of its messages until all that have started are released; meanwhile its
-/// other messages are blocked.
+/// At most `concurrency` calls run. A group is *busy* from the start of one of its messages until all messages
+/// that have started are released; its other messages are blocked meanwhile.
 #[derive(Debug)]
-pub(super) struct Lanes<T> {
-    /// What belongs to no group.
-    free: Lane<T>,
-    groups: HashMap<Group, Lane<T>>,
-    /// The groups that may start, in the order in which they became so, and since when.
+pub(super) struct Buffer<T> {
+    concurrency: usize,
+    batch: BatchSettings,
+    running: usize,
+    is_closed: bool,
+    /// Messages without a group.
+    ungrouped: WaitingLine<T>,
+    groups: HashMap<Group, WaitingLine<T>>,
+    /// The groups that may start, in the order in which they became ready, with the time of that.
     ready: VecDeque<(Instant, Group)>,
-    /// What may start: all that is free, and all that is in a ready group.
+    /// All ungrouped messages, and all messages of ready groups.
     startable: Load,
     waiting: usize,
 }
 
+/// The waiting messages of one group, or all that belong to none.
 #[derive(Debug)]
-struct Lane<T> {
-    parked: VecDeque<Parked<T>>,
+struct WaitingLine<T> {
+    messages: VecDeque<WaitingMessage<T>>,
     bytes: usize,
     busy: usize,
-    /// Whether one of those that started has failed: what waited behind it is gone already.
+    /// True after a started message has failed: the messages behind it were taken out then.
     has_failed: bool,
 }
 
 #[derive(Debug)]
-struct Parked<T> {
+struct WaitingMessage<T> {
     item: T,
     bytes: usize,
     since: Instant,
 }
 
-/// An amount of messages.
+/// A number of messages and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Load {
     messages: usize,
@@ -61,62 +66,65 @@ impl Load {
         self.bytes += other.bytes;
     }
 
-    fn take(&mut self, other: Self) {
+    fn subtract(&mut self, other: Self) {
         self.messages -= other.messages;
         self.bytes -= other.bytes;
     }
 }
 
-impl<T> Default for Lane<T> {
+impl<T> Default for WaitingLine<T> {
     fn default() -> Self {
-        Self { parked: VecDeque::new(), bytes: 0, busy: 0, has_failed: false }
+        Self { messages: VecDeque::new(), bytes: 0, busy: 0, has_failed: false }
     }
 }
 
-impl<T> Lane<T> {
+impl<T> WaitingLine<T> {
     fn load(&self) -> Load {
-        Load { messages: self.parked.len(), bytes: self.bytes }
+        Load { messages: self.messages.len(), bytes: self.bytes }
     }
 
-    fn push(&mut self, parked: Parked<T>) {
-        self.bytes += parked.bytes;
-        self.parked.push_back(parked);
+    fn push(&mut self, message: WaitingMessage<T>) {
+        self.bytes += message.bytes;
+        self.messages.push_back(message);
     }
 
-    /// Moves what fits from the front of the lane into the batch; the first of a batch always fits.
-    fn fill(&mut self, taken: &mut Taken<T>, batch: &BatchSettings) {
-        while let Some(next) = self.parked.front()
-            && (taken.items.is_empty() || taken.has_room_for(next.bytes, batch))
-            && let Some(next) = self.parked.pop_front()
+    /// Moves the messages that fit from the front of the line into the batch; the first of a batch always fits.
+    fn fill(&mut self, growing: &mut GrowingBatch<T>, batch: &BatchSettings) {
+        while let Some(next) = self.messages.front()
+            && (growing.items.is_empty() || growing.has_capacity_for(next.bytes, batch))
+            && let Some(next) = self.messages.pop_front()
         {
             self.bytes -= next.bytes;
-            taken.load.add(Load { messages: 1, bytes: next.bytes });
-            taken.items.push(next.item);
+            growing.load.add(Load { messages: 1, bytes: next.bytes });
+            growing.items.push(next.item);
         }
     }
 
     fn take_all(&mut self) -> Vec<T> {
         self.bytes = 0;
-        std::mem::take(&mut self.parked).into_iter().map(|parked| parked.item).collect()
+        std::mem::take(&mut self.messages).into_iter().map(|message| message.item).collect()
     }
 }
 
-/// A batch in the making.
-struct Taken<T> {
+struct GrowingBatch<T> {
     items: Vec<T>,
     load: Load,
 }
 
-impl<T> Taken<T> {
-    fn has_room_for(&self, bytes: usize, batch: &BatchSettings) -> bool {
+impl<T> GrowingBatch<T> {
+    fn has_capacity_for(&self, bytes: usize, batch: &BatchSettings) -> bool {
         self.load.messages < batch.size && self.load.bytes + bytes <= batch.bytes
     }
 }
 
-impl<T> Lanes<T> {
-    pub(super) fn new() -> Self {
+impl<T> Buffer<T> {
+    pub(super) fn new(concurrency: usize, batch: BatchSettings) -> Self {
         Self {
-            free: Lane::default(),
+            concurrency,
+            batch,
+            running: 0,
+            is_closed: false,
+            ungrouped: WaitingLine::default(),
             groups: HashMap::new(),
             ready: VecDeque::new(),
             startable: Load::default(),
@@ -124,186 +132,221 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// All messages that wait.
+    /// Calls that run.
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Messages that wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// The messages that wait behind one of their group.
+    /// Messages that wait behind one of their group.
     pub(super) fn blocked(&self) -> usize {
         self.waiting - self.startable.messages
     }
 
-    /// The messages that wait for nothing but a slot, or for company.
-    pub(super) fn startable(&self) -> usize {
-        self.startable.messages
+    /// Messages that could start in full batches if there were slots.
+    pub(super) fn ready_to_start(&self) -> usize {
+        self.startable.messages - self.startable.messages % self.batch.size
     }
 
-    /// Adds a message behind all others of its group.
+    /// Adds a message of so many bytes behind all others of its group.
     pub(super) fn push(&mut self, item: T, group: Option<Group>, bytes: usize, now: Instant) {
-        let parked = Parked { item, bytes, since: now };
+        let message = WaitingMessage { item, bytes, since: now };
         self.waiting += 1;
         let Some(group) = group else {
-            self.free.push(parked);
+            self.ungrouped.push(message);
             return self.startable.add(Load { messages: 1, bytes });
         };
-        let lane = self.groups.entry(group.clone()).or_default();
-        lane.push(parked);
-        if lane.busy == 0 {
-            if lane.parked.len() == 1 {
+        let line = self.groups.entry(group.clone()).or_default();
+        line.push(message);
+        if line.busy == 0 {
+            if line.messages.len() == 1 {
                 self.ready.push_back((now, group));
             }
             self.startable.add(Load { messages: 1, bytes });
         }
     }
 
-    /// Takes the next batch: one that is full, or that has waited for its window.
-    pub(super) fn take(&mut self, batch: &BatchSettings, now: Instant) -> Option<Vec<T>> {
-        let most = batch.size.min(self.startable.messages);
-        let mut taken = Taken { items: Vec::with_capacity(most), load: Load::default() };
-        match batch.groups {
-            // SQS hands out nothing more of a group before what is here is settled, so no company can come.
-            Groups::One if !self.ready.is_empty() => self.fill_from_group(&mut taken, batch),
-            Groups::Several | Groups::One => {
-                let is_over = self.ripe_at(batch).is_some_and(|moment| moment <= now);
-                let is_ripe = self.startable.fills(batch) || is_over;
-                if self.startable.messages == 0 || !is_ripe {
-                    return None;
-                }
-                self.fill_from_all(&mut taken, batch);
-            }
+    /// Takes the next batch that may start now; it counts as a running call until [`Buffer::call_ended`].
+    pub(super) fn start(&mut self, now: Instant) -> Option<Vec<T>> {
+        if self.is_closed || self.running >= self.concurrency {
+            return None;
         }
-        self.startable.take(taken.load);
-        self.waiting -= taken.load.messages;
-        Some(taken.items)
+        let batch = self.take_batch(now)?;
+        self.running += 1;
+        Some(batch)
     }
 
-    fn fill_from_all(&mut self, taken: &mut Taken<T>, batch: &BatchSettings) {
-        self.free.fill(taken, batch);
+    /// Takes the next batch: one that is full, or that has waited for its window.
+    fn take_batch(&mut self, now: Instant) -> Option<Vec<T>> {
+        if self.startable.messages == 0 {
+            return None;
+        }
+        // SQS hands out nothing more of a group before the messages held here are settled, so no company can come.
+        let is_of_one_group = self.batch.groups == Groups::One && !self.ready.is_empty();
+        if !is_of_one_group && !self.is_ripe(now) {
+            return None;
+        }
+        let most = self.batch.size.min(self.startable.messages);
+        let mut growing = GrowingBatch { items: Vec::with_capacity(most), load: Load::default() };
+        if is_of_one_group {
+            self.fill_from_group(&mut growing);
+        } else {
+            self.fill_from_all(&mut growing);
+        }
+        self.startable.subtract(growing.load);
+        self.waiting -= growing.load.messages;
+        Some(growing.items)
+    }
+
+    fn is_ripe(&self, now: Instant) -> bool {
+        self.startable.fills(&self.batch) || self.ripe_at().is_some_and(|ripe_at| ripe_at <= now)
+    }
+
+    fn fill_from_all(&mut self, growing: &mut GrowingBatch<T>) {
+        self.ungrouped.fill(growing, &self.batch);
         while !self.ready.is_empty()
-            && (taken.items.is_empty() || taken.has_room_for(self.next_bytes(), batch))
+            && (growing.items.is_empty() || growing.has_capacity_for(self.next_bytes(), &self.batch))
         {
-            self.fill_from_group(taken, batch);
+            self.fill_from_group(growing);
         }
     }
 
     /// The size of the first message of the first ready group.
     fn next_bytes(&self) -> usize {
-        let lane = self.ready.front().and_then(|(_, group)| self.groups.get(group));
-        lane.and_then(|lane| lane.parked.front()).map_or(0, |parked| parked.bytes)
+        let line = self.ready.front().and_then(|(_, group)| self.groups.get(group));
+        line.and_then(|line| line.messages.front()).map_or(0, |message| message.bytes)
     }
 
-    /// Moves messages of the first ready group into the batch, which makes it busy.
-    fn fill_from_group(&mut self, taken: &mut Taken<T>, batch: &BatchSettings) {
+    /// Moves messages of the first ready group into the batch, which makes the group busy.
+    fn fill_from_group(&mut self, growing: &mut GrowingBatch<T>) {
         let Some((_, group)) = self.ready.pop_front() else { return };
-        let Some(lane) = self.groups.get_mut(&group) else { return };
-        let before = lane.parked.len();
-        lane.fill(taken, batch);
-        lane.busy = before - lane.parked.len();
-        self.startable.take(lane.load());
+        let Some(line) = self.groups.get_mut(&group) else { return };
+        let before = line.messages.len();
+        line.fill(growing, &self.batch);
+        line.busy = before - line.messages.len();
+        self.startable.subtract(line.load());
     }
 
-    /// Makes a group busy with a message that has not waited here; released as one that has started.
+    /// Returns when a batch will start that is not full; `None` while there is no slot for it.
+    pub(super) fn next_start(&self) -> Option<Instant> {
+        let may_start = !self.is_closed && self.running < self.concurrency;
+        may_start.then(|| self.ripe_at()).flatten()
+    }
+
+    /// When the startable messages must start although they do not fill a batch.
+    fn ripe_at(&self) -> Option<Instant> {
+        let ungrouped = self.ungrouped.messages.front().map(|message| message.since);
+        let oldest = ungrouped.into_iter().chain(self.ready.front().map(|(since, _)| *since)).min();
+        oldest.map(|since| since + self.batch.window.0)
+    }
+
+    /// Notes that a call ended, which frees its slot.
+    pub(super) fn call_ended(&mut self) {
+        debug_assert!(self.running > 0, "only a started call can end");
+        self.running = self.running.saturating_sub(1);
+    }
+
+    /// Makes a group busy with a message that has not waited here; it is released like one that has started.
     pub(super) fn occupy(&mut self, group: &Group) {
-        let lane = self.groups.entry(group.clone()).or_default();
-        if lane.busy == 0 && !lane.parked.is_empty() {
-            self.startable.take(lane.load());
+        let line = self.groups.entry(group.clone()).or_default();
+        if line.busy == 0 && !line.messages.is_empty() {
+            self.startable.subtract(line.load());
             self.ready.retain(|(_, ready)| ready != group);
         }
-        lane.busy += 1;
+        line.busy += 1;
     }
 
-    fn oldest(&self) -> Option<Instant> {
-        let free = self.free.parked.front().map(|parked| parked.since);
-        free.into_iter().chain(self.ready.front().map(|(since, _)| *since)).min()
-    }
-
-    /// When what may start now must do so though the batch is not full.
-    pub(super) fn ripe_at(&self, batch: &BatchSettings) -> Option<Instant> {
-        self.oldest().map(|since| since + batch.window.0)
-    }
-
-    /// Notes that a message of this group that had started will not run again, or not before it comes again.
+    /// Notes that a started message of the group will not run again, or not before it is received again.
+    ///
+    /// The group's next messages may start once all of its started messages are released.
     pub(super) fn release(&mut self, group: &Group, now: Instant) {
-        let Some(lane) = self.groups.get_mut(group) else { return };
-        lane.busy = lane.busy.saturating_sub(1);
-        if lane.busy > 0 {
+        let Some(line) = self.groups.get_mut(group) else { return };
+        line.busy = line.busy.saturating_sub(1);
+        if line.busy > 0 {
             return;
         }
-        if lane.parked.is_empty() {
+        if line.messages.is_empty() {
             self.groups.remove(group);
             return;
         }
-        lane.has_failed = false;
-        self.startable.add(lane.load());
+        line.has_failed = false;
+        self.startable.add(line.load());
         self.ready.push_back((now, group.clone()));
     }
 
-    /// Takes what waits behind a message of this group that has failed, once for all that are busy.
+    /// Takes the messages that wait behind a failed one of the group, once for all that are busy.
     pub(super) fn fail(&mut self, group: &Group) -> Vec<T> {
-        let Some(lane) = self.groups.get_mut(group) else { return Vec::new() };
-        if lane.busy == 0 || std::mem::replace(&mut lane.has_failed, true) {
+        let Some(line) = self.groups.get_mut(group) else { return Vec::new() };
+        if line.busy == 0 || std::mem::replace(&mut line.has_failed, true) {
             return Vec::new();
         }
-        self.waiting -= lane.parked.len();
-        lane.take_all()
+        self.waiting -= line.messages.len();
+        line.take_all()
     }
 
     /// Takes everything that waits.
-    pub(super) fn take_all(&mut self) -> Vec<T> {
-        let mut taken = self.free.take_all();
-        for lane in self.groups.values_mut() {
-            taken.append(&mut lane.take_all());
+    pub(super) fn take_waiting(&mut self) -> Vec<T> {
+        let mut taken = self.ungrouped.take_all();
+        for line in self.groups.values_mut() {
+            taken.append(&mut line.take_all());
         }
-        self.groups.retain(|_, lane| lane.busy > 0);
+        self.groups.retain(|_, line| line.busy > 0);
         self.ready.clear();
         (self.startable, self.waiting) = (Load::default(), 0);
         taken
     }
 
-    /// Takes the messages that are lost, and apart from them those that waited behind one in their group.
-    pub(super) fn take_lost(&mut self, is_lost: impl Fn(&T) -> bool) -> Lost<T> {
-        let mut lost = Lost { lost: Vec::new(), behind: Vec::new() };
-        let (gone, kept) = self.free.parked.drain(..).partition(|parked| is_lost(&parked.item));
-        self.free.parked = kept;
-        lost.lost.extend(VecDeque::into_iter(gone).map(|parked| parked.item));
-        for lane in self.groups.values_mut() {
-            let first = lane.parked.iter().position(|parked| is_lost(&parked.item));
-            let cut = first.map(|first| lane.parked.split_off(first)).unwrap_or_default();
-            let (gone, behind): (Vec<_>, Vec<_>) =
-                cut.into_iter().map(|parked| parked.item).partition(&is_lost);
-            lost.lost.extend(gone);
-            lost.behind.extend(behind);
+    /// Takes the lost messages, and apart from them the messages that waited behind one in its group.
+    pub(super) fn take_lost(&mut self, is_lost: impl Fn(&T) -> bool) -> LostMessages<T> {
+        let mut taken = LostMessages { lost: Vec::new(), behind: Vec::new() };
+        let (lost, kept) = self.ungrouped.messages.drain(..).partition(|message| is_lost(&message.item));
+        self.ungrouped.messages = kept;
+        taken.lost.extend(VecDeque::into_iter(lost).map(|message| message.item));
+        for line in self.groups.values_mut() {
+            let first = line.messages.iter().position(|message| is_lost(&message.item));
+            let cut = first.map(|first| line.messages.split_off(first)).unwrap_or_default();
+            let (lost, behind): (Vec<_>, Vec<_>) =
+                cut.into_iter().map(|message| message.item).partition(&is_lost);
+            taken.lost.extend(lost);
+            taken.behind.extend(behind);
         }
-        self.count_anew();
-        lost
+        self.recount();
+        taken
     }
 
-    /// Brings the sums back in line with what is there.
-    fn count_anew(&mut self) {
-        for lane in self.groups.values_mut().chain([&mut self.free]) {
-            lane.bytes = lane.parked.iter().map(|parked| parked.bytes).sum();
+    /// Computes the sums anew from the messages that are there.
+    fn recount(&mut self) {
+        for line in self.groups.values_mut().chain([&mut self.ungrouped]) {
+            line.bytes = line.messages.iter().map(|message| message.bytes).sum();
         }
-        self.groups.retain(|_, lane| lane.busy > 0 || !lane.parked.is_empty());
+        self.groups.retain(|_, line| line.busy > 0 || !line.messages.is_empty());
         let groups = &self.groups;
         self.ready.retain(|(_, group)| groups.contains_key(group));
-        self.startable = self.free.load();
-        self.waiting = self.free.parked.len();
-        for lane in self.groups.values() {
-            self.waiting += lane.parked.len();
-            if lane.busy == 0 {
-                self.startable.add(lane.load());
+        self.startable = self.ungrouped.load();
+        self.waiting = self.ungrouped.messages.len();
+        for line in self.groups.values() {
+            self.waiting += line.messages.len();
+            if line.busy == 0 {
+                self.startable.add(line.load());
             }
         }
     }
+
+    /// Starts no further batch.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+    }
 }
 
-/// What [`Lanes::take_lost`] found.
+/// The result of [`Buffer::take_lost`].
 #[derive(Debug)]
-pub(super) struct Lost<T> {
-    /// The lost ones.
+pub(super) struct LostMessages<T> {
     pub(super) lost: Vec<T>,
-    /// What waited behind one of them in its group, in order; it must not overtake it.
+    /// Messages that waited behind a lost one of their group, in order: they must not overtake it.
     pub(super) behind: Vec<T>,
 }
 

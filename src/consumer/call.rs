@@ -1,81 +1,152 @@
-//! One call of the handler, ended when its time is over or no lease is left.
+//! One call of the handler, ended at its time limit or when no lease is left, and the observers of calls.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
-use tokio::time::Instant;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, disposition::Called, prepare::HeldMessage};
+use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
-    handler::{Batch, BatchItem, Context, LeaseTime},
-    telemetry::traces::Trace,
+    handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement},
+    message::Message,
+    telemetry::{Ending, traces::Trace},
 };
 
-/// How long a handler that was told to stop may still take to tidy up.
+/// How long a cancelled handler may still take to end.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl Engine {
+/// The end of one message's call, as observers see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageEnd<'a> {
+    /// The message as its handler saw it.
+    pub(crate) message: &'a Message,
+    /// How its handling ended.
+    pub(crate) ending: Ending,
+    /// The handler's reason, if it gave one.
+    pub(crate) reason: &'a str,
+    /// The duration of the call.
+    pub(crate) took: Duration,
+    /// The trace of the call, while traces are on.
+    pub(crate) trace: Option<&'a Arc<Trace>>,
+}
+
+/// Lasts as long as a call; dropped at its end, a panic included.
+pub(crate) type CallGuard = Box<dyn Send>;
+
+/// Observes the calls of one queue's handler. No method waits, so that no observer delays a message.
+pub(crate) trait CallObserver: Send + Sync + 'static {
+    /// Notes that a call starts; the guard is dropped when it ends.
+    fn call_started(&self) -> Option<CallGuard> {
+        None
+    }
+
+    /// Notes how a message ended, before SQS is asked for anything.
+    fn message_ended(&self, end: &MessageEnd<'_>) {
+        let _ = end;
+    }
+
+    /// Waits until everything that was noted is passed on or given up; a stop has a limit for it.
+    fn flushed(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
+    /// Ends the observer's work, at the end of a stop.
+    fn close(&self) {}
+}
+
+/// Calls the handler of one queue within its limits.
+pub(super) struct HandlerCaller {
+    pub(super) queue: Arc<str>,
+    pub(super) handler: AnyHandler,
+    /// The most messages a call.
+    pub(super) batch_size: usize,
+    pub(super) time_limit: Option<Duration>,
+    /// The number of receives after which SQS moves a message to the dead-letter queue, where that is known.
+    pub(super) last_attempt: Option<NonZeroU32>,
+}
+
+impl HandlerCaller {
+    /// The runtime on which the handler is called.
+    pub(super) fn placement(&self) -> Placement {
+        self.handler.placement()
+    }
+
+    /// The bytes that a message adds to a batch; zero where each call has one message.
+    pub(super) fn weigh(&self, message: &Message) -> usize {
+        if self.batch_size == 1 { 0 } else { self.handler.weigh(message) }
+    }
+
+    /// Calls the handler, and ends the call at its time limit or when no lease is left.
+    pub(super) async fn call(
+        &self,
+        messages: &[HeldMessage],
+        began: Instant,
+        trace: Option<Arc<Trace>>,
+    ) -> CallEnd {
+        let deadline = self.time_limit.and_then(|limit| began.checked_add(limit));
+        let item = |held: &HeldMessage| {
+            let context = self.context_of(held, deadline).with_trace(trace.clone());
+            BatchItem { message: held.message.clone(), context }
+        };
+        let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
+            return CallEnd::Answered(Vec::new());
+        };
+        let cancellation = CallCancellation::of(messages);
+        let context = cancellation.context(&batch);
+        let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
+        tokio::pin!(call);
+        let answer = tokio::select! {
+            // Polled first: for a handler that answers at once no timer is set.
+            biased;
+            answer = &mut call => answer,
+            () = passed(deadline) => {
+                // Work that the handler has spawned is cancelled, too.
+                cancellation.cancel();
+                return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
+            }
+            () = cancellation.fires() => match tokio::time::timeout(GRACE, &mut call).await {
+                Ok(answer) => answer,
+                Err(_) => return CallEnd::Cancelled,
+            },
+        };
+        match answer {
+            Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
+            Err(panic) => CallEnd::Panicked(panic),
+        }
+    }
+
     fn context_of(
         &self,
         HeldMessage { message, lease, .. }: &HeldMessage,
         deadline: Option<Instant>,
     ) -> Context {
-        Context::of_lease(self.0.name.clone(), Arc::new(lease.time()), lease.cancellation().clone())
+        Context::of_lease(self.queue.clone(), Arc::new(lease.time()), lease.cancellation().clone())
             .with_attempt(message.receive_count)
-            .with_last_attempt(self.0.traits.max_receive_count)
+            .with_last_attempt(self.last_attempt)
             .with_deadline(deadline)
-    }
-
-    /// Calls the handler, and ends the call when its time is over or no lease is left.
-    pub(super) async fn call(&self, messages: &[HeldMessage], trace: Option<Arc<Trace>>) -> Called {
-        let limit = self.0.options.timeout.duration();
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let items = messages.iter().map(|waiting| {
-            let context = self.context_of(waiting, deadline).with_trace(trace.clone());
-            BatchItem { message: waiting.message.clone(), context }
-        });
-        let Some(batch) = Batch::new(items.collect()) else { return Called::Answered(Vec::new()) };
-        let cancellation = Cancellation::of(messages);
-        let context = cancellation.context(&batch);
-        let handler = &self.0.handler;
-        let call = AssertUnwindSafe(async { handler.call(batch, context).await }).catch_unwind();
-        tokio::pin!(call);
-        let answer = tokio::select! {
-            answer = &mut call => answer,
-            limit = passed(limit) => {
-                // What the handler has spawned hears of it, too.
-                cancellation.cancel();
-                return Called::TimedOut(limit);
-            }
-            () = cancellation.fires() => match tokio::time::timeout(GRACE, &mut call).await {
-                Ok(answer) => answer,
-                Err(_) => return Called::Cancelled,
-            },
-        };
-        match answer {
-            Ok(outcomes) => Called::Answered(outcomes.spread(messages.len())),
-            Err(panic) => Called::Panicked(panic),
-        }
     }
 }
 
-/// The end of a call before its time: that of its only message's lease, or of all of them.
-struct Cancellation<'a> {
-    batch: &'a [HeldMessage],
+/// The early end of a call: the loss of its only message's lease, or of all leases.
+struct CallCancellation<'a> {
+    messages: &'a [HeldMessage],
     call: CancellationToken,
 }
 
-impl<'a> Cancellation<'a> {
-    fn of(batch: &'a [HeldMessage]) -> Self {
-        let call = match batch {
+impl<'a> CallCancellation<'a> {
+    fn of(messages: &'a [HeldMessage]) -> Self {
+        let call = match messages {
             [only] => only.lease.cancellation().clone(),
             _ => CancellationToken::new(),
         };
-        Self { batch, call }
+        Self { messages, call }
     }
 
-    /// The circumstances of the call as a whole.
+    /// The context of the call as a whole.
     fn context(&self, batch: &Batch) -> Context {
         let first = &batch[0].context;
         if batch.len() == 1 {
@@ -83,45 +154,42 @@ impl<'a> Cancellation<'a> {
         }
         let attempt = batch.iter().map(|item| item.context.attempt).max().unwrap_or(1);
         let contexts = batch.iter().map(|item| item.context.clone()).collect();
-        Context::of_lease(first.queue.clone(), Arc::new(Soonest(contexts)), self.call.clone())
+        Context::of_lease(first.queue.clone(), Arc::new(EarliestLease(contexts)), self.call.clone())
             .with_attempt(attempt)
             .with_last_attempt(first.last_attempt)
             .with_deadline(first.deadline)
             .with_trace(first.shared_trace())
     }
 
-    /// Waits until every lease is lost, or all handlers are told to stop.
+    /// Waits until every lease is lost, or all handlers are cancelled.
     async fn fires(&self) {
-        for waiting in self.batch {
-            waiting.lease.cancellation().cancelled().await;
+        for held in self.messages {
+            held.lease.cancellation().cancelled().await;
         }
         self.call.cancel();
     }
 
     fn cancel(&self) {
         self.call.cancel();
-        for waiting in self.batch {
-            waiting.lease.cancellation().cancel();
+        for held in self.messages {
+            held.lease.cancellation().cancel();
         }
     }
 }
 
 /// The lease of a batch: the one that ends first of those that are left.
-struct Soonest(Vec<Context>);
+struct EarliestLease(Vec<Context>);
 
-impl LeaseTime for Soonest {
+impl LeaseTime for EarliestLease {
     fn deadline(&self) -> Option<Instant> {
         self.0.iter().filter_map(Context::lease_deadline).min()
     }
 }
 
-/// Waits until a time limit passes; for ever without one.
-async fn passed(limit: Option<Duration>) -> Duration {
-    match limit {
-        Some(limit) => {
-            tokio::time::sleep(limit).await;
-            limit
-        }
+/// Waits until the deadline; for ever without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

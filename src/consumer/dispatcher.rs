@@ -1,84 +1,343 @@
-//! Messages on their way through the handler: started, noted, and handed on to be settled.
+//! The dispatcher: starts calls of the handler as slots and FIFO groups allow, and concludes them.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
-    Engine,
-    buffer::Group,
-    disposition::{Called, Ended, Next, Verdict, in_group_order},
-    fifo::Successor,
+    availability::Availability,
+    buffer::{Buffer, Group},
+    call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
+    disposition::{CallEnd, Conclusion, Disposition, LeaseState, MessageFacts},
+    fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
+    receive_mode::{FailedGroups, ReceiveMode},
+    schedule::MessageRate,
 };
 use crate::{
-    consumer::settle::Rejection,
-    ecs::CallsInFlight,
-    handler::Placement,
-    message::Message,
-    sns::notifications::Notice,
+    backoff::{Backoff, Jitter},
+    consumer::lease::Lease,
+    consumer::metrics::ConsumerMetrics,
+    handler::FailureCounter,
+    handler::{Outcome, Placement},
+    stop::Stop,
     tasks,
-    telemetry::{Ending, events, traces::Process},
+    telemetry::{
+        Ending, MetricScope, events,
+        traces::{Process, QueueTraces},
+    },
 };
 
-impl Engine {
+/// When messages that waited for a handler that is down are visible again: not at once, or this worker's own
+/// receives under way could bring them back in vain.
+const HANDLER_DOWN_DELAY: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
+
+/// Starts and concludes the calls of one queue; clones share one state.
+#[derive(Clone)]
+pub(super) struct Dispatcher(Arc<Inner>);
+
+struct Inner {
+    parts: DispatcherParts,
+    state: Mutex<DispatcherState>,
+    /// Fires when no call runs any more.
+    no_call: Notify,
+}
+
+/// The parts of a [`Dispatcher`].
+pub(super) struct DispatcherParts {
+    pub(super) queue: Arc<str>,
+    pub(super) caller: HandlerCaller,
+    pub(super) availability: Availability,
+    pub(super) settler: OrderedSettler,
+    pub(super) observers: Arc<[Arc<dyn CallObserver>]>,
+    pub(super) metrics: Arc<ConsumerMetrics>,
+    pub(super) scope: MetricScope,
+    pub(super) failures: FailureCounter,
+    pub(super) traces: Option<QueueTraces>,
+    pub(super) stop: Stop,
+    /// The runtime for handlers that might block.
+    pub(super) callers_runtime: Handle,
+    /// The runtime for everything else.
+    pub(super) engine_runtime: Handle,
+}
+
+struct DispatcherState {
+    buffer: Buffer<HeldMessage>,
+    rate: MessageRate,
+    failed_groups: FailedGroups,
+}
+
+/// The messages that wait and the rate at which they end, on which the next receive depends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    /// Messages that could start if there were slots.
+    pub(super) ready_to_start: usize,
+    /// Messages that wait behind one of their group.
+    pub(super) blocked: usize,
+    /// When a batch starts that is not full.
+    pub(super) next_start: Option<Instant>,
+    pub(super) messages_per_second: f64,
+    /// How long available permits may wait for others.
+    pub(super) patience: Duration,
+    pub(super) receive_mode: ReceiveMode,
+}
+
+/// The calls that run and the messages that wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DispatcherLoad {
+    pub(super) running: usize,
+    pub(super) waiting: usize,
+}
+
+impl DispatcherState {
+    fn load(&self) -> DispatcherLoad {
+        DispatcherLoad { running: self.buffer.running(), waiting: self.buffer.waiting() }
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
+        let rate = MessageRate::new(Instant::now());
+        let state = DispatcherState { buffer, rate, failed_groups: FailedGroups::default() };
+        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, DispatcherState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over messages, and starts what may start.
+    pub(super) fn dispatch(&self, messages: Vec<HeldMessage>) {
+        let parts = &self.0.parts;
+        // The handler's own code runs outside of the lock.
+        let weighed: Vec<_> =
+            messages.into_iter().map(|held| (parts.caller.weigh(&held.message), held)).collect();
+        let now = Instant::now();
+        if !weighed.is_empty() {
+            let mut state = self.state();
+            for (bytes, held) in weighed {
+                let group = held.group.clone();
+                state.buffer.push(held, group, bytes, now);
+            }
+        }
+        if parts.stop.is_draining() {
+            self.give_back_waiting(Duration::ZERO);
+        } else if parts.availability.is_handler_down() {
+            self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
+        }
+        self.start_waiting(now);
+    }
+
     /// Starts as many calls as there are free slots and messages for.
-    pub(super) fn start_waiting(&self) {
-        while let Some(batch) = self.start_next() {
+    pub(super) fn start_waiting(&self, now: Instant) {
+        while let Some(batch) = self.start_next(now) {
             // The slot has its guard before the future is handed over, which might never be polled.
-            let work = Slot { engine: self.clone() }.work(batch);
-            match self.0.handler.placement() {
-                Placement::CallerRuntime => tasks::detach_on(&self.0.caller, "work", work),
-                Placement::EngineThread => tasks::detach_on(&self.0.runtime, "work", work),
+            let calls = Slot { dispatcher: self.clone(), is_taken: true }.run(batch);
+            let parts = &self.0.parts;
+            let runtime = match parts.caller.placement() {
+                Placement::CallerRuntime => &parts.callers_runtime,
+                Placement::EngineThread => &parts.engine_runtime,
             };
+            tasks::detach_on(runtime, "calls", calls);
         }
     }
 
-    fn start_next(&self) -> Option<Vec<HeldMessage>> {
-        let mut batch = self.slots().start(Instant::now())?;
+    fn start_next(&self, now: Instant) -> Option<Vec<HeldMessage>> {
+        let batch = self.state().buffer.start(now)?;
+        Some(self.with_turns(batch))
+    }
+
+    /// Lets the later messages of each group wait until those of the batch are settled.
+    fn with_turns(&self, mut batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
         for HeldMessage { lease, group, .. } in &mut batch {
             if let Some(group) = group {
-                lease.add_dependent(Box::new(Successor::new(self.clone(), group.clone())));
+                lease.add_dependent(Box::new(GroupTurn::new(self.clone(), group.clone())));
             }
         }
-        Some(batch)
+        batch
+    }
+
+    /// Describes the messages that wait and the rate at which they end.
+    pub(super) fn demand(&self, now: Instant) -> Demand {
+        let DispatcherState { buffer, rate, failed_groups } = &mut *self.state();
+        Demand {
+            ready_to_start: buffer.ready_to_start(),
+            blocked: buffer.blocked(),
+            next_start: buffer.next_start(),
+            messages_per_second: rate.per_second(now),
+            patience: rate.patience(),
+            receive_mode: failed_groups.mode(now),
+        }
+    }
+
+    /// The calls that run and the messages that wait.
+    pub(super) fn load(&self) -> DispatcherLoad {
+        self.state().load()
+    }
+
+    fn note_load(&self, DispatcherLoad { running, waiting }: DispatcherLoad) {
+        if running > 0 {
+            return;
+        }
+        if waiting == 0 {
+            // No running call could add to the next batch of deletes.
+            self.0.parts.settler.flush_now();
+        }
+        self.0.no_call.notify_waiters();
+    }
+
+    /// Frees a slot whose call did not come to its end.
+    fn free_slot(&self) {
+        let load = {
+            let mut state = self.state();
+            state.buffer.call_ended();
+            state.load()
+        };
+        self.note_load(load);
+        self.start_waiting(Instant::now());
+    }
+
+    /// Starts no message any more.
+    pub(super) fn close(&self) {
+        self.state().buffer.close();
+    }
+
+    /// Waits until no call runs.
+    pub(super) async fn calls_ended(&self) {
+        loop {
+            let no_call = self.0.no_call.notified();
+            tokio::pin!(no_call);
+            no_call.as_mut().enable();
+            if self.load().running == 0 {
+                return;
+            }
+            no_call.await;
+        }
+    }
+
+    /// Gives back everything that waits, visible again after `delay`.
+    pub(super) fn give_back_waiting(&self, delay: Duration) {
+        let waiting = self.state().buffer.take_waiting();
+        self.0.parts.settler.give_back(waiting, delay);
+    }
+
+    /// Frees the permits of messages whose lease was lost while they waited: they come back as new ones.
+    ///
+    /// Messages behind them in their groups must not overtake them, and are given back.
+    pub(super) fn drop_lost(&self) {
+        let taken = self.state().buffer.take_lost(|held| !held.lease.is_held());
+        self.0.parts.settler.give_back(taken.behind, Duration::ZERO);
+        drop(taken.lost);
+    }
+
+    /// Lets the later messages of a group wait until a message is settled that does not run.
+    pub(super) fn occupy_group(&self, lease: &mut Lease, group: Group) {
+        self.state().buffer.occupy(&group);
+        lease.add_dependent(Box::new(GroupTurn::new(self.clone(), group)));
+    }
+
+    /// Gives back the messages behind one of their group that is visible again after `delay`.
+    ///
+    /// They become visible no sooner, or a server that looks at each message apart would hand them out first.
+    pub(super) fn group_failed(&self, group: &Group, delay: Duration) {
+        let behind = {
+            let mut state = self.state();
+            state.failed_groups.expect(group, Instant::now() + delay);
+            state.buffer.fail(group)
+        };
+        self.0.parts.settler.give_back(behind, delay);
+    }
+
+    /// Ends the turn of a started message: the next ones of its group start, or come again after it.
+    pub(super) fn turn_ended(&self, group: &Group, may_proceed: bool) {
+        let now = Instant::now();
+        let behind = {
+            let mut state = self.state();
+            let behind = if may_proceed {
+                state.failed_groups.resolved(group);
+                Vec::new()
+            } else {
+                state.buffer.fail(group)
+            };
+            state.buffer.release(group, now);
+            behind
+        };
+        self.0.parts.settler.give_back(behind, Duration::ZERO);
+        self.start_waiting(now);
+    }
+
+    /// Takes messages through their handler, and concludes them; answers how long the call took.
+    async fn handle(&self, batch: Vec<HeldMessage>) -> Option<EndedCall> {
+        let parts = &self.0.parts;
+        let mut batch = self.without_lost(batch);
+        if batch.is_empty() {
+            return None;
+        }
+        let began = Instant::now();
+        let _guards: Vec<CallGuard> =
+            parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
+        self.note_start(&batch);
+        let (span, process) = self.span_of(&batch);
+        let trace = process.as_ref().map(|process| process.trace().clone());
+        if let Some(trace) = &trace {
+            for held in &mut batch {
+                held.lease.set_trace(trace.clone());
+            }
+        }
+        let end = parts.caller.call(&batch, began, trace).instrument(span).await;
+        let ended_at = Instant::now();
+        let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at };
+        self.conclude(batch, end, ended.took, process.as_ref());
+        Some(ended)
+    }
+
+    /// Takes out the messages whose lease was lost just now, and those that must not overtake them.
+    fn without_lost(&self, batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
+        if batch.iter().all(|held| held.lease.is_held()) {
+            return batch;
+        }
+        let mut kept = Vec::with_capacity(batch.len());
+        let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
+        for held in batch {
+            if !held.lease.is_held() {
+                self.report_end(&held, &Conclusion::lease_lost(), Duration::ZERO);
+                lost_groups.extend(held.group.clone());
+            } else if held.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
+                behind.push(held);
+            } else {
+                kept.push(held);
+            }
+        }
+        self.0.parts.settler.give_back(behind, Duration::ZERO);
+        kept
     }
 
     fn note_start(&self, batch: &[HeldMessage]) {
-        let metrics = &self.0.metrics;
+        let metrics = &self.0.parts.metrics;
         metrics.started.inc_by(batch.len() as u64);
         metrics.running.add(signed(batch.len()));
         metrics.calls_running.inc();
-        for HeldMessage { message, .. } in batch {
-            if let Some(age) = message.age() {
+        for held in batch {
+            if let Some(age) = held.message.age() {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
         }
     }
 
-    fn note_end(&self, batch: &[HeldMessage], ended: &[Ended], took: Duration) {
-        self.0.metrics.running.sub(signed(batch.len()));
-        self.0.metrics.calls_running.dec();
-        self.flow().ended(took, batch.len(), Instant::now());
-        self.0.metrics.call_ended(ended.iter().map(|ended| ended.ending));
-        for (waiting, ended) in batch.iter().zip(ended) {
-            self.report_end(waiting, ended, took);
-            self.notify(waiting, ended, took);
-        }
-        if let Some(down) = ended.iter().find(|ended| ended.ending == Ending::Down) {
-            self.handler_is_down(&down.reason);
-        } else {
-            self.0.metrics.work_seconds.inc_by(took.as_secs_f64());
-            self.0.availability.handler_answered();
-        }
-    }
-
-    /// The span of a call, and how it is told of as part of a trace if it is.
-    fn process(&self, batch: &[HeldMessage]) -> (Span, Option<Process>) {
-        let queue = &*self.0.name;
-        if let Some(traces) = &self.0.traces {
-            return traces.process(queue, batch.iter().map(|waiting| &*waiting.message));
+    /// The span of a call, and its part in a trace while traces are on.
+    fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<Process>) {
+        let queue = &*self.0.parts.queue;
+        if let Some(traces) = &self.0.parts.traces {
+            return traces.process(queue, batch.iter().map(|held| &*held.message));
         }
         let message_id = batch.first().map(|first| display(&first.message.id));
         let span = match batch.len() {
@@ -89,110 +348,135 @@ impl Engine {
         (span, None)
     }
 
-    /// Decides what becomes of messages whose call has ended, tells of it, and hands them on.
-    fn conclude(&self, batch: Vec<HeldMessage>, called: Called, took: Duration, process: Option<&Process>) {
-        let mut ended = called.each(batch.iter().map(|waiting| &waiting.lease));
-        self.decide(&batch, &mut ended);
+    /// Decides on the messages of a call that has ended, reports them, and settles them.
+    fn conclude(&self, batch: Vec<HeldMessage>, end: CallEnd, took: Duration, process: Option<&Process>) {
+        let settler = &self.0.parts.settler;
+        let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
+        for (group, delay) in failed_groups {
+            self.group_failed(&group, delay);
+        }
         let _lines = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
-            process.ended(ended.iter().map(|ended| (ended.ending, ended.reason.as_str())));
+            process
+                .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
         }
-        self.note_end(&batch, &ended, took);
-        self.settle_in_order(batch.into_iter().zip(ended));
+        self.note_end(&batch, &conclusions, took);
+        settler.settle_call(batch.into_iter().zip(conclusions));
     }
 
-    fn report_end(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {
-        let Ended { ending, reason, .. } = ended;
-        // Nobody looks for the trace of a line that is not written.
-        let is_told = *ending != Ending::Done || enabled!(Level::DEBUG);
-        let _lines = is_told.then(|| lease.enter_trace()).flatten();
-        let (queue, message_id, receive_count) = (&*self.0.name, &message.id, message.receive_count);
-        events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
-            .emit(&self.0.metrics);
-    }
-
-    fn notify(&self, HeldMessage { message, lease, .. }: &HeldMessage, ended: &Ended, took: Duration) {
-        let trace = lease.trace();
-        if let Some(notifier) = &self.0.notifier {
-            let Ended { ending, reason, .. } = ended;
-            notifier.ended(&Notice { message, ending: *ending, reason, took, trace });
+    fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], took: Duration) {
+        let DispatcherParts { metrics, failures, availability, .. } = &self.0.parts;
+        metrics.running.sub(signed(batch.len()));
+        metrics.calls_running.dec();
+        failures.call_ended(conclusions.iter().map(|conclusion| conclusion.ending));
+        for (held, conclusion) in batch.iter().zip(conclusions) {
+            self.report_end(held, conclusion, took);
+            self.observe_end(held, conclusion, took);
         }
-    }
-
-    /// Decides when messages come again that do, and keeps every group in its order.
-    fn decide(&self, batch: &[HeldMessage], ended: &mut [Ended]) {
-        for (HeldMessage { message, group, .. }, ended) in batch.iter().zip(ended.iter_mut()) {
-            let is_retry = match ended.next {
-                Next::Retry => true,
-                Next::Reject => !self.0.settler.copies_rejects(),
-                Next::Delete | Next::GiveBack(_) | Next::Leave => false,
-            };
-            if is_retry {
-                ended.next = Next::GiveBack(self.retry_delay(message, group.as_ref()));
-            }
-        }
-        let verdicts = batch.iter().zip(ended).map(|(HeldMessage { message, group, .. }, ended)| Verdict {
-            group: group.as_ref(),
-            is_last_try: self.is_last_try(message),
-            ended,
-        });
-        for (group, delay) in in_group_order(verdicts) {
-            self.fail_group_for(&group, delay);
+        if let Some(down) = conclusions.iter().find(|conclusion| conclusion.ending == Ending::Down) {
+            self.handler_is_down(&down.reason);
+        } else {
+            metrics.work_seconds.inc_by(took.as_secs_f64());
+            availability.handler_answered();
         }
     }
 
-    fn retry_delay(&self, message: &Message, group: Option<&Group>) -> Duration {
-        // SQS moves it to the dead-letter queue, and until then its group cannot be received.
-        let is_moved = group.is_some() && self.is_last_try(message);
-        if is_moved { Duration::ZERO } else { self.0.options.retry.random_delay(message.receive_count) }
-    }
-
-    pub(super) fn settle(
+    fn report_end(
         &self,
-        HeldMessage { message, mut lease, group, .. }: HeldMessage,
-        Ended { next, reason, .. }: Ended,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        conclusion: &Conclusion,
+        took: Duration,
     ) {
-        match next {
-            Next::Delete => self.0.settler.delete(lease),
-            Next::GiveBack(delay) => {
-                if self.is_last_try(&message) {
-                    lease.release_dependents();
-                }
-                self.0.settler.change_visibility(lease, delay);
-            }
-            Next::Reject => {
-                // Copied or not, it will not run again.
-                if self.is_last_try(&message) {
-                    lease.release_dependents();
-                }
-                let retry_in = self.retry_delay(&message, group.as_ref());
-                self.0.settler.reject(lease, message, Rejection { reason, retry_in });
-            }
-            Next::Retry => self.0.settler.change_visibility(lease, Duration::ZERO),
-            Next::Leave => drop(lease),
+        let Conclusion { ending, reason, .. } = conclusion;
+        // The trace is looked up only for a line that is written.
+        let is_logged = *ending != Ending::Done || enabled!(Level::DEBUG);
+        let _lines = is_logged.then(|| lease.enter_trace()).flatten();
+        self.0.parts.metrics.process_time.of(*ending).observe(took.as_secs_f64());
+        let (queue, message_id, receive_count) = (&*self.0.parts.queue, &message.id, message.receive_count);
+        events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
+            .emit(&self.0.parts.metrics.ended, self.0.parts.scope.warnings());
+    }
+
+    fn observe_end(
+        &self,
+        HeldMessage { message, lease, .. }: &HeldMessage,
+        conclusion: &Conclusion,
+        took: Duration,
+    ) {
+        let Conclusion { ending, reason, .. } = conclusion;
+        for observer in &*self.0.parts.observers {
+            observer.message_ended(&MessageEnd {
+                message,
+                ending: *ending,
+                reason,
+                took,
+                trace: lease.trace(),
+            });
         }
     }
 
-    /// Takes out what was lost at the last moment, and what must not overtake it.
-    fn still_held(&self, batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
-        if batch.iter().all(|waiting| waiting.lease.is_held()) {
-            return batch;
-        }
-        let mut held = Vec::with_capacity(batch.len());
-        let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
-        for waiting in batch {
-            if !waiting.lease.is_held() {
-                self.report_end(&waiting, &Ended::lease_lost(), Duration::ZERO);
-                lost_groups.extend(waiting.group.clone());
-            } else if waiting.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
-                behind.push(waiting);
-            } else {
-                held.push(waiting);
-            }
-        }
-        self.give_back_unrun(behind, Duration::ZERO);
-        held
+    /// Pauses polling because the handler could not be reached, and gives back what waits for it.
+    fn handler_is_down(&self, reason: &str) {
+        self.0.parts.availability.handler_is_down(reason);
+        self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
     }
+
+    /// Concludes a message that ends without a call.
+    ///
+    /// Answers when the messages behind it in its group come again, if they must not go on.
+    pub(super) fn conclude_unrun(
+        &self,
+        mut held: HeldMessage,
+        outcome: Outcome,
+        took: Duration,
+    ) -> Option<Duration> {
+        let settler = &self.0.parts.settler;
+        let conclusion = settler.rules().conclude_outcome(outcome, &facts(&held));
+        self.report_end(&held, &conclusion, took);
+        self.observe_end(&held, &conclusion, took);
+        if conclusion.ending == Ending::Down {
+            self.handler_is_down(&conclusion.reason);
+        }
+        let behind = match (&held.group, conclusion.disposition) {
+            (None, _) => None,
+            (Some(_), Disposition::Retry(_))
+                if settler.rules().is_last_attempt(held.message.receive_count) =>
+            {
+                None
+            }
+            (Some(group), Disposition::Retry(delay)) => {
+                self.state().failed_groups.expect(group, Instant::now() + delay);
+                Some(delay)
+            }
+            (Some(_), Disposition::Abandon | Disposition::DeadLetter { .. }) => Some(Duration::ZERO),
+            (Some(group), Disposition::Delete) => {
+                self.occupy_group(&mut held.lease, group.clone());
+                None
+            }
+        };
+        settler.settle_call(std::iter::once((held, conclusion)));
+        behind
+    }
+}
+
+/// A call that has ended.
+#[derive(Clone, Copy)]
+struct EndedCall {
+    took: Duration,
+    messages: usize,
+    at: Instant,
+}
+
+/// The facts about a held message on which its disposition depends.
+fn facts(held: &HeldMessage) -> MessageFacts<'_> {
+    let lease = if !held.lease.is_held() {
+        LeaseState::Lost
+    } else if held.lease.cancellation().is_cancelled() {
+        LeaseState::Cancelled
+    } else {
+        LeaseState::Held
+    };
+    MessageFacts { group: held.group.as_ref(), receive_count: held.message.receive_count, lease }
 }
 
 /// Gauges count in signed numbers; no batch is near the limit of theirs.
@@ -200,46 +484,46 @@ fn signed(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }
 
-/// A running call's slot, free again at its drop, even if that drop is a panic's.
+/// A slot for one call at a time, free again at its drop, even if that drop is a panic's.
 struct Slot {
-    engine: Engine,
+    dispatcher: Dispatcher,
+    is_taken: bool,
 }
 
 impl Slot {
-    /// Takes messages through their handler.
-    async fn work(self, batch: Vec<HeldMessage>) {
-        let engine = &self.engine;
-        let mut batch = engine.still_held(batch);
-        if batch.is_empty() {
-            return;
+    /// Runs one call after another for as long as messages wait.
+    async fn run(mut self, batch: Vec<HeldMessage>) {
+        let mut next = Some(batch);
+        while let Some(batch) = next {
+            let ended = self.dispatcher.handle(batch).await;
+            next = self.next_batch(ended);
+            // Other tasks get their turn although no handler has ever waited.
+            tokio::task::consume_budget().await;
         }
-        let began = Instant::now();
-        let _working = engine.0.busy.as_ref().map(CallsInFlight::begin);
-        engine.note_start(&batch);
-        let (span, process) = engine.process(&batch);
-        let trace = process.as_ref().map(|process| process.trace().clone());
-        if let Some(trace) = &trace {
-            for waiting in &mut batch {
-                waiting.lease.set_trace(trace.clone());
+    }
+
+    /// Ends a call, and takes the next batch into the same slot; without one the slot is free.
+    fn next_batch(&mut self, ended: Option<EndedCall>) -> Option<Vec<HeldMessage>> {
+        let now = ended.as_ref().map_or_else(Instant::now, |ended| ended.at);
+        let (batch, load) = {
+            let state = &mut *self.dispatcher.state();
+            if let Some(EndedCall { took, messages, at }) = ended {
+                state.rate.call_ended(took, messages, at);
             }
-        }
-        let called = engine.call(&batch, trace).instrument(span).await;
-        engine.conclude(batch, called, began.elapsed(), process.as_ref());
+            state.buffer.call_ended();
+            (state.buffer.start(now), state.load())
+        };
+        self.is_taken = batch.is_some();
+        self.dispatcher.note_load(load);
+        batch.map(|batch| self.dispatcher.with_turns(batch))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let is_idle = {
-            let mut slots = self.engine.slots();
-            slots.ended();
-            slots.is_idle()
-        };
-        self.engine.start_waiting();
-        if is_idle {
-            // Nothing else is running that could fill up the batch.
-            self.engine.0.settler.flush_now();
-            self.engine.0.idle.notify_waiters();
+        if self.is_taken {
+            // After a panic of ours, or when the runtime ends.
+            self.dispatcher.free_slot();
         }
     }
 }

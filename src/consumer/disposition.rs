@@ -1,163 +1,338 @@
-//! How the handling of a message ended, and what becomes of the message: pure.
+//! The disposition of each message after its call: what SQS is asked to do with it; pure.
 
 use std::{
     any::Any,
     collections::{BTreeMap, btree_map},
+    num::NonZeroU32,
     time::Duration,
 };
 
 use super::buffer::Group;
-use crate::{consumer::lease::Lease, handler::Outcome, telemetry::Ending};
+use crate::{backoff::Backoff, duration::Span, handler::Outcome, telemetry::Ending};
 
-/// How a call ended for one of its messages, with the handler's words.
+/// What SQS is asked to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// Delete it.
+    Delete,
+    /// Make it visible after this delay.
+    Retry(Duration),
+    /// Copy it to the DLQ and delete it; if the DLQ refuses the copy, make it visible after this delay.
+    DeadLetter {
+        /// The delay after a refused copy.
+        retry_in: Duration,
+    },
+    /// Nothing: its lease is lost.
+    Abandon,
+}
+
+/// The end of one message's call, with the handler's reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct Conclusion {
     pub(super) ending: Ending,
     pub(super) reason: String,
-    pub(super) next: Next,
+    pub(super) disposition: Disposition,
 }
 
-/// What becomes of the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    Delete,
-    /// Visible again by the retry rule.
-    Retry,
-    GiveBack(Duration),
-    /// Copied to the DLQ and deleted, or visible again by the retry rule if the DLQ refuses it.
-    Reject,
-    /// Nothing can be done: the lease is gone.
-    Leave,
-}
-
-/// How a call ended as a whole.
-pub(super) enum Called {
-    /// The handler's word, one for each message.
-    Answered(Vec<Outcome>),
-    Panicked(Box<dyn Any + Send>),
-    /// This limit passed.
-    TimedOut(Duration),
-    /// Told to stop, and not stopped in time.
-    Cancelled,
-}
-
-impl Called {
-    /// How it ended for each of the messages, whose leases these are.
-    pub(super) fn each<'a>(self, leases: impl ExactSizeIterator<Item = &'a Lease>) -> Vec<Ended> {
-        match self {
-            Self::Answered(outcomes) => {
-                let by_handler = |(outcome, lease)| Ended::by_handler(Ended::by_outcome(outcome), lease);
-                outcomes.into_iter().zip(leases).map(by_handler).collect()
-            }
-            Self::Panicked(panic) => {
-                let ended = Ended::new(Ending::Panicked, panic_words(&*panic), Next::Retry);
-                leases.map(|lease| Ended::by_handler(ended.clone(), lease)).collect()
-            }
-            Self::TimedOut(limit) => {
-                let reason = format!("the time limit of {limit:?} passed");
-                vec![Ended::new(Ending::TimedOut, reason, Next::Retry); leases.len()]
-            }
-            Self::Cancelled => leases.map(Ended::cancelled).collect(),
-        }
-    }
-}
-
-impl Ended {
-    fn new(ending: Ending, reason: impl Into<String>, next: Next) -> Self {
-        Self { ending, reason: reason.into(), next }
-    }
-
-    fn by_outcome(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::new(Ending::Done, "", Next::Delete),
-            Outcome::Retry(reason) => Self::new(Ending::Retry, reason, Next::Retry),
-            Outcome::RetryIn(delay, reason) => Self::new(Ending::Retry, reason, Next::GiveBack(delay)),
-            Outcome::Reject(reason) => Self::new(Ending::Reject, reason, Next::Reject),
-            Outcome::Down(reason) => Self::new(Ending::Down, reason, Next::Retry),
-        }
-    }
-
-    /// Whatever the handler says, its word counts only while the message is held.
-    fn by_handler(ended: Self, lease: &Lease) -> Self {
-        if !lease.is_held() {
-            return Self::lease_lost();
-        }
-        ended.at_drain(lease)
-    }
-
-    /// A handler that stops because it was told to is not to blame: its message is visible at once.
-    fn at_drain(self, lease: &Lease) -> Self {
-        match self.ending {
-            Ending::Retry | Ending::Down if lease.cancellation().is_cancelled() => {
-                Self { ending: Ending::Drained, next: Next::GiveBack(Duration::ZERO), ..self }
-            }
-            _ => self,
-        }
+impl Conclusion {
+    fn new(ending: Ending, reason: impl Into<String>, disposition: Disposition) -> Self {
+        Self { ending, reason: reason.into(), disposition }
     }
 
     pub(super) fn lease_lost() -> Self {
-        Self::new(Ending::LeaseLost, "the lease was lost", Next::Leave)
+        Self::new(Ending::LeaseLost, "the lease was lost", Disposition::Abandon)
     }
 
-    /// Told to stop, and not stopped in time: either the lease was lost or the drain limit is over.
-    fn cancelled(lease: &Lease) -> Self {
-        match lease.deadlines() {
-            None => Self::lease_lost(),
-            Some(_) => Self::new(Ending::Drained, "the drain limit passed", Next::GiveBack(Duration::ZERO)),
-        }
-    }
-
-    /// Whether later messages of the same group must not go on before this one has come again.
-    fn holds_up_its_group(&self, is_last_try: bool) -> bool {
-        match self.next {
-            Next::Delete | Next::Reject => false,
-            Next::Retry | Next::GiveBack(_) => !is_last_try,
-            Next::Leave => true,
-        }
+    fn drained(reason: impl Into<String>) -> Self {
+        Self::new(Ending::Drained, reason, Disposition::Retry(Duration::ZERO))
     }
 
     /// Behind a failed message of its group nothing counts as done.
-    fn behind(delay: Duration) -> Self {
+    fn behind_a_failure(delay: Duration) -> Self {
         let reason = "an earlier message of its group is to come again first";
-        Self::new(Ending::Retry, reason, Next::GiveBack(delay))
+        Self::new(Ending::Retry, reason, Disposition::Retry(delay))
     }
 }
 
-/// One message of a batch and its place in the order of its group.
-pub(super) struct Verdict<'a> {
-    pub(super) group: Option<&'a Group>,
-    /// Whether SQS will move the message to the dead-letter queue instead of handing it out again.
-    pub(super) is_last_try: bool,
-    pub(super) ended: &'a mut Ended,
+/// How a call of the handler ended as a whole.
+pub(super) enum CallEnd {
+    /// The handler returned one outcome for each message.
+    Answered(Vec<Outcome>),
+    Panicked(Box<dyn Any + Send>),
+    /// This time limit passed.
+    TimedOut(Duration),
+    /// The call was cancelled and did not end in time.
+    Cancelled,
 }
 
-/// Lets every message behind a failed one of its group come again with it, whatever the handler said; answers the
-/// groups that failed, and when their first message is to come again.
-///
-/// One that has failed for the last time holds up nobody: SQS moves it to the dead-letter queue, and the group goes on.
-pub(super) fn in_group_order<'a>(verdicts: impl Iterator<Item = Verdict<'a>>) -> BTreeMap<Group, Duration> {
-    let mut failed = BTreeMap::new();
-    for Verdict { group, is_last_try, ended } in verdicts {
-        let Some(group) = group else { continue };
-        match failed.entry(group.clone()) {
-            btree_map::Entry::Occupied(delay) if ended.next != Next::Leave => {
-                *ended = Ended::behind(*delay.get());
+/// The state of a message's lease at the end of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaseState {
+    Held,
+    /// Held, and its handler was told to end because the drain limit is over.
+    Cancelled,
+    Lost,
+}
+
+/// The facts about a message on which its disposition depends, apart from the outcome.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageFacts<'a> {
+    pub(super) group: Option<&'a Group>,
+    pub(super) receive_count: u32,
+    pub(super) lease: LeaseState,
+}
+
+/// The groups that failed in a call, with the delay after which the first failed message comes again.
+pub(super) type FailedInCall = BTreeMap<Group, Duration>;
+
+/// The rules of one queue by which outcomes become dispositions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DispositionRules {
+    /// SQS moves a message to the dead-letter queue after so many receives, where that is known.
+    pub(super) max_receive_count: Option<NonZeroU32>,
+    pub(super) retry: Backoff,
+    /// True if a rejected message is copied to a DLQ; otherwise a reject is a retry.
+    pub(super) copies_rejects: bool,
+}
+
+impl DispositionRules {
+    /// True if SQS will move the message to the dead-letter queue unless it is deleted.
+    pub(super) fn is_last_attempt(&self, receive_count: u32) -> bool {
+        self.max_receive_count.is_some_and(|most| receive_count >= most.get())
+    }
+
+    /// Concludes a call for each of its messages, in the order of the batch.
+    pub(super) fn conclude<'a>(
+        &self,
+        end: CallEnd,
+        messages: impl ExactSizeIterator<Item = MessageFacts<'a>> + Clone,
+    ) -> (Vec<Conclusion>, FailedInCall) {
+        let mut conclusions = self.conclude_each(end, messages.clone());
+        let mut failed = FailedInCall::new();
+        for (message, conclusion) in messages.zip(&mut conclusions) {
+            if let Some(group) = message.group {
+                let is_last = self.is_last_attempt(message.receive_count);
+                keep_group_order(group, is_last, conclusion, &mut failed);
             }
-            btree_map::Entry::Vacant(entry) if ended.holds_up_its_group(is_last_try) => {
-                let delay = match ended.next {
-                    Next::GiveBack(delay) => delay,
-                    Next::Delete | Next::Reject | Next::Retry | Next::Leave => Duration::ZERO,
+        }
+        (conclusions, failed)
+    }
+
+    fn conclude_each<'a>(
+        &self,
+        end: CallEnd,
+        messages: impl ExactSizeIterator<Item = MessageFacts<'a>>,
+    ) -> Vec<Conclusion> {
+        match end {
+            CallEnd::Answered(outcomes) => {
+                let answered = outcomes.into_iter().zip(messages);
+                answered.map(|(outcome, message)| self.conclude_outcome(outcome, &message)).collect()
+            }
+            CallEnd::Panicked(panic) => {
+                let reason = panic_message(&*panic);
+                messages.map(|message| self.conclude_panic(reason, &message)).collect()
+            }
+            CallEnd::TimedOut(limit) => {
+                let reason = format!("the time limit of {} passed", Span(limit));
+                let conclude = |message: MessageFacts<'_>| {
+                    Conclusion::new(Ending::TimedOut, &*reason, self.retry(&message))
                 };
-                entry.insert(delay);
+                messages.map(conclude).collect()
             }
-            _ => {}
+            CallEnd::Cancelled => messages.map(|message| conclude_cancelled(message.lease)).collect(),
         }
     }
-    failed
+
+    /// The outcome counts only while the message is held, whatever the handler says.
+    ///
+    /// A handler that fails because it was told to end has failed for no reason of its own: its message is visible
+    /// at once.
+    pub(super) fn conclude_outcome(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
+        let is_cancelled = match message.lease {
+            LeaseState::Lost => return Conclusion::lease_lost(),
+            LeaseState::Cancelled => true,
+            LeaseState::Held => false,
+        };
+        match outcome {
+            Outcome::Done => Conclusion::new(Ending::Done, "", Disposition::Delete),
+            Outcome::Reject(reason) => Conclusion::new(Ending::Reject, reason, self.reject(message)),
+            Outcome::Retry(reason) | Outcome::RetryIn(_, reason) | Outcome::Down(reason) if is_cancelled => {
+                Conclusion::drained(reason)
+            }
+            Outcome::Retry(reason) => Conclusion::new(Ending::Retry, reason, self.retry(message)),
+            Outcome::RetryIn(delay, reason) => {
+                Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
+            }
+            Outcome::Down(reason) => Conclusion::new(Ending::Down, reason, self.retry(message)),
+        }
+    }
+
+    fn conclude_panic(&self, reason: &str, message: &MessageFacts<'_>) -> Conclusion {
+        match message.lease {
+            LeaseState::Lost => Conclusion::lease_lost(),
+            LeaseState::Held | LeaseState::Cancelled => {
+                Conclusion::new(Ending::Panicked, reason, self.retry(message))
+            }
+        }
+    }
+
+    fn retry(&self, message: &MessageFacts<'_>) -> Disposition {
+        Disposition::Retry(self.retry_delay(message))
+    }
+
+    fn reject(&self, message: &MessageFacts<'_>) -> Disposition {
+        let retry_in = self.retry_delay(message);
+        if self.copies_rejects { Disposition::DeadLetter { retry_in } } else { Disposition::Retry(retry_in) }
+    }
+
+    fn retry_delay(&self, message: &MessageFacts<'_>) -> Duration {
+        // SQS moves it to the dead-letter queue, and until then its group cannot be received.
+        let is_moved = message.group.is_some() && self.is_last_attempt(message.receive_count);
+        if is_moved { Duration::ZERO } else { self.retry.random_delay(message.receive_count) }
+    }
 }
 
-/// What a panic said, where it said it in words.
-fn panic_words(panic: &(dyn Any + Send)) -> &str {
+fn conclude_cancelled(lease: LeaseState) -> Conclusion {
+    match lease {
+        LeaseState::Lost => Conclusion::lease_lost(),
+        LeaseState::Held | LeaseState::Cancelled => Conclusion::drained("the drain limit passed"),
+    }
+}
+
+/// Makes every message behind a failed one of its group come again with it, whatever the handler said.
+///
+/// A message that fails at its last attempt delays none: SQS moves it to the dead-letter queue, and the group goes on.
+fn keep_group_order(
+    group: &Group,
+    is_last_attempt: bool,
+    conclusion: &mut Conclusion,
+    failed: &mut FailedInCall,
+) {
+    match failed.entry(group.clone()) {
+        btree_map::Entry::Occupied(delay) => {
+            if conclusion.disposition != Disposition::Abandon {
+                *conclusion = Conclusion::behind_a_failure(*delay.get());
+            }
+        }
+        btree_map::Entry::Vacant(entry) => match conclusion.disposition {
+            Disposition::Retry(delay) if !is_last_attempt => {
+                entry.insert(delay);
+            }
+            Disposition::Abandon => {
+                entry.insert(Duration::ZERO);
+            }
+            Disposition::Retry(_) | Disposition::Delete | Disposition::DeadLetter { .. } => {}
+        },
+    }
+}
+
+/// The text of a panic, where it has one.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::backoff::Jitter;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rules(max_receive_count: u32, copies_rejects: bool) -> DispositionRules {
+        let retry = Backoff { initial: SECOND, factor: 2.0, max: SECOND * 60, jitter: Jitter::None };
+        DispositionRules { max_receive_count: NonZeroU32::new(max_receive_count), retry, copies_rejects }
+    }
+
+    fn facts(lease: LeaseState) -> MessageFacts<'static> {
+        MessageFacts { group: None, receive_count: 2, lease }
+    }
+
+    fn conclude_one(outcome: Outcome, lease: LeaseState) -> (Ending, Disposition) {
+        let Conclusion { ending, disposition, .. } = rules(3, true).conclude_outcome(outcome, &facts(lease));
+        (ending, disposition)
+    }
+
+    #[test]
+    fn each_outcome_has_its_disposition_while_the_lease_is_held() {
+        let of = |outcome| conclude_one(outcome, LeaseState::Held);
+        let reason = || "reason".to_owned();
+        assert_eq!(of(Outcome::Done), (Ending::Done, Disposition::Delete));
+        assert_eq!(of(Outcome::Retry(reason())), (Ending::Retry, Disposition::Retry(SECOND * 2)));
+        let in_a_minute = Outcome::RetryIn(SECOND * 60, reason());
+        assert_eq!(of(in_a_minute), (Ending::Retry, Disposition::Retry(SECOND * 60)));
+        let dead_letter = Disposition::DeadLetter { retry_in: SECOND * 2 };
+        assert_eq!(of(Outcome::Reject(reason())), (Ending::Reject, dead_letter));
+        assert_eq!(of(Outcome::Down(reason())), (Ending::Down, Disposition::Retry(SECOND * 2)));
+    }
+
+    #[test]
+    fn no_outcome_counts_once_the_lease_is_lost() {
+        for outcome in [Outcome::Done, Outcome::Reject(String::new()), Outcome::Retry(String::new())] {
+            let lost = (Ending::LeaseLost, Disposition::Abandon);
+            assert_eq!(conclude_one(outcome, LeaseState::Lost), lost);
+        }
+    }
+
+    #[test]
+    fn a_handler_that_was_told_to_end_gives_its_message_back_at_once_unless_it_is_done() {
+        let at_once = (Ending::Drained, Disposition::Retry(Duration::ZERO));
+        let of = |outcome| conclude_one(outcome, LeaseState::Cancelled);
+        assert_eq!(of(Outcome::Retry(String::new())), at_once);
+        assert_eq!(of(Outcome::RetryIn(SECOND, String::new())), at_once);
+        assert_eq!(of(Outcome::Done), (Ending::Done, Disposition::Delete));
+    }
+
+    #[test]
+    fn a_reject_without_a_dlq_is_a_retry() {
+        let reject = Outcome::Reject("bad".to_owned());
+        let conclusion = rules(0, false).conclude_outcome(reject, &facts(LeaseState::Held));
+        assert_eq!(conclusion, Conclusion::new(Ending::Reject, "bad", Disposition::Retry(SECOND * 2)));
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            3 => Just(Outcome::Done),
+            1 => Just(Outcome::Retry("retry".to_owned())),
+            1 => Just(Outcome::Reject("reject".to_owned())),
+        ]
+    }
+
+    fn lease() -> impl Strategy<Value = LeaseState> {
+        prop_oneof![8 => Just(LeaseState::Held), 1 => Just(LeaseState::Cancelled), 1 => Just(LeaseState::Lost)]
+    }
+
+    proptest! {
+        #[test]
+        fn behind_a_failure_nothing_of_its_group_is_deleted_and_other_groups_are_untouched(
+            messages in proptest::collection::vec((0usize..3, 1u32..4, outcome(), lease()), 1..20),
+        ) {
+            let rules = rules(3, true);
+            let groups: Vec<Group> = ["a", "b", "c"].map(Into::into).into();
+            let facts = |(group, receive_count, _, lease): &(usize, u32, Outcome, LeaseState)| {
+                MessageFacts { group: Some(&groups[*group]), receive_count: *receive_count, lease: *lease }
+            };
+            let outcomes = messages.iter().map(|(_, _, outcome, _)| outcome.clone()).collect();
+            let (conclusions, failed) = rules.conclude(CallEnd::Answered(outcomes), messages.iter().map(facts));
+            prop_assert_eq!(conclusions.len(), messages.len());
+            let mut has_failed = [false; 3];
+            for (message, conclusion) in messages.iter().zip(&conclusions) {
+                let (group, receive_count, outcome, lease) = message;
+                let alone = rules.conclude_outcome(outcome.clone(), &facts(message));
+                if has_failed[*group] {
+                    let is_kept_back = matches!(conclusion.disposition, Disposition::Retry(_) | Disposition::Abandon);
+                    prop_assert!(is_kept_back, "{conclusion:?}");
+                } else {
+                    prop_assert_eq!(conclusion, &alone);
+                    let is_retry = matches!(alone.disposition, Disposition::Retry(_));
+                    has_failed[*group] = *lease == LeaseState::Lost || (is_retry && *receive_count < 3);
+                }
+            }
+            for (group, has_failed) in groups.iter().zip(has_failed) {
+                prop_assert_eq!(failed.contains_key(group), has_failed);
+            }
+        }
+    }
 }

@@ -1,30 +1,31 @@
-//! The order of a FIFO queue's groups: a message starts when the one before it is settled.
+//! The order of FIFO groups around settlement: a message starts when the one before it is settled.
 
-use std::{
-    num::NonZeroU32,
-    sync::{MutexGuard, PoisonError},
-    time::Duration,
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use super::{
+    buffer::Group,
+    dispatcher::Dispatcher,
+    disposition::{Conclusion, Disposition, DispositionRules},
+    prepare::{HeldMessage, PreparationTasks},
 };
-
-use tokio::time::Instant;
-
-use super::{Engine, buffer::Group, receive_mode::FailedGroups};
 use crate::{
     consumer::lease::{Dependent, Lease},
+    consumer::metrics::ConsumerMetrics,
+    consumer::settle::{Rejection, Settler},
     message::Message,
-    queue::Description,
+    queue::QueueAttributes,
 };
 
-/// What the engine must know of its queue.
+/// The properties of a queue on which its engine depends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QueueTraits {
     /// The order of its messages.
     pub order: Order,
-    /// After so many receives SQS moves a message to the dead-letter queue, where that is known.
+    /// The number of receives after which SQS moves a message to the dead-letter queue, where that is known.
     pub max_receive_count: Option<NonZeroU32>,
 }
 
-/// In which order a queue's messages run.
+/// The order in which a queue's messages run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// As they come, many at once.
@@ -34,83 +35,190 @@ pub enum Order {
     Groups,
 }
 
-impl From<&Description> for QueueTraits {
-    fn from(description: &Description) -> Self {
+impl Order {
+    /// The group of a message, in which it keeps its order; SQS gives every message of a FIFO queue one.
+    pub(super) fn group_of(self, message: &Message) -> Option<Group> {
+        match self {
+            Self::None => None,
+            Self::Groups => Some(message.system.group_id.as_deref().unwrap_or_default().into()),
+        }
+    }
+}
+
+impl From<&QueueAttributes> for QueueTraits {
+    fn from(description: &QueueAttributes) -> Self {
         let order = if description.fifo { Order::Groups } else { Order::None };
         let max_receive_count = description.redrive.as_ref().map(|redrive| redrive.max_receive_count);
         Self { order, max_receive_count }
     }
 }
 
-/// The messages of a group that wait for one of theirs; dropped when that one may run again.
-pub(super) struct Successor {
-    engine: Engine,
+/// The later messages of a group, which wait until a started message of it is settled.
+///
+/// Dropped without [`Dependent::proceed`], the message may run again, so those behind it are given back.
+pub(super) struct GroupTurn {
+    dispatcher: Dispatcher,
     group: Group,
-    /// Whether the message before them will not run again.
-    goes_on: bool,
+    may_proceed: bool,
 }
 
-impl Successor {
-    pub(super) fn new(engine: Engine, group: Group) -> Self {
-        Self { engine, group, goes_on: false }
+impl GroupTurn {
+    pub(super) fn new(dispatcher: Dispatcher, group: Group) -> Self {
+        Self { dispatcher, group, may_proceed: false }
     }
 }
 
-impl Dependent for Successor {
+impl Dependent for GroupTurn {
     fn proceed(mut self: Box<Self>) {
-        self.goes_on = true;
+        self.may_proceed = true;
     }
 
     fn postpone(&mut self, delay: Duration) {
-        self.engine.fail_group_for(&self.group, delay);
+        self.dispatcher.group_failed(&self.group, delay);
     }
 }
 
-impl Drop for Successor {
+impl Drop for GroupTurn {
     fn drop(&mut self) {
-        if self.goes_on {
-            self.engine.failed_groups().is_over(&self.group);
-        } else {
-            self.engine.fail_group(&self.group);
-        }
-        self.engine.slots().release(&self.group, Instant::now());
-        self.engine.start_waiting();
+        self.dispatcher.turn_ended(&self.group, self.may_proceed);
     }
 }
 
-impl Engine {
-    /// Lets the later messages of its group wait until a message is settled that does not run.
-    pub(super) fn hold_up_group(&self, lease: &mut Lease, group: Group) {
-        self.slots().occupy(&group);
-        lease.add_dependent(Box::new(Successor::new(self.clone(), group)));
+/// The messages of a call behind a rejected one of their group, which wait until that one is copied and deleted.
+///
+/// If the copy is refused they come again together with it.
+struct BehindReject {
+    settler: OrderedSettler,
+    messages: Vec<(HeldMessage, Conclusion)>,
+}
+
+impl Dependent for BehindReject {
+    fn proceed(mut self: Box<Self>) {
+        let messages = std::mem::take(&mut self.messages);
+        self.settler.settle_call(messages.into_iter());
     }
 
-    pub(super) fn failed_groups(&self) -> MutexGuard<'_, FailedGroups> {
-        self.0.failed_groups.lock().unwrap_or_else(PoisonError::into_inner)
+    fn postpone(&mut self, delay: Duration) {
+        for (held, _) in self.messages.drain(..) {
+            self.settler.change_visibility(held, delay);
+        }
+    }
+}
+
+impl Drop for BehindReject {
+    fn drop(&mut self) {
+        self.postpone(Duration::ZERO);
+    }
+}
+
+/// Hands messages to the settler by their dispositions, in the order of their groups; clones share one state.
+#[derive(Clone)]
+pub(super) struct OrderedSettler {
+    settler: Settler,
+    rules: DispositionRules,
+    tasks: PreparationTasks,
+    metrics: Arc<ConsumerMetrics>,
+}
+
+impl OrderedSettler {
+    pub(super) fn new(
+        settler: Settler,
+        rules: DispositionRules,
+        tasks: PreparationTasks,
+        metrics: Arc<ConsumerMetrics>,
+    ) -> Self {
+        Self { settler, rules, tasks, metrics }
     }
 
-    /// The group that the message keeps its order in; SQS gives every message of a FIFO queue one.
-    pub(super) fn group_of(&self, message: &Message) -> Option<Group> {
-        let name = || message.system.group_id.as_deref().unwrap_or_default().into();
-        (self.0.traits.order == Order::Groups).then(name)
+    /// The rules by which outcomes become dispositions.
+    pub(super) fn rules(&self) -> &DispositionRules {
+        &self.rules
     }
 
-    /// Whether SQS will move the message to the dead-letter queue if it is not deleted.
-    pub(super) fn is_last_try(&self, message: &Message) -> bool {
-        self.0.traits.max_receive_count.is_some_and(|most| message.receive_count >= most.get())
+    /// Settles the messages of a call; those behind a reject of their group wait for its copy.
+    pub(super) fn settle_call(&self, messages: impl Iterator<Item = (HeldMessage, Conclusion)>) {
+        let mut rejects: BTreeMap<Group, RejectedMessage> = BTreeMap::new();
+        for (held, conclusion) in messages {
+            let is_reject = matches!(conclusion.disposition, Disposition::DeadLetter { .. });
+            let ends_it = is_reject || conclusion.disposition == Disposition::Delete;
+            match &held.group {
+                Some(group) if ends_it && let Some(reject) = rejects.get_mut(group) => {
+                    reject.behind.push((held, conclusion));
+                }
+                Some(group) if is_reject => {
+                    let behind = Vec::new();
+                    rejects.insert(group.clone(), RejectedMessage { held, conclusion, behind });
+                }
+                _ => self.settle(held, conclusion),
+            }
+        }
+        for RejectedMessage { mut held, conclusion, behind } in rejects.into_values() {
+            if !behind.is_empty() {
+                let behind = BehindReject { settler: self.clone(), messages: behind };
+                held.lease.add_dependent(Box::new(behind));
+            }
+            self.settle(held, conclusion);
+        }
     }
 
-    /// Gives back what waits behind a message of this group that is to come again.
-    fn fail_group(&self, group: &Group) {
-        let behind = self.slots().fail(group);
-        self.give_back_unrun(behind, Duration::ZERO);
+    /// Settles one message.
+    fn settle(&self, mut held: HeldMessage, Conclusion { reason, disposition, .. }: Conclusion) {
+        let asks_to_go = matches!(disposition, Disposition::Retry(_) | Disposition::DeadLetter { .. });
+        if asks_to_go && self.rules.is_last_attempt(held.message.receive_count) {
+            // Whatever becomes of the request, SQS does not hand it out again.
+            held.lease.release_dependents();
+        }
+        match disposition {
+            Disposition::Delete => self.settler.delete(held.into_lease_to_delete().1),
+            Disposition::Retry(delay) => self.change_visibility(held, delay),
+            Disposition::DeadLetter { retry_in } => {
+                let (message, lease) = held.into_lease_to_delete();
+                self.settler.reject(lease, message, Rejection { reason, retry_in });
+            }
+            Disposition::Abandon => drop(held),
+        }
     }
 
-    /// The same for a message that is visible again after `delay`, and so are those behind it: no sooner, or a server
-    /// that looks at each message apart would hand them out first.
-    pub(super) fn fail_group_for(&self, group: &Group, delay: Duration) {
-        let behind = self.slots().fail(group);
-        self.failed_groups().expect(group, Instant::now() + delay);
-        self.give_back_unrun(behind, delay);
+    /// Deletes a message that was done before.
+    pub(super) fn delete_again(&self, lease: Lease) {
+        self.settler.delete(lease);
     }
+
+    /// Gives back messages that have not run.
+    pub(super) fn give_back(&self, messages: Vec<HeldMessage>, delay: Duration) {
+        if messages.is_empty() {
+            return;
+        }
+        self.metrics.given_back.inc_by(messages.len() as u64);
+        for held in messages {
+            self.change_visibility(held, delay);
+        }
+        self.settler.flush_now();
+    }
+
+    /// Makes a message visible again after `delay`, once its preparation is undone.
+    fn change_visibility(&self, mut held: HeldMessage, delay: Duration) {
+        match held.prepared.take() {
+            None => self.settler.change_visibility(held.lease, delay),
+            Some(prepared) => {
+                let settler = self.settler.clone();
+                self.tasks.spawn(async move {
+                    prepared.undo().await;
+                    settler.change_visibility(held.lease, delay);
+                });
+            }
+        }
+    }
+
+    /// Sends everything that was settled so far without lingering.
+    pub(super) fn flush_now(&self) {
+        self.settler.flush_now();
+    }
+}
+
+/// A rejected message of a call, and the messages of its group that wait for its copy.
+struct RejectedMessage {
+    held: HeldMessage,
+    conclusion: Conclusion,
+    behind: Vec<(HeldMessage, Conclusion)>,
 }

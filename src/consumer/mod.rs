@@ -1,21 +1,20 @@
-//! The engine of one queue: receive, hold, run, settle.
+//! The engine of one queue: receives messages, keeps their leases, calls the handler and settles.
 //!
-//! Messages go one way: `receive` reserves room and asks, `admit` takes a lease on each message, `lanes` keeps the order
-//! of FIFO groups and makes batches, `slots` lets as many calls run as the concurrency allows, `work` takes messages
-//! through their `call` of the handler, `ended` decides what becomes of them, and that goes to [`crate::consumer::settle`].
-//! A slow call holds its own slot and no other.
+//! A message goes one way: the [`poller`] receives it with a reserved permit, the [`prepare`] stage takes a lease on
+//! it, the [`dispatcher`] keeps it in the [`buffer`] until a slot is free and then [`call`]s the handler, its
+//! [`disposition`] follows from the outcome, and [`settle`] carries that out. The heartbeat of [`lease`] keeps it
+//! hidden all the while. Each component owns its state and knows only the next one; freed permits come back by
+//! themselves, when a lease is dropped.
 
-mod attempts;
 mod availability;
-mod behind;
 mod buffer;
 mod call;
 pub mod depth;
 mod dispatcher;
 mod disposition;
 mod fifo;
-mod flow;
 pub mod lease;
+pub mod metrics;
 mod poller;
 mod prepare;
 mod receive_mode;
@@ -23,92 +22,98 @@ mod schedule;
 mod settings;
 pub mod settle;
 mod shutdown;
-mod sighting;
-mod slots;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::{runtime::Handle, sync::Notify, time::Instant};
+use tokio::{runtime::Handle, sync::watch};
+use tokio_util::sync::CancellationToken;
 
 use self::{
-    availability::Availability, flow::Flow, prepare::HeldMessage, receive_mode::FailedGroups, slots::Slots,
+    availability::Availability,
+    buffer::Buffer,
+    call::HandlerCaller,
+    dispatcher::{Dispatcher, DispatcherParts},
+    disposition::DispositionRules,
+    fifo::OrderedSettler,
+    poller::{Poller, PollerParts, TICK, WATCHDOG},
+    prepare::{Intake, IntakeParts, PreparationTasks},
+    schedule::Schedule,
 };
 pub use self::{
+    availability::PauseReason,
     fifo::{Order, QueueTraits},
     settings::{BatchSettings, ConsumerSettings, Groups, Prefetch, ReceiveSettings},
     shutdown::RunningEngine,
 };
+pub(crate) use self::{
+    call::{CallGuard, CallObserver, MessageEnd},
+    prepare::Preparation,
+};
 use crate::{
+    consumer::depth::{Counts, QueueDepth},
     consumer::lease::{LeaseTerms, Leases, Permits},
+    consumer::metrics::ConsumerMetrics,
     consumer::settle::{DeadLetterQueue, Settler},
-    ecs::CallsInFlight,
     handler::AnyHandler,
-    health::Health,
-    queue::{Queue, limits},
-    sns::notifications::Notifier,
+    handler::FailureCounter,
+    health::{Condition, Health, Pulse},
+    message::Wanted,
+    queue::Queue,
     stop::Stop,
-    telemetry::{Counts, QueueMetrics, traces::QueueTraces},
+    tasks::{End, Tasks},
+    telemetry::{MetricScope, traces::QueueTraces},
 };
 
-/// The engine of one queue.
+/// The longest silence of the heartbeat and the settler: both have a round every 10 s.
+const LONGEST_SILENCE: Duration = Duration::from_mins(2);
+
+/// The engine of one queue, as others see it; clones share one state.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
-    queue: Arc<dyn Queue>,
-    traits: QueueTraits,
-    handler: AnyHandler,
-    notifier: Option<Notifier>,
-    options: ConsumerSettings,
+    concurrency: usize,
+    availability: Availability,
+    dispatcher: Dispatcher,
     permits: Permits,
     leases: Leases,
     settler: Settler,
-    slots: Mutex<Slots<HeldMessage>>,
-    flow: Mutex<Flow>,
-    failed_groups: Mutex<FailedGroups>,
-    availability: Availability,
-    idle: Notify,
-    last_error: Mutex<Option<String>>,
-    metrics: Arc<QueueMetrics>,
-    /// What makes the queue's spans; absent while traces are off.
-    traces: Option<QueueTraces>,
-    /// Where calls are noted that may outlast a stop.
-    busy: Option<CallsInFlight>,
-    health: Health,
-    stop: Stop,
-    /// Where handlers run that might block.
-    caller: Handle,
-    /// Where everything else runs.
-    runtime: Handle,
+    last_error: watch::Receiver<Option<String>>,
+    metrics: Arc<ConsumerMetrics>,
+    depth: QueueDepth,
 }
 
-/// What an engine is made of.
+/// The parts of an engine.
 pub struct EngineParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
-    /// Where rejected messages are copied to; absent, a reject is a retry.
+    /// The DLQ that rejected messages are copied to; absent, a reject is a retry.
     pub dead_letters: Option<DeadLetterQueue>,
-    /// What must be known of it.
+    /// The queue's properties.
     pub traits: QueueTraits,
-    /// What runs for each message.
+    /// The handler of its messages.
     pub handler: AnyHandler,
-    /// Who tells how messages end, if anybody wants to know.
-    pub notifier: Option<Notifier>,
-    /// How it is run.
-    pub options: ConsumerSettings,
-    /// Where the queue counts.
-    pub metrics: Arc<QueueMetrics>,
-    /// What makes the queue's spans; absent while traces are off.
+    /// The stage between receive and handler, if there is one.
+    pub(crate) preparation: Option<Arc<dyn Preparation>>,
+    /// The observers of the handler's calls.
+    pub(crate) observers: Vec<Arc<dyn CallObserver>>,
+    /// The settings of the consumer.
+    pub settings: ConsumerSettings,
+    /// The queue's metrics.
+    pub metrics: MetricScope,
+    /// Counts the failed calls of the handler.
+    pub failures: FailureCounter,
+    /// The number of messages in the queue.
+    pub depth: QueueDepth,
+    /// The spans of the queue's messages; absent while traces are off.
     pub traces: Option<QueueTraces>,
-    /// Where its calls are noted, if they may outlast a stop of a task that can be protected.
-    pub busy: Option<CallsInFlight>,
-    /// Where the queue's loops show that they live.
+    /// The health of the process.
     pub health: Health,
-    /// What ends it.
+    /// Ends the engine.
     pub stop: Stop,
     /// The runtime for handlers that might block.
     pub caller: Handle,
@@ -116,7 +121,7 @@ pub struct EngineParts {
     pub runtime: Handle,
 }
 
-/// What an engine is doing, for the status page.
+/// The state of an engine, for the status page.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineStatus {
@@ -126,7 +131,7 @@ pub struct EngineStatus {
     pub concurrency: usize,
     /// Calls running.
     pub running: usize,
-    /// Messages received that wait for a slot, for company, or for one before them in their group.
+    /// Messages received that wait for a slot, for a full batch, or for an earlier message of their group.
     pub waiting: usize,
     /// Messages held: waiting, running or being settled.
     pub held: usize,
@@ -134,88 +139,79 @@ pub struct EngineStatus {
     pub room: usize,
     /// Messages being settled.
     pub settling: usize,
-    /// Why polling is paused, if it is.
-    pub paused: Option<String>,
+    /// The reasons for which polling is paused; empty while the queue is polled.
+    pub paused: Vec<PauseStatus>,
     /// Whole seconds since a receive was last answered.
     pub seconds_since_successful_receive: u64,
-    /// What the last receive failed with, if it did.
+    /// The error of the last receive, if it failed.
     pub last_error: Option<String>,
-    /// How many messages SQS says there are, of all workers, where that is known.
+    /// The messages in the queue by SQS's count, of all workers, where that is known.
     pub queue_messages: Option<Counts>,
-    /// How many messages are visible in the DLQ, where that is known.
+    /// The visible messages in the DLQ, where that is known.
     pub dlq_messages: Option<u64>,
-    /// How long this worker alone would need for what is visible and in flight, where that is known.
+    /// The time that this worker alone needs for the visible messages and those in flight, where that is known.
     pub backlog_seconds: Option<f64>,
 }
 
+/// One reason for which polling is paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseStatus {
+    /// The kind of reason.
+    pub reason: PauseReason,
+    /// The details, such as the error of the handler's last probe.
+    pub details: String,
+}
+
 impl Engine {
-    /// Puts an engine together; nothing happens until it is started.
-    pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { name, queue, traits, dead_letters, handler, notifier, options, .. } = parts;
-        let EngineParts { metrics, traces, busy, health, stop, caller, runtime, .. } = parts;
-        let terms = LeaseTerms { visibility: options.visibility.0, longest: options.longest_visibility() };
-        let condition = |what: &str, why: &str| health.condition(format!("{name} {what}"), why);
-        let leases = Leases::new(name.clone(), terms, metrics.clone(), condition("extend", "not started"));
-        let settler = Settler::new(settle::SettlerParts {
+    /// Builds the components of an engine, and starts its tasks.
+    pub fn start(parts: &EngineParts, tasks: &Tasks) -> RunningEngine {
+        let EngineParts { name, queue, settings, .. } = parts;
+        let metrics: Arc<ConsumerMetrics> = parts.metrics.group();
+        metrics.concurrency.set(i64::try_from(settings.concurrency).unwrap_or(i64::MAX));
+        let (leases, settler, availability) = (parts.leases(), parts.settler(), parts.availability());
+        let preparations = PreparationTasks::on(parts.runtime.clone());
+        let ordered = parts.ordered_settler(&settler, &preparations);
+        let observers: Arc<[_]> = parts.observers.iter().cloned().collect();
+        let dispatcher = parts.dispatcher(&availability, &ordered, &observers);
+        let permits = Permits::new(settings.running() + settings.prefetch.initial());
+        let (last_error_sender, last_error) = watch::channel(None);
+        let engine = Self(Arc::new(Inner {
             name: name.clone(),
-            queue: queue.clone(),
-            dead_letters,
-            settings: options.settle,
-            metrics: metrics.clone(),
-            traces: traces.clone(),
-            ready: condition("settle", "not started"),
-            dlq_ready: condition("dlq", "not started"),
-        });
-        let permits = Permits::new(options.running() + options.prefetch.initial());
-        let availability = Availability::new(condition("handler", "the handler was not probed yet"));
-        metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
-        let engine = Inner {
-            slots: Mutex::new(Slots::new(options.concurrency, options.batch)),
-            failed_groups: Mutex::default(),
-            flow: Mutex::new(Flow::new(Instant::now())),
-            idle: Notify::new(),
-            last_error: Mutex::new(None),
-            name,
-            queue,
-            traits,
-            handler,
-            notifier,
-            options,
-            permits,
+            concurrency: settings.concurrency,
+            availability: availability.clone(),
+            dispatcher: dispatcher.clone(),
+            permits: permits.clone(),
+            leases: leases.clone(),
+            settler: settler.clone(),
+            last_error,
+            metrics,
+            depth: parts.depth.clone(),
+        }));
+        let intake = parts.intake(&engine, ordered, &preparations);
+        let poller = parts.poller(&engine, intake, last_error_sender);
+        let (end_of_settler, end_of_heartbeat) = (CancellationToken::new(), CancellationToken::new());
+        let heartbeat = leases.clone().run_heartbeat(
+            queue.clone(),
+            parts.pulse("heartbeat", LONGEST_SILENCE),
+            end_of_heartbeat.clone(),
+        );
+        tasks.spawn("heartbeat", End::Fatal, heartbeat);
+        let settling = settler.clone().run(parts.pulse("settle", LONGEST_SILENCE), end_of_settler.clone());
+        tasks.spawn("settle", End::Fatal, settling);
+        RunningEngine {
+            // It ends by the stop alone, and may do so before the watch over faults notices that stop.
+            poller: tasks.spawn("receive", End::Fine, poller.run()),
+            probes: tasks.spawn("probe", End::Fault, availability.run()),
+            handler: parts.handler.clone(),
+            engine,
+            dispatcher,
+            preparations,
             leases,
             settler,
-            availability,
-            metrics,
-            traces,
-            busy,
-            health,
-            stop,
-            caller,
-            runtime,
-        };
-        Self(Arc::new(engine))
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Slots<HeldMessage>> {
-        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn flow(&self) -> MutexGuard<'_, Flow> {
-        self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fits the room to the prefetch; `hidden` messages may have been received in vain and are to come again.
-    fn resize_room(&self, hidden: usize) {
-        let blocked = self.slots().blocked() + hidden;
-        let prefetch = match self.0.options.prefetch {
-            // What waits behind its group could start nowhere else, and keeps no slot busy here.
-            Prefetch::Auto => self.flow().prefetch(Instant::now()) + blocked,
-            Prefetch::Fixed(messages) => messages,
-        };
-        let capacity = (self.0.options.running() + prefetch).min(limits::IN_FLIGHT);
-        self.0.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
-        if capacity != self.0.permits.capacity() {
-            self.0.permits.resize(capacity);
+            observers,
+            end_of_settler,
+            end_of_heartbeat,
         }
     }
 
@@ -224,30 +220,166 @@ impl Engine {
         &self.0.name
     }
 
-    /// What the engine is doing.
+    /// Pauses polling for a reason, until it is resumed for the same reason; false when it was paused for it already.
+    ///
+    /// Messages that are held go on, and so do receives under way.
+    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
+    pub(crate) fn pause(&self, reason: PauseReason, details: &str) -> bool {
+        self.0.availability.pause(reason, details)
+    }
+
+    /// Ends one reason to pause; polling goes on when it was the last. False when there was no such reason.
+    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
+    pub(crate) fn resume(&self, reason: PauseReason) -> bool {
+        self.0.availability.resume(reason)
+    }
+
+    /// The state of the engine.
     pub fn status(&self) -> EngineStatus {
-        let (running, waiting) = {
-            let slots = self.slots();
-            (slots.running(), slots.waiting())
-        };
-        let paused = match self.0.availability.state() {
-            availability::State::Paused(reason) => Some(reason.to_string()),
-            availability::State::New | availability::State::Open => None,
-        };
+        let Inner { dispatcher, leases, permits, settler, metrics, .. } = &*self.0;
+        let load = dispatcher.load();
+        let paused = self.0.availability.reasons().into_iter();
         EngineStatus {
             queue: self.0.name.to_string(),
-            concurrency: self.0.options.concurrency,
-            running,
-            waiting,
-            held: self.0.leases.len(),
-            room: self.0.permits.capacity(),
-            settling: self.0.settler.pending(),
-            paused,
-            seconds_since_successful_receive: self.0.metrics.poll_age_seconds(),
-            last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            queue_messages: self.0.metrics.depth.counts(),
-            dlq_messages: self.0.metrics.depth.dlq(),
-            backlog_seconds: self.0.metrics.backlog_seconds(),
+            concurrency: self.0.concurrency,
+            running: load.running,
+            waiting: load.waiting,
+            held: leases.len(),
+            room: permits.capacity(),
+            settling: settler.pending(),
+            paused: paused
+                .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })
+                .collect(),
+            seconds_since_successful_receive: metrics.poll_age.get(),
+            last_error: self.0.last_error.borrow().clone(),
+            queue_messages: self.0.depth.counts(),
+            dlq_messages: self.0.depth.dlq(),
+            backlog_seconds: self.0.depth.backlog_seconds(),
+        }
+    }
+}
+
+impl EngineParts {
+    fn condition(&self, component: &str, reason: &str) -> Condition {
+        self.health.condition(format!("{} {component}", self.name), reason)
+    }
+
+    fn pulse(&self, component: &str, longest_silence: Duration) -> Pulse {
+        self.health.pulse(format!("{} {component}", self.name), longest_silence)
+    }
+
+    fn leases(&self) -> Leases {
+        let ConsumerSettings { visibility, .. } = self.settings;
+        let terms = LeaseTerms { visibility: visibility.0, longest: self.settings.longest_visibility() };
+        Leases::new(self.name.clone(), terms, self.metrics.clone(), self.condition("extend", "not started"))
+    }
+
+    fn settler(&self) -> Settler {
+        Settler::new(settle::SettlerParts {
+            name: self.name.clone(),
+            queue: self.queue.clone(),
+            dead_letters: self.dead_letters.clone(),
+            settings: self.settings.settle,
+            metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
+            ready: self.condition("settle", "not started"),
+            dlq_ready: self.condition("dlq", "not started"),
+        })
+    }
+
+    fn availability(&self) -> Availability {
+        let ready = self.condition("handler", "the handler was not probed yet");
+        Availability::new(self.name.clone(), self.handler.clone(), ready, self.metrics.group())
+    }
+
+    fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {
+        let rules = DispositionRules {
+            max_receive_count: self.traits.max_receive_count,
+            retry: self.settings.retry,
+            copies_rejects: settler.copies_rejects(),
+        };
+        OrderedSettler::new(settler.clone(), rules, preparations.clone(), self.metrics.group())
+    }
+
+    fn dispatcher(
+        &self,
+        availability: &Availability,
+        settler: &OrderedSettler,
+        observers: &Arc<[Arc<dyn CallObserver>]>,
+    ) -> Dispatcher {
+        let caller = HandlerCaller {
+            queue: self.name.clone(),
+            handler: self.handler.clone(),
+            batch_size: self.settings.batch.size,
+            time_limit: self.settings.timeout.duration(),
+            last_attempt: self.traits.max_receive_count,
+        };
+        let parts = DispatcherParts {
+            queue: self.name.clone(),
+            caller,
+            availability: availability.clone(),
+            settler: settler.clone(),
+            observers: observers.clone(),
+            metrics: self.metrics.group(),
+            scope: self.metrics.clone(),
+            failures: self.failures.clone(),
+            traces: self.traces.clone(),
+            stop: self.stop.clone(),
+            callers_runtime: self.caller.clone(),
+            engine_runtime: self.runtime.clone(),
+        };
+        Dispatcher::new(parts, Buffer::new(self.settings.concurrency, self.settings.batch))
+    }
+
+    fn intake(&self, engine: &Engine, settler: OrderedSettler, preparations: &PreparationTasks) -> Intake {
+        Intake::new(IntakeParts {
+            queue: self.name.clone(),
+            order: self.traits.order,
+            leases: engine.0.leases.clone(),
+            preparation: self.preparation.clone(),
+            tasks: preparations.clone(),
+            dispatcher: engine.0.dispatcher.clone(),
+            settler,
+            stop: self.stop.clone(),
+            metrics: self.metrics.group(),
+        })
+    }
+
+    fn poller(&self, engine: &Engine, intake: Intake, last_error: watch::Sender<Option<String>>) -> Poller {
+        let receive = self.settings.receive;
+        let longest_silence = (receive.wait.0 + WATCHDOG + TICK) * 2;
+        let parts = PollerParts {
+            name: self.name.clone(),
+            queue: self.queue.clone(),
+            order: self.traits.order,
+            wanted: self.wanted(&engine.0.settler),
+            visibility: self.settings.visibility.0,
+            wait: self.settings.wait(),
+            prefetch: self.settings.prefetch,
+            most_running: self.settings.running(),
+            permits: engine.0.permits.clone(),
+            availability: engine.0.availability.clone(),
+            intake,
+            dispatcher: engine.0.dispatcher.clone(),
+            metrics: self.metrics.group(),
+            calls: self.metrics.group(),
+            depth: self.depth.clone(),
+            traces: self.traces.clone(),
+            stop: self.stop.clone(),
+            pulse: self.pulse("receive", longest_silence),
+            ready: self.condition("receive", "no receive has succeeded yet"),
+            last_error,
+        };
+        Poller::new(parts, Schedule::new(receive.pollers, receive.pace.0))
+    }
+
+    /// The parts of messages that are received: those that the handler wants; all of them on a FIFO queue, which needs
+    /// the groups, where rejects are copied, and where producers' traces are looked for.
+    fn wanted(&self, settler: &Settler) -> Wanted {
+        match self.traits.order {
+            Order::None if self.traces.is_some() || self.preparation.is_some() => Wanted::Everything,
+            Order::None => settler.wanted(self.handler.wanted()),
+            Order::Groups => Wanted::Everything,
         }
     }
 }

@@ -1,42 +1,55 @@
-//! The receive loop: reserves room, asks for at most that much, hands over what comes.
+//! The poller: reserves permits, receives at most so many messages, and hands them to the intake.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
     stream::{FuturesUnordered, StreamExt as _},
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
-    Engine,
-    attempts::{Attempt, Attempts},
-    availability::Changes,
+    Prefetch,
+    availability::{Availability, AvailabilityChanges},
+    dispatcher::{Demand, Dispatcher},
     fifo::Order,
-    receive_mode::ReceiveMode,
+    prepare::Intake,
+    receive_mode::{FailedReceive, FailedReceives, ReceiveMode},
     schedule::{NextReceive, Schedule, ScheduleInput},
 };
 use crate::{
-    consumer::lease::Reservation,
+    consumer::depth::{QueueDepth, Sighting},
+    consumer::lease::{Permits, ReceiveTimes, Reservation},
+    consumer::metrics::ConsumerMetrics,
     health::{Condition, Pulse},
     message::{Message, Wanted},
-    queue::{QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass, limits::BATCH_ENTRIES, within},
-    telemetry::{Action, CallResult, events},
+    queue::metrics::CallMetrics,
+    queue::{
+        Queue, QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass,
+        limits::{self, BATCH_ENTRIES},
+        within,
+    },
+    stop::Stop,
+    telemetry::{Action, CallResult, events, traces::QueueTraces},
 };
 
-/// How much longer than its wait a receive may take before the loop replaces it, whatever the queue promises.
-const WATCHDOG: Duration = Duration::from_secs(15);
+/// How much longer than its wait a receive may take before it is replaced, whatever the queue promises.
+pub(super) const WATCHDOG: Duration = Duration::from_secs(15);
+/// The longest time between two rounds of the loop.
+pub(super) const TICK: Duration = Duration::from_secs(5);
 /// An empty answer that came sooner is followed by a pause of this length: not every server waits as it is asked to.
+/// It may not come from all of SQS's servers either, so that it is no proof of an empty queue.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// How often the loop looks up when nothing happens.
-const TICK: Duration = Duration::from_secs(5);
 /// How long receives under way at a stop may still bring their answer.
-const LAST_CALL: Duration = Duration::from_millis(100);
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// Failures in a row after which the queue counts as not ready.
 const FAILURES_TO_UNREADY: u32 = 3;
+/// Messages received more often come back from their own failures, and are no sample of how long the others wait:
+/// CloudWatch leaves them out, too.
+const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
 
 /// The answer to one receive.
-struct Answer {
+struct ReceiveAnswer {
     asked: usize,
     attempt_id: Option<ReceiveAttemptId>,
     reservation: Reservation,
@@ -44,240 +57,291 @@ struct Answer {
     result: Result<Vec<Message>, QueueError>,
 }
 
-type Polls = FuturesUnordered<BoxFuture<'static, Answer>>;
+/// The parts of a [`Poller`].
+pub(super) struct PollerParts {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) order: Order,
+    /// The parts of messages that are received.
+    pub(super) wanted: Wanted,
+    pub(super) visibility: Duration,
+    /// The longest that a receive waits for a message.
+    pub(super) wait: Duration,
+    pub(super) prefetch: Prefetch,
+    /// The most messages that run at once.
+    pub(super) most_running: usize,
+    pub(super) permits: Permits,
+    pub(super) availability: Availability,
+    pub(super) intake: Intake,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) metrics: Arc<ConsumerMetrics>,
+    pub(super) calls: Arc<CallMetrics>,
+    pub(super) depth: QueueDepth,
+    pub(super) traces: Option<QueueTraces>,
+    pub(super) stop: Stop,
+    pub(super) pulse: Pulse,
+    pub(super) ready: Condition,
+    /// The error of the last receive, for the status.
+    pub(super) last_error: watch::Sender<Option<String>>,
+}
 
-/// The loop with what it alone knows.
+/// Receives from one queue. It alone reserves permits.
 pub(super) struct Poller {
-    engine: Engine,
-    availability: Changes,
+    parts: PollerParts,
+    availability: AvailabilityChanges,
     schedule: Schedule,
-    attempts: Attempts,
-    polls: Polls,
-    /// Whether a receive has brought an answer yet.
+    failed_receives: FailedReceives,
+    receives: FuturesUnordered<BoxFuture<'static, ReceiveAnswer>>,
+    /// True once a receive was answered.
     has_begun: bool,
     failures: u32,
     failed_at: Option<Instant>,
-    /// Leases lost at the last look.
+    /// The leases lost when messages without a lease were last dropped.
     losses: u64,
-    pulse: Pulse,
-    ready: Condition,
 }
 
 impl Poller {
-    pub(super) fn new(engine: Engine, ready: Condition) -> Self {
-        let receive = engine.0.options.receive;
-        let allowed = (receive.wait.0 + WATCHDOG + TICK) * 2;
-        let pulse = engine.0.health.pulse(format!("{} receive", engine.0.name), allowed);
-        let schedule = Schedule::new(receive.pollers, receive.pace.0);
-        let (availability, polls) = (engine.0.availability.changes(), Polls::new());
+    pub(super) fn new(parts: PollerParts, schedule: Schedule) -> Self {
         Self {
-            engine,
-            availability,
+            availability: parts.availability.changes(),
+            parts,
             schedule,
-            attempts: Attempts::default(),
-            polls,
+            failed_receives: FailedReceives::default(),
+            receives: FuturesUnordered::new(),
             has_begun: false,
             failures: 0,
             failed_at: None,
             losses: 0,
-            pulse,
-            ready,
         }
     }
 
     /// Receives until the stop.
     pub(super) async fn run(mut self) {
-        let stop = self.engine.0.stop.clone();
+        let (stop, permits) = (self.parts.stop.clone(), self.parts.permits.clone());
         while !stop.is_draining() {
-            // What has waited for its batch to fill up may have waited long enough.
-            self.engine.start_waiting();
-            let look_again = self.ask();
-            let look_again =
-                self.engine.slots().next_start().map_or(look_again, |moment| moment.min(look_again));
+            let next_round = self.send_receives();
             tokio::select! {
-                Some(answer) = self.polls.next() => self.note(answer),
-                () = something_changes(&self.engine, &mut self.availability, look_again) => {}
+                Some(answer) = self.receives.next() => self.note(answer),
+                () = changed(&permits, &mut self.availability, next_round) => {}
                 () = stop.draining() => {}
             }
         }
-        self.let_go().await;
+        self.take_last_answers().await;
     }
 
     /// Sends every receive that the schedule allows now, and answers when to look again.
-    fn ask(&mut self) -> Instant {
-        let latest = Instant::now() + TICK;
-        if self.polls.is_empty() {
-            self.pulse.beat();
+    fn send_receives(&mut self) -> Instant {
+        let now = Instant::now();
+        if self.receives.is_empty() {
+            self.parts.pulse.beat();
         }
-        if !self.engine.0.availability.is_open() {
+        // A batch that is not full may have waited long enough.
+        self.parts.dispatcher.start_waiting(now);
+        self.parts.intake.drop_lost_since(&mut self.losses);
+        let demand = self.parts.dispatcher.demand(now);
+        let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
+        if !self.parts.availability.is_open() {
             return latest;
         }
-        // A receive that is made again brings what the first one has taken.
-        let least = self.attempts.least();
-        self.engine.resize_room(least);
-        self.forget_lost();
-        let (most, wait) = self.measure();
+        // A receive that is made again brings the messages that the first one has hidden.
+        let least = self.failed_receives.least();
+        self.resize_permits(&demand, least);
+        let (most, wait) = self.form_of_receive(demand.receive_mode);
         let most = most.max(least);
         loop {
-            match self.schedule.step(self.sight(most)) {
-                NextReceive::Later(moment) => return moment.map_or(latest, |moment| moment.min(latest)),
-                NextReceive::Now(places) => {
-                    // The loop alone reserves, so what was free a moment ago still is.
-                    let Some(reservation) = self.engine.0.permits.reserve(places) else { return latest };
-                    let attempt_id = self.next_attempt(places);
-                    self.polls.push(self.engine.clone().poll(reservation, wait, attempt_id).boxed());
-                    self.engine.0.metrics.pollers.inc();
+            match self.schedule.next(self.input(&demand, most, now)) {
+                NextReceive::Later(time) => return time.map_or(latest, |time| time.min(latest)),
+                NextReceive::Now(messages) => {
+                    // The poller alone reserves, so the permits are still available.
+                    let Some(reservation) = self.parts.permits.reserve(messages) else { return latest };
+                    self.send_receive(reservation, wait, now);
                 }
             }
         }
     }
 
-    /// How many messages a receive may bring now, and how long it may wait for them.
-    fn measure(&self) -> (usize, Duration) {
-        let wait = self.engine.0.options.wait();
-        // The first receive waits a second only: it is what says that the worker is ready.
+    /// Fits the permits to the prefetch; `hidden` messages may have been received in vain and are to come again.
+    fn resize_permits(&self, demand: &Demand, hidden: usize) {
+        let prefetch = match self.parts.prefetch {
+            // A message that waits behind its group could start nowhere else, and keeps no slot busy here.
+            Prefetch::Auto => self.schedule.prefetch(demand.messages_per_second) + demand.blocked + hidden,
+            Prefetch::Fixed(messages) => messages,
+        };
+        let capacity = (self.parts.most_running + prefetch).min(limits::IN_FLIGHT);
+        self.parts.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+        if capacity != self.parts.permits.capacity() {
+            self.parts.permits.resize(capacity);
+        }
+    }
+
+    /// The most messages that a receive may bring now, and how long it may wait for them.
+    fn form_of_receive(&self, mode: ReceiveMode) -> (usize, Duration) {
+        let wait = self.parts.wait;
+        // The first receive waits a second only: its answer makes the worker ready.
         let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
-        match self.engine.failed_groups().mode(Instant::now()) {
+        match mode {
             ReceiveMode::Normal => (BATCH_ENTRIES, wait),
-            ReceiveMode::ShortWait(time) => (BATCH_ENTRIES, wait.min(time)),
+            ReceiveMode::ShortWait(longest) => (BATCH_ENTRIES, wait.min(longest)),
             ReceiveMode::OneAtATime => (1, wait),
         }
     }
 
-    /// What a receive is called on a FIFO queue, so that it can be made again should its answer be lost.
-    fn next_attempt(&mut self, places: usize) -> Option<ReceiveAttemptId> {
-        let visibility = self.engine.0.options.visibility.0;
-        let next = || self.attempts.next(places, visibility, Instant::now());
-        (self.engine.0.traits.order == Order::Groups).then(next)
-    }
-
-    fn forget_lost(&mut self) {
-        let losses = self.engine.0.leases.losses();
-        if losses != self.losses {
-            self.losses = losses;
-            self.engine.forget_lost();
-        }
-    }
-
-    fn sight(&self, most: usize) -> ScheduleInput {
-        let permits = &self.engine.0.permits;
-        let ready_to_start = self.engine.slots().ready_to_start();
-        let (flow, now) = (self.engine.flow(), Instant::now());
+    fn input(&self, demand: &Demand, most: usize, now: Instant) -> ScheduleInput {
+        let permits = &self.parts.permits;
         ScheduleInput {
             now,
-            free: permits.available(),
+            available: permits.available(),
             capacity: permits.capacity(),
             most,
-            under_way: self.polls.len(),
-            is_running_dry: ready_to_start <= flow.low_water(now),
-            patience: flow.patience(),
+            under_way: self.receives.len(),
+            is_running_dry: demand.ready_to_start <= self.schedule.low_water(demand.messages_per_second),
+            patience: demand.patience,
         }
     }
 
-    fn note(&mut self, answer: Answer) {
-        self.pulse.beat();
-        let metrics = &self.engine.0.metrics;
+    fn send_receive(&mut self, reservation: Reservation, wait: Duration, now: Instant) {
+        let PollerParts { order, visibility, wanted, .. } = self.parts;
+        let max = reservation.permits();
+        // On a FIFO queue a receive has an id, so that it can be made again should its answer be lost.
+        let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
+        let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
+        self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
+        self.parts.metrics.pollers.inc();
+    }
+
+    fn note(&mut self, answer: ReceiveAnswer) {
+        let now = Instant::now();
+        let ReceiveAnswer { asked, attempt_id, reservation, sent, result } = answer;
+        self.parts.pulse.beat();
+        let metrics = &self.parts.metrics;
         metrics.pollers.dec();
-        metrics.called(Action::Receive, CallResult::of(&answer.result), answer.sent);
-        if let Some(traces) = &self.engine.0.traces {
-            traces.received(answer.sent, &answer.result);
+        self.parts.calls.called(Action::Receive, CallResult::of(&result), sent);
+        if result.is_ok() {
+            metrics.poll_age.reset();
         }
-        match answer.result {
+        if let Some(traces) = &self.parts.traces {
+            traces.received(sent, &result);
+        }
+        match result {
             Ok(messages) => {
                 let received = messages.len();
-                if received == answer.asked {
-                    self.engine.flow().full_receive(answer.sent.elapsed());
+                if received == asked {
+                    self.schedule.full_receive(now - sent);
                 }
-                self.engine.sight(&messages, answer.sent);
-                self.engine.admit(messages, answer.reservation, answer.sent);
-                self.succeeded(answer.asked, received, answer.sent);
+                self.parts.depth.received(queue_age_sample(&messages, self.parts.order, now - sent));
+                self.parts.intake.admit(messages, reservation, ReceiveTimes { sent, answered: now });
+                self.succeeded(asked, received, now - sent);
             }
             Err(error) => {
-                if let Some(id) = answer.attempt_id {
-                    self.attempts.failed(Attempt { id, asked: answer.asked, failed_at: Instant::now() });
+                if let Some(id) = attempt_id {
+                    self.failed_receives.push(FailedReceive { id, asked, failed_at: now });
                 }
-                self.failed(&error, answer.sent);
+                self.failed(&error, sent, now);
             }
         }
     }
 
-    fn succeeded(&mut self, asked: usize, received: usize, sent: Instant) {
+    fn succeeded(&mut self, asked: usize, received: usize, took: Duration) {
         self.has_begun = true;
         self.failures = 0;
-        self.ready.ready();
-        *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.schedule.answered(asked, received, self.engine.0.permits.available(), Instant::now());
-        if received == 0 && sent.elapsed() < SHORTEST_WAIT {
-            self.schedule.pause_until(Instant::now() + SHORTEST_WAIT);
+        self.parts.ready.ready();
+        self.parts.last_error.send_if_modified(|last_error| last_error.take().is_some());
+        let now = Instant::now();
+        self.schedule.answered(asked, received, self.parts.permits.available(), now);
+        if received == 0 && took < SHORTEST_WAIT {
+            self.schedule.pause_until(now + SHORTEST_WAIT);
         }
     }
 
-    fn failed(&mut self, error: &QueueError, sent: Instant) {
+    fn failed(&mut self, error: &QueueError, sent: Instant, now: Instant) {
         // Receives that were under way together fail together, and count as one failure.
         if self.failed_at.is_none_or(|before| sent >= before) {
             self.failures += 1;
         }
-        self.failed_at = Some(Instant::now());
-        let (queue, action) = (&*self.engine.0.name, Action::Receive);
-        let attempt = self.failures;
+        self.failed_at = Some(now);
+        let (queue, action, attempt) = (&*self.parts.name, Action::Receive, self.failures);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
         if error.retry_class() == RetryClass::Refused || self.failures >= FAILURES_TO_UNREADY {
-            self.ready.unready(error.to_string());
+            self.parts.ready.unready(error.to_string());
         }
-        *self.engine.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-        self.schedule.failed(Instant::now() + retry_in);
+        self.parts.last_error.send_replace(Some(error.to_string()));
+        self.schedule.failed(now + retry_in);
     }
 
-    /// Lets the receives under way end if they can; what they bring is given back.
+    /// Lets the receives under way end if they can; the messages they bring are given back.
     ///
     /// One that is cut off may still hide messages, which then come back after their visibility.
-    async fn let_go(mut self) {
-        let end = Instant::now() + LAST_CALL;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.polls.next()).await {
+    async fn take_last_answers(mut self) {
+        let end = Instant::now() + LAST_ANSWERS;
+        while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.receives.next()).await {
             self.note(answer);
         }
-        self.engine.0.metrics.pollers.set(0);
+        self.parts.metrics.pollers.set(0);
     }
 }
 
-impl Engine {
-    /// What the handler asks for, on a FIFO queue the groups, too, and all there is where rejects are copied, or where
-    /// the producers' traces are looked for.
-    fn wanted(&self) -> Wanted {
-        match self.0.traits.order {
-            Order::None if self.0.traces.is_some() => Wanted::Everything,
-            Order::None => self.0.settler.wanted(self.0.handler.wanted()),
-            Order::Groups => Wanted::Everything,
-        }
-    }
-
-    /// One receive; the watchdog ends it if the queue does not.
-    async fn poll(
-        self,
-        reservation: Reservation,
-        wait: Duration,
-        attempt_id: Option<ReceiveAttemptId>,
-    ) -> Answer {
-        let (sent, asked) = (Instant::now(), reservation.permits());
-        let options = &self.0.options;
-        let request = ReceiveRequest {
-            max: asked,
-            wait,
-            visibility: options.visibility.0,
-            wanted: self.wanted(),
-            attempt_id: attempt_id.clone(),
-        };
-        let limit = wait + WATCHDOG;
-        let result = within(limit, "a receive", self.0.queue.receive(request)).await;
-        Answer { asked, attempt_id, reservation, sent, result }
-    }
+/// Sends one receive; the watchdog ends it if the queue does not.
+async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Reservation) -> ReceiveAnswer {
+    let (sent, asked, attempt_id) = (Instant::now(), request.max, request.attempt_id.clone());
+    let limit = request.wait + WATCHDOG;
+    let result = within(limit, "a receive", queue.receive(request)).await;
+    ReceiveAnswer { asked, attempt_id, reservation, sent, result }
 }
 
-async fn something_changes(engine: &Engine, availability: &mut Changes, look_again: Instant) {
+/// Waits until permits are freed, the availability changes, or the time has come.
+async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
     tokio::select! {
-        () = engine.0.permits.freed() => {}
+        () = permits.freed() => {}
         () = availability.next() => {}
-        () = tokio::time::sleep_until(look_again) => {}
+        () = tokio::time::sleep_until(next_round) => {}
+    }
+}
+
+/// What the messages of a receive that waited so long show of the queue's age, at no cost.
+fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> Sighting {
+    if messages.is_empty() {
+        let is_proof = order == Order::None && waited >= SHORTEST_WAIT;
+        return if is_proof { Sighting::Empty } else { Sighting::Unclear };
+    }
+    let fresh = messages.iter().filter(|message| message.receive_count <= MOST_RECEIVES_OF_SAMPLE);
+    Sighting::Messages(fresh.filter_map(Message::age).max())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn aged(seconds: u64, receive_count: u32) -> Message {
+        let sent_at = Some(SystemTime::now() - Duration::from_secs(seconds));
+        Message { receive_count, sent_at, ..Message::new("m", "") }
+    }
+
+    #[test]
+    fn only_a_standard_queue_that_was_waited_for_is_proven_empty() {
+        assert_eq!(queue_age_sample(&[], Order::None, LONG), Sighting::Empty);
+        assert_eq!(queue_age_sample(&[], Order::None, Duration::ZERO), Sighting::Unclear);
+        assert_eq!(queue_age_sample(&[], Order::Groups, LONG), Sighting::Unclear, "a group may be held up");
+    }
+
+    #[test]
+    fn the_oldest_counts_that_does_not_come_from_its_own_failures() {
+        let messages = [aged(10, 1), aged(70, 3), aged(5000, 4)];
+        let Sighting::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else {
+            panic!("none")
+        };
+        assert!((70..100).contains(&age.as_secs()), "{age:?}");
+        assert_eq!(queue_age_sample(&[aged(9, 9)], Order::None, LONG), Sighting::Messages(None));
+    }
+
+    #[test]
+    fn a_message_of_the_future_is_new_because_the_clock_is_behind() {
+        let sent_at = Some(SystemTime::now() + Duration::from_mins(2));
+        let message = Message { sent_at, ..Message::new("m", "") };
+        assert_eq!(queue_age_sample(&[message], Order::None, LONG), Sighting::Messages(Some(Duration::ZERO)));
     }
 }

@@ -1,101 +1,301 @@
-//! What happens to messages that have come: held, lined up, or given back before they ran.
+//! The stage between the receive of a message and its call: leases are taken, and messages are prepared.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tokio_util::task::TaskTracker;
 
-use super::{Engine, availability::DOWN_DELAY, buffer::Group};
+use super::{
+    buffer::Group,
+    dispatcher::Dispatcher,
+    fifo::{Order, OrderedSettler},
+};
 use crate::{
-    consumer::lease::{Acquired, Lease, ReceiveTimes, Reservation},
+    consumer::lease::{Acquired, Dependent, Lease, Leases, ReceiveTimes, Reservation},
+    consumer::metrics::ConsumerMetrics,
+    handler::Outcome,
     message::Message,
+    stop::Stop,
+    tasks,
     telemetry::{context::TraceContext, events},
 };
 
-/// A message that is held and waits for its turn.
+/// The longest that the end of a preparation may take.
+const CLAIM_END_LIMIT: Duration = Duration::from_secs(10);
+
+/// A received message whose lease is held.
 pub(super) struct HeldMessage {
     pub(super) message: Arc<Message>,
     pub(super) lease: Lease,
-    /// The group it keeps its order in, on a FIFO queue.
+    /// The group in which it keeps its order, on a FIFO queue.
     pub(super) group: Option<Group>,
+    /// What its preparation has left to complete or to undo.
+    pub(super) prepared: Option<Box<PreparedState>>,
 }
 
 impl HeldMessage {
-    /// Whether its lease was lost while it waited.
-    fn is_lost(&self) -> bool {
-        !self.lease.is_held()
+    /// The message as it was received, and its lease, whose end by a deletion completes the preparation.
+    pub(super) fn into_lease_to_delete(self) -> (Arc<Message>, Lease) {
+        let Self { message, mut lease, prepared, .. } = self;
+        let Some(prepared) = prepared else { return (message, lease) };
+        let received = prepared.received.clone();
+        lease.add_dependent(Box::new(CompleteAtDeletion(prepared)));
+        (received, lease)
     }
 }
 
-impl Engine {
-    /// Takes over the messages of a receive that was sent at `sent`, and starts what may start.
-    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, sent: Instant) {
+/// Prepares messages between their receive and their call: fetches a body, unwraps an envelope, claims a message.
+///
+/// The lease is kept meanwhile. The returned future is dropped when the lease is lost and when the worker stops,
+/// so that it must be safe to cancel at every await.
+pub(crate) trait Preparation: Send + Sync + 'static {
+    /// Prepares one message; `Err` concludes it as if its handler had returned this outcome.
+    ///
+    /// Id, receive count and group of the message must stay as they are. Messages of one FIFO group are prepared one
+    /// after another, others at once.
+    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>>;
+}
+
+/// A message as its handler is to see it.
+pub(crate) struct PreparedMessage {
+    /// The message, rewritten or not.
+    pub(crate) message: Arc<Message>,
+    /// What is left to do once the message is settled, if anything.
+    pub(crate) claim: Option<Box<dyn PreparationClaim>>,
+}
+
+/// The part of a preparation that lasts until its message is settled. Exactly one of the two methods is called.
+pub(crate) trait PreparationClaim: Send + Sync + 'static {
+    /// Runs after SQS has deleted the message: its handler was done, or its copy is in the DLQ.
+    fn complete(self: Box<Self>) -> BoxFuture<'static, ()>;
+
+    /// Runs before the message is made visible again, or after its lease was lost.
+    fn undo(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// The tasks that preparations take; a stop waits for them. Clones share one state.
+#[derive(Clone, Debug)]
+pub(super) struct PreparationTasks {
+    tracker: TaskTracker,
+    runtime: Handle,
+}
+
+impl PreparationTasks {
+    pub(super) fn on(runtime: Handle) -> Self {
+        Self { tracker: TaskTracker::new(), runtime }
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tasks::detach_on(&self.runtime, "prepare", self.tracker.track_future(task));
+    }
+
+    /// Waits until no such task runs.
+    pub(super) async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+/// What a preparation has left of one message; undone when it is dropped.
+pub(super) struct PreparedState {
+    /// The message as it was received.
+    received: Arc<Message>,
+    claim: Option<Box<dyn PreparationClaim>>,
+    tasks: PreparationTasks,
+}
+
+impl PreparedState {
+    /// Undoes the preparation.
+    pub(super) async fn undo(mut self: Box<Self>) {
+        if let Some(claim) = self.claim.take() {
+            end_claim(claim.undo()).await;
+        }
+    }
+
+    fn complete(mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.tasks.spawn(end_claim(claim.complete()));
+        }
+    }
+}
+
+impl Drop for PreparedState {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.tasks.spawn(end_claim(claim.undo()));
+        }
+    }
+}
+
+/// Ends a claim within a time limit; a panic in it changes nothing for the message.
+async fn end_claim(end: BoxFuture<'static, ()>) {
+    drop(timeout(CLAIM_END_LIMIT, AssertUnwindSafe(end).catch_unwind()).await);
+}
+
+/// Completes a preparation when the message's lease ends by a deletion, and otherwise undoes it.
+struct CompleteAtDeletion(Box<PreparedState>);
+
+impl Dependent for CompleteAtDeletion {
+    fn proceed(self: Box<Self>) {
+        self.0.complete();
+    }
+
+    fn postpone(&mut self, _: Duration) {}
+}
+
+/// Takes over received messages, and hands them to the dispatcher; clones share one state.
+#[derive(Clone)]
+pub(super) struct Intake(Arc<IntakeParts>);
+
+/// The parts of an [`Intake`].
+pub(super) struct IntakeParts {
+    pub(super) queue: Arc<str>,
+    pub(super) order: Order,
+    pub(super) leases: Leases,
+    pub(super) preparation: Option<Arc<dyn Preparation>>,
+    pub(super) tasks: PreparationTasks,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) settler: OrderedSettler,
+    pub(super) stop: Stop,
+    pub(super) metrics: Arc<ConsumerMetrics>,
+}
+
+impl Intake {
+    pub(super) fn new(parts: IntakeParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Takes leases on the messages of a receive, and hands them on.
+    pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, times: ReceiveTimes) {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
-        let times = ReceiveTimes { sent, answered: Instant::now() };
+        let mut admitted = Vec::with_capacity(messages.len());
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
         for message in messages {
             let Some(permit) = reservation.take() else {
-                let producer = TraceContext::of_message(&message);
-                let _lines = producer.as_ref().map(TraceContext::enter);
-                events::ExcessReceived { queue: &self.0.name, message_id: &message.id }.emit();
+                self.report_excess(&message);
                 continue;
             };
-            let group = self.group_of(&message);
+            let group = self.0.order.group_of(&message);
             match self.0.leases.acquire(&message, permit, times) {
-                Acquired::New(lease) if group.as_ref().is_some_and(|group| blocked.contains(group)) => {
-                    behind.push(HeldMessage { message: Arc::new(message), lease, group });
+                Acquired::New(lease) => {
+                    let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
+                    let held = HeldMessage { message: Arc::new(message), lease, group, prepared: None };
+                    if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
-                Acquired::New(lease) => self.line_up(message, lease, group),
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
-                // It may be on its way back, and then it holds up nobody: what came behind it must come again after it.
+                // It may be on its way back, and then it delays none: the messages behind it must come again after it.
                 Acquired::Duplicate => blocked.extend(group),
             }
         }
-        self.give_back_unrun(behind, Duration::ZERO);
-        if self.0.stop.is_draining() || !self.0.availability.is_open() {
-            let delay = if self.0.stop.is_draining() { Duration::ZERO } else { DOWN_DELAY.random_delay(1) };
-            self.give_back_waiting(delay);
+        self.0.settler.give_back(behind, Duration::ZERO);
+        match &self.0.preparation {
+            None => self.0.dispatcher.dispatch(admitted),
+            Some(preparation) => self.prepare_all(preparation, admitted),
         }
-        self.start_waiting();
+    }
+
+    fn report_excess(&self, message: &Message) {
+        let producer = TraceContext::of_message(message);
+        let _lines = producer.as_ref().map(TraceContext::enter);
+        events::ExcessReceived { queue: &self.0.queue, message_id: &message.id }.emit();
     }
 
     /// Deletes a message that was done before; its group waits, so that it cannot run elsewhere after a later one.
     fn delete_again(&self, mut lease: Lease, group: Option<Group>) {
         if let Some(group) = group {
-            self.hold_up_group(&mut lease, group);
+            self.0.dispatcher.occupy_group(&mut lease, group);
         }
-        self.0.settler.delete(lease);
+        self.0.settler.delete_again(lease);
     }
 
-    fn line_up(&self, message: Message, lease: Lease, group: Option<Group>) {
-        let takes_one = self.0.options.batch.size == 1;
-        let bytes = if takes_one { 0 } else { self.0.handler.weigh(&message) };
-        let waiting = HeldMessage { message: Arc::new(message), lease, group: group.clone() };
-        self.slots().wait(waiting, group, bytes, Instant::now());
-    }
-
-    /// Gives back everything that waits, visible again after `delay`.
-    pub(super) fn give_back_waiting(&self, delay: Duration) {
-        let waiting = self.slots().take_waiting();
-        self.give_back_unrun(waiting, delay);
-    }
-
-    /// Gives back messages that have not run.
-    pub(super) fn give_back_unrun(&self, waiting: Vec<HeldMessage>, delay: Duration) {
-        if waiting.is_empty() {
-            return;
+    /// Frees the permits of messages whose lease was lost while they waited, if any lease was lost since `losses`.
+    pub(super) fn drop_lost_since(&self, losses: &mut u64) {
+        let now = self.0.leases.losses();
+        if std::mem::replace(losses, now) != now {
+            self.0.dispatcher.drop_lost();
         }
-        self.0.metrics.given_back.inc_by(waiting.len() as u64);
-        for HeldMessage { lease, .. } in waiting {
-            self.0.settler.change_visibility(lease, delay);
-        }
-        self.0.settler.flush_now();
     }
 
-    /// Frees the room of messages whose lease was lost while they waited: they come back as new ones. What waited behind
-    /// them in their groups must not overtake them, and is given back.
-    pub(super) fn forget_lost(&self) {
-        let lost = self.slots().take_lost(HeldMessage::is_lost);
-        self.give_back_unrun(lost.behind, Duration::ZERO);
-        drop(lost.lost);
+    /// Prepares each message in a task of its own, and those of one FIFO group one after another.
+    fn prepare_all(&self, preparation: &Arc<dyn Preparation>, admitted: Vec<HeldMessage>) {
+        let mut groups: BTreeMap<Group, Vec<HeldMessage>> = BTreeMap::new();
+        for held in admitted {
+            match &held.group {
+                Some(group) => groups.entry(group.clone()).or_default().push(held),
+                None => self.spawn_preparation(preparation, vec![held]),
+            }
+        }
+        for messages in groups.into_values() {
+            self.spawn_preparation(preparation, messages);
+        }
     }
+
+    fn spawn_preparation(&self, preparation: &Arc<dyn Preparation>, messages: Vec<HeldMessage>) {
+        let (intake, preparation) = (self.clone(), preparation.clone());
+        self.0.tasks.spawn(async move { intake.prepare_in_order(&*preparation, messages).await });
+    }
+
+    /// Prepares messages of one group; behind a failed one the rest come again.
+    async fn prepare_in_order(&self, preparation: &dyn Preparation, messages: Vec<HeldMessage>) {
+        let mut messages = messages.into_iter();
+        while let Some(held) = messages.next() {
+            let next = match self.prepare(preparation, held).await {
+                PreparationEnd::Prepared(held) => {
+                    self.0.dispatcher.dispatch(vec![held]);
+                    continue;
+                }
+                PreparationEnd::Failed { held, outcome, took } => {
+                    self.0.dispatcher.conclude_unrun(held, outcome, took)
+                }
+                PreparationEnd::LeaseLost => Some(Duration::ZERO),
+                PreparationEnd::Stopped(held) => {
+                    self.0.settler.give_back(vec![held], Duration::ZERO);
+                    Some(Duration::ZERO)
+                }
+            };
+            if let Some(delay) = next {
+                return self.0.settler.give_back(messages.collect(), delay);
+            }
+        }
+    }
+
+    async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) -> PreparationEnd {
+        let began = Instant::now();
+        let prepare =
+            AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
+        let result = tokio::select! {
+            // A stop cancels leases, too, and gives the message back.
+            biased;
+            () = self.0.stop.draining() => return PreparationEnd::Stopped(held),
+            () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
+            result = prepare => result,
+        };
+        let failed = |held, outcome| PreparationEnd::Failed { held, outcome, took: began.elapsed() };
+        match result {
+            Ok(Ok(prepared)) => PreparationEnd::Prepared(self.prepared(held, prepared)),
+            Ok(Err(outcome)) => failed(held, outcome),
+            Err(_panic) => failed(held, Outcome::Retry("the preparation panicked".to_owned())),
+        }
+    }
+
+    fn prepared(
+        &self,
+        held: HeldMessage,
+        PreparedMessage { message, claim }: PreparedMessage,
+    ) -> HeldMessage {
+        let state = PreparedState { received: held.message, claim, tasks: self.0.tasks.clone() };
+        HeldMessage { message, prepared: Some(Box::new(state)), ..held }
+    }
+}
+
+/// The end of one message's preparation.
+enum PreparationEnd {
+    Prepared(HeldMessage),
+    Failed { held: HeldMessage, outcome: Outcome, took: Duration },
+    LeaseLost,
+    Stopped(HeldMessage),
 }

@@ -1,4 +1,4 @@
-//! When to receive, how many at a time, and with how many pollers: pure.
+//! The schedule of one queue's receives: when, for how many messages, by how many pollers; pure.
 
 use std::time::Duration;
 
@@ -8,6 +8,17 @@ use crate::queue::limits::BATCH_ENTRIES;
 
 /// Below this average fill one poller fewer is enough.
 const WELL_FILLED: f64 = 0.8;
+/// The messages of a full receive.
+const FULL_RECEIVE: f64 = 10.0;
+/// The time that an automatic prefetch covers beyond two round trips, up to one full receive: enough that receives
+/// fill up, and so short that no message waits here for long that another worker could run.
+const PREFETCH_HORIZON: Duration = Duration::from_millis(50);
+/// The most messages of an automatic prefetch.
+const MOST_PREFETCHED: usize = 1_000;
+/// How often the rate of messages is measured.
+const RATE_WINDOW: Duration = Duration::from_millis(100);
+/// The longest that a free permit waits for others before it is asked for.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The schedule of one queue's receives.
 #[derive(Debug)]
@@ -15,37 +26,39 @@ pub(super) struct Schedule {
     most_pollers: usize,
     pace: Duration,
     pollers: usize,
-    /// The most messages that a receive may bring, at the last look.
+    /// The most messages that a receive may bring, at the last decision.
     most: usize,
     fill: f64,
+    /// The average time of a receive that was answered in full, and so without waiting for messages.
+    round_trip: Duration,
     resume_at: Option<Instant>,
     partly_free_since: Option<Instant>,
 }
 
-/// What the schedule looks at.
+/// The facts on which the next receive depends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScheduleInput {
     pub(super) now: Instant,
-    /// Places that are free.
-    pub(super) free: usize,
-    /// Places there are.
+    /// Permits that are available.
+    pub(super) available: usize,
+    /// All permits.
     pub(super) capacity: usize,
     /// The most messages that a receive may bring now.
     pub(super) most: usize,
     /// Receives under way.
     pub(super) under_way: usize,
-    /// Whether so few messages wait that slots may run dry.
+    /// True if so few messages wait that slots may become idle before the next answer.
     pub(super) is_running_dry: bool,
-    /// How long free places may wait for company.
+    /// How long available permits may wait for others.
     pub(super) patience: Duration,
 }
 
-/// What to do next.
+/// The next step of the poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextReceive {
-    /// Receive up to so many.
+    /// Receive up to so many messages now.
     Now(usize),
-    /// Look again at this moment, or when something has changed.
+    /// Decide again at this time, or when something has changed.
     Later(Option<Instant>),
 }
 
@@ -57,50 +70,51 @@ impl Schedule {
             pollers: 1,
             most: BATCH_ENTRIES,
             fill: 0.0,
+            round_trip: Duration::ZERO,
             resume_at: None,
             partly_free_since: None,
         }
     }
 
-    /// Decides the next step.
-    pub(super) fn step(&mut self, sight: ScheduleInput) -> NextReceive {
-        if let Some(resume_at) = self.resume_at.filter(|moment| *moment > sight.now) {
+    /// Decides on the next receive.
+    pub(super) fn next(&mut self, input: ScheduleInput) -> NextReceive {
+        if let Some(resume_at) = self.resume_at.filter(|resume_at| *resume_at > input.now) {
             return NextReceive::Later(Some(resume_at));
         }
-        self.most = BATCH_ENTRIES.min(sight.most);
-        if sight.free == 0 {
+        self.most = BATCH_ENTRIES.min(input.most);
+        if input.available == 0 {
             self.partly_free_since = None;
         }
-        if sight.under_way >= self.pollers || sight.free == 0 {
+        if input.under_way >= self.pollers || input.available == 0 {
             return NextReceive::Later(None);
         }
         let most = self.most;
-        if sight.free >= most || sight.free == sight.capacity {
+        if input.available >= most || input.available == input.capacity {
             self.partly_free_since = None;
-            return NextReceive::Now(sight.free.min(most));
+            return NextReceive::Now(input.available.min(most));
         }
-        self.step_with_little_room(sight)
+        self.next_with_few_permits(input)
     }
 
-    /// A few places are free: asking at once costs a request for each, waiting for more costs idle slots.
-    fn step_with_little_room(&mut self, sight: ScheduleInput) -> NextReceive {
-        if sight.under_way > 0 || !sight.is_running_dry {
+    /// Decides where few permits are available: a receive for each costs requests, waiting for more costs idle slots.
+    fn next_with_few_permits(&mut self, input: ScheduleInput) -> NextReceive {
+        if input.under_way > 0 || !input.is_running_dry {
             return NextReceive::Later(None);
         }
-        let due = *self.partly_free_since.get_or_insert(sight.now) + sight.patience;
-        if sight.now < due {
+        let due = *self.partly_free_since.get_or_insert(input.now) + input.patience;
+        if input.now < due {
             return NextReceive::Later(Some(due));
         }
         self.partly_free_since = None;
-        NextReceive::Now(sight.free)
+        NextReceive::Now(input.available)
     }
 
-    /// Notes an answer of `received` messages where `asked` could have come; `free` places are left.
-    pub(super) fn answered(&mut self, asked: usize, received: usize, free: usize, now: Instant) {
+    /// Notes an answer of `received` messages to a receive for `asked`; `available` permits are left.
+    pub(super) fn answered(&mut self, asked: usize, received: usize, available: usize, now: Instant) {
         self.resume_at = None;
         let is_full = received >= asked;
         self.fill = f64::midpoint(self.fill, share(received, asked));
-        if is_full && asked >= self.most && free >= self.most {
+        if is_full && asked >= self.most && available >= self.most {
             self.pollers = (self.pollers + 1).min(self.most_pollers);
         } else if self.fill < WELL_FILLED {
             self.pollers = (self.pollers - 1).max(1);
@@ -110,9 +124,14 @@ impl Schedule {
         }
     }
 
-    /// Asks for nothing before this moment, unless a pause is on already that is longer.
-    pub(super) fn pause_until(&mut self, moment: Instant) {
-        self.resume_at = self.resume_at.max(Some(moment));
+    /// Notes the time of a receive that was answered in full.
+    pub(super) fn full_receive(&mut self, took: Duration) {
+        self.round_trip = Duration::from_secs_f64(average(self.round_trip.as_secs_f64(), took.as_secs_f64()));
+    }
+
+    /// Sends no receive before this time, unless a longer pause is on already.
+    pub(super) fn pause_until(&mut self, resume_at: Instant) {
+        self.resume_at = self.resume_at.max(Some(resume_at));
     }
 
     /// Notes a failure: one poller goes on, after the pause.
@@ -121,12 +140,85 @@ impl Schedule {
         self.fill = 0.0;
         self.resume_at = Some(resume_at);
     }
+
+    /// The messages to hold beyond those running at this rate: as many as start within two round trips, and within
+    /// the horizon as many as a full receive brings.
+    pub(super) fn prefetch(&self, messages_per_second: f64) -> usize {
+        if self.round_trip.is_zero() {
+            return 0;
+        }
+        let in_flight = messages_per_second * self.round_trip.as_secs_f64() * 2.0;
+        let beyond = (messages_per_second * PREFETCH_HORIZON.as_secs_f64()).min(FULL_RECEIVE);
+        whole(in_flight + beyond).min(MOST_PREFETCHED)
+    }
+
+    /// The number of waiting messages with which slots would become idle before a receive is answered.
+    pub(super) fn low_water(&self, messages_per_second: f64) -> usize {
+        whole(messages_per_second * self.round_trip.as_secs_f64())
+    }
 }
 
-/// How much of what was asked for came; receives are too small for a cast to lose anything.
+/// The rate at which a queue's messages end, and the average time of a call.
+#[derive(Debug)]
+pub(super) struct MessageRate {
+    window_start: Instant,
+    ended_in_window: u32,
+    per_second: f64,
+    call_seconds: f64,
+}
+
+impl MessageRate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { window_start: now, ended_in_window: 0, per_second: 0.0, call_seconds: 0.0 }
+    }
+
+    /// Notes the end of a call for so many messages.
+    pub(super) fn call_ended(&mut self, took: Duration, messages: usize, now: Instant) {
+        self.call_seconds = average(self.call_seconds, took.as_secs_f64());
+        self.ended_in_window =
+            self.ended_in_window.saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
+        let elapsed = now.saturating_duration_since(self.window_start);
+        if elapsed >= RATE_WINDOW {
+            self.per_second =
+                average(self.per_second, f64::from(self.ended_in_window) / elapsed.as_secs_f64());
+            self.window_start = now;
+            self.ended_in_window = 0;
+        }
+    }
+
+    /// Messages that end in a second; while none ends, no more than would have let one end by now.
+    pub(super) fn per_second(&self, now: Instant) -> f64 {
+        let elapsed = now.saturating_duration_since(self.window_start);
+        if elapsed <= RATE_WINDOW {
+            return self.per_second;
+        }
+        self.per_second.min(f64::from(self.ended_in_window + 1) / elapsed.as_secs_f64())
+    }
+
+    /// How long available permits may wait for others: a tenth of an average call.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_secs_f64(self.call_seconds / 10.0).min(LONGEST_PATIENCE)
+    }
+}
+
+/// The share of the messages asked for that came; receives are too small for a cast to lose anything.
 fn share(received: usize, asked: usize) -> f64 {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     (number(received) / number(asked.max(1))).min(1.0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is rounded is positive, and the cast saturates"
+)]
+fn whole(number: f64) -> usize {
+    number.round() as usize
+}
+
+/// Half the old value and half the new one.
+fn average(old: f64, new: f64) -> f64 {
+    if old == 0.0 { new } else { f64::midpoint(old, new) }
 }
 
 #[cfg(test)]
@@ -139,18 +231,18 @@ mod tests {
         Schedule::new(32, Duration::ZERO)
     }
 
-    fn sight(free: usize, under_way: usize) -> ScheduleInput {
+    fn input(available: usize, under_way: usize) -> ScheduleInput {
         let (now, capacity, most) = (Instant::now(), 16, BATCH_ENTRIES);
-        ScheduleInput { now, free, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
+        ScheduleInput { now, available, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
     }
 
     #[test]
     fn an_idle_queue_has_one_long_poll() {
         let mut schedule = schedule();
-        assert_eq!(schedule.step(sight(16, 0)), NextReceive::Now(10));
-        assert_eq!(schedule.step(ScheduleInput { free: 6, ..sight(6, 1) }), NextReceive::Later(None));
+        assert_eq!(schedule.next(input(16, 0)), NextReceive::Now(10));
+        assert_eq!(schedule.next(ScheduleInput { available: 6, ..input(6, 1) }), NextReceive::Later(None));
         schedule.answered(10, 0, 16, Instant::now());
-        assert_eq!(schedule.step(sight(16, 0)), NextReceive::Now(10));
+        assert_eq!(schedule.next(input(16, 0)), NextReceive::Now(10));
     }
 
     #[test]
@@ -167,41 +259,41 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_without_room() {
-        assert_eq!(schedule().step(sight(0, 0)), NextReceive::Later(None));
+    fn nothing_is_received_without_permits() {
+        assert_eq!(schedule().next(input(0, 0)), NextReceive::Later(None));
     }
 
     #[test]
-    fn a_single_free_place_waits_for_company_but_not_for_long() {
+    fn a_single_available_permit_waits_for_others_but_not_for_long() {
         let mut schedule = schedule();
-        let first = sight(1, 0);
-        assert_eq!(schedule.step(first), NextReceive::Later(Some(first.now + PATIENCE)));
-        assert_eq!(schedule.step(ScheduleInput { now: first.now + PATIENCE, ..first }), NextReceive::Now(1));
+        let first = input(1, 0);
+        assert_eq!(schedule.next(first), NextReceive::Later(Some(first.now + PATIENCE)));
+        assert_eq!(schedule.next(ScheduleInput { now: first.now + PATIENCE, ..first }), NextReceive::Now(1));
     }
 
     #[test]
-    fn a_free_place_is_not_asked_for_while_enough_messages_wait() {
+    fn an_available_permit_is_not_asked_for_while_enough_messages_wait() {
         assert_eq!(
-            schedule().step(ScheduleInput { is_running_dry: false, ..sight(3, 0) }),
+            schedule().next(ScheduleInput { is_running_dry: false, ..input(3, 0) }),
             NextReceive::Later(None)
         );
     }
 
     #[test]
-    fn one_at_a_time_is_asked_for_at_once() {
+    fn one_at_a_time_is_received_at_once() {
         let mut schedule = schedule();
         assert_eq!(
-            schedule.step(ScheduleInput { most: 1, is_running_dry: false, ..sight(3, 0) }),
+            schedule.next(ScheduleInput { most: 1, is_running_dry: false, ..input(3, 0) }),
             NextReceive::Now(1)
         );
     }
 
     #[test]
-    fn one_at_a_time_is_asked_for_by_more_and_more_pollers() {
+    fn one_at_a_time_is_received_by_more_and_more_pollers() {
         let (mut schedule, now) = (schedule(), Instant::now());
-        let singly = ScheduleInput { most: 1, ..sight(16, 0) };
+        let singly = ScheduleInput { most: 1, ..input(16, 0) };
         for _ in 0..40 {
-            assert_eq!(schedule.step(singly), NextReceive::Now(1));
+            assert_eq!(schedule.next(singly), NextReceive::Now(1));
             schedule.answered(1, 1, 16, now);
         }
         assert_eq!(schedule.pollers, 32);
@@ -209,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_small_worker_that_is_empty_asks_at_once() {
-        assert_eq!(schedule().step(ScheduleInput { capacity: 1, ..sight(1, 0) }), NextReceive::Now(1));
+        assert_eq!(schedule().next(ScheduleInput { capacity: 1, ..input(1, 0) }), NextReceive::Now(1));
     }
 
     #[test]
@@ -217,8 +309,8 @@ mod tests {
         let (mut schedule, now) = (schedule(), Instant::now());
         let later = now + Duration::from_secs(1);
         schedule.failed(later);
-        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Later(Some(later)));
-        assert_eq!(schedule.step(ScheduleInput { now: later, ..sight(16, 0) }), NextReceive::Now(10));
+        assert_eq!(schedule.next(ScheduleInput { now, ..input(16, 0) }), NextReceive::Later(Some(later)));
+        assert_eq!(schedule.next(ScheduleInput { now: later, ..input(16, 0) }), NextReceive::Now(10));
     }
 
     #[test]
@@ -228,7 +320,7 @@ mod tests {
         for moment in [sooner, later, sooner] {
             schedule.pause_until(moment);
         }
-        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Later(Some(later)));
+        assert_eq!(schedule.next(ScheduleInput { now, ..input(16, 0) }), NextReceive::Later(Some(later)));
     }
 
     #[test]
@@ -236,10 +328,42 @@ mod tests {
         let (mut schedule, now) = (Schedule::new(32, PATIENCE), Instant::now());
         schedule.answered(10, 3, 16, now);
         assert_eq!(
-            schedule.step(ScheduleInput { now, ..sight(16, 0) }),
+            schedule.next(ScheduleInput { now, ..input(16, 0) }),
             NextReceive::Later(Some(now + PATIENCE))
         );
         schedule.answered(10, 10, 16, now);
-        assert_eq!(schedule.step(ScheduleInput { now, ..sight(16, 0) }), NextReceive::Now(10));
+        assert_eq!(schedule.next(ScheduleInput { now, ..input(16, 0) }), NextReceive::Now(10));
+    }
+
+    /// A rate of so many messages a second, and a schedule that has seen receives of this round trip.
+    fn prefetch_of(per_second: u32, round_trip: Duration, idle: Duration) -> usize {
+        let start = Instant::now();
+        let (mut rate, mut schedule) = (MessageRate::new(start), schedule());
+        let pause = Duration::from_secs(1) / per_second;
+        for number in 1..=per_second {
+            rate.call_ended(pause, 1, start + pause * number);
+        }
+        schedule.full_receive(round_trip);
+        schedule.prefetch(rate.per_second(start + Duration::from_secs(1) + idle))
+    }
+
+    #[test]
+    fn the_prefetch_covers_two_round_trips_and_a_full_receive() {
+        assert_eq!(prefetch_of(1_000, Duration::from_millis(25), Duration::ZERO), 60);
+    }
+
+    #[test]
+    fn slow_work_is_not_prefetched() {
+        assert_eq!(prefetch_of(2, Duration::from_millis(20), Duration::ZERO), 0);
+    }
+
+    #[test]
+    fn quick_work_that_turns_slow_is_prefetched_no_more() {
+        assert_eq!(prefetch_of(1_000, Duration::from_millis(25), Duration::from_secs(1)), 0);
+    }
+
+    #[test]
+    fn nothing_is_prefetched_before_a_round_trip_is_known() {
+        assert_eq!(schedule().prefetch(1_000.0), 0);
     }
 }

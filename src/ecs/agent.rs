@@ -75,6 +75,7 @@ pub struct ProtectionReport {
 
 /// The failure of a request to the agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AgentError {
     /// `TASK_NOT_VALID`: the task belongs to no service, so nothing scales it in.
     #[error("the task belongs to no service: {0}")]
@@ -90,6 +91,9 @@ pub enum AgentError {
         /// ECS's message.
         detail: String,
     },
+    /// The address of the agent is not an HTTP URL.
+    #[error("not an http url of the ecs agent: {0}")]
+    Address(String),
     /// There was no answer, or an unreadable one.
     #[error("no usable answer from the ecs agent: {0}")]
     NoAnswer(String),
@@ -169,8 +173,13 @@ pub struct HttpAgent {
 }
 
 impl HttpAgent {
-    /// The agent at the value of `ECS_AGENT_URI`; sends nothing yet.
-    pub fn new(agent: &Url) -> Self {
+    /// The agent at this URL, the value of `ECS_AGENT_URI`; sends nothing yet.
+    pub(super) fn at(url: &str) -> Result<Self, AgentError> {
+        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http" && url.has_host());
+        parsed.map(|url| Self::new(&url)).ok_or_else(|| AgentError::Address(url.to_owned()))
+    }
+
+    pub(crate) fn new(agent: &Url) -> Self {
         Self { state: below(agent, "/task-protection/v1/state") }
     }
 

@@ -9,7 +9,7 @@ use crate::{error_chain::message_with_causes, telemetry::events};
 
 /// The URLs that ECS sets in the environment of every container; empty outside ECS.
 ///
-/// Only [`config`](crate::config) reads the environment.
+/// Read by the program: the library does not read the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EcsEnvironment {
     /// `ECS_AGENT_URI`: the endpoint of task protection.

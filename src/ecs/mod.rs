@@ -7,15 +7,20 @@
 mod agent;
 mod calls_in_flight;
 mod metadata;
+mod metrics;
 mod protection;
 mod protection_state;
 mod settings;
 
-pub use self::{
-    agent::{Agent, AgentError, HttpAgent, ProtectionReport, ProtectionRequest},
-    calls_in_flight::{CallInFlight, CallsInFlight},
-    metadata::{EcsEnvironment, MetadataError, TaskMetadata, resource},
-    protection::{ProtectionPlan, ProtectionStatus, TaskProtection},
+#[cfg(test)]
+pub(crate) use self::agent::ProtectionReport;
+pub use self::{agent::AgentError, protection::ProtectionPlan};
+pub(crate) use self::{
+    agent::{Agent, HttpAgent, ProtectionRequest},
+    calls_in_flight::CallsInFlight,
+    metadata::{EcsEnvironment, TaskMetadata, resource},
+    metrics::ProtectionMetrics,
+    protection::TaskProtection,
     protection_state::ProtectionTiming,
-    settings::{Protect, Settings, Switch},
+    settings::{MetricsSwitch, Protect, Settings},
 };

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Agent, AgentError, CallsInFlight, ProtectionRequest, ProtectionTiming,
+    Agent, AgentError, CallsInFlight, HttpAgent, ProtectionRequest, ProtectionTiming,
     protection_state::{ProtectionState, ProtectionStep},
 };
 use crate::{
@@ -25,12 +25,48 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_mins(10);
 
 /// The agent that protects the task, and the times at which it is asked to.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use longshore::ecs::{AgentError, ProtectionPlan};
+///
+/// fn plan() -> Option<Result<ProtectionPlan, AgentError>> {
+///     // ECS sets it in every container.
+///     let agent = std::env::var("ECS_AGENT_URI").ok()?;
+///     Some(ProtectionPlan::at(&agent).map(|plan| plan.after(Duration::from_secs(30))))
+/// }
+/// # assert!(plan().is_none());
+/// ```
 #[derive(Clone)]
 pub struct ProtectionPlan {
-    /// The agent of ECS.
-    pub agent: Arc<dyn Agent>,
-    /// The times that decide when the task is protected.
-    pub timing: ProtectionTiming,
+    pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) timing: ProtectionTiming,
+}
+
+impl ProtectionPlan {
+    /// Protects calls that run for more than 10 s, for 10 minutes at a time, by the agent at this URL.
+    pub fn at(agent: &str) -> Result<Self, AgentError> {
+        Ok(Self::with(Arc::new(HttpAgent::at(agent)?), ProtectionTiming::default()))
+    }
+
+    pub(crate) fn with(agent: Arc<dyn Agent>, timing: ProtectionTiming) -> Self {
+        Self { agent, timing }
+    }
+
+    /// Sets the duration from which a call is protected.
+    #[must_use]
+    pub fn after(mut self, duration: Duration) -> Self {
+        self.timing.after = duration;
+        self
+    }
+
+    /// Sets the lifetime of a protection that is not renewed: whole minutes, 2 minutes to 48 hours.
+    #[must_use]
+    pub fn expiry(mut self, expiry: Duration) -> Self {
+        self.timing.expiry = expiry;
+        self
+    }
 }
 
 /// The running protection of the task; dropped, it leaves a protection to its expiry.

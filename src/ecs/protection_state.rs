@@ -29,6 +29,12 @@ pub struct ProtectionTiming {
     pub expiry: Duration,
 }
 
+impl Default for ProtectionTiming {
+    fn default() -> Self {
+        Self { after: Duration::from_secs(10), expiry: Duration::from_mins(10) }
+    }
+}
+
 /// The next step of the protection loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProtectionStep {
@@ -145,7 +151,10 @@ impl ProtectionState {
         self.failures = self.failures.saturating_add(1);
         let pauses = match error {
             AgentError::NoAnswer(_) => BROKEN,
-            AgentError::DeploymentBlocked(_) | AgentError::Refused { .. } | AgentError::Standalone(_) => {
+            AgentError::DeploymentBlocked(_)
+            | AgentError::Refused { .. }
+            | AgentError::Address(_)
+            | AgentError::Standalone(_) => {
                 self.requested_until = self.granted_until;
                 REFUSED
             }

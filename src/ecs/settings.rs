@@ -1,4 +1,4 @@
-//! How the worker behaves as a task of ECS.
+//! The settings of the worker on Amazon ECS.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
 const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
 /// The longest that anything here may wait: SQS holds no message longer.
 const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
-/// What a namespace may be called.
+/// The valid names of a namespace.
 const NAMESPACES: &str = "1 to 255 letters, digits and .-_/#:, not beginning with AWS/";
 /// The longest name of a namespace of CloudWatch.
 const NAMESPACE_CHARS: usize = 255;
 
-/// How the worker behaves as a task of Amazon ECS.
+/// The worker as a task of Amazon ECS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The `stopTimeout` of the worker's container in the task definition, which ECS tells no container: 30s where that says nothing, at most 120s on Fargate. `drain.limit` follows from it where it is not set itself.
+    /// The `stopTimeout` of the worker's container in the task definition, which ECS does not pass to the container: 30s if it is not set there, at most 120s on Fargate. `drain.limit` follows from it unless it is set.
     pub stop_timeout: Option<Span>,
     /// `auto` protects the task from scale-in while long work runs, on ECS; `off` never does.
     pub protect: Protect,
-    /// How long a call of a handler runs before it counts as long work; what is quicker never asks ECS for anything.
+    /// The duration from which a call of the handler counts as long work; shorter calls send ECS no request.
     pub protect_after: Span,
-    /// How long a protection lasts unless it is renewed, which it is at half of it: whole minutes, 2m to 48h. A task whose worker died keeps its protection for so long.
+    /// The lifetime of a protection, which is renewed at half of it: whole minutes, 2m to 48h. A task whose worker died stays protected for up to this time.
     pub protection_expiry: Span,
-    /// Whether the scaling signal is printed on standard output as lines of CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
-    pub metrics: Switch,
-    /// How often it is printed, 1s to 1h.
+    /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
+    pub metrics: MetricsSwitch,
+    /// The interval between two lines of a queue, 1s to 1h.
     pub metrics_interval: Span,
     /// The namespace of the metrics in CloudWatch.
     pub metrics_namespace: String,
@@ -49,14 +49,14 @@ impl Default for Settings {
             protect: Protect::Auto,
             protect_after: Span::secs(10),
             protection_expiry: Span::secs(10 * MINUTE),
-            metrics: Switch::Auto,
+            metrics: MetricsSwitch::Auto,
             metrics_interval: Span::secs(MINUTE),
             metrics_namespace: "Longshore".to_owned(),
         }
     }
 }
 
-/// Whether the task is protected from scale-in while long work runs.
+/// The use of task protection while long work runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -68,11 +68,11 @@ pub enum Protect {
     Off,
 }
 
-/// Whether something is done that is of use on ECS.
+/// The use of the scaling signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Switch {
+pub enum MetricsSwitch {
     /// On ECS only.
     #[default]
     Auto,
@@ -83,7 +83,7 @@ pub enum Switch {
 }
 
 impl Settings {
-    /// The time after which ECS kills, where it is told.
+    /// The time after which ECS kills the container, if it is set.
     pub fn stop_timeout(&self) -> Option<Duration> {
         self.stop_timeout.map(|Span(timeout)| timeout)
     }

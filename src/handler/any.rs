@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 
-use super::{Batch, BatchHandler, BatchItem, Context, Handler, Outcome, Outcomes};
+use super::{Batch, BatchHandler, BatchItem, Context, FailureCounter, Handler, Outcome, Outcomes};
 use crate::{
     message::{Message, Wanted},
-    telemetry::QueueMetrics,
+    telemetry::MetricScope,
 };
 
 /// Any handler behind a pointer; clones share it.
@@ -90,8 +90,10 @@ pub(crate) trait ErasedHandler: Send + Sync + 'static {
     /// Not called where the worker may not ask SQS for the queue's attributes.
     fn opened(&self, _arn: &str) {}
 
-    /// Takes the queue's metrics, once and before the first message.
-    fn metered(&self, _metrics: &Arc<QueueMetrics>) {}
+    /// Registers the metrics that the handler counts itself, once and before the first message.
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        FailureCounter::of_code(scope)
+    }
 }
 
 /// A layer around the calls of a handler, which it holds itself.
@@ -193,10 +195,10 @@ impl AnyHandler {
         self.handler.opened(arn);
     }
 
-    /// Passes on the queue's metrics.
+    /// Registers the metrics that the handler counts itself.
     #[doc(hidden)]
-    pub fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.handler.metered(metrics);
+    pub fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.handler.register_metrics(scope)
     }
 
     /// The part of each message that SQS is asked for.

@@ -2,26 +2,49 @@
 
 mod any;
 mod batch;
+#[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
+mod call_trace;
 mod context;
-mod counts;
+#[cfg(feature = "exec")]
 pub mod exec;
 mod from_fn;
 mod from_json;
+#[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "lambda")]
 pub mod lambda;
-mod moment;
+mod metrics;
 mod outcome;
+#[cfg(feature = "sns")]
 mod publish;
-mod reach;
+#[cfg(feature = "tower")]
 mod services;
+#[cfg(feature = "cli")]
 mod settings;
+#[cfg(feature = "sns")]
 pub mod sns;
+#[cfg(any(feature = "http", feature = "lambda"))]
 mod sqs_event;
-mod traced;
+#[cfg(any(feature = "exec", feature = "http"))]
+mod timestamp;
 
 use std::{future::Future, sync::Arc};
 
 pub(crate) use self::any::{CallSize, CallWrapper, Placement};
+#[cfg(any(feature = "exec", feature = "lambda"))]
+pub use self::metrics::ProcessMetrics;
+pub use self::metrics::{FailureCounter, HandlerMetrics};
+#[cfg(feature = "sns")]
+pub use self::publish::publish;
+#[cfg(feature = "tower")]
+pub use self::services::{
+    BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
+    from_service, into_batch_service, into_service, layered, layered_batches,
+};
+#[cfg(feature = "cli")]
+pub use self::settings::Settings;
+#[cfg(any(feature = "http", feature = "lambda"))]
+pub use self::sqs_event::Source;
 pub use self::{
     any::{AnyHandler, batched},
     batch::{Batch, BatchItem},
@@ -29,13 +52,6 @@ pub use self::{
     from_fn::{FromBatchFn, FromFn, FromFnWith, from_batch_fn, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
-    publish::publish,
-    services::{
-        BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService,
-        from_batch_service, from_service, into_batch_service, into_service, layered, layered_batches,
-    },
-    settings::Settings,
-    sqs_event::Source,
 };
 use crate::message::Message;
 

@@ -3,9 +3,9 @@
 use tokio::time::Instant;
 
 use crate::{
-    sns::{Publication, PublicationId, Publisher, Target, TopicError},
+    sns::{Publication, PublicationId, Publisher, Target, TopicError, metrics::PublishMetrics},
     telemetry::{
-        CallResult, QueueMetrics,
+        CallResult,
         traces::{Destination, Trace},
     },
 };
@@ -17,7 +17,7 @@ pub async fn publish(
     publisher: &dyn Publisher,
     publication: &mut Publication,
     trace: Option<&Trace>,
-    metrics: Option<&QueueMetrics>,
+    metrics: Option<&PublishMetrics>,
 ) -> Result<PublicationId, TopicError> {
     let began = Instant::now();
     let answer = traced(publisher, publication, trace).await;

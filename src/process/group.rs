@@ -1,8 +1,13 @@
 //! A process group: signals to all of it, and a look at who is left.
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use std::{fs, path::Path};
 
-use super::stat::{State, processes};
+use rustix::{
+    io::retry_on_intr,
+    process::{
+        Pid, Signal, WaitId, WaitIdOptions, child_subreaper, getpgrp, getpid, kill_process_group, waitid,
+    },
+};
 
 /// A group whose leader has not been reaped, so that its id is nobody else's.
 #[derive(Clone, Copy, Debug)]
@@ -29,5 +34,91 @@ impl Group {
     pub(super) fn is_alive(self) -> bool {
         let own = self.0.as_raw_nonzero().get();
         processes().any(|process| process.group == own && process.state == State::Running)
+    }
+}
+
+/// The part of `/proc/<pid>/stat` that is asked for here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) id: i32,
+    pub(super) state: State,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+}
+
+/// Whether a process runs, or has ended and waits to be reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    Ended,
+}
+
+/// Every process there is, by what `/proc` says; without it there is none.
+pub(super) fn processes() -> impl Iterator<Item = Stat> {
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|process| read(&process.path()))
+}
+
+fn read(process: &Path) -> Option<Stat> {
+    let id = process.file_name()?.to_str()?.parse().ok()?;
+    parse(id, &fs::read_to_string(process.join("stat")).ok()?)
+}
+
+/// Reads a line of `/proc/<pid>/stat`, in which the name may hold anything.
+fn parse(id: i32, line: &str) -> Option<Stat> {
+    let (_, after_name) = line.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
+    let state = if "ZX".contains(fields.next()?) { State::Ended } else { State::Running };
+    Some(Stat { id, state, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+}
+
+/// Reaps the orphans that have ended.
+///
+/// A process that this one has started may be somebody else's to reap: it is in this one's group, or leads a group of
+/// its own. No orphan in the group of a program is either, and one that leads a group is left alone.
+pub(super) fn reap_orphans() {
+    if !(inherits() && a_child_has_ended()) {
+        return;
+    }
+    let (own, own_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
+    let is_orphan = |process: &Stat| {
+        process.state == State::Ended
+            && process.parent == own
+            && process.group != own_group
+            && process.group != process.id
+    };
+    for orphan in processes().filter(is_orphan).filter_map(|orphan| Pid::from_raw(orphan.id)) {
+        let end =
+            retry_on_intr(|| waitid(WaitId::Pid(orphan), WaitIdOptions::EXITED | WaitIdOptions::NOHANG));
+        tracing::debug!(orphan = orphan.as_raw_pid(), is_reaped = end.is_ok(), "orphan reaped");
+    }
+}
+
+/// Whether orphans fall to this process; to any other, a look through `/proc` would show none.
+fn inherits() -> bool {
+    getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
+}
+
+/// One call to the system, which spares the look where nothing was left behind.
+fn a_child_has_ended() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    retry_on_intr(|| waitid(WaitId::All, look)).is_ok_and(|ended| ended.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_hides_nothing() {
+        let running = Stat { id: 12, state: State::Running, parent: 1, group: 77 };
+        assert_eq!(parse(12, "12 (a) Z 1 2 (b) S 1 77 12 0"), Some(running));
+        assert_eq!(parse(12, "12 (sh) Z 1 77 12 0"), Some(Stat { state: State::Ended, ..running }));
+        assert_eq!(parse(12, "nothing of the kind"), None);
+    }
+
+    #[test]
+    fn this_process_is_among_them() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(processes().any(|process| process.id == own && process.state == State::Running));
     }
 }

@@ -7,10 +7,8 @@
 
 mod command;
 mod group;
-mod orphans;
 mod output;
 mod running;
-mod stat;
 
 pub use self::{
     command::{Command, StartError, Stdin},

@@ -14,7 +14,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Output, group::Group, orphans};
+use super::{
+    Output,
+    group::{self, Group},
+};
 use crate::tasks;
 
 /// How often a group whose leader has ended is looked at, while the others may still tidy up.
@@ -104,7 +107,7 @@ impl Process {
         let Some(child) = &mut self.child else { return Err(io::ErrorKind::NotFound.into()) };
         let status = child.wait().await;
         self.reaped();
-        orphans::reap();
+        group::reap_orphans();
         status
     }
 

@@ -63,7 +63,7 @@ pub struct QueueError {
     retry_class: RetryClass,
     code: Option<String>,
     message: String,
-    hung: bool,
+    timed_out: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -72,20 +72,20 @@ impl QueueError {
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
         let retry_class = RetryClass::of_code(&code, &message);
-        Self { retry_class, code: Some(code), message, hung: false, source: None }
+        Self { retry_class, code: Some(code), message, timed_out: false, source: None }
     }
 
     /// An error without an answer, or with one that the code does not sort rightly.
     pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
-        Self { retry_class, code: None, message: message.into(), hung: false, source: None }
+        Self { retry_class, code: None, message: message.into(), timed_out: false, source: None }
     }
 
     /// A call that was dropped because it neither answered nor failed in time.
-    pub fn hung(message: impl Into<String>) -> Self {
-        Self { hung: true, ..Self::new(RetryClass::Transient, message) }
+    pub fn timed_out(message: impl Into<String>) -> Self {
+        Self { timed_out: true, ..Self::new(RetryClass::Transient, message) }
     }
 
-    /// Overrides the retry_class, where more is known than the code tells (an HTTP 5xx, say).
+    /// Overrides the retry class, where more is known than the code tells (an HTTP 5xx, say).
     #[must_use]
     pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
         self.retry_class = retry_class;
@@ -105,8 +105,8 @@ impl QueueError {
     }
 
     /// Whether the call was dropped because it neither answered nor failed in time.
-    pub fn is_hung(&self) -> bool {
-        self.hung
+    pub fn is_timeout(&self) -> bool {
+        self.timed_out
     }
 
     /// SQS's error code, when there was an answer.
@@ -170,8 +170,8 @@ pub async fn within<T>(
     what: &str,
     call: impl Future<Output = Result<T, QueueError>>,
 ) -> Result<T, QueueError> {
-    let hung = |_| QueueError::hung(format!("{what} was silent for {limit:?} and was dropped"));
-    tokio::time::timeout(limit, call).await.map_err(hung)?
+    let timed_out = |_| QueueError::timed_out(format!("{what} was silent for {limit:?} and was dropped"));
+    tokio::time::timeout(limit, call).await.map_err(timed_out)?
 }
 
 /// The results of a batch call, and after the last of them failures for entries that the answer forgot.

@@ -1,9 +1,10 @@
 //! The queue port: everything Longshore asks of SQS.
 
-pub mod contract;
+#[cfg(feature = "testing")]
+mod emulated;
 mod error;
 pub mod limits;
-pub mod memory;
+pub mod metrics;
 mod name;
 pub mod sqs;
 
@@ -11,18 +12,19 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
+#[cfg(feature = "testing")]
+pub use self::emulated::EmulatorQueue;
 pub use self::{
     error::{EntryError, QueueError, RetryClass, all_entries, within},
     name::{QueueName, is_fifo, name_at},
 };
-pub use crate::md5;
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 /// One SQS queue, or something that keeps its promises.
 ///
 /// # Contract
 ///
-/// Every implementation passes the suite in `queue::contract`, which proves these sentences:
+/// Every implementation passes the suite in `tests/queue_contract`, which proves these sentences:
 /// - A received message is hidden from other receives until its visibility ends, its visibility is set to
 ///   zero, or it is deleted. The time counts from some moment between the call and its answer, so a caller who counts from the call
 ///   never believes in a lease that is gone.
@@ -40,19 +42,19 @@ pub trait Queue: Send + Sync + 'static {
     fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>>;
 
     /// Deletes up to ten messages; deleting one twice is fine.
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>>;
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sets the visibility of up to ten messages, counted from the call.
     ///
     /// `Ok` for an entry does not prove that the lease was still held: SQS answers 200 and does nothing for a
     /// receipt whose time ran out (recorded against AWS). Count on your own clock.
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>>;
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sends up to ten messages, 1 MiB in all.
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>>;
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>>;
 
     /// Asks for the queue's attributes; also the cheapest proof that it is there.
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>>;
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>>;
 
     /// The queue's URL, where it has one.
     fn url(&self) -> Option<&str> {
@@ -69,7 +71,7 @@ pub trait Queue: Send + Sync + 'static {
 }
 
 /// One result per entry, in the order of the entries, or the failure of the whole call.
-pub type BatchAnswer<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
+pub type BatchResult<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 
 /// What one receive asks for.
 #[derive(Clone, Debug)]
@@ -123,7 +125,7 @@ pub struct VisibilityChange {
 
 /// What a queue says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Description {
+pub struct QueueAttributes {
     /// `QueueArn`.
     pub arn: String,
     /// `VisibilityTimeout`: what a receive uses that names none.

@@ -1,4 +1,4 @@
-//! The ARN of a topic, which also tells its region and whether it is a FIFO topic.
+//! The targets of a publication: topic ARNs and phone numbers.
 
 use std::{fmt, str::FromStr};
 
@@ -28,7 +28,7 @@ impl NotATopicArn {
 const NAME_CHARS: usize = 256;
 
 impl TopicArn {
-    /// Puts an ARN of the usual partition together.
+    /// The ARN of a topic in the `aws` partition.
     pub fn new(region: &str, account_id: &str, name: &str) -> Result<Self, NotATopicArn> {
         format!("arn:aws:sns:{region}:{account_id}:{name}").parse()
     }
@@ -43,7 +43,7 @@ impl TopicArn {
         self.part(3)
     }
 
-    /// The number of the account.
+    /// The account's number.
     pub fn account_id(&self) -> &str {
         self.part(4)
     }
@@ -53,7 +53,7 @@ impl TopicArn {
         self.part(5)
     }
 
-    /// Whether it is a FIFO topic.
+    /// True for a FIFO topic.
     pub fn is_fifo(&self) -> bool {
         self.0.strip_suffix(".fifo").is_some()
     }
@@ -63,7 +63,7 @@ impl TopicArn {
     }
 }
 
-/// Whether a topic may be called so.
+/// True for a valid name of a topic.
 pub(super) fn is_topic_name(name: &str) -> bool {
     let stem = name.strip_suffix(".fifo").unwrap_or(name);
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -129,12 +129,95 @@ impl schemars::JsonSchema for TopicArn {
     }
 }
 
+/// A phone number in E.164 form: a plus, the country and the number, at most 15 digits.
+///
+/// Personal data: `Debug` and `Display` show only the last two digits.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PhoneNumber(String);
+
+/// A text that is not an E.164 number; the error does not quote it, because it may be personal data.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a phone number in e.164 form")]
+pub struct NotAPhoneNumber;
+
+impl NotAPhoneNumber {
+    const HINT: &str = "write a plus and 4 to 15 digits, such as +15550100123";
+
+    /// The way to write a phone number.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(Self::HINT)
+    }
+}
+
+impl PhoneNumber {
+    /// The number in E.164 form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PhoneNumber {
+    type Err = NotAPhoneNumber;
+
+    fn from_str(text: &str) -> Result<Self, NotAPhoneNumber> {
+        let digits = text.strip_prefix('+').ok_or(NotAPhoneNumber)?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        if is_number && (4..=15).contains(&digits.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAPhoneNumber)
+        }
+    }
+}
+
+impl TryFrom<String> for PhoneNumber {
+    type Error = NotAPhoneNumber;
+
+    fn try_from(text: String) -> Result<Self, NotAPhoneNumber> {
+        text.parse()
+    }
+}
+
+impl From<PhoneNumber> for String {
+    fn from(number: PhoneNumber) -> Self {
+        number.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "+…{}", &self.0[self.0.len() - 2..])
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PhoneNumber({self})")
+    }
+}
+
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for PhoneNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PhoneNumber".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["+15550100123"], "x-hint": NotAPhoneNumber::HINT })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_arn_tells_its_parts() {
+    fn an_arn_has_region_account_and_name() {
         let arn: TopicArn = "arn:aws-cn:sns:cn-north-1:123456789012:orders.fifo".parse().unwrap();
         assert_eq!(
             (arn.region(), arn.account_id(), arn.name()),
@@ -145,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_refused() {
+    fn any_other_text_is_refused() {
         for text in [
             "",
             "orders",
@@ -158,5 +241,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<TopicArn>(), Err(NotATopicArn), "{text}");
         }
+    }
+
+    #[test]
+    fn only_e164_is_a_number() {
+        assert_eq!("+15550100123".parse::<PhoneNumber>().unwrap().as_str(), "+15550100123");
+        for text in ["", "+", "15550100123", "+05550100", "+1 555 0100", "+1555010012345678", "+49x123"] {
+            assert_eq!(text.parse::<PhoneNumber>(), Err(NotAPhoneNumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_two_digits_of_a_number_are_shown() {
+        let number: PhoneNumber = "+15550100123".parse().unwrap();
+        assert_eq!(format!("{number} {number:?}"), "+…23 PhoneNumber(+…23)");
     }
 }

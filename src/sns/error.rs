@@ -1,44 +1,44 @@
-//! What can go wrong with a publication, sorted by what the caller should do.
+//! The error of a call to SNS, and its retry class.
 
 use std::error::Error;
 
 use crate::backoff::Backoff;
 
-/// What the caller of a failed call should do.
+/// The way in which the caller of a failed call retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Wait, longer each time, and try again: throttling, a server's fault, no answer. It may have been published.
-    Wait,
-    /// The call was never sent, so nothing was published: wait until it is.
-    Unsent,
-    /// Trying again cannot help until someone acts: no such topic, no permission, no key.
-    GiveUp,
+#[non_exhaustive]
+pub enum PublishRetryClass {
+    /// Retry with growing pauses: throttling, a server's fault, no answer. The message may have been published.
+    Transient,
+    /// Retry with growing pauses: the request was not sent, so nothing was published.
+    NotSent,
+    /// A retry fails until someone acts: no such topic, no permission, no key.
+    Refused,
     /// This message can never be published, others can.
-    Refuse,
+    BadMessage,
 }
 
-impl Verdict {
-    /// The pauses between tries of a call that ends so: longer where someone must act first.
+impl PublishRetryClass {
+    /// The pauses between attempts: longer where someone must act first.
     pub const fn pauses(self) -> Backoff {
         match self {
-            Self::GiveUp => Backoff::REFUSALS,
-            Self::Wait | Self::Unsent | Self::Refuse => Backoff::CALLS,
+            Self::Refused => Backoff::REFUSALS,
+            Self::Transient | Self::NotSent | Self::BadMessage => Backoff::CALLS,
         }
     }
 
-    /// Sorts one of SNS's error codes; the message tells apart what shares a code.
+    /// Classifies an error code of SNS; the message distinguishes errors with the same code.
     ///
-    /// `InvalidParameter` stands for what is wrong with the message and for what is wrong with the address of the
-    /// topic, and the latter must not be held against every message.
+    /// `InvalidParameter` means a bad message or a bad topic ARN; a bad ARN must not reject every message.
     pub fn of_code(code: &str, message: &str) -> Self {
         match code {
-            "InvalidParameter" if speaks_of_the_topic(message) => Self::GiveUp,
+            "InvalidParameter" if names_the_topic(message) => Self::Refused,
             "InvalidParameter"
             | "InvalidParameterValue"
             | "ParameterValueInvalid"
             | "ValidationException"
             | "ValidationError"
-            | "MissingParameter" => Self::Refuse,
+            | "MissingParameter" => Self::BadMessage,
             "Throttled"
             | "Throttling"
             | "ThrottledException"
@@ -49,13 +49,13 @@ impl Verdict {
             | "InternalError"
             | "InternalFailure"
             | "ServiceUnavailable"
-            | "RequestTimeout" => Self::Wait,
-            _ => Self::GiveUp,
+            | "RequestTimeout" => Self::Transient,
+            _ => Self::Refused,
         }
     }
 }
 
-fn speaks_of_the_topic(message: &str) -> bool {
+fn names_the_topic(message: &str) -> bool {
     ["TopicArn", "TargetArn"].iter().any(|parameter| message.contains(parameter))
 }
 
@@ -63,44 +63,49 @@ fn speaks_of_the_topic(message: &str) -> bool {
 #[derive(Debug, thiserror::Error)]
 #[error("{}{message}", code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default())]
 pub struct TopicError {
-    verdict: Verdict,
+    retry_class: PublishRetryClass,
     code: Option<String>,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl TopicError {
-    /// An error that SNS answered with, sorted by its code.
+    /// An error that SNS answered with, classified by its code.
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { verdict: Verdict::of_code(&code, &message), code: Some(code), message, source: None }
+        Self {
+            retry_class: PublishRetryClass::of_code(&code, &message),
+            code: Some(code),
+            message,
+            source: None,
+        }
     }
 
     /// An error without an answer.
-    pub fn new(verdict: Verdict, message: impl Into<String>) -> Self {
-        Self { verdict, code: None, message: message.into(), source: None }
+    pub fn new(retry_class: PublishRetryClass, message: impl Into<String>) -> Self {
+        Self { retry_class, code: None, message: message.into(), source: None }
     }
 
-    /// Overrides the verdict, where more is known than the code tells (an HTTP 5xx, say).
+    /// Overrides the retry class, for example by an HTTP status.
     #[must_use]
-    pub fn with_verdict(self, verdict: Verdict) -> Self {
-        Self { verdict, ..self }
+    pub fn with_retry_class(self, retry_class: PublishRetryClass) -> Self {
+        Self { retry_class, ..self }
     }
 
-    /// Keeps the error this one was made from.
+    /// Adds the error that this one was made from.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// What the caller should do.
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
+    /// The way in which the caller retries.
+    pub fn retry_class(&self) -> PublishRetryClass {
+        self.retry_class
     }
 
-    /// Whether it is certain that nothing was published.
+    /// True when it is certain that nothing was published.
     pub fn is_unpublished(&self) -> bool {
-        self.verdict != Verdict::Wait
+        self.retry_class != PublishRetryClass::Transient
     }
 
     /// SNS's error code, when there was an answer.
@@ -114,26 +119,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_sorted_by_what_to_do() {
-        for (code, message, verdict) in [
-            ("InvalidParameter", "Invalid parameter: Message too long", Verdict::Refuse),
-            ("InvalidParameter", "Invalid parameter: TopicArn Reason: no", Verdict::GiveUp),
-            ("ParameterValueInvalid", "", Verdict::Refuse),
-            ("NotFound", "Topic does not exist", Verdict::GiveUp),
-            ("AuthorizationError", "", Verdict::GiveUp),
-            ("KMSAccessDenied", "", Verdict::GiveUp),
-            ("KMSThrottling", "", Verdict::Wait),
-            ("Throttling", "", Verdict::Wait),
-            ("InternalError", "", Verdict::Wait),
-            ("ExpiredToken", "", Verdict::GiveUp),
+    fn codes_have_a_retry_class() {
+        for (code, message, class) in [
+            ("InvalidParameter", "Invalid parameter: Message too long", PublishRetryClass::BadMessage),
+            ("InvalidParameter", "Invalid parameter: TopicArn Reason: no", PublishRetryClass::Refused),
+            ("ParameterValueInvalid", "", PublishRetryClass::BadMessage),
+            ("NotFound", "Topic does not exist", PublishRetryClass::Refused),
+            ("AuthorizationError", "", PublishRetryClass::Refused),
+            ("KMSAccessDenied", "", PublishRetryClass::Refused),
+            ("KMSThrottling", "", PublishRetryClass::Transient),
+            ("Throttling", "", PublishRetryClass::Transient),
+            ("InternalError", "", PublishRetryClass::Transient),
+            ("ExpiredToken", "", PublishRetryClass::Refused),
         ] {
-            assert_eq!(Verdict::of_code(code, message), verdict, "{code}: {message}");
+            assert_eq!(PublishRetryClass::of_code(code, message), class, "{code}: {message}");
         }
     }
 
     #[test]
-    fn an_error_says_its_code_and_its_words() {
+    fn an_error_shows_its_code_and_message() {
         assert_eq!(TopicError::answered("NotFound", "no topic").to_string(), "NotFound: no topic");
-        assert_eq!(TopicError::new(Verdict::Wait, "silent").to_string(), "silent");
+        assert_eq!(TopicError::new(PublishRetryClass::Transient, "silent").to_string(), "silent");
     }
 }

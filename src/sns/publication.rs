@@ -1,16 +1,53 @@
-//! The trace that a publication carries to its receivers: pure.
+//! A message to publish: its target, content, size, trace context and limits.
 
-use super::{Publication, limits};
+use std::collections::BTreeMap;
+
+use super::{PhoneNumber, TopicArn};
 use crate::{message::AttributeValue, queue};
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
+/// A message to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The topic or phone.
+    pub target: Target,
+    /// The body.
+    pub body: String,
+    /// The subject, which e-mail subscriptions show.
+    pub subject: Option<String>,
+    /// The message attributes, which subscriptions may filter by.
+    pub attributes: BTreeMap<String, AttributeValue>,
+    /// The FIFO group; on a standard topic the tenant, which is passed on to SQS.
+    pub group_id: Option<String>,
+    /// The deduplication id, FIFO topics only.
+    pub deduplication_id: Option<String>,
+}
+
 impl Publication {
-    /// Carries this place in a trace, in the place of any that came with the message.
+    /// A message with this body and nothing else.
+    pub fn new(target: Target, body: impl Into<String>) -> Self {
+        Self {
+            target,
+            body: body.into(),
+            subject: None,
+            attributes: BTreeMap::new(),
+            group_id: None,
+            deduplication_id: None,
+        }
+    }
+
+    /// The size in bytes by SNS's count: the body, and names, types and values of the attributes.
+    pub fn size_bytes(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.size_bytes());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
+    /// Sets the trace context, and replaces one that came with the message.
     ///
-    /// Never at a price: neither an eleventh attribute, for which SNS drops all of them on their way into a queue, nor
-    /// a message too large for SNS. Where there is no room, the publication stays as it is.
+    /// Without effect where it would need an eleventh attribute, for which SNS drops all attributes on their way into
+    /// a queue, or make the message too large for SNS.
     pub fn carry_trace(&mut self, traceparent: String, tracestate: Option<String>) {
         let mut attributes = self.attributes.clone();
         attributes.retain(|name, _| {
@@ -28,10 +65,43 @@ impl Publication {
     }
 }
 
+/// The target of a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A topic.
+    Topic(TopicArn),
+    /// A phone, by SMS.
+    Phone(PhoneNumber),
+}
+
+/// The id that SNS gave a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicationId(pub String);
+
+/// The limits that SNS documents.
+pub mod limits {
+    /// The longest subject, in characters.
+    pub const SUBJECT_CHARS: usize = 100;
+    /// The longest text of a call that sends SMS, in characters; SNS splits it into several SMS.
+    pub const SMS_CHARS: usize = 1_600;
+    /// The largest message of a topic whose `MaximumMessageSize` is not set, body and attributes.
+    pub const MESSAGE_BYTES: usize = 262_144;
+    /// The largest `MaximumMessageSize`.
+    pub const LARGEST_MESSAGE_BYTES: usize = 1_048_576;
+    /// The most entries of a batch.
+    pub const BATCH_ENTRIES: usize = 10;
+
+    /// True for a valid subject: printable ASCII that does not begin with a space.
+    pub fn is_subject(text: &str) -> bool {
+        let is_printable = |byte: u8| (b' '..=b'~').contains(&byte);
+        (1..=SUBJECT_CHARS).contains(&text.len()) && text.bytes().all(is_printable) && !text.starts_with(' ')
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sns::{Target, TopicArn};
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -54,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_carried_as_far_as_there_is_room_among_ten_attributes() {
+    fn the_trace_context_fits_into_ten_attributes_or_is_left_out() {
         for (own, parent, state) in [
             (0, Some(PARENT), Some("vendor=1")),
             (8, Some(PARENT), Some("vendor=1")),
@@ -68,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_that_came_with_the_message_is_replaced_as_a_whole() {
+    fn the_trace_context_that_came_with_the_message_is_replaced_as_a_whole() {
         let mut sent = publication(8, 1);
         for name in ["Traceparent", "tracestate"] {
             sent.attributes.insert(name.to_owned(), AttributeValue::string("old"));
@@ -78,8 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_room_for_it_goes_as_it_is() {
+    fn a_message_of_the_largest_size_gets_no_trace_context() {
         let full = publication(0, limits::MESSAGE_BYTES);
         assert_eq!(carrying(full.clone()), full);
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line_of_ascii() {
+        for subject in ["Order shipped", "!", &"x".repeat(100)] {
+            assert!(limits::is_subject(subject), "{subject}");
+        }
+        for subject in ["", " x", "a\nb", "größer", &"x".repeat(101)] {
+            assert!(!limits::is_subject(subject), "{subject}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! SNS itself, over the AWS SDK.
+//! SNS over the AWS SDK.
 
 use std::{collections::HashMap, future::Future};
 
@@ -12,33 +12,44 @@ use aws_sdk_sns::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::OnceCell;
 
-use super::{Publication, PublicationId, Publisher, Target, TopicArn, TopicError, Verdict};
+use super::{Publication, PublicationId, PublishRetryClass, Publisher, Target, TopicArn, TopicError};
 use crate::{
-    aws::{self, Failure, Fate, Place, Reach, Settings},
+    aws::{self, AwsAccess, CallFailure, FailureKind, SendState, ServiceLocation},
     message::{AttributeContent, AttributeValue},
 };
 
-/// The idle connections that are kept.
+/// The idle connections kept open.
 const CONNECTIONS: usize = 32;
 
-/// SNS, or anything that speaks its protocol.
+/// SNS, or another service with its protocol.
 #[derive(Debug)]
 pub struct SnsPublisher {
-    settings: Settings,
-    place: Place,
-    /// Made at the first call, because making it reads files and needs a runtime.
+    access: AwsAccess,
+    location: ServiceLocation,
+    /// Created at the first call, because that reads files and needs a runtime.
     client: OnceCell<Client>,
 }
 
 impl SnsPublisher {
-    /// A publisher for this place; nothing is reached yet, and no runtime is needed.
-    pub fn new(settings: Settings, place: Place) -> Self {
-        Self { settings, place, client: OnceCell::new() }
+    /// A publisher for this location; sends nothing yet, and needs no runtime.
+    #[doc(hidden)]
+    pub fn new(access: impl Into<AwsAccess>, location: ServiceLocation) -> Self {
+        Self { access: access.into(), location, client: OnceCell::new() }
+    }
+
+    /// A publisher in this region, with the SDK's own sources of credentials.
+    pub fn in_region(region: impl Into<String>) -> Self {
+        Self::new(AwsAccess::default(), ServiceLocation { region: Some(region.into()), endpoint: None })
+    }
+
+    /// A publisher with an SDK configuration that the program has loaded.
+    pub fn with_sdk_config(config: aws_config::SdkConfig) -> Self {
+        Self::new(config, ServiceLocation::default())
     }
 
     async fn client(&self) -> &Client {
         let build = async || {
-            let shared = aws::load(&self.settings, self.place.clone(), CONNECTIONS).await;
+            let shared = self.access.load(self.location.clone(), CONNECTIONS).await;
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)
                 .operation_attempt_timeout(aws::CALL)
@@ -70,7 +81,7 @@ impl SnsPublisher {
 
     async fn look(&self, topic: &TopicArn) -> Result<(), TopicError> {
         match answered(self.client().await.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
-            Err(error) if !forbids_to_look(&error) => Err(error),
+            Err(error) if !denies_lookup(&error) => Err(error),
             _ => Ok(()),
         }
     }
@@ -89,7 +100,7 @@ impl Publisher for SnsPublisher {
     }
 }
 
-fn forbids_to_look(error: &TopicError) -> bool {
+fn denies_lookup(error: &TopicError) -> bool {
     matches!(error.code(), Some("AuthorizationError" | "AccessDenied" | "AccessDeniedException"))
 }
 
@@ -99,12 +110,13 @@ fn attribute(value: &AttributeValue) -> Result<MessageAttributeValue, TopicError
         AttributeContent::Text(text) => attribute.string_value(text),
         AttributeContent::Bytes(bytes) => attribute.binary_value(Blob::new(bytes.clone())),
     };
-    let unbuildable =
-        |error| TopicError::new(Verdict::Refuse, format!("an attribute cannot be sent: {error}"));
+    let unbuildable = |error| {
+        TopicError::new(PublishRetryClass::BadMessage, format!("an attribute cannot be sent: {error}"))
+    };
     attribute.build().map_err(unbuildable)
 }
 
-/// Waits for a call within the outer limit.
+/// Awaits a call within the outer limit.
 async fn answered<T, E>(
     call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<T, TopicError>
@@ -112,7 +124,12 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let limit = aws::CALL_LIMIT;
-    let hung = |_| TopicError::new(Verdict::Wait, format!("no answer from sns within {limit:?}"));
+    let hung = |_| {
+        TopicError::new(
+            PublishRetryClass::Transient,
+            format!("no answer from sns within {}", humantime::format_duration(limit)),
+        )
+    };
     tokio::time::timeout(limit, call).await.map_err(hung)?.map_err(refusal)
 }
 
@@ -120,16 +137,20 @@ fn refusal<E>(error: SdkError<E, HttpResponse>) -> TopicError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let failed = Failure::of(&error);
+    let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let Failure { fate, reach, message, .. } = failed;
-    let failure = match (fate, reach) {
-        (Fate::Answered(code), _) => TopicError::answered(code, message),
-        (Fate::Unsigned, _) => TopicError::new(Verdict::Unsent, message),
-        (_, Reach::Never) => TopicError::new(Verdict::Unsent, format!("sns is not reached: {message}")),
-        (_, Reach::Maybe) => TopicError::new(Verdict::Wait, format!("no usable answer from sns: {message}")),
+    let CallFailure { kind, send_state, message, .. } = failed;
+    let failure = match (kind, send_state) {
+        (FailureKind::Answered(code), _) => TopicError::answered(code, message),
+        (FailureKind::NoCredentials, _) => TopicError::new(PublishRetryClass::NotSent, message),
+        (_, SendState::NotSent) => {
+            TopicError::new(PublishRetryClass::NotSent, format!("sns is not reached: {message}"))
+        }
+        (_, SendState::MaybeSent) => {
+            TopicError::new(PublishRetryClass::Transient, format!("no usable answer from sns: {message}"))
+        }
     };
-    let failure = if is_busy { failure.with_verdict(Verdict::Wait) } else { failure };
+    let failure = if is_busy { failure.with_retry_class(PublishRetryClass::Transient) } else { failure };
     failure.with_source(error)
 }
 
@@ -143,7 +164,7 @@ mod tests {
     use super::*;
 
     fn publisher(endpoint: String) -> SnsPublisher {
-        SnsPublisher::new(Settings::default(), Place { region: None, endpoint: Some(endpoint) })
+        SnsPublisher::new(AwsAccess::default(), ServiceLocation { region: None, endpoint: Some(endpoint) })
     }
 
     fn publication() -> Publication {
@@ -157,7 +178,7 @@ mod tests {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let error = publisher(endpoint).publish(&publication()).await.unwrap_err();
-        assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+        assert_eq!(error.retry_class(), PublishRetryClass::NotSent, "{error}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -170,11 +191,11 @@ mod tests {
         let _waiting =
             [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
         let error = publisher(format!("http://{address}")).publish(&publication()).await.unwrap_err();
-        assert_eq!(error.verdict(), Verdict::Unsent, "{error}");
+        assert_eq!(error.retry_class(), PublishRetryClass::NotSent, "{error}");
     }
 
     #[tokio::test]
-    async fn a_connection_that_breaks_off_may_have_been_heard() {
+    async fn a_call_on_a_connection_that_breaks_off_may_have_been_received() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let accept = async {
@@ -183,14 +204,14 @@ mod tests {
         };
         let (publisher, publication) = (publisher(endpoint), publication());
         let (answer, ()) = tokio::join!(publisher.publish(&publication), accept);
-        assert_eq!(answer.unwrap_err().verdict(), Verdict::Wait);
+        assert_eq!(answer.unwrap_err().retry_class(), PublishRetryClass::Transient);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_is_never_answered_may_have_been_heard() {
+    async fn a_call_that_is_never_answered_may_have_been_received() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", silent.local_addr().unwrap());
         let error = publisher(endpoint).publish(&publication()).await.unwrap_err();
-        assert_eq!(error.verdict(), Verdict::Wait, "{error}");
+        assert_eq!(error.retry_class(), PublishRetryClass::Transient, "{error}");
     }
 }

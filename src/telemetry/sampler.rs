@@ -14,7 +14,7 @@ const ADMITTED: u32 = 10;
 
 /// Admits ten warnings a minute.
 #[derive(Debug, Default)]
-pub(super) struct Sampler(Mutex<Option<Window>>);
+pub struct WarningSampler(Mutex<Option<Window>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
@@ -22,9 +22,9 @@ struct Window {
     admitted: u32,
 }
 
-impl Sampler {
+impl WarningSampler {
     /// Whether one more warning may be logged now.
-    pub(super) fn admits(&self, now: Instant) -> bool {
+    pub fn admits(&self, now: Instant) -> bool {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |window: &Window| now.saturating_duration_since(window.start) >= WINDOW;
         let current = match *window {
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn ten_warnings_a_minute_are_admitted() {
-        let (sampler, now) = (Sampler::default(), Instant::now());
+        let (sampler, now) = (WarningSampler::default(), Instant::now());
         let admitted = (0..100).filter(|_| sampler.admits(now)).count();
         assert_eq!(admitted, 10);
         assert!(!sampler.admits(now + WINDOW - Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! What a handler was called with, when, and how each call ended.
+//! The journal of a handler's calls: their messages, times and ends.
 
 use std::{
     collections::HashSet,
@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::{sync::watch, time::Instant};
 
-use super::patience::patiently;
+use super::worker::patiently;
 use crate::{
     handler::{AnyHandler, Batch, CallWrapper, Context, Outcome, Outcomes},
     message::{Message, MessageId},
@@ -16,39 +16,39 @@ use crate::{
 
 /// One message in one call of the handler.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct HandlerRun {
     /// The message.
     pub message: Arc<Message>,
-    /// The number of the call, the first being 0; the messages of one batch have the same.
+    /// The number of the call, from 0; the messages of one batch have the same.
     pub call: usize,
-    /// When the call began.
+    /// The time at which the call began.
     pub began: Instant,
-    /// When and how the call ended, if it did.
-    pub ended: Option<(Instant, End)>,
+    /// The time and the kind of its end; `None` while it runs.
+    pub ended: Option<(Instant, RunEnd)>,
 }
 
-/// How a message's part in a call ended.
+/// The end of a message's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The handler said this of it.
+pub enum RunEnd {
+    /// The handler returned this outcome.
     Answered(Outcome),
-    /// The call panicked, or was dropped at its time limit or after it was told to stop.
+    /// The call panicked, or was dropped at its time limit or after its cancellation.
     Cut,
 }
 
-/// All the runs of a handler, in the order of their beginning; clones are one journal.
+/// The runs of handlers in the order of their begin; clones share one journal.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    runs: Mutex<Runs>,
+    runs: Mutex<JournalEntries>,
     changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
-struct Runs {
-    all: Vec<Run>,
+struct JournalEntries {
+    all: Vec<HandlerRun>,
     calls: usize,
     running: HashSet<MessageId>,
     most_running: usize,
@@ -62,35 +62,37 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// The same handler, with each of its calls noted here.
-    pub fn noting(&self, handler: impl Into<AnyHandler>) -> AnyHandler {
+    /// The handler with each of its calls recorded in this journal.
+    pub fn recording(&self, handler: impl Into<AnyHandler>) -> AnyHandler {
         let handler = handler.into();
-        handler.clone().wrapped(handler.takes(), |handler| Noted { journal: self.clone(), handler })
+        handler
+            .clone()
+            .wrapped(handler.takes(), |handler| RecordingHandler { journal: self.clone(), handler })
     }
 
-    /// Every run so far.
-    pub fn runs(&self) -> Vec<Run> {
+    /// All runs so far.
+    pub fn runs(&self) -> Vec<HandlerRun> {
         self.lock().all.clone()
     }
 
-    /// Every run so far of messages with this body.
-    pub fn runs_of(&self, body: &str) -> Vec<Run> {
+    /// All runs so far of messages with this body.
+    pub fn runs_of(&self, body: &str) -> Vec<HandlerRun> {
         self.runs().into_iter().filter(|run| run.message.body == body).collect()
     }
 
-    /// What was said so far of messages with this body, run by run; a run that was cut is left out.
+    /// The outcomes so far of messages with this body, run by run, without runs that were cut.
     pub fn outcomes_of(&self, body: &str) -> Vec<Outcome> {
-        let outcome = |run: Run| match run.ended {
-            Some((_, End::Answered(outcome))) => Some(outcome),
+        let outcome = |run: HandlerRun| match run.ended {
+            Some((_, RunEnd::Answered(outcome))) => Some(outcome),
             _ => None,
         };
         self.runs_of(body).into_iter().filter_map(outcome).collect()
     }
 
-    /// The bodies of the messages that were done, in the order in which they ended.
+    /// The bodies of messages that are done, in the order of their ends.
     pub fn done_bodies(&self) -> Vec<String> {
-        let done = |run: Run| match run.ended {
-            Some((at, End::Answered(Outcome::Done))) => Some((at, run.message.body.clone())),
+        let done = |run: HandlerRun| match run.ended {
+            Some((at, RunEnd::Answered(Outcome::Done))) => Some((at, run.message.body.clone())),
             _ => None,
         };
         let mut done: Vec<_> = self.runs().into_iter().filter_map(done).collect();
@@ -98,12 +100,12 @@ impl Journal {
         done.into_iter().map(|(_, body)| body).collect()
     }
 
-    /// The most messages that were ever running at once.
+    /// The highest number of messages that were running at once.
     pub fn most_running(&self) -> usize {
         self.lock().most_running
     }
 
-    /// The messages that ran twice at once, which must not be.
+    /// The messages that ran twice at once, which a worker must prevent.
     pub fn doubled(&self) -> Vec<MessageId> {
         self.lock().doubled.clone()
     }
@@ -113,25 +115,25 @@ impl Journal {
         self.until(count, "begun", |_| true).await;
     }
 
-    /// Waits until so many runs have ended, however they did.
+    /// Waits until so many runs have ended, whatever their ends.
     pub async fn ended(&self, count: usize) {
         self.until(count, "ended", |run| run.ended.is_some()).await;
     }
 
-    /// Waits until so many runs have ended well.
+    /// Waits until so many runs have ended with `Done`.
     pub async fn done(&self, count: usize) {
-        let is_done = |run: &Run| matches!(run.ended, Some((_, End::Answered(Outcome::Done))));
+        let is_done = |run: &HandlerRun| matches!(run.ended, Some((_, RunEnd::Answered(Outcome::Done))));
         self.until(count, "been done", is_done).await;
     }
 
-    async fn until(&self, count: usize, what: &str, counts: impl Fn(&Run) -> bool) {
+    async fn until(&self, count: usize, what: &str, counts: impl Fn(&HandlerRun) -> bool) {
         let mut changes = self.0.changes.subscribe();
         let enough = changes.wait_for(|()| self.lock().all.iter().filter(|run| counts(run)).count() >= count);
         let arrived = patiently(enough).await.is_some();
         assert!(arrived, "{count} runs should have {what}: {:?}", self.runs());
     }
 
-    fn begin(&self, batch: &Batch) -> Noting {
+    fn begin(&self, batch: &Batch) -> RecordedCall {
         let mut runs = self.lock();
         let (call, first) = (runs.calls, runs.all.len());
         runs.calls += 1;
@@ -140,26 +142,26 @@ impl Journal {
                 runs.doubled.push(message.id.clone());
             }
             runs.most_running = runs.most_running.max(runs.running.len());
-            runs.all.push(Run { message: message.clone(), call, began: Instant::now(), ended: None });
+            runs.all.push(HandlerRun { message: message.clone(), call, began: Instant::now(), ended: None });
         }
         drop(runs);
         self.0.changes.send_replace(());
-        Noting { journal: self.clone(), first, ends: vec![End::Cut; batch.len()] }
+        RecordedCall { journal: self.clone(), first, ends: vec![RunEnd::Cut; batch.len()] }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Runs> {
+    fn lock(&self) -> MutexGuard<'_, JournalEntries> {
         self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call under way; its drop is its end.
-struct Noting {
+/// A call under way, which ends when it is dropped.
+struct RecordedCall {
     journal: Journal,
     first: usize,
-    ends: Vec<End>,
+    ends: Vec<RunEnd>,
 }
 
-impl Drop for Noting {
+impl Drop for RecordedCall {
     fn drop(&mut self) {
         let mut runs = self.journal.lock();
         for (position, end) in self.ends.drain(..).enumerate() {
@@ -173,19 +175,19 @@ impl Drop for Noting {
     }
 }
 
-/// A handler whose calls are noted.
-struct Noted {
+/// A handler whose calls are recorded.
+struct RecordingHandler {
     journal: Journal,
     handler: AnyHandler,
 }
 
-impl CallWrapper for Noted {
+impl CallWrapper for RecordingHandler {
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes> {
         Box::pin(async move {
-            let mut noting = self.journal.begin(&batch);
+            let mut call = self.journal.begin(&batch);
             let count = batch.len();
             let outcomes = self.handler.call(batch, context).await.spread(count);
-            noting.ends = outcomes.iter().cloned().map(End::Answered).collect();
+            call.ends = outcomes.iter().cloned().map(RunEnd::Answered).collect();
             Outcomes::Each(outcomes)
         })
     }

@@ -1,6 +1,6 @@
 //! Tests of handlers and of whole workers, without a network and without waiting.
 //!
-//! A handler alone is given a message, and says how it ended:
+//! [`outcome_of`] calls a handler with one message:
 //!
 //! ```
 //! use longshore::{
@@ -17,57 +17,54 @@
 //! # }
 //! ```
 //!
-//! A whole worker is a [`Scene`]: a queue in memory with the semantics of SQS, and a worker on it. On a paused clock
+//! A [`TestQueue`] is a queue in memory that behaves like SQS, with a whole worker on it. On a paused clock
 //! (`#[tokio::test(start_paused = true)]`, with tokio's feature `test-util`) hours of retries take no time:
 //!
 //! ```
-//! use longshore::{handler, testing::Scene};
+//! use longshore::{handler, testing::TestQueue};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() {
-//! let scene = Scene::new().max_receives(3);
-//! scene.send("7");
-//! scene.send("ten");
-//! let worker = scene.start(handler::from_json(async |number: u64| println!("{number}")));
-//! scene.emptied().await;
-//! assert_eq!(scene.journal.runs_of("7").len(), 1);
-//! assert_eq!(scene.journal.runs_of("ten").len(), 3);
-//! assert_eq!(scene.dead_letters()[0].body, "ten");
+//! let queue = TestQueue::new().max_receives(3);
+//! queue.send("7");
+//! queue.send("ten");
+//! let worker = queue.start(handler::from_json(async |number: u64| println!("{number}")));
+//! queue.emptied().await;
+//! assert_eq!(queue.journal.runs_of("7").len(), 1);
+//! assert_eq!(queue.journal.runs_of("ten").len(), 3);
+//! assert_eq!(queue.dead_letters()[0].body, "ten");
 //! worker.drain().await;
 //! # }
 //! ```
 //!
-//! Whatever cannot be panics, and so fails its test: a message that SQS would not take, a worker that cannot start, a
-//! wait for what does not come.
+//! Everything here panics, and so fails its test, instead of returning an error: for a message that SQS would refuse, a
+//! worker that cannot start, a wait that does not end.
 
-mod context;
+mod builders;
 mod journal;
-mod message;
-mod patience;
-mod running;
-mod scene;
+mod queue;
+mod worker;
 
 pub use self::{
-    context::{TestContext, context},
-    journal::{End, Journal, Run},
-    message::{TestMessage, message},
-    running::Running,
-    scene::Scene,
+    builders::{TestContext, TestMessage, context, message},
+    journal::{HandlerRun, Journal, RunEnd},
+    queue::TestQueue,
+    worker::TestWorker,
 };
 use crate::{
     handler::{Batch, BatchHandler, BatchItem, Handler, Outcome},
     message::Message,
 };
 
-/// Has a handler handle a message, in circumstances that fit it.
+/// Calls a handler with a message and a context of the same attempt.
 ///
-/// For others call [`Handler::handle`] with a [`context`] of your own.
+/// For another context call [`Handler::handle`] with a [`context`] of the test.
 pub async fn outcome_of(handler: &impl Handler, message: impl Into<Message>) -> Outcome {
     let BatchItem { message, context } = item(message.into());
     handler.handle(message, context).await
 }
 
-/// Has a handler handle messages in one batch; answers one outcome for each.
+/// Calls a handler with messages in one batch; returns one outcome for each.
 ///
 /// ```
 /// use longshore::{

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_batch_handler_takes_several_messages() {
-        let handler = handler::from_batch_fn(async |_, _| ());
+        let handler = handler::batched(handler::from_batch_fn(async |_, _| ()));
         assert!(check(&[Consumer::new("orders", handler).batch(batches_of(10))]).is_ok());
     }
 

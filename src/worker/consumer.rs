@@ -1,99 +1,108 @@
-//! One queue with its handler and the way it is worked.
+//! A consumer: one queue, its handler and its options.
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "sns")]
+use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, ConsumerSettings, Prefetch},
+    consumer::{BatchSettings, ConsumerSettings, Prefetch, Preparation},
     duration::{Limit, Span},
     handler::AnyHandler,
-    queue::{Queue, QueueName, name_at, sqs},
-    sns::notifications,
+    queue::{Queue, QueueName, name_at, sqs::AwsAccess},
     telemetry::HandlerKind,
 };
 
-/// One queue with its handler and the way it is worked.
+/// One queue, its handler and its options.
 ///
 /// The settings are validated when the worker starts: [`WorkerError::Settings`](super::WorkerError::Settings) has every
 /// problem.
 pub struct Consumer {
     pub(super) name: Arc<str>,
-    pub(super) source: Source,
+    pub(super) source: ConsumerSource,
     pub(super) handler: AnyHandler,
-    pub(super) notify: Option<notifications::Plan>,
-    /// The handler's kind, as metrics and the copies of rejected messages tell it.
+    #[cfg(feature = "sns")]
+    pub(super) notify: Option<NotificationPlan>,
+    /// The handler's kind in metrics and in the copies of rejected messages.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
     pub(super) settings: ConsumerSettings,
+    /// The stage between receive and handler, if there is one.
+    pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
 
-/// Where a consumer's messages come from.
-pub(super) enum Source {
+/// The source of a consumer's messages.
+pub(super) enum ConsumerSource {
     /// A queue of SQS, by its URL or its name.
-    Sqs { address: String, settings: sqs::Settings },
+    Sqs { address: String, access: AwsAccess },
     /// A queue that is open already.
     Open(Arc<dyn Queue>),
 }
 
-/// Where the messages go that the handler rejects: they are copied there and then deleted.
+/// The queue to which rejected messages are copied before they are deleted.
 ///
 /// Without a DLQ a reject is a retry.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum DeadLetters {
-    /// To the queue that the redrive policy names; if there is none, or none that the worker may open, a warning says so.
+    /// The queue that the redrive policy names; if there is none, or the worker may not open it, it logs a warning.
     #[default]
     ByPolicy,
-    /// To this queue of SQS, by its URL, or by its name where the consumed queue is.
+    /// A queue by its URL, or by its name in the account and region of the consumed queue.
     At(String),
-    /// To a queue that is open already.
+    /// A queue that is open already.
+    #[doc(hidden)]
     Open(Arc<dyn Queue>),
-    /// Nowhere: a reject is a retry.
+    /// None: a reject is a retry.
     Nowhere,
 }
 
 impl Consumer {
     /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
     ///
-    /// Its name in logs and metrics is that of the queue.
+    /// Its name in logs and metrics is the queue's.
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = name_at(&address).into();
-        Self::from(name, Source::Sqs { address, settings: sqs::Settings::default() }, handler)
+        Self::from(name, ConsumerSource::Sqs { address, access: AwsAccess::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
+    #[doc(hidden)]
     pub fn of(name: impl Into<Arc<str>>, queue: Arc<dyn Queue>, handler: impl Into<AnyHandler>) -> Self {
-        Self::from(name.into(), Source::Open(queue), handler)
+        Self::from(name.into(), ConsumerSource::Open(queue), handler)
     }
 
-    fn from(name: Arc<str>, source: Source, handler: impl Into<AnyHandler>) -> Self {
+    fn from(name: Arc<str>, source: ConsumerSource, handler: impl Into<AnyHandler>) -> Self {
         Self {
             name,
             source,
             handler: handler.into(),
             kind: HandlerKind::Rust,
             dead_letters: DeadLetters::default(),
+            #[cfg(feature = "sns")]
             notify: None,
             settings: ConsumerSettings::default(),
+            preparation: None,
         }
     }
 
-    /// Sets what metrics and the copies of rejected messages say the handler's kind is.
+    /// Sets the handler's kind in metrics and in the copies of rejected messages.
     pub(super) fn of_kind(self, kind: HandlerKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// What SQS calls the queue: by its ARN, by its address where the ARN is not known, or else as it is called here.
+    /// The queue's name in SQS: from its ARN, or from its address, or else its configured name.
     pub(super) fn name_in_sqs(&self, arn: &str) -> String {
         let by_address = || match &self.source {
-            Source::Sqs { address, .. } => name_at(address).to_owned(),
-            Source::Open(_) => self.name.to_string(),
+            ConsumerSource::Sqs { address, .. } => name_at(address).to_owned(),
+            ConsumerSource::Open(_) => self.name.to_string(),
         };
         QueueName::of_arn(arn).map_or_else(by_address, |queue| queue.name)
     }
 
-    /// Sets where rejected messages go (the DLQ of the queue's redrive policy).
+    /// Sets the queue for rejected messages; default: the DLQ of the queue's redrive policy.
     #[must_use]
     pub fn dead_letters(mut self, dead_letters: DeadLetters) -> Self {
         self.dead_letters = dead_letters;
@@ -107,37 +116,73 @@ impl Consumer {
         self
     }
 
-    /// Sets how AWS is reached; no effect on a queue that is open already.
+    /// Sets the access to AWS; no effect on a queue that is open already.
+    #[doc(hidden)]
     #[must_use]
-    pub fn aws(mut self, reach: sqs::Settings) -> Self {
-        if let Source::Sqs { settings, .. } = &mut self.source {
-            *settings = reach;
+    pub fn aws(mut self, access: impl Into<AwsAccess>) -> Self {
+        if let ConsumerSource::Sqs { access: own, .. } = &mut self.source {
+            *own = access.into();
         }
         self
     }
 
-    /// Sets how many calls of the handler run at once (16), at least one.
+    /// Sets the SDK configuration that the program has loaded: credentials, region, endpoint and HTTP client.
+    ///
+    /// Retries and stalled-stream protection are turned off, because the worker retries by itself and a long poll is
+    /// silent for up to 20 s. No effect on a queue that is open already.
+    #[must_use]
+    pub fn sdk_config(self, config: aws_config::SdkConfig) -> Self {
+        self.aws(config)
+    }
+
+    /// Sets the number of concurrent calls of the handler, at least 1; default: 16.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.settings.concurrency = concurrency;
         self
     }
 
-    /// Sets how many messages each call is given (one), for a [`BatchHandler`](crate::handler::BatchHandler).
+    /// Sets the most messages a call of a [`BatchHandler`](crate::handler::BatchHandler), up to 10,000; default: 1.
+    ///
+    /// More than 10 take several receives, and so need a [`batch_window`](Self::batch_window).
+    #[must_use]
+    pub fn batch_size(mut self, size: usize) -> Self {
+        self.settings.batch.size = size;
+        self
+    }
+
+    /// Sets the time that a batch waits to become full, up to 5 minutes; default: 0 s.
+    ///
+    /// A batch of one FIFO group never waits: SQS delivers no more of a group of which messages are held.
+    #[must_use]
+    pub fn batch_window(mut self, window: Duration) -> Self {
+        self.settings.batch.window = Span(window);
+        self
+    }
+
+    /// Sets the most bytes a call, bodies and attributes; one message alone may be larger. Default: 6,000,000.
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.settings.batch.bytes = bytes;
+        self
+    }
+
+    /// Sets all batch settings at once.
+    #[doc(hidden)]
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
         self.settings.batch = batch;
         self
     }
 
-    /// Sets how many messages are held beyond those running (`auto`).
+    /// Sets the number of messages held beyond those running; default: [`Prefetch::Auto`].
     #[must_use]
     pub fn prefetch(mut self, prefetch: Prefetch) -> Self {
         self.settings.prefetch = prefetch;
         self
     }
 
-    /// Sets the lease that a receive begins with (30 s), whole seconds up to 12 h; it is extended for as long as it is needed.
+    /// Sets the initial lease of a message, whole seconds up to 12 h; default: 30 s. It is extended while needed.
     #[must_use]
     pub fn visibility(mut self, visibility: Duration) -> Self {
         self.settings.visibility = Span(visibility);
@@ -146,35 +191,45 @@ impl Consumer {
         self
     }
 
-    /// Sets the time limit of a handler (12 h, SQS's own and the longest); `None` for none.
+    /// Sets the time limit of a call, up to 12 h, SQS's own limit; default: 12 h. `None` means no limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.settings.timeout = timeout.map_or(Limit::None, Limit::After);
         self
     }
 
-    /// Sets whether and how often SQS is asked how many messages there are (30 s).
+    /// Sets the interval at which SQS is asked for the number of messages; default: 30 s.
+    #[doc(hidden)]
     #[must_use]
     pub fn depth(mut self, interval: depth::Interval) -> Self {
         self.settings.depth.interval = interval;
         self
     }
 
-    /// Sets when a failed message is visible again, by its receive count.
+    /// Sets the delay after which a failed message is visible again, by its receive count.
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
         self.settings.retry = retry;
         self
     }
 
-    /// Has it told over SNS how messages end (to nobody).
+    /// Sets the SNS notifications of messages' outcomes; default: none.
+    #[cfg(feature = "sns")]
     #[must_use]
-    pub fn notify(mut self, plan: notifications::Plan) -> Self {
+    pub fn notify(mut self, plan: NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
         self
     }
 
-    /// Sets everything at once.
+    /// Sets the stage between receive and handler (none).
+    #[cfg(test)]
+    pub(crate) fn prepared_by(mut self, preparation: impl Preparation) -> Self {
+        self.preparation = Some(Arc::new(preparation));
+        self
+    }
+
+    /// Sets all settings at once.
+    #[doc(hidden)]
     #[must_use]
     pub fn settings(mut self, settings: ConsumerSettings) -> Self {
         self.settings = settings;

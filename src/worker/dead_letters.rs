@@ -1,36 +1,36 @@
-//! Opening the queue that rejected messages are copied to, and the proof that it fits.
+//! Opens the DLQ for rejected messages, and checks that it fits its queue.
 
 use std::sync::Arc;
 
 use super::{
     WorkerError,
-    consumer::{Consumer, DeadLetters, Source},
+    consumer::{Consumer, ConsumerSource, DeadLetters},
     open::{describe, open_queue, patiently},
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, sqs},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, sqs::AwsAccess},
     telemetry::{Label as _, events},
 };
 
-/// Opens the DLQ of a consumer; `None`, and a warning where nobody chose so, when rejected messages are to be retried.
+/// Opens the DLQ of a consumer; without one, rejected messages are retried, which is logged unless it was chosen.
 pub(super) async fn open(
     consumer: &Consumer,
     source: &dyn Queue,
-    of_source: &Description,
+    of_source: &QueueAttributes,
 ) -> Result<Option<DeadLetterQueue>, WorkerError> {
     let found = match &consumer.dead_letters {
         DeadLetters::Nowhere => None,
         DeadLetters::ByPolicy => by_policy(consumer, source, of_source).await?,
         DeadLetters::At(address) => Some(configured(consumer, source, address).await?),
         DeadLetters::Open(queue) => {
-            Some(asked(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
+            Some(described(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
         }
     };
     let Some((queue, description)) = found else { return Ok(None) };
-    // Where the worker may not ask, SQS has seen to it that a DLQ is of its queue's kind.
+    // Where the worker may not read it: SQS accepts only a DLQ of the queue's kind.
     let description =
-        description.unwrap_or_else(|| Description { fifo: of_source.fifo, ..Description::default() });
+        description.unwrap_or_else(|| QueueAttributes { fifo: of_source.fifo, ..QueueAttributes::default() });
     if let Some(problem) = misfit(of_source, &description) {
         return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
     }
@@ -38,19 +38,19 @@ pub(super) async fn open(
     Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
 }
 
-/// An open queue, and what it says of itself where the worker may ask.
-type Found = (Arc<dyn Queue>, Option<Description>);
+/// An open queue, with its attributes where the worker may read them.
+type Found = (Arc<dyn Queue>, Option<QueueAttributes>);
 
-async fn asked(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
+async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
     let description = describe(&*queue).await?;
     Ok((queue, description))
 }
 
-/// The DLQ that the redrive policy names; rejects are retried without it, as the redrive policy moves messages anyway.
+/// The DLQ that the redrive policy names; without it rejects are retried, and the policy moves them.
 async fn by_policy(
     consumer: &Consumer,
     source: &dyn Queue,
-    of_source: &Description,
+    of_source: &QueueAttributes,
 ) -> Result<Option<Found>, WorkerError> {
     let queue = &*consumer.name;
     let Some(policy) = &of_source.redrive else { return Ok(None) };
@@ -61,8 +61,11 @@ async fn by_policy(
     };
     match named(source, &name.seen_from(&of_source.arn)).await {
         Ok((queue, description)) => {
-            let known =
-                || Description { arn: dlq.to_owned(), fifo: of_source.fifo, ..Description::default() };
+            let known = || QueueAttributes {
+                arn: dlq.to_owned(),
+                fifo: of_source.fifo,
+                ..QueueAttributes::default()
+            };
             Ok(Some((queue, Some(description.unwrap_or_else(known)))))
         }
         Err(error) if error.retry_class() == RetryClass::Refused => {
@@ -78,26 +81,26 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
         let found = named(source, &QueueName::new(address)).await;
         return found.map_err(|error| failed(consumer, address, error));
     }
-    let own = sqs::Settings::default();
-    let settings = match &consumer.source {
-        Source::Sqs { settings, .. } => settings,
-        Source::Open(_) => &own,
+    let own = AwsAccess::default();
+    let access = match &consumer.source {
+        ConsumerSource::Sqs { access, .. } => access,
+        ConsumerSource::Open(_) => &own,
     };
-    let queue = open_queue(address, settings).await?;
-    asked(queue).await.map_err(|error| failed(consumer, address, error))
+    let queue = open_queue(address, access.clone()).await?;
+    described(queue).await.map_err(|error| failed(consumer, address, error))
 }
 
-/// A queue by its name, by the same way that leads to the consumed one.
+/// A queue by its name, over the connection of the consumed queue.
 async fn named(source: &dyn Queue, name: &QueueName) -> Result<Found, QueueError> {
-    asked(patiently(|| source.open_other(name)).await?).await
+    described(patiently(|| source.open_other(name)).await?).await
 }
 
 fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
     WorkerError::Dlq { queue: consumer.name.to_string(), dlq: dlq.to_owned(), source }
 }
 
-/// What keeps messages of one queue from being copied to another.
-pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static str> {
+/// The reason for which messages of one queue cannot be copied to another.
+pub(super) fn misfit(source: &QueueAttributes, dlq: &QueueAttributes) -> Option<&'static str> {
     if !dlq.arn.is_empty() && dlq.arn == source.arn {
         return Some("its dlq is the queue itself, so a rejected message would come back for ever");
     }
@@ -111,17 +114,16 @@ pub(super) fn misfit(source: &Description, dlq: &Description) -> Option<&'static
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        handler,
-        queue::memory::{Account, Names},
-    };
+    use crate::handler;
+    use crate::queue::EmulatorQueue;
+    use longshore_emulator::{SqsAccount, StringMap};
 
     /// An account of a queue whose policy names a DLQ, and of another DLQ of each kind.
-    fn account() -> Account {
-        let account = Account::default();
+    fn account() -> SqsAccount {
+        let account = SqsAccount::default();
         let create = |name: &str, attributes: &[(&str, String)]| {
             let owned = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-            account.create_queue(name, &owned.collect(), &Names::new()).unwrap();
+            account.create_queue(name, &owned.collect(), &StringMap::new()).unwrap();
         };
         create("dlq", &[]);
         create("other-dlq", &[]);
@@ -133,12 +135,12 @@ mod tests {
     }
 
     /// The ARN of the DLQ that is opened in this account for a consumer of `orders`.
-    async fn opened(account: &Account, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
-        let queue = Arc::new(account.queue("orders"));
+    async fn opened(account: &SqsAccount, dead_letters: DeadLetters) -> Result<Option<String>, WorkerError> {
+        let queue = Arc::new(EmulatorQueue::new(account, "orders"));
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();
-        let dlq = open(&consumer, &*queue, &of_source).await?;
+        let dlq = Box::pin(open(&consumer, &*queue, &of_source)).await?;
         Ok(dlq.map(|dlq| dlq.description.arn))
     }
 
@@ -149,7 +151,7 @@ mod tests {
         for (dead_letters, dlq) in [
             (DeadLetters::ByPolicy, Some(arn("dlq"))),
             (DeadLetters::At("other-dlq".to_owned()), Some(arn("other-dlq"))),
-            (DeadLetters::Open(Arc::new(account.queue("other-dlq"))), Some(arn("other-dlq"))),
+            (DeadLetters::Open(Arc::new(EmulatorQueue::new(&account, "other-dlq"))), Some(arn("other-dlq"))),
             (DeadLetters::Nowhere, None),
         ] {
             assert_eq!(opened(&account, dead_letters).await.unwrap(), dlq);
@@ -157,18 +159,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_gone_without() {
+    async fn a_dlq_of_the_policy_that_cannot_be_opened_is_not_used() {
         let account = account();
         account.delete_queue("dlq").unwrap();
         assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
         account
-            .set_attributes("orders", &Names::from([("RedrivePolicy".to_owned(), String::new())]))
+            .set_attributes("orders", &StringMap::from([("RedrivePolicy".to_owned(), String::new())]))
             .unwrap();
         assert_eq!(opened(&account, DeadLetters::ByPolicy).await.unwrap(), None);
     }
 
     #[tokio::test]
-    async fn a_dlq_that_is_given_must_be_there_and_fit() {
+    async fn a_dlq_that_is_given_must_exist_and_fit() {
         let account = account();
         let failure =
             async |name: &str| opened(&account, DeadLetters::At(name.to_owned())).await.unwrap_err();
@@ -185,8 +187,9 @@ mod tests {
 
     #[test]
     fn a_dlq_is_another_queue_of_the_same_kind() {
-        let queue = |arn: &str, fifo| Description { arn: arn.to_owned(), fifo, ..Description::default() };
-        let problem = |dlq: Description| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
+        let queue =
+            |arn: &str, fifo| QueueAttributes { arn: arn.to_owned(), fifo, ..QueueAttributes::default() };
+        let problem = |dlq: QueueAttributes| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
         assert_eq!(problem(queue("arn:dlq", false)), "");
         assert!(problem(queue("arn:orders", false)).contains("the queue itself"));
         assert!(problem(queue("arn:dlq", true)).contains("needs a standard dlq"));

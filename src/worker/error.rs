@@ -1,4 +1,4 @@
-//! Why a worker could not start, or did not end as it should.
+//! The errors of a worker: of its start, and of tasks that ended in a fault.
 
 use std::{error::Error, io, net::SocketAddr};
 
@@ -7,17 +7,17 @@ use crate::{
     settings::Problems,
 };
 
-/// Why a worker could not start, or did not end as it should.
+/// The error of a worker that could not start, or of which a task ended in a fault.
+///
+/// [`hint`](Self::hint) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// There is nothing to consume.
-    #[error("no queue to work on, hint: add a consumer")]
+    /// The worker has no consumer.
+    #[error("no queue to work on")]
     NoQueue,
-    /// Two consumers have one name, or work on one queue, whose messages each would take for new ones.
-    #[error(
-        "queue {queue}: another consumer has this name or works on this queue, hint: keep one of the two, or name one with Consumer::named"
-    )]
+    /// Two consumers have one name or one queue; each would receive messages that the other holds.
+    #[error("queue {queue}: another consumer has this name or works on this queue")]
     Twins {
         /// The name of the second.
         queue: String,
@@ -35,76 +35,89 @@ pub enum WorkerError {
     Address {
         /// The queue's configured name.
         queue: String,
-        /// What was given.
+        /// The address as given.
         url: String,
-        /// What is wrong with it.
-        source: url::ParseError,
+        /// The reason.
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// The handler could not be made.
+    /// The handler could not be created.
     #[error("queue {queue}: {source}")]
     Handler {
         /// The queue's configured name.
         queue: String,
-        /// What is wrong.
+        /// The reason.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The queue could not be opened.
-    #[error("queue {queue}: {source}, hint: check the url, the region, the credentials and the network")]
+    #[error("queue {queue}: {source}")]
     Queue {
         /// The queue's configured name.
         queue: String,
-        /// What SQS or the network said.
+        /// The failed call.
         source: QueueError,
     },
-    /// The queue could not be opened for want of credentials.
-    #[error(
-        "queue {queue}: {source}, hint: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role"
-    )]
+    /// The queue could not be opened without credentials.
+    #[error("queue {queue}: {source}")]
     Credentials {
         /// The queue's configured name.
         queue: String,
-        /// Where they were looked for.
+        /// The failed call.
         source: QueueError,
     },
-    /// The DLQ that rejected messages were to be copied to could not be opened.
-    #[error(
-        "queue {queue}: dlq {dlq}: {source}, hint: check the dlq's url or name, and that the worker may call sqs:GetQueueUrl and sqs:GetQueueAttributes on it"
-    )]
+    /// The DLQ for rejected messages could not be opened.
+    #[error("queue {queue}: dlq {dlq}: {source}")]
     Dlq {
         /// The queue's configured name.
         queue: String,
-        /// The DLQ as it was given.
+        /// The DLQ as given.
         dlq: String,
-        /// What SQS or the network said.
+        /// The failed call.
         source: QueueError,
     },
-    /// Rejected messages cannot go to the queue that they were to go to.
-    #[error("queue {queue}: {problem}, hint: name another queue as its dlq")]
+    /// The DLQ for rejected messages does not fit its queue.
+    #[error("queue {queue}: {problem}")]
     UnfitDlq {
         /// The queue's configured name.
         queue: String,
-        /// Why not.
+        /// The reason.
         problem: &'static str,
     },
     /// The admin server could not listen.
-    #[error(
-        "cannot listen on {address}: {source}, hint: choose another address with --admin-listen or admin.listen"
-    )]
+    #[error("cannot listen on {address}: {source}")]
     Admin {
-        /// Where it was to listen.
+        /// The address.
         address: SocketAddr,
-        /// Why it could not.
+        /// The reason.
         source: io::Error,
     },
-    /// A runtime or a signal handler could not be had from the system.
-    #[error("the system refuses what the worker needs: {0}")]
+    /// The system refused a thread or a signal handler.
+    #[error("the system refuses a thread or a signal handler: {0}")]
     System(#[from] io::Error),
-    /// A part of the worker ended that must not; what ran was drained first, if its leases could still be kept.
-    #[error("internal error: the {0} task ended, hint: please report this with the log")]
+    /// A task of the worker ended that must not end; the worker was drained if its leases could be extended.
+    #[error("internal error: the {0} task ended")]
     Fault(String),
 }
 
 impl WorkerError {
+    /// The thing to do about it, if there is one to name.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoQueue => Some("add a consumer"),
+            Self::Twins { .. } => Some("keep one of the two, or name one with Consumer::named"),
+            Self::Queue { .. } => Some("check the url, the region, the credentials and the network"),
+            Self::Credentials { .. } => Some(
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role",
+            ),
+            Self::Dlq { .. } => Some(
+                "check the dlq's url or name, and that the worker may call sqs:GetQueueUrl and sqs:GetQueueAttributes on it",
+            ),
+            Self::UnfitDlq { .. } => Some("name another queue as its dlq"),
+            Self::Admin { .. } => Some("choose another address with --admin-listen or admin.listen"),
+            Self::Fault(_) => Some("please report this with the log"),
+            Self::Settings { .. } | Self::Address { .. } | Self::Handler { .. } | Self::System(_) => None,
+        }
+    }
+
     /// The failure to open a queue.
     pub(super) fn not_opened(queue: &str, source: QueueError) -> Self {
         let queue = queue.to_owned();

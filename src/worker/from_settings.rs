@@ -1,14 +1,12 @@
-//! From the settings of a process to its worker.
+//! Builds the worker that the settings describe.
 
 use std::{error::Error, num::NonZeroUsize, sync::Arc};
 
-use url::Url;
-
-use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, publisher};
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::address, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
     consumer::settle::DlqSettings,
-    ecs::{self, EcsEnvironment, HttpAgent, Switch},
+    ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
     handler::{
         self, AnyHandler, Source,
         exec::ExecHandler,
@@ -20,7 +18,7 @@ use crate::{
     telemetry::events,
 };
 
-/// Makes the worker that these settings describe; a queue without a handler is left out.
+/// Builds the worker; a queue without a handler is left out.
 pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
@@ -32,19 +30,19 @@ pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     Ok(worker)
 }
 
-/// What a worker does as a task of ECS, where it is one.
+/// Adds task protection and the scaling signal, on ECS.
 fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnvironment) -> Worker {
     if surroundings.is_ecs() && settings.stop_timeout.is_none() {
         events::StopTimeoutUnknown {}.emit();
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::ProtectionPlan { agent, timing: settings.timing() });
+        worker = worker.protect(ecs::ProtectionPlan::with(agent, settings.timing()));
     }
     let is_printed = match settings.metrics {
-        Switch::Auto => surroundings.is_ecs(),
-        Switch::On => true,
-        Switch::Off => false,
+        MetricsSwitch::Auto => surroundings.is_ecs(),
+        MetricsSwitch::On => true,
+        MetricsSwitch::Off => false,
     };
     if !is_printed {
         return worker;
@@ -94,7 +92,7 @@ pub(super) fn made(
     }
 }
 
-/// The queue as its settings tell it, for a function that is told before SQS was asked, or where it may not be.
+/// The event source by the settings, for use until SQS has described the queue.
 fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
     let region = queue.reach(aws).region;
     let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
@@ -124,15 +122,7 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
     }
 }
 
-/// What SQS calls the queue: its name, or the last part of its URL.
+/// The queue's name in SQS: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
-}
-
-/// A queue's address as people write it: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<sqs::Address, url::ParseError> {
-    if text.contains("://") {
-        return Url::parse(text).map(sqs::Address::Url);
-    }
-    Ok(sqs::Address::Name(text.to_owned()))
 }

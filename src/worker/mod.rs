@@ -3,7 +3,7 @@
 //! ```no_run
 //! use longshore::{Consumer, Worker, handler};
 //!
-//! # async fn run() -> Result<(), longshore::worker::WorkerError> {
+//! # async fn run() -> Result<(), longshore::WorkerError> {
 //! let orders = handler::from_fn(|message: std::sync::Arc<longshore::Message>| async move {
 //!     println!("{}", message.body);
 //! });
@@ -13,29 +13,43 @@
 //! # }
 //! ```
 
-mod admin;
 mod check;
 mod consumer;
 mod dead_letters;
+#[cfg(feature = "ecs")]
+mod embedded_metrics;
 mod error;
+#[cfg(feature = "cli")]
 mod from_settings;
-mod measured;
+mod metrics;
+#[cfg(any(feature = "ecs", feature = "sns"))]
+mod observers;
 mod open;
+#[cfg(feature = "cli")]
 pub mod preflight;
+#[cfg(feature = "cli")]
 mod publisher;
 mod run;
 mod runtime;
+#[cfg(feature = "ecs")]
 mod scaling;
 mod shutdown;
-mod signals;
+mod status;
 mod stop_requests;
 
+#[cfg(test)]
+pub use self::metrics::{all_metrics, metrics_reference};
+#[cfg(feature = "ecs")]
+pub use self::scaling::ScalingSignal;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
+    run::Worker,
+    shutdown::Drained,
+    status::WorkerStatus,
+};
+#[cfg(feature = "cli")]
+pub use self::{
     from_settings::{consumer_of, name_in_sqs, worker},
     open::open_queue,
-    run::Worker,
-    scaling::ScalingSignal,
-    shutdown::Drained,
 };

@@ -1,12 +1,13 @@
-//! Opening a consumer's queue: a proof that it is there, before anything is received.
+//! Opens a consumer's queue, its DLQ and its attributes, before anything is received.
 
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+
+use url::Url;
 
 use super::{
     WorkerError,
-    consumer::{Consumer, DeadLetters, Source},
+    consumer::{Consumer, ConsumerSource, DeadLetters},
     dead_letters,
-    from_settings::address,
 };
 use crate::{
     backoff::Backoff,
@@ -14,28 +15,28 @@ use crate::{
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Description, Queue, QueueError, QueueName, RetryClass, is_fifo,
-        sqs::{self, CredentialsFault, Sizes, SqsQueue, credentials_fault},
+        Queue, QueueAttributes, QueueError, QueueName, RetryClass, is_fifo,
+        sqs::{AwsAccess, ClientOptions, CredentialsFault, QueueAddress, SqsQueue, credentials_fault},
     },
     telemetry::events,
 };
 
-/// How often a queue that does not answer is tried before the worker gives up its start.
+/// The attempts to open a queue that does not answer, before the start fails.
 const TRIES: u32 = 4;
 
-/// A queue that is there, and what the engine must know of it.
+/// An open queue, with the attributes that the engine needs.
 pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
-    /// Where rejected messages are copied to.
+    /// The queue for rejected messages.
     pub(super) dead_letters: Option<DeadLetterQueue>,
-    /// Whose messages are counted as dead letters.
+    /// The queue whose messages are counted as dead letters.
     pub(super) dlq: Dlq,
     pub(super) traits: QueueTraits,
-    /// Empty where the worker may not ask for it.
+    /// Empty if the worker may not read it.
     pub(super) arn: String,
 }
 
-/// Refuses two consumers of one queue: each would take the other's messages for new ones.
+/// Refuses two consumers of one queue: each would receive messages that the other holds.
 pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<(), WorkerError> {
     let mut arns = HashSet::new();
     for (consumer, opened) in consumers.iter().zip(opened) {
@@ -49,8 +50,8 @@ pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<
 /// Opens the queue of a consumer and asks for its attributes.
 pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
-        Source::Open(queue) => queue.clone(),
-        Source::Sqs { address, settings } => open_sqs(consumer, address, settings).await?,
+        ConsumerSource::Open(queue) => queue.clone(),
+        ConsumerSource::Sqs { address, access } => open_sqs(consumer, address, access).await?,
     };
     let description = match describe(&*queue).await {
         Ok(Some(description)) => {
@@ -59,7 +60,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
         }
         Ok(None) => {
             events::QueueUndescribed { queue: &consumer.name }.emit();
-            Description { fifo: is_fifo_by_name(consumer), ..Description::default() }
+            QueueAttributes { fifo: is_fifo_by_name(consumer), ..QueueAttributes::default() }
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
@@ -68,8 +69,8 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     Ok(Opened { queue, dead_letters, dlq, traits: (&description).into(), arn: description.arn })
 }
 
-/// Where rejected messages are copied to, or else what the redrive policy names.
-fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &Description) -> Dlq {
+/// The queue for rejected messages, or else the DLQ that the redrive policy names.
+fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> Dlq {
     if let Some(dead_letters) = dead_letters {
         return Dlq::Open(dead_letters.queue.clone());
     }
@@ -78,8 +79,8 @@ fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &Description) -> Dlq {
     name.map_or(Dlq::None, |name| Dlq::Named(name.seen_from(&of_source.arn)))
 }
 
-/// What a queue says of itself; `None` when it is there and the worker may not ask.
-pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<Description>, QueueError> {
+/// The attributes of a queue; `None` when it exists and the worker may not read them.
+pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<QueueAttributes>, QueueError> {
     match patiently(|| queue.describe()).await {
         Err(error) if is_only_forbidden(&error) => Ok(None),
         answer => answer.map(Some),
@@ -89,37 +90,49 @@ pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<Description>, Q
 async fn open_sqs(
     consumer: &Consumer,
     text: &str,
-    settings: &sqs::Settings,
+    access: &AwsAccess,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let receive = consumer.settings.receive;
-    let sizes = Sizes { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    open_at(&consumer.name, text, settings, sizes).await
+    let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
+    open_at(&consumer.name, text, access, options).await
 }
 
-/// Opens a queue of SQS by its URL or its name, for other purposes than consuming it.
-pub async fn open_queue(address: &str, settings: &sqs::Settings) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, settings, Sizes::default()).await
+/// Opens a queue of SQS by its URL or its name, to send to it or to describe it.
+pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
+    open_at(address, address, &access.into(), ClientOptions::default()).await
+}
+
+/// Parses a queue's address: a URL, or a name.
+pub(super) fn address(text: &str) -> Result<QueueAddress, url::ParseError> {
+    if text.contains("://") {
+        return Url::parse(text).map(QueueAddress::Url);
+    }
+    Ok(QueueAddress::Name(text.to_owned()))
 }
 
 async fn open_at(
     name: &str,
     text: &str,
-    settings: &sqs::Settings,
-    sizes: Sizes,
+    access: &AwsAccess,
+    options: ClientOptions,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let address = match address(text) {
         Ok(address) => address,
         Err(source) => {
-            return Err(WorkerError::Address { queue: name.to_owned(), url: text.to_owned(), source });
+            return Err(WorkerError::Address {
+                queue: name.to_owned(),
+                url: text.to_owned(),
+                source: source.into(),
+            });
         }
     };
-    match patiently(|| SqsQueue::open(settings, &address, sizes)).await {
+    match patiently(|| SqsQueue::open(access, &address, options)).await {
         Ok(open) => Ok(Arc::new(open)),
         Err(error) => Err(WorkerError::not_opened(name, error)),
     }
 }
 
-/// Tries again what may pass, a few times.
+/// Repeats a call a few times while its failure may pass.
 pub(super) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
@@ -139,29 +152,29 @@ where
 
 fn may_pass(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.retry_class() == RetryClass::Transient && !error.is_hung() && !has_no_credentials
+    error.retry_class() == RetryClass::Transient && !error.is_timeout() && !has_no_credentials
 }
 
-/// Whether the attributes alone are out of reach; a KMS key out of reach is more than that.
+/// True when only the permission to read the attributes is missing, not that for a KMS key.
 pub(super) fn is_only_forbidden(error: &QueueError) -> bool {
     matches!(error.plain_code(), Some("AccessDenied" | "AccessDeniedException"))
 }
 
-/// Whether the queue's KMS key keeps the call from being answered.
+/// True when the queue's KMS key is the reason of the failure.
 pub(super) fn is_kms(error: &QueueError) -> bool {
     error.code().is_some_and(|code| code.contains("Kms") || code.contains("KMS"))
 }
 
-/// The name in SQS tells, not the one in the configuration.
+/// True when the queue's name in SQS, not its configured name, is that of a FIFO queue.
 fn is_fifo_by_name(consumer: &Consumer) -> bool {
     let name = match &consumer.source {
-        Source::Sqs { address, .. } => address,
-        Source::Open(_) => &*consumer.name,
+        ConsumerSource::Sqs { address, .. } => address,
+        ConsumerSource::Open(_) => &*consumer.name,
     };
     is_fifo(name)
 }
 
-fn advise(consumer: &Consumer, description: &Description) {
+fn advise(consumer: &Consumer, description: &QueueAttributes) {
     let (queue, arn) = (&*consumer.name, &*description.arn);
     if let Some(redrive) = &description.redrive {
         let (dlq, max_receive_count) = (&*redrive.dead_letter_arn, redrive.max_receive_count.get());
@@ -178,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fifo_queue_is_known_by_its_name_in_sqs_whatever_it_is_called_here() {
+    fn a_fifo_queue_is_recognised_by_its_name_in_sqs() {
         let handler = || crate::handler::from_fn(async |_| ());
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo";
         assert!(is_fifo_by_name(&Consumer::new(url, handler()).named("orders")));
@@ -186,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_refusal_of_the_call_itself_is_gone_without() {
+    fn only_the_refusal_of_the_call_itself_is_tolerated() {
         for (code, is_forbidden) in [
             ("AccessDenied", true),
             ("com.amazonaws.sqs#AccessDeniedException", true),

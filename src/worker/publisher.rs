@@ -1,11 +1,11 @@
-//! Which SNS a queue's handler and notifications publish to.
+//! The SNS publishers of a queue's handler and notifications, by the settings.
 
 use std::sync::Arc;
 
 use url::Url;
 
 use crate::{
-    aws::{self, Place},
+    aws::{self, ServiceLocation},
     config::QueueSettings,
     handler,
     sns::notifications,
@@ -26,13 +26,13 @@ pub(super) fn of_handler(
     publisher(region, sns.endpoint_url.as_deref(), queue, process)
 }
 
-/// What is told of a queue's messages, with a publisher in each topic's region.
-pub(super) fn plan(queue: &QueueSettings, process: &aws::Settings) -> notifications::Plan {
+/// The notifications of a queue, with a publisher in each topic's region.
+pub(super) fn plan(queue: &QueueSettings, process: &aws::Settings) -> notifications::NotificationPlan {
     let (settings, process, own) = (queue.notify.clone(), process.clone(), queue.clone());
     let endpoint = settings.endpoint_url.clone();
     let publishers =
         move |topic: &TopicArn| publisher(Some(topic.region()), endpoint.as_deref(), &own, &process);
-    notifications::Plan { settings, publishers: Arc::new(publishers) }
+    notifications::NotificationPlan { settings, publishers: Arc::new(publishers) }
 }
 
 fn publisher(
@@ -45,10 +45,10 @@ fn publisher(
     let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator(queue, &reach));
     let region = region.map(str::to_owned).or_else(|| process.region.clone());
     let settings = aws::Settings { region, endpoint_url, profile: process.profile.clone() };
-    Arc::new(SnsPublisher::new(settings, Place::default()))
+    Arc::new(SnsPublisher::new(settings, ServiceLocation::default()))
 }
 
-/// The emulator that the queue is in, which serves topics at the same address.
+/// The endpoint of the queue's emulator, which serves topics too.
 fn emulator(queue: &QueueSettings, reach: &aws::Settings) -> Option<String> {
     let address = reach.endpoint_url.as_deref().or(queue.url.as_deref())?;
     let url = Url::parse(address).ok()?;

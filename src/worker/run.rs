@@ -1,49 +1,63 @@
-//! The worker: several consumers in one process, from their start to their drained end.
+//! The worker: the consumers of a process, from their start to their drained end.
 
-use std::{
-    net::{self, SocketAddr},
-    time::Duration,
-};
+#[cfg(feature = "admin")]
+use std::net::{self, SocketAddr};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::runtime::Handle;
 
+#[cfg(feature = "sns")]
+use super::observers::NotifyEnds;
 use super::{
-    Consumer, Drained, ScalingSignal, WorkerError,
-    admin::{Admin, Place, Shown, report},
+    Consumer, Drained, WorkerError,
     check::check,
-    measured::{self, measured, watch_depth},
+    metrics::{DrainMetrics, QueueMeasurements},
     open::{Opened, open, refuse_twins},
-    runtime::PumpRuntime,
-    scaling::{Scaling, meter},
-    shutdown::{drain, flush, may_outlast, unprotect},
-    signals::Signals,
-    stop_requests::FaultWatch,
+    runtime::EngineRuntime,
+    shutdown::{RunningParts, shut_down},
+    status::WorkerStatus,
+    stop_requests::{FaultWatch, Signals},
 };
+#[cfg(feature = "ecs")]
+use super::{
+    ScalingSignal, embedded_metrics::Meter, observers::CountCalls, scaling::ScalingTask,
+    shutdown::may_outlast,
+};
+#[cfg(feature = "admin")]
+use crate::admin::{AdminListener, AdminServer, AdminSource};
+#[cfg(feature = "ecs")]
+use crate::ecs::{self, ProtectionMetrics};
+#[cfg(feature = "sns")]
+use crate::sns::notifications::Notifier;
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::{QueueIdentity, QueueTraces, Traces};
 use crate::{
-    admin,
-    consumer::{Engine, EngineParts},
-    ecs,
-    health::{Condition, Health},
-    sns::notifications::Notifier,
-    stop::{Settings as StopSettings, Stop},
-    tasks::{self, Faults, Tasks},
-    telemetry::{
-        Meter, Metrics, events,
-        traces::{QueueIdentity, Traces},
+    consumer::{
+        CallObserver, Engine, EngineParts, RunningEngine,
+        depth::{self, Interval},
     },
+    health::{Condition, Health},
+    stop::{Settings as StopSettings, Stop},
+    tasks::{self, End, Tasks},
+    telemetry::{MetricScope, Metrics, events},
 };
 
-/// Several consumers in one process.
+/// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
     drain_limit: Duration,
-    admin: Option<Place>,
+    #[cfg(feature = "admin")]
+    admin: Option<AdminListener>,
+    #[cfg(feature = "ecs")]
     protection: Option<ecs::ProtectionPlan>,
+    #[cfg(feature = "ecs")]
     signal: Option<ScalingSignal>,
+    #[cfg(feature = "otel")]
     traces: Option<Traces>,
     metrics: Metrics,
     health: Health,
+    status: WorkerStatus,
 }
 
 impl Default for Worker {
@@ -53,17 +67,22 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// A worker with nothing to consume yet.
+    /// A worker without consumers.
     pub fn new() -> Self {
         Self {
             consumers: Vec::new(),
             drain_limit: StopSettings::USUAL,
+            #[cfg(feature = "admin")]
             admin: None,
+            #[cfg(feature = "ecs")]
             protection: None,
+            #[cfg(feature = "ecs")]
             signal: None,
+            #[cfg(feature = "otel")]
             traces: None,
             metrics: Metrics::new(),
             health: Health::new(),
+            status: WorkerStatus::default(),
         }
     }
 
@@ -74,10 +93,10 @@ impl Worker {
         self
     }
 
-    /// Sets how long a stop may take (110 s).
+    /// Sets the time limit of a stop; default: 110 s.
     ///
-    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; the rest
-    /// is for giving their messages back. A limit below 28 s may be exceeded by up to 7 s.
+    /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; in the rest their
+    /// messages are given back. A limit below 28 s may be exceeded by up to 7 s.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
@@ -85,41 +104,58 @@ impl Worker {
     }
 
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
+    ///
+    /// To serve them from the program's own server, use [`health`](Self::health), [`metrics`](Self::metrics) and
+    /// [`status`](Self::status).
+    #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin(mut self, listen: SocketAddr) -> Self {
-        self.admin = Some(Place::At(listen));
+        self.admin = Some(AdminListener::Address(listen));
         self
     }
 
-    /// The same on a socket that listens already, so that the caller knows a port that the system chose.
+    /// Serves the admin pages on a socket that listens already, so that the caller knows its port.
+    #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
-        self.admin = Some(Place::On(listener));
+        self.admin = Some(AdminListener::Socket(listener));
         self
     }
 
-    /// Protects the task of ECS that this is from scale-in, while work runs that a stop would cut.
+    /// Protects this ECS task from scale-in while calls run that a stop would cut off.
+    #[cfg(feature = "ecs")]
     #[must_use]
     pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
         self.protection = Some(plan);
         self
     }
 
-    /// Prints what its scaling is computed from, for CloudWatch.
+    /// Prints the metrics from which CloudWatch computes the fleet's size.
+    #[cfg(feature = "ecs")]
     #[must_use]
     pub fn scaling_signal(mut self, signal: ScalingSignal) -> Self {
         self.signal = Some(signal);
         self
     }
 
-    /// Makes spans of what becomes of messages.
+    /// Exports spans of receives, calls and settlements.
+    #[cfg(feature = "otel")]
     #[must_use]
     pub fn traces(mut self, traces: Traces) -> Self {
         self.traces = Some(traces);
         self
     }
 
-    /// The metrics of this worker, to read or to serve elsewhere.
+    /// Adds the metrics to this registry, beside the program's own; call it before [`metrics`](Self::metrics).
+    ///
+    /// One registry serves one worker.
+    #[must_use]
+    pub fn registry(mut self, registry: prometheus::Registry) -> Self {
+        self.metrics = Metrics::on(registry);
+        self
+    }
+
+    /// The metrics of this worker, to read them or to serve them elsewhere.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
@@ -129,148 +165,233 @@ impl Worker {
         self.health.clone()
     }
 
-    /// Works until SIGTERM or SIGINT, and then drains; a second signal stops at once.
+    /// The status of this worker, for people and scripts.
+    pub fn status(&self) -> WorkerStatus {
+        self.status.clone()
+    }
+
+    /// Runs until SIGTERM or SIGINT, and then drains; a second signal stops at once.
     ///
-    /// Handlers run on the runtime that this is called on, everything else on a thread of the worker's own.
+    /// Handlers run on the current runtime, everything else on a thread of the worker's own.
     pub async fn run(self) -> Result<Drained, WorkerError> {
         self.run_with(Stop::new()).await
     }
 
-    /// The same, and the stop may be asked for by the program too.
+    /// Runs until a signal or until `stop` is requested, and then drains.
     pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let signals = tasks::detach("signals", Signals::listen()?.obey(stop.clone()));
+        let signals = tasks::detach("signals", Signals::listen()?.forward_to(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
     }
 
-    /// Works until the stop is asked for, and then drains; signals are the caller's business.
+    /// Runs until `stop` is requested, and then drains; leaves signals to the program.
     pub async fn run_until(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let runtime = PumpRuntime::start()?;
+        let runtime = EngineRuntime::start()?;
         let work = self.work(stop, Handle::current(), runtime.handle().clone());
         let ended = tasks::detach_on(runtime.handle(), "main", work).await;
         runtime.end().await;
         ended.unwrap_or_else(|panic| Err(WorkerError::Fault(format!("main ({panic})"))))
     }
 
-    /// The same with everything on the current runtime, for tests that pause its clock.
+    /// Runs everything on the current runtime until `stop` is requested, for tests that pause its clock.
     ///
-    /// A handler that blocks then delays the leases of all the others.
+    /// A handler that blocks its thread then delays the leases of all the others.
     pub async fn run_here(self, stop: Stop) -> Result<Drained, WorkerError> {
         self.work(stop, Handle::current(), Handle::current()).await
     }
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        self.metrics.drain_limit(self.drain_limit);
-        let listener = self.listen().await?;
+        let (limit, metrics) = (self.drain_limit, self.metrics.clone());
+        let drain = DrainMetrics::in_scope(&metrics.process());
+        drain.limit(limit);
+        self.status.set_stop(stop.clone());
         let (tasks, faults) = Tasks::on(runtime.clone());
-        let state = self.health.condition("worker", "the queues are not open yet");
-        let frame = Frame { shown: Shown::default(), state, stop, tasks, caller, runtime };
-        let admin = listener.map(|listener| Admin::start(listener, self.report(&frame), &frame.tasks));
-        let traces = self.traces.clone();
-        let ended = self.work_within(&frame, faults).await;
-        if let Some(traces) = traces {
-            flush(&traces, &frame.stop).await;
+        let readiness = self.health.condition("worker", "the queues are not open yet");
+        let environment = Environment { readiness, stop, tasks, caller, runtime, drain_limit: limit };
+        let mut parts = RunningParts::default();
+        #[cfg(feature = "otel")]
+        parts.traces.clone_from(&self.traces);
+        #[cfg(feature = "admin")]
+        self.start_admin(&environment.tasks, &mut parts).await?;
+        let stop = &environment.stop;
+        let mut faults = FaultWatch::new(faults, stop.clone());
+        let started = self.start(&environment, &mut parts).await;
+        if started.is_ok() {
+            faults.until(stop.draining()).await;
+            drain.draining();
+            environment.readiness.unready("draining");
         }
-        if let Some(admin) = admin {
-            admin.end().await;
-        }
-        // The frame is dropped last: a worker that is drained is not ready either.
-        ended
+        let drained = shut_down(parts, limit, stop, &mut faults).await;
+        started?;
+        events::WorkerDrained { held: drained.held() }.emit();
+        faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
-    async fn work_within(mut self, frame: &Frame, faults: Faults) -> Result<Drained, WorkerError> {
-        let Frame { shown, state, stop, tasks, .. } = frame;
+    /// Opens every queue and starts its engine, unless a stop comes first.
+    async fn start(mut self, environment: &Environment, parts: &mut RunningParts) -> Result<(), WorkerError> {
+        let tasks = &environment.tasks;
         let opened = tokio::select! {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
-            () = stop.draining() => return Ok(Drained::All),
+            () = environment.stop.draining() => return Ok(()),
         };
-        let drain_limit = self.drain_limit;
         refuse_twins(&self.consumers, &opened)?;
-        let guard = self.protection.take().map(|plan| ecs::TaskProtection::start(plan, tasks));
-        if let Some(held) = guard.as_ref().map(|guard| guard.status().clone()) {
-            self.metrics.protection(move || held.is_protected());
-        }
-        let metrics = self.metrics.clone();
-        let scaling = self.signal.take().map(|signal| Scaling::start(signal, self.meters(&opened), tasks));
-        let engines = shown.get_or_init(|| self.engines(&opened, guard.as_ref(), frame));
-        let running = engines.iter().map(|engine| engine.start(tasks)).collect();
-        state.ready();
-        let mut watch = FaultWatch::new(faults, stop.clone());
-        watch.until(stop.draining()).await;
-        metrics.draining();
-        state.unready("draining");
-        let drained = watch.until(drain(running, drain_limit, stop)).await;
-        // The tasks that a drain ends are no faults from here on.
-        if let Some(guard) = guard {
-            unprotect(guard, stop).await;
-        }
-        drop(scaling);
-        events::WorkerDrained { drained: &drained }.emit();
-        watch.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
+        let queues = self.consumers.iter().zip(&opened);
+        let measurements: Vec<_> = queues
+            .map(|(consumer, opened)| QueueMeasurements::new(&self.metrics, consumer, opened))
+            .collect();
+        #[cfg(feature = "ecs")]
+        self.start_ecs(&opened, &measurements, tasks, parts);
+        let status = self.status.clone();
+        parts.engines = self.start_engines(&opened, measurements, parts, environment);
+        status.set_engines(parts.engines.iter().map(|running| running.engine().clone()).collect());
+        environment.readiness.ready();
+        Ok(())
     }
 
-    async fn listen(&mut self) -> Result<Option<TcpListener>, WorkerError> {
-        let Some(place) = self.admin.take() else { return Ok(None) };
-        let listener = place.listen().await?;
+    #[cfg(feature = "admin")]
+    async fn start_admin(&mut self, tasks: &Tasks, parts: &mut RunningParts) -> Result<(), WorkerError> {
+        let Some(listener) = self.admin.take() else { return Ok(()) };
+        let address = listener.address();
+        let failed = |source| match address {
+            Some(address) => WorkerError::Admin { address, source },
+            None => WorkerError::System(source),
+        };
+        let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        Ok(Some(listener))
+        let (metrics, status) = (self.metrics.clone(), self.status.clone());
+        let source = AdminSource {
+            health: self.health.clone(),
+            metrics: Arc::new(move || metrics.text()),
+            status: Arc::new(move || status.value()),
+        };
+        parts.admin = Some(AdminServer::start(listener, source, tasks));
+        Ok(())
     }
 
-    fn meters(&self, opened: &[Opened]) -> Vec<Meter> {
-        let consumers = self.consumers.iter().zip(opened);
-        consumers.map(|(consumer, opened)| meter(consumer, &opened.arn, &self.metrics)).collect()
+    #[cfg(feature = "ecs")]
+    fn start_ecs(
+        &mut self,
+        opened: &[Opened],
+        measurements: &[QueueMeasurements],
+        tasks: &Tasks,
+        parts: &mut RunningParts,
+    ) {
+        if let Some(plan) = self.protection.take() {
+            let protection = ecs::TaskProtection::start(plan, tasks);
+            let status = protection.status().clone();
+            let metrics = self.metrics.process().group::<ProtectionMetrics>();
+            metrics.task_protected.by(move || Some(f64::from(status.is_protected())));
+            parts.protection = Some(protection);
+        }
+        if let Some(signal) = self.signal.take() {
+            let queues = self.consumers.iter().zip(opened).zip(measurements);
+            let meters = queues.map(|((consumer, opened), measurements)| {
+                let name = consumer.name_in_sqs(&opened.arn);
+                Meter::new(name, &measurements.scope, measurements.depth.clone(), measurements.work())
+            });
+            parts.scaling = Some(ScalingTask::start(signal, meters.collect(), tasks));
+        }
     }
 
-    fn engines(self, opened: &[Opened], guard: Option<&ecs::TaskProtection>, frame: &Frame) -> Vec<Engine> {
-        let drain_limit = self.drain_limit;
-        let engine = |(consumer, opened): (Consumer, &Opened)| {
-            let metrics = measured(&self.metrics, &consumer, opened);
-            let place = measured::Place { metrics: &metrics, stop: &frame.stop, tasks: &frame.tasks };
-            watch_depth(&consumer, opened, place);
-            let identity = QueueIdentity::of(opened.queue.url(), &consumer.name);
-            let guard = guard.filter(|_| may_outlast(consumer.settings.timeout.duration(), drain_limit));
-            let notifier = consumer
-                .notify
-                .map(|plan| Notifier::start(consumer.name.clone(), &plan, metrics.clone(), &frame.tasks));
+    #[cfg(feature = "otel")]
+    fn queue_traces(traces: Option<&Traces>, opened: &Opened, name: &str) -> Option<QueueTraces> {
+        let identity = QueueIdentity::of(opened.queue.url(), name);
+        traces.map(|traces| traces.queue(&identity))
+    }
+
+    fn start_engines(
+        self,
+        opened: &[Opened],
+        measurements: Vec<QueueMeasurements>,
+        parts: &RunningParts,
+        environment: &Environment,
+    ) -> Vec<RunningEngine> {
+        let start = |((consumer, opened), measurements): ((Consumer, &Opened), QueueMeasurements)| {
+            environment.watch_depth(&consumer, opened, &measurements);
+            let observers = environment.observers(&consumer, parts, &measurements.scope);
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
             }
-            Engine::new(EngineParts {
+            let parts = EngineParts {
                 queue: opened.queue.clone(),
                 dead_letters: opened.dead_letters.clone(),
                 traits: opened.traits,
                 handler: consumer.handler,
-                notifier,
-                options: consumer.settings,
-                metrics,
-                traces: self.traces.as_ref().map(|traces| traces.queue(&identity)),
-                busy: guard.map(|guard| guard.calls_in_flight().clone()),
+                preparation: consumer.preparation,
+                observers,
+                settings: consumer.settings,
+                metrics: measurements.scope,
+                failures: measurements.failures,
+                depth: measurements.depth,
+                #[cfg(feature = "otel")]
+                traces: Self::queue_traces(self.traces.as_ref(), opened, &consumer.name),
+                #[cfg(not(feature = "otel"))]
+                traces: None,
                 name: consumer.name,
                 health: self.health.clone(),
-                stop: frame.stop.clone(),
-                caller: frame.caller.clone(),
-                runtime: frame.runtime.clone(),
-            })
+                stop: environment.stop.clone(),
+                caller: environment.caller.clone(),
+                runtime: environment.runtime.clone(),
+            };
+            Engine::start(&parts, &environment.tasks)
         };
-        self.consumers.into_iter().zip(opened).map(engine).collect()
-    }
-
-    fn report(&self, frame: &Frame) -> admin::Report {
-        report(self.metrics.clone(), self.health.clone(), frame.shown.clone(), frame.stop.clone())
+        self.consumers.into_iter().zip(opened).zip(measurements).map(start).collect()
     }
 }
 
-/// What surrounds the work of a worker from its start to its end.
-struct Frame {
-    shown: Shown,
-    /// What keeps the worker as a whole from being ready.
-    state: Condition,
+/// The surroundings of a running worker.
+struct Environment {
+    /// The readiness of the worker as a whole.
+    readiness: Condition,
     stop: Stop,
     tasks: Tasks,
-    /// Where handlers run that might block.
+    /// The runtime of handlers that may block.
     caller: Handle,
-    /// Where everything else runs.
+    /// The runtime of everything else.
     runtime: Handle,
+    drain_limit: Duration,
+}
+
+impl Environment {
+    /// The observers of a consumer's calls: for the protection of the task, and for notifications.
+    #[cfg_attr(
+        not(feature = "ecs"),
+        expect(unused_variables, reason = "only the protection asks for the parts")
+    )]
+    fn observers(
+        &self,
+        consumer: &Consumer,
+        parts: &RunningParts,
+        scope: &MetricScope,
+    ) -> Vec<Arc<dyn CallObserver>> {
+        let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
+        #[cfg(feature = "ecs")]
+        if let Some(protection) = &parts.protection
+            && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)
+        {
+            observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
+        }
+        #[cfg(feature = "sns")]
+        if let Some(plan) = &consumer.notify {
+            let notifier = Notifier::start(consumer.name.clone(), plan, scope, &self.tasks);
+            observers.push(Arc::new(NotifyEnds(notifier)));
+        }
+        observers
+    }
+
+    /// Polls the number of messages in a queue, if an interval is set.
+    fn watch_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
+        let Interval::Every(interval) = consumer.settings.depth.interval else { return };
+        let parts = depth::Parts {
+            name: consumer.name.clone(),
+            queue: opened.queue.clone(),
+            dlq: opened.dlq.clone(),
+            depth: measurements.depth.clone(),
+            calls: measurements.scope.group(),
+        };
+        let watch = depth::Watch::new(parts, measurements.work(), interval).run(self.stop.clone());
+        self.tasks.spawn("depth", End::Fine, watch);
+    }
 }

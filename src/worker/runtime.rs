@@ -1,4 +1,4 @@
-//! The thread that speaks with SQS: a runtime of its own, so that a handler that blocks delays no lease.
+//! The engine thread: a runtime of its own for all calls to SQS, so that a blocking handler delays no lease.
 
 use std::{io, thread, time::Duration};
 
@@ -10,30 +10,29 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::telemetry::events;
 
-/// How long the runtime waits at its end for calls that block, such as the system's look-up of a host that no name
-/// server answers for.
+/// The time for which the end of the runtime waits for blocking calls, such as a DNS lookup without an answer.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
 
-/// A current-thread runtime on its own thread; measured, a multi-threaded one costs 40 % more CPU a message.
-pub(super) struct PumpRuntime {
+/// A current-thread runtime on its own thread; a multi-threaded one was measured to cost 40 % more CPU a message.
+pub(super) struct EngineRuntime {
     handle: Handle,
-    /// Ends the thread at its drop, so that a worker whose future is dropped leaves none behind.
+    /// Ends the thread when dropped, also with the future of a dropped worker.
     end: DropGuard,
     ended: oneshot::Receiver<()>,
 }
 
-impl PumpRuntime {
+impl EngineRuntime {
     pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let end = CancellationToken::new();
         let (sender, ended) = oneshot::channel();
         let until = end.clone();
-        thread::Builder::new().name("longshore-pump".to_owned()).spawn(move || {
+        thread::Builder::new().name("longshore-engine".to_owned()).spawn(move || {
             runtime.block_on(until.cancelled());
             runtime.shutdown_timeout(BLOCKING_LIMIT);
             if sender.send(()).is_err() {
-                events::PumpThreadUnawaited {}.emit();
+                events::EngineThreadUnawaited {}.emit();
             }
         })?;
         Ok(Self { handle, end: end.drop_guard(), ended })
@@ -43,10 +42,10 @@ impl PumpRuntime {
         &self.handle
     }
 
-    /// Ends the runtime, and with it what still runs on it.
+    /// Ends the runtime, and the tasks on it.
     pub(super) async fn end(self) {
         drop(self.end);
-        // An error means that the thread is gone already.
+        // An error means that the thread has ended already.
         drop(self.ended.await);
     }
 }
@@ -58,12 +57,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_that_blocks_does_not_hold_up_the_end() {
-        let runtime = PumpRuntime::start().unwrap();
+    async fn a_blocking_call_does_not_delay_the_end() {
+        let runtime = EngineRuntime::start().unwrap();
         let (release, released) = mpsc::channel::<()>();
-        let (tell, began) = oneshot::channel();
+        let (start, began) = oneshot::channel();
         let blocking = runtime.handle().spawn_blocking(move || {
-            tell.send(()).unwrap();
+            start.send(()).unwrap();
             released.recv()
         });
         began.await.unwrap();

@@ -1,4 +1,4 @@
-//! The scaling signal: printed for CloudWatch every so often, as long as the worker works.
+//! The scaling signal: lines of CloudWatch's embedded metric format, printed at an interval.
 
 use std::{
     io::{self, Write as _},
@@ -11,33 +11,47 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::Consumer;
+use super::embedded_metrics::{Meter, Scope};
 use crate::{
     ecs,
     tasks::{End, Tasks},
-    telemetry::{Meter, Metrics, Scope, events},
+    telemetry::events,
 };
 
-/// What is told of a worker's work for its scaling, in which namespace, how often and to whom.
+/// The settings of the scaling signal.
 #[derive(Clone)]
 pub struct ScalingSignal {
     /// The namespace in CloudWatch.
-    pub namespace: String,
-    /// The time between two lines of a queue.
-    pub interval: Duration,
-    /// Where ECS describes the task, which the lines then name.
-    pub metadata: Option<Url>,
-    /// Where the lines go.
-    pub print: Arc<dyn Fn(&str) + Send + Sync>,
+    namespace: String,
+    /// The interval between two lines of a queue.
+    interval: Duration,
+    /// The endpoint of the ECS task's metadata, which the lines then include.
+    pub(super) metadata: Option<Url>,
+    /// The sink of the lines.
+    print: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-/// The shortest time between two lines: CloudWatch counts in seconds.
+/// The shortest interval: CloudWatch's resolution is a second.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl ScalingSignal {
-    /// A signal on standard output, which the log driver of a container brings to CloudWatch.
+    /// A signal on standard output, which a container's log driver sends to CloudWatch.
     pub fn new(namespace: impl Into<String>, interval: Duration) -> Self {
         Self { namespace: namespace.into(), interval, metadata: None, print: Arc::new(to_stdout) }
+    }
+
+    /// Prints by this function instead of to standard output.
+    #[must_use]
+    pub fn print(mut self, print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.print = Arc::new(print);
+        self
+    }
+
+    /// Adds the task's cluster, ARN, family and revision, from the URL in `ECS_CONTAINER_METADATA_URI_V4`.
+    #[must_use]
+    pub fn task_metadata(mut self, url: &str) -> Self {
+        self.metadata = Url::parse(url).ok();
+        self
     }
 }
 
@@ -47,26 +61,19 @@ fn to_stdout(line: &str) {
     }
 }
 
-/// The meter of a consumer's queue, by its name in SQS where that is known.
-pub(super) fn meter(consumer: &Consumer, arn: &str, metrics: &Metrics) -> Meter {
-    Meter::new(consumer.name_in_sqs(arn), metrics.queue(&consumer.name))
-}
+/// The task that prints the signal; it ends when this is dropped.
+pub(super) struct ScalingTask(#[expect(dead_code, reason = "its drop ends the task")] AbortOnDropHandle<()>);
 
-/// The signal while it is told; dropped, it ends, and what ended since the last line is left to the metrics.
-pub(super) struct Scaling(
-    #[expect(dead_code, reason = "it ends the signal at its drop")] AbortOnDropHandle<()>,
-);
-
-impl Scaling {
+impl ScalingTask {
     pub(super) fn start(signal: ScalingSignal, meters: Vec<Meter>, tasks: &Tasks) -> Self {
-        Self(AbortOnDropHandle::new(tasks.spawn("scaling signal", End::Fault, tell(signal, meters))))
+        Self(AbortOnDropHandle::new(tasks.spawn("scaling signal", End::Fault, print_lines(signal, meters))))
     }
 }
 
-async fn tell(signal: ScalingSignal, mut meters: Vec<Meter>) {
+async fn print_lines(signal: ScalingSignal, mut meters: Vec<Meter>) {
     let mut ticks = interval(signal.interval.max(SHORTEST));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first is at once.
+    // The first tick is immediate.
     ticks.tick().await;
     let properties = properties(signal.metadata.as_ref()).await;
     let scope = Scope { namespace: signal.namespace, properties };
@@ -78,7 +85,7 @@ async fn tell(signal: ScalingSignal, mut meters: Vec<Meter>) {
     }
 }
 
-/// What the lines say of the task that prints them.
+/// The properties of the ECS task in each line.
 async fn properties(metadata: Option<&Url>) -> Map<String, Value> {
     let Some(metadata) = metadata else { return Map::new() };
     match ecs::TaskMetadata::read(metadata).await {
@@ -94,9 +101,9 @@ async fn properties(metadata: Option<&Url>) -> Map<String, Value> {
                 launch_type: &launch_type,
             }
             .emit();
-            let told =
+            let properties =
                 [("Cluster", cluster), ("TaskArn", task_arn), ("Family", family), ("Revision", revision)];
-            told.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+            properties.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
         }
         Err(error) => {
             events::TaskUnknown { error: &error }.emit();

@@ -1,74 +1,115 @@
-//! The stop order, step by step.
+//! The stop order of a worker.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::{
-    consumer::RunningEngine,
-    ecs::TaskProtection,
-    stop::Stop,
-    telemetry::{events, traces::Traces},
-};
+#[cfg(feature = "ecs")]
+use super::scaling::ScalingTask;
+use super::stop_requests::FaultWatch;
+#[cfg(feature = "admin")]
+use crate::admin::AdminServer;
+#[cfg(feature = "ecs")]
+use crate::ecs::TaskProtection;
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::Traces;
+use crate::{consumer::RunningEngine, stop::Stop, telemetry::events};
 
-/// How long handlers that are told to stop may take; only one that blocks its thread takes longer than its grace.
+/// The time limit of cancelled handlers; only one that blocks its thread exceeds its grace period.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
-/// How long the last answers may take to reach SQS once no handler runs, however late that is.
+/// The shortest time limit of the last answers to SQS, however late it is.
 const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
-/// How long they may take where the drain limit leaves more than that.
+/// The longest time limit of the last answers, where the drain limit leaves more.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
-/// How long handlers may take to end what they have running beside their calls, such as processes, however late that is.
+/// The shortest time limit in which handlers end processes beside their calls, however late it is.
 const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
-/// How long they may take where the drain limit leaves more than that.
+/// The longest time limit of the same, where the drain limit leaves more.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
-
-/// How long the last traces may take to reach their collector, which no work waits for.
+/// The time limit of the last spans on their way to the collector.
+#[cfg(feature = "otel")]
 const TRACES_LIMIT: Duration = Duration::from_secs(2);
 
-/// How a worker ended.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     /// Every message that was held is settled or given back.
     All,
-    /// So many messages were still held, or done and not deleted; they come back after their visibility.
+    /// Some messages were still held, or done and not deleted; they come back after their visibility timeout.
     Partly {
-        /// Messages still held, or done and not deleted.
+        /// The number of these messages.
         held: usize,
     },
 }
 
-/// Drains every engine at once: polling, waiting messages, handlers, answers, and only then the handlers' own processes
-/// and the keepers.
+impl Drained {
+    /// The messages still held, or done and not deleted.
+    pub fn held(self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Partly { held } => held,
+        }
+    }
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => formatter.write_str("all messages settled or given back"),
+            Self::Partly { held } => write!(formatter, "{held} messages still held or not deleted"),
+        }
+    }
+}
+
+/// The running parts of a worker that a stop ends.
+#[derive(Default)]
+pub(super) struct RunningParts {
+    pub(super) engines: Vec<RunningEngine>,
+    #[cfg(feature = "ecs")]
+    pub(super) protection: Option<TaskProtection>,
+    #[cfg(feature = "ecs")]
+    pub(super) scaling: Option<ScalingTask>,
+    #[cfg(feature = "otel")]
+    pub(super) traces: Option<Traces>,
+    #[cfg(feature = "admin")]
+    pub(super) admin: Option<AdminServer>,
+}
+
+/// Stops the parts of a worker in their order; a halt skips what is left of the steps that wait.
 ///
-/// Several well-known consumers stop the heartbeat first, and then run the same messages twice.
-pub(super) async fn drain(mut engines: Vec<RunningEngine>, limit: Duration, stop: &Stop) -> Drained {
-    let undeleted = |engines: &[RunningEngine]| engines.iter().map(RunningEngine::undeleted).sum::<usize>();
-    let undeleted_before = undeleted(&engines);
-    // Before anything else: handlers that end, even after a halt, must not start what waits.
-    engines.iter().for_each(RunningEngine::start_nothing);
-    tokio::select! {
-        () = in_order(&mut engines, limit) => {}
-        // Nobody keeps their leases from here on, so they must not go on as if somebody did.
-        () = stop.halted() => engines.iter().for_each(RunningEngine::cancel_handlers),
+/// Leases are extended until no handler runs and every answer is sent: consumers that stop their heartbeat first
+/// process the same messages twice. Each step has a test: of the engines in `tests/promises/stopping.rs`, of the
+/// protection in `protecting.rs`, of traces and admin below.
+pub(super) async fn shut_down(
+    parts: RunningParts,
+    limit: Duration,
+    stop: &Stop,
+    faults: &mut FaultWatch,
+) -> Drained {
+    let mut drain = EngineDrain::new(parts.engines, limit);
+    // First of all, so that a handler that ends during the drain or a halt does not start a waiting message.
+    drain.start_no_more();
+    faults.until(unless_halted(stop, drain.stop_polling_and_give_back())).await;
+    faults.until(unless_halted(stop, drain.end_handlers())).await;
+    faults.until(unless_halted(stop, drain.flush_answers())).await;
+    faults.until(unless_halted(stop, drain.close_handlers())).await;
+    // From here on, tasks that end are no faults.
+    let drained = drain.stop_heartbeats(stop);
+    #[cfg(feature = "ecs")]
+    if let Some(protection) = parts.protection {
+        unless_halted(stop, protection.end()).await;
     }
-    let held =
-        engines.iter().map(RunningEngine::held).sum::<usize>() + undeleted(&engines) - undeleted_before;
-    engines.into_iter().for_each(RunningEngine::close);
-    match held {
-        0 => Drained::All,
-        held => Drained::Partly { held },
+    #[cfg(feature = "ecs")]
+    drop(parts.scaling);
+    #[cfg(feature = "otel")]
+    if let Some(traces) = parts.traces {
+        unless_halted(stop, traces.flush(TRACES_LIMIT)).await;
     }
-}
-
-/// Ends the task's protection from scale-in, once no lease is kept; after a halt it is left to its expiry.
-pub(super) async fn unprotect(protection: TaskProtection, stop: &Stop) {
-    unless_halted(stop, protection.end()).await;
-}
-
-/// Sends the traces that wait to be sent, when there will be no more; after a halt they are lost.
-pub(super) async fn flush(traces: &Traces, stop: &Stop) {
-    unless_halted(stop, traces.flush(TRACES_LIMIT)).await;
+    #[cfg(feature = "admin")]
+    if let Some(admin) = parts.admin {
+        admin.end().await;
+    }
+    drained
 }
 
 async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
@@ -79,48 +120,93 @@ async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
     }
 }
 
-async fn in_order(engines: &mut [RunningEngine], limit: Duration) {
-    let began = Instant::now();
-    let left = |of: Duration| of.saturating_sub(began.elapsed());
-    engines.iter().for_each(RunningEngine::give_back_waiting);
-    join_all(engines.iter_mut().map(RunningEngine::polling_stopped)).await;
-    engines.iter().for_each(RunningEngine::give_back_waiting);
-    let handlers_ended = join_all(engines.iter().map(RunningEngine::handlers_ended));
-    if timeout(left(handlers_part(limit)), handlers_ended).await.is_err() {
-        cancel_handlers(engines, limit).await;
+/// The drain of all engines at once, step by step.
+struct EngineDrain {
+    engines: Vec<RunningEngine>,
+    limit: Duration,
+    began: Instant,
+    undeleted_before: usize,
+}
+
+impl EngineDrain {
+    fn new(engines: Vec<RunningEngine>, limit: Duration) -> Self {
+        let undeleted_before = engines.iter().map(RunningEngine::undeleted).sum();
+        Self { engines, limit, began: Instant::now(), undeleted_before }
     }
-    let flush_limit = left(limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
-    let flushed = join_all(engines.iter().map(RunningEngine::flushed));
-    // Notifications have a part of the same time; what is left of them is counted at the close.
-    let notified = timeout(SHORTEST_FLUSH, join_all(engines.iter().map(RunningEngine::notified)));
-    let (flushed, _) = tokio::join!(timeout(flush_limit, flushed), notified);
-    if flushed.is_err() {
-        events::AnswersLeft { limit: flush_limit }.emit();
+
+    fn remaining(&self, of: Duration) -> Duration {
+        of.saturating_sub(self.began.elapsed())
     }
-    let closed = join_all(engines.iter().map(RunningEngine::close_handler));
-    let close_limit = left(limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
-    if timeout(close_limit, closed).await.is_err() {
-        events::HandlerNotClosed { limit: close_limit }.emit();
+
+    fn start_no_more(&self) {
+        self.engines.iter().for_each(RunningEngine::start_nothing);
+    }
+
+    /// Gives back waiting messages, and again those that arrive while the pollers end.
+    async fn stop_polling_and_give_back(&mut self) {
+        self.engines.iter().for_each(RunningEngine::give_back_waiting);
+        join_all(self.engines.iter_mut().map(RunningEngine::polling_stopped)).await;
+        self.engines.iter().for_each(RunningEngine::give_back_waiting);
+    }
+
+    /// Waits for running handlers, and cancels those that exceed their part of the limit.
+    async fn end_handlers(&self) {
+        let ended = join_all(self.engines.iter().map(RunningEngine::handlers_ended));
+        if timeout(self.remaining(handlers_part(self.limit)), ended).await.is_ok() {
+            return;
+        }
+        events::HandlersTold { limit: self.limit }.emit();
+        self.engines.iter().for_each(RunningEngine::cancel_handlers);
+        let cancelled = join_all(self.engines.iter().map(RunningEngine::handlers_ended));
+        if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
+            events::HandlerBlocks {}.emit();
+        }
+    }
+
+    /// Sends the last answers to SQS, and the last notifications in a part of the same time.
+    async fn flush_answers(&self) {
+        let limit = self.remaining(self.limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
+        let flushed = join_all(self.engines.iter().map(RunningEngine::flushed));
+        let notified = timeout(SHORTEST_FLUSH, join_all(self.engines.iter().map(RunningEngine::notified)));
+        let (flushed, _) = tokio::join!(timeout(limit, flushed), notified);
+        if flushed.is_err() {
+            events::AnswersLeft { limit }.emit();
+        }
+    }
+
+    /// Lets handlers end what they run beside their calls, such as processes.
+    async fn close_handlers(&self) {
+        let limit = self.remaining(self.limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
+        let closed = join_all(self.engines.iter().map(RunningEngine::close_handler));
+        if timeout(limit, closed).await.is_err() {
+            events::HandlerNotClosed { limit }.emit();
+        }
+    }
+
+    /// Ends settling and heartbeats; after a halt, handlers that still run are cancelled, as their leases end.
+    fn stop_heartbeats(self, stop: &Stop) -> Drained {
+        if stop.is_halted() {
+            self.engines.iter().for_each(RunningEngine::cancel_handlers);
+        }
+        let undeleted: usize = self.engines.iter().map(RunningEngine::undeleted).sum();
+        let held: usize = self.engines.iter().map(RunningEngine::held).sum();
+        self.engines.into_iter().for_each(RunningEngine::close);
+        match held + undeleted - self.undeleted_before {
+            0 => Drained::All,
+            held => Drained::Partly { held },
+        }
     }
 }
 
-async fn cancel_handlers(engines: &[RunningEngine], limit: Duration) {
-    events::HandlersTold { limit }.emit();
-    engines.iter().for_each(RunningEngine::cancel_handlers);
-    let cancelled = join_all(engines.iter().map(RunningEngine::handlers_ended));
-    if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
-        events::HandlerBlocks {}.emit();
-    }
-}
-
-/// The handlers' part of the drain limit: all but what cancelling and flushing take after them.
+/// The handlers' part of the drain limit: all but the time for cancelling and flushing.
 ///
-/// They keep three quarters of a limit so short that it would leave them little; it is then exceeded a little.
+/// It is at least three quarters of the limit, so a short limit may be exceeded by those times.
 fn handlers_part(limit: Duration) -> Duration {
     limit.saturating_sub((CANCEL_LIMIT + SHORTEST_FLUSH).min(limit / 4))
 }
 
-/// Whether a stop may have to cut a handler that has this time limit.
+/// True when a stop may cut off a handler with this time limit.
+#[cfg(feature = "ecs")]
 pub(super) fn may_outlast(timeout: Option<Duration>, limit: Duration) -> bool {
     timeout.is_none_or(|timeout| timeout > handlers_part(limit))
 }

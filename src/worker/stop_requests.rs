@@ -1,6 +1,8 @@
-//! What a task that ended when it must not means for the worker.
+//! The sources of stop requests beside the program itself: signals, and tasks that end in a fault.
 
-use std::{future::Future, pin::pin};
+use std::{future::Future, io, pin::pin};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     stop::Stop,
@@ -8,7 +10,36 @@ use crate::{
     telemetry::events,
 };
 
-/// Hears of the tasks that ended when they must not, and asks for the stop that each calls for.
+/// The signals that stop the process: the first SIGTERM or SIGINT drains, the second halts.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Requests the stop at each signal.
+    pub(super) async fn forward_to(mut self, stop: Stop) {
+        let signal = self.next().await;
+        events::DrainSignalled { signal }.emit();
+        stop.drain();
+        let signal = self.next().await;
+        events::HaltSignalled { signal }.emit();
+        stop.halt();
+    }
+}
+
+/// Watches for tasks that end in a fault, and requests the stop that each requires.
 pub(super) struct FaultWatch {
     faults: Faults,
     stop: Stop,
@@ -20,7 +51,7 @@ impl FaultWatch {
         Self { faults, stop, first: None }
     }
 
-    /// Waits for `work`, and watches meanwhile.
+    /// Awaits `work`, and watches meanwhile.
     pub(super) async fn until<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -31,7 +62,7 @@ impl FaultWatch {
         }
     }
 
-    /// The task that ended first.
+    /// The first task that ended in a fault.
     pub(super) fn first(&self) -> Option<&'static str> {
         self.first
     }
@@ -40,7 +71,7 @@ impl FaultWatch {
         self.first.get_or_insert(task);
         if end == End::Fatal {
             events::FatalTaskEnded { task }.emit();
-            // Handlers that went on without it would run beside other workers that get their messages.
+            // Without it leases end, and other workers would receive the messages of running handlers.
             self.stop.halt();
         } else {
             events::TaskEnded { task }.emit();
@@ -58,7 +89,7 @@ mod tests {
     use super::*;
     use crate::tasks::Tasks;
 
-    /// The stop that the early end of a task asks for.
+    /// The stop requested by the early end of a task.
     async fn stop_after(task: &'static str, end: End) -> Stop {
         let (stop, (tasks, faults)) = (Stop::new(), Tasks::on(Handle::current()));
         let mut watch = FaultWatch::new(faults, stop.clone());
@@ -73,8 +104,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_what_keeps_leases_or_settles_halts() {
-        assert!(is_halted(&stop_after("keeper", End::Fatal).await).await);
+    async fn the_end_of_a_heartbeat_or_a_settler_halts() {
+        assert!(is_halted(&stop_after("heartbeat", End::Fatal).await).await);
     }
 
     #[tokio::test]
@@ -83,12 +114,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_keeper_that_ends_during_a_drain_halts_it() {
+    async fn a_heartbeat_that_ends_during_a_drain_halts_it() {
         let (stop, (tasks, faults)) = (Stop::new(), Tasks::on(Handle::current()));
         stop.drain();
         let mut watch = FaultWatch::new(faults, stop.clone());
-        tasks.spawn("keeper", End::Fatal, async {});
+        tasks.spawn("heartbeat", End::Fatal, async {});
         watch.until(stop.halted()).await;
-        assert_eq!(watch.first(), Some("keeper"));
+        assert_eq!(watch.first(), Some("heartbeat"));
     }
 }

@@ -1,4 +1,4 @@
-//! From the front door through the queue and the worker to an HTTP handler, with `longshore dev` alone.
+//! From the ingest API through the queue and the worker to an HTTP handler, with `longshore dev` alone.
 
 use std::time::Duration;
 

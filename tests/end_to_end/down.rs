@@ -28,7 +28,10 @@ async fn polling_pauses_while_the_handler_is_down_and_nothing_is_lost() {
     assert!(worker.admin.is_ready().await);
 
     handler.kill();
-    until("polling is paused", async || worker.admin.queue("orders").await["paused"].is_string()).await;
+    until("polling is paused", async || {
+        worker.admin.queue("orders").await["paused"][0]["reason"] == "handler_down"
+    })
+    .await;
     let (status, body) = worker.admin.json("/readyz").await;
     assert_eq!(status, 503);
     assert!(body["unready"]["orders handler"].as_str().unwrap().contains("handler is down"), "{body}");

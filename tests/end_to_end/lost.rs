@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore::tasks;
+use super::support::tasks;
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
 

@@ -7,6 +7,7 @@ mod deliver;
 mod demo;
 mod down;
 mod ecs;
+mod emulator;
 mod examples;
 mod exec;
 mod fifo;

@@ -3,32 +3,37 @@
 use longshore::{
     duration::Span,
     handler::exec::Settings,
-    telemetry::{Described, FailureCause, HandlerKind, Label as _, Metrics, ProcessExit, ProcessState},
+    telemetry::{FailureCause, Label as _, Metrics, ProcessExit},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::{until, within},
     harness::{Place, context, exec, message, outcome_of},
 };
 
-/// Metrics of a queue whose handler is of this kind.
-fn metrics() -> Metrics {
-    let metrics = Metrics::new();
-    metrics.queue("orders").describe(Described { destination: "orders".into(), kind: HandlerKind::Exec });
-    metrics
+/// The processes of this state, those that have ended by this cause, the calls that failed by it.
+fn processes(metrics: &Metrics, state: &str) -> u64 {
+    metrics.count("longshore_handler_processes", &[("state", state)])
+}
+
+fn exits(metrics: &Metrics, cause: &str) -> u64 {
+    metrics.count("longshore_handler_process_exits_total", &[("cause", cause)])
+}
+
+fn failures(metrics: &Metrics, cause: &str) -> u64 {
+    metrics.count("longshore_handler_failures_total", &[("cause", cause)])
 }
 
 /// The failures by cause that a run of this script makes, and the ends by cause.
 async fn counted(settings: Settings) -> (Vec<&'static str>, Vec<&'static str>) {
-    let metrics = metrics();
-    let (handler, queue) = (exec(settings), metrics.queue("orders"));
-    handler.metered(&queue);
+    let (handler, metrics) = (exec(settings), Metrics::new());
+    handler.register_metrics(&metrics.queue("orders", "orders"));
     outcome_of(&handler, message("{}")).await;
-    assert_eq!(queue.processes.of(ProcessState::Busy).get(), 0, "it has ended");
-    let failures = FailureCause::ALL.iter().filter(|cause| queue.failures.of(**cause).get() > 0);
-    let exits = ProcessExit::ALL.iter().filter(|cause| queue.process_exits.of(**cause).get() > 0);
-    (failures.map(|cause| cause.as_str()).collect(), exits.map(|cause| cause.as_str()).collect())
+    assert_eq!(processes(&metrics, "busy"), 0, "it has ended");
+    let failed = FailureCause::ALL.iter().filter(|cause| failures(&metrics, cause.as_str()) > 0);
+    let ended = ProcessExit::ALL.iter().filter(|cause| exits(&metrics, cause.as_str()) > 0);
+    (failed.map(|cause| cause.as_str()).collect(), ended.map(|cause| cause.as_str()).collect())
 }
 
 #[tokio::test]
@@ -46,19 +51,19 @@ async fn a_failure_is_counted_by_what_went_wrong() {
 
 #[tokio::test]
 async fn a_program_counts_as_busy_until_it_has_ended_and_as_killed_when_it_was_told_to() {
-    let (place, metrics) = (Place::new(), metrics());
+    let (place, metrics) = (Place::new(), Metrics::new());
     let settings = Settings { grace: Span::millis(100), ..place.settings("exec sleep 600") };
-    let (handler, queue) = (exec(settings), metrics.queue("orders"));
-    handler.metered(&queue);
+    let handler = exec(settings);
+    handler.register_metrics(&metrics.queue("orders", "orders"));
     let stop = CancellationToken::new();
     let call = handler.handle(std::sync::Arc::new(message("{}")), context(&stop));
     let told = async {
-        until(|| queue.processes.of(ProcessState::Busy).get() == 1).await;
-        assert_eq!(queue.process_starts.get(), 1);
+        until(|| processes(&metrics, "busy") == 1).await;
+        assert_eq!(metrics.count("longshore_handler_process_starts_total", &[]), 1);
         stop.cancel();
     };
     within(async { tokio::join!(call, told) }).await;
-    assert_eq!(queue.processes.of(ProcessState::Busy).get(), 0);
-    assert_eq!(queue.process_exits.of(ProcessExit::Killed).get(), 1);
-    assert_eq!(queue.failures.of(FailureCause::Signal).get(), 0, "it did not fail by itself");
+    assert_eq!(processes(&metrics, "busy"), 0);
+    assert_eq!(exits(&metrics, "killed"), 1);
+    assert_eq!(failures(&metrics, "signal"), 0, "it did not fail by itself");
 }

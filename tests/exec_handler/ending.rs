@@ -8,7 +8,7 @@ use longshore::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::{is_running, state, until, within},
     harness::{Place, context, exec, message, retried},
 };

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::alive::{until, within};
+use super::alive::{until, within};
 
 /// A directory that scripts find in `$DIR`.
 pub(crate) struct Place(TempDir);

@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use super::{
     alive::within,
     harness::{Place, context, exec, message, outcome_of, retried},
 };

@@ -7,7 +7,7 @@ use longshore::handler::{
     exec::{ExecHandler, Others, Settings},
 };
 
-use crate::harness::{Place, down, exec, message, outcome_of, retried};
+use super::harness::{Place, down, exec, message, outcome_of, retried};
 
 async fn meaning(settings: &Settings, code: u8) -> Outcome {
     outcome_of(&exec(settings.clone()), message(code.to_string())).await

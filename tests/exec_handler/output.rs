@@ -2,7 +2,7 @@
 
 use longshore::handler::{Outcome, exec::Settings};
 
-use crate::{
+use super::{
     alive::{is_running, peak_kib},
     harness::{Place, exec, message, outcome_of},
     logged::Log,
@@ -51,5 +51,5 @@ async fn a_grandchild_that_keeps_the_pipes_delays_nothing_and_is_killed() {
     assert_eq!(outcome_of(&exec, message("x".repeat(1 << 20))).await, Outcome::Done);
     assert_eq!(written(&log, "stdout"), ["last"]);
     let pid = place.pid("pid").await;
-    crate::alive::until(|| !is_running(pid)).await;
+    super::alive::until(|| !is_running(pid)).await;
 }

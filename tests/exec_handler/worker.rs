@@ -9,7 +9,7 @@ use longshore::{
     worker::Drained,
 };
 
-use crate::{
+use super::{
     alive::{is_running, state, until, within},
     harness::{Place, exec},
     support::{calls::Action, scene::Scene, secs},

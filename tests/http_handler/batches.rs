@@ -16,7 +16,7 @@ use longshore::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Peer, Recorder, message, outcomes_of, url_of};
+use super::harness::{Peer, Recorder, message, outcomes_of, url_of};
 
 const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 

@@ -7,36 +7,36 @@ use longshore::{
         AnyHandler, Source,
         http::{HttpBatchHandler, Settings},
     },
-    telemetry::{FailureCause, Label as _, Metrics, QueueMetrics},
+    telemetry::{FailureCause, Label as _, Metrics},
     testing,
 };
 use tokio::net::TcpListener;
 
-use crate::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
+use super::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
 
 /// The causes that a call of this handler is counted under.
 async fn causes(http: AnyHandler) -> Vec<&'static str> {
-    let queue = Metrics::new().queue("orders");
-    http.metered(&queue);
+    let metrics = Metrics::new();
+    http.register_metrics(&metrics.queue("orders", "orders"));
     outcome_of(&http, message("{}")).await;
-    counted(&queue)
+    counted(&metrics)
 }
 
 /// The same of a batch.
 async fn causes_of_batch(url: &str) -> Vec<&'static str> {
-    let queue = Metrics::new().queue("orders");
+    let metrics = Metrics::new();
     let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
     let batches = HttpBatchHandler::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
     let batches = AnyHandler::from(batches);
-    batches.metered(&queue);
+    batches.register_metrics(&metrics.queue("orders", "orders"));
     let messages = ["a", "b"].map(|id| testing::message("{}").id(id).build());
     outcomes_of(&batches, messages).await;
-    counted(&queue)
+    counted(&metrics)
 }
 
-fn counted(queue: &QueueMetrics) -> Vec<&'static str> {
-    let counted = FailureCause::ALL.iter().filter(|cause| queue.failures.of(**cause).get() == 1);
-    counted.map(|cause| cause.as_str()).collect()
+fn counted(metrics: &Metrics) -> Vec<&'static str> {
+    let count = |cause| metrics.count("longshore_handler_failures_total", &[("cause", cause)]);
+    FailureCause::ALL.iter().map(|cause| cause.as_str()).filter(|cause| count(cause) == 1).collect()
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! The `http` kind over real sockets: what a handler is sent, and what its answers come to.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 mod batches;
 mod counts;
 mod harness;
@@ -12,7 +10,7 @@ mod well_behaved;
 fn a_proxy_of_the_environment_is_not_used() {
     // A process of its own, because the environment belongs to the whole process.
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "well_behaved::the_body_is_posted_byte_for_byte"]);
+    again.args(["--exact", "tests::http_handler::well_behaved::the_body_is_posted_byte_for_byte"]);
     again.env_remove("no_proxy").env_remove("NO_PROXY");
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         again.env(name, "http://127.0.0.1:1/");
@@ -31,13 +29,12 @@ fn every_line_of_the_page_names_a_test_that_exists() {
         include_str!("misbehaving.rs"),
         include_str!("well_behaved.rs"),
         include_str!("../end_to_end/examples.rs"),
-        include_str!("../../src/handler/http/answer.rs"),
+        include_str!("../../src/handler/http/outcome.rs"),
         include_str!("../../src/handler/http/headers.rs"),
-        include_str!("../../src/handler/http/periodic.rs"),
         include_str!("../../src/handler/http/settings.rs"),
         include_str!("../../src/handler/sqs_event/event.rs"),
-        include_str!("../../src/handler/sqs_event/failures.rs"),
-        include_str!("../../src/handler/lambda/answer.rs"),
+        include_str!("../../src/handler/sqs_event/response.rs"),
+        include_str!("../../src/handler/lambda/response.rs"),
     ]
     .concat();
     let rows: Vec<_> =

@@ -8,7 +8,7 @@ use longshore::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::harness::{Peer, http, http_with, message, outcome_of, url_of};
+use super::harness::{Peer, http, http_with, message, outcome_of, url_of};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 

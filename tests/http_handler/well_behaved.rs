@@ -6,7 +6,7 @@ use longshore::{
     handler::{Outcome, http::Settings},
 };
 
-use crate::harness::{Recorder, http, http_with, message, outcome_of};
+use super::harness::{Recorder, http, http_with, message, outcome_of};
 
 #[tokio::test]
 async fn the_body_is_posted_byte_for_byte() {
@@ -70,7 +70,7 @@ async fn calls_at_once_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn a_periodic_task_is_posted_to_its_path() {
     let recorder = Recorder::answering(StatusCode::OK).await;
-    let task = crate::harness::periodic_task("/cron/nightly?full=1");
+    let task = super::harness::periodic_task("/cron/nightly?full=1");
     assert_eq!(outcome_of(&http(&format!("{}jobs", recorder.url)), task).await, Outcome::Done);
     let request = recorder.last();
     assert_eq!(request.target, "/cron/nightly?full=1");
@@ -91,7 +91,7 @@ async fn the_name_and_password_of_the_url_are_sent() {
 #[tokio::test]
 async fn hostile_attributes_neither_fail_the_call_nor_inject_a_header() {
     let recorder = Recorder::answering(StatusCode::OK).await;
-    let hostile = crate::harness::with_attributes([
+    let hostile = super::harness::with_attributes([
         ("Note", "a\r\nX-Injected: 1\r\n\r\nGET / HTTP/1.1"),
         ("Ship", "🚢"),
         ("X\r\nX-Injected: 2", "value"),

@@ -32,7 +32,7 @@ def register():
         print(f"skipped: docker compose up: neither here nor to be pulled: {', '.join(absent)} ({hint})", flush=True)
         return
     fact(a_message_goes_through_the_composition_and_is_counted)
-    fact(a_message_goes_through_the_embedded_front_door_and_is_counted)
+    fact(a_message_goes_through_the_ingest_api_and_is_counted)
 
 
 class Composition:
@@ -116,7 +116,7 @@ def a_message_goes_through_the_composition_and_is_counted(_):
         same("done", composition.measures('longshore_messages_ended_total{queue="orders",ending="done"} > 0'), 1)
 
 
-def a_message_goes_through_the_embedded_front_door_and_is_counted(_):
+def a_message_goes_through_the_ingest_api_and_is_counted(_):
     with Composition("embedded") as composition:
         composition("up", "--detach", "--no-build", "--wait", "embedded", "prometheus")
         door = f"{composition.address('embedded-handler', 8000)}/v1/messages"

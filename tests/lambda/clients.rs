@@ -9,13 +9,13 @@ use longshore::{
     worker::Drained,
 };
 
-use crate::{functions, harness::Scene};
+use super::{functions, harness::Scene};
 
 /// The tests of one client, each in a form of its own for every client.
 macro_rules! clients {
     ($($client:ident),*) => { $(
         mod $client {
-            use crate::functions;
+            use super::functions;
 
             #[tokio::test]
             async fn messages_are_run_once_each_and_deleted() {

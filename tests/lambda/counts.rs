@@ -2,19 +2,24 @@
 
 use longshore::{
     handler::lambda::Settings,
-    telemetry::{FailureCause, Label as _, QueueMetrics},
+    telemetry::{FailureCause, Label as _, Metrics},
 };
 use tokio::net::TcpListener;
 
-use crate::{
+use super::{
     emulators::Emulator,
     functions,
     harness::{Scene, until},
 };
 
+/// How many calls were counted under this cause.
+fn failures(metrics: &Metrics, cause: &str) -> u64 {
+    metrics.count("longshore_handler_failures_total", &[("cause", cause)])
+}
+
 /// The causes that calls were counted under, with how many were.
-fn counted(metrics: &QueueMetrics) -> Vec<(&'static str, u64)> {
-    let counts = FailureCause::ALL.iter().map(|cause| (cause.as_str(), metrics.failures.of(*cause).get()));
+fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
+    let counts = FailureCause::ALL.iter().map(|cause| (cause.as_str(), failures(metrics, cause.as_str())));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -58,9 +63,9 @@ async fn a_call_that_finds_no_process_and_none_that_starts_is_an_init_error() {
     let script = format!("test -e {broken} && exit 9; touch {broken}; exec \"$0\"");
     let running = scene.start(functions::liar_after(&script));
     let metrics = running.metrics.clone();
-    until("a call has found none", || metrics.failures.of(FailureCause::InitError).get() > 0).await;
+    until("a call has found none", || failures(&metrics, "init_error") > 0).await;
     running.drain().await;
-    assert_eq!(metrics.failures.of(FailureCause::Crash).get(), 1);
+    assert_eq!(failures(&metrics, "crash"), 1);
 }
 
 #[tokio::test]
@@ -90,7 +95,7 @@ async fn an_emulator_that_hangs_up_is_a_connection_that_failed() {
     let hanging_up = async { while listener.accept().await.is_ok() {} };
     tokio::select! {
         () = hanging_up => {}
-        () = until("it has failed", || metrics.failures.of(FailureCause::Connection).get() > 0) => {}
+        () = until("it has failed", || failures(&metrics, "connection") > 0) => {}
     }
     running.stop.halt();
 }

@@ -15,7 +15,7 @@ use longshore::{duration::Limit, handler::lambda::Settings, tasks, worker::Drain
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
-use crate::harness::{Scene, until};
+use super::harness::{Scene, until};
 
 /// What an emulator has seen.
 #[derive(Clone, Default)]

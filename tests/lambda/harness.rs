@@ -1,5 +1,7 @@
 //! A worker with a function on a queue in memory, and what the function noted of its runs.
 
+use longshore::queue::EmulatorQueue;
+use longshore_emulator::{SqsAccount, StringMap};
 use std::{
     collections::BTreeSet, fs::OpenOptions, io::Write as _, num::NonZeroUsize, sync::Arc, time::Duration,
 };
@@ -15,10 +17,9 @@ use longshore::{
     },
     health::Health,
     message::OutgoingMessage,
-    queue::memory::{Account, Names},
     stop::Stop,
     tasks,
-    telemetry::QueueMetrics,
+    telemetry::Metrics,
     worker::{Drained, WorkerError},
 };
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A queue, the way it is worked, and the journal of the functions.
 pub(crate) struct Scene {
-    pub(crate) account: Account,
+    pub(crate) account: SqsAccount,
     pub(crate) folder: TempDir,
     options: ConsumerSettings,
     drain_limit: Duration,
@@ -52,8 +53,8 @@ pub(crate) struct Run {
 impl Scene {
     /// A queue that gives failed messages back at once, worked one message at a time by one process.
     pub(crate) fn new() -> Self {
-        let account = Account::default();
-        account.create_queue(QUEUE, &Names::new(), &Names::new()).unwrap();
+        let account = SqsAccount::default();
+        account.create_queue(QUEUE, &StringMap::new(), &StringMap::new()).unwrap();
         let retry =
             Backoff { initial: Duration::ZERO, factor: 1.0, max: Duration::ZERO, jitter: Jitter::None };
         let options = ConsumerSettings { concurrency: 1, retry, ..ConsumerSettings::default() };
@@ -109,10 +110,10 @@ impl Scene {
         }
         let processes = NonZeroUsize::new(self.options.concurrency).unwrap();
         let lambda = LambdaHandler::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
-        let queue = Arc::new(self.account.queue(QUEUE));
+        let queue = Arc::new(EmulatorQueue::new(&self.account, QUEUE));
         let consumer = Consumer::of(QUEUE, queue, lambda).settings(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
-        let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics().queue(QUEUE));
+        let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics());
         let ended = tasks::detach("worker", run(worker, stop.clone()));
         Running { stop, health, metrics, ended }
     }
@@ -158,13 +159,13 @@ impl Scene {
 
     /// How many messages the queue holds, in whatever state.
     pub(crate) fn held(&self) -> u64 {
-        let description = self.account.describe(QUEUE).unwrap();
+        let description = self.account.snapshot(QUEUE).unwrap();
         description.visible + description.in_flight + description.delayed
     }
 
     /// How many messages the queue holds that nobody has.
     pub(crate) fn visible(&self) -> u64 {
-        self.account.describe(QUEUE).unwrap().visible
+        self.account.snapshot(QUEUE).unwrap().visible
     }
 }
 
@@ -178,7 +179,7 @@ fn run(line: &str) -> Option<Run> {
 pub(crate) struct Running {
     pub(crate) stop: Stop,
     pub(crate) health: Health,
-    pub(crate) metrics: Arc<QueueMetrics>,
+    pub(crate) metrics: Metrics,
     ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

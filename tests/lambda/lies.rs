@@ -5,7 +5,7 @@ use longshore::{
     worker::Drained,
 };
 
-use crate::{functions, harness::Scene};
+use super::{functions, harness::Scene};
 
 /// Has a message lied about between two honest ones; answers the scene once the queue is empty.
 async fn lied(lie: &str) -> Scene {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use longshore::{
     duration::{Limit, Span},
     handler::lambda::Settings,
-    telemetry::{FailureCause, ProcessExit, ProcessState},
     worker::Drained,
 };
 
-use crate::{
+use super::{
     functions,
     harness::{Scene, is_alive, until},
 };
@@ -218,19 +217,21 @@ async fn processes_are_counted_by_what_they_do_and_their_ends_by_why() {
     let scene = Scene::new();
     let running = scene.start(functions::liar(&[]));
     let metrics = running.metrics.clone();
-    let count = |state| metrics.processes.of(state).get();
-    until("one waits for work", || count(ProcessState::Idle) == 1).await;
-    assert_eq!((metrics.process_starts.get(), count(ProcessState::Busy)), (1, 0));
+    let count = |state| metrics.count("longshore_handler_processes", &[("state", state)]);
+    let starts = || metrics.count("longshore_handler_process_starts_total", &[]);
+    let exits = |cause| metrics.count("longshore_handler_process_exits_total", &[("cause", cause)]);
+    let crashes = || metrics.count("longshore_handler_failures_total", &[("cause", "crash")]);
+    until("one waits for work", || count("idle") == 1).await;
+    assert_eq!((starts(), count("busy")), (1, 0));
     scene.send("abort");
-    until("it has crashed", || metrics.process_exits.of(ProcessExit::Crashed).get() >= 1).await;
-    until("the call has failed", || metrics.failures.of(FailureCause::Crash).get() >= 1).await;
-    until("another one has started", || metrics.process_starts.get() >= 2).await;
+    until("it has crashed", || exits("crashed") >= 1).await;
+    until("the call has failed", || crashes() >= 1).await;
+    until("another one has started", || starts() >= 2).await;
     scene.emptied().await;
     running.drain().await;
-    assert_eq!(metrics.process_exits.of(ProcessExit::Expected).get(), 1);
-    let (starts, crashes) =
-        (metrics.process_starts.get(), metrics.process_exits.of(ProcessExit::Crashed).get());
-    assert_eq!((starts, count(ProcessState::Idle), count(ProcessState::Waiting)), (crashes + 1, 0, 0));
+    assert_eq!(exits("expected"), 1);
+    let (starts, crashes) = (starts(), exits("crashed"));
+    assert_eq!((starts, count("idle"), count("waiting")), (crashes + 1, 0, 0));
 }
 
 #[tokio::test]
@@ -239,7 +240,10 @@ async fn a_process_that_is_ended_at_its_time_limit_counts_as_killed() {
     scene.send("hang");
     let running = scene.start(functions::liar(&[]));
     let metrics = running.metrics.clone();
-    until("it was killed", || metrics.process_exits.of(ProcessExit::Killed).get() >= 1).await;
-    assert!(metrics.failures.of(FailureCause::TimedOut).get() >= 1);
+    until("it was killed", || {
+        metrics.count("longshore_handler_process_exits_total", &[("cause", "killed")]) >= 1
+    })
+    .await;
+    assert!(metrics.count("longshore_handler_failures_total", &[("cause", "timeout")]) >= 1);
     running.stop.halt();
 }

@@ -3,7 +3,7 @@
 use longshore::handler::lambda::Settings;
 use serde_json::Value;
 
-use crate::{
+use super::{
     functions,
     harness::{Scene, until},
     logged::Log,

@@ -4,7 +4,7 @@ use longshore::{
     consumer::{BatchSettings, Groups},
     duration::{Limit, Span},
     handler::{Outcome, Outcomes},
-    testing::End,
+    testing::RunEnd,
 };
 use tokio::time::{Instant, sleep};
 
@@ -193,7 +193,7 @@ async fn a_batch_that_takes_too_long_comes_again_as_a_whole() {
         Outcomes::All(Outcome::Done)
     });
     scene.emptied().await;
-    let cut = scene.journal.runs().iter().filter(|run| run.ended.as_ref().unwrap().1 == End::Cut).count();
+    let cut = scene.journal.runs().iter().filter(|run| run.ended.as_ref().unwrap().1 == RunEnd::Cut).count();
     assert_eq!((cut, scene.journal.runs().len()), (4, 8));
     worker.drain().await;
 }

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use longshore::{duration::Limit, handler::Outcome, tasks, testing::End};
+use longshore::{duration::Limit, handler::Outcome, tasks, testing::RunEnd};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -44,7 +44,7 @@ where
     assert_eq!(scene.journal.runs().len(), 11, "the bad one ran twice, the others once");
     let others = scene.journal.runs().into_iter().filter(|run| run.message.body != "bad");
     for run in others {
-        assert_eq!((run.message.receive_count, run.ended.unwrap().1), (1, End::Answered(Outcome::Done)));
+        assert_eq!((run.message.receive_count, run.ended.unwrap().1), (1, RunEnd::Answered(Outcome::Done)));
     }
     let entries = |call: Call| call.entries.len();
     assert_eq!(scene.queue.calls(Action::Delete).into_iter().map(entries).sum::<usize>(), 10);
@@ -78,7 +78,7 @@ async fn a_handler_that_takes_too_long_is_dropped_before_its_message_is_given_ba
     scene.journal.ended(1).await;
     let run = scene.journal.runs().remove(0);
     let (ended, end) = run.ended.unwrap();
-    assert_eq!((ended - run.began, end), (secs(40), End::Cut));
+    assert_eq!((ended - run.began, end), (secs(40), RunEnd::Cut));
     scene.journal.began(2).await;
     let changes = scene.queue.calls(Action::ChangeVisibility);
     let mut given_back = changes.iter().filter(|call| call.entries[0].visibility != Some(secs(30)));

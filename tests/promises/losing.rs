@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use longshore::{duration::Limit, handler::Outcome, testing::End};
+use longshore::{duration::Limit, handler::Outcome, testing::RunEnd};
 use tokio::time::sleep;
 
 use crate::support::{
@@ -28,7 +28,7 @@ async fn at_twelve_hours_the_lease_is_lost_and_nothing_is_deleted() {
     let lasted = ended - run.began;
     let hours = secs(12 * 3_600 - 10)..secs(12 * 3_600 + 2);
     assert!(hours.contains(&lasted), "lasted {lasted:?}");
-    assert_eq!(end, End::Cut);
+    assert_eq!(end, RunEnd::Cut);
     sleep(Duration::from_hours(1)).await;
     assert!(scene.queue.calls(Action::Delete).is_empty());
     worker.drain().await;
@@ -40,7 +40,7 @@ async fn a_purge_cancels_the_handlers_of_what_was_purged() {
     scene.purge();
     scene.journal.ended(1).await;
     assert!(told.load(Ordering::SeqCst), "the handler was told before it was dropped");
-    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     assert_eq!(worker.metric("longshore_leases_lost_total"), 1);
     assert!(scene.queue.calls(Action::Delete).is_empty());
     worker.drain().await;

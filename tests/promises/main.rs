@@ -1,8 +1,4 @@
 //! The promises of `docs/delivery.md`, each proven on a paused clock by a whole worker over a queue in memory.
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod answers;
 mod batches;

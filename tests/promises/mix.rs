@@ -7,7 +7,7 @@ use longshore::{
     duration::Limit,
     handler::Outcome,
     message::{AttributeValue, Message, MessageId},
-    testing::End,
+    testing::RunEnd,
 };
 use proptest::prelude::*;
 use tokio::{runtime::Builder, time::sleep};
@@ -53,12 +53,12 @@ async fn survive(seed: u64) {
 }
 
 async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
-    let is_done = |end: &End| *end == End::Answered(Outcome::Done);
+    let is_done = |end: &RunEnd| *end == RunEnd::Answered(Outcome::Done);
     let runs = scene.journal.runs();
     let done = runs.iter().filter(|run| run.ended.as_ref().is_some_and(|(_, end)| is_done(end)));
     let done: BTreeSet<_> = done.map(|run| run.message.id.clone()).collect();
     let rejected =
-        runs.iter().filter(|run| matches!(run.ended, Some((_, End::Answered(Outcome::Reject(_))))));
+        runs.iter().filter(|run| matches!(run.ended, Some((_, RunEnd::Answered(Outcome::Reject(_))))));
     let rejected: BTreeSet<_> = rejected.map(|run| run.message.id.clone()).collect();
     let deleted = scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries);
     for entry in deleted {
@@ -67,9 +67,9 @@ async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
     }
     let mut dead = BTreeSet::new();
     while let Some(received) = scene.undertaker().gets_within(Duration::from_millis(10)).await {
-        let copied = received.content.attributes.get("longshore.reject.message-id");
+        let copied = received.attributes.get("longshore.reject.message-id");
         let original = copied.and_then(AttributeValue::text).map(MessageId::new);
-        dead.insert(original.unwrap_or_else(|| received.content.id.clone()));
+        dead.insert(original.unwrap_or_else(|| received.id.clone()));
     }
     let missing: Vec<_> = sent.iter().filter(|id| !done.contains(*id) && !dead.contains(*id)).collect();
     assert!(missing.is_empty(), "neither done nor in the dlq: {missing:?}");

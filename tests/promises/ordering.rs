@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use longshore::{
     handler::Outcome,
     message::MessageId,
-    testing::{End, Run},
+    testing::{HandlerRun, RunEnd},
 };
 use tokio::time::{Instant, sleep};
 
@@ -33,11 +33,11 @@ fn send_groups(scene: &Scene, groups: &[&str], messages: usize) -> BTreeMap<Stri
     ids
 }
 
-fn bodies(runs: &[Run]) -> Vec<&str> {
+fn bodies(runs: &[HandlerRun]) -> Vec<&str> {
     runs.iter().map(|run| run.message.body.as_str()).collect()
 }
 
-fn runs_of_group(scene: &Scene, group: &str) -> Vec<Run> {
+fn runs_of_group(scene: &Scene, group: &str) -> Vec<HandlerRun> {
     scene.journal.runs().into_iter().filter(|run| run.message.body.starts_with(group)).collect()
 }
 
@@ -170,7 +170,7 @@ async fn a_group_whose_message_lost_its_lease_waits_until_that_one_has_run_again
     gate.open();
     scene.emptied().await;
     assert_eq!(bodies(&scene.journal.runs()), ["a0", "a0", "a1", "a2"]);
-    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     worker.drain().await;
 }
 

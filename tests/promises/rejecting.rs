@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use longshore::{
+    Message,
     handler::{self, BadBody, Outcome},
     message::{AttributeValue, OutgoingMessage},
-    queue::memory::Received,
     worker::{DeadLetters, Drained},
 };
 use tokio::time::{Instant, sleep};
@@ -29,7 +29,7 @@ fn rejecting(scene: &Scene) -> Running {
 }
 
 /// Everything in the dead-letter queue.
-async fn dead(undertaker: &Onlooker) -> Vec<Received> {
+async fn dead(undertaker: &Onlooker) -> Vec<Message> {
     let mut all = Vec::new();
     while let Some(received) = undertaker.gets_within(secs(1)).await {
         all.push(received);
@@ -37,8 +37,8 @@ async fn dead(undertaker: &Onlooker) -> Vec<Received> {
     all
 }
 
-fn text<'a>(dead: &'a Received, name: &str) -> &'a str {
-    dead.content.attributes.get(name).and_then(AttributeValue::text).unwrap_or_default()
+fn text<'a>(dead: &'a Message, name: &str) -> &'a str {
+    dead.attributes.get(name).and_then(AttributeValue::text).unwrap_or_default()
 }
 
 fn with_attributes(body: &str, count: usize) -> OutgoingMessage {
@@ -62,8 +62,8 @@ async fn a_rejected_message_is_deleted_only_after_its_copy_was_taken() {
     );
     scene.emptied().await;
     let dead = dead(&scene.undertaker()).await.remove(0);
-    assert_eq!((&*dead.content.body, dead.content.trace_header.as_deref()), ("a", Some("Root=1")));
-    assert!(sent.attributes.iter().all(|(name, value)| dead.content.attributes.get(name) == Some(value)));
+    assert_eq!((&*dead.body, dead.system.trace_header.as_deref()), ("a", Some("Root=1")));
+    assert!(sent.attributes.iter().all(|(name, value)| dead.attributes.get(name) == Some(value)));
     assert_eq!(text(&dead, "longshore.reject.reason"), "no such customer");
     assert_eq!(text(&dead, "longshore.reject.kind"), "rust");
     assert_eq!(text(&dead, "longshore.reject.attempt"), "1");
@@ -293,7 +293,7 @@ async fn a_handler_that_wants_the_body_alone_has_its_rejects_copied_with_all_att
     let worker = scene.start_handler(handler);
     scene.emptied().await;
     let dead = dead(&scene.undertaker()).await.remove(0);
-    assert!(sent.attributes.iter().all(|(name, value)| dead.content.attributes.get(name) == Some(value)));
+    assert!(sent.attributes.iter().all(|(name, value)| dead.attributes.get(name) == Some(value)));
     assert!(text(&dead, "longshore.reject.reason").starts_with("the body is "));
     worker.drain().await;
 }
@@ -312,7 +312,7 @@ async fn a_copy_has_ten_attributes_at_most_and_all_of_the_senders() {
     let dead = dead(&scene.undertaker()).await;
     assert_eq!(dead.len(), 11);
     for dead in &dead {
-        let (attributes, given) = (&dead.content.attributes, &sent[&dead.content.body]);
+        let (attributes, given) = (&dead.attributes, &sent[&dead.body]);
         assert!(attributes.len() <= 10);
         assert!(given.iter().all(|(name, value)| attributes.get(name) == Some(value)));
         let told = [text(dead, "longshore.reject.reason"), text(dead, "longshore.reject")].concat();

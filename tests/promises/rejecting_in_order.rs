@@ -1,5 +1,7 @@
 //! Promise 1, for rejects on FIFO queues: a group waits for the copy, and nothing overtakes.
 
+use longshore::queue::EmulatorQueue;
+use longshore_emulator::{SqsAccount, StringMap};
 use std::sync::Arc;
 
 use longshore::{
@@ -7,7 +9,6 @@ use longshore::{
     consumer::BatchSettings,
     handler::{self, AnyHandler, Batch, BatchHandler, Context, Outcome, Outcomes},
     message::{MessageId, OutgoingMessage},
-    queue::memory::{Account, Names},
     stop::Stop,
     tasks,
     testing::Journal,
@@ -27,7 +28,7 @@ use crate::support::{
 
 /// A FIFO queue with its DLQ, and a worker whose handler rejects the body `bad`.
 struct Ordered {
-    account: Account,
+    account: SqsAccount,
     dlq: Arc<FaultyQueue>,
     journal: Journal,
     stop: Stop,
@@ -35,12 +36,12 @@ struct Ordered {
 
 impl Ordered {
     fn new() -> Self {
-        let account = Account::default();
-        let fifo = Names::from([("FifoQueue".to_owned(), "true".to_owned())]);
+        let account = SqsAccount::default();
+        let fifo = StringMap::from([("FifoQueue".to_owned(), "true".to_owned())]);
         for name in ["orders.fifo", "orders-dlq.fifo"] {
-            account.create_queue(name, &fifo, &Names::new()).unwrap();
+            account.create_queue(name, &fifo, &StringMap::new()).unwrap();
         }
-        let dlq = Arc::new(FaultyQueue::new(account.queue("orders-dlq.fifo")));
+        let dlq = Arc::new(FaultyQueue::new(EmulatorQueue::new(&account, "orders-dlq.fifo")));
         Self { account, dlq, journal: Journal::default(), stop: Stop::new() }
     }
 
@@ -50,12 +51,12 @@ impl Ordered {
             deduplication_id: Some(format!("{group}-{body}")),
             ..OutgoingMessage::new(body)
         };
-        self.account.send("orders.fifo", message).unwrap().id
+        MessageId::new(self.account.send("orders.fifo", message).unwrap().id)
     }
 
     fn start(&self, dead_letters: DeadLetters) -> JoinHandle<Result<Drained, WorkerError>> {
         let handler = handler::from_fn(|message: Arc<Message>| async move { outcome_of(&message) });
-        let handler = self.journal.noting(handler);
+        let handler = self.journal.recording(handler);
         self.start_handler(handler, 1, dead_letters)
     }
 
@@ -65,14 +66,14 @@ impl Ordered {
         batch: usize,
         dead_letters: DeadLetters,
     ) -> JoinHandle<Result<Drained, WorkerError>> {
-        let queue = Arc::new(self.account.queue("orders.fifo"));
+        let queue = Arc::new(EmulatorQueue::new(&self.account, "orders.fifo"));
         let batch = BatchSettings { size: batch, ..BatchSettings::default() };
         let consumer = Consumer::of("orders", queue, handler).dead_letters(dead_letters).batch(batch);
         tasks::detach("worker", Worker::new().consumer(consumer).run_here(self.stop.clone()))
     }
 
     async fn emptied(&self) {
-        let left = || self.account.describe("orders.fifo").unwrap();
+        let left = || self.account.snapshot("orders.fifo").unwrap();
         while left().visible + left().in_flight > 0 {
             sleep(secs(1)).await;
         }
@@ -106,7 +107,7 @@ async fn behind_a_reject_that_is_a_retry_nothing_of_its_group_counts_as_done() {
     sleep(secs(600)).await;
     ordered.stop.drain();
     worker.await.unwrap().unwrap();
-    let left = ordered.account.describe("orders.fifo").unwrap();
+    let left = ordered.account.snapshot("orders.fifo").unwrap();
     assert_eq!(left.visible + left.in_flight, 2, "neither is deleted");
 }
 
@@ -169,15 +170,15 @@ async fn a_fifo_dlq_keeps_the_group_and_takes_a_repeated_copy_once() {
     while let Some(received) = undertaker.gets_within(secs(1)).await {
         dead.push(received);
     }
-    dead.sort_by_key(|dead| dead.content.group_id.clone());
+    dead.sort_by_key(|dead| dead.system.group_id.clone());
     let told =
-        dead.iter().map(|dead| (dead.content.group_id.as_deref(), dead.content.deduplication_id.as_deref()));
+        dead.iter().map(|dead| (dead.system.group_id.as_deref(), dead.system.deduplication_id.as_deref()));
     let expected = [(Some("g1"), Some(ids[0].as_str())), (Some("g2"), Some(ids[1].as_str()))];
     assert_eq!(told.collect::<Vec<_>>(), expected);
     ordered.emptied().await;
     let copies: usize = ordered.dlq.calls(Action::Send).iter().map(|call| call.bodies.len()).sum();
     assert!(copies > 2, "what was not answered was sent again");
-    assert_eq!(ordered.account.describe("orders-dlq.fifo").unwrap().visible, 0, "and taken once");
+    assert_eq!(ordered.account.snapshot("orders-dlq.fifo").unwrap().visible, 0, "and taken once");
     ordered.stop.drain();
     worker.await.unwrap().unwrap();
 }

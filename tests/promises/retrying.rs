@@ -66,7 +66,7 @@ async fn a_message_that_always_fails_is_in_the_dlq_after_exactly_so_many_runs() 
     scene.emptied().await;
     assert_eq!(scene.journal.runs_of("bad").len(), 4);
     assert_eq!(scene.dead(), 1);
-    assert_eq!(scene.undertaker().gets_within(secs(1)).await.unwrap().content.id, bad);
+    assert_eq!(scene.undertaker().gets_within(secs(1)).await.unwrap().id, bad);
     worker.drain().await;
 }
 

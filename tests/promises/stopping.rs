@@ -9,7 +9,7 @@ use std::{
 use longshore::{
     Message,
     handler::{self, Context, Handler, Outcome},
-    testing::End,
+    testing::RunEnd,
     worker::Drained,
 };
 use tokio::time::{Instant, sleep};
@@ -107,7 +107,7 @@ async fn what_cannot_finish_within_the_drain_limit_is_visible_at_once() {
     let stopped = Instant::now();
     assert_eq!(worker.drain().await, Drained::All);
     assert!(stopped.elapsed() >= secs(23) && stopped.elapsed() < secs(30), "{:?}", stopped.elapsed());
-    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, End::Cut);
+    assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     assert_eq!(scene.described().visible, 1);
     assert!(scene.queue.calls(Action::ChangeVisibility).pop().unwrap().frees(&id));
     assert!(scene.queue.calls(Action::Delete).is_empty());

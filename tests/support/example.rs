@@ -8,7 +8,8 @@ use std::{
 /// Builds these examples, which is done already where all targets are built; answers the directory they are in.
 #[expect(clippy::disallowed_methods, reason = "it is cargo that reads it")]
 pub(crate) fn built(examples: &[&str]) -> PathBuf {
-    let directory = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().unwrap();
+    let binary = std::env::current_exe().unwrap();
+    let directory = binary.parent().and_then(Path::parent).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     // What cargo tells a test of its package would have dependencies built anew that look at it, such as ring.
     for (name, _) in std::env::vars_os() {

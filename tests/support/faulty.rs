@@ -1,5 +1,6 @@
 //! A queue that fails on request and records every call.
 
+use longshore::queue::EmulatorQueue;
 use std::{
     collections::HashMap,
     future::{Future, pending},
@@ -14,8 +15,8 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     message::{Message, MessageId, OutgoingMessage, Receipt},
     queue::{
-        BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
-        VisibilityChange, limits, memory::MemoryQueue,
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
+        VisibilityChange, limits,
     },
 };
 use tokio::time::{Instant, sleep};
@@ -71,7 +72,7 @@ type Script = Box<dyn FnMut(usize) -> Fault + Send>;
 
 /// A queue in memory behind a network that fails on request.
 pub(crate) struct FaultyQueue {
-    inner: MemoryQueue,
+    inner: EmulatorQueue,
     state: Mutex<State>,
     receives_under_way: AtomicUsize,
 }
@@ -85,7 +86,7 @@ struct State {
 }
 
 impl FaultyQueue {
-    pub(crate) fn new(inner: MemoryQueue) -> Self {
+    pub(crate) fn new(inner: EmulatorQueue) -> Self {
         Self { inner, state: Mutex::default(), receives_under_way: AtomicUsize::new(0) }
     }
 
@@ -201,9 +202,9 @@ impl FaultyQueue {
 }
 
 /// Runs a batch call with its fault.
-async fn batch<E: Clone, T, F>(fault: Fault, entries: &[E], through: impl Fn(Vec<E>) -> F) -> BatchAnswer<T>
+async fn batch<E: Clone, T, F>(fault: Fault, entries: &[E], through: impl Fn(Vec<E>) -> F) -> BatchResult<T>
 where
-    F: Future<Output = BatchAnswer<T>>,
+    F: Future<Output = BatchResult<T>>,
 {
     match fault {
         Fault::None | Fault::Empty | Fault::Excess => through(entries.to_vec()).await,
@@ -242,9 +243,9 @@ async fn some_fail<E: Clone, T, F>(
     failing: &[usize],
     error: &EntryError,
     through: impl Fn(Vec<E>) -> F,
-) -> BatchAnswer<T>
+) -> BatchResult<T>
 where
-    F: Future<Output = BatchAnswer<T>>,
+    F: Future<Output = BatchResult<T>>,
 {
     let mut answer = Vec::new();
     for (position, entry) in entries.iter().enumerate() {
@@ -283,7 +284,7 @@ impl Queue for FaultyQueue {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         async move {
             let entries = receipts.iter().map(|receipt| (receipt, None)).collect();
             let fault = self.begin(Action::Delete, 0, entries);
@@ -292,7 +293,7 @@ impl Queue for FaultyQueue {
         .boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         async move {
             let entries = changes.iter().map(|change| (&change.receipt, Some(change.visibility))).collect();
             let fault = self.begin(Action::ChangeVisibility, 0, entries);
@@ -301,7 +302,7 @@ impl Queue for FaultyQueue {
         .boxed()
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         async move {
             let bodies = messages.iter().map(|message| message.body.clone()).collect();
             let (action, at) = (Action::Send, Instant::now());
@@ -311,7 +312,7 @@ impl Queue for FaultyQueue {
         .boxed()
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         async move {
             match self.begin(Action::Describe, 0, Vec::new()) {
                 Fault::Fails(failure) => Err(failure.error()),

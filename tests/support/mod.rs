@@ -1,11 +1,17 @@
-//! What tests of the whole worker share: a queue that fails on request, in a scene.
+//! The helpers of the tests inside the crate: a queue that fails on request, in a scene, and real processes.
 
 pub(crate) mod agent;
+pub(crate) mod alive;
 pub(crate) mod calls;
+pub(crate) mod example;
 pub(crate) mod faulty;
 pub(crate) mod gate;
+pub(crate) mod logged;
 pub(crate) mod onlooker;
+pub(crate) mod own_process;
+pub(crate) mod python;
 pub(crate) mod scene;
+pub(crate) mod skips;
 
 use std::time::Duration;
 

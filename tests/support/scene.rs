@@ -2,7 +2,7 @@
 
 use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
-pub(crate) use longshore::testing::Running;
+pub(crate) use longshore::testing::TestWorker as Running;
 use longshore::{
     consumer::{ConsumerSettings, Prefetch},
     duration::Span,
@@ -17,7 +17,7 @@ use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker};
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
-    inner: testing::Scene,
+    inner: testing::TestQueue,
     pub(crate) queue: Arc<FaultyQueue>,
     /// The dead-letter queue, which is there once the queue has a redrive policy.
     pub(crate) dlq: Arc<FaultyQueue>,
@@ -25,9 +25,9 @@ pub(crate) struct Scene {
 }
 
 impl Deref for Scene {
-    type Target = testing::Scene;
+    type Target = testing::TestQueue;
 
-    fn deref(&self) -> &testing::Scene {
+    fn deref(&self) -> &testing::TestQueue {
         &self.inner
     }
 }
@@ -35,15 +35,15 @@ impl Deref for Scene {
 impl Scene {
     /// A standard queue without a redrive policy, worked with the default options and a drain limit of 110 s.
     pub(crate) fn new() -> Self {
-        Self::of(testing::Scene::new())
+        Self::of(testing::TestQueue::new())
     }
 
     /// The same with a FIFO queue.
     pub(crate) fn fifo() -> Self {
-        Self::of(testing::Scene::fifo())
+        Self::of(testing::TestQueue::fifo())
     }
 
-    fn of(scene: testing::Scene) -> Self {
+    fn of(scene: testing::TestQueue) -> Self {
         let queue = Arc::new(FaultyQueue::new(scene.queue()));
         let dlq = Arc::new(FaultyQueue::new(scene.dead_letter_queue()));
         Self { inner: scene.through(queue.clone()), queue, dlq, rejects: DeadLetters::default() }
@@ -99,7 +99,7 @@ impl Scene {
     /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.
     pub(crate) fn on_ecs(self, agent: &Arc<FakeAgent>) -> Self {
         let timing = ecs::ProtectionTiming { after: Duration::from_secs(10), expiry: Duration::from_mins(2) };
-        Self { inner: self.inner.protect(ecs::ProtectionPlan { agent: agent.clone(), timing }), ..self }
+        Self { inner: self.inner.protect(ecs::ProtectionPlan::with(agent.clone(), timing)), ..self }
     }
 
     /// Sends one message to a group of a FIFO queue.

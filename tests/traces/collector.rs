@@ -7,7 +7,6 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
-use longshore::tasks;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -100,7 +99,7 @@ impl Collector {
         let address = listener.local_addr().unwrap();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = listener.into_std().unwrap();
-        tasks::detach_on(runtime.handle(), "collector", serve(protocol, listener, book.clone()));
+        runtime.spawn(serve(protocol, listener, book.clone()));
         Self { address, protocol, book, runtime: Some(runtime) }
     }
 

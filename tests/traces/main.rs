@@ -8,7 +8,6 @@ mod config;
 mod example;
 mod handlers;
 mod logs;
-mod rust;
 mod secure;
 mod spans;
 mod trouble;

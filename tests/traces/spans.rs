@@ -41,8 +41,8 @@ pub(crate) async fn working(collector: &Collector, handler: &Handler, settings: 
     (dev, pair, worker)
 }
 
-/// A `dev` with its front door, whose queue has this handler.
-async fn with_front_door(collector: &Collector, handler: &Handler, settings: &str) -> Dev {
+/// A `dev` whose queue has this handler.
+async fn with_ingest_api(collector: &Collector, handler: &Handler, settings: &str) -> Dev {
     let launch = Dev::launch().file(&format!(
         "[queues.orders]\nname = \"orders\"\n{SETTINGS}\nhandler = {{ kind = \"http\", url = \"{}\" }}\n{settings}",
         handler.url()
@@ -57,7 +57,7 @@ async fn post_traced(dev: &Dev, name: &str, value: &str) {
 
 async fn a_request_is_followed_to_its_handler(protocol: Protocol) {
     let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
-    let dev = with_front_door(&collector, &handler, "").await;
+    let dev = with_ingest_api(&collector, &handler, "").await;
     post_traced(&dev, "traceparent", PARENT).await;
     let call = handler.has_ended(1).await.remove(0);
     let process = collector.span("process orders").await;
@@ -99,12 +99,12 @@ async fn a_request_is_followed_to_its_handler_over_grpc() {
 }
 
 #[tokio::test]
-async fn a_trace_that_begins_at_the_front_door_goes_on_to_the_handler() {
+async fn a_trace_that_begins_at_the_ingest_api_goes_on_to_the_handler() {
     let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "8448eb211c80319c");
     let root = format!("Self=1-67891234-12456789abcdef012345678;Root=1-{}-{}", &trace[..8], &trace[8..]);
     for settings in ["", "[traces]\nproducer = \"parent\""] {
         let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
-        let dev = with_front_door(&collector, &handler, settings).await;
+        let dev = with_ingest_api(&collector, &handler, settings).await;
         post_traced(&dev, "X-Amzn-Trace-Id", &root).await;
         let process = collector.span("process orders").await;
         let producer = (trace.to_owned(), span.to_owned());

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use longshore::tasks;
+use super::support::tasks;
 use tokio::{io::AsyncReadExt as _, task::JoinHandle};
 
 use super::{

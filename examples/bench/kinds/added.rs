@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use longshore::message::OutgoingMessage;
+use longshore::OutgoingMessage;
 use tokio::time::Instant;
 
 use crate::{

@@ -8,15 +8,15 @@ use aws_sdk_sns::{
 };
 use longshore::{
     Message,
-    aws::{self, Place},
     handler::{
-        self, AnyHandler, Call, Source,
+        self, AnyHandler, Call,
         exec::{self, ExecHandler},
         http::{self, HttpBatchHandler, HttpHandler},
         lambda::{self, LambdaHandler},
         sns::{self, SnsHandler},
     },
-    sns::{SnsPublisher, TopicArn},
+    internals::{AwsSettings, ServiceLocation, SnsPublisher, Source},
+    sns::TopicArn,
 };
 use tokio::{io::AsyncWriteExt as _, process::Command};
 use tower::service_fn;
@@ -141,13 +141,13 @@ pub(crate) async fn sns(origin: &str) -> Result<Contender, Failure> {
         let publish = client.publish().topic_arn(&arn).message("x".repeat(BODY_BYTES));
         async move { Ok(publish.send().await.map(drop)?) }
     };
-    let settings = aws::Settings {
+    let settings = AwsSettings {
         region: Some(topic.region().to_owned()),
         endpoint_url: Some(origin.to_owned()),
-        ..aws::Settings::default()
+        ..AwsSettings::default()
     };
     let make = move |_| {
-        let publisher = Arc::new(SnsPublisher::new(settings.clone(), Place::default()));
+        let publisher = Arc::new(SnsPublisher::new(settings.clone(), ServiceLocation::default()));
         Ok(SnsHandler::new(sns::Settings::to_topic(topic.clone()), publisher)?.into())
     };
     Ok(contender(("`sns`", 1, OVER_HTTP), Direct::call(publish), make))

@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
 
 async fn measure(rounds: usize) -> Result<(), Failure> {
     // As the binary logs: what it costs to have the spans counts, too.
-    longshore::telemetry::logs::Settings::default().init()?;
+    longshore::internals::LogSettings::default().init()?;
     let (server, http) = (Server::start()?, HttpServer::start()?);
     let contenders = contenders(&server, &http).await?;
     // In turn, so that what else the machine does falls on all of them alike.

@@ -3,10 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use longshore::{
-    queue::{Queue, sqs},
-    worker,
-};
+use longshore::internals::{AwsAccess, Queue, open_queue};
 use tokio::time::Instant;
 
 use crate::{
@@ -52,7 +49,7 @@ impl Rates {
         fill(&*queue, contender.amounts.round, BODY_BYTES).await?;
         self.memory.push(working(contender, queue).await?);
         let url = server.queue(&self.queue_name(contender), contender.amounts.round, BODY_BYTES).await?;
-        let queue = worker::open_queue(&url, &sqs::Settings::default()).await?;
+        let queue = open_queue(&url, AwsAccess::default()).await?;
         self.embedded.push(working(contender, queue).await?);
         Ok(())
     }

@@ -3,17 +3,10 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use longshore::{
-    Consumer, Worker,
-    consumer::BatchSettings,
-    duration::Span,
-    queue::{
-        Queue,
-        memory::{Account, Names},
-    },
-    stop::Stop,
-    tasks,
-    worker::{DeadLetters, Drained, WorkerError},
+    Consumer, DeadLetters, Drained, Stop, Worker, WorkerError,
+    internals::{BatchSettings, EmulatorQueue, Queue, Span, detach},
 };
+use longshore_emulator::{SqsAccount, StringMap};
 use tokio::task::JoinHandle;
 
 use crate::{Failure, contender::Contender, watched::Watch};
@@ -43,7 +36,7 @@ impl Working {
             .batch(batch)
             .dead_letters(DeadLetters::Nowhere);
         let worker = Worker::new().consumer(consumer);
-        let ended = tasks::detach("worker", worker.run_until(stop.clone()));
+        let ended = detach("worker", worker.run_until(stop.clone()));
         Ok(Self { watch, stop, ended })
     }
 
@@ -56,7 +49,7 @@ impl Working {
 
 /// An empty queue in memory.
 pub(crate) fn memory_queue() -> Result<Arc<dyn Queue>, Failure> {
-    let account = Account::default();
-    account.create_queue("bench", &Names::new(), &Names::new())?;
-    Ok(Arc::new(account.queue("bench")))
+    let account = SqsAccount::default();
+    account.create_queue("bench", &StringMap::new(), &StringMap::new())?;
+    Ok(Arc::new(EmulatorQueue::new(&account, "bench")))
 }

@@ -1,13 +1,20 @@
 //! `longshore dev`: everything on one machine with no account.
 
-mod ground;
-mod play;
+mod demo;
+pub(crate) mod ingest;
+mod servers;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use clap::Args;
 
-use self::ground::Ground;
+use self::{
+    demo::{DemoHandler, DemoStep},
+    servers::DevServers,
+};
 use super::{
     failure::{Exit, Failure},
     options::Options,
@@ -16,21 +23,22 @@ use super::{
 use crate::{
     config::{self, Purpose, Settings},
     telemetry::{events, traces::Traces},
+    worker::{self, Worker, consumer_of},
 };
 
-/// The queue that `dev` works on when it is told of no other.
+/// The queue of `dev` if no other is configured.
 const QUEUE: &str = "longshore-dev-queue";
 
-/// Runs everything on this machine with no account: SQS and SNS, the front door, the worker, the admin page
+/// Runs everything on this machine with no account: SQS and SNS, the ingest API, the worker, the admin page
 #[derive(Args, Debug)]
 pub(super) struct Dev {
-    /// Send sample traffic through the front door, show what becomes of it, and end by itself
+    /// Send sample traffic through the ingest API, show its progress, and exit with a report
     #[arg(long)]
     demo: bool,
-    /// Where the embedded SQS server listens, which is one of SNS too
+    /// The address of the SQS and SNS emulator
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9324)))]
     sqs_listen: SocketAddr,
-    /// Where the front door listens
+    /// The address of the ingest API
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))]
     api_listen: SocketAddr,
     #[command(flatten)]
@@ -44,28 +52,66 @@ impl Dev {
         let traces = telling::start(&config)?;
         let mut settings = config.settings;
         if self.demo {
-            play::prepare(&mut settings);
+            demo::adjust(&mut settings);
         }
         working::run_large(self.serve(settings, traces))?
     }
 
     async fn serve(&self, settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
-        let mut ground = Box::pin(Ground::open(settings, self.sqs_listen, self.api_listen)).await?;
-        ground.traces = traces;
-        let ended = if self.demo { play::demo(&ground).await } else { play::work(&ground).await };
-        ground.close().await;
+        let starting = DevServers::start(settings, self.sqs_listen, self.api_listen);
+        let mut servers = Box::pin(starting).await?;
+        servers.traces = traces;
+        let ended = if self.demo { demo::run(&servers).await } else { work(&servers).await };
+        servers.close().await;
         ended
     }
 }
 
-/// Shows a line; where nobody reads any more, the work goes on.
+/// Works until SIGTERM or SIGINT.
+async fn work(servers: &DevServers) -> Result<(), Failure> {
+    show_welcome(servers)?;
+    working::verdict(worker(servers, |step| show(step))?.run().await)
+}
+
+/// The worker of `dev`: every queue with its configured handler, or with the demo handler.
+fn worker(servers: &DevServers, show: impl Fn(&DemoStep) + Send + Sync + 'static) -> Result<Worker, Failure> {
+    let settings = &servers.settings;
+    let admin = servers.admin.try_clone().map_err(internal_error)?;
+    let mut worker = telling::traced(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
+    let show: Arc<dyn Fn(&DemoStep) + Send + Sync> = Arc::new(show);
+    for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
+        let show = show.clone();
+        let handler = DemoHandler::new(move |step: &DemoStep| show(step));
+        worker = worker.consumer(consumer_of(name, queue, &settings.aws, handler));
+    }
+    Ok(worker)
+}
+
+fn show_welcome(servers: &DevServers) -> Result<(), Failure> {
+    let DevServers { api, queue_name, dlq_name, settings, topics, .. } = servers;
+    let lines: Vec<_> = topics.iter().map(|topic| format!("  topic       {topic}\n")).collect();
+    let topics = lines.concat();
+    output::print(&format!(
+        "longshore dev\n  \
+         queue       {}\n  \
+         dlq         {}\n{topics}  \
+         ingest api  http://{api}/v1/messages\n  \
+         admin       http://{}/status\n  \
+         try         curl -d '{{\"sleep_ms\": 2000}}' http://{api}/v1/messages\n\n",
+        servers.queue_url(queue_name),
+        servers.queue_url(dlq_name),
+        settings.admin.listen,
+    ))
+}
+
+/// Shows a line; a closed standard output does not stop the work.
 fn show(line: impl std::fmt::Display) {
     if let Err(failure) = output::print_line(&line.to_string()) {
         events::LineUnread { error: &failure.to_string() }.emit();
     }
 }
 
-/// A failure of a part that `dev` brings itself.
-fn own_fault(error: impl std::fmt::Display) -> Failure {
+/// The failure of a part that `dev` itself starts.
+fn internal_error(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Internal, error.to_string())
 }

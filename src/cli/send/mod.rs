@@ -18,7 +18,7 @@ use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::{MessageId, OutgoingMessage},
-    queue::{BatchAnswer, EntryError, Queue, QueueError, limits},
+    queue::{BatchResult, EntryError, Queue, QueueError, limits},
     worker,
 };
 
@@ -104,7 +104,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Ok(worker::open_queue(queue.address(), &queue.reach(&settings.aws)).await?)
+    Ok(worker::open_queue(queue.address(), queue.reach(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
@@ -135,7 +135,7 @@ async fn send_all(
 }
 
 /// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
-async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchResult<MessageId> {
     if let [message] = batch
         && message.size_bytes() > limits::MESSAGE_BYTES
     {
@@ -157,15 +157,16 @@ fn broken_off(sent: usize, error: &QueueError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::memory::{Account, Names};
+    use crate::queue::EmulatorQueue;
+    use longshore_emulator::{SqsAccount, StringMap};
 
     fn batches(bodies: Vec<String>) -> impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>> {
         Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
     }
 
-    fn account() -> Account {
-        let account = Account::default();
-        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
+    fn account() -> SqsAccount {
+        let account = SqsAccount::default();
+        account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
         account
     }
 
@@ -174,26 +175,29 @@ mod tests {
         let account = account();
         let bodies =
             (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
-        let failure = send_all(&account.queue("orders"), batches(bodies.collect())).await.unwrap_err();
+        let failure =
+            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect())).await.unwrap_err();
         assert_eq!(
             (failure.exit(), failure.to_string()),
             (Exit::Usage, "1 of 25 messages were refused".to_owned())
         );
-        assert_eq!(account.describe("orders").unwrap().visible, 24);
+        assert_eq!(account.snapshot("orders").unwrap().visible, 24);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_message_that_is_too_large_stops_no_other() {
         let account = account();
         let bodies = vec!["a".to_owned(), "x".repeat(limits::MESSAGE_BYTES + 1), "b".to_owned()];
-        let failure = send_all(&account.queue("orders"), batches(bodies)).await.unwrap_err();
+        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies)).await.unwrap_err();
         assert_eq!(failure.to_string(), "1 of 3 messages were refused");
-        assert_eq!(account.describe("orders").unwrap().visible, 2);
+        assert_eq!(account.snapshot("orders").unwrap().visible, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_is_not_there_breaks_the_sending_off() {
-        let failure = send_all(&account().queue("nowhere"), batches(vec!["a".to_owned()])).await.unwrap_err();
+        let failure = send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]))
+            .await
+            .unwrap_err();
         assert_eq!(failure.exit(), Exit::Unavailable);
         assert!(failure.to_string().starts_with("broken off after 0 messages"), "{failure}");
     }

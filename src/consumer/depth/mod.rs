@@ -3,19 +3,27 @@
 //! Nothing depends on the answers but metrics, so nothing waits for them, and a refusal is no reason to stop. What a
 //! poll could not renew disappears from the metrics (`telemetry::Depth`).
 
+mod estimate;
+mod metrics;
 mod rhythm;
 mod settings;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 use self::rhythm::{Answer, Rhythm, Traffic};
-pub use self::settings::{Interval, Settings};
+pub use self::{
+    estimate::{Counts, Sighting},
+    metrics::{DepthMetrics, QueueDepth},
+    settings::{Interval, Settings},
+    work::{WorkAverage, WorkDone},
+};
 use crate::{
-    queue::{Description, Queue, QueueError, QueueName, RetryClass, within},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, metrics::CallMetrics, within},
     stop::Stop,
-    telemetry::{Action, CallResult, Counts, QueueMetrics, WorkAverage, events},
+    telemetry::{Action, CallResult, events},
 };
 
 /// How long a queue may take to answer, whatever it promises.
@@ -30,7 +38,9 @@ pub struct Parts {
     /// Its DLQ.
     pub dlq: Dlq,
     /// Where it is told.
-    pub metrics: Arc<QueueMetrics>,
+    pub depth: QueueDepth,
+    /// Counts the calls.
+    pub calls: Arc<CallMetrics>,
 }
 
 /// The dead-letter queue of a queue.
@@ -55,10 +65,9 @@ pub struct Watch {
 
 impl Watch {
     /// Nothing is asked before it runs.
-    pub fn new(parts: Parts, interval: Duration) -> Self {
-        let work = WorkAverage::new(parts.metrics.clone());
+    pub fn new(parts: Parts, work: WorkAverage, interval: Duration) -> Self {
         let rhythm = Rhythm::new(interval);
-        parts.metrics.depth.polls_every(interval);
+        parts.depth.polls_every(interval);
         Self { parts, interval, work, of_queue: rhythm, of_dlq: rhythm }
     }
 
@@ -79,11 +88,11 @@ impl Watch {
     }
 
     async fn look(&mut self) {
-        let metrics = &self.parts.metrics;
-        let traffic = if metrics.depth.is_quiet() { Traffic::None } else { Traffic::Some };
+        let depth = &self.parts.depth;
+        let traffic = if depth.is_quiet() { Traffic::None } else { Traffic::Some };
         self.work.update();
-        metrics.depth.worked(self.work.seconds_per_message());
-        metrics.depth.polls_every(self.of_queue.pace(traffic));
+        depth.worked(self.work.seconds_per_message());
+        depth.polls_every(self.of_queue.pace(traffic));
         if self.of_queue.is_due(traffic, Instant::now()) {
             self.ask_queue(traffic).await;
         }
@@ -94,8 +103,8 @@ impl Watch {
 
     async fn ask_queue(&mut self, traffic: Traffic) {
         let answer = self.described(&*self.parts.queue).await;
-        if let Ok(Description { visible, in_flight, delayed, .. }) = answer {
-            self.parts.metrics.depth.polled(Counts { visible, in_flight, delayed });
+        if let Ok(QueueAttributes { visible, in_flight, delayed, .. }) = answer {
+            self.parts.depth.polled(Counts { visible, in_flight, delayed });
         }
         let answer = answer.map(drop);
         let is_news = self.of_queue.asked(Answer::of(&answer), traffic, Instant::now());
@@ -108,8 +117,8 @@ impl Watch {
             Ok(None) => return,
             Err(error) => Err(error),
         };
-        if let Ok(Description { visible, .. }) = answer {
-            self.parts.metrics.depth.dlq_polled(visible);
+        if let Ok(QueueAttributes { visible, .. }) = answer {
+            self.parts.depth.dlq_polled(visible);
         }
         let answer = answer.map(drop);
         let is_news = self.of_dlq.asked(Answer::of(&answer), traffic, Instant::now());
@@ -128,10 +137,10 @@ impl Watch {
         Ok(Some(dlq))
     }
 
-    async fn described(&self, queue: &dyn Queue) -> Result<Description, QueueError> {
+    async fn described(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
         let began = Instant::now();
         let answer = within(WATCHDOG, "a look at the attributes", queue.describe()).await;
-        self.parts.metrics.called(Action::Attributes, CallResult::of(&answer), began);
+        self.parts.calls.called(Action::Attributes, CallResult::of(&answer), began);
         answer
     }
 

@@ -6,15 +6,16 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Leases,
+    LeaseMetrics, Leases,
     ledger::{Extension, ExtensionEffect},
 };
 use crate::{
     backoff::{Backoff, Jitter},
     health::Pulse,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
+    queue::metrics::CallMetrics,
+    queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, VisibilityChange, all_entries, within},
     tasks,
-    telemetry::{Action, CallResult, QueueMetrics, events},
+    telemetry::{Action, CallResult, events},
 };
 
 /// The most calls in flight: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
@@ -39,14 +40,16 @@ pub(super) struct Heartbeat {
     leases: Leases,
     name: Arc<str>,
     queue: Arc<dyn Queue>,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<LeaseMetrics>,
+    call_metrics: Arc<CallMetrics>,
     calls: Arc<Semaphore>,
 }
 
 impl Heartbeat {
     pub(super) fn new(leases: Leases, queue: Arc<dyn Queue>) -> Self {
         let (name, metrics) = (leases.0.queue.clone(), leases.0.metrics.clone());
-        Self { leases, name, queue, metrics, calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)) }
+        let call_metrics = leases.0.scope.group();
+        Self { leases, name, queue, metrics, call_metrics, calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)) }
     }
 
     pub(super) async fn run(self, pulse: Pulse, stop: CancellationToken) {
@@ -96,7 +99,7 @@ impl Heartbeat {
         let changes: Vec<_> = extensions.iter().map(change).collect();
         let call = self.queue.change_visibility(&changes);
         let answer = within(self.call_limit(), "an extension", call).await;
-        self.metrics.called(Action::Extend, CallResult::of(&answer), sent);
+        self.call_metrics.called(Action::Extend, CallResult::of(&answer), sent);
         self.note(&extensions, answer, sent);
     }
 
@@ -106,7 +109,7 @@ impl Heartbeat {
         (self.leases.ledger().shortest_visibility() / 4).clamp(least, most)
     }
 
-    fn note(&self, extensions: &[Extension], answer: BatchAnswer<()>, sent: Instant) {
+    fn note(&self, extensions: &[Extension], answer: BatchResult<()>, sent: Instant) {
         match answer {
             Ok(entries) => {
                 self.leases.report_extensions_answered();

@@ -5,6 +5,7 @@
 
 mod heartbeat;
 mod ledger;
+mod metrics;
 mod permits;
 
 use std::{
@@ -25,6 +26,7 @@ use self::{
 };
 pub use self::{
     ledger::LeaseTerms,
+    metrics::{GroupTally, HeldGroup, LeaseMetrics},
     permits::{Permit, Permits, Reservation},
 };
 use crate::{
@@ -32,7 +34,7 @@ use crate::{
     health::{Condition, Pulse},
     message::{Message, MessageId, Receipt},
     queue::{Queue, QueueError},
-    telemetry::{HeldGroup, QueueMetrics, context::TraceContext, events, traces::Trace},
+    telemetry::{MetricScope, context::TraceContext, events, traces::Trace},
 };
 
 /// The leases of one queue.
@@ -43,7 +45,9 @@ struct Inner {
     queue: Arc<str>,
     ledger: Mutex<Ledger>,
     losses: AtomicU64,
-    metrics: Arc<QueueMetrics>,
+    metrics: Arc<LeaseMetrics>,
+    groups: GroupTally,
+    scope: MetricScope,
     /// Unready while SQS refuses extensions.
     ready: Condition,
 }
@@ -69,10 +73,11 @@ pub enum Acquired {
 
 impl Leases {
     /// Creates an empty set of leases; `ready` reports SQS's refusals to extend them.
-    pub fn new(queue: Arc<str>, terms: LeaseTerms, metrics: Arc<QueueMetrics>, ready: Condition) -> Self {
+    pub fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
         ready.ready();
+        let (metrics, groups) = (scope.group(), GroupTally::in_scope(&scope));
         let ledger = Mutex::new(Ledger::new(terms));
-        Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, ready }))
+        Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, groups, scope, ready }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -106,7 +111,7 @@ impl Leases {
             dependents: Vec::new(),
             trace: None,
             end: LeaseEnd::Released,
-            _group: group.map(|group| HeldGroup::begin(&self.0.metrics, group)),
+            _group: group.map(|group| self.0.groups.hold(group)),
             _permit: permit,
         }
     }
@@ -114,7 +119,8 @@ impl Leases {
     fn report_duplicate(&self, id: &MessageId) {
         let trace = self.ledger().trace_of_message(id);
         let _lines = trace.as_ref().map(TraceContext::enter);
-        events::DuplicateReceived { queue: &self.0.queue, message_id: id }.emit(&self.0.metrics);
+        events::DuplicateReceived { queue: &self.0.queue, message_id: id }
+            .emit(&self.0.metrics.duplicates, self.0.scope.warnings());
     }
 
     /// Extends the leases until `stop`, which must come after the last message is settled.
@@ -151,7 +157,7 @@ impl Leases {
     fn report_lost(&self, lease: LeaseId, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
         let _lines = self.enter_trace(lease);
-        events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics);
+        events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
     }
 
     fn report_extensions_refused(&self, error: &QueueError) {
@@ -164,6 +170,7 @@ impl Leases {
 }
 
 /// The claim on one message. Its drop ends the claim and frees the permit.
+#[expect(clippy::struct_field_names, reason = "the number of the lease in the ledger")]
 pub struct Lease {
     leases: Leases,
     lease: LeaseId,

@@ -1,4 +1,4 @@
-//! Which outcomes go to SQS together, and when: pure.
+//! The batching of settlements: which go to SQS together, and when: pure.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,207 +7,194 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::letter::DeadLetter;
+use super::dead_letter::DeadLetter;
 use crate::{
     queue::limits::{BATCH_ENTRIES, MESSAGE_BYTES},
     telemetry::Action,
 };
 
-/// What is to be done with a message.
+/// The call that settles a message.
 #[derive(Debug)]
-pub(super) enum Verb {
-    /// Copy it to the DLQ; it is deleted after that.
+pub(super) enum SettleAction {
+    /// Copies the message to the DLQ. A delete follows.
     Copy(Box<DeadLetter>),
     Delete,
-    GiveBack(Duration),
+    /// Makes the message visible again after this delay.
+    ChangeVisibility(Duration),
 }
 
-impl Verb {
-    pub(super) fn action(&self) -> Action {
+impl SettleAction {
+    /// The name of the action in logs, metrics and traces.
+    pub(super) fn label(&self) -> Action {
         match self {
             Self::Copy(_) => Action::Copy,
             Self::Delete => Action::Delete,
-            Self::GiveBack(_) => Action::GiveBack,
+            Self::ChangeVisibility(_) => Action::GiveBack,
         }
     }
 
-    /// What it adds to the size of its request, where that has a limit.
+    /// The bytes that count towards the size limit of a request.
     fn bytes(&self) -> usize {
         match self {
-            Self::Copy(letter) => letter.message.size_bytes(),
-            Self::Delete | Self::GiveBack(_) => 0,
+            Self::Copy(dead_letter) => dead_letter.message.size_bytes(),
+            Self::Delete | Self::ChangeVisibility(_) => 0,
         }
     }
 }
 
-/// One message's outcome on its way to SQS.
+/// The settlement of one message.
 #[derive(Debug)]
-pub(super) struct Slip<T> {
-    pub(super) verb: Verb,
+pub(super) struct Settlement<T> {
+    pub(super) action: SettleAction,
     pub(super) lease: T,
     pub(super) since: Instant,
+    /// The number of this attempt; the first is 1.
     pub(super) attempt: u32,
 }
 
-impl<T> Slip<T> {
-    pub(super) fn new(verb: Verb, lease: T, now: Instant) -> Self {
-        Self { verb, lease, since: now, attempt: 1 }
+impl<T> Settlement<T> {
+    pub(super) fn new(action: SettleAction, lease: T, now: Instant) -> Self {
+        Self { action, lease, since: now, attempt: 1 }
     }
 
-    /// The next step for the same message.
-    pub(super) fn turned_into(self, verb: Verb) -> Self {
-        Self { verb, attempt: 1, ..self }
+    /// The next action for the same message.
+    pub(super) fn followed_by(self, action: SettleAction) -> Self {
+        Self { action, attempt: 1, ..self }
     }
 }
 
-/// The slips of one queue: those that wait for company, and those that failed and wait for their next try.
+/// The settlements of one queue: those that linger to share a call, and those that failed and wait for a retry.
 #[derive(Debug)]
-pub(super) struct Slips<T> {
+pub(super) struct Batcher<T> {
     linger: Duration,
-    copies: Line<T>,
-    deletes: Line<T>,
-    give_backs: Line<T>,
-    later: BTreeMap<(Instant, u64), Slip<T>>,
+    copies: ActionQueue<T>,
+    deletes: ActionQueue<T>,
+    visibility_changes: ActionQueue<T>,
+    delayed: BTreeMap<(Instant, u64), Settlement<T>>,
     next_number: u64,
-    /// The longest that a slip is put aside.
-    longest_pause: Duration,
+    /// The longest delay of a settlement.
+    longest_delay: Duration,
 }
 
-/// Slips of one kind in the order of their arrival; the first `rushed` of them do not wait.
+/// Settlements by the same action, in the order of their arrival. The first `ready` of them do not linger.
 #[derive(Debug)]
-struct Line<T> {
-    slips: VecDeque<Slip<T>>,
-    rushed: usize,
+struct ActionQueue<T> {
+    settlements: VecDeque<Settlement<T>>,
+    ready: usize,
 }
 
-/// Whether a push changes when the next batch goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pushed {
-    First,
-    Among,
-    Full,
-}
-
-impl Pushed {
-    pub(super) fn is_worth_a_look(self) -> bool {
-        self != Self::Among
-    }
-}
-
-impl<T> Slips<T> {
+impl<T> Batcher<T> {
     pub(super) fn new(linger: Duration) -> Self {
-        let line = || Line { slips: VecDeque::new(), rushed: 0 };
+        let queue = || ActionQueue { settlements: VecDeque::new(), ready: 0 };
         Self {
             linger,
-            copies: line(),
-            deletes: line(),
-            give_backs: line(),
-            later: BTreeMap::new(),
+            copies: queue(),
+            deletes: queue(),
+            visibility_changes: queue(),
+            delayed: BTreeMap::new(),
             next_number: 0,
-            longest_pause: Duration::MAX,
+            longest_delay: Duration::MAX,
         }
     }
 
-    fn line(&mut self, verb: &Verb) -> &mut Line<T> {
-        match verb {
-            Verb::Copy(_) => &mut self.copies,
-            Verb::Delete => &mut self.deletes,
-            Verb::GiveBack(_) => &mut self.give_backs,
+    fn queue(&mut self, action: &SettleAction) -> &mut ActionQueue<T> {
+        match action {
+            SettleAction::Copy(_) => &mut self.copies,
+            SettleAction::Delete => &mut self.deletes,
+            SettleAction::ChangeVisibility(_) => &mut self.visibility_changes,
         }
     }
 
-    pub(super) fn push(&mut self, slip: Slip<T>) -> Pushed {
-        let line = self.line(&slip.verb);
-        line.slips.push_back(slip);
-        match line.slips.len() {
-            1 => Pushed::First,
-            length if length % BATCH_ENTRIES == 0 => Pushed::Full,
-            _ => Pushed::Among,
-        }
+    /// Adds a settlement; returns true when that changes the time of the next batch.
+    pub(super) fn push(&mut self, settlement: Settlement<T>) -> bool {
+        let queue = self.queue(&settlement.action);
+        queue.settlements.push_back(settlement);
+        let length = queue.settlements.len();
+        length == 1 || length.is_multiple_of(BATCH_ENTRIES)
     }
 
-    /// Puts a slip aside for a pause.
-    pub(super) fn push_later(&mut self, slip: Slip<T>, now: Instant, pause: Duration) {
+    /// Adds a settlement that is due after a delay.
+    pub(super) fn push_delayed(&mut self, settlement: Settlement<T>, now: Instant, delay: Duration) {
         self.next_number += 1;
-        self.later.insert((now + pause.min(self.longest_pause), self.next_number), slip);
+        self.delayed.insert((now + delay.min(self.longest_delay), self.next_number), settlement);
     }
 
-    /// Lets nothing wait any more, what was put aside included, and nothing be put aside for long.
-    pub(super) fn hurry(&mut self, longest_pause: Duration) {
-        self.longest_pause = longest_pause;
-        for slip in std::mem::take(&mut self.later).into_values() {
-            self.line(&slip.verb).slips.push_back(slip);
+    /// Ends every linger and delay, and limits the delays to come.
+    pub(super) fn drain(&mut self, longest_delay: Duration) {
+        self.longest_delay = longest_delay;
+        for settlement in std::mem::take(&mut self.delayed).into_values() {
+            self.queue(&settlement.action).settlements.push_back(settlement);
         }
-        self.rush();
+        self.flush();
     }
 
-    /// Lets nothing that is here wait for company; true when that changed anything.
-    pub(super) fn rush(&mut self) -> bool {
+    /// Ends the linger of everything pushed so far; returns true when that changed anything.
+    pub(super) fn flush(&mut self) -> bool {
         let mut has_changed = false;
-        for line in self.lines_mut() {
-            has_changed |= line.rushed < line.slips.len();
-            line.rushed = line.slips.len();
+        for queue in self.queues_mut() {
+            has_changed |= queue.ready < queue.settlements.len();
+            queue.ready = queue.settlements.len();
         }
         has_changed
     }
 
-    fn lines(&self) -> [&Line<T>; 3] {
-        [&self.copies, &self.deletes, &self.give_backs]
+    fn queues(&self) -> [&ActionQueue<T>; 3] {
+        [&self.copies, &self.deletes, &self.visibility_changes]
     }
 
-    fn lines_mut(&mut self) -> [&mut Line<T>; 3] {
-        [&mut self.copies, &mut self.deletes, &mut self.give_backs]
+    fn queues_mut(&mut self) -> [&mut ActionQueue<T>; 3] {
+        [&mut self.copies, &mut self.deletes, &mut self.visibility_changes]
     }
 
-    /// Takes a batch that is full or has waited long enough: up to ten slips of one kind, 1 MiB at most.
-    pub(super) fn take(&mut self, now: Instant) -> Vec<Slip<T>> {
-        self.recall(now);
+    /// Takes the batch that is due first: up to ten settlements by one action, 1 MiB at most; empty when none is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Settlement<T>> {
+        self.end_delays(now);
         let linger = self.linger;
-        let due = self.lines_mut().into_iter().filter(|line| line.is_due(now, linger));
-        due.min_by_key(|line| line.due(linger)).map(Line::take).unwrap_or_default()
+        let due = self.queues_mut().into_iter().filter(|queue| queue.is_due(now, linger));
+        due.min_by_key(|queue| queue.due(linger)).map(ActionQueue::take).unwrap_or_default()
     }
 
-    /// Brings the slips whose pause is over to the front of their lines: they have waited long enough.
-    fn recall(&mut self, now: Instant) {
-        while let Some(first) = self.later.first_entry()
+    /// Moves the settlements whose delay is over to the front of their queues: they have waited long enough.
+    fn end_delays(&mut self, now: Instant) {
+        while let Some(first) = self.delayed.first_entry()
             && first.key().0 <= now
         {
-            let slip = first.remove();
-            let line = self.line(&slip.verb);
-            line.slips.push_front(slip);
-            line.rushed += 1;
+            let settlement = first.remove();
+            let queue = self.queue(&settlement.action);
+            queue.settlements.push_front(settlement);
+            queue.ready += 1;
         }
     }
 
-    /// When the next batch is due; now or earlier when one is due already.
+    /// The time of the next batch, in the past when one is due already.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let linger = self.linger;
-        let fresh = self.lines().into_iter().filter_map(|line| line.due(linger));
-        fresh.chain(self.later.keys().next().map(|(moment, _)| *moment)).min()
+        let lingering = self.queues().into_iter().filter_map(|queue| queue.due(linger));
+        lingering.chain(self.delayed.keys().next().map(|(time, _)| *time)).min()
     }
 }
 
-impl<T> Line<T> {
+impl<T> ActionQueue<T> {
     fn due(&self, linger: Duration) -> Option<Instant> {
-        let first = self.slips.front()?;
-        let is_ripe = self.rushed > 0 || self.slips.len() >= BATCH_ENTRIES;
-        Some(if is_ripe { first.since } else { first.since + linger })
+        let first = self.settlements.front()?;
+        let is_ready = self.ready > 0 || self.settlements.len() >= BATCH_ENTRIES;
+        Some(if is_ready { first.since } else { first.since + linger })
     }
 
     fn is_due(&self, now: Instant, linger: Duration) -> bool {
         self.due(linger).is_some_and(|due| due <= now)
     }
 
-    fn take(&mut self) -> Vec<Slip<T>> {
+    fn take(&mut self) -> Vec<Settlement<T>> {
         let mut bytes = 0;
-        let fitting = self.slips.iter().take(BATCH_ENTRIES).take_while(|slip| {
-            bytes += slip.verb.bytes();
+        let fitting = self.settlements.iter().take(BATCH_ENTRIES).take_while(|settlement| {
+            bytes += settlement.action.bytes();
             bytes <= MESSAGE_BYTES
         });
-        // One that is too large by itself goes alone, and SQS says so.
-        let entries = fitting.count().max(1).min(self.slips.len());
-        self.rushed = self.rushed.saturating_sub(entries);
-        self.slips.drain(..entries).collect()
+        // A message that is too large by itself goes alone, and SQS refuses it.
+        let entries = fitting.count().max(1).min(self.settlements.len());
+        self.ready = self.ready.saturating_sub(entries);
+        self.settlements.drain(..entries).collect()
     }
 }
 
@@ -220,106 +207,107 @@ mod tests {
 
     const LINGER: Duration = Duration::from_millis(20);
 
-    fn slips_of(count: u32, now: Instant) -> Slips<u32> {
-        let mut slips = Slips::new(LINGER);
+    fn batcher_of(count: u32, now: Instant) -> Batcher<u32> {
+        let mut batcher = Batcher::new(LINGER);
         for number in 0..count {
-            slips.push(Slip::new(Verb::Delete, number, now));
+            batcher.push(Settlement::new(SettleAction::Delete, number, now));
         }
-        slips
+        batcher
     }
 
     #[test]
-    fn ten_go_at_once_and_the_rest_wait_for_company() {
+    fn ten_go_at_once_and_the_rest_linger() {
         let now = Instant::now();
-        let mut slips = slips_of(12, now);
-        assert_eq!(slips.take(now).len(), 10);
-        assert_eq!(slips.take(now).len(), 0);
-        assert_eq!(slips.next_due(), Some(now + LINGER));
-        assert_eq!(slips.take(now + LINGER).len(), 2);
+        let mut batcher = batcher_of(12, now);
+        assert_eq!(batcher.take_due(now).len(), 10);
+        assert_eq!(batcher.take_due(now).len(), 0);
+        assert_eq!(batcher.next_due(), Some(now + LINGER));
+        assert_eq!(batcher.take_due(now + LINGER).len(), 2);
     }
 
-    fn copy_of(bytes: usize) -> Verb {
+    fn copy_of(bytes: usize) -> SettleAction {
         let message = OutgoingMessage::new("x".repeat(bytes));
-        Verb::Copy(Box::new(DeadLetter { message, retry_in: Duration::ZERO }))
+        SettleAction::Copy(Box::new(DeadLetter { message, retry_in: Duration::ZERO }))
     }
 
     #[test]
     fn copies_go_together_as_far_as_one_request_takes_them() {
         let now = Instant::now();
-        let mut slips = Slips::new(LINGER);
+        let mut batcher = Batcher::new(LINGER);
         for bytes in [400_000, 600_000, 48_576, 1, MESSAGE_BYTES + 1, 7] {
-            slips.push(Slip::new(copy_of(bytes), bytes, now));
+            batcher.push(Settlement::new(copy_of(bytes), bytes, now));
         }
-        slips.rush();
-        let mut batches = || slips.take(now).into_iter().map(|slip| slip.lease).collect::<Vec<_>>();
-        assert_eq!(batches(), [400_000, 600_000, 48_576]);
-        assert_eq!((batches(), batches()), (vec![1], vec![MESSAGE_BYTES + 1]));
-        assert_eq!((batches(), batches()), (vec![7], vec![]));
+        batcher.flush();
+        let mut next =
+            || batcher.take_due(now).into_iter().map(|settlement| settlement.lease).collect::<Vec<_>>();
+        assert_eq!(next(), [400_000, 600_000, 48_576]);
+        assert_eq!((next(), next()), (vec![1], vec![MESSAGE_BYTES + 1]));
+        assert_eq!((next(), next()), (vec![7], vec![]));
     }
 
     #[test]
-    fn a_rush_lets_nothing_wait() {
+    fn a_flush_ends_every_linger() {
         let now = Instant::now();
-        let mut slips = slips_of(3, now);
-        assert!(slips.rush());
-        assert_eq!(slips.take(now).len(), 3);
-        slips.push(Slip::new(Verb::Delete, 4, now));
-        assert!(slips.take(now).is_empty(), "what comes after the rush lingers again");
+        let mut batcher = batcher_of(3, now);
+        assert!(batcher.flush());
+        assert_eq!(batcher.take_due(now).len(), 3);
+        batcher.push(Settlement::new(SettleAction::Delete, 4, now));
+        assert!(batcher.take_due(now).is_empty(), "what comes after the flush lingers again");
     }
 
     #[test]
-    fn a_slip_put_aside_comes_back_when_its_pause_is_over() {
+    fn a_delayed_settlement_is_due_when_its_delay_is_over() {
         let now = Instant::now();
-        let mut slips = slips_of(1, now);
-        let slip = slips.take(now + LINGER).remove(0);
+        let mut batcher = batcher_of(1, now);
+        let settlement = batcher.take_due(now + LINGER).remove(0);
         let later = now + Duration::from_secs(1);
-        slips.push_later(slip, now, later - now);
-        assert_eq!(slips.next_due(), Some(later));
-        assert!(slips.take(later - LINGER).is_empty());
-        assert_eq!(slips.take(later).len(), 1);
+        batcher.push_delayed(settlement, now, later - now);
+        assert_eq!(batcher.next_due(), Some(later));
+        assert!(batcher.take_due(later - LINGER).is_empty());
+        assert_eq!(batcher.take_due(later).len(), 1);
     }
 
     #[test]
-    fn a_hurry_recalls_what_was_put_aside_and_lets_nothing_wait_for_long() {
+    fn a_drain_ends_every_delay_and_limits_those_to_come() {
         let (now, minute) = (Instant::now(), Duration::from_mins(1));
-        let mut slips = slips_of(1, now);
-        let slip = slips.take(now + LINGER).remove(0);
-        slips.push_later(slip, now, minute);
-        slips.hurry(LINGER);
-        let slip = slips.take(now).remove(0);
-        slips.push_later(slip, now, minute);
-        assert_eq!(slips.next_due(), Some(now + LINGER));
+        let mut batcher = batcher_of(1, now);
+        let settlement = batcher.take_due(now + LINGER).remove(0);
+        batcher.push_delayed(settlement, now, minute);
+        batcher.drain(LINGER);
+        let settlement = batcher.take_due(now).remove(0);
+        batcher.push_delayed(settlement, now, minute);
+        assert_eq!(batcher.next_due(), Some(now + LINGER));
     }
 
     proptest! {
         #[test]
-        fn every_slip_is_taken_once_and_never_after_its_linger(
+        fn every_settlement_is_taken_once_and_never_after_its_linger(
             pauses in proptest::collection::vec((0u64..15, 0usize..3), 1..200),
         ) {
             let mut now = Instant::now();
-            let (mut slips, mut taken) = (Slips::new(LINGER), Vec::new());
-            for (number, (pause, verb)) in pauses.iter().enumerate() {
+            let (mut batcher, mut taken) = (Batcher::new(LINGER), Vec::new());
+            for (number, (pause, action)) in pauses.iter().enumerate() {
                 let target = now + Duration::from_millis(*pause);
-                while let Some(due) = slips.next_due().filter(|due| *due <= target) {
-                    let batch = slips.take(due.max(now));
+                while let Some(due) = batcher.next_due().filter(|due| *due <= target) {
+                    let batch = batcher.take_due(due.max(now));
                     prop_assert!(!batch.is_empty() && batch.len() <= BATCH_ENTRIES);
-                    prop_assert!(batch.iter().all(|slip| slip.verb.action() == batch[0].verb.action()));
-                    prop_assert!(batch.iter().all(|slip| due.max(now) <= slip.since + LINGER));
-                    taken.extend(batch.into_iter().map(|slip| slip.lease));
+                    prop_assert!(batch.iter().all(|settlement| settlement.action.label() == batch[0].action.label()));
+                    prop_assert!(batch.iter().all(|settlement| due.max(now) <= settlement.since + LINGER));
+                    taken.extend(batch.into_iter().map(|settlement| settlement.lease));
                 }
                 now = target;
-                let verb = match verb {
+                let action = match action {
                     0 => copy_of(1),
-                    1 => Verb::Delete,
-                    _ => Verb::GiveBack(Duration::ZERO),
+                    1 => SettleAction::Delete,
+                    _ => SettleAction::ChangeVisibility(Duration::ZERO),
                 };
-                slips.push(Slip::new(verb, number, now));
+                batcher.push(Settlement::new(action, number, now));
             }
-            slips.rush();
+            batcher.flush();
             loop {
-                let batch = slips.take(now);
+                let batch = batcher.take_due(now);
                 if batch.is_empty() { break; }
-                taken.extend(batch.into_iter().map(|slip| slip.lease));
+                taken.extend(batch.into_iter().map(|settlement| settlement.lease));
             }
             taken.sort_unstable();
             prop_assert_eq!(taken, (0..pauses.len()).collect::<Vec<_>>());

@@ -1,198 +1,150 @@
-//! Telling SQS how messages ended: copies to the DLQ, deletes and give-backs, batched and retried.
+//! Settling messages: deletes, visibility changes and copies to the DLQ, batched and retried.
 
 mod batcher;
-mod copies;
+mod dead_letter;
 mod flusher;
-mod letter;
+mod metrics;
+mod pending;
 mod settings;
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use self::{
-    batcher::{Slip, Slips, Verb},
-    copies::Refusals,
+    batcher::SettleAction,
+    dead_letter::{DeadLetterSender, DeadLetterSenderParts},
+    flusher::Flusher,
+    pending::PendingSettlements,
 };
 pub use self::{
-    copies::{DeadLetterQueue, Rejection},
+    dead_letter::{DeadLetterQueue, Rejection},
+    metrics::SettleMetrics,
     settings::{DlqSettings, Settings},
 };
 use crate::{
     consumer::lease::Lease,
-    health::Condition,
+    health::{Condition, Pulse},
+    message::{Message, Wanted},
     queue::Queue,
-    telemetry::{QueueMetrics, traces::QueueTraces},
+    telemetry::{MetricScope, events, traces::QueueTraces},
 };
 
-/// The outcomes of one queue on their way to SQS.
+/// The settler of one queue's messages. Clones share their state.
 #[derive(Clone)]
-pub struct Settler(Arc<Inner>);
-
-struct Inner {
+pub struct Settler {
     name: Arc<str>,
-    queue: Arc<dyn Queue>,
-    dead_letters: Option<DeadLetterQueue>,
-    slips: Mutex<Slips<Owed>>,
-    due: Notify,
-    pending: Arc<Pending>,
-    /// Done or copied messages that could not be deleted while their lease lasted.
-    undeleted: AtomicUsize,
-    ready: Condition,
-    refusals: Refusals,
-    metrics: Arc<QueueMetrics>,
-    traces: Option<QueueTraces>,
-    /// The same for the DLQ.
-    dlq_traces: Option<QueueTraces>,
+    pending: Arc<PendingSettlements>,
+    flusher: Arc<Flusher>,
+    dead_letters: Option<Arc<DeadLetterSender>>,
 }
 
-/// The longest that a failed outcome waits for its next try while the worker drains.
-const DRAINING_PAUSE: Duration = Duration::from_secs(1);
-
-/// What outcomes are told with.
+/// The parts of a [`Settler`].
 pub struct SettlerParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
-    /// Where rejected messages are copied to; absent, a reject is a retry.
+    /// The queue that rejected messages are copied to; `None` makes a reject a retry.
     pub dead_letters: Option<DeadLetterQueue>,
-    /// How outcomes are told.
+    /// The settings of the batches.
     pub settings: Settings,
-    /// Where they are counted.
-    pub metrics: Arc<QueueMetrics>,
-    /// What makes spans of them; absent while traces are off.
+    /// The queue's metrics.
+    pub metrics: MetricScope,
+    /// The queue's spans; `None` while traces are off.
     pub traces: Option<QueueTraces>,
-    /// Ceases to hold while SQS refuses to be told.
+    /// Unready while SQS refuses settlements.
     pub ready: Condition,
-    /// Ceases to hold while the DLQ refuses copies.
+    /// Unready while the DLQ refuses copies.
     pub dlq_ready: Condition,
 }
 
-/// How many messages were handed over and are not settled yet.
-#[derive(Debug, Default)]
-struct Pending {
-    messages: AtomicUsize,
-    /// Fires when there is none any more.
-    none: Notify,
-}
-
-/// A message that is owed its outcome; counted until it is dropped, by a panic too.
-struct Owed {
-    lease: Lease,
-    pending: Arc<Pending>,
-}
-
-impl Owed {
-    fn new(lease: Lease, pending: Arc<Pending>) -> Self {
-        pending.messages.fetch_add(1, Ordering::AcqRel);
-        Self { lease, pending }
-    }
-}
-
-impl Deref for Owed {
-    type Target = Lease;
-
-    fn deref(&self) -> &Lease {
-        &self.lease
-    }
-}
-
-impl DerefMut for Owed {
-    fn deref_mut(&mut self) -> &mut Lease {
-        &mut self.lease
-    }
-}
-
-impl Drop for Owed {
-    fn drop(&mut self) {
-        if self.pending.messages.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.pending.none.notify_waiters();
-        }
-    }
-}
-
 impl Settler {
-    /// Nothing to settle yet.
+    /// Creates a settler with nothing to settle.
     pub fn new(parts: SettlerParts) -> Self {
-        let SettlerParts { name, queue, dead_letters, settings, metrics, traces, ready, dlq_ready } = parts;
+        let SettlerParts { name, queue, dead_letters, settings, metrics: scope, traces, ready, dlq_ready } =
+            parts;
         ready.ready();
-        let dlq_traces = traces.as_ref().zip(dead_letters.as_ref()).map(|(traces, dlq)| dlq.traces(traces));
-        let slips = Mutex::new(Slips::new(settings.linger.0));
-        Self(Arc::new(Inner {
-            name,
+        let pending = Arc::new(PendingSettlements::new(name.clone(), settings.linger.0, scope.group()));
+        let dead_letters = dead_letters.map(|dlq| {
+            Arc::new(DeadLetterSender::new(DeadLetterSenderParts {
+                name: name.clone(),
+                traces: traces.as_ref().map(|traces| dlq.traces(traces)),
+                dlq,
+                pending: pending.clone(),
+                metrics: scope.group(),
+                calls: scope.group(),
+                scope: scope.clone(),
+                ready: dlq_ready,
+            }))
+        });
+        let flusher = Flusher {
+            name: name.clone(),
             queue,
-            dead_letters,
-            slips,
-            due: Notify::new(),
-            pending: Arc::default(),
-            undeleted: AtomicUsize::new(0),
-            ready,
-            refusals: Refusals::new(dlq_ready),
-            metrics,
+            pending: pending.clone(),
+            dead_letters: dead_letters.clone(),
+            metrics: scope.group(),
+            calls: scope.group(),
             traces,
-            dlq_traces,
-        }))
+            ready,
+        };
+        Self { name, pending, flusher: Arc::new(flusher), dead_letters }
     }
 
-    fn slips(&self) -> MutexGuard<'_, Slips<Owed>> {
-        self.0.slips.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Sends settlements until `stop`, which must come only when nothing is pending.
+    pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
+        self.flusher.run(pulse, stop).await;
     }
 
-    /// Deletes the message, soon.
+    /// Deletes the message, at the latest after the linger.
     pub fn delete(&self, lease: Lease) {
-        self.push(Verb::Delete, lease);
+        self.pending.push(SettleAction::Delete, lease);
     }
 
-    /// Makes the message visible again after `delay`, which is cut to what SQS still allows.
+    /// Makes the message visible again after `delay`, which is cut to the twelve hours that SQS allows in all.
     pub fn change_visibility(&self, lease: Lease, delay: Duration) {
-        self.push(Verb::GiveBack(delay), lease);
+        self.pending.push(SettleAction::ChangeVisibility(delay), lease);
     }
 
-    fn push(&self, verb: Verb, lease: Lease) {
-        let owed = Owed::new(lease, self.0.pending.clone());
-        if self.slips().push(Slip::new(verb, owed, Instant::now())).is_worth_a_look() {
-            self.0.due.notify_one();
+    /// Copies the message to the DLQ and then deletes it. Without a DLQ it becomes visible again.
+    pub fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
+        let Rejection { reason, retry_in } = rejection;
+        let Some(dead_letters) = &self.dead_letters else { return self.change_visibility(lease, retry_in) };
+        let dead_letter = dead_letters.dead_letter(Arc::unwrap_or_clone(message), &reason, retry_in);
+        if !dead_letter.has_reason() {
+            let _lines = lease.enter_trace();
+            events::ReasonLeftOut { queue: &self.name, message_id: lease.id(), reason: &reason }.emit();
         }
+        self.pending.push(SettleAction::Copy(Box::new(dead_letter)), lease);
+    }
+
+    /// Returns true when rejected messages are copied to a DLQ.
+    pub fn copies_rejects(&self) -> bool {
+        self.dead_letters.is_some()
+    }
+
+    /// The parts of each message to receive, so that a rejected one can be copied whole.
+    pub fn wanted(&self, by_handler: Wanted) -> Wanted {
+        if self.copies_rejects() { Wanted::Everything } else { by_handler }
     }
 
     /// Sends everything handed over so far without lingering.
     pub fn flush_now(&self) {
-        if self.slips().rush() {
-            self.0.due.notify_one();
-        }
+        self.pending.flush_now();
     }
 
-    /// How many messages were handed over and are not settled yet.
+    /// The number of messages handed over and not settled yet.
     pub fn pending(&self) -> usize {
-        self.0.pending.messages.load(Ordering::Acquire)
+        self.pending.count()
     }
 
-    /// How many done or copied messages could not be deleted so far: they will run again elsewhere.
+    /// The number of done or copied messages that could not be deleted so far: they will run again elsewhere.
     pub fn undeleted(&self) -> usize {
-        self.0.undeleted.load(Ordering::Acquire)
+        self.pending.undeleted()
     }
 
-    /// Waits until everything handed over is settled or given up, and lets none of it wait for long from now on.
+    /// Waits until everything handed over is settled or given up, with short delays between retries from now on.
     pub async fn flushed(&self) {
-        self.slips().hurry(DRAINING_PAUSE);
-        self.0.due.notify_one();
-        loop {
-            let settled = self.0.pending.none.notified();
-            tokio::pin!(settled);
-            // Listens before it looks, so that an end in between is heard.
-            settled.as_mut().enable();
-            if self.pending() == 0 {
-                return;
-            }
-            settled.await;
-        }
+        self.pending.drained().await;
     }
 }

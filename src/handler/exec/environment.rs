@@ -6,8 +6,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     handler::{
-        moment::{Precision, iso_8601},
-        traced::Traced,
+        call_trace::CallTrace,
+        timestamp::{Precision, iso_8601},
     },
     message::{AttributeContent, AttributeValue, Message},
 };
@@ -35,7 +35,7 @@ pub(super) fn of_message(
     message: &Message,
     queue_name: &str,
     deadline: Option<SystemTime>,
-    traced: Traced<'_>,
+    traced: CallTrace<'_>,
 ) -> Vec<Variable> {
     let system = &message.system;
     let moment = |at: Option<SystemTime>| at.and_then(|at| iso_8601(at, Precision::Milliseconds));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn value_of(message: &Message, name: &str) -> Option<String> {
-        let mut variables = of_message(message, "orders", None, Traced::sent_with(message)).into_iter();
+        let mut variables = of_message(message, "orders", None, CallTrace::sent_with(message)).into_iter();
         variables.find(|(own, _)| *own == name).unwrap().1
     }
 

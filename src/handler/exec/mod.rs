@@ -16,13 +16,10 @@
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
 //! and until it is done the program counts: a new one is started only when an old one has ended.
 
-mod call;
 mod environment;
-mod exit;
-mod files;
 mod log;
+mod outcome;
 mod program;
-mod refused;
 mod run;
 mod settings;
 mod start;
@@ -33,19 +30,18 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 
 pub use self::settings::{Others, Settings};
 use self::{
-    call::{Call, Leftovers},
-    refused::Refused,
-    run::Run,
+    program::Refused,
+    run::{Call, Leftovers, Run},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes,
     any::{ErasedHandler, HandlerProfile, handle_single},
-    counts::Counts,
+    metrics::{FailureCounter, KindMetrics, ProcessMetrics},
 };
 use crate::{
     message::Message,
     settings::Problems,
-    telemetry::{HandlerKind, QueueMetrics, context::TraceContext, traces::Trace},
+    telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, traces::Trace},
 };
 
 /// A handler that starts a program for each message.
@@ -62,7 +58,7 @@ struct Parts {
     queue_name: Box<str>,
     search_path: Option<OsString>,
     refused: Refused,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Why a handler of the `exec` kind could not be made.
@@ -79,8 +75,8 @@ impl ExecHandler {
     /// Starts nothing yet, and needs no runtime.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
         Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
-        let (queue_name, refused, counts) = (queue_name.into(), Refused::default(), Counts::default());
-        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, counts });
+        let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
+        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, metrics });
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
@@ -145,7 +141,11 @@ impl ErasedHandler for ExecHandler {
         Box::pin(self.leftovers.ended())
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.parts.counts.begin(metrics, HandlerKind::Exec);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.parts.metrics.begin(scope, HandlerKind::Exec);
+        if let Some(metrics) = self.parts.metrics.group() {
+            metrics.begin(&[ProcessState::Busy]);
+        }
+        failures
     }
 }

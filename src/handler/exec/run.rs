@@ -3,23 +3,24 @@
 use std::{
     io,
     process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt as _, process::ChildStdin};
+use tokio::{io::AsyncWriteExt as _, process::ChildStdin, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Parts, exit,
+    Parts,
     log::{Log, Stream},
-    program,
+    outcome, program,
     start::{Obstacle, start},
 };
 use crate::{
     handler::{Context, Outcome},
     message::Message,
     process::{Output, Process},
+    tasks,
     telemetry::{FailureCause, ProcessExit, ProcessState, events},
 };
 
@@ -41,7 +42,7 @@ impl Run {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
             Err(obstacle) => {
                 self.remember(&obstacle);
-                self.parts.counts.failed(FailureCause::Spawn);
+                self.parts.metrics.failed(FailureCause::Spawn);
                 obstacle.outcome()
             }
         }
@@ -57,8 +58,8 @@ impl Run {
 
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
-        let Parts { settings, counts, .. } = &*self.parts;
-        let _counted = counts.process(ProcessState::Busy);
+        let Parts { settings, metrics, .. } = &*self.parts;
+        let _counted = metrics.process(ProcessState::Busy);
         self.tell_start(process);
         let log =
             Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
@@ -71,7 +72,7 @@ impl Run {
         match status {
             Ok(status) => {
                 self.tell_end(process, status, stop);
-                exit::outcome(settings, status, &last_words)
+                outcome::outcome(settings, status, &last_words)
             }
             Err(error) => Outcome::Retry(format!("the program's end was not heard: {error}")),
         }
@@ -91,25 +92,25 @@ impl Run {
 
     fn tell_start(&self, process: &Process) {
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
-        if let Some(metrics) = self.parts.counts.metrics() {
-            events::ProgramStarted { queue, message_id, process }.emit(metrics);
+        if let Some(metrics) = self.parts.metrics.group() {
+            events::ProgramStarted { queue, message_id, process }.emit(&metrics.process_starts);
         }
     }
 
     /// A program that was told to end has not failed by itself.
     fn tell_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
-        let Parts { settings, counts, .. } = &*self.parts;
-        let (cause, failure) = match exit::failure(settings, status) {
+        let Parts { settings, metrics, .. } = &*self.parts;
+        let (cause, failure) = match outcome::failure(settings, status) {
             _ if stop.is_cancelled() => (ProcessExit::Killed, None),
             Some(FailureCause::Signal) => (ProcessExit::Crashed, Some(FailureCause::Signal)),
             failure => (ProcessExit::Expected, failure),
         };
         if let Some(failure) = failure {
-            counts.failed(failure);
+            metrics.failed(failure);
         }
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
-        if let Some(metrics) = counts.metrics() {
-            events::ProgramEnded { queue, message_id, process, cause }.emit(metrics);
+        if let Some(metrics) = metrics.group() {
+            events::ProgramEnded { queue, message_id, process, cause }.emit(&metrics.process_exits);
         }
     }
 }
@@ -135,5 +136,88 @@ async fn fed<T>(feeding: impl Future<Output = ()>, ending: impl Future<Output = 
     tokio::select! {
         ended = &mut ending => ended,
         () = feeding => ending.await,
+    }
+}
+
+/// One run of a program, as its call sees it.
+///
+/// A call that is dropped tells its run to stop and leaves it to the [`Leftovers`]: a program takes longer to end
+/// than a call to be dropped.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// There until the run has ended.
+    run: Option<JoinHandle<Outcome>>,
+    stop: CancellationToken,
+    leftovers: Leftovers,
+}
+
+impl Call {
+    /// Starts a run, which ends its program when it is told to stop.
+    pub(super) fn start<F>(leftovers: &Leftovers, run: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let run = tasks::detach("exec", run(stop.clone()));
+        Self { run: Some(run), stop, leftovers: leftovers.clone() }
+    }
+
+    /// Tells the run to stop.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the run's end.
+    pub(super) async fn outcome(&mut self) -> Outcome {
+        let Some(run) = &mut self.run else { return Outcome::Retry("the run has ended".to_owned()) };
+        let outcome = run.await;
+        self.run = None;
+        outcome.unwrap_or_else(|error| Outcome::Retry(format!("the run broke off: {error}")))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take_if(|run| !run.is_finished()) {
+            self.stop.cancel();
+            self.leftovers.lock().push(run);
+        }
+    }
+}
+
+/// The runs whose calls are over and whose programs still end.
+///
+/// There are never more programs than calls allowed at once: each new call first takes one of these over and
+/// waits for its end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leftovers(Arc<Mutex<Vec<JoinHandle<Outcome>>>>);
+
+impl Leftovers {
+    /// Waits until a program may be started in the place of one that still ends, if there is any.
+    pub(super) async fn make_room(&self) {
+        if let Some(mut call) = self.take() {
+            // Its outcome was told when its call was dropped.
+            drop(call.outcome().await);
+        }
+    }
+
+    /// Waits until the last program has ended.
+    pub(super) async fn ended(&self) {
+        while let Some(mut call) = self.take() {
+            drop(call.outcome().await);
+        }
+    }
+
+    /// Takes over one run that has not ended; dropped before its end, it comes back.
+    fn take(&self) -> Option<Call> {
+        let mut runs = self.lock();
+        runs.retain(|run| !run.is_finished());
+        let run = runs.pop()?;
+        drop(runs);
+        Some(Call { run: Some(run), stop: CancellationToken::new(), leftovers: self.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<Outcome>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,20 +1,22 @@
 //! How the program is started, with all that it is told of its message.
 
 use std::{
-    io,
+    collections::BTreeMap,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
-use tempfile::TempPath;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Serialize;
+use tempfile::{Builder, TempPath};
 
 use super::{
     Parts,
     environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, Attributes, BODY_FILE},
-    files,
 };
 use crate::{
-    handler::{Context, Outcome, moment::on_the_wall, traced::Traced},
-    message::Message,
+    handler::{Context, Outcome, call_trace::CallTrace, timestamp::on_the_wall},
+    message::{AttributeContent, AttributeValue, Message},
     process::{Command, Process, StartError, Stdin},
 };
 
@@ -70,15 +72,15 @@ fn start_with(
     let directory = settings.temporary_directory.as_deref();
     let failed = |what| move |source| Obstacle::File { what, place: place(directory), source };
     let attributes = Attributes::of(message, room_bytes);
-    let body_file = (message.body.len() >= settings.body_file_bytes).then(|| files::body(message, directory));
+    let body_file = (message.body.len() >= settings.body_file_bytes).then(|| write_body(message, directory));
     let body_file = body_file.transpose().map_err(failed("body"))?;
-    let attributes_file = attributes.are_left_out().then(|| files::attributes(message, directory));
+    let attributes_file = attributes.are_left_out().then(|| write_attributes(message, directory));
     let attributes_file = attributes_file.transpose().map_err(failed("attributes"))?;
     let mut command = command(parts);
     for (name, value) in &attributes.variables {
         command = command.env(name, value);
     }
-    let (deadline, traced) = (context.deadline.map(on_the_wall), Traced::of(message, context));
+    let (deadline, traced) = (context.deadline.map(on_the_wall), CallTrace::of(message, context));
     for (name, value) in environment::of_message(message, queue_name, deadline, traced) {
         command = with(command, name, value);
     }
@@ -112,4 +114,48 @@ fn with(command: Command, name: &str, value: Option<impl AsRef<std::ffi::OsStr>>
 
 fn place(directory: Option<&Path>) -> PathBuf {
     directory.map_or_else(std::env::temp_dir, Path::to_path_buf)
+}
+
+/// Writes the body into a file that nobody else may read, and that goes with the path.
+fn write_body(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
+    write(directory, ".body", message.body.as_bytes())
+}
+
+/// Writes all attributes into such a file, as Lambda's event has them.
+fn write_attributes(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
+    let entries: BTreeMap<&str, Entry<'_>> =
+        message.attributes.iter().map(|(name, value)| (name.as_str(), Entry::of(value))).collect();
+    write(directory, ".json", &serde_json::to_vec(&entries)?)
+}
+
+fn write(directory: Option<&Path>, suffix: &str, bytes: &[u8]) -> io::Result<TempPath> {
+    let mut builder = Builder::new();
+    builder.prefix("longshore-").suffix(suffix);
+    let mut file = match directory {
+        Some(directory) => builder.tempfile_in(directory)?,
+        None => builder.tempfile()?,
+    };
+    file.write_all(bytes)?;
+    Ok(file.into_temp_path())
+}
+
+/// One attribute, by the names of Lambda's event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    data_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(value: &'a AttributeValue) -> Self {
+        let binary_value = match &value.content {
+            AttributeContent::Text(_) => None,
+            AttributeContent::Bytes(bytes) => Some(BASE64_STANDARD.encode(bytes)),
+        };
+        Self { data_type: &value.data_type, string_value: value.text(), binary_value }
+    }
 }

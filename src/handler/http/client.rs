@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::{error_chain::causes, handler::Outcome, settings::Problems, telemetry::FailureCause, tls};
+use crate::{error_chain::causes, handler::Outcome, net, settings::Problems, telemetry::FailureCause};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +50,7 @@ pub(super) struct Unanswered {
 
 /// Builds the client; nothing of it is taken from the environment.
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
-    tls::provide();
+    net::provide_tls();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(Problems(settings.validate())))?;
     let mut builder = Client::builder()

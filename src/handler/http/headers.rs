@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
-use super::periodic::PeriodicTask;
 use crate::{
     handler::{
-        moment::{Precision, iso_8601},
-        traced::Traced,
+        call_trace::CallTrace,
+        timestamp::{Precision, iso_8601},
     },
     message::Message,
 };
@@ -53,7 +53,7 @@ pub(super) fn of_call(
     message: &Message,
     queue_name: &str,
     deadlines: Deadlines,
-    traced: &Traced<'_>,
+    traced: &CallTrace<'_>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
     put(&mut headers, &MESSAGE_ID, Some(message.id.as_str()));
@@ -74,7 +74,7 @@ pub(super) fn of_batch(
     messages: usize,
     queue_name: &str,
     deadlines: Deadlines,
-    traced: &Traced<'_>,
+    traced: &CallTrace<'_>,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     put(&mut headers, &QUEUE, Some(queue_name));
@@ -98,8 +98,8 @@ pub(super) fn add_periodic(headers: &mut HeaderMap, task: &PeriodicTask<'_>) {
     put(headers, &PATH, Some(task.path));
 }
 
-fn put_traces(headers: &mut HeaderMap, traced: &Traced<'_>) {
-    let Traced { traceparent, tracestate, xray } = traced;
+fn put_traces(headers: &mut HeaderMap, traced: &CallTrace<'_>) {
+    let CallTrace { traceparent, tracestate, xray } = traced;
     for (name, value) in [(&TRACEPARENT, traceparent), (&TRACESTATE, tracestate), (&AMAZON_TRACE, xray)] {
         put(headers, name, value.as_deref().filter(|value| is_plain(value)));
     }
@@ -171,9 +171,43 @@ fn extended_value(text: &str) -> String {
     value
 }
 
+/// The body that marks a periodic task (protocols.md §4).
+const PERIODIC_TASK_BODY: &str = "elasticbeanstalk scheduled job";
+
+/// What a periodic task's message says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PeriodicTask<'a> {
+    /// `beanstalk.sqsd.path`: where on the handler it is posted to.
+    pub(super) path: &'a str,
+    /// `beanstalk.sqsd.task_name`.
+    pub(super) name: Option<&'a str>,
+    /// `beanstalk.sqsd.scheduled_time`.
+    pub(super) scheduled_at: Option<&'a str>,
+}
+
+impl<'a> PeriodicTask<'a> {
+    /// Reads the message as a periodic task, if it is one.
+    pub(super) fn of(message: &'a Message) -> Option<Self> {
+        let text = |name: &str| message.attributes.get(name).and_then(|value| value.text());
+        let path = text("beanstalk.sqsd.path").filter(|_| message.body == PERIODIC_TASK_BODY)?;
+        let (name, scheduled_at) = (text("beanstalk.sqsd.task_name"), text("beanstalk.sqsd.scheduled_time"));
+        Some(Self { path, name, scheduled_at })
+    }
+
+    /// The task's path on the handler's own server: a message can name a path, never another server.
+    pub(super) fn url(&self, handler: &Url) -> Url {
+        let (path, query) =
+            self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
+        let mut url = handler.clone();
+        url.set_path(path);
+        url.set_query(query);
+        url
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeMap, time::Duration};
 
     use proptest::prelude::*;
 
@@ -187,7 +221,7 @@ mod tests {
             body: "{}".to_owned(),
             receive_count: 3,
             sent_at: None,
-            attributes: std::collections::BTreeMap::new(),
+            attributes: BTreeMap::new(),
             system: SystemAttributes {
                 first_received_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_649_185)),
                 sender_id: Some("AIDAEXAMPLE".to_owned()),
@@ -204,7 +238,7 @@ mod tests {
     fn headers_of(message: &Message) -> HeaderMap {
         let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
         let deadlines = Deadlines { lease: Some(lease), call: None };
-        of_call(message, "orders", deadlines, &Traced::sent_with(message))
+        of_call(message, "orders", deadlines, &CallTrace::sent_with(message))
     }
 
     fn decoded(value: &HeaderValue) -> String {
@@ -291,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_attribute_breaks_the_headers_or_outgrows_its_room(pairs: std::collections::BTreeMap<String, String>) {
+        fn no_attribute_breaks_the_headers_or_outgrows_its_room(pairs: BTreeMap<String, String>) {
             let texts = pairs.iter().map(|(name, text)| (name.as_str(), AttributeValue::string(text)));
             let headers = headers_of(&with_attributes(texts));
             let of_attributes = headers.iter().filter(|(name, _)| name.as_str().starts_with(ATTRIBUTE_PREFIX));
@@ -304,5 +338,49 @@ mod tests {
         fn an_encoded_value_reads_back_the_same(text: String) {
             prop_assert_eq!(decoded(&HeaderValue::try_from(extended_value(&text)).unwrap()), text);
         }
+    }
+
+    fn periodic(body: &str, path: &str) -> Message {
+        Message {
+            id: MessageId::new("1"),
+            receipt: Receipt::new("r"),
+            body: body.to_owned(),
+            receive_count: 1,
+            sent_at: None,
+            attributes: BTreeMap::from([("beanstalk.sqsd.path".to_owned(), AttributeValue::string(path))]),
+            system: SystemAttributes::default(),
+        }
+    }
+
+    fn url_of(path: &str) -> String {
+        let message = periodic(PERIODIC_TASK_BODY, path);
+        let handler = "https://worker.example:8443/jobs?key=1".parse().unwrap();
+        PeriodicTask::of(&message).unwrap().url(&handler).to_string()
+    }
+
+    #[test]
+    fn a_task_goes_to_its_own_path() {
+        assert_eq!(url_of("/cron/nightly"), "https://worker.example:8443/cron/nightly");
+        assert_eq!(url_of("cron?full=1"), "https://worker.example:8443/cron?full=1");
+    }
+
+    #[test]
+    fn a_task_cannot_name_another_server() {
+        for path in [
+            "//evil.example/x",
+            "http://evil.example/",
+            "/\\evil.example",
+            "/a\r\nHost: evil.example",
+            "@evil",
+        ] {
+            let url = url_of(path);
+            assert!(url.starts_with("https://worker.example:8443/"), "{url}");
+            assert!(!url.contains(['\r', '\n', ' ']), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_message_with_another_body_is_no_task() {
+        assert_eq!(PeriodicTask::of(&periodic("{}", "/cron")), None);
     }
 }

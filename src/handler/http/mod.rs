@@ -18,11 +18,10 @@
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
 //! connection, which is how the handler hears of it.
 
-mod answer;
-mod batches;
+mod batch;
 mod client;
 mod headers;
-mod periodic;
+mod outcome;
 mod settings;
 
 use std::{fmt, future::Future, sync::Arc, time::SystemTime};
@@ -32,21 +31,24 @@ use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout};
 
-pub use self::{batches::HttpBatchHandler, settings::Settings};
-use self::{client::Unanswered, headers::Deadlines, periodic::PeriodicTask};
+pub use self::{batch::HttpBatchHandler, settings::Settings};
+use self::{
+    client::Unanswered,
+    headers::{Deadlines, PeriodicTask},
+};
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
-    counts::Counts,
-    moment::on_the_wall,
-    reach::connect,
-    traced::Traced,
+    call_trace::CallTrace,
+    metrics::{FailureCounter, KindMetrics},
+    timestamp::on_the_wall,
 };
 use crate::{
     duration::Span,
     message::Message,
+    net,
     settings::Problems,
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that posts each message to a program with an HTTP port.
@@ -54,7 +56,7 @@ pub struct HttpHandler {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
-    counts: Counts,
+    metrics: KindMetrics,
 }
 
 impl fmt::Debug for HttpHandler {
@@ -82,7 +84,7 @@ impl HttpHandler {
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
         Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let client = client::build(&settings)?;
-        Ok(Self { client, settings, queue_name: queue_name.into(), counts: Counts::default() })
+        Ok(Self { client, settings, queue_name: queue_name.into(), metrics: KindMetrics::default() })
     }
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
@@ -101,21 +103,21 @@ impl HttpHandler {
     /// What an answer's status means, if its body does not break off.
     async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
         let (status, retry_after) = (response.status(), client::retry_after(&response));
-        let outcome = answer::outcome(&self.settings, status, retry_after, SystemTime::now());
+        let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());
         client::drop_body(response).await?;
         if outcome != Outcome::Done {
-            self.counts.failed(answer::cause(status));
+            self.metrics.failed(outcome::cause(status));
         }
         Ok(outcome)
     }
 
     fn unanswered(&self, Unanswered { outcome, cause }: Unanswered) -> Outcome {
-        self.counts.failed(cause);
+        self.metrics.failed(cause);
         outcome
     }
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let (deadlines, traced) = (self.deadlines(context), Traced::of(&message, context));
+        let (deadlines, traced) = (self.deadlines(context), CallTrace::of(&message, context));
         let mut headers = headers::of_call(&message, &self.queue_name, deadlines, &traced);
         let task = PeriodicTask::of(&message);
         if let Some(task) = &task {
@@ -142,7 +144,7 @@ impl HttpHandler {
     ) -> impl Future<Output = T> {
         let Some(limit) = self.settings.timeout else { return Either::Left(call) };
         let lost = move |_| {
-            self.counts.failed(FailureCause::TimedOut);
+            self.metrics.failed(FailureCause::TimedOut);
             late(Outcome::Retry(format!("no complete answer from the handler within {limit}")))
         };
         let ended = timeout(limit.0, call);
@@ -152,7 +154,7 @@ impl HttpHandler {
     /// Opens a bare connection to the handler.
     async fn connect(&self) -> Result<(), String> {
         let limit = self.settings.connect_timeout;
-        match timeout(limit.0, connect(&self.settings.url)).await {
+        match timeout(limit.0, net::connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("no connection to the handler: {error}")),
             Err(_) => Err(format!("no connection to the handler within {limit}")),
@@ -176,8 +178,8 @@ impl ErasedHandler for HttpHandler {
         Box::pin(self.connect())
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Http);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Http)
     }
 }
 

@@ -23,10 +23,14 @@ use url::Url;
 
 use super::{
     CallError,
+    instances::{Standing, State},
     invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
-    standing::{Standing, State},
 };
-use crate::{handler::reach::connect, tasks, telemetry::events, tls};
+use crate::{
+    net::{self, connect},
+    tasks,
+    telemetry::events,
+};
 
 /// Where an emulator takes invocations.
 const PATH: &str = "/2015-03-31/functions/function/invocations";
@@ -75,7 +79,7 @@ enum Posted {
 impl Emulators {
     /// Connects to nothing yet.
     pub(super) fn new<'a>(urls: impl Iterator<Item = &'a Url>) -> reqwest::Result<Self> {
-        tls::provide();
+        net::provide_tls();
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

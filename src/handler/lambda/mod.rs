@@ -11,12 +11,12 @@
 //! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
-mod answer;
 mod emulator;
-mod host;
+mod instances;
 mod invocation;
+mod response;
+mod runtime;
 mod settings;
-mod standing;
 
 use std::{
     num::NonZeroUsize,
@@ -28,19 +28,19 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 pub use self::settings::{PartialResponses, Settings};
 use self::{
     emulator::Emulators,
-    host::Host,
     invocation::{Answered, Invocation},
+    runtime::Host,
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Source,
     any::{CallSize, ErasedHandler, HandlerProfile},
-    counts::Counts,
+    metrics::{FailureCounter, KindMetrics, ProcessMetrics},
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
     settings::Problems,
-    telemetry::{FailureCause, HandlerKind, QueueMetrics, events},
+    telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
 
 /// The largest event that Lambda gives to a function, in bytes.
@@ -56,7 +56,7 @@ pub struct LambdaHandler {
     partial_responses: PartialResponses,
     runs: Runs,
     ignored_failures: Once,
-    counts: Counts,
+    metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// Where the function runs.
@@ -99,16 +99,16 @@ impl LambdaHandler {
         processes: NonZeroUsize,
     ) -> Result<Self, LambdaError> {
         Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
-        let (queue, counts) = (queue.into(), Counts::default());
+        let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
             Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, counts.clone()))
+            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, counts })
+        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, metrics })
     }
 
     fn source(&self) -> &Source {
@@ -153,16 +153,16 @@ impl LambdaHandler {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                let verdict = answer::verdict(&answer, &ids, self.partial_responses);
+                let verdict = response::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
                     Verdict::Done => {}
-                    Verdict::Partly(_) => self.counts.failed(FailureCause::FunctionError),
-                    Verdict::Failed(_) => self.counts.failed(FailureCause::BadAnswer),
+                    Verdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
+                    Verdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
                 }
                 verdict
             }
             Err(failure) => {
-                self.counts.failed(failure.cause());
+                self.metrics.failed(failure.cause());
                 Verdict::Failed(failure.to_string())
             }
         }
@@ -170,7 +170,7 @@ impl LambdaHandler {
 
     /// Nothing that could run the function is there.
     fn down(&self, reason: String) -> Outcomes {
-        self.counts.failed(match self.runs {
+        self.metrics.failed(match self.runs {
             Runs::Here(_) => FailureCause::InitError,
             Runs::Beside(_) => FailureCause::Connection,
         });
@@ -193,8 +193,12 @@ impl ErasedHandler for LambdaHandler {
         Box::pin(self.handle(batch, context))
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Lambda);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        let failures = self.metrics.begin(scope, HandlerKind::Lambda);
+        if let Some(metrics) = self.metrics.group() {
+            metrics.begin(ProcessState::ALL);
+        }
+        failures
     }
 
     fn weigh(&self, message: &Message) -> usize {

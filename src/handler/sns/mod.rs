@@ -12,11 +12,10 @@
 //!
 //! A message over the limit per hour is not published; it is an [`Outcome::RetryIn`] until there is room.
 
-mod answer;
+mod outcome;
 mod publication;
 mod quota;
 mod settings;
-mod sms;
 
 use std::{
     fmt,
@@ -29,22 +28,23 @@ use tokio::time::Instant;
 
 pub use self::settings::Settings;
 use self::{
-    answer::{cause, outcome},
-    publication::{Unpublishable, publication},
+    outcome::{cause, outcome},
+    publication::{Unpublishable, publication, sms_parts},
     quota::Quota,
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
-    counts::Counts,
+    metrics::{FailureCounter, KindMetrics},
     publish,
 };
 use crate::{
     message::Message,
     queue::limits,
     settings::Problems,
+    sns::metrics::PublishMetrics,
     sns::{Publication, Publisher, Target},
-    telemetry::{FailureCause, HandlerKind, QueueMetrics},
+    telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
 /// A handler that publishes each message.
@@ -52,7 +52,7 @@ pub struct SnsHandler {
     publisher: Arc<dyn Publisher>,
     settings: Settings,
     quota: Option<Mutex<Quota>>,
-    counts: Counts,
+    metrics: KindMetrics<PublishMetrics>,
 }
 
 impl fmt::Debug for SnsHandler {
@@ -74,14 +74,14 @@ impl SnsHandler {
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
         Problems::refuse(settings.validate()).map_err(SnsError::Settings)?;
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
-        Ok(Self { publisher, settings, quota, counts: Counts::default() })
+        Ok(Self { publisher, settings, quota, metrics: KindMetrics::default() })
     }
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         match publication(&message, &self.settings) {
             Ok(publication) => self.publish(publication, &context).await,
             Err(Unpublishable(reason)) => {
-                self.counts.failed(FailureCause::Refused);
+                self.metrics.failed(FailureCause::Refused);
                 Outcome::Reject(reason)
             }
         }
@@ -93,10 +93,10 @@ impl SnsHandler {
             let reason = "the limit of publications an hour is reached, it was not published".to_owned();
             return Outcome::RetryIn(wait.min(limits::VISIBILITY), reason);
         }
-        let metrics = self.counts.metrics();
+        let metrics = self.metrics.group().map(|metrics| &**metrics);
         let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
-        self.counts.failed(cause(&error));
+        self.metrics.failed(cause(&error));
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
@@ -114,7 +114,7 @@ impl SnsHandler {
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,
-        Target::Phone(_) => sms::parts(&publication.body),
+        Target::Phone(_) => sms_parts(&publication.body),
     }
 }
 
@@ -138,8 +138,8 @@ impl ErasedHandler for SnsHandler {
         })
     }
 
-    fn metered(&self, metrics: &Arc<QueueMetrics>) {
-        self.counts.begin(metrics, HandlerKind::Sns);
+    fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
+        self.metrics.begin(scope, HandlerKind::Sns)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use longshore_emulator::{SnsAccount, SnsTopicArn, SqsAccount, StringMap};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    queue::memory::{Account, Names},
-    sns::{PublicationId, TopicArn, TopicError, Verdict, memory::Topics},
-    telemetry::{CallResult, Metrics},
+    sns::{EmulatorPublisher, PublicationId, PublishRetryClass, TopicArn, TopicError},
+    telemetry::Metrics,
 };
 
 async fn handled(handler: &SnsHandler, body: &str) -> Outcome {
@@ -17,54 +17,61 @@ async fn handled(handler: &SnsHandler, body: &str) -> Outcome {
     handler.handle(Arc::new(Message::new("1", body)), context).await
 }
 
-fn sms(topics: &Topics, limit_per_hour: u32) -> SnsHandler {
+fn arn(arn: &SnsTopicArn) -> TopicArn {
+    arn.as_str().parse().unwrap()
+}
+
+fn sms(topics: &SnsAccount, limit_per_hour: u32) -> SnsHandler {
     let settings = Settings {
         phone_number: "+15550100123".parse().ok(),
         limit_per_hour: Some(limit_per_hour),
         ..Settings::default()
     };
-    SnsHandler::new(settings, Arc::new(topics.clone())).unwrap()
+    SnsHandler::new(settings, Arc::new(EmulatorPublisher::new(topics))).unwrap()
 }
 
 #[tokio::test]
 async fn a_message_that_sns_takes_is_done() {
-    let topics = Topics::beside(Account::default());
-    let arn = topics.create("orders", &Names::new(), &Names::new()).unwrap();
-    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let topics = SnsAccount::new(SqsAccount::default());
+    let arn = arn(&topics.create_topic("orders", &StringMap::new(), &StringMap::new()).unwrap());
+    let handler =
+        SnsHandler::new(Settings::to_topic(arn), Arc::new(EmulatorPublisher::new(&topics))).unwrap();
     assert_eq!(handled(&handler, "a body").await, Outcome::Done);
-    assert_eq!(topics.published()[0].publication.body, "a body");
+    assert_eq!(topics.published()[0].request.body, "a body");
     assert_eq!(handler.probe().await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_topic_that_is_not_there_means_down_until_it_is() {
-    let topics = Topics::beside(Account::default());
-    let arn = topics.arn("orders").unwrap();
-    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
+    let topics = SnsAccount::new(SqsAccount::default());
+    let arn = arn(&topics.arn("orders").unwrap());
+    let handler =
+        SnsHandler::new(Settings::to_topic(arn), Arc::new(EmulatorPublisher::new(&topics))).unwrap();
     assert!(handler.probe().await.unwrap_err().contains("NotFound"));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
-    topics.create("orders", &Names::new(), &Names::new()).unwrap();
+    topics.create_topic("orders", &StringMap::new(), &StringMap::new()).unwrap();
     assert_eq!(handler.probe().await, Ok(()));
 }
 
 #[tokio::test]
 async fn publish_calls_are_counted_by_how_they_end() {
-    let topics = Topics::beside(Account::default());
-    let arn = topics.arn("orders").unwrap();
-    let handler = SnsHandler::new(Settings::to_topic(arn), Arc::new(topics.clone())).unwrap();
-    let metrics = Metrics::new().queue("q");
-    handler.metered(&metrics);
+    let topics = SnsAccount::new(SqsAccount::default());
+    let arn = arn(&topics.arn("orders").unwrap());
+    let handler =
+        SnsHandler::new(Settings::to_topic(arn), Arc::new(EmulatorPublisher::new(&topics))).unwrap();
+    let metrics = Metrics::new();
+    handler.register_metrics(&metrics.queue("q", "q"));
     handled(&handler, "x").await;
-    topics.create("orders", &Names::new(), &Names::new()).unwrap();
+    topics.create_topic("orders", &StringMap::new(), &StringMap::new()).unwrap();
     handled(&handler, "x").await;
-    let calls = |result| metrics.sns_calls.of(result).get();
-    assert_eq!((calls(CallResult::Ok), calls(CallResult::Refused)), (1, 1));
-    assert_eq!(metrics.failures.of(FailureCause::Refused).get(), 1);
+    let calls = |result| metrics.count("longshore_sns_calls_total", &[("result", result)]);
+    assert_eq!((calls("ok"), calls("refused")), (1, 1));
+    assert_eq!(metrics.count("longshore_handler_failures_total", &[("cause", "refused")]), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn over_the_limit_nothing_is_published_until_the_hour_is_over() {
-    let topics = Topics::beside(Account::default());
+    let topics = SnsAccount::new(SqsAccount::default());
     let handler = sms(&topics, 2);
     for _ in 0..2 {
         assert_eq!(handled(&handler, "ahoy").await, Outcome::Done);
@@ -77,7 +84,7 @@ async fn over_the_limit_nothing_is_published_until_the_hour_is_over() {
 
 #[tokio::test]
 async fn a_long_sms_counts_its_parts() {
-    let topics = Topics::beside(Account::default());
+    let topics = SnsAccount::new(SqsAccount::default());
     let handler = sms(&topics, 3);
     assert_eq!(handled(&handler, &"x".repeat(300)).await, Outcome::Done);
     assert!(matches!(handled(&handler, &"x".repeat(300)).await, Outcome::RetryIn(..)));
@@ -85,7 +92,7 @@ async fn a_long_sms_counts_its_parts() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
-    let handler = sms(&Topics::beside(Account::default()), 1);
+    let handler = sms(&SnsAccount::new(SqsAccount::default()), 1);
     let mut longest = Duration::ZERO;
     for _ in 0..20 {
         if let Outcome::RetryIn(wait, _) = handled(&handler, "x").await {
@@ -96,7 +103,7 @@ async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
 }
 
 /// Fails as it is told, one error a call.
-struct Failing(Mutex<Vec<Verdict>>);
+struct Failing(Mutex<Vec<PublishRetryClass>>);
 
 impl Publisher for Failing {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
@@ -120,7 +127,7 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
         limit_per_hour: Some(1),
         ..Settings::default()
     };
-    let failures = vec![Verdict::Wait, Verdict::GiveUp, Verdict::Unsent];
+    let failures = vec![PublishRetryClass::Transient, PublishRetryClass::Refused, PublishRetryClass::NotSent];
     let handler = SnsHandler::new(settings, Arc::new(Failing(Mutex::new(failures)))).unwrap();
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
@@ -130,7 +137,7 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
 
 #[test]
 fn settings_that_cannot_work_make_no_handler() {
-    let topics = Arc::new(Topics::beside(Account::default()));
+    let topics = Arc::new(EmulatorPublisher::new(&SnsAccount::new(SqsAccount::default())));
     let error = SnsHandler::new(Settings::default(), topics).unwrap_err().to_string();
     assert!(error.contains("topic_arn"), "{error}");
 }

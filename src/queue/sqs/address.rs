@@ -4,14 +4,14 @@ use url::Url;
 
 /// Which queue to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum QueueAddress {
     /// By its URL, which may also tell the region and the endpoint.
     Url(Url),
     /// By its name, in the account and region of the credentials.
     Name(String),
 }
 
-impl Address {
+impl QueueAddress {
     /// The queue's own name: the last part of its URL.
     pub fn queue_name(&self) -> &str {
         match self {
@@ -84,8 +84,8 @@ impl Address {
 mod tests {
     use super::*;
 
-    fn address(url: &str) -> Address {
-        Address::Url(url.parse().unwrap())
+    fn address(url: &str) -> QueueAddress {
+        QueueAddress::Url(url.parse().unwrap())
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
             arn(emulator, Some("eu-west-1")).as_deref(),
             Some("arn:aws:sqs:eu-west-1:000000000000:orders")
         );
-        assert_eq!(Address::Name("orders".to_owned()).arn(Some("eu-west-1")), None);
+        assert_eq!(QueueAddress::Name("orders".to_owned()).arn(Some("eu-west-1")), None);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use aws_sdk_sqs::{
     config::{Builder, timeout::TimeoutConfig},
 };
 
-use super::{Address, Settings};
+use super::QueueAddress;
 use crate::{
-    aws::{self, Place},
+    aws::{self, AwsAccess, ServiceLocation},
     queue::limits,
 };
 
@@ -33,9 +33,10 @@ impl Clients {
     }
 
     /// Builds both clients over one pool of connections.
-    pub(super) async fn build(settings: &Settings, address: &Address, sizes: Sizes) -> Self {
-        let place = Place { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
-        let shared = aws::load(settings, place, sizes.pollers + SPARE_CONNECTIONS).await;
+    pub(super) async fn build(access: &AwsAccess, address: &QueueAddress, options: ClientOptions) -> Self {
+        let location =
+            ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
+        let shared = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
         let with_limit = |limit: Duration| {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)
@@ -43,20 +44,20 @@ impl Clients {
                 .build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
         };
-        Self { receive: with_limit(sizes.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
+        Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
     }
 }
 
 /// What the clients must be able to carry.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
+pub struct ClientOptions {
     /// Receives under way at once, at most.
     pub pollers: usize,
     /// The longest wait of a receive.
     pub longest_wait: Duration,
 }
 
-impl Default for Sizes {
+impl Default for ClientOptions {
     fn default() -> Self {
         Self { pollers: 1, longest_wait: limits::WAIT }
     }

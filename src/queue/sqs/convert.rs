@@ -21,7 +21,7 @@ use crate::{
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
-    queue::{Description, RedrivePolicy},
+    queue::{QueueAttributes, RedrivePolicy},
 };
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.
@@ -114,10 +114,10 @@ pub(super) fn seconds(duration: Duration) -> i32 {
 }
 
 /// A queue's attributes; what is missing or unreadable is left at its default.
-pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> Description {
+pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> QueueAttributes {
     let text = |name: QueueAttributeName| attributes.get(&name).map(String::as_str);
     let number = |name: QueueAttributeName| text(name).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-    Description {
+    QueueAttributes {
         arn: text(QueueAttributeName::QueueArn).unwrap_or_default().to_owned(),
         visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
         retention: Duration::from_secs(number(QueueAttributeName::MessageRetentionPeriod)),

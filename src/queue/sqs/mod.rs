@@ -17,17 +17,17 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::{address::Address, client::Sizes, refusal::credentials_fault};
+pub use self::{address::QueueAddress, client::ClientOptions, refusal::credentials_fault};
 use self::{
     client::Clients,
     convert::seconds,
     refusal::{entry_error, hung, refusal},
 };
 use super::{
-    BatchAnswer, Description, EntryError, Queue, QueueError, QueueName, ReceiveRequest, RetryClass,
+    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
     VisibilityChange,
 };
-pub use crate::aws::{CredentialsFault, Settings};
+pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
 use crate::{
     aws,
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
@@ -42,11 +42,15 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// Opens a queue; by name, SQS is asked for its URL.
-    pub async fn open(settings: &Settings, address: &Address, sizes: Sizes) -> Result<Self, QueueError> {
-        let clients = Clients::build(settings, address, sizes).await;
+    pub async fn open(
+        access: &AwsAccess,
+        address: &QueueAddress,
+        options: ClientOptions,
+    ) -> Result<Self, QueueError> {
+        let clients = Clients::build(access, address, options).await;
         let url = match address {
-            Address::Url(url) => url.to_string(),
-            Address::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
+            QueueAddress::Url(url) => url.to_string(),
+            QueueAddress::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
         };
         Ok(Self { clients, url })
     }
@@ -75,7 +79,7 @@ impl SqsQueue {
         Ok(messages.into_iter().filter_map(convert::message).collect())
     }
 
-    async fn delete_batch(&self, receipts: &[Receipt]) -> BatchAnswer<()> {
+    async fn delete_batch(&self, receipts: &[Receipt]) -> BatchResult<()> {
         let mut call = self.clients.call.delete_message_batch().queue_url(&self.url);
         for (position, receipt) in receipts.iter().enumerate() {
             let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
@@ -86,7 +90,7 @@ impl SqsQueue {
         Ok(by_position(receipts.len(), done, answer.failed))
     }
 
-    async fn change_batch(&self, changes: &[VisibilityChange]) -> BatchAnswer<()> {
+    async fn change_batch(&self, changes: &[VisibilityChange]) -> BatchResult<()> {
         let mut call = self.clients.call.change_message_visibility_batch().queue_url(&self.url);
         for (position, change) in changes.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -100,7 +104,7 @@ impl SqsQueue {
         Ok(by_position(changes.len(), done, answer.failed))
     }
 
-    async fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchAnswer<MessageId> {
+    async fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchResult<MessageId> {
         let mut call = self.clients.call.send_message_batch().queue_url(&self.url);
         for (position, message) in messages.iter().enumerate() {
             call = call.entries(convert::send_entry(position, message).map_err(unbuildable)?);
@@ -111,7 +115,7 @@ impl SqsQueue {
         Ok(by_position(messages.len(), done, answer.failed))
     }
 
-    async fn ask_attributes(&self) -> Result<Description, QueueError> {
+    async fn ask_attributes(&self) -> Result<QueueAttributes, QueueError> {
         let call = self.clients.call.get_queue_attributes().queue_url(&self.url);
         let answer = limited(call.attribute_names(QueueAttributeName::All).send()).await?;
         Ok(convert::description(&answer.attributes.unwrap_or_default()))
@@ -123,19 +127,19 @@ impl Queue for SqsQueue {
         self.receive_batch(request).boxed()
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         self.delete_batch(receipts).boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.change_batch(changes).boxed()
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         self.send_batch(messages).boxed()
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.ask_attributes().boxed()
     }
 
@@ -207,8 +211,8 @@ mod tests {
     use super::*;
 
     async fn open(url: String) -> SqsQueue {
-        let address = Address::Url(url.parse().unwrap());
-        SqsQueue::open(&Settings::default(), &address, Sizes::default()).await.unwrap()
+        let address = QueueAddress::Url(url.parse().unwrap());
+        SqsQueue::open(&AwsAccess::default(), &address, ClientOptions::default()).await.unwrap()
     }
 
     /// Whichever of the SDK's time limits is the first to pass.
@@ -217,7 +221,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let queue = open(format!("http://{}/1/orders", silent.local_addr().unwrap())).await;
         let error = queue.describe().await.unwrap_err();
-        assert!(error.is_hung(), "{error}");
+        assert!(error.is_timeout(), "{error}");
     }
 
     #[test]

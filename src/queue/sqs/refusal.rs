@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 };
 
 use crate::{
-    aws::{self, CredentialsFault, Failure, Fate},
+    aws::{self, CallFailure, CredentialsFault, FailureKind},
     queue::{EntryError, QueueError, RetryClass},
 };
 
@@ -18,14 +18,14 @@ pub(super) fn refusal<E>(error: SdkError<E, HttpResponse>) -> QueueError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let failed = Failure::of(&error);
+    let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let Failure { fate, message, .. } = failed;
-    let failure = match fate {
-        Fate::Answered(code) => QueueError::answered(code, message),
-        Fate::Hung => QueueError::hung(message),
-        Fate::Unsigned => QueueError::new(RetryClass::Transient, message),
-        Fate::Broken => {
+    let CallFailure { kind, message, .. } = failed;
+    let failure = match kind {
+        FailureKind::Answered(code) => QueueError::answered(code, message),
+        FailureKind::TimedOut => QueueError::timed_out(message),
+        FailureKind::NoCredentials => QueueError::new(RetryClass::Transient, message),
+        FailureKind::NoUsableAnswer => {
             QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
         }
     };
@@ -35,7 +35,7 @@ where
 
 /// A call that neither answered nor ended within its own limit.
 pub(super) fn hung(limit: Duration) -> QueueError {
-    QueueError::hung(format!("no answer from sqs within {limit:?}, the call was dropped"))
+    QueueError::timed_out(format!("no answer from sqs within {limit:?}, the call was dropped"))
 }
 
 /// The failure of one entry of a batch.

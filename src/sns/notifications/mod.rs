@@ -1,99 +1,178 @@
-//! Notifications: who wants to know how messages end is told over SNS.
+//! SNS notifications of the outcomes of messages.
 //!
-//! A notification says what the handler said, at the moment it said it; `docs/notifications.md` has what that promises.
-//! Nothing here can change a message's outcome: what cannot be told is tried again for a while, beside the work, and
-//! then given up, counted and logged.
+//! A notification reports what the handler answered, when it answered; `docs/notifications.md` has the details.
+//! Notifications never change a message's outcome: a failed one is retried for a while beside the work, and then given
+//! up, counted and logged.
 
 mod notification;
-mod pending;
 mod sender;
 mod settings;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::{notification::Notice, settings::Settings};
-use self::{
-    pending::Pending,
-    sender::{Courier, Route},
-};
+use self::sender::{PendingNotifications, TopicRoute, TopicSender};
+pub use self::{notification::Notification, settings::Settings};
 use crate::{
-    sns::{Publisher, TopicArn},
+    aws::{AwsAccess, ServiceLocation},
+    duration::Span,
+    sns::metrics::NotificationMetrics,
+    sns::{Publisher, SnsPublisher, TopicArn},
     tasks::{End, Tasks},
-    telemetry::{Notified, Occasion, QueueMetrics, context::TraceContext, events},
+    telemetry::{MetricScope, Notified, context::TraceContext, events},
 };
 
-/// What finds a topic's publisher.
-pub type Publishers = Arc<dyn Fn(&TopicArn) -> Arc<dyn Publisher> + Send + Sync>;
+/// Returns the publisher for a topic.
+pub type PublisherLookup = Arc<dyn Fn(&TopicArn) -> Arc<dyn Publisher> + Send + Sync>;
 
-/// What is told of a queue's messages, and through whom.
+/// The topics that are notified of a queue's outcomes.
+///
+/// ```
+/// use longshore::sns::NotificationPlan;
+///
+/// let audit = "arn:aws:sns:eu-west-1:123456789012:audit".parse()?;
+/// let plan = NotificationPlan::new().on_reject(audit).with_body();
+/// # Ok::<_, longshore::sns::NotATopicArn>(())
+/// ```
 #[derive(Clone)]
-pub struct Plan {
-    /// What is told, and to whom.
-    pub settings: Settings,
-    /// Who publishes to each topic.
-    pub publishers: Publishers,
+pub struct NotificationPlan {
+    pub(crate) settings: Settings,
+    pub(crate) publishers: PublisherLookup,
 }
 
-/// Tells of one queue's messages; clones share the work.
+impl Default for NotificationPlan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NotificationPlan {
+    /// A plan without topics; publishes in each topic's region, with the SDK's own sources of credentials.
+    pub fn new() -> Self {
+        let publishers = |topic: &TopicArn| -> Arc<dyn Publisher> {
+            let location = ServiceLocation { region: Some(topic.region().to_owned()), endpoint: None };
+            Arc::new(SnsPublisher::new(AwsAccess::default(), location))
+        };
+        Self { settings: Settings::default(), publishers: Arc::new(publishers) }
+    }
+
+    /// Sets the topic notified when the handler answers done.
+    #[must_use]
+    pub fn on_done(mut self, topic: TopicArn) -> Self {
+        self.settings.on_done = Some(topic);
+        self
+    }
+
+    /// Sets the topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
+    #[must_use]
+    pub fn on_failure(mut self, topic: TopicArn) -> Self {
+        self.settings.on_failure = Some(topic);
+        self
+    }
+
+    /// Sets the topic notified when the handler rejects a message.
+    #[must_use]
+    pub fn on_reject(mut self, topic: TopicArn) -> Self {
+        self.settings.on_reject = Some(topic);
+        self
+    }
+
+    /// Includes the message's body; a body too large for SNS is left out.
+    #[must_use]
+    pub fn with_body(mut self) -> Self {
+        self.settings.include_body = true;
+        self
+    }
+
+    /// Sets the time for which a failed notification is retried; default: 5 minutes.
+    #[must_use]
+    pub fn give_up_after(mut self, limit: Duration) -> Self {
+        self.settings.give_up_after = Span(limit);
+        self
+    }
+
+    /// Publishes to every topic by this publisher, such as one of a test.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn publisher(mut self, publisher: Arc<dyn Publisher>) -> Self {
+        self.publishers = Arc::new(move |_| publisher.clone());
+        self
+    }
+}
+
+/// Publishes notifications of one queue's messages; clones share the work.
 #[derive(Clone)]
 pub struct Notifier(Arc<Inner>);
 
 struct Inner {
     queue: Arc<str>,
     settings: Settings,
-    couriers: BTreeMap<TopicArn, Courier>,
-    pending: Pending,
-    metrics: Arc<QueueMetrics>,
+    senders: BTreeMap<TopicArn, TopicSender>,
+    pending: PendingNotifications,
+    metrics: Arc<NotificationMetrics>,
+    scope: MetricScope,
     end: CancellationToken,
 }
 
 impl Notifier {
-    /// Starts what tells of the messages of this queue.
-    pub fn start(queue: Arc<str>, plan: &Plan, metrics: Arc<QueueMetrics>, tasks: &Tasks) -> Self {
-        let Plan { settings, publishers } = plan;
-        let (pending, end) = (Pending::default(), CancellationToken::new());
-        let mut couriers = BTreeMap::new();
+    /// Starts a sender for each topic of the queue.
+    pub fn start(queue: Arc<str>, plan: &NotificationPlan, scope: &MetricScope, tasks: &Tasks) -> Self {
+        let NotificationPlan { settings, publishers } = plan;
+        let metrics: Arc<NotificationMetrics> = scope.group();
+        let (pending, end) = (PendingNotifications::default(), CancellationToken::new());
+        let mut senders = BTreeMap::new();
         for topic in settings.topics() {
-            let route = Route {
+            let route = TopicRoute {
                 queue: queue.clone(),
                 topic: topic.clone(),
                 publisher: publishers(topic),
                 give_up_after: settings.give_up_after.0,
                 pending: pending.clone(),
                 metrics: metrics.clone(),
+                publications: scope.group(),
+                scope: scope.clone(),
             };
-            let (courier, run) = Courier::new(route, end.clone());
+            let (sender, run) = TopicSender::new(route, end.clone());
             tasks.spawn("notify", End::Fine, run);
-            couriers.insert(topic.clone(), courier);
+            senders.insert(topic.clone(), sender);
         }
-        Self(Arc::new(Inner { queue, settings: settings.clone(), couriers, pending, metrics, end }))
+        Self(Arc::new(Inner {
+            queue,
+            settings: settings.clone(),
+            senders,
+            pending,
+            metrics,
+            scope: scope.clone(),
+            end,
+        }))
     }
 
-    /// Tells how a message ended, if anybody wants to know; never waits.
-    pub fn ended(&self, notice: &Notice<'_>) {
-        let Some(occasion) = notice.occasion() else { return };
+    /// Queues the notification of an outcome, if a topic is set for it; never waits.
+    pub fn ended(&self, notification: &Notification<'_>) {
+        let Some(occasion) = notification.occasion() else { return };
         let inner = &*self.0;
         let Some(topic) = inner.settings.topic(occasion) else { return };
-        let Some(courier) = inner.couriers.get(topic) else { return };
-        let publication = notice.publication(&inner.queue, occasion, topic, inner.settings.include_body);
-        if courier.take(notice, occasion, publication).is_err() {
-            let message_id = &notice.message.id;
-            let _lines = notice.place().as_ref().map(TraceContext::enter);
-            events::NotificationDropped { queue: &inner.queue, message_id, occasion }.emit(&inner.metrics);
+        let Some(sender) = inner.senders.get(topic) else { return };
+        let publication =
+            notification.publication(&inner.queue, occasion, topic, inner.settings.include_body);
+        if sender.enqueue(notification, occasion, publication).is_err() {
+            let message_id = &notification.message.id;
+            let _lines = notification.place().as_ref().map(TraceContext::enter);
+            events::NotificationDropped { queue: &inner.queue, message_id, occasion }
+                .emit(&inner.metrics.notifications, inner.scope.warnings());
         }
     }
 
-    /// Waits until everything is told or given up.
+    /// Waits until every notification is sent or given up.
     pub async fn flushed(&self) {
         self.0.pending.none().await;
     }
 
-    /// Ends the telling; what is not told by now is not told any more.
+    /// Stops the senders; the notifications that are left are dropped, counted and logged.
     pub fn close(&self) {
         self.0.end.cancel();
-        let left = self.0.pending.take_all();
+        let left = self.0.pending.close();
         for (occasion, count) in left {
             self.0.metrics.notifications.of(occasion).of(Notified::Dropped).inc_by(count);
         }
@@ -103,9 +182,6 @@ impl Notifier {
         }
     }
 }
-
-/// Every occasion, with how many of it are meant.
-type Counts = [(Occasion, u64); 3];
 
 #[cfg(test)]
 mod tests;

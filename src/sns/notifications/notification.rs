@@ -1,4 +1,4 @@
-//! What is told of a message: pure.
+//! A notification: the outcome of a message, and the publication made of it; pure.
 
 use std::{
     collections::BTreeMap,
@@ -15,28 +15,28 @@ use crate::{
     telemetry::{Ending, Label as _, Occasion, context::TraceContext, traces::Trace},
 };
 
-/// The longest reason that is told, in characters.
+/// The longest reason in a notification, in characters.
 const REASON_CHARS: usize = 1_000;
 
-/// How a message ended.
+/// The outcome of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Notice<'a> {
-    /// Which message.
+pub struct Notification<'a> {
+    /// The message.
     pub message: &'a Message,
-    /// How its handler ended.
+    /// The way in which its handler's call ended.
     pub ending: Ending,
-    /// The handler's words, if it had any.
+    /// The handler's reason; empty if it gave none.
     pub reason: &'a str,
-    /// How long it ran.
+    /// The duration of the call.
     pub took: Duration,
-    /// The trace of its call, if that has one.
+    /// The trace of the call, if there is one.
     pub trace: Option<&'a Arc<Trace>>,
 }
 
-/// A notification's body, in the order of its fields.
+/// The body of a notification; the JSON has this order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
+struct NotificationBody<'a> {
     version: u8,
     queue: &'a str,
     message_id: &'a str,
@@ -55,9 +55,8 @@ struct Told<'a> {
     body_left_out: bool,
 }
 
-impl Notice<'_> {
-    /// On which occasion this is told of; `None` when nothing came of the message here: its handler was not reached, or
-    /// the worker stops.
+impl Notification<'_> {
+    /// The occasion; `None` when the message has no outcome: its handler was not reached, or the worker stops.
     pub(super) fn occasion(&self) -> Option<Occasion> {
         match self.ending {
             Ending::Done => Some(Occasion::Done),
@@ -69,12 +68,12 @@ impl Notice<'_> {
         }
     }
 
-    /// The trace that lines about it name.
+    /// The trace context of log lines about the message.
     pub(super) fn place(&self) -> Option<TraceContext> {
         Trace::place(self.trace.map(Arc::as_ref), self.message)
     }
 
-    /// What is published.
+    /// The publication to this topic.
     pub(super) fn publication(
         &self,
         queue: &str,
@@ -97,10 +96,10 @@ impl Notice<'_> {
         publication
     }
 
-    /// The JSON; the message's body is in it only where both fit into SNS's default limit.
+    /// The body as JSON, with the message's body only where both fit into SNS's default limit.
     fn body(&self, queue: &str, occasion: Occasion, include_body: bool, attributes_bytes: usize) -> String {
         let message = self.message;
-        let mut told = Told {
+        let mut content = NotificationBody {
             version: 1,
             queue,
             message_id: message.id.as_str(),
@@ -114,24 +113,24 @@ impl Notice<'_> {
             body: include_body.then_some(message.body.as_str()),
             body_left_out: false,
         };
-        let text = json(&told);
+        let text = json(&content);
         if !include_body || text.len() + attributes_bytes <= limits::MESSAGE_BYTES {
             return text;
         }
-        (told.body, told.body_left_out) = (None, true);
-        json(&told)
+        (content.body, content.body_left_out) = (None, true);
+        json(&content)
     }
 
-    /// The reason without what SNS does not take, and not too long.
+    /// The reason without the characters that SNS refuses, shortened to `REASON_CHARS`.
     fn shown_reason(&self) -> String {
         let allowed = self.reason.chars().filter(|character| queue::limits::is_allowed(*character));
         allowed.take(REASON_CHARS).collect()
     }
 }
 
-fn json(told: &Told<'_>) -> String {
-    // Text and numbers alone: there is nothing in it that JSON could not write.
-    serde_json::to_string(told).unwrap_or_default()
+fn json(content: &NotificationBody<'_>) -> String {
+    // It holds text and finite numbers only, which serialize without error.
+    serde_json::to_string(content).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -144,8 +143,8 @@ mod tests {
         TopicArn::new("eu-west-1", "123456789012", name).unwrap()
     }
 
-    fn notice(message: &Message, ending: Ending) -> Notice<'_> {
-        Notice { message, ending, reason: "why\u{1}", took: Duration::from_millis(1_500), trace: None }
+    fn notification(message: &Message, ending: Ending) -> Notification<'_> {
+        Notification { message, ending, reason: "why\u{1}", took: Duration::from_millis(1_500), trace: None }
     }
 
     fn message() -> Message {
@@ -155,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn it_says_which_message_which_outcome_how_long_and_which_attempt() {
+    fn it_has_message_outcome_duration_and_attempt() {
         let message = message();
-        let notice = notice(&message, Ending::TimedOut);
-        let publication = notice.publication("orders", Occasion::Failure, &topic("t"), false);
+        let notification = notification(&message, Ending::TimedOut);
+        let publication = notification.publication("orders", Occasion::Failure, &topic("t"), false);
         let body: Value = serde_json::from_str(&publication.body).unwrap();
         for (key, value) in [
             ("version", Value::from(1)),
@@ -193,33 +192,33 @@ mod tests {
             (Ending::Down, None),
             (Ending::Drained, None),
         ] {
-            assert_eq!(notice(&message, ending).occasion(), occasion, "{}", ending.as_str());
+            assert_eq!(notification(&message, ending).occasion(), occasion, "{}", ending.as_str());
         }
     }
 
     #[test]
-    fn the_body_is_told_only_when_asked_for_and_only_when_it_fits() {
-        for (body, told) in [("a body".to_owned(), true), ("x".repeat(262_144), false)] {
+    fn the_body_is_included_only_on_request_and_only_when_it_fits() {
+        for (body, is_included) in [("a body".to_owned(), true), ("x".repeat(262_144), false)] {
             let message = Message { body: body.clone(), ..message() };
             let publication =
-                notice(&message, Ending::Done).publication("q", Occasion::Done, &topic("t"), true);
+                notification(&message, Ending::Done).publication("q", Occasion::Done, &topic("t"), true);
             assert!(publication.size_bytes() <= limits::MESSAGE_BYTES);
             let value: Value = serde_json::from_str(&publication.body).unwrap();
-            assert_eq!(value.get("body").is_some(), told);
-            assert_eq!(value.get("bodyLeftOut").is_some(), !told);
+            assert_eq!(value.get("body").is_some(), is_included);
+            assert_eq!(value.get("bodyLeftOut").is_some(), !is_included);
         }
     }
 
     #[test]
-    fn a_fifo_topic_is_told_in_the_order_of_the_group() {
+    fn a_notification_to_a_fifo_topic_keeps_the_group() {
         let mut message = message();
-        let told = |message: &Message| {
-            notice(message, Ending::Done).publication("orders", Occasion::Done, &topic("t.fifo"), false)
+        let publish = |message: &Message| {
+            notification(message, Ending::Done).publication("orders", Occasion::Done, &topic("t.fifo"), false)
         };
-        let publication = told(&message);
+        let publication = publish(&message);
         assert_eq!(publication.group_id.as_deref(), Some("orders"));
         assert_eq!(publication.deduplication_id.as_deref(), Some("id-3-done"));
         message.system.group_id = Some("group".to_owned());
-        assert_eq!(told(&message).group_id.as_deref(), Some("group"));
+        assert_eq!(publish(&message).group_id.as_deref(), Some("group"));
     }
 }

@@ -1,4 +1,4 @@
-//! Settings of the notifications about a queue's messages.
+//! SNS notification settings.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,25 +9,25 @@ use crate::{
     telemetry::Occasion,
 };
 
-/// The longest time for which a notification may be tried.
+/// The longest time for which a notification may be retried.
 const LONGEST: Span = Span::secs(60 * 60);
 
-/// Settings of the SNS notifications about a queue's messages.
+/// The SNS notifications of a queue's outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The topic that a notification is published to when the handler is done with a message.
+    /// The topic notified when the handler answers done.
     pub on_done: Option<TopicArn>,
-    /// The topic that a notification is published to when an attempt fails: a retry, a time-out, a panic or a lost lease.
+    /// The topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
     pub on_failure: Option<TopicArn>,
-    /// The topic that a notification is published to when the handler rejects a message.
+    /// The topic notified when the handler rejects a message.
     pub on_reject: Option<TopicArn>,
-    /// `true` puts the message's body into notifications; a body that is too large for SNS is left out.
+    /// Includes the message's body; a body too large for SNS is left out.
     pub include_body: bool,
-    /// The time for which a notification that fails is tried again before it is given up, at most 1h.
+    /// The time for which a failed notification is retried before it is given up, at most 1h.
     pub give_up_after: Span,
-    /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
+    /// Another SNS endpoint; absent, an emulator at the queue's endpoint serves the topics too.
     pub endpoint_url: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The topic for this occasion.
+    /// The topic for an occasion.
     pub fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
         match occasion {
             Occasion::Done => self.on_done.as_ref(),
@@ -54,7 +54,7 @@ impl Settings {
         }
     }
 
-    /// Every topic, each once.
+    /// All topics, each once.
     pub fn topics(&self) -> Vec<&TopicArn> {
         let mut topics: Vec<_> =
             [&self.on_done, &self.on_failure, &self.on_reject].into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! Notifications over topics that fail as they are told, on a paused clock.
+//! Notifications over topics that fail on request, on a paused clock.
 
 use std::{
     collections::VecDeque,
@@ -13,15 +13,15 @@ use super::*;
 use crate::{
     duration::Span,
     message::Message,
-    sns::{Publication, PublicationId, TopicError, Verdict},
-    telemetry::{CallResult, Ending, Metrics},
+    sns::{Publication, PublicationId, PublishRetryClass, TopicError},
+    telemetry::{CallResult, Ending, Label as _, Metrics, Occasion},
 };
 
-/// A topic that fails with these verdicts first, one a call.
+/// A topic that fails with these errors first, one a call.
 #[derive(Default)]
 struct Flaky {
-    failures: Mutex<VecDeque<Verdict>>,
-    told: Mutex<Vec<Publication>>,
+    failures: Mutex<VecDeque<PublishRetryClass>>,
+    published: Mutex<Vec<Publication>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -36,10 +36,10 @@ impl Publisher for Flaky {
             self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.at_once.fetch_sub(1, Ordering::SeqCst);
-            if let Some(verdict) = self.failures.lock().unwrap().pop_front() {
-                return Err(TopicError::new(verdict, "on purpose"));
+            if let Some(retry) = self.failures.lock().unwrap().pop_front() {
+                return Err(TopicError::new(retry, "on purpose"));
             }
-            self.told.lock().unwrap().push(publication.clone());
+            self.published.lock().unwrap().push(publication.clone());
             Ok(PublicationId(String::new()))
         }
         .boxed()
@@ -53,11 +53,11 @@ impl Publisher for Flaky {
 struct Scene {
     notifier: Notifier,
     topic: Arc<Flaky>,
-    metrics: Arc<QueueMetrics>,
+    metrics: Metrics,
 }
 
 impl Scene {
-    fn new(topic: &str, failures: impl IntoIterator<Item = Verdict>) -> Self {
+    fn new(topic: &str, failures: impl IntoIterator<Item = PublishRetryClass>) -> Self {
         let arn = TopicArn::new("eu-west-1", "123456789012", topic).unwrap();
         let settings = Settings {
             on_done: Some(arn.clone()),
@@ -67,40 +67,42 @@ impl Scene {
         };
         let topic =
             Arc::new(Flaky { failures: Mutex::new(failures.into_iter().collect()), ..Flaky::default() });
-        let (publisher, metrics) = (topic.clone(), Metrics::new().queue("orders"));
-        let plan = Plan { settings, publishers: Arc::new(move |_| publisher.clone()) };
+        let (publisher, metrics) = (topic.clone(), Metrics::new());
+        let plan = NotificationPlan { settings, publishers: Arc::new(move |_| publisher.clone()) };
         let (tasks, _) = Tasks::on(Handle::current());
-        let notifier = Notifier::start("orders".into(), &plan, metrics.clone(), &tasks);
+        let notifier = Notifier::start("orders".into(), &plan, &metrics.queue("orders", "orders"), &tasks);
         Self { notifier, topic, metrics }
     }
 
-    fn tell(&self, id: &str, ending: Ending) {
+    fn end(&self, id: &str, ending: Ending) {
         let message = Message::new(id, "body");
-        let notice = Notice { message: &message, ending, reason: "", took: Duration::ZERO, trace: None };
-        self.notifier.ended(&notice);
+        let notification =
+            Notification { message: &message, ending, reason: "", took: Duration::ZERO, trace: None };
+        self.notifier.ended(&notification);
     }
 
     fn count(&self, occasion: Occasion, fate: Notified) -> u64 {
-        self.metrics.notifications.of(occasion).of(fate).get()
+        let labels = [("occasion", occasion.as_str()), ("fate", fate.as_str())];
+        self.metrics.count("longshore_notifications_total", &labels)
     }
 
     fn ids(&self) -> Vec<String> {
-        let told = self.topic.told.lock().unwrap();
+        let published = self.topic.published.lock().unwrap();
         let id = |publication: &Publication| {
             let body: serde_json::Value = serde_json::from_str(&publication.body).unwrap();
             body["messageId"].as_str().unwrap().to_owned()
         };
-        told.iter().map(id).collect()
+        published.iter().map(id).collect()
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_somebody_wants_to_know_is_told() {
+async fn only_occasions_with_a_topic_are_published() {
     let scene = Scene::new("t", []);
     for (id, ending) in
         [("1", Ending::Done), ("2", Ending::Retry), ("3", Ending::Reject), ("4", Ending::Down)]
     {
-        scene.tell(id, ending);
+        scene.end(id, ending);
     }
     scene.notifier.flushed().await;
     assert_eq!(scene.ids(), ["1", "3"]);
@@ -110,19 +112,25 @@ async fn only_what_somebody_wants_to_know_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_notification_that_fails_is_tried_again_with_growing_pauses() {
-    let scene = Scene::new("t", [Verdict::Wait, Verdict::Unsent, Verdict::GiveUp]);
-    scene.tell("1", Ending::Done);
+    let scene = Scene::new(
+        "t",
+        [PublishRetryClass::Transient, PublishRetryClass::NotSent, PublishRetryClass::Refused],
+    );
+    scene.end("1", Ending::Done);
     scene.notifier.flushed().await;
     assert_eq!((scene.ids(), scene.count(Occasion::Done, Notified::Failed)), (vec!["1".to_owned()], 0));
     let calls = [CallResult::Ok, CallResult::Retryable, CallResult::Refused, CallResult::Hung];
-    assert_eq!(calls.map(|result| scene.metrics.sns_calls.of(result).get()), [1, 2, 1, 0]);
+    assert_eq!(
+        calls.map(|result| scene.metrics.count("longshore_sns_calls_total", &[("result", result.as_str())])),
+        [1, 2, 1, 0]
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_given_up_when_its_time_is_over() {
-    let scene = Scene::new("t", std::iter::repeat_n(Verdict::Wait, 1_000));
+async fn it_is_given_up_after_its_time_limit() {
+    let scene = Scene::new("t", std::iter::repeat_n(PublishRetryClass::Transient, 1_000));
     let began = Instant::now();
-    scene.tell("1", Ending::Done);
+    scene.end("1", Ending::Done);
     scene.notifier.flushed().await;
     assert!(began.elapsed() <= Duration::from_secs(301) && began.elapsed() > Duration::from_secs(200));
     assert_eq!(scene.count(Occasion::Done, Notified::Failed), 1);
@@ -130,31 +138,31 @@ async fn it_is_given_up_when_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_sns_refuses_is_given_up_at_once() {
-    let scene = Scene::new("t", [Verdict::Refuse]);
-    scene.tell("1", Ending::Done);
-    scene.tell("2", Ending::Done);
+    let scene = Scene::new("t", [PublishRetryClass::BadMessage]);
+    scene.end("1", Ending::Done);
+    scene.end("2", Ending::Done);
     scene.notifier.flushed().await;
     assert_eq!(scene.ids().len(), 1);
     assert_eq!(scene.count(Occasion::Done, Notified::Failed), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_wait_and_what_is_over_is_dropped_and_counted() {
+async fn at_most_a_thousand_wait_and_the_others_are_dropped_and_counted() {
     let scene = Scene::new("t", []);
     for number in 0..1_007 {
-        scene.tell(&number.to_string(), Ending::Done);
+        scene.end(&number.to_string(), Ending::Done);
     }
     assert_eq!(scene.count(Occasion::Done, Notified::Dropped), 7);
     scene.notifier.flushed().await;
-    assert_eq!(scene.count(Occasion::Done, Notified::Sent), pending::MOST);
+    assert_eq!(scene.count(Occasion::Done, Notified::Sent), sender::MAX_PENDING);
     assert_eq!(scene.topic.most_at_once.load(Ordering::SeqCst), 16);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fifo_topic_is_told_one_after_the_other_whatever_fails() {
-    let scene = Scene::new("t.fifo", [Verdict::Wait, Verdict::Wait]);
+async fn notifications_to_a_fifo_topic_keep_their_order_when_some_fail() {
+    let scene = Scene::new("t.fifo", [PublishRetryClass::Transient, PublishRetryClass::Transient]);
     for number in 0..5 {
-        scene.tell(&number.to_string(), Ending::Done);
+        scene.end(&number.to_string(), Ending::Done);
     }
     scene.notifier.flushed().await;
     assert_eq!(scene.ids(), ["0", "1", "2", "3", "4"]);
@@ -162,14 +170,14 @@ async fn a_fifo_topic_is_told_one_after_the_other_whatever_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_told_at_the_close_is_dropped_and_counted_once() {
-    let scene = Scene::new("t", std::iter::repeat_n(Verdict::Wait, 1_000));
-    scene.tell("1", Ending::Done);
-    scene.tell("2", Ending::Reject);
+async fn what_is_unsent_at_the_close_is_dropped_and_counted_once() {
+    let scene = Scene::new("t", std::iter::repeat_n(PublishRetryClass::Transient, 1_000));
+    scene.end("1", Ending::Done);
+    scene.end("2", Ending::Reject);
     scene.notifier.close();
     assert_eq!(scene.count(Occasion::Done, Notified::Dropped), 1);
     assert_eq!(scene.count(Occasion::Reject, Notified::Dropped), 1);
-    scene.tell("3", Ending::Done);
+    scene.end("3", Ending::Done);
     assert_eq!(scene.count(Occasion::Done, Notified::Dropped), 2);
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(scene.count(Occasion::Done, Notified::Failed), 0);

@@ -1,5 +1,7 @@
 //! Events of handlers as a whole, and of what they say.
 
+use prometheus::IntGauge;
+
 use super::events;
 
 events! {
@@ -12,14 +14,14 @@ events! {
         /// Why it cannot be reached.
         reason: &'a str,
     }
-    counts "longshore_polling_paused" |_event, metrics| metrics.paused.set(1);
+    counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(1);
 
     /// The handler can be reached again.
     info HandlerUp<'a>: "handler is up, polling goes on" {
         /// The queue's configured name.
         queue: &'a str,
     }
-    counts "longshore_polling_paused" |_event, metrics| metrics.paused.set(0);
+    counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(0);
 
     /// A handler panicked when it was told to end what it has running beside its calls.
     error HandlerPanickedAtEnd<'a>: "the handler panicked at its end" {

@@ -1,5 +1,7 @@
 //! Events of leases.
 
+use prometheus::IntCounter;
+
 use super::events;
 use crate::message::MessageId;
 
@@ -15,5 +17,5 @@ events! {
         /// How it was found out.
         reason: &'a str,
     }
-    counts "longshore_leases_lost_total" |_event, metrics| metrics.lost.inc();
+    counts "longshore_leases_lost_total" |_event, lost: IntCounter| lost.inc();
 }

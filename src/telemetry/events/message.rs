@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use prometheus::IntCounter;
+
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{Ending, QueueMetrics},
+    telemetry::{Each, Ending, WarningSampler},
 };
 
 events! {
@@ -24,7 +26,7 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_ended_total" |event, metrics| metrics.ended.of(event.ending).inc();
+    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
 
     /// The handler rejected the message.
     sampled MessageRejected<'a>: "message rejected" {
@@ -41,7 +43,7 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_ended_total" |event, metrics| metrics.ended.of(event.ending).inc();
+    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
     /// The handler asked for a retry, or did not come to its end: the time limit, a panic, a lost lease, the drain limit.
     sampled MessageNotDone<'a>: "message not done" {
@@ -58,7 +60,7 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_ended_total" |event, metrics| metrics.ended.of(event.ending).inc();
+    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
     /// A message came again that this worker runs already or is done with.
     sampled DuplicateReceived<'a>: "message received again and not run again" {
@@ -67,7 +69,7 @@ events! {
         /// Which message.
         message_id: &'a MessageId as %,
     }
-    counts "longshore_messages_duplicate_total" |_event, metrics| metrics.duplicates.inc();
+    counts "longshore_messages_duplicate_total" |_event, duplicates: IntCounter, warnings| duplicates.inc();
 
     /// A server answered a receive with more messages than it was asked for; this one is left to its visibility.
     warn ExcessReceived<'a>: "message received that was not asked for, and left alone" {
@@ -97,18 +99,19 @@ pub struct MessageEnded<'a> {
 
 impl MessageEnded<'_> {
     /// Logs and counts the event.
-    pub fn emit(&self, metrics: &QueueMetrics) {
+    pub fn emit(&self, ended: &Each<Ending, IntCounter>, warnings: &WarningSampler) {
         let Self { queue, message_id, ending, reason, took, receive_count } = *self;
         let seconds = took.as_secs_f64();
-        metrics.process_time.of(ending).observe(seconds);
         match ending {
             Ending::Done => {
-                MessageDone { queue, message_id, ending, seconds, receive_count }.emit(metrics);
+                MessageDone { queue, message_id, ending, seconds, receive_count }.emit(ended);
             }
             Ending::Reject => {
-                MessageRejected { queue, message_id, ending, reason, seconds, receive_count }.emit(metrics);
+                MessageRejected { queue, message_id, ending, reason, seconds, receive_count }
+                    .emit(ended, warnings);
             }
-            _ => MessageNotDone { queue, message_id, ending, reason, seconds, receive_count }.emit(metrics),
+            _ => MessageNotDone { queue, message_id, ending, reason, seconds, receive_count }
+                .emit(ended, warnings),
         }
     }
 }

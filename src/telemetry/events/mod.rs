@@ -13,6 +13,8 @@ mod start;
 mod stop;
 mod traces;
 
+#[cfg(test)]
+pub(crate) use self::reference::counted_metrics;
 pub use self::{
     calls::*, ecs::*, handler::*, lease::*, message::*, notification::*, process::*, reference::reference,
     settle::*, start::*, stop::*, traces::*,
@@ -48,7 +50,7 @@ macro_rules! events {
         $level:ident $name:ident $(<$life:lifetime>)?: $message:literal $(to $target:literal)? {
             $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty $(as $sigil:tt)?,)*
         }
-        $(counts $metric:literal |$event:ident, $metrics:ident| $count:expr;)?
+        $(counts $metric:literal |$event:ident, $metrics:ident: $counter:ty $(, $warnings:ident)?| $count:expr;)?
     )*) => {
         $(
             $(#[doc = $doc])+
@@ -59,13 +61,13 @@ macro_rules! events {
 
             impl $(<$life>)? $name $(<$life>)? {
                 /// Logs the event, and counts it where there is something to count.
-                pub fn emit(&self $(, $metrics: &$crate::telemetry::QueueMetrics)?) {
+                pub fn emit(&self $(, $metrics: &$counter $(, $warnings: &$crate::telemetry::WarningSampler)?)?) {
                     $(
                         let $event = self;
                         $count;
                     )?
                     $crate::telemetry::events::log!(
-                        $level [$($metrics)?] [$(target: $target,)?]
+                        $level [$($($warnings)?)?] [$(target: $target,)?]
                         $($field = $($sigil)? self.$field,)* $message
                     );
                 }
@@ -87,21 +89,21 @@ macro_rules! events {
 
 /// Logs at a level of the events' own.
 macro_rules! log {
-    (sampled [$metrics:ident] [] $($fields:tt)*) => {
-        if $metrics.warnings.admits(tokio::time::Instant::now()) {
+    (sampled [$warnings:ident] [] $($fields:tt)*) => {
+        if $warnings.admits(tokio::time::Instant::now()) {
             tracing::warn!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
         }
     };
-    (sampled_error [$metrics:ident] [] $($fields:tt)*) => {
-        if $metrics.warnings.admits(tokio::time::Instant::now()) {
+    (sampled_error [$warnings:ident] [] $($fields:tt)*) => {
+        if $warnings.admits(tokio::time::Instant::now()) {
             tracing::error!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
         }
     };
-    ($level:ident [$($metrics:ident)?] [$($target:tt)*] $($fields:tt)*) => {
+    ($level:ident [] [$($target:tt)*] $($fields:tt)*) => {
         tracing::$level!($($target)* $($fields)*)
     };
 }

@@ -1,10 +1,13 @@
 //! Events of notifications over SNS.
 
+use std::error::Error;
+
+use prometheus::IntCounter;
+
 use super::events;
 use crate::{
     message::MessageId,
-    sns::TopicError,
-    telemetry::{Notified, Occasion},
+    telemetry::{ByLabel, Each, Notified, Occasion},
 };
 
 events! {
@@ -19,8 +22,8 @@ events! {
         /// What it was about.
         occasion: Occasion as %,
     }
-    counts "longshore_notifications_total" |event, metrics|
-        metrics.notifications.of(event.occasion).of(Notified::Dropped).inc();
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+        notifications.of(event.occasion).of(Notified::Dropped).inc();
 
     /// SNS did not take a notification, which is tried again.
     debug NotificationDelayed<'a>: "notification is tried again" {
@@ -31,7 +34,7 @@ events! {
         /// The topic's ARN.
         topic: &'a str,
         /// What went wrong.
-        error: &'a TopicError as %,
+        error: &'a (dyn Error + 'static) as %,
         /// How many tries have failed.
         attempt: u32,
     }
@@ -49,8 +52,8 @@ events! {
         /// Why.
         reason: &'a str,
     }
-    counts "longshore_notifications_total" |event, metrics|
-        metrics.notifications.of(event.occasion).of(Notified::Failed).inc();
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+        notifications.of(event.occasion).of(Notified::Failed).inc();
 
     /// Notifications were left over at the end.
     warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {

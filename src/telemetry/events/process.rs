@@ -1,7 +1,12 @@
 //! Events of the processes that handlers run in, and of what those write.
 
+use prometheus::IntCounter;
+
 use super::events;
-use crate::{message::MessageId, telemetry::ProcessExit};
+use crate::{
+    message::MessageId,
+    telemetry::{ByLabel, ProcessExit},
+};
 
 events! {
     PROCESSES = "Processes of handlers";
@@ -13,7 +18,7 @@ events! {
         /// Its process id.
         process: u32,
     }
-    counts "longshore_handler_process_starts_total" |_event, metrics| metrics.process_starts.inc();
+    counts "longshore_handler_process_starts_total" |_event, starts: IntCounter| starts.inc();
 
     /// A runtime process has ended.
     debug ProcessEnded<'a>: "runtime process ended" {
@@ -26,7 +31,7 @@ events! {
         /// Why it ended.
         cause: ProcessExit as %,
     }
-    counts "longshore_handler_process_exits_total" |event, metrics| metrics.process_exits.of(event.cause).inc();
+    counts "longshore_handler_process_exits_total" |event, exits: ByLabel<ProcessExit, IntCounter>| exits.of(event.cause).inc();
 
     /// A runtime process never asked for work.
     warn ProcessNotStarted<'a>: "runtime process did not start" {
@@ -71,7 +76,7 @@ events! {
         /// Its process id.
         process: u32,
     }
-    counts "longshore_handler_process_starts_total" |_event, metrics| metrics.process_starts.inc();
+    counts "longshore_handler_process_starts_total" |_event, starts: IntCounter| starts.inc();
 
     /// A program has ended; what that means for its message is told there.
     debug ProgramEnded<'a>: "program ended" {
@@ -84,7 +89,7 @@ events! {
         /// Why it ended.
         cause: ProcessExit as %,
     }
-    counts "longshore_handler_process_exits_total" |event, metrics| metrics.process_exits.of(event.cause).inc();
+    counts "longshore_handler_process_exits_total" |event, exits: ByLabel<ProcessExit, IntCounter>| exits.of(event.cause).inc();
 
     /// A program wrote a line.
     info ProgramOutput<'a>: "program output" to "longshore::handler::exec::log" {

@@ -38,6 +38,13 @@ const INTRODUCTION: &str = "# Events\n\n\
 
 const HEAD: &str = "| message | level | fields | metric | meaning |\n|---|---|---|---|---|\n";
 
+/// The metrics that events count, for the test that all of them are declared.
+#[cfg(test)]
+pub(crate) fn counted_metrics() -> impl Iterator<Item = &'static str> {
+    let events = SUBJECTS.iter().flat_map(|subject| subject.events);
+    events.map(|event| event.metric).filter(|metric| !metric.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,13 +61,5 @@ mod tests {
         let count = messages.len();
         messages.dedup();
         assert_eq!(messages.len(), count, "two events have the same message");
-    }
-
-    #[test]
-    fn every_metric_that_an_event_moves_is_in_the_catalogue() {
-        for event in SUBJECTS.iter().flat_map(|subject| subject.events) {
-            let is_known = crate::telemetry::CATALOG.iter().any(|known| known.name == event.metric);
-            assert!(event.metric.is_empty() || is_known, "{}", event.metric);
-        }
     }
 }

@@ -1,7 +1,12 @@
 //! Events of outcomes on their way to SQS.
 
+use prometheus::IntCounter;
+
 use super::events;
-use crate::{message::MessageId, telemetry::Action};
+use crate::{
+    message::MessageId,
+    telemetry::{Action, ByLabel},
+};
 
 events! {
     SETTLING = "Settling";
@@ -27,8 +32,8 @@ events! {
         /// Why.
         error: &'a str,
     }
-    counts "longshore_settle_failures_total" |event, metrics|
-        metrics.settle_failures.of(Action::Copy).inc_by(event.messages as u64);
+    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>, warnings|
+        failures.of(Action::Copy).inc_by(event.messages as u64);
 
     /// A copy, a delete or a give-back was given up.
     error SettleFailed<'a>: "message not settled" {
@@ -41,5 +46,5 @@ events! {
         /// Why.
         reason: &'a str,
     }
-    counts "longshore_settle_failures_total" |event, metrics| metrics.settle_failures.of(event.action).inc();
+    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>| failures.of(event.action).inc();
 }

@@ -94,24 +94,10 @@ events! {
         error: &'a (dyn Error + 'static) as %,
     }
 
-    /// The front door could not send a message, and its client is not told what the network said.
-    warn SendFailed<'a>: "send through the front door failed" {
+    /// The ingest API could not send a message; its client does not get the details of the error.
+    warn SendFailed<'a>: "send through the ingest api failed" {
         /// Why.
         error: &'a QueueError as %,
-    }
-
-    /// The embedded server of SQS refused a request.
-    debug RequestRefused<'a>: "request refused" {
-        /// SQS's error code.
-        code: &'a str,
-        /// The request's id, which the client is told, too.
-        request_id: &'a str,
-    }
-
-    /// A connection to the embedded server may be slower than it could be.
-    debug NoDelayRefused<'a>: "no-delay refused by a connection" {
-        /// Why.
-        error: &'a io::Error as %,
     }
 
     /// Nobody reads what the command prints.

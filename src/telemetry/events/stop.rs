@@ -1,6 +1,6 @@
 //! Events of the stop, and of what brings it about.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use tokio::task::JoinError;
 
@@ -63,11 +63,11 @@ events! {
     }
 
     /// The worker has ended.
-    info WorkerDrained<'a>: "drained" {
-        /// Whether anything is left.
-        drained: &'a (dyn fmt::Debug + Sync) as ?,
+    info WorkerDrained: "drained" {
+        /// The messages still held, or done and not deleted; they come back after their visibility timeout.
+        held: usize,
     }
 
-    /// The thread of the pump outlived whoever waited for it.
-    debug PumpThreadUnawaited: "the pump thread ended with nobody waiting for it" {}
+    /// The engine thread outlived the future that awaits it.
+    debug EngineThreadUnawaited: "the engine thread ended and nothing waited for it" {}
 }

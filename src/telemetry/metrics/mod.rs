@@ -1,43 +1,51 @@
-//! The metrics themselves, on a registry of their own.
+//! The registry of all metrics, and the groups that parts declare on it.
 
-mod by_label;
-mod depth;
-mod estimate;
-mod groups;
-mod process;
-mod queue;
-mod series;
-mod stop;
+mod computed;
+mod definition;
+mod handle;
+mod page;
+mod usage;
 
 use std::{
-    collections::BTreeMap,
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use prometheus::{Registry, TextEncoder};
-use tokio::time::Instant;
+use prometheus::{Registry, TextEncoder, proto};
 
+pub(crate) use self::definition::{metric_constant, metric_definition, metric_group};
 pub use self::{
-    by_label::{ByLabel, Lazily},
-    depth::Depth,
-    estimate::{Counts, Sighting},
-    groups::{GroupTally, HeldGroup},
-    queue::{Described, QueueMetrics},
+    computed::{Computed, ComputedFamily, SecondsSince, Settable},
+    definition::{LabelDefinition, MetricDefinition, MetricGroup, MetricKind},
+    handle::{ByLabel, Each, Handle, Lazily, Metric, Series},
+    page::reference,
+    usage::ProcessUsageMetrics,
 };
-use self::{process::Usage, stop::StopMetrics};
-use super::catalog::Families;
+use super::sampler::WarningSampler;
 
-/// All metrics of a process.
+/// The name that OpenTelemetry gives to SQS.
+const SQS: &str = "aws_sqs";
+
+/// Buckets for calls to AWS, from one inside the region to the end of a long poll; few, because each kind of call has them.
+pub const OPERATION_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
+
+/// The metrics of a process, on one registry; clones share it.
+///
+/// ```
+/// let metrics = longshore::telemetry::Metrics::new();
+/// assert!(metrics.text().contains("process_start_time_seconds"));
+/// ```
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
-    families: Families,
-    queues: Mutex<BTreeMap<String, Arc<QueueMetrics>>>,
-    stop: StopMetrics,
-    usage: Usage,
+    /// Families by the name of their metric.
+    families: Mutex<HashMap<&'static str, Box<dyn Any + Send>>>,
+    process: Arc<ScopeInner>,
+    queues: Mutex<BTreeMap<String, Arc<ScopeInner>>>,
 }
 
 impl Default for Metrics {
@@ -46,52 +54,160 @@ impl Default for Metrics {
     }
 }
 
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
 impl Metrics {
-    /// A fresh registry with every metric of the catalogue.
+    /// Metrics on a registry of their own.
     pub fn new() -> Self {
-        let registry = Registry::new();
-        let families = Families::new(&registry);
-        families.info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let (stop, usage) = (StopMetrics::new(&families), Usage::new(&families));
-        Self(Arc::new(Inner { registry, families, queues: Mutex::default(), stop, usage }))
+        Self::on(Registry::new())
     }
 
-    /// The metrics of one queue, by its configured name; the same ones for the same name.
-    pub fn queue(&self, name: &str) -> Arc<QueueMetrics> {
-        let make = || Arc::new(QueueMetrics::new(&self.0.families, name));
-        self.queues().entry(name.to_owned()).or_insert_with(make).clone()
+    /// Metrics on a registry that may hold others, too.
+    ///
+    /// Use one `Metrics` for each registry, and clone it for several workers: of two metrics of one name the registry
+    /// serves the first.
+    pub fn on(registry: Registry) -> Self {
+        let process = Arc::new(ScopeInner::new(Vec::new()));
+        let inner = Inner { registry, families: Mutex::default(), process, queues: Mutex::default() };
+        let metrics = Self(Arc::new(inner));
+        usage::register(&metrics.process());
+        metrics
     }
 
-    fn queues(&self) -> MutexGuard<'_, BTreeMap<String, Arc<QueueMetrics>>> {
-        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The scope of metrics that are about the process.
+    pub fn process(&self) -> MetricScope {
+        MetricScope { metrics: self.clone(), inner: self.0.process.clone() }
     }
 
-    /// Says how long a stop may take.
-    pub fn drain_limit(&self, limit: Duration) {
-        self.0.stop.limit(limit);
+    /// The scope of metrics that are about one queue: its configured name, and its name in SQS.
+    ///
+    /// The same configured name has the same scope, with the name in SQS that was given first.
+    pub fn queue(&self, name: &str, name_in_sqs: &str) -> MetricScope {
+        let labels =
+            || vec![("queue", name), ("messaging_system", SQS), ("messaging_destination_name", name_in_sqs)];
+        let mut queues = lock(&self.0.queues);
+        let inner = queues.entry(name.to_owned()).or_insert_with(|| Arc::new(ScopeInner::new(labels())));
+        MetricScope { metrics: self.clone(), inner: inner.clone() }
     }
 
-    /// Notes that the stop was asked for; the first time counts.
-    pub fn draining(&self) {
-        self.0.stop.asked_for(Instant::now());
-    }
-
-    /// Says who knows whether the task is protected from scale-in; asked at each look at the metrics.
-    pub fn protection(&self, is_protected: impl Fn() -> bool + Send + Sync + 'static) {
-        self.0.stop.protection(Box::new(is_protected));
-    }
-
-    /// Everything, in Prometheus's text format.
+    /// Everything on the registry, in Prometheus's text format.
     pub fn text(&self) -> String {
-        let (queues, now) = (self.queues().clone(), Instant::now());
-        for queue in queues.values() {
-            queue.refresh(now);
-        }
-        self.0.stop.refresh(&self.0.families, now);
-        self.0.usage.refresh(&self.0.families);
         // Encoding fails only for names that the registry would have refused.
         TextEncoder::new().encode_to_string(&self.0.registry.gather()).unwrap_or_default()
     }
+
+    /// The sum, in whole numbers, of the series of a metric that have these labels; a histogram's observations.
+    ///
+    /// ```
+    /// let metrics = longshore::telemetry::Metrics::new();
+    /// assert_eq!(metrics.count("longshore_messages_started_total", &[("queue", "orders")]), 0);
+    /// ```
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "negative counts are shown as 0"
+    )]
+    pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let families = self.0.registry.gather();
+        let Some(family) = families.iter().find(|family| family.name() == name) else { return 0 };
+        let has_label = |metric: &proto::Metric, (name, value): &(&str, &str)| {
+            metric.get_label().iter().any(|label| label.name() == *name && label.value() == *value)
+        };
+        let matching = family.get_metric().iter();
+        let matching = matching.filter(|metric| labels.iter().all(|label| has_label(metric, label)));
+        let counts = matching.map(|metric| match family.get_field_type() {
+            proto::MetricType::COUNTER => metric.get_counter().get_value() as u64,
+            proto::MetricType::HISTOGRAM => metric.get_histogram().get_sample_count(),
+            _ => metric.get_gauge().get_value() as u64,
+        });
+        counts.sum()
+    }
+
+    fn family<M: Metric>(&self, definition: &MetricDefinition) -> M::Family {
+        let mut families = lock(&self.0.families);
+        if let Some(family) =
+            families.get(definition.name).and_then(|family| family.downcast_ref::<M::Family>())
+        {
+            return family.clone();
+        }
+        #[expect(
+            clippy::expect_used,
+            reason = "definitions are constants, and a test makes every one of them"
+        )]
+        let family = M::family(definition).expect("the definition is valid");
+        match self.0.registry.register(Box::new(family.clone())) {
+            Ok(()) => {}
+            // Programs that bring a registry often count their own resources already, under the same names.
+            Err(_) if definition.name.starts_with("process_") => {}
+            Err(error) => {
+                tracing::warn!(metric = definition.name, error = %error, "metric is not served, its name is taken");
+            }
+        }
+        families.insert(definition.name, Box::new(family.clone()));
+        family
+    }
+}
+
+/// What metrics are about: one queue, or the process.
+///
+/// Parts register their groups of metrics in it, each once.
+#[derive(Clone)]
+pub struct MetricScope {
+    metrics: Metrics,
+    inner: Arc<ScopeInner>,
+}
+
+struct ScopeInner {
+    labels: Vec<(&'static str, Arc<str>)>,
+    groups: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    warnings: WarningSampler,
+}
+
+impl ScopeInner {
+    fn new(labels: Vec<(&'static str, &str)>) -> Self {
+        let labels = labels.into_iter().map(|(name, value)| (name, value.into())).collect();
+        Self { labels, groups: Mutex::default(), warnings: WarningSampler::default() }
+    }
+}
+
+impl fmt::Debug for MetricScope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MetricScope").field("labels", &self.inner.labels).finish_non_exhaustive()
+    }
+}
+
+impl MetricScope {
+    /// The metrics of a group in this scope, registered when they are first asked for.
+    pub fn group<G: MetricGroup>(&self) -> Arc<G> {
+        let mut groups = lock(&self.inner.groups);
+        let known = groups.get(&TypeId::of::<G>()).cloned().and_then(|group| group.downcast::<G>().ok());
+        known.unwrap_or_else(|| {
+            let group = Arc::new(G::register(self));
+            groups.insert(TypeId::of::<G>(), group.clone());
+            group
+        })
+    }
+
+    /// Resolves the handle of one metric.
+    pub fn resolve<H: Handle>(&self, definition: &'static MetricDefinition) -> H {
+        let family = self.metrics.family::<H::Metric>(definition);
+        H::resolve(Series::new(family, definition.labels, |label| {
+            self.inner.labels.iter().find(|(name, _)| *name == label).map(|(_, value)| value.clone())
+        }))
+    }
+
+    /// Limits the warnings about single messages of the queue.
+    pub(crate) fn warnings(&self) -> &WarningSampler {
+        &self.inner.warnings
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -61,11 +61,11 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::tls;
+    use crate::net;
 
     #[tokio::test]
     async fn why_nobody_answers_is_told_without_the_address() {
-        tls::provide();
+        net::provide_tls();
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = Client { inner: reqwest::Client::new(), reason: Reason::default() };
         let request = Request::post(format!("http://user:canary@{nobody}/")).body(Bytes::new()).unwrap();

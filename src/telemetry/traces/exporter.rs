@@ -11,7 +11,7 @@ use super::{
     client::{Client, Reason},
     plan::{Compression, Plan, Protocol},
 };
-use crate::tls;
+use crate::net;
 
 /// Makes the exporter, on the runtime that it is to run on; connects to nothing yet.
 ///
@@ -39,7 +39,7 @@ fn over_http(plan: &Plan, reason: Reason) -> Result<SpanExporter, TracesError> {
 }
 
 fn client(plan: &Plan) -> reqwest::Result<reqwest::Client> {
-    tls::provide();
+    net::provide_tls();
     let client = ClientBuilder::new().timeout(plan.timeout).redirect(redirect::Policy::none()).no_proxy();
     // The system's certificates are read only where they are needed: it takes longer than the rest of the start.
     let client = if is_secure(plan) { client } else { client.tls_certs_only([]) };
@@ -56,7 +56,7 @@ fn over_grpc(plan: &Plan) -> Result<SpanExporter, ExporterBuildError> {
     if !is_secure(plan) {
         return exporter.build();
     }
-    tls::provide();
+    net::provide_tls();
     exporter.with_tls_config(ClientTlsConfig::new().with_native_roots()).build()
 }
 

@@ -33,12 +33,13 @@ use self::{carrier::Flushes, outbox::Outbox, resource::Origin, sampler::Deciding
 pub use self::{
     plan::Plan,
     process::Process,
-    publish::{Destination, Publishing},
-    queue::{QueueIdentity, QueueTraces, Settled},
+    publish::Publishing,
+    queue::QueueTraces,
     resource::Place,
     settings::{Producer, Settings},
     variables::Fault,
 };
+pub use super::span_input::{Destination, QueueIdentity, Settled};
 use super::{context::TraceContext, events};
 use crate::message::Message;
 

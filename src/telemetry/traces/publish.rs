@@ -6,17 +6,8 @@ use opentelemetry::{
     trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _},
 };
 
-use super::Trace;
+use super::{Destination, Trace};
 use crate::telemetry::context::TraceContext;
-
-/// Where something is published to.
-#[derive(Clone, Copy, Debug)]
-pub enum Destination<'a> {
-    /// The topic with this ARN.
-    Topic(&'a str),
-    /// A phone, whose number no span tells.
-    Phone,
-}
 
 /// A publication under way; its span ends when this is dropped.
 pub struct Publishing {

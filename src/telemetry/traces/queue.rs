@@ -9,28 +9,12 @@ use opentelemetry::{
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Producer, Trace, Traces};
+use super::{Producer, QueueIdentity, Settled, Trace, Traces};
 use crate::{
-    message::{Message, MessageId},
-    queue::{BatchAnswer, QueueError, name_at},
+    message::Message,
+    queue::{BatchResult, QueueError},
     telemetry::{Action, Label as _, context::TraceContext},
 };
-
-/// How a queue is called, here and in SQS.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueIdentity<'a> {
-    /// Its name in SQS.
-    pub name: &'a str,
-    /// Its URL, where it has one.
-    pub url: Option<&'a str>,
-}
-
-impl<'a> QueueIdentity<'a> {
-    /// The queue at this URL, whose end is its name; without one it has only the other name.
-    pub fn of(url: Option<&'a str>, otherwise: &'a str) -> Self {
-        Self { name: url.map_or(otherwise, name_at), url }
-    }
-}
 
 /// Makes the spans of one queue's messages; clones are the same.
 #[derive(Clone, Debug)]
@@ -39,16 +23,6 @@ pub struct QueueTraces {
     name: StringValue,
     /// What every span tells of the queue.
     common: Vec<KeyValue>,
-}
-
-/// One call that tells SQS of outcomes.
-pub struct Settled<'a> {
-    /// What it was for.
-    pub action: Action,
-    /// When it was begun.
-    pub began: Instant,
-    /// Its messages, each with the trace of the call that it was handled in, if it was.
-    pub messages: Vec<(&'a MessageId, Option<&'a Trace>)>,
 }
 
 impl QueueTraces {
@@ -105,7 +79,7 @@ impl QueueTraces {
     /// Records a call that told SQS of outcomes.
     ///
     /// One about a single call of the handler is part of that one's trace; one about several is linked to each.
-    pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchAnswer<T>) {
+    pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
         let Settled { action, began, messages } = settled;
         let mut builder = self.builder(&Operation::of(*action), messages.len());
         if let ([(id, _)], Some(attributes)) = (messages.as_slice(), &mut builder.attributes) {
@@ -176,12 +150,12 @@ fn server(url: &str) -> Vec<KeyValue> {
 
 /// SQS's error code, or what there is instead of one.
 fn error_type(error: &QueueError) -> String {
-    let without_code = if error.is_hung() { "timeout" } else { "_OTHER" };
+    let without_code = if error.is_timeout() { "timeout" } else { "_OTHER" };
     error.plain_code().unwrap_or(without_code).to_owned()
 }
 
 /// The kind of the call's failure, or of its first entry's.
-fn failure<T>(answer: &BatchAnswer<T>) -> Option<String> {
+fn failure<T>(answer: &BatchResult<T>) -> Option<String> {
     match answer {
         Err(error) => Some(error_type(error)),
         Ok(entries) => entries.iter().find_map(|entry| entry.as_ref().err()).map(|_| "_OTHER".to_owned()),

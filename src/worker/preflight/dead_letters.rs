@@ -6,7 +6,7 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
-    queue::{Description, Queue, QueueError, QueueName, RedrivePolicy, RetryClass},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass},
     worker::{
         WorkerError,
         dead_letters::misfit,
@@ -22,7 +22,7 @@ pub(super) async fn look(
     name: &str,
     settings: &QueueSettings,
     process: &Settings,
-    (queue, description): (&dyn Queue, &Description),
+    (queue, description): (&dyn Queue, &QueueAttributes),
 ) -> Vec<Finding> {
     let mut found = of_policy(name, description.redrive.as_ref());
     let configured = settings.dlq.address().filter(|_| settings.dlq.copy_rejects);
@@ -53,9 +53,9 @@ async fn open_configured(
     settings: &QueueSettings,
     process: &Settings,
     queue: &dyn Queue,
-) -> Result<Description, QueueError> {
+) -> Result<QueueAttributes, QueueError> {
     let opened = if address.contains("://") {
-        open_queue(address, &settings.reach(&process.aws)).await.map_err(cause)?
+        open_queue(address, settings.reach(&process.aws)).await.map_err(cause)?
     } else {
         let name = QueueName::new(address);
         patiently(|| queue.open_other(&name)).await?
@@ -65,9 +65,9 @@ async fn open_configured(
 
 async fn open_by_arn(
     policy: &RedrivePolicy,
-    of_source: &Description,
+    of_source: &QueueAttributes,
     queue: &dyn Queue,
-) -> Result<Description, QueueError> {
+) -> Result<QueueAttributes, QueueError> {
     let Some(name) = QueueName::of_arn(&policy.dead_letter_arn) else {
         return Err(QueueError::new(RetryClass::Refused, "the redrive policy names no queue"));
     };
@@ -75,7 +75,7 @@ async fn open_by_arn(
     described(&patiently(|| queue.open_other(&name)).await?).await
 }
 
-async fn described(queue: &Arc<dyn Queue>) -> Result<Description, QueueError> {
+async fn described(queue: &Arc<dyn Queue>) -> Result<QueueAttributes, QueueError> {
     let denied = || QueueError::answered("AccessDenied", "sqs:GetQueueAttributes is refused");
     describe(&**queue).await?.ok_or_else(denied)
 }
@@ -95,7 +95,12 @@ fn code_of(error: &QueueError) -> Code {
     }
 }
 
-fn of_dlq(name: &str, settings: &QueueSettings, queue: &Description, dlq: &Description) -> Vec<Finding> {
+fn of_dlq(
+    name: &str,
+    settings: &QueueSettings,
+    queue: &QueueAttributes,
+    dlq: &QueueAttributes,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
     if let Some(problem) = misfit(queue, dlq) {
@@ -138,18 +143,18 @@ mod tests {
 
     #[test]
     fn a_dlq_keeps_its_messages_longer_than_the_queue() {
-        let days = |days: u64| Description {
+        let days = |days: u64| QueueAttributes {
             arn: format!("arn:{days}"),
             retention: Duration::from_hours(24 * days),
-            ..Description::default()
+            ..QueueAttributes::default()
         };
         let mut settings = QueueSettings::default();
         settings.dlq.copy_rejects = false;
-        let found = |dlq: &Description| codes(&of_dlq("orders", &settings, &days(4), dlq));
+        let found = |dlq: &QueueAttributes| codes(&of_dlq("orders", &settings, &days(4), dlq));
         assert_eq!(found(&days(14)), []);
-        assert_eq!(found(&Description { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
-        assert_eq!(found(&Description { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);
-        assert_eq!(found(&Description { fifo: true, ..days(14) }), [Code::DlqUnfit]);
+        assert_eq!(found(&QueueAttributes { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
+        assert_eq!(found(&QueueAttributes { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);
+        assert_eq!(found(&QueueAttributes { fifo: true, ..days(14) }), [Code::DlqUnfit]);
         assert_eq!(found(&days(0)), [], "a retention that is not told");
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Code, Finding};
 use crate::{
     message::Receipt,
-    queue::{BatchAnswer, EntryError, Queue, QueueError, VisibilityChange},
+    queue::{BatchResult, EntryError, Queue, QueueError, VisibilityChange},
     worker::open::is_only_forbidden,
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn look(name: &str, queue: &dyn Queue) -> Vec<Finding> {
     found
 }
 
-fn judge(name: &str, action: &str, forbidden: Code, answer: BatchAnswer<()>) -> Option<Finding> {
+fn judge(name: &str, action: &str, forbidden: Code, answer: BatchResult<()>) -> Option<Finding> {
     let entry = match answer {
         Ok(entries) => entries.into_iter().next()?.err()?,
         Err(error) => return of_call(name, action, forbidden, &error),
@@ -50,17 +50,21 @@ fn is_denial(entry: &EntryError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::memory::{Account, Names};
+    use crate::queue::EmulatorQueue;
+    use longshore_emulator::{SqsAccount, StringMap};
 
     #[tokio::test]
     async fn a_receipt_that_is_none_is_no_denial_and_changes_nothing() {
-        let account = Account::default();
-        account.create_queue("orders", &Names::new(), &Names::new()).unwrap();
-        account.send("orders", "a".into()).unwrap();
-        let codes: Vec<_> =
-            look("orders", &account.queue("orders")).await.into_iter().map(|found| found.code).collect();
+        let account = SqsAccount::default();
+        account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
+        account.send("orders", "a").unwrap();
+        let codes: Vec<_> = look("orders", &EmulatorQueue::new(&account, "orders"))
+            .await
+            .into_iter()
+            .map(|found| found.code)
+            .collect();
         assert_eq!(codes, [Code::ReceiveUnproven]);
-        assert_eq!(account.describe("orders").unwrap().visible, 1);
+        assert_eq!(account.snapshot("orders").unwrap().visible, 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     config::{QueueSettings, Settings},
     consumer::Groups,
     duration::Span,
-    queue::{Description, Queue, QueueError, limits, sqs::credentials_fault},
+    queue::{Queue, QueueAttributes, QueueError, limits, sqs::credentials_fault},
     worker::{
         WorkerError,
         open::{describe, is_kms, open_queue},
@@ -38,7 +38,7 @@ pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings)
 }
 
 async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
-    let opened = match open_queue(queue.address(), &queue.reach(&settings.aws)).await {
+    let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
         Err(error) => return Looked::only(not_opened(name, &error)),
     };
@@ -95,7 +95,7 @@ fn is_credentials(error: &QueueError) -> bool {
 }
 
 /// What the queue says of itself, held against its settings.
-fn of_description(name: &str, queue: &QueueSettings, description: &Description) -> Vec<Finding> {
+fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
     let timeout = queue.consumer.timeout.duration().unwrap_or(limits::VISIBILITY);
@@ -158,22 +158,25 @@ mod tests {
     #[test]
     fn a_queue_is_held_against_its_settings() {
         let day = Duration::from_hours(24);
-        let good =
-            Description { retention: 4 * day, visibility: Duration::from_secs(30), ..Description::default() };
+        let good = QueueAttributes {
+            retention: 4 * day,
+            visibility: Duration::from_secs(30),
+            ..QueueAttributes::default()
+        };
         let mut queue = QueueSettings::default();
-        let codes = |queue: &QueueSettings, description: &Description| -> Vec<Code> {
+        let codes = |queue: &QueueSettings, description: &QueueAttributes| -> Vec<Code> {
             of_description("orders", queue, description).into_iter().map(|found| found.code).collect()
         };
         assert_eq!(codes(&queue, &good), []);
-        let short = Description { retention: Duration::from_hours(12), ..good.clone() };
+        let short = QueueAttributes { retention: Duration::from_hours(12), ..good.clone() };
         assert_eq!(codes(&queue, &short), [Code::QueueRetention]);
-        let untold = Description { retention: Duration::ZERO, ..good.clone() };
+        let untold = QueueAttributes { retention: Duration::ZERO, ..good.clone() };
         assert_eq!(codes(&queue, &untold), []);
         let hasty =
-            Description { visibility: Duration::ZERO, kms_key: Some("key".to_owned()), ..good.clone() };
+            QueueAttributes { visibility: Duration::ZERO, kms_key: Some("key".to_owned()), ..good.clone() };
         assert_eq!(codes(&queue, &hasty), [Code::QueueVisibility, Code::KmsUnproven]);
         queue.consumer.batch.size = 10;
-        assert_eq!(codes(&queue, &Description { fifo: true, ..good.clone() }), [Code::FifoGroups]);
+        assert_eq!(codes(&queue, &QueueAttributes { fifo: true, ..good.clone() }), [Code::FifoGroups]);
         queue.consumer.batch.groups = Groups::One;
         assert_eq!(codes(&queue, &good), [Code::GroupsWithoutFifo]);
     }

@@ -6,8 +6,8 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     handler,
-    queue::Description,
-    sns::{TopicArn, TopicError, Verdict},
+    queue::QueueAttributes,
+    sns::{PublishRetryClass, TopicArn, TopicError},
     worker::publisher,
 };
 
@@ -24,14 +24,14 @@ pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings)
 }
 
 fn code_of(error: &TopicError) -> Code {
-    match error.verdict() {
-        Verdict::GiveUp | Verdict::Refuse => Code::TopicMissing,
-        Verdict::Wait | Verdict::Unsent => Code::TopicUnreachable,
+    match error.retry_class() {
+        PublishRetryClass::Refused | PublishRetryClass::BadMessage => Code::TopicMissing,
+        PublishRetryClass::Transient | PublishRetryClass::NotSent => Code::TopicUnreachable,
     }
 }
 
 /// A FIFO topic needs a group id, which messages of a standard queue seldom have.
-pub(super) fn of_kind(name: &str, queue: &QueueSettings, description: &Description) -> Option<Finding> {
+pub(super) fn of_kind(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Option<Finding> {
     let Some(handler::Settings::Sns(sns)) = &queue.handler else { return None };
     let topic = sns.topic_arn.as_ref().filter(|topic| topic.is_fifo() && !description.fifo)?;
     let message = format!("messages go from a standard queue to the FIFO topic {topic}");
@@ -47,7 +47,8 @@ mod tests {
         let topic = TopicArn::new("eu-west-1", "123456789012", "orders.fifo").unwrap();
         let sns = handler::sns::Settings::to_topic(topic);
         let queue = QueueSettings { handler: Some(handler::Settings::Sns(sns)), ..QueueSettings::default() };
-        let of_kind = |fifo| of_kind("orders", &queue, &Description { fifo, ..Description::default() });
+        let of_kind =
+            |fifo| of_kind("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
         assert_eq!(of_kind(false).map(|found| found.code), Some(Code::TopicFifo));
         assert_eq!(of_kind(true), None);
     }
@@ -55,6 +56,6 @@ mod tests {
     #[test]
     fn a_topic_that_is_not_there_is_told_from_one_that_is_not_reached() {
         assert_eq!(code_of(&TopicError::answered("NotFound", "no")), Code::TopicMissing);
-        assert_eq!(code_of(&TopicError::new(Verdict::Unsent, "refused")), Code::TopicUnreachable);
+        assert_eq!(code_of(&TopicError::new(PublishRetryClass::NotSent, "refused")), Code::TopicUnreachable);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Dev {
     /// The queue and the DLQ that it begins with, by their URLs.
     pub(crate) queue: String,
     pub(crate) dlq: String,
-    /// The front door's address.
+    /// The address of the ingest API.
     pub(crate) api: String,
     pub(crate) admin: Admin,
 }
@@ -38,14 +38,14 @@ impl Dev {
         let process = launch.start();
         process.says("try ").await;
         let (queue, dlq) = (value(&process, "queue ").await, value(&process, "dlq ").await);
-        let api = authority(&value(&process, "front door ").await).to_owned();
+        let api = authority(&value(&process, "ingest api ").await).to_owned();
         let admin = authority(&value(&process, "admin ").await).to_owned();
         let endpoint = format!("http://{}", authority(&queue));
         let (sqs, admin) = (Sqs::at(&endpoint), Admin { address: admin });
         Self { process, sqs, endpoint, queue, dlq, api, admin }
     }
 
-    /// Puts a message in through the front door.
+    /// Puts a message in through the ingest API.
     pub(crate) async fn post(&self, body: &str) {
         let (status, answer) = http::post(&self.api, "/v1/messages", body).await;
         assert_eq!(status, 202, "{answer}");

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use super::tasks;
 use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
     routing::{get, put},
 };
-use longshore::tasks;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};

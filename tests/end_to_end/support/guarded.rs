@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use super::tasks;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -13,7 +14,6 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use longshore::tasks;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// One refusal: an action, and a word that the request holds, such as a queue's name.

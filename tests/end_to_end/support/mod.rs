@@ -21,6 +21,7 @@ pub(crate) mod python;
 pub(crate) mod skips;
 pub(crate) mod sns;
 pub(crate) mod sqs;
+pub(crate) mod tasks;
 pub(crate) mod worker;
 
 pub(crate) use self::{

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use longshore::tasks;
+use super::tasks;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},

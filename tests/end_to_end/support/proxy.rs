@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use longshore::tasks;
+use super::tasks;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{

@@ -4,7 +4,7 @@ use std::{path::Path, sync::LazyLock};
 
 use longshore::handler::lambda::Settings;
 
-use crate::{example, python::python_path_with, skips::skips};
+use super::{example, python::python_path_with, skips::skips};
 
 /// Where the tests' functions are written.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/functions");

@@ -13,7 +13,7 @@ use std::{
 
 use longshore::{
     handler::{AnyHandler, layered_batches},
-    queue::Queue,
+    internals::Queue,
 };
 use tokio::{
     sync::watch,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
-    Message,
-    message::{MessageId, OutgoingMessage, Receipt},
-    queue::{BatchAnswer, Description, Queue, QueueError, QueueName, ReceiveRequest, VisibilityChange},
+    Message, MessageId, OutgoingMessage, Receipt,
+    internals::{
+        BatchResult, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+    },
 };
 
 use super::Watch;
@@ -47,7 +48,7 @@ impl Queue for WatchedQueue {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {
         async move {
             let answer = self.queue.delete(receipts).await;
             self.watch.note(|stamps, now| stamps.deleted = now);
@@ -58,15 +59,15 @@ impl Queue for WatchedQueue {
         .boxed()
     }
 
-    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchAnswer<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>> {
         self.queue.change_visibility(changes)
     }
 
-    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchAnswer<MessageId>> {
+    fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>> {
         self.queue.send(messages)
     }
 
-    fn describe(&self) -> BoxFuture<'_, Result<Description, QueueError>> {
+    fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>> {
         self.queue.describe()
     }
 

@@ -1,0 +1,281 @@
+//! The emulator as a running server.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+
+use crate::{
+    message::StringMap,
+    server::{self, ServerState, Shutdown},
+    sns::{PublishedMessage, SnsAccount},
+    sqs::{AccountIdentity, SqsAccount, SqsApiError},
+};
+
+/// A running server of SQS and SNS; it stops when it is dropped.
+///
+/// [`shutdown`](Self::shutdown) stops it in order: it answers waiting receives with nothing and finishes requests
+/// under way.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    sns: SnsAccount,
+    shutdown: Shutdown,
+    server: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct EmulatorError {
+    /// The address.
+    pub address: SocketAddr,
+    /// The system's error.
+    pub source: io::Error,
+}
+
+impl Emulator {
+    /// Starts an emulator without queues on a free port of loopback.
+    pub async fn start() -> Result<Self, EmulatorError> {
+        Self::builder().start().await
+    }
+
+    /// Configures an emulator before it starts.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+
+    /// The address on which it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The endpoint for clients on this machine: `http://127.0.0.1:…`.
+    pub fn endpoint(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}")
+    }
+
+    /// The URL of a queue, which need not exist yet.
+    pub fn queue_url(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.endpoint(), self.sqs().identity().account_id)
+    }
+
+    /// Creates a queue with the default attributes.
+    ///
+    /// A name that ends in `.fifo` makes a FIFO queue that deduplicates by content. [`SqsAccount::create_queue`] of
+    /// [`sqs`](Self::sqs) sets other attributes.
+    pub fn create_queue(&self, name: &str) -> Result<(), SqsApiError> {
+        self.sqs().create_queue(name, &attributes_by_name(name), &StringMap::new())
+    }
+
+    /// Creates a queue whose messages move to a DLQ after so many receives; returns the name of the DLQ.
+    ///
+    /// The DLQ of `orders` and of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. It keeps
+    /// messages for 14 days.
+    pub fn create_queue_with_dlq(&self, name: &str, max_receives: NonZeroU32) -> Result<String, SqsApiError> {
+        let dlq = dlq_name(name);
+        let mut attributes = attributes_by_name(&dlq);
+        attributes.insert("MessageRetentionPeriod".to_owned(), "1209600".to_owned());
+        self.sqs().create_queue(&dlq, &attributes, &StringMap::new())?;
+        let arn = self.sqs().arn(&dlq)?;
+        let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": max_receives });
+        let mut attributes = attributes_by_name(name);
+        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
+        self.sqs().create_queue(name, &attributes, &StringMap::new())?;
+        Ok(dlq)
+    }
+
+    /// The SQS account, which a test in Rust can use directly.
+    pub fn sqs(&self) -> &SqsAccount {
+        self.sns.sqs()
+    }
+
+    /// The SNS account, which a test in Rust can use directly.
+    pub fn sns(&self) -> &SnsAccount {
+        &self.sns
+    }
+
+    /// Stops the server in order and waits for its end, at most two seconds.
+    pub async fn shutdown(mut self) -> io::Result<()> {
+        self.shutdown.begin();
+        match self.server.take() {
+            Some(server) => server.await.map_err(io::Error::other)?,
+            None => Ok(()),
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops in order; an error if the server fails before.
+    pub async fn run_until_signal(mut self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let Some(server) = &mut self.server else { return Ok(()) };
+        tokio::select! {
+            ended = server => return ended.map_err(io::Error::other)?,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        self.shutdown().await
+    }
+
+    /// Lines for people: the endpoint, the queues, and how to point clients at them.
+    pub fn instructions(&self) -> String {
+        let endpoint = self.endpoint();
+        let queues = self.sqs().queue_names("");
+        let queues: Vec<_> =
+            queues.iter().map(|name| format!("  queue     {}\n", self.queue_url(name))).collect();
+        let region = &self.sqs().identity().region;
+        format!(
+            "  endpoint  {endpoint}\n{}  \
+             sdks      AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n  \
+             aws cli   aws --endpoint-url {endpoint} sqs list-queues\n\n",
+            queues.concat(),
+        )
+    }
+}
+
+fn attributes_by_name(name: &str) -> StringMap {
+    let fifo = ["FifoQueue", "ContentBasedDeduplication"].map(|name| (name.to_owned(), "true".to_owned()));
+    if name.strip_suffix(".fifo").is_some() { StringMap::from(fifo) } else { StringMap::new() }
+}
+
+fn dlq_name(name: &str) -> String {
+    let (stem, suffix) = match name.strip_suffix(".fifo") {
+        Some(stem) => (stem, ".fifo"),
+        None => (name, ""),
+    };
+    let stem = stem.strip_suffix("-queue").unwrap_or(stem);
+    format!("{stem}-dlq{suffix}")
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.shutdown.abort();
+    }
+}
+
+type PublishListener = Arc<dyn Fn(&PublishedMessage) + Send + Sync>;
+
+/// The settings of an [`Emulator`] before it starts.
+#[derive(Clone)]
+pub struct EmulatorBuilder {
+    address: SocketAddr,
+    identity: AccountIdentity,
+    listener: PublishListener,
+}
+
+impl Default for EmulatorBuilder {
+    fn default() -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            identity: AccountIdentity::default(),
+            listener: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl std::fmt::Debug for EmulatorBuilder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, identity, .. } = self;
+        formatter
+            .debug_struct("EmulatorBuilder")
+            .field("address", address)
+            .field("identity", identity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmulatorBuilder {
+    /// Sets the address to listen on (`127.0.0.1:0`, a free port of loopback).
+    #[must_use]
+    pub fn address(self, address: impl Into<SocketAddr>) -> Self {
+        Self { address: address.into(), ..self }
+    }
+
+    /// Sets the account id, twelve digits (`000000000000`), which is part of queue URLs and ARNs.
+    #[must_use]
+    pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
+        self.identity.account_id = account_id.into();
+        self
+    }
+
+    /// Sets the region (`us-east-1`), which is part of ARNs.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.identity.region = region.into();
+        self
+    }
+
+    /// Calls a function with every message that is published to a topic or a phone number.
+    #[must_use]
+    pub fn on_publish(self, listener: impl Fn(&PublishedMessage) + Send + Sync + 'static) -> Self {
+        Self { listener: Arc::new(listener), ..self }
+    }
+
+    /// Starts the server on the current runtime.
+    pub async fn start(self) -> Result<Emulator, EmulatorError> {
+        let Self { address, identity, listener } = self;
+        let failed = |source| EmulatorError { address, source };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        let sns = SnsAccount::with_listener(SqsAccount::new(identity), move |message| listener(message));
+        let shutdown = Shutdown::default();
+        let state = ServerState::new(sns.clone(), address, shutdown.clone());
+        Ok(Emulator { address, sns, shutdown, server: Some(spawn(server::serve(socket, state))) })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only spawn of this package; its handle is in the emulator"
+)]
+fn spawn(server: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<io::Result<()>> {
+    tokio::spawn(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dlq_is_named_after_its_queue() {
+        for (queue, dlq) in [
+            ("longshore-dev-queue", "longshore-dev-dlq"),
+            ("orders", "orders-dlq"),
+            ("orders.fifo", "orders-dlq.fifo"),
+        ] {
+            assert_eq!(dlq_name(queue), dlq);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_and_its_dlq_are_joined_by_the_redrive_policy() {
+        let emulator = Emulator::start().await.unwrap();
+        let max_receives = NonZeroU32::new(3).unwrap();
+        for name in ["orders", "orders.fifo"] {
+            let dlq = emulator.create_queue_with_dlq(name, max_receives).unwrap();
+            let redrive = emulator.sqs().snapshot(name).unwrap().redrive.unwrap();
+            assert_eq!(redrive.dead_letter_arn, emulator.sqs().arn(&dlq).unwrap());
+            assert_eq!(redrive.max_receive_count, max_receives);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_of_an_emulator_on_all_addresses_is_on_loopback() {
+        let emulator = Emulator::builder().address((Ipv4Addr::UNSPECIFIED, 0)).start().await.unwrap();
+        assert!(emulator.endpoint().starts_with("http://127.0.0.1:"), "{}", emulator.endpoint());
+    }
+}

@@ -1,0 +1,149 @@
+//! The server: both protocols of SQS and the query protocol of SNS at one address.
+//!
+//! A request is read ([`request`]), decoded into an action (`sqs`, `sns`), run on the account and answered
+//! ([`response`]) in its own protocol. Signatures are not verified, so any credentials do; region and host of a
+//! queue URL do not matter.
+
+mod action;
+mod attribute;
+mod batch;
+mod error;
+mod form;
+mod request;
+mod response;
+mod sns;
+mod sqs;
+mod xml;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header,
+    response::Response,
+    serve::ListenerExt,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    action::{ActionContext, RequestAuthority},
+    error::RequestError,
+    request::{AwsService, DecodedRequest, WireProtocol},
+};
+use crate::sns::SnsAccount;
+
+/// The time for requests under way after the begin of a shutdown.
+///
+/// Waiting receives are answered at once, so only a client that stalls within a request uses it up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The two stages of a server's end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shutdown {
+    begun: CancellationToken,
+    aborted: CancellationToken,
+}
+
+impl Shutdown {
+    /// Begins the shutdown: waiting receives are answered with nothing, requests under way are finished.
+    pub(crate) fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Ends the server at once.
+    pub(crate) fn abort(&self) {
+        self.begun.cancel();
+        self.aborted.cancel();
+    }
+
+    /// Waits for the begin of the shutdown.
+    async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+}
+
+/// The state that all requests share.
+#[derive(Debug)]
+pub(crate) struct ServerState {
+    sns: SnsAccount,
+    address: SocketAddr,
+    shutdown: Shutdown,
+}
+
+impl ServerState {
+    pub(crate) fn new(sns: SnsAccount, address: SocketAddr, shutdown: Shutdown) -> Self {
+        Self { sns, address, shutdown }
+    }
+
+    async fn handle(
+        &self,
+        protocol: WireProtocol,
+        request_id: &str,
+        request: Request,
+    ) -> Result<Vec<u8>, RequestError> {
+        let (head, body) = request.into_parts();
+        let body = request::read_body(body).await?;
+        let query = head.uri.query().unwrap_or_default();
+        let request = DecodedRequest::read(protocol, &head.headers, query, body)?;
+        let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let context = ActionContext {
+            sqs: self.sns.sqs(),
+            sns: &self.sns,
+            authority: RequestAuthority(host.map_or_else(|| self.address.to_string(), str::to_owned)),
+            path: head.uri.path(),
+            protocol,
+            request_id,
+            shutdown: &self.shutdown,
+        };
+        match request.service {
+            AwsService::Sqs => sqs::perform(&context, &request).await,
+            AwsService::Sns => sns::perform(&context, &request),
+        }
+    }
+}
+
+/// Serves requests until the shutdown.
+///
+/// A client that hangs up while its receive waits takes no message.
+pub(crate) async fn serve(listener: TcpListener, state: ServerState) -> io::Result<()> {
+    let shutdown = state.shutdown.clone();
+    let router = Router::new().fallback(answer).with_state(Arc::new(state));
+    // A response is written in one piece, and must not wait for the acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no-delay refused by a connection");
+        }
+    });
+    let begun = shutdown.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { begun.begun().await });
+    let grace = async {
+        shutdown.begun().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = serving => result,
+        () = shutdown.aborted.cancelled() => Ok(()),
+        () = grace => Ok(()),
+    }
+}
+
+async fn answer(State(state): State<Arc<ServerState>>, request: Request) -> Response {
+    let request_id = request_id();
+    let protocol = WireProtocol::of(request.headers());
+    match state.handle(protocol, &request_id, request).await {
+        Ok(body) => response::success(protocol, &request_id, body),
+        Err(error) => {
+            tracing::debug!(code = error.code(), request_id, "request refused");
+            response::failure(protocol, &request_id, &error)
+        }
+    }
+}
+
+/// The id of a request, a UUID; it need not be unpredictable.
+fn request_id() -> String {
+    let mut bytes = [0; 16];
+    fastrand::fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string()
+}

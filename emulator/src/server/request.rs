@@ -1,0 +1,199 @@
+//! Reads a request: its body, protocol, service, action and parameters.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+use serde_json::{Error, error::Category};
+
+use super::{error::RequestError, form::QueryForm, sns};
+
+/// The protocols of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WireProtocol {
+    /// AWS JSON 1.0: the action in `X-Amz-Target`, the parameters in a JSON body.
+    Json,
+    /// The query protocol: everything in a form or in the URL, the responses in XML.
+    Query,
+}
+
+/// The header that names the JSON protocol's action.
+const TARGET: &str = "x-amz-target";
+
+impl WireProtocol {
+    /// The protocol of a request with these headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = content_type.is_some_and(|value| value.starts_with("application/x-amz-json"));
+        if is_json || headers.contains_key(TARGET) { Self::Json } else { Self::Query }
+    }
+}
+
+/// The services, which share one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AwsService {
+    /// The queues.
+    Sqs,
+    /// The topics.
+    Sns,
+}
+
+/// The API version that every client of SNS sends.
+const SNS_VERSION: &str = "2010-03-31";
+
+impl AwsService {
+    /// The service of a request: by the version, because some actions of both have the same name.
+    fn of(form: &QueryForm, action: &str) -> Self {
+        match form.get("Version") {
+            Some(SNS_VERSION) => Self::Sns,
+            None if sns::knows(action) => Self::Sns,
+            _ => Self::Sqs,
+        }
+    }
+}
+
+/// A request that was read.
+#[derive(Debug)]
+pub(super) struct DecodedRequest {
+    /// The service.
+    pub(super) service: AwsService,
+    /// The action's name.
+    pub(super) action: String,
+    /// The parameters, not yet typed.
+    pub(super) parameters: RequestParameters,
+}
+
+/// The parameters of a request in the form of its protocol.
+#[derive(Debug)]
+pub(super) enum RequestParameters {
+    /// A JSON object.
+    Json(Bytes),
+    /// The parameters of a form and of the URL.
+    Form(QueryForm),
+}
+
+impl DecodedRequest {
+    /// Reads the action and the parameters.
+    pub(super) fn read(
+        protocol: WireProtocol,
+        headers: &HeaderMap,
+        query: &str,
+        body: Bytes,
+    ) -> Result<Self, RequestError> {
+        match protocol {
+            WireProtocol::Json => {
+                let target = headers.get(TARGET).and_then(|value| value.to_str().ok());
+                let action = target.and_then(|target| target.strip_prefix("AmazonSQS."));
+                let action = action.ok_or(RequestError::NoAction)?.to_owned();
+                Ok(Self { service: AwsService::Sqs, action, parameters: RequestParameters::Json(body) })
+            }
+            WireProtocol::Query => {
+                let mut form = QueryForm::default();
+                form.read(query.as_bytes());
+                form.read(&body);
+                let action = form.get("Action").ok_or(RequestError::NoAction)?.to_owned();
+                let service = AwsService::of(&form, &action);
+                Ok(Self { service, action, parameters: RequestParameters::Form(form) })
+            }
+        }
+    }
+}
+
+impl RequestParameters {
+    /// Decodes the parameters of an action.
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+        match self {
+            Self::Json(body) if body.is_empty() => decode_json(b"{}"),
+            Self::Json(body) => decode_json(body),
+            Self::Form(form) => form.decode().map_err(|error| {
+                RequestError::invalid(format!("A parameter of the request is malformed: {error}."))
+            }),
+        }
+    }
+}
+
+fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
+    serde_json::from_slice(body).map_err(|error| RequestError::Malformed(json_message(&error)))
+}
+
+/// The largest body that is read.
+///
+/// A batch of 1 MiB takes up to six times as much if a client escapes every character (`\u00e9` for two bytes), and
+/// receipt handles and ids come on top.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// The part of a body that is read and discarded if the body is too large: a client that is still writing would see
+/// a broken connection instead of the response.
+const DISCARD_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Reads the body, up to the largest request that SQS accepts.
+pub(super) async fn read_body(body: Body) -> Result<Bytes, RequestError> {
+    let mut stream = body.into_data_stream();
+    let mut read = BytesMut::new();
+    let mut seen = 0;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| RequestError::Malformed(format!("the body broke off: {error}")))?;
+        seen += piece.len();
+        if seen > DISCARD_LIMIT {
+            break;
+        }
+        if seen <= BODY_LIMIT {
+            read.extend_from_slice(&piece);
+        }
+    }
+    if seen > BODY_LIMIT { Err(RequestError::TooLarge { limit: BODY_LIMIT }) } else { Ok(read.freeze()) }
+}
+
+/// The beginnings of messages that quote names of fields, which are the protocol's, and no values.
+const SAFE: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
+
+/// The message for an error in a client's JSON; it quotes no values, which may be secret, and names no types.
+fn json_message(error: &Error) -> String {
+    let text = error.to_string();
+    let is_safe = error.classify() != Category::Data || SAFE.iter().any(|start| text.starts_with(start));
+    if is_safe {
+        return text;
+    }
+    format!("a value of another type than expected at line {} column {}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit_and_refused_beyond() {
+        let whole = read_body(Body::from(vec![b'x'; BODY_LIMIT])).await;
+        assert_eq!(whole.map(|body| body.len()), Ok(BODY_LIMIT));
+        let refused = read_body(Body::from(vec![b'x'; BODY_LIMIT + 1])).await;
+        assert_eq!(refused, Err(RequestError::TooLarge { limit: BODY_LIMIT }));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Numbered {
+        #[expect(dead_code, reason = "only its parsing is of interest")]
+        number: u8,
+    }
+
+    #[test]
+    fn values_and_types_are_not_quoted() {
+        for (json, expected) in [
+            (r#"{"number": "secret"}"#, "a value of another type"),
+            (r#"["secret"]"#, "a value of another type"),
+            (r"{}", "missing field `number`"),
+            (r#"{"nummer": 1}"#, "unknown field `nummer`"),
+            (r#"{"number": secret}"#, "expected value at line 1"),
+        ] {
+            let message = json_message(&serde_json::from_str::<Numbered>(json).unwrap_err());
+            assert!(
+                message.starts_with(expected) && !message.contains("secret") && !message.contains("Numbered"),
+                "{message}"
+            );
+        }
+    }
+}

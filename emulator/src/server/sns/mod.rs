@@ -1,0 +1,111 @@
+//! The actions of SNS and their table; the protocol is the query protocol.
+
+mod publish;
+mod topics;
+
+use serde::de::DeserializeOwned;
+
+use self::{
+    publish::{Publish, PublishBatch},
+    topics::{
+        CreateTopic, DeleteTopic, GetSubscriptionAttributes, GetTopicAttributes, ListSubscriptions,
+        ListSubscriptionsByTopic, ListTagsForResource, ListTopics, SetSubscriptionAttributes,
+        SetTopicAttributes, Subscribe, Unsubscribe,
+    },
+};
+use super::{
+    action::ActionContext,
+    error::RequestError,
+    request::{DecodedRequest, RequestParameters},
+    xml::{XmlNamespace, XmlWriter},
+};
+use crate::sns::SnsApiError;
+
+/// One action of SNS, as the parameters of its request.
+trait SnsAction: DeserializeOwned {
+    /// The action's name.
+    const NAME: &'static str;
+    /// The result.
+    type Output: SnsResult;
+
+    /// Runs the action.
+    fn run(self, context: &ActionContext<'_>) -> Result<Self::Output, RequestError>;
+}
+
+/// The result of an action.
+trait SnsResult {
+    /// Writes the content of the result element.
+    fn xml(&self, xml: &mut XmlWriter);
+}
+
+/// The result of the actions that return nothing.
+struct EmptySnsResult;
+
+impl SnsResult for EmptySnsResult {
+    fn xml(&self, _: &mut XmlWriter) {}
+}
+
+fn perform_one<A: SnsAction>(
+    context: &ActionContext<'_>,
+    parameters: &RequestParameters,
+) -> Result<Vec<u8>, RequestError> {
+    let result = parameters.decode::<A>()?.run(context)?;
+    let document = XmlWriter::document(XmlNamespace::Sns, &format!("{}Response", A::NAME), |xml| {
+        xml.element(&format!("{}Result", A::NAME), |xml| result.xml(xml));
+        xml.element("ResponseMetadata", |xml| xml.text("RequestId", context.request_id));
+    });
+    Ok(document.into_bytes())
+}
+
+macro_rules! table {
+    ($($action:ident),+ $(,)?) => {
+        /// Runs the requested action; returns the body of the response.
+        pub(super) fn perform(context: &ActionContext<'_>, request: &DecodedRequest) -> Result<Vec<u8>, RequestError> {
+            match request.action.as_str() {
+                $($action::NAME => perform_one::<$action>(context, &request.parameters),)+
+                unknown => Err(RequestError::UnknownAction(unknown.to_owned())),
+            }
+        }
+
+        /// Returns true if SNS has an action of this name.
+        pub(super) fn knows(action: &str) -> bool {
+            [$($action::NAME),+].contains(&action)
+        }
+    };
+}
+
+table! {
+    CreateTopic,
+    DeleteTopic,
+    GetSubscriptionAttributes,
+    GetTopicAttributes,
+    ListSubscriptions,
+    ListSubscriptionsByTopic,
+    ListTagsForResource,
+    ListTopics,
+    Publish,
+    PublishBatch,
+    SetSubscriptionAttributes,
+    SetTopicAttributes,
+    Subscribe,
+    Unsubscribe,
+}
+
+/// The value of a required parameter.
+fn required(value: Option<String>, parameter: &str) -> Result<String, RequestError> {
+    value.ok_or_else(|| {
+        SnsApiError::invalid(format!("{parameter} Reason: no value for required parameter")).into()
+    })
+}
+
+/// A map as SNS writes its attributes: `entry` elements with a `key` and a `value`.
+fn entries<'a>(xml: &mut XmlWriter, name: &str, pairs: impl IntoIterator<Item = (&'a String, &'a String)>) {
+    xml.element(name, |xml| {
+        for (key, value) in pairs {
+            xml.element("entry", |xml| {
+                xml.text("key", key);
+                xml.text("value", value);
+            });
+        }
+    });
+}

@@ -1,0 +1,177 @@
+//! The SNS account: topics and subscriptions behind one lock.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    MessageStructure, PublishRequest, PublishResult, PublishTarget, SnsApiError, SnsTopicArn,
+    SubscriptionSummary, store::SnsStore, subscription::SubscribeRequest,
+};
+use crate::{message::StringMap, sqs::SqsAccount};
+
+/// An account of SNS in memory; clones share the topics.
+#[derive(Clone)]
+pub struct SnsAccount(Arc<Inner>);
+
+struct Inner {
+    sqs: SqsAccount,
+    store: Mutex<SnsStore>,
+    listener: Box<dyn Fn(&PublishedMessage) + Send + Sync>,
+}
+
+/// A message that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedMessage {
+    /// The message.
+    pub request: PublishRequest,
+    /// The number of subscriptions it was delivered to.
+    pub delivered: usize,
+}
+
+/// A line for people.
+impl fmt::Display for PublishedMessage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request: PublishRequest { target, body, .. }, delivered } = self;
+        match target {
+            PublishTarget::Topic(topic) => {
+                write!(formatter, "published to {} for {delivered} subscriptions: {body}", topic.name())
+            }
+            PublishTarget::Phone(number) => write!(formatter, "sms to {}: {body}", number.as_str()),
+        }
+    }
+}
+
+impl fmt::Debug for SnsAccount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SnsAccount").field("sqs", &self.0.sqs).finish_non_exhaustive()
+    }
+}
+
+impl SnsAccount {
+    /// An account without topics, which delivers to the queues of this SQS account.
+    pub fn new(sqs: SqsAccount) -> Self {
+        Self::with_listener(sqs, |_| {})
+    }
+
+    /// An account without topics that calls a function with every message that is published.
+    pub fn with_listener(
+        sqs: SqsAccount,
+        listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
+    ) -> Self {
+        let store = Mutex::new(SnsStore::new(sqs.identity().clone()));
+        Self(Arc::new(Inner { sqs, store, listener: Box::new(listener) }))
+    }
+
+    /// The SQS account to whose queues topics deliver.
+    pub fn sqs(&self) -> &SqsAccount {
+        &self.0.sqs
+    }
+
+    /// The ARN that a topic of this name has or would have.
+    pub fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
+        self.with(|store| store.arn(name))
+    }
+
+    /// Creates a topic; succeeds if one of the same name and attributes exists.
+    pub fn create_topic(
+        &self,
+        name: &str,
+        attributes: &StringMap,
+        tags: &StringMap,
+    ) -> Result<SnsTopicArn, SnsApiError> {
+        self.with(|store| store.create_topic(name, attributes, tags))
+    }
+
+    /// Deletes a topic with its subscriptions; succeeds if there is none.
+    pub fn delete_topic(&self, arn: &str) -> Result<(), SnsApiError> {
+        self.with(|store| store.delete_topic(arn))
+    }
+
+    /// The ARNs of all topics, sorted.
+    pub fn topic_arns(&self) -> Vec<String> {
+        self.with(|store| store.topic_arns())
+    }
+
+    /// The attributes of a topic.
+    pub fn topic_attributes(&self, arn: &str) -> Result<StringMap, SnsApiError> {
+        self.with(|store| store.topic_attributes(arn))
+    }
+
+    /// Sets one attribute of a topic.
+    pub fn set_topic_attribute(&self, arn: &str, name: &str, value: &str) -> Result<(), SnsApiError> {
+        self.with(|store| store.topic(arn)?.attributes.set(name, value))
+    }
+
+    /// The tags of a topic.
+    pub fn topic_tags(&self, arn: &str) -> Result<StringMap, SnsApiError> {
+        self.with(|store| Ok(store.topic(arn)?.tags.clone()))
+    }
+
+    /// Subscribes a queue, by its ARN, to a topic; returns the ARN of the subscription.
+    pub fn subscribe(
+        &self,
+        topic_arn: &str,
+        queue_arn: &str,
+        attributes: &StringMap,
+    ) -> Result<String, SnsApiError> {
+        self.subscribe_by(topic_arn, "sqs", queue_arn, attributes)
+    }
+
+    /// Subscribes an endpoint by the protocol that the client names; accepts `sqs` only.
+    pub(crate) fn subscribe_by(
+        &self,
+        topic_arn: &str,
+        protocol: &str,
+        endpoint: &str,
+        attributes: &StringMap,
+    ) -> Result<String, SnsApiError> {
+        self.with(|store| store.subscribe(topic_arn, &SubscribeRequest { protocol, endpoint, attributes }))
+    }
+
+    /// Deletes a subscription; succeeds if there is none.
+    pub fn unsubscribe(&self, subscription_arn: &str) -> Result<(), SnsApiError> {
+        self.with(|store| store.unsubscribe(subscription_arn))
+    }
+
+    /// All subscriptions, or those of one topic.
+    pub fn subscriptions(&self, topic_arn: Option<&str>) -> Result<Vec<SubscriptionSummary>, SnsApiError> {
+        self.with(|store| store.subscriptions(topic_arn))
+    }
+
+    /// The attributes of a subscription.
+    pub fn subscription_attributes(&self, subscription_arn: &str) -> Result<StringMap, SnsApiError> {
+        self.with(|store| store.subscription_attributes(subscription_arn))
+    }
+
+    /// Sets one attribute of a subscription; an empty filter policy removes it.
+    pub fn set_subscription_attribute(
+        &self,
+        subscription_arn: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(), SnsApiError> {
+        self.with(|store| store.set_subscription_attribute(subscription_arn, name, value))
+    }
+
+    /// Publishes a message.
+    pub fn publish(
+        &self,
+        request: PublishRequest,
+        structure: MessageStructure,
+    ) -> Result<PublishResult, SnsApiError> {
+        let (result, message) = self.with(|store| store.publish(&self.0.sqs, request, structure))?;
+        (self.0.listener)(&message);
+        Ok(result)
+    }
+
+    /// The last published messages, the oldest first, a thousand at most.
+    pub fn published(&self) -> Vec<PublishedMessage> {
+        self.with(|store| store.published.iter().cloned().collect())
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut SnsStore) -> T) -> T {
+        call(&mut self.0.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

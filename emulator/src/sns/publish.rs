@@ -1,0 +1,242 @@
+//! Publishing: the rules for a message, its delivery to the subscriptions of a topic, and the JSON envelope.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::{
+    PublishRequest, SnsApiError, SnsErrorCode, SnsTopicArn,
+    subscription::Subscription,
+    topic::{DeduplicationKey, TopicState},
+};
+use crate::{
+    checksum, limits,
+    message::{AttributeData, MessageAttributeValue, NewMessage},
+    sqs::SqsAccount,
+};
+
+/// The interpretation of a published body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageStructure {
+    /// The body itself.
+    #[default]
+    Plain,
+    /// `MessageStructure=json`: an object with a text for each protocol, and one under `default`.
+    Json,
+}
+
+/// The response to a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishResult {
+    /// `MessageId`; of a duplicate that of the first message.
+    pub id: String,
+    /// `SequenceNumber`, FIFO topics only.
+    pub sequence_number: Option<String>,
+}
+
+/// Publishes to a topic; returns the number of deliveries too.
+pub(super) fn publish_to_topic(
+    topic: &mut TopicState,
+    sqs: &SqsAccount,
+    request: &PublishRequest,
+    structure: MessageStructure,
+) -> Result<(PublishResult, usize), SnsApiError> {
+    if request.size_bytes() > topic.attributes.message_bytes() {
+        return Err(SnsApiError::invalid("Message too long"));
+    }
+    let body = match structure {
+        MessageStructure::Plain => request.body.clone(),
+        MessageStructure::Json => sqs_body(&request.body)?,
+    };
+    let mut request = request.clone();
+    let now = Instant::now();
+    let deduplication = deduplicate(topic, &mut request)?;
+    if let Some(first) = deduplication.as_ref().and_then(|key| topic.fifo.get(key, now)) {
+        return Ok((first, 0));
+    }
+    let sequence_number = topic.attributes.is_fifo().then(|| topic.fifo.next_number());
+    let result = PublishResult { id: new_id(), sequence_number };
+    if let Some(key) = deduplication {
+        topic.fifo.insert(key, result.clone(), now);
+    }
+    let notification =
+        TopicNotification { topic: &topic.arn, request: &request, body: &body, result: &result };
+    let matches = |subscription: &&Subscription| {
+        subscription.filter.as_ref().is_none_or(|filter| filter.matches(&request.attributes))
+    };
+    let deliver = |subscription: &&Subscription| deliver(&notification, subscription, sqs);
+    let delivered = topic.subscriptions.iter().filter(matches).filter(deliver).count();
+    Ok((result, delivered))
+}
+
+/// Accepts an SMS, which nobody receives.
+pub(super) fn publish_to_phone(request: &PublishRequest) -> Result<PublishResult, SnsApiError> {
+    if request.body.chars().count() > limits::SMS_CHARS {
+        return Err(SnsApiError::invalid("Message too long"));
+    }
+    Ok(PublishResult { id: new_id(), sequence_number: None })
+}
+
+/// The deduplication key of a message for a FIFO topic; sets the id that the topic derives from the body.
+fn deduplicate(
+    topic: &TopicState,
+    request: &mut PublishRequest,
+) -> Result<Option<DeduplicationKey>, SnsApiError> {
+    if !topic.attributes.is_fifo() {
+        let reason = "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is \
+                      not valid for this topic type";
+        let is_given = request.deduplication_id.is_some();
+        return if is_given { Err(SnsApiError::invalid(reason)) } else { Ok(None) };
+    }
+    let group = request.group_id.clone().ok_or_else(SnsApiError::no_group)?;
+    if request.deduplication_id.is_none() && topic.attributes.deduplicates_by_content() {
+        let sum = Sha256::digest(request.body.as_bytes());
+        request.deduplication_id = Some(checksum::hexadecimal(&sum));
+    }
+    let id = request.deduplication_id.clone().ok_or_else(SnsApiError::no_deduplication_id)?;
+    Ok(Some((topic.attributes.deduplicates_by_group().then_some(group), id)))
+}
+
+/// Sends the message to one queue; like SNS, drops it if the queue is missing or refuses it.
+fn deliver(notification: &TopicNotification<'_>, subscription: &Subscription, sqs: &SqsAccount) -> bool {
+    let TopicNotification { topic, request, body, .. } = notification;
+    let (body, attributes) = if subscription.is_raw() {
+        ((*body).to_owned(), request.attributes.clone())
+    } else {
+        (notification.envelope(&subscription.arn), BTreeMap::new())
+    };
+    let is_fifo = subscription.queue_name().strip_suffix(".fifo").is_some();
+    let message = NewMessage {
+        body,
+        attributes,
+        group_id: request.group_id.clone(),
+        deduplication_id: request.deduplication_id.clone().filter(|_| is_fifo),
+        ..NewMessage::default()
+    };
+    let sent = sqs.send(subscription.queue_name(), message);
+    if let Err(error) = &sent {
+        tracing::warn!(%topic, queue = subscription.queue_name(), %error, "delivery failed");
+    }
+    sent.is_ok()
+}
+
+/// The text for SQS in a structured message.
+fn sqs_body(body: &str) -> Result<String, SnsApiError> {
+    let invalid = |reason: &str| SnsApiError::invalid(format!("Message Structure - {reason}"));
+    let texts: Map<String, Value> =
+        serde_json::from_str(body).map_err(|_| invalid("JSON message body failed to parse"))?;
+    let default = texts.get("default").ok_or_else(|| invalid("No default entry in JSON message body"))?;
+    let text = texts.get("sqs").unwrap_or(default).as_str();
+    text.map(str::to_owned).ok_or_else(|| invalid("the value is not a string"))
+}
+
+/// Checks the rules for every message, whatever its destination.
+pub(super) fn check_request(request: &PublishRequest) -> Result<(), SnsApiError> {
+    if request.body.is_empty() {
+        return Err(SnsApiError::invalid("Empty message"));
+    }
+    if !request.body.chars().all(limits::is_allowed) {
+        return Err(SnsApiError::invalid("Message Reason: a character that is not allowed"));
+    }
+    if request.subject.as_deref().is_some_and(|subject| !limits::is_subject(subject)) {
+        return Err(SnsApiError::invalid("Subject"));
+    }
+    for (parameter, id) in
+        [("MessageGroupId", &request.group_id), ("MessageDeduplicationId", &request.deduplication_id)]
+    {
+        let is_id = |id: &str| {
+            (1..=limits::GROUP_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if id.as_deref().is_some_and(|id| !is_id(id)) {
+            let reason = "can only include alphanumeric and punctuation characters. 1 to 128 in length";
+            return Err(SnsApiError::invalid(format!("{parameter} Reason: {parameter} {reason}")));
+        }
+    }
+    request.attributes.iter().try_for_each(|(name, value)| check_attribute(name, value))
+}
+
+fn check_attribute(name: &str, value: &MessageAttributeValue) -> Result<(), SnsApiError> {
+    let invalid = |message: String| Err(SnsApiError::new(SnsErrorCode::InvalidParameterValue, message));
+    let is_empty = match &value.content {
+        AttributeData::Text(text) => text.is_empty(),
+        AttributeData::Bytes(bytes) => bytes.is_empty(),
+    };
+    if is_empty {
+        return invalid(format!(
+            "The message attribute '{name}' must contain non-empty message attribute value for message attribute \
+             type '{}'.",
+            value.data_type
+        ));
+    }
+    let prefix = value.data_type.split('.').next().unwrap_or_default();
+    if !matches!(prefix, "String" | "Number" | "Binary") {
+        return invalid(format!(
+            "The message attribute '{name}' has an invalid message attribute type, the set of supported type \
+             prefixes is Binary, Number, and String."
+        ));
+    }
+    let is_array = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_array());
+    if value.data_type == "String.Array" && !value.text().is_some_and(is_array) {
+        return invalid(format!(
+            "The message attribute '{name}' of type String.Array is not an array in JSON."
+        ));
+    }
+    Ok(())
+}
+
+fn new_id() -> String {
+    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
+    id.hyphenated().to_string()
+}
+
+/// A published message as its subscriptions receive it.
+struct TopicNotification<'a> {
+    topic: &'a SnsTopicArn,
+    request: &'a PublishRequest,
+    /// The body for SQS.
+    body: &'a str,
+    result: &'a PublishResult,
+}
+
+impl TopicNotification<'_> {
+    /// The body with the JSON envelope of a subscription that is not raw; its signature is a placeholder.
+    fn envelope(&self, subscription_arn: &str) -> String {
+        let Self { topic, request, body, result } = self;
+        let host = format!("https://sns.{}.amazonaws.com", topic.region());
+        let mut envelope = json!({
+            "Type": "Notification",
+            "MessageId": result.id,
+            "TopicArn": topic.as_str(),
+            "Message": body,
+            "Timestamp": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            "SignatureVersion": "1",
+            "Signature": "unsigned",
+            "SigningCertURL": format!("{host}/SimpleNotificationService-0000000000000000000000.pem"),
+            "UnsubscribeURL": format!("{host}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}"),
+        });
+        if let Some(subject) = &request.subject {
+            envelope["Subject"] = json!(subject);
+        }
+        if let Some(number) = &result.sequence_number {
+            envelope["SequenceNumber"] = json!(number);
+        }
+        if !request.attributes.is_empty() {
+            let attributes = request.attributes.iter();
+            let attributes: Map<_, _> =
+                attributes.map(|(name, value)| (name.clone(), attribute(value))).collect();
+            envelope["MessageAttributes"] = attributes.into();
+        }
+        envelope.to_string()
+    }
+}
+
+fn attribute(value: &MessageAttributeValue) -> Value {
+    let text = match &value.content {
+        AttributeData::Text(text) => text.clone(),
+        AttributeData::Bytes(bytes) => BASE64_STANDARD.encode(bytes),
+    };
+    json!({ "Type": value.data_type, "Value": text })
+}

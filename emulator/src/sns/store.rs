@@ -1,0 +1,165 @@
+//! The topics of an account by their ARNs, and the calls on them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    MessageStructure, PublishRequest, PublishResult, PublishTarget, PublishedMessage, SnsApiError,
+    SnsTopicArn, SubscriptionSummary, publish,
+    subscription::{self, SubscribeRequest, Subscription},
+    target::is_topic_name,
+    topic::{TopicAttributes, TopicState},
+};
+use crate::{
+    message::StringMap,
+    sqs::{AccountIdentity, SqsAccount},
+};
+
+/// The most published messages that are remembered.
+const REMEMBERED: usize = 1_000;
+
+/// The topics of an account.
+#[derive(Debug)]
+pub(super) struct SnsStore {
+    identity: AccountIdentity,
+    topics: BTreeMap<String, TopicState>,
+    /// The last published messages.
+    pub(super) published: VecDeque<PublishedMessage>,
+}
+
+impl SnsStore {
+    pub(super) fn new(identity: AccountIdentity) -> Self {
+        Self { identity, topics: BTreeMap::new(), published: VecDeque::new() }
+    }
+
+    pub(super) fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
+        let AccountIdentity { region, account_id } = &self.identity;
+        let arn = SnsTopicArn::new(region, account_id, name).ok().filter(|_| is_topic_name(name));
+        arn.ok_or_else(|| SnsApiError::invalid("Topic Name"))
+    }
+
+    pub(super) fn create_topic(
+        &mut self,
+        name: &str,
+        given: &StringMap,
+        tags: &StringMap,
+    ) -> Result<SnsTopicArn, SnsApiError> {
+        let attributes = TopicAttributes::create(name, given)?;
+        let arn = self.arn(name)?;
+        if let Some(topic) = self.topics.get(arn.as_str()) {
+            if topic.attributes.includes(&attributes) {
+                return Ok(arn);
+            }
+            let reason = "Attributes Reason: Topic already exists with different attributes";
+            return Err(SnsApiError::invalid(reason));
+        }
+        self.topics.insert(arn.to_string(), TopicState::new(arn.clone(), attributes, tags.clone()));
+        Ok(arn)
+    }
+
+    pub(super) fn delete_topic(&mut self, arn: &str) -> Result<(), SnsApiError> {
+        arn.parse::<SnsTopicArn>()?;
+        self.topics.remove(arn);
+        Ok(())
+    }
+
+    pub(super) fn topic_arns(&self) -> Vec<String> {
+        self.topics.keys().cloned().collect()
+    }
+
+    pub(super) fn topic(&mut self, arn: &str) -> Result<&mut TopicState, SnsApiError> {
+        arn.parse::<SnsTopicArn>()?;
+        self.topics.get_mut(arn).ok_or_else(SnsApiError::no_topic)
+    }
+
+    pub(super) fn topic_attributes(&mut self, arn: &str) -> Result<StringMap, SnsApiError> {
+        let owner = self.identity.account_id.clone();
+        let mut shown = self.topic(arn)?.show();
+        shown.insert("Owner".to_owned(), owner);
+        Ok(shown)
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        topic_arn: &str,
+        request: &SubscribeRequest<'_>,
+    ) -> Result<String, SnsApiError> {
+        let topic = self.topic(topic_arn)?;
+        subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
+        let requested = Subscription::create(&topic.arn, request)?;
+        if let Some(existing) = topic.subscriptions.iter().find(|other| other.endpoint == request.endpoint) {
+            let agrees = request.attributes.is_empty() || existing.has_attributes_of(&requested);
+            let reason = "Attributes Reason: Subscription already exists with different attributes";
+            return if agrees { Ok(existing.arn.clone()) } else { Err(SnsApiError::invalid(reason)) };
+        }
+        let arn = requested.arn.clone();
+        topic.subscriptions.push(requested);
+        Ok(arn)
+    }
+
+    pub(super) fn unsubscribe(&mut self, arn: &str) -> Result<(), SnsApiError> {
+        subscription::check_arn(arn)?;
+        for topic in self.topics.values_mut() {
+            let before = topic.subscriptions.len();
+            topic.subscriptions.retain(|subscription| subscription.arn != arn);
+            topic.deleted_subscriptions += before - topic.subscriptions.len();
+        }
+        Ok(())
+    }
+
+    pub(super) fn subscriptions(
+        &mut self,
+        topic_arn: Option<&str>,
+    ) -> Result<Vec<SubscriptionSummary>, SnsApiError> {
+        let topics: Vec<&TopicState> = match topic_arn {
+            Some(arn) => vec![self.topic(arn)?],
+            None => self.topics.values().collect(),
+        };
+        let of_topic = |topic: &TopicState| {
+            topic.subscriptions.iter().map(|one| one.summary(&topic.arn)).collect::<Vec<_>>()
+        };
+        Ok(topics.into_iter().flat_map(of_topic).collect())
+    }
+
+    pub(super) fn subscription_attributes(&self, arn: &str) -> Result<StringMap, SnsApiError> {
+        subscription::check_arn(arn)?;
+        let found = self.topics.values().find_map(|topic| {
+            let subscription = topic.subscriptions.iter().find(|subscription| subscription.arn == arn)?;
+            Some(subscription.show(&topic.arn))
+        });
+        found.ok_or_else(SnsApiError::no_subscription)
+    }
+
+    pub(super) fn set_subscription_attribute(
+        &mut self,
+        arn: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(), SnsApiError> {
+        subscription::check_arn(arn)?;
+        let mut subscriptions = self.topics.values_mut().flat_map(|topic| &mut topic.subscriptions);
+        let found = subscriptions.find(|subscription| subscription.arn == arn);
+        found.ok_or_else(SnsApiError::no_subscription)?.set(name, value)
+    }
+
+    /// Publishes a message and remembers it.
+    pub(super) fn publish(
+        &mut self,
+        sqs: &SqsAccount,
+        request: PublishRequest,
+        structure: MessageStructure,
+    ) -> Result<(PublishResult, PublishedMessage), SnsApiError> {
+        publish::check_request(&request)?;
+        let (result, delivered) = match &request.target {
+            PublishTarget::Topic(arn) => {
+                publish::publish_to_topic(self.topic(arn.as_str())?, sqs, &request, structure)?
+            }
+            PublishTarget::Phone(_) => (publish::publish_to_phone(&request)?, 1),
+        };
+        let message = PublishedMessage { request, delivered };
+        if self.published.len() == REMEMBERED {
+            self.published.pop_front();
+        }
+        self.published.push_back(message.clone());
+        Ok((result, message))
+    }
+}

@@ -1,0 +1,183 @@
+//! One topic: its attributes, and the deduplication of a FIFO topic.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{PublishResult, SnsApiError, SnsTopicArn, subscription::Subscription};
+use crate::{limits, message::StringMap};
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct TopicState {
+    pub(super) arn: SnsTopicArn,
+    pub(super) attributes: TopicAttributes,
+    pub(super) tags: StringMap,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) deleted_subscriptions: usize,
+    pub(super) fifo: TopicDeduplication,
+}
+
+impl TopicState {
+    /// A topic without subscriptions.
+    pub(super) fn new(arn: SnsTopicArn, attributes: TopicAttributes, tags: StringMap) -> Self {
+        Self {
+            arn,
+            attributes,
+            tags,
+            subscriptions: Vec::new(),
+            deleted_subscriptions: 0,
+            fifo: TopicDeduplication::default(),
+        }
+    }
+
+    /// The attributes as SNS returns them, counts of subscriptions included.
+    pub(super) fn show(&self) -> StringMap {
+        let mut shown = self.attributes.show();
+        let counts = [
+            ("SubscriptionsConfirmed", self.subscriptions.len()),
+            ("SubscriptionsPending", 0),
+            ("SubscriptionsDeleted", self.deleted_subscriptions),
+        ];
+        shown.extend(counts.map(|(name, count)| (name.to_owned(), count.to_string())));
+        shown.insert("TopicArn".to_owned(), self.arn.to_string());
+        shown
+    }
+}
+
+/// The attributes of a topic as the client set them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TopicAttributes(StringMap);
+
+/// The attributes that are stored and returned, and have no effect.
+const WITHOUT_EFFECT: [&str; 8] = [
+    "ArchivePolicy",
+    "DataProtectionPolicy",
+    "DeliveryPolicy",
+    "DisplayName",
+    "KmsMasterKeyId",
+    "Policy",
+    "SignatureVersion",
+    "TracingConfig",
+];
+/// A part of the names of attributes about delivery logs, such as `SQSSuccessFeedbackRoleArn`.
+const FEEDBACK: &str = "Feedback";
+
+impl TopicAttributes {
+    /// The attributes of a new topic.
+    pub(super) fn create(name: &str, given: &StringMap) -> Result<Self, SnsApiError> {
+        let mut attributes = Self::default();
+        for (name, value) in given {
+            attributes.insert(name, value)?;
+        }
+        let is_fifo_by_name = name.strip_suffix(".fifo").is_some();
+        if attributes.is_true("FifoTopic") == is_fifo_by_name {
+            return Ok(attributes);
+        }
+        let reason = if is_fifo_by_name {
+            "Topic Name"
+        } else {
+            "Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase ASCII letters, \
+             numbers, underscores, and hyphens, and must be between 1 and 256 characters long."
+        };
+        Err(SnsApiError::invalid(reason))
+    }
+
+    /// Sets one attribute of an existing topic.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+        if name == "FifoTopic" {
+            return Err(SnsApiError::invalid("AttributeName"));
+        }
+        self.insert(name, value)
+    }
+
+    fn insert(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+        let is_allowed = match name {
+            "FifoTopic" | "ContentBasedDeduplication" => matches!(value, "true" | "false"),
+            "FifoThroughputScope" => matches!(value, "Topic" | "MessageGroup"),
+            "MaximumMessageSize" => {
+                value.parse().is_ok_and(|bytes| (1_024..=limits::MESSAGE_BYTES).contains(&bytes))
+            }
+            other if WITHOUT_EFFECT.contains(&other) || other.contains(FEEDBACK) => true,
+            _ => return Err(SnsApiError::invalid("AttributeName")),
+        };
+        if !is_allowed {
+            let reason = format!("Attributes Reason: {name}: {value} is not a valid value");
+            return Err(SnsApiError::invalid(reason));
+        }
+        self.0.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Returns true if all attributes of a repeated creation have the same values here.
+    pub(super) fn includes(&self, requested: &Self) -> bool {
+        requested.0.iter().all(|(name, value)| self.0.get(name) == Some(value))
+    }
+
+    pub(super) fn is_fifo(&self) -> bool {
+        self.is_true("FifoTopic")
+    }
+
+    pub(super) fn deduplicates_by_content(&self) -> bool {
+        self.is_true("ContentBasedDeduplication")
+    }
+
+    /// Returns true if a deduplication id is unique within its group only.
+    pub(super) fn deduplicates_by_group(&self) -> bool {
+        self.0.get("FifoThroughputScope").is_some_and(|scope| scope == "MessageGroup")
+    }
+
+    /// The largest message.
+    pub(super) fn message_bytes(&self) -> usize {
+        let set = self.0.get("MaximumMessageSize").and_then(|bytes| bytes.parse().ok());
+        set.unwrap_or(limits::TOPIC_MESSAGE_BYTES)
+    }
+
+    fn show(&self) -> StringMap {
+        let mut shown = self.0.clone();
+        shown.entry("DisplayName".to_owned()).or_default();
+        if self.is_fifo() {
+            shown.entry("ContentBasedDeduplication".to_owned()).or_insert_with(|| "false".to_owned());
+            shown.entry("FifoThroughputScope".to_owned()).or_insert_with(|| "Topic".to_owned());
+        } else {
+            shown.remove("FifoTopic");
+        }
+        shown
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| value == "true")
+    }
+}
+
+/// The time for which a deduplication id is remembered.
+const WINDOW: Duration = Duration::from_mins(5);
+
+/// The identity of a message on a FIFO topic: the group, if groups are deduplicated separately, and the id.
+pub(super) type DeduplicationKey = (Option<String>, String);
+
+/// The sequence numbers of a FIFO topic and the messages of the last five minutes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TopicDeduplication {
+    last_number: u64,
+    recent: HashMap<DeduplicationKey, (Instant, PublishResult)>,
+}
+
+impl TopicDeduplication {
+    /// The next sequence number: twenty digits that grow.
+    pub(super) fn next_number(&mut self) -> String {
+        self.last_number += 1;
+        (10_000_000_000_000_000_000_u128 + u128::from(self.last_number)).to_string()
+    }
+
+    /// The result of the same message within the last five minutes.
+    pub(super) fn get(&mut self, key: &DeduplicationKey, now: Instant) -> Option<PublishResult> {
+        self.recent.retain(|_, (at, _)| now.saturating_duration_since(*at) < WINDOW);
+        self.recent.get(key).map(|(_, result)| result.clone())
+    }
+
+    /// Remembers the result of a message.
+    pub(super) fn insert(&mut self, key: DeduplicationKey, result: PublishResult, now: Instant) {
+        self.recent.insert(key, (now, result));
+    }
+}

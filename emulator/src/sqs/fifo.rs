@@ -1,0 +1,201 @@
+//! FIFO queues: the order within groups, and the memory of recent ids.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{message::MessageState, receipt::MessageKey};
+
+/// The groups of a FIFO queue; each gives messages to one receive at a time, in the order of sending.
+#[derive(Debug, Default)]
+pub(super) struct MessageGroups {
+    by_id: HashMap<Arc<str>, MessageGroup>,
+    /// The groups from which a message can be received, in the order in which they became available.
+    available: BTreeMap<u64, Arc<str>>,
+    turns: u64,
+}
+
+/// The messages of one group.
+#[derive(Debug, Default)]
+struct MessageGroup {
+    /// The messages that are not in flight, in the order of sending.
+    waiting: BTreeMap<MessageKey, WaitReason>,
+    /// The number of messages in flight; while there are any, no other receive gets a message.
+    in_flight: usize,
+    /// The turn of the group among the available ones.
+    turn: Option<u64>,
+}
+
+/// The event for which a message of a group waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitReason {
+    Delay,
+    Receive,
+}
+
+impl MessageGroup {
+    /// The next message, if its delay is over.
+    fn head(&self) -> Option<MessageKey> {
+        let (key, reason) = self.waiting.first_key_value()?;
+        (*reason == WaitReason::Receive).then_some(*key)
+    }
+}
+
+impl MessageGroups {
+    /// The next message for a receive: of the group it has already taken messages from, then of the group that has
+    /// been available longest.
+    pub(super) fn next(&self, current: Option<&str>) -> Option<MessageKey> {
+        let of_current = current.and_then(|id| self.by_id.get(id)?.head());
+        of_current.or_else(|| {
+            let (_, id) = self.available.first_key_value()?;
+            self.by_id.get(id)?.head()
+        })
+    }
+
+    /// Adds a message in this state.
+    pub(super) fn insert(&mut self, key: MessageKey, id: &str, state: MessageState) {
+        if !self.by_id.contains_key(id) {
+            self.by_id.insert(id.into(), MessageGroup::default());
+        }
+        self.change(id, |group| match state {
+            MessageState::Visible { .. } => {
+                group.waiting.insert(key, WaitReason::Receive);
+            }
+            MessageState::Delayed(_) => {
+                group.waiting.insert(key, WaitReason::Delay);
+            }
+            MessageState::InFlight(_) => group.in_flight += 1,
+        });
+    }
+
+    /// Removes a message that was in this state.
+    pub(super) fn remove(&mut self, key: MessageKey, id: &str, state: MessageState) {
+        self.change(id, |group| match state {
+            MessageState::Visible { .. } | MessageState::Delayed(_) => {
+                group.waiting.remove(&key);
+            }
+            MessageState::InFlight(_) => group.in_flight -= 1,
+        });
+        if self.by_id.get(id).is_some_and(|group| group.in_flight == 0 && group.waiting.is_empty()) {
+            self.by_id.remove(id);
+        }
+    }
+
+    /// Changes a group and updates its availability.
+    fn change(&mut self, id: &str, change: impl FnOnce(&mut MessageGroup)) {
+        let Some(group) = self.by_id.get_mut(id) else { return };
+        change(group);
+        let is_available = group.in_flight == 0 && group.head().is_some();
+        match (group.turn, is_available) {
+            (None, true) => {
+                self.turns += 1;
+                group.turn = Some(self.turns);
+                self.available.insert(self.turns, id.into());
+            }
+            (Some(turn), false) => {
+                group.turn = None;
+                self.available.remove(&turn);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The time for which a deduplication id or a receive attempt is remembered.
+const WINDOW: Duration = Duration::from_mins(5);
+
+/// The identity of a message on a FIFO queue: the group, if groups are deduplicated separately, and the id.
+pub(super) type DeduplicationKey = (Option<Arc<str>>, String);
+
+/// Values by the ids of the last five minutes.
+#[derive(Debug)]
+pub(super) struct RecentIds<Id, Value> {
+    values: HashMap<Id, (Instant, Value)>,
+    ages: VecDeque<(Instant, Id)>,
+}
+
+impl<Id, Value> Default for RecentIds<Id, Value> {
+    fn default() -> Self {
+        Self { values: HashMap::new(), ages: VecDeque::new() }
+    }
+}
+
+impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
+    /// The value of an id of the last five minutes.
+    pub(super) fn get(&mut self, id: &Id, now: Instant) -> Option<&Value> {
+        self.drop_old(now);
+        self.values.get(id).map(|(_, value)| value)
+    }
+
+    /// Remembers a value from now on.
+    pub(super) fn insert(&mut self, id: Id, value: Value, now: Instant) {
+        self.drop_old(now);
+        self.ages.push_back((now, id.clone()));
+        self.values.insert(id, (now, value));
+    }
+
+    fn drop_old(&mut self, now: Instant) {
+        while let Some((at, _)) = self.ages.front()
+            && now.saturating_duration_since(*at) >= WINDOW
+            && let Some((at, id)) = self.ages.pop_front()
+        {
+            // The id may have been inserted again since.
+            if self.values.get(&id).is_some_and(|(latest, _)| *latest == at) {
+                self.values.remove(&id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VISIBLE: MessageState = MessageState::Visible { turn: 0 };
+
+    #[test]
+    fn a_group_in_flight_gives_no_other_receive_a_message() {
+        let mut groups = MessageGroups::default();
+        groups.insert(1, "a", VISIBLE);
+        groups.insert(2, "a", VISIBLE);
+        let in_flight = MessageState::InFlight(Instant::now());
+        groups.remove(1, "a", VISIBLE);
+        groups.insert(1, "a", in_flight);
+        assert_eq!((groups.next(None), groups.next(Some("a"))), (None, Some(2)));
+        groups.remove(1, "a", in_flight);
+        assert_eq!(groups.next(None), Some(2));
+    }
+
+    #[test]
+    fn a_delayed_head_makes_its_group_unavailable() {
+        let mut groups = MessageGroups::default();
+        groups.insert(1, "a", MessageState::Delayed(Instant::now()));
+        groups.insert(2, "a", VISIBLE);
+        assert_eq!(groups.next(None), None);
+    }
+
+    #[test]
+    fn an_empty_group_is_forgotten() {
+        let mut groups = MessageGroups::default();
+        groups.insert(1, "a", VISIBLE);
+        groups.remove(1, "a", VISIBLE);
+        assert!(groups.by_id.is_empty() && groups.available.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_remembered_for_five_minutes_from_its_latest_use() {
+        let mut recent = RecentIds::default();
+        let start = Instant::now();
+        let minutes = |count| start + Duration::from_mins(count);
+        recent.insert("a", 1, start);
+        assert_eq!(recent.get(&"a", minutes(4)), Some(&1));
+        recent.insert("a", 2, minutes(4));
+        assert_eq!(recent.get(&"a", minutes(8)), Some(&2));
+        assert_eq!(recent.get(&"a", minutes(9)), None);
+        assert!(recent.values.is_empty() && recent.ages.is_empty());
+    }
+}

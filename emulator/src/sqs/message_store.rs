@@ -1,0 +1,223 @@
+//! The messages of one queue, indexed by state and age, and the order in which they are delivered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    MessageContent,
+    fifo::MessageGroups,
+    message::{MessageState, StoredMessage},
+    receipt::MessageKey,
+};
+
+/// The numbers of messages by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MessageCounts {
+    pub(super) visible: usize,
+    pub(super) in_flight: usize,
+    pub(super) delayed: usize,
+}
+
+/// The messages of one queue.
+///
+/// Every change of state updates all indexes through `index` and `unindex`. All operations take logarithmic time.
+#[derive(Debug)]
+pub(super) struct MessageStore {
+    messages: HashMap<MessageKey, (StoredMessage, MessageState)>,
+    order: DeliveryOrder,
+    in_flight: BTreeSet<(Instant, MessageKey)>,
+    delayed: BTreeSet<(Instant, MessageKey)>,
+    ages: BTreeSet<(Instant, MessageKey)>,
+    turns: u64,
+}
+
+impl MessageStore {
+    /// An empty store with this order of delivery.
+    pub(super) fn new(order: DeliveryOrder) -> Self {
+        let messages = HashMap::new();
+        let (in_flight, delayed, ages) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { messages, order, in_flight, delayed, ages, turns: 0 }
+    }
+
+    /// Adds a message, visible or delayed.
+    pub(super) fn insert(&mut self, key: MessageKey, message: StoredMessage, delayed_until: Option<Instant>) {
+        self.ages.insert((message.since, key));
+        let group = message.content.group_id.clone();
+        let state = delayed_until.map_or_else(|| self.next_visible(), MessageState::Delayed);
+        self.messages.insert(key, (message, state));
+        self.index(key, group.as_deref(), state);
+    }
+
+    /// A message and its state.
+    pub(super) fn get(&self, key: MessageKey) -> Option<(&StoredMessage, MessageState)> {
+        self.messages.get(&key).map(|(message, state)| (message, *state))
+    }
+
+    /// A message, mutable.
+    pub(super) fn get_mut(&mut self, key: MessageKey) -> Option<&mut StoredMessage> {
+        self.messages.get_mut(&key).map(|(message, _)| message)
+    }
+
+    /// The contents of all messages in the order of sending.
+    pub(super) fn contents(&self) -> Vec<Arc<MessageContent>> {
+        let mut keys: Vec<_> = self.messages.keys().copied().collect();
+        keys.sort_unstable();
+        keys.iter().map(|key| self.messages[key].0.content.clone()).collect()
+    }
+
+    /// The next message for a receive; `group` is the one from which it took its last message.
+    pub(super) fn next(&self, group: Option<&str>) -> Option<MessageKey> {
+        self.order.next(group)
+    }
+
+    /// Hides a message until a time.
+    pub(super) fn hide(&mut self, key: MessageKey, until: Instant) {
+        self.set_state(key, MessageState::InFlight(until));
+    }
+
+    /// Makes a message visible, on a standard queue behind the other visible ones.
+    pub(super) fn show(&mut self, key: MessageKey) {
+        let state = self.next_visible();
+        self.set_state(key, state);
+    }
+
+    /// Removes a message.
+    pub(super) fn remove(&mut self, key: MessageKey) -> Option<StoredMessage> {
+        let (message, state) = self.messages.remove(&key)?;
+        self.ages.remove(&(message.since, key));
+        self.unindex(key, message.content.group_id.as_deref(), state);
+        Some(message)
+    }
+
+    /// Removes all messages.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.order.emptied());
+    }
+
+    /// Ends the delays and visibility timeouts that are over, and removes messages beyond their retention.
+    pub(super) fn advance(&mut self, now: Instant, retention: Duration) {
+        while let Some(key) = first_due(&self.delayed, now).or_else(|| first_due(&self.in_flight, now)) {
+            self.show(key);
+        }
+        while let Some(&(since, key)) = self.ages.first()
+            && now.saturating_duration_since(since) >= retention
+        {
+            self.remove(key);
+        }
+    }
+
+    /// The end of the next delay or visibility timeout.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let firsts = [self.delayed.first(), self.in_flight.first()];
+        firsts.into_iter().flatten().map(|(until, _)| *until).min()
+    }
+
+    /// The numbers of messages by state.
+    pub(super) fn counts(&self) -> MessageCounts {
+        let (in_flight, delayed) = (self.in_flight.len(), self.delayed.len());
+        MessageCounts { visible: self.messages.len() - in_flight - delayed, in_flight, delayed }
+    }
+
+    fn next_visible(&mut self) -> MessageState {
+        self.turns += 1;
+        MessageState::Visible { turn: self.turns }
+    }
+
+    fn set_state(&mut self, key: MessageKey, new: MessageState) {
+        let Some((message, state)) = self.messages.get_mut(&key) else { return };
+        let old = std::mem::replace(state, new);
+        let group = message.content.group_id.clone();
+        self.unindex(key, group.as_deref(), old);
+        self.index(key, group.as_deref(), new);
+    }
+
+    fn index(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+        self.order.insert(key, group, state);
+        match state {
+            MessageState::Visible { .. } => {}
+            MessageState::Delayed(until) => {
+                self.delayed.insert((until, key));
+            }
+            MessageState::InFlight(until) => {
+                self.in_flight.insert((until, key));
+            }
+        }
+    }
+
+    fn unindex(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+        self.order.remove(key, group, state);
+        match state {
+            MessageState::Visible { .. } => {}
+            MessageState::Delayed(until) => {
+                self.delayed.remove(&(until, key));
+            }
+            MessageState::InFlight(until) => {
+                self.in_flight.remove(&(until, key));
+            }
+        }
+    }
+}
+
+fn first_due(index: &BTreeSet<(Instant, MessageKey)>, now: Instant) -> Option<MessageKey> {
+    index.first().filter(|(until, _)| *until <= now).map(|(_, key)| *key)
+}
+
+/// The order in which a queue delivers its visible messages.
+#[derive(Debug)]
+pub(super) enum DeliveryOrder {
+    /// By turn, whatever the group.
+    Standard(BTreeMap<u64, MessageKey>),
+    /// By group, and in the order of sending within each.
+    Fifo(MessageGroups),
+}
+
+impl DeliveryOrder {
+    /// The order of an empty standard queue.
+    pub(super) fn standard() -> Self {
+        Self::Standard(BTreeMap::new())
+    }
+
+    /// The order of an empty FIFO queue.
+    pub(super) fn fifo() -> Self {
+        Self::Fifo(MessageGroups::default())
+    }
+
+    fn emptied(&self) -> Self {
+        match self {
+            Self::Standard(_) => Self::standard(),
+            Self::Fifo(_) => Self::fifo(),
+        }
+    }
+
+    fn next(&self, group: Option<&str>) -> Option<MessageKey> {
+        match self {
+            Self::Standard(visible) => visible.first_key_value().map(|(_, key)| *key),
+            Self::Fifo(groups) => groups.next(group),
+        }
+    }
+
+    fn insert(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+        match (self, state) {
+            (Self::Standard(visible), MessageState::Visible { turn }) => {
+                visible.insert(turn, key);
+            }
+            (Self::Standard(_), _) => {}
+            (Self::Fifo(groups), state) => groups.insert(key, group.unwrap_or_default(), state),
+        }
+    }
+
+    fn remove(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+        match (self, state) {
+            (Self::Standard(visible), MessageState::Visible { turn }) => {
+                visible.remove(&turn);
+            }
+            (Self::Standard(_), _) => {}
+            (Self::Fifo(groups), state) => groups.remove(key, group.unwrap_or_default(), state),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! SQS in memory: an account with queues that behave as those of SQS.
+//!
+//! Every call of [`SqsAccount`] takes a lock briefly; only [`SqsAccount::receive`] waits. Time is tokio's.
+//!
+//! Not imitated: the fairness of fair queues towards noisy tenants, the minute in which the name of a deleted queue
+//! cannot be used again, throttling, the effect of a changed delay on messages already in a FIFO queue, and access
+//! policies, which are stored and returned but not enforced.
+
+mod account;
+mod attributes;
+mod error;
+mod fifo;
+mod message;
+mod message_store;
+mod move_tasks;
+mod queue;
+mod receipt;
+mod redrive;
+mod send;
+mod store;
+mod validate;
+mod waiting;
+
+pub(crate) use self::validate::{batch_bytes, batch_ids, seconds};
+pub use self::{
+    account::{AccountIdentity, AccountLimits, SqsAccount},
+    error::{SqsApiError, SqsErrorCode},
+    message::{DeliveredMessage, MessageContent, ReceiveOptions, SendResult},
+    move_tasks::{MoveStatus, MoveTask, StartMoveTask},
+    queue::{QueueSnapshot, RedriveSettings},
+    waiting::ReceiveFuture,
+};
+
+#[cfg(test)]
+mod tests;

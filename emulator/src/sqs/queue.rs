@@ -1,0 +1,420 @@
+//! One queue: its attributes, its messages, and the receives that wait for them.
+
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    AccountLimits, DeliveredMessage, MessageContent, ReceiveOptions, SendResult, SqsApiError, SqsErrorCode,
+    attributes::{DeduplicationScope, QueueConfiguration, QueueType},
+    fifo::{DeduplicationKey, RecentIds},
+    message::{LatestReceive, MessageState, StoredMessage},
+    message_store::{DeliveryOrder, MessageStore},
+    receipt::{MessageKey, ReceiptCodec, Receive},
+    send,
+    store::Now,
+    validate,
+    waiting::WaitingReceives,
+};
+use crate::{
+    limits,
+    message::{NewMessage, StringMap},
+};
+
+/// The time after a purge in which the next one is refused.
+const PURGE_PAUSE: Duration = Duration::from_mins(1);
+
+/// The attributes and counts of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSnapshot {
+    /// `QueueArn`.
+    pub arn: String,
+    /// `VisibilityTimeout`.
+    pub visibility: Duration,
+    /// `MessageRetentionPeriod`.
+    pub retention: Duration,
+    /// `KmsMasterKeyId`, if it is set.
+    pub kms_key: Option<String>,
+    /// `RedrivePolicy`, if it is set.
+    pub redrive: Option<RedriveSettings>,
+    /// `FifoQueue`.
+    pub fifo: bool,
+    /// `MaximumMessageSize`.
+    pub message_bytes: usize,
+    /// `ApproximateNumberOfMessages`; exact here.
+    pub visible: u64,
+    /// `ApproximateNumberOfMessagesNotVisible`; exact here.
+    pub in_flight: u64,
+    /// `ApproximateNumberOfMessagesDelayed`; exact here.
+    pub delayed: u64,
+}
+
+/// The redrive policy of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedriveSettings {
+    /// `deadLetterTargetArn`.
+    pub dead_letter_arn: String,
+    /// `maxReceiveCount`.
+    pub max_receive_count: NonZeroU32,
+}
+
+/// One queue.
+///
+/// Every call begins with [`QueueState::advance`], which lets time pass, and every call that changes a message ends
+/// with [`QueueState::wake_receives`].
+#[derive(Debug)]
+pub(super) struct QueueState {
+    pub(super) name: Arc<str>,
+    pub(super) arn: Arc<str>,
+    pub(super) attributes: QueueConfiguration,
+    pub(super) tags: StringMap,
+    pub(super) messages: MessageStore,
+    pub(super) waiting: WaitingReceives,
+    pub(super) receipts: ReceiptCodec,
+    deduplicated: RecentIds<DeduplicationKey, Arc<MessageContent>>,
+    attempts: RecentIds<String, Vec<Receive>>,
+    limits: AccountLimits,
+    created_at: SystemTime,
+    modified_at: SystemTime,
+    purged: Option<Instant>,
+}
+
+/// The limits of one receive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReceiveAllowance {
+    /// The most messages.
+    pub(super) messages: usize,
+    /// The number of receives after which a message goes to the dead-letter queue, if there is one.
+    pub(super) max_receives: Option<NonZeroU32>,
+    /// The serial number of this receive.
+    pub(super) serial: u64,
+}
+
+/// The messages that a receive took out of the visible ones.
+#[derive(Debug, Default)]
+pub(super) struct TakenMessages {
+    /// The messages it returns.
+    pub(super) received: Vec<DeliveredMessage>,
+    /// The messages that were received too often.
+    pub(super) exhausted: Vec<(MessageKey, StoredMessage)>,
+}
+
+impl QueueState {
+    /// An empty queue.
+    pub(super) fn new(
+        name: &str,
+        arn: String,
+        attributes: QueueConfiguration,
+        limits: AccountLimits,
+        now: Now,
+    ) -> Self {
+        let order = match attributes.queue_type {
+            QueueType::Standard => DeliveryOrder::standard(),
+            QueueType::Fifo(_) => DeliveryOrder::fifo(),
+        };
+        Self {
+            name: name.into(),
+            arn: arn.into(),
+            attributes,
+            tags: StringMap::new(),
+            messages: MessageStore::new(order),
+            waiting: WaitingReceives::default(),
+            receipts: ReceiptCodec::new(),
+            deduplicated: RecentIds::default(),
+            attempts: RecentIds::default(),
+            limits,
+            created_at: now.wall,
+            modified_at: now.wall,
+            purged: None,
+        }
+    }
+
+    /// Advances the queue to the current time: ends delays and visibility timeouts, drops old messages.
+    pub(super) fn advance(&mut self, now: Now) {
+        self.messages.advance(now.at, self.attributes.retention);
+    }
+
+    /// The number of messages that may still go in flight.
+    pub(super) fn in_flight_capacity(&self) -> usize {
+        self.limits.in_flight.saturating_sub(self.messages.counts().in_flight)
+    }
+
+    /// Wakes the first waiting receive if a message is visible, or will be before that receive looks again.
+    ///
+    /// While too many messages are in flight a visible message wakes nobody: the receive could not take it and would
+    /// wake itself again. The next end of a visibility timeout makes room, and the receive looks then.
+    pub(super) fn wake_receives(&self) {
+        if self.in_flight_capacity() > 0 && self.messages.next(None).is_some() {
+            self.waiting.wake_first();
+        } else {
+            self.waiting.wake_first_before(self.messages.next_due());
+        }
+    }
+
+    /// Changes the attributes.
+    pub(super) fn set_attributes(&mut self, attributes: QueueConfiguration, now: Now) {
+        self.attributes = attributes;
+        self.modified_at = now.wall;
+    }
+
+    /// All attributes as SQS returns them.
+    pub(super) fn show(&self) -> StringMap {
+        let counts = self.messages.counts();
+        let mut shown = self.attributes.show();
+        shown.extend(
+            [
+                ("ApproximateNumberOfMessages", counts.visible.to_string()),
+                ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
+                ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
+                ("CreatedTimestamp", epoch_seconds(self.created_at)),
+                ("LastModifiedTimestamp", epoch_seconds(self.modified_at)),
+                ("QueueArn", self.arn.as_ref().to_owned()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        shown
+    }
+
+    /// The attributes and counts, typed.
+    pub(super) fn snapshot(&self) -> QueueSnapshot {
+        let counts = self.messages.counts();
+        let redrive = self.attributes.redrive.as_ref().map(|policy| RedriveSettings {
+            dead_letter_arn: policy.arn.clone(),
+            max_receive_count: policy.max_receives,
+        });
+        QueueSnapshot {
+            arn: self.arn.as_ref().to_owned(),
+            visibility: self.attributes.visibility,
+            retention: self.attributes.retention,
+            kms_key: self.attributes.kms_key().map(str::to_owned),
+            redrive,
+            fifo: self.attributes.queue_type.is_fifo(),
+            message_bytes: self.attributes.message_bytes,
+            visible: counts.visible as u64,
+            in_flight: counts.in_flight as u64,
+            delayed: counts.delayed as u64,
+        }
+    }
+
+    /// Deletes all messages, those in flight too.
+    pub(super) fn purge(&mut self, now: Now) -> Result<(), SqsApiError> {
+        if self.purged.is_some_and(|purged| now.at.saturating_duration_since(purged) < PURGE_PAUSE) {
+            let message =
+                format!("Only one PurgeQueue operation on {} is allowed every 60 seconds.", self.name);
+            return Err(SqsApiError::new(SqsErrorCode::PurgeQueueInProgress, message));
+        }
+        self.purged = Some(now.at);
+        self.messages.clear();
+        Ok(())
+    }
+
+    /// Checks and adds a message; a duplicate gets the result of the first.
+    pub(super) fn send(
+        &mut self,
+        message: NewMessage,
+        key: MessageKey,
+        sender_id: &Arc<str>,
+        now: Now,
+    ) -> Result<SendResult, SqsApiError> {
+        validate::check_message(&message, self.attributes.message_bytes)?;
+        let (content, delay) = match self.attributes.queue_type {
+            QueueType::Standard => send::standard(message, self.attributes.delay)?,
+            QueueType::Fifo(fifo) => (send::fifo(message, fifo, key)?, self.attributes.delay),
+        };
+        let content = MessageContent { sender_id: Arc::clone(sender_id), sent_at: now.wall, ..content };
+        if let Some(first) = self.duplicate_of(&content, now) {
+            let (id, sequence_number) = (first.id.clone(), first.sequence_number.clone());
+            return Ok(SendResult { id, sequence_number, ..send::result(&content) });
+        }
+        let result = send::result(&content);
+        let content = Arc::new(content);
+        if let Some(key) = self.deduplication_key(&content) {
+            self.deduplicated.insert(key, Arc::clone(&content), now.at);
+        }
+        self.insert(key, content, delay, now);
+        Ok(result)
+    }
+
+    /// Checks the rule by which a FIFO queue refuses a batch as a whole.
+    ///
+    /// In a batch a missing group is an invalid value, and one entry fails all (recorded against AWS).
+    pub(super) fn check_batch<'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a NewMessage>,
+    ) -> Result<(), SqsApiError> {
+        let QueueType::Fifo(fifo) = self.attributes.queue_type else { return Ok(()) };
+        let checked = messages.into_iter().try_for_each(|message| send::check_fifo(message, fifo));
+        checked.map_err(|error| SqsApiError { code: SqsErrorCode::InvalidParameterValue, ..error })
+    }
+
+    /// Adds a message that was checked.
+    pub(super) fn insert(
+        &mut self,
+        key: MessageKey,
+        content: Arc<MessageContent>,
+        delay: Duration,
+        now: Now,
+    ) {
+        let delayed_until = (!delay.is_zero()).then(|| now.at + delay);
+        self.messages.insert(key, StoredMessage::new(content, now.at), delayed_until);
+    }
+
+    fn duplicate_of(&mut self, content: &MessageContent, now: Now) -> Option<&MessageContent> {
+        let key = self.deduplication_key(content)?;
+        self.deduplicated.get(&key, now.at).map(AsRef::as_ref)
+    }
+
+    fn deduplication_key(&self, content: &MessageContent) -> Option<DeduplicationKey> {
+        let QueueType::Fifo(fifo) = self.attributes.queue_type else { return None };
+        let group = content.group_id.clone().filter(|_| fifo.scope == DeduplicationScope::Group);
+        Some((group, content.deduplication_id.clone()?))
+    }
+
+    /// Takes visible messages and hides them.
+    pub(super) fn take(
+        &mut self,
+        options: &ReceiveOptions,
+        allowance: ReceiveAllowance,
+        now: Now,
+    ) -> TakenMessages {
+        let visibility = options.visibility.unwrap_or(self.attributes.visibility);
+        let attempt = options.attempt_id.as_ref().filter(|_| self.attributes.queue_type.is_fifo());
+        if let Some(received) = attempt.and_then(|id| self.repeat(id, visibility, now)) {
+            return TakenMessages { received, exhausted: Vec::new() };
+        }
+        let taken = self.take_visible(visibility, allowance, now);
+        if let Some(id) = attempt
+            && !taken.received.is_empty()
+        {
+            let handles = taken.received.iter().map(|message| message.receipt_handle.as_str());
+            let receives = handles.filter_map(|handle| self.receipts.decode(handle).ok()).collect();
+            self.attempts.insert(id.clone(), receives, now.at);
+        }
+        taken
+    }
+
+    fn take_visible(&mut self, visibility: Duration, allowance: ReceiveAllowance, now: Now) -> TakenMessages {
+        let mut taken = TakenMessages::default();
+        let mut group: Option<Arc<str>> = None;
+        while taken.received.len() < allowance.messages
+            && let Some(key) = self.messages.next(group.as_deref())
+            && let Some((message, _)) = self.messages.get(key)
+        {
+            group.clone_from(&message.content.group_id);
+            let is_exhausted = allowance.max_receives.is_some_and(|max| message.receives >= max.get());
+            if is_exhausted {
+                taken.exhausted.extend(self.messages.remove(key).map(|message| (key, message)));
+                continue;
+            }
+            self.messages.hide(key, now.at + visibility);
+            taken.received.extend(self.count_receive(Receive { key, serial: allowance.serial }, now));
+        }
+        taken
+    }
+
+    fn count_receive(&mut self, receive: Receive, now: Now) -> Option<DeliveredMessage> {
+        let message = self.messages.get_mut(receive.key)?;
+        message.receives += 1;
+        message.first_received_at.get_or_insert(now.wall);
+        message.latest = Some(LatestReceive { serial: receive.serial, at: now.at });
+        self.received(receive)
+    }
+
+    fn received(&self, receive: Receive) -> Option<DeliveredMessage> {
+        let (message, _) = self.messages.get(receive.key)?;
+        Some(DeliveredMessage {
+            receipt_handle: self.receipts.encode(receive),
+            receive_count: message.receives,
+            first_received_at: message.first_received_at?,
+            dead_letter_source_arn: message.source_arn.clone(),
+            content: Arc::clone(&message.content),
+        })
+    }
+
+    /// The messages of an earlier receive with the same attempt id, as long as all of them are still in flight.
+    ///
+    /// They are hidden anew and keep their handles and receive counts.
+    fn repeat(
+        &mut self,
+        attempt_id: &String,
+        visibility: Duration,
+        now: Now,
+    ) -> Option<Vec<DeliveredMessage>> {
+        let receives = self.attempts.get(attempt_id, now.at)?.clone();
+        let is_held = |receive: &Receive| {
+            let found = self.messages.get(receive.key);
+            found.is_some_and(|(message, state)| {
+                message.is_latest(*receive) && matches!(state, MessageState::InFlight(_))
+            })
+        };
+        if !receives.iter().all(is_held) {
+            return None;
+        }
+        for receive in &receives {
+            self.messages.hide(receive.key, now.at + visibility);
+        }
+        Some(receives.into_iter().filter_map(|receive| self.received(receive)).collect())
+    }
+
+    /// Deletes a received message.
+    ///
+    /// The handle of an earlier receive deletes nothing. A standard queue reports no error for it, and its latest
+    /// handle deletes even after the visibility timeout; a FIFO queue accepts a handle only while the message is in
+    /// flight.
+    pub(super) fn delete(&mut self, handle: &str) -> Result<(), SqsApiError> {
+        let receive = self.receipts.decode(handle)?;
+        let Some((message, state)) = self.messages.get(receive.key) else { return Ok(()) };
+        let is_latest = message.is_latest(receive);
+        let is_held = is_latest && matches!(state, MessageState::InFlight(_));
+        if self.attributes.queue_type.is_fifo() && !is_held {
+            let reason = "The receipt handle has expired.";
+            return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
+        }
+        if is_latest {
+            self.messages.remove(receive.key);
+        }
+        Ok(())
+    }
+
+    /// Sets the time for which a received message stays hidden, from now on.
+    ///
+    /// After the visibility timeout the message stays visible, and the response is the same (recorded against AWS).
+    pub(super) fn change_visibility(
+        &mut self,
+        handle: &str,
+        visibility: Duration,
+        now: Now,
+    ) -> Result<(), SqsApiError> {
+        validate::check_duration("VisibilityTimeout", visibility)?;
+        let receive = self.receipts.decode(handle)?;
+        let held = self.messages.get(receive.key).filter(|(message, _)| message.is_latest(receive));
+        let Some((latest, state)) = held.and_then(|(message, state)| Some((message.latest?, state))) else {
+            let reason = "Message does not exist or is not available for visibility timeout change.";
+            return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
+        };
+        if !matches!(state, MessageState::InFlight(_)) {
+            return Ok(());
+        }
+        // Whole seconds, so that the full 12 hours are available right after the receive.
+        let held_seconds = now.at.saturating_duration_since(latest.at).as_secs();
+        if held_seconds + visibility.as_secs() > limits::VISIBILITY.as_secs() {
+            let reason = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]";
+            let seconds = visibility.as_secs();
+            return Err(SqsApiError::invalid_parameter("VisibilityTimeout", seconds, reason));
+        }
+        if visibility.is_zero() {
+            self.messages.show(receive.key);
+        } else {
+            self.messages.hide(receive.key, now.at + visibility);
+        }
+        Ok(())
+    }
+}
+
+fn epoch_seconds(time: SystemTime) -> String {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
+}

@@ -1,0 +1,179 @@
+//! The servers of `longshore dev`: the emulator with every configured queue and topic, and the ingest API.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{self, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+use longshore_emulator::{Emulator, SnsAccount, SnsApiError, StringMap};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{ingest, internal_error, show};
+use crate::{
+    cli::{
+        failure::{Exit, Failure},
+        reach::reachable,
+    },
+    config::Settings,
+    handler,
+    queue::{Queue, sqs},
+    sns::TopicArn,
+    stop::Stop,
+    tasks,
+    telemetry::{events, traces::Traces},
+    worker::{self, WorkerError},
+};
+
+/// The receives after which a message moves to the DLQ.
+const MAX_RECEIVE_COUNT: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
+/// The running servers, with the settings that point at them.
+pub(super) struct DevServers {
+    pub(super) settings: Settings,
+    /// The address of the ingest API.
+    pub(super) api: SocketAddr,
+    /// Bound with the others, so that its address is known before the worker starts.
+    pub(super) admin: net::TcpListener,
+    /// The name of the first queue, to which the ingest API sends.
+    pub(super) queue_name: String,
+    /// The name of its DLQ.
+    pub(super) dlq_name: String,
+    pub(super) queue: Arc<dyn Queue>,
+    /// The topics in the settings, by their ARNs in the emulator.
+    pub(super) topics: Vec<TopicArn>,
+    /// Makes spans of the worker's calls; `None` while traces are off.
+    pub(super) traces: Option<Traces>,
+    emulator: Emulator,
+    stop: Stop,
+    ingest: JoinHandle<io::Result<()>>,
+}
+
+impl DevServers {
+    /// Starts the servers and creates every configured queue and topic in the emulator.
+    pub(super) async fn start(
+        mut settings: Settings,
+        sqs: SocketAddr,
+        api: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let emulator = Emulator::builder().address(sqs).on_publish(|message| show(message)).start().await;
+        let emulator = emulator.map_err(|error| cannot_listen(sqs, "--sqs-listen", &error.source))?;
+        let (api_listener, api) = listen(api, "--api-listen").await?;
+        let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
+        settings.admin.listen = admin;
+        let queues = create_queues(&mut settings, &emulator)?;
+        let topics = create_topics(&mut settings, emulator.sns()).map_err(internal_error)?;
+        let (queue_name, dlq_name) =
+            queues.into_iter().next().ok_or_else(|| internal_error("there is no queue"))?;
+        let (queue, stop) = (open_queue(&emulator, &queue_name).await?, Stop::new());
+        let serving = ingest::serve(api_listener, queue.clone(), stop.clone());
+        let ingest = tasks::detach("ingest api", serving);
+        let admin = admin_listener.into_std().map_err(internal_error)?;
+        let traces = None;
+        Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, traces, emulator, stop, ingest })
+    }
+
+    /// The URL of a queue in the emulator.
+    pub(super) fn queue_url(&self, name: &str) -> String {
+        self.emulator.queue_url(name)
+    }
+
+    /// Opens the DLQ of the first queue.
+    pub(super) async fn open_dlq(&self) -> Result<Arc<dyn Queue>, WorkerError> {
+        open_queue(&self.emulator, &self.dlq_name).await
+    }
+
+    /// Stops the servers after the worker has ended.
+    pub(super) async fn close(self) {
+        self.stop.drain();
+        let ended = [self.ingest.await.map_err(io::Error::other).flatten(), self.emulator.shutdown().await];
+        for error in ended.into_iter().filter_map(Result::err) {
+            events::DevServerFailed { error: &error }.emit();
+        }
+    }
+}
+
+/// Binds a socket; returns the address by which this machine reaches it.
+async fn listen(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = reachable(listener.local_addr()?);
+        Ok::<_, io::Error>((listener, address))
+    };
+    bound.await.map_err(|error| cannot_listen(address, flag, &error))
+}
+
+fn cannot_listen(address: SocketAddr, flag: &str, error: &io::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
+        .hint(format!("choose another address with {flag}"))
+}
+
+/// Creates every configured queue, each with a DLQ, and points its settings at the emulator; returns their names.
+fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(String, String)>, Failure> {
+    let mut names = Vec::new();
+    settings.aws = sqs::Settings::default();
+    for queue in settings.queues.values_mut() {
+        let name = worker::name_in_sqs(queue).to_owned();
+        let dlq = emulator.create_queue_with_dlq(&name, MAX_RECEIVE_COUNT).map_err(internal_error)?;
+        queue.url = Some(emulator.queue_url(&name));
+        (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
+        // A configured DLQ may be a real one; here the redrive policy names the emulator's.
+        (queue.dlq.url, queue.dlq.name) = (None, None);
+        names.push((name, dlq));
+    }
+    Ok(names)
+}
+
+/// Creates every topic in the settings and points the settings at the emulator; returns their ARNs there.
+fn create_topics(settings: &mut Settings, sns: &SnsAccount) -> Result<Vec<TopicArn>, SnsApiError> {
+    let mut created = BTreeSet::new();
+    for queue in settings.queues.values_mut() {
+        let notify = &mut queue.notify;
+        notify.endpoint_url = None;
+        let mut arns = vec![&mut notify.on_done, &mut notify.on_failure, &mut notify.on_reject];
+        if let Some(handler::Settings::Sns(sns)) = &mut queue.handler {
+            sns.endpoint_url = None;
+            arns.push(&mut sns.topic_arn);
+        }
+        for arn in arns.into_iter().flatten() {
+            *arn = create_topic(sns, arn)?;
+            created.insert(arn.clone());
+        }
+    }
+    Ok(created.into_iter().collect())
+}
+
+/// Creates a topic of the same name and type; returns its ARN in the emulator.
+fn create_topic(sns: &SnsAccount, topic: &TopicArn) -> Result<TopicArn, SnsApiError> {
+    let mut attributes = StringMap::new();
+    if topic.is_fifo() {
+        attributes.insert("FifoTopic".to_owned(), "true".to_owned());
+    }
+    let arn = sns.create_topic(topic.name(), &attributes, &StringMap::new())?;
+    arn.as_str().parse().map_err(SnsApiError::invalid)
+}
+
+async fn open_queue(emulator: &Emulator, name: &str) -> Result<Arc<dyn Queue>, WorkerError> {
+    worker::open_queue(&emulator.queue_url(name), sqs::AwsAccess::default()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_emulator::SqsAccount;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_keeps_its_name_and_its_type() {
+        let sns = SnsAccount::new(SqsAccount::default());
+        for name in ["orders", "orders.fifo"] {
+            let topic = TopicArn::new("eu-west-1", "123456789012", name).unwrap();
+            let created = create_topic(&sns, &topic).unwrap();
+            assert_eq!(created, TopicArn::new("us-east-1", "000000000000", name).unwrap());
+            let attributes = sns.topic_attributes(created.as_str()).unwrap();
+            assert_eq!(attributes.contains_key("FifoTopic"), topic.is_fifo());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `longshore emulator`: SQS and SNS on this machine, without a worker.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+};
+
+use clap::Args;
+use longshore_emulator::{Emulator, EmulatorError};
+
+use super::{
+    failure::{Exit, Failure},
+    output, working,
+};
+
+/// Serves SQS and SNS on this machine with no account and no worker, for tests and development
+#[derive(Args, Debug)]
+pub(super) struct EmulatorCommand {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9324)))]
+    listen: SocketAddr,
+    /// A queue to create at the start; a name that ends in .fifo makes a FIFO queue; may be repeated
+    #[arg(long = "queue", value_name = "NAME")]
+    queues: Vec<String>,
+    /// Give each of these queues a DLQ, to which a message moves after so many receives
+    #[arg(long, value_name = "NUMBER")]
+    max_receives: Option<NonZeroU32>,
+}
+
+impl EmulatorCommand {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        working::run_small(self.serve())?
+    }
+
+    async fn serve(&self) -> Result<(), Failure> {
+        let shown =
+            |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
+        let emulator = Emulator::builder().address(self.listen).on_publish(shown).start().await?;
+        for name in &self.queues {
+            let created = match self.max_receives {
+                Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),
+                None => emulator.create_queue(name),
+            };
+            created.map_err(|error| {
+                Failure::new(Exit::Usage, format!("cannot create the queue {name}: {}", error.message))
+            })?;
+        }
+        output::print(&format!("longshore emulator\n{}", emulator.instructions()))?;
+        emulator
+            .run_until_signal()
+            .await
+            .map_err(|error| Failure::new(Exit::Internal, format!("the emulator failed: {error}")))
+    }
+}
+
+impl From<EmulatorError> for Failure {
+    fn from(error: EmulatorError) -> Self {
+        Self::new(Exit::Unavailable, error.to_string()).hint("choose another address with --listen")
+    }
+}

@@ -1,0 +1,159 @@
+//! Metrics of how many messages a queue has, shown only while polls renew them.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::estimate::{Counts, Estimate, Sighting};
+use crate::telemetry::{ByLabel, Computed, Label as _, MessageState, MetricScope, metric_group};
+
+metric_group! {
+    /// Metrics of how many messages one queue and its DLQ have.
+    pub struct DepthMetrics {
+        /// Messages in the queue as SQS counts them, of all workers, by state.
+        messages: ByLabel<MessageState, Computed> = "longshore_queue_messages" ["queue", "state"];
+        /// Messages visible in the queue's DLQ.
+        dlq: Computed = "longshore_dlq_messages" ["queue"];
+        /// Estimated age of the oldest message that waits in the queue.
+        oldest_age: Computed = "longshore_queue_oldest_message_age_seconds" ["queue"];
+        /// How long this worker alone would need for what is visible and in flight.
+        backlog: Computed = "longshore_backlog_seconds" ["queue"];
+        /// Seconds since SQS last answered how many messages the queue has; since the start when it never did.
+        age: Computed = "longshore_queue_depth_age_seconds" ["queue"];
+    }
+}
+
+/// The number of messages in a queue, as far as it is known; clones share it.
+///
+/// Nothing is shown before polls have begun, nor what they could not renew: a gauge that is stale looks like one that
+/// is right.
+#[derive(Clone)]
+pub struct QueueDepth {
+    /// There once polls have begun.
+    estimate: Arc<Mutex<Option<Estimate>>>,
+    /// The calls of the handler that may run at once.
+    slots: f64,
+}
+
+impl QueueDepth {
+    /// The depth that the gauges of the scope show, for a worker with so many calls at once.
+    #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
+    pub fn in_scope(scope: &MetricScope, concurrency: usize) -> Self {
+        let (depth, metrics) =
+            (Self { estimate: Arc::default(), slots: concurrency as f64 }, scope.group::<DepthMetrics>());
+        for state in MessageState::ALL {
+            depth.show(metrics.messages.of(*state), |depth| {
+                depth.counts().map(|counts| number(counts.of(*state)))
+            });
+        }
+        depth.show(&metrics.dlq, |depth| depth.dlq().map(number));
+        depth.show(&metrics.oldest_age, |depth| {
+            Some(depth.estimate().as_ref()?.oldest_age(Instant::now())?.as_secs_f64())
+        });
+        depth.show(&metrics.backlog, Self::backlog_seconds);
+        depth.show(&metrics.age, |depth| Some(depth.estimate().as_ref()?.age(Instant::now()).as_secs_f64()));
+        depth
+    }
+
+    fn show(&self, gauge: &Computed, value: impl Fn(&Self) -> Option<f64> + Send + Sync + 'static) {
+        let depth = self.clone();
+        gauge.by(move || value(&depth));
+    }
+
+    fn estimate(&self) -> MutexGuard<'_, Option<Estimate>> {
+        self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Estimate, Instant)) {
+        if let Some(estimate) = &mut *self.estimate() {
+            note(estimate, Instant::now());
+        }
+    }
+
+    /// Notes how far polls are apart from now on; the first time, that they have begun.
+    pub fn polls_every(&self, gap: Duration) {
+        self.estimate().get_or_insert_with(|| Estimate::new(gap, Instant::now())).polls_every(gap);
+    }
+
+    /// Notes what SQS said of the queue.
+    pub fn polled(&self, counts: Counts) {
+        self.note(|estimate, now| estimate.polled(counts, now));
+    }
+
+    /// Notes how many messages SQS said are visible in the DLQ.
+    pub fn dlq_polled(&self, visible: u64) {
+        self.note(|estimate, now| estimate.dlq_polled(visible, now));
+    }
+
+    /// Notes what a receive brought.
+    pub fn received(&self, sighting: Sighting) {
+        self.note(|estimate, now| estimate.received(sighting, now));
+    }
+
+    /// Notes how long a message keeps a slot.
+    pub fn worked(&self, seconds_per_message: Option<f64>) {
+        self.note(|estimate, _| estimate.worked(seconds_per_message));
+    }
+
+    /// Whether receives come back empty.
+    pub fn is_quiet(&self) -> bool {
+        self.estimate().as_ref().is_some_and(|estimate| estimate.is_quiet(Instant::now()))
+    }
+
+    /// How many messages there are, where that is known.
+    pub fn counts(&self) -> Option<Counts> {
+        self.estimate().as_ref()?.counts(Instant::now())
+    }
+
+    /// How many messages are visible in the DLQ, where that is known.
+    pub fn dlq(&self) -> Option<u64> {
+        self.estimate().as_ref()?.dlq(Instant::now())
+    }
+
+    /// The seconds that this worker alone would need for what is visible and in flight, where that is known.
+    pub fn backlog_seconds(&self) -> Option<f64> {
+        self.estimate().as_ref()?.backlog_seconds(self.slots, Instant::now())
+    }
+}
+
+impl Counts {
+    fn of(self, state: MessageState) -> u64 {
+        match state {
+            MessageState::Visible => self.visible,
+            MessageState::InFlight => self.in_flight,
+            MessageState::Delayed => self.delayed,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no queue has 2^53 messages")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_depth_that_polls_could_not_renew_disappears_and_its_age_grows() {
+        let metrics = Metrics::new();
+        let depth = QueueDepth::in_scope(&metrics.queue("orders", "orders"), 1);
+        assert!(!metrics.text().contains("queue_depth_age"), "nobody polls");
+        depth.polls_every(Duration::from_secs(30));
+        depth.polled(Counts { visible: 7, ..Counts::default() });
+        let shown = "longshore_queue_messages{queue=\"orders\",state=\"visible\"} 7";
+        assert!(metrics.text().contains(shown), "{}", metrics.text());
+        tokio::time::advance(Duration::from_secs(91)).await;
+        let text = metrics.text();
+        assert!(
+            !text.contains("longshore_queue_messages{") && !text.contains("oldest_message_age"),
+            "{text}"
+        );
+        assert!(text.contains("longshore_queue_depth_age_seconds{queue=\"orders\"} 91"), "{text}");
+    }
+}

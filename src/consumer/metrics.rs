@@ -1,0 +1,63 @@
+//! Metrics of receives and of the calls of the handler.
+
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
+
+use crate::{
+    consumer::depth::WorkDone,
+    telemetry::{ByLabel, Each, Ending, Label as _, Lazily, SecondsSince, metric_group},
+};
+
+/// From a few milliseconds to the twelve hours that a message may be held.
+const PROCESS_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
+    43200.0,
+];
+/// From a few milliseconds to the days that a message may wait.
+const WAIT_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0];
+
+metric_group! {
+    /// Metrics of one queue's receives and of the calls of its handler.
+    pub struct ConsumerMetrics {
+        /// Messages received, every receive of a message counted.
+        pub consumed: IntCounter = "messaging_client_consumed_messages_total"
+            ["queue", "messaging_system", "messaging_operation_name" = "receive", "messaging_destination_name"];
+        /// Messages whose handler was started.
+        pub started: IntCounter = "longshore_messages_started_total" ["queue"];
+        /// Messages whose handler ended, by how.
+        pub ended: Each<Ending, IntCounter> = "longshore_messages_ended_total" ["queue", "ending"];
+        /// Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group is to come again first.
+        pub given_back: IntCounter = "longshore_messages_given_back_total" ["queue"];
+        /// How long messages were in their call of the handler, by how it ended for them; a batch counts once for each of its messages.
+        pub process_time: ByLabel<Ending, Histogram> = "messaging_process_duration_seconds"
+            ["queue", "messaging_system", "messaging_operation_name" = "process", "messaging_destination_name", "error_type"]
+            buckets PROCESS_SECONDS;
+        /// Seconds that calls of the handler took, each call counted once however many messages it had; divided by the messages ended, the seconds of a slot that a message takes.
+        pub work_seconds: Counter = "longshore_work_seconds_total" ["queue"];
+        /// From the sending of a message to the start of its handler, by SQS's clock and ours.
+        pub queue_wait: Lazily<Histogram> = "longshore_queue_wait_seconds" ["queue"] buckets WAIT_SECONDS;
+        /// Messages in a call of the handler now.
+        pub running: IntGauge = "longshore_messages_running" ["queue"];
+        /// Calls of the handler running now; a batch is one.
+        pub calls_running: IntGauge = "longshore_handler_calls_running" ["queue"];
+        /// The most calls of the handler that may run at once.
+        pub concurrency: IntGauge = "longshore_concurrency" ["queue"];
+        /// How many messages may be held before no more are asked for: the concurrency and the prefetch. More are held for a while after the automatic prefetch shrank.
+        pub room: IntGauge = "longshore_room" ["queue"];
+        /// Receives under way now.
+        pub pollers: IntGauge = "longshore_pollers" ["queue"];
+        /// Seconds since a receive was last answered, empty or not; grows while there is no room, too.
+        pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
+        /// 1 while polling is paused because the handler is down, else 0.
+        pub paused: IntGauge = "longshore_polling_paused" ["queue"];
+    }
+}
+
+impl ConsumerMetrics {
+    /// The work done since the start; calls that found no handler took none.
+    pub fn work_done(&self) -> WorkDone {
+        let endings = Ending::ALL.iter().filter(|ending| **ending != Ending::Down);
+        let messages = endings.map(|ending| self.ended.of(*ending).get()).sum();
+        WorkDone { seconds: self.work_seconds.get(), messages }
+    }
+}

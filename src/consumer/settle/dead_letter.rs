@@ -1,0 +1,368 @@
+//! Dead letters: copies of rejected messages for the DLQ. A message is deleted only after SQS has taken its copy.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use serde_json::json;
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    SettleMetrics,
+    batcher::{SettleAction, Settlement},
+    flusher::WATCHDOG,
+    pending::{PendingLease, PendingSettlements, SentSettlement, settled},
+};
+use crate::{
+    health::Condition,
+    message::{AttributeValue, Message, MessageId, OutgoingMessage},
+    queue::metrics::CallMetrics,
+    queue::{
+        BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, RetryClass, all_entries,
+        limits, within,
+    },
+    telemetry::{
+        Action, CallResult, MetricScope, events,
+        traces::{QueueIdentity, QueueTraces},
+    },
+};
+
+/// The most calls in flight. They are counted apart from other calls, so that a DLQ that hangs delays no delete.
+const CALLS_AT_ONCE: usize = 8;
+/// The time after which a refusal no longer makes the worker unready, if no reject has shown that it is over.
+const REFUSAL_SHOWN: Duration = Duration::from_mins(15);
+/// The one attribute that holds the whole record of a reject, and the prefix of those that hold one field each.
+const NAMESPACE: &str = "longshore.reject";
+/// The longest reason in a record, in bytes.
+const REASON_BYTES: usize = 4_096;
+const ELLIPSIS: &str = "…";
+
+/// The queue that rejected messages are copied to.
+#[derive(Clone)]
+pub struct DeadLetterQueue {
+    /// The queue itself.
+    pub queue: Arc<dyn Queue>,
+    /// The queue's attributes.
+    pub description: QueueAttributes,
+    /// The kind of the handler that rejects, for the record in each copy.
+    pub kind: &'static str,
+}
+
+impl DeadLetterQueue {
+    /// The maker of spans about copies.
+    pub(super) fn traces(&self, of_source: &QueueTraces) -> QueueTraces {
+        let named = QueueName::of_arn(&self.description.arn).map_or_else(String::new, |queue| queue.name);
+        of_source.of_other(&QueueIdentity::of(self.queue.url(), &named))
+    }
+
+    fn limits(&self) -> CopyLimits {
+        let QueueAttributes { fifo, message_bytes, .. } = self.description;
+        let bytes = message_bytes.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES);
+        CopyLimits { fifo, bytes }
+    }
+}
+
+/// The handler's decision that a message must never be tried again.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// The handler's reason.
+    pub reason: String,
+    /// The delay until the message is visible again if it cannot be copied.
+    pub retry_in: Duration,
+}
+
+/// A rejected message on its way to the DLQ.
+#[derive(Clone, Debug)]
+pub(super) struct DeadLetter {
+    pub(super) message: OutgoingMessage,
+    /// The delay until the message is visible again if the DLQ refuses the copy.
+    pub(super) retry_in: Duration,
+}
+
+impl DeadLetter {
+    /// Returns true when the copy had space for a record with the reason.
+    pub(super) fn has_reason(&self) -> bool {
+        self.message.attributes.keys().any(|name| is_ours(name))
+    }
+}
+
+/// Sends copies to the DLQ and passes on what SQS took to be deleted.
+pub(super) struct DeadLetterSender {
+    parts: DeadLetterSenderParts,
+    calls: Semaphore,
+    last_refusal: Mutex<Option<Instant>>,
+}
+
+pub(super) struct DeadLetterSenderParts {
+    pub(super) name: Arc<str>,
+    pub(super) dlq: DeadLetterQueue,
+    pub(super) pending: Arc<PendingSettlements>,
+    pub(super) metrics: Arc<SettleMetrics>,
+    pub(super) calls: Arc<CallMetrics>,
+    pub(super) scope: MetricScope,
+    pub(super) traces: Option<QueueTraces>,
+    /// Unready while the DLQ refuses copies.
+    pub(super) ready: Condition,
+}
+
+impl DeadLetterSender {
+    pub(super) fn new(parts: DeadLetterSenderParts) -> Self {
+        parts.ready.ready();
+        Self { parts, calls: Semaphore::new(CALLS_AT_ONCE), last_refusal: Mutex::new(None) }
+    }
+
+    /// The copy of a message that was rejected now.
+    pub(super) fn dead_letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
+        let DeadLetterQueue { kind, .. } = self.parts.dlq;
+        let reject = RejectRecord { reason, kind, at: SystemTime::now() };
+        DeadLetter { message: copy(message, &reject, self.parts.dlq.limits()), retry_in }
+    }
+
+    /// Sends the copies of a batch.
+    pub(super) async fn send(&self, batch: Vec<Settlement<PendingLease>>) {
+        // The semaphore is never closed.
+        let Ok(_permit) = self.calls.acquire().await else { return };
+        let batch = self.parts.pending.with_receipts(batch);
+        let messages: Vec<_> = batch.iter().filter_map(|sent| outgoing(&sent.settlement)).cloned().collect();
+        if messages.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let answer = within(WATCHDOG, "a copy", self.parts.dlq.queue.send(&messages)).await;
+        self.parts.calls.called(Action::Copy, CallResult::of(&answer), began);
+        if let Some(traces) = &self.parts.traces {
+            traces.settled(&settled(Action::Copy, began, &batch), &answer);
+        }
+        self.note(batch, answer);
+    }
+
+    fn note(&self, batch: Vec<SentSettlement>, answer: BatchResult<MessageId>) {
+        let settlements = batch.into_iter().map(|sent| sent.settlement);
+        match answer {
+            Ok(entries) => {
+                settlements
+                    .zip(all_entries(entries))
+                    .for_each(|(settlement, entry)| self.note_entry(settlement, entry));
+            }
+            Err(error) if error.retry_class() == RetryClass::Transient => {
+                self.note_failure(settlements.collect(), &error);
+            }
+            Err(error) => self.note_refused(settlements.collect(), &error.to_string()),
+        }
+    }
+
+    fn note_entry(&self, settlement: Settlement<PendingLease>, entry: Result<MessageId, EntryError>) {
+        match entry {
+            Ok(_) => {
+                self.parts.metrics.settled.of(Action::Copy).inc();
+                self.forget_refusal(|_| true);
+                // The delete does not linger: until then the message could run and be copied again elsewhere.
+                self.parts.pending.delay(settlement.followed_by(SettleAction::Delete), Duration::ZERO);
+            }
+            Err(error) if error.retry_class == RetryClass::Transient => {
+                let (queue, message_id) = (&*self.parts.name, settlement.lease.id());
+                let _lines = settlement.lease.enter_trace();
+                events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
+                let delay = error.retry_class.pauses().random_delay(settlement.attempt);
+                self.parts.pending.retry(settlement, delay);
+            }
+            Err(error) => self.note_refused(vec![settlement], &error.to_string()),
+        }
+    }
+
+    fn note_failure(&self, settlements: Vec<Settlement<PendingLease>>, error: &QueueError) {
+        let attempt = settlements.iter().map(|settlement| settlement.attempt).max().unwrap_or(1);
+        let (queue, retry_in) = (&*self.parts.name, error.retry_class().pauses().random_delay(attempt));
+        events::CallFailed { queue, action: Action::Copy, error, attempt, retry_in }.emit();
+        for settlement in settlements {
+            self.parts.pending.retry(settlement, retry_in);
+        }
+    }
+
+    /// Gives messages back that the DLQ refuses for good.
+    fn note_refused(&self, settlements: Vec<Settlement<PendingLease>>, error: &str) {
+        let Some(first) = settlements.first() else { return };
+        let (queue, messages, message_id) = (&*self.parts.name, settlements.len(), first.lease.id());
+        let _lines = first.lease.enter_trace();
+        events::CopyRefused { queue, messages, message_id, error }
+            .emit(&self.parts.metrics.settle_failures, self.parts.scope.warnings());
+        *self.last_refusal() = Some(Instant::now());
+        self.parts.ready.unready(format!("the dlq refuses rejected messages: {error}"));
+        for mut settlement in settlements {
+            let delay = match &settlement.action {
+                SettleAction::Copy(dead_letter) => dead_letter.retry_in,
+                SettleAction::Delete | SettleAction::ChangeVisibility(_) => Duration::ZERO,
+            };
+            settlement.lease.postpone_dependents(delay);
+            let visible = settlement.followed_by(SettleAction::ChangeVisibility(delay));
+            self.parts.pending.delay(visible, Duration::ZERO);
+        }
+    }
+
+    /// Forgets the last refusal after a while, since no further reject may come to show that it is over.
+    pub(super) fn forget_old_refusal(&self) {
+        self.forget_refusal(|last| last.elapsed() >= REFUSAL_SHOWN);
+    }
+
+    fn forget_refusal(&self, is_over: impl FnOnce(&mut Instant) -> bool) {
+        if self.last_refusal().take_if(is_over).is_some() {
+            self.parts.ready.ready();
+        }
+    }
+
+    fn last_refusal(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The message to send for a settlement; every settlement of a batch of copies has one.
+fn outgoing(settlement: &Settlement<PendingLease>) -> Option<&OutgoingMessage> {
+    match &settlement.action {
+        SettleAction::Copy(dead_letter) => Some(&dead_letter.message),
+        SettleAction::Delete | SettleAction::ChangeVisibility(_) => None,
+    }
+}
+
+/// The circumstances of a reject.
+#[derive(Clone, Debug)]
+struct RejectRecord<'a> {
+    /// The handler's reason.
+    reason: &'a str,
+    /// The kind of the handler.
+    kind: &'a str,
+    at: SystemTime,
+}
+
+/// The limits of the DLQ.
+#[derive(Clone, Copy, Debug)]
+struct CopyLimits {
+    fifo: bool,
+    /// The size of the largest message.
+    bytes: usize,
+}
+
+/// The copy of a message for the DLQ: everything that the sender gave it, and the record as far as there is space.
+///
+/// What the sender gave never changes, so that a message that goes back from the DLQ is the original: with six to
+/// nine attributes the record is combined into one, and with ten, or in a message of the largest size, it is omitted.
+fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
+    let Message { id, body, receive_count, mut attributes, system, .. } = message;
+    // A message that has been in the DLQ before has the record of its earlier reject.
+    attributes.retain(|name, _| !is_ours(name));
+    let mut copy = OutgoingMessage {
+        body,
+        attributes,
+        delay: None,
+        group_id: system.group_id,
+        // SQS drops a second copy within five minutes.
+        deduplication_id: allowed.fifo.then(|| id.as_str().to_owned()),
+        trace_header: system.trace_header,
+    };
+    let fields = RecordFields {
+        reason: clean(reject.reason),
+        kind: reject.kind,
+        attempt: receive_count,
+        time: humantime::format_rfc3339_millis(reject.at).to_string(),
+        message_id: id.as_str(),
+    };
+    let format = RecordFormat::beside(copy.attributes.len());
+    copy.attributes.extend(format.fitted(fields, allowed.bytes.saturating_sub(copy.size_bytes())));
+    copy
+}
+
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(NAMESPACE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Replaces the characters that SQS refuses, shortens a long reason, and fills in an empty one, as SQS demands.
+fn clean(reason: &str) -> String {
+    let allowed =
+        |character| if limits::is_allowed(character) { character } else { char::REPLACEMENT_CHARACTER };
+    let text: String = reason.chars().map(allowed).collect();
+    match shortened(&text, text.len().min(REASON_BYTES)) {
+        text if text.trim().is_empty() => "no reason given".to_owned(),
+        text => text,
+    }
+}
+
+/// The beginning of a text and an ellipsis, within so many bytes; the whole text if it fits.
+fn shortened(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes.saturating_sub(ELLIPSIS.len()));
+    format!("{}{ELLIPSIS}", &text[..end])
+}
+
+/// The fields of a record.
+#[derive(Clone, Debug)]
+struct RecordFields<'a> {
+    reason: String,
+    kind: &'a str,
+    attempt: u32,
+    time: String,
+    message_id: &'a str,
+}
+
+/// The attributes that a record takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RecordFormat {
+    /// An attribute for each field.
+    Separate,
+    /// One attribute of JSON.
+    Combined,
+    Omitted,
+}
+
+impl RecordFormat {
+    /// The format for a message with so many attributes, of which SQS takes ten.
+    fn beside(attributes: usize) -> Self {
+        match limits::ATTRIBUTES.saturating_sub(attributes) {
+            0 => Self::Omitted,
+            1..5 => Self::Combined,
+            _ => Self::Separate,
+        }
+    }
+
+    /// The attributes of a record with its reason shortened to fit into so many bytes; none when that is not enough.
+    fn fitted(self, mut fields: RecordFields<'_>, bytes: usize) -> BTreeMap<String, AttributeValue> {
+        let attributes = self.attributes(&fields);
+        let excess = size_bytes(&attributes).saturating_sub(bytes);
+        if excess == 0 {
+            return attributes;
+        }
+        // A reason shorter by one byte shortens the attributes by one byte at least, in JSON perhaps by more.
+        let left = fields.reason.len().saturating_sub(excess);
+        fields.reason = shortened(&fields.reason, left);
+        let attributes = self.attributes(&fields);
+        if size_bytes(&attributes) <= bytes { attributes } else { BTreeMap::new() }
+    }
+
+    fn attributes(self, fields: &RecordFields<'_>) -> BTreeMap<String, AttributeValue> {
+        let RecordFields { reason, kind, attempt, time, message_id } = fields;
+        let text = |name: &str, value: &str| (format!("{NAMESPACE}.{name}"), AttributeValue::string(value));
+        match self {
+            Self::Separate => BTreeMap::from([
+                text("reason", reason),
+                text("kind", kind),
+                (format!("{NAMESPACE}.attempt"), AttributeValue::number(attempt.to_string())),
+                text("time", time),
+                text("message-id", message_id),
+            ]),
+            Self::Combined => {
+                let record = json!({ "reason": reason, "kind": kind, "attempt": attempt, "time": time, "message-id": message_id });
+                BTreeMap::from([(NAMESPACE.to_owned(), AttributeValue::string(record.to_string()))])
+            }
+            Self::Omitted => BTreeMap::new(),
+        }
+    }
+}
+
+fn size_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
+}
+
+#[cfg(test)]
+mod tests;

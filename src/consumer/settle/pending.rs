@@ -1,0 +1,246 @@
+//! The settlements of one queue that SQS has not confirmed yet.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    SettleMetrics,
+    batcher::{Batcher, SettleAction, Settlement},
+};
+use crate::{
+    consumer::lease::{Lease, VisibilityReceipt},
+    message::Receipt,
+    queue::VisibilityChange,
+    telemetry::{Action, events, traces::Settled},
+};
+
+/// The longest delay before a retry while the worker drains.
+const DRAINING_DELAY: Duration = Duration::from_secs(1);
+/// The delay of a visibility change while an extension of the same lease is in flight.
+const EXTENSION_DELAY: Duration = Duration::from_millis(20);
+
+/// The settlements of one queue from the end of the handler to the answer of SQS.
+///
+/// The [`Settler`](super::Settler) adds to them; the flusher and the sender of dead letters take them from here and
+/// return what must be tried again.
+pub(super) struct PendingSettlements {
+    queue: Arc<str>,
+    batcher: Mutex<Batcher<PendingLease>>,
+    /// Notified when the time of the next batch may have changed.
+    changed: Notify,
+    count: Arc<PendingCount>,
+    undeleted: AtomicUsize,
+    metrics: Arc<SettleMetrics>,
+}
+
+impl PendingSettlements {
+    pub(super) fn new(queue: Arc<str>, linger: Duration, metrics: Arc<SettleMetrics>) -> Self {
+        Self {
+            queue,
+            batcher: Mutex::new(Batcher::new(linger)),
+            changed: Notify::new(),
+            count: Arc::default(),
+            undeleted: AtomicUsize::new(0),
+            metrics,
+        }
+    }
+
+    fn batcher(&self) -> MutexGuard<'_, Batcher<PendingLease>> {
+        self.batcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, action: SettleAction, lease: Lease) {
+        let lease = PendingLease::new(lease, self.count.clone());
+        if self.batcher().push(Settlement::new(action, lease, Instant::now())) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the linger of everything pushed so far.
+    pub(super) fn flush_now(&self) {
+        if self.batcher().flush() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The number of messages that are not settled yet.
+    pub(super) fn count(&self) -> usize {
+        self.count.messages.load(Ordering::Acquire)
+    }
+
+    /// The number of done or copied messages whose delete was given up.
+    pub(super) fn undeleted(&self) -> usize {
+        self.undeleted.load(Ordering::Acquire)
+    }
+
+    /// Ends every linger and delay, and waits until nothing is pending.
+    pub(super) async fn drained(&self) {
+        self.batcher().drain(DRAINING_DELAY);
+        self.changed.notify_one();
+        self.count.zero().await;
+    }
+
+    /// Takes the batch that is due first; empty when none is due.
+    pub(super) fn take_due(&self, now: Instant) -> Vec<Settlement<PendingLease>> {
+        self.batcher().take_due(now)
+    }
+
+    /// Waits until a batch may be due, until `latest` at most.
+    pub(super) async fn due(&self, latest: Instant) {
+        let next = self.batcher().next_due().map_or(latest, |due| due.min(latest));
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = self.changed.notified() => {}
+        }
+    }
+
+    /// Returns a settlement that is due after a delay.
+    pub(super) fn delay(&self, settlement: Settlement<PendingLease>, delay: Duration) {
+        self.batcher().push_delayed(settlement, Instant::now(), delay);
+        self.changed.notify_one();
+    }
+
+    /// Returns a settlement that failed. There is no limit of attempts while the lease lasts: given up sooner, a done
+    /// message would run once more elsewhere.
+    pub(super) fn retry(&self, mut settlement: Settlement<PendingLease>, delay: Duration) {
+        self.metrics.settle_retries.of(settlement.action.label()).inc();
+        settlement.attempt += 1;
+        self.delay(settlement, delay);
+    }
+
+    /// Leaves a message to its visibility. If it was to be deleted, this worker does not run it again.
+    pub(super) fn give_up(&self, mut settlement: Settlement<PendingLease>, reason: &str) {
+        if matches!(settlement.action, SettleAction::Delete) {
+            settlement.lease.mark_done();
+            self.undeleted.fetch_add(1, Ordering::AcqRel);
+        }
+        let (queue, message_id) = (&*self.queue, settlement.lease.id());
+        let _lines = settlement.lease.enter_trace();
+        let action = settlement.action.label();
+        events::SettleFailed { queue, message_id, action, reason }.emit(&self.metrics.settle_failures);
+    }
+
+    /// Finds the receipts for a batch that is sent now. Settlements whose lease is lost go no further.
+    pub(super) fn with_receipts(&self, batch: Vec<Settlement<PendingLease>>) -> Vec<SentSettlement> {
+        let now = Instant::now();
+        batch.into_iter().filter_map(|settlement| self.with_receipt(settlement, now)).collect()
+    }
+
+    fn with_receipt(&self, settlement: Settlement<PendingLease>, now: Instant) -> Option<SentSettlement> {
+        let lease = &settlement.lease;
+        let receipt = match settlement.action {
+            SettleAction::Copy(_) => lease.receipt(now),
+            SettleAction::Delete => lease.begin_delete(now),
+            SettleAction::ChangeVisibility(_) => match lease.begin_visibility_change() {
+                VisibilityReceipt::Ready(receipt) => Some(receipt),
+                VisibilityReceipt::ExtensionInFlight => {
+                    self.delay(settlement, EXTENSION_DELAY);
+                    return None;
+                }
+                // The message is visible again already, or will be when its visibility ends.
+                VisibilityReceipt::Lost => return None,
+            },
+        };
+        let Some(receipt) = receipt else {
+            self.give_up(settlement, "the lease was lost first");
+            return None;
+        };
+        Some(SentSettlement { settlement, receipt })
+    }
+}
+
+/// The lease of a pending message, counted until its drop, even if that drop is a panic's.
+pub(super) struct PendingLease {
+    lease: Lease,
+    count: Arc<PendingCount>,
+}
+
+impl PendingLease {
+    fn new(lease: Lease, count: Arc<PendingCount>) -> Self {
+        count.messages.fetch_add(1, Ordering::AcqRel);
+        Self { lease, count }
+    }
+}
+
+impl Deref for PendingLease {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+impl DerefMut for PendingLease {
+    fn deref_mut(&mut self) -> &mut Lease {
+        &mut self.lease
+    }
+}
+
+impl Drop for PendingLease {
+    fn drop(&mut self) {
+        if self.count.messages.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.count.reached_zero.notify_waiters();
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct PendingCount {
+    messages: AtomicUsize,
+    reached_zero: Notify,
+}
+
+impl PendingCount {
+    async fn zero(&self) {
+        loop {
+            let reached_zero = self.reached_zero.notified();
+            tokio::pin!(reached_zero);
+            // Subscribes before it looks at the count, so that no change in between is missed.
+            reached_zero.as_mut().enable();
+            if self.messages.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            reached_zero.await;
+        }
+    }
+}
+
+/// A settlement with the receipt of its call.
+pub(super) struct SentSettlement {
+    pub(super) settlement: Settlement<PendingLease>,
+    pub(super) receipt: Receipt,
+}
+
+impl SentSettlement {
+    /// Returns true when the message was received again since the call: the older receipt may have changed nothing.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.settlement.lease.is_superseded(&self.receipt)
+    }
+
+    pub(super) fn visibility_change(&self, now: Instant) -> VisibilityChange {
+        let wanted = match self.settlement.action {
+            SettleAction::ChangeVisibility(delay) => delay,
+            SettleAction::Copy(_) | SettleAction::Delete => Duration::ZERO,
+        };
+        let left =
+            self.settlement.lease.deadlines().map_or(Duration::ZERO, |deadlines| deadlines.limit - now);
+        // SQS refuses what reaches past the twelve hours, so the rest is rounded down.
+        let visibility = wanted.min(Duration::from_secs(left.as_secs()));
+        VisibilityChange { receipt: self.receipt.clone(), visibility }
+    }
+}
+
+/// A call about these messages, for its span.
+pub(super) fn settled(action: Action, began: Instant, batch: &[SentSettlement]) -> Settled<'_> {
+    let leases = batch.iter().map(|sent| &sent.settlement.lease);
+    let messages = leases.map(|lease| (lease.id(), lease.trace().map(Arc::as_ref))).collect();
+    Settled { action, began, messages }
+}

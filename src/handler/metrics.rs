@@ -1,0 +1,185 @@
+//! Metrics of handlers: the kind, failed calls, processes.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use prometheus::{IntCounter, IntGauge};
+
+use crate::telemetry::{
+    ByLabel, Ending, FailureCause, HandlerKind, Label as _, Lazily, MetricGroup, MetricScope, ProcessExit,
+    ProcessState, metric_group,
+};
+
+metric_group! {
+    /// Metrics of one queue's handler.
+    pub struct HandlerMetrics {
+        /// Always 1; the label is the handler's kind.
+        pub info: ByLabel<HandlerKind, IntGauge> = "longshore_handler_info" ["queue", "kind"];
+        /// Calls of the handler that failed, by what went wrong; a handler's own wish to retry or to reject counts where the kind reports it as a failure.
+        pub failures: ByLabel<FailureCause, IntCounter> = "longshore_handler_failures_total" ["queue", "cause"];
+    }
+}
+
+metric_group! {
+    /// Metrics of the processes of one queue's handler.
+    pub struct ProcessMetrics {
+        /// Processes of the handler now, by what they do.
+        pub processes: ByLabel<ProcessState, IntGauge> = "longshore_handler_processes" ["queue", "state"];
+        /// Processes of the handler that were started.
+        pub process_starts: Lazily<IntCounter> = "longshore_handler_process_starts_total" ["queue"];
+        /// Processes of the handler that ended, by why.
+        pub process_exits: ByLabel<ProcessExit, IntCounter> = "longshore_handler_process_exits_total"
+            ["queue", "cause"];
+    }
+}
+
+impl ProcessMetrics {
+    /// Makes the series appear, at zero: processes of these states, starts and exits.
+    pub(super) fn begin(&self, states: &[ProcessState]) {
+        self.processes.begin(states);
+        self.process_starts.inc_by(0);
+        self.process_exits.begin(ProcessExit::ALL);
+    }
+}
+
+/// Counts the failed calls of one queue's handler, as far as the handler does not count them itself.
+#[derive(Clone)]
+pub struct FailureCounter {
+    metrics: Arc<HandlerMetrics>,
+    counted: CountedOutcomes,
+}
+
+/// The outcomes that count as failures of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CountedOutcomes {
+    /// Every outcome but done: the handler is code and counts nothing itself.
+    Failures,
+    /// None: the handler counts its failures itself.
+    None,
+}
+
+impl FailureCounter {
+    /// A counter for a handler that is code of the program.
+    pub fn of_code(scope: &MetricScope) -> Self {
+        Self::new(scope, HandlerKind::Rust, CountedOutcomes::Failures)
+    }
+
+    fn new(scope: &MetricScope, kind: HandlerKind, counted: CountedOutcomes) -> Self {
+        let metrics = scope.group::<HandlerMetrics>();
+        metrics.info.of(kind).set(1);
+        Self { metrics, counted }
+    }
+
+    /// Counts a call whose messages ended so, once if it failed.
+    pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) {
+        if let Some(cause) = endings.find_map(|ending| self.cause(ending)) {
+            self.metrics.failures.of(cause).inc();
+        }
+    }
+
+    fn cause(&self, ending: Ending) -> Option<FailureCause> {
+        match ending {
+            Ending::TimedOut => Some(FailureCause::TimedOut),
+            Ending::Panicked => Some(FailureCause::Panicked),
+            _ if self.counted == CountedOutcomes::None => None,
+            Ending::Retry | Ending::Reject => Some(FailureCause::Error),
+            Ending::Down => Some(FailureCause::Connection),
+            Ending::Done | Ending::LeaseLost | Ending::Drained => None,
+        }
+    }
+}
+
+impl fmt::Debug for FailureCounter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FailureCounter").finish_non_exhaustive()
+    }
+}
+
+/// The metrics of a handler that counts its failures itself, with a group `G` of its own.
+///
+/// Nothing is counted before the handler is opened on a queue; only the first queue counts.
+pub(super) struct KindMetrics<G = ()>(Arc<OnceLock<(Arc<HandlerMetrics>, Arc<G>)>>);
+
+impl<G> Clone for KindMetrics<G> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<G> Default for KindMetrics<G> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<G> fmt::Debug for KindMetrics<G> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KindMetrics").finish_non_exhaustive()
+    }
+}
+
+impl<G: MetricGroup> KindMetrics<G> {
+    /// Counts in this scope from now on.
+    pub(super) fn begin(&self, scope: &MetricScope, kind: HandlerKind) -> FailureCounter {
+        self.0.get_or_init(|| (scope.group(), scope.group()));
+        FailureCounter::new(scope, kind, CountedOutcomes::None)
+    }
+
+    /// The handler's own group, once it is opened on a queue.
+    pub(super) fn group(&self) -> Option<&Arc<G>> {
+        self.0.get().map(|(_, group)| group)
+    }
+
+    /// Counts a call that failed.
+    pub(super) fn failed(&self, cause: FailureCause) {
+        if let Some((metrics, _)) = self.0.get() {
+            metrics.failures.of(cause).inc();
+        }
+    }
+}
+
+impl KindMetrics<ProcessMetrics> {
+    /// Counts a process for as long as the answer lives.
+    pub(super) fn process(&self, state: ProcessState) -> CountedProcess {
+        let counted = CountedProcess { metrics: self.group().cloned(), state };
+        counted.add(1);
+        counted
+    }
+}
+
+/// One process among those of its state, until it is dropped.
+pub(super) struct CountedProcess {
+    metrics: Option<Arc<ProcessMetrics>>,
+    state: ProcessState,
+}
+
+impl CountedProcess {
+    /// Counts the process among those of another state.
+    pub(super) fn turn(&mut self, state: ProcessState) {
+        if state != self.state {
+            self.add(-1);
+            self.state = state;
+            self.add(1);
+        }
+    }
+
+    fn add(&self, more: i64) {
+        if let Some(metrics) = &self.metrics {
+            metrics.processes.of(self.state).add(more);
+        }
+    }
+}
+
+impl fmt::Debug for CountedProcess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CountedProcess").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Drop for CountedProcess {
+    fn drop(&mut self) {
+        self.add(-1);
+    }
+}

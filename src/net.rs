@@ -1,0 +1,27 @@
+//! Networking that several HTTP clients share: one TLS implementation, and bare connections.
+
+use std::io;
+
+use rustls::crypto::{CryptoProvider, ring};
+use tokio::net::TcpStream;
+use url::{Host, Url};
+
+/// Has one installed for the process, which reqwest asks for whatever the scheme.
+///
+/// If somebody else installs one at the same time, that one serves as well.
+pub(crate) fn provide_tls() {
+    if CryptoProvider::get_default().is_none() {
+        let _installed_meanwhile = ring::default_provider().install_default();
+    }
+}
+
+/// Opens a TCP connection to the host and port of a URL.
+pub(crate) async fn connect(url: &Url) -> io::Result<TcpStream> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    match url.host() {
+        Some(Host::Ipv4(ip)) => TcpStream::connect((ip, port)).await,
+        Some(Host::Ipv6(ip)) => TcpStream::connect((ip, port)).await,
+        Some(Host::Domain(name)) => TcpStream::connect((name, port)).await,
+        None => Err(io::ErrorKind::AddrNotAvailable.into()),
+    }
+}

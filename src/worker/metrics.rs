@@ -1,0 +1,125 @@
+//! Metrics of the worker as a whole, and the list of every part's metrics.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use prometheus::{Gauge, IntGauge};
+use tokio::time::Instant;
+
+use super::{Consumer, open::Opened};
+#[cfg(test)]
+use crate::{
+    consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
+    ecs::ProtectionMetrics,
+    handler::{HandlerMetrics, ProcessMetrics},
+    queue::metrics::CallMetrics,
+    sns::metrics::{NotificationMetrics, PublishMetrics},
+    telemetry::{self, MetricDefinition, MetricGroup, ProcessUsageMetrics},
+};
+use crate::{
+    consumer::{
+        depth::{QueueDepth, WorkAverage},
+        metrics::ConsumerMetrics,
+    },
+    handler::FailureCounter,
+    telemetry::{Computed, MetricScope, Metrics, metric_group},
+};
+
+/// The metrics of every part, in the order of the reference page.
+#[cfg(test)]
+const GROUPS: &[&[MetricDefinition]] = &[
+    ConsumerMetrics::DEFINITIONS,
+    LeaseMetrics::DEFINITIONS,
+    SettleMetrics::DEFINITIONS,
+    CallMetrics::DEFINITIONS,
+    PublishMetrics::DEFINITIONS,
+    NotificationMetrics::DEFINITIONS,
+    DepthMetrics::DEFINITIONS,
+    HandlerMetrics::DEFINITIONS,
+    ProcessMetrics::DEFINITIONS,
+    ProtectionMetrics::DEFINITIONS,
+    WorkerMetrics::DEFINITIONS,
+    ProcessUsageMetrics::DEFINITIONS,
+];
+
+/// Every metric of the worker.
+#[cfg(test)]
+pub fn all_metrics() -> Vec<MetricDefinition> {
+    GROUPS.concat()
+}
+
+/// The reference page of all metrics, in Markdown.
+#[cfg(test)]
+pub fn metrics_reference() -> String {
+    telemetry::metrics_page(&all_metrics())
+}
+
+metric_group! {
+    /// Metrics of the worker as a whole.
+    pub(super) struct WorkerMetrics {
+        /// Seconds since the stop was asked for; 0 before.
+        drain_seconds: Computed = "longshore_drain_seconds" [];
+        /// How long a stop may take.
+        drain_limit: Gauge = "longshore_drain_limit_seconds" [];
+        /// Always 1; the label is the version.
+        info: IntGauge = "longshore_build_info" ["version" = env!("CARGO_PKG_VERSION")];
+    }
+}
+
+/// Shows the limit of the stop and the seconds since it was asked for.
+pub(super) struct DrainMetrics {
+    metrics: Arc<WorkerMetrics>,
+    began: Arc<OnceLock<Instant>>,
+}
+
+impl DrainMetrics {
+    pub(super) fn in_scope(scope: &MetricScope) -> Self {
+        let (metrics, began) = (scope.group::<WorkerMetrics>(), Arc::new(OnceLock::new()));
+        metrics.info.set(1);
+        let read = began.clone();
+        metrics
+            .drain_seconds
+            .by(move || Some(read.get().map_or(0.0, |began: &Instant| began.elapsed().as_secs_f64())));
+        Self { metrics, began }
+    }
+
+    pub(super) fn limit(&self, limit: Duration) {
+        self.metrics.drain_limit.set(limit.as_secs_f64());
+    }
+
+    /// Notes that the stop is asked for; only the first call has an effect.
+    pub(super) fn draining(&self) {
+        self.began.get_or_init(Instant::now);
+    }
+}
+
+/// The metrics of one consumer's queue.
+pub(super) struct QueueMeasurements {
+    /// The scope in which the parts register their metrics.
+    pub(super) scope: MetricScope,
+    /// Counts the failed calls of the handler.
+    pub(super) failures: FailureCounter,
+    /// The number of messages in the queue.
+    pub(super) depth: QueueDepth,
+}
+
+impl QueueMeasurements {
+    /// Registers the metrics of an open queue, and those of its handler.
+    pub(super) fn new(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Self {
+        let scope = metrics.queue(&consumer.name, &consumer.name_in_sqs(&opened.arn));
+        let failures = consumer.handler.register_metrics(&scope);
+        let depth = QueueDepth::in_scope(&scope, consumer.settings.concurrency);
+        Self { scope, failures, depth }
+    }
+
+    /// The average time that a message keeps a slot, from the work done since the start.
+    pub(super) fn work(&self) -> WorkAverage {
+        let metrics = self.scope.group::<ConsumerMetrics>();
+        WorkAverage::new(move || metrics.work_done())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! `longshore emulator`: SQS and SNS without a worker.
+
+use super::support::{Launch, Signal, Sqs, sqs::Counts};
+
+#[tokio::test]
+async fn the_emulator_serves_the_queues_it_was_started_with_until_sigterm() {
+    let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--queue", "mail.fifo"];
+    let mut emulator = Launch::of(&arguments).start();
+    let line = emulator.says("endpoint ").await;
+    let endpoint = line.split_whitespace().next_back().unwrap().to_owned();
+    emulator.says(&format!("{endpoint}/000000000000/mail.fifo")).await;
+    let sqs = Sqs::at(&endpoint);
+    let url = format!("{endpoint}/000000000000/orders");
+    sqs.send(&url, "hello").await;
+    assert_eq!(sqs.counts(&url).await, Counts { visible: 1, ..Counts::default() });
+    emulator.signal(Signal::Terminate);
+    let ended = emulator.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[tokio::test]
+async fn a_queue_of_the_emulator_has_a_dlq_on_request() {
+    let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--max-receives", "3"];
+    let emulator = Launch::of(&arguments).start();
+    emulator.says("/orders-dlq").await;
+}
+
+#[tokio::test]
+async fn a_name_that_sqs_refuses_is_bad_usage() {
+    let ended = Launch::of(&["emulator", "--listen", "127.0.0.1:0", "--queue", "or ders"]).run().await;
+    assert_eq!(ended.code, Some(64), "{}", ended.errors);
+    assert!(ended.errors.contains("cannot create the queue or ders"), "{}", ended.errors);
+}
