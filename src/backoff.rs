@@ -2,53 +2,50 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::duration::Span;
+use crate::{
+    duration::{Span, text},
+    settings::{Problem, at_most},
+};
 
-/// When a failed message becomes visible again, by its receive count.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The longest delay of a message: SQS hides none for longer.
+const LONGEST: Span = Span::secs(12 * 60 * 60);
+
+/// A delay that grows from one attempt to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The delay after the first receive.
-    pub initial: Span,
-    /// What each further receive multiplies the delay by, at least 1.
-    pub factor: f64,
-    /// The delay that is never exceeded, at most 12h.
-    pub max: Span,
-    /// How the delay is spread: `full` (0 to the delay), `half` (half of it to all of it) or `none`.
-    pub jitter: Jitter,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { initial: Span::secs(5), factor: 2.0, max: Span::secs(15 * 60), jitter: Jitter::Full }
-    }
-}
-
-impl From<Settings> for Backoff {
-    fn from(settings: Settings) -> Self {
-        let Settings { initial, factor, max, jitter } = settings;
-        Self { initial: initial.0, factor, max: max.0, jitter }
-    }
-}
-
-/// How a delay grows from one attempt to the next.
-#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     /// The delay after the first attempt.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "cli", schemars(with = "Span"))]
     pub initial: Duration,
-    /// What each further attempt multiplies it by, at least 1.
+    /// The factor by which each further attempt multiplies the delay, at least 1.
     pub factor: f64,
-    /// The delay it never exceeds.
+    /// The longest delay, at most 12h.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "cli", schemars(with = "Span"))]
     pub max: Duration,
-    /// How the delay is spread.
+    /// The spread of the delay: `full` (0 to the delay), `half` (half of it to all of it) or `none`.
     pub jitter: Jitter,
 }
 
-/// How a delay is spread, so that many failures do not come back as one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+impl Default for Backoff {
+    /// For messages that failed: 5 s, doubling up to 15 min.
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(5),
+            factor: 2.0,
+            max: Duration::from_mins(15),
+            jitter: Jitter::Full,
+        }
+    }
+}
+
+/// The spread of a delay, so that many failures do not come back at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Jitter {
     /// Anywhere between nothing and the delay.
@@ -76,6 +73,22 @@ impl Backoff {
         max: Duration::from_mins(1),
         jitter: Jitter::Half,
     };
+
+    /// Finds every value that the growth of a delay cannot have; SQS hides no message for longer than 12 h.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(at_most("max", Span(self.max), LONGEST));
+        if self.initial > self.max {
+            let allowed = format!("at most max, which is {}", Span(self.max));
+            let problem = Problem::new("initial", "too long").with_value(Span(self.initial));
+            problems.push(problem.with_allowed(allowed));
+        }
+        if !(self.factor.is_finite() && self.factor >= 1.0) {
+            let problem = Problem::new("factor", "out of range").with_value(self.factor);
+            problems.push(problem.with_allowed("a number, at least 1"));
+        }
+        problems
+    }
 
     /// The delay after attempt number `attempt` (the first is 1), with `chance` in 0..1 deciding the jitter.
     pub fn delay(&self, attempt: u32, chance: f64) -> Duration {

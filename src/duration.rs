@@ -1,8 +1,7 @@
-//! Durations as people write them in settings: `30s`, `1h 30m`, `none`.
+//! Durations in settings, written like `30s`, `1h 30m` or `none`.
 
-use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A duration in settings, written like `30s`, `250ms` or `1h 30m`.
@@ -24,8 +23,17 @@ impl Span {
 
 /// A text that is not a duration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration: {0:?}, hint: write a number with a unit, such as 250ms, 30s, 15m or 1h 30m")]
+#[error("not a duration: {0:?}")]
 pub struct NotADuration(String);
+
+impl NotADuration {
+    pub(crate) const HINT: &str = "write a number with a unit, such as 250ms, 30s, 15m or 1h 30m";
+
+    /// The way to write a duration.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(Self::HINT)
+    }
+}
 
 impl FromStr for Span {
     type Err = NotADuration;
@@ -43,6 +51,12 @@ impl TryFrom<String> for Span {
     }
 }
 
+impl From<Span> for serde_json::Value {
+    fn from(span: Span) -> Self {
+        span.to_string().into()
+    }
+}
+
 impl From<Span> for String {
     fn from(span: Span) -> Self {
         span.to_string()
@@ -55,17 +69,18 @@ impl fmt::Display for Span {
     }
 }
 
-impl JsonSchema for Span {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Span {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Span".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["30s", "15m", "1h 30m"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["30s", "15m", "1h 30m"], "x-hint": NotADuration::HINT })
     }
 }
 
@@ -123,17 +138,35 @@ impl fmt::Display for Limit {
     }
 }
 
-impl JsonSchema for Limit {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Limit {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Limit".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["15m", "2h", "none"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["15m", "2h", "none"], "x-hint": NotADuration::HINT })
+    }
+}
+
+/// Reads and writes a [`Duration`] as text, for `#[serde(with = "…")]`.
+pub(crate) mod text {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Span;
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Span(*duration).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Span::deserialize(deserializer).map(|Span(duration)| duration)
     }
 }
 
@@ -150,8 +183,9 @@ mod tests {
 
     #[test]
     fn a_bare_number_is_refused_with_a_hint() {
-        let error = "30".parse::<Span>().unwrap_err().to_string();
-        assert!(error.contains("\"30\"") && error.contains("30s"), "{error}");
+        let error = "30".parse::<Span>().unwrap_err();
+        assert!(error.to_string().contains("\"30\""), "{error}");
+        assert!(error.hint().unwrap().contains("30s"), "{error:?}");
     }
 
     #[test]

@@ -139,6 +139,7 @@ mod net;
 #[cfg(any(feature = "exec", feature = "lambda"))]
 mod process;
 mod queue;
+mod settings;
 #[cfg(feature = "sns")]
 pub mod sns;
 mod stop;

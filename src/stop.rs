@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::duration::Span;
+use crate::{
+    duration::Span,
+    settings::{Problem, at_most},
+};
 
-/// How the worker stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The longest time that SQS holds a message, and so that any handler runs.
+const LONGEST: Span = Span::secs(12 * 60 * 60);
+
+/// Settings of the orderly stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How long the worker may take to stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
@@ -21,6 +27,11 @@ impl Settings {
     pub const USUAL: Duration = Duration::from_secs(110);
     /// What follows the limit at its worst: handlers' own processes, the protection, the last words.
     pub const RESERVE: Duration = Duration::from_secs(10);
+
+    /// Finds a limit that is longer than SQS holds any message.
+    pub fn validate(&self) -> Vec<Problem> {
+        self.limit.and_then(|limit| at_most("limit", limit, LONGEST)).into_iter().collect()
+    }
 
     /// How long a stop may take where the platform kills after `stop_timeout`.
     ///

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("backoff", 0),
     ("tasks", 0),
     ("duration", 0),
+    ("settings", 0),
     ("process", 0),
     ("aws", 0),
     ("net", 0),

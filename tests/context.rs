@@ -9,6 +9,7 @@ use std::{
 use longshore::{
     Message,
     backoff::{Backoff, Jitter},
+    duration::{Limit, Span},
     handler::{self, Batch, Context, Outcome, batched},
     tasks,
     testing::{RunEnd, TestQueue},
@@ -26,8 +27,7 @@ const fn secs(seconds: u64) -> Duration {
 /// A scene with a lease of ten seconds and one message in the queue.
 fn scene() -> TestQueue {
     let scene = TestQueue::new().options(|options| {
-        options.visibility = secs(10);
-        options.visibility_max = secs(10);
+        options.visibility = Span(secs(10));
     });
     scene.send("a");
     scene
@@ -78,7 +78,7 @@ async fn spawned_work_hears_that_the_lease_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn spawned_work_hears_of_the_time_limit() {
-    let scene = scene().options(|options| options.timeout = Some(secs(60)));
+    let scene = scene().options(|options| options.timeout = Limit::After(secs(60)));
     let (tell, mut told) = mpsc::unbounded_channel();
     let worker = scene.start(handler::from_fn_with(move |_: Arc<Message>, context: Context| {
         assert_eq!(context.time_left(), Some(secs(60)));

@@ -52,13 +52,13 @@ fn load_example(page: &str) -> config::Config {
 
 #[test]
 fn the_example_in_the_configuration_page_can_be_loaded() {
-    assert_eq!(load_example(&config::reference()).settings.queues["orders"].concurrency, 32);
+    assert_eq!(load_example(&config::reference()).settings.queues["orders"].consumer.concurrency, 32);
 }
 
 #[test]
 fn the_example_in_the_readme_can_be_loaded() {
     let readme = include_str!("../README.md");
-    assert_eq!(load_example(readme).settings.queues["orders"].concurrency, 32);
+    assert_eq!(load_example(readme).settings.queues["orders"].consumer.concurrency, 32);
 }
 
 #[test]

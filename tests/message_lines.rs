@@ -12,6 +12,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
     Consumer, Message, Worker,
+    duration::Limit,
     handler::{
         self, Outcome,
         exec::{self, ExecHandler},
@@ -234,7 +235,7 @@ async fn a_message_given_back_unrun_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn no_line_tells_what_a_message_holds() {
     let log = Log::start();
-    let scene = Scene::fifo().max_receives(5).options(|options| options.timeout = Some(secs(5)));
+    let scene = Scene::fifo().max_receives(5).options(|options| options.timeout = Limit::After(secs(5)));
     scene.dlq.always(Action::Send, Fault::Refusals(vec![0]));
     scene.queue.once(Action::Delete, Fault::Entries(vec![0]));
     for body in ["canary-body", "canary-body that is well"] {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use longshore::{
     Message,
+    duration::Limit,
     handler::{self, Batch, Context, Handler as _, Outcome, Outcomes, batched},
     message::{AttributeValue, OutgoingMessage},
     testing::{self, RunEnd, TestQueue},
@@ -53,7 +54,7 @@ async fn the_context_of_a_handler_alone_has_the_attempt_of_its_message() {
 async fn a_journal_has_each_message_of_each_call_with_its_end() {
     let scene = TestQueue::new().options(|options| {
         options.batch.size = 2;
-        options.timeout = Some(secs(60));
+        options.timeout = Limit::After(secs(60));
     });
     scene.send("good");
     scene.send("bad");

@@ -2,15 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The admin server's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The address and port of `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
-    #[schemars(example = "0.0.0.0:9090")]
+    #[cfg_attr(feature = "cli", schemars(example = "0.0.0.0:9090"))]
     pub listen: SocketAddr,
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, process::ExitCode};
 
 use super::output;
-use crate::{config::Problems, telemetry::logs::LogsError};
+use crate::{settings::Problems, telemetry::logs::LogsError};
 
 /// The exit codes of failure; 0 is a drained end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl std::error::Error for Failure {}
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::new(Exit::Usage, problems.to_string())
+        Self::new(Exit::Usage, format!("the configuration has {problems}"))
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
     output,
     reach::reachable,
 };
-use crate::config::{self, Purpose};
+use crate::{
+    config::{self, Purpose},
+    settings::hide,
+};
 
 /// How long connecting and each read may take; Docker's own limit is 30 s by default.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -43,13 +46,10 @@ impl Healthcheck {
             None => configured(self.config)?,
         };
         if url.scheme() != "http" {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("not an http URL: {}", config::hide(url.as_str())),
-            ));
+            return Err(Failure::new(Exit::Usage, format!("not an http URL: {}", hide(url.as_str()))));
         }
         let answer = ask(&url).map_err(|error| {
-            Failure::new(Exit::Unavailable, format!("no answer from {}: {error}", config::hide(url.as_str())))
+            Failure::new(Exit::Unavailable, format!("no answer from {}: {error}", hide(url.as_str())))
         })?;
         judge(&answer)
     }

@@ -47,7 +47,7 @@ impl From<WorkerError> for Failure {
         let exit = match &error {
             WorkerError::NoQueue
             | WorkerError::Twins { .. }
-            | WorkerError::Options { .. }
+            | WorkerError::Settings { .. }
             | WorkerError::Address { .. }
             | WorkerError::Handler { .. }
             | WorkerError::UnfitDlq { .. } => Exit::Usage,

@@ -6,12 +6,11 @@
 use serde_json::Value;
 
 use super::{
-    key::Key,
-    problem::Problem,
     schema::Place,
     settings::Settings,
     tree::{Content, Node, Origin},
 };
+use crate::settings::{Key, Problem};
 
 /// Reads the settings; what is wrong is taken out of the tree, so that the rest can be judged too.
 pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>) {
@@ -28,7 +27,7 @@ pub(super) fn read(tree: &mut Node, root: &Place<'_>) -> (Settings, Vec<Problem>
     match serde_json::from_value(tree.to_value()) {
         Ok(settings) => (settings, problems),
         Err(error) => {
-            problems.push(Problem::elsewhere(error.to_string()));
+            problems.push(Problem::general(error.to_string()));
             (Settings::default(), problems)
         }
     }
@@ -71,7 +70,8 @@ fn wrong_tables(tree: &Node, root: &Place<'_>, problems: &mut Vec<Problem>) -> V
             continue;
         };
         let lacking = lacking(&words).map(|name| key.child(name));
-        let was_taken_out = problems.iter().any(|known| known.key.is_some() && known.key == lacking);
+        let was_taken_out =
+            problems.iter().any(|known| known.key().is_some() && known.key() == lacking.as_ref());
         if !was_taken_out {
             problems.push(describe(tree, root, &key, &words));
         }
@@ -119,18 +119,21 @@ fn lacking(words: &str) -> Option<&str> {
 }
 
 fn describe(tree: &Node, root: &Place<'_>, key: &Key, words: &str) -> Problem {
-    let (what, hint) = match words.split_once(", hint: ") {
-        Some((what, hint)) => (what, Some(hint)),
-        // What serde expected is said better, and without Rust's words, by what is allowed.
-        None => (words.split(", expected ").next().unwrap_or(words), None),
+    // What serde expected is said better, and without Rust's words, by what is allowed.
+    let what = words.split(", expected ").next().unwrap_or(words);
+    let hint = root.at(key).and_then(|place| place.keyword("x-hint")).and_then(Value::as_str);
+    let hint = hint.filter(|_| lacking(words).is_none());
+    let problem = Problem::of(key.clone(), what);
+    let problem = match allowed(tree, root, key, words) {
+        Some(allowed) => problem.with_allowed(allowed),
+        None => problem,
     };
-    let problem = Problem::of(key.clone(), what).allowed(allowed(tree, root, key, words));
     let problem = match tree.get(key) {
-        Some(node) => problem.given(node.to_value(), node.origin.clone()),
+        Some(node) => problem.with_value(node.to_value()).with_origin(node.origin.clone().to_string()),
         None => problem,
     };
     match hint {
-        Some(hint) => problem.hint(hint),
+        Some(hint) => problem.with_hint(hint),
         None => problem,
     }
 }
@@ -170,7 +173,7 @@ mod tests {
     fn blamed(value: &Value) -> Vec<String> {
         let schema = schema();
         let (_, problems) = read(&mut tree_of(value), &Place::root(&schema));
-        problems.iter().map(|problem| problem.key.clone().unwrap_or_default().to_string()).collect()
+        problems.iter().map(|problem| problem.key().cloned().unwrap_or_default().to_string()).collect()
     }
 
     #[test]

@@ -8,10 +8,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    problem::Problem,
-    tree::{Content, Node, Origin},
-};
+use super::tree::{Content, Node, Origin};
+use crate::settings::Problem;
 
 /// Reads the text of a file; a malformed one is one problem with its line and column.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Box<Problem>> {
@@ -24,7 +22,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Box<Problem>> {
 fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Box<Problem> {
     let (line, column) = position(text, error.span().map_or(0, |span| span.start));
     let words = error.message().trim_end().replace('\n', ", ");
-    Box::new(Problem::elsewhere(format!(
+    Box::new(Problem::general(format!(
         "malformed TOML: {}, line {line}, column {column}: {words}",
         path.display()
     )))
@@ -89,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::key::Key;
+    use crate::settings::Key;
 
     fn read(text: &str) -> Result<Node, Box<Problem>> {
         parse(Path::new("longshore.toml"), text)

@@ -1,13 +1,12 @@
 //! Lays the command line's settings over the environment's.
 
 use super::{
-    key::Key,
-    problem::Problem,
-    rules,
     schema::Place,
+    settings,
     shape::nearest,
     tree::{Node, Origin},
 };
+use crate::settings::{Key, Problem};
 
 /// A flag that sets something.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +75,8 @@ pub(super) fn apply(tree: &mut Node, root: &Place<'_>, flags: &Flags) -> Vec<Pro
             }
             (Some(_), Err(_)) if flags.queue.is_some() => {}
             (Some(_), Err(problem)) => {
-                let what = format!("{} is about one queue, but {}", flag.name, problem.what);
-                problems.push(Problem { what, ..(**problem).clone() });
+                let what = format!("{} is about one queue, but {}", flag.name, problem.message());
+                problems.push((**problem).clone().with_message(what));
             }
         }
     }
@@ -100,22 +99,22 @@ fn which_queue(tree: &Node, flags: &Flags) -> Result<Key, Box<Problem>> {
         (Some(name), names) => Err(no_such_queue(name, names)),
         (None, [only]) => Ok(queues.child(only)),
         (None, []) => url.map(|url| queues.child(last_part(url))).ok_or_else(|| {
-            Problem::elsewhere("there is none")
-                .hint("give its address with --queue-url, or its name with --queue")
+            Problem::general("there is none")
+                .with_hint("give its address with --queue-url, or its name with --queue")
                 .into()
         }),
-        (None, names) => Err(Problem::elsewhere(format!("there are several: {}", names.join(", ")))
-            .hint("say which one with --queue NAME")
+        (None, names) => Err(Problem::general(format!("there are several: {}", names.join(", ")))
+            .with_hint("say which one with --queue NAME")
             .into()),
     }
 }
 
 fn no_such_queue(name: &str, names: &[&str]) -> Box<Problem> {
-    let problem = Problem::elsewhere(format!("no such queue: {name}"));
-    let problem = problem.from(Origin::Flag("--queue")).allowed(Some(names.join(", ")));
+    let problem = Problem::general(format!("no such queue: {name}"));
+    let problem = problem.with_origin(Origin::Flag("--queue").to_string()).with_allowed(names.join(", "));
     Box::new(match nearest(name, names) {
-        Some(near) => problem.hint(format!("did you mean {near}?")),
-        None => problem.hint("give --queue-url too for a new one"),
+        Some(near) => problem.with_hint(format!("did you mean {near}?")),
+        None => problem.with_hint("give --queue-url too for a new one"),
     })
 }
 
@@ -131,7 +130,7 @@ fn call_in_sqs(tree: &mut Node, queue: &Key, name: &str) {
 fn last_part(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
     match path.rsplit('/').next() {
-        Some(name) if rules::is_section_name(name) => name,
+        Some(name) if settings::is_section_name(name) => name,
         _ => "queue",
     }
 }

@@ -5,17 +5,18 @@ use std::{ffi::OsString, io, path::PathBuf};
 use super::{
     blame, file,
     flags::{self, Flags},
-    key::Key,
     otel,
-    problem::{Problem, Problems},
-    rules,
     schema::{self, Place},
     settings::Settings,
     shape,
     tree::{Node, Origin},
     variables,
 };
-use crate::{ecs::EcsEnvironment, telemetry::traces};
+use crate::{
+    ecs::EcsEnvironment,
+    settings::{Key, Problem, Problems},
+    telemetry::traces,
+};
 
 /// The file that is read when none is named, if it is there.
 const USUAL_FILE: &str = "longshore.toml";
@@ -78,15 +79,15 @@ impl Config {
 
     /// Adds to a broken rule the value that breaks it.
     fn with_value(&self, broken: Problem) -> Problem {
-        let Some(key) = &broken.key else { return broken };
+        let Some(key) = broken.key() else { return broken };
         if let Some(node) = self.tree.get(key) {
             let (value, origin) = (node.to_value(), node.origin.clone());
-            return broken.given(value, origin);
+            return broken.with_value(value).with_origin(origin.to_string());
         }
         let all = serde_json::to_value(&self.settings).unwrap_or_default();
         let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
         match value.filter(|value| !value.is_null() && !value.is_object()) {
-            Some(value) => broken.given(value.clone(), Origin::Default),
+            Some(value) => broken.with_value(value.clone()).with_origin(Origin::Default.to_string()),
             None => broken,
         }
     }
@@ -126,18 +127,20 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let (traces, wrong) = otel::plan(&sources.environment);
     problems.extend(wrong);
     let config = Config { settings, traces, otel, tree };
-    let broken: Vec<_> = rules::check(&config.settings, purpose)
+    let broken: Vec<_> = config
+        .settings
+        .validate(purpose)
         .into_iter()
         .filter(|broken| !is_explained(broken, &problems))
         .map(|broken| config.with_value(broken))
         .collect();
     problems.extend(broken);
-    problems.sort_by(|one, other| one.key.cmp(&other.key));
+    problems.sort_by(|one, other| one.key().cmp(&other.key()));
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
 fn is_explained(broken: &Problem, problems: &[Problem]) -> bool {
-    broken.key.as_ref().is_some_and(|key| problems.iter().any(|problem| problem.explains(key)))
+    broken.key().is_some_and(|key| problems.iter().any(|problem| problem.explains(key)))
 }
 
 fn own_queue(tree: &mut Node, sources: &Sources) {
@@ -165,13 +168,17 @@ fn read_file(sources: &Sources) -> Result<Node, Box<Problem>> {
             return Ok(Node::table(Origin::Default));
         }
         (Err(error), origin) => {
-            let problem = Problem::elsewhere(format!("cannot read {}: {error}", path.display()));
-            return Err(Problem { origin, ..problem }.into());
+            let problem = Problem::general(format!("cannot read {}: {error}", path.display()));
+            return Err(match origin {
+                Some(origin) => problem.with_origin(origin.to_string()),
+                None => problem,
+            }
+            .into());
         }
     };
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        Problem::elsewhere(format!("not valid UTF-8: {}, at byte {valid}", path.display()))
+        Problem::general(format!("not valid UTF-8: {}, at byte {valid}", path.display()))
     })?;
     file::parse(&path, &text)
 }
@@ -196,7 +203,7 @@ mod tests {
     }
 
     fn problems(sources: &Sources, purpose: Purpose) -> Vec<String> {
-        let keys = |problem: &Problem| problem.key.clone().unwrap_or_default().to_string();
+        let keys = |problem: &Problem| problem.key().cloned().unwrap_or_default().to_string();
         load(sources, purpose).err().map_or_else(Vec::new, |found| found.0.iter().map(keys).collect())
     }
 
@@ -237,7 +244,10 @@ mod tests {
             Flags { values: vec![("--queue-url", "http://sqs/1/other".to_owned())], ..Flags::default() };
         assert_eq!(names(&own(url)), ["other"]);
         let about_it = Flags { values: vec![("--concurrency", "2".to_owned())], ..Flags::default() };
-        assert_eq!(load(&own(about_it), Purpose::Look).unwrap().settings.queues["mine"].concurrency, 2);
+        assert_eq!(
+            load(&own(about_it), Purpose::Look).unwrap().settings.queues["mine"].consumer.concurrency,
+            2
+        );
     }
 
     #[test]
@@ -303,7 +313,7 @@ mod tests {
             let text = format!("[queues.\"a.b\"]\nname = 'x'\nconcurrency = {concurrency}\nvisibility = '{seconds}s'");
             let (_directory, sources) = from_file(&text);
             let queue = load(&sources, Purpose::Look).unwrap().settings.queues.remove("a.b").unwrap();
-            prop_assert_eq!((queue.concurrency, queue.visibility.0.as_secs()), (concurrency, seconds));
+            prop_assert_eq!((queue.consumer.concurrency, queue.consumer.visibility.0.as_secs()), (concurrency, seconds));
         }
     }
 

@@ -4,11 +4,8 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
-use super::{
-    problem::Problem,
-    secret::{HIDDEN, hide},
-    tree::Origin,
-};
+use super::tree::Origin;
+use crate::settings::{HIDDEN, Problem, hide};
 use crate::telemetry::traces::{Fault, Plan};
 
 /// What the variables say of traces, or what is wrong with them.
@@ -45,9 +42,9 @@ fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
 
 fn problem(Fault { variable, value, problem, allowed }: Fault) -> Problem {
     let value = value.map(|value| format!(": {}", Value::from(hide(&value)))).unwrap_or_default();
-    Problem::elsewhere(format!("{problem}{value}"))
-        .from(Origin::Environment(variable))
-        .allowed(Some(allowed.to_owned()))
+    Problem::general(format!("{problem}{value}"))
+        .with_origin(Origin::Environment(variable).to_string())
+        .with_allowed(allowed.to_owned())
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{
     flags::{FLAGS, Flag},
-    key::Key,
     schema::{Place, schema},
 };
+use crate::settings::Key;
 
 const HEAD: &str = "\
 # Configuration

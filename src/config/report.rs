@@ -2,12 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    key::{Key, quoted},
-    load::Config,
-    secret::{HIDDEN, hide, holds_secrets},
-    tree::Origin,
-};
+use super::{load::Config, tree::Origin};
+use crate::settings::{HIDDEN, Key, hide, holds_secrets, quoted};
 
 impl Config {
     /// The settings as TOML, with the origin of each as a comment; secrets are hidden.

@@ -3,10 +3,8 @@
 use schemars::{JsonSchema as _, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-use super::{
-    key::{Key, are_alike},
-    settings::Settings,
-};
+use super::settings::Settings;
+use crate::settings::{Key, are_alike};
 
 /// The JSON Schema of `longshore.toml`.
 ///

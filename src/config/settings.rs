@@ -1,30 +1,31 @@
-//! What a process can be told: the parts' settings under one roof.
+//! The settings of a whole process, composed of the settings of its parts.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+use super::Purpose;
 use crate::{
-    admin, backoff, consumer,
-    consumer::depth,
-    consumer::settle,
-    duration::{Limit, Span},
+    admin,
+    consumer::{ConsumerSettings, settle},
     ecs, handler,
-    queue::sqs,
+    queue::{is_fifo, sqs},
+    settings::{Key, Problem, http_url, within},
     sns::notifications,
     stop,
     telemetry::{logs, traces},
 };
 
-/// Everything a Longshore process can be told.
+/// All settings of a Longshore process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "longshore.toml")]
 pub struct Settings {
     /// The queues to work on, each under a name of your choosing that logs and metrics use.
     pub queues: BTreeMap<String, QueueSettings>,
-    /// How AWS is reached.
+    /// The access to AWS.
     pub aws: sqs::Settings,
     /// The admin server.
     pub admin: admin::Settings,
@@ -39,15 +40,71 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How long a stop may take.
+    /// The longest time that a stop may take.
     pub fn drain_limit(&self) -> Duration {
         self.drain.limit(self.ecs.stop_timeout())
     }
+
+    /// Finds every setting that cannot work, in the parts and between them.
+    pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
+        let Self { queues, aws, admin: _, drain, ecs, log, traces: _ } = self;
+        let mut problems = Vec::new();
+        if queues.is_empty() && purpose == Purpose::Work {
+            let hint =
+                "give --queue-url and --handler, or write a [queues.<name>] section into longshore.toml";
+            problems.push(Problem::new("queues", "there is no queue to work on").with_hint(hint));
+        }
+        for (name, queue) in queues {
+            let key = Key::new(["queues", name]);
+            problems.extend(validate_queue_name(&key, name));
+            problems.extend(queue.validate(purpose).into_iter().map(|problem| problem.beneath(&key)));
+        }
+        problems.extend(self.validate_each_queue_once());
+        problems.extend(within("aws", aws.validate()));
+        problems.extend(within("drain", drain.validate()));
+        problems.extend(within("ecs", ecs.validate()));
+        problems.extend(within("log", log.validate()));
+        problems
+    }
+
+    /// Refuses two sections about one queue: they would compete for its messages and count them twice.
+    fn validate_each_queue_once(&self) -> Vec<Problem> {
+        let mut seen = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, queue) in &self.queues {
+            let endpoint = (queue.region.as_deref(), queue.endpoint_url.as_deref());
+            let (field, identity) = match (&queue.url, &queue.name) {
+                (Some(url), _) => ("url", (plain_url(url), (None, None))),
+                (None, Some(name)) => ("name", (name.clone(), endpoint)),
+                (None, None) => continue,
+            };
+            if let Some(other) = seen.insert(identity, name) {
+                let key = Key::new(["queues", name, field]);
+                let problem = Problem::of(key, format!("the same queue as queues.{other}"));
+                problems.push(problem.with_hint("keep one of the two and raise its concurrency"));
+            }
+        }
+        problems
+    }
 }
 
-/// One queue and what is done with its messages.
+/// True if a queue's section may have this name, which logs, metrics and health show as it is.
+pub(super) fn is_section_name(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    (1..=80).contains(&name.len()) && name.chars().all(is_allowed)
+}
+
+fn validate_queue_name(key: &Key, name: &str) -> Option<Problem> {
+    let problem = || {
+        Problem::of(key.clone(), "not a name for a queue").with_allowed("1 to 80 letters, digits, -, _ and .")
+    };
+    (!is_section_name(name)).then(problem)
+}
+
+/// The settings of one queue: its address, its engine and its handler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct QueueSettings {
     /// The queue's URL; this or `name`.
     pub url: Option<String>,
@@ -57,44 +114,24 @@ pub struct QueueSettings {
     pub region: Option<String>,
     /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
     pub endpoint_url: Option<String>,
-    /// How many calls of the handler run at once.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub concurrency: usize,
-    /// How many messages one call of the handler is given.
-    pub batch: consumer::BatchSettings,
-    /// How many messages are held beyond those running; `auto` holds what will start within about one round trip, and on a
-    /// FIFO queue also what waits behind its group. With a number, one long group can fill all the places there.
-    pub prefetch: consumer::Prefetch,
-    /// How long a received message stays hidden; extended for as long as it is held, so it bounds only how soon
-    /// the message comes back after a crash. Whole seconds, 2s to 12h.
-    pub visibility: Span,
-    /// How far the visibility may grow for long work, which saves requests; absent, it stays at `visibility`.
-    pub visibility_max: Option<Span>,
-    /// How long one handler may run, at most 12h (SQS holds no message longer), or `none`.
-    pub timeout: Limit,
-    /// How messages are received.
-    pub receive: consumer::ReceiveSettings,
-    /// When a failed message becomes visible again.
-    pub retry: backoff::Settings,
-    /// How outcomes are told to SQS.
-    pub settle: settle::Settings,
-    /// How many messages the queue and its DLQ have, for the metrics.
-    pub depth: depth::Settings,
-    /// Who is told over SNS how messages end.
+    /// The engine's settings.
+    #[serde(flatten)]
+    pub consumer: ConsumerSettings,
+    /// Notifications over SNS about how messages end.
     pub notify: notifications::Settings,
-    /// Where rejected messages are copied to.
+    /// The DLQ that rejected messages are copied to.
     pub dlq: settle::DlqSettings,
-    /// Where the messages go.
+    /// The handler of the messages.
     pub handler: Option<handler::Settings>,
 }
 
 impl QueueSettings {
-    /// Where the queue is: its URL, or else its name in SQS; empty without either.
+    /// The queue's URL, or else its name in SQS; empty without either.
     pub fn address(&self) -> &str {
         self.url.as_deref().or(self.name.as_deref()).unwrap_or_default()
     }
 
-    /// How AWS is reached for this queue: its own word first, then the process's.
+    /// The access to AWS for this queue: its own settings first, then those of the process.
     pub fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
         sqs::Settings {
             region: self.region.clone().or_else(|| process.region.clone()),
@@ -102,6 +139,97 @@ impl QueueSettings {
             ..process.clone()
         }
     }
+
+    /// Finds every setting that cannot work, in the parts and between them.
+    fn validate(&self, purpose: Purpose) -> Vec<Problem> {
+        let mut problems = self.validate_address();
+        problems.extend(within("dlq", self.validate_dlq()));
+        problems.extend(self.consumer.validate());
+        problems.extend(within("notify", self.notify.validate()));
+        match &self.handler {
+            Some(handler) => {
+                problems.extend(self.validate_event(handler));
+                problems.extend(within("handler", handler.validate()));
+                problems.extend(self.consumer.validate_for(handler.takes()));
+            }
+            None if purpose == Purpose::Work => {
+                let problem = Problem::new("handler", "the queue has no handler");
+                problems
+                    .push(problem.with_hint("give --handler URL, or write a handler section for the queue"));
+            }
+            None => {}
+        }
+        problems
+    }
+
+    fn validate_address(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.url.is_none() && self.name.is_none() {
+            let problem = Problem::new("url", "the queue has neither a url nor a name");
+            problems.push(problem.with_hint("give its URL, or its name in SQS to look the URL up"));
+        }
+        problems.extend(http_url("url", self.url.as_deref()));
+        problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
+        problems.extend(validate_name_in_sqs(self.name.as_deref()));
+        problems
+    }
+
+    /// Requires the DLQ to be another queue of the same type, as SQS does.
+    fn validate_dlq(&self) -> Vec<Problem> {
+        let settle::DlqSettings { url, name, .. } = &self.dlq;
+        let mut problems = Vec::new();
+        problems.extend(http_url("url", url.as_deref()));
+        problems.extend(validate_name_in_sqs(name.as_deref()));
+        if url.is_some() && name.is_some() {
+            let problem = Problem::new("name", "the dlq has a url already");
+            problems.push(problem.with_hint("keep one of the two"));
+        }
+        let Some(dlq) = self.dlq.address().filter(|_| problems.is_empty()) else { return problems };
+        let key = if url.is_some() { "url" } else { "name" };
+        if plain_url(dlq) == plain_url(self.address()) {
+            let hint = "a rejected message would come back for ever: name another queue";
+            problems.push(Problem::new(key, "the queue itself").with_hint(hint));
+        } else if is_fifo(dlq) != is_fifo(self.address()) {
+            let allowed = if is_fifo(self.address()) {
+                "a FIFO queue, whose name ends in .fifo"
+            } else {
+                "a standard queue"
+            };
+            problems.push(Problem::new(key, "not of the queue's type").with_allowed(allowed));
+        }
+        problems
+    }
+
+    /// Requires a batch to fit into an event of Lambda.
+    fn validate_event(&self, handler: &handler::Settings) -> Option<Problem> {
+        let most = handler::lambda::EVENT_BYTES;
+        let is_too_large =
+            matches!(handler, handler::Settings::Lambda(_)) && self.consumer.batch.bytes > most;
+        let problem = || {
+            Problem::new("batch.bytes", "too many")
+                .with_allowed(format!("at most {most} for a lambda handler: no event is larger"))
+        };
+        is_too_large.then(problem)
+    }
+}
+
+fn validate_name_in_sqs(name: Option<&str>) -> Option<Problem> {
+    let problem = |_| {
+        Problem::new("name", "not a queue's name")
+            .with_allowed("1 to 80 letters, digits, - and _, ending in .fifo on a FIFO queue")
+    };
+    name.filter(|name| !is_name_in_sqs(name)).map(problem)
+}
+
+fn is_name_in_sqs(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    !stem.is_empty() && name.len() <= 80 && stem.chars().all(is_allowed)
+}
+
+fn plain_url(url: &str) -> String {
+    let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
+    parsed.trim_end_matches('/').to_owned()
 }
 
 impl Default for QueueSettings {
@@ -111,19 +239,199 @@ impl Default for QueueSettings {
             name: None,
             region: None,
             endpoint_url: None,
-            concurrency: 16,
-            batch: consumer::BatchSettings::default(),
-            prefetch: consumer::Prefetch::default(),
-            visibility: Span::secs(30),
-            visibility_max: None,
-            timeout: Limit::After(Duration::from_hours(12)),
-            receive: consumer::ReceiveSettings::default(),
-            retry: backoff::Settings::default(),
-            settle: settle::Settings::default(),
-            depth: depth::Settings::default(),
+            consumer: ConsumerSettings::default(),
             notify: notifications::Settings::default(),
             dlq: settle::DlqSettings::default(),
             handler: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{consumer::depth, consumer::settle::DlqSettings, duration::Span};
+
+    fn of_urls(urls: [&str; 2]) -> Settings {
+        let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
+        let named = ["a", "b"].into_iter().zip(urls);
+        let queues = named.map(|(name, url)| (name.to_owned(), queue(url))).collect();
+        Settings { queues, ..Settings::default() }
+    }
+
+    fn keys(settings: &Settings, purpose: Purpose) -> Vec<String> {
+        let problems = settings.validate(purpose);
+        problems.iter().map(|problem| problem.key().cloned().unwrap_or_default().to_string()).collect()
+    }
+
+    #[test]
+    fn the_defaults_break_no_rule() {
+        assert_eq!(keys(&Settings::default(), Purpose::Look), Vec::<String>::new());
+    }
+
+    #[test]
+    fn work_needs_a_queue() {
+        assert_eq!(keys(&Settings::default(), Purpose::Work), ["queues"]);
+    }
+
+    #[test]
+    fn one_queue_may_not_stand_there_twice() {
+        let same = of_urls(["http://sqs/1/q", "HTTP://SQS/1/q/"]);
+        assert_eq!(keys(&same, Purpose::Look), ["queues.b.url"]);
+        let others = of_urls(["http://sqs/1/q", "http://sqs/1/Q"]);
+        assert_eq!(keys(&others, Purpose::Look), Vec::<String>::new());
+    }
+
+    #[test]
+    fn how_often_a_queue_is_counted_has_limits() {
+        let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r"]);
+        settings.queues.get_mut("a").unwrap().consumer.depth.interval = "1s".parse().unwrap();
+        settings.queues.get_mut("b").unwrap().consumer.depth.interval = depth::Interval::Off;
+        assert_eq!(keys(&settings, Purpose::Look), ["queues.a.depth.interval"]);
+    }
+
+    #[test]
+    fn process_wide_settings_have_limits() {
+        let mut settings = Settings::default();
+        settings.drain.limit = Some(Span::secs(43_201));
+        settings.ecs.metrics_namespace = "AWS/SQS".to_owned();
+        settings.aws.endpoint_url = Some("ftp://h".to_owned());
+        settings.log.filter = "longshore=loud".to_owned();
+        assert_eq!(
+            keys(&settings, Purpose::Look),
+            ["aws.endpoint_url", "drain.limit", "ecs.metrics_namespace", "log.filter"]
+        );
+    }
+
+    fn good() -> QueueSettings {
+        let url = Url::parse("http://127.0.0.1:8080/").unwrap();
+        QueueSettings {
+            url: Some("https://sqs.eu-west-1.amazonaws.com/123456789012/orders".to_owned()),
+            handler: Some(handler::Settings::Http(handler::http::Settings::new(url))),
+            ..QueueSettings::default()
+        }
+    }
+
+    fn broken_by(change: impl FnOnce(&mut QueueSettings)) -> String {
+        let mut queue = good();
+        change(&mut queue);
+        let problems = queue.validate(Purpose::Work);
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key().unwrap().to_string()).collect();
+        keys.join(" ")
+    }
+
+    fn http(queue: &mut QueueSettings) -> &mut handler::http::Settings {
+        match queue.handler.as_mut().unwrap() {
+            handler::Settings::Http(http) => http,
+            other => panic!("not of the http kind: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn good_settings_break_no_rule() {
+        assert_eq!(broken_by(|_| ()), "");
+    }
+
+    #[test]
+    fn a_queue_needs_an_address_and_a_handler() {
+        assert_eq!(broken_by(|queue| queue.url = None), "url");
+        assert_eq!(broken_by(|queue| queue.url = Some("orders".to_owned())), "url");
+        assert_eq!(broken_by(|queue| queue.name = Some("or ders".to_owned())), "name");
+        assert_eq!(broken_by(|queue| queue.name = Some("orders.fifo".to_owned())), "");
+        assert_eq!(broken_by(|queue| queue.handler = None), "handler");
+    }
+
+    #[test]
+    fn the_dlq_is_another_queue_of_the_same_kind() {
+        let url = |text: &str| DlqSettings { url: Some(text.to_owned()), ..DlqSettings::default() };
+        let name = |text: &str| DlqSettings { name: Some(text.to_owned()), ..DlqSettings::default() };
+        let own = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+        for (dlq, broken) in [
+            (url("http://h/1/orders-dlq"), ""),
+            (name("orders-dlq"), ""),
+            (url("orders-dlq"), "dlq.url"),
+            (name("orders dlq"), "dlq.name"),
+            (url(&format!("{own}/")), "dlq.url"),
+            (url("http://h/1/orders-dlq.fifo"), "dlq.url"),
+            (name("orders-dlq.fifo"), "dlq.name"),
+            (DlqSettings { name: Some("orders-dlq".to_owned()), ..url("http://h/1/orders-dlq") }, "dlq.name"),
+        ] {
+            let words = format!("{dlq:?}");
+            assert_eq!(broken_by(|queue| queue.dlq = dlq), broken, "{words}");
+        }
+        let fifo = |dlq: &str| {
+            broken_by(|queue| {
+                (queue.url, queue.name) = (None, Some("orders.fifo".to_owned()));
+                queue.dlq = name(dlq);
+            })
+        };
+        assert_eq!((fifo("dlq"), fifo("orders.fifo")), ("dlq.name".to_owned(), "dlq.name".to_owned()));
+        assert_eq!(fifo("dlq.fifo"), "");
+    }
+
+    #[test]
+    fn a_handler_is_reached_over_http() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        assert_eq!(broken_by(|queue| http(queue).url = url("ftp://h/")), "handler.url");
+        assert_eq!(broken_by(|queue| http(queue).url = url("https://h/")), "");
+    }
+
+    #[test]
+    fn a_program_has_a_name_and_its_codes_one_meaning() {
+        let program = |change: fn(&mut handler::exec::Settings)| {
+            let mut exec = handler::exec::Settings::of_command(["true"]);
+            change(&mut exec);
+            broken_by(|queue| queue.handler = Some(handler::Settings::Exec(exec)))
+        };
+        assert_eq!(program(|_| ()), "");
+        assert_eq!(program(|exec| exec.command.clear()), "handler.command");
+        assert_eq!(program(|exec| exec.reject.push(0)), "handler.reject");
+    }
+
+    #[test]
+    fn a_program_and_a_publication_take_no_batches() {
+        let exec = handler::Settings::Exec(handler::exec::Settings::of_command(["true"]));
+        let topic_arn = "arn:aws:sns:eu-west-1:123456789012:orders".parse().ok();
+        let sns = handler::Settings::Sns(handler::sns::Settings { topic_arn, ..Default::default() });
+        for handler in [exec, sns] {
+            let broken = broken_by(|queue| {
+                queue.handler = Some(handler);
+                queue.consumer.batch.size = 2;
+            });
+            assert_eq!(broken, "batch.size");
+        }
+    }
+
+    #[test]
+    fn a_publication_has_one_target() {
+        let sns = handler::sns::Settings { limit_per_hour: Some(0), ..handler::sns::Settings::default() };
+        let broken = broken_by(|queue| queue.handler = Some(handler::Settings::Sns(sns)));
+        assert_eq!(broken, "handler.topic_arn handler.limit_per_hour");
+    }
+
+    #[test]
+    fn notifications_are_not_tried_for_ever() {
+        assert_eq!(broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)), "notify.give_up_after");
+    }
+
+    #[test]
+    fn a_function_has_a_command_and_events_that_lambda_would_give() {
+        let function = |bytes: usize, command: &[&str]| {
+            let lambda = handler::lambda::Settings::of_command(command.iter().copied());
+            broken_by(|queue| {
+                queue.consumer.batch.bytes = bytes;
+                queue.handler = Some(handler::Settings::Lambda(lambda));
+            })
+        };
+        let most = handler::lambda::EVENT_BYTES;
+        assert_eq!(function(most, &["bootstrap"]), "");
+        assert_eq!(function(most + 1, &[]), "batch.bytes handler.command");
+    }
+
+    #[test]
+    fn a_status_has_one_meaning() {
+        assert_eq!(broken_by(|queue| http(queue).success = vec![42]), "handler.success");
+        assert_eq!(broken_by(|queue| http(queue).reject = vec![204]), "handler.reject");
+        assert_eq!(broken_by(|queue| http(queue).reject = vec![400, 422]), "");
     }
 }

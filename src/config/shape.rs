@@ -1,6 +1,7 @@
 //! Finds the keys that no setting has, and the tables and values that stand in each other's place.
 
-use super::{key::Key, problem::Problem, schema::Place, tree::Node};
+use super::{schema::Place, tree::Node};
+use crate::settings::{Key, Problem};
 
 /// How alike two names must be, from 0 to 1, for one to be offered in place of the other.
 const ALIKE: f64 = 0.6;
@@ -11,7 +12,7 @@ const ALIKE: f64 = 0.6;
 pub(super) fn strike(tree: &mut Node, root: &Place<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     find(tree, root, &Key::default(), &mut problems);
-    for key in problems.iter().filter_map(|problem| problem.key.as_ref()) {
+    for key in problems.iter().filter_map(|problem| problem.key()) {
         tree.remove(key);
     }
     problems
@@ -31,16 +32,20 @@ fn find(table: &Node, place: &Place<'_>, at: &Key, problems: &mut Vec<Problem>) 
 
 fn misplaced(node: &Node, key: Key, place: &Place<'_>) -> Problem {
     let what = if place.is_table() { "not a table" } else { "a table in place of a value" };
-    Problem::of(key, what).given(node.to_value(), node.origin.clone()).allowed(Some(place.allowed()))
+    Problem::of(key, what)
+        .with_value(node.to_value())
+        .with_origin(node.origin.clone().to_string())
+        .with_allowed(place.allowed())
 }
 
 fn unknown(node: &Node, key: Key, name: &str, names: &[&str]) -> Problem {
     let parent = key.parent().unwrap_or_default();
     let problem = Problem::of(key, "unknown key")
-        .given(node.to_value(), node.origin.clone())
-        .allowed(Some(names.join(", ")));
+        .with_value(node.to_value())
+        .with_origin(node.origin.clone().to_string())
+        .with_allowed(names.join(", "));
     match nearest(name, names) {
-        Some(near) => problem.hint(format!("did you mean {near}?")).meant(parent.child(near)),
+        Some(near) => problem.with_hint(format!("did you mean {near}?")).with_meant(parent.child(near)),
         None => problem,
     }
 }
@@ -67,7 +72,7 @@ mod tests {
         let mut tree = file::parse(Path::new("f"), text).unwrap();
         let problems = strike(&mut tree, &Place::root(&schema));
         assert_eq!(strike(&mut tree, &Place::root(&schema)), []);
-        problems.iter().map(|problem| format!("{}: {}", problem.key.clone().unwrap(), problem.what)).collect()
+        problems.iter().map(|problem| format!("{}: {}", problem.key().unwrap(), problem.message())).collect()
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+use crate::settings::Key;
 use serde_json::Value;
-
-use super::key::Key;
 
 /// Where a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use super::{
-    key::{Key, are_alike},
-    problem::Problem,
     schema::Place,
     tree::{Node, Origin},
 };
+use crate::settings::{Key, Problem, are_alike};
 
 /// What the name of a setting's variable starts with, in whatever case.
 const PREFIX: &str = "LONGSHORE__";
@@ -34,11 +33,13 @@ fn apply_one(tree: &mut Node, root: &Place<'_>, name: &str, value: &OsStr) -> Re
     let origin = Origin::Environment(name.to_owned());
     let key = resolve(tree, root, name)?;
     let text = value.to_str().ok_or_else(|| {
-        Problem::of(key.clone(), "not valid UTF-8").given(value.to_string_lossy().into(), origin.clone())
+        Problem::of(key.clone(), "not valid UTF-8")
+            .with_value(value.to_string_lossy().into_owned())
+            .with_origin(origin.clone().to_string())
     })?;
     if let Some(Origin::Environment(other)) = tree.get(&key).map(|node| &node.origin) {
         let problem = Problem::of(key.clone(), format!("set twice: {other} and {name}"));
-        return Err(problem.given(text.into(), origin).into());
+        return Err(problem.with_value(text).with_origin(origin.to_string()).into());
     }
     let value = root.at(&key).map_or_else(|| text.into(), |place| place.read(text));
     tree.set(&key, value, &origin);
@@ -50,9 +51,9 @@ fn resolve(tree: &Node, root: &Place<'_>, name: &str) -> Result<Key, Box<Problem
     let mut key = Key::default();
     for part in name[PREFIX.len()..].split("__") {
         if part.is_empty() {
-            let problem = Problem::elsewhere(format!("empty name in an environment variable: {name}"));
+            let problem = Problem::general(format!("empty name in an environment variable: {name}"));
             return Err(problem
-                .hint(format!("write {PREFIX}SECTION__KEY, with two underscores between names"))
+                .with_hint(format!("write {PREFIX}SECTION__KEY, with two underscores between names"))
                 .into());
         }
         let spelling = root.at(&key).and_then(|place| place.spelling(part));
@@ -78,7 +79,7 @@ fn given_name(tree: &Node, key: &Key, part: &str, variable: &str) -> Result<Stri
         [name] => Ok((*name).clone()),
         [one, other, ..] => {
             let what = format!("ambiguous environment variable: {variable} means {one} as well as {other}");
-            Err(Problem::elsewhere(what).hint("rename one of the two, or set it in the file").into())
+            Err(Problem::general(what).with_hint("rename one of the two, or set it in the file").into())
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::batching::{BatchSettings, Groups};
+use super::settings::{BatchSettings, Groups};
 
 /// The id of a FIFO group.
 pub(super) type Group = Arc<str>;

@@ -7,7 +7,6 @@
 //! themselves, when a lease is dropped.
 
 mod availability;
-mod batching;
 mod buffer;
 mod call;
 pub mod depth;
@@ -16,7 +15,6 @@ mod disposition;
 mod fifo;
 pub mod lease;
 pub mod metrics;
-mod options;
 mod poller;
 mod prepare;
 mod receive_mode;
@@ -44,10 +42,8 @@ use self::{
 };
 pub use self::{
     availability::PauseReason,
-    batching::{BatchSettings, Groups},
     fifo::{Order, QueueTraits},
-    options::Options,
-    settings::{Prefetch, ReceiveSettings},
+    settings::{BatchSettings, ConsumerSettings, Groups, Prefetch, ReceiveSettings},
     shutdown::RunningEngine,
 };
 pub(crate) use self::{
@@ -106,7 +102,7 @@ pub struct EngineParts {
     /// The observers of the handler's calls.
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,
     /// The settings of the consumer.
-    pub options: Options,
+    pub settings: ConsumerSettings,
     /// The queue's metrics.
     pub metrics: MetricScope,
     /// Counts the failed calls of the handler.
@@ -170,19 +166,19 @@ pub struct PauseStatus {
 impl Engine {
     /// Builds the components of an engine, and starts its tasks.
     pub fn start(parts: &EngineParts, tasks: &Tasks) -> RunningEngine {
-        let EngineParts { name, queue, options, .. } = parts;
+        let EngineParts { name, queue, settings, .. } = parts;
         let metrics: Arc<ConsumerMetrics> = parts.metrics.group();
-        metrics.concurrency.set(i64::try_from(options.concurrency).unwrap_or(i64::MAX));
+        metrics.concurrency.set(i64::try_from(settings.concurrency).unwrap_or(i64::MAX));
         let (leases, settler, availability) = (parts.leases(), parts.settler(), parts.availability());
         let preparations = PreparationTasks::on(parts.runtime.clone());
         let ordered = parts.ordered_settler(&settler, &preparations);
         let observers: Arc<[_]> = parts.observers.iter().cloned().collect();
         let dispatcher = parts.dispatcher(&availability, &ordered, &observers);
-        let permits = Permits::new(options.running() + options.prefetch.initial());
+        let permits = Permits::new(settings.running() + settings.prefetch.initial());
         let (last_error_sender, last_error) = watch::channel(None);
         let engine = Self(Arc::new(Inner {
             name: name.clone(),
-            concurrency: options.concurrency,
+            concurrency: settings.concurrency,
             availability: availability.clone(),
             dispatcher: dispatcher.clone(),
             permits: permits.clone(),
@@ -273,8 +269,8 @@ impl EngineParts {
     }
 
     fn leases(&self) -> Leases {
-        let Options { visibility, visibility_max, .. } = self.options;
-        let terms = LeaseTerms { visibility, longest: visibility_max };
+        let ConsumerSettings { visibility, .. } = self.settings;
+        let terms = LeaseTerms { visibility: visibility.0, longest: self.settings.longest_visibility() };
         Leases::new(self.name.clone(), terms, self.metrics.clone(), self.condition("extend", "not started"))
     }
 
@@ -283,7 +279,7 @@ impl EngineParts {
             name: self.name.clone(),
             queue: self.queue.clone(),
             dead_letters: self.dead_letters.clone(),
-            settings: self.options.settle,
+            settings: self.settings.settle,
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
             ready: self.condition("settle", "not started"),
@@ -299,7 +295,7 @@ impl EngineParts {
     fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {
         let rules = DispositionRules {
             max_receive_count: self.traits.max_receive_count,
-            retry: self.options.retry,
+            retry: self.settings.retry,
             copies_rejects: settler.copies_rejects(),
         };
         OrderedSettler::new(settler.clone(), rules, preparations.clone(), self.metrics.group())
@@ -314,8 +310,8 @@ impl EngineParts {
         let caller = HandlerCaller {
             queue: self.name.clone(),
             handler: self.handler.clone(),
-            batch_size: self.options.batch.size,
-            time_limit: self.options.timeout,
+            batch_size: self.settings.batch.size,
+            time_limit: self.settings.timeout.duration(),
             last_attempt: self.traits.max_receive_count,
         };
         let parts = DispatcherParts {
@@ -332,7 +328,7 @@ impl EngineParts {
             callers_runtime: self.caller.clone(),
             engine_runtime: self.runtime.clone(),
         };
-        Dispatcher::new(parts, Buffer::new(self.options.concurrency, self.options.batch))
+        Dispatcher::new(parts, Buffer::new(self.settings.concurrency, self.settings.batch))
     }
 
     fn intake(&self, engine: &Engine, settler: OrderedSettler, preparations: &PreparationTasks) -> Intake {
@@ -350,17 +346,17 @@ impl EngineParts {
     }
 
     fn poller(&self, engine: &Engine, intake: Intake, last_error: watch::Sender<Option<String>>) -> Poller {
-        let receive = self.options.receive;
+        let receive = self.settings.receive;
         let longest_silence = (receive.wait.0 + WATCHDOG + TICK) * 2;
         let parts = PollerParts {
             name: self.name.clone(),
             queue: self.queue.clone(),
             order: self.traits.order,
             wanted: self.wanted(&engine.0.settler),
-            visibility: self.options.visibility,
-            wait: self.options.wait(),
-            prefetch: self.options.prefetch,
-            most_running: self.options.running(),
+            visibility: self.settings.visibility.0,
+            wait: self.settings.wait(),
+            prefetch: self.settings.prefetch,
+            most_running: self.settings.running(),
             permits: engine.0.permits.clone(),
             availability: engine.0.availability.clone(),
             intake,

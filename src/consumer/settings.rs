@@ -1,23 +1,180 @@
-//! How one queue is received from.
+//! Settings of one queue's engine: concurrency, batches, prefetch, leases, receives and retries.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::duration::Span;
+use super::{depth, settle};
+use crate::{
+    backoff::Backoff,
+    duration::{Limit, Span},
+    handler::CallSize,
+    queue::limits,
+    settings::{Problem, at_most, in_range, whole_seconds, within},
+};
 
-/// How one queue is received from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
+const POLLERS: RangeInclusive<usize> = 1..=32;
+const BATCH_SIZE: RangeInclusive<usize> = 1..=10_000;
+const BATCH_WINDOW_MAX: Span = Span::secs(5 * 60);
+/// Of a visibility of 1 s, two thirds would leave a receive no whole second to wait, and an extension half a second.
+const VISIBILITY: RangeInclusive<Span> = Span::secs(2)..=LONGEST;
+const WAIT: RangeInclusive<Span> = Span::secs(0)..=Span(limits::WAIT);
+/// Short enough for the watchdog of the poll loop.
+const PACE_MAX: Span = Span::secs(5 * 60);
+const LONGEST: Span = Span(limits::VISIBILITY);
+
+/// The settings of one queue's engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ConsumerSettings {
+    /// The most calls of the handler that run at once.
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 100_000)))]
+    pub concurrency: usize,
+    /// The messages of one call of the handler.
+    pub batch: BatchSettings,
+    /// The most messages held beyond those running; `auto` holds what will start within about one round trip, and on a
+    /// FIFO queue also what waits behind its group. With a number, one long group can use all of it.
+    pub prefetch: Prefetch,
+    /// The time for which a received message stays hidden; extended for as long as the message is held, so that it bounds
+    /// only how soon the message comes back after a crash. Whole seconds, 2s to 12h.
+    pub visibility: Span,
+    /// The longest visibility of an extension, up to which the visibility doubles for long work, which saves requests;
+    /// absent, it stays at `visibility`.
+    pub visibility_max: Option<Span>,
+    /// The longest time that one call of the handler may run, at most 12h (SQS holds no message longer), or `none`.
+    pub timeout: Limit,
+    /// Receives of messages.
+    pub receive: ReceiveSettings,
+    /// The delay after which a failed message becomes visible again, by its receive count.
+    pub retry: Backoff,
+    /// Deletes and changes of visibility.
+    pub settle: settle::Settings,
+    /// The numbers of messages in the queue and its DLQ, for the metrics.
+    pub depth: depth::Settings,
+}
+
+impl ConsumerSettings {
+    /// The longest visibility of an extension: each doubles the one before up to this.
+    pub fn longest_visibility(&self) -> Duration {
+        self.visibility_max.unwrap_or(self.visibility).0
+    }
+
+    /// The most messages running at once.
+    pub(super) fn running(&self) -> usize {
+        self.concurrency.saturating_mul(self.batch.size)
+    }
+
+    /// The wait of a receive, at most two thirds of the visibility: a lease counts from the sending of its receive, and a
+    /// third of it should be left when a message comes at the very end of the wait.
+    pub(super) fn wait(&self) -> Duration {
+        self.receive.wait.0.min(Duration::from_secs(self.visibility.0.as_secs() * 2 / 3))
+    }
+
+    /// Finds every setting that SQS or the engine cannot work with.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(in_range("concurrency", self.concurrency, &CONCURRENCY));
+        problems.extend(within("batch", self.batch.validate()));
+        problems.extend(self.validate_in_flight());
+        problems.extend(self.validate_times());
+        problems.extend(within("receive", self.receive.validate()));
+        problems.extend(within("retry", self.retry.validate()));
+        problems.extend(within("settle", self.settle.validate(self.visibility)));
+        problems.extend(within("depth", self.depth.validate()));
+        problems
+    }
+
+    /// Refuses batches for a handler that takes one message a call.
+    pub(crate) fn validate_for(&self, takes: CallSize) -> Option<Problem> {
+        let problem = || {
+            Problem::new("batch.size", "the handler takes one message a call")
+                .with_value(self.batch.size)
+                .with_allowed("1")
+        };
+        (self.batch.size > 1 && takes == CallSize::One).then(problem)
+    }
+
+    fn validate_in_flight(&self) -> Option<Problem> {
+        let (running, most) = (self.running(), limits::IN_FLIGHT);
+        if running > most {
+            let allowed = format!(
+                "at most {}: a queue holds {most} in flight, concurrency times batch.size",
+                most / self.concurrency.max(1)
+            );
+            let problem = Problem::new("batch.size", "too many").with_value(self.batch.size);
+            return Some(problem.with_allowed(allowed));
+        }
+        match self.prefetch {
+            Prefetch::Fixed(prefetch) if prefetch > most - running => {
+                let allowed = format!(
+                    "at most {}: a queue holds {most} in flight, concurrency counted",
+                    most - running
+                );
+                Some(Problem::new("prefetch", "too many").with_value(prefetch).with_allowed(allowed))
+            }
+            Prefetch::Fixed(_) | Prefetch::Auto => None,
+        }
+    }
+
+    fn validate_times(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(whole_seconds("visibility", self.visibility, &VISIBILITY));
+        if let Some(longest) = self.visibility_max {
+            problems.extend(whole_seconds("visibility_max", longest, &(self.visibility..=LONGEST)));
+        }
+        if let Limit::After(timeout) = self.timeout
+            && (timeout.is_zero() || timeout > limits::VISIBILITY)
+        {
+            let allowed = format!("more than 0s, at most {LONGEST}, or \"none\"");
+            let problem = Problem::new("timeout", "out of range").with_value(Span(timeout));
+            problems.push(problem.with_allowed(allowed));
+        }
+        problems
+    }
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            batch: BatchSettings::default(),
+            prefetch: Prefetch::default(),
+            visibility: Span::secs(30),
+            visibility_max: None,
+            timeout: Limit::After(Duration::from_hours(12)),
+            receive: ReceiveSettings::default(),
+            retry: Backoff::default(),
+            settle: settle::Settings::default(),
+            depth: depth::Settings::default(),
+        }
+    }
+}
+
+/// Settings of receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReceiveSettings {
-    /// How long a receive waits for a message: `20s` is the cheapest, three requests a minute when idle. Cut to two thirds of the visibility.
+    /// The time that a receive waits for a message: `20s` is the cheapest, three requests a minute when idle. Cut to two thirds of the visibility.
     pub wait: Span,
-    /// The pause after a receive that came back with fewer messages than asked for; fewer requests for that much latency.
+    /// The pause after a receive that came back with fewer messages than asked for: fewer requests for that much latency.
     pub pace: Span,
     /// The most receives under way at once.
-    #[schemars(range(min = 1, max = 32))]
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 32)))]
     pub pollers: usize,
+}
+
+impl ReceiveSettings {
+    /// Finds every setting that SQS or the poll loop cannot work with.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(whole_seconds("wait", self.wait, &WAIT));
+        problems.extend(at_most("pace", self.pace, PACE_MAX));
+        problems.extend(in_range("pollers", self.pollers, &POLLERS));
+        problems
+    }
 }
 
 impl Default for ReceiveSettings {
@@ -26,7 +183,60 @@ impl Default for ReceiveSettings {
     }
 }
 
-/// How many messages may be held beyond those running.
+/// Settings of batches, for handlers that take several messages a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchSettings {
+    /// The most messages a call; a batch of more than ten takes several receives, and so a `window`.
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 10_000)))]
+    pub size: usize,
+    /// The time that a batch that is not full waits for more messages; `0s` starts what has come at once. Batches of one FIFO group never wait: SQS hands out no more of a group that is held.
+    pub window: Span,
+    /// The most bytes a call, bodies and attributes together; one message alone may have more.
+    pub bytes: usize,
+    /// `several` lets a batch from a FIFO queue hold messages of several groups, `one` of one group only.
+    pub groups: Groups,
+}
+
+impl BatchSettings {
+    /// Finds every setting that no batch can have.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let size = in_range("size", self.size, &BATCH_SIZE);
+        if size.is_none() && self.size > limits::BATCH_ENTRIES && self.window.0.is_zero() {
+            let problem = Problem::new("size", "out of range").with_value(self.size);
+            problems
+                .push(problem.with_allowed("at most 10 without a window, because a receive brings no more"));
+        }
+        problems.extend(size);
+        problems.extend(at_most("window", self.window, BATCH_WINDOW_MAX));
+        if self.bytes == 0 {
+            problems.push(Problem::new("bytes", "out of range").with_value(0).with_allowed("at least 1"));
+        }
+        problems
+    }
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { size: 1, window: Span::secs(0), bytes: 6_000_000, groups: Groups::Several }
+    }
+}
+
+/// The number of FIFO groups that share a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Groups {
+    /// Any number, each in its order.
+    #[default]
+    Several,
+    /// One: a failure of the whole batch then stops this group alone.
+    One,
+}
+
+/// The number of messages held beyond those running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Prefetch {
     /// As many as will start within about one round trip to SQS.
@@ -37,7 +247,7 @@ pub enum Prefetch {
 }
 
 impl Prefetch {
-    /// What is held before anything is known of the flow.
+    /// The number before the rate of messages is known.
     pub(super) fn initial(self) -> usize {
         match self {
             Self::Auto => 0,
@@ -91,23 +301,117 @@ impl<'de> Deserialize<'de> for Prefetch {
     }
 }
 
-impl JsonSchema for Prefetch {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Prefetch {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Prefetch".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 0 }] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 0 }] })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wrong(change: impl FnOnce(&mut ConsumerSettings)) -> String {
+        let mut settings = ConsumerSettings::default();
+        change(&mut settings);
+        let keys: Vec<_> =
+            settings.validate().iter().map(|problem| problem.key().unwrap().to_string()).collect();
+        keys.join(" ")
+    }
+
+    #[test]
+    fn the_defaults_and_the_limits_themselves_are_fine() {
+        assert_eq!(wrong(|_| ()), "");
+        let longest = |settings: &mut ConsumerSettings| {
+            (settings.visibility, settings.visibility_max) = (LONGEST, Some(LONGEST));
+            (settings.timeout, settings.receive.pollers) = (Limit::After(limits::VISIBILITY), 32);
+            (settings.concurrency, settings.prefetch) = (1, Prefetch::Fixed(limits::IN_FLIGHT - 1));
+        };
+        assert_eq!(wrong(longest), "");
+        assert_eq!(wrong(|settings| settings.timeout = Limit::None), "");
+    }
+
+    #[test]
+    fn amounts_have_limits() {
+        assert_eq!(wrong(|settings| settings.concurrency = 0), "concurrency");
+        assert_eq!(wrong(|settings| settings.concurrency = 100_001), "concurrency");
+        assert_eq!(wrong(|settings| settings.concurrency = usize::MAX), "concurrency batch.size");
+        assert_eq!(wrong(|settings| settings.receive.pollers = 0), "receive.pollers");
+        assert_eq!(wrong(|settings| settings.receive.pollers = 33), "receive.pollers");
+        assert_eq!(wrong(|settings| settings.prefetch = Prefetch::Fixed(119_985)), "prefetch");
+        assert_eq!(wrong(|settings| settings.prefetch = Prefetch::Fixed(119_984)), "");
+        assert_eq!(wrong(|settings| settings.prefetch = Prefetch::Fixed(usize::MAX)), "prefetch");
+    }
+
+    #[test]
+    fn batches_have_limits() {
+        let size = |size: usize, window: u64| {
+            move |settings: &mut ConsumerSettings| {
+                (settings.batch.size, settings.batch.window) = (size, Span::secs(window));
+            }
+        };
+        assert_eq!(wrong(size(0, 0)), "batch.size");
+        assert_eq!(wrong(size(11, 0)), "batch.size");
+        assert_eq!(wrong(size(10_001, 1)), "batch.size batch.size", "too large, and too many in flight");
+        assert_eq!(wrong(size(1, 301)), "batch.window");
+        assert_eq!(wrong(|settings| settings.batch.bytes = 0), "batch.bytes");
+        let in_flight = wrong(|settings| {
+            size(10_000, 1)(settings);
+            settings.concurrency = 13;
+        });
+        assert_eq!(in_flight, "batch.size");
+    }
+
+    #[test]
+    fn times_are_whole_seconds_within_what_sqs_takes() {
+        for visibility in [Span::secs(0), Span::secs(1), Span::millis(2_500), Span::secs(43_201)] {
+            let broken = wrong(|settings| {
+                (settings.visibility, settings.settle.linger) = (visibility, Span::secs(0));
+            });
+            assert_eq!(broken, "visibility", "{visibility}");
+        }
+        assert_eq!(wrong(|settings| settings.visibility_max = Some(Span::secs(29))), "visibility_max");
+        assert_eq!(wrong(|settings| settings.receive.wait = Span::secs(21)), "receive.wait");
+        assert_eq!(wrong(|settings| settings.receive.wait = Span::millis(500)), "receive.wait");
+        assert_eq!(wrong(|settings| settings.receive.pace = Span(Duration::MAX)), "receive.pace");
+        for timeout in [Duration::ZERO, Duration::from_secs(43_201), Duration::MAX] {
+            assert_eq!(wrong(|settings| settings.timeout = Limit::After(timeout)), "timeout");
+        }
+    }
+
+    #[test]
+    fn a_delete_waits_at_most_a_quarter_of_the_visibility() {
+        assert_eq!(wrong(|settings| settings.settle.linger = Span::millis(7_500)), "");
+        assert_eq!(wrong(|settings| settings.settle.linger = Span::millis(7_501)), "settle.linger");
+    }
+
+    #[test]
+    fn retries_grow_from_initial_to_max() {
+        let hours = Duration::from_hours(13);
+        assert_eq!(wrong(|settings| settings.retry.factor = 0.5), "retry.factor");
+        assert_eq!(wrong(|settings| settings.retry.factor = f64::NAN), "retry.factor");
+        assert_eq!(wrong(|settings| settings.retry.max = hours), "retry.max");
+        assert_eq!(wrong(|settings| settings.retry.max = Duration::from_secs(4)), "retry.initial");
+    }
+
+    #[test]
+    fn only_a_handler_of_batches_takes_several_messages() {
+        let batch = BatchSettings { size: 2, ..BatchSettings::default() };
+        let settings = ConsumerSettings { batch, ..ConsumerSettings::default() };
+        let problem = settings.validate_for(CallSize::One).unwrap();
+        assert!(problem.to_string().contains("one message a call"), "{problem}");
+        assert_eq!(settings.validate_for(CallSize::Batch), None);
+        assert_eq!(ConsumerSettings::default().validate_for(CallSize::One), None);
+    }
 
     #[test]
     fn prefetch_is_auto_or_a_number() {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ProtectionTiming;
-use crate::duration::Span;
+use crate::{duration::Span, settings::Problem};
 
 const MINUTE: u64 = 60;
 /// The shortest time that a container can be given to stop.
@@ -23,7 +22,8 @@ const NAMESPACES: &str = "1 to 255 letters, digits and .-_/#:, not beginning wit
 const NAMESPACE_CHARS: usize = 255;
 
 /// The worker as a task of Amazon ECS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The `stopTimeout` of the worker's container in the task definition, which ECS does not pass to the container: 30s if it is not set there, at most 120s on Fargate. `drain.limit` follows from it unless it is set.
@@ -57,7 +57,8 @@ impl Default for Settings {
 }
 
 /// The use of task protection while long work runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protect {
     /// On ECS.
@@ -68,7 +69,8 @@ pub enum Protect {
 }
 
 /// The use of the scaling signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MetricsSwitch {
     /// On ECS only.
@@ -91,8 +93,8 @@ impl Settings {
         ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
     }
 
-    /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    /// Finds every value that ECS or CloudWatch cannot work with.
+    pub fn validate(&self) -> Vec<Problem> {
         let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
         let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
         let (expiry, expiries) = (self.protection_expiry, EXPIRY_MIN..=EXPIRY_MAX);
@@ -112,7 +114,8 @@ impl Settings {
             ("metrics_interval", intervals.contains(&self.metrics_interval), "1s to 1h".to_owned()),
             ("metrics_namespace", is_namespace(&self.metrics_namespace), NAMESPACES.to_owned()),
         ];
-        rules.into_iter().filter(|(_, holds, _)| !holds).map(|(key, _, allowed)| (key, allowed)).collect()
+        let wrong = rules.into_iter().filter(|(_, holds, _)| !holds);
+        wrong.map(|(key, _, allowed)| Problem::new(key, "not allowed").with_allowed(allowed)).collect()
     }
 }
 
@@ -126,16 +129,16 @@ fn is_namespace(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn broken_by(change: impl FnOnce(&mut Settings)) -> Vec<&'static str> {
+    fn broken_by(change: impl FnOnce(&mut Settings)) -> Vec<String> {
         let mut settings = Settings::default();
         change(&mut settings);
-        settings.check().into_iter().map(|(key, _)| key).collect()
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
     }
 
     #[test]
     fn every_value_that_ecs_or_cloudwatch_does_not_take_is_found() {
-        assert_eq!(broken_by(|_| ()), Vec::<&str>::new());
-        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<&str>::new());
+        assert_eq!(broken_by(|_| ()), Vec::<String>::new());
+        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<String>::new());
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);
         assert_eq!(broken_by(|settings| settings.protect_after = Span::secs(43_201)), ["protect_after"]);
         for expiry in [Span::secs(60), Span::secs(150), Span::secs(172_860)] {

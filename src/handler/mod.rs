@@ -15,8 +15,6 @@ pub mod http;
 pub mod lambda;
 mod metrics;
 mod outcome;
-#[cfg(any(feature = "exec", feature = "http", feature = "lambda", feature = "sns"))]
-mod problem;
 #[cfg(feature = "sns")]
 mod publish;
 #[cfg(feature = "tower")]
@@ -36,8 +34,6 @@ pub(crate) use self::any::{CallSize, CallWrapper, Placement};
 #[cfg(any(feature = "exec", feature = "lambda"))]
 pub use self::metrics::ProcessMetrics;
 pub use self::metrics::{FailureCounter, HandlerMetrics};
-#[cfg(any(feature = "exec", feature = "http", feature = "lambda", feature = "sns"))]
-pub use self::problem::Problem;
 #[cfg(feature = "sns")]
 pub use self::publish::publish;
 #[cfg(feature = "tower")]

@@ -1,13 +1,13 @@
 //! Which handler a queue's messages go to.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, exec, http, lambda, sns};
-use crate::telemetry::HandlerKind;
+use super::{CallSize, exec, http, lambda, sns};
+use crate::{settings::Problem, telemetry::HandlerKind};
 
 /// The handler of a queue, by its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Settings {
     /// A program with an HTTP port: each message is posted to it.
@@ -21,13 +21,21 @@ pub enum Settings {
 }
 
 impl Settings {
-    /// Finds everything in the values that cannot work; empty when all is well.
-    pub fn check(&self) -> Vec<Problem> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         match self {
-            Self::Http(http) => http.check(),
-            Self::Lambda(lambda) => lambda.check(),
-            Self::Exec(exec) => exec.check(),
-            Self::Sns(sns) => sns.check(),
+            Self::Http(http) => http.validate(),
+            Self::Lambda(lambda) => lambda.validate(),
+            Self::Exec(exec) => exec.validate(),
+            Self::Sns(sns) => sns.validate(),
+        }
+    }
+
+    /// The number of messages that a call of this handler takes.
+    pub(crate) fn takes(&self) -> CallSize {
+        match self {
+            Self::Http(_) | Self::Lambda(_) => CallSize::Batch,
+            Self::Exec(_) | Self::Sns(_) => CallSize::One,
         }
     }
 

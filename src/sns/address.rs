@@ -1,8 +1,7 @@
 //! The targets of a publication: topic ARNs and phone numbers.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// The ARN of a topic: `arn:aws:sns:eu-west-1:123456789012:orders`.
@@ -12,10 +11,18 @@ pub struct TopicArn(String);
 
 /// A text that is not the ARN of a topic.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not the arn of an sns topic, hint: write it like arn:aws:sns:eu-west-1:123456789012:orders; a subscription's has one part more"
-)]
+#[error("not the arn of an sns topic")]
 pub struct NotATopicArn;
+
+impl NotATopicArn {
+    const HINT: &str =
+        "write it like arn:aws:sns:eu-west-1:123456789012:orders; a subscription's has one part more";
+
+    /// The way to write an ARN.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(Self::HINT)
+    }
+}
 
 /// The longest name of a topic.
 const NAME_CHARS: usize = 256;
@@ -103,17 +110,22 @@ impl fmt::Display for TopicArn {
     }
 }
 
-impl JsonSchema for TopicArn {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for TopicArn {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "TopicArn".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["arn:aws:sns:eu-west-1:123456789012:orders"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "examples": ["arn:aws:sns:eu-west-1:123456789012:orders"],
+            "x-hint": NotATopicArn::HINT,
+        })
     }
 }
 
@@ -126,8 +138,17 @@ pub struct PhoneNumber(String);
 
 /// A text that is not an E.164 number; the error does not quote it, because it may be personal data.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a phone number, hint: write it in e.164: a plus and 4 to 15 digits, such as +15550100123")]
+#[error("not a phone number in e.164 form")]
 pub struct NotAPhoneNumber;
+
+impl NotAPhoneNumber {
+    const HINT: &str = "write a plus and 4 to 15 digits, such as +15550100123";
+
+    /// The way to write a phone number.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(Self::HINT)
+    }
+}
 
 impl PhoneNumber {
     /// The number in E.164 form.
@@ -176,17 +197,18 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-impl JsonSchema for PhoneNumber {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for PhoneNumber {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "PhoneNumber".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["+15550100123"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["+15550100123"], "x-hint": NotAPhoneNumber::HINT })
     }
 }
 

@@ -8,7 +8,6 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -22,6 +21,7 @@ use tracing_subscriber::{
 
 use self::line::Line;
 use super::traces::Traces;
+use crate::settings::Problem;
 
 /// What the libraries beneath say is noise, their spans cost time, and some tell credentials; named here by how
 /// their names begin, they are off before they begin.
@@ -31,7 +31,8 @@ const QUIET: &str =
     "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
 /// The log's form and detail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `json`, `text`, or `auto`: text on a terminal, else JSON.
@@ -47,7 +48,8 @@ impl Default for Settings {
 }
 
 /// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Text on a terminal, else JSON.
@@ -71,9 +73,14 @@ pub enum LogsError {
 }
 
 impl Settings {
-    /// Whether the log could be started so.
-    pub fn check(&self) -> Result<(), LogsError> {
-        self.env_filter().map(drop)
+    /// Finds a filter that is not one.
+    pub fn validate(&self) -> Vec<Problem> {
+        let problem = |error: LogsError| {
+            Problem::new("filter", error.to_string())
+                .with_value(self.filter.as_str())
+                .with_hint("write a level, or targets with levels: info, or info,longshore=debug")
+        };
+        self.env_filter().err().map(problem).into_iter().collect()
     }
 
     /// Starts the log of this process, on standard error; only once. From then on panics are told in it too.
@@ -158,11 +165,10 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_an_error() {
-        assert!(
-            filtered("info,longshore=loud").check().unwrap_err().to_string().starts_with("not a log filter")
-        );
-        filtered("info,longshore=debug").check().unwrap();
-        filtered("").check().unwrap();
+        let problems = filtered("info,longshore=loud").validate();
+        assert!(problems[0].message().starts_with("not a log filter"), "{problems:?}");
+        assert_eq!(filtered("info,longshore=debug").validate(), []);
+        assert_eq!(filtered("").validate(), []);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     worker::{NAME, patiently},
 };
 use crate::{
-    consumer::Options,
+    consumer::ConsumerSettings,
     handler::AnyHandler,
     message::{Message, MessageId, OutgoingMessage},
     queue::{EmulatorQueue, Queue, QueueAttributes},
@@ -33,7 +33,7 @@ pub struct TestQueue {
     pub(crate) account: SqsAccount,
     queue_type: TestQueueType,
     queue: Arc<dyn Queue>,
-    options: Options,
+    options: ConsumerSettings,
     configure: Arc<dyn Fn(Consumer) -> Consumer + Send + Sync>,
     rejects: DeadLetters,
     drain_limit: Duration,
@@ -102,7 +102,7 @@ impl TestQueue {
             queue: Arc::new(EmulatorQueue::new(&account, queue_type.name())),
             account,
             queue_type,
-            options: Options::default(),
+            options: ConsumerSettings::default(),
             configure: Arc::new(|consumer| consumer),
             rejects: DeadLetters::default(),
             drain_limit: stop::Settings::USUAL,
@@ -143,7 +143,7 @@ impl TestQueue {
 
     /// Changes the options of the consumer, before [`consumer`](Self::consumer).
     #[must_use]
-    pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn options(mut self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         change(&mut self.options);
         self
     }
@@ -201,7 +201,7 @@ impl TestQueue {
         let handler = self.journal.recording(handler);
         let consumer = Consumer::of(NAME, self.queue.clone(), handler)
             .dead_letters(self.rejects.clone())
-            .options(self.options.clone());
+            .settings(self.options.clone());
         let worker = Worker::new().consumer((self.configure)(consumer)).drain_limit(self.drain_limit);
         #[cfg(feature = "ecs")]
         let worker = match self.protection.clone() {

@@ -7,8 +7,8 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, Options, Prefetch, Preparation},
-    duration::Span,
+    consumer::{BatchSettings, ConsumerSettings, Prefetch, Preparation},
+    duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
     telemetry::HandlerKind,
@@ -16,8 +16,8 @@ use crate::{
 
 /// One queue, its handler and its options.
 ///
-/// The options are validated when the worker starts: [`WorkerError::Options`](super::WorkerError::Options) names a
-/// value that SQS does not allow.
+/// The settings are validated when the worker starts: [`WorkerError::Settings`](super::WorkerError::Settings) has every
+/// problem.
 pub struct Consumer {
     pub(super) name: Arc<str>,
     pub(super) source: ConsumerSource,
@@ -27,7 +27,7 @@ pub struct Consumer {
     /// The handler's kind in metrics and in the copies of rejected messages.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
-    pub(super) options: Options,
+    pub(super) settings: ConsumerSettings,
     /// The stage between receive and handler, if there is one.
     pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
@@ -83,7 +83,7 @@ impl Consumer {
             dead_letters: DeadLetters::default(),
             #[cfg(feature = "sns")]
             notify: None,
-            options: Options::default(),
+            settings: ConsumerSettings::default(),
             preparation: None,
         }
     }
@@ -138,7 +138,7 @@ impl Consumer {
     /// Sets the number of concurrent calls of the handler, at least 1; default: 16.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
-        self.options.concurrency = concurrency;
+        self.settings.concurrency = concurrency;
         self
     }
 
@@ -147,7 +147,7 @@ impl Consumer {
     /// More than 10 take several receives, and so need a [`batch_window`](Self::batch_window).
     #[must_use]
     pub fn batch_size(mut self, size: usize) -> Self {
-        self.options.batch.size = size;
+        self.settings.batch.size = size;
         self
     }
 
@@ -156,14 +156,14 @@ impl Consumer {
     /// A batch of one FIFO group never waits: SQS delivers no more of a group of which messages are held.
     #[must_use]
     pub fn batch_window(mut self, window: Duration) -> Self {
-        self.options.batch.window = Span(window);
+        self.settings.batch.window = Span(window);
         self
     }
 
     /// Sets the most bytes a call, bodies and attributes; one message alone may be larger. Default: 6,000,000.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
-        self.options.batch.bytes = bytes;
+        self.settings.batch.bytes = bytes;
         self
     }
 
@@ -171,29 +171,30 @@ impl Consumer {
     #[doc(hidden)]
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
-        self.options.batch = batch;
+        self.settings.batch = batch;
         self
     }
 
     /// Sets the number of messages held beyond those running; default: [`Prefetch::Auto`].
     #[must_use]
     pub fn prefetch(mut self, prefetch: Prefetch) -> Self {
-        self.options.prefetch = prefetch;
+        self.settings.prefetch = prefetch;
         self
     }
 
     /// Sets the initial lease of a message, whole seconds up to 12 h; default: 30 s. It is extended while needed.
     #[must_use]
     pub fn visibility(mut self, visibility: Duration) -> Self {
-        self.options.visibility = visibility;
-        self.options.visibility_max = self.options.visibility_max.max(visibility);
+        self.settings.visibility = Span(visibility);
+        self.settings.visibility_max =
+            self.settings.visibility_max.map(|longest| longest.max(Span(visibility)));
         self
     }
 
     /// Sets the time limit of a call, up to 12 h, SQS's own limit; default: 12 h. `None` means no limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.options.timeout = timeout;
+        self.settings.timeout = timeout.map_or(Limit::None, Limit::After);
         self
     }
 
@@ -201,14 +202,14 @@ impl Consumer {
     #[doc(hidden)]
     #[must_use]
     pub fn depth(mut self, interval: depth::Interval) -> Self {
-        self.options.depth.interval = interval;
+        self.settings.depth.interval = interval;
         self
     }
 
     /// Sets the delay after which a failed message is visible again, by its receive count.
     #[must_use]
     pub fn retry(mut self, retry: Backoff) -> Self {
-        self.options.retry = retry;
+        self.settings.retry = retry;
         self
     }
 
@@ -227,11 +228,11 @@ impl Consumer {
         self
     }
 
-    /// Sets all options at once.
+    /// Sets all settings at once.
     #[doc(hidden)]
     #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+    pub fn settings(mut self, settings: ConsumerSettings) -> Self {
+        self.settings = settings;
         self
     }
 }

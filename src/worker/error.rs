@@ -2,7 +2,10 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use crate::queue::{QueueError, sqs::credentials_fault};
+use crate::{
+    queue::{QueueError, sqs::credentials_fault},
+    settings::Problems,
+};
 
 /// The error of a worker that could not start, or of which a task ended in a fault.
 ///
@@ -19,13 +22,13 @@ pub enum WorkerError {
         /// The name of the second.
         queue: String,
     },
-    /// An option of a consumer is not allowed.
-    #[error("queue {queue}: {problem}")]
-    Options {
+    /// A consumer's settings cannot work.
+    #[error("queue {queue}: the settings have {problems}")]
+    Settings {
         /// The queue's configured name.
         queue: String,
-        /// The option, its value and what is allowed.
-        problem: String,
+        /// Every problem, each with its key, its value and what is allowed.
+        problems: Problems,
     },
     /// The queue's address is neither a URL nor a name.
     #[error("queue {queue}: not a queue's url: {url}: {source}")]
@@ -111,7 +114,7 @@ impl WorkerError {
             Self::UnfitDlq { .. } => Some("name another queue as its dlq"),
             Self::Admin { .. } => Some("choose another address with --admin-listen or admin.listen"),
             Self::Fault(_) => Some("please report this with the log"),
-            Self::Options { .. } | Self::Address { .. } | Self::Handler { .. } | Self::System(_) => None,
+            Self::Settings { .. } | Self::Address { .. } | Self::Handler { .. } | Self::System(_) => None,
         }
     }
 

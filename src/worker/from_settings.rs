@@ -5,7 +5,6 @@ use std::{error::Error, num::NonZeroUsize, sync::Arc};
 use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::address, publisher};
 use crate::{
     config::{self, QueueSettings, Settings},
-    consumer::Options,
     consumer::settle::DlqSettings,
     ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
     handler::{
@@ -73,13 +72,13 @@ pub(super) fn made(
     aws: &sqs::Settings,
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
-        handler::Settings::Http(http) if queue.batch.size > 1 => {
+        handler::Settings::Http(http) if queue.consumer.batch.size > 1 => {
             let source = presumed_source(queue, aws);
             Ok(HttpBatchHandler::new(http.clone(), name_in_sqs(queue), source)?.into())
         }
         handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
-            let processes = NonZeroUsize::new(queue.concurrency).unwrap_or(NonZeroUsize::MIN);
+            let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
             Ok(LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?.into())
         }
         handler::Settings::Exec(exec) => {
@@ -111,7 +110,7 @@ pub fn consumer_of(
         .named(name)
         .aws(queue.reach(aws))
         .dead_letters(dead_letters(&queue.dlq))
-        .options(options(queue))
+        .settings(queue.consumer.clone())
         .notify(publisher::plan(queue, aws))
 }
 
@@ -126,20 +125,4 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
 /// The queue's name in SQS: its name, or the last part of its URL.
 pub fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
-}
-
-/// The options of a queue by its settings.
-pub fn options(queue: &QueueSettings) -> Options {
-    Options {
-        concurrency: queue.concurrency,
-        batch: queue.batch,
-        prefetch: queue.prefetch,
-        visibility: queue.visibility.0,
-        visibility_max: queue.visibility_max.unwrap_or(queue.visibility).0,
-        timeout: queue.timeout.duration(),
-        receive: queue.receive,
-        retry: queue.retry.into(),
-        settle: queue.settle,
-        depth: queue.depth,
-    }
 }

@@ -110,7 +110,7 @@ impl QueueMeasurements {
     pub(super) fn new(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Self {
         let scope = metrics.queue(&consumer.name, &consumer.name_in_sqs(&opened.arn));
         let failures = consumer.handler.register_metrics(&scope);
-        let depth = QueueDepth::in_scope(&scope, consumer.options.concurrency);
+        let depth = QueueDepth::in_scope(&scope, consumer.settings.concurrency);
         Self { scope, failures, depth }
     }
 

@@ -92,7 +92,7 @@ async fn open_sqs(
     text: &str,
     access: &AwsAccess,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
-    let receive = consumer.options.receive;
+    let receive = consumer.settings.receive;
     let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
     open_at(&consumer.name, text, access, options).await
 }
@@ -183,9 +183,6 @@ fn advise(consumer: &Consumer, description: &QueueAttributes) {
         events::QueueKeepsFailures { queue, arn }.emit();
     } else {
         events::QueueKeepsAll { queue, arn }.emit();
-    }
-    if consumer.options.visibility < Duration::from_secs(2) {
-        events::VisibilityShort { queue }.emit();
     }
 }
 

@@ -321,7 +321,7 @@ impl Worker {
                 handler: consumer.handler,
                 preparation: consumer.preparation,
                 observers,
-                options: consumer.options,
+                settings: consumer.settings,
                 metrics: measurements.scope,
                 failures: measurements.failures,
                 depth: measurements.depth,
@@ -369,7 +369,7 @@ impl Environment {
         let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
         #[cfg(feature = "ecs")]
         if let Some(protection) = &parts.protection
-            && may_outlast(consumer.options.timeout, self.drain_limit)
+            && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)
         {
             observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
         }
@@ -383,7 +383,7 @@ impl Environment {
 
     /// Polls the number of messages in a queue, if an interval is set.
     fn watch_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
-        let Interval::Every(interval) = consumer.options.depth.interval else { return };
+        let Interval::Every(interval) = consumer.settings.depth.interval else { return };
         let parts = depth::Parts {
             name: consumer.name.clone(),
             queue: opened.queue.clone(),

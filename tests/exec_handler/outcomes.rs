@@ -36,7 +36,7 @@ async fn an_exit_code_has_the_meaning_that_is_configured() {
         others: Others::Reject,
         ..Place::new().settings(&EXIT.replace("read code", "code=$(cat)"))
     };
-    assert!(settings.check().is_empty());
+    assert!(settings.validate().is_empty());
     for code in [3, 4] {
         assert_eq!(meaning(&settings, code).await, Outcome::Done);
     }

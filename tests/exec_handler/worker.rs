@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _, time::Dur
 
 use longshore::{
     backoff::{Backoff, Jitter},
-    duration::Span,
+    duration::{Limit, Span},
     handler::exec::Settings,
     worker::Drained,
 };
@@ -61,7 +61,7 @@ async fn a_rejected_message_is_in_the_dlq_at_last() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_outlasts_its_visibility_runs_once() {
-    let (scene, place) = (scene().visibility(secs(1)), Place::new());
+    let (scene, place) = (scene().visibility(secs(2)), Place::new());
     scene.send("x");
     let worker = scene.start_apart(place.exec("echo ran >> $DIR/log; sleep 3"));
     within(scene.emptied()).await;
@@ -87,7 +87,8 @@ async fn a_stop_ends_programs_at_the_drain_limit_and_leaves_nothing_running() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_at_their_time_limit_are_ended_and_never_too_many() {
-    let scene = scene().room(2, 2).options(|options| options.timeout = Some(Duration::from_millis(200)));
+    let scene =
+        scene().room(2, 2).options(|options| options.timeout = Limit::After(Duration::from_millis(200)));
     let place = Place::new();
     scene.send_many(4);
     let script = "trap '' TERM; mkdir $DIR/$$; while :; do sleep 1; done";

@@ -64,5 +64,5 @@ fn a_handler_does_not_show_its_password() {
 fn settings_that_cannot_work_make_no_handler() {
     let settings = longshore::handler::http::Settings::new("ftp://worker.example/".parse().unwrap());
     let error = longshore::handler::http::HttpHandler::new(settings, "orders").unwrap_err().to_string();
-    assert!(error.contains("ftp://worker.example/") && error.contains("hint: "), "{error}");
+    assert!(error.contains("ftp://worker.example/") && error.contains("allowed: "), "{error}");
 }

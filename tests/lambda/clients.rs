@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use longshore::{
+    duration::{Limit, Span},
     handler::lambda::{EVENT_BYTES, PartialResponses, Settings},
     worker::Drained,
 };
@@ -110,7 +111,7 @@ async fn a_task_longer_than_its_visibility_runs_once(function: impl Into<Option<
     let Some(function) = function.into() else { return };
     let visibility = Duration::from_secs(2);
     let scene = Scene::new().options(|options| {
-        (options.visibility, options.visibility_max, options.concurrency) = (visibility, visibility, 2);
+        (options.visibility, options.concurrency) = (Span(visibility), 2);
     });
     scene.send("sleep:5");
     let running = scene.start(function);
@@ -121,7 +122,7 @@ async fn a_task_longer_than_its_visibility_runs_once(function: impl Into<Option<
 
 async fn a_deadline_beyond_fifteen_minutes(function: impl Into<Option<Settings>>) {
     let Some(function) = function.into() else { return };
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_hours(2)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_hours(2)));
     scene.send("deadline:7100");
     let running = scene.start(function);
     scene.emptied().await;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::post};
-use longshore::{handler::lambda::Settings, tasks, worker::Drained};
+use longshore::{duration::Limit, handler::lambda::Settings, tasks, worker::Drained};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
@@ -139,7 +139,7 @@ async fn an_emulator_is_given_one_event_at_a_time_and_several_share_the_work() {
 
 #[tokio::test]
 async fn an_emulator_is_left_alone_until_it_has_ended_what_was_given_up() {
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     let emulator = Emulator::start().await;
     scene.send("slow");
     let running = scene.start(emulator.settings());
@@ -183,7 +183,7 @@ async fn an_emulator_that_is_not_there_leaves_its_work_to_the_others() {
 
 #[tokio::test]
 async fn an_emulator_that_hangs_beside_one_that_is_not_there_pauses_polling() {
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     let emulator = Emulator::start().await;
     let gone = PlainListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     scene.send("hang");

@@ -9,7 +9,7 @@ use std::{
 use longshore::{
     Consumer, Worker,
     backoff::{Backoff, Jitter},
-    consumer::Options,
+    consumer::ConsumerSettings,
     duration::Span,
     handler::{
         Source,
@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Scene {
     pub(crate) account: SqsAccount,
     pub(crate) folder: TempDir,
-    options: Options,
+    options: ConsumerSettings,
     drain_limit: Duration,
 }
 
@@ -57,12 +57,12 @@ impl Scene {
         account.create_queue(QUEUE, &StringMap::new(), &StringMap::new()).unwrap();
         let retry =
             Backoff { initial: Duration::ZERO, factor: 1.0, max: Duration::ZERO, jitter: Jitter::None };
-        let options = Options { concurrency: 1, retry, ..Options::default() };
+        let options = ConsumerSettings { concurrency: 1, retry, ..ConsumerSettings::default() };
         Self { account, folder: tempfile::tempdir().unwrap(), options, drain_limit: Duration::from_secs(20) }
     }
 
     /// Changes how the queue is worked.
-    pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn options(mut self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         change(&mut self.options);
         self
     }
@@ -111,7 +111,7 @@ impl Scene {
         let processes = NonZeroUsize::new(self.options.concurrency).unwrap();
         let lambda = LambdaHandler::new(&settings, QUEUE, Source::of_arn(QUEUE), processes).unwrap();
         let queue = Arc::new(EmulatorQueue::new(&self.account, QUEUE));
-        let consumer = Consumer::of(QUEUE, queue, lambda).options(self.options.clone());
+        let consumer = Consumer::of(QUEUE, queue, lambda).settings(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics());
         let ended = tasks::detach("worker", run(worker, stop.clone()));

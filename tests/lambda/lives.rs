@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use longshore::{duration::Span, handler::lambda::Settings, worker::Drained};
+use longshore::{
+    duration::{Limit, Span},
+    handler::lambda::Settings,
+    worker::Drained,
+};
 
 use super::{
     functions,
@@ -110,7 +114,7 @@ async fn a_process_that_aborts_is_replaced() {
 
 #[tokio::test]
 async fn at_the_time_limit_the_process_is_ended_and_replaced() {
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     scene.send("hang");
     let running = scene.start(functions::liar(&[]));
     scene.emptied().await;
@@ -124,7 +128,7 @@ async fn at_the_time_limit_the_process_is_ended_and_replaced() {
 
 #[tokio::test]
 async fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_secs(1)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     scene.send("hang");
     let function = functions::liar_after("trap '' TERM; \"$0\"; exit 0");
     let running = scene.start(Settings { grace: Span::millis(100), ..function });
@@ -232,7 +236,7 @@ async fn processes_are_counted_by_what_they_do_and_their_ends_by_why() {
 
 #[tokio::test]
 async fn a_process_that_is_ended_at_its_time_limit_counts_as_killed() {
-    let scene = Scene::new().options(|options| options.timeout = Some(Duration::from_millis(300)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_millis(300)));
     scene.send("hang");
     let running = scene.start(functions::liar(&[]));
     let metrics = running.metrics.clone();

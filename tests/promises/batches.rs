@@ -2,7 +2,7 @@
 
 use longshore::{
     consumer::{BatchSettings, Groups},
-    duration::Span,
+    duration::{Limit, Span},
     handler::{Outcome, Outcomes},
     testing::RunEnd,
 };
@@ -183,7 +183,8 @@ async fn a_message_of_a_batch_whose_lease_is_lost_is_cancelled_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_takes_too_long_comes_again_as_a_whole() {
-    let scene = Scene::new().batches(batches_of(10, 0)).options(|options| options.timeout = Some(secs(60)));
+    let scene =
+        Scene::new().batches(batches_of(10, 0)).options(|options| options.timeout = Limit::After(secs(60)));
     scene.send_many(4);
     let worker = scene.start_batches(async |batch, _| {
         if batch[0].context.attempt == 1 {

@@ -1,6 +1,6 @@
 //! Promise 1: a message is deleted only after its handler said done.
 
-use longshore::handler::Outcome;
+use longshore::{duration::Limit, handler::Outcome};
 
 use crate::support::{calls::Action, gate::Gate, scene::Scene, secs};
 
@@ -44,7 +44,7 @@ async fn assert_nothing_deleted_when<A>(handle: fn() -> A)
 where
     A: Future<Output = Outcome> + Send + 'static,
 {
-    let scene = Scene::new().options(|options| options.timeout = Some(secs(10)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(secs(10)));
     scene.send("a");
     let worker = scene.start(move |_, _| handle());
     scene.journal.ended(3).await;

@@ -2,7 +2,7 @@
 
 use std::{future::pending, time::Duration};
 
-use longshore::handler::Outcome;
+use longshore::{duration::Limit, handler::Outcome};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -30,7 +30,7 @@ async fn a_message_stays_hidden_while_its_handler_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_stays_hidden_for_hours_while_its_handler_runs() {
-    let scene = Scene::new().options(|options| options.timeout = None);
+    let scene = Scene::new().options(|options| options.timeout = Limit::None);
     let id = scene.send("eleven hours");
     let worker = scene.start(|_, _| async {
         sleep(Duration::from_hours(11)).await;

@@ -9,7 +9,7 @@ use std::{
 
 use longshore::{
     consumer::{BatchSettings, Groups, Prefetch},
-    duration::Span,
+    duration::{Limit, Span},
     handler::{Batch, Outcome, Outcomes},
 };
 use proptest::prelude::*;
@@ -253,7 +253,7 @@ fn scene_of(history: &History) -> Scene {
     let scene = Scene::fifo().max_receives(MAX_RECEIVES).options(|options| {
         options.concurrency = concurrency;
         options.prefetch = prefetch;
-        options.timeout = Some(secs(10));
+        options.timeout = Limit::After(secs(10));
         options.batch =
             BatchSettings { size, window: Span::secs(window), groups, ..BatchSettings::default() };
     });

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use longshore::{handler::Outcome, tasks, testing::RunEnd};
+use longshore::{duration::Limit, handler::Outcome, tasks, testing::RunEnd};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -30,7 +30,7 @@ async fn assert_touches_no_other<A>(fail: fn() -> A)
 where
     A: Future<Output = Outcome> + Send + 'static,
 {
-    let scene = Scene::new().visibility(secs(10)).options(|options| options.timeout = Some(secs(30)));
+    let scene = Scene::new().visibility(secs(10)).options(|options| options.timeout = Limit::After(secs(30)));
     scene.send_many(9);
     scene.send("bad");
     let worker = scene.start(move |message, _| async move {
@@ -53,7 +53,7 @@ where
 
 #[tokio::test(start_paused = true)]
 async fn what_a_handler_has_spawned_hears_of_its_time_out() {
-    let scene = Scene::new().options(|options| options.timeout = Some(secs(40)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(secs(40)));
     scene.send("a");
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let worker = scene.start(move |_, context| {
@@ -72,7 +72,7 @@ async fn what_a_handler_has_spawned_hears_of_its_time_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_takes_too_long_is_dropped_before_its_message_is_given_back() {
-    let scene = Scene::new().options(|options| options.timeout = Some(secs(40)));
+    let scene = Scene::new().options(|options| options.timeout = Limit::After(secs(40)));
     let id = scene.send("a");
     let worker = scene.start(|_, _| pending());
     scene.journal.ended(1).await;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use longshore::{handler::Outcome, testing::RunEnd};
+use longshore::{duration::Limit, handler::Outcome, testing::RunEnd};
 use tokio::time::sleep;
 
 use crate::support::{
@@ -131,7 +131,7 @@ async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
 
 /// A worker whose only handler never ends by itself, and whether that was told of its loss.
 async fn running_for_ever(scene: Scene) -> (Scene, Running, Arc<AtomicBool>) {
-    let scene = scene.room(1, 0).options(|options| options.timeout = None);
+    let scene = scene.room(1, 0).options(|options| options.timeout = Limit::None);
     scene.send("a");
     let told = Arc::new(AtomicBool::new(false));
     let tell = told.clone();

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
 use longshore::{
-    backoff,
-    duration::Span,
+    backoff::Backoff,
+    duration::Limit,
     handler::Outcome,
     message::{AttributeValue, Message, MessageId},
     testing::RunEnd,
@@ -34,8 +34,8 @@ proptest! {
 
 async fn survive(seed: u64) {
     let scene = Scene::new().max_receives(MAX_RECEIVES).room(12, 8).visibility(secs(20)).options(|options| {
-        options.timeout = Some(secs(45));
-        options.retry = backoff::Settings { max: Span::secs(30), ..backoff::Settings::default() }.into();
+        options.timeout = Limit::After(secs(45));
+        options.retry = Backoff { max: secs(30), ..Backoff::default() };
     });
     for (salt, action) in [Action::Receive, Action::Delete, Action::ChangeVisibility].into_iter().enumerate()
     {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore::{
-    backoff,
+    backoff::{Backoff, Jitter},
     consumer::{BatchSettings, Groups},
     duration::Span,
     handler::{Outcome, Outcomes},
@@ -25,9 +25,8 @@ fn bodies(scene: &Scene) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn messages_behind_one_whose_copy_is_refused_all_run_and_none_goes_unrun_to_the_dead_letters() {
     // Longer than the long poll that is under way.
-    let retry =
-        backoff::Settings { initial: Span::secs(30), jitter: backoff::Jitter::None, ..Default::default() };
-    let scene = Scene::fifo().max_receives(3).options(|options| options.retry = retry.into());
+    let retry = Backoff { initial: secs(30), jitter: Jitter::None, ..Backoff::default() };
+    let scene = Scene::fifo().max_receives(3).options(|options| options.retry = retry);
     scene.dlq.always(Action::Send, Fault::Fails(Failure::Refused));
     for number in 0..10 {
         scene.send_to("a", format!("a{number}"));

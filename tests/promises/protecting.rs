@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use longshore::{
+    duration::Limit,
     ecs::ProtectionRequest,
     handler::{Context, Outcome},
     message::Message,
@@ -84,7 +85,7 @@ async fn quick_work_asks_for_no_protection() {
 #[tokio::test(start_paused = true)]
 async fn work_that_a_stop_never_cuts_asks_for_no_protection() {
     let (agent, scene) = scene();
-    let scene = scene.options(|options| options.timeout = Some(secs(100)));
+    let scene = scene.options(|options| options.timeout = Limit::After(secs(100)));
     let worker = begun(&scene, "90").await;
     scene.emptied().await;
     assert_eq!(agent.asked(), []);

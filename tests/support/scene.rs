@@ -4,7 +4,8 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::TestWorker as Running;
 use longshore::{
-    consumer::{Options, Prefetch},
+    consumer::{ConsumerSettings, Prefetch},
+    duration::Span,
     ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
@@ -71,7 +72,7 @@ impl Scene {
     }
 
     /// Changes how the queue is worked.
-    pub(crate) fn options(self, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn options(self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         Self { inner: self.inner.options(change), ..self }
     }
 
@@ -86,8 +87,7 @@ impl Scene {
     /// Sets the visibility of receives and extensions.
     pub(crate) fn visibility(self, visibility: Duration) -> Self {
         self.options(|options| {
-            options.visibility = visibility;
-            options.visibility_max = visibility;
+            options.visibility = Span(visibility);
         })
     }
 

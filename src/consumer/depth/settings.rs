@@ -1,42 +1,46 @@
-//! Whether and how often SQS is asked how many messages a queue has.
+//! Settings of the counting of a queue's messages.
 
-use std::{borrow::Cow, fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::duration::{NotADuration, Span};
+use crate::{
+    duration::{NotADuration, Span},
+    settings::Problem,
+};
 
-/// Whether and how often SQS is asked how many messages a queue has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Settings of the counting of a queue's messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How often SQS is asked how many messages the queue and its DLQ have, 5s to 1h, or `off`: two requests each time, and a tenth of them while receives come back empty.
+    /// The time between two requests for the numbers of messages in the queue and its DLQ, 5s to 1h, or `off`: two requests each time, and a tenth of them while receives come back empty.
     pub interval: Interval,
 }
 
 impl Settings {
     const ALLOWED: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 
-    /// What cannot work: the key, and what is allowed.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    /// Finds an interval that is too short or too long.
+    pub fn validate(&self) -> Vec<Problem> {
         match self.interval {
             Interval::Every(interval) if !Self::ALLOWED.contains(&interval) => {
                 let (least, most) = (Span(*Self::ALLOWED.start()), Span(*Self::ALLOWED.end()));
-                vec![("interval", format!("{least} to {most}, or \"off\""))]
+                let problem = Problem::new("interval", "out of range").with_value(Span(interval));
+                vec![problem.with_allowed(format!("{least} to {most}, or \"off\""))]
             }
             Interval::Every(_) | Interval::Off => Vec::new(),
         }
     }
 }
 
-/// How often, if ever.
+/// The time between two counts of a queue's messages, if they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Interval {
     /// Never.
     Off,
-    /// The time between two times.
+    /// Counted once in this time.
     Every(Duration),
 }
 
@@ -80,17 +84,18 @@ impl fmt::Display for Interval {
     }
 }
 
-impl JsonSchema for Interval {
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Interval {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "Interval".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["30s", "5m", "off"] })
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["30s", "5m", "off"], "x-hint": NotADuration::HINT })
     }
 }
 
@@ -107,12 +112,12 @@ mod tests {
 
     #[test]
     fn only_what_costs_much_or_tells_nothing_is_refused() {
-        let check = |text: &str| Settings { interval: text.parse().unwrap() }.check();
+        let validate = |text: &str| Settings { interval: text.parse().unwrap() }.validate();
         for text in ["off", "5s", "1h"] {
-            assert_eq!(check(text), [], "{text}");
+            assert_eq!(validate(text), [], "{text}");
         }
         for text in ["0s", "4s", "61m"] {
-            assert_eq!(check(text), [("interval", "5s to 1h, or \"off\"".to_owned())], "{text}");
+            assert_eq!(validate(text)[0].allowed(), Some("5s to 1h, or \"off\""), "{text}");
         }
     }
 }

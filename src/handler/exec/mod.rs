@@ -34,12 +34,13 @@ use self::{
     run::{Call, Leftovers, Run},
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Problem,
+    AnyHandler, Batch, Context, Outcome, Outcomes,
     any::{ErasedHandler, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
 };
 use crate::{
     message::Message,
+    settings::Problems,
     telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, traces::Trace},
 };
 
@@ -64,8 +65,8 @@ struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// The settings cannot work.
-    #[error("the exec handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the exec handler's settings have {0}")]
+    Settings(Problems),
 }
 
 impl ExecHandler {
@@ -73,10 +74,7 @@ impl ExecHandler {
     ///
     /// Starts nothing yet, and needs no runtime.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(ExecError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
         let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
         let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, metrics });
         Ok(Self { parts, leftovers: Leftovers::default() })

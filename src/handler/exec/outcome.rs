@@ -71,7 +71,7 @@ mod tests {
             others in prop_oneof![Just(Others::Retry), Just(Others::Reject)],
         ) {
             let settings = listed(&lists, others);
-            prop_assert_eq!(settings.check(), []);
+            prop_assert_eq!(settings.validate(), []);
             for (code, list) in (0..).zip(lists) {
                 let is_as_said = match outcome(&settings, exited(code), "") {
                     Outcome::Done => list == 0,

@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{duration::Span, handler::Problem};
+use crate::{
+    duration::Span,
+    settings::{Problem, not_allowed},
+};
 
 /// The longest that a program may be left to end by itself.
 const GRACE_MAX: Span = Span::secs(10 * 60);
 
 /// How a program is started for each message, and what its end means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The program that is started for each message, by its path or its name in `PATH`, and its arguments: `["python3", "/app/job.py"]`.
@@ -49,7 +52,8 @@ pub struct Settings {
 }
 
 /// What the exit codes mean that no list has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Others {
     /// The message is tried again.
@@ -103,25 +107,25 @@ impl Settings {
         }
     }
 
-    /// Finds everything in the values that cannot work; empty when all is well.
-    pub fn check(&self) -> Vec<Problem> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.check_command(&mut problems);
-        self.check_env(&mut problems);
-        self.check_codes(&mut problems);
+        self.validate_command(&mut problems);
+        self.validate_env(&mut problems);
+        self.validate_codes(&mut problems);
         if self.grace > GRACE_MAX {
-            problems.push(Problem::new("grace", self.grace.to_string(), "at most 10m"));
+            problems.push(not_allowed("grace", self.grace.to_string(), "at most 10m"));
         }
         problems
     }
 
-    fn check_command(&self, problems: &mut Vec<Problem>) {
+    fn validate_command(&self, problems: &mut Vec<Problem>) {
         if self.command.first().is_none_or(String::is_empty) {
             let allowed = "a list of a program and its arguments, such as [\"python3\", \"/app/job.py\"]";
-            problems.push(Problem::new("command", format!("{:?}", self.command), allowed));
+            problems.push(not_allowed("command", format!("{:?}", self.command), allowed));
         }
         if self.command.iter().any(|word| word.contains('\0')) {
-            problems.push(Problem::new("command", "a word with a NUL", "words without one"));
+            problems.push(not_allowed("command", "a word with a NUL", "words without one"));
         }
         for (key, directory) in
             [("directory", &self.directory), ("temporary_directory", &self.temporary_directory)]
@@ -131,7 +135,7 @@ impl Settings {
                 bytes.is_empty() || bytes.contains(&0)
             };
             if let Some(directory) = directory.as_ref().filter(is_no_path) {
-                problems.push(Problem::new(
+                problems.push(not_allowed(
                     key,
                     format!("\"{}\"", directory.display()),
                     "the path of a directory",
@@ -140,30 +144,30 @@ impl Settings {
         }
     }
 
-    fn check_env(&self, problems: &mut Vec<Problem>) {
+    fn validate_env(&self, problems: &mut Vec<Problem>) {
         for (name, value) in &self.env {
             // The value may be a secret, so the name stands for both.
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 let allowed = "names without = and values without NUL";
-                problems.push(Problem::new("env", format!("{name:?}"), allowed));
+                problems.push(not_allowed("env", format!("{name:?}"), allowed));
             } else if name.starts_with("LONGSHORE_") {
                 let allowed = "other names; those that start with LONGSHORE_ tell of the message";
-                problems.push(Problem::new("env", name.clone(), allowed));
+                problems.push(not_allowed("env", name.clone(), allowed));
             }
         }
     }
 
-    fn check_codes(&self, problems: &mut Vec<Problem>) {
+    fn validate_codes(&self, problems: &mut Vec<Problem>) {
         if self.done.is_empty() {
-            problems.push(Problem::new("done", "[]", "one exit code at least, or no message is ever done"));
+            problems.push(not_allowed("done", "[]", "one exit code at least, or no message is ever done"));
         }
         for code in self.reject.iter().filter(|code| self.done.contains(code)) {
-            problems.push(Problem::new("reject", code.to_string(), "a code that done does not list too"));
+            problems.push(not_allowed("reject", code.to_string(), "a code that done does not list too"));
         }
         for code in &self.retry {
             if self.done.contains(code) || self.reject.contains(code) {
                 let allowed = "a code that neither done nor reject lists too";
-                problems.push(Problem::new("retry", code.to_string(), allowed));
+                problems.push(not_allowed("retry", code.to_string(), allowed));
             }
         }
     }
@@ -173,22 +177,21 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn keys(settings: &Settings) -> Vec<&'static str> {
-        settings.check().into_iter().map(|problem| problem.key).collect()
+    fn keys(settings: &Settings) -> Vec<String> {
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
     }
 
     #[test]
     fn the_defaults_have_no_problem() {
-        assert_eq!(Settings::of_command(["true"]).check(), []);
+        assert_eq!(Settings::of_command(["true"]).validate(), []);
     }
 
     #[test]
     fn a_code_with_two_meanings_is_named() {
         let settings = Settings { reject: vec![75, 9], ..Settings::of_command(["true"]) };
-        let told = settings.check()[0].to_string();
         assert_eq!(
-            told,
-            "not allowed for retry: 75, hint: use a code that neither done nor reject lists too"
+            settings.validate()[0].to_string(),
+            "retry: not allowed: 75\n    allowed: a code that neither done nor reject lists too"
         );
     }
 

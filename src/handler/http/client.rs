@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::{error_chain::causes, handler::Outcome, net, telemetry::FailureCause};
+use crate::{error_chain::causes, handler::Outcome, net, settings::Problems, telemetry::FailureCause};
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -52,7 +52,7 @@ pub(super) struct Unanswered {
 pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
     net::provide_tls();
     let content_type = header::HeaderValue::from_str(&settings.content_type);
-    let content_type = content_type.map_err(|_| HttpError::Settings(settings.check()))?;
+    let content_type = content_type.map_err(|_| HttpError::Settings(Problems(settings.validate())))?;
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .default_headers(header::HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]))

@@ -37,7 +37,7 @@ use self::{
     headers::{Deadlines, PeriodicTask},
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Problem,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
     call_trace::CallTrace,
     metrics::{FailureCounter, KindMetrics},
@@ -47,6 +47,7 @@ use crate::{
     duration::Span,
     message::Message,
     net,
+    settings::Problems,
     telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
@@ -69,8 +70,8 @@ impl fmt::Debug for HttpHandler {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The settings cannot work.
-    #[error("the http handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the http handler's settings have {0}")]
+    Settings(Problems),
     /// The client could not be built.
     #[error("the http client could not be built, hint: https needs the system's ca certificates")]
     Client(#[source] reqwest::Error),
@@ -81,10 +82,7 @@ impl HttpHandler {
     ///
     /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(HttpError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let client = client::build(&settings)?;
         Ok(Self { client, settings, queue_name: queue_name.into(), metrics: KindMetrics::default() })
     }

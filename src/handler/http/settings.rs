@@ -1,18 +1,21 @@
 //! How messages are posted to an HTTP handler.
 
 use reqwest::header::HeaderValue;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{duration::Span, handler::Problem};
+use crate::{
+    duration::Span,
+    settings::{Problem, not_allowed},
+};
 
 /// How messages are posted to an HTTP handler.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where messages are posted to; `http` or `https`.
-    #[schemars(with = "String", example = "http://127.0.0.1:8080/")]
+    #[cfg_attr(feature = "cli", schemars(with = "String", example = "http://127.0.0.1:8080/"))]
     pub url: Url,
     /// The `Content-Type` of the requests with one message each; a batch is always `application/json`.
     #[serde(default = "content_type")]
@@ -63,50 +66,50 @@ impl Settings {
         hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
     }
 
-    /// Finds everything in the values that cannot work; empty when all is well.
-    pub fn check(&self) -> Vec<Problem> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.check_url(&mut problems);
-        self.check_times(&mut problems);
+        self.validate_url(&mut problems);
+        self.validate_times(&mut problems);
         if HeaderValue::from_str(&self.content_type).is_err() || self.content_type.trim().is_empty() {
             let allowed = "a media type in printable ascii, such as application/json";
-            problems.push(Problem::new("content_type", format!("{:?}", self.content_type), allowed));
+            problems.push(not_allowed("content_type", format!("{:?}", self.content_type), allowed));
         }
-        self.check_statuses(&mut problems);
+        self.validate_statuses(&mut problems);
         problems
     }
 
-    fn check_url(&self, problems: &mut Vec<Problem>) {
+    fn validate_url(&self, problems: &mut Vec<Problem>) {
         let has_host = self.url.host_str().is_some_and(|host| !host.is_empty());
         if !matches!(self.url.scheme(), "http" | "https") || !has_host {
             let allowed = "an http or https url with a host, such as http://127.0.0.1:8080/";
-            problems.push(Problem::new("url", self.shown_url(), allowed));
+            problems.push(not_allowed("url", self.shown_url(), allowed));
         }
     }
 
-    fn check_times(&self, problems: &mut Vec<Problem>) {
+    fn validate_times(&self, problems: &mut Vec<Problem>) {
         let allowed = "longer than 0s";
         if self.connect_timeout.0.is_zero() {
-            problems.push(Problem::new("connect_timeout", self.connect_timeout.to_string(), allowed));
+            problems.push(not_allowed("connect_timeout", self.connect_timeout.to_string(), allowed));
         }
         if let Some(timeout) = self.timeout.filter(|timeout| timeout.0.is_zero()) {
-            problems.push(Problem::new("timeout", timeout.to_string(), allowed));
+            problems.push(not_allowed("timeout", timeout.to_string(), allowed));
         }
     }
 
-    fn check_statuses(&self, problems: &mut Vec<Problem>) {
+    fn validate_statuses(&self, problems: &mut Vec<Problem>) {
         for (key, statuses) in [("success", &self.success), ("reject", &self.reject)] {
             for status in statuses.iter().filter(|status| !(100..=599).contains(*status)) {
-                problems.push(Problem::new(key, status.to_string(), "a status from 100 to 599"));
+                problems.push(not_allowed(key, status.to_string(), "a status from 100 to 599"));
             }
         }
         for status in &self.reject {
             if (200..=299).contains(status) {
                 let allowed = "a status that is not a 2xx, which always means done";
-                problems.push(Problem::new("reject", status.to_string(), allowed));
+                problems.push(not_allowed("reject", status.to_string(), allowed));
             } else if self.success.contains(status) {
                 let allowed = "a status that success does not list too";
-                problems.push(Problem::new("reject", status.to_string(), allowed));
+                problems.push(not_allowed("reject", status.to_string(), allowed));
             }
         }
     }
@@ -120,14 +123,14 @@ mod tests {
         Settings::new(url.parse().unwrap())
     }
 
-    fn keys(settings: &Settings) -> Vec<&'static str> {
-        settings.check().into_iter().map(|problem| problem.key).collect()
+    fn keys(settings: &Settings) -> Vec<String> {
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
     }
 
     #[test]
     fn the_defaults_have_no_problem() {
-        assert_eq!(settings("http://127.0.0.1:8080/").check(), []);
-        assert_eq!(settings("https://worker.example/jobs?x=1").check(), []);
+        assert_eq!(settings("http://127.0.0.1:8080/").validate(), []);
+        assert_eq!(settings("https://worker.example/jobs?x=1").validate(), []);
     }
 
     #[test]
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_password_in_the_url_is_not_shown() {
-        let problem = settings("ftp://name:hunter2@host/").check().remove(0);
+        let problem = settings("ftp://name:hunter2@host/").validate().remove(0);
         assert!(!problem.to_string().contains("hunter2"), "{problem}");
     }
 
@@ -161,7 +164,7 @@ mod tests {
     #[test]
     fn a_problem_names_key_value_and_what_is_allowed() {
         let settings = Settings { reject: vec![700], ..settings("http://host/") };
-        let text = settings.check()[0].to_string();
-        assert_eq!(text, "not allowed for reject: 700, hint: use a status from 100 to 599");
+        let text = settings.validate()[0].to_string();
+        assert_eq!(text, "reject: not allowed: 700\n    allowed: a status from 100 to 599");
     }
 }

@@ -32,13 +32,14 @@ use self::{
     runtime::Host,
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Problem, Source,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Source,
     any::{CallSize, ErasedHandler, HandlerProfile},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
     sqs_event::{Fate, Verdict, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
+    settings::Problems,
     telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
 
@@ -71,8 +72,8 @@ enum Runs {
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
     /// The settings cannot work.
-    #[error("the lambda handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the lambda handler's settings have {0}")]
+    Settings(Problems),
     /// The client of the emulators could not be built.
     #[error("the client of the runtime interface emulator could not be built: {0}")]
     Client(#[source] reqwest::Error),
@@ -97,10 +98,7 @@ impl LambdaHandler {
         presumed: Source,
         processes: NonZeroUsize,
     ) -> Result<Self, LambdaError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(LambdaError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {

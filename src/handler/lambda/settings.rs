@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Source;
-use crate::{duration::Span, handler::Problem};
+use crate::{
+    duration::Span,
+    settings::{Problem, not_allowed},
+};
 
 /// The most runtime processes of one queue.
 const PROCESSES_MAX: usize = 1_000;
@@ -15,16 +17,17 @@ const PROCESSES_MAX: usize = 1_000;
 const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
 
 /// How Lambda functions are hosted or called.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The program that runs the function, and its arguments: `["/var/runtime/bootstrap"]`, or `["python3", "-m", "awslambdaric", "app.handler"]`. Longshore starts it, gives it its events and replaces it when it ends. This, or `url`, or `urls`.
     pub command: Vec<String>,
     /// The address of a Lambda container image that runs beside Longshore with its Runtime Interface Emulator. A path other than `/` replaces that of the emulator.
-    #[schemars(with = "Option<String>", example = "http://127.0.0.1:8080")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>", example = "http://127.0.0.1:8080"))]
     pub url: Option<Url>,
     /// Several such addresses; each runs one invocation at a time.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<String>"))]
     pub urls: Vec<Url>,
     /// The function within the program, as the runtime spells it (`_HANDLER`): `app.handler`.
     pub handler: Option<String>,
@@ -35,10 +38,10 @@ pub struct Settings {
     /// What the function is told that it is called; absent, the queue's name.
     pub function_name: Option<String>,
     /// The memory in MB that the function is told it has; Longshore limits nothing.
-    #[schemars(range(min = 1))]
+    #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
     pub memory: u32,
     /// How many programs run, each with one invocation at a time; absent, as many as the queue's `concurrency`.
-    #[schemars(range(min = 1, max = 1_000))]
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1_000)))]
     pub processes: Option<usize>,
     /// Whether the answer may name the messages that failed (`ReportBatchItemFailures`): `on`, `off`, where every answer that is no error means done, or `auto`, which goes by these rules too where the answer speaks of `batchItemFailures`, and takes any other for done.
     pub partial_responses: PartialResponses,
@@ -49,7 +52,8 @@ pub struct Settings {
 }
 
 /// Whether an answer may name the messages that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PartialResponses {
     /// An answer that speaks of `batchItemFailures` is read as with `on`; any other means done.
@@ -101,36 +105,36 @@ impl Settings {
         self.function_name.as_deref().unwrap_or(source.name())
     }
 
-    /// Finds everything in the values that cannot work; empty when all is well.
-    pub fn check(&self) -> Vec<Problem> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.check_place(&mut problems);
-        self.check_urls(&mut problems);
-        self.check_program(&mut problems);
-        self.check_amounts(&mut problems);
+        self.validate_place(&mut problems);
+        self.validate_urls(&mut problems);
+        self.validate_program(&mut problems);
+        self.validate_amounts(&mut problems);
         problems
     }
 
-    fn check_place(&self, problems: &mut Vec<Problem>) {
+    fn validate_place(&self, problems: &mut Vec<Problem>) {
         let has_url = self.addresses().next().is_some();
         match self.command.first() {
-            None if !has_url => problems.push(Problem::new(
+            None if !has_url => problems.push(not_allowed(
                 "command",
                 "nothing",
                 "a list of a program and its arguments, or give the url of a runtime interface emulator",
             )),
             Some(_) if has_url => {
                 let key = if self.url.is_some() { "url" } else { "urls" };
-                problems.push(Problem::new(key, "beside a command", "one of the two"));
+                problems.push(not_allowed(key, "beside a command", "one of the two"));
             }
             Some(program) if program.is_empty() => {
-                problems.push(Problem::new("command", "an empty program", "a program's name or path"));
+                problems.push(not_allowed("command", "an empty program", "a program's name or path"));
             }
             _ => {}
         }
         if has_url && self.command.is_empty() {
             let allowed = "this with a command only; an emulator has its own environment";
-            problems.extend(self.of_programs().map(|key| Problem::new(key, "given beside a url", allowed)));
+            problems.extend(self.of_programs().map(|key| not_allowed(key, "given beside a url", allowed)));
         }
     }
 
@@ -146,58 +150,58 @@ impl Settings {
         given.into_iter().filter_map(|(key, is_given)| is_given.then_some(key))
     }
 
-    fn check_urls(&self, problems: &mut Vec<Problem>) {
+    fn validate_urls(&self, problems: &mut Vec<Problem>) {
         let named = self.url.iter().map(|url| ("url", url)).chain(self.urls.iter().map(|url| ("urls", url)));
         let mut seen = Vec::new();
         for (key, url) in named {
             let has_host = url.host_str().is_some_and(|host| !host.is_empty());
             if url.scheme() != "http" || !has_host {
                 let allowed = "an http url with a host, such as http://127.0.0.1:8080";
-                problems.push(Problem::new(key, shown(url), allowed));
+                problems.push(not_allowed(key, shown(url), allowed));
             }
             if seen.contains(&url) {
                 let allowed = "each address once, for an emulator runs one invocation at a time";
-                problems.push(Problem::new(key, shown(url), allowed));
+                problems.push(not_allowed(key, shown(url), allowed));
             }
             seen.push(url);
         }
     }
 
-    fn check_program(&self, problems: &mut Vec<Problem>) {
+    fn validate_program(&self, problems: &mut Vec<Problem>) {
         if self.command.iter().any(|word| word.contains('\0')) {
-            problems.push(Problem::new("command", "a word with a NUL", "words without one"));
+            problems.push(not_allowed("command", "a word with a NUL", "words without one"));
         }
         for (name, value) in &self.env {
             let is_name = !name.is_empty() && !name.contains(['=', '\0']);
             if !is_name || value.contains('\0') {
                 let allowed = "names without = and values without NUL";
-                problems.push(Problem::new("env", format!("{name:?}"), allowed));
+                problems.push(not_allowed("env", format!("{name:?}"), allowed));
             } else if RESERVED.contains(&name.as_str()) {
                 let allowed = "other variables; this one is set by Longshore, _HANDLER by handler";
-                problems.push(Problem::new("env", name.clone(), allowed));
+                problems.push(not_allowed("env", name.clone(), allowed));
             }
         }
         for (key, text) in [("handler", &self.handler), ("function_name", &self.function_name)] {
             let is_no_name = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
             if let Some(text) = text.as_ref().filter(is_no_name) {
-                problems.push(Problem::new(key, format!("{text:?}"), "a name"));
+                problems.push(not_allowed(key, format!("{text:?}"), "a name"));
             }
         }
     }
 
-    fn check_amounts(&self, problems: &mut Vec<Problem>) {
+    fn validate_amounts(&self, problems: &mut Vec<Problem>) {
         if self.memory == 0 {
-            problems.push(Problem::new("memory", "0", "at least 1"));
+            problems.push(not_allowed("memory", "0", "at least 1"));
         }
         if let Some(processes) = self.processes.filter(|count| !(1..=PROCESSES_MAX).contains(count)) {
             let allowed = "a whole number from 1 to 1000";
-            problems.push(Problem::new("processes", processes.to_string(), allowed));
+            problems.push(not_allowed("processes", processes.to_string(), allowed));
         }
         if self.init_timeout.0.is_zero() {
-            problems.push(Problem::new("init_timeout", self.init_timeout.to_string(), "longer than 0s"));
+            problems.push(not_allowed("init_timeout", self.init_timeout.to_string(), "longer than 0s"));
         }
         if self.grace > Span::secs(60) {
-            problems.push(Problem::new("grace", self.grace.to_string(), "at most 1m"));
+            problems.push(not_allowed("grace", self.grace.to_string(), "at most 1m"));
         }
     }
 }
@@ -212,8 +216,8 @@ fn shown(url: &Url) -> String {
 mod tests {
     use super::*;
 
-    fn keys(settings: &Settings) -> Vec<&'static str> {
-        settings.check().into_iter().map(|problem| problem.key).collect()
+    fn keys(settings: &Settings) -> Vec<String> {
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
     }
 
     fn url(text: &str) -> Url {
@@ -222,10 +226,10 @@ mod tests {
 
     #[test]
     fn a_command_or_an_address_is_enough() {
-        assert_eq!(Settings::of_command(["python3", "-m", "awslambdaric", "app.handler"]).check(), []);
-        assert_eq!(Settings::of_url(url("http://127.0.0.1:8080")).check(), []);
+        assert_eq!(Settings::of_command(["python3", "-m", "awslambdaric", "app.handler"]).validate(), []);
+        assert_eq!(Settings::of_url(url("http://127.0.0.1:8080")).validate(), []);
         let several = vec![url("http://one:8080"), url("http://two:8080")];
-        assert_eq!(Settings { urls: several, ..Settings::default() }.check(), []);
+        assert_eq!(Settings { urls: several, ..Settings::default() }.validate(), []);
     }
 
     #[test]
@@ -277,7 +281,7 @@ mod tests {
             "grace",
         ];
         assert_eq!(keys(&settings), expected);
-        let told = settings.check().iter().map(ToString::to_string).collect::<String>();
+        let told = settings.validate().iter().map(ToString::to_string).collect::<String>();
         assert!(!told.contains("hunter2"), "{told}");
     }
 }

@@ -33,7 +33,7 @@ use self::{
     quota::Quota,
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Problem,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics},
     publish,
@@ -41,6 +41,7 @@ use super::{
 use crate::{
     message::Message,
     queue::limits,
+    settings::Problems,
     sns::metrics::PublishMetrics,
     sns::{Publication, Publisher, Target},
     telemetry::{FailureCause, HandlerKind, MetricScope},
@@ -64,17 +65,14 @@ impl fmt::Debug for SnsHandler {
 #[derive(Debug, thiserror::Error)]
 pub enum SnsError {
     /// The settings cannot work.
-    #[error("the sns handler's settings cannot work: {}", Problem::list(.0))]
-    Settings(Vec<Problem>),
+    #[error("the sns handler's settings have {0}")]
+    Settings(Problems),
 }
 
 impl SnsHandler {
     /// Makes the handler; nothing is reached yet.
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
-        let problems = settings.check();
-        if !problems.is_empty() {
-            return Err(SnsError::Settings(problems));
-        }
+        Problems::refuse(settings.validate()).map_err(SnsError::Settings)?;
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
         Ok(Self { publisher, settings, quota, metrics: KindMetrics::default() })
     }

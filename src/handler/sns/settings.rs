@@ -1,11 +1,9 @@
 //! How messages are published by the `sns` kind.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::{
-    handler::Problem,
+    settings::{Problem, http_url, not_allowed},
     sns::{PhoneNumber, TopicArn, limits},
 };
 
@@ -13,7 +11,8 @@ use crate::{
 const SMS_AN_HOUR: u32 = 100;
 
 /// How messages are published to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The topic that messages are published to; its region is read from it.
@@ -25,7 +24,7 @@ pub struct Settings {
     /// The subject of what is published to a topic, which e-mail subscriptions show: up to 100 printable ASCII characters.
     pub subject: Option<String>,
     /// The most publications in an hour by this process, every part of a long SMS counted; a message over it is tried again when there is room. Absent, it is 100 for SMS, and there is none for a topic.
-    #[schemars(range(min = 1))]
+    #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
     pub limit_per_hour: Option<u32>,
     /// The region that SMS are sent from; absent, that of `aws.region`.
     pub region: Option<String>,
@@ -48,78 +47,63 @@ impl Settings {
         self.phone_number.is_some() || self.phone_number_attribute.is_some()
     }
 
-    /// Finds everything in the values that cannot work; empty when all is well.
-    pub fn check(&self) -> Vec<Problem> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.check_target(&mut problems);
+        self.validate_target(&mut problems);
         if let Some(subject) = &self.subject {
             if !limits::is_subject(subject) {
                 let allowed = "1 to 100 printable ascii characters, the first of them no space";
-                problems.push(problem("subject", format!("{subject:?}"), allowed));
+                problems.push(not_allowed("subject", format!("{subject:?}"), allowed));
             } else if self.sends_sms() {
-                problems.push(problem("subject", format!("{subject:?}"), "no subject: an sms has none"));
+                problems.push(not_allowed("subject", format!("{subject:?}"), "no subject: an sms has none"));
             }
         }
         if self.limit_per_hour == Some(0) {
-            problems.push(problem("limit_per_hour", "0".to_owned(), "at least 1, or leave it out"));
+            problems.push(not_allowed("limit_per_hour", "0".to_owned(), "at least 1, or leave it out"));
         }
-        let endpoint = self.endpoint_url.as_deref().filter(|text| !is_endpoint(text));
-        problems.extend(endpoint.map(|_| {
-            problem(
-                "endpoint_url",
-                "an address of another kind".to_owned(),
-                "an http or https url with a host",
-            )
-        }));
+        problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems
     }
 
-    fn check_target(&self, problems: &mut Vec<Problem>) {
+    fn validate_target(&self, problems: &mut Vec<Problem>) {
         match (&self.topic_arn, self.sends_sms()) {
             (None, false) => {
                 let allowed = "a topic's arn, or set phone_number or phone_number_attribute for sms";
-                problems.push(problem("topic_arn", "nothing".to_owned(), allowed));
+                problems.push(not_allowed("topic_arn", "nothing".to_owned(), allowed));
             }
             (Some(arn), true) => {
                 let allowed = "either topic_arn, or phone_number and phone_number_attribute";
-                problems.push(problem("topic_arn", arn.to_string(), allowed));
+                problems.push(not_allowed("topic_arn", arn.to_string(), allowed));
             }
             _ => {}
         }
         if let (Some(_), Some(region)) = (&self.topic_arn, &self.region) {
             let allowed = "no region beside topic_arn, which names its own";
-            problems.push(problem("region", region.clone(), allowed));
+            problems.push(not_allowed("region", region.clone(), allowed));
         }
         if self.phone_number_attribute.as_deref() == Some("") {
             let allowed = "the name of a message attribute";
-            problems.push(problem("phone_number_attribute", "\"\"".to_owned(), allowed));
+            problems.push(not_allowed("phone_number_attribute", "\"\"".to_owned(), allowed));
         }
     }
-}
-
-fn problem(key: &'static str, value: String, allowed: &'static str) -> Problem {
-    Problem { key, value, allowed }
-}
-
-fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn keys(json: &str) -> Vec<&'static str> {
+    fn keys(json: &str) -> Vec<String> {
         let settings: Settings = serde_json::from_str(json).unwrap();
-        settings.check().into_iter().map(|problem| problem.key).collect()
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
     }
 
     #[test]
     fn there_is_one_kind_of_target() {
         let topic = r#""topic_arn": "arn:aws:sns:eu-west-1:123456789012:orders""#;
-        assert_eq!(keys(&format!("{{{topic}}}")), Vec::<&str>::new());
-        assert_eq!(keys(r#"{"phone_number": "+15550100123"}"#), Vec::<&str>::new());
-        assert_eq!(keys(r#"{"phone_number_attribute": "phone"}"#), Vec::<&str>::new());
+        assert_eq!(keys(&format!("{{{topic}}}")), Vec::<String>::new());
+        assert_eq!(keys(r#"{"phone_number": "+15550100123"}"#), Vec::<String>::new());
+        assert_eq!(keys(r#"{"phone_number_attribute": "phone"}"#), Vec::<String>::new());
         assert_eq!(keys("{}"), ["topic_arn"]);
         assert_eq!(keys(&format!(r#"{{{topic}, "phone_number": "+15550100123"}}"#)), ["topic_arn"]);
     }

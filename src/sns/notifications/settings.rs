@@ -1,16 +1,20 @@
 //! SNS notification settings.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::{duration::Span, sns::TopicArn, telemetry::Occasion};
+use crate::{
+    duration::Span,
+    settings::{Problem, at_most, http_url},
+    sns::TopicArn,
+    telemetry::Occasion,
+};
 
 /// The longest time for which a notification may be retried.
 const LONGEST: Span = Span::secs(60 * 60);
 
 /// The SNS notifications of a queue's outcomes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The topic notified when the handler answers done.
@@ -59,18 +63,11 @@ impl Settings {
         topics
     }
 
-    /// Finds everything in the values that cannot work: the setting's key, and what would be allowed.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.give_up_after > LONGEST {
-            problems.push(("give_up_after", format!("at most {LONGEST}")));
-        }
-        let is_endpoint = |text: &str| {
-            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        };
-        if self.endpoint_url.as_deref().is_some_and(|text| !is_endpoint(text)) {
-            problems.push(("endpoint_url", "an http or https URL".to_owned()));
-        }
+        problems.extend(at_most("give_up_after", self.give_up_after, LONGEST));
+        problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems
     }
 }
@@ -81,13 +78,14 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        assert_eq!(Settings::default().check(), []);
+        assert_eq!(Settings::default().validate(), []);
         let settings = Settings {
             give_up_after: Span::secs(3_601),
             endpoint_url: Some("sns".to_owned()),
             ..Settings::default()
         };
-        let keys: Vec<_> = settings.check().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> =
+            settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect();
         assert_eq!(keys, ["give_up_after", "endpoint_url"]);
     }
 

@@ -50,12 +50,6 @@ events! {
         queue: &'a str,
     }
 
-    /// Leases so short may be lost whatever is done.
-    warn VisibilityShort<'a>: "a visibility below 2 s leaves no time to extend it" {
-        /// The queue's configured name.
-        queue: &'a str,
-    }
-
     /// There is a DLQ for rejects.
     info DlqOpened<'a>: "rejected messages are copied to the dlq" {
         /// The queue's configured name.

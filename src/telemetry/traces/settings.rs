@@ -1,10 +1,10 @@
 //! What a configuration can say of traces; where they go is said by the standard `OTEL_*` variables.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Traces, which are on when the environment names an OTLP endpoint (`docs/traces.md`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What a message's own trace is to the work on it: `link`, or `parent`, which makes one trace of both wherever one call takes one message.
@@ -12,7 +12,8 @@ pub struct Settings {
 }
 
 /// What the trace that a message came with is to the span of its processing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Producer {
     /// Linked: the processing has a trace, and a sampling decision, of its own.

@@ -49,9 +49,14 @@ pub(super) fn timeout_beyond_drain(
     settings: &Settings,
 ) -> Option<Finding> {
     let limit = settings.drain_limit();
-    let message =
-        || format!("a handler may run for {}, and a stop gives the worker {}", queue.timeout, Span(limit));
-    may_outlast(queue.timeout.duration(), limit)
+    let message = || {
+        format!(
+            "a handler may run for {}, and a stop gives the worker {}",
+            queue.consumer.timeout,
+            Span(limit)
+        )
+    };
+    may_outlast(queue.consumer.timeout.duration(), limit)
         .then(|| Finding::of(name, Code::TimeoutBeyondDrain, message()))
 }
 
@@ -60,7 +65,7 @@ async fn of_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Op
     let limit = settings.drain_limit();
     let mut queues = settings.queues.values();
     let is_wanted = settings.ecs.protect == Protect::Auto
-        && queues.any(|queue| may_outlast(queue.timeout.duration(), limit));
+        && queues.any(|queue| may_outlast(queue.consumer.timeout.duration(), limit));
     let agent = surroundings.agent.as_ref().filter(|_| is_wanted)?;
     let code = match HttpAgent::new(agent).state().await {
         Ok(_) => return None,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Code;
-use crate::config::hide;
+use crate::settings::hide;
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

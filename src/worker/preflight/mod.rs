@@ -21,10 +21,7 @@ pub use self::{
     finding::Finding,
     report::{Report, Verdict},
 };
-use crate::{
-    config::{Problems, Settings},
-    ecs::EcsEnvironment,
-};
+use crate::{config::Settings, ecs::EcsEnvironment, settings::Problems};
 
 /// Looks at everything that these settings name, all of it at once.
 pub async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
@@ -50,6 +47,6 @@ fn twins<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -> Vec
 
 /// The report on settings that no worker would start with.
 pub fn of_problems(problems: &Problems) -> Report {
-    let finding = |problem: &crate::config::Problem| Finding::new(Code::Configuration, problem.to_string());
+    let finding = |problem: &crate::settings::Problem| Finding::new(Code::Configuration, problem.to_string());
     Report::new(problems.0.iter().map(finding).collect())
 }

@@ -98,7 +98,7 @@ fn is_credentials(error: &QueueError) -> bool {
 fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
-    let timeout = queue.timeout.duration().unwrap_or(limits::VISIBILITY);
+    let timeout = queue.consumer.timeout.duration().unwrap_or(limits::VISIBILITY);
     let retention = description.retention;
     if !retention.is_zero() && retention <= timeout {
         let (retention, timeout) = (Span(retention), Span(timeout));
@@ -107,18 +107,18 @@ fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttribut
             format!("messages are kept for {retention}, and a handler may run for {timeout}"),
         );
     }
-    if description.visibility < queue.visibility.0 {
-        let (own, used) = (Span(description.visibility), queue.visibility);
+    if description.visibility < queue.consumer.visibility.0 {
+        let (own, used) = (Span(description.visibility), queue.consumer.visibility);
         find(Code::QueueVisibility, format!("the queue's own visibility is {own}, the worker uses {used}"));
     }
     if let Some(key) = &description.kms_key {
         find(Code::KmsUnproven, format!("messages are encrypted with the KMS key {key}"));
     }
-    let is_several = queue.batch.size > 1 && queue.batch.groups == Groups::Several;
+    let is_several = queue.consumer.batch.size > 1 && queue.consumer.batch.groups == Groups::Several;
     if description.fifo && is_several {
         find(Code::FifoGroups, "a batch may hold messages of several groups".to_owned());
     }
-    if !description.fifo && queue.batch.groups == Groups::One {
+    if !description.fifo && queue.consumer.batch.groups == Groups::One {
         find(
             Code::GroupsWithoutFifo,
             "batch.groups is \"one\", and the queue is a standard queue".to_owned(),
@@ -175,9 +175,9 @@ mod tests {
         let hasty =
             QueueAttributes { visibility: Duration::ZERO, kms_key: Some("key".to_owned()), ..good.clone() };
         assert_eq!(codes(&queue, &hasty), [Code::QueueVisibility, Code::KmsUnproven]);
-        queue.batch.size = 10;
+        queue.consumer.batch.size = 10;
         assert_eq!(codes(&queue, &QueueAttributes { fifo: true, ..good.clone() }), [Code::FifoGroups]);
-        queue.batch.groups = Groups::One;
+        queue.consumer.batch.groups = Groups::One;
         assert_eq!(codes(&queue, &good), [Code::GroupsWithoutFifo]);
     }
 }

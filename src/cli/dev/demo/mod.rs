@@ -47,10 +47,10 @@ pub(super) fn adjust(settings: &mut Settings) {
     for queue in settings.queues.values_mut() {
         queue.handler = None;
         queue.notify = notifications::Settings::default();
-        queue.visibility = Span(VISIBILITY);
-        queue.visibility_max = None;
-        queue.retry.initial = Span::secs(1);
-        queue.retry.max = Span::secs(2);
+        queue.consumer.visibility = Span(VISIBILITY);
+        queue.consumer.visibility_max = None;
+        queue.consumer.retry.initial = Duration::from_secs(1);
+        queue.consumer.retry.max = Duration::from_secs(2);
     }
 }
 

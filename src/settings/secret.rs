@@ -1,20 +1,20 @@
-//! Hides credentials in text that people will see.
+//! Hides credentials in text that is shown or logged.
 
-/// What stands in place of a secret.
-pub(super) const HIDDEN: &str = "***";
+/// The replacement of a secret.
+pub(crate) const HIDDEN: &str = "***";
 
 /// Words in the name of a query parameter that make its value a secret.
 const SECRET_WORDS: [&str; 7] = ["token", "secret", "key", "sig", "password", "auth", "credential"];
 
-/// The table of a program's environment variables, which is where programs are given their secrets.
+/// The table of a program's environment variables, which often hold its secrets.
 const ENVIRONMENT: [&str; 2] = ["handler", "env"];
 
-/// A query value this long is taken for a token whatever its name.
+/// The length from which a query value is taken for a token, whatever its name.
 const TOKEN_CHARS: usize = 20;
 
 /// Hides what is secret in the URLs of a text: `user:password@`, and query values that look like tokens.
 ///
-/// Works on any text, so that a malformed URL inside an error message is hidden too, and the pieces of one.
+/// Works on any text, so that malformed URLs in error messages, and parts of URLs, are hidden too.
 pub fn hide(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
@@ -30,7 +30,7 @@ pub fn hide(text: &str) -> String {
     shown
 }
 
-/// Hides in words that may be pieces of a URL: what precedes an `@`, and the values of a query.
+/// Hides in text that may hold parts of a URL: the text before an `@`, and the values of a query.
 fn hide_in_words(text: &str) -> String {
     text.split_inclusive(ends_a_url).map(hide_in_word).collect()
 }
@@ -46,14 +46,14 @@ fn hide_in_word(word: &str) -> String {
     }
 }
 
-/// Whether what goes by this name is probably a secret.
-pub(super) fn names_a_secret(name: &str) -> bool {
+/// True if a value of this name is probably a secret.
+pub(crate) fn names_a_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     SECRET_WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// Whether what stands in the table of this name, in a table of that name, may be a secret whatever it is called.
-pub(super) fn holds_secrets(outer: &str, table: &str) -> bool {
+/// True if every value of this table, inside a table named `outer`, may be a secret whatever its name.
+pub(crate) fn holds_secrets(outer: &str, table: &str) -> bool {
     [outer, table] == ENVIRONMENT
 }
 
@@ -74,7 +74,7 @@ fn hide_in_url(url: &str) -> String {
     }
 }
 
-/// Where the host and what precedes it end; a password with a raw `/` in it is malformed, and hidden all the same.
+/// The end of the user, password and host; a malformed password with a raw `/` in it is hidden, too.
 fn authority_end(url: &str) -> usize {
     let end = host_end(url);
     let (authority, path) = url.split_at(end);

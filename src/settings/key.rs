@@ -1,8 +1,8 @@
-//! The path of a setting: `queues.orders.retry.max`.
+//! The key of a setting: its path, such as `queues.orders.retry.max`.
 
 use std::fmt;
 
-/// The path of a setting, written with dots.
+/// The path of a setting; displayed with dots, and with quotes where TOML needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Vec<String>);
 
@@ -26,23 +26,29 @@ impl Key {
         rest.split('.').fold(self.clone(), |key, name| key.child(name))
     }
 
+    /// This path followed by another one.
+    #[must_use]
+    pub fn join(&self, rest: &Self) -> Self {
+        Self(self.0.iter().chain(&rest.0).cloned().collect())
+    }
+
     /// The names on the path.
     pub fn names(&self) -> &[String] {
         &self.0
     }
 
     /// The last name and the path that leads to it; `None` for the empty path.
-    pub(super) fn split_last(&self) -> Option<(&str, &[String])> {
+    pub(crate) fn split_last(&self) -> Option<(&str, &[String])> {
         self.0.split_last().map(|(last, rest)| (last.as_str(), rest))
     }
 
     /// The path of the table this one is in; `None` for the empty path.
-    pub(super) fn parent(&self) -> Option<Self> {
+    pub(crate) fn parent(&self) -> Option<Self> {
         self.split_last().map(|(_, rest)| Self(rest.to_vec()))
     }
 
-    /// Whether this path is `other` or lies beneath it.
-    pub(super) fn is_within(&self, other: &Self) -> bool {
+    /// True if this path is `other` or lies beneath it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
     }
 }
@@ -60,7 +66,7 @@ impl fmt::Display for Key {
 }
 
 /// A name as TOML writes it in a key: bare where it can be.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let is_bare = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();
@@ -68,8 +74,8 @@ pub(super) fn quoted(name: &str) -> String {
     format!("{name:?}")
 }
 
-/// Whether two names are the same to the environment, which knows neither case nor `-`.
-pub(super) fn are_alike(one: &str, other: &str) -> bool {
+/// True if two names are the same in the environment, which has neither lower case nor `-`.
+pub(crate) fn are_alike(one: &str, other: &str) -> bool {
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
     plain(one) == plain(other)
 }
