@@ -1,11 +1,11 @@
-//! `longshore check`: what keeps a worker from working, found before it starts.
+//! `longshore check`: what keeps a worker from runtime, found before it starts.
 
 use clap::{Args, ValueEnum};
 
 use super::{
     failure::{Exit, Failure},
     options::Options,
-    output, working,
+    output, runtime,
 };
 use crate::{
     config::{self, Purpose},
@@ -40,7 +40,7 @@ impl Check {
         let report = match config::load(&self.options.sources(), Purpose::Work) {
             Ok(config) => {
                 let surroundings = config::surroundings();
-                working::run_small(worker::preflight::preflight(&config.settings, &surroundings))?
+                runtime::run_small(worker::preflight::preflight(&config.settings, &surroundings))?
             }
             Err(problems) => worker::preflight::of_problems(&problems),
         };

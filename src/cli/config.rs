@@ -14,7 +14,7 @@ pub(super) struct Config {
     form: Form,
 }
 
-/// What to show; the settings as TOML, unless something else is asked for.
+/// The output: the settings as TOML, unless another form is asked for.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 struct Form {

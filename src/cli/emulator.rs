@@ -10,7 +10,7 @@ use longshore_emulator::{Emulator, EmulatorError};
 
 use super::{
     failure::{Exit, Failure},
-    output, working,
+    output, runtime,
 };
 
 /// Serves SQS and SNS on this machine with no account and no worker, for tests and development
@@ -29,7 +29,7 @@ pub(super) struct EmulatorCommand {
 
 impl EmulatorCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
-        working::run_small(self.serve())?
+        runtime::run_small(self.serve())?
     }
 
     async fn serve(&self) -> Result<(), Failure> {

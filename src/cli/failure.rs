@@ -57,7 +57,7 @@ impl Failure {
     }
 
     /// Tells the failure on standard error and answers the exit code.
-    pub(super) fn tell(&self) -> ExitCode {
+    pub(super) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             output::complain(&format!("error: {self}"));
         }
@@ -89,7 +89,7 @@ impl From<LogsError> for Failure {
     }
 }
 
-/// What clap answers in place of a command: help or the version, asked for, or what is wrong with the arguments.
+/// Converts clap's answer in place of a command: help, the version, or an error in the arguments.
 pub(super) fn of_usage(answer: &clap::Error) -> Result<(), Failure> {
     if answer.use_stderr() {
         drop(answer.print());

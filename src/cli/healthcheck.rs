@@ -13,16 +13,16 @@ use url::{Position, Url};
 
 use super::{
     failure::{Exit, Failure},
+    loopback::reachable,
     options::AwsOptions,
     output,
-    reach::reachable,
 };
 use crate::{
     config::{self, Purpose},
     settings::hide,
 };
 
-/// How long connecting and each read may take; Docker's own limit is 30 s by default.
+/// The time limit of connecting and of each read; Docker's own limit is 30 s by default.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The most of an answer that is read.
@@ -31,7 +31,7 @@ const ANSWER_BYTES: u64 = 64 * 1024;
 /// Asks a running worker whether it is healthy: exit code 0 if it is, 69 if not
 #[derive(Args, Debug)]
 pub(super) struct Healthcheck {
-    /// What to ask [default: /livez at the configured admin.listen]
+    /// The URL to ask [default: /livez at the configured admin.listen]
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
     /// The configuration file that names admin.listen

@@ -6,13 +6,13 @@ pub(crate) mod dev;
 mod emulator;
 mod failure;
 mod healthcheck;
+mod logging;
+mod loopback;
 mod options;
 mod output;
-mod reach;
 mod run;
+mod runtime;
 mod send;
-mod telling;
-mod working;
 
 use std::process::ExitCode;
 
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 

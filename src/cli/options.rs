@@ -6,50 +6,50 @@ use clap::Args;
 
 use crate::config::{self, File, Flags, Sources};
 
-/// Where the settings come from: every value is read, and judged with all the others, by `config`.
+/// The sources of the settings: `config` reads every value and validates it with all the others.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Options {
     /// The configuration file [default: longshore.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which of several queues the options below are about
+    /// The queue that the options below are about, if there are several
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
     /// The queue's URL
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
-    /// Where messages are posted to
+    /// The URL that messages are posted to
     #[arg(long, value_name = "URL")]
     handler: Option<String>,
-    /// How many handlers run at once
+    /// The most calls of the handler at once
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     concurrency: Option<String>,
-    /// How many messages are held beyond those running, or auto
+    /// The messages held beyond those running, or auto
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     prefetch: Option<String>,
-    /// How long a received message stays hidden unless it is extended
+    /// The time that a received message stays hidden unless it is extended
     #[arg(long, value_name = "DURATION")]
     visibility: Option<String>,
-    /// How long one handler may run, or none
+    /// The time limit of one call of the handler, or none
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
     #[command(flatten)]
     aws: AwsOptions,
-    /// Where the admin server listens
+    /// The address that the admin server listens on
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// How long the worker may take to stop after SIGTERM
+    /// The time limit of a stop after SIGTERM
     #[arg(long, value_name = "DURATION")]
     drain_limit: Option<String>,
     /// The log's form: auto, json or text
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// What to log, such as info or info,longshore=debug
+    /// The filter of the log, such as info or info,longshore=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
 }
 
-/// How AWS is reached.
+/// The access to AWS.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct AwsOptions {
     /// The AWS region

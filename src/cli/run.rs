@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{failure::Failure, options::Options, telling, working};
+use super::{failure::Failure, logging, options::Options, runtime};
 use crate::{
     config::{self, Purpose},
     worker,
@@ -18,8 +18,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
-        let traces = telling::start(&config)?;
-        let worker = telling::traced(worker::worker(&config.settings)?, traces);
-        working::verdict(working::run_small(worker.run())?)
+        let traces = logging::start(&config)?;
+        let worker = logging::traced(worker::worker(&config.settings)?, traces);
+        runtime::verdict(runtime::run_small(worker.run())?)
     }
 }

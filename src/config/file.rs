@@ -1,22 +1,22 @@
-//! Reads TOML into a tree that remembers the lines.
+//! The layer of a TOML file, whose values have their line as origin.
 
 use std::path::Path;
 
-use serde_json::Value;
+use config::{Value, ValueKind};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::tree::{Content, Node, Origin};
+use super::layers::Layer;
 use crate::settings::Problem;
 
 /// Reads the text of a file; a malformed one is one problem with its line and column.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Box<Problem>> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Box<Problem>> {
     let table = DeTable::parse(text).map_err(|error| malformed(path, text, &error))?;
-    let source = Source { path, text };
-    let origin = source.origin(&table);
-    Ok(Node { origin, content: source.content_of_table(table.get_ref()) })
+    let file = FileText { path, text };
+    let origin = file.origin(&table);
+    Ok(file.table(table.get_ref(), &origin).into())
 }
 
 fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Box<Problem> {
@@ -35,51 +35,55 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-struct Source<'a> {
+struct FileText<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-impl Source<'_> {
-    fn origin<T>(&self, spanned: &Spanned<T>) -> Origin {
-        Origin::File(self.path.to_owned(), position(self.text, spanned.span().start).0)
+impl FileText<'_> {
+    fn origin<T>(&self, spanned: &Spanned<T>) -> String {
+        format!("{}, line {}", self.path.display(), position(self.text, spanned.span().start).0)
     }
 
-    fn content_of_table(&self, table: &DeTable<'_>) -> Content {
-        let entry = |(name, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
-            let content = match value.get_ref() {
-                DeValue::Table(table) => self.content_of_table(table),
-                value => Content::Value(bare(value)),
+    fn table(&self, table: &DeTable<'_>, origin: &str) -> Value {
+        let entries = table.iter().map(|(name, value)| {
+            let origin = self.origin(name);
+            let value = match value.get_ref() {
+                DeValue::Table(table) => self.table(table, &origin),
+                value => bare(value, &origin),
             };
-            (name.get_ref().to_string(), Node { origin: self.origin(name), content })
-        };
-        Content::Table(table.iter().map(entry).collect())
+            (name.get_ref().to_string(), value)
+        });
+        Value::new(Some(&origin.to_owned()), ValueKind::Table(entries.collect()))
     }
 }
 
-fn bare(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Boolean(truth) => Value::from(*truth),
+/// A value with everything in it, all of one origin.
+fn bare(value: &DeValue<'_>, origin: &str) -> Value {
+    let inner = |value: &Spanned<DeValue<'_>>| bare(value.get_ref(), origin);
+    let kind = match value {
+        DeValue::String(text) => ValueKind::String(text.to_string()),
+        DeValue::Boolean(truth) => ValueKind::Boolean(*truth),
         DeValue::Integer(digits) => integer(digits.as_str(), digits.radix()),
         DeValue::Float(digits) => float(digits.as_str()),
-        DeValue::Datetime(time) => Value::from(time.to_string()),
-        DeValue::Array(items) => items.iter().map(|item| bare(item.get_ref())).collect(),
-        DeValue::Table(table) => {
-            table.iter().map(|(name, value)| (name.get_ref().to_string(), bare(value.get_ref()))).collect()
-        }
-    }
+        DeValue::Datetime(time) => ValueKind::String(time.to_string()),
+        DeValue::Array(items) => ValueKind::Array(items.iter().map(inner).collect()),
+        DeValue::Table(table) => ValueKind::Table(
+            table.iter().map(|(name, value)| (name.get_ref().to_string(), inner(value))).collect(),
+        ),
+    };
+    Value::new(Some(&origin.to_owned()), kind)
 }
 
 /// A number; one that no integer type holds stays text, which every number setting refuses by name.
-fn integer(digits: &str, radix: u32) -> Value {
-    i64::from_str_radix(digits, radix).map_or_else(|_| Value::from(digits), Value::from)
+fn integer(digits: &str, radix: u32) -> ValueKind {
+    i64::from_str_radix(digits, radix).map_or_else(|_| ValueKind::String(digits.to_owned()), ValueKind::I64)
 }
 
 /// A number; `nan` and `inf` stay text, which every number setting refuses by name.
-fn float(digits: &str) -> Value {
-    let number = digits.parse().ok().and_then(serde_json::Number::from_f64);
-    number.map_or_else(|| Value::from(digits), Value::Number)
+fn float(digits: &str) -> ValueKind {
+    let number = digits.parse().ok().filter(|number: &f64| number.is_finite());
+    number.map_or_else(|| ValueKind::String(digits.to_owned()), ValueKind::Float)
 }
 
 #[cfg(test)]
@@ -87,28 +91,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::settings::Key;
+    use crate::{config::layers::origin_of, settings::Key};
 
-    fn read(text: &str) -> Result<Node, Box<Problem>> {
+    fn read(text: &str) -> Result<Layer, Box<Problem>> {
         parse(Path::new("longshore.toml"), text)
     }
 
     #[test]
     fn every_setting_remembers_its_line() {
-        let tree = read("[queues.orders]\nurl = \"u\"\n\nretry = { factor = 2.5 }\n").unwrap();
-        let line = |key: &str| match &tree.get(&Key::default().descend(key)).unwrap().origin {
-            Origin::File(_, line) => *line,
-            other => panic!("{other}"),
-        };
-        assert_eq!([line("queues.orders.url"), line("queues.orders.retry.factor")], [2, 4]);
+        let layer = read("[queues.orders]\nurl = \"u\"\n\nretry = { factor = 2.5 }\n").unwrap();
+        let origin = |key: &str| origin_of(layer.get(&Key::default().descend(key)).unwrap());
+        assert_eq!(origin("queues.orders.url"), "longshore.toml, line 2");
+        assert_eq!(origin("queues.orders.retry.factor"), "longshore.toml, line 4");
     }
 
     #[test]
     fn numbers_of_every_spelling_are_read() {
-        let tree = read("a = 0x10\nb = 1_000\nc = nan\nd = [1, 2]\ne = 99999999999999999999").unwrap();
+        let layer = read("a = 0x10\nb = 1_000\nc = nan\nd = [1, 2]\ne = 99999999999999999999").unwrap();
         let expected =
             serde_json::json!({"a": 16, "b": 1000, "c": "nan", "d": [1, 2], "e": "99999999999999999999"});
-        assert_eq!(tree.to_value(), expected);
+        assert_eq!(layer.json(), expected);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Lays the command line's settings over the environment's.
+//! The layer of the command line.
 
 use super::{
-    schema::Place,
+    layers::{Layer, of_flag},
+    schema::SchemaNode,
     settings,
-    shape::nearest,
-    tree::{Node, Origin},
+    unknown_keys::nearest,
 };
 use crate::settings::{Key, Problem};
 
@@ -13,7 +13,7 @@ use crate::settings::{Key, Problem};
 pub struct Flag {
     /// The flag, with its dashes.
     pub name: &'static str,
-    /// What it sets: a key, where `queues.*` stands for the queue in question.
+    /// The key of its setting, where `queues.*` stands for the queue in question.
     pub key: &'static str,
 }
 
@@ -46,7 +46,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Whether the flags name a queue of their own.
+    /// True if the flags name a queue of their own.
     pub(super) fn name_a_queue(&self) -> bool {
         self.queue.is_some() || self.value(QUEUE_URL).is_some()
     }
@@ -56,21 +56,21 @@ impl Flags {
     }
 }
 
-/// Lays the flags over the tree.
-pub(super) fn apply(tree: &mut Node, root: &Place<'_>, flags: &Flags) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let queue = which_queue(tree, flags);
+/// Reads the flags; `below` has the queues that they may be about.
+pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Layer, Vec<Problem>) {
+    let (mut layer, mut problems) = (Layer::default(), Vec::new());
+    let queue = queue_of(below, flags);
     if let Some(problem) = flags.queue.as_ref().and(queue.as_ref().err()) {
         problems.push((**problem).clone());
     }
     for (name, text) in &flags.values {
         let Some(flag) = FLAGS.iter().find(|flag| flag.name == *name) else { continue };
         match (flag.key.strip_prefix("queues.*."), &queue) {
-            (None, _) => set(tree, root, flag.name, &Key::default().descend(flag.key), text),
+            (None, _) => set(&mut layer, root, flag.name, &Key::default().descend(flag.key), text),
             (Some(rest), Ok(queue)) => {
-                set(tree, root, flag.name, &queue.descend(rest), text);
+                set(&mut layer, root, flag.name, &queue.descend(rest), text);
                 if flag.name == HANDLER {
-                    set(tree, root, flag.name, &queue.child("handler").child("kind"), "http");
+                    set(&mut layer, root, flag.name, &queue.child("handler").child("kind"), "http");
                 }
             }
             (Some(_), Err(_)) if flags.queue.is_some() => {}
@@ -81,16 +81,15 @@ pub(super) fn apply(tree: &mut Node, root: &Place<'_>, flags: &Flags) -> Vec<Pro
         }
     }
     if let (Some(name), Ok(queue)) = (&flags.queue, &queue) {
-        call_in_sqs(tree, queue, name);
+        name_in_sqs(below, &mut layer, queue, name);
     }
-    problems
+    (layer, problems)
 }
 
-/// The queue that the single-queue flags are about, or why there is no telling.
-fn which_queue(tree: &Node, flags: &Flags) -> Result<Key, Box<Problem>> {
+/// The queue that the single-queue flags are about, or the reason for which it is not clear.
+fn queue_of(below: &Layer, flags: &Flags) -> Result<Key, Box<Problem>> {
     let queues = Key::new(["queues"]);
-    let entries = tree.get(&queues).and_then(Node::entries);
-    let names: Vec<&str> = entries.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let names = below.names(&queues);
     let url = flags.value(QUEUE_URL);
     match (&flags.queue, names.as_slice()) {
         (Some(name), names) if names.is_empty() || names.contains(&name.as_str()) || url.is_some() => {
@@ -111,7 +110,7 @@ fn which_queue(tree: &Node, flags: &Flags) -> Result<Key, Box<Problem>> {
 
 fn no_such_queue(name: &str, names: &[&str]) -> Box<Problem> {
     let problem = Problem::general(format!("no such queue: {name}"));
-    let problem = problem.with_origin(Origin::Flag("--queue").to_string()).with_allowed(names.join(", "));
+    let problem = problem.with_origin(of_flag("--queue")).with_allowed(names.join(", "));
     Box::new(match nearest(name, names) {
         Some(near) => problem.with_hint(format!("did you mean {near}?")),
         None => problem.with_hint("give --queue-url too for a new one"),
@@ -119,10 +118,11 @@ fn no_such_queue(name: &str, names: &[&str]) -> Box<Problem> {
 }
 
 /// A queue that `--queue` alone names is called so in SQS too.
-fn call_in_sqs(tree: &mut Node, queue: &Key, name: &str) {
-    let is_known = ["url", "name"].iter().any(|field| tree.get(&queue.child(field)).is_some());
+fn name_in_sqs(below: &Layer, flags: &mut Layer, queue: &Key, name: &str) {
+    let keys = ["url", "name"].map(|field| queue.child(field));
+    let is_known = keys.iter().any(|key| below.get(key).is_some() || flags.get(key).is_some());
     if !is_known {
-        tree.set(&queue.child("name"), name.into(), &Origin::Flag("--queue"));
+        flags.set(&queue.child("name"), &name.into(), &of_flag("--queue"));
     }
 }
 
@@ -135,9 +135,9 @@ fn last_part(url: &str) -> &str {
     }
 }
 
-fn set(tree: &mut Node, root: &Place<'_>, flag: &'static str, key: &Key, text: &str) {
-    let value = root.at(key).map_or_else(|| text.into(), |place| place.read(text));
-    tree.set(key, value, &Origin::Flag(flag));
+fn set(layer: &mut Layer, root: &SchemaNode<'_>, flag: &'static str, key: &Key, text: &str) {
+    let value = root.at(key).map_or_else(|| text.into(), |schema| schema.read(text));
+    layer.set(key, &value, &of_flag(flag));
 }
 
 #[cfg(test)]
@@ -147,22 +147,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{file, schema::schema};
+    use crate::config::{file, layers::json as json_of, schema::schema};
 
-    fn flagged(file: &str, queue: Option<&str>, values: &[(&'static str, &str)]) -> (Node, Vec<Problem>) {
+    fn flagged(file: &str, queue: Option<&str>, values: &[(&'static str, &str)]) -> (Layer, Vec<Problem>) {
         let schema = schema();
-        let mut tree = file::parse(Path::new("f"), file).unwrap();
+        let file = file::parse(Path::new("f"), file).unwrap();
         let values = values.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
         let flags = Flags { queue: queue.map(str::to_owned), values };
-        let problems = apply(&mut tree, &Place::root(&schema), &flags);
-        (tree, problems)
+        let (flags, problems) = layer(&file, &SchemaNode::root(&schema), &flags);
+        (Layer::merged(&[&file, &flags]).unwrap(), problems)
     }
 
     #[test]
     fn every_flag_sets_something_that_exists() {
         let schema = schema();
         for flag in FLAGS {
-            assert!(Place::root(&schema).at(&Key::default().descend(flag.key)).is_some(), "{}", flag.key);
+            assert!(
+                SchemaNode::root(&schema).at(&Key::default().descend(flag.key)).is_some(),
+                "{}",
+                flag.key
+            );
         }
     }
 
@@ -173,14 +177,14 @@ mod tests {
         assert_eq!(problems, []);
         let orders =
             json!({"url": "http://sqs/1/orders.fifo", "handler": {"kind": "http", "url": "http://h/"}});
-        assert_eq!(tree.to_value(), json!({"queues": {"orders.fifo": orders}}));
+        assert_eq!(tree.json(), json!({"queues": {"orders.fifo": orders}}));
     }
 
     #[test]
     fn flags_are_about_the_only_queue() {
         let (tree, problems) = flagged("queues.a.name = 'x'", None, &[("--concurrency", "3")]);
         assert_eq!(problems, []);
-        assert_eq!(tree.to_value(), json!({"queues": {"a": {"name": "x", "concurrency": 3}}}));
+        assert_eq!(tree.json(), json!({"queues": {"a": {"name": "x", "concurrency": 3}}}));
     }
 
     #[test]
@@ -194,7 +198,7 @@ mod tests {
         );
         let (tree, problems) = flagged(file, Some("b"), &[("--concurrency", "3")]);
         assert_eq!(
-            (tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap().to_value(), problems),
+            (json_of(tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap()), problems),
             (3.into(), vec![])
         );
     }
@@ -204,12 +208,12 @@ mod tests {
         let values = [("--concurrency", "3"), ("--timeout", "3s")];
         let (tree, problems) = flagged("queues.orders.name = 'x'", Some("oders"), &values);
         assert!(problems[0].to_string().contains("did you mean orders?"), "{}", problems[0]);
-        assert_eq!((problems.len(), tree.to_value()), (1, json!({"queues": {"orders": {"name": "x"}}})));
+        assert_eq!((problems.len(), tree.json()), (1, json!({"queues": {"orders": {"name": "x"}}})));
     }
 
     #[test]
     fn a_queue_named_by_a_flag_alone_is_called_so_in_sqs() {
         let (tree, problems) = flagged("", Some("orders"), &[]);
-        assert_eq!((tree.to_value(), problems), (json!({"queues": {"orders": {"name": "orders"}}}), vec![]));
+        assert_eq!((tree.json(), problems), (json!({"queues": {"orders": {"name": "orders"}}}), vec![]));
     }
 }

@@ -1,16 +1,15 @@
-//! Lays the sources over one another: defaults, file, environment, flags.
+//! Loads the configuration: defaults, file, environment and flags, merged and validated as a whole.
 
 use std::{ffi::OsString, io, path::PathBuf};
 
 use super::{
-    blame, file,
+    file,
     flags::{self, Flags},
+    layers::{DEFAULT, Layer, json, of_flag, of_variable, origin_of},
     otel,
-    schema::{self, Place},
+    schema::{self, SchemaNode},
     settings::Settings,
-    shape,
-    tree::{Node, Origin},
-    variables,
+    type_errors, unknown_keys, variables,
 };
 use crate::{
     ecs::EcsEnvironment,
@@ -24,7 +23,7 @@ const USUAL_FILE: &str = "longshore.toml";
 /// The variable that names another file.
 const FILE_VARIABLE: &str = "LONGSHORE_CONFIG";
 
-/// Which file to read.
+/// The file to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum File {
     /// `longshore.toml` in the working directory if it is there, or the one that `LONGSHORE_CONFIG` names.
@@ -36,7 +35,7 @@ pub enum File {
     Nothing,
 }
 
-/// What the settings are for, which decides what must be among them.
+/// The purpose of the settings, which decides what must be among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// To work: a queue at least, each with a handler.
@@ -46,7 +45,7 @@ pub enum Purpose {
     Look,
 }
 
-/// Where settings come from, from the weakest to the strongest.
+/// The sources of the settings, from the weakest to the strongest.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// A queue that the command itself brings when no file and no flag names one, by its name in SQS.
@@ -64,30 +63,30 @@ pub struct Sources {
 pub struct Config {
     /// The settings.
     pub settings: Settings,
-    /// Where traces go; `None` while they are off.
+    /// The plan for exporting traces; `None` while they are off.
     pub traces: Option<traces::Plan>,
     /// The variables of OpenTelemetry that count, with their values.
     pub(super) otel: Vec<(&'static str, String)>,
-    tree: Node,
+    /// The settings of all sources, merged.
+    layers: Layer,
 }
 
 impl Config {
-    /// Where a setting came from.
-    pub fn origin(&self, key: &Key) -> Origin {
-        self.tree.get(key).map_or(Origin::Default, |node| node.origin.clone())
+    /// The origin of a setting, such as `longshore.toml, line 3` or `flag --concurrency`.
+    pub fn origin(&self, key: &Key) -> String {
+        self.layers.get(key).map_or_else(|| DEFAULT.to_owned(), origin_of)
     }
 
     /// Adds to a broken rule the value that breaks it.
     fn with_value(&self, broken: Problem) -> Problem {
         let Some(key) = broken.key() else { return broken };
-        if let Some(node) = self.tree.get(key) {
-            let (value, origin) = (node.to_value(), node.origin.clone());
-            return broken.with_value(value).with_origin(origin.to_string());
+        if let Some(value) = self.layers.get(key) {
+            return broken.with_value(json(value)).with_origin(origin_of(value));
         }
         let all = serde_json::to_value(&self.settings).unwrap_or_default();
         let value = key.names().iter().try_fold(&all, |value, name| value.get(name));
         match value.filter(|value| !value.is_null() && !value.is_object()) {
-            Some(value) => broken.with_value(value.clone()).with_origin(Origin::Default.to_string()),
+            Some(value) => broken.with_value(value.clone()).with_origin(DEFAULT),
             None => broken,
         }
     }
@@ -105,28 +104,24 @@ pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-/// What ECS has put into the environment of this process.
+/// The variables that ECS has set for this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn surroundings() -> EcsEnvironment {
     EcsEnvironment::of(|name| std::env::var(name).ok())
 }
 
-/// Reads every source and answers the settings, or everything that is wrong with them.
+/// Reads every source, and returns the settings or everything that is wrong with them.
 pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();
-    let root = Place::root(&schema);
-    let mut tree = read_file(sources).map_err(|problem| Problems(vec![*problem]))?;
-    own_queue(&mut tree, sources);
-    let mut problems = shape::strike(&mut tree, &root);
-    problems.extend(variables::apply(&mut tree, &root, &sources.environment));
-    problems.extend(flags::apply(&mut tree, &root, &sources.flags));
-    problems.extend(shape::strike(&mut tree, &root));
-    let (settings, wrong) = blame::read(&mut tree, &root);
+    let root = SchemaNode::root(&schema);
+    let (mut layers, mut problems) = merged_layers(sources, &root)?;
+    problems.extend(unknown_keys::remove_unknown(&mut layers, &root));
+    let (settings, wrong) = type_errors::read(&mut layers, &root);
     problems.extend(wrong);
     let otel = otel::given(&sources.environment);
     let (traces, wrong) = otel::plan(&sources.environment);
     problems.extend(wrong);
-    let config = Config { settings, traces, otel, tree };
+    let config = Config { settings, traces, otel, layers };
     let broken: Vec<_> = config
         .settings
         .validate(purpose)
@@ -139,38 +134,56 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
+/// Reads the sources from the weakest to the strongest, each with the names that those below it have.
+fn merged_layers(sources: &Sources, root: &SchemaNode<'_>) -> Result<(Layer, Vec<Problem>), Problems> {
+    let merged = |layers: &[&Layer]| {
+        Layer::merged(layers).map_err(|error| Problems(vec![Problem::general(error.to_string())]))
+    };
+    let mut file = read_file(sources).map_err(|problem| Problems(vec![*problem]))?;
+    let command = own_queue(&file, sources);
+    let mut problems = unknown_keys::remove_unknown(&mut file, root);
+    let (variables, wrong) = variables::layer(&merged(&[&command, &file])?, root, &sources.environment);
+    problems.extend(wrong);
+    let (flags, wrong) = flags::layer(&merged(&[&command, &file, &variables])?, root, &sources.flags);
+    problems.extend(wrong);
+    Ok((merged(&[&command, &file, &variables, &flags])?, problems))
+}
+
 fn is_explained(broken: &Problem, problems: &[Problem]) -> bool {
     broken.key().is_some_and(|key| problems.iter().any(|problem| problem.explains(key)))
 }
 
-fn own_queue(tree: &mut Node, sources: &Sources) {
+/// The layer of the command's own queue, which gives way to any queue of the file or of the flags.
+fn own_queue(file: &Layer, sources: &Sources) -> Layer {
+    let mut layer = Layer::default();
     let queues = Key::new(["queues"]);
     if let Some((command, name)) = sources.own_queue
-        && tree.get(&queues).is_none()
+        && file.get(&queues).is_none()
         && !sources.flags.name_a_queue()
     {
-        tree.set(&queues.child(name).child("name"), name.into(), &Origin::Command(command));
+        layer.set(&queues.child(name).child("name"), &name.into(), &format!("default of {command}"));
     }
+    layer
 }
 
-fn read_file(sources: &Sources) -> Result<Node, Box<Problem>> {
+fn read_file(sources: &Sources) -> Result<Layer, Box<Problem>> {
     let (path, must_exist) = match &sources.file {
-        File::Nothing => return Ok(Node::table(Origin::Default)),
-        File::Named(path) => (path.clone(), Some(Origin::Flag("--config"))),
+        File::Nothing => return Ok(Layer::default()),
+        File::Named(path) => (path.clone(), Some(of_flag("--config"))),
         File::Usual => match file_variable(sources) {
-            Some(path) => (path, Some(Origin::Environment(FILE_VARIABLE.to_owned()))),
+            Some(path) => (path, Some(of_variable(FILE_VARIABLE))),
             None => (PathBuf::from(USUAL_FILE), None),
         },
     };
     let bytes = match (std::fs::read(&path), must_exist) {
         (Ok(bytes), _) => bytes,
         (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Node::table(Origin::Default));
+            return Ok(Layer::default());
         }
         (Err(error), origin) => {
             let problem = Problem::general(format!("cannot read {}: {error}", path.display()));
             return Err(match origin {
-                Some(origin) => problem.with_origin(origin.to_string()),
+                Some(origin) => problem.with_origin(origin),
                 None => problem,
             }
             .into());
@@ -221,7 +234,7 @@ mod tests {
         let config = load(&sources, Purpose::Look).unwrap();
         assert_eq!(config.settings.drain_limit().as_secs(), 3);
         assert_eq!(config.settings.log.filter, "b");
-        let origin = |key: &str| config.origin(&Key::default().descend(key)).to_string();
+        let origin = |key: &str| config.origin(&Key::default().descend(key));
         assert_eq!(origin("drain.limit"), "flag --drain-limit");
         assert_eq!(origin("log.filter"), "environment LONGSHORE__LOG__FILTER");
         assert!(origin("log.format").ends_with("longshore.toml, line 3"));
@@ -251,34 +264,34 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_an_earlier_problem_breaks_is_not_told_again() {
+    fn a_rule_that_an_earlier_problem_breaks_is_not_reported_again() {
         let (_directory, sources) = from_file("[queues.a]\nulr = 'x'\n[queues.a.handler]\nkind = 'htpp'");
         assert_eq!(problems(&sources, Purpose::Work), ["queues.a.handler.kind", "queues.a.ulr"]);
     }
 
     #[test]
-    fn a_program_is_read_with_its_environment_and_its_faults_are_told_in_their_places() {
+    fn a_program_is_read_with_its_environment_and_its_problems_are_reported_by_key() {
         let queue = "[queues.a]\nname = 'x'\n[queues.a.handler]\nkind = 'exec'\n";
         let (_directory, sources) = from_file(&format!("{queue}command = ['sh']\nenv = {{ KEY = 'x' }}"));
         assert_eq!(problems(&sources, Purpose::Work), Vec::<String>::new());
         let (_directory, sources) =
             from_file(&format!("{queue}command = []\nenv = {{ K = 1 }}\nreject = [300]\nurl = 'http://h/'"));
-        let told = ["command", "env.K", "reject", "url"].map(|key| format!("queues.a.handler.{key}"));
-        assert_eq!(problems(&sources, Purpose::Work), told);
+        let report = ["command", "env.K", "reject", "url"].map(|key| format!("queues.a.handler.{key}"));
+        assert_eq!(problems(&sources, Purpose::Work), report);
     }
 
     #[test]
     fn a_misspelt_variable_is_an_unknown_key() {
         let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
         let sources = Sources { file: File::Nothing, environment, ..Sources::default() };
-        let told = load(&sources, Purpose::Look).unwrap_err().to_string();
-        assert!(told.contains("drain.limits = \"1s\": unknown key"), "{told}");
-        assert!(told.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{told}");
-        assert!(told.contains("did you mean limit?"), "{told}");
+        let report = load(&sources, Purpose::Look).unwrap_err().to_string();
+        assert!(report.contains("drain.limits = \"1s\": unknown key"), "{report}");
+        assert!(report.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{report}");
+        assert!(report.contains("did you mean limit?"), "{report}");
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_told_though_a_variable_lies_over_it() {
+    fn a_mistake_in_the_file_is_reported_though_a_variable_overrides_it() {
         let (_directory, mut sources) = from_file("queues = 'none'");
         sources.environment = vec![variable("LONGSHORE__QUEUES__A__NAME", "x")];
         assert_eq!(problems(&sources, Purpose::Look), ["queues"]);
@@ -287,8 +300,8 @@ mod tests {
     #[test]
     fn a_default_that_breaks_a_rule_is_shown_as_one() {
         let (_directory, sources) = from_file("[queues.a]\nname = 'x'\nretry.max = '1s'");
-        let told = load(&sources, Purpose::Look).unwrap_err().to_string();
-        assert!(told.contains("queues.a.retry.initial = \"5s\": too long\n    from: default"), "{told}");
+        let report = load(&sources, Purpose::Look).unwrap_err().to_string();
+        assert!(report.contains("queues.a.retry.initial = \"5s\": too long\n    from: default"), "{report}");
     }
 
     proptest! {

@@ -1,16 +1,16 @@
 //! The settings of a whole process, composed of the settings of its parts.
 
-mod blame;
 mod file;
 mod flags;
+mod layers;
 mod load;
 mod otel;
 mod reference;
 mod report;
 mod schema;
 mod settings;
-mod shape;
-mod tree;
+mod type_errors;
+mod unknown_keys;
 mod variables;
 
 pub use self::{
@@ -19,5 +19,4 @@ pub use self::{
     reference::reference,
     schema::schema,
     settings::{QueueSettings, Settings},
-    tree::Origin,
 };

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
-use super::tree::Origin;
+use super::layers::of_variable;
 use crate::settings::{HIDDEN, Problem, hide};
 use crate::telemetry::traces::{Fault, Plan};
 
-/// What the variables say of traces, or what is wrong with them.
+/// Reads the trace settings from OpenTelemetry's variables, with the problems in them.
 pub(super) fn plan(environment: &[(OsString, OsString)]) -> (Option<Plan>, Vec<Problem>) {
     match Plan::of(|name| value(environment, name)) {
         Ok(plan) => (plan, Vec::new()),
@@ -43,7 +43,7 @@ fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
 fn problem(Fault { variable, value, problem, allowed }: Fault) -> Problem {
     let value = value.map(|value| format!(": {}", Value::from(hide(&value)))).unwrap_or_default();
     Problem::general(format!("{problem}{value}"))
-        .with_origin(Origin::Environment(variable).to_string())
+        .with_origin(of_variable(&variable))
         .with_allowed(allowed.to_owned())
 }
 
@@ -63,10 +63,10 @@ mod tests {
         ];
         let (plan, problems) = plan(&environment(&variables));
         let [only] = problems.as_slice() else { panic!("{problems:?}") };
-        let told = only.to_string();
+        let report = only.to_string();
         assert!(plan.is_none());
-        assert!(told.contains("\"http/json\"") && told.contains("http/protobuf, grpc"), "{told}");
-        assert!(told.contains("environment OTEL_EXPORTER_OTLP_PROTOCOL"), "{told}");
+        assert!(report.contains("\"http/json\"") && report.contains("http/protobuf, grpc"), "{report}");
+        assert!(report.contains("environment OTEL_EXPORTER_OTLP_PROTOCOL"), "{report}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     flags::{FLAGS, Flag},
-    schema::{Place, schema},
+    schema::{SchemaNode, schema},
 };
 use crate::settings::Key;
 
@@ -45,14 +45,14 @@ listen = \"0.0.0.0:9090\"
 pub fn reference() -> String {
     let schema = schema();
     let mut page = HEAD.to_owned();
-    section(&mut page, &Place::root(&schema), &Key::default());
+    section(&mut page, &SchemaNode::root(&schema), &Key::default());
     page
 }
 
-/// What tells the alternatives of a table apart.
+/// The key that distinguishes the alternatives of a table.
 const KIND: &str = "kind";
 
-fn section(page: &mut String, table: &Place<'_>, key: &Key) {
+fn section(page: &mut String, table: &SchemaNode<'_>, key: &Key) {
     let kinds = table.kinds(KIND);
     if kinds.is_empty() {
         values(page, table, key, &format!("`[{}]`", shown(key)));
@@ -60,40 +60,40 @@ fn section(page: &mut String, table: &Place<'_>, key: &Key) {
     for (kind, table) in &kinds {
         values(page, table, key, &format!("`[{}]` with `{KIND} = \"{kind}\"`", shown(key)));
     }
-    for (key, place) in places(table, key).iter().filter(|(_, place)| is_section(place)) {
-        section(page, place, key);
+    for (key, node) in nodes(table, key).iter().filter(|(_, node)| is_section(node)) {
+        section(page, node, key);
     }
 }
 
 /// A table's own values under a heading.
-fn values(page: &mut String, table: &Place<'_>, key: &Key, heading: &str) {
-    let places = places(table, key);
-    let mut rows = places.iter().filter(|(_, place)| !is_section(place)).peekable();
+fn values(page: &mut String, table: &SchemaNode<'_>, key: &Key, heading: &str) {
+    let nodes = nodes(table, key);
+    let mut rows = nodes.iter().filter(|(_, node)| !is_section(node)).peekable();
     if rows.peek().is_some() {
         page.extend(["\n## ", heading, "\n\n", &words(table, "description"), "\n\n"]);
         page.push_str(
             "| key | takes | default | environment | flag | meaning |\n|---|---|---|---|---|---|\n",
         );
     }
-    for (key, place) in rows {
-        page.push_str(&row(key, place, table));
+    for (key, node) in rows {
+        page.push_str(&row(key, node, table));
     }
 }
 
-/// What may stand in a table, each with its key.
-fn places<'a>(table: &Place<'a>, key: &Key) -> Vec<(Key, Place<'a>)> {
+/// The settings and tables that a table may hold, each with its key.
+fn nodes<'a>(table: &SchemaNode<'a>, key: &Key) -> Vec<(Key, SchemaNode<'a>)> {
     let named = table.names().into_iter().filter_map(|name| Some((key.child(name), table.property(name)?)));
-    named.chain(table.any().map(|place| (key.child("*"), place))).collect()
+    named.chain(table.any().map(|node| (key.child("*"), node))).collect()
 }
 
-/// Whether a place has a section of its own; a table of names and plain values is a value.
-fn is_section(place: &Place<'_>) -> bool {
-    place.is_table() && place.any().is_none_or(|any| any.is_table())
+/// True if a node has a section of its own; a table of names and plain values is a value.
+fn is_section(node: &SchemaNode<'_>) -> bool {
+    node.is_table() && node.any().is_none_or(|any| any.is_table())
 }
 
-fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
+fn row(key: &Key, node: &SchemaNode<'_>, table: &SchemaNode<'_>) -> String {
     let name = key.names().last().map_or("", String::as_str);
-    let default = match place.keyword("default") {
+    let default = match node.keyword("default") {
         _ if table.requires(name) => "required".to_owned(),
         None | Some(Value::Null) => "–".to_owned(),
         Some(value) => format!("`{value}`"),
@@ -101,11 +101,11 @@ fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
     let plain = key.names().join(".");
     let flag = flag_of(&plain, table).map_or("–".to_owned(), |flag| format!("`{}`", flag.name));
     let variable = match variable(key) {
-        table if place.is_table() => format!("`{table}__<NAME>`, in the name's own case"),
+        table if node.is_table() => format!("`{table}__<NAME>`, in the name's own case"),
         value => format!("`{value}`"),
     };
-    let allowed = place.allowed().replace('|', "\\|");
-    let meaning = match words(place, "description") {
+    let allowed = node.allowed().replace('|', "\\|");
+    let meaning = match words(node, "description") {
         meaning if meaning.is_empty() && name == KIND => "Which kind of handler this is.".to_owned(),
         meaning => meaning,
     };
@@ -114,7 +114,7 @@ fn row(key: &Key, place: &Place<'_>, table: &Place<'_>) -> String {
 }
 
 /// The flag that sets this key; the one of a handler's address makes it of the `http` kind.
-fn flag_of(key: &str, table: &Place<'_>) -> Option<&'static Flag> {
+fn flag_of(key: &str, table: &SchemaNode<'_>) -> Option<&'static Flag> {
     let is_of_another_kind = table.kinds(KIND).iter().any(|(kind, _)| *kind != "http");
     FLAGS.iter().find(|flag| flag.key == key && !is_of_another_kind)
 }
@@ -130,8 +130,8 @@ fn variable(key: &Key) -> String {
     format!("LONGSHORE__{}", shown(key).replace('.', "__").replace('-', "_").to_uppercase())
 }
 
-fn words(place: &Place<'_>, keyword: &str) -> String {
-    let text = place.keyword(keyword).and_then(Value::as_str).unwrap_or_default();
+fn words(node: &SchemaNode<'_>, keyword: &str) -> String {
+    let text = node.keyword(keyword).and_then(Value::as_str).unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{load::Config, tree::Origin};
+use super::{layers::of_variable, load::Config};
 use crate::settings::{HIDDEN, Key, hide, holds_secrets, quoted};
 
 impl Config {
@@ -21,8 +21,7 @@ impl Config {
         let mut flat = Map::new();
         self.flatten(&Key::default(), self.shown(), &mut flat);
         for (name, value) in &self.otel {
-            let origin = Origin::Environment((*name).to_owned());
-            flat.insert((*name).to_owned(), json!({ "value": value, "origin": origin.to_string() }));
+            flat.insert((*name).to_owned(), json!({ "value": value, "origin": of_variable(name) }));
         }
         Value::Object(flat)
     }
@@ -50,7 +49,7 @@ impl Config {
                 }
             }
             value => {
-                let shown = json!({ "value": value, "origin": self.origin(key).to_string() });
+                let shown = json!({ "value": value, "origin": self.origin(key) });
                 flat.insert(key.to_string(), shown);
             }
         }

@@ -17,11 +17,11 @@ pub fn schema() -> Value {
     schema.into()
 }
 
-/// What the schema says of one place: every alternative that may stand there.
+/// One node of the schema: every alternative that is allowed there.
 #[derive(Clone, Debug)]
-pub(super) struct Place<'a>(Vec<&'a Map<String, Value>>);
+pub(super) struct SchemaNode<'a>(Vec<&'a Map<String, Value>>);
 
-impl<'a> Place<'a> {
+impl<'a> SchemaNode<'a> {
     /// The top of the schema.
     pub(super) fn root(schema: &'a Value) -> Self {
         let mut alternatives = Vec::new();
@@ -29,7 +29,7 @@ impl<'a> Place<'a> {
         Self(alternatives)
     }
 
-    /// What may stand under this name; `None` when nothing may.
+    /// The node under this name; `None` when the schema has none.
     pub(super) fn property(&self, name: &str) -> Option<Self> {
         let mut alternatives = Vec::new();
         for object in &self.0 {
@@ -42,12 +42,12 @@ impl<'a> Place<'a> {
         (!alternatives.is_empty()).then_some(Self(alternatives))
     }
 
-    /// What may stand at this key.
+    /// The node at this key.
     pub(super) fn at(&self, key: &Key) -> Option<Self> {
-        key.names().iter().try_fold(self.clone(), |place, name| place.property(name))
+        key.names().iter().try_fold(self.clone(), |node, name| node.property(name))
     }
 
-    /// The names that may stand here.
+    /// The names that are allowed here.
     pub(super) fn names(&self) -> Vec<&'a str> {
         let tables = self.0.iter().filter_map(|object| object.get("properties")?.as_object());
         let mut names: Vec<_> = tables.flat_map(|properties| properties.keys().map(String::as_str)).collect();
@@ -61,7 +61,7 @@ impl<'a> Place<'a> {
         self.names().into_iter().find(|own| are_alike(own, name))
     }
 
-    /// What may stand under any name here: the `<name>` of a map.
+    /// The node under every name here: the `<name>` of a map.
     pub(super) fn any(&self) -> Option<Self> {
         let mut alternatives = Vec::new();
         for object in &self.0 {
@@ -72,12 +72,12 @@ impl<'a> Place<'a> {
         (!alternatives.is_empty()).then_some(Self(alternatives))
     }
 
-    /// Whether this value is one that the schema spells out.
+    /// True if the schema spells this value out.
     pub(super) fn spells_out(&self, value: &Value) -> bool {
         self.0.iter().any(|schema| schema.get("const") == Some(value))
     }
 
-    /// Whether a table may stand here.
+    /// True if a table is allowed here.
     pub(super) fn is_table(&self) -> bool {
         self.has_type("object")
     }
@@ -125,7 +125,7 @@ impl<'a> Place<'a> {
         Self(alternatives)
     }
 
-    /// What is allowed here, in words.
+    /// Describes the allowed values.
     pub(super) fn allowed(&self) -> String {
         let mut words: Vec<String> = self.0.iter().filter_map(|schema| in_words(schema)).collect();
         words.dedup();
@@ -136,13 +136,13 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether a table here lacks something without this name.
+    /// True if a table here requires this name.
     pub(super) fn requires(&self, name: &str) -> bool {
         let required = self.0.iter().filter_map(|object| object.get("required")?.as_array());
         required.flatten().any(|required| required == name)
     }
 
-    /// The alternatives that this name tells apart, each by the value that stands for it.
+    /// The alternatives that this name distinguishes, each with its value.
     pub(super) fn kinds(&self, name: &str) -> Vec<(&'a str, Self)> {
         let kind = |object: &&'a Map<String, Value>| {
             let value = object.get("properties")?.get(name)?.get("const")?.as_str()?;
@@ -151,10 +151,10 @@ impl<'a> Place<'a> {
         self.0.iter().filter_map(kind).collect()
     }
 
-    /// What may stand here beside this `kind`; everything, if there is no such kind.
+    /// The alternatives with this `kind`; all of them, if there is no such kind.
     pub(super) fn of_kind(&self, kind: Option<&Value>) -> Self {
         let of_kind = self.kinds("kind").into_iter().find(|(own, _)| kind.is_some_and(|kind| kind == own));
-        of_kind.map_or_else(|| self.clone(), |(_, place)| place)
+        of_kind.map_or_else(|| self.clone(), |(_, node)| node)
     }
 
     /// The first text under this keyword.
@@ -163,7 +163,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Collects the schema and, in place of a choice, what there is to choose from.
+/// Collects the schema and, in the place of a choice its alternatives.
 fn expand<'a>(schema: &'a Value, alternatives: &mut Vec<&'a Map<String, Value>>) {
     let Some(object) = schema.as_object() else { return };
     alternatives.push(object);
@@ -174,7 +174,7 @@ fn expand<'a>(schema: &'a Value, alternatives: &mut Vec<&'a Map<String, Value>>)
     }
 }
 
-/// What one alternative allows, or `None` when it says nothing by itself.
+/// Describes one alternative; `None` when it says nothing by itself.
 fn in_words(schema: &Map<String, Value>) -> Option<String> {
     if let Some(value) = schema.get("const") {
         return Some(value.to_string());
@@ -224,11 +224,11 @@ mod tests {
 
     fn allowed(key: &str) -> String {
         let schema = schema();
-        Place::root(&schema).at(&Key::default().descend(key)).unwrap().allowed()
+        SchemaNode::root(&schema).at(&Key::default().descend(key)).unwrap().allowed()
     }
 
     #[test]
-    fn what_is_allowed_is_told_in_words() {
+    fn allowed_values_are_described_in_words() {
         assert_eq!(allowed("queues.orders.concurrency"), "a whole number from 1 to 100000");
         assert_eq!(allowed("queues.orders.prefetch"), "\"auto\" or a whole number, at least 0");
         assert_eq!(allowed("queues.orders.retry.jitter"), "\"full\", \"half\" or \"none\"");
@@ -238,8 +238,9 @@ mod tests {
     #[test]
     fn a_text_becomes_the_type_that_the_setting_has() {
         let schema = schema();
-        let read =
-            |key: &str, text: &str| Place::root(&schema).at(&Key::default().descend(key)).unwrap().read(text);
+        let read = |key: &str, text: &str| {
+            SchemaNode::root(&schema).at(&Key::default().descend(key)).unwrap().read(text)
+        };
         assert_eq!(read("queues.q.concurrency", "8"), 8);
         assert_eq!(read("queues.q.name", "8"), "8");
         assert_eq!(read("queues.q.retry.factor", "1.5"), 1.5);
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn the_schema_refuses_unknown_keys_everywhere() {
         let schema = schema();
-        let root = Place::root(&schema);
+        let root = SchemaNode::root(&schema);
         assert!(root.property("queus").is_none());
         assert!(root.at(&Key::new(["queues", "any", "handler", "ur"])).is_none());
         assert!(root.at(&Key::new(["queues", "any", "handler", "url"])).is_some());

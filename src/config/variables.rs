@@ -1,25 +1,34 @@
-//! Lays the environment's settings over the file's: `LONGSHORE__QUEUES__ORDERS__CONCURRENCY=32`.
+//! The layer of the environment: `LONGSHORE__QUEUES__ORDERS__CONCURRENCY=32`.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
+};
 
 use super::{
-    schema::Place,
-    tree::{Node, Origin},
+    layers::{Layer, of_variable},
+    schema::SchemaNode,
 };
 use crate::settings::{Key, Problem, are_alike};
 
-/// What the name of a setting's variable starts with, in whatever case.
+/// The prefix of a setting's variable, in upper or lower case.
 const PREFIX: &str = "LONGSHORE__";
 
-/// Lays the variables over the tree.
-pub(super) fn apply(tree: &mut Node, root: &Place<'_>, variables: &[(OsString, OsString)]) -> Vec<Problem> {
+/// Reads the variables that are settings; `below` has the names that they may mean.
+pub(super) fn layer(
+    below: &Layer,
+    root: &SchemaNode<'_>,
+    variables: &[(OsString, OsString)],
+) -> (Layer, Vec<Problem>) {
     let mut settings: Vec<_> =
         variables.iter().filter_map(|(name, value)| Some((setting(name)?, value))).collect();
     settings.sort();
-    settings
+    let mut reader = VariableReader { below, root, layer: Layer::default(), variables: BTreeMap::new() };
+    let problems = settings
         .into_iter()
-        .filter_map(|(name, value)| apply_one(tree, root, &name, value).err().map(|problem| *problem))
-        .collect()
+        .filter_map(|(name, value)| reader.read(&name, value).err().map(|problem| *problem));
+    let problems = problems.collect();
+    (reader.layer, problems)
 }
 
 /// The name of a variable, if it is one that sets something.
@@ -29,57 +38,69 @@ fn setting(name: &OsStr) -> Option<String> {
     start.eq_ignore_ascii_case(PREFIX).then(|| name.into_owned())
 }
 
-fn apply_one(tree: &mut Node, root: &Place<'_>, name: &str, value: &OsStr) -> Result<(), Box<Problem>> {
-    let origin = Origin::Environment(name.to_owned());
-    let key = resolve(tree, root, name)?;
-    let text = value.to_str().ok_or_else(|| {
-        Problem::of(key.clone(), "not valid UTF-8")
-            .with_value(value.to_string_lossy().into_owned())
-            .with_origin(origin.clone().to_string())
-    })?;
-    if let Some(Origin::Environment(other)) = tree.get(&key).map(|node| &node.origin) {
-        let problem = Problem::of(key.clone(), format!("set twice: {other} and {name}"));
-        return Err(problem.with_value(text).with_origin(origin.to_string()).into());
-    }
-    let value = root.at(&key).map_or_else(|| text.into(), |place| place.read(text));
-    tree.set(&key, value, &origin);
-    Ok(())
+/// Reads one variable after another into a layer.
+struct VariableReader<'a> {
+    below: &'a Layer,
+    root: &'a SchemaNode<'a>,
+    layer: Layer,
+    /// The variable that set each key.
+    variables: BTreeMap<Key, String>,
 }
 
-/// The key meant by a variable's name: the schema's spelling where it has one, else that of the file.
-fn resolve(tree: &Node, root: &Place<'_>, name: &str) -> Result<Key, Box<Problem>> {
-    let mut key = Key::default();
-    for part in name[PREFIX.len()..].split("__") {
-        if part.is_empty() {
-            let problem = Problem::general(format!("empty name in an environment variable: {name}"));
-            return Err(problem
-                .with_hint(format!("write {PREFIX}SECTION__KEY, with two underscores between names"))
-                .into());
+impl VariableReader<'_> {
+    fn read(&mut self, name: &str, value: &OsStr) -> Result<(), Box<Problem>> {
+        let origin = of_variable(name);
+        let key = self.key(name)?;
+        let text = value.to_str().ok_or_else(|| {
+            Problem::of(key.clone(), "not valid UTF-8")
+                .with_value(value.to_string_lossy().into_owned())
+                .with_origin(origin.clone())
+        })?;
+        if let Some(other) = self.variables.insert(key.clone(), name.to_owned()) {
+            let problem = Problem::of(key, format!("set twice: {other} and {name}"));
+            return Err(problem.with_value(text).with_origin(origin).into());
         }
-        let spelling = root.at(&key).and_then(|place| place.spelling(part));
-        let child = match spelling {
-            Some(spelling) => spelling.to_owned(),
-            // The names of a table of plain values, such as a program's environment, mean what they say.
-            None if root.at(&key).and_then(|place| place.any()).is_some_and(|any| !any.is_table()) => {
-                part.to_owned()
-            }
-            None => given_name(tree, &key, part, name)?,
-        };
-        key = key.child(&child);
+        let value = self.root.at(&key).map_or_else(|| text.into(), |schema| schema.read(text));
+        self.layer.set(&key, &value, &origin);
+        Ok(())
     }
-    Ok(key)
-}
 
-/// The file's spelling of a name that is the user's own, such as a queue's.
-fn given_name(tree: &Node, key: &Key, part: &str, variable: &str) -> Result<String, Box<Problem>> {
-    let entries = tree.get(key).and_then(Node::entries).into_iter().flatten();
-    let names: Vec<&String> = entries.map(|(name, _)| name).filter(|name| are_alike(name, part)).collect();
-    match names.as_slice() {
-        [] => Ok(part.to_lowercase()),
-        [name] => Ok((*name).clone()),
-        [one, other, ..] => {
-            let what = format!("ambiguous environment variable: {variable} means {one} as well as {other}");
-            Err(Problem::general(what).with_hint("rename one of the two, or set it in the file").into())
+    /// The key that a variable's name means: the schema's spelling where it has one, else that of the file.
+    fn key(&self, name: &str) -> Result<Key, Box<Problem>> {
+        let mut key = Key::default();
+        for part in name[PREFIX.len()..].split("__") {
+            if part.is_empty() {
+                let problem = Problem::general(format!("empty name in an environment variable: {name}"));
+                let hint = format!("write {PREFIX}SECTION__KEY, with two underscores between names");
+                return Err(problem.with_hint(hint).into());
+            }
+            let schema = self.root.at(&key);
+            let spelling = schema.as_ref().and_then(|schema| schema.spelling(part));
+            let child = match spelling {
+                Some(spelling) => spelling.to_owned(),
+                // The names in a table of plain values, such as a program's environment, are taken as they are.
+                None if schema.and_then(|schema| schema.any()).is_some_and(|any| !any.is_table()) => {
+                    part.to_owned()
+                }
+                None => self.given_name(&key, part, name)?,
+            };
+            key = key.child(&child);
+        }
+        Ok(key)
+    }
+
+    /// The file's spelling of a name that the user chose, such as a queue's.
+    fn given_name(&self, key: &Key, part: &str, variable: &str) -> Result<String, Box<Problem>> {
+        let names: BTreeSet<_> = self.below.names(key).into_iter().chain(self.layer.names(key)).collect();
+        let names: Vec<_> = names.into_iter().filter(|name| are_alike(name, part)).collect();
+        match names.as_slice() {
+            [] => Ok(part.to_lowercase()),
+            [name] => Ok((*name).to_owned()),
+            [one, other, ..] => {
+                let what =
+                    format!("ambiguous environment variable: {variable} means {one} as well as {other}");
+                Err(Problem::general(what).with_hint("rename one of the two, or set it in the file").into())
+            }
         }
     }
 }
@@ -88,15 +109,17 @@ fn given_name(tree: &Node, key: &Key, part: &str, variable: &str) -> Result<Stri
 mod tests {
     use std::path::Path;
 
+    use serde_json::Value as Json;
+
     use super::*;
     use crate::config::{file, schema::schema};
 
-    fn layered(file: &str, variables: &[(&str, &str)]) -> (Node, Vec<Problem>) {
+    fn layered(file: &str, variables: &[(&str, &str)]) -> (Json, Vec<Problem>) {
         let schema = schema();
-        let mut tree = file::parse(Path::new("f"), file).unwrap();
+        let file = file::parse(Path::new("f"), file).unwrap();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let problems = apply(&mut tree, &Place::root(&schema), &variables);
-        (tree, problems)
+        let (variables, problems) = layer(&file, &SchemaNode::root(&schema), &variables);
+        (Layer::merged(&[&file, &variables]).unwrap().json(), problems)
     }
 
     #[test]
@@ -107,7 +130,7 @@ mod tests {
         );
         assert_eq!(problems, []);
         let expected = serde_json::json!({"queues": {"orders-eu": {"concurrency": 32}, "new": {"url": "u"}}});
-        assert_eq!(tree.to_value(), expected);
+        assert_eq!(tree, expected);
     }
 
     #[test]
@@ -120,7 +143,7 @@ mod tests {
             ],
         );
         assert_eq!(problems, []);
-        let env = tree.to_value()["queues"]["q"]["handler"]["env"].clone();
+        let env = tree["queues"]["q"]["handler"]["env"].clone();
         assert_eq!(env, serde_json::json!({"foo": "1", "FOO": "2", "A_b": "3"}));
     }
 
@@ -128,11 +151,11 @@ mod tests {
     fn other_variables_are_left_alone() {
         let variables = [("LONGSHORE_CONFIG", "f"), ("LONGSHOREMAN__X", "1"), ("PATH", "/bin"), ("É", "é")];
         let (tree, problems) = layered("", &variables);
-        assert_eq!((tree.to_value(), problems), (serde_json::json!({}), vec![]));
+        assert_eq!((tree, problems), (serde_json::json!({}), vec![]));
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_a_problem() {
+    fn an_ambiguous_name_is_a_problem() {
         let (_, problems) =
             layered("queues.a-b = {}\nqueues.a_b = {}", &[("LONGSHORE__QUEUES__A_B__URL", "u")]);
         assert!(problems[0].to_string().contains("a-b as well as a_b"), "{}", problems[0]);
@@ -148,9 +171,8 @@ mod tests {
     fn a_value_that_is_not_utf8_is_a_problem() {
         use std::os::unix::ffi::OsStringExt as _;
         let schema = schema();
-        let mut tree = Node::table(Origin::Default);
         let variables = [("LONGSHORE__DRAIN__LIMIT".into(), OsString::from_vec(vec![0xff]))];
-        let problems = apply(&mut tree, &Place::root(&schema), &variables);
+        let (_, problems) = layer(&Layer::default(), &SchemaNode::root(&schema), &variables);
         assert!(problems[0].to_string().contains("not valid UTF-8"), "{}", problems[0]);
     }
 }

@@ -120,7 +120,7 @@ impl Problem {
         self.allowed.as_deref()
     }
 
-    /// What to do.
+    /// The advice on what to do.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -17,8 +17,9 @@ use self::{
 };
 use super::{
     failure::{Exit, Failure},
+    logging,
     options::Options,
-    output, telling, working,
+    output, runtime,
 };
 use crate::{
     config::{self, Purpose, Settings},
@@ -49,12 +50,12 @@ impl Dev {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Look)?;
-        let traces = telling::start(&config)?;
+        let traces = logging::start(&config)?;
         let mut settings = config.settings;
         if self.demo {
             demo::adjust(&mut settings);
         }
-        working::run_large(self.serve(settings, traces))?
+        runtime::run_large(self.serve(settings, traces))?
     }
 
     async fn serve(&self, settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
@@ -70,14 +71,14 @@ impl Dev {
 /// Works until SIGTERM or SIGINT.
 async fn work(servers: &DevServers) -> Result<(), Failure> {
     show_welcome(servers)?;
-    working::verdict(worker(servers, |step| show(step))?.run().await)
+    runtime::verdict(worker(servers, |step| show(step))?.run().await)
 }
 
 /// The worker of `dev`: every queue with its configured handler, or with the demo handler.
 fn worker(servers: &DevServers, show: impl Fn(&DemoStep) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &servers.settings;
     let admin = servers.admin.try_clone().map_err(internal_error)?;
-    let mut worker = telling::traced(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
+    let mut worker = logging::traced(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
     let show: Arc<dyn Fn(&DemoStep) + Send + Sync> = Arc::new(show);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
         let show = show.clone();

@@ -15,7 +15,7 @@ use super::{ingest, internal_error, show};
 use crate::{
     cli::{
         failure::{Exit, Failure},
-        reach::reachable,
+        loopback::reachable,
     },
     config::Settings,
     handler,

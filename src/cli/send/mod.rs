@@ -12,7 +12,7 @@ use self::{attribute::Attribute, batches::Batches, source::Source};
 use super::{
     failure::{Exit, Failure},
     options::AwsOptions,
-    output, working,
+    output, runtime,
 };
 use crate::{
     config::{self, Purpose, QueueSettings, Settings},
@@ -34,7 +34,7 @@ pub(super) struct Send {
     /// The queue's URL [default: the configured queue]
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
-    /// Which of several configured queues
+    /// The configured queue, if there are several
     #[arg(long, value_name = "NAME", conflicts_with = "queue_url")]
     queue: Option<String>,
     /// The configuration file [default: longshore.toml, if it is there]
@@ -51,7 +51,7 @@ pub(super) struct Send {
     /// The deduplication id of the one message, on a FIFO queue
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     deduplication_id: Option<String>,
-    /// How long the messages stay invisible first, at most 15m
+    /// The delay before the messages become visible, at most 15m
     #[arg(long, value_name = "DURATION", value_parser = delay)]
     delay: Option<Duration>,
 }
@@ -62,7 +62,7 @@ impl Send {
         let queue = self.which_queue(&config.settings)?;
         let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
-        working::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
+        runtime::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
     }
 
     /// The queue meant: the one of the URL, the one named, or the only one configured.
@@ -107,7 +107,7 @@ async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queu
     Ok(worker::open_queue(queue.address(), queue.reach(&settings.aws)).await?)
 }
 
-/// Sends batch after batch; prints the ids of what was sent, and tells what was refused as it happens.
+/// Sends batch after batch; prints the ids of what was sent, and every refusal as it happens.
 async fn send_all(
     queue: &dyn Queue,
     batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,

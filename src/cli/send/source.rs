@@ -1,4 +1,4 @@
-//! Where the bodies come from.
+//! The bodies to send: from an argument, a file or standard input.
 
 use std::{
     fs::File,

@@ -18,7 +18,7 @@ use super::{DevServers, internal_error, show, show_welcome, worker};
 use crate::{
     cli::{
         failure::{Exit, Failure},
-        output, working,
+        output, runtime,
     },
     config::Settings,
     duration::Span,
@@ -79,7 +79,7 @@ pub(super) async fn run(servers: &DevServers) -> Result<(), Failure> {
         () = stop.draining() => Err(Failure::new(Exit::Unfinished, "the demonstration was interrupted")),
     };
     stop.drain();
-    let ended = working::verdict(working.await.map_err(internal_error)?);
+    let ended = runtime::verdict(working.await.map_err(internal_error)?);
     let report = report?;
     output::print(&format!("\n{report}"))?;
     ended?;

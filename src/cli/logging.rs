@@ -1,4 +1,4 @@
-//! Starts what a working command tells of itself: its log, and its traces where they are wanted.
+//! Starts the log of a command, and its traces where they are on.
 
 use super::failure::{Exit, Failure};
 use crate::{

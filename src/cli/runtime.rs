@@ -1,4 +1,4 @@
-//! What the commands that work have in common: their runtimes, and what an end of the work means.
+//! The runtimes of the commands that run a worker, and the exit code of its end.
 
 use std::{future::Future, io, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use super::failure::{Exit, Failure};
 use crate::worker::{Drained, WorkerError};
 
-/// How long a command waits at its end for calls that block, such as the look-up of a handler's host.
+/// The time that a command waits at its end for calls that block, such as the look-up of a handler's host.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs a command that mostly waits; the worker brings its own thread.
@@ -31,7 +31,7 @@ fn no_runtime(error: &io::Error) -> Failure {
     Failure::new(Exit::Internal, format!("no runtime to be had from the system: {error}"))
 }
 
-/// What the end of a worker means for the process.
+/// Converts the end of a worker into that of the process.
 pub(super) fn verdict(ended: Result<Drained, WorkerError>) -> Result<(), Failure> {
     match ended? {
         Drained::All => Ok(()),

@@ -1,4 +1,4 @@
-//! Where a server of one's own is reached from the same machine.
+//! The address at which this machine reaches its own server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

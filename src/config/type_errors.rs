@@ -1,0 +1,248 @@
+//! Turns the merged layers into settings, and finds every value that is not of its setting's type.
+//!
+//! serde stops at the first wrong value and, inside a tagged enum, forgets where that was. So each value is tried
+//! alone, with nothing beside it but the `kind` of the tables it is in: what fails then is that value's own fault.
+
+use config::Value;
+use serde_json::Value as Json;
+
+use super::{
+    layers::{DEFAULT, Layer, is_table, json, origin_of},
+    schema::SchemaNode,
+    settings::Settings,
+};
+use crate::settings::{Key, Problem};
+
+/// Reads the settings; what is wrong is taken out of the layer, so that the rest can be judged too.
+pub(super) fn read(layer: &mut Layer, root: &SchemaNode<'_>) -> (Settings, Vec<Problem>) {
+    let mut problems = Vec::new();
+    for key in wrong_values(layer, root, &mut problems) {
+        match stand_in(layer, root, &key) {
+            Some(example) => layer.set(&key, &example, DEFAULT),
+            None => drop(layer.remove(&key)),
+        }
+    }
+    for key in wrong_tables(layer, root, &mut problems) {
+        layer.remove(&key);
+    }
+    match serde_json::from_value(layer.json()) {
+        Ok(settings) => (settings, problems),
+        Err(error) => {
+            problems.push(Problem::general(error.to_string()));
+            (Settings::default(), problems)
+        }
+    }
+}
+
+fn wrong_values(layer: &Layer, root: &SchemaNode<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut wrong = Vec::new();
+    let kinds = spelled_out(layer, root);
+    for (key, value) in layer.nodes().into_iter().filter(|(_, value)| !is_table(value)) {
+        let mut alone = Layer::default();
+        alone.put(&key, value.clone());
+        for (kind, value) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key)) {
+            alone.put(kind, (*value).clone());
+        }
+        if let Some(words) = fault(&alone).filter(|words| lacking(words).is_none()) {
+            problems.push(describe(layer, root, &key, &words));
+            wrong.push(key);
+        }
+    }
+    wrong
+}
+
+/// The tables that lack something, unless what they lack is a value that was taken out.
+fn wrong_tables(layer: &Layer, root: &SchemaNode<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut wrong: Vec<Key> = Vec::new();
+    let kinds = spelled_out(layer, root);
+    for (key, table) in layer.nodes().into_iter().rev() {
+        if !is_table(table) || wrong.iter().any(|inner| inner.is_within(&key)) {
+            continue;
+        }
+        let mut without = Layer::default();
+        for (kind, value) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key) && !kind.is_within(&key)) {
+            without.put(kind, (*value).clone());
+        }
+        let mut alone = without.clone();
+        alone.put(&key, table.clone());
+        // What is wrong without the table, too, is not the table's fault but that of the one that it is in.
+        let Some(words) = fault(&alone).filter(|words| fault(&without).as_ref() != Some(words)) else {
+            continue;
+        };
+        let lacking = lacking(&words).map(|name| key.child(name));
+        let was_taken_out =
+            problems.iter().any(|known| known.key().is_some() && known.key() == lacking.as_ref());
+        if !was_taken_out {
+            problems.push(describe(layer, root, &key, &words));
+        }
+        wrong.push(key);
+    }
+    wrong
+}
+
+/// The values that the schema spells out, such as the `kind` that the rest of a table depends on.
+fn spelled_out<'a>(layer: &'a Layer, root: &SchemaNode<'_>) -> Vec<(Key, &'a Value)> {
+    let is_spelled_out = |key: &Key, value: &Value| {
+        !is_table(value) && root.at(key).is_some_and(|schema| schema.spells_out(&json(value)))
+    };
+    layer.nodes().into_iter().filter(|(key, value)| is_spelled_out(key, value)).collect()
+}
+
+fn is_beside(kind: &Key, key: &Key) -> bool {
+    kind != key && kind.parent().is_some_and(|table| key.is_within(&table))
+}
+
+/// Returns an example in place of a wrong value that its table requires, so that the rest of the table is checked.
+fn stand_in(layer: &Layer, root: &SchemaNode<'_>, key: &Key) -> Option<Json> {
+    let ((name, _), parent) = (key.split_last()?, key.parent()?);
+    let table = table_at(layer, root, &parent)?;
+    if !table.requires(name) {
+        return None;
+    }
+    table.property(name)?.keyword("examples")?.get(0).cloned()
+}
+
+/// The schema of the table at this key, narrowed by the table's own `kind`.
+fn table_at<'a>(layer: &Layer, root: &SchemaNode<'a>, key: &Key) -> Option<SchemaNode<'a>> {
+    let kind = layer.get(&key.child("kind")).map(json);
+    root.at(key).map(|table| table.of_kind(kind.as_ref()))
+}
+
+fn fault(layer: &Layer) -> Option<String> {
+    serde_json::from_value::<Settings>(layer.json()).err().map(|error| error.to_string())
+}
+
+/// The name that a table lacks, if that is what serde's words are about.
+fn lacking(words: &str) -> Option<&str> {
+    words.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn describe(layer: &Layer, root: &SchemaNode<'_>, key: &Key, words: &str) -> Problem {
+    // What serde expected is said better, and without Rust's words, by what is allowed.
+    let what = words.split(", expected ").next().unwrap_or(words);
+    let hint = root.at(key).and_then(|place| place.keyword("x-hint")).and_then(Json::as_str);
+    let hint = hint.filter(|_| lacking(words).is_none());
+    let problem = Problem::of(key.clone(), what);
+    let problem = match allowed(layer, root, key, words) {
+        Some(allowed) => problem.with_allowed(allowed),
+        None => problem,
+    };
+    let problem = match layer.get(key) {
+        Some(value) => problem.with_value(json(value)).with_origin(origin_of(value)),
+        None => problem,
+    };
+    match hint {
+        Some(hint) => problem.with_hint(hint),
+        None => problem,
+    }
+}
+
+/// Describes the values that would be right.
+fn allowed(layer: &Layer, root: &SchemaNode<'_>, key: &Key, words: &str) -> Option<String> {
+    if let Some(name) = lacking(words) {
+        let place = table_at(layer, root, key)?.property(name)?;
+        return Some(format!("{name} = {}", place.allowed()));
+    }
+    // A key that a handler of another kind has.
+    if words.starts_with("unknown field") {
+        return Some(table_at(layer, root, &key.parent()?)?.names().join(", "));
+    }
+    let name = key.names().last()?;
+    let place = table_at(layer, root, &key.parent()?)?.property(name).or_else(|| root.at(key))?;
+    Some(place.allowed())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{layers::of_json, schema::schema};
+
+    fn layer_of(value: &Json) -> Layer {
+        of_json(value, DEFAULT).into()
+    }
+
+    fn wrong(value: &Json) -> Vec<String> {
+        let schema = schema();
+        let (_, problems) = read(&mut layer_of(value), &SchemaNode::root(&schema));
+        problems.iter().map(|problem| problem.key().cloned().unwrap_or_default().to_string()).collect()
+    }
+
+    #[test]
+    fn values_wrong_in_the_same_way_are_each_wrong() {
+        let value = json!({"queues": {"a": {"visibility": "x", "timeout": "x"}}, "drain": {"limit": "x"}});
+        assert_eq!(wrong(&value), ["drain.limit", "queues.a.timeout", "queues.a.visibility"]);
+    }
+
+    #[test]
+    fn a_value_inside_a_handler_is_found_by_its_own_name() {
+        let handler = json!({"kind": "http", "connect_timeout": "5", "url": "nowhere", "reject": [422]});
+        let value = json!({"queues": {"a": {"handler": handler}}});
+        assert_eq!(wrong(&value), ["queues.a.handler.connect_timeout", "queues.a.handler.url"]);
+    }
+
+    #[test]
+    fn a_wrong_value_does_not_keep_the_rest_of_its_table_from_being_checked() {
+        let schema = schema();
+        let handler = json!({"kind": "http", "url": "nowhere", "reject": [999]});
+        let mut layer = layer_of(&json!({"queues": {"a": {"handler": handler}}}));
+        let (settings, problems) = read(&mut layer, &SchemaNode::root(&schema));
+        assert_eq!(problems.len(), 1);
+        assert!(settings.queues["a"].handler.is_some());
+    }
+
+    #[test]
+    fn a_missing_value_is_a_problem_of_its_table() {
+        let value =
+            json!({"queues": {"a": {"handler": {"kind": "http"}}, "b": {"handler": {"url": "http://h"}}}});
+        assert_eq!(wrong(&value), ["queues.b.handler", "queues.a.handler"]);
+    }
+
+    #[test]
+    fn a_missing_value_is_reported_beside_a_wrong_one() {
+        let value = json!({"queues": {"a": {"handler": {"kind": "http", "connect_timeout": "5"}}}});
+        assert_eq!(wrong(&value), ["queues.a.handler.connect_timeout", "queues.a.handler"]);
+    }
+
+    #[test]
+    fn a_table_inside_a_handler_is_no_problem_and_its_values_are_checked() {
+        let lambda = |env: Json| {
+            let handler = json!({"kind": "lambda", "command": ["x"], "env": env});
+            json!({"queues": {"a": {"handler": handler}}})
+        };
+        assert_eq!(wrong(&lambda(json!({"A": "1"}))), Vec::<String>::new());
+        assert_eq!(wrong(&lambda(json!({"A": 1}))), ["queues.a.handler.env.A"]);
+        let no_command = json!({"queues": {"a": {"handler": {"kind": "exec", "env": {"A": "1"}}}}});
+        assert_eq!(wrong(&no_command), ["queues.a.handler"]);
+    }
+
+    fn report(value: &Json) -> String {
+        let schema = schema();
+        let (_, problems) = read(&mut layer_of(value), &SchemaNode::root(&schema));
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_allowed_in_a_handler_is_what_its_kind_has() {
+        let handler = |handler: Json| report(&json!({"queues": {"a": {"handler": handler}}}));
+        let missing = handler(json!({"kind": "exec"}));
+        assert!(missing.contains("allowed: command = a list"), "{missing}");
+        let kindless = handler(json!({"command": ["x"]}));
+        assert!(kindless.contains(r#"allowed: kind = "http", "lambda", "exec" or "sns""#), "{kindless}");
+        let misplaced = handler(json!({"kind": "lambda", "command": ["x"], "directory": "/x"}));
+        let allowed = misplaced.split("allowed: ").nth(1).unwrap();
+        assert!(allowed.contains("task_root") && !allowed.contains("directory"), "{misplaced}");
+    }
+
+    #[test]
+    fn a_wrong_kind_is_one_problem() {
+        let value = json!({"queues": {"a": {"handler": {"kind": "htpp", "url": "http://h"}}}});
+        assert_eq!(wrong(&value), ["queues.a.handler.kind"]);
+    }
+
+    #[test]
+    fn a_value_in_place_of_a_table_is_wrong() {
+        assert_eq!(wrong(&json!({"queues": 3, "drain": {"limit": {}}})), ["queues", "drain.limit"]);
+    }
+}

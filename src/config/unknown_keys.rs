@@ -1,0 +1,101 @@
+//! Finds the keys that no setting has, and the tables and values that stand in each other's place.
+
+use config::Value;
+
+use super::{
+    layers::{Layer, entries, entry, is_table, json, origin_of},
+    schema::SchemaNode,
+};
+use crate::settings::{Key, Problem};
+
+/// The least likeness of two names, from 0 to 1, at which one is suggested for the other.
+const ALIKE: f64 = 0.6;
+
+/// Removes what no setting is from a layer, and returns the problems.
+///
+/// Done before another layer is merged over this one, too, because a value over a mistake would hide it.
+pub(super) fn remove_unknown(layer: &mut Layer, root: &SchemaNode<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    find(layer.root(), root, &Key::default(), &mut problems);
+    for key in problems.iter().filter_map(|problem| problem.key()) {
+        layer.remove(key);
+    }
+    problems
+}
+
+fn find(table: &Value, schema: &SchemaNode<'_>, at: &Key, problems: &mut Vec<Problem>) {
+    let kind = entry(table, "kind").map(json);
+    for (name, value) in entries(table) {
+        let key = at.child(name);
+        match schema.property(name) {
+            None => problems.push(unknown(value, key, name, &schema.of_kind(kind.as_ref()).names())),
+            Some(schema) if schema.is_table() == is_table(value) => find(value, &schema, &key, problems),
+            Some(schema) => problems.push(misplaced(value, key, &schema)),
+        }
+    }
+}
+
+fn misplaced(value: &Value, key: Key, schema: &SchemaNode<'_>) -> Problem {
+    let what = if schema.is_table() { "not a table" } else { "a table in place of a value" };
+    Problem::of(key, what)
+        .with_value(json(value))
+        .with_origin(origin_of(value))
+        .with_allowed(schema.allowed())
+}
+
+fn unknown(value: &Value, key: Key, name: &str, names: &[&str]) -> Problem {
+    let parent = key.parent().unwrap_or_default();
+    let problem = Problem::of(key, "unknown key")
+        .with_value(json(value))
+        .with_origin(origin_of(value))
+        .with_allowed(names.join(", "));
+    match nearest(name, names) {
+        Some(near) => problem.with_hint(format!("did you mean {near}?")).with_meant(parent.child(near)),
+        None => problem,
+    }
+}
+
+/// The name most like the unknown one, if any is like it at all.
+pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let likeness = |own: &&str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), own);
+    let scored = names.iter().map(|own| (likeness(own), *own));
+    scored
+        .filter(|(score, _)| *score >= ALIKE)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, own)| own)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{file, schema::schema};
+
+    fn removed(text: &str) -> Vec<String> {
+        let schema = schema();
+        let mut layer = file::parse(Path::new("f"), text).unwrap();
+        let problems = remove_unknown(&mut layer, &SchemaNode::root(&schema));
+        assert_eq!(remove_unknown(&mut layer, &SchemaNode::root(&schema)), []);
+        problems.iter().map(|problem| format!("{}: {}", problem.key().unwrap(), problem.message())).collect()
+    }
+
+    #[test]
+    fn what_no_setting_is_is_removed() {
+        assert_eq!(removed("queues.a.url = 'u'\ndrain.limit = '1s'"), Vec::<String>::new());
+        assert_eq!(removed("x = 1\nqueues.a.y.z = 1"), ["queues.a.y: unknown key", "x: unknown key"]);
+        assert_eq!(
+            removed("queues = 3\ndrain.limit = {}"),
+            ["drain.limit: a table in place of a value", "queues: not a table"]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_name_is_recognised_and_an_unlike_one_is_not() {
+        let names = ["concurrency", "prefetch", "timeout", "url"];
+        assert_eq!(nearest("concurency", &names), Some("concurrency"));
+        assert_eq!(nearest("Time-out", &names), Some("timeout"));
+        assert_eq!(nearest("ulr", &names), Some("url"));
+        assert_eq!(nearest("banana", &names), None);
+    }
+}
