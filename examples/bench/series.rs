@@ -76,7 +76,8 @@ fn reach(queue: &MetricScope, kind: HandlerKind, state: State) {
     match state {
         State::Open => {
             queue.group::<HandlerMetrics>().info.of(kind).set(1);
-            (queue.group::<LeaseMetrics>(), queue.group::<SettleMetrics>());
+            queue.group::<LeaseMetrics>();
+            queue.group::<SettleMetrics>();
             depth(queue).polled(Counts::default());
         }
         State::Working => {

@@ -102,7 +102,7 @@ fn validate_queue_name(key: &Key, name: &str) -> Option<Problem> {
 }
 
 /// The settings of one queue: its address, its engine and its handler.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct QueueSettings {
@@ -230,21 +230,6 @@ fn is_name_in_sqs(name: &str) -> bool {
 fn plain_url(url: &str) -> String {
     let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
     parsed.trim_end_matches('/').to_owned()
-}
-
-impl Default for QueueSettings {
-    fn default() -> Self {
-        Self {
-            url: None,
-            name: None,
-            region: None,
-            endpoint_url: None,
-            consumer: ConsumerSettings::default(),
-            notify: notifications::Settings::default(),
-            dlq: settle::DlqSettings::default(),
-            handler: None,
-        }
-    }
 }
 
 #[cfg(test)]

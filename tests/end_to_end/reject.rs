@@ -128,8 +128,8 @@ async fn a_dlq_that_is_the_queue_itself_or_of_another_kind_is_64() {
     for (queue, dlq, words) in [
         (&standard, format!("dlq.url = \"{standard}\""), "the queue itself"),
         (&standard, "dlq.name = \"orders\"".to_owned(), "the queue itself"),
-        (&standard, format!("dlq.url = \"{}\"", pair.dlq), "not of the queue's kind"),
-        (&pair.queue, format!("dlq.url = \"{standard}\""), "not of the queue's kind"),
+        (&standard, format!("dlq.url = \"{}\"", pair.dlq), "not of the queue's type"),
+        (&pair.queue, format!("dlq.url = \"{standard}\""), "not of the queue's type"),
     ] {
         let ended = run(&section("orders", queue, "http://127.0.0.1:9/", &dlq)).await;
         assert_ended(&ended, 64, &[words]);

@@ -1,8 +1,5 @@
 //! The metrics that are served, whatever queues are called, by the text and as Prometheus itself reads it.
 
-#[path = "../../../tests/support/skips.rs"]
-mod skips;
-
 use std::{
     io::Write as _,
     process::{Command, Stdio},
@@ -88,7 +85,7 @@ fn a_call_is_served_by_what_it_was_for() {
 /// `promtool` is of Debian's package `prometheus`.
 #[test]
 fn prometheus_has_nothing_to_say_against_the_metrics_of_queues_of_any_name() {
-    if skips::skips("LONGSHORE_SKIP_PROMETHEUS") {
+    if crate::support::skips::skips("LONGSHORE_SKIP_PROMETHEUS") {
         return;
     }
     let hostile = "a\"} 1\nlongshore_forged{x=\"\\n\\ ünï💥 \u{202e}\t{}";
