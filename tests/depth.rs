@@ -178,7 +178,7 @@ async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() 
     assert_eq!(told("WARN", "grant sqs:GetQueueAttributes, or set depth.interval"), 1);
     scene.queue.heal(Action::Describe);
     sleep(secs(360)).await;
-    assert_eq!((visible(&worker), told("INFO", "sqs tells again")), (Some(4.0), 1));
+    assert_eq!((visible(&worker), told("INFO", "sqs reports the number of messages again")), (Some(4.0), 1));
     worker.stop.halt();
 }
 

@@ -35,10 +35,10 @@ pub struct AnyHandler {
     profile: HandlerProfile,
 }
 
-/// What the engine must know of a handler before it calls it.
+/// The traits of a handler on which its calls depend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandlerProfile {
-    /// How many messages a call takes.
+    /// The number of messages that a call takes.
     pub(crate) takes: CallSize,
     /// The thread that the calls run on.
     pub(crate) placement: Placement,
@@ -140,7 +140,7 @@ impl AnyHandler {
         Self { handler: Arc::new(handler), wrappers: Vec::new(), profile }
     }
 
-    /// The same handler, its calls made by a layer that is built around it.
+    /// Wraps the handler in a layer that makes its calls.
     pub(crate) fn wrapped<W: CallWrapper>(mut self, takes: CallSize, wrap: impl FnOnce(Self) -> W) -> Self {
         let wrapper = Arc::new(wrap(self.clone()));
         self.wrappers.push(wrapper);

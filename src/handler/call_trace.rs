@@ -1,4 +1,4 @@
-//! What a handler is told of the trace that it works in, in the forms that programs read: pure.
+//! The trace context for a handler, in the forms that programs read: pure.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// The trace of a call: that of its own span, or, while traces are off, what its message came with, unchanged.
 ///
-/// What came with a message is a stranger's: whoever hands it on sees to it that it can do no harm there.
+/// Senders are not trusted: the caller makes sure that their values do no harm where they go.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CallTrace<'a> {
     /// The W3C's `traceparent`.
@@ -41,7 +41,7 @@ impl<'a> CallTrace<'a> {
         }
     }
 
-    /// What the sender wrote, whatever it is.
+    /// The sender's own text, unchecked.
     pub(super) fn sent_with(message: &'a Message) -> Self {
         let text = |name: &str| context::attribute(message, name).map(Cow::from);
         Self {

@@ -1,4 +1,4 @@
-//! What a handler may know of the call it is in.
+//! The context of a call: attempt, deadlines, cancellation.
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct Context {
     trace: Option<Arc<Trace>>,
 }
 
-/// What is known of the time for which a message is held.
+/// The time for which a message is held.
 pub trait LeaseTime: Send + Sync + 'static {
     /// When the lease ends unless it is extended; `None` when it is lost.
     fn deadline(&self) -> Option<Instant>;
@@ -47,12 +47,12 @@ impl fmt::Debug for Lease {
 }
 
 impl Context {
-    /// The circumstances of a first try; `cancellation` is how the worker tells the handler to stop.
+    /// The context of a first attempt; the worker fires `cancellation` to stop the handler.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
         Self::with(queue, Lease::Until(lease_deadline), cancellation)
     }
 
-    /// The same with a lease that somebody extends.
+    /// The context of a first attempt whose lease is extended.
     pub fn of_lease(queue: Arc<str>, lease: Arc<dyn LeaseTime>, cancellation: CancellationToken) -> Self {
         Self::with(queue, Lease::Kept(lease), cancellation)
     }
@@ -96,7 +96,7 @@ impl Context {
         self.trace.as_deref()
     }
 
-    /// The same, for the context of a call that is about more.
+    /// The trace of the call, to share with the context of a batch.
     pub(crate) fn shared_trace(&self) -> Option<Arc<Trace>> {
         self.trace.clone()
     }
@@ -106,7 +106,7 @@ impl Context {
         self.trace().map(|trace| trace.context().traceparent())
     }
 
-    /// Whether the message goes to the dead-letter queue if this try fails, so that somebody should be told.
+    /// True if the message goes to the dead-letter queue when this attempt fails.
     pub fn is_last_attempt(&self) -> bool {
         self.last_attempt.is_some_and(|last| self.attempt >= last.get())
     }
@@ -119,13 +119,13 @@ impl Context {
         }
     }
 
-    /// How long the lease still lasts unless it is extended; zero once it is lost.
+    /// The time until the lease ends unless it is extended; zero once it is lost.
     pub fn lease_left(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.lease_deadline().map_or(Duration::ZERO, left)
     }
 
-    /// How long the call may still run; `None` without a time limit.
+    /// The time until the call is ended; `None` without a time limit.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
@@ -135,12 +135,12 @@ impl Context {
         self.cancellation.cancelled()
     }
 
-    /// Whether the worker has told the call to stop.
+    /// True once the call is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
-    /// What fires with [`cancelled`](Self::cancelled), for work that the call has spawned and that must end with it.
+    /// The token that fires with [`cancelled`](Self::cancelled), for work that the call has spawned.
     ///
     /// It fires at the call's time limit too. A call that ends in another way leaves it as it is, and to cancel it
     /// does nothing to the message.

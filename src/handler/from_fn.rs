@@ -23,7 +23,7 @@ where
     FromFn(function)
 }
 
-/// The same of `async |message, context| …`, for long work that is to end early when it is told to.
+/// Makes a handler of `async |message, context| …`, for long work that ends early when it is cancelled.
 ///
 /// ```
 /// use std::sync::Arc;

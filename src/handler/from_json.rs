@@ -36,7 +36,7 @@ where
     FromJson { function, bad_body: BadBody::default(), value: PhantomData }
 }
 
-/// The same of `async |value: T, message, context| …`, for who also needs what came with the body.
+/// Makes a handler of `async |value: T, message, context| …`, for work that also needs the attributes.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -60,7 +60,7 @@ where
     FromJsonWith { function, bad_body: BadBody::default(), value: PhantomData }
 }
 
-/// What a body means that cannot be read.
+/// The outcome of a body that cannot be parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BadBody {
     /// It is tried again, for a newer version of the program may read it.

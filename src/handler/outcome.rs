@@ -1,11 +1,11 @@
-//! How the handling of a message ended.
+//! Outcomes of messages and batches.
 
 use std::{fmt::Display, time::Duration};
 
 /// The longest a message may stay hidden, which is SQS's own limit.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
 
-/// What a handler says of a message.
+/// A handler's decision on a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -24,7 +24,7 @@ pub enum Outcome {
     Down(String),
 }
 
-/// What a closure may answer in place of an [`Outcome`].
+/// Answers of a closure that convert into an [`Outcome`].
 pub trait IntoOutcome {
     /// The outcome meant by the answer.
     fn into_outcome(self) -> Outcome;
@@ -52,7 +52,7 @@ impl<T: IntoOutcome, E: Display> IntoOutcome for Result<T, E> {
     }
 }
 
-/// How the messages of a batch ended.
+/// The outcomes of the messages of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcomes {
     /// All in the same way.
@@ -92,7 +92,7 @@ impl From<Outcome> for Outcomes {
     }
 }
 
-/// What a closure may answer for a batch: [`Outcomes`], a `Result` of them, or what [`IntoOutcome`] takes, for all
+/// Answers of a closure for a batch: [`Outcomes`], a `Result` of them, or what [`IntoOutcome`] takes, for all
 /// messages alike.
 pub trait IntoOutcomes {
     /// The outcomes meant by the answer.

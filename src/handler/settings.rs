@@ -1,4 +1,4 @@
-//! Which handler a queue's messages go to.
+//! The handler of a queue by its settings.
 
 use serde::{Deserialize, Serialize};
 

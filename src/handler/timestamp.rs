@@ -1,4 +1,4 @@
-//! Moments as handlers are told them.
+//! Timestamps as handlers get them.
 
 use std::{
     fmt::Write as _,
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How exactly a moment is written.
+/// The precision of a timestamp.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Precision {
     Seconds,

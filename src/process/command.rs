@@ -1,4 +1,4 @@
-//! What to start, and why it could not be.
+//! The command to start, and the error of a start.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -11,12 +11,12 @@ use rustix::io::Errno;
 
 use super::Process;
 
-/// What a program reads on its standard input.
+/// A program's standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdin {
     /// Nothing.
     Null,
-    /// What is written to [`Process::take_stdin`].
+    /// The bytes written to [`Process::take_stdin`].
     Piped,
 }
 
@@ -161,7 +161,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether the next start would fail too, for as long as the program is what it is.
+    /// True if the next start would fail too, until the program changes.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::NotFound { .. } | Self::NotExecutable { .. } | Self::NotRunnable { .. } => true,

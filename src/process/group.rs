@@ -28,7 +28,7 @@ impl Group {
         }
     }
 
-    /// Whether anybody in the group runs, by what `/proc` says; without it nobody does.
+    /// True if any process of the group runs, by `/proc`; false without it.
     ///
     /// The system has no call for this: a leader that has ended and was not reaped still counts as its group.
     pub(super) fn is_alive(self) -> bool {
@@ -46,7 +46,7 @@ pub(super) struct Stat {
     pub(super) group: i32,
 }
 
-/// Whether a process runs, or has ended and waits to be reaped.
+/// The state of a process: running, or ended and not reaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Running,
@@ -93,7 +93,7 @@ pub(super) fn reap_orphans() {
     }
 }
 
-/// Whether orphans fall to this process; to any other, a look through `/proc` would show none.
+/// True if this process adopts orphans; `/proc` shows none to any other.
 fn inherits() -> bool {
     getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
 }

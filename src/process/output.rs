@@ -1,4 +1,4 @@
-//! What a program writes, line by line, in bounded memory.
+//! Reads a program's output, line by line, in bounded memory.
 
 use std::{borrow::Cow, fmt, io};
 
@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest line that is handed on whole.
 pub const LINE_BYTES: usize = 8 * 1024;
-/// How much is read at once.
+/// The bytes of one read.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// How much may still be in a pipe whose program has ended: the largest that Linux gives without privileges.
+/// The most bytes in a pipe whose program has ended: the largest pipe that Linux gives without privileges.
 const LEFT_BYTES: usize = 1024 * 1024;
 
 /// The reading end of a program's standard output or error.
@@ -50,7 +50,7 @@ async fn read(pipe: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Res
 }
 
 impl Output {
-    /// `ended` tells that the program has ended and been reaped.
+    /// `ended` fires when the program has ended and been reaped.
     pub(super) fn of_stdout(pipe: ChildStdout, ended: CancellationToken) -> Self {
         Self { pipe: Pipe::Stdout(pipe), ended }
     }
@@ -108,7 +108,7 @@ impl Output {
 pub struct Line<'a> {
     /// Its text, at most [`LINE_BYTES`] of what the program wrote; bytes that are no UTF-8 are replaced.
     pub text: Cow<'a, str>,
-    /// How many bytes of it were cut off.
+    /// The number of bytes that were cut off.
     pub cut_bytes: u64,
 }
 

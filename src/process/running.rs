@@ -20,7 +20,7 @@ use super::{
 };
 use crate::tasks;
 
-/// How often a group whose leader has ended is looked at, while the others may still tidy up.
+/// The interval of checks of a group whose leader has ended, while the others may still clean up.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A program that was started, with everybody in its process group.
@@ -111,7 +111,7 @@ impl Process {
         status
     }
 
-    /// Whether the program's end has been waited for.
+    /// True once the program's end has been waited for.
     pub fn has_ended(&self) -> bool {
         self.group.is_none()
     }
@@ -147,7 +147,7 @@ impl Process {
         let mut ends = signal(SignalKind::child())?;
         while self.is_running()? {
             if ends.recv().await.is_none() {
-                return Err(io::Error::other("the runtime hears no signals any more"));
+                return Err(io::Error::other("the runtime receives no signals any more"));
             }
         }
         Ok(())

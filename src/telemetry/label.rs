@@ -62,7 +62,7 @@ macro_rules! label {
 }
 
 label! {
-    /// How the handling of a message ended, the worker's own endings included.
+    /// The ending of a message's call, the worker's own endings included.
     Ending = "ending" also "error_type" => Ending::error_type {
         /// The handler said done.
         Done = "done",
@@ -84,7 +84,7 @@ label! {
 }
 
 label! {
-    /// What a notification is about.
+    /// The occasion of a notification.
     Occasion = "occasion" {
         /// The handler said done.
         Done = "done",
@@ -96,7 +96,7 @@ label! {
 }
 
 label! {
-    /// What became of a notification.
+    /// The result of a notification.
     Notified = "fate" {
         /// SNS has taken it.
         Sent = "sent",
@@ -108,7 +108,7 @@ label! {
 }
 
 impl Ending {
-    /// What OpenTelemetry calls the kind of error: empty where there was none.
+    /// OpenTelemetry's `error.type`: empty where there was no error.
     pub(in crate::telemetry) fn error_type(self) -> &'static str {
         match self {
             Self::Done => "",
@@ -136,7 +136,7 @@ label! {
 }
 
 label! {
-    /// How a call to SQS or SNS ended.
+    /// The result of a call to SQS or SNS.
     CallResult = "result" also "error_type" => CallResult::error_type {
         /// It was answered; for a batch, each entry has its own result.
         Ok = "ok",
@@ -150,7 +150,7 @@ label! {
 }
 
 impl CallResult {
-    /// How a call with this answer ended.
+    /// The result of a call with this answer.
     pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
@@ -160,7 +160,7 @@ impl CallResult {
         }
     }
 
-    /// How a call to SNS with this answer ended; one that was never answered counts as retryable.
+    /// The result of a call to SNS with this answer; one that was never answered counts as retryable.
     #[cfg(feature = "sns")]
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
         match answer.as_ref().map_err(TopicError::retry_class) {
@@ -170,7 +170,7 @@ impl CallResult {
         }
     }
 
-    /// What OpenTelemetry calls the kind of error: empty where there was none.
+    /// OpenTelemetry's `error.type`: empty where there was no error.
     pub(in crate::telemetry) fn error_type(self) -> &'static str {
         match self {
             Self::Ok => "",
@@ -192,7 +192,7 @@ impl Action {
 }
 
 label! {
-    /// What state SQS counts messages in.
+    /// The state in which SQS counts messages.
     MessageState = "state" {
         /// A receive may hand them over.
         Visible = "visible",
@@ -220,7 +220,7 @@ label! {
 }
 
 label! {
-    /// What went wrong in a call of the handler.
+    /// The cause of a failed call of the handler.
     FailureCause = "cause" {
         /// The time limit passed; any kind.
         TimedOut = "timeout",
@@ -254,7 +254,7 @@ label! {
 }
 
 label! {
-    /// What a process of a handler does.
+    /// The activity of a handler's process.
     ProcessState = "state" {
         /// It was started, and has not asked for work yet; `lambda`.
         Starting = "starting",

@@ -1,4 +1,4 @@
-//! Where log lines go, and in which form.
+//! The log: its destination, form and filter.
 
 mod line;
 
@@ -23,10 +23,10 @@ use self::line::Line;
 use super::traces::Traces;
 use crate::settings::Problem;
 
-/// What the libraries beneath say is noise, their spans cost time, and some tell credentials; named here by how
-/// their names begin, they are off before they begin.
+/// The libraries beneath log noise, their spans cost time, and some log credentials: these prefixes of their names stay
+/// at `warn`.
 ///
-/// A filter that names one of these itself has the last word.
+/// A filter that names one of them overrides this.
 const QUIET: &str =
     "aws_=warn,h2=warn,hyper=warn,opentelemetry=warn,reqwest=warn,rustls=warn,tonic=warn,tower=warn";
 
@@ -37,7 +37,7 @@ const QUIET: &str =
 pub struct Settings {
     /// `json`, `text`, or `auto`: text on a terminal, else JSON.
     pub format: Format,
-    /// What to log, in `tracing`'s filter language: `info`, or `info,longshore=debug`. The libraries beneath stay at `warn` unless they are named.
+    /// The filter, in `tracing`'s filter language: `info`, or `info,longshore=debug`. The libraries beneath stay at `warn` unless they are named.
     pub filter: String,
 }
 
@@ -83,7 +83,7 @@ impl Settings {
         self.env_filter().err().map(problem).into_iter().collect()
     }
 
-    /// Starts the log of this process, on standard error; only once. From then on panics are told in it too.
+    /// Starts the log of this process, on standard error; only once. From then on panics are logged, too.
     pub fn init(&self) -> Result<(), LogsError> {
         // One filter before everything: what it keeps out costs no more than a comparison.
         Registry::default().with(self.lines()).with(self.env_filter()?).try_init()?;
@@ -91,7 +91,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The same, and has spans sent as traces, whatever the log's filter says.
+    /// Starts the log and exports spans as traces, whatever the log's filter says.
     pub fn init_with(&self, traces: &Traces) -> Result<(), LogsError> {
         let lines = self.lines().with_filter(self.env_filter()?);
         let spans = traces.layer().map(|layer| layer.with_filter(loud().and(spans_alone())));

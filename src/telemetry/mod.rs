@@ -1,4 +1,4 @@
-//! What the worker tells of itself: events, metrics, logs and traces.
+//! Telemetry: events, metrics, logs and traces.
 
 pub mod context;
 pub mod events;

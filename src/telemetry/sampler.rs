@@ -1,4 +1,4 @@
-//! How many warnings about single messages are logged: a few a minute.
+//! Limits the warnings about single messages to a few a minute.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long the count of admitted warnings lasts.
+/// The time window of the count.
 const WINDOW: Duration = Duration::from_mins(1);
 /// The warnings admitted in each window.
 const ADMITTED: u32 = 10;
@@ -23,7 +23,7 @@ struct Window {
 }
 
 impl WarningSampler {
-    /// Whether one more warning may be logged now.
+    /// True if one more warning may be logged now.
     pub fn admits(&self, now: Instant) -> bool {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |window: &Window| now.saturating_duration_since(window.start) >= WINDOW;

@@ -155,7 +155,7 @@ impl EngineDrain {
         if timeout(self.remaining(handlers_part(self.limit)), ended).await.is_ok() {
             return;
         }
-        events::HandlersTold { limit: self.limit }.emit();
+        events::HandlersCancelled { limit_seconds: self.limit.as_secs_f64() }.emit();
         self.engines.iter().for_each(RunningEngine::cancel_handlers);
         let cancelled = join_all(self.engines.iter().map(RunningEngine::handlers_ended));
         if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
@@ -170,7 +170,7 @@ impl EngineDrain {
         let notified = timeout(SHORTEST_FLUSH, join_all(self.engines.iter().map(RunningEngine::notified)));
         let (flushed, _) = tokio::join!(timeout(limit, flushed), notified);
         if flushed.is_err() {
-            events::AnswersLeft { limit }.emit();
+            events::AnswersLeft { limit_seconds: limit.as_secs_f64() }.emit();
         }
     }
 
@@ -179,7 +179,7 @@ impl EngineDrain {
         let limit = self.remaining(self.limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
         let closed = join_all(self.engines.iter().map(RunningEngine::close_handler));
         if timeout(limit, closed).await.is_err() {
-            events::HandlerNotClosed { limit }.emit();
+            events::HandlerNotClosed { limit_seconds: limit.as_secs_f64() }.emit();
         }
     }
 

@@ -74,7 +74,7 @@ async fn the_drain_limit_follows_from_the_stop_timeout() {
     handler.has_started(1).await;
     worker.process.signal(Signal::Terminate);
     let line = worker.process.complains("the drain limit is all but over").await;
-    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["limit"], "2s");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["limit_seconds"], 2.0);
     assert_eq!(worker.process.ended().await.code, Some(0));
 }
 

@@ -105,6 +105,6 @@ async fn a_call_that_is_told_to_stop_before_its_start_starts_nothing() {
     cancellation.cancel();
     let exec = place.exec("touch $DIR/ran");
     let outcome = within(exec.handle(Arc::new(message("")), context(&cancellation))).await;
-    assert!(retried(outcome).contains("told to stop"));
+    assert!(retried(outcome).contains("cancelled"));
     assert!(!place.has("ran"));
 }

@@ -1,4 +1,4 @@
-//! The variables that tell a program of its message: pure.
+//! A program's environment variables, with the fields of its message: pure.
 
 use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
@@ -99,12 +99,12 @@ impl Attributes {
         attributes
     }
 
-    /// How many attributes are no variables.
+    /// The number of attributes that are no variables.
     pub(super) fn left_out(&self) -> Variable {
         (ATTRIBUTES_LEFT_OUT, self.are_left_out().then(|| self.left_out.to_string()))
     }
 
-    /// Whether any attribute is no variable.
+    /// True if any attribute is no variable.
     pub(super) fn are_left_out(&self) -> bool {
         self.left_out > 0
     }

@@ -1,4 +1,4 @@
-//! What a program writes, into the log, up to a limit.
+//! Logs a program's output, up to a limit.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{message::MessageId, process::Line, telemetry::events};
 /// The most of a last line that becomes part of a reason.
 const LAST_WORDS_BYTES: usize = 256;
 
-/// Where a program wrote something.
+/// The stream that a program wrote to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
     Stdout,

@@ -51,7 +51,7 @@ pub struct ExecHandler {
     leftovers: Leftovers,
 }
 
-/// What every run needs.
+/// The parts that every run shares.
 #[derive(Clone, Debug)]
 struct Parts {
     settings: Settings,
@@ -70,7 +70,7 @@ pub enum ExecError {
 }
 
 impl ExecHandler {
-    /// Makes the handler; `queue_name` is what SQS calls the queue, which the program is told.
+    /// Makes the handler; `queue_name` is the queue's name in SQS, which the program gets as a variable.
     ///
     /// Starts nothing yet, and needs no runtime.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
@@ -91,7 +91,7 @@ impl ExecHandler {
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         tokio::select! {
             () = self.leftovers.make_room() => {}
-            () = context.cancelled() => return Outcome::Retry("told to stop while an earlier program ended".to_owned()),
+            () = context.cancelled() => return Outcome::Retry("cancelled while an earlier program ended".to_owned()),
         }
         let place = Trace::place(context.trace(), &message);
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };

@@ -1,4 +1,4 @@
-//! What a program's end means for the message: pure.
+//! The outcome of a message by its program's exit status: pure.
 
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
@@ -20,7 +20,7 @@ pub(super) fn outcome(settings: &Settings, status: ExitStatus, last_words: &str)
     if is_reject { Outcome::Reject(reason) } else { Outcome::Retry(reason) }
 }
 
-/// Which failure an end is, if it is one.
+/// The cause of failure of an exit status, if it is one.
 pub(super) fn failure(settings: &Settings, status: ExitStatus) -> Option<FailureCause> {
     let Some(code) = status.code() else { return Some(FailureCause::Signal) };
     let is_done = settings.done.iter().any(|listed| i32::from(*listed) == code);

@@ -1,4 +1,4 @@
-//! Whether the program could be started: asked before the first message, and while it could not be.
+//! Checks that the program can be started, before the first message and while it cannot.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,7 +16,7 @@ use crate::process::StartError;
 
 /// Looks for the program where the system would; `search_path` is Longshore's own `PATH`.
 ///
-/// `None` where only a start can tell.
+/// `None` where only a start shows it.
 pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<Option<PathBuf>, StartError> {
     let program = settings.command.first().cloned().unwrap_or_default();
     let base = settings.directory.as_deref().unwrap_or(Path::new(""));
@@ -38,12 +38,12 @@ pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<O
     executable.map(Some).ok_or(StartError::NotExecutable { program })
 }
 
-/// Whether files could be written where the settings say.
+/// Checks that files can be written to the configured directory.
 pub(super) fn is_writable(directory: &Path) -> bool {
     directory.is_dir() && access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// How much of a script's first line the system reads.
+/// The bytes of a script's first line that the system reads.
 const FIRST_LINE_BYTES: u64 = 256;
 
 /// The program that was refused, if the last start was.
@@ -56,11 +56,11 @@ struct Refusal {
     reason: String,
 }
 
-/// What tells one program from another, and from itself after a change.
+/// The identity of a program file, which changes with its content.
 #[derive(Debug, PartialEq, Eq)]
 struct Look {
     program: Option<File>,
-    /// What the first line of a script names.
+    /// The interpreter that the first line of a script names.
     interpreter: Option<File>,
 }
 
@@ -104,7 +104,7 @@ impl File {
     }
 }
 
-/// What the first line of a script names.
+/// The interpreter that the first line of a script names.
 fn interpreter(first: &[u8]) -> Option<&Path> {
     let line = first.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let name = line.trim_ascii().split(u8::is_ascii_whitespace).next()?;

@@ -24,7 +24,7 @@ use crate::{
     telemetry::{FailureCause, ProcessExit, ProcessState, events},
 };
 
-/// What one run is made of.
+/// One run of a program.
 pub(super) struct Run {
     pub(super) parts: Arc<Parts>,
     pub(super) message: Arc<Message>,
@@ -33,10 +33,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Runs the program to its end; `stop` is how it is told to end before.
+    /// Runs the program to its end; `stop` ends it early.
     pub(super) async fn outcome(self, stop: CancellationToken) -> Outcome {
         if stop.is_cancelled() {
-            return Outcome::Retry("told to stop before the program was started".to_owned());
+            return Outcome::Retry("cancelled before the program was started".to_owned());
         }
         match start(&self.parts, &self.message, &self.context) {
             Ok(mut started) => self.attend(&mut started.process, &stop).await,
@@ -60,7 +60,7 @@ impl Run {
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
         let Parts { settings, metrics, .. } = &*self.parts;
         let _counted = metrics.process(ProcessState::Busy);
-        self.tell_start(process);
+        self.log_start(process);
         let log =
             Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
         let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
@@ -71,7 +71,7 @@ impl Run {
         let last_words = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
         match status {
             Ok(status) => {
-                self.tell_end(process, status, stop);
+                self.log_end(process, status, stop);
                 outcome::outcome(settings, status, &last_words)
             }
             Err(error) => Outcome::Retry(format!("the program's end was not heard: {error}")),
@@ -90,15 +90,15 @@ impl Run {
         }
     }
 
-    fn tell_start(&self, process: &Process) {
+    fn log_start(&self, process: &Process) {
         let (queue, message_id, process) = (&*self.context.queue, &self.message.id, process.id());
         if let Some(metrics) = self.parts.metrics.group() {
             events::ProgramStarted { queue, message_id, process }.emit(&metrics.process_starts);
         }
     }
 
-    /// A program that was told to end has not failed by itself.
-    fn tell_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
+    /// A program that was stopped has not failed by itself.
+    fn log_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
         let Parts { settings, metrics, .. } = &*self.parts;
         let (cause, failure) = match outcome::failure(settings, status) {
             _ if stop.is_cancelled() => (ProcessExit::Killed, None),
@@ -121,7 +121,7 @@ async fn logged(output: Option<Output>, stream: Stream, log: &Mutex<Log>) {
     output.for_each_line(|line| lock().line(stream, &line)).await;
 }
 
-/// Waits for the program's end, and brings it about when it is told to.
+/// Waits for the program's end, and ends it when `stop` fires.
 async fn ended(process: &mut Process, stop: &CancellationToken, grace: Duration) -> io::Result<ExitStatus> {
     tokio::select! {
         status = process.wait() => return status,
@@ -141,7 +141,7 @@ async fn fed<T>(feeding: impl Future<Output = ()>, ending: impl Future<Output = 
 
 /// One run of a program, as its call sees it.
 ///
-/// A call that is dropped tells its run to stop and leaves it to the [`Leftovers`]: a program takes longer to end
+/// A call that is dropped stops its run and leaves it to the [`Leftovers`]: a program takes longer to end
 /// than a call to be dropped.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -152,7 +152,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Starts a run, which ends its program when it is told to stop.
+    /// Starts a run, which ends its program when it is stopped.
     pub(super) fn start<F>(leftovers: &Leftovers, run: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = Outcome> + Send + 'static,
@@ -196,7 +196,7 @@ impl Leftovers {
     /// Waits until a program may be started in the place of one that still ends, if there is any.
     pub(super) async fn make_room(&self) {
         if let Some(mut call) = self.take() {
-            // Its outcome was told when its call was dropped.
+            // Its outcome was decided when its call was dropped.
             drop(call.outcome().await);
         }
     }

@@ -1,4 +1,4 @@
-//! How a program is started for each message, and what its end means.
+//! Settings of the `exec` kind.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
 /// The longest that a program may be left to end by itself.
 const GRACE_MAX: Span = Span::secs(10 * 60);
 
-/// How a program is started for each message, and what its end means.
+/// Settings of a program that is started for each message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -34,24 +34,24 @@ pub struct Settings {
     /// Exit codes that mean retry.
     #[serde(default = "retry")]
     pub retry: Vec<u8>,
-    /// What the exit codes mean that no list has: `retry` or `reject`. An end by a signal is always a retry.
+    /// The outcome of exit codes that no list has: `retry` or `reject`. An end by a signal is always a retry.
     #[serde(default)]
     pub others: Others,
-    /// How long a program that is to end may take after SIGTERM, before SIGKILL ends its whole process group.
+    /// The time that a stopped program has after SIGTERM, before SIGKILL ends its whole process group.
     #[serde(default = "grace")]
     pub grace: Span,
     /// From this size in bytes on, the body is in a file too, which `LONGSHORE_BODY_FILE` names; 0 writes one for each message.
     #[serde(default = "body_file_bytes")]
     pub body_file_bytes: usize,
-    /// Where such files are written; absent, the system's temporary directory.
+    /// The directory of such files; absent, the system's temporary directory.
     #[serde(default)]
     pub temporary_directory: Option<PathBuf>,
-    /// How many bytes of one run's output are logged; the rest is counted and dropped.
+    /// The most bytes of one run's output that are logged; the rest is counted and dropped.
     #[serde(default = "output_bytes")]
     pub output_bytes: u64,
 }
 
-/// What the exit codes mean that no list has.
+/// The outcome of exit codes that no list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -151,7 +151,7 @@ impl Settings {
                 let allowed = "names without = and values without NUL";
                 problems.push(not_allowed("env", format!("{name:?}"), allowed));
             } else if name.starts_with("LONGSHORE_") {
-                let allowed = "other names; those that start with LONGSHORE_ tell of the message";
+                let allowed = "other names; those that start with LONGSHORE_ describe the message";
                 problems.push(not_allowed("env", name.clone(), allowed));
             }
         }

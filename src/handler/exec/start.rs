@@ -1,4 +1,4 @@
-//! How the program is started, with all that it is told of its message.
+//! Starts the program with its arguments, environment and input.
 
 use std::{
     collections::BTreeMap,

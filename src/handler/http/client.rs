@@ -17,10 +17,10 @@ use crate::{error_chain::causes, handler::Outcome, net, settings::Problems, tele
 
 /// Keeps the prefix of Elastic Beanstalk's daemon, because handlers written for it accept posts from nobody else.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
-/// How long an idle connection is kept: shorter than any common server does (gunicorn 2 s, Node and uvicorn
+/// The time that an idle connection is kept: shorter than any common server does (gunicorn 2 s, Node and uvicorn
 /// 5 s), so that a post does not meet a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(1);
-/// How soon after a post a break of its connection still means that the server had closed it before.
+/// The time after a post in which a break of its connection still means that the server had closed it before.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
 /// The most bytes of an answer's body that are read for nothing but its connection's further use.
 const DROPPED_BYTES: usize = 64 * 1024;
@@ -28,11 +28,11 @@ const DROPPED_BYTES: usize = 64 * 1024;
 const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
 tokio::task_local! {
-    /// Where the connection of the post under way comes from.
+    /// The origin of the post's connection.
     static ORIGIN: Cell<Origin>;
 }
 
-/// Where a post's connection comes from.
+/// The origin of a post's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// It was kept from an earlier post, so its server may have closed it meanwhile.
@@ -41,7 +41,7 @@ enum Origin {
     Opened,
 }
 
-/// What it means that there was no answer, or none that could be read, and what it counts as.
+/// The outcome of a post without an answer, or with one that could not be read, and its cause in the metrics.
 #[derive(Debug)]
 pub(super) struct Unanswered {
     pub(super) outcome: Outcome,
@@ -110,7 +110,7 @@ fn is_stale(origin: Origin, error: &reqwest::Error, elapsed: Duration) -> bool {
     origin == Origin::Kept && error.is_request() && causes(error).any(is_close) && elapsed < STALE_WITHIN
 }
 
-/// Whether this is what becomes of a post on a connection that the other side closes.
+/// True if this is the error of a post on a connection that the other side closes.
 fn is_close(cause: &(dyn Error + 'static)) -> bool {
     let closed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
     let reset = cause.downcast_ref::<io::Error>().is_some_and(|error| {

@@ -1,4 +1,4 @@
-//! The headers that tell an HTTP handler of its message: pure.
+//! The headers of a post, with the fields of its message: pure.
 
 use std::time::SystemTime;
 
@@ -39,7 +39,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// The moments a handler is told of.
+/// The deadlines in the headers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// When the lease ends unless it is extended.
@@ -145,13 +145,13 @@ fn encode(name: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name, HeaderValue::try_from(extended_value(text)).ok()?))
 }
 
-/// Whether a header can carry the text so that every server reads the same bytes.
+/// True if a header can carry the text so that every server reads the same bytes.
 fn is_plain(text: &str) -> bool {
     let is_trimmed = text.trim_matches([' ', '\t']).len() == text.len();
     is_trimmed && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Whether SQS takes the name; whatever else arrives is no name that a header could have.
+/// True if SQS takes the name; no other name can be that of a header.
 fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
@@ -174,7 +174,7 @@ fn extended_value(text: &str) -> String {
 /// The body that marks a periodic task (protocols.md §4).
 const PERIODIC_TASK_BODY: &str = "elasticbeanstalk scheduled job";
 
-/// What a periodic task's message says of it.
+/// The attributes of a periodic task's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PeriodicTask<'a> {
     /// `beanstalk.sqsd.path`: where on the handler it is posted to.

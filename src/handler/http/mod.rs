@@ -16,7 +16,7 @@
 //! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].
 //!
 //! A call whose future is dropped (a lost lease, the queue's time limit, the end of the drain) closes its
-//! connection, which is how the handler hears of it.
+//! connection, which the handler can notice.
 
 mod batch;
 mod client;
@@ -78,7 +78,7 @@ pub enum HttpError {
 }
 
 impl HttpHandler {
-    /// Makes the handler; `queue_name` is what SQS calls the queue, which the handler is told.
+    /// Makes the handler; `queue_name` is the queue's name in SQS, which is in the headers.
     ///
     /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
@@ -100,7 +100,7 @@ impl HttpHandler {
         answered.await.unwrap_or_else(|failure| self.unanswered(failure))
     }
 
-    /// What an answer's status means, if its body does not break off.
+    /// The outcome of an answer's status, if its body is complete.
     async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
         let (status, retry_after) = (response.status(), client::retry_after(&response));
         let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());

@@ -1,4 +1,4 @@
-//! What an HTTP answer means for the message: pure.
+//! The outcome of a message by its HTTP answer: pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ pub(super) fn outcome(
     }
 }
 
-/// Which failure a status is that means no success.
+/// The cause of failure of a status that is no success.
 pub(super) fn cause(status: StatusCode) -> FailureCause {
     if status.is_client_error() {
         FailureCause::Status4xx

@@ -1,4 +1,4 @@
-//! How messages are posted to an HTTP handler.
+//! Settings of the `http` kind.
 
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -9,21 +9,21 @@ use crate::{
     settings::{Problem, not_allowed},
 };
 
-/// How messages are posted to an HTTP handler.
+/// Settings of an HTTP handler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where messages are posted to; `http` or `https`.
+    /// The URL that messages are posted to; `http` or `https`.
     #[cfg_attr(feature = "cli", schemars(with = "String", example = "http://127.0.0.1:8080/"))]
     pub url: Url,
     /// The `Content-Type` of the requests with one message each; a batch is always `application/json`.
     #[serde(default = "content_type")]
     pub content_type: String,
-    /// How long a connection may take.
+    /// The time limit of a connection.
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Span,
-    /// How long one call may take from its first byte to its last; absent, the queue's `timeout` alone limits it.
+    /// The time limit of one call from its first byte to its last; absent, the queue's `timeout` alone limits it.
     #[serde(default)]
     pub timeout: Option<Span>,
     /// Further statuses that mean done; every 2xx does already.
@@ -32,7 +32,7 @@ pub struct Settings {
     /// Statuses that mean reject: the message is copied to the DLQ and deleted.
     #[serde(default)]
     pub reject: Vec<u16>,
-    /// Whether the answer to a batch may reject single messages, by `"outcome": "reject"`; otherwise they are tried again.
+    /// `true` lets the answer to a batch reject single messages, by `"outcome": "reject"`; otherwise they are retried.
     #[serde(default)]
     pub reject_items: bool,
 }

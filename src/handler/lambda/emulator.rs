@@ -32,15 +32,15 @@ use crate::{
     telemetry::events,
 };
 
-/// Where an emulator takes invocations.
+/// The path of invocations.
 const PATH: &str = "/2015-03-31/functions/function/invocations";
-/// How long a connection may take.
+/// The time limit of a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an address that could not be reached is left alone while others are there.
+/// The time for which an address that could not be reached is avoided while others are there.
 const UNREACHED_PAUSE: Duration = Duration::from_secs(1);
 /// Why an emulator whose call was given up is left alone.
 const STILL_BUSY: &str = "the runtime interface emulator is still at an event that was given up";
-/// How an emulator tells that a function took too long.
+/// The beginning of an emulator's answer for a function that took too long.
 const TIMED_OUT: &[u8] = b"Task timed out after";
 
 /// The emulators of one queue, each with one invocation at a time: a second one would make it panic
@@ -59,7 +59,7 @@ pub(super) struct Emulators {
 struct Emulator {
     number: usize,
     url: Url,
-    /// Whether it is still at an invocation that nobody waits for any more.
+    /// True while it still runs an invocation whose call has ended.
     is_abandoned: AtomicBool,
 }
 
@@ -69,7 +69,7 @@ struct Taken {
     freed: mpsc::UnboundedSender<Arc<Emulator>>,
 }
 
-/// How a post ended.
+/// The result of a post.
 enum Posted {
     Answered(Answered),
     /// No connection could be made, so the function did not run.
@@ -148,7 +148,7 @@ impl Emulators {
 
     /// Posts in a task of its own, which goes on when the call is given up.
     async fn post(&self, taken: Taken, invocation: Arc<Invocation>) -> Posted {
-        let (mut tell, told) = oneshot::channel();
+        let (mut sender, answer) = oneshot::channel();
         let (client, standing) = (self.client.clone(), self.standing.clone());
         let is_only = self.all.len() == 1;
         let posting = async move {
@@ -157,7 +157,7 @@ impl Emulators {
             let posted = tokio::select! {
                 biased;
                 posted = &mut post => posted,
-                () = tell.closed() => {
+                () = sender.closed() => {
                     emulator.is_abandoned.store(true, Ordering::Relaxed);
                     standing.note(emulator.number, State::Failed(STILL_BUSY.into()));
                     post.await
@@ -166,7 +166,7 @@ impl Emulators {
             emulator.is_abandoned.store(false, Ordering::Relaxed);
             standing.note(emulator.number, posted.state());
             let is_unreached = matches!(posted, Posted::Unreached(_));
-            if tell.send(posted).is_err() {
+            if sender.send(posted).is_err() {
                 events::AnswerUnwanted { request_id: &invocation.id }.emit();
             }
             if is_unreached && !is_only {
@@ -175,12 +175,12 @@ impl Emulators {
         };
         drop(tasks::detach("emulator call", posting));
         let panicked = || Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned())));
-        told.await.unwrap_or_else(|_| panicked())
+        answer.await.unwrap_or_else(|_| panicked())
     }
 }
 
 impl Posted {
-    /// How the emulator stands after this.
+    /// The state of the emulator after this result.
     fn state(&self) -> State {
         match self {
             Self::Answered(_) => State::Ready,
@@ -238,7 +238,7 @@ impl Emulator {
     }
 }
 
-/// Where to post: the emulator's usual path, unless the address has one.
+/// The URL to post to: the emulator's usual path, unless the address has one.
 fn target(url: &Url) -> Url {
     let mut url = url.clone();
     if matches!(url.path(), "" | "/") {

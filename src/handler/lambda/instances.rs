@@ -1,14 +1,14 @@
-//! How the places that a function runs in stand, processes or emulators, each by its number.
+//! The states of a function's instances, processes or emulators, each by its number.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How each of the places stands.
+/// The state of each instance.
 #[derive(Debug)]
 pub(super) struct Standing(watch::Sender<Vec<State>>);
 
-/// How one place stands.
+/// The state of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Nothing is known of it yet: a process starts, or is about to.

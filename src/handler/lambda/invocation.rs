@@ -19,12 +19,12 @@ use crate::{
 const FAR: Duration = Duration::from_hours(12);
 /// The largest answer that Lambda takes.
 pub(super) const ANSWER_BYTES: usize = 6 * 1024 * 1024 + 100;
-/// How many messages of a batch are named in the lines that a function writes.
+/// The most messages of a batch that the lines of a function name.
 const NAMED: usize = 10;
 /// The longest a function's own words become in a reason.
 const WORDS: usize = 500;
 
-/// What one invocation gives to a function.
+/// One invocation of a function.
 #[derive(Debug)]
 pub(super) struct Invocation {
     /// Its own id, which the answer repeats.
@@ -33,7 +33,7 @@ pub(super) struct Invocation {
     pub(super) event: Bytes,
     /// When the function is ended, in milliseconds since 1970.
     pub(super) deadline_ms: u128,
-    /// Where it is in which trace, in X-Ray's form: that of the call, or what the first message with one came with.
+    /// The trace context in X-Ray's form: that of the call, or of the first message that has one.
     pub(super) trace_id: Option<String>,
     /// The trace that the lines of the function's own log name: that of the call, or of the producer of its only message.
     pub(super) place: Option<TraceContext>,
@@ -76,7 +76,7 @@ fn named(messages: &[&Message]) -> String {
     if rest == 0 { ids.join(",") } else { format!("{},… ({rest} more)", ids.join(",")) }
 }
 
-/// What a function answers, or why there is no answer.
+/// The answer of a function, or the reason for which there is none.
 pub(super) type Answered = Result<Bytes, Failure>;
 
 /// Why an invocation failed, with all its messages.
@@ -106,7 +106,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The same for the metrics.
+    /// The cause of the failure, for the metrics.
     pub(super) fn cause(&self) -> FailureCause {
         match self {
             Self::Function(_) => FailureCause::FunctionError,
@@ -117,7 +117,7 @@ impl Failure {
     }
 }
 
-/// How a function says that it failed.
+/// A function's report of its failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FunctionError {
     kind: String,

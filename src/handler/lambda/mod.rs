@@ -51,7 +51,7 @@ pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
 pub struct LambdaHandler {
     queue: Arc<str>,
     source: OnceLock<Source>,
-    /// What is known of the queue without SQS's word.
+    /// The event source by the settings alone.
     presumed: Source,
     partial_responses: PartialResponses,
     runs: Runs,
@@ -59,7 +59,7 @@ pub struct LambdaHandler {
     metrics: KindMetrics<ProcessMetrics>,
 }
 
-/// Where the function runs.
+/// The instances of the function.
 #[derive(Debug)]
 enum Runs {
     /// In processes of Longshore's own.
@@ -206,7 +206,7 @@ impl ErasedHandler for LambdaHandler {
     }
 
     fn opened(&self, arn: &str) {
-        // Only the first word counts: what is told to the function must not change while it runs.
+        // Only the first call has an effect: the event source of a function must not change while it runs.
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 

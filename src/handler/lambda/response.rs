@@ -1,4 +1,4 @@
-//! What a function's answer means for the messages of its batch: pure.
+//! The outcomes of a batch by its function's answer: pure.
 
 use super::PartialResponses;
 use crate::handler::sqs_event::{self, Verdict, speaks_of_failures};

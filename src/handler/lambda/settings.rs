@@ -1,4 +1,4 @@
-//! How Lambda functions are hosted or called.
+//! Settings of the `lambda` kind.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -16,7 +16,7 @@ const PROCESSES_MAX: usize = 1_000;
 /// The names of variables that say how the Runtime API is reached, which are Longshore's to set.
 const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
 
-/// How Lambda functions are hosted or called.
+/// Settings of a Lambda function, hosted or called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -35,23 +35,23 @@ pub struct Settings {
     pub task_root: Option<PathBuf>,
     /// Further environment variables for the program, which has Longshore's own too.
     pub env: BTreeMap<String, String>,
-    /// What the function is told that it is called; absent, the queue's name.
+    /// The function's name, which it finds in its environment; absent, the queue's name.
     pub function_name: Option<String>,
-    /// The memory in MB that the function is told it has; Longshore limits nothing.
+    /// The function's memory in MB, which it finds in its environment; Longshore limits nothing.
     #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
     pub memory: u32,
-    /// How many programs run, each with one invocation at a time; absent, as many as the queue's `concurrency`.
+    /// The number of programs, each with one invocation at a time; absent, the queue's `concurrency`.
     #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1_000)))]
     pub processes: Option<usize>,
-    /// Whether the answer may name the messages that failed (`ReportBatchItemFailures`): `on`, `off`, where every answer that is no error means done, or `auto`, which goes by these rules too where the answer speaks of `batchItemFailures`, and takes any other for done.
+    /// The reading of answers that name failed messages (`ReportBatchItemFailures`): `on`; `off`, where every answer that is no error means done; or `auto`, which is `on` where the answer has `batchItemFailures`, and `off` for any other.
     pub partial_responses: PartialResponses,
-    /// How long the program may take until it asks for its first event, and after each answer until it asks for the next.
+    /// The time limit until the program asks for its first event, and after each answer until it asks for the next.
     pub init_timeout: Span,
-    /// How long a program that is to end may take after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves, but a second.
+    /// The time that a stopped program has after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves, but a second.
     pub grace: Span,
 }
 
-/// Whether an answer may name the messages that failed.
+/// The reading of answers that name failed messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -100,7 +100,7 @@ impl Settings {
         self.url.iter().chain(&self.urls)
     }
 
-    /// What the function of this queue is told that it is called.
+    /// The name of this queue's function.
     pub(super) fn name<'a>(&'a self, source: &'a Source) -> &'a str {
         self.function_name.as_deref().unwrap_or(source.name())
     }
@@ -281,7 +281,7 @@ mod tests {
             "grace",
         ];
         assert_eq!(keys(&settings), expected);
-        let told = settings.validate().iter().map(ToString::to_string).collect::<String>();
-        assert!(!told.contains("hunter2"), "{told}");
+        let report = settings.validate().iter().map(ToString::to_string).collect::<String>();
+        assert!(!report.contains("hunter2"), "{report}");
     }
 }

@@ -110,7 +110,7 @@ impl SnsHandler {
     }
 }
 
-/// What a publication counts: an SMS each of the parts that are paid for.
+/// The weight of a publication: an SMS counts once for each of its paid parts.
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,

@@ -1,4 +1,4 @@
-//! What SNS's refusal means for the message: pure.
+//! The outcome of a message by SNS's error: pure.
 
 use super::Settings;
 use crate::{
@@ -18,7 +18,7 @@ pub(super) fn outcome(error: &TopicError, target: &Target, settings: &Settings) 
     }
 }
 
-/// Which failure an error is.
+/// The cause of failure of an error.
 pub(super) fn cause(error: &TopicError) -> FailureCause {
     match error.retry_class() {
         PublishRetryClass::Transient | PublishRetryClass::NotSent => FailureCause::Connection,

@@ -1,4 +1,4 @@
-//! What is published for a message: pure.
+//! The publication of a message: pure.
 
 use super::Settings;
 use crate::{
@@ -74,7 +74,7 @@ const BASIC: &str = " @£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæß�
 /// Those of its extension.
 const EXTENSION: &str = "^{}\\[~]|€";
 
-/// How many SMS a text takes.
+/// The number of SMS that a text takes.
 pub(super) fn sms_parts(text: &str) -> usize {
     let (units, single, several) = match text.chars().map(septets).sum::<Option<usize>>() {
         Some(septets) => (septets, 160, 153),

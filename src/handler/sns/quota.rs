@@ -1,4 +1,4 @@
-//! How many publications an hour may have: pure.
+//! The hourly limit of publications: pure.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::HOUR;
 
-/// Counts what was published in the last hour, and who was told to come again.
+/// Counts the publications of the last hour, and those that were postponed.
 ///
-/// Whoever is told to come again is told a time at which there is room for it and for all who were told before, so
+/// A postponed publication gets a time at which the limit has room for it and for all that were postponed before, so
 /// that a long row of messages is received about once for each hour's worth of it, and not again and again.
 #[derive(Debug)]
 pub(super) struct Quota {

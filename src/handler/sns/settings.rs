@@ -1,4 +1,4 @@
-//! How messages are published by the `sns` kind.
+//! Settings of the `sns` kind.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,10 @@ use crate::{
     sns::{PhoneNumber, TopicArn, limits},
 };
 
-/// How many SMS may be sent in an hour where no limit is set: a bill that nobody expected is worse than a wait.
+/// The SMS an hour where no limit is set: an unexpected bill is worse than a wait.
 const SMS_AN_HOUR: u32 = 100;
 
-/// How messages are published to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
+/// Settings of publications to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

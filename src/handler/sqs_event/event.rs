@@ -16,7 +16,7 @@ use crate::{
     message::{AttributeContent, AttributeValue, Message},
 };
 
-/// What an event has around and between its records.
+/// The bytes of an event around and between its records.
 const FRAME: &str = r#"{"Records":[]}"#;
 const COMMA_BYTES: usize = 1;
 

@@ -1,6 +1,6 @@
 //! The event by which AWS hands a batch of SQS messages to a function, and the answer that names those that failed.
 //!
-//! What Lambda functions are given, and HTTP handlers of batches too, so that one program can serve as either.
+//! Lambda functions and HTTP handlers of batches get the same event, so that one program can serve as either.
 
 pub(super) mod event;
 mod response;

@@ -7,7 +7,7 @@ use serde_json::{error::Category, value::RawValue};
 
 use crate::handler::outcome::LONGEST_DELAY;
 
-/// What an answer says of the messages of its batch, in their order.
+/// The results of the messages of a batch, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::handler) enum Verdict {
     /// All are done.
@@ -18,7 +18,7 @@ pub(in crate::handler) enum Verdict {
     Partly(Vec<Fate>),
 }
 
-/// What became of one message of a batch.
+/// The result of one message of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::handler) enum Fate {
     /// It is not among the failures.
@@ -27,7 +27,7 @@ pub(in crate::handler) enum Fate {
     Failed(Failure),
 }
 
-/// What an answer says of one failure, beyond Lambda's own format.
+/// The fields of one failure beyond Lambda's own format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::handler) struct Failure {
     /// `retryAfter`: when the message is to come again.
@@ -36,7 +36,7 @@ pub(in crate::handler) struct Failure {
     pub(in crate::handler) said: Said,
 }
 
-/// What is to become of a message that failed.
+/// The outcome of a message that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::handler) enum Said {
     /// It is to be tried again.
@@ -71,13 +71,13 @@ pub(in crate::handler) fn verdict(answer: &[u8], ids: &[&str]) -> Verdict {
     Verdict::Partly(ids.iter().map(fate).collect())
 }
 
-/// Whether the answer names failures, in whatever form.
+/// True if the answer names failures, in any form.
 pub(in crate::handler) fn has_failures(answer: &[u8]) -> bool {
     let object = serde_json::from_slice::<Object<'_>>(answer).unwrap_or_default();
     object.get(FAILURES).is_some_and(|failures| !matches!(failures.get(), "null" | "[]"))
 }
 
-/// Whether the answer has the word for failures in it anywhere: one that was meant to name some may be misshapen, such
+/// True if `batchItemFailures` is anywhere in the answer: one that was meant to name failures may be malformed, such
 /// as by a `NaN`, or by being JSON in a text of JSON.
 pub(in crate::handler) fn speaks_of_failures(answer: &[u8]) -> bool {
     has_failures(answer) || String::from_utf8_lossy(answer).contains(FAILURES)

@@ -1,6 +1,6 @@
-//! Where in a trace something happens, in every form that producers and handlers write it.
+//! Trace contexts in every form that producers and handlers write them.
 //!
-//! What a message carries was written by a stranger: a value that is not exactly what its format says is as good as none.
+//! Senders are not trusted: a value that is not exactly of its format is ignored.
 
 mod b3;
 mod carried;
@@ -67,12 +67,12 @@ impl TraceContext {
         self.place.span_id()
     }
 
-    /// The same as OpenTelemetry's own type.
+    /// Converts to OpenTelemetry's own type.
     pub fn span_context(&self) -> &SpanContext {
         &self.place
     }
 
-    /// The same as what further spans are part of.
+    /// Converts to a parent of further spans.
     pub fn as_parent(&self) -> Context {
         let context = Context::new().with_remote_span_context(self.place.clone());
         match self.recorded {
@@ -86,7 +86,7 @@ impl TraceContext {
         self.as_parent().attach()
     }
 
-    /// The same for as long as a future runs.
+    /// Has log lines name the context for as long as a future runs.
     pub fn within<F: Future>(place: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
         future.with_context(place.map(Self::as_parent).unwrap_or_default())
     }
@@ -107,7 +107,7 @@ impl TraceContext {
     }
 }
 
-/// Whether what happens in a trace is recorded.
+/// The sampling decision of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Recorded {
     Yes,

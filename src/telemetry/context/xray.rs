@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 
 use super::{Recorded, TraceContext, hex};
 
-/// Reads the header; of its fields the three that tell the place, in whatever order.
+/// Reads the header: the three fields of a trace context, in any order.
 ///
 /// Without a decision (`Sampled=?`, or nothing) it is left to whoever reads it.
 pub(super) fn read(header: &str) -> Option<TraceContext> {

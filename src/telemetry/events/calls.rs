@@ -16,62 +16,62 @@ events! {
     error CallRefused<'a>: "sqs refuses, and someone must act" {
         /// The queue's configured name.
         queue: &'a str,
-        /// What the call was for.
+        /// The purpose of the call.
         action: Action as %,
-        /// What went wrong.
+        /// The error.
         error: &'a QueueError as %,
-        /// How many calls in a row have failed.
+        /// The number of calls in a row that failed.
         attempt: u32,
-        /// When it is tried again.
-        retry_in: Duration as ?,
+        /// The delay before the next attempt.
+        retry_in_seconds: f64,
     }
 
     /// A call failed as a whole, and is tried again.
     warn CallBroken<'a>: "call to sqs failed" {
         /// The queue's configured name.
         queue: &'a str,
-        /// What the call was for.
+        /// The purpose of the call.
         action: Action as %,
-        /// What went wrong.
+        /// The error.
         error: &'a QueueError as %,
-        /// How many calls in a row have failed.
+        /// The number of calls in a row that failed.
         attempt: u32,
-        /// When it is tried again.
-        retry_in: Duration as ?,
+        /// The delay before the next attempt.
+        retry_in_seconds: f64,
     }
 
     /// One entry of a batch failed, and is tried again.
     warn EntryFailed<'a>: "entry of a batch failed" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// What the call was for.
+        /// The purpose of the call.
         action: Action as %,
-        /// What went wrong.
+        /// The error.
         error: &'a EntryError as %,
     }
 
     /// SQS did not say how many messages there are, for the first time in a row: the metrics of it disappear.
-    warn DepthUnknown<'a>: "sqs does not tell how many messages there are, hint: grant sqs:GetQueueAttributes, or set depth.interval to off" {
+    warn DepthUnknown<'a>: "sqs does not report the number of messages, hint: grant sqs:GetQueueAttributes, or set depth.interval to off" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Whether the queue itself or its DLQ.
+        /// The queue itself or its DLQ.
         of: DepthOf as %,
-        /// What went wrong.
+        /// The error.
         error: &'a QueueError as %,
     }
 
     /// SQS says again how many messages there are.
-    info DepthKnown<'a>: "sqs tells again how many messages there are" {
+    info DepthKnown<'a>: "sqs reports the number of messages again" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Whether the queue itself or its DLQ.
+        /// The queue itself or its DLQ.
         of: DepthOf as %,
     }
 }
 
-/// Which queue's messages are counted.
+/// The queue whose messages are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DepthOf {
     /// The queue's own.
@@ -94,13 +94,13 @@ impl fmt::Display for DepthOf {
 pub struct CallFailed<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
-    /// What the call was for.
+    /// The purpose of the call.
     pub action: Action,
-    /// What went wrong.
+    /// The error.
     pub error: &'a QueueError,
-    /// How many calls in a row have failed.
+    /// The number of calls in a row that failed.
     pub attempt: u32,
-    /// When it is tried again.
+    /// The delay before the next attempt.
     pub retry_in: Duration,
 }
 
@@ -108,10 +108,11 @@ impl CallFailed<'_> {
     /// Logs the event.
     pub fn emit(&self) {
         let Self { queue, action, error, attempt, retry_in } = *self;
+        let retry_in_seconds = retry_in.as_secs_f64();
         match error.retry_class() {
-            RetryClass::Refused => CallRefused { queue, action, error, attempt, retry_in }.emit(),
+            RetryClass::Refused => CallRefused { queue, action, error, attempt, retry_in_seconds }.emit(),
             RetryClass::Transient | RetryClass::LeaseLost => {
-                CallBroken { queue, action, error, attempt, retry_in }.emit();
+                CallBroken { queue, action, error, attempt, retry_in_seconds }.emit();
             }
         }
     }

@@ -8,7 +8,7 @@ events! {
     ECS = "Amazon ECS";
 
     /// The settings do not say how long ECS waits before it kills.
-    warn StopTimeoutUnknown: "ecs.stop_timeout is not set, and ecs tells it to no container, hint: set it to the task definition's stopTimeout, and that to 120" {}
+    warn StopTimeoutUnknown: "ecs.stop_timeout is not set, and ecs does not pass it to containers, hint: set it to the task definition's stopTimeout, and that to 120" {}
 
     /// An address that ECS gives to its containers is none.
     warn AddressUnusable<'a>: "not an http url, so what it should lead to is gone without" {
@@ -51,7 +51,7 @@ events! {
         request: &'a str,
     }
 
-    /// The same once more.
+    /// A further failure of the same kind.
     debug ProtectionStillUnchanged<'a>: "protection from scale-in still not changed" {
         /// The agent's words.
         error: &'a (dyn Error + 'static) as %,
@@ -62,7 +62,7 @@ events! {
     /// The protection outlasts the stop.
     warn ProtectionLeft: "the protection from scale-in could not be ended, it expires by itself" {}
 
-    /// Which task this is.
+    /// The task of this process.
     info TaskKnown<'a>: "task of ecs" {
         /// The cluster.
         cluster: &'a str,
@@ -72,7 +72,7 @@ events! {
         family: &'a str,
         /// The task definition's revision.
         revision: &'a str,
-        /// Where it runs.
+        /// The cluster, family and revision of the task.
         availability_zone: &'a str,
         /// On what it runs.
         launch_type: &'a str,
@@ -86,7 +86,7 @@ events! {
 
     /// Standard output is closed.
     debug SignalUnread<'a>: "nobody reads the scaling signal" {
-        /// What the writing failed with.
+        /// The error of the write.
         error: &'a std::io::Error as %,
     }
 }

@@ -23,7 +23,7 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(0);
 
-    /// A handler panicked when it was told to end what it has running beside its calls.
+    /// A handler panicked in `close`.
     error HandlerPanickedAtEnd<'a>: "the handler panicked at its end" {
         /// The queue's configured name.
         queue: &'a str,
@@ -35,13 +35,13 @@ events! {
         queue: &'a str,
         /// The invocation's own id.
         request_id: &'a str,
-        /// Which message, of a batch of one.
+        /// The message's id, of a batch of one.
         message_id: Option<&'a str>,
-        /// Which messages, of a larger batch.
+        /// The ids of the messages, of a larger batch.
         message_ids: Option<&'a str>,
     }
 
-    /// A function names failed messages, and the settings say not to listen; told once.
+    /// A function names failed messages, and the settings ignore them; logged once.
     warn FailuresIgnored<'a>: "the function names failed messages, which are deleted all the same, hint: set partial_responses to on" {
         /// The queue's configured name.
         queue: &'a str,

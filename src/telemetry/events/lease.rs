@@ -12,9 +12,9 @@ events! {
     error LeaseLost<'a>: "lease lost" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// How it was found out.
+        /// The evidence.
         reason: &'a str,
     }
     counts "longshore_leases_lost_total" |_event, lost: IntCounter| lost.inc();

@@ -17,11 +17,11 @@ events! {
     debug MessageDone<'a>: "message done" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// How the handler ended.
+        /// The ending.
         ending: Ending as %,
-        /// How long it ran.
+        /// The duration of the call.
         seconds: f64,
         /// The message's receive count.
         receive_count: u32,
@@ -32,13 +32,13 @@ events! {
     sampled MessageRejected<'a>: "message rejected" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// How the handler ended.
+        /// The ending.
         ending: Ending as %,
         /// The handler's words.
         reason: &'a str,
-        /// How long it ran.
+        /// The duration of the call.
         seconds: f64,
         /// The message's receive count.
         receive_count: u32,
@@ -49,13 +49,13 @@ events! {
     sampled MessageNotDone<'a>: "message not done" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// How the handler ended.
+        /// The ending.
         ending: Ending as %,
         /// The handler's words, or ours.
         reason: &'a str,
-        /// How long it ran.
+        /// The duration of the call.
         seconds: f64,
         /// The message's receive count.
         receive_count: u32,
@@ -66,7 +66,7 @@ events! {
     sampled DuplicateReceived<'a>: "message received again and not run again" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
     }
     counts "longshore_messages_duplicate_total" |_event, duplicates: IntCounter, warnings| duplicates.inc();
@@ -75,7 +75,7 @@ events! {
     warn ExcessReceived<'a>: "message received that was not asked for, and left alone" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
     }
 }
@@ -85,13 +85,13 @@ events! {
 pub struct MessageEnded<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
-    /// Which message.
+    /// The message's id.
     pub message_id: &'a MessageId,
-    /// How the handler ended.
+    /// The ending.
     pub ending: Ending,
     /// The handler's words, if it had any.
     pub reason: &'a str,
-    /// How long it ran.
+    /// The duration of the call.
     pub took: Duration,
     /// The message's receive count.
     pub receive_count: u32,

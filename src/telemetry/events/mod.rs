@@ -20,7 +20,7 @@ pub use self::{
     settle::*, start::*, stop::*, traces::*,
 };
 
-/// What the reference page tells of one event.
+/// One event on the reference page.
 struct Definition {
     level: &'static str,
     message: &'static str,

@@ -17,9 +17,9 @@ events! {
     sampled NotificationDropped<'a>: "notification dropped, too many wait" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message it was about.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// What it was about.
+        /// The occasion.
         occasion: Occasion as %,
     }
     counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
@@ -29,13 +29,13 @@ events! {
     debug NotificationDelayed<'a>: "notification is tried again" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message it was about.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// The topic's ARN.
         topic: &'a str,
-        /// What went wrong.
+        /// The error.
         error: &'a (dyn Error + 'static) as %,
-        /// How many tries have failed.
+        /// The number of attempts that failed.
         attempt: u32,
     }
 
@@ -43,11 +43,11 @@ events! {
     sampled NotificationFailed<'a>: "notification given up" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message it was about.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// The topic's ARN.
         topic: &'a str,
-        /// What it was about.
+        /// The occasion.
         occasion: Occasion as %,
         /// Why.
         reason: &'a str,
@@ -59,7 +59,7 @@ events! {
     warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {
         /// The queue's configured name.
         queue: &'a str,
-        /// How many.
+        /// The number of notifications.
         count: u64,
     }
 }

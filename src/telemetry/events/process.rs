@@ -57,9 +57,9 @@ events! {
         process: u32,
         /// The invocation's own id.
         request_id: Option<&'a str>,
-        /// Which message, of a batch of one.
+        /// The message's id, of a batch of one.
         message_id: Option<&'a str>,
-        /// Which messages, of a larger batch.
+        /// The ids of the messages, of a larger batch.
         message_ids: Option<&'a str>,
         /// Standard output or standard error.
         stream: &'a str,
@@ -71,18 +71,18 @@ events! {
     debug ProgramStarted<'a>: "program started" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// Its process id.
         process: u32,
     }
     counts "longshore_handler_process_starts_total" |_event, starts: IntCounter| starts.inc();
 
-    /// A program has ended; what that means for its message is told there.
+    /// A program has ended; the event of its message has the outcome.
     debug ProgramEnded<'a>: "program ended" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// Its process id.
         process: u32,
@@ -95,7 +95,7 @@ events! {
     info ProgramOutput<'a>: "program output" to "longshore::handler::exec::log" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// Standard output or standard error.
         stream: &'a str,
@@ -107,11 +107,11 @@ events! {
     info ProgramOutputDropped<'a>: "program output dropped" to "longshore::handler::exec::log" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// How many lines.
+        /// The number of lines.
         lines: u64,
-        /// How many bytes.
+        /// The number of bytes.
         bytes: u64,
     }
 
@@ -119,9 +119,9 @@ events! {
     debug InputUnread<'a>: "program did not read its input to the end" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// What the writing failed with.
+        /// The error of the write.
         error: &'a std::io::Error as %,
     }
 }

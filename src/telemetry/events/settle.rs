@@ -11,11 +11,11 @@ use crate::{
 events! {
     SETTLING = "Settling";
 
-    /// The copy of a rejected message has no room for the reason, which is told here alone.
+    /// The copy of a rejected message has no room for the reason, which is in this line alone.
     warn ReasonLeftOut<'a>: "message rejected, and its copy has no room for the reason" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
         /// Why it was rejected.
         reason: &'a str,
@@ -25,7 +25,7 @@ events! {
     sampled_error CopyRefused<'a>: "dlq refuses rejected messages, they are retried and someone must act" {
         /// The queue's configured name.
         queue: &'a str,
-        /// How many messages.
+        /// The number of messages.
         messages: usize,
         /// The first of them.
         message_id: &'a MessageId as %,
@@ -39,9 +39,9 @@ events! {
     error SettleFailed<'a>: "message not settled" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Which message.
+        /// The message's id.
         message_id: &'a MessageId as %,
-        /// What could not be done.
+        /// The action that failed.
         action: Action as %,
         /// Why.
         reason: &'a str,

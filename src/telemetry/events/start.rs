@@ -10,9 +10,9 @@ events! {
 
     /// SQS does not answer at the start, and is tried again.
     warn StartDelayed<'a>: "sqs does not answer yet" {
-        /// What went wrong.
+        /// The error.
         error: &'a QueueError as %,
-        /// How many tries have failed.
+        /// The number of attempts that failed.
         attempt: u32,
     }
 
@@ -62,7 +62,7 @@ events! {
     warn DlqUnnamed<'a>: "the redrive policy names no queue: rejected messages are retried" {
         /// The queue's configured name.
         queue: &'a str,
-        /// What it names.
+        /// The queue or topic that it names.
         dlq: &'a str,
     }
 
@@ -78,7 +78,7 @@ events! {
 
     /// The admin server can be asked.
     info AdminListens: "admin server listens" {
-        /// Where.
+        /// The address.
         address: SocketAddr as %,
     }
 

@@ -1,7 +1,5 @@
 //! Events of the stop, and of what brings it about.
 
-use std::time::Duration;
-
 use tokio::task::JoinError;
 
 use super::events;
@@ -23,13 +21,13 @@ events! {
 
     /// A part of the worker ended by itself; what is held is drained.
     error TaskEnded<'a>: "a task ended that must not, draining" {
-        /// Which one.
+        /// The name of the task.
         task: &'a str,
     }
 
     /// A part without which no lease is kept or no answer sent ended by itself.
     error FatalTaskEnded<'a>: "a task ended that must not, stopping at once" {
-        /// Which one.
+        /// The name of the task.
         task: &'a str,
     }
 
@@ -37,29 +35,29 @@ events! {
     error ReceiveLoopBroken<'a>: "receive loop ended badly" {
         /// The queue's configured name.
         queue: &'a str,
-        /// How.
+        /// The panic.
         error: &'a JoinError as %,
     }
 
     /// The handlers' part of the drain limit is over.
-    warn HandlersTold: "the drain limit is all but over, running handlers are told to stop" {
+    warn HandlersCancelled: "the drain limit is all but over, running handlers are cancelled" {
         /// The drain limit.
-        limit: Duration as ?,
+        limit_seconds: f64,
     }
 
-    /// A handler that was told to stop does not even yield.
+    /// A cancelled handler does not yield.
     error HandlerBlocks: "a handler blocks its thread and cannot be stopped, hint: never block in async code" {}
 
     /// Answers were left over; what they were about comes back after its visibility.
-    error AnswersLeft: "not every outcome could be told to sqs" {
-        /// How long they had.
-        limit: Duration as ?,
+    error AnswersLeft: "not every outcome could be settled" {
+        /// The time limit.
+        limit_seconds: f64,
     }
 
     /// A handler's own processes outlast the stop.
     error HandlerNotClosed: "a handler did not end what it has running" {
-        /// How long it had.
-        limit: Duration as ?,
+        /// The time limit.
+        limit_seconds: f64,
     }
 
     /// The worker has ended.

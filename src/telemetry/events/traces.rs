@@ -1,15 +1,15 @@
 //! Events of the traces on their way to their collector.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use super::events;
 
 events! {
     TRACES = "Traces";
 
-    /// Spans did not reach the collector, or more ended than can wait; told once a minute at most.
+    /// Spans did not reach the collector, or more ended than can wait; logged once a minute at most.
     warn SpansLost<'a>: "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector" {
-        /// How many since it was last told.
+        /// The number since the last such line.
         spans: u64,
         /// Why.
         reason: &'a str,
@@ -20,10 +20,10 @@ events! {
 
     /// The stop did not wait for the last spans.
     warn SpansLeft: "the collector took too long at the stop, and traces are lost" {
-        /// How many.
+        /// The number of spans.
         spans: usize,
-        /// How long it had.
-        limit: Duration as ?,
+        /// The time limit.
+        limit_seconds: f64,
     }
 
     /// Nobody waits any more for what was sent at once for the sake of a stop.

@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// What a line has of itself; a field of such a name gets an underscore behind it.
+/// The keys of every line; a field of such a name gets an underscore behind it.
 const OWN: [&str; 5] = ["timestamp", "level", "target", "trace_id", "span_id"];
 /// Fields that are meant for traces alone.
 const OF_TRACES: &str = "otel.";
@@ -43,7 +43,7 @@ where
         let metadata = event.metadata();
         fields.set("timestamp", humantime::format_rfc3339_micros(SystemTime::now()).to_string());
         fields.set("level", metadata.level().as_str());
-        event.record(&mut Told(&mut fields));
+        event.record(&mut FieldVisitor(&mut fields));
         fields.set("target", metadata.target());
         // The innermost span has the first word, and the event the word before it.
         for span in context.event_scope().into_iter().flatten() {
@@ -99,39 +99,39 @@ impl Fields {
 }
 
 /// Takes the fields of an event.
-struct Told<'a>(&'a mut Fields);
+struct FieldVisitor<'a>(&'a mut Fields);
 
-impl Told<'_> {
-    fn tell(&mut self, field: &Field, value: impl Into<Value>) {
+impl FieldVisitor<'_> {
+    fn record_value(&mut self, field: &Field, value: impl Into<Value>) {
         // Rust's own spelling of a field that is a keyword.
         let name = field.name().trim_start_matches("r#");
         self.0.set_given(name, value.into());
     }
 }
 
-impl Visit for Told<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.tell(field, value);
+        self.record_value(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.tell(field, value);
+        self.record_value(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.tell(field, value);
+        self.record_value(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.tell(field, value);
+        self.record_value(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.tell(field, value);
+        self.record_value(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.tell(field, format!("{value:?}"));
+        self.record_value(field, format!("{value:?}"));
     }
 }
 

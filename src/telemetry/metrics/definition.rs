@@ -29,7 +29,7 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// The same kind with these buckets.
+    /// Returns the kind with these buckets.
     #[must_use]
     pub const fn with_buckets(self, buckets: &'static [f64]) -> Self {
         match self {

@@ -85,7 +85,7 @@ impl Metrics {
 
     /// The scope of metrics that are about one queue: its configured name, and its name in SQS.
     ///
-    /// The same configured name has the same scope, with the name in SQS that was given first.
+    /// Calls with one configured name return one scope, with the name in SQS that was given first.
     pub fn queue(&self, name: &str, name_in_sqs: &str) -> MetricScope {
         let labels =
             || vec![("queue", name), ("messaging_system", SQS), ("messaging_destination_name", name_in_sqs)];
@@ -152,7 +152,7 @@ impl Metrics {
     }
 }
 
-/// What metrics are about: one queue, or the process.
+/// The subject of metrics: one queue, or the process.
 ///
 /// Parts register their groups of metrics in it, each once.
 #[derive(Clone)]

@@ -15,8 +15,8 @@ use tokio::{
 use super::{TracesError, client::Reason, exporter, outbox::Outbox, plan::Plan, resource::Origin};
 use crate::telemetry::events;
 
-/// How often it is told that spans are lost: a collector that is down concerns every batch.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// The interval between reports of lost spans: a collector that is down affects every batch.
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Asks for everything that waits to be sent; answered when it is, or given up.
 pub(super) type Flushes = mpsc::UnboundedSender<oneshot::Sender<()>>;
@@ -41,21 +41,21 @@ fn spawn(carry: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name("longshore-traces".to_owned()).spawn(carry).map(drop)
 }
 
-/// What the loop holds.
+/// The state of the loop.
 struct Carrier<E> {
     exporter: E,
-    /// What the exporter's own errors leave out.
+    /// The details that the exporter's own errors leave out.
     reason: Reason,
     outbox: Outbox,
     asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
-    /// How long one batch may take.
+    /// The time limit of one batch.
     limit: Duration,
     trouble: Trouble,
 }
 
 impl<E: SpanExporter> Carrier<E> {
     async fn run(mut self, origin: Origin) {
-        // Spans wait meanwhile: they are told with the resource that they come from.
+        // Spans wait meanwhile: they are exported with the resource that they come from.
         let resource: Resource = origin.resource().await;
         self.exporter.set_resource(&resource);
         loop {
@@ -97,16 +97,16 @@ impl<E: SpanExporter> Carrier<E> {
     }
 }
 
-/// What has been told of spans that were lost.
+/// Reports lost spans.
 #[derive(Debug, Default)]
 struct Trouble {
-    /// Lost and not told of.
+    /// Lost and not reported.
     lost: u64,
-    told_at: Option<Instant>,
+    reported_at: Option<Instant>,
     state: State,
 }
 
-/// Whether the last batch reached the collector.
+/// The result of the last batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -120,18 +120,18 @@ impl Trouble {
         let state = if failure.is_some() { State::Failing } else { State::Good };
         let is_over = self.state == State::Failing && state == State::Good;
         self.state = state;
-        let is_time = self.told_at.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        let is_time = self.reported_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL);
         if self.lost > 0 && (is_time || is_over) {
-            self.tell(failure.unwrap_or("more spans ended than could be sent"));
+            self.report(failure.unwrap_or("more spans ended than could be sent"));
         }
         if is_over {
             events::CollectorBack {}.emit();
         }
     }
 
-    fn tell(&mut self, reason: &str) {
+    fn report(&mut self, reason: &str) {
         events::SpansLost { spans: self.lost, reason }.emit();
         self.lost = 0;
-        self.told_at = Some(Instant::now());
+        self.reported_at = Some(Instant::now());
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP client that speaks with the collector, and remembers why it could not: its exporter tells nobody.
+//! The HTTP client of the collector; it keeps the last error, which the exporter does not return.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -57,7 +57,7 @@ struct Inner {
     own: Option<Own>,
 }
 
-/// What exists where the spans are sent by us.
+/// The parts of an exporter of our own.
 struct Own {
     tracer: SdkTracer,
     outbox: Outbox,
@@ -119,7 +119,7 @@ impl Traces {
         QueueTraces::new(self.clone(), identity)
     }
 
-    /// What makes spans of OpenTelemetry out of those of `tracing`, where we send them.
+    /// The layer that makes OpenTelemetry's spans of those of `tracing`, where this process exports them.
     pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -133,11 +133,11 @@ impl Traces {
     /// Sends what waits to be sent, and gives up after `limit`.
     pub async fn flush(&self, limit: Duration) {
         let Some(own) = &self.0.own else { return };
-        let (tell, told) = oneshot::channel();
-        // Without the thread nothing can be sent, and that it ended was told.
-        if own.flushes.send(tell).is_ok() && timeout(limit, told).await.is_err() {
+        let (sender, flushed) = oneshot::channel();
+        // Without the thread nothing can be sent, and its end was reported.
+        if own.flushes.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
             let spans = own.outbox.len();
-            events::SpansLeft { spans, limit }.emit();
+            events::SpansLeft { spans, limit_seconds: limit.as_secs_f64() }.emit();
         }
     }
 }
@@ -165,7 +165,7 @@ impl Trace {
         &self.context
     }
 
-    /// What lines about a message name: the place of its call's span, or, where it has none, what it came with.
+    /// The trace context that lines about a message name: that of its call's span, or else the message's own.
     pub fn place(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
         trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
     }

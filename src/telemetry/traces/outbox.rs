@@ -1,4 +1,4 @@
-//! Where spans wait for the exporter: bounded, and never waited for.
+//! The bounded queue of spans that wait for the exporter.
 
 use std::{
     sync::{
@@ -27,7 +27,7 @@ struct Inner {
     waiting: Mutex<Vec<SpanData>>,
     /// Fires at the first span that waits, and when a batch is full: a wake-up for each span would cost more than the span.
     changed: Notify,
-    /// Spans lost since they were last told of.
+    /// Spans lost since the last report.
     lost: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ impl Outbox {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many spans wait.
+    /// The number of spans that wait.
     pub(super) fn len(&self) -> usize {
         self.waiting().len()
     }
@@ -87,7 +87,7 @@ impl Outbox {
         self.0.lost.fetch_add(spans, Ordering::Relaxed);
     }
 
-    /// How many were lost since this was last asked.
+    /// Takes the number of spans lost since the last call.
     pub(super) fn take_lost(&self) -> u64 {
         self.0.lost.swap(0, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Where traces go and which of them, as the standard `OTEL_*` variables say it: pure.
+//! The plan of the export of traces, from the standard `OTEL_*` variables: pure.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use url::Url;
 
 use super::variables::{Fault, Variables};
 
-/// Where traces go, and which of them.
+/// The plan of the export of traces.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) endpoint: Url,
     pub(super) protocol: Protocol,
     pub(super) compression: Compression,
-    /// How long one request to the collector may take, with its repetitions.
+    /// The time limit of one request to the collector, retries included.
     pub(super) timeout: Duration,
     pub(super) sampler: Sampler,
     pub(super) service_name: Option<String>,
@@ -27,23 +27,23 @@ pub(super) enum Protocol {
     Http,
 }
 
-/// How what is sent is made smaller.
+/// The compression of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
     Gzip,
 }
 
-/// How spans wait to be sent.
+/// The batching of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Batching {
-    /// How many wait at most; more are dropped.
+    /// The most spans that wait; more are dropped.
     pub(super) queue: usize,
-    /// How many are sent at once.
+    /// The most spans of one batch.
     pub(super) batch: usize,
-    /// How long they wait for company.
+    /// The longest time that a span waits for a batch.
     pub(super) delay: Duration,
-    /// How long one batch may take.
+    /// The time limit of one batch.
     pub(super) timeout: Duration,
 }
 
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn no_header_is_told_in_a_fault() {
         let wrong = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer hunter2");
-        let told = format!("{:?}", read(&[ENDPOINT, wrong]).unwrap_err());
-        assert!(!told.contains("hunter2") && told.contains(wrong.0), "{told}");
+        let report = format!("{:?}", read(&[ENDPOINT, wrong]).unwrap_err());
+        assert!(!report.contains("hunter2") && report.contains(wrong.0), "{report}");
     }
 }

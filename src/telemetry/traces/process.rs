@@ -18,12 +18,12 @@ use crate::{
     telemetry::{Ending, Label as _, context::TraceContext},
 };
 
-/// The longest words of a handler that a span tells, in characters.
+/// The longest reason of a handler in a span, in characters.
 const WORDS: usize = 256;
 
 /// A call of the handler that is under way; the span ends when this and the `tracing` span are dropped.
 pub struct Process {
-    /// Kept so that the end can still be told to it.
+    /// Kept so that the end can still be recorded in it.
     _span: Span,
     context: Context,
     trace: Arc<Trace>,

@@ -21,7 +21,7 @@ use crate::{
 pub struct QueueTraces {
     pub(super) traces: Traces,
     name: StringValue,
-    /// What every span tells of the queue.
+    /// The attributes of the queue in every span.
     common: Vec<KeyValue>,
 }
 
@@ -59,7 +59,7 @@ impl QueueTraces {
         format!("{} {}", operation.name, self.name.as_str())
     }
 
-    /// Whether a message's own trace is the parent of its processing.
+    /// True if a message's own trace is the parent of its processing.
     pub(super) fn producer(&self) -> Producer {
         self.traces.0.producer
     }
@@ -76,7 +76,7 @@ impl QueueTraces {
         self.record(builder, began, &Context::new(), answer.as_ref().err().map(error_type));
     }
 
-    /// Records a call that told SQS of outcomes.
+    /// Records a call that settled messages.
     ///
     /// One about a single call of the handler is part of that one's trace; one about several is linked to each.
     pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
@@ -118,7 +118,7 @@ impl QueueTraces {
     }
 }
 
-/// What is done to messages, in the words that the metrics have for it.
+/// The name of an action in spans, the same as in the metrics.
 pub(super) struct Operation {
     pub(super) name: &'static str,
     kind: &'static str,

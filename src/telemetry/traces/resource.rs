@@ -1,4 +1,4 @@
-//! What the spans come from: the service, its version, and the place where it runs.
+//! The OpenTelemetry resource of the spans: the service, its version and its environment.
 
 use futures_util::future::BoxFuture;
 use opentelemetry::KeyValue;
@@ -8,21 +8,21 @@ use opentelemetry_sdk::{
 };
 use uuid::Uuid;
 
-/// What a place is found out to be; the attributes of OpenTelemetry's resource, by name.
+/// The detected attributes of the resource, by name.
 pub type Place = BoxFuture<'static, Vec<(&'static str, String)>>;
 
-/// What is known of where spans come from before anything is asked.
+/// The resource before anything is detected.
 pub(super) struct Origin {
-    /// What `OTEL_SERVICE_NAME` says.
+    /// The value of `OTEL_SERVICE_NAME`.
     pub(super) service_name: Option<String>,
-    /// What finds out the rest.
+    /// Detects the rest.
     pub(super) place: Place,
 }
 
 impl Origin {
     /// The resource, once the place is known.
     ///
-    /// What the environment says (`OTEL_RESOURCE_ATTRIBUTES`, which the SDK reads) counts for more than what is found here.
+    /// The environment (`OTEL_RESOURCE_ATTRIBUTES`, which the SDK reads) overrides detected attributes.
     pub(super) async fn resource(self) -> Resource {
         let place = self.place.await.into_iter().map(|(name, value)| KeyValue::new(name, value));
         let detectors: [Box<dyn ResourceDetector>; 2] =
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    async fn told(
+    async fn attribute(
         service_name: Option<&str>,
         place: Vec<(&'static str, String)>,
         name: &'static str,
@@ -64,13 +64,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_service_is_called_longshore_unless_it_is_named() {
-        assert_eq!(told(None, Vec::new(), "service.name").await, "longshore");
-        assert_eq!(told(Some("orders-worker"), Vec::new(), "service.name").await, "orders-worker");
+        assert_eq!(attribute(None, Vec::new(), "service.name").await, "longshore");
+        assert_eq!(attribute(Some("orders-worker"), Vec::new(), "service.name").await, "orders-worker");
     }
 
     #[tokio::test]
     async fn the_place_is_told_as_it_is_found() {
         let place = vec![("cloud.region", "eu-west-1".to_owned())];
-        assert_eq!(told(None, place, "cloud.region").await, "eu-west-1");
+        assert_eq!(attribute(None, place, "cloud.region").await, "eu-west-1");
     }
 }

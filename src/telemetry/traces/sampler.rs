@@ -1,4 +1,4 @@
-//! Which traces are recorded: as the configured sampler says, where nobody has decided before.
+//! Samples traces by the configured sampler, unless the producer has decided already.
 
 use opentelemetry::{
     Context, KeyValue,

@@ -1,4 +1,4 @@
-//! What a configuration can say of traces; where they go is said by the standard `OTEL_*` variables.
+//! Trace settings; the standard `OTEL_*` variables set the exporter.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What a message's own trace is to the work on it: `link`, or `parent`, which makes one trace of both wherever one call takes one message.
+    /// The relation of a message's own trace to its processing: `link`, or `parent`, which makes one trace of both wherever one call takes one message.
     pub producer: Producer,
 }
 
-/// What the trace that a message came with is to the span of its processing.
+/// The relation of the trace that a message came with to the span of its processing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

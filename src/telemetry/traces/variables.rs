@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use reqwest::header::HeaderName;
 
-/// What is wrong with a variable.
+/// A problem of one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Its name.
     pub variable: String,
     /// Its value, unless that is a secret.
     pub value: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub problem: &'static str,
-    /// What would be right.
+    /// The values that are allowed.
     pub allowed: &'static str,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Variables<'a> {
         (self.find)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// What is said of the exporter's traces, or else of all it exports, with the variable that says it.
+    /// The value for traces, or else that for every signal, with its variable.
     pub(super) fn of_traces(&self, what: &str) -> Option<(&'static str, String)> {
         let (_, all, traces) = SIGNALS.iter().find(|(name, ..)| *name == what)?;
         [*traces, *all].into_iter().find_map(|name| Some((name, self.text(name)?)))

@@ -23,7 +23,7 @@ use crate::{
     telemetry::events,
 };
 
-/// How long the last requests of a process that has ended may take: all they sent is here already.
+/// The time limit of the last requests of a process that has ended: all their bytes are here already.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// The pause after a connection could not be accepted, which is for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,12 +49,12 @@ impl RuntimeApi {
         Ok(Self { address, conversation, ending, serving })
     }
 
-    /// Where the process finds it.
+    /// The address for the process.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What has been said here.
+    /// The state of the invocation.
     pub(super) fn conversation(&self) -> &Conversation {
         &self.conversation
     }
@@ -122,19 +122,19 @@ fn connection(desk: Desk, stream: TcpStream) -> Connection {
     Box::pin(connection.map(drop))
 }
 
-/// The header by which a function's failure is told, in an answer's head or at its end.
+/// The header that names a function's failure, in an answer's head or trailers.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-/// How much of an answer that is too large is still read, so that its sender gets to read why it is refused.
+/// The bytes of an answer that is too large that are still read, so that its sender can read the refusal.
 const EXCESS_BYTES: usize = 32 * 1024 * 1024;
 
-/// Where the requests of a process are answered.
+/// The routes of a process's requests.
 #[derive(Clone, Debug)]
 pub(super) struct Desk {
     conversation: Arc<Conversation>,
     function_arn: Arc<str>,
 }
 
-/// What a request is answered with.
+/// The response to a request.
 pub(super) type Reply = Response<Full<Bytes>>;
 
 impl Desk {
@@ -186,15 +186,15 @@ impl Desk {
             return out_of_turn(OutOfTurn::NotOwed);
         }
         let error_type = error_type(request.headers());
-        let told = match read(request.into_body()).await {
+        let answer = match read(request.into_body()).await {
             Ok(Read { bytes, trailer }) => match error_type.or(trailer) {
                 Some(kind) => Err(Failure::Function(FunctionError::read(Some(&kind), &bytes))),
                 None => Ok(bytes),
             },
             Err(failure) => Err(failure),
         };
-        let is_too_large = told == Err(Failure::TooLarge);
-        match self.conversation.answer(id, told) {
+        let is_too_large = answer == Err(Failure::TooLarge);
+        match self.conversation.answer(id, answer) {
             Ok(()) if is_too_large => too_large(),
             Ok(()) => accepted(),
             Err(fault) => out_of_turn(fault),
@@ -215,7 +215,7 @@ impl Desk {
     }
 }
 
-/// A body, and the failure told at its end, if one is.
+/// A body, and the failure in its trailers, if there is one.
 #[derive(Debug)]
 struct Read {
     bytes: Bytes,

@@ -1,4 +1,4 @@
-//! What one runtime process and its host have said to each other, whose turn it is, and what is owed.
+//! The invocation state of one runtime process: requests, answers, and the invocation that is open.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +22,7 @@ pub(super) struct Conversation {
 struct State {
     /// The request for work that waits.
     asking: Option<oneshot::Sender<Arc<Invocation>>>,
-    /// What the process was given and has not answered.
+    /// The invocation that the process has and has not answered.
     owed: Option<Owed>,
     init_error: Option<FunctionError>,
     has_asked: bool,
@@ -45,7 +45,7 @@ pub(super) enum OutOfTurn {
     NotNow,
 }
 
-/// What a keeper waits for from a process that is to ask for work.
+/// The next event of a process that is to ask for work.
 #[derive(Debug)]
 pub(super) enum Asked {
     /// It has asked.
@@ -76,7 +76,7 @@ impl Conversation {
         Ok(given)
     }
 
-    /// Whether the process owes an answer for this invocation.
+    /// True while the process owes an answer for this invocation.
     pub(super) fn owes(&self, id: &str) -> bool {
         self.state().owed.as_ref().is_some_and(|owed| owed.id == id)
     }
@@ -147,12 +147,12 @@ impl Conversation {
         }
     }
 
-    /// Whether the process has broken the rules in a way that ends it.
+    /// True if the process has broken the protocol in a way that ends it.
     pub(super) fn is_broken(&self) -> bool {
         self.state().is_broken
     }
 
-    /// Whether the process has ever answered.
+    /// True if the process has ever answered.
     pub(super) fn has_answered(&self) -> bool {
         self.state().has_answered
     }

@@ -48,7 +48,7 @@ struct Order {
     given_up: CancellationToken,
 }
 
-/// What the keepers have in common.
+/// The state that all processes share.
 #[derive(Debug)]
 struct Shared {
     settings: Settings,

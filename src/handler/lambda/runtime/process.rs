@@ -35,11 +35,11 @@ const RESTARTS: Backoff = Backoff {
     jitter: Jitter::Half,
 };
 
-/// Who keeps the process of one number.
+/// Keeps the process of one number running.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     number: usize,
-    /// How many processes in a row never answered anything.
+    /// The number of processes in a row that never answered.
     fruitless: u32,
 }
 
@@ -54,7 +54,7 @@ impl Keeper {
             self.note(State::Starting);
             self.fruitless += 1;
             let ending = self.live().await;
-            self.tell(&ending);
+            self.log_end(&ending);
             if ending == Ending::Closed || !self.pause().await {
                 return;
             }
@@ -89,7 +89,7 @@ impl Keeper {
         life.work().await
     }
 
-    fn tell(&self, ending: &Ending) {
+    fn log_end(&self, ending: &Ending) {
         let queue = &*self.shared.queue;
         match ending {
             Ending::NotStarted(reason) => {
@@ -126,7 +126,7 @@ impl Drop for Keeper {
     }
 }
 
-/// How the life of a process ended.
+/// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// It never asked for work.
@@ -191,7 +191,7 @@ impl Life {
         }
     }
 
-    /// Whether the process has ever answered.
+    /// True if the process has ever answered.
     pub(super) fn has_answered(&self) -> bool {
         self.api.conversation().has_answered()
     }
@@ -282,7 +282,7 @@ fn init_error(error: &FunctionError) -> String {
     format!("the runtime reported an init error: {error}")
 }
 
-/// How a process ended, in words.
+/// Describes the end of a process.
 fn ended(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
@@ -299,7 +299,7 @@ fn ended(status: io::Result<ExitStatus>) -> String {
 pub(super) struct Output {
     queue: Arc<str>,
     process: u32,
-    /// What the process is at, or was at last.
+    /// The process's present or last activity.
     at: Arc<Mutex<Option<Arc<Invocation>>>>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     process::{Command, Process, StartError},
 };
 
-/// Where Lambda puts a function's code.
+/// The directory of a function's code on Lambda.
 const TASK_ROOT: &str = "/var/task";
 const VERSION: &str = "$LATEST";
 
@@ -19,7 +19,7 @@ pub(super) struct Program {
     command: Vec<String>,
     directory: Option<PathBuf>,
     variables: Vec<(String, String)>,
-    /// What the function is told that its own ARN is.
+    /// The function's ARN, as its events give it.
     function_arn: Arc<str>,
 }
 
@@ -54,7 +54,7 @@ impl Program {
         }
     }
 
-    /// What the function is told that its own ARN is.
+    /// The function's ARN, as its events give it.
     pub(super) fn function_arn(&self) -> Arc<str> {
         self.function_arn.clone()
     }
