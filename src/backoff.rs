@@ -104,7 +104,7 @@ impl Backoff {
         Duration::try_from_secs_f64(spread).unwrap_or(self.max)
     }
 
-    /// The same with the jitter drawn at random.
+    /// The delay of an attempt, with random jitter.
     pub fn random_delay(&self, attempt: u32) -> Duration {
         self.delay(attempt, fastrand::f64())
     }

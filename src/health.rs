@@ -1,4 +1,4 @@
-//! Whether the parts of the process still make progress, and whether they are ready.
+//! Health: the progress of the parts of the process, and their readiness.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 /// The health of the process: shared by the parts that report and the server that answers.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<State>>);
+pub struct Health(Arc<Mutex<ConditionState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ConditionState {
     pulses: BTreeMap<String, Beat>,
     unready: BTreeMap<String, String>,
 }
@@ -30,7 +30,7 @@ impl Health {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConditionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl Health {
             .collect()
     }
 
-    /// What the process is not ready for, with the reasons.
+    /// The conditions that are not ready, with the reasons.
     pub fn unready(&self) -> BTreeMap<String, String> {
         self.state().unready.clone()
     }

@@ -1,4 +1,4 @@
-//! What a message is, from the moment SQS hands it over.
+//! Messages, their attributes and ids.
 
 use std::{
     borrow::Borrow,
@@ -69,13 +69,13 @@ pub struct Message {
     pub receipt: Receipt,
     /// The body, exactly as it was sent.
     pub body: String,
-    /// How many times the message has been received, this time included (`ApproximateReceiveCount`).
+    /// The number of receives of the message, this one included (`ApproximateReceiveCount`).
     pub receive_count: u32,
     /// When the message was sent (`SentTimestamp`).
     pub sent_at: Option<SystemTime>,
     /// The user's attributes; empty if the handler reads only bodies.
     pub attributes: BTreeMap<String, AttributeValue>,
-    /// What SQS knows of the message beyond the above; likewise.
+    /// SQS's own attributes of the message; likewise.
     pub system: SystemAttributes,
 }
 
@@ -104,7 +104,7 @@ impl Message {
         self.body.len() + sizes_bytes(&self.attributes)
     }
 
-    /// How long ago it was sent, where that is known.
+    /// The time since it was sent, where that is known.
     ///
     /// By a clock that is behind SQS's it is of the future; left out of what is measured, it would take with it all
     /// that did not wait.
@@ -117,9 +117,9 @@ fn sizes_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
     attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
 }
 
-/// How much of a message a receive asks SQS for.
+/// The parts of a message that a receive asks SQS for.
 ///
-/// What is not asked for is neither sent, parsed nor held: a handler that reads the body alone
+/// Other parts are neither sent, parsed nor held: a handler that reads the body alone
 /// saves about a third of the memory of a held message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
@@ -210,7 +210,7 @@ pub struct OutgoingMessage {
     pub body: String,
     /// The user's attributes, ten at most.
     pub attributes: BTreeMap<String, AttributeValue>,
-    /// How long the message stays invisible first, whole seconds up to 900; `None` leaves it to the queue.
+    /// The delay before the message becomes visible, whole seconds up to 900; `None` leaves it to the queue.
     pub delay: Option<Duration>,
     /// The FIFO group, or the tenant on a standard queue.
     pub group_id: Option<String>,

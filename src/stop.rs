@@ -18,14 +18,14 @@ const LONGEST: Span = Span::secs(12 * 60 * 60);
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How long the worker may take to stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
+    /// The time limit of a stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
     pub limit: Option<Span>,
 }
 
 impl Settings {
-    /// The limit where nothing tells the time after which the platform kills: it fits the longest that Fargate gives.
+    /// The limit where the time until the platform kills is not known: it fits the longest that Fargate gives.
     pub const USUAL: Duration = Duration::from_secs(110);
-    /// What follows the limit at its worst: handlers' own processes, the protection, the last words.
+    /// The steps after the limit at their longest: handlers' own processes, the protection, the last spans.
     pub const RESERVE: Duration = Duration::from_secs(10);
 
     /// Finds a limit that is longer than SQS holds any message.
@@ -33,7 +33,7 @@ impl Settings {
         self.limit.and_then(|limit| at_most("limit", limit, LONGEST)).into_iter().collect()
     }
 
-    /// How long a stop may take where the platform kills after `stop_timeout`.
+    /// The time limit of a stop where the platform kills after `stop_timeout`.
     ///
     /// Below twice the reserve it is half of that time.
     pub fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
@@ -68,7 +68,7 @@ impl Stop {
         self.halt.cancel();
     }
 
-    /// Whether either stop was asked for.
+    /// True once a drain or a halt is requested.
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
     }

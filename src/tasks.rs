@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-/// What the end of a task means for the process.
+/// The effect of the end of a task on the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It may end whenever its work is done; a panic in it is reported as a fault.
@@ -23,22 +23,22 @@ pub enum End {
 
 /// A task that ended when it must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct TaskFault {
     /// Its name.
     pub task: &'static str,
-    /// What its end was said to mean.
+    /// The effect of its end.
     pub end: End,
 }
 
-/// Spawns the lasting tasks of a worker and hears of the ones that ended when they should not have.
+/// Spawns the lasting tasks of a worker, and reports those that ended too early.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     runtime: Handle,
-    faults: mpsc::UnboundedSender<Fault>,
+    faults: mpsc::UnboundedSender<TaskFault>,
 }
 
 /// The tasks that ended in a fault, as they end.
-pub type Faults = mpsc::UnboundedReceiver<Fault>;
+pub type Faults = mpsc::UnboundedReceiver<TaskFault>;
 
 impl Tasks {
     /// Spawns on this runtime.
@@ -52,7 +52,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let report = Report { name, end, panicking: true, faults: self.faults.clone() };
+        let report = TaskReport { name, end, panicking: true, faults: self.faults.clone() };
         self.runtime.spawn(async move {
             let mut report = report;
             future.await;
@@ -62,18 +62,18 @@ impl Tasks {
 }
 
 /// Reports at its drop, so that a panic is heard of too.
-struct Report {
+struct TaskReport {
     name: &'static str,
     end: End,
     panicking: bool,
-    faults: mpsc::UnboundedSender<Fault>,
+    faults: mpsc::UnboundedSender<TaskFault>,
 }
 
-impl Drop for Report {
+impl Drop for TaskReport {
     fn drop(&mut self) {
         let aborted = self.panicking && !std::thread::panicking();
         let faulty = std::thread::panicking() || (self.end != End::Fine && !aborted);
-        if faulty && self.faults.send(Fault { task: self.name, end: self.end }).is_err() {
+        if faulty && self.faults.send(TaskFault { task: self.name, end: self.end }).is_err() {
             tracing::debug!(task = self.name, "task ended with nobody listening");
         }
     }
@@ -89,7 +89,7 @@ where
     detach_on(&Handle::current(), name, future)
 }
 
-/// The same on a runtime of one's choice.
+/// Spawns a task on the given runtime.
 pub fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -135,7 +135,7 @@ mod tests {
     async fn a_lasting_task_that_ends_is_a_fault() {
         let (tasks, mut faults) = Tasks::on(Handle::current());
         tasks.spawn("loop", End::Fault, async {});
-        assert_eq!(faults.recv().await, Some(Fault { task: "loop", end: End::Fault }));
+        assert_eq!(faults.recv().await, Some(TaskFault { task: "loop", end: End::Fault }));
     }
 
     #[tokio::test]
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(faults.recv().await.map(|fault| fault.task), Some("panics"));
     }
 
-    /// What was logged, as text.
+    /// The logged lines, as text.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -65,7 +65,7 @@ async fn an_idle_queue_takes_less_than_four_requests_a_minute_in_all() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_queue_and_its_dlq_are_asked_for_twice_a_minute() {
-    let scene = Scene::new().max_receives(3).room(1, 0);
+    let scene = Scene::new().max_receives(3).permits(1, 0);
     let worker = crowded(&scene, &Gate::default()).await;
     let before = asked(&scene);
     sleep(secs(600)).await;
@@ -76,7 +76,7 @@ async fn a_busy_queue_and_its_dlq_are_asked_for_twice_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_that_come_to_an_idle_queue_are_counted_within_an_interval() {
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     let worker = scene.start(async |_, _| {
         sleep(secs(3600)).await;
         Outcome::Done
@@ -91,7 +91,7 @@ async fn messages_that_come_to_an_idle_queue_are_counted_within_an_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_grows_while_messages_wait_and_is_none_once_they_are_gone() {
-    let (scene, gate) = (Scene::new().room(1, 0), Gate::default());
+    let (scene, gate) = (Scene::new().permits(1, 0), Gate::default());
     let worker = crowded(&scene, &gate).await;
     let age = || of_queue(&worker, "longshore_queue_oldest_message_age_seconds").unwrap();
     sleep(secs(500)).await;
@@ -105,7 +105,7 @@ async fn the_oldest_grows_while_messages_wait_and_is_none_once_they_are_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_backlog_is_how_long_this_worker_alone_would_need() {
-    let scene = Scene::new().room(2, 0);
+    let scene = Scene::new().permits(2, 0);
     scene.send_many(40);
     let worker = scene.start(async |_, _| {
         sleep(secs(60)).await;
@@ -142,7 +142,7 @@ async fn one_dead_letter_is_counted(scene: Scene, outcome: Outcome) {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_does_not_answer_is_given_up_and_asked_again() {
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     let worker = crowded(&scene, &Gate::default()).await;
     scene.queue.always(Action::Describe, Fault::Hangs);
     sleep(secs(200)).await;
@@ -156,7 +156,7 @@ async fn a_queue_that_does_not_answer_is_given_up_and_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() {
     let (log, _logging) = Log::start();
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     let worker = crowded(&scene, &Gate::default()).await;
     assert_eq!(visible(&worker), Some(4.0));
     scene.queue.always(Action::Describe, Fault::Fails(Failure::Refused));
@@ -184,7 +184,7 @@ async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() 
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_queue_is_asked_no_more_often_than_a_healthy_one() {
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     let worker = crowded(&scene, &Gate::default()).await;
     scene.queue.always(Action::Describe, Fault::Fails(Failure::Throttled));
     let before = asked(&scene);

@@ -46,7 +46,7 @@ fn load_example(page: &str) -> config::Config {
     let file = directory.path().join("longshore.toml");
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     std::fs::write(&file, example).unwrap();
-    let sources = config::Sources { file: config::File::Named(file), ..config::Sources::default() };
+    let sources = config::Sources { file: config::ConfigFile::Named(file), ..config::Sources::default() };
     config::load(&sources, config::Purpose::Work).unwrap()
 }
 

@@ -150,7 +150,7 @@ async fn every_ending_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_lost_while_its_message_runs_or_waits_is_told_with_its_trace() {
     let log = Log::start();
-    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    let scene = Scene::new().permits(1, 1).visibility(secs(10));
     scene.send_message(traced("a"));
     scene.send_message(traced("b"));
     let worker = scene.start(|_, context| async move {
@@ -167,7 +167,7 @@ async fn a_lease_lost_while_its_message_runs_or_waits_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_message_received_again_is_told_with_its_trace() {
     let log = Log::start();
-    let scene = Scene::new().room(2, 0).visibility(secs(10));
+    let scene = Scene::new().permits(2, 0).visibility(secs(10));
     scene.queue.once(Action::Delete, Fault::AnswerLost);
     scene.send_message(traced("a"));
     let worker = scene.start(|_, _| async {
@@ -185,7 +185,7 @@ async fn a_message_received_again_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_message_nobody_asked_for_is_told_with_its_trace() {
     let log = Log::start();
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     scene.queue.always(Action::Receive, Fault::Excess);
     for number in 0..3 {
         scene.send_message(traced(&number.to_string()));
@@ -199,7 +199,7 @@ async fn a_message_nobody_asked_for_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
     let log = Log::start();
-    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    let scene = Scene::new().permits(1, 1).visibility(secs(10));
     scene.queue.always(Action::Delete, Fault::Entries(vec![0]));
     scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
     scene.send_message(traced("a"));
@@ -218,7 +218,7 @@ async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_message_given_back_unrun_is_told_with_its_trace() {
     let log = Log::start();
-    let scene = Scene::new().room(1, 1);
+    let scene = Scene::new().permits(1, 1);
     scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
     scene.send_message(traced("a"));
     scene.send_message(traced("b"));

@@ -18,7 +18,7 @@ const CATCH_UP = `${onceByQueue(of('longshore_backlog_seconds'))} / count by (jo
 
 /** How long workers have had no answer though they ask, by the same rule as LongshoreSilentPoller. */
 const SILENCE = [
-  `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_messages_held')} < ${of('longshore_room')}`,
+  `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_messages_held')} < ${of('longshore_permits')}`,
   `and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')} and ${of('longshore_polling_paused')} == 0`,
   `unless on (job, instance) ${ofWorkers('longshore_drain_seconds')} > 0`,
 ].join(' ');
@@ -51,7 +51,7 @@ function health(): Row {
       }),
       number({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
-        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot and room, and neither pauses nor stops. A long poll takes 20 s.',
+        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot and a free permit, and neither pauses nor stops. A long poll takes 20 s.',
         query: `${max(SILENCE)} or vector(0)`,
       }),
       number({

@@ -191,10 +191,10 @@ function leases(): Row {
     question: 'Are messages kept?',
     panels: [
       lines({
-        title: 'Held messages', unit: 'short', width: 8, colours: { room: 'dark-blue', held: PLAIN, running: GOOD },
-        description: 'Messages held and running on average, under the room for them.',
+        title: 'Held messages', unit: 'short', width: 8, colours: { permits: 'dark-blue', held: PLAIN, running: GOOD },
+        description: 'Messages held and running on average, under the permits for them.',
         queries: [
-          { expr: sum(average('longshore_room')), legend: 'room' },
+          { expr: sum(average('longshore_permits')), legend: 'permits' },
           { expr: sum(average('longshore_messages_held')), legend: 'held' },
           { expr: sum(average('longshore_messages_running')), legend: 'running' },
         ],
@@ -254,7 +254,7 @@ function calls(): Row {
       }),
       lines({
         title: 'Longest silence', unit: 's', width: 8, limits: { act: SILENT_SECONDS }, colours: { silence: PLAIN }, runbook: 'LongshoreSilentPoller',
-        description: 'Seconds since a receive was last answered, of the worker that waits longest; it grows while there is no room, too.',
+        description: 'Seconds since a receive was last answered, of the worker that waits longest; it grows while no permit is free, too.',
         queries: [{ expr: max(of('longshore_seconds_since_successful_receive')), legend: 'silence' }],
       }),
       lines({

@@ -22,12 +22,12 @@ pub(super) struct Check {
     options: Options,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// The form of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     /// For people.
     #[default]
     Text,
@@ -50,8 +50,8 @@ impl Check {
 
     fn show(&self, report: &Report) -> Result<(), Failure> {
         match self.format {
-            Format::Text => output::print(&report.to_text()),
-            Format::Json => output::print_line(&format!("{:#}", report.to_json())),
+            ReportFormat::Text => output::print(&report.to_text()),
+            ReportFormat::Json => output::print_line(&format!("{:#}", report.to_json())),
         }
     }
 }

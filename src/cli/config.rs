@@ -7,7 +7,7 @@ use crate::config::{self, Purpose};
 
 /// Shows the settings in force, each with where it came from; secrets are hidden
 #[derive(Args, Debug)]
-pub(super) struct Config {
+pub(super) struct ConfigCommand {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
@@ -29,7 +29,7 @@ struct Form {
     check: bool,
 }
 
-impl Config {
+impl ConfigCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         if self.form.schema {
             return output::print_line(&format!("{:#}", config::schema()));

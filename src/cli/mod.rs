@@ -25,7 +25,7 @@ pub use self::failure::{Exit, Failure};
 #[command(name = "longshore", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 const EXIT_CODES: &str = "\
@@ -33,12 +33,12 @@ Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unr
 75 stopped before all was drained";
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Run(run::Run),
+enum CliCommand {
+    Run(run::RunCommand),
     Dev(dev::Dev),
     Emulator(emulator::EmulatorCommand),
     Check(check::Check),
-    Config(config::Config),
+    Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
     Send(send::Send),
 }
@@ -55,15 +55,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> Result<(), Failure> {
+fn execute(command: CliCommand) -> Result<(), Failure> {
     match command {
-        Command::Run(run) => run.execute(),
-        Command::Dev(dev) => dev.execute(),
-        Command::Emulator(emulator) => emulator.execute(),
-        Command::Check(check) => check.execute(),
-        Command::Config(config) => config.execute(),
-        Command::Healthcheck(healthcheck) => healthcheck.execute(),
-        Command::Send(send) => send.execute(),
+        CliCommand::Run(run) => run.execute(),
+        CliCommand::Dev(dev) => dev.execute(),
+        CliCommand::Emulator(emulator) => emulator.execute(),
+        CliCommand::Check(check) => check.execute(),
+        CliCommand::Config(config) => config.execute(),
+        CliCommand::Healthcheck(healthcheck) => healthcheck.execute(),
+        CliCommand::Send(send) => send.execute(),
     }
 }
 

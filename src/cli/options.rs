@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{self, File, Flags, Sources};
+use crate::config::{self, ConfigFile, Flags, Sources};
 
 /// The sources of the settings: `config` reads every value and validates it with all the others.
 #[derive(Args, Clone, Debug, Default)]
@@ -97,7 +97,7 @@ fn given(values: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Ve
 }
 
 fn sources(file: Option<PathBuf>, flags: Flags) -> Sources {
-    let file = file.map_or(File::Usual, File::Named);
+    let file = file.map_or(ConfigFile::Usual, ConfigFile::Named);
     Sources { file, environment: config::environment(), flags, ..Sources::default() }
 }
 

@@ -10,12 +10,12 @@ use crate::{
 
 /// Receives messages and hands each to the handler, until SIGTERM
 #[derive(Args, Debug)]
-pub(super) struct Run {
+pub(super) struct RunCommand {
     #[command(flatten)]
     options: Options,
 }
 
-impl Run {
+impl RunCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
         let traces = logging::start(&config)?;

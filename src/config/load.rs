@@ -25,7 +25,7 @@ const FILE_VARIABLE: &str = "LONGSHORE_CONFIG";
 
 /// The file to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum File {
+pub enum ConfigFile {
     /// `longshore.toml` in the working directory if it is there, or the one that `LONGSHORE_CONFIG` names.
     #[default]
     Usual,
@@ -51,7 +51,7 @@ pub struct Sources {
     /// A queue that the command itself brings when no file and no flag names one, by its name in SQS.
     pub own_queue: Option<(&'static str, &'static str)>,
     /// The file.
-    pub file: File,
+    pub file: ConfigFile,
     /// The environment variables, as [`environment`] reads them.
     pub environment: Vec<(OsString, OsString)>,
     /// The flags.
@@ -168,9 +168,9 @@ fn own_queue(file: &Layer, sources: &Sources) -> Layer {
 
 fn read_file(sources: &Sources) -> Result<Layer, Box<Problem>> {
     let (path, must_exist) = match &sources.file {
-        File::Nothing => return Ok(Layer::default()),
-        File::Named(path) => (path.clone(), Some(of_flag("--config"))),
-        File::Usual => match file_variable(sources) {
+        ConfigFile::Nothing => return Ok(Layer::default()),
+        ConfigFile::Named(path) => (path.clone(), Some(of_flag("--config"))),
+        ConfigFile::Usual => match file_variable(sources) {
             Some(path) => (path, Some(of_variable(FILE_VARIABLE))),
             None => (PathBuf::from(USUAL_FILE), None),
         },
@@ -212,7 +212,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("longshore.toml");
         std::fs::write(&path, text).unwrap();
-        (directory, Sources { file: File::Named(path), ..Sources::default() })
+        (directory, Sources { file: ConfigFile::Named(path), ..Sources::default() })
     }
 
     fn problems(sources: &Sources, purpose: Purpose) -> Vec<String> {
@@ -245,7 +245,7 @@ mod tests {
     fn the_commands_own_queue_steps_back_before_any_other() {
         let own = |flags: Flags| Sources {
             own_queue: Some(("dev", "mine")),
-            file: File::Nothing,
+            file: ConfigFile::Nothing,
             flags,
             ..Sources::default()
         };
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_an_unknown_key() {
         let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
-        let sources = Sources { file: File::Nothing, environment, ..Sources::default() };
+        let sources = Sources { file: ConfigFile::Nothing, environment, ..Sources::default() };
         let report = load(&sources, Purpose::Look).unwrap_err().to_string();
         assert!(report.contains("drain.limits = \"1s\": unknown key"), "{report}");
         assert!(report.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{report}");

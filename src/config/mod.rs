@@ -15,7 +15,7 @@ mod variables;
 
 pub use self::{
     flags::{FLAGS, Flag, Flags},
-    load::{Config, File, Purpose, Sources, environment, load, search_path, surroundings},
+    load::{Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings},
     reference::reference,
     schema::schema,
     settings::{QueueSettings, Settings},

@@ -58,7 +58,7 @@ struct Inner {
     queue: Arc<str>,
     handler: AnyHandler,
     reasons: watch::Sender<PauseReasons>,
-    /// How often in a row the handler was found down, which sets the pauses between probes.
+    /// The number of times in a row that the handler was found down, which sets the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
     metrics: Arc<ConsumerMetrics>,

@@ -16,7 +16,7 @@ use crate::{
     telemetry::{Ending, traces::Trace},
 };
 
-/// How long a cancelled handler may still take to end.
+/// The grace period of a cancelled handler.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The end of one message's call, as observers see it.
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct MessageEnd<'a> {
     /// The message as its handler saw it.
     pub(crate) message: &'a Message,
-    /// How its handling ended.
+    /// The ending of its call.
     pub(crate) ending: Ending,
     /// The handler's reason, if it gave one.
     pub(crate) reason: &'a str,

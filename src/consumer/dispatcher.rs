@@ -12,7 +12,7 @@ use super::{
     availability::Availability,
     buffer::{Buffer, Group},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
-    disposition::{CallEnd, Conclusion, Disposition, LeaseState, MessageFacts},
+    disposition::{CallEnd, Conclusion, Disposition, LeaseStatus, MessageFacts},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
     receive_mode::{FailedGroups, ReceiveMode},
@@ -28,7 +28,7 @@ use crate::{
     tasks,
     telemetry::{
         Ending, MetricScope, events,
-        traces::{Process, QueueTraces},
+        traces::{ProcessSpan, QueueTraces},
     },
 };
 
@@ -86,7 +86,7 @@ pub(super) struct Demand {
     /// When a batch starts that is not full.
     pub(super) next_start: Option<Instant>,
     pub(super) messages_per_second: f64,
-    /// How long available permits may wait for others.
+    /// The time that available permits may wait for others.
     pub(super) patience: Duration,
     pub(super) receive_mode: ReceiveMode,
 }
@@ -334,7 +334,7 @@ impl Dispatcher {
     }
 
     /// The span of a call, and its part in a trace while traces are on.
-    fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<Process>) {
+    fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<ProcessSpan>) {
         let queue = &*self.0.parts.queue;
         if let Some(traces) = &self.0.parts.traces {
             return traces.process(queue, batch.iter().map(|held| &*held.message));
@@ -349,7 +349,7 @@ impl Dispatcher {
     }
 
     /// Decides on the messages of a call that has ended, reports them, and settles them.
-    fn conclude(&self, batch: Vec<HeldMessage>, end: CallEnd, took: Duration, process: Option<&Process>) {
+    fn conclude(&self, batch: Vec<HeldMessage>, end: CallEnd, took: Duration, process: Option<&ProcessSpan>) {
         let settler = &self.0.parts.settler;
         let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
         for (group, delay) in failed_groups {
@@ -470,11 +470,11 @@ struct EndedCall {
 /// The facts about a held message on which its disposition depends.
 fn facts(held: &HeldMessage) -> MessageFacts<'_> {
     let lease = if !held.lease.is_held() {
-        LeaseState::Lost
+        LeaseStatus::Lost
     } else if held.lease.cancellation().is_cancelled() {
-        LeaseState::Cancelled
+        LeaseStatus::Cancelled
     } else {
-        LeaseState::Held
+        LeaseStatus::Held
     };
     MessageFacts { group: held.group.as_ref(), receive_count: held.message.receive_count, lease }
 }

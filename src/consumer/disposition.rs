@@ -10,7 +10,7 @@ use std::{
 use super::buffer::Group;
 use crate::{backoff::Backoff, duration::Span, handler::Outcome, telemetry::Ending};
 
-/// What SQS is asked to do with a message.
+/// The request to SQS about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
     /// Delete it.
@@ -54,7 +54,7 @@ impl Conclusion {
     }
 }
 
-/// How a call of the handler ended as a whole.
+/// The end of a call of the handler.
 pub(super) enum CallEnd {
     /// The handler returned one outcome for each message.
     Answered(Vec<Outcome>),
@@ -67,9 +67,9 @@ pub(super) enum CallEnd {
 
 /// The state of a message's lease at the end of its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeaseState {
+pub(super) enum LeaseStatus {
     Held,
-    /// Held, and its handler was told to end because the drain limit is over.
+    /// Held, and its handler was cancelled because the drain limit is over.
     Cancelled,
     Lost,
 }
@@ -79,7 +79,7 @@ pub(super) enum LeaseState {
 pub(super) struct MessageFacts<'a> {
     pub(super) group: Option<&'a Group>,
     pub(super) receive_count: u32,
-    pub(super) lease: LeaseState,
+    pub(super) lease: LeaseStatus,
 }
 
 /// The groups that failed in a call, with the delay after which the first failed message comes again.
@@ -145,13 +145,13 @@ impl DispositionRules {
 
     /// The outcome counts only while the message is held, whatever the handler says.
     ///
-    /// A handler that fails because it was told to end has failed for no reason of its own: its message is visible
+    /// A handler that fails because it was cancelled has failed for no reason of its own: its message is visible
     /// at once.
     pub(super) fn conclude_outcome(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
         let is_cancelled = match message.lease {
-            LeaseState::Lost => return Conclusion::lease_lost(),
-            LeaseState::Cancelled => true,
-            LeaseState::Held => false,
+            LeaseStatus::Lost => return Conclusion::lease_lost(),
+            LeaseStatus::Cancelled => true,
+            LeaseStatus::Held => false,
         };
         match outcome {
             Outcome::Done => Conclusion::new(Ending::Done, "", Disposition::Delete),
@@ -169,8 +169,8 @@ impl DispositionRules {
 
     fn conclude_panic(&self, reason: &str, message: &MessageFacts<'_>) -> Conclusion {
         match message.lease {
-            LeaseState::Lost => Conclusion::lease_lost(),
-            LeaseState::Held | LeaseState::Cancelled => {
+            LeaseStatus::Lost => Conclusion::lease_lost(),
+            LeaseStatus::Held | LeaseStatus::Cancelled => {
                 Conclusion::new(Ending::Panicked, reason, self.retry(message))
             }
         }
@@ -192,10 +192,10 @@ impl DispositionRules {
     }
 }
 
-fn conclude_cancelled(lease: LeaseState) -> Conclusion {
+fn conclude_cancelled(lease: LeaseStatus) -> Conclusion {
     match lease {
-        LeaseState::Lost => Conclusion::lease_lost(),
-        LeaseState::Held | LeaseState::Cancelled => Conclusion::drained("the drain limit passed"),
+        LeaseStatus::Lost => Conclusion::lease_lost(),
+        LeaseStatus::Held | LeaseStatus::Cancelled => Conclusion::drained("the drain limit passed"),
     }
 }
 
@@ -246,18 +246,18 @@ mod tests {
         DispositionRules { max_receive_count: NonZeroU32::new(max_receive_count), retry, copies_rejects }
     }
 
-    fn facts(lease: LeaseState) -> MessageFacts<'static> {
+    fn facts(lease: LeaseStatus) -> MessageFacts<'static> {
         MessageFacts { group: None, receive_count: 2, lease }
     }
 
-    fn conclude_one(outcome: Outcome, lease: LeaseState) -> (Ending, Disposition) {
+    fn conclude_one(outcome: Outcome, lease: LeaseStatus) -> (Ending, Disposition) {
         let Conclusion { ending, disposition, .. } = rules(3, true).conclude_outcome(outcome, &facts(lease));
         (ending, disposition)
     }
 
     #[test]
     fn each_outcome_has_its_disposition_while_the_lease_is_held() {
-        let of = |outcome| conclude_one(outcome, LeaseState::Held);
+        let of = |outcome| conclude_one(outcome, LeaseStatus::Held);
         let reason = || "reason".to_owned();
         assert_eq!(of(Outcome::Done), (Ending::Done, Disposition::Delete));
         assert_eq!(of(Outcome::Retry(reason())), (Ending::Retry, Disposition::Retry(SECOND * 2)));
@@ -272,14 +272,14 @@ mod tests {
     fn no_outcome_counts_once_the_lease_is_lost() {
         for outcome in [Outcome::Done, Outcome::Reject(String::new()), Outcome::Retry(String::new())] {
             let lost = (Ending::LeaseLost, Disposition::Abandon);
-            assert_eq!(conclude_one(outcome, LeaseState::Lost), lost);
+            assert_eq!(conclude_one(outcome, LeaseStatus::Lost), lost);
         }
     }
 
     #[test]
     fn a_handler_that_was_told_to_end_gives_its_message_back_at_once_unless_it_is_done() {
         let at_once = (Ending::Drained, Disposition::Retry(Duration::ZERO));
-        let of = |outcome| conclude_one(outcome, LeaseState::Cancelled);
+        let of = |outcome| conclude_one(outcome, LeaseStatus::Cancelled);
         assert_eq!(of(Outcome::Retry(String::new())), at_once);
         assert_eq!(of(Outcome::RetryIn(SECOND, String::new())), at_once);
         assert_eq!(of(Outcome::Done), (Ending::Done, Disposition::Delete));
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_reject_without_a_dlq_is_a_retry() {
         let reject = Outcome::Reject("bad".to_owned());
-        let conclusion = rules(0, false).conclude_outcome(reject, &facts(LeaseState::Held));
+        let conclusion = rules(0, false).conclude_outcome(reject, &facts(LeaseStatus::Held));
         assert_eq!(conclusion, Conclusion::new(Ending::Reject, "bad", Disposition::Retry(SECOND * 2)));
     }
 
@@ -300,8 +300,8 @@ mod tests {
         ]
     }
 
-    fn lease() -> impl Strategy<Value = LeaseState> {
-        prop_oneof![8 => Just(LeaseState::Held), 1 => Just(LeaseState::Cancelled), 1 => Just(LeaseState::Lost)]
+    fn lease() -> impl Strategy<Value = LeaseStatus> {
+        prop_oneof![8 => Just(LeaseStatus::Held), 1 => Just(LeaseStatus::Cancelled), 1 => Just(LeaseStatus::Lost)]
     }
 
     proptest! {
@@ -311,7 +311,7 @@ mod tests {
         ) {
             let rules = rules(3, true);
             let groups: Vec<Group> = ["a", "b", "c"].map(Into::into).into();
-            let facts = |(group, receive_count, _, lease): &(usize, u32, Outcome, LeaseState)| {
+            let facts = |(group, receive_count, _, lease): &(usize, u32, Outcome, LeaseStatus)| {
                 MessageFacts { group: Some(&groups[*group]), receive_count: *receive_count, lease: *lease }
             };
             let outcomes = messages.iter().map(|(_, _, outcome, _)| outcome.clone()).collect();
@@ -327,7 +327,7 @@ mod tests {
                 } else {
                     prop_assert_eq!(conclusion, &alone);
                     let is_retry = matches!(alone.disposition, Disposition::Retry(_));
-                    has_failed[*group] = *lease == LeaseState::Lost || (is_retry && *receive_count < 3);
+                    has_failed[*group] = *lease == LeaseStatus::Lost || (is_retry && *receive_count < 3);
                 }
             }
             for (group, has_failed) in groups.iter().zip(has_failed) {

@@ -28,7 +28,7 @@ metric_group! {
         pub ended: Each<Ending, IntCounter> = "longshore_messages_ended_total" ["queue", "ending"];
         /// Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group is to come again first.
         pub given_back: IntCounter = "longshore_messages_given_back_total" ["queue"];
-        /// How long messages were in their call of the handler, by how it ended for them; a batch counts once for each of its messages.
+        /// Duration of the call of the handler, by its ending for the message; a batch counts once for each of its messages.
         pub process_time: ByLabel<Ending, Histogram> = "messaging_process_duration_seconds"
             ["queue", "messaging_system", "messaging_operation_name" = "process", "messaging_destination_name", "error_type"]
             buckets PROCESS_SECONDS;
@@ -42,11 +42,11 @@ metric_group! {
         pub calls_running: IntGauge = "longshore_handler_calls_running" ["queue"];
         /// The most calls of the handler that may run at once.
         pub concurrency: IntGauge = "longshore_concurrency" ["queue"];
-        /// How many messages may be held before no more are asked for: the concurrency and the prefetch. More are held for a while after the automatic prefetch shrank.
-        pub room: IntGauge = "longshore_room" ["queue"];
+        /// Permits for held messages, beyond which no more are received: the concurrency and the prefetch. More are held for a while after the automatic prefetch shrank.
+        pub permits: IntGauge = "longshore_permits" ["queue"];
         /// Receives under way now.
         pub pollers: IntGauge = "longshore_pollers" ["queue"];
-        /// Seconds since a receive was last answered, empty or not; grows while there is no room, too.
+        /// Seconds since a receive was last answered, empty or not; grows while there is no permit is free, too.
         pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
         /// 1 while polling is paused because the handler is down, else 0.
         pub paused: IntGauge = "longshore_polling_paused" ["queue"];

@@ -136,7 +136,7 @@ pub struct EngineStatus {
     /// Messages held: waiting, running or being settled.
     pub held: usize,
     /// The most messages held at once.
-    pub room: usize,
+    pub permits: usize,
     /// Messages being settled.
     pub settling: usize,
     /// The reasons for which polling is paused; empty while the queue is polled.
@@ -245,7 +245,7 @@ impl Engine {
             running: load.running,
             waiting: load.waiting,
             held: leases.len(),
-            room: permits.capacity(),
+            permits: permits.capacity(),
             settling: settler.pending(),
             paused: paused
                 .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })

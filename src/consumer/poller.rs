@@ -33,14 +33,14 @@ use crate::{
     telemetry::{Action, CallResult, events, traces::QueueTraces},
 };
 
-/// How much longer than its wait a receive may take before it is replaced, whatever the queue promises.
+/// The time beyond its wait after which a receive is replaced.
 pub(super) const WATCHDOG: Duration = Duration::from_secs(15);
 /// The longest time between two rounds of the loop.
 pub(super) const TICK: Duration = Duration::from_secs(5);
 /// An empty answer that came sooner is followed by a pause of this length: not every server waits as it is asked to.
 /// It may not come from all of SQS's servers either, so that it is no proof of an empty queue.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// How long receives under way at a stop may still bring their answer.
+/// The time that receives in flight have at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// Failures in a row after which the queue counts as not ready.
 const FAILURES_TO_UNREADY: u32 = 3;
@@ -168,7 +168,7 @@ impl Poller {
             Prefetch::Fixed(messages) => messages,
         };
         let capacity = (self.parts.most_running + prefetch).min(limits::IN_FLIGHT);
-        self.parts.metrics.room.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+        self.parts.metrics.permits.set(i64::try_from(capacity).unwrap_or(i64::MAX));
         if capacity != self.parts.permits.capacity() {
             self.parts.permits.resize(capacity);
         }
@@ -298,7 +298,7 @@ async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next
     }
 }
 
-/// What the messages of a receive that waited so long show of the queue's age, at no cost.
+/// The queue-age sample of a receive that waited this long.
 fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> Sighting {
     if messages.is_empty() {
         let is_proof = order == Order::None && waited >= SHORTEST_WAIT;

@@ -33,7 +33,7 @@ pub(super) struct HeldMessage {
     pub(super) lease: Lease,
     /// The group in which it keeps its order, on a FIFO queue.
     pub(super) group: Option<Group>,
-    /// What its preparation has left to complete or to undo.
+    /// The state of its preparation, to complete or to undo.
     pub(super) prepared: Option<Box<PreparedState>>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) trait Preparation: Send + Sync + 'static {
 pub(crate) struct PreparedMessage {
     /// The message, rewritten or not.
     pub(crate) message: Arc<Message>,
-    /// What is left to do once the message is settled, if anything.
+    /// The work that is left once the message is settled, if any.
     pub(crate) claim: Option<Box<dyn PreparationClaim>>,
 }
 
@@ -100,7 +100,7 @@ impl PreparationTasks {
     }
 }
 
-/// What a preparation has left of one message; undone when it is dropped.
+/// The state of one prepared message; its drop undoes the preparation.
 pub(super) struct PreparedState {
     /// The message as it was received.
     received: Arc<Message>,

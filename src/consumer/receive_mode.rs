@@ -1,4 +1,4 @@
-//! How a FIFO queue is received from while failed messages are about to come again; pure.
+//! The mode of receives from a FIFO queue while failed messages are about to come again: pure.
 //!
 //! A receive that brings a failed message together with those behind it spends one of their receives, too, should
 //! the message fail again. After `maxReceiveCount` of those SQS would move them to the dead-letter queue although they
@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::buffer::Group;
 use crate::queue::ReceiveAttemptId;
 
-/// How long receives bring one message at a time once a failed one is visible again: long enough to catch it, and to see
+/// The time for which receives bring one message each once a failed one is visible again: long enough to receive it, and to see
 /// whether it fails again at once. Another worker may have received it.
 const ONE_AT_A_TIME_FOR: Duration = Duration::from_secs(30);
-/// How long before that a receive of many messages must have ended.
+/// The time before that by which a receive of many messages must have ended.
 const MARGIN: Duration = Duration::from_millis(500);
 /// The most groups that are remembered; beyond them receives go on as if nothing had failed.
 const MOST_GROUPS: usize = 1_000;

@@ -15,7 +15,7 @@ const FULL_RECEIVE: f64 = 10.0;
 const PREFETCH_HORIZON: Duration = Duration::from_millis(50);
 /// The most messages of an automatic prefetch.
 const MOST_PREFETCHED: usize = 1_000;
-/// How often the rate of messages is measured.
+/// The interval at which the rate of messages is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(100);
 /// The longest that a free permit waits for others before it is asked for.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(20);
@@ -49,7 +49,7 @@ pub(super) struct ScheduleInput {
     pub(super) under_way: usize,
     /// True if so few messages wait that slots may become idle before the next answer.
     pub(super) is_running_dry: bool,
-    /// How long available permits may wait for others.
+    /// The time that available permits may wait for others.
     pub(super) patience: Duration,
 }
 
@@ -195,7 +195,7 @@ impl MessageRate {
         self.per_second.min(f64::from(self.ended_in_window + 1) / elapsed.as_secs_f64())
     }
 
-    /// How long available permits may wait for others: a tenth of an average call.
+    /// The time that available permits may wait for others: a tenth of an average call.
     pub(super) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.call_seconds / 10.0).min(LONGEST_PATIENCE)
     }

@@ -20,7 +20,7 @@ pub struct Context {
     pub last_attempt: Option<NonZeroU32>,
     /// When the call is ended, if it has a time limit.
     pub deadline: Option<Instant>,
-    lease: Lease,
+    lease: ContextLease,
     cancellation: CancellationToken,
     trace: Option<Arc<Trace>>,
 }
@@ -32,12 +32,12 @@ pub trait LeaseTime: Send + Sync + 'static {
 }
 
 #[derive(Clone)]
-enum Lease {
+enum ContextLease {
     Until(Instant),
     Kept(Arc<dyn LeaseTime>),
 }
 
-impl fmt::Debug for Lease {
+impl fmt::Debug for ContextLease {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Until(deadline) => formatter.debug_tuple("Until").field(deadline).finish(),
@@ -49,15 +49,15 @@ impl fmt::Debug for Lease {
 impl Context {
     /// The context of a first attempt; the worker fires `cancellation` to stop the handler.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
-        Self::with(queue, Lease::Until(lease_deadline), cancellation)
+        Self::with(queue, ContextLease::Until(lease_deadline), cancellation)
     }
 
     /// The context of a first attempt whose lease is extended.
     pub fn of_lease(queue: Arc<str>, lease: Arc<dyn LeaseTime>, cancellation: CancellationToken) -> Self {
-        Self::with(queue, Lease::Kept(lease), cancellation)
+        Self::with(queue, ContextLease::Kept(lease), cancellation)
     }
 
-    fn with(queue: Arc<str>, lease: Lease, cancellation: CancellationToken) -> Self {
+    fn with(queue: Arc<str>, lease: ContextLease, cancellation: CancellationToken) -> Self {
         Self { queue, attempt: 1, last_attempt: None, deadline: None, lease, cancellation, trace: None }
     }
 
@@ -114,8 +114,8 @@ impl Context {
     /// When the lease ends unless it is extended, which happens without the handler's doing; `None` once it is lost.
     pub fn lease_deadline(&self) -> Option<Instant> {
         match &self.lease {
-            Lease::Until(deadline) => Some(*deadline),
-            Lease::Kept(lease) => lease.deadline(),
+            ContextLease::Until(deadline) => Some(*deadline),
+            ContextLease::Kept(lease) => lease.deadline(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Group {
     /// The system has no call for this: a leader that has ended and was not reaped still counts as its group.
     pub(super) fn is_alive(self) -> bool {
         let own = self.0.as_raw_nonzero().get();
-        processes().any(|process| process.group == own && process.state == State::Running)
+        processes().any(|process| process.group == own && process.state == MemberState::Running)
     }
 }
 
@@ -41,14 +41,14 @@ impl Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) id: i32,
-    pub(super) state: State,
+    pub(super) state: MemberState,
     pub(super) parent: i32,
     pub(super) group: i32,
 }
 
 /// The state of a process: running, or ended and not reaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum MemberState {
     Running,
     Ended,
 }
@@ -67,7 +67,7 @@ fn read(process: &Path) -> Option<Stat> {
 fn parse(id: i32, line: &str) -> Option<Stat> {
     let (_, after_name) = line.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
-    let state = if "ZX".contains(fields.next()?) { State::Ended } else { State::Running };
+    let state = if "ZX".contains(fields.next()?) { MemberState::Ended } else { MemberState::Running };
     Some(Stat { id, state, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
 }
 
@@ -81,7 +81,7 @@ pub(super) fn reap_orphans() {
     }
     let (own, own_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
     let is_orphan = |process: &Stat| {
-        process.state == State::Ended
+        process.state == MemberState::Ended
             && process.parent == own
             && process.group != own_group
             && process.group != process.id
@@ -110,15 +110,15 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_and_spaces_hides_nothing() {
-        let running = Stat { id: 12, state: State::Running, parent: 1, group: 77 };
+        let running = Stat { id: 12, state: MemberState::Running, parent: 1, group: 77 };
         assert_eq!(parse(12, "12 (a) Z 1 2 (b) S 1 77 12 0"), Some(running));
-        assert_eq!(parse(12, "12 (sh) Z 1 77 12 0"), Some(Stat { state: State::Ended, ..running }));
+        assert_eq!(parse(12, "12 (sh) Z 1 77 12 0"), Some(Stat { state: MemberState::Ended, ..running }));
         assert_eq!(parse(12, "nothing of the kind"), None);
     }
 
     #[test]
     fn this_process_is_among_them() {
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(processes().any(|process| process.id == own && process.state == State::Running));
+        assert!(processes().any(|process| process.id == own && process.state == MemberState::Running));
     }
 }

@@ -12,6 +12,6 @@ mod running;
 
 pub use self::{
     command::{Command, StartError, Stdin},
-    output::{LINE_BYTES, Line, Output},
+    output::{LINE_BYTES, Output, OutputLine},
     running::{Process, signal_name},
 };

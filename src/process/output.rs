@@ -65,7 +65,7 @@ impl Output {
     /// Ends when everybody who could write has closed the pipe, or when the [`Process`](super::Process) has been
     /// waited for or dropped: what the program wrote before its end has been handed on then, and what somebody who
     /// left its group may write later is nobody's output. `on_line` must not block.
-    pub async fn for_each_line(mut self, mut on_line: impl FnMut(Line<'_>) + Send) {
+    pub async fn for_each_line(mut self, mut on_line: impl FnMut(OutputLine<'_>) + Send) {
         let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -105,14 +105,14 @@ impl Output {
 ///
 /// Shown, it ends in a note if it was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct OutputLine<'a> {
     /// Its text, at most [`LINE_BYTES`] of what the program wrote; bytes that are no UTF-8 are replaced.
     pub text: Cow<'a, str>,
     /// The number of bytes that were cut off.
     pub cut_bytes: u64,
 }
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for OutputLine<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)?;
         if self.cut_bytes > 0 {
@@ -130,7 +130,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn push(&mut self, chunk: &[u8], on_line: &mut impl FnMut(Line<'_>)) {
+    fn push(&mut self, chunk: &[u8], on_line: &mut impl FnMut(OutputLine<'_>)) {
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             let (piece, is_whole) = piece.strip_suffix(b"\n").map_or((piece, false), |line| (line, true));
             let kept = piece.len().min(LINE_BYTES - self.begun.len());
@@ -143,18 +143,18 @@ impl Lines {
     }
 
     /// Hands on a last line without a line break.
-    fn end(&mut self, on_line: &mut impl FnMut(Line<'_>)) {
+    fn end(&mut self, on_line: &mut impl FnMut(OutputLine<'_>)) {
         if !self.begun.is_empty() {
             self.hand_on(on_line);
         }
     }
 
-    fn hand_on(&mut self, on_line: &mut impl FnMut(Line<'_>)) {
+    fn hand_on(&mut self, on_line: &mut impl FnMut(OutputLine<'_>)) {
         let cut_bytes = std::mem::take(&mut self.cut_bytes);
         let kept = if cut_bytes == 0 { self.begun.as_slice() } else { whole_characters(&self.begun) };
         let cut_bytes = cut_bytes + (self.begun.len() - kept.len()) as u64;
         let line = kept.strip_suffix(b"\r").filter(|_| cut_bytes == 0).unwrap_or(kept);
-        on_line(Line { text: String::from_utf8_lossy(line), cut_bytes });
+        on_line(OutputLine { text: String::from_utf8_lossy(line), cut_bytes });
         self.begun.clear();
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     fn lines_of(chunks: &[&[u8]]) -> Vec<String> {
         let mut shown = Vec::new();
         let mut lines = Lines::default();
-        let mut on_line = |line: Line<'_>| shown.push(line.to_string());
+        let mut on_line = |line: OutputLine<'_>| shown.push(line.to_string());
         for chunk in chunks {
             lines.push(chunk, &mut on_line);
         }

@@ -1,10 +1,10 @@
-//! What can go wrong with a queue, sorted by what the caller should do.
+//! Errors of queues, classified by the retry that they allow.
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
 use crate::backoff::Backoff;
 
-/// What the caller of a failed call should do.
+/// The retry that a failed call allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryClass {
     /// Wait, longer each time, and try again: throttling, a server's fault, the network.
@@ -24,7 +24,7 @@ impl RetryClass {
         }
     }
 
-    /// Sorts one of SQS's error codes by protocols.md §1; the message tells apart what shares a code.
+    /// Classifies an error code of SQS; the message distinguishes errors that share a code.
     ///
     /// The codes come with or without the query protocol's `AWS.SimpleQueueService.` and `com.amazonaws.sqs#`.
     pub fn of_code(code: &str, message: &str) -> Self {
@@ -85,7 +85,7 @@ impl QueueError {
         Self { timed_out: true, ..Self::new(RetryClass::Transient, message) }
     }
 
-    /// Overrides the retry class, where more is known than the code tells (an HTTP 5xx, say).
+    /// Overrides the retry class, where more is known than the code (such as an HTTP 5xx).
     #[must_use]
     pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
         self.retry_class = retry_class;
@@ -99,12 +99,12 @@ impl QueueError {
         self
     }
 
-    /// What the caller should do.
+    /// The retry that the error allows.
     pub fn retry_class(&self) -> RetryClass {
         self.retry_class
     }
 
-    /// Whether the call was dropped because it neither answered nor failed in time.
+    /// True if the call was dropped because it neither answered nor failed in time.
     pub fn is_timeout(&self) -> bool {
         self.timed_out
     }
@@ -114,7 +114,7 @@ impl QueueError {
         self.code.as_deref()
     }
 
-    /// The same without the prefixes of the protocols.
+    /// SQS's error code without the prefixes of the protocols.
     pub fn plain_code(&self) -> Option<&str> {
         self.code().map(plain)
     }
@@ -139,7 +139,7 @@ impl Error for QueueError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct EntryError {
-    /// What the caller should do.
+    /// The retry that the error allows.
     pub retry_class: RetryClass,
     /// SQS's error code.
     pub code: String,

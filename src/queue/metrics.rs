@@ -11,7 +11,7 @@ metric_group! {
         /// Calls to SQS, by what they are for and how they ended.
         pub calls: Each<Action, Each<CallResult, IntCounter>> = "longshore_api_calls_total"
             ["queue", "action", "result"];
-        /// How long calls to SQS and SNS took, by what they are for and how they failed; a receive includes its wait.
+        /// Duration of calls to SQS and SNS, by operation and error; a receive includes its wait.
         pub operation_time: ByLabel<Action, ByLabel<CallResult, Histogram>> =
             "messaging_client_operation_duration_seconds"
             ["queue", "messaging_system", "messaging_operation_name", "messaging_operation_type", "messaging_destination_name", "error_type"]

@@ -73,18 +73,18 @@ pub trait Queue: Send + Sync + 'static {
 /// One result per entry, in the order of the entries, or the failure of the whole call.
 pub type BatchResult<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 
-/// What one receive asks for.
+/// The parameters of one receive.
 #[derive(Clone, Debug)]
 pub struct ReceiveRequest {
     /// The most messages to hand over, 1 to 10.
     pub max: usize,
-    /// How long to wait for the first message, whole seconds, at most 20 s.
+    /// The wait for the first message, whole seconds, at most 20 s.
     pub wait: Duration,
-    /// How long the messages stay hidden, whole seconds, at most 12 h.
+    /// The visibility timeout of the messages, whole seconds, at most 12 h.
     pub visibility: Duration,
-    /// How much of each message to hand over.
+    /// The parts of each message to return.
     pub wanted: Wanted,
-    /// Which attempt this is, so that it can be made again; FIFO queues alone heed it.
+    /// The id of this attempt, so that it can be made again; only FIFO queues use it.
     pub attempt_id: Option<ReceiveAttemptId>,
 }
 
@@ -119,26 +119,26 @@ impl Default for ReceiveAttemptId {
 pub struct VisibilityChange {
     /// The handle of the receive that holds the message.
     pub receipt: Receipt,
-    /// How long it stays hidden from now on, whole seconds; zero gives it back at once.
+    /// The new visibility timeout from now on, whole seconds; zero makes it visible at once.
     pub visibility: Duration,
 }
 
-/// What a queue says of itself.
+/// The attributes of a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueAttributes {
     /// `QueueArn`.
     pub arn: String,
     /// `VisibilityTimeout`: what a receive uses that names none.
     pub visibility: Duration,
-    /// `MessageRetentionPeriod`: how long a message is kept; zero where the queue does not tell it.
+    /// `MessageRetentionPeriod`: the time that a message is kept; zero where it is not known.
     pub retention: Duration,
     /// `KmsMasterKeyId`: the key that messages are encrypted with, where it is one of KMS.
     pub kms_key: Option<String>,
     /// `RedrivePolicy`, when the queue has one.
     pub redrive: Option<RedrivePolicy>,
-    /// Whether the queue is a FIFO queue.
+    /// True for a FIFO queue.
     pub fifo: bool,
-    /// `MaximumMessageSize`: the largest message, body and attributes, where the queue tells it.
+    /// `MaximumMessageSize`: the largest message, body and attributes, where it is known.
     pub message_bytes: Option<usize>,
     /// `ApproximateNumberOfMessages`: visible messages.
     pub visible: u64,
@@ -148,7 +148,7 @@ pub struct QueueAttributes {
     pub delayed: u64,
 }
 
-/// Where messages go that were received too often.
+/// The queue's redrive policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedrivePolicy {
     /// `deadLetterTargetArn`.

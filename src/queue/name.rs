@@ -1,4 +1,4 @@
-//! What a queue is called, and in which account.
+//! Names of queues and their accounts.
 
 /// A queue's name, with its account where that is not the credentials' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,12 @@ impl QueueName {
     }
 }
 
-/// What SQS calls the queue at this address: the last part of a URL, or the name itself.
+/// The name in SQS of the queue at this address: the last part of a URL, or the name itself.
 pub fn name_at(address: &str) -> &str {
     address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether the queue at this address, a URL or a name, is a FIFO queue, as far as its name tells.
+/// True if the queue at this address, a URL or a name, is a FIFO queue by its name.
 pub fn is_fifo(address: &str) -> bool {
     name_at(address).strip_suffix(".fifo").is_some()
 }

@@ -10,7 +10,7 @@ metric_group! {
     pub struct PublishMetrics {
         /// Publish calls to SNS, of the `sns` handler and of notifications, by how they ended.
         pub sns_calls: ByLabel<CallResult, IntCounter> = "longshore_sns_calls_total" ["queue", "result"];
-        /// How long calls to SQS and SNS took, by what they are for and how they failed; a receive includes its wait.
+        /// Duration of calls to SQS and SNS, by operation and error; a receive includes its wait.
         pub publish_time: ByLabel<CallResult, Histogram> = "messaging_client_operation_duration_seconds"
             ["queue", "messaging_system" = "aws.sns", "messaging_operation_name" = "publish", "messaging_operation_type" = "send", "messaging_destination_name" = "", "error_type"]
             buckets OPERATION_SECONDS;

@@ -26,7 +26,7 @@ uninhabited! {
     /// The spans of one queue's messages.
     QueueTraces,
     /// The span of a call of the handler.
-    Process,
+    ProcessSpan,
     /// The trace of a call of the handler.
     Trace,
     /// The span of a publication.
@@ -54,12 +54,12 @@ impl QueueTraces {
         &self,
         _: &str,
         _: impl ExactSizeIterator<Item = &'a Message> + Clone,
-    ) -> (Span, Option<Process>) {
+    ) -> (Span, Option<ProcessSpan>) {
         match self.0 {}
     }
 }
 
-impl Process {
+impl ProcessSpan {
     /// The trace of the call.
     pub fn trace(&self) -> &Arc<Trace> {
         match self.0 {}

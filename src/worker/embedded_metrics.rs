@@ -19,16 +19,16 @@ use crate::{
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
 const DIMENSION: &str = "QueueName";
 
-/// Where metrics go, and what the lines say beside them.
+/// The namespace of the metrics, and further properties of the lines.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// The namespace in CloudWatch.
     pub namespace: String,
-    /// What each line holds for people who read the log; no dimensions, which would cost a metric each.
+    /// The properties of each line for people who read the log; no dimensions, which would cost a metric each.
     pub properties: Map<String, Value>,
 }
 
-/// What one queue's scaling is computed from, measured from one line to the next.
+/// The input of one queue's scaling, measured from one line to the next.
 ///
 /// It knows what this worker has seen. How many messages wait in the queue SQS itself publishes.
 pub struct Meter {

@@ -61,7 +61,7 @@ metric_group! {
     pub(super) struct WorkerMetrics {
         /// Seconds since the stop was asked for; 0 before.
         drain_seconds: Computed = "longshore_drain_seconds" [];
-        /// How long a stop may take.
+        /// Time limit of a stop, in seconds.
         drain_limit: Gauge = "longshore_drain_limit_seconds" [];
         /// Always 1; the label is the version.
         info: IntGauge = "longshore_build_info" ["version" = env!("CARGO_PKG_VERSION")];

@@ -384,7 +384,7 @@ impl Environment {
     /// Polls the number of messages in a queue, if an interval is set.
     fn watch_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
         let Interval::Every(interval) = consumer.settings.depth.interval else { return };
-        let parts = depth::Parts {
+        let parts = depth::WatchParts {
             name: consumer.name.clone(),
             queue: opened.queue.clone(),
             dlq: opened.dlq.clone(),

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     stop::Stop,
-    tasks::{End, Fault, Faults},
+    tasks::{End, Faults, TaskFault},
     telemetry::events,
 };
 
@@ -67,7 +67,7 @@ impl FaultWatch {
         self.first
     }
 
-    fn note(&mut self, Fault { task, end }: Fault) {
+    fn note(&mut self, TaskFault { task, end }: TaskFault) {
         self.first.get_or_insert(task);
         if end == End::Fatal {
             events::FatalTaskEnded { task }.emit();

@@ -88,7 +88,7 @@ async fn a_stop_ends_programs_at_the_drain_limit_and_leaves_nothing_running() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_at_their_time_limit_are_ended_and_never_too_many() {
     let scene =
-        scene().room(2, 2).options(|options| options.timeout = Limit::After(Duration::from_millis(200)));
+        scene().permits(2, 2).options(|options| options.timeout = Limit::After(Duration::from_millis(200)));
     let place = Place::new();
     scene.send_many(4);
     let script = "trap '' TERM; mkdir $DIR/$$; while :; do sleep 1; done";

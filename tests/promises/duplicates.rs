@@ -15,7 +15,7 @@ use crate::support::{
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_comes_again_while_it_runs_is_not_run_twice() {
-    let scene = Scene::new().room(2, 0).visibility(secs(10));
+    let scene = Scene::new().permits(2, 0).visibility(secs(10));
     let id = scene.send("a");
     let worker = scene.start(|_, _| async {
         sleep(secs(20)).await;
@@ -34,7 +34,7 @@ async fn a_message_that_comes_again_while_it_runs_is_not_run_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delete_overtaken_by_a_newer_receive_is_sent_again_with_its_receipt() {
-    let scene = Scene::new().room(2, 0);
+    let scene = Scene::new().permits(2, 0);
     scene.queue.once(Action::Delete, Fault::Late(secs(5)));
     let id = scene.send("a");
     let worker = scene.start(|_, _| async { Outcome::Done });

@@ -94,7 +94,7 @@ async fn nothing_is_received_before_the_handler_is_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_goes_down_pauses_the_polling_and_what_waits_is_given_back() {
-    let (scene, handler) = (Scene::new().room(2, 6), Switched::default());
+    let (scene, handler) = (Scene::new().permits(2, 6), Switched::default());
     let worker = scene.start_handler(handler.clone());
     scene.send_many(8);
     handler.called(2).await;
@@ -114,7 +114,7 @@ async fn a_handler_that_goes_down_pauses_the_polling_and_what_waits_is_given_bac
 
 #[tokio::test(start_paused = true)]
 async fn a_short_outage_is_over_soon_although_many_calls_failed_at_once() {
-    let (scene, handler) = (Scene::new().room(50, 0), Switched::default());
+    let (scene, handler) = (Scene::new().permits(50, 0), Switched::default());
     let worker = scene.start_handler(handler.clone());
     scene.send_many(50);
     handler.called(50).await;
@@ -132,7 +132,7 @@ async fn a_short_outage_is_over_soon_although_many_calls_failed_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_whose_probe_succeeds_and_whose_calls_fail_is_called_less_and_less() {
-    let scene = Scene::new().room(1, 0);
+    let scene = Scene::new().permits(1, 0);
     scene.send_many(100);
     let worker = scene.start(|_, _| async { Outcome::Down("refused".to_owned()) });
     sleep(secs(600)).await;

@@ -45,7 +45,7 @@ async fn a_message_stays_hidden_for_hours_while_its_handler_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_stays_hidden_while_it_waits_for_its_turn() {
-    let scene = Scene::new().room(1, 5).visibility(secs(10));
+    let scene = Scene::new().permits(1, 5).visibility(secs(10));
     scene.send_many(6);
     let worker = scene.start(|_, _| async {
         sleep(secs(35)).await;
@@ -135,7 +135,7 @@ async fn a_message_stays_hidden_although_its_delete_hangs() {
 
 #[tokio::test(start_paused = true)]
 async fn leases_are_extended_ten_to_a_call_at_about_half_their_visibility() {
-    let (scene, gate) = (Scene::new().room(100, 0).visibility(secs(30)), Gate::default());
+    let (scene, gate) = (Scene::new().permits(100, 0).visibility(secs(30)), Gate::default());
     scene.send_many(100);
     let worker = scene.start(|_, _| pending());
     scene.journal.began(100).await;

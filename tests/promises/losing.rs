@@ -48,7 +48,7 @@ async fn a_purge_cancels_the_handlers_of_what_was_purged() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_another_consumer_got_is_not_deleted_here() {
-    let scene = Scene::new().room(1, 0).visibility(secs(10));
+    let scene = Scene::new().permits(1, 0).visibility(secs(10));
     let id = scene.send("a");
     let worker = scene.start(|message, context| async move {
         if message.receive_count == 1 {
@@ -85,7 +85,7 @@ async fn a_lease_whose_extensions_all_fail_is_lost_at_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn extensions_that_hang_hide_no_loss_from_any_handler() {
-    let scene = Scene::new().room(400, 0).visibility(secs(10));
+    let scene = Scene::new().permits(400, 0).visibility(secs(10));
     scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
     scene.send_many(400);
     let worker = scene.start(|_, context| async move {
@@ -116,7 +116,7 @@ async fn an_extension_refused_because_of_the_own_delete_is_no_loss() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
-    let scene = Scene::new().room(1, 1).visibility(secs(10));
+    let scene = Scene::new().permits(1, 1).visibility(secs(10));
     scene.send_many(2);
     let worker = scene.start(|_, _| async {
         sleep(secs(8)).await;
@@ -131,7 +131,7 @@ async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
 
 /// A worker whose only handler never ends by itself, and whether that was told of its loss.
 async fn running_for_ever(scene: Scene) -> (Scene, Running, Arc<AtomicBool>) {
-    let scene = scene.room(1, 0).options(|options| options.timeout = Limit::None);
+    let scene = scene.permits(1, 0).options(|options| options.timeout = Limit::None);
     scene.send("a");
     let told = Arc::new(AtomicBool::new(false));
     let tell = told.clone();

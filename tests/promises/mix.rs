@@ -33,10 +33,11 @@ proptest! {
 }
 
 async fn survive(seed: u64) {
-    let scene = Scene::new().max_receives(MAX_RECEIVES).room(12, 8).visibility(secs(20)).options(|options| {
-        options.timeout = Limit::After(secs(45));
-        options.retry = Backoff { max: secs(30), ..Backoff::default() };
-    });
+    let scene =
+        Scene::new().max_receives(MAX_RECEIVES).permits(12, 8).visibility(secs(20)).options(|options| {
+            options.timeout = Limit::After(secs(45));
+            options.retry = Backoff { max: secs(30), ..Backoff::default() };
+        });
     for (salt, action) in [Action::Receive, Action::Delete, Action::ChangeVisibility].into_iter().enumerate()
     {
         let salt = seed.wrapping_add(salt as u64);

@@ -79,7 +79,7 @@ async fn assert_asked_with_growing_pauses(failure: Failure, at_last: std::ops::R
 
 #[tokio::test(start_paused = true)]
 async fn receives_that_fail_together_count_as_one_failure() {
-    let scene = Scene::new().room(300, 0);
+    let scene = Scene::new().permits(300, 0);
     scene.send_many(2_000);
     let mut outage = None;
     scene.queue.script(Action::Receive, move |number| {
@@ -141,7 +141,7 @@ async fn deletes_that_fail_are_repeated_with_growing_pauses() {
 #[tokio::test(start_paused = true)]
 async fn extensions_that_fail_are_repeated_with_growing_pauses() {
     for failure in [Failure::Throttled, Failure::Broken, Failure::Refused] {
-        let scene = Scene::new().room(200, 0).visibility(secs(30));
+        let scene = Scene::new().permits(200, 0).visibility(secs(30));
         scene.queue.always(Action::ChangeVisibility, Fault::Fails(failure));
         scene.send_many(200);
         let worker = scene.start(|_, _| std::future::pending());

@@ -95,7 +95,7 @@ async fn work_that_a_stop_never_cuts_asks_for_no_protection() {
 #[tokio::test(start_paused = true)]
 async fn long_calls_one_after_another_are_protected_without_a_gap() {
     let (agent, scene) = scene();
-    let scene = scene.room(1, 0);
+    let scene = scene.permits(1, 0);
     for _ in 0..5 {
         scene.send("40");
     }

@@ -341,7 +341,7 @@ async fn copies_are_sent_ten_to_a_call_and_one_mebibyte_at_most() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dlq_that_hangs_holds_up_no_delete() {
-    let scene = scene().room(600, 0);
+    let scene = scene().permits(600, 0);
     scene.dlq.always(Action::Send, Fault::Hangs);
     for _ in 0..400 {
         scene.send("bad");

@@ -24,7 +24,7 @@ use crate::support::{
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_received_after_a_stop() {
-    let scene = Scene::new().room(10, 0);
+    let scene = Scene::new().permits(10, 0);
     scene.send("a");
     let worker = scene.start(|_, _| async {
         sleep(secs(60)).await;
@@ -43,7 +43,7 @@ async fn nothing_is_received_after_a_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_messages_are_visible_at_once_after_a_stop() {
-    let scene = Scene::new().room(1, 4);
+    let scene = Scene::new().permits(1, 4);
     scene.send_many(5);
     let worker = scene.start(|_, _| async {
         sleep(secs(60)).await;
@@ -235,7 +235,7 @@ async fn a_second_stop_tells_the_handlers_that_nobody_keeps_their_leases() {
 #[tokio::test(start_paused = true)]
 async fn nothing_starts_after_a_stop_at_once() {
     for _ in 0..8 {
-        let scene = Scene::new().room(1, 4);
+        let scene = Scene::new().permits(1, 4);
         scene.send_many(5);
         let gate = Gate::default();
         let passed = gate.clone();
@@ -294,7 +294,7 @@ async fn a_stop_is_no_fault_although_the_receive_loop_hears_of_it_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_killed_loses_nothing() {
-    let scene = Scene::new().room(2, 3);
+    let scene = Scene::new().permits(2, 3);
     scene.send_many(5);
     let killed = scene.start(|_, _| pending());
     scene.journal.began(2).await;

@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// Runs so many handlers at once and holds so many messages beyond them.
-    pub(crate) fn room(self, concurrency: usize, prefetch: usize) -> Self {
+    pub(crate) fn permits(self, concurrency: usize, prefetch: usize) -> Self {
         self.options(|options| {
             options.concurrency = concurrency;
             options.prefetch = Prefetch::Fixed(prefetch);

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 
-use self::{attribute::Attribute, batches::Batches, source::Source};
+use self::{attribute::Attribute, batches::Batches, source::BodySource};
 use super::{
     failure::{Exit, Failure},
     options::AwsOptions,
@@ -60,7 +60,7 @@ impl Send {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Look)?;
         let queue = self.which_queue(&config.settings)?;
-        let source = Source::open(self.message.as_deref(), self.file.as_deref())?;
+        let source = BodySource::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
         runtime::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
     }

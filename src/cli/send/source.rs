@@ -9,14 +9,14 @@ use std::{
 use crate::cli::failure::{Exit, Failure};
 
 /// The bodies to send, one after the other.
-pub(super) enum Source {
+pub(super) enum BodySource {
     /// The one of the command line.
     Once(Option<String>),
     /// One per line, empty lines left out: SQS takes no empty message.
     Lines { name: String, number: usize, lines: io::Lines<Box<dyn BufRead>> },
 }
 
-impl Source {
+impl BodySource {
     /// Opens what the command line names.
     pub(super) fn open(message: Option<&str>, file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file else { return Ok(Self::Once(message.map(str::to_owned))) };
@@ -29,7 +29,7 @@ impl Source {
     }
 }
 
-impl Iterator for Source {
+impl Iterator for BodySource {
     type Item = Result<String, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -61,7 +61,7 @@ mod tests {
 
     fn lines(text: &'static [u8]) -> Vec<Result<String, String>> {
         let reader: Box<dyn BufRead> = Box::new(text);
-        let source = Source::Lines { name: "f".to_owned(), number: 0, lines: reader.lines() };
+        let source = BodySource::Lines { name: "f".to_owned(), number: 0, lines: reader.lines() };
         source.map(|line| line.map_err(|failure| failure.to_string())).collect()
     }
 

@@ -1,14 +1,14 @@
-//! What is known of how many messages a queue has, and since when: pure.
+//! The estimated number of messages in a queue, their age and the backlog: pure.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// How many polls in a row may fail before what the last one told is not shown any more.
+/// The number of failed polls in a row after which the last counts are not shown any more.
 const PATIENCE: u32 = 3;
 
-/// How many messages SQS says there are, of all workers.
+/// The number of messages by SQS's count, of all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -20,7 +20,7 @@ pub struct Counts {
     pub delayed: u64,
 }
 
-/// What a receive tells of the queue, at no cost.
+/// The evidence of a receive about the age of the queue, at no cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// Messages came; so old is the oldest of those that wait for the first time or nearly so, if there is one.
@@ -31,11 +31,11 @@ pub enum Sighting {
     Unclear,
 }
 
-/// What is known of a queue's messages.
+/// The estimate of a queue's messages.
 #[derive(Clone, Debug)]
 pub(super) struct Estimate {
     since: Instant,
-    /// How far polls are apart at the moment.
+    /// The present interval between polls.
     gap: Duration,
     polled: Option<(Counts, Instant)>,
     dlq: Option<(u64, Instant)>,
@@ -43,7 +43,7 @@ pub(super) struct Estimate {
     received: Option<(Sighting, Instant)>,
     /// The age of the oldest message that was seen last, and when it was.
     oldest: Option<(Duration, Instant)>,
-    /// How long a message keeps a slot.
+    /// The time that a message keeps a slot.
     seconds_per_message: Option<f64>,
 }
 
@@ -90,9 +90,9 @@ impl Estimate {
         self.seconds_per_message = seconds_per_message;
     }
 
-    /// Whether receives come back empty.
+    /// True while receives come back empty.
     pub(super) fn is_quiet(&self, now: Instant) -> bool {
-        /// Longer than any receive takes: after it the last one tells nothing of now.
+        /// Longer than any receive takes: after it the last one is out of date.
         const LATELY: Duration = Duration::from_mins(1);
         let is_empty = |(sighting, at): (Sighting, Instant)| {
             !matches!(sighting, Sighting::Messages(_)) && now.saturating_duration_since(at) <= LATELY
@@ -104,7 +104,7 @@ impl Estimate {
         now.saturating_duration_since(at) <= self.gap.saturating_mul(PATIENCE)
     }
 
-    /// How many there are, unless what is known of it is stale.
+    /// The number of messages, unless it is stale.
     pub(super) fn counts(&self, now: Instant) -> Option<Counts> {
         self.polled.filter(|(_, at)| self.is_fresh(*at, now)).map(|(counts, _)| counts)
     }
@@ -113,14 +113,14 @@ impl Estimate {
         self.dlq.filter(|(_, at)| self.is_fresh(*at, now)).map(|(visible, _)| visible)
     }
 
-    /// How old the oldest message is that waits; nobody knows while the counts are stale.
+    /// The age of the oldest message that waits; unknown while the counts are stale.
     pub(super) fn oldest_age(&self, now: Instant) -> Option<Duration> {
         self.counts(now)?;
         let grown = |(age, at): (Duration, Instant)| age + now.saturating_duration_since(at);
         Some(self.oldest.map_or(Duration::ZERO, grown))
     }
 
-    /// How long so many slots would need for what is there.
+    /// The time that this number of slots needs for the messages.
     #[expect(clippy::cast_precision_loss, reason = "no queue has 2^53 messages")]
     pub(super) fn backlog_seconds(&self, slots: f64, now: Instant) -> Option<f64> {
         let counts = self.counts(now)?;
@@ -131,7 +131,7 @@ impl Estimate {
         self.seconds_per_message.map(|seconds| messages as f64 * seconds / slots.max(1.0))
     }
 
-    /// How long ago SQS last told; since the start when it never did.
+    /// The time since SQS's last answer; since the start when there was none.
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.polled.map_or(self.since, |(_, at)| at))
     }

@@ -19,7 +19,7 @@ metric_group! {
         dlq: Computed = "longshore_dlq_messages" ["queue"];
         /// Estimated age of the oldest message that waits in the queue.
         oldest_age: Computed = "longshore_queue_oldest_message_age_seconds" ["queue"];
-        /// How long this worker alone would need for what is visible and in flight.
+        /// Seconds that this worker alone would need for the messages visible and in flight.
         backlog: Computed = "longshore_backlog_seconds" ["queue"];
         /// Seconds since SQS last answered how many messages the queue has; since the start when it never did.
         age: Computed = "longshore_queue_depth_age_seconds" ["queue"];
@@ -98,17 +98,17 @@ impl QueueDepth {
         self.note(|estimate, _| estimate.worked(seconds_per_message));
     }
 
-    /// Whether receives come back empty.
+    /// True while receives come back empty.
     pub fn is_quiet(&self) -> bool {
         self.estimate().as_ref().is_some_and(|estimate| estimate.is_quiet(Instant::now()))
     }
 
-    /// How many messages there are, where that is known.
+    /// The number of messages, where it is known.
     pub fn counts(&self) -> Option<Counts> {
         self.estimate().as_ref()?.counts(Instant::now())
     }
 
-    /// How many messages are visible in the DLQ, where that is known.
+    /// The number of visible messages in the DLQ, where it is known.
     pub fn dlq(&self) -> Option<u64> {
         self.estimate().as_ref()?.dlq(Instant::now())
     }

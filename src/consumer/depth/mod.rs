@@ -26,18 +26,18 @@ use crate::{
     telemetry::{Action, CallResult, events},
 };
 
-/// How long a queue may take to answer, whatever it promises.
+/// The time limit of an answer.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
-/// What is watched, and where it is told.
-pub struct Parts {
+/// The parts of a [`Watch`].
+pub struct WatchParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
     /// Its DLQ.
     pub dlq: Dlq,
-    /// Where it is told.
+    /// The depth that the polls update.
     pub depth: QueueDepth,
     /// Counts the calls.
     pub calls: Arc<CallMetrics>,
@@ -56,7 +56,7 @@ pub enum Dlq {
 
 /// Asks until the stop.
 pub struct Watch {
-    parts: Parts,
+    parts: WatchParts,
     interval: Duration,
     work: WorkAverage,
     of_queue: Rhythm,
@@ -65,7 +65,7 @@ pub struct Watch {
 
 impl Watch {
     /// Nothing is asked before it runs.
-    pub fn new(parts: Parts, work: WorkAverage, interval: Duration) -> Self {
+    pub fn new(parts: WatchParts, work: WorkAverage, interval: Duration) -> Self {
         let rhythm = Rhythm::new(interval);
         parts.depth.polls_every(interval);
         Self { parts, interval, work, of_queue: rhythm, of_dlq: rhythm }
@@ -108,7 +108,7 @@ impl Watch {
         }
         let answer = answer.map(drop);
         let is_news = self.of_queue.asked(Answer::of(&answer), traffic, Instant::now());
-        self.tell(events::DepthOf::Queue, is_news, answer);
+        self.report(events::DepthOf::Queue, is_news, answer);
     }
 
     async fn ask_dlq(&mut self, traffic: Traffic) {
@@ -122,7 +122,7 @@ impl Watch {
         }
         let answer = answer.map(drop);
         let is_news = self.of_dlq.asked(Answer::of(&answer), traffic, Instant::now());
-        self.tell(events::DepthOf::Dlq, is_news, answer);
+        self.report(events::DepthOf::Dlq, is_news, answer);
     }
 
     /// The DLQ, opened when it is first asked for.
@@ -145,7 +145,7 @@ impl Watch {
     }
 
     /// Tells a change alone: the same refusal every five minutes would be noise.
-    fn tell(&self, of: events::DepthOf, is_news: bool, answer: Result<(), QueueError>) {
+    fn report(&self, of: events::DepthOf, is_news: bool, answer: Result<(), QueueError>) {
         let queue = &*self.parts.name;
         match answer {
             Ok(()) if is_news => events::DepthKnown { queue, of }.emit(),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many intervals a quiet or a refusing queue is left alone.
+/// The number of intervals for which a quiet or a refusing queue is not polled.
 const REST: u32 = 10;
-/// How long it is left alone at the least.
+/// The shortest time for which it is not polled.
 const LEAST_REST: Duration = Duration::from_mins(5);
 
 /// When SQS is asked next about one queue.
@@ -16,11 +16,11 @@ pub(super) struct Rhythm {
     /// When it was asked last.
     asked: Option<Instant>,
     answer: Answer,
-    /// How the queue seemed to be then.
+    /// The traffic at that time.
     traffic: Traffic,
 }
 
-/// What became of the last time.
+/// The result of the last poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// An answer, or none yet.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
     Refused,
 }
 
-/// How the queue seems to be.
+/// The traffic of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Traffic {
     /// Messages come, or nobody knows.
@@ -45,7 +45,7 @@ impl Rhythm {
         Self { interval, asked: None, answer: Answer::Told, traffic: Traffic::Some }
     }
 
-    /// How far two times are apart while SQS answers.
+    /// The interval between polls while SQS answers.
     pub(super) fn pace(&self, traffic: Traffic) -> Duration {
         match traffic {
             Traffic::Some => self.interval,
@@ -53,15 +53,15 @@ impl Rhythm {
         }
     }
 
-    /// How far two times are apart: it rests only after it was asked in the quiet, so that what the last messages
-    /// came to is told before.
+    /// The interval between polls: it grows only after a poll of the quiet queue, so that the last messages are counted
+    /// first.
     pub(super) fn gap(&self, traffic: Traffic) -> Duration {
         let is_quiet = traffic == Traffic::None && self.traffic == Traffic::None;
         let rests = is_quiet || self.answer == Answer::Refused;
         self.pace(if rests { Traffic::None } else { Traffic::Some })
     }
 
-    /// Whether it is time.
+    /// True if a poll is due.
     pub(super) fn is_due(&self, traffic: Traffic, now: Instant) -> bool {
         /// The looks come an interval apart, give or take their jitter, which must not make two of it.
         const EARLY: u32 = 4;
@@ -83,7 +83,7 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(30);
 
-    /// How often it is due within an hour of looks an interval apart.
+    /// The number of polls within an hour of checks an interval apart.
     fn times(traffic: Traffic, answer: Answer) -> usize {
         let (mut rhythm, start) = (Rhythm::new(INTERVAL), Instant::now());
         let looks = (0..120).map(|look| start + INTERVAL * look);

@@ -67,12 +67,12 @@ pub(super) fn of_message(
 
 /// The attributes as variables, and how many of them are none.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Attributes {
+pub(super) struct AttributeVariables {
     pub(super) variables: Vec<(String, String)>,
     left_out: usize,
 }
 
-impl Attributes {
+impl AttributeVariables {
     /// As many attributes as there is room for, in the order of their names.
     ///
     /// Of two whose names come to the same variable neither is one: a program must not take one for the other.
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn attributes_of(message: &Message) -> (Vec<(String, String)>, Option<String>) {
-        let attributes = Attributes::of(message, ATTRIBUTES_BYTES);
+        let attributes = AttributeVariables::of(message, ATTRIBUTES_BYTES);
         let left_out = attributes.left_out().1;
         (attributes.variables, left_out)
     }
@@ -230,7 +230,7 @@ mod tests {
             pairs: BTreeMap<String, String>, room_bytes in 0usize..400,
         ) {
             let message = with_attributes(pairs.iter().map(|(name, text)| (name.as_str(), AttributeValue::string(text))));
-            let attributes = Attributes::of(&message, room_bytes);
+            let attributes = AttributeVariables::of(&message, room_bytes);
             let total: usize = attributes.variables.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
             prop_assert!(total <= room_bytes);
             prop_assert_eq!(attributes.variables.len() + attributes.left_out, pairs.len());

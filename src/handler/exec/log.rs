@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{message::MessageId, process::Line, telemetry::events};
+use crate::{message::MessageId, process::OutputLine, telemetry::events};
 
 /// The most of a last line that becomes part of a reason.
 const LAST_WORDS_BYTES: usize = 256;
@@ -40,7 +40,7 @@ impl Log {
     }
 
     /// Logs a line while there is room; from the first one that has none, lines are only counted.
-    pub(super) fn line(&mut self, stream: Stream, line: &Line<'_>) {
+    pub(super) fn line(&mut self, stream: Stream, line: &OutputLine<'_>) {
         if stream == Stream::Stderr && !line.text.trim().is_empty() {
             self.last_words = bounded(&line.text);
         }
@@ -82,8 +82,8 @@ fn bounded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Line<'_> {
-        Line { text: text.into(), cut_bytes: 0 }
+    fn line(text: &str) -> OutputLine<'_> {
+        OutputLine { text: text.into(), cut_bytes: 0 }
     }
 
     fn log(room_bytes: u64) -> Log {

@@ -31,7 +31,7 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 pub use self::settings::{Others, Settings};
 use self::{
     program::Refused,
-    run::{Call, Leftovers, Run},
+    run::{Leftovers, ProgramCall, Run},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes,
@@ -47,13 +47,13 @@ use crate::{
 /// A handler that starts a program for each message.
 #[derive(Debug)]
 pub struct ExecHandler {
-    parts: Arc<Parts>,
+    parts: Arc<ExecParts>,
     leftovers: Leftovers,
 }
 
 /// The parts that every run shares.
 #[derive(Clone, Debug)]
-struct Parts {
+struct ExecParts {
     settings: Settings,
     queue_name: Box<str>,
     search_path: Option<OsString>,
@@ -76,7 +76,7 @@ impl ExecHandler {
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
         Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
         let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
-        let parts = Arc::new(Parts { settings, queue_name, search_path: None, refused, metrics });
+        let parts = Arc::new(ExecParts { settings, queue_name, search_path: None, refused, metrics });
         Ok(Self { parts, leftovers: Leftovers::default() })
     }
 
@@ -96,7 +96,7 @@ impl ExecHandler {
         let place = Trace::place(context.trace(), &message);
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };
         let run = |stop| TraceContext::within(place.as_ref(), run.outcome(stop));
-        let mut call = Call::start(&self.leftovers, run);
+        let mut call = ProgramCall::start(&self.leftovers, run);
         tokio::select! {
             outcome = call.outcome() => return outcome,
             () = context.cancelled() => {}
@@ -106,7 +106,7 @@ impl ExecHandler {
     }
 
     fn find_program(&self) -> Result<(), String> {
-        let Parts { settings, search_path, refused, .. } = &*self.parts;
+        let ExecParts { settings, search_path, refused, .. } = &*self.parts;
         let program = program::find(settings, search_path.as_deref()).map_err(|error| error.to_string())?;
         if let Some(reason) = program.and_then(|program| refused.reason(&program)) {
             return Err(reason);

@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt as _, process::ChildStdin, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Parts,
+    ExecParts,
     log::{Log, Stream},
     outcome, program,
     start::{Obstacle, start},
@@ -26,7 +26,7 @@ use crate::{
 
 /// One run of a program.
 pub(super) struct Run {
-    pub(super) parts: Arc<Parts>,
+    pub(super) parts: Arc<ExecParts>,
     pub(super) message: Arc<Message>,
     /// The circumstances of the call.
     pub(super) context: Context,
@@ -49,7 +49,7 @@ impl Run {
     }
 
     fn remember(&self, obstacle: &Obstacle) {
-        let Parts { settings, search_path, refused, .. } = &*self.parts;
+        let ExecParts { settings, search_path, refused, .. } = &*self.parts;
         let Obstacle::Start(error) = obstacle else { return };
         if let Ok(Some(program)) = program::find(settings, search_path.as_deref()) {
             refused.note(&program, error);
@@ -58,7 +58,7 @@ impl Run {
 
     /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
     async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
-        let Parts { settings, metrics, .. } = &*self.parts;
+        let ExecParts { settings, metrics, .. } = &*self.parts;
         let _counted = metrics.process(ProcessState::Busy);
         self.log_start(process);
         let log =
@@ -99,7 +99,7 @@ impl Run {
 
     /// A program that was stopped has not failed by itself.
     fn log_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
-        let Parts { settings, metrics, .. } = &*self.parts;
+        let ExecParts { settings, metrics, .. } = &*self.parts;
         let (cause, failure) = match outcome::failure(settings, status) {
             _ if stop.is_cancelled() => (ProcessExit::Killed, None),
             Some(FailureCause::Signal) => (ProcessExit::Crashed, Some(FailureCause::Signal)),
@@ -144,14 +144,14 @@ async fn fed<T>(feeding: impl Future<Output = ()>, ending: impl Future<Output = 
 /// A call that is dropped stops its run and leaves it to the [`Leftovers`]: a program takes longer to end
 /// than a call to be dropped.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ProgramCall {
     /// There until the run has ended.
     run: Option<JoinHandle<Outcome>>,
     stop: CancellationToken,
     leftovers: Leftovers,
 }
 
-impl Call {
+impl ProgramCall {
     /// Starts a run, which ends its program when it is stopped.
     pub(super) fn start<F>(leftovers: &Leftovers, run: impl FnOnce(CancellationToken) -> F) -> Self
     where
@@ -176,7 +176,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for ProgramCall {
     fn drop(&mut self) {
         if let Some(run) = self.run.take_if(|run| !run.is_finished()) {
             self.stop.cancel();
@@ -209,12 +209,12 @@ impl Leftovers {
     }
 
     /// Takes over one run that has not ended; dropped before its end, it comes back.
-    fn take(&self) -> Option<Call> {
+    fn take(&self) -> Option<ProgramCall> {
         let mut runs = self.lock();
         runs.retain(|run| !run.is_finished());
         let run = runs.pop()?;
         drop(runs);
-        Some(Call { run: Some(run), stop: CancellationToken::new(), leftovers: self.clone() })
+        Some(ProgramCall { run: Some(run), stop: CancellationToken::new(), leftovers: self.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<Outcome>>> {

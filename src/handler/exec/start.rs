@@ -11,8 +11,8 @@ use serde::Serialize;
 use tempfile::{Builder, TempPath};
 
 use super::{
-    Parts,
-    environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, Attributes, BODY_FILE},
+    ExecParts,
+    environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, AttributeVariables, BODY_FILE},
 };
 use crate::{
     handler::{Context, Outcome, call_trace::CallTrace, timestamp::on_the_wall},
@@ -54,7 +54,7 @@ impl Obstacle {
 }
 
 /// Starts the program for a message.
-pub(super) fn start(parts: &Parts, message: &Message, context: &Context) -> Result<Started, Obstacle> {
+pub(super) fn start(parts: &ExecParts, message: &Message, context: &Context) -> Result<Started, Obstacle> {
     match start_with(parts, message, context, ATTRIBUTES_BYTES) {
         // Whatever else there is in the environment, the attributes can be read from their file.
         Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, context, 0),
@@ -63,15 +63,15 @@ pub(super) fn start(parts: &Parts, message: &Message, context: &Context) -> Resu
 }
 
 fn start_with(
-    parts: &Parts,
+    parts: &ExecParts,
     message: &Message,
     context: &Context,
     room_bytes: usize,
 ) -> Result<Started, Obstacle> {
-    let Parts { settings, queue_name, .. } = parts;
+    let ExecParts { settings, queue_name, .. } = parts;
     let directory = settings.temporary_directory.as_deref();
     let failed = |what| move |source| Obstacle::File { what, place: place(directory), source };
-    let attributes = Attributes::of(message, room_bytes);
+    let attributes = AttributeVariables::of(message, room_bytes);
     let body_file = (message.body.len() >= settings.body_file_bytes).then(|| write_body(message, directory));
     let body_file = body_file.transpose().map_err(failed("body"))?;
     let attributes_file = attributes.are_left_out().then(|| write_attributes(message, directory));
@@ -92,7 +92,7 @@ fn start_with(
 }
 
 /// The program as the settings have it.
-fn command(Parts { settings, .. }: &Parts) -> Command {
+fn command(ExecParts { settings, .. }: &ExecParts) -> Command {
     let mut words = settings.command.iter();
     let mut command = Command::new(words.next().map_or("", String::as_str)).args(words).stdin(Stdin::Piped);
     if let Some(directory) = &settings.directory {

@@ -16,7 +16,7 @@ use crate::{
         AnyHandler, Batch, Context, Outcome, Outcomes, Source,
         any::{CallSize, ErasedHandler, HandlerProfile},
         call_trace::CallTrace,
-        sqs_event::{Failure, Fate, Said, Verdict, event, verdict},
+        sqs_event::{BatchVerdict, Fate, ItemFailure, Said, event, verdict},
     },
     message::Message,
     telemetry::{FailureCause, HandlerKind, MetricScope},
@@ -77,12 +77,12 @@ impl HttpBatchHandler {
         let answer = client::read_body(response).await?;
         let ids: Vec<&str> = batch.messages().map(|message| message.id.as_str()).collect();
         Ok(match verdict(&answer, &ids) {
-            Verdict::Done => Outcomes::All(Outcome::Done),
-            Verdict::Failed(reason) => {
+            BatchVerdict::Done => Outcomes::All(Outcome::Done),
+            BatchVerdict::Failed(reason) => {
                 self.http.metrics.failed(FailureCause::BadAnswer);
                 Outcomes::All(Outcome::Retry(format!("{reason}, hint: answer {{}} when all are done")))
             }
-            Verdict::Partly(fates) => {
+            BatchVerdict::Partly(fates) => {
                 self.http.metrics.failed(FailureCause::Error);
                 Outcomes::Each(fates.into_iter().map(|fate| self.outcome(fate)).collect())
             }
@@ -90,7 +90,7 @@ impl HttpBatchHandler {
     }
 
     fn outcome(&self, fate: Fate) -> Outcome {
-        let Fate::Failed(Failure { retry_after, said }) = fate else { return Outcome::Done };
+        let Fate::Failed(ItemFailure { retry_after, said }) = fate else { return Outcome::Done };
         match (said, retry_after) {
             (Said::Reject, _) if self.http.settings.reject_items => {
                 Outcome::Reject("the handler rejected the message".to_owned())

@@ -29,12 +29,12 @@ const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
 tokio::task_local! {
     /// The origin of the post's connection.
-    static ORIGIN: Cell<Origin>;
+    static ORIGIN: Cell<ConnectionOrigin>;
 }
 
 /// The origin of a post's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum ConnectionOrigin {
     /// It was kept from an earlier post, so its server may have closed it meanwhile.
     Kept,
     /// It was, or may have been, opened for this post.
@@ -75,7 +75,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
 /// Runs whenever a connection is opened, in the task of the post that wants it.
 fn note_connection<R>(request: R) -> R {
     // Out of a post there is nothing to note: a connection may be finished in the background for later ones.
-    ORIGIN.try_with(|origin| origin.set(Origin::Opened)).unwrap_or_default();
+    ORIGIN.try_with(|origin| origin.set(ConnectionOrigin::Opened)).unwrap_or_default();
     request
 }
 
@@ -98,16 +98,19 @@ pub(super) async fn post(client: &Client, request: RequestBuilder) -> Result<Res
     }
 }
 
-async fn attempt(client: &Client, request: Request) -> (reqwest::Result<Response>, Origin) {
+async fn attempt(client: &Client, request: Request) -> (reqwest::Result<Response>, ConnectionOrigin) {
     let posting = async {
         let answer = client.execute(request).await;
         (answer, ORIGIN.with(Cell::get))
     };
-    ORIGIN.scope(Cell::new(Origin::Kept), posting).await
+    ORIGIN.scope(Cell::new(ConnectionOrigin::Kept), posting).await
 }
 
-fn is_stale(origin: Origin, error: &reqwest::Error, elapsed: Duration) -> bool {
-    origin == Origin::Kept && error.is_request() && causes(error).any(is_close) && elapsed < STALE_WITHIN
+fn is_stale(origin: ConnectionOrigin, error: &reqwest::Error, elapsed: Duration) -> bool {
+    origin == ConnectionOrigin::Kept
+        && error.is_request()
+        && causes(error).any(is_close)
+        && elapsed < STALE_WITHIN
 }
 
 /// True if this is the error of a post on a connection that the other side closes.

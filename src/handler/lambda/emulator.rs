@@ -1,4 +1,4 @@
-//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface Emulator.
+//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface FunctionEmulator.
 
 use std::{
     collections::BTreeMap,
@@ -23,8 +23,8 @@ use url::Url;
 
 use super::{
     CallError,
-    instances::{Standing, State},
-    invocation::{ANSWER_BYTES, Answered, Failure, FunctionError, Invocation},
+    instances::{InstanceState, Standing},
+    invocation::{ANSWER_BYTES, Answered, FunctionError, Invocation, InvocationFailure},
 };
 use crate::{
     net::{self, connect},
@@ -48,15 +48,15 @@ const TIMED_OUT: &[u8] = b"Task timed out after";
 #[derive(Debug)]
 pub(super) struct Emulators {
     client: Client,
-    all: Vec<Arc<Emulator>>,
-    free: Mutex<mpsc::UnboundedReceiver<Arc<Emulator>>>,
-    freed: mpsc::UnboundedSender<Arc<Emulator>>,
+    all: Vec<Arc<FunctionEmulator>>,
+    free: Mutex<mpsc::UnboundedReceiver<Arc<FunctionEmulator>>>,
+    freed: mpsc::UnboundedSender<Arc<FunctionEmulator>>,
     standing: Arc<Standing>,
 }
 
 /// One address.
 #[derive(Debug)]
-struct Emulator {
+struct FunctionEmulator {
     number: usize,
     url: Url,
     /// True while it still runs an invocation whose call has ended.
@@ -65,8 +65,8 @@ struct Emulator {
 
 /// An emulator that nobody else uses; it is free again at the drop.
 struct Taken {
-    emulator: Arc<Emulator>,
-    freed: mpsc::UnboundedSender<Arc<Emulator>>,
+    emulator: Arc<FunctionEmulator>,
+    freed: mpsc::UnboundedSender<Arc<FunctionEmulator>>,
 }
 
 /// The result of a post.
@@ -89,7 +89,7 @@ impl Emulators {
             .pool_max_idle_per_host(0)
             .tls_certs_only([])
             .build()?;
-        let emulator = |(number, url)| Arc::new(Emulator::at(url, number));
+        let emulator = |(number, url)| Arc::new(FunctionEmulator::at(url, number));
         let all: Vec<_> = urls.enumerate().map(emulator).collect();
         let (freed, free) = mpsc::unbounded_channel();
         for emulator in &all {
@@ -142,7 +142,7 @@ impl Emulators {
     async fn take(&self) -> Option<Taken> {
         let emulator = self.free.lock().await.recv().await?;
         // Until it is known better: whoever waits for it should.
-        self.standing.note(emulator.number, State::Ready);
+        self.standing.note(emulator.number, InstanceState::Ready);
         Some(Taken { emulator, freed: self.freed.clone() })
     }
 
@@ -159,7 +159,7 @@ impl Emulators {
                 posted = &mut post => posted,
                 () = sender.closed() => {
                     emulator.is_abandoned.store(true, Ordering::Relaxed);
-                    standing.note(emulator.number, State::Failed(STILL_BUSY.into()));
+                    standing.note(emulator.number, InstanceState::Failed(STILL_BUSY.into()));
                     post.await
                 }
             };
@@ -174,17 +174,17 @@ impl Emulators {
             }
         };
         drop(tasks::detach("emulator call", posting));
-        let panicked = || Posted::Answered(Err(Failure::Emulator("the call panicked".to_owned())));
+        let panicked = || Posted::Answered(Err(InvocationFailure::Emulator("the call panicked".to_owned())));
         answer.await.unwrap_or_else(|_| panicked())
     }
 }
 
 impl Posted {
     /// The state of the emulator after this result.
-    fn state(&self) -> State {
+    fn state(&self) -> InstanceState {
         match self {
-            Self::Answered(_) => State::Ready,
-            Self::Unreached(reason) => State::Failed(reason.as_str().into()),
+            Self::Answered(_) => InstanceState::Ready,
+            Self::Unreached(reason) => InstanceState::Failed(reason.as_str().into()),
         }
     }
 }
@@ -195,13 +195,13 @@ impl Drop for Taken {
     }
 }
 
-fn put_back(freed: &mpsc::UnboundedSender<Arc<Emulator>>, emulator: Arc<Emulator>) {
+fn put_back(freed: &mpsc::UnboundedSender<Arc<FunctionEmulator>>, emulator: Arc<FunctionEmulator>) {
     if freed.send(emulator).is_err() {
         events::EmulatorLate {}.emit();
     }
 }
 
-impl Emulator {
+impl FunctionEmulator {
     fn at(url: &Url, number: usize) -> Self {
         Self { number, url: target(url), is_abandoned: AtomicBool::new(false) }
     }
@@ -218,7 +218,7 @@ impl Emulator {
         match request.send().await {
             Ok(response) => Posted::Answered(read(response).await),
             Err(error) if error.is_connect() => Posted::Unreached(self.unreached(&root_cause(&error))),
-            Err(error) => Posted::Answered(Err(Failure::Emulator(root_cause(&error)))),
+            Err(error) => Posted::Answered(Err(InvocationFailure::Emulator(root_cause(&error)))),
         }
     }
 
@@ -252,14 +252,16 @@ async fn read(mut response: Response) -> Answered {
     let mut answer = BytesMut::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if answer.len() + chunk.len() > ANSWER_BYTES => return Err(Failure::TooLarge),
+            Ok(Some(chunk)) if answer.len() + chunk.len() > ANSWER_BYTES => {
+                return Err(InvocationFailure::TooLarge);
+            }
             Ok(Some(chunk)) => answer.extend(chunk),
             Ok(None) => break,
-            Err(_) => return Err(Failure::Truncated),
+            Err(_) => return Err(InvocationFailure::Truncated),
         }
     }
     if !status.is_success() {
-        return Err(Failure::Status(status.as_u16()));
+        return Err(InvocationFailure::Status(status.as_u16()));
     }
     judged(answer.freeze())
 }
@@ -269,12 +271,12 @@ async fn read(mut response: Response) -> Answered {
 fn judged(answer: Bytes) -> Answered {
     let text = answer.trim_ascii_start();
     if text.starts_with(TIMED_OUT) {
-        return Err(Failure::Function(FunctionError::of_kind(String::from_utf8_lossy(text))));
+        return Err(InvocationFailure::Function(FunctionError::of_kind(String::from_utf8_lossy(text))));
     }
     let object: BTreeMap<String, &RawValue> = serde_json::from_slice(text).unwrap_or_default();
     let is_error = ["errorType", "errorMessage"].iter().any(|key| object.contains_key(*key));
     if is_error && !object.contains_key("batchItemFailures") {
-        return Err(Failure::Function(FunctionError::read(None, text)));
+        return Err(InvocationFailure::Function(FunctionError::read(None, text)));
     }
     Ok(answer)
 }

@@ -6,11 +6,11 @@ use tokio::sync::watch;
 
 /// The state of each instance.
 #[derive(Debug)]
-pub(super) struct Standing(watch::Sender<Vec<State>>);
+pub(super) struct Standing(watch::Sender<Vec<InstanceState>>);
 
 /// The state of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum InstanceState {
     /// Nothing is known of it yet: a process starts, or is about to.
     Starting,
     /// It takes work, and may be at it.
@@ -22,11 +22,11 @@ pub(super) enum State {
 impl Standing {
     /// So many places, none of them ready.
     pub(super) fn of(count: usize) -> Self {
-        Self(watch::Sender::new(vec![State::Starting; count]))
+        Self(watch::Sender::new(vec![InstanceState::Starting; count]))
     }
 
     /// Notes how a place stands.
-    pub(super) fn note(&self, number: usize, state: State) {
+    pub(super) fn note(&self, number: usize, state: InstanceState) {
         self.0.send_if_modified(|states| match states.get_mut(number) {
             Some(known) if *known != state => {
                 *known = state;
@@ -38,7 +38,8 @@ impl Standing {
 
     /// Waits until one is ready, or until it is known that none can be.
     pub(super) async fn known(&self) -> Result<(), String> {
-        let is_known = |states: &Vec<State>| states.contains(&State::Ready) || failure(states).is_some();
+        let is_known =
+            |states: &Vec<InstanceState>| states.contains(&InstanceState::Ready) || failure(states).is_some();
         match self.0.subscribe().wait_for(is_known).await {
             Ok(states) => failure(&states).map_or(Ok(()), Err),
             // The sender lives as long as this does.
@@ -62,12 +63,12 @@ impl Standing {
 }
 
 /// Why nothing can be run anywhere, if that is so.
-fn failure(states: &[State]) -> Option<String> {
+fn failure(states: &[InstanceState]) -> Option<String> {
     let mut reason = None;
     for state in states {
         match state {
-            State::Failed(words) => reason = Some(words),
-            State::Starting | State::Ready => return None,
+            InstanceState::Failed(words) => reason = Some(words),
+            InstanceState::Starting | InstanceState::Ready => return None,
         }
     }
     reason.map(ToString::to_string)
@@ -87,9 +88,9 @@ mod tests {
     fn one_that_is_ready_is_enough() {
         let standing = standing();
         assert_eq!(standing.known().now_or_never(), None);
-        standing.note(0, State::Failed("no such program".into()));
+        standing.note(0, InstanceState::Failed("no such program".into()));
         assert_eq!(standing.known().now_or_never(), None, "the other one may yet start");
-        standing.note(1, State::Ready);
+        standing.note(1, InstanceState::Ready);
         assert_eq!(standing.known().now_or_never(), Some(Ok(())));
         assert_eq!(standing.down().now_or_never(), None);
     }
@@ -97,11 +98,11 @@ mod tests {
     #[test]
     fn when_all_have_failed_the_last_reason_is_told() {
         let standing = standing();
-        standing.note(0, State::Failed("one".into()));
-        standing.note(1, State::Failed("two".into()));
+        standing.note(0, InstanceState::Failed("one".into()));
+        standing.note(1, InstanceState::Failed("two".into()));
         assert_eq!(standing.known().now_or_never(), Some(Err("two".to_owned())));
         assert_eq!(standing.down().now_or_never(), Some("two".to_owned()));
-        standing.note(0, State::Starting);
+        standing.note(0, InstanceState::Starting);
         assert_eq!(standing.down().now_or_never(), None);
     }
 }

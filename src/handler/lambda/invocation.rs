@@ -77,11 +77,11 @@ fn named(messages: &[&Message]) -> String {
 }
 
 /// The answer of a function, or the reason for which there is none.
-pub(super) type Answered = Result<Bytes, Failure>;
+pub(super) type Answered = Result<Bytes, InvocationFailure>;
 
 /// Why an invocation failed, with all its messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum InvocationFailure {
     /// The function itself says so.
     #[error("the function failed: {0}")]
     Function(FunctionError),
@@ -105,7 +105,7 @@ pub(super) enum Failure {
     Emulator(String),
 }
 
-impl Failure {
+impl InvocationFailure {
     /// The cause of the failure, for the metrics.
     pub(super) fn cause(&self) -> FailureCause {
         match self {
@@ -127,7 +127,7 @@ pub(super) struct FunctionError {
 /// The body of a report of an error.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+struct FailureReport {
     error_type: Option<String>,
     error_message: Option<String>,
 }
@@ -140,7 +140,7 @@ impl FunctionError {
 
     /// Reads a report; its own type counts for more than that of the header.
     pub(super) fn read(header: Option<&str>, report: &[u8]) -> Self {
-        let nothing = Report { error_type: None, error_message: None };
+        let nothing = FailureReport { error_type: None, error_message: None };
         let report = serde_json::from_slice(report).unwrap_or(nothing);
         let own = report.error_type.filter(|kind| !kind.is_empty());
         let kind = own.or_else(|| header.map(str::to_owned)).unwrap_or_default();

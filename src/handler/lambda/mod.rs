@@ -1,7 +1,7 @@
 //! The `lambda` kind: unmodified Lambda functions, given the event of an SQS batch.
 //!
 //! Longshore either *hosts the Runtime API* and keeps the processes that run the function, or calls a container
-//! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of what a function is
+//! image through AWS's Runtime Interface FunctionEmulator. `docs/lambda-handler.md` has the tables of what a function is
 //! given and what its answers come to, each line with the test that proves it; in short:
 //!
 //! | the function | the outcome |
@@ -35,7 +35,7 @@ use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Source,
     any::{CallSize, ErasedHandler, HandlerProfile},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
-    sqs_event::{Fate, Verdict, event, has_failures},
+    sqs_event::{BatchVerdict, Fate, event, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
@@ -118,17 +118,19 @@ impl LambdaHandler {
     async fn handle(&self, batch: Batch, context: Context) -> Outcomes {
         let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
         match self.invoke(&messages, &context).await {
-            Ok(Verdict::Done) => Outcome::Done.into(),
-            Ok(Verdict::Failed(reason)) => Outcome::Retry(reason).into(),
-            Ok(Verdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Ok(BatchVerdict::Done) => Outcome::Done.into(),
+            Ok(BatchVerdict::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(BatchVerdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
             Err(CallError::Down(reason)) => self.down(reason),
         }
     }
 
-    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Verdict, CallError> {
+    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchVerdict, CallError> {
         let event = match event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
-            Err(error) => return Ok(Verdict::Failed(format!("the event could not be written: {error}"))),
+            Err(error) => {
+                return Ok(BatchVerdict::Failed(format!("the event could not be written: {error}")));
+            }
         };
         let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.trace());
         let Invocation { id, message_id, message_ids, .. } = &invocation;
@@ -146,7 +148,7 @@ impl LambdaHandler {
         Ok(self.verdict(answered, messages))
     }
 
-    fn verdict(&self, answered: Answered, messages: &[&Message]) -> Verdict {
+    fn verdict(&self, answered: Answered, messages: &[&Message]) -> BatchVerdict {
         match answered {
             Ok(answer) => {
                 if self.partial_responses == PartialResponses::Off && has_failures(&answer) {
@@ -155,15 +157,15 @@ impl LambdaHandler {
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
                 let verdict = response::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
-                    Verdict::Done => {}
-                    Verdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
-                    Verdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
+                    BatchVerdict::Done => {}
+                    BatchVerdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
+                    BatchVerdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
                 }
                 verdict
             }
             Err(failure) => {
                 self.metrics.failed(failure.cause());
-                Verdict::Failed(failure.to_string())
+                BatchVerdict::Failed(failure.to_string())
             }
         }
     }

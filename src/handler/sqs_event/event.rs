@@ -34,7 +34,7 @@ pub(in crate::handler) fn of<'a>(
 ///
 /// The frame is counted with every message, so that the sum for a batch is never less than its event.
 pub(in crate::handler) fn weight(message: &Message, source: &Source) -> usize {
-    let mut count = Count(FRAME.len() + COMMA_BYTES);
+    let mut count = ByteCounter(FRAME.len() + COMMA_BYTES);
     let record = Record::of(message, source, Sums::placeholders(message));
     match serde_json::to_writer(&mut count, &record) {
         Ok(()) => count.0,
@@ -44,9 +44,9 @@ pub(in crate::handler) fn weight(message: &Message, source: &Source) -> usize {
 }
 
 /// A writer that counts what it is given.
-struct Count(usize);
+struct ByteCounter(usize);
 
-impl io::Write for Count {
+impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
@@ -69,7 +69,7 @@ struct Record<'a> {
     message_id: &'a str,
     receipt_handle: &'a str,
     body: &'a str,
-    attributes: Attributes<'a>,
+    attributes: EventAttributes<'a>,
     message_attributes: BTreeMap<&'a str, MessageAttribute<'a>>,
     #[serde(flatten)]
     sums: Sums,
@@ -86,7 +86,7 @@ impl<'a> Record<'a> {
             message_id: message.id.as_str(),
             receipt_handle: message.receipt.as_str(),
             body: &message.body,
-            attributes: Attributes::of(message),
+            attributes: EventAttributes::of(message),
             message_attributes: attributes
                 .map(|(name, value)| (name.as_str(), MessageAttribute::of(value)))
                 .collect(),
@@ -101,7 +101,7 @@ impl<'a> Record<'a> {
 /// The system attributes: each is a string, and there only when SQS sent it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attributes<'a> {
+struct EventAttributes<'a> {
     approximate_receive_count: String,
     #[serde(rename = "AWSTraceHeader", skip_serializing_if = "Option::is_none")]
     trace_header: Option<&'a str>,
@@ -121,7 +121,7 @@ struct Attributes<'a> {
     dead_letter_queue_source_arn: Option<&'a str>,
 }
 
-impl<'a> Attributes<'a> {
+impl<'a> EventAttributes<'a> {
     fn of(message: &'a Message) -> Self {
         let system = &message.system;
         Self {

@@ -5,7 +5,9 @@
 pub(super) mod event;
 mod response;
 
-pub(super) use self::response::{Failure, Fate, Said, Verdict, has_failures, speaks_of_failures, verdict};
+pub(super) use self::response::{
+    BatchVerdict, Fate, ItemFailure, Said, has_failures, speaks_of_failures, verdict,
+};
 
 /// The queue that events come from, by its ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::handler::outcome::LONGEST_DELAY;
 
 /// The results of the messages of a batch, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::handler) enum Verdict {
+pub(in crate::handler) enum BatchVerdict {
     /// All are done.
     Done,
     /// All failed, for this reason.
@@ -24,12 +24,12 @@ pub(in crate::handler) enum Fate {
     /// It is not among the failures.
     Done,
     /// It is named among the failures.
-    Failed(Failure),
+    Failed(ItemFailure),
 }
 
 /// The fields of one failure beyond Lambda's own format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::handler) struct Failure {
+pub(in crate::handler) struct ItemFailure {
     /// `retryAfter`: when the message is to come again.
     pub(in crate::handler) retry_after: Option<Duration>,
     /// `outcome`: what is to become of it.
@@ -58,17 +58,17 @@ const OUTCOME: &str = "outcome";
 ///
 /// These are Lambda's own rules ("Implementing partial batch responses" in its developer guide): what cannot be
 /// understood fails the whole batch, so that nothing is deleted that should not be.
-pub(in crate::handler) fn verdict(answer: &[u8], ids: &[&str]) -> Verdict {
+pub(in crate::handler) fn verdict(answer: &[u8], ids: &[&str]) -> BatchVerdict {
     let failures = match failures(answer) {
-        Ok(failures) if failures.is_empty() => return Verdict::Done,
+        Ok(failures) if failures.is_empty() => return BatchVerdict::Done,
         Ok(failures) => failures,
-        Err(reason) => return Verdict::Failed(reason),
+        Err(reason) => return BatchVerdict::Failed(reason),
     };
     if failures.keys().any(|id| !ids.contains(&id.as_str())) {
-        return Verdict::Failed(format!("the answer has an {IDENTIFIER} that is not in the batch"));
+        return BatchVerdict::Failed(format!("the answer has an {IDENTIFIER} that is not in the batch"));
     }
     let fate = |id: &&str| failures.get(*id).map_or(Fate::Done, |failure| Fate::Failed(*failure));
-    Verdict::Partly(ids.iter().map(fate).collect())
+    BatchVerdict::Partly(ids.iter().map(fate).collect())
 }
 
 /// True if the answer names failures, in any form.
@@ -84,7 +84,7 @@ pub(in crate::handler) fn speaks_of_failures(answer: &[u8]) -> bool {
 }
 
 /// The failures by the ids of their messages; of one that is named twice, what is less final.
-fn failures(answer: &[u8]) -> Result<BTreeMap<String, Failure>, String> {
+fn failures(answer: &[u8]) -> Result<BTreeMap<String, ItemFailure>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -96,7 +96,7 @@ fn failures(answer: &[u8]) -> Result<BTreeMap<String, Failure>, String> {
         read(failures.get().as_bytes(), "batchItemFailures is no list of objects")?;
     let mut by_id = BTreeMap::new();
     for item in items.unwrap_or_default() {
-        let (id, failure) = (identifier(&item)?, Failure::of(&item));
+        let (id, failure) = (identifier(&item)?, ItemFailure::of(&item));
         if failure.said == Said::Retry || !by_id.contains_key(&id) {
             by_id.insert(id, failure);
         }
@@ -109,7 +109,7 @@ fn identifier(item: &Object<'_>) -> Result<String, String> {
     id.ok_or_else(|| format!("the answer has a batch item failure without an {IDENTIFIER}"))
 }
 
-impl Failure {
+impl ItemFailure {
     /// Whatever cannot be read in the fields beyond Lambda's leaves the message a plain failure.
     fn of(item: &Object<'_>) -> Self {
         let seconds = field::<f64>(item, RETRY_AFTER).filter(|seconds| *seconds >= 0.0);
@@ -141,12 +141,12 @@ mod tests {
 
     fn fates(items: &str) -> Vec<Fate> {
         match verdict(format!(r#"{{"batchItemFailures":[{items}]}}"#).as_bytes(), &["a", "b"]) {
-            Verdict::Partly(fates) => fates,
+            BatchVerdict::Partly(fates) => fates,
             other => panic!("{items}: {other:?}"),
         }
     }
 
-    fn failure_of(fields: &str) -> Failure {
+    fn failure_of(fields: &str) -> ItemFailure {
         match fates(&format!(r#"{{"itemIdentifier":"a",{fields}}}"#)).as_slice() {
             [Fate::Failed(failure), Fate::Done] => *failure,
             other => panic!("{fields}: {other:?}"),
@@ -177,7 +177,7 @@ mod tests {
     fn of_a_message_that_is_named_twice_the_less_final_counts() {
         let (retry, reject) = (r#"{"itemIdentifier":"a"}"#, r#"{"itemIdentifier":"a","outcome":"reject"}"#);
         for items in [[retry, reject], [reject, retry]] {
-            assert_eq!(fates(&items.join(",")), [Fate::Failed(Failure::default()), Fate::Done]);
+            assert_eq!(fates(&items.join(",")), [Fate::Failed(ItemFailure::default()), Fate::Done]);
         }
     }
 }

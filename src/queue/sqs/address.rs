@@ -1,11 +1,11 @@
-//! What a queue's URL tells: its name, its region, its endpoint.
+//! Queue addresses: the name, region and endpoint in a queue's URL.
 
 use url::Url;
 
-/// Which queue to open.
+/// The address of the queue to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueAddress {
-    /// By its URL, which may also tell the region and the endpoint.
+    /// By its URL, which may also have the region and the endpoint.
     Url(Url),
     /// By its name, in the account and region of the credentials.
     Name(String),
@@ -20,7 +20,7 @@ impl QueueAddress {
         }
     }
 
-    /// The queue's ARN as far as its URL tells it; `region` is the one that was configured.
+    /// The queue's ARN, if its URL has enough for it; `region` is the configured one.
     pub fn arn(&self, region: Option<&str>) -> Option<String> {
         let Self::Url(url) = self else { return None };
         let region = region.or_else(|| self.region())?;
@@ -38,7 +38,7 @@ impl QueueAddress {
         self.region_of_usual_host().or_else(|| self.region_of_other_host())
     }
 
-    /// Where to send requests when the SDK would not send them there by the region alone.
+    /// The endpoint, where the SDK would not choose it by the region alone.
     ///
     /// An emulator, say, or AWS by another door: an account may have no way to the usual one.
     pub(super) fn endpoint(&self) -> Option<String> {

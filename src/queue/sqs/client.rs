@@ -13,7 +13,7 @@ use crate::{
     queue::limits,
 };
 
-/// How much longer than its wait a receive may take.
+/// The time limit of a receive beyond its wait.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
 /// Connections beyond the pollers' own: deletes, extensions and sends under way at once.
 const SPARE_CONNECTIONS: usize = 16;
@@ -48,7 +48,7 @@ impl Clients {
     }
 }
 
-/// What the clients must be able to carry.
+/// The load for which the clients are configured.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOptions {
     /// Receives under way at once, at most.

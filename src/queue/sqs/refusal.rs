@@ -43,7 +43,7 @@ pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
     EntryError::new(entry.code, entry.message.unwrap_or_default(), entry.sender_fault)
 }
 
-/// Whether a call failed for want of credentials.
+/// The fault of the credentials, if it made a call fail.
 pub fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
     aws::credentials_fault(error)
 }

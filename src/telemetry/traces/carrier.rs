@@ -103,12 +103,12 @@ struct Trouble {
     /// Lost and not reported.
     lost: u64,
     reported_at: Option<Instant>,
-    state: State,
+    state: ExportState,
 }
 
 /// The result of the last batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ExportState {
     #[default]
     Good,
     Failing,
@@ -117,8 +117,8 @@ enum State {
 impl Trouble {
     fn note(&mut self, failure: Option<&str>, outbox: &Outbox) {
         self.lost += outbox.take_lost();
-        let state = if failure.is_some() { State::Failing } else { State::Good };
-        let is_over = self.state == State::Failing && state == State::Good;
+        let state = if failure.is_some() { ExportState::Failing } else { ExportState::Good };
+        let is_over = self.state == ExportState::Failing && state == ExportState::Good;
         self.state = state;
         let is_time = self.reported_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL);
         if self.lost > 0 && (is_time || is_over) {

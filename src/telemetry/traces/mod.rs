@@ -32,7 +32,7 @@ use tracing_subscriber::{Layer, registry::LookupSpan};
 use self::{carrier::Flushes, outbox::Outbox, resource::Origin, sampler::Deciding};
 pub use self::{
     plan::Plan,
-    process::Process,
+    process::ProcessSpan,
     publish::Publishing,
     queue::QueueTraces,
     resource::Place,

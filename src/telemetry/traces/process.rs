@@ -22,7 +22,7 @@ use crate::{
 const WORDS: usize = 256;
 
 /// A call of the handler that is under way; the span ends when this and the `tracing` span are dropped.
-pub struct Process {
+pub struct ProcessSpan {
     /// Kept so that the end can still be recorded in it.
     _span: Span,
     context: Context,
@@ -32,12 +32,12 @@ pub struct Process {
 impl QueueTraces {
     /// The span of a call for these messages; `queue` is the queue's configured name.
     ///
-    /// No [`Process`] where nobody makes spans of OpenTelemetry out of those of `tracing`.
+    /// No [`ProcessSpan`] where nobody makes spans of OpenTelemetry out of those of `tracing`.
     pub fn process<'a>(
         &self,
         queue: &str,
         messages: impl ExactSizeIterator<Item = &'a Message> + Clone,
-    ) -> (Span, Option<Process>) {
+    ) -> (Span, Option<ProcessSpan>) {
         let span = span(queue, messages.clone());
         let producers: Vec<_> = messages.clone().map(TraceContext::of_message).collect();
         let parent = self.parent(&producers);
@@ -53,7 +53,7 @@ impl QueueTraces {
             }
         }
         let trace = Arc::new(Trace { context: own, traces: self.traces.clone() });
-        let process = Process { _span: span.clone(), context, trace };
+        let process = ProcessSpan { _span: span.clone(), context, trace };
         (span, Some(process))
     }
 
@@ -91,7 +91,7 @@ fn span<'a>(queue: &str, mut messages: impl ExactSizeIterator<Item = &'a Message
     }
 }
 
-impl Process {
+impl ProcessSpan {
     /// The trace that it is part of.
     pub fn trace(&self) -> &Arc<Trace> {
         &self.trace

@@ -17,7 +17,7 @@ use crate::{
 /// The fewest receives that leave room for a crash and for a failure that passes.
 const FEW_RECEIVES: u32 = 3;
 
-/// What is wrong with the redrive policy and the DLQ of a queue.
+/// Checks the redrive policy and the DLQ of a queue.
 pub(super) async fn look(
     name: &str,
     settings: &QueueSettings,
@@ -106,7 +106,7 @@ fn of_dlq(
     if let Some(problem) = misfit(queue, dlq) {
         find(Code::DlqUnfit, problem.to_owned());
     }
-    // Zero is one that the queue does not tell.
+    // Zero stands for one that the queue does not report.
     if !dlq.retention.is_zero() && dlq.retention <= queue.retention {
         let (of_dlq, of_queue) = (Span(dlq.retention), Span(queue.retention));
         find(Code::DlqRetention, format!("the dlq keeps messages for {of_dlq}, the queue for {of_queue}"));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(found(&QueueAttributes { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
         assert_eq!(found(&QueueAttributes { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);
         assert_eq!(found(&QueueAttributes { fifo: true, ..days(14) }), [Code::DlqUnfit]);
-        assert_eq!(found(&days(0)), [], "a retention that is not told");
+        assert_eq!(found(&days(0)), [], "a retention that is not known");
     }
 
     #[test]

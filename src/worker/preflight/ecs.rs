@@ -14,7 +14,7 @@ use crate::{
 /// The most that Fargate gives a container to stop.
 const FARGATE_MAX: Duration = Duration::from_mins(2);
 
-/// What of the task keeps its stop from being an orderly one.
+/// Finds the settings of the task that keep its stop from being orderly.
 pub(super) async fn look(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let mut found = of_stop(settings, surroundings);
     found.extend(of_protection(settings, surroundings).await);

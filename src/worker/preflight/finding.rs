@@ -8,11 +8,11 @@ use crate::settings::hide;
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its kind, which tells how bad it is and what to do.
+    /// Its code, which has the severity and the advice.
     pub code: Code,
     /// The queue that it is about, by its configured name.
     pub queue: Option<String>,
-    /// What was found, without secrets.
+    /// The description, without secrets.
     pub message: String,
 }
 

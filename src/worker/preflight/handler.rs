@@ -11,12 +11,12 @@ use crate::{
     worker::from_settings,
 };
 
-/// How long a handler may take to show that it is there, a Lambda function's start included.
+/// The time limit of a handler's probe, a Lambda function's start included.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
-/// How long it may take to end what it has started for that.
+/// The time limit of ending the processes started for it.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is wrong with the handler of a queue; a queue that has none is found by the configuration's rules.
+/// Checks the handler of a queue; the configuration's rules find a queue without one.
 pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
     let Some(of_handler) = &queue.handler else { return Vec::new() };
     let handler = match from_settings::made(name, queue, of_handler, &settings.aws) {

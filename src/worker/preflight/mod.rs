@@ -1,4 +1,4 @@
-//! What keeps a worker from working, or from working well, found before it starts.
+//! Preflight: finds the problems of a worker before it starts.
 //!
 //! Nothing here changes anything: no message is received, sent or deleted. What cannot be found out so is said to be unproven.
 

@@ -1,4 +1,4 @@
-//! Whether the worker may delete and extend, found out with a receipt that is none.
+//! Checks the permissions to delete and extend, with a receipt handle that is invalid.
 //!
 //! A refusal speaks of the caller, any other answer of the receipt. Receiving and sending have no such harmless form.
 
@@ -14,7 +14,7 @@ use crate::{
 /// No receipt of any queue.
 const NO_RECEIPT: &str = "longshore-check-this-is-no-receipt-handle";
 
-/// What of a consumer's calls is refused on a queue.
+/// The calls of a consumer that a queue refuses.
 pub(super) async fn look(name: &str, queue: &dyn Queue) -> Vec<Finding> {
     let receipt = Receipt::new(NO_RECEIPT);
     let change = [VisibilityChange { receipt: receipt.clone(), visibility: Duration::ZERO }];

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// What was found about one queue.
+/// The findings about one queue.
 pub(super) struct Looked {
     pub(super) found: Vec<Finding>,
     /// Absent where it is not known.
@@ -66,7 +66,7 @@ fn not_opened(name: &str, error: &WorkerError) -> Finding {
     }
 }
 
-/// What the failure of a call to a queue means.
+/// The finding of a failed call to a queue.
 fn unreachable(name: &str, error: &QueueError) -> Finding {
     let code = match error.plain_code() {
         _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
@@ -94,7 +94,7 @@ fn is_credentials(error: &QueueError) -> bool {
     )
 }
 
-/// What the queue says of itself, held against its settings.
+/// Compares the queue's attributes with its settings.
 fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));

@@ -12,7 +12,7 @@ pub struct Report {
     findings: Vec<Finding>,
 }
 
-/// What the findings mean for a worker.
+/// The verdict of the findings on a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It would work; there may be warnings.
@@ -44,12 +44,12 @@ impl Report {
         Self { findings }
     }
 
-    /// What was found.
+    /// The findings.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// What the worst of it means.
+    /// The verdict of the worst finding.
     pub fn verdict(&self) -> Verdict {
         match self.findings.iter().map(|finding| finding.code.severity()).max() {
             Some(Severity::Misconfigured) => Verdict::Misconfigured,

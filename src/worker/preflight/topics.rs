@@ -1,4 +1,4 @@
-//! The topics: whether those that are told of messages are there, and whether they take what a queue sends.
+//! Checks that the topics of notifications exist, and that they take the messages of a queue.
 
 use futures_util::future::join_all;
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::invocation_state::{Conversation, OutOfTurn};
 use crate::{
-    handler::lambda::invocation::{ANSWER_BYTES, Failure, FunctionError, Invocation},
+    handler::lambda::invocation::{ANSWER_BYTES, FunctionError, Invocation, InvocationFailure},
     tasks,
     telemetry::events,
 };
@@ -188,12 +188,12 @@ impl Desk {
         let error_type = error_type(request.headers());
         let answer = match read(request.into_body()).await {
             Ok(Read { bytes, trailer }) => match error_type.or(trailer) {
-                Some(kind) => Err(Failure::Function(FunctionError::read(Some(&kind), &bytes))),
+                Some(kind) => Err(InvocationFailure::Function(FunctionError::read(Some(&kind), &bytes))),
                 None => Ok(bytes),
             },
             Err(failure) => Err(failure),
         };
-        let is_too_large = answer == Err(Failure::TooLarge);
+        let is_too_large = answer == Err(InvocationFailure::TooLarge);
         match self.conversation.answer(id, answer) {
             Ok(()) if is_too_large => too_large(),
             Ok(()) => accepted(),
@@ -205,7 +205,7 @@ impl Desk {
         if !self.conversation.owes(id) {
             return out_of_turn(OutOfTurn::NotOwed);
         }
-        let failure = Failure::Function(read_error(request).await);
+        let failure = InvocationFailure::Function(read_error(request).await);
         self.conversation.answer(id, Err(failure)).map_or_else(out_of_turn, |()| accepted())
     }
 
@@ -222,10 +222,10 @@ struct Read {
     trailer: Option<String>,
 }
 
-async fn read(mut body: Incoming) -> Result<Read, Failure> {
+async fn read(mut body: Incoming) -> Result<Read, InvocationFailure> {
     let (mut bytes, mut trailer, mut excess) = (BytesMut::new(), None, 0);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Failure::Truncated)?;
+        let frame = frame.map_err(|_| InvocationFailure::Truncated)?;
         match frame.into_data() {
             Ok(data) if bytes.len() + data.len() <= ANSWER_BYTES && excess == 0 => bytes.extend(data),
             Ok(data) => excess += data.len(),
@@ -235,7 +235,7 @@ async fn read(mut body: Incoming) -> Result<Read, Failure> {
             break;
         }
     }
-    if excess > 0 { Err(Failure::TooLarge) } else { Ok(Read { bytes: bytes.freeze(), trailer }) }
+    if excess > 0 { Err(InvocationFailure::TooLarge) } else { Ok(Read { bytes: bytes.freeze(), trailer }) }
 }
 
 /// Reads the report of an error; one that cannot be read is an error all the same.
@@ -295,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        handler::lambda::{invocation::Invocation, runtime::Order},
+        handler::lambda::{invocation::Invocation, runtime::QueuedInvocation},
         message::Message,
     };
 
@@ -305,7 +305,9 @@ mod tests {
         let _given = api.conversation().ask().unwrap();
         let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
         let (id, (answer, mut answered)) = (invocation.id.clone(), oneshot::channel());
-        api.conversation().hand(Order { invocation, answer, given_up: CancellationToken::new() }).unwrap();
+        api.conversation()
+            .hand(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() })
+            .unwrap();
         // Without a turn of the runtime: not even the connection has been accepted when the end comes.
         let mut stream = PlainStream::connect(api.address()).unwrap();
         let head = format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: x\r\n");

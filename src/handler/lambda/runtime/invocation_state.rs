@@ -4,22 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::Order;
+use super::QueuedInvocation;
 use crate::{
-    handler::lambda::invocation::{Answered, Failure, FunctionError, Invocation},
+    handler::lambda::invocation::{Answered, FunctionError, Invocation, InvocationFailure},
     telemetry::events,
 };
 
 /// A conversation: the requests of the process on one side, its keeper on the other.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
-    state: Mutex<State>,
+    state: Mutex<InvocationPhase>,
     /// Wakes the keeper, who alone waits here.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InvocationPhase {
     /// The request for work that waits.
     asking: Option<oneshot::Sender<Arc<Invocation>>>,
     /// The invocation that the process has and has not answered.
@@ -63,7 +63,7 @@ impl Conversation {
         let mut state = self.state();
         if let Some(owed) = state.owed.take() {
             state.is_broken = true;
-            give(owed, Err(Failure::Unanswered));
+            give(owed, Err(InvocationFailure::Unanswered));
             drop(state);
             self.changed.notify_one();
             return Err(OutOfTurn::NotNow);
@@ -85,7 +85,7 @@ impl Conversation {
     pub(super) fn answer(&self, id: &str, answered: Answered) -> Result<(), OutOfTurn> {
         let mut state = self.state();
         let owed = state.owed.take_if(|owed| owed.id == id).ok_or(OutOfTurn::NotOwed)?;
-        state.has_answered |= matches!(answered, Ok(_) | Err(Failure::Function(_)));
+        state.has_answered |= matches!(answered, Ok(_) | Err(InvocationFailure::Function(_)));
         give(owed, answered);
         drop(state);
         self.changed.notify_one();
@@ -122,12 +122,12 @@ impl Conversation {
     }
 
     /// Hands an order to the process, if it asks for one.
-    pub(super) fn hand(&self, order: Order) -> Result<(), Order> {
+    pub(super) fn hand(&self, order: QueuedInvocation) -> Result<(), QueuedInvocation> {
         let mut state = self.state();
         let Some(asking) = state.asking.take() else { return Err(order) };
         let id = order.invocation.id.clone();
         if let Err(invocation) = asking.send(order.invocation) {
-            return Err(Order { invocation, ..order });
+            return Err(QueuedInvocation { invocation, ..order });
         }
         state.owed = Some(Owed { id, answer: order.answer });
         Ok(())
@@ -141,7 +141,7 @@ impl Conversation {
     }
 
     /// Fails what is owed.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: InvocationFailure) {
         if let Some(owed) = self.state().owed.take() {
             give(owed, Err(failure));
         }
@@ -157,7 +157,7 @@ impl Conversation {
         self.state().has_answered
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InvocationPhase> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,7 @@ use self::{process::Keeper, program::Program};
 use super::{
     CallError, Settings, Source,
     instances::Standing,
-    invocation::{Answered, Failure, Invocation},
+    invocation::{Answered, Invocation, InvocationFailure},
 };
 use crate::{
     handler::metrics::{KindMetrics, ProcessMetrics},
@@ -34,17 +34,17 @@ use crate::{
 /// They are started by the first probe or call. Dropped, it kills them all.
 #[derive(Debug)]
 pub(super) struct Host {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<QueuedInvocation>,
     shared: Arc<Shared>,
     keepers: Mutex<Keepers>,
 }
 
 /// An invocation on its way to a process.
 #[derive(Debug)]
-struct Order {
+struct QueuedInvocation {
     invocation: Arc<Invocation>,
     answer: oneshot::Sender<Answered>,
-    /// Tells that nobody waits for the answer any more.
+    /// Fires when nobody waits for the answer any more.
     given_up: CancellationToken,
 }
 
@@ -57,7 +57,7 @@ struct Shared {
     processes: NonZeroUsize,
     /// There once the processes are started.
     program: OnceLock<Program>,
-    orders: AsyncMutex<mpsc::UnboundedReceiver<Order>>,
+    orders: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
     standing: Standing,
     closing: CancellationToken,
     metrics: KindMetrics<ProcessMetrics>,
@@ -105,7 +105,7 @@ impl Host {
         let (answer, answered) = oneshot::channel();
         let given_up = CancellationToken::new();
         let _guard = given_up.clone().drop_guard();
-        let order = Order { invocation: Arc::new(invocation), answer, given_up };
+        let order = QueuedInvocation { invocation: Arc::new(invocation), answer, given_up };
         let closed = || CallError::Down("the runtime processes are stopped".to_owned());
         self.orders.send(order).map_err(|_| closed())?;
         tokio::select! {
@@ -151,7 +151,7 @@ impl Drop for Host {
 
 impl Shared {
     /// The next invocation that somebody still waits for; cancelled, it loses none.
-    async fn order(&self) -> Option<Order> {
+    async fn order(&self) -> Option<QueuedInvocation> {
         let mut orders = self.orders.lock().await;
         loop {
             let order = orders.recv().await?;
@@ -162,9 +162,9 @@ impl Shared {
     }
 }
 
-impl Order {
+impl QueuedInvocation {
     /// Answers an order that no process was given.
-    fn fail(self, failure: Failure) {
+    fn fail(self, failure: InvocationFailure) {
         if self.answer.send(Err(failure)).is_err() {
             events::AnswerUnwanted { request_id: &self.invocation.id }.emit();
         }

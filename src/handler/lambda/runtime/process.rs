@@ -11,13 +11,13 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Invocation, Order, Shared, api::RuntimeApi, invocation_state::Asked};
+use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_state::Asked};
 use crate::{
     backoff::{Backoff, Jitter},
     handler::{
         lambda::{
-            instances::State,
-            invocation::{Failure, FunctionError},
+            instances::InstanceState,
+            invocation::{FunctionError, InvocationFailure},
         },
         metrics::CountedProcess,
     },
@@ -51,7 +51,7 @@ impl Keeper {
     /// Keeps a process until Longshore ends.
     pub(super) async fn keep(mut self) {
         loop {
-            self.note(State::Starting);
+            self.note(InstanceState::Starting);
             self.fruitless += 1;
             let ending = self.live().await;
             self.log_end(&ending);
@@ -75,7 +75,7 @@ impl Keeper {
             self.fruitless = 0;
         }
         if let Ending::Broken(_) | Ending::GivenUp = &ending {
-            self.note(State::Starting);
+            self.note(InstanceState::Starting);
         }
         life.end(&ending).await;
         ending
@@ -85,7 +85,7 @@ impl Keeper {
         if let Err(ending) = life.until_ready().await {
             return ending;
         }
-        self.note(State::Ready);
+        self.note(InstanceState::Ready);
         life.work().await
     }
 
@@ -94,7 +94,7 @@ impl Keeper {
         match ending {
             Ending::NotStarted(reason) => {
                 events::ProcessNotStarted { queue, reason }.emit();
-                self.note(State::Failed(reason.as_str().into()));
+                self.note(InstanceState::Failed(reason.as_str().into()));
             }
             Ending::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             Ending::GivenUp => {
@@ -114,7 +114,7 @@ impl Keeper {
         }
     }
 
-    fn note(&self, state: State) {
+    fn note(&self, state: InstanceState) {
         self.shared.standing.note(self.number, state);
     }
 }
@@ -122,7 +122,7 @@ impl Keeper {
 impl Drop for Keeper {
     /// Whatever ended it, nobody should wait for its process.
     fn drop(&mut self) {
-        self.note(State::Failed("the runtime processes are stopped".into()));
+        self.note(InstanceState::Failed("the runtime processes are stopped".into()));
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) enum Ending {
 pub(super) struct Life {
     process: Process,
     api: RuntimeApi,
-    output: Output,
+    output: ProcessOutput,
     shared: Arc<Shared>,
     counted: CountedProcess,
 }
@@ -158,7 +158,7 @@ impl Life {
         let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
         let started = program.start(api.address());
         let mut process = started.map_err(|error| not_started(error.to_string()))?;
-        let output = Output::of(shared.queue.clone(), &mut process);
+        let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
                 .emit(&metrics.process_starts);
@@ -211,7 +211,7 @@ impl Life {
     }
 
     /// Runs one invocation to its answer, whatever that is.
-    async fn run(&mut self, order: Order) -> Result<(), Ending> {
+    async fn run(&mut self, order: QueuedInvocation) -> Result<(), Ending> {
         let given_up = order.given_up.clone();
         self.hand(order).await?;
         tokio::select! {
@@ -221,19 +221,19 @@ impl Life {
                 // What it said last may not have been heard yet.
                 self.api.finish().await;
                 let words = ended(status);
-                self.api.conversation().fail(Failure::Ended(words.clone()));
+                self.api.conversation().fail(InvocationFailure::Ended(words.clone()));
                 return Err(Ending::Broken(words));
             }
             () = given_up.cancelled() => return Err(Ending::GivenUp),
         }
         if self.api.conversation().is_broken() {
-            return Err(Ending::Broken(Failure::Unanswered.to_string()));
+            return Err(Ending::Broken(InvocationFailure::Unanswered.to_string()));
         }
         Ok(())
     }
 
     /// Hands over an order, to a process that asks again where the connection it asked on is gone.
-    async fn hand(&mut self, mut order: Order) -> Result<(), Ending> {
+    async fn hand(&mut self, mut order: QueuedInvocation) -> Result<(), Ending> {
         loop {
             let invocation = order.invocation.clone();
             self.output.belongs_to(invocation);
@@ -242,7 +242,7 @@ impl Life {
                 Err(returned) => order = returned,
             }
             if let Err(words) = self.until_asked().await {
-                order.fail(Failure::Ended(words.clone()));
+                order.fail(InvocationFailure::Ended(words.clone()));
                 return Err(Ending::Broken(words));
             }
         }
@@ -296,14 +296,14 @@ fn ended(status: io::Result<ExitStatus>) -> String {
 
 /// The log of one process's output.
 #[derive(Clone, Debug)]
-pub(super) struct Output {
+pub(super) struct ProcessOutput {
     queue: Arc<str>,
     process: u32,
     /// The process's present or last activity.
     at: Arc<Mutex<Option<Arc<Invocation>>>>,
 }
 
-impl Output {
+impl ProcessOutput {
     /// Passes on what the process writes from now on until its end.
     pub(super) fn of(queue: Arc<str>, process: &mut Process) -> Self {
         let output = Self { queue, process: process.id(), at: Arc::default() };

@@ -9,7 +9,7 @@ use crate::support::{calls::Action, faulty::Fault, gate::Gate, scene::Scene, sec
 
 #[tokio::test(start_paused = true)]
 async fn never_more_handlers_run_than_the_concurrency() {
-    let scene = Scene::new().room(7, 20);
+    let scene = Scene::new().permits(7, 20);
     scene.send_many(200);
     let worker = scene.start(|message, _| async move {
         sleep(Duration::from_millis(10 * (message.body.len() as u64))).await;
@@ -22,7 +22,7 @@ async fn never_more_handlers_run_than_the_concurrency() {
 
 #[tokio::test(start_paused = true)]
 async fn never_more_messages_are_held_than_there_is_room() {
-    let scene = Scene::new().room(2, 3);
+    let scene = Scene::new().permits(2, 3);
     scene.send_many(100);
     let worker = scene.start(|_, _| async {
         sleep(secs(1)).await;
@@ -39,7 +39,7 @@ async fn never_more_messages_are_held_than_there_is_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_sends_more_than_asked_for_fills_no_more_than_the_room() {
-    let scene = Scene::new().room(2, 1);
+    let scene = Scene::new().permits(2, 1);
     scene.queue.always(Action::Receive, Fault::Excess);
     scene.send_many(30);
     let worker = scene.start(|_, _| async {
@@ -58,7 +58,7 @@ async fn a_server_that_sends_more_than_asked_for_fills_no_more_than_the_room() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_received_while_there_is_no_room() {
-    let (scene, gate) = (Scene::new().room(1, 0), Gate::default());
+    let (scene, gate) = (Scene::new().permits(1, 0), Gate::default());
     scene.send_many(3);
     let wait = gate.clone();
     let worker = scene.start(move |_, _| {
@@ -84,7 +84,7 @@ async fn nothing_is_received_while_there_is_no_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receive_asks_for_no_more_than_there_is_room() {
-    let scene = Scene::new().room(3, 1);
+    let scene = Scene::new().permits(3, 1);
     scene.send_many(40);
     let worker = scene.start(|_, _| async {
         sleep(secs(1)).await;
@@ -97,7 +97,7 @@ async fn a_receive_asks_for_no_more_than_there_is_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_message_holds_its_own_slot_and_no_other() {
-    let scene = Scene::new().room(2, 0);
+    let scene = Scene::new().permits(2, 0);
     scene.send("slow");
     scene.send_many(50);
     let worker = scene.start(|message, _| async move {
