@@ -1,4 +1,4 @@
-//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface FunctionEmulator.
+//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface Emulator.
 
 use std::{
     collections::BTreeMap,
