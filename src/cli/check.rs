@@ -3,9 +3,9 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    failure::{Exit, Failure},
     options::Options,
-    output, runtime,
+    output::{self, Exit, Failure},
+    runtime,
 };
 use crate::{
     config::{self, Purpose},

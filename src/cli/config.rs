@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::{failure::Failure, options::Options, output};
+use super::{
+    options::Options,
+    output::{self, Failure},
+};
 use crate::config::{self, Purpose};
 
 /// Shows the settings in force, each with where it came from; secrets are hidden

@@ -9,8 +9,8 @@ use clap::Args;
 use longshore_emulator::{Emulator, EmulatorError};
 
 use super::{
-    failure::{Exit, Failure},
-    output, runtime,
+    output::{self, Exit, Failure},
+    runtime,
 };
 
 /// Serves SQS and SNS on this machine with no account and no worker, for tests and development

@@ -12,10 +12,9 @@ use clap::Args;
 use url::{Position, Url};
 
 use super::{
-    failure::{Exit, Failure},
     loopback::reachable,
     options::AwsOptions,
-    output,
+    output::{self, Exit, Failure},
 };
 use crate::{
     config::{self, Purpose},

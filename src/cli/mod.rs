@@ -4,9 +4,7 @@ mod check;
 mod config;
 pub(crate) mod dev;
 mod emulator;
-mod failure;
 mod healthcheck;
-mod logging;
 mod loopback;
 mod options;
 mod output;
@@ -18,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use self::failure::{Exit, Failure};
+pub use self::output::{Exit, Failure};
 
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
@@ -47,7 +45,7 @@ enum CliCommand {
 pub fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
         Ok(cli) => execute(cli.command),
-        Err(message) => failure::of_usage(&message),
+        Err(message) => output::of_usage(&message),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

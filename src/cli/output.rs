@@ -1,8 +1,105 @@
-//! The only place that writes to standard output and standard error.
+//! The output of commands: results, failures with their hints, exit codes. Nothing else writes to the standard streams.
 
-use std::io::{self, Write as _};
+use std::{
+    fmt,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use super::failure::{Exit, Failure};
+use crate::{settings::Problems, telemetry::logs::LogsError};
+
+/// The exit codes of failure; 0 is a drained end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 64: bad usage or configuration.
+    Usage,
+    /// 69: a dependency is unreachable.
+    Unavailable,
+    /// 70: an error of ours.
+    Internal,
+    /// 75: stopped before all was drained.
+    Unfinished,
+}
+
+impl Exit {
+    /// The code the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
+            Self::Unfinished => 75,
+        }
+    }
+}
+
+/// The failure of a command.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with this exit code; an empty message is not printed.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Writes the failure to standard error and returns the exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        if !self.message.is_empty() {
+            complain(&format!("error: {self}"));
+        }
+        ExitCode::from(self.exit.code())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(formatter, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::new(Exit::Usage, format!("the configuration has {problems}"))
+    }
+}
+
+impl From<LogsError> for Failure {
+    fn from(error: LogsError) -> Self {
+        Self::new(Exit::Internal, error.to_string())
+    }
+}
+
+/// Prints what clap returns in place of a command: help, the version, or an error in the arguments.
+pub(super) fn of_usage(answer: &clap::Error) -> Result<(), Failure> {
+    if answer.use_stderr() {
+        drop(answer.print());
+        return Err(Failure::new(Exit::Usage, ""));
+    }
+    print(&answer.to_string())
+}
 
 /// Writes a text; a reader who has seen enough and closed the pipe is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
@@ -20,7 +117,7 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
     print(&format!("{line}\n"))
 }
 
-/// Writes a line on standard error; whoever closed it does not want to know.
+/// Writes a line to standard error; a closed one is ignored.
 pub(super) fn complain(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
 }

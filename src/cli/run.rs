@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{failure::Failure, logging, options::Options, runtime};
+use super::{options::Options, output::Failure, runtime};
 use crate::{
     config::{self, Purpose},
     worker,
@@ -18,8 +18,8 @@ pub(super) struct RunCommand {
 impl RunCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Work)?;
-        let traces = logging::start(&config)?;
-        let worker = logging::traced(worker::worker(&config.settings)?, traces);
+        let traces = runtime::start_logging(&config)?;
+        let worker = runtime::with_traces(worker::worker(&config.settings)?, traces);
         runtime::verdict(runtime::run_small(worker.run())?)
     }
 }

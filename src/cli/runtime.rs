@@ -4,8 +4,13 @@ use std::{future::Future, io, time::Duration};
 
 use tokio::runtime::Builder;
 
-use super::failure::{Exit, Failure};
-use crate::worker::{Drained, WorkerError};
+use super::output::{Exit, Failure};
+use crate::{
+    config::{self, Config},
+    ecs,
+    telemetry::traces::{Traces, TracesError},
+    worker::{Drained, Worker, WorkerError},
+};
 
 /// The time that a command waits at its end for calls that block, such as the look-up of a handler's host.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
@@ -56,6 +61,41 @@ impl From<WorkerError> for Failure {
             | WorkerError::Credentials { .. }
             | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
+        };
+        let failure = Self::new(exit, error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Starts the log, and the traces if the environment says where they go.
+pub(super) fn start_logging(config: &Config) -> Result<Option<Traces>, Failure> {
+    let log = &config.settings.log;
+    let Some(plan) = &config.traces else {
+        log.init()?;
+        return Ok(None);
+    };
+    let place = Box::pin(ecs::resource(config::surroundings().metadata));
+    let traces = Traces::start(plan, config.settings.traces, place)?;
+    log.init_with(&traces)?;
+    Ok(Some(traces))
+}
+
+/// The worker with its traces, if there are any.
+pub(super) fn with_traces(worker: Worker, traces: Option<Traces>) -> Worker {
+    match traces {
+        Some(traces) => worker.traces(traces),
+        None => worker,
+    }
+}
+
+impl From<TracesError> for Failure {
+    fn from(error: TracesError) -> Self {
+        let exit = match &error {
+            TracesError::Exporter(_) | TracesError::Client(_) => Exit::Usage,
+            TracesError::System(_) => Exit::Internal,
         };
         let failure = Self::new(exit, error.to_string());
         match error.hint() {

@@ -13,7 +13,7 @@ use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
     handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement},
     message::Message,
-    telemetry::{Ending, traces::Trace},
+    telemetry::{Ending, spans::Trace},
 };
 
 /// The grace period of a cancelled handler.

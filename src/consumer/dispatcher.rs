@@ -28,7 +28,7 @@ use crate::{
     tasks,
     telemetry::{
         Ending, MetricScope, events,
-        traces::{ProcessSpan, QueueTraces},
+        spans::{ProcessSpan, QueueTraces},
     },
 };
 

@@ -62,7 +62,7 @@ use crate::{
     queue::Queue,
     stop::Stop,
     tasks::{End, Tasks},
-    telemetry::{MetricScope, traces::QueueTraces},
+    telemetry::{MetricScope, spans::QueueTraces},
 };
 
 /// The longest silence of the heartbeat and the settler: both have a round every 10 s.

@@ -11,26 +11,26 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     Prefetch,
     availability::{Availability, AvailabilityChanges},
+    depth::{QueueDepth, Sighting},
     dispatcher::{Demand, Dispatcher},
     fifo::Order,
+    lease::{Permits, ReceiveTimes, Reservation},
+    metrics::ConsumerMetrics,
     prepare::Intake,
     receive_mode::{FailedReceive, FailedReceives, ReceiveMode},
     schedule::{NextReceive, Schedule, ScheduleInput},
 };
 use crate::{
-    consumer::depth::{QueueDepth, Sighting},
-    consumer::lease::{Permits, ReceiveTimes, Reservation},
-    consumer::metrics::ConsumerMetrics,
     health::{Condition, Pulse},
     message::{Message, Wanted},
-    queue::metrics::CallMetrics,
     queue::{
         Queue, QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass,
         limits::{self, BATCH_ENTRIES},
+        metrics::CallMetrics,
         within,
     },
     stop::Stop,
-    telemetry::{Action, CallResult, events, traces::QueueTraces},
+    telemetry::{Action, CallResult, events, spans::QueueTraces},
 };
 
 /// The time beyond its wait after which a receive is replaced.

@@ -5,22 +5,179 @@
 //! whether it answers or not.
 
 mod agent;
-mod calls_in_flight;
 mod metadata;
-mod metrics;
 mod protection;
 mod protection_state;
-mod settings;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    duration::Span,
+    settings::Problem,
+    telemetry::{Computed, metric_group},
+};
 
 #[cfg(test)]
 pub(crate) use self::agent::ProtectionReport;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
 pub(crate) use self::{
     agent::{Agent, HttpAgent, ProtectionRequest},
-    calls_in_flight::CallsInFlight,
     metadata::{EcsEnvironment, TaskMetadata, resource},
-    metrics::ProtectionMetrics,
     protection::TaskProtection,
-    protection_state::ProtectionTiming,
-    settings::{MetricsSwitch, Protect, Settings},
+    protection_state::{CallsInFlight, ProtectionTiming},
 };
+
+const MINUTE: u64 = 60;
+/// The shortest time that a container can be given to stop.
+const STOP_TIMEOUT_MIN: Span = Span::secs(2);
+/// The shortest expiry: half of it is left when it is renewed, and ECS counts in minutes.
+const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
+/// The longest that ECS protects a task without being asked again.
+const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
+/// The longest that anything here may wait: SQS holds no message longer.
+const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
+/// The valid names of a namespace.
+const NAMESPACES: &str = "1 to 255 letters, digits and .-_/#:, not beginning with AWS/";
+/// The longest name of a namespace of CloudWatch.
+const NAMESPACE_CHARS: usize = 255;
+
+/// The worker as a task of Amazon ECS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The `stopTimeout` of the worker's container in the task definition, which ECS does not pass to the container: 30s if it is not set there, at most 120s on Fargate. `drain.limit` follows from it unless it is set.
+    pub stop_timeout: Option<Span>,
+    /// `auto` protects the task from scale-in while long work runs, on ECS; `off` never does.
+    pub protect: Protect,
+    /// The duration from which a call of the handler counts as long work; shorter calls send ECS no request.
+    pub protect_after: Span,
+    /// The lifetime of a protection, which is renewed at half of it: whole minutes, 2m to 48h. A task whose worker died stays protected for up to this time.
+    pub protection_expiry: Span,
+    /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
+    pub metrics: MetricsSwitch,
+    /// The interval between two lines of a queue, 1s to 1h.
+    pub metrics_interval: Span,
+    /// The namespace of the metrics in CloudWatch.
+    pub metrics_namespace: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            stop_timeout: None,
+            protect: Protect::Auto,
+            protect_after: Span::secs(10),
+            protection_expiry: Span::secs(10 * MINUTE),
+            metrics: MetricsSwitch::Auto,
+            metrics_interval: Span::secs(MINUTE),
+            metrics_namespace: "Longshore".to_owned(),
+        }
+    }
+}
+
+/// The use of task protection while long work runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Protect {
+    /// On ECS.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// The use of the scaling signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsSwitch {
+    /// On ECS only.
+    #[default]
+    Auto,
+    /// Everywhere.
+    On,
+    /// Nowhere.
+    Off,
+}
+
+impl Settings {
+    /// The time after which ECS kills the container, if it is set.
+    pub fn stop_timeout(&self) -> Option<Duration> {
+        self.stop_timeout.map(|Span(timeout)| timeout)
+    }
+
+    /// The times that decide when the task is protected.
+    pub fn timing(&self) -> ProtectionTiming {
+        ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
+    }
+
+    /// Finds every value that ECS or CloudWatch cannot work with.
+    pub fn validate(&self) -> Vec<Problem> {
+        let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
+        let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
+        let (expiry, expiries) = (self.protection_expiry, EXPIRY_MIN..=EXPIRY_MAX);
+        let is_minutes = expiry.0.as_secs().is_multiple_of(MINUTE) && expiry.0.subsec_nanos() == 0;
+        let rules = [
+            (
+                "stop_timeout",
+                (STOP_TIMEOUT_MIN..=LONGEST).contains(&stop_timeout),
+                format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
+            ),
+            ("protect_after", self.protect_after <= LONGEST, format!("at most {LONGEST}")),
+            (
+                "protection_expiry",
+                is_minutes && expiries.contains(&expiry),
+                format!("whole minutes from {EXPIRY_MIN} to {EXPIRY_MAX}"),
+            ),
+            ("metrics_interval", intervals.contains(&self.metrics_interval), "1s to 1h".to_owned()),
+            ("metrics_namespace", is_namespace(&self.metrics_namespace), NAMESPACES.to_owned()),
+        ];
+        let wrong = rules.into_iter().filter(|(_, holds, _)| !holds);
+        wrong.map(|(key, _, allowed)| Problem::new(key, "not allowed").with_allowed(allowed)).collect()
+    }
+}
+
+fn is_namespace(name: &str) -> bool {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || ".-_/#:".contains(character);
+    let is_reserved = name.starts_with("AWS/") || name.starts_with(':');
+    (1..=NAMESPACE_CHARS).contains(&name.len()) && name.chars().all(is_allowed) && !is_reserved
+}
+
+metric_group! {
+    /// Metrics of the protection from scale-in.
+    pub struct ProtectionMetrics {
+        /// 1 while ECS protects the task from scale-in, else 0; absent where nothing protects it.
+        pub task_protected: Computed = "longshore_task_protected" [];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken_by(change: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings.validate().into_iter().map(|problem| problem.key().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn every_value_that_ecs_or_cloudwatch_does_not_take_is_found() {
+        assert_eq!(broken_by(|_| ()), Vec::<String>::new());
+        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<String>::new());
+        assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);
+        assert_eq!(broken_by(|settings| settings.protect_after = Span::secs(43_201)), ["protect_after"]);
+        for expiry in [Span::secs(60), Span::secs(150), Span::secs(172_860)] {
+            assert_eq!(broken_by(|settings| settings.protection_expiry = expiry), ["protection_expiry"]);
+        }
+        assert_eq!(broken_by(|settings| settings.metrics_interval = Span::secs(0)), ["metrics_interval"]);
+        for namespace in ["", "AWS/SQS", "with space"] {
+            let broken = broken_by(|settings| settings.metrics_namespace = namespace.to_owned());
+            assert_eq!(broken, ["metrics_namespace"]);
+        }
+    }
+}

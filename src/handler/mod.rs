@@ -1,9 +1,6 @@
 //! The code that runs for each message: the handler traits, the outcome, and the kinds that come with Longshore.
 
 mod any;
-mod batch;
-#[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
-mod call_trace;
 mod context;
 #[cfg(feature = "exec")]
 pub mod exec;
@@ -19,8 +16,6 @@ mod outcome;
 mod publish;
 #[cfg(feature = "tower")]
 mod services;
-#[cfg(feature = "cli")]
-mod settings;
 #[cfg(feature = "sns")]
 pub mod sns;
 #[cfg(any(feature = "http", feature = "lambda"))]
@@ -28,12 +23,15 @@ mod sqs_event;
 #[cfg(any(feature = "exec", feature = "http"))]
 mod timestamp;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, ops::Deref, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{message::Message, settings::Problem, telemetry::HandlerKind};
 
 pub(crate) use self::any::{CallSize, CallWrapper, Placement};
 #[cfg(any(feature = "exec", feature = "lambda"))]
 pub use self::metrics::ProcessMetrics;
-pub use self::metrics::{FailureCounter, HandlerMetrics};
 #[cfg(feature = "sns")]
 pub use self::publish::publish;
 #[cfg(feature = "tower")]
@@ -41,19 +39,16 @@ pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
     from_service, into_batch_service, into_service, layered, layered_batches,
 };
-#[cfg(feature = "cli")]
-pub use self::settings::Settings;
 #[cfg(any(feature = "http", feature = "lambda"))]
 pub use self::sqs_event::Source;
 pub use self::{
     any::{AnyHandler, batched},
-    batch::{Batch, BatchItem},
     context::{Context, LeaseTime},
     from_fn::{FromBatchFn, FromFn, FromFnWith, from_batch_fn, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
+    metrics::{FailureCounter, HandlerMetrics},
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
 };
-use crate::message::Message;
 
 /// The user's work: one call per message.
 ///
@@ -134,5 +129,124 @@ pub trait BatchHandler: Send + Sync + 'static {
     /// Ends everything that the handler runs beside its calls; see [`Handler::close`].
     fn close(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+}
+
+/// One message of a batch.
+#[derive(Clone, Debug)]
+pub struct BatchItem {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Its own circumstances: its attempt, its lease, and a cancellation that fires when that lease is lost.
+    pub context: Context,
+}
+
+/// The messages of one call, in the order in which they came; never empty.
+///
+/// The messages of one FIFO group stand in the group's order.
+#[derive(Clone, Debug)]
+pub struct Batch(Vec<BatchItem>);
+
+impl Batch {
+    /// A batch of these messages; `None` of none.
+    pub fn new(items: Vec<BatchItem>) -> Option<Self> {
+        (!items.is_empty()).then_some(Self(items))
+    }
+
+    /// The messages alone.
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = &Arc<Message>> {
+        self.0.iter().map(|item| &item.message)
+    }
+}
+
+impl From<BatchItem> for Batch {
+    fn from(item: BatchItem) -> Self {
+        Self(vec![item])
+    }
+}
+
+impl Deref for Batch {
+    type Target = [BatchItem];
+
+    fn deref(&self) -> &[BatchItem] {
+        &self.0
+    }
+}
+
+impl IntoIterator for Batch {
+    type Item = BatchItem;
+    type IntoIter = std::vec::IntoIter<BatchItem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = &'a BatchItem;
+    type IntoIter = std::slice::Iter<'a, BatchItem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// The handler of a queue, by its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Settings {
+    /// A program with an HTTP port: each message is posted to it.
+    Http(http::Settings),
+    /// A Lambda function: each batch is an event for it. Longshore runs it, or calls it through AWS's emulator.
+    Lambda(lambda::Settings),
+    /// A program that is started for each message, which it reads on its standard input.
+    Exec(exec::Settings),
+    /// SNS: each message is published to a topic, or sent by SMS.
+    Sns(sns::Settings),
+}
+
+impl Settings {
+    /// Finds every value that cannot work.
+    pub fn validate(&self) -> Vec<Problem> {
+        match self {
+            Self::Http(http) => http.validate(),
+            Self::Lambda(lambda) => lambda.validate(),
+            Self::Exec(exec) => exec.validate(),
+            Self::Sns(sns) => sns.validate(),
+        }
+    }
+
+    /// The number of messages that a call of this handler takes.
+    pub(crate) fn takes(&self) -> CallSize {
+        match self {
+            Self::Http(_) | Self::Lambda(_) => CallSize::Batch,
+            Self::Exec(_) | Self::Sns(_) => CallSize::One,
+        }
+    }
+
+    /// The kind's name, as it stands in the file and in the copies of rejected messages.
+    pub fn kind(&self) -> HandlerKind {
+        match self {
+            Self::Http(_) => HandlerKind::Http,
+            Self::Lambda(_) => HandlerKind::Lambda,
+            Self::Exec(_) => HandlerKind::Exec,
+            Self::Sns(_) => HandlerKind::Sns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Label as _;
+
+    #[test]
+    fn a_kind_is_called_as_in_the_file() {
+        let url = url::Url::parse("http://127.0.0.1:8080/");
+        let settings = Settings::Http(http::Settings::new(url.unwrap()));
+        for settings in [settings, Settings::Sns(sns::Settings::default())] {
+            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind().as_str());
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     sns::{Publication, PublicationId, Publisher, Target, TopicError, metrics::PublishMetrics},
     telemetry::{
         CallResult,
-        traces::{Destination, Trace},
+        spans::{Destination, Trace},
     },
 };
 

@@ -5,13 +5,179 @@
 //! to nobody else. So a [`Process`] waits for its leader's end without reaping it, kills whoever is left, and only
 //! then reaps. As the first process of a container it reaps the orphans, too.
 
-mod command;
 mod group;
 mod output;
 mod running;
 
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, ErrorKind},
+    path::PathBuf,
+    process::Stdio,
+};
+
+use rustix::io::Errno;
+
 pub use self::{
-    command::{Command, StartError, Stdin},
     output::{LINE_BYTES, Output, OutputLine},
     running::{Process, signal_name},
 };
+
+/// A program's standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// Nothing.
+    Null,
+    /// The bytes written to [`Process::take_stdin`].
+    Piped,
+}
+
+/// A program to be started, its standard output and error piped.
+///
+/// It inherits the environment, with what is said here on top.
+#[derive(Debug)]
+pub struct Command {
+    program: OsString,
+    directory: Option<PathBuf>,
+    inner: tokio::process::Command,
+}
+
+impl Command {
+    /// A program by its path, or by its name in `PATH`.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let program = program.as_ref();
+        let mut inner = tokio::process::Command::new(program);
+        inner.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { program: program.to_owned(), directory: None, inner }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.inner.args(args);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.inner.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of the environment.
+    #[must_use]
+    pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.inner.env_remove(name);
+        self
+    }
+
+    /// Sets the working directory; absent, it is the worker's own.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        self.inner.current_dir(&directory);
+        self.directory = Some(directory);
+        self
+    }
+
+    /// Sets what the program reads (nothing).
+    #[must_use]
+    pub fn stdin(mut self, stdin: Stdin) -> Self {
+        self.inner.stdin(match stdin {
+            Stdin::Null => Stdio::null(),
+            Stdin::Piped => Stdio::piped(),
+        });
+        self
+    }
+
+    /// Starts the program, the leader of a process group of its own.
+    ///
+    /// Needs a runtime of tokio's with its drivers on, as [`Process::wait`] does.
+    pub fn spawn(mut self) -> Result<Process, StartError> {
+        match self.inner.spawn() {
+            Ok(child) => Ok(Process::new(child)),
+            Err(source) => Err(self.failure(source)),
+        }
+    }
+
+    fn failure(self, source: io::Error) -> StartError {
+        let program = self.program.to_string_lossy().into_owned();
+        let missing = self.directory.filter(|directory| !directory.is_dir());
+        match (source.kind(), missing) {
+            (ErrorKind::NotFound | ErrorKind::NotADirectory, Some(directory)) => {
+                StartError::NoDirectory { program, directory }
+            }
+            (ErrorKind::NotFound | ErrorKind::NotADirectory, None) => StartError::NotFound { program },
+            (ErrorKind::PermissionDenied, _) => StartError::NotExecutable { program },
+            (ErrorKind::ArgumentListTooLong, _) => StartError::TooLarge { program },
+            _ if source.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+                StartError::NotRunnable { program }
+            }
+            _ => StartError::Other { program, source },
+        }
+    }
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such program, or not the interpreter that its first line names.
+    #[error(
+        "no such program: {program}, hint: give its whole path, and see that the interpreter in its first line is \
+         installed"
+    )]
+    NotFound {
+        /// The program as it was given.
+        program: String,
+    },
+    /// The program may not be run.
+    #[error(
+        "not allowed to run: {program}, hint: make it executable (chmod +x), on a file system without noexec"
+    )]
+    NotExecutable {
+        /// The program as it was given.
+        program: String,
+    },
+    /// The file is no program for this system.
+    #[error(
+        "not a program for this system: {program}, hint: begin a script with #! and its interpreter, and build a \
+         program for this processor"
+    )]
+    NotRunnable {
+        /// The program as it was given.
+        program: String,
+    },
+    /// The working directory is not there.
+    #[error("no directory to run {program} in: {}, hint: make it, or name another", directory.display())]
+    NoDirectory {
+        /// The program as it was given.
+        program: String,
+        /// The directory as it was given.
+        directory: PathBuf,
+    },
+    /// The arguments and the environment are more than the system hands over.
+    #[error("arguments and environment too large for: {program}, hint: hand large values over in files")]
+    TooLarge {
+        /// The program as it was given.
+        program: String,
+    },
+    /// The system would not start it, for another reason.
+    #[error("could not start: {program}: {source}")]
+    Other {
+        /// The program as it was given.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// True if the next start would fail too, until the program changes.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::NotRunnable { .. } => true,
+            Self::NoDirectory { .. } | Self::TooLarge { .. } | Self::Other { .. } => false,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{
-    key::Key,
+    Key,
     secret::{HIDDEN, hide, holds_secrets, names_a_secret},
 };
 

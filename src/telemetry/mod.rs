@@ -6,15 +6,13 @@ mod label;
 #[cfg(feature = "cli")]
 pub mod logs;
 mod metrics;
-mod sampler;
-mod span_input;
+pub mod spans;
 #[cfg(feature = "otel")]
 pub mod traces;
-#[cfg(not(feature = "otel"))]
-#[path = "no_traces.rs"]
-pub mod traces;
 
+pub(crate) use self::metrics::{metric_constant, metric_definition, metric_group};
 pub use self::{
+    events::WarningSampler,
     label::{
         Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, Notified, Occasion,
         ProcessExit, ProcessState,
@@ -24,7 +22,4 @@ pub use self::{
         MetricGroup, MetricKind, MetricScope, Metrics, OPERATION_SECONDS, ProcessUsageMetrics, SecondsSince,
         Series, Settable, reference as metrics_page,
     },
-    sampler::WarningSampler,
 };
-
-pub(crate) use self::metrics::{metric_constant, metric_definition, metric_group};

@@ -27,29 +27,60 @@ mod observers;
 mod open;
 #[cfg(feature = "cli")]
 pub mod preflight;
-#[cfg(feature = "cli")]
-mod publisher;
 mod run;
 mod runtime;
-#[cfg(feature = "ecs")]
-mod scaling;
 mod shutdown;
-mod status;
 mod stop_requests;
 
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Value, json};
+
+use crate::{consumer::Engine, stop::Stop};
+
+#[cfg(feature = "ecs")]
+pub use self::embedded_metrics::ScalingSignal;
 #[cfg(test)]
 pub use self::metrics::{all_metrics, metrics_reference};
-#[cfg(feature = "ecs")]
-pub use self::scaling::ScalingSignal;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
     run::Worker,
     shutdown::Drained,
-    status::WorkerStatus,
 };
 #[cfg(feature = "cli")]
 pub use self::{
     from_settings::{consumer_of, name_in_sqs, worker},
     open::open_queue,
 };
+
+/// The status of a worker, for people and scripts; clones share it.
+#[derive(Clone, Default)]
+pub struct WorkerStatus(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    stop: OnceLock<Stop>,
+    engines: OnceLock<Vec<Engine>>,
+}
+
+impl WorkerStatus {
+    fn set_stop(&self, stop: Stop) {
+        self.0.stop.get_or_init(|| stop);
+    }
+
+    fn set_engines(&self, engines: Vec<Engine>) {
+        self.0.engines.get_or_init(|| engines);
+    }
+
+    /// The status as JSON: the version, whether the worker drains, and an object for each queue.
+    pub fn json(&self) -> String {
+        self.value().to_string()
+    }
+
+    fn value(&self) -> Value {
+        let queues: Vec<_> = self.0.engines.get().into_iter().flatten().map(Engine::status).collect();
+        let is_draining = self.0.stop.get().is_some_and(Stop::is_draining);
+        json!({ "version": env!("CARGO_PKG_VERSION"), "draining": is_draining, "queues": queues })
+    }
+}

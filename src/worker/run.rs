@@ -10,18 +10,19 @@ use tokio::runtime::Handle;
 #[cfg(feature = "sns")]
 use super::observers::NotifyEnds;
 use super::{
-    Consumer, Drained, WorkerError,
+    Consumer, Drained, WorkerError, WorkerStatus,
     check::check,
     metrics::{DrainMetrics, QueueMeasurements},
     open::{Opened, open, refuse_twins},
     runtime::EngineRuntime,
     shutdown::{RunningParts, shut_down},
-    status::WorkerStatus,
     stop_requests::{FaultWatch, Signals},
 };
 #[cfg(feature = "ecs")]
 use super::{
-    ScalingSignal, embedded_metrics::Meter, observers::CountCalls, scaling::ScalingTask,
+    ScalingSignal,
+    embedded_metrics::{Meter, ScalingTask},
+    observers::CountCalls,
     shutdown::may_outlast,
 };
 #[cfg(feature = "admin")]
@@ -31,7 +32,10 @@ use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "sns")]
 use crate::sns::notifications::Notifier;
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::{QueueIdentity, QueueTraces, Traces};
+use crate::telemetry::{
+    spans::{QueueIdentity, QueueTraces},
+    traces::Traces,
+};
 use crate::{
     consumer::{
         CallObserver, Engine, EngineParts, RunningEngine,

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 #[cfg(feature = "ecs")]
-use super::scaling::ScalingTask;
+use super::embedded_metrics::ScalingTask;
 use super::stop_requests::FaultWatch;
 #[cfg(feature = "admin")]
 use crate::admin::AdminServer;

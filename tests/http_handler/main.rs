@@ -32,9 +32,9 @@ fn every_line_of_the_page_names_a_test_that_exists() {
         include_str!("../../src/handler/http/outcome.rs"),
         include_str!("../../src/handler/http/headers.rs"),
         include_str!("../../src/handler/http/settings.rs"),
-        include_str!("../../src/handler/sqs_event/event.rs"),
+        include_str!("../../src/handler/sqs_event/mod.rs"),
         include_str!("../../src/handler/sqs_event/response.rs"),
-        include_str!("../../src/handler/lambda/response.rs"),
+        include_str!("../../src/handler/lambda/invocation.rs"),
     ]
     .concat();
     let rows: Vec<_> =

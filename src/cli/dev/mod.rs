@@ -16,10 +16,9 @@ use self::{
     servers::DevServers,
 };
 use super::{
-    failure::{Exit, Failure},
-    logging,
     options::Options,
-    output, runtime,
+    output::{self, Exit, Failure},
+    runtime,
 };
 use crate::{
     config::{self, Purpose, Settings},
@@ -50,7 +49,7 @@ impl Dev {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Look)?;
-        let traces = logging::start(&config)?;
+        let traces = runtime::start_logging(&config)?;
         let mut settings = config.settings;
         if self.demo {
             demo::adjust(&mut settings);
@@ -78,7 +77,7 @@ async fn work(servers: &DevServers) -> Result<(), Failure> {
 fn worker(servers: &DevServers, show: impl Fn(&DemoStep) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &servers.settings;
     let admin = servers.admin.try_clone().map_err(internal_error)?;
-    let mut worker = logging::traced(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
+    let mut worker = runtime::with_traces(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
     let show: Arc<dyn Fn(&DemoStep) + Send + Sync> = Arc::new(show);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
         let show = show.clone();

@@ -14,8 +14,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{ingest, internal_error, show};
 use crate::{
     cli::{
-        failure::{Exit, Failure},
         loopback::reachable,
+        output::{Exit, Failure},
     },
     config::Settings,
     handler,

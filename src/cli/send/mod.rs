@@ -1,23 +1,27 @@
 //! `longshore send`: puts messages on a queue.
 
-mod attribute;
-mod batches;
-mod source;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    iter::Peekable,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
-
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
 
-use self::{attribute::Attribute, batches::Batches, source::BodySource};
 use super::{
-    failure::{Exit, Failure},
     options::AwsOptions,
-    output, runtime,
+    output::{self, Exit, Failure},
+    runtime,
 };
 use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
-    message::{MessageId, OutgoingMessage},
+    message::{AttributeValue, MessageId, OutgoingMessage},
     queue::{BatchResult, EntryError, Queue, QueueError, limits},
     worker,
 };
@@ -154,11 +158,124 @@ fn broken_off(sent: usize, error: &QueueError) -> Failure {
         .hint("check the url, the region, the credentials and the network")
 }
 
+/// A message attribute as the command line writes it: `name=text`, `name:Number=1`, `name:Binary=base64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attribute {
+    name: String,
+    value: AttributeValue,
+}
+
+impl FromStr for Attribute {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (label, content) = text.split_once('=').ok_or("no =, hint: write name=value")?;
+        let (name, data_type) = label.split_once(':').unwrap_or((label, "String"));
+        if name.is_empty() {
+            return Err("no name, hint: write name=value".to_owned());
+        }
+        let value = match data_type.split('.').next() {
+            Some("String") => AttributeValue::string(content),
+            Some("Number") => AttributeValue::number(content),
+            Some("Binary") => {
+                let bytes =
+                    BASE64_STANDARD.decode(content).map_err(|error| format!("not base64: {error}"))?;
+                AttributeValue::binary(bytes)
+            }
+            _ => return Err(format!("not a type: {data_type}, hint: use String, Number or Binary")),
+        };
+        let value = AttributeValue { data_type: data_type.to_owned(), ..value };
+        Ok(Self { name: name.to_owned(), value })
+    }
+}
+
+/// The batches of a stream of messages; the first failure ends them.
+struct Batches<I: Iterator> {
+    messages: Peekable<I>,
+}
+
+impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Batches<I> {
+    fn new(messages: I) -> Self {
+        Self { messages: messages.peekable() }
+    }
+}
+
+impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Iterator for Batches<I> {
+    type Item = Result<Vec<OutgoingMessage>, E>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = match self.messages.next()? {
+            Ok(message) => message,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut batch_bytes = first.size_bytes();
+        let mut batch = vec![first];
+        while batch.len() < limits::BATCH_ENTRIES {
+            let fits = |next: &Result<OutgoingMessage, E>| {
+                next.as_ref().is_ok_and(|message| batch_bytes + message.size_bytes() <= limits::MESSAGE_BYTES)
+            };
+            let Some(Ok(message)) = self.messages.next_if(fits) else { break };
+            batch_bytes += message.size_bytes();
+            batch.push(message);
+        }
+        Some(Ok(batch))
+    }
+}
+
+/// The bodies to send, one after the other.
+enum BodySource {
+    /// The one of the command line.
+    Once(Option<String>),
+    /// One per line, empty lines left out: SQS takes no empty message.
+    Lines { name: String, number: usize, lines: io::Lines<Box<dyn BufRead>> },
+}
+
+impl BodySource {
+    /// Opens what the command line names.
+    fn open(message: Option<&str>, file: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = file else { return Ok(Self::Once(message.map(str::to_owned))) };
+        let reader: Box<dyn BufRead> = if path == Path::new("-") {
+            Box::new(BufReader::new(io::stdin()))
+        } else {
+            Box::new(BufReader::new(File::open(path).map_err(|error| unreadable(path, &error))?))
+        };
+        Ok(Self::Lines { name: path.display().to_string(), number: 0, lines: reader.lines() })
+    }
+}
+
+impl Iterator for BodySource {
+    type Item = Result<String, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Once(message) => message.take().map(Ok),
+            Self::Lines { name, number, lines } => loop {
+                let line = lines.next()?;
+                *number += 1;
+                match line {
+                    Ok(line) if line.is_empty() => {}
+                    Ok(line) => return Some(Ok(line)),
+                    Err(error) => {
+                        let message = format!("cannot read {name}, line {number}: {error}");
+                        return Some(Err(Failure::new(Exit::Usage, message)));
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Usage, format!("cannot read {}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
+    use longshore_emulator::{SqsAccount, StringMap};
+    use proptest::prelude::*;
+
     use super::*;
     use crate::queue::EmulatorQueue;
-    use longshore_emulator::{SqsAccount, StringMap};
 
     fn batches(bodies: Vec<String>) -> impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>> {
         Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
@@ -206,5 +323,73 @@ mod tests {
     fn a_delay_is_whole_seconds_up_to_fifteen_minutes() {
         assert_eq!(delay("5s"), Ok(Duration::from_secs(5)));
         assert!(delay("500ms").is_err() && delay("16m").is_err() && delay("5").is_err());
+    }
+
+    fn value_of(text: &str) -> AttributeValue {
+        text.parse::<Attribute>().unwrap().value
+    }
+
+    #[test]
+    fn the_type_stands_after_a_colon() {
+        assert_eq!(value_of("a=b=c:d"), AttributeValue::string("b=c:d"));
+        assert_eq!(value_of("a:Number=1.5"), AttributeValue::number("1.5"));
+        assert_eq!(value_of("a:Binary=AQI="), AttributeValue::binary([1, 2]));
+        assert_eq!(value_of("a:Number.int=1").data_type, "Number.int");
+    }
+
+    #[test]
+    fn what_is_no_attribute_is_refused() {
+        for text in ["a", "=b", "a:Int=1", "a:Binary=?"] {
+            assert!(text.parse::<Attribute>().is_err(), "{text}");
+        }
+    }
+
+    fn sizes(bodies: &[usize]) -> Vec<Vec<usize>> {
+        let messages = bodies.iter().map(|bytes| Ok::<_, ()>(OutgoingMessage::new("x".repeat(*bytes))));
+        let sizes = |batch: Vec<OutgoingMessage>| batch.iter().map(|message| message.body.len()).collect();
+        Batches::new(messages).map(|batch| sizes(batch.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_message_that_fills_a_request_goes_alone() {
+        let whole = limits::MESSAGE_BYTES;
+        assert_eq!(sizes(&[1, whole, 1, 1]), [vec![1], vec![whole], vec![1, 1]]);
+    }
+
+    #[test]
+    fn what_was_read_before_a_failure_is_still_sent() {
+        let messages = [Ok(OutgoingMessage::new("a")), Err("unreadable"), Ok(OutgoingMessage::new("b"))];
+        let lengths: Vec<_> =
+            Batches::new(messages.into_iter()).map(|batch| batch.map(|batch| batch.len())).collect();
+        assert_eq!(lengths, [Ok(1), Err("unreadable"), Ok(1)]);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_hold_everything_in_order_within_the_limits(bodies in prop::collection::vec(1usize..300_000, 0..60)) {
+            let batches = sizes(&bodies);
+            prop_assert_eq!(batches.concat(), bodies);
+            for batch in batches {
+                prop_assert!(!batch.is_empty() && batch.len() <= limits::BATCH_ENTRIES);
+                prop_assert!(batch.iter().sum::<usize>() <= limits::MESSAGE_BYTES);
+            }
+        }
+    }
+
+    fn lines(text: &'static [u8]) -> Vec<Result<String, String>> {
+        let reader: Box<dyn BufRead> = Box::new(text);
+        let source = BodySource::Lines { name: "f".to_owned(), number: 0, lines: reader.lines() };
+        source.map(|line| line.map_err(|failure| failure.to_string())).collect()
+    }
+
+    #[test]
+    fn each_line_is_a_message_and_empty_ones_are_none() {
+        assert_eq!(lines(b"a\n\nb c\n"), [Ok("a".to_owned()), Ok("b c".to_owned())]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_told_by_number() {
+        let read = lines(b"a\n\xff\n");
+        assert!(read[1].as_ref().unwrap_err().starts_with("cannot read f, line 2"), "{read:?}");
     }
 }

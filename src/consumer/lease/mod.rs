@@ -34,7 +34,7 @@ use crate::{
     health::{Condition, Pulse},
     message::{Message, MessageId, Receipt},
     queue::{Queue, QueueError},
-    telemetry::{MetricScope, context::TraceContext, events, traces::Trace},
+    telemetry::{MetricScope, context::TraceContext, events, spans::Trace},
 };
 
 /// The leases of one queue.

@@ -18,14 +18,13 @@ use super::{
 use crate::{
     health::Condition,
     message::{AttributeValue, Message, MessageId, OutgoingMessage},
-    queue::metrics::CallMetrics,
     queue::{
         BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, RetryClass, all_entries,
-        limits, within,
+        limits, metrics::CallMetrics, within,
     },
     telemetry::{
         Action, CallResult, MetricScope, events,
-        traces::{QueueIdentity, QueueTraces},
+        spans::{QueueIdentity, QueueTraces},
     },
 };
 

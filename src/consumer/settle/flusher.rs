@@ -16,7 +16,7 @@ use crate::{
     queue::metrics::CallMetrics,
     queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, all_entries, within},
     tasks,
-    telemetry::{Action, CallResult, events, traces::QueueTraces},
+    telemetry::{Action, CallResult, events, spans::QueueTraces},
 };
 
 /// The most calls in flight.

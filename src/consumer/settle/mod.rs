@@ -3,12 +3,12 @@
 mod batcher;
 mod dead_letter;
 mod flusher;
-mod metrics;
 mod pending;
-mod settings;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus::IntCounter;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -17,18 +17,17 @@ use self::{
     flusher::Flusher,
     pending::PendingSettlements,
 };
-pub use self::{
-    dead_letter::{DeadLetterQueue, Rejection},
-    metrics::SettleMetrics,
-    settings::{DlqSettings, Settings},
-};
+use super::lease::Lease;
 use crate::{
-    consumer::lease::Lease,
+    duration::Span,
     health::{Condition, Pulse},
     message::{Message, Wanted},
     queue::Queue,
-    telemetry::{MetricScope, events, traces::QueueTraces},
+    settings::{Problem, at_most},
+    telemetry::{Action, ByLabel, MetricScope, events, metric_group, spans::QueueTraces},
 };
+
+pub use self::dead_letter::{DeadLetterQueue, Rejection};
 
 /// The settler of one queue's messages. Clones share their state.
 #[derive(Clone)]
@@ -146,5 +145,74 @@ impl Settler {
     /// Waits until everything handed over is settled or given up, with short delays between retries from now on.
     pub async fn flushed(&self) {
         self.pending.drained().await;
+    }
+}
+
+/// Settings of deletes and changes of visibility.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The longest time that a delete waits for others to share its request, at most a quarter of `visibility`; none waits when nothing else is running.
+    pub linger: Span,
+}
+
+impl Settings {
+    /// Finds every value that cannot work beside this visibility.
+    ///
+    /// A lease has at least 45 % of the visibility left while its extensions succeed. A delete that waits for a quarter
+    /// is sent before the lease ends even if no further extension succeeds, and seldom costs an extension.
+    pub fn validate(&self, visibility: Span) -> Vec<Problem> {
+        at_most("linger", self.linger, Span(visibility.0 / 4)).into_iter().collect()
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { linger: Span::millis(20) }
+    }
+}
+
+/// The DLQ that rejected messages are copied to; absent, the one of the queue's redrive policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct DlqSettings {
+    /// The DLQ's URL, when it is not the one that the queue's redrive policy names.
+    pub url: Option<String>,
+    /// The DLQ's name in SQS, instead of a `url`; looked up where the queue is.
+    pub name: Option<String>,
+    /// `true` copies rejected messages to the DLQ and deletes them; with `false` a reject is a retry.
+    pub copy_rejects: bool,
+}
+
+impl Default for DlqSettings {
+    fn default() -> Self {
+        Self { url: None, name: None, copy_rejects: true }
+    }
+}
+
+impl DlqSettings {
+    /// The DLQ's URL, or else its name in SQS; `None` for the DLQ of the redrive policy.
+    pub fn address(&self) -> Option<&str> {
+        self.url.as_deref().or(self.name.as_deref())
+    }
+}
+
+/// The actions that settle a message.
+const SETTLING: &[Action] = &[Action::Delete, Action::GiveBack, Action::Copy];
+
+metric_group! {
+    /// Metrics of one queue's settled messages.
+    pub struct SettleMetrics {
+        /// Messages copied to the DLQ, deleted or given back, as answered by SQS; a rejected message that was copied counts twice, as a copy and as a delete.
+        pub settled: ByLabel<Action, IntCounter> = "longshore_messages_settled_total" ["queue", "action"],
+            starting with SETTLING;
+        /// Entries of copy, delete and give-back batches that failed and were tried again.
+        pub settle_retries: ByLabel<Action, IntCounter> = "longshore_settle_retries_total" ["queue", "action"],
+            starting with SETTLING;
+        /// Copies, deletes and give-backs that were given up: because the lease was lost first, or because the DLQ refused the copy.
+        pub settle_failures: ByLabel<Action, IntCounter> = "longshore_settle_failures_total" ["queue", "action"],
+            starting with SETTLING;
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     consumer::lease::{Lease, VisibilityReceipt},
     message::Receipt,
     queue::VisibilityChange,
-    telemetry::{Action, events, traces::Settled},
+    telemetry::{Action, events, spans::Settled},
 };
 
 /// The longest delay before a retry while the worker drains.

@@ -1,8 +1,7 @@
 //! The `exec` kind: a program is started for each message.
 //!
 //! The program reads the body, byte for byte, on its standard input, and the rest in its environment. What it
-//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes, each line with the test that
-//! proves it; in short:
+//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes; in short:
 //!
 //! | the program | the outcome |
 //! |---|---|
@@ -22,7 +21,6 @@ mod outcome;
 mod program;
 mod run;
 mod settings;
-mod start;
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -41,7 +39,7 @@ use super::{
 use crate::{
     message::Message,
     settings::Problems,
-    telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, traces::Trace},
+    telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, spans::Trace},
 };
 
 /// A handler that starts a program for each message.

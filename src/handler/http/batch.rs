@@ -11,12 +11,11 @@ use super::{
     headers,
 };
 use crate::{
-    handler::FailureCounter,
     handler::{
-        AnyHandler, Batch, Context, Outcome, Outcomes, Source,
+        AnyHandler, Batch, Context, FailureCounter, Outcome, Outcomes, Source,
         any::{CallSize, ErasedHandler, HandlerProfile},
-        call_trace::CallTrace,
-        sqs_event::{BatchVerdict, Fate, ItemFailure, Said, event, verdict},
+        context::CallTrace,
+        sqs_event::{self, BatchVerdict, Fate, ItemFailure, Said, verdict},
     },
     message::Message,
     telemetry::{FailureCause, HandlerKind, MetricScope},
@@ -59,7 +58,7 @@ impl HttpBatchHandler {
 
     fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, Unanswered> {
         let messages = batch.messages().map(|message| &**message);
-        let event = event::of(messages, self.source()).map_err(|error| Unanswered {
+        let event = sqs_event::of(messages, self.source()).map_err(|error| Unanswered {
             outcome: Outcome::Retry(format!("the batch could not be written: {error}")),
             cause: FailureCause::Error,
         })?;
@@ -120,7 +119,7 @@ impl ErasedHandler for HttpBatchHandler {
     }
 
     fn weigh(&self, message: &Message) -> usize {
-        event::weight(message, self.source())
+        sqs_event::weight(message, self.source())
     }
 
     fn opened(&self, arn: &str) {

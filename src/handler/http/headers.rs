@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     handler::{
-        call_trace::CallTrace,
+        context::CallTrace,
         timestamp::{Precision, iso_8601},
     },
     message::Message,

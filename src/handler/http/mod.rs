@@ -39,7 +39,7 @@ use self::{
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
-    call_trace::CallTrace,
+    context::CallTrace,
     metrics::{FailureCounter, KindMetrics},
     timestamp::on_the_wall,
 };

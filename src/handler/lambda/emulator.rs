@@ -22,8 +22,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    CallError,
-    instances::{InstanceState, Standing},
+    CallError, InstanceState, Standing,
     invocation::{ANSWER_BYTES, Answered, FunctionError, Invocation, InvocationFailure},
 };
 use crate::{

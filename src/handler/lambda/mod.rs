@@ -2,7 +2,7 @@
 //!
 //! Longshore either *hosts the Runtime API* and keeps the processes that run the function, or calls a container
 //! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of what a function is
-//! given and what its answers come to, each line with the test that proves it; in short:
+//! given and what its answers come to; in short:
 //!
 //! | the function | the outcome |
 //! |---|---|
@@ -12,9 +12,7 @@
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
 mod emulator;
-mod instances;
 mod invocation;
-mod response;
 mod runtime;
 mod settings;
 
@@ -24,8 +22,8 @@ use std::{
 };
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
+use tokio::sync::watch;
 
-pub use self::settings::{PartialResponses, Settings};
 use self::{
     emulator::Emulators,
     invocation::{Answered, Invocation},
@@ -35,13 +33,15 @@ use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Source,
     any::{CallSize, ErasedHandler, HandlerProfile},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
-    sqs_event::{BatchVerdict, Fate, event, has_failures},
+    sqs_event::{self, BatchVerdict, Fate, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
     settings::Problems,
     telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
+
+pub use self::settings::{PartialResponses, Settings};
 
 /// The largest event that Lambda gives to a function, in bytes.
 pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
@@ -126,7 +126,7 @@ impl LambdaHandler {
     }
 
     async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchVerdict, CallError> {
-        let event = match event::of(messages.iter().copied(), self.source()) {
+        let event = match sqs_event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
             Err(error) => {
                 return Ok(BatchVerdict::Failed(format!("the event could not be written: {error}")));
@@ -155,7 +155,7 @@ impl LambdaHandler {
                     self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                let verdict = response::verdict(&answer, &ids, self.partial_responses);
+                let verdict = invocation::verdict(&answer, &ids, self.partial_responses);
                 match verdict {
                     BatchVerdict::Done => {}
                     BatchVerdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
@@ -204,7 +204,7 @@ impl ErasedHandler for LambdaHandler {
     }
 
     fn weigh(&self, message: &Message) -> usize {
-        event::weight(message, self.source())
+        sqs_event::weight(message, self.source())
     }
 
     fn opened(&self, arn: &str) {
@@ -231,5 +231,108 @@ fn outcome(fate: Fate) -> Outcome {
     match fate {
         Fate::Done => Outcome::Done,
         Fate::Failed(_) => Outcome::Retry("the function named the message among its failures".to_owned()),
+    }
+}
+
+/// The state of each instance.
+#[derive(Debug)]
+struct Standing(watch::Sender<Vec<InstanceState>>);
+
+/// The state of one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum InstanceState {
+    /// Nothing is known of it yet: a process starts, or is about to.
+    Starting,
+    /// It takes work, and may be at it.
+    Ready,
+    /// Nothing can be run in it, for this reason, and that will be tried again.
+    Failed(Arc<str>),
+}
+
+impl Standing {
+    /// So many places, none of them ready.
+    fn of(count: usize) -> Self {
+        Self(watch::Sender::new(vec![InstanceState::Starting; count]))
+    }
+
+    /// Notes how a place stands.
+    fn note(&self, number: usize, state: InstanceState) {
+        self.0.send_if_modified(|states| match states.get_mut(number) {
+            Some(known) if *known != state => {
+                *known = state;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Waits until one is ready, or until it is known that none can be.
+    async fn known(&self) -> Result<(), String> {
+        let is_known =
+            |states: &Vec<InstanceState>| states.contains(&InstanceState::Ready) || failure(states).is_some();
+        match self.0.subscribe().wait_for(is_known).await {
+            Ok(states) => failure(&states).map_or(Ok(()), Err),
+            // The sender lives as long as this does.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Why nothing can be run anywhere, if that is so.
+    fn failure(&self) -> Option<String> {
+        failure(&self.0.borrow())
+    }
+
+    /// Waits until nothing can be run anywhere, and says why.
+    async fn down(&self) -> String {
+        let mut states = self.0.subscribe();
+        if let Ok(states) = states.wait_for(|states| failure(states).is_some()).await {
+            return failure(&states).unwrap_or_default();
+        }
+        std::future::pending().await
+    }
+}
+
+/// Why nothing can be run anywhere, if that is so.
+fn failure(states: &[InstanceState]) -> Option<String> {
+    let mut reason = None;
+    for state in states {
+        match state {
+            InstanceState::Failed(words) => reason = Some(words),
+            InstanceState::Starting | InstanceState::Ready => return None,
+        }
+    }
+    reason.map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing::of(2)
+    }
+
+    #[test]
+    fn one_that_is_ready_is_enough() {
+        let standing = standing();
+        assert_eq!(standing.known().now_or_never(), None);
+        standing.note(0, InstanceState::Failed("no such program".into()));
+        assert_eq!(standing.known().now_or_never(), None, "the other one may yet start");
+        standing.note(1, InstanceState::Ready);
+        assert_eq!(standing.known().now_or_never(), Some(Ok(())));
+        assert_eq!(standing.down().now_or_never(), None);
+    }
+
+    #[test]
+    fn when_all_have_failed_the_last_reason_is_told() {
+        let standing = standing();
+        standing.note(0, InstanceState::Failed("one".into()));
+        standing.note(1, InstanceState::Failed("two".into()));
+        assert_eq!(standing.known().now_or_never(), Some(Err("two".to_owned())));
+        assert_eq!(standing.down().now_or_never(), Some("two".to_owned()));
+        standing.note(0, InstanceState::Starting);
+        assert_eq!(standing.down().now_or_never(), None);
     }
 }

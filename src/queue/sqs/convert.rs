@@ -2,15 +2,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    error::Error,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
 
 use aws_sdk_sqs::{
-    error::BuildError,
+    config::http::HttpResponse,
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::{
-        Message as SdkMessage, MessageAttributeValue, MessageSystemAttributeName,
+        BatchResultErrorEntry, Message as SdkMessage, MessageAttributeValue, MessageSystemAttributeName,
         MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
         SendMessageBatchRequestEntry,
     },
@@ -18,10 +20,11 @@ use aws_sdk_sqs::{
 use serde::Deserialize;
 
 use crate::{
+    aws::{self, CallFailure, CredentialsFault, FailureKind},
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
-    queue::{QueueAttributes, RedrivePolicy},
+    queue::{EntryError, QueueAttributes, QueueError, RedrivePolicy, RetryClass},
 };
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.
@@ -153,8 +156,46 @@ fn redrive_policy(json: &str) -> Option<RedrivePolicy> {
     Some(RedrivePolicy { dead_letter_arn: wire.dead_letter_target_arn, max_receive_count })
 }
 
+/// A call's failure, sorted by its code where there is an answer, and worth repeating where there is none.
+pub(super) fn refusal<E>(error: SdkError<E, HttpResponse>) -> QueueError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let failed = CallFailure::of(&error);
+    let is_busy = failed.is_busy();
+    let CallFailure { kind, message, .. } = failed;
+    let failure = match kind {
+        FailureKind::Answered(code) => QueueError::answered(code, message),
+        FailureKind::TimedOut => QueueError::timed_out(message),
+        FailureKind::NoCredentials => QueueError::new(RetryClass::Transient, message),
+        FailureKind::NoUsableAnswer => {
+            QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
+        }
+    };
+    let failure = if is_busy { failure.with_retry_class(RetryClass::Transient) } else { failure };
+    failure.with_source(error)
+}
+
+/// A call that neither answered nor ended within its own limit.
+pub(super) fn hung(limit: Duration) -> QueueError {
+    QueueError::timed_out(format!("no answer from sqs within {limit:?}, the call was dropped"))
+}
+
+/// The failure of one entry of a batch.
+pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
+    EntryError::new(entry.code, entry.message.unwrap_or_default(), entry.sender_fault)
+}
+
+/// The fault of the credentials, if it made a call fail.
+pub fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
+    aws::credentials_fault(error)
+}
+
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_sdk_sqs::{error::ConnectorError, operation::receive_message::ReceiveMessageError};
+
     use super::*;
 
     #[test]
@@ -171,5 +212,14 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(1)), 1);
         assert_eq!(seconds(Duration::from_secs(30)), 30);
         assert_eq!(seconds(Duration::ZERO), 0);
+    }
+
+    #[test]
+    fn missing_credentials_are_found_behind_the_queues_error() {
+        let cause = CredentialsError::not_loaded("none");
+        let failure = ConnectorError::other(cause.into(), None);
+        let missing = refusal(SdkError::<ReceiveMessageError, HttpResponse>::dispatch_failure(failure));
+        assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
+        assert_eq!(credentials_fault(&QueueError::answered("AccessDenied", "")), None);
     }
 }

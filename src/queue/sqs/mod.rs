@@ -1,14 +1,13 @@
 //! SQS itself, over the AWS SDK.
 
 mod address;
-mod client;
 mod convert;
-mod refusal;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
-    config::http::HttpResponse,
+    Client,
+    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -17,21 +16,18 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-pub use self::{address::QueueAddress, client::ClientOptions, refusal::credentials_fault};
-use self::{
-    client::Clients,
-    convert::seconds,
-    refusal::{entry_error, hung, refusal},
-};
+use self::convert::{entry_error, hung, refusal, seconds};
 use super::{
     BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
-    VisibilityChange,
+    VisibilityChange, limits,
 };
-pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
 use crate::{
-    aws,
+    aws::{self, ServiceLocation},
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
 };
+
+pub use self::{address::QueueAddress, convert::credentials_fault};
+pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
 
 /// One queue of SQS, or of anything that speaks its protocol.
 #[derive(Clone, Debug)]
@@ -202,6 +198,56 @@ fn by_position<T>(
 
 fn unbuildable(error: BuildError) -> QueueError {
     QueueError::new(RetryClass::Refused, format!("the request cannot be built: {error}")).with_source(error)
+}
+
+/// The time limit of a receive beyond its wait.
+const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
+/// Connections beyond the pollers' own: deletes, extensions and sends under way at once.
+const SPARE_CONNECTIONS: usize = 16;
+
+/// One client for calls that wait and one for calls that do not: their time limits differ, and giving each call its
+/// own would cost more than the call.
+#[derive(Clone, Debug)]
+struct Clients {
+    receive: Client,
+    call: Client,
+}
+
+impl Clients {
+    /// The outer limit of a receive.
+    const fn receive_limit(wait: Duration) -> Duration {
+        wait.saturating_add(RECEIVE_MARGIN).saturating_add(aws::OUTER_MARGIN)
+    }
+
+    /// Builds both clients over one pool of connections.
+    async fn build(access: &AwsAccess, address: &QueueAddress, options: ClientOptions) -> Self {
+        let location =
+            ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
+        let shared = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
+        let with_limit = |limit: Duration| {
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(aws::CONNECT)
+                .operation_attempt_timeout(limit)
+                .build();
+            Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
+        };
+        Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
+    }
+}
+
+/// The load for which the clients are configured.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientOptions {
+    /// Receives under way at once, at most.
+    pub pollers: usize,
+    /// The longest wait of a receive.
+    pub longest_wait: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { pollers: 1, longest_wait: limits::WAIT }
+    }
 }
 
 #[cfg(test)]

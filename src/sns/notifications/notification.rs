@@ -12,7 +12,7 @@ use crate::{
     message::{AttributeValue, Message},
     queue,
     sns::{Publication, Target, TopicArn, limits},
-    telemetry::{Ending, Label as _, Occasion, context::TraceContext, traces::Trace},
+    telemetry::{Ending, Label as _, Occasion, context::TraceContext, spans::Trace},
 };
 
 /// The longest reason in a notification, in characters.

@@ -15,7 +15,7 @@ use crate::{
     message::MessageId,
     sns::metrics::{NotificationMetrics, PublishMetrics},
     sns::{Publication, PublishRetryClass, Publisher, TopicArn, TopicError},
-    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events, traces::Trace},
+    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events, spans::Trace},
 };
 
 /// The most notifications sent at once to a standard topic.

@@ -3,7 +3,6 @@
 //! Senders are not trusted: a value that is not exactly of its format is ignored.
 
 mod b3;
-mod carried;
 mod hex;
 mod w3c;
 mod xray;
@@ -13,7 +12,7 @@ use opentelemetry::{
     trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState},
 };
 
-pub use self::carried::attribute;
+use crate::message::{AttributeValue, Message};
 
 /// The place of one span in its trace: the trace's id, the span's own, and whether the trace is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,3 +130,32 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests;
+
+impl TraceContext {
+    /// Reads what the producer wrote: `traceparent`, then `AWSTraceHeader`, then B3.
+    ///
+    /// The first that is valid counts.
+    pub fn of_message(message: &Message) -> Option<Self> {
+        let text = |name: &str| attribute(message, name);
+        let by_w3c = || Self::from_traceparent(text("traceparent")?, text("tracestate"));
+        let by_xray = || Self::from_xray(message.system.trace_header.as_deref()?);
+        let by_b3 = || b3::read_single(text("b3")?);
+        let by_several = || {
+            let several = b3::Several {
+                trace: text("X-B3-TraceId")?,
+                span: text("X-B3-SpanId"),
+                sampled: text("X-B3-Sampled"),
+                flags: text("X-B3-Flags"),
+            };
+            several.read()
+        };
+        by_w3c().or_else(by_xray).or_else(by_b3).or_else(by_several)
+    }
+}
+
+/// The text of an attribute, whatever the case of its name: SQS keeps it as it was sent, and so the producers differ.
+pub fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    let mut attributes = message.attributes.iter();
+    let (_, value) = attributes.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+    AttributeValue::text(value)
+}

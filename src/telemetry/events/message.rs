@@ -1,13 +1,13 @@
 //! Events of messages: how they end, and those that are left alone.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use prometheus::IntCounter;
 
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{Each, Ending, WarningSampler},
+    telemetry::{Action, ByLabel, Each, Ending, Notified, Occasion, WarningSampler},
 };
 
 events! {
@@ -113,5 +113,115 @@ impl MessageEnded<'_> {
             _ => MessageNotDone { queue, message_id, ending, reason, seconds, receive_count }
                 .emit(ended, warnings),
         }
+    }
+}
+
+events! {
+    LEASES = "Leases";
+
+    /// A lease was lost before its message was settled: the message may run elsewhere by now.
+    error LeaseLost<'a>: "lease lost" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The evidence.
+        reason: &'a str,
+    }
+    counts "longshore_leases_lost_total" |_event, lost: IntCounter| lost.inc();
+}
+
+events! {
+    SETTLING = "Settling";
+
+    /// The copy of a rejected message has no room for the reason, which is in this line alone.
+    warn ReasonLeftOut<'a>: "message rejected, and its copy has no room for the reason" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// Why it was rejected.
+        reason: &'a str,
+    }
+
+    /// The DLQ refused the copies of rejected messages, which are retried instead; nothing of them is deleted.
+    sampled_error CopyRefused<'a>: "dlq refuses rejected messages, they are retried and someone must act" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The number of messages.
+        messages: usize,
+        /// The first of them.
+        message_id: &'a MessageId as %,
+        /// Why.
+        error: &'a str,
+    }
+    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>, warnings|
+        failures.of(Action::Copy).inc_by(event.messages as u64);
+
+    /// A copy, a delete or a give-back was given up.
+    error SettleFailed<'a>: "message not settled" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The action that failed.
+        action: Action as %,
+        /// Why.
+        reason: &'a str,
+    }
+    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>| failures.of(event.action).inc();
+}
+
+events! {
+    NOTIFICATIONS = "Notifications";
+
+    /// A notification was not taken in, because too many wait.
+    sampled NotificationDropped<'a>: "notification dropped, too many wait" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The occasion.
+        occasion: Occasion as %,
+    }
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+        notifications.of(event.occasion).of(Notified::Dropped).inc();
+
+    /// SNS did not take a notification, which is tried again.
+    debug NotificationDelayed<'a>: "notification is tried again" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The topic's ARN.
+        topic: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+        /// The number of attempts that failed.
+        attempt: u32,
+    }
+
+    /// A notification was given up.
+    sampled NotificationFailed<'a>: "notification given up" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The topic's ARN.
+        topic: &'a str,
+        /// The occasion.
+        occasion: Occasion as %,
+        /// Why.
+        reason: &'a str,
+    }
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+        notifications.of(event.occasion).of(Notified::Failed).inc();
+
+    /// Notifications were left over at the end.
+    warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The number of notifications.
+        count: u64,
     }
 }

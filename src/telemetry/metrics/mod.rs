@@ -23,7 +23,7 @@ pub use self::{
     page::reference,
     usage::ProcessUsageMetrics,
 };
-use super::sampler::WarningSampler;
+use super::events::WarningSampler;
 
 /// The name that OpenTelemetry gives to SQS.
 const SQS: &str = "aws_sqs";

@@ -1,63 +1,55 @@
-//! Traces: spans of what becomes of messages, sent to a collector over OTLP.
+//! Traces: the tracer that makes spans, and their export to a collector over OTLP.
 //!
-//! `plan` says where they go, `outbox` is where they wait, `carrier` takes them there, `queue` makes the spans of one
-//! queue's messages, `process` and `publish` the two kinds that last. Nothing here is ever waited for by a message.
+//! `plan` reads the `OTEL_*` variables, `carrier` sends the spans from a thread of its own. No message waits for either.
 
 mod carrier;
-mod client;
 mod exporter;
-mod outbox;
 mod plan;
-mod process;
-mod publish;
-mod queue;
 mod resource;
 mod sampler;
-mod settings;
-mod variables;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use opentelemetry::{
-    InstrumentationScope,
+    Context, InstrumentationScope,
     global::{self, BoxedTracer},
     trace::TracerProvider as _,
 };
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::{sync::oneshot, time::timeout};
-use tracing::Subscriber;
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
-use self::{carrier::Flushes, outbox::Outbox, resource::Origin, sampler::Deciding};
-pub use self::{
-    plan::Plan,
-    process::ProcessSpan,
-    publish::Publishing,
-    queue::QueueTraces,
-    resource::Place,
-    settings::{Producer, Settings},
-    variables::Fault,
+use self::{
+    carrier::{Flushes, Outbox},
+    resource::Origin,
+    sampler::Deciding,
 };
-pub use super::span_input::{Destination, QueueIdentity, Settled};
-use super::{context::TraceContext, events};
-use crate::message::Message;
+use super::{
+    events,
+    spans::{OtelContext, QueueIdentity, QueueTraces, SpanMaker},
+};
 
-/// The name of what makes the spans.
+pub use self::{
+    plan::{Fault, Plan, Settings},
+    resource::Place,
+};
+
+/// The name of the instrumentation scope of the spans.
 const SCOPE: &str = "longshore";
 
-/// Makes the spans of a process; clones are the same.
-#[derive(Clone)]
-pub struct Traces(Arc<Inner>);
-
-struct Inner {
-    tracer: BoxedTracer,
-    producer: Producer,
-    /// Absent where somebody else has the provider.
-    own: Option<Own>,
+/// Makes the spans of a process; clones share one tracer.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    maker: SpanMaker,
+    /// Absent where the program has a provider of its own.
+    own: Option<Arc<Own>>,
 }
 
 /// The parts of an exporter of our own.
+#[derive(Debug)]
 struct Own {
     tracer: SdkTracer,
     outbox: Outbox,
@@ -68,19 +60,24 @@ struct Own {
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
     /// The exporter cannot be made so.
-    #[error("traces cannot be exported so: {0}, hint: check the OTEL_EXPORTER_OTLP_* variables")]
+    #[error("traces cannot be exported so: {0}")]
     Exporter(#[source] ExporterBuildError),
     /// The HTTP client cannot be made.
-    #[error("the http client for traces could not be built, hint: https needs the system's ca certificates")]
+    #[error("the http client for traces could not be built")]
     Client(#[source] reqwest::Error),
     /// The system gives no thread or no runtime.
     #[error("the system refuses what traces need: {0}")]
     System(#[source] io::Error),
 }
 
-impl fmt::Debug for Traces {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Traces").field("producer", &self.0.producer).finish_non_exhaustive()
+impl TracesError {
+    /// The advice to whoever starts the worker, if there is any.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Exporter(_) => Some("check the OTEL_EXPORTER_OTLP_* variables"),
+            Self::Client(_) => Some("https needs the system's ca certificates"),
+            Self::System(_) => None,
+        }
     }
 }
 
@@ -111,12 +108,12 @@ impl Traces {
     }
 
     fn of(tracer: BoxedTracer, settings: Settings, own: Option<Own>) -> Self {
-        Self(Arc::new(Inner { tracer, producer: settings.producer, own }))
+        Self { maker: SpanMaker::new(tracer, settings.producer, adopt), own: own.map(Arc::new) }
     }
 
     /// The spans of one queue.
     pub fn queue(&self, identity: &QueueIdentity<'_>) -> QueueTraces {
-        QueueTraces::new(self.clone(), identity)
+        QueueTraces::new(self.maker.clone(), identity)
     }
 
     /// The layer that makes OpenTelemetry's spans of those of `tracing`, where this process exports them.
@@ -124,7 +121,7 @@ impl Traces {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let own = self.0.own.as_ref()?;
+        let own = self.own.as_ref()?;
         let layer = tracing_opentelemetry::layer().with_tracer(own.tracer.clone());
         // Each of these is one attribute more to every span.
         Some(layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false))
@@ -132,7 +129,7 @@ impl Traces {
 
     /// Sends what waits to be sent, and gives up after `limit`.
     pub async fn flush(&self, limit: Duration) {
-        let Some(own) = &self.0.own else { return };
+        let Some(own) = &self.own else { return };
         let (sender, flushed) = oneshot::channel();
         // Without the thread nothing can be sent, and its end was reported.
         if own.flushes.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
@@ -146,27 +143,8 @@ fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-/// The trace that a call of the handler is part of: the place of its span, and what makes further ones.
-#[derive(Clone)]
-pub struct Trace {
-    context: TraceContext,
-    traces: Traces,
-}
-
-impl fmt::Debug for Trace {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Trace").field(&self.context).finish()
-    }
-}
-
-impl Trace {
-    /// The place of the call's span.
-    pub fn context(&self) -> &TraceContext {
-        &self.context
-    }
-
-    /// The trace context that lines about a message name: that of its call's span, or else the message's own.
-    pub fn place(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
-        trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
-    }
+/// Gives a span of `tracing` its parent, and returns the span's OpenTelemetry context.
+fn adopt(span: &Span, parent: Option<Context>) -> OtelContext {
+    let has_parent = parent.is_some_and(|parent| span.set_parent(parent).is_ok());
+    OtelContext { context: span.context(), has_parent }
 }

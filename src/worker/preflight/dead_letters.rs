@@ -18,7 +18,7 @@ use crate::{
 const FEW_RECEIVES: u32 = 3;
 
 /// Checks the redrive policy and the DLQ of a queue.
-pub(super) async fn look(
+pub(super) async fn check(
     name: &str,
     settings: &QueueSettings,
     process: &Settings,

@@ -15,7 +15,7 @@ use crate::{
 const FARGATE_MAX: Duration = Duration::from_mins(2);
 
 /// Finds the settings of the task that keep its stop from being orderly.
-pub(super) async fn look(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
+pub(super) async fn check(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let mut found = of_stop(settings, surroundings);
     found.extend(of_protection(settings, surroundings).await);
     found

@@ -1,39 +1,45 @@
 //! Preflight: finds the problems of a worker before it starts.
 //!
-//! Nothing here changes anything: no message is received, sent or deleted. What cannot be found out so is said to be unproven.
+//! Nothing is changed: no message is received, sent or deleted. A permission that only such a call would prove is reported as unproven.
 
 mod codes;
 mod dead_letters;
 mod ecs;
-mod finding;
-mod handler;
-mod permissions;
 mod queue;
 mod report;
-mod topics;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
+use serde_json::{Value, json};
+
+use super::from_settings;
+use crate::{
+    config::{QueueSettings, Settings},
+    ecs::EcsEnvironment,
+    handler::{self, AnyHandler},
+    queue::QueueAttributes,
+    settings::{Problems, hide},
+    sns::{PublishRetryClass, TopicArn, TopicError},
+};
 
 pub use self::{
     codes::{Code, Severity},
-    finding::Finding,
     report::{Report, Verdict},
 };
-use crate::{config::Settings, ecs::EcsEnvironment, settings::Problems};
 
-/// Looks at everything that these settings name, all of it at once.
+/// Checks everything that these settings name, all of it at once.
 pub async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
-    let queues = settings.queues.iter().map(|(name, queue)| queue::look(name, queue, settings));
-    let (queues, of_task) = tokio::join!(join_all(queues), ecs::look(settings, surroundings));
-    let twins = twins(settings.queues.keys().zip(queues.iter().map(|looked| looked.arn.as_deref())));
-    let of_queues = queues.into_iter().flat_map(|looked| looked.found);
-    Report::new(of_queues.chain(twins).chain(of_task).collect())
+    let queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
+    let (queues, of_task) = tokio::join!(join_all(queues), ecs::check(settings, surroundings));
+    let duplicates =
+        duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
+    let of_queues = queues.into_iter().flat_map(|checked| checked.found);
+    Report::new(of_queues.chain(duplicates).chain(of_task).collect())
 }
 
-/// Queues that another section has already, by whatever address.
-fn twins<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -> Vec<Finding> {
+/// Finds queues that another section has already, by whatever address.
+fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -> Vec<Finding> {
     let mut seen = BTreeMap::new();
     let mut found = Vec::new();
     for (name, arn) in queues {
@@ -49,4 +55,124 @@ fn twins<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -> Vec
 pub fn of_problems(problems: &Problems) -> Report {
     let finding = |problem: &crate::settings::Problem| Finding::new(Code::Configuration, problem.to_string());
     Report::new(problems.0.iter().map(finding).collect())
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its code, which has the severity and the advice.
+    pub code: Code,
+    /// The queue that it is about, by its configured name.
+    pub queue: Option<String>,
+    /// The description, without secrets.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about no queue.
+    fn new(code: Code, message: impl AsRef<str>) -> Self {
+        Self { code, queue: None, message: hide(message.as_ref()) }
+    }
+
+    /// A finding about a queue.
+    fn of(queue: &str, code: Code, message: impl AsRef<str>) -> Self {
+        Self { queue: Some(queue.to_owned()), ..Self::new(code, message) }
+    }
+
+    /// The finding for programs.
+    fn to_json(&self) -> Value {
+        let Self { code, queue, message } = self;
+        json!({
+            "severity": code.severity().as_str(),
+            "code": code.as_str(),
+            "queue": queue,
+            "message": message,
+            "fix": code.fix(),
+        })
+    }
+
+    /// The finding for people, on two lines or more.
+    fn to_text(&self) -> String {
+        let Self { code, queue, message } = self;
+        let queue = queue.as_ref().map(|queue| format!("queue {queue}: ")).unwrap_or_default();
+        let (severity, name, fix) = (code.severity().as_str(), code.as_str(), code.fix());
+        format!("{severity:8} {name}\n  {queue}{message}\n  fix: {fix}\n")
+    }
+}
+
+/// The time limit of a handler's probe, a Lambda function's start included.
+const PROBE_LIMIT: Duration = Duration::from_secs(30);
+/// The time limit of ending the processes started for it.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Checks the handler of a queue; the configuration's rules find a queue without one.
+async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
+    let Some(of_handler) = &queue.handler else { return Vec::new() };
+    let handler = match from_settings::made(name, queue, of_handler, &settings.aws) {
+        Ok(handler) => handler,
+        Err(error) => return vec![Finding::of(name, Code::HandlerSettings, error.to_string())],
+    };
+    let answer = probe(&handler).await;
+    let closed = AssertUnwindSafe(handler.close()).catch_unwind();
+    // Whatever it leaves running ends with this process.
+    drop(tokio::time::timeout(CLOSE_LIMIT, closed).await);
+    answer.err().map(|reason| Finding::of(name, Code::HandlerUnreachable, reason)).into_iter().collect()
+}
+
+async fn probe(handler: &AnyHandler) -> Result<(), String> {
+    let probe = AssertUnwindSafe(handler.probe()).catch_unwind();
+    match tokio::time::timeout(PROBE_LIMIT, probe).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => Err("the probe panicked".to_owned()),
+        Err(_) => Err(format!("the probe did not end within {PROBE_LIMIT:?}")),
+    }
+}
+
+/// Checks the topics of a queue's notifications; the handler's own is found by its probe.
+async fn check_topics(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
+    let plan = from_settings::notification_plan(queue, &settings.aws);
+    let publishers = &plan.publishers;
+    let find = async |topic: &TopicArn| {
+        let error = publishers(topic).find(topic).await.err()?;
+        Some(Finding::of(name, code_of(&error), format!("topic {topic}: {error}")))
+    };
+    let topics = queue.notify.topics().into_iter().map(find);
+    join_all(topics).await.into_iter().flatten().collect()
+}
+
+fn code_of(error: &TopicError) -> Code {
+    match error.retry_class() {
+        PublishRetryClass::Refused | PublishRetryClass::BadMessage => Code::TopicMissing,
+        PublishRetryClass::Transient | PublishRetryClass::NotSent => Code::TopicUnreachable,
+    }
+}
+
+/// A FIFO topic needs a group id, which messages of a standard queue seldom have.
+fn fifo_topic(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Option<Finding> {
+    let Some(handler::Settings::Sns(sns)) = &queue.handler else { return None };
+    let topic = sns.topic_arn.as_ref().filter(|topic| topic.is_fifo() && !description.fifo)?;
+    let message = format!("messages go from a standard queue to the FIFO topic {topic}");
+    Some(Finding::of(name, Code::TopicFifo, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifo_topic_behind_a_standard_queue_is_found() {
+        let topic = TopicArn::new("eu-west-1", "123456789012", "orders.fifo").unwrap();
+        let sns = handler::sns::Settings::to_topic(topic);
+        let queue = QueueSettings { handler: Some(handler::Settings::Sns(sns)), ..QueueSettings::default() };
+        let found =
+            |fifo| fifo_topic("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
+        assert_eq!(found(false).map(|found| found.code), Some(Code::TopicFifo));
+        assert_eq!(found(true), None);
+    }
+
+    #[test]
+    fn a_missing_topic_and_an_unreachable_topic_are_different_findings() {
+        assert_eq!(code_of(&TopicError::answered("NotFound", "no")), Code::TopicMissing);
+        assert_eq!(code_of(&TopicError::new(PublishRetryClass::NotSent, "refused")), Code::TopicUnreachable);
+    }
 }

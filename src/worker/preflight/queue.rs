@@ -1,6 +1,8 @@
-//! One queue: whether it is there, and whether it is as the settings take it to be.
+//! Checks one queue: that it exists, and that it is as the settings expect.
 
-use super::{Code, Finding, dead_letters, ecs, handler, permissions, topics};
+use super::{
+    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, ecs, fifo_topic,
+};
 use crate::{
     config::{QueueSettings, Settings},
     consumer::Groups,
@@ -13,48 +15,48 @@ use crate::{
 };
 
 /// The findings about one queue.
-pub(super) struct Looked {
+pub(super) struct QueueFindings {
     pub(super) found: Vec<Finding>,
     /// Absent where it is not known.
     pub(super) arn: Option<String>,
 }
 
-impl Looked {
+impl QueueFindings {
     fn only(finding: Finding) -> Self {
         Self { found: vec![finding], arn: None }
     }
 }
 
-/// Everything about one queue and what its settings name.
-pub(super) async fn look(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
-    let (mut looked, of_handler, of_topics) = tokio::join!(
+/// Checks one queue and everything that its settings name.
+pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
+    let (mut checked, of_handler, of_topics) = tokio::join!(
         of_queue(name, queue, settings),
-        handler::look(name, queue, settings),
-        topics::look(name, queue, settings),
+        check_handler(name, queue, settings),
+        check_topics(name, queue, settings),
     );
     let beyond = ecs::timeout_beyond_drain(name, queue, settings);
-    looked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
-    looked
+    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    checked
 }
 
-async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Looked {
+async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return Looked::only(not_opened(name, &error)),
+        Err(error) => return QueueFindings::only(not_opened(name, &error)),
     };
     let description = match describe(&*opened).await {
         Ok(description) => description,
-        Err(error) => return Looked::only(unreachable(name, &error)),
+        Err(error) => return QueueFindings::only(unreachable(name, &error)),
     };
-    let mut found = permissions::look(name, &*opened).await;
+    let mut found = check_permissions(name, &*opened).await;
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
-        return Looked { found, arn: None };
+        return QueueFindings { found, arn: None };
     };
     found.extend(of_description(name, queue, &description));
     let source: (&dyn Queue, _) = (&*opened, &description);
-    found.extend(dead_letters::look(name, queue, settings, source).await);
-    Looked { found, arn: Some(description.arn) }
+    found.extend(dead_letters::check(name, queue, settings, source).await);
+    QueueFindings { found, arn: Some(description.arn) }
 }
 
 fn not_opened(name: &str, error: &WorkerError) -> Finding {
@@ -124,7 +126,7 @@ fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttribut
             "batch.groups is \"one\", and the queue is a standard queue".to_owned(),
         );
     }
-    found.extend(topics::of_kind(name, queue, description));
+    found.extend(fifo_topic(name, queue, description));
     found
 }
 

@@ -2,23 +2,25 @@
 
 mod handler;
 mod report;
-mod traffic;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::Instant,
+};
 
-pub(crate) use self::handler::{DemoHandler, DemoStep};
 use self::{
     handler::DemoAction,
     report::{DemoCounts, DemoRecord, DemoReport, judge},
-    traffic::{ExpectedEnd, SampleMessage},
 };
 use super::{DevServers, internal_error, show, show_welcome, worker};
 use crate::{
     cli::{
-        failure::{Exit, Failure},
-        output, runtime,
+        output::{self, Exit, Failure},
+        runtime,
     },
     config::Settings,
     duration::Span,
@@ -29,6 +31,8 @@ use crate::{
     tasks,
     telemetry::Metrics,
 };
+
+pub(crate) use self::handler::{DemoHandler, DemoStep};
 
 /// The visibility of the demonstration, far shorter than its longest task.
 const VISIBILITY: Duration = Duration::from_secs(10);
@@ -133,13 +137,13 @@ impl Demo {
     /// Sends the longest task first, so that the demonstration takes no longer than that one.
     async fn send_all(&self) -> Result<Vec<SentSample>, DemoError> {
         let mut sent = Vec::new();
-        for sample in traffic::special() {
-            let id = traffic::send(self.api, &sample.body).await.map_err(DemoError::Send)?;
+        for sample in special() {
+            let id = send(self.api, &sample.body).await.map_err(DemoError::Send)?;
             sent.push(SentSample { id: MessageId::new(id), expected: sample.expected });
         }
-        for samples in traffic::quick().chunks(limits::BATCH_ENTRIES) {
+        for samples in quick().chunks(limits::BATCH_ENTRIES) {
             let bodies: Vec<_> = samples.iter().map(|sample| sample.body.as_str()).collect();
-            let ids = traffic::send_batch(self.api, &bodies).await.map_err(DemoError::Send)?;
+            let ids = send_batch(self.api, &bodies).await.map_err(DemoError::Send)?;
             let with_expected = |(id, sample): (String, &SampleMessage)| SentSample {
                 id: MessageId::new(id),
                 expected: sample.expected,
@@ -205,4 +209,93 @@ impl Demo {
             is_over,
         }
     }
+}
+
+/// The number of quick messages.
+const QUICK: usize = 200;
+
+/// A sample message.
+struct SampleMessage {
+    body: String,
+    expected: ExpectedEnd,
+}
+
+/// The expected end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExpectedEnd {
+    /// Done, in this many runs.
+    Done { runs: u32 },
+    /// In the DLQ.
+    DeadLetter,
+}
+
+impl fmt::Display for ExpectedEnd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { runs } => write!(formatter, "done in {runs} runs"),
+            Self::DeadLetter => formatter.write_str("in the dlq"),
+        }
+    }
+}
+
+/// The three messages that are not quick: one longer than any API waits, one that fails once, one that always fails.
+fn special() -> Vec<SampleMessage> {
+    [
+        (r#"{"sleep_ms": 35000}"#, ExpectedEnd::Done { runs: 1 }),
+        (r#"{"fail": "once"}"#, ExpectedEnd::Done { runs: 2 }),
+        (r#"{"fail": "always"}"#, ExpectedEnd::DeadLetter),
+    ]
+    .map(|(body, expected)| SampleMessage { body: body.to_owned(), expected })
+    .into()
+}
+
+/// The quick messages.
+fn quick() -> Vec<SampleMessage> {
+    let sample = |number| SampleMessage {
+        body: format!(r#"{{"job": {number}}}"#),
+        expected: ExpectedEnd::Done { runs: 1 },
+    };
+    (1..=QUICK).map(sample).collect()
+}
+
+/// Sends one message; returns its id.
+async fn send(api: SocketAddr, body: &str) -> Result<String, String> {
+    let answer = post(api, "/v1/messages", body).await?;
+    id_of(&answer)
+}
+
+/// Sends up to ten messages; returns their ids in order.
+async fn send_batch(api: SocketAddr, bodies: &[&str]) -> Result<Vec<String>, String> {
+    let entries: Vec<_> = bodies.iter().map(|body| json!({ "body": body })).collect();
+    let answer = post(api, "/v1/messages/batch", &Value::from(entries).to_string()).await?;
+    let sent = answer["successful"].as_array().ok_or_else(|| format!("an unexpected answer: {answer}"))?;
+    sent.iter().map(id_of).collect()
+}
+
+fn id_of(answer: &Value) -> Result<String, String> {
+    let id = answer["messageId"].as_str().map(str::to_owned);
+    id.ok_or_else(|| format!("an answer without a message id: {answer}"))
+}
+
+/// Posts JSON; any status but 202 is an error.
+async fn post(api: SocketAddr, path: &str, body: &str) -> Result<Value, String> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {api}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len(),
+    );
+    let answer = exchange(api, &request).await.map_err(|error| error.to_string())?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("an answer without an end")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status != "202" {
+        return Err(format!("status {status}: {body}"));
+    }
+    serde_json::from_str(body).map_err(|error| error.to_string())
+}
+
+async fn exchange(api: SocketAddr, request: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(api).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

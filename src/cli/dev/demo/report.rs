@@ -10,9 +10,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    SentSample,
+    ExpectedEnd, SentSample,
     handler::{DemoAction, DemoStep},
-    traffic::ExpectedEnd,
 };
 use crate::message::MessageId;
 

@@ -19,8 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{process::Keeper, program::Program};
 use super::{
-    CallError, Settings, Source,
-    instances::Standing,
+    CallError, Settings, Source, Standing,
     invocation::{Answered, Invocation, InvocationFailure},
 };
 use crate::{

@@ -16,7 +16,7 @@ use crate::{
     backoff::{Backoff, Jitter},
     handler::{
         lambda::{
-            instances::InstanceState,
+            InstanceState,
             invocation::{FunctionError, InvocationFailure},
         },
         metrics::CountedProcess,

@@ -1,0 +1,417 @@
+//! The spans of messages, calls and publications, by OpenTelemetry's conventions for messaging, SQS and SNS.
+//!
+//! They are made through OpenTelemetry's API. The feature `otel` (`traces`) provides the tracer and exports them.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use opentelemetry::{
+    Context, KeyValue, StringValue,
+    global::{BoxedSpan, BoxedTracer},
+    trace::{Link, Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _},
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::Span;
+use url::Url;
+
+use super::{Action, Ending, Label as _, context::TraceContext};
+use crate::{
+    message::{Message, MessageId},
+    queue::{BatchResult, QueueError, name_at},
+};
+
+/// The longest reason of a handler in a span, in characters.
+const REASON_CHARS: usize = 256;
+
+/// The relation of the trace that a message came with to the span of its processing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Producer {
+    /// Linked: the processing has a trace, and a sampling decision, of its own.
+    #[default]
+    Link,
+    /// The parent: the processing goes on with the producer's trace and its decision.
+    Parent,
+}
+
+/// Makes spans; clones share one tracer.
+#[derive(Clone)]
+pub struct SpanMaker(Arc<SpanMakerParts>);
+
+struct SpanMakerParts {
+    tracer: BoxedTracer,
+    producer: Producer,
+    adopt: Adopt,
+}
+
+/// Gives a span of `tracing` its parent, and returns the span's OpenTelemetry context.
+pub type Adopt = fn(&Span, Option<Context>) -> OtelContext;
+
+/// The OpenTelemetry context of a span of `tracing`.
+#[derive(Debug)]
+pub struct OtelContext {
+    /// The context.
+    pub context: Context,
+    /// True if the span has the parent that was asked for.
+    pub has_parent: bool,
+}
+
+impl SpanMaker {
+    /// Makes spans with this tracer.
+    pub fn new(tracer: BoxedTracer, producer: Producer, adopt: Adopt) -> Self {
+        Self(Arc::new(SpanMakerParts { tracer, producer, adopt }))
+    }
+}
+
+impl fmt::Debug for SpanMaker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SpanMaker").field("producer", &self.0.producer).finish_non_exhaustive()
+    }
+}
+
+/// The names of a queue in its spans.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueIdentity<'a> {
+    /// Its name in SQS.
+    pub name: &'a str,
+    /// Its URL, if it has one.
+    pub url: Option<&'a str>,
+}
+
+impl<'a> QueueIdentity<'a> {
+    /// The queue at this URL, which ends in its name; without a URL the configured name is used.
+    pub fn of(url: Option<&'a str>, configured_name: &'a str) -> Self {
+        Self { name: url.map_or(configured_name, name_at), url }
+    }
+}
+
+/// A call that settles messages.
+#[derive(Debug)]
+pub struct Settled<'a> {
+    /// The kind of call.
+    pub action: Action,
+    /// The start of the call.
+    pub began: Instant,
+    /// Its messages, each with the trace of the call of the handler, if there is one.
+    pub messages: Vec<(&'a MessageId, Option<&'a Trace>)>,
+}
+
+/// The target of a publication.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination<'a> {
+    /// A topic, by its ARN.
+    Topic(&'a str),
+    /// A phone, whose number no span has.
+    Phone,
+}
+
+/// Makes the spans of one queue's messages; clones are the same.
+#[derive(Clone, Debug)]
+pub struct QueueTraces {
+    maker: SpanMaker,
+    name: StringValue,
+    /// The attributes of the queue in every span.
+    common: Vec<KeyValue>,
+}
+
+impl QueueTraces {
+    /// The spans of one queue.
+    pub fn new(maker: SpanMaker, identity: &QueueIdentity<'_>) -> Self {
+        let name = StringValue::from(identity.name.to_owned());
+        let mut common = vec![
+            KeyValue::new("messaging.system", "aws_sqs"),
+            KeyValue::new("messaging.destination.name", name.clone()),
+        ];
+        if let Some(url) = identity.url {
+            common.push(KeyValue::new("aws.sqs.queue.url", url.to_owned()));
+            common.extend(server(url));
+        }
+        Self { maker, name, common }
+    }
+
+    /// Those of another queue in the same traces.
+    #[must_use]
+    pub fn of_other(&self, identity: &QueueIdentity<'_>) -> Self {
+        Self::new(self.maker.clone(), identity)
+    }
+
+    /// The attributes of every span of this operation.
+    pub(super) fn attributes(&self, operation: &Operation) -> Vec<KeyValue> {
+        let mut attributes = Vec::with_capacity(self.common.len() + 8);
+        attributes.extend_from_slice(&self.common);
+        attributes.push(KeyValue::new("messaging.operation.name", operation.name));
+        attributes.push(KeyValue::new("messaging.operation.type", operation.kind));
+        attributes
+    }
+
+    /// The name of a span of this operation.
+    pub(super) fn span_name(&self, operation: &Operation) -> String {
+        format!("{} {}", operation.name, self.name.as_str())
+    }
+
+    /// True if a message's own trace is the parent of its processing.
+    pub(super) fn producer(&self) -> Producer {
+        self.maker.0.producer
+    }
+
+    /// Records a receive, unless it brought nothing: a quiet queue would fill the traces with empty polls.
+    pub fn received(&self, began: Instant, answer: &Result<Vec<Message>, QueueError>) {
+        let messages = answer.as_deref().unwrap_or_default();
+        if messages.is_empty() && answer.is_ok() {
+            return;
+        }
+        let producers = messages.iter().filter_map(TraceContext::of_message);
+        let links = producers.map(|producer| link(producer.span_context())).collect();
+        let builder = self.builder(&Operation::of(Action::Receive), messages.len()).with_links(links);
+        self.record(builder, began, &Context::new(), answer.as_ref().err().map(error_type));
+    }
+
+    /// Records a call that settled messages.
+    ///
+    /// One about a single call of the handler is part of that one's trace; one about several is linked to each.
+    pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
+        let Settled { action, began, messages } = settled;
+        let mut builder = self.builder(&Operation::of(*action), messages.len());
+        if let ([(id, _)], Some(attributes)) = (messages.as_slice(), &mut builder.attributes) {
+            attributes.push(KeyValue::new("messaging.message.id", id.to_string()));
+        }
+        let mut traces: Vec<&Trace> = messages.iter().filter_map(|(_, trace)| *trace).collect();
+        traces.dedup_by_key(|trace| trace.context().span_id());
+        let parent = match traces.as_slice() {
+            [only] => only.context().as_parent(),
+            several => {
+                let links = several.iter().map(|trace| link(trace.context().span_context()));
+                builder = builder.with_links(links.collect());
+                Context::new()
+            }
+        };
+        self.record(builder, *began, &parent, failure(answer));
+    }
+
+    /// The span of a call for these messages; `queue` is the queue's configured name.
+    ///
+    /// No [`ProcessSpan`] where nobody makes spans of OpenTelemetry out of those of `tracing`.
+    pub fn process<'a>(
+        &self,
+        queue: &str,
+        messages: impl ExactSizeIterator<Item = &'a Message> + Clone,
+    ) -> (Span, Option<ProcessSpan>) {
+        let span = span(queue, messages.clone());
+        let producers: Vec<_> = messages.clone().map(TraceContext::of_message).collect();
+        let parent = self.parent(&producers);
+        let OtelContext { context, has_parent } =
+            (self.maker.0.adopt)(&span, parent.map(TraceContext::as_parent));
+        let Some(own) = TraceContext::of(context.span().span_context().clone()) else { return (span, None) };
+        if context.span().is_recording() {
+            self.describe(&context, messages);
+            if !has_parent {
+                for producer in producers.into_iter().flatten() {
+                    context.span().add_link(producer.span_context().clone(), Vec::new());
+                }
+            }
+        }
+        let trace = Arc::new(Trace { context: own, maker: self.maker.clone() });
+        let process = ProcessSpan { _span: span.clone(), context, trace };
+        (span, Some(process))
+    }
+
+    /// The producer whose trace goes on: never one of several, for a span has one parent.
+    fn parent<'p>(&self, producers: &'p [Option<TraceContext>]) -> Option<&'p TraceContext> {
+        match (self.producer(), producers) {
+            (Producer::Parent, [only]) => only.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn describe<'a>(&self, context: &Context, messages: impl ExactSizeIterator<Item = &'a Message>) {
+        let mut attributes = self.attributes(&Operation::PROCESS);
+        let (number, mut messages) = (messages.len(), messages);
+        if let (1, Some(only)) = (number, messages.next()) {
+            attributes.push(KeyValue::new("messaging.message.id", only.id.to_string()));
+            attributes.push(KeyValue::new("messaging.message.body.size", count(only.body.len())));
+            attributes.push(KeyValue::new("aws.sqs.message.receive_count", i64::from(only.receive_count)));
+        } else {
+            attributes.push(KeyValue::new("messaging.batch.message_count", count(number)));
+        }
+        let span = context.span();
+        span.update_name(self.span_name(&Operation::PROCESS));
+        span.set_attributes(attributes);
+    }
+
+    fn builder(&self, operation: &Operation, messages: usize) -> SpanBuilder {
+        let mut attributes = self.attributes(operation);
+        attributes.push(KeyValue::new("messaging.batch.message_count", count(messages)));
+        SpanBuilder::from_name(self.span_name(operation))
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes)
+    }
+
+    /// Records what began then and ends now.
+    fn record(&self, builder: SpanBuilder, began: Instant, parent: &Context, error: Option<String>) {
+        let tracer = &self.maker.0.tracer;
+        let start = SystemTime::now().checked_sub(began.elapsed()).unwrap_or_else(SystemTime::now);
+        let mut span = tracer.build_with_context(builder.with_start_time(start), parent);
+        if let Some(error) = error {
+            span.set_attribute(KeyValue::new("error.type", error));
+            span.set_status(Status::error(""));
+        }
+    }
+}
+
+/// The name of an action in spans, the same as in the metrics.
+pub(super) struct Operation {
+    pub(super) name: &'static str,
+    kind: &'static str,
+}
+
+impl Operation {
+    pub(super) const PROCESS: Self = Self { name: "process", kind: "process" };
+
+    fn of(action: Action) -> Self {
+        Self { name: action.as_str(), kind: action.operation_type() }
+    }
+}
+
+pub(super) fn link(context: &SpanContext) -> Link {
+    Link::with_context(context.clone())
+}
+
+/// Attributes count in signed numbers; no batch is near the limit of theirs.
+pub(super) fn count(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
+}
+
+fn server(url: &str) -> Vec<KeyValue> {
+    let Ok(url) = Url::parse(url) else { return Vec::new() };
+    let host = url.host_str().map(|host| KeyValue::new("server.address", host.to_owned()));
+    let port = url.port().map(|port| KeyValue::new("server.port", i64::from(port)));
+    host.into_iter().chain(port).collect()
+}
+
+/// SQS's error code, or what there is instead of one.
+fn error_type(error: &QueueError) -> String {
+    let without_code = if error.is_timeout() { "timeout" } else { "_OTHER" };
+    error.plain_code().unwrap_or(without_code).to_owned()
+}
+
+/// The kind of the call's failure, or of its first entry's.
+fn failure<T>(answer: &BatchResult<T>) -> Option<String> {
+    match answer {
+        Err(error) => Some(error_type(error)),
+        Ok(entries) => entries.iter().find_map(|entry| entry.as_ref().err()).map(|_| "_OTHER".to_owned()),
+    }
+}
+
+/// A call of the handler that is under way; the span ends when this and the `tracing` span are dropped.
+pub struct ProcessSpan {
+    /// Kept so that the end can still be recorded in it.
+    _span: Span,
+    context: Context,
+    trace: Arc<Trace>,
+}
+
+/// The span as `tracing` has it, whose fields are in every log line of the call.
+fn span<'a>(queue: &str, mut messages: impl ExactSizeIterator<Item = &'a Message>) -> Span {
+    let number = messages.len();
+    let message_id = messages.next().map(|message| tracing::field::display(&message.id));
+    match number {
+        1 => tracing::info_span!("process", queue, message_id, otel.kind = "consumer"),
+        messages => tracing::info_span!("process", queue, message_id, messages, otel.kind = "consumer"),
+    }
+}
+
+impl ProcessSpan {
+    /// The trace that it is part of.
+    pub fn trace(&self) -> &Arc<Trace> {
+        &self.trace
+    }
+
+    /// Tells the span how the call ended for each of its messages, in the handler's words.
+    pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Ending, &'a str)>) {
+        let messages = endings.len();
+        let mut failed = endings.filter(|(ending, _)| !matches!(ending, Ending::Done | Ending::Drained));
+        let Some((ending, words)) = failed.next() else { return };
+        let others = failed.count();
+        let words: String = words.chars().take(REASON_CHARS).collect();
+        let description = match messages {
+            1 => words,
+            messages => format!("{} of {messages} messages not done: {words}", others + 1),
+        };
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("error.type", ending.as_str()));
+        span.set_status(Status::error(description));
+    }
+}
+
+/// A publication under way; its span ends when this is dropped.
+pub struct Publishing {
+    span: BoxedSpan,
+    context: Option<TraceContext>,
+}
+
+impl Publishing {
+    /// The place of its span, which is what the message's receivers go on from.
+    pub fn context(&self) -> Option<&TraceContext> {
+        self.context.as_ref()
+    }
+
+    /// Notes that SNS took the message, under this id.
+    pub fn taken(mut self, message_id: &str) {
+        self.span.set_attribute(KeyValue::new("messaging.message.id", message_id.to_owned()));
+    }
+
+    /// Notes that it did not, and SNS's error code if it said one.
+    pub fn failed(mut self, code: Option<&str>) {
+        self.span.set_attribute(KeyValue::new("error.type", code.unwrap_or("_OTHER").to_owned()));
+        self.span.set_status(Status::error(""));
+    }
+}
+
+/// The trace that a call of the handler is part of: the place of its span, and what makes further ones.
+#[derive(Clone)]
+pub struct Trace {
+    context: TraceContext,
+    maker: SpanMaker,
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Trace").field(&self.context).finish()
+    }
+}
+
+impl Trace {
+    /// The place of the call's span.
+    pub fn context(&self) -> &TraceContext {
+        &self.context
+    }
+
+    /// The trace context that lines about a message name: that of its call's span, or else the message's own.
+    pub fn place(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
+        trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
+    }
+
+    /// Begins a publication that is part of this trace.
+    pub fn publish(&self, destination: Destination<'_>) -> Publishing {
+        let name = match destination {
+            Destination::Topic(arn) => arn.rsplit(':').next().unwrap_or_default(),
+            Destination::Phone => "sms",
+        };
+        let mut attributes = vec![
+            KeyValue::new("messaging.system", "aws.sns"),
+            KeyValue::new("messaging.destination.name", name.to_owned()),
+            KeyValue::new("messaging.operation.name", "publish"),
+            KeyValue::new("messaging.operation.type", "send"),
+        ];
+        if let Destination::Topic(arn) = destination {
+            attributes.push(KeyValue::new("aws.sns.topic.arn", arn.to_owned()));
+        }
+        let builder = SpanBuilder::from_name(format!("publish {name}"))
+            .with_kind(SpanKind::Producer)
+            .with_attributes(attributes);
+        let span = self.maker.0.tracer.build_with_context(builder, &self.context().as_parent());
+        let context = TraceContext::of(span.span_context().clone());
+        Publishing { span, context }
+    }
+}
