@@ -12,8 +12,6 @@ pub mod http;
 pub mod lambda;
 mod metrics;
 mod outcome;
-#[cfg(feature = "sns")]
-mod publish;
 #[cfg(feature = "tower")]
 mod services;
 #[cfg(feature = "sns")]
@@ -32,8 +30,6 @@ use crate::{message::Message, settings::Problem, telemetry::HandlerKind};
 pub(crate) use self::any::{CallSize, CallWrapper, Placement};
 #[cfg(any(feature = "exec", feature = "lambda"))]
 pub use self::metrics::ProcessMetrics;
-#[cfg(feature = "sns")]
-pub use self::publish::publish;
 #[cfg(feature = "tower")]
 pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
@@ -49,6 +45,8 @@ pub use self::{
     metrics::{FailureCounter, HandlerMetrics},
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
 };
+#[cfg(feature = "sns")]
+pub use crate::sns::metrics::publish;
 
 /// The user's work: one call per message.
 ///

@@ -121,7 +121,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.0.iter().enumerate() {
             if index > 0 {

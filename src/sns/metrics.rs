@@ -1,9 +1,13 @@
-//! Metrics of publications and notifications.
+//! The metrics of publications and notifications, and publishing with metrics and a span.
 
 use prometheus::{Histogram, IntCounter};
 use tokio::time::Instant;
 
-use crate::telemetry::{ByLabel, CallResult, Each, Notified, OPERATION_SECONDS, Occasion, metric_group};
+use super::{Publication, PublicationId, Publisher, Target, TopicError};
+use crate::telemetry::{
+    ByLabel, CallResult, Each, Notified, OPERATION_SECONDS, Occasion, metric_group,
+    spans::{Destination, Trace},
+};
 
 metric_group! {
     /// Metrics of the publications of one queue's handler and notifications.
@@ -32,4 +36,44 @@ metric_group! {
         pub notifications: ByLabel<Occasion, Each<Notified, IntCounter>> = "longshore_notifications_total"
             ["queue", "occasion", "fate"];
     }
+}
+
+/// Publishes, counts the call if there are metrics, and makes a span of it if there is a trace.
+///
+/// The publication carries the span's context to its receivers.
+pub async fn publish(
+    publisher: &dyn Publisher,
+    publication: &mut Publication,
+    trace: Option<&Trace>,
+    metrics: Option<&PublishMetrics>,
+) -> Result<PublicationId, TopicError> {
+    let began = Instant::now();
+    let answer = traced(publisher, publication, trace).await;
+    if let Some(metrics) = metrics {
+        metrics.published(CallResult::of_publish(&answer), began);
+    }
+    answer
+}
+
+async fn traced(
+    publisher: &dyn Publisher,
+    publication: &mut Publication,
+    trace: Option<&Trace>,
+) -> Result<PublicationId, TopicError> {
+    let Some(trace) = trace else { return publisher.publish(publication).await };
+    let publishing = match &publication.target {
+        Target::Topic(arn) => trace.publish(Destination::Topic(arn.as_str())),
+        Target::Phone(_) => trace.publish(Destination::Phone),
+    };
+    // The attributes of an SMS are SNS's own.
+    if let (Target::Topic(_), Some(context)) = (&publication.target, publishing.context()) {
+        let (traceparent, tracestate) = (context.traceparent(), context.tracestate());
+        publication.carry_trace(traceparent, tracestate);
+    }
+    let answer = publisher.publish(publication).await;
+    match &answer {
+        Ok(PublicationId(id)) => publishing.taken(id),
+        Err(error) => publishing.failed(error.code()),
+    }
+    answer
 }

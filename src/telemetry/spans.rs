@@ -130,7 +130,7 @@ impl QueueTraces {
         Self { maker, name, common }
     }
 
-    /// Those of another queue in the same traces.
+    /// The spans of another queue.
     #[must_use]
     pub fn of_other(&self, identity: &QueueIdentity<'_>) -> Self {
         Self::new(self.maker.clone(), identity)
@@ -189,9 +189,9 @@ impl QueueTraces {
         self.record(builder, *began, &parent, failure(answer));
     }
 
-    /// The span of a call for these messages; `queue` is the queue's configured name.
+    /// Starts the span of a call for these messages; `queue` is the queue's configured name.
     ///
-    /// No [`ProcessSpan`] where nobody makes spans of OpenTelemetry out of those of `tracing`.
+    /// There is no [`ProcessSpan`] if the program's subscriber has no OpenTelemetry layer.
     pub fn process<'a>(
         &self,
         queue: &str,
@@ -216,7 +216,7 @@ impl QueueTraces {
         (span, Some(process))
     }
 
-    /// The producer whose trace goes on: never one of several, for a span has one parent.
+    /// The producer whose trace is continued: never one of several, for a span has one parent.
     fn parent<'p>(&self, producers: &'p [Option<TraceContext>]) -> Option<&'p TraceContext> {
         match (self.producer(), producers) {
             (Producer::Parent, [only]) => only.as_ref(),
@@ -247,7 +247,7 @@ impl QueueTraces {
             .with_attributes(attributes)
     }
 
-    /// Records what began then and ends now.
+    /// Records a span that began at `began` and ends now.
     fn record(&self, builder: SpanBuilder, began: Instant, parent: &Context, error: Option<String>) {
         let tracer = &self.maker.0.tracer;
         let start = SystemTime::now().checked_sub(began.elapsed()).unwrap_or_else(SystemTime::now);
@@ -289,7 +289,7 @@ fn server(url: &str) -> Vec<KeyValue> {
     host.into_iter().chain(port).collect()
 }
 
-/// SQS's error code, or what there is instead of one.
+/// SQS's error code, or OpenTelemetry's value for an error without one.
 fn error_type(error: &QueueError) -> String {
     let without_code = if error.is_timeout() { "timeout" } else { "_OTHER" };
     error.plain_code().unwrap_or(without_code).to_owned()
@@ -322,21 +322,21 @@ fn span<'a>(queue: &str, mut messages: impl ExactSizeIterator<Item = &'a Message
 }
 
 impl ProcessSpan {
-    /// The trace that it is part of.
+    /// The trace of the call.
     pub fn trace(&self) -> &Arc<Trace> {
         &self.trace
     }
 
-    /// Tells the span how the call ended for each of its messages, in the handler's words.
+    /// Records the ends of the call's messages, with the handler's reasons.
     pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Ending, &'a str)>) {
         let messages = endings.len();
         let mut failed = endings.filter(|(ending, _)| !matches!(ending, Ending::Done | Ending::Drained));
-        let Some((ending, words)) = failed.next() else { return };
+        let Some((ending, reason)) = failed.next() else { return };
         let others = failed.count();
-        let words: String = words.chars().take(REASON_CHARS).collect();
+        let reason: String = reason.chars().take(REASON_CHARS).collect();
         let description = match messages {
-            1 => words,
-            messages => format!("{} of {messages} messages not done: {words}", others + 1),
+            1 => reason,
+            messages => format!("{} of {messages} messages not done: {reason}", others + 1),
         };
         let span = self.context.span();
         span.set_attribute(KeyValue::new("error.type", ending.as_str()));
@@ -351,24 +351,24 @@ pub struct Publishing {
 }
 
 impl Publishing {
-    /// The place of its span, which is what the message's receivers go on from.
+    /// The context of its span, which receivers of the publication continue.
     pub fn context(&self) -> Option<&TraceContext> {
         self.context.as_ref()
     }
 
-    /// Notes that SNS took the message, under this id.
+    /// Records the id that SNS gave the message.
     pub fn taken(mut self, message_id: &str) {
         self.span.set_attribute(KeyValue::new("messaging.message.id", message_id.to_owned()));
     }
 
-    /// Notes that it did not, and SNS's error code if it said one.
+    /// Records that SNS did not accept it, and SNS's error code.
     pub fn failed(mut self, code: Option<&str>) {
         self.span.set_attribute(KeyValue::new("error.type", code.unwrap_or("_OTHER").to_owned()));
         self.span.set_status(Status::error(""));
     }
 }
 
-/// The trace that a call of the handler is part of: the place of its span, and what makes further ones.
+/// The trace of a call of the handler: its span's context, and the maker of further spans.
 #[derive(Clone)]
 pub struct Trace {
     context: TraceContext,
@@ -382,17 +382,17 @@ impl fmt::Debug for Trace {
 }
 
 impl Trace {
-    /// The place of the call's span.
+    /// The context of the call's span.
     pub fn context(&self) -> &TraceContext {
         &self.context
     }
 
-    /// The trace context that lines about a message name: that of its call's span, or else the message's own.
-    pub fn place(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
+    /// The context for log lines about a message: that of its call's span, or else the one that came with it.
+    pub fn log_context(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
         trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
     }
 
-    /// Begins a publication that is part of this trace.
+    /// Starts the span of a publication in this trace.
     pub fn publish(&self, destination: Destination<'_>) -> Publishing {
         let name = match destination {
             Destination::Topic(arn) => arn.rsplit(':').next().unwrap_or_default(),

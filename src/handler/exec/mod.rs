@@ -91,9 +91,9 @@ impl ExecHandler {
             () = self.leftovers.make_room() => {}
             () = context.cancelled() => return Outcome::Retry("cancelled while an earlier program ended".to_owned()),
         }
-        let place = Trace::place(context.trace(), &message);
+        let context_of_lines = Trace::log_context(context.trace(), &message);
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };
-        let run = |stop| TraceContext::within(place.as_ref(), run.outcome(stop));
+        let run = |stop| TraceContext::within(context_of_lines.as_ref(), run.outcome(stop));
         let mut call = ProgramCall::start(&self.leftovers, run);
         tokio::select! {
             outcome = call.outcome() => return outcome,

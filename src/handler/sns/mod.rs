@@ -36,14 +36,15 @@ use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics},
-    publish,
 };
 use crate::{
     message::Message,
     queue::limits,
     settings::Problems,
-    sns::metrics::PublishMetrics,
-    sns::{Publication, Publisher, Target},
+    sns::{
+        Publication, Publisher, Target,
+        metrics::{PublishMetrics, publish},
+    },
     telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 

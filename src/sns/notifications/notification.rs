@@ -70,7 +70,7 @@ impl Notification<'_> {
 
     /// The trace context of log lines about the message.
     pub(super) fn place(&self) -> Option<TraceContext> {
-        Trace::place(self.trace.map(Arc::as_ref), self.message)
+        Trace::log_context(self.trace.map(Arc::as_ref), self.message)
     }
 
     /// The publication to this topic.

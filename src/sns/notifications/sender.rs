@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Notification;
 use crate::{
-    handler,
     message::MessageId,
-    sns::metrics::{NotificationMetrics, PublishMetrics},
-    sns::{Publication, PublishRetryClass, Publisher, TopicArn, TopicError},
+    sns::{
+        Publication, PublishRetryClass, Publisher, TopicArn, TopicError,
+        metrics::{NotificationMetrics, PublishMetrics, publish},
+    },
     telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events, spans::Trace},
 };
 
@@ -127,7 +128,7 @@ impl TopicRoute {
         for attempt in 1.. {
             let QueuedNotification { publication, trace, .. } = queued;
             let (publisher, metrics) = (&*self.publisher, Some(&*self.publications));
-            let answer = handler::publish(publisher, publication, trace.as_deref(), metrics).await;
+            let answer = publish(publisher, publication, trace.as_deref(), metrics).await;
             let Err(error) = answer else { break };
             let retry = error.retry_class();
             let pause = retry.pauses().random_delay(attempt);

@@ -2,10 +2,7 @@
 //!
 //! Senders are not trusted: a value that is not exactly of its format is ignored.
 
-mod b3;
-mod hex;
-mod w3c;
-mod xray;
+mod formats;
 
 use opentelemetry::{
     Context, ContextGuard, TraceFlags,
@@ -14,95 +11,95 @@ use opentelemetry::{
 
 use crate::message::{AttributeValue, Message};
 
-/// The place of one span in its trace: the trace's id, the span's own, and whether the trace is recorded.
+/// The context of one span: its trace's id, its own id, and the sampling decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
-    place: SpanContext,
+    span_context: SpanContext,
     recorded: Recorded,
 }
 
 impl TraceContext {
-    /// The place that this is; `None` for that of no span.
+    /// Converts from OpenTelemetry's own type; `None` if the ids are invalid.
     pub fn of(context: SpanContext) -> Option<Self> {
         let recorded = if context.is_sampled() { Recorded::Yes } else { Recorded::No };
-        context.is_valid().then_some(Self { place: context, recorded })
+        context.is_valid().then_some(Self { span_context: context, recorded })
     }
 
-    /// The header `traceparent` of the W3C, with its `tracestate` if that is one.
+    /// Reads the W3C's `traceparent`, with its `tracestate` if that is valid.
     pub fn from_traceparent(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
-        w3c::read(traceparent, tracestate)
+        formats::read_traceparent(traceparent, tracestate)
     }
 
-    /// The header `X-Amzn-Trace-Id`, which SQS carries as `AWSTraceHeader`.
+    /// Reads `X-Amzn-Trace-Id`, which SQS carries as `AWSTraceHeader`.
     ///
-    /// One that names a trace and no span in it, as API Gateway and load balancers begin one, stands for a span whose
-    /// id is the last half of the trace's: nobody has recorded it, but all who read the header find the same.
+    /// API Gateway and load balancers begin traces without a span. The last half of the trace's id then stands for
+    /// one: nobody has recorded it, but every reader of the header derives the same.
     pub fn from_xray(header: &str) -> Option<Self> {
-        xray::read(header)
+        formats::read_xray(header)
     }
 
-    /// The place of a span that exists nowhere else, in a new trace that is recorded.
+    /// Creates the context of a span that exists nowhere else, in a new trace that is recorded.
     pub fn fresh() -> Self {
         let random = || fastrand::u64(1..);
         let trace = u128::from(random()) << 64 | u128::from(random());
-        let (trace, span) = (TraceId::from(xray::dated(trace)), SpanId::from(random()));
-        let place = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
-        Self { place, recorded: Recorded::Yes }
+        let (trace, span) = (TraceId::from(formats::dated_trace_id(trace)), SpanId::from(random()));
+        let span_context = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
+        Self { span_context, recorded: Recorded::Yes }
     }
 
-    /// A place elsewhere, if these are ids.
+    /// The context of a span of another process, if these are valid ids.
     fn remote(trace: TraceId, span: SpanId, recorded: Recorded) -> Option<Self> {
-        let place = SpanContext::new(trace, span, recorded.flags(), true, TraceState::NONE);
-        place.is_valid().then_some(Self { place, recorded })
+        let span_context = SpanContext::new(trace, span, recorded.flags(), true, TraceState::NONE);
+        span_context.is_valid().then_some(Self { span_context, recorded })
     }
 
     /// The trace's id, as logs and trace backends write it.
     pub fn trace_id(&self) -> TraceId {
-        self.place.trace_id()
+        self.span_context.trace_id()
     }
 
     /// The span's id.
     pub fn span_id(&self) -> SpanId {
-        self.place.span_id()
+        self.span_context.span_id()
     }
 
     /// Converts to OpenTelemetry's own type.
     pub fn span_context(&self) -> &SpanContext {
-        &self.place
+        &self.span_context
     }
 
     /// Converts to a parent of further spans.
     pub fn as_parent(&self) -> Context {
-        let context = Context::new().with_remote_span_context(self.place.clone());
+        let context = Context::new().with_remote_span_context(self.span_context.clone());
         match self.recorded {
             Recorded::Undecided => context.with_value(Undecided),
             Recorded::Yes | Recorded::No => context,
         }
     }
 
-    /// Has log lines name this trace for as long as the answer lives.
+    /// Adds this trace to log lines until the guard is dropped.
     pub fn enter(&self) -> ContextGuard {
         self.as_parent().attach()
     }
 
-    /// Has log lines name the context for as long as a future runs.
-    pub fn within<F: Future>(place: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
-        future.with_context(place.map(Self::as_parent).unwrap_or_default())
+    /// Adds a context to log lines while a future runs.
+    pub fn within<F: Future>(context: Option<&Self>, future: F) -> impl Future<Output = F::Output> + use<F> {
+        future.with_context(context.map(Self::as_parent).unwrap_or_default())
     }
 
-    /// As the W3C's `traceparent`.
+    /// Writes the W3C's `traceparent`.
     pub fn traceparent(&self) -> String {
-        w3c::traceparent(&self.place)
+        formats::write_traceparent(&self.span_context)
     }
 
-    /// As the W3C's `tracestate`; `None` where there is nothing to say.
+    /// Writes the W3C's `tracestate`; `None` if it is empty.
     pub fn tracestate(&self) -> Option<String> {
-        Some(self.place.trace_state().header()).filter(|text| !text.is_empty())
+        Some(self.span_context.trace_state().header()).filter(|text| !text.is_empty())
     }
 
-    /// As X-Ray's `X-Amzn-Trace-Id`.
+    /// Writes X-Ray's `X-Amzn-Trace-Id`.
     pub fn xray(&self) -> String {
-        xray::written(&self.place, self.recorded)
+        formats::write_xray(&self.span_context, self.recorded)
     }
 }
 
@@ -111,11 +108,11 @@ impl TraceContext {
 enum Recorded {
     Yes,
     No,
-    /// Whoever comes next decides.
+    /// The next sampler decides.
     Undecided,
 }
 
-/// Marks the context of a place whose trace nobody has decided about: its flags can say yes and no alone.
+/// Marks a context without a sampling decision: the flags can express only yes and no.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Undecided;
 
@@ -139,9 +136,9 @@ impl TraceContext {
         let text = |name: &str| attribute(message, name);
         let by_w3c = || Self::from_traceparent(text("traceparent")?, text("tracestate"));
         let by_xray = || Self::from_xray(message.system.trace_header.as_deref()?);
-        let by_b3 = || b3::read_single(text("b3")?);
+        let by_b3 = || formats::read_b3(text("b3")?);
         let by_several = || {
-            let several = b3::Several {
+            let several = formats::B3Headers {
                 trace: text("X-B3-TraceId")?,
                 span: text("X-B3-SpanId"),
                 sampled: text("X-B3-Sampled"),
