@@ -5,7 +5,7 @@ use ::md5::{Digest, Md5};
 use crate::message::{AttributeContent, AttributeValue};
 
 /// The sum of a body (`MD5OfMessageBody`, `MD5OfBody`), in lowercase hexadecimal.
-pub fn of_body(body: &str) -> String {
+pub(crate) fn of_body(body: &str) -> String {
     hexadecimal(&Md5::digest(body.as_bytes()))
 }
 
@@ -14,7 +14,7 @@ pub fn of_body(body: &str) -> String {
 /// The attributes must come sorted by name, as a map keeps them. Each counts as its name, its data type, a
 /// byte for the transport (1 text, 2 bytes) and its value, all but that byte preceded by their length (AWS's
 /// developer guide, "Calculating the MD5 message digest for message attributes").
-pub fn of_attributes<'a>(
+pub(crate) fn of_attributes<'a>(
     attributes: impl IntoIterator<Item = (&'a str, &'a AttributeValue)>,
 ) -> Option<String> {
     let mut attributes = attributes.into_iter().peekable();

@@ -17,26 +17,26 @@ const LONGEST: Span = Span::secs(12 * 60 * 60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The time limit of a stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
     pub limit: Option<Span>,
 }
 
 impl Settings {
     /// The limit where the time until the platform kills is not known: it fits the longest that Fargate gives.
-    pub const USUAL: Duration = Duration::from_secs(110);
+    pub(crate) const USUAL: Duration = Duration::from_secs(110);
     /// The steps after the limit at their longest: handlers' own processes, the protection, the last spans.
-    pub const RESERVE: Duration = Duration::from_secs(10);
+    pub(crate) const RESERVE: Duration = Duration::from_secs(10);
 
     /// Finds a limit that is longer than SQS holds any message.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         self.limit.and_then(|limit| at_most("limit", limit, LONGEST)).into_iter().collect()
     }
 
     /// The time limit of a stop where the platform kills after `stop_timeout`.
     ///
     /// Below twice the reserve it is half of that time.
-    pub fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
+    pub(crate) fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
         let derived = |timeout: Duration| timeout.saturating_sub(Self::RESERVE).max(timeout / 2);
         self.limit.map_or_else(|| stop_timeout.map_or(Self::USUAL, derived), |Span(limit)| limit)
     }

@@ -12,7 +12,7 @@ use tokio::{
 
 /// The effect of the end of a task on the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// It may end whenever its work is done; a panic in it is reported as a fault.
     Fine,
     /// It runs until the stop; ending earlier is a fault of ours.
@@ -23,7 +23,7 @@ pub enum End {
 
 /// A task that ended when it must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TaskFault {
+pub(crate) struct TaskFault {
     /// Its name.
     pub task: &'static str,
     /// The effect of its end.
@@ -32,23 +32,23 @@ pub struct TaskFault {
 
 /// Spawns the lasting tasks of a worker, and reports those that ended too early.
 #[derive(Clone, Debug)]
-pub struct Tasks {
+pub(crate) struct Tasks {
     runtime: Handle,
     faults: mpsc::UnboundedSender<TaskFault>,
 }
 
 /// The tasks that ended in a fault, as they end.
-pub type Faults = mpsc::UnboundedReceiver<TaskFault>;
+pub(crate) type Faults = mpsc::UnboundedReceiver<TaskFault>;
 
 impl Tasks {
     /// Spawns on this runtime.
-    pub fn on(runtime: Handle) -> (Self, Faults) {
+    pub(crate) fn on(runtime: Handle) -> (Self, Faults) {
         let (faults, heard) = mpsc::unbounded_channel();
         (Self { runtime, faults }, heard)
     }
 
     /// Spawns a task; the handle may be dropped, the task goes on.
-    pub fn spawn<F>(&self, name: &'static str, end: End, future: F) -> JoinHandle<()>
+    pub(crate) fn spawn<F>(&self, name: &'static str, end: End, future: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -90,7 +90,7 @@ where
 }
 
 /// Spawns a task on the given runtime.
-pub fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
+pub(crate) fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -105,7 +105,9 @@ where
 /// Runs what takes a while and never yields, beside the thread of the current runtime, on which leases are kept.
 ///
 /// `Err` is its panic.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
     tokio::task::spawn_blocking(work).await
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use longshore::process::{Command, LINE_BYTES, Process, StartError, Stdin, signal_name};
+use longshore::process::{Command, LINE_BYTES, Process, StartError, signal_name};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
@@ -54,7 +54,7 @@ async fn a_program_is_told_what_it_was_given_and_its_end_is_heard() {
         .env("GREETING", "hello")
         .without_env("HOME")
         .directory(directory.path())
-        .stdin(Stdin::Piped)
+        .with_stdin()
         .spawn()
         .unwrap();
     process.take_stdin().unwrap().write_all(b"line\n").await.unwrap();
@@ -171,7 +171,7 @@ async fn every_line_is_handed_on_and_the_last_needs_no_break() {
 async fn what_was_written_before_the_end_is_read_though_someone_keeps_the_pipe() {
     // Of another session, so that no signal to the group reaches it.
     let script = "seq 1 2000; setsid sh -c 'echo $$ >&2; exec sleep 600' & read line";
-    let mut process = shell(script).stdin(Stdin::Piped).spawn().unwrap();
+    let mut process = shell(script).with_stdin().spawn().unwrap();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let stderr = process.take_stderr().unwrap().for_each_line(move |line| {
         let _gone = tell.send(line.text.parse::<u32>().unwrap());

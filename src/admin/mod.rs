@@ -23,13 +23,13 @@ use crate::{
     telemetry::events,
 };
 
-pub use self::router::AdminSource;
+pub(crate) use self::router::AdminSource;
 
 /// The admin server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The address and port of `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
     #[cfg_attr(feature = "cli", schemars(example = "0.0.0.0:9090"))]
     pub listen: SocketAddr,
@@ -49,7 +49,7 @@ const UNREAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// The address or socket of the admin server.
 #[derive(Debug)]
-pub enum AdminListener {
+pub(crate) enum AdminListener {
     /// An address to bind.
     Address(SocketAddr),
     /// A socket that listens already.
@@ -58,7 +58,7 @@ pub enum AdminListener {
 
 impl AdminListener {
     /// The address, as far as it is known.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Address(address) => Some(*address),
             Self::Socket(socket) => socket.local_addr().ok(),
@@ -66,7 +66,7 @@ impl AdminListener {
     }
 
     /// Binds the address, or adopts the socket.
-    pub async fn bind(self) -> io::Result<TcpListener> {
+    pub(crate) async fn bind(self) -> io::Result<TcpListener> {
         match self {
             Self::Address(address) => TcpListener::bind(address).await,
             Self::Socket(socket) => {
@@ -79,14 +79,14 @@ impl AdminListener {
 
 /// The running admin server.
 #[derive(Debug)]
-pub struct AdminServer {
+pub(crate) struct AdminServer {
     end: CancellationToken,
     served: JoinHandle<()>,
 }
 
 impl AdminServer {
     /// Serves until [`end`](Self::end).
-    pub fn start(listener: TcpListener, source: AdminSource, tasks: &Tasks) -> Self {
+    pub(crate) fn start(listener: TcpListener, source: AdminSource, tasks: &Tasks) -> Self {
         let end = CancellationToken::new();
         let serving = serve(listener, router(source), end.clone());
         let served = tasks.spawn("admin", End::Fault, async move {
@@ -98,7 +98,7 @@ impl AdminServer {
     }
 
     /// Answers what is in progress, and stops serving.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.end.cancel();
         // A failure was logged by the task.
         drop(self.served.await);

@@ -45,7 +45,7 @@ const INDEX: &str = r#"<!doctype html>
 
 /// The sources of the admin server's answers.
 #[derive(Clone)]
-pub struct AdminSource {
+pub(crate) struct AdminSource {
     /// Liveness and readiness.
     pub health: Health,
     /// The metrics in Prometheus's text format.

@@ -13,7 +13,7 @@ use crate::error_chain::message_with_causes;
 
 /// The failure of a call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallFailure {
+pub(crate) struct CallFailure {
     /// The kind of failure.
     pub kind: FailureKind,
     /// The state of the request: possibly sent, or not sent.
@@ -26,7 +26,7 @@ pub struct CallFailure {
 
 /// The kind of a failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// The service answered with this error code.
     Answered(String),
     /// A time limit passed.
@@ -39,7 +39,7 @@ pub enum FailureKind {
 
 /// The state of a failed request: possibly sent, or not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendState {
+pub(crate) enum SendState {
     /// The request may have been sent.
     MaybeSent,
     /// The request was not sent.
@@ -48,7 +48,7 @@ pub enum SendState {
 
 impl CallFailure {
     /// Classifies an error of the SDK.
-    pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -66,7 +66,7 @@ impl CallFailure {
     }
 
     /// True when the service, or a proxy before it, asked for a later retry.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         matches!(self.status, Some(429 | 500..))
     }
 }
@@ -96,7 +96,7 @@ fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
 
 /// The reason for which the SDK has no credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialsFault {
+pub(crate) enum CredentialsFault {
     /// There are none, or their configuration is wrong: someone must act.
     Missing,
     /// Their provider failed, which may pass.
@@ -107,7 +107,7 @@ pub enum CredentialsFault {
 ///
 /// Retry classes do not distinguish it: while a worker runs, a provider without credentials is asked again like any
 /// other failing part.
-pub fn credentials_fault(error: &(dyn Error + 'static)) -> Option<CredentialsFault> {
+pub(crate) fn credentials_fault(error: &(dyn Error + 'static)) -> Option<CredentialsFault> {
     match cause_of(error)? {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
             Some(CredentialsFault::Missing)

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::settings::{Problem, http_url};
 
-pub use self::failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault};
+pub(crate) use self::failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault};
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +43,14 @@ impl Settings {
 }
 
 /// The time limit of a connection attempt.
-pub const CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// The time limit of a call that does not wait.
-pub const CALL: Duration = Duration::from_secs(10);
+pub(crate) const CALL: Duration = Duration::from_secs(10);
 /// The time by which the outer limit of a call exceeds the SDK's own: an SDK that misses its limit
 /// (aws-sdk-rust#1094) is cut off there.
-pub const OUTER_MARGIN: Duration = Duration::from_secs(3);
+pub(crate) const OUTER_MARGIN: Duration = Duration::from_secs(3);
 /// The outer limit of a call that does not wait.
-pub const CALL_LIMIT: Duration = CALL.saturating_add(OUTER_MARGIN);
+pub(crate) const CALL_LIMIT: Duration = CALL.saturating_add(OUTER_MARGIN);
 
 /// The region and endpoint that the address of a queue or topic names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

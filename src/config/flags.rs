@@ -10,7 +10,7 @@ use crate::settings::{Key, Problem};
 
 /// A flag that sets something.
 #[derive(Clone, Copy, Debug)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// The flag, with its dashes.
     pub name: &'static str,
     /// The key of its setting, where `queues.*` stands for the queue in question.
@@ -18,7 +18,7 @@ pub struct Flag {
 }
 
 /// Every flag that sets something.
-pub const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     Flag { name: "--queue-url", key: "queues.*.url" },
     Flag { name: "--handler", key: "queues.*.handler.url" },
     Flag { name: "--concurrency", key: "queues.*.concurrency" },
@@ -38,7 +38,7 @@ const QUEUE_URL: &str = "--queue-url";
 
 /// The flags a command was given.
 #[derive(Clone, Debug, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--queue`: which queue the others are about.
     pub queue: Option<String>,
     /// Each flag of [`FLAGS`] that was given, with its value.

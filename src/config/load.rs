@@ -25,19 +25,20 @@ const FILE_VARIABLE: &str = "LONGSHORE_CONFIG";
 
 /// The file to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ConfigFile {
+pub(crate) enum ConfigFile {
     /// `longshore.toml` in the working directory if it is there, or the one that `LONGSHORE_CONFIG` names.
     #[default]
     Usual,
     /// This one, which must be there.
     Named(PathBuf),
     /// None at all.
+    #[cfg(test)]
     Nothing,
 }
 
 /// The purpose of the settings, which decides what must be among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// To work: a queue at least, each with a handler.
     Work,
     /// For anything less: what is there must be right, but nothing need be there.
@@ -47,7 +48,7 @@ pub enum Purpose {
 
 /// The sources of the settings, from the weakest to the strongest.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// A queue that the command itself brings when no file and no flag names one, by its name in SQS.
     pub own_queue: Option<(&'static str, &'static str)>,
     /// The file.
@@ -60,7 +61,7 @@ pub struct Sources {
 
 /// The settings in force, and where each came from.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The settings.
     pub settings: Settings,
     /// The plan for exporting traces; `None` while they are off.
@@ -73,7 +74,7 @@ pub struct Config {
 
 impl Config {
     /// The origin of a setting, such as `longshore.toml, line 3` or `flag --concurrency`.
-    pub fn origin(&self, key: &Key) -> String {
+    pub(crate) fn origin(&self, key: &Key) -> String {
         self.layers.get(key).map_or_else(|| DEFAULT.to_owned(), origin_of)
     }
 
@@ -94,24 +95,24 @@ impl Config {
 
 /// The variables of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn environment() -> Vec<(OsString, OsString)> {
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
 /// The `PATH` of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn search_path() -> Option<OsString> {
+pub(crate) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
 /// The variables that ECS has set for this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn surroundings() -> EcsEnvironment {
+pub(crate) fn surroundings() -> EcsEnvironment {
     EcsEnvironment::of(|name| std::env::var(name).ok())
 }
 
 /// Reads every source, and returns the settings or everything that is wrong with them.
-pub fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
+pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();
     let root = SchemaNode::root(&schema);
     let (mut layers, mut problems) = merged_layers(sources, &root)?;
@@ -168,6 +169,7 @@ fn own_queue(file: &Layer, sources: &Sources) -> Layer {
 
 fn read_file(sources: &Sources) -> Result<Layer, Box<Problem>> {
     let (path, must_exist) = match &sources.file {
+        #[cfg(test)]
         ConfigFile::Nothing => return Ok(Layer::default()),
         ConfigFile::Named(path) => (path.clone(), Some(of_flag("--config"))),
         ConfigFile::Usual => match file_variable(sources) {

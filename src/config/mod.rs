@@ -5,6 +5,7 @@ mod flags;
 mod layers;
 mod load;
 mod otel;
+#[cfg(test)]
 mod reference;
 mod report;
 mod schema;
@@ -13,10 +14,11 @@ mod type_errors;
 mod unknown_keys;
 mod variables;
 
-pub use self::{
-    flags::{FLAGS, Flag, Flags},
+#[cfg(test)]
+pub(crate) use self::{flags::FLAGS, reference::reference};
+pub(crate) use self::{
+    flags::Flags,
     load::{Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings},
-    reference::reference,
     schema::schema,
     settings::{QueueSettings, Settings},
 };

@@ -42,7 +42,7 @@ listen = \"0.0.0.0:9090\"
 ";
 
 /// The text of docs/configuration.md.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let schema = schema();
     let mut page = HEAD.to_owned();
     section(&mut page, &SchemaNode::root(&schema), &Key::default());

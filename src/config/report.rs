@@ -7,7 +7,7 @@ use crate::settings::{HIDDEN, Key, hide, holds_secrets, quoted};
 
 impl Config {
     /// The settings as TOML, with the origin of each as a comment; secrets are hidden.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         if let Value::Object(table) = self.shown() {
             self.write_table(&mut text, &Key::default(), &table);
@@ -17,7 +17,7 @@ impl Config {
     }
 
     /// The settings as one flat JSON object: key to `{"value", "origin"}`; secrets are hidden.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut flat = Map::new();
         self.flatten(&Key::default(), self.shown(), &mut flat);
         for (name, value) in &self.otel {

@@ -9,7 +9,7 @@ use crate::settings::{Key, are_alike};
 /// The JSON Schema of `longshore.toml`.
 ///
 /// Without references, so that editors and the walks below need to resolve none.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut generator = settings.into_generator();
     let mut schema = Settings::json_schema(&mut generator);

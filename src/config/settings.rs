@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "longshore.toml")]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The queues to work on, each under a name of your choosing that logs and metrics use.
     pub queues: BTreeMap<String, QueueSettings>,
     /// The access to AWS.
@@ -41,7 +41,7 @@ pub struct Settings {
 
 impl Settings {
     /// The longest time that a stop may take.
-    pub fn drain_limit(&self) -> Duration {
+    pub(crate) fn drain_limit(&self) -> Duration {
         self.drain.limit(self.ecs.stop_timeout())
     }
 
@@ -105,7 +105,7 @@ fn validate_queue_name(key: &Key, name: &str) -> Option<Problem> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
-pub struct QueueSettings {
+pub(crate) struct QueueSettings {
     /// The queue's URL; this or `name`.
     pub url: Option<String>,
     /// The queue's name in SQS, from which its URL is looked up when there is no `url`.
@@ -127,12 +127,12 @@ pub struct QueueSettings {
 
 impl QueueSettings {
     /// The queue's URL, or else its name in SQS; empty without either.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.as_deref().or(self.name.as_deref()).unwrap_or_default()
     }
 
     /// The access to AWS for this queue: its own settings first, then those of the process.
-    pub fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
+    pub(crate) fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
         sqs::Settings {
             region: self.region.clone().or_else(|| process.region.clone()),
             endpoint_url: self.endpoint_url.clone().or_else(|| process.endpoint_url.clone()),

@@ -36,12 +36,13 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// A reason for which polling is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PauseReason {
+pub(crate) enum PauseReason {
     /// The handler was not probed yet.
     NotProbed,
     /// The handler cannot be reached.
     HandlerDown,
     /// An operator has paused the queue.
+    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
     Operator,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 /// The properties of a queue on which its engine depends.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct QueueTraits {
+pub(crate) struct QueueTraits {
     /// The order of its messages.
     pub order: Order,
     /// The number of receives after which SQS moves a message to the dead-letter queue, where that is known.
@@ -27,7 +27,7 @@ pub struct QueueTraits {
 
 /// The order in which a queue's messages run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// As they come, many at once.
     #[default]
     None,

@@ -9,18 +9,18 @@
 mod availability;
 mod buffer;
 mod call;
-pub mod depth;
+pub(crate) mod depth;
 mod dispatcher;
 mod disposition;
 mod fifo;
-pub mod lease;
-pub mod metrics;
+pub(crate) mod lease;
+pub(crate) mod metrics;
 mod poller;
 mod prepare;
 mod receive_mode;
 mod schedule;
 mod settings;
-pub mod settle;
+pub(crate) mod settle;
 mod shutdown;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +29,8 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::settings::BatchSettings;
+pub use self::settings::Prefetch;
 use self::{
     availability::Availability,
     buffer::Buffer,
@@ -40,10 +42,10 @@ use self::{
     prepare::{Intake, IntakeParts, PreparationTasks},
     schedule::Schedule,
 };
-pub use self::{
+pub(crate) use self::{
     availability::PauseReason,
     fifo::{Order, QueueTraits},
-    settings::{BatchSettings, ConsumerSettings, Groups, Prefetch, ReceiveSettings},
+    settings::{ConsumerSettings, Groups},
     shutdown::RunningEngine,
 };
 pub(crate) use self::{
@@ -70,7 +72,7 @@ const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 
 /// The engine of one queue, as others see it; clones share one state.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
@@ -86,7 +88,7 @@ struct Inner {
 }
 
 /// The parts of an engine.
-pub struct EngineParts {
+pub(crate) struct EngineParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -124,7 +126,7 @@ pub struct EngineParts {
 /// The state of an engine, for the status page.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct EngineStatus {
+pub(crate) struct EngineStatus {
     /// The queue's configured name.
     pub queue: String,
     /// The most calls of the handler at once.
@@ -156,7 +158,7 @@ pub struct EngineStatus {
 /// One reason for which polling is paused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PauseStatus {
+pub(crate) struct PauseStatus {
     /// The kind of reason.
     pub reason: PauseReason,
     /// The details, such as the error of the handler's last probe.
@@ -165,7 +167,7 @@ pub struct PauseStatus {
 
 impl Engine {
     /// Builds the components of an engine, and starts its tasks.
-    pub fn start(parts: &EngineParts, tasks: &Tasks) -> RunningEngine {
+    pub(crate) fn start(parts: &EngineParts, tasks: &Tasks) -> RunningEngine {
         let EngineParts { name, queue, settings, .. } = parts;
         let metrics: Arc<ConsumerMetrics> = parts.metrics.group();
         metrics.concurrency.set(i64::try_from(settings.concurrency).unwrap_or(i64::MAX));
@@ -216,26 +218,12 @@ impl Engine {
     }
 
     /// The queue's configured name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Pauses polling for a reason, until it is resumed for the same reason; false when it was paused for it already.
-    ///
-    /// Messages that are held go on, and so do receives under way.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
-    pub(crate) fn pause(&self, reason: PauseReason, details: &str) -> bool {
-        self.0.availability.pause(reason, details)
-    }
-
-    /// Ends one reason to pause; polling goes on when it was the last. False when there was no such reason.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
-    pub(crate) fn resume(&self, reason: PauseReason) -> bool {
-        self.0.availability.resume(reason)
-    }
-
     /// The state of the engine.
-    pub fn status(&self) -> EngineStatus {
+    pub(crate) fn status(&self) -> EngineStatus {
         let Inner { dispatcher, leases, permits, settler, metrics, .. } = &*self.0;
         let load = dispatcher.load();
         let paused = self.0.availability.reasons().into_iter();

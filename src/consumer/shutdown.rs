@@ -10,7 +10,7 @@ use super::{Engine, call::CallObserver, dispatcher::Dispatcher, prepare::Prepara
 use crate::{consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events};
 
 /// A started engine; each method is one step of its stop, in the order in which they are called.
-pub struct RunningEngine {
+pub(crate) struct RunningEngine {
     pub(super) engine: Engine,
     pub(super) dispatcher: Dispatcher,
     pub(super) preparations: PreparationTasks,
@@ -26,22 +26,22 @@ pub struct RunningEngine {
 
 impl RunningEngine {
     /// The engine.
-    pub fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 
     /// Starts no message any more.
-    pub fn start_nothing(&self) {
+    pub(crate) fn start_nothing(&self) {
         self.dispatcher.close();
     }
 
     /// Gives back every message that waits for a slot.
-    pub fn give_back_waiting(&self) {
+    pub(crate) fn give_back_waiting(&self) {
         self.dispatcher.give_back_waiting(Duration::ZERO);
     }
 
     /// Waits until nothing is received any more; the stop must have been asked for.
-    pub async fn polling_stopped(&mut self) {
+    pub(crate) async fn polling_stopped(&mut self) {
         self.probes.abort();
         if let Err(error) = (&mut self.poller).await {
             events::ReceiveLoopBroken { queue: self.engine.name(), error: &error }.emit();
@@ -49,28 +49,28 @@ impl RunningEngine {
     }
 
     /// Waits until no handler runs and no message is being prepared.
-    pub async fn handlers_ended(&self) {
+    pub(crate) async fn handlers_ended(&self) {
         self.dispatcher.calls_ended().await;
         self.preparations.ended().await;
     }
 
     /// Cancels every handler; after a second each is dropped and its message given back.
-    pub fn cancel_handlers(&self) {
+    pub(crate) fn cancel_handlers(&self) {
         self.leases.cancel_all();
     }
 
     /// Waits until every message is settled or given up.
-    pub async fn flushed(&self) {
+    pub(crate) async fn flushed(&self) {
         self.settler.flushed().await;
     }
 
     /// Waits until every observer has passed on what it noted, or given it up.
-    pub async fn notified(&self) {
+    pub(crate) async fn notified(&self) {
         join_all(self.observers.iter().map(|observer| observer.flushed())).await;
     }
 
     /// Lets the handler end what it has running beside its calls.
-    pub async fn close_handler(&self) {
+    pub(crate) async fn close_handler(&self) {
         let close = AssertUnwindSafe(async { self.handler.close().await }).catch_unwind();
         if close.await.is_err() {
             events::HandlerPanickedAtEnd { queue: self.engine.name() }.emit();
@@ -78,7 +78,7 @@ impl RunningEngine {
     }
 
     /// Ends the observers and the last two tasks; the heartbeat goes last, when no lease needs it.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         for observer in &*self.observers {
             observer.close();
         }
@@ -87,12 +87,12 @@ impl RunningEngine {
     }
 
     /// The number of done messages that could not be deleted so far.
-    pub fn undeleted(&self) -> usize {
+    pub(crate) fn undeleted(&self) -> usize {
         self.settler.undeleted()
     }
 
     /// The number of messages that are still held.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.leases.len()
     }
 }

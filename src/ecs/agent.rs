@@ -28,7 +28,7 @@ const ANSWER_BYTES: usize = 1024 * 1024;
 /// - No call retries by itself, and each ends within its own time limit.
 /// - A request for protection while the task is protected moves the expiry.
 /// - Futures may be dropped; the request may then have taken effect or not.
-pub trait Agent: Send + Sync + 'static {
+pub(crate) trait Agent: Send + Sync + 'static {
     /// Protects the task, or releases its protection.
     fn set(&self, request: ProtectionRequest) -> BoxFuture<'_, Result<ProtectionReport, AgentError>>;
 
@@ -38,7 +38,7 @@ pub trait Agent: Send + Sync + 'static {
 
 /// A request to the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProtectionRequest {
+pub(crate) enum ProtectionRequest {
     /// Protection for this many minutes from now on, 1 to 2,880.
     Protect {
         /// The minutes.
@@ -68,7 +68,7 @@ impl ProtectionRequest {
 /// The task's protection as ECS reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ProtectionReport {
+pub(crate) struct ProtectionReport {
     /// True while the task is protected: `ProtectionEnabled`.
     pub protection_enabled: bool,
 }
@@ -168,7 +168,7 @@ fn parse(body: &[u8]) -> Option<AgentAnswer> {
 
 /// The agent that ECS runs beside every task, over HTTP.
 #[derive(Clone, Debug)]
-pub struct HttpAgent {
+pub(crate) struct HttpAgent {
     state: String,
 }
 

@@ -11,7 +11,7 @@ use crate::{error_chain::message_with_causes, telemetry::events};
 ///
 /// Read by the program: the library does not read the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EcsEnvironment {
+pub(crate) struct EcsEnvironment {
     /// `ECS_AGENT_URI`: the endpoint of task protection.
     pub agent: Option<Url>,
     /// `ECS_CONTAINER_METADATA_URI_V4`: the endpoint of the task's metadata.
@@ -20,12 +20,12 @@ pub struct EcsEnvironment {
 
 impl EcsEnvironment {
     /// The variable of the agent.
-    pub const AGENT: &str = "ECS_AGENT_URI";
+    pub(crate) const AGENT: &str = "ECS_AGENT_URI";
     /// The variable of the metadata.
-    pub const METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
+    pub(crate) const METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
     /// Reads both variables; a value that is not an HTTP URL is logged and counts as absent.
-    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let url = |name: &str| {
             let text = variable(name).filter(|text| !text.is_empty())?;
             let parsed = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && url.has_host());
@@ -38,7 +38,7 @@ impl EcsEnvironment {
     }
 
     /// True inside a task of ECS.
-    pub fn is_ecs(&self) -> bool {
+    pub(crate) fn is_ecs(&self) -> bool {
         self.agent.is_some() || self.metadata.is_some()
     }
 }
@@ -46,7 +46,7 @@ impl EcsEnvironment {
 /// The metadata of an ECS task; absent fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub struct TaskMetadata {
+pub(crate) struct TaskMetadata {
     /// The cluster's name or ARN.
     pub cluster: String,
     /// The task's ARN.
@@ -65,11 +65,11 @@ pub struct TaskMetadata {
 /// The failure to read the task's metadata.
 #[derive(Debug, thiserror::Error)]
 #[error("the task metadata endpoint gave no usable answer: {0}")]
-pub struct MetadataError(String);
+pub(crate) struct MetadataError(String);
 
 impl TaskMetadata {
     /// Reads the metadata of the task from its endpoint, within five seconds.
-    pub async fn read(endpoint: &Url) -> Result<Self, MetadataError> {
+    pub(crate) async fn read(endpoint: &Url) -> Result<Self, MetadataError> {
         let answer = http_request(Method::GET, &below(endpoint, "/task"), String::new()).await;
         let (status, body) = answer.map_err(|error| MetadataError(message_with_causes(&*error)))?;
         if !status.is_success() {
@@ -102,7 +102,7 @@ impl TaskMetadata {
 }
 
 /// The resource attributes of this task; none outside ECS, or when the endpoint fails.
-pub async fn resource(metadata: Option<Url>) -> Vec<(&'static str, String)> {
+pub(crate) async fn resource(metadata: Option<Url>) -> Vec<(&'static str, String)> {
     let Some(metadata) = metadata else { return Vec::new() };
     match TaskMetadata::read(&metadata).await {
         Ok(task) => task.resource_attributes(),

@@ -71,7 +71,7 @@ impl ProtectionPlan {
 
 /// The running protection of the task; dropped, it leaves a protection to its expiry.
 #[derive(Debug)]
-pub struct TaskProtection {
+pub(crate) struct TaskProtection {
     calls: CallsInFlight,
     status: ProtectionStatus,
     end: CancellationToken,
@@ -80,7 +80,7 @@ pub struct TaskProtection {
 
 impl TaskProtection {
     /// Starts the protection loop, before any call is in flight.
-    pub fn start(plan: ProtectionPlan, tasks: &Tasks) -> Self {
+    pub(crate) fn start(plan: ProtectionPlan, tasks: &Tasks) -> Self {
         let (calls, status, end) =
             (CallsInFlight::default(), ProtectionStatus::default(), CancellationToken::new());
         let run = ProtectionLoop {
@@ -95,17 +95,17 @@ impl TaskProtection {
     }
 
     /// The count in which calls that may outlast a stop register.
-    pub fn calls_in_flight(&self) -> &CallsInFlight {
+    pub(crate) fn calls_in_flight(&self) -> &CallsInFlight {
         &self.calls
     }
 
     /// The status that the metrics read.
-    pub fn status(&self) -> &ProtectionStatus {
+    pub(crate) fn status(&self) -> &ProtectionStatus {
         &self.status
     }
 
     /// Ends the loop, and releases the protection if there may be one; takes at most two seconds.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.end.cancel();
         if tokio::time::timeout(RELEASE_LIMIT, self.ended).await.is_err() {
             events::ProtectionLeft {}.emit();
@@ -115,11 +115,11 @@ impl TaskProtection {
 
 /// The expiry of the granted protection; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct ProtectionStatus(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct ProtectionStatus(Arc<Mutex<Option<Instant>>>);
 
 impl ProtectionStatus {
     /// True while a protection lasts that the agent has granted.
-    pub fn is_protected(&self) -> bool {
+    pub(crate) fn is_protected(&self) -> bool {
         self.lock().is_some_and(|until| Instant::now() < until)
     }
 

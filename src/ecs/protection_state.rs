@@ -170,7 +170,7 @@ impl ProtectionState {
 
 /// The calls in flight that may outlast a stop; clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct CallsInFlight(Arc<Inner>);
+pub(crate) struct CallsInFlight(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -191,7 +191,7 @@ impl CallsInFlight {
     }
 
     /// Counts a call until the returned guard is dropped.
-    pub fn begin(&self) -> CallInFlight {
+    pub(crate) fn begin(&self) -> CallInFlight {
         let mut calls = self.calls();
         let call = calls.next;
         calls.next += 1;
@@ -215,7 +215,7 @@ impl CallsInFlight {
 
 /// A call in flight, which ends when this is dropped.
 #[derive(Debug)]
-pub struct CallInFlight {
+pub(crate) struct CallInFlight {
     calls: CallsInFlight,
     call: u64,
 }

@@ -18,25 +18,18 @@ use std::{
 
 use rustix::io::Errno;
 
-pub use self::{
-    output::{LINE_BYTES, Output, OutputLine},
+#[cfg(test)]
+pub(crate) use self::output::LINE_BYTES;
+pub(crate) use self::{
+    output::{Output, OutputLine},
     running::{Process, signal_name},
 };
-
-/// A program's standard input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stdin {
-    /// Nothing.
-    Null,
-    /// The bytes written to [`Process::take_stdin`].
-    Piped,
-}
 
 /// A program to be started, its standard output and error piped.
 ///
 /// It inherits the environment, with what is said here on top.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     program: OsString,
     directory: Option<PathBuf>,
     inner: tokio::process::Command,
@@ -44,7 +37,7 @@ pub struct Command {
 
 impl Command {
     /// A program by its path, or by its name in `PATH`.
-    pub fn new(program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let program = program.as_ref();
         let mut inner = tokio::process::Command::new(program);
         inner.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -53,48 +46,45 @@ impl Command {
 
     /// Adds arguments.
     #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+    pub(crate) fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
         self.inner.args(args);
         self
     }
 
     /// Sets a variable of the environment.
     #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.inner.env(name, value);
         self
     }
 
     /// Takes a variable out of the environment.
     #[must_use]
-    pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
         self.inner.env_remove(name);
         self
     }
 
     /// Sets the working directory; absent, it is the worker's own.
     #[must_use]
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+    pub(crate) fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
         self.inner.current_dir(&directory);
         self.directory = Some(directory);
         self
     }
 
-    /// Sets what the program reads (nothing).
+    /// Pipes the standard input, which [`Process::take_stdin`] returns; otherwise it is empty.
     #[must_use]
-    pub fn stdin(mut self, stdin: Stdin) -> Self {
-        self.inner.stdin(match stdin {
-            Stdin::Null => Stdio::null(),
-            Stdin::Piped => Stdio::piped(),
-        });
+    pub(crate) fn with_stdin(mut self) -> Self {
+        self.inner.stdin(Stdio::piped());
         self
     }
 
     /// Starts the program, the leader of a process group of its own.
     ///
     /// Needs a runtime of tokio's with its drivers on, as [`Process::wait`] does.
-    pub fn spawn(mut self) -> Result<Process, StartError> {
+    pub(crate) fn spawn(mut self) -> Result<Process, StartError> {
         match self.inner.spawn() {
             Ok(child) => Ok(Process::new(child)),
             Err(source) => Err(self.failure(source)),
@@ -121,7 +111,7 @@ impl Command {
 
 /// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// There is no such program, or not the interpreter that its first line names.
     #[error(
         "no such program: {program}, hint: give its whole path, and see that the interpreter in its first line is \
@@ -174,7 +164,7 @@ pub enum StartError {
 
 impl StartError {
     /// True if the next start would fail too, until the program changes.
-    pub fn is_lasting(&self) -> bool {
+    pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::NotFound { .. } | Self::NotExecutable { .. } | Self::NotRunnable { .. } => true,
             Self::NoDirectory { .. } | Self::TooLarge { .. } | Self::Other { .. } => false,

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The longest line that is handed on whole.
-pub const LINE_BYTES: usize = 8 * 1024;
+pub(crate) const LINE_BYTES: usize = 8 * 1024;
 /// The bytes of one read.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// The most bytes in a pipe whose program has ended: the largest pipe that Linux gives without privileges.
@@ -18,7 +18,7 @@ const LEFT_BYTES: usize = 1024 * 1024;
 
 /// The reading end of a program's standard output or error.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     pipe: Pipe,
     ended: CancellationToken,
 }
@@ -65,7 +65,7 @@ impl Output {
     /// Ends when everybody who could write has closed the pipe, or when the [`Process`](super::Process) has been
     /// waited for or dropped: what the program wrote before its end has been handed on then, and what somebody who
     /// left its group may write later is nobody's output. `on_line` must not block.
-    pub async fn for_each_line(mut self, mut on_line: impl FnMut(OutputLine<'_>) + Send) {
+    pub(crate) async fn for_each_line(mut self, mut on_line: impl FnMut(OutputLine<'_>) + Send) {
         let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -105,7 +105,7 @@ impl Output {
 ///
 /// Shown, it ends in a note if it was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputLine<'a> {
+pub(crate) struct OutputLine<'a> {
     /// Its text, at most [`LINE_BYTES`] of what the program wrote; bytes that are no UTF-8 are replaced.
     pub text: Cow<'a, str>,
     /// The number of bytes that were cut off.

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// Dropped before it was waited for, its whole group is killed, and reaped in the background.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     /// There until the drop takes it.
     child: Option<Child>,
     /// There until the leader is reaped, after which the id may be another's.
@@ -52,34 +52,34 @@ impl Process {
     }
 
     /// The id of the program's process and of its group.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.id
     }
 
     /// The writing end of the standard input, once, if it was asked for.
-    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+    pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.as_mut()?.stdin.take()
     }
 
     /// The reading end of the standard output, once.
-    pub fn take_stdout(&mut self) -> Option<Output> {
+    pub(crate) fn take_stdout(&mut self) -> Option<Output> {
         let pipe = self.child.as_mut()?.stdout.take()?;
         Some(Output::of_stdout(pipe, self.ended.clone()))
     }
 
     /// The reading end of the standard error, once.
-    pub fn take_stderr(&mut self) -> Option<Output> {
+    pub(crate) fn take_stderr(&mut self) -> Option<Output> {
         let pipe = self.child.as_mut()?.stderr.take()?;
         Some(Output::of_stderr(pipe, self.ended.clone()))
     }
 
     /// Asks the whole group to end: SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
     /// Ends the whole group: SIGKILL.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
@@ -95,7 +95,7 @@ impl Process {
     /// are still dying are left for the next call.
     ///
     /// May be cancelled, and called again after it has answered.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         if let Some(group) = self.group {
             if let Err(error) = self.exited().await {
                 // Somebody else in this process has reaped it: its id may be another's by now.
@@ -112,7 +112,7 @@ impl Process {
     }
 
     /// True once the program's end has been waited for.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.group.is_none()
     }
 
@@ -124,7 +124,7 @@ impl Process {
     /// Ends the program: SIGTERM to its group, up to `grace` for all of it to end, then SIGKILL.
     ///
     /// May be cancelled; the program goes on then, as far as SIGTERM let it.
-    pub async fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+    pub(crate) async fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.terminate();
         if timeout(grace, self.emptied()).await.is_err() {
             self.kill();
@@ -176,7 +176,7 @@ impl Drop for Process {
 }
 
 /// The name of a signal by its number, as in `SIGKILL`.
-pub fn signal_name(number: i32) -> String {
+pub(crate) fn signal_name(number: i32) -> String {
     let named = match number {
         1 => "SIGHUP",
         2 => "SIGINT",

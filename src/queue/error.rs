@@ -165,7 +165,7 @@ impl EntryError {
 }
 
 /// Waits for a call within a time limit, whatever the queue promises; `what` names the call in the error.
-pub async fn within<T>(
+pub(crate) async fn within<T>(
     limit: Duration,
     what: &str,
     call: impl Future<Output = Result<T, QueueError>>,
@@ -175,7 +175,9 @@ pub async fn within<T>(
 }
 
 /// The results of a batch call, and after the last of them failures for entries that the answer forgot.
-pub fn all_entries<T>(answered: Vec<Result<T, EntryError>>) -> impl Iterator<Item = Result<T, EntryError>> {
+pub(crate) fn all_entries<T>(
+    answered: Vec<Result<T, EntryError>>,
+) -> impl Iterator<Item = Result<T, EntryError>> {
     answered.into_iter().chain(std::iter::repeat_with(|| Err(EntryError::unanswered())))
 }
 

@@ -3,9 +3,9 @@
 #[cfg(feature = "testing")]
 mod emulated;
 mod error;
-pub mod limits;
-pub mod metrics;
-pub mod sqs;
+pub(crate) mod limits;
+pub(crate) mod metrics;
+pub(crate) mod sqs;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -15,7 +15,8 @@ use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 #[cfg(feature = "testing")]
 pub use self::emulated::EmulatorQueue;
-pub use self::error::{EntryError, QueueError, RetryClass, all_entries, within};
+pub use self::error::QueueError;
+pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
 
 /// One SQS queue, or something that keeps its promises.
 ///
@@ -187,12 +188,12 @@ impl QueueName {
 }
 
 /// The name in SQS of the queue at this address: the last part of a URL, or the name itself.
-pub fn name_at(address: &str) -> &str {
+pub(crate) fn name_at(address: &str) -> &str {
     address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// True if the queue at this address, a URL or a name, is a FIFO queue by its name.
-pub fn is_fifo(address: &str) -> bool {
+pub(crate) fn is_fifo(address: &str) -> bool {
     name_at(address).strip_suffix(".fifo").is_some()
 }
 

@@ -19,7 +19,7 @@ pub(crate) use self::{
     problem::within,
     secret::{HIDDEN, holds_secrets},
 };
-pub use self::{
+pub(crate) use self::{
     problem::{Problem, Problems},
     secret::hide,
 };

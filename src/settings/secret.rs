@@ -15,7 +15,7 @@ const TOKEN_CHARS: usize = 20;
 /// Hides what is secret in the URLs of a text: `user:password@`, and query values that look like tokens.
 ///
 /// Works on any text, so that malformed URLs in error messages, and parts of URLs, are hidden too.
-pub fn hide(text: &str) -> String {
+pub(crate) fn hide(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

@@ -25,13 +25,13 @@ pub trait Label: Copy + Send + Sync + 'static {
 macro_rules! label {
     (
         $(#[$doc:meta])*
-        $name:ident = $label:literal $(also $($other:literal => $value:path),+)? {
+        $vis:vis enum $name:ident = $label:literal $(also $($other:literal => $value:path),+)? {
             $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
         }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        $vis enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl Label for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
@@ -63,7 +63,7 @@ macro_rules! label {
 
 label! {
     /// The ending of a message's call, the worker's own endings included.
-    Ending = "ending" also "error_type" => Ending::error_type {
+    pub enum Ending = "ending" also "error_type" => Ending::error_type {
         /// The handler said done.
         Done = "done",
         /// The handler asked for a retry.
@@ -85,7 +85,7 @@ label! {
 
 label! {
     /// The occasion of a notification.
-    Occasion = "occasion" {
+    pub enum Occasion = "occasion" {
         /// The handler said done.
         Done = "done",
         /// A try failed.
@@ -97,7 +97,7 @@ label! {
 
 label! {
     /// The result of a notification.
-    Notified = "fate" {
+    pub enum Notified = "fate" {
         /// SNS has taken it.
         Sent = "sent",
         /// It was given up: its time was over, or SNS refused it.
@@ -119,7 +119,7 @@ impl Ending {
 
 label! {
     /// A call to SQS, by what it is made for.
-    Action = "action" also "messaging_operation_name" => Action::as_str, "messaging_operation_type" => Action::operation_type {
+    pub enum Action = "action" also "messaging_operation_name" => Action::as_str, "messaging_operation_type" => Action::operation_type {
         /// `ReceiveMessage`.
         Receive = "receive",
         /// `DeleteMessageBatch`.
@@ -137,7 +137,7 @@ label! {
 
 label! {
     /// The result of a call to SQS or SNS.
-    CallResult = "result" also "error_type" => CallResult::error_type {
+    pub enum CallResult = "result" also "error_type" => CallResult::error_type {
         /// It was answered; for a batch, each entry has its own result.
         Ok = "ok",
         /// It failed, and trying again may help.
@@ -193,7 +193,7 @@ impl Action {
 
 label! {
     /// The state in which SQS counts messages.
-    MessageState = "state" {
+    pub(crate) enum MessageState = "state" {
         /// A receive may hand them over.
         Visible = "visible",
         /// Somebody holds them.
@@ -205,7 +205,7 @@ label! {
 
 label! {
     /// A kind of handler.
-    HandlerKind = "kind" {
+    pub enum HandlerKind = "kind" {
         /// Code of the program that the worker is part of.
         Rust = "rust",
         /// A program with an HTTP port.
@@ -221,7 +221,7 @@ label! {
 
 label! {
     /// The cause of a failed call of the handler.
-    FailureCause = "cause" {
+    pub enum FailureCause = "cause" {
         /// The time limit passed; any kind.
         TimedOut = "timeout",
         /// It panicked; `rust` alone, elsewhere a fault of ours.
@@ -255,7 +255,7 @@ label! {
 
 label! {
     /// The activity of a handler's process.
-    ProcessState = "state" {
+    pub enum ProcessState = "state" {
         /// It was started, and has not asked for work yet; `lambda`.
         Starting = "starting",
         /// It waits for work; `lambda`.
@@ -269,7 +269,7 @@ label! {
 
 label! {
     /// Why a process of a handler ended.
-    ProcessExit = "cause" {
+    pub enum ProcessExit = "cause" {
         /// It was meant to: its work or the worker's is over.
         Expected = "expected",
         /// It ended by itself when it must not; a program that was started for one message, by a signal.

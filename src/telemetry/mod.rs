@@ -1,25 +1,26 @@
-//! Telemetry: events, metrics, logs and traces.
+//! Telemetry: events, metrics, logs, spans and traces.
 
-pub mod context;
-pub mod events;
+pub(crate) mod context;
+pub(crate) mod events;
 mod label;
 #[cfg(feature = "cli")]
-pub mod logs;
+pub(crate) mod logs;
 mod metrics;
-pub mod spans;
+pub(crate) mod spans;
 #[cfg(feature = "otel")]
-pub mod traces;
+pub(crate) mod traces;
 
-pub(crate) use self::metrics::{metric_constant, metric_definition, metric_group};
-pub use self::{
+#[cfg(test)]
+pub(crate) use self::metrics::{MetricKind, ProcessUsageMetrics, reference as metrics_page};
+pub(crate) use self::{
     events::WarningSampler,
-    label::{
-        Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, Notified, Occasion,
-        ProcessExit, ProcessState,
-    },
+    label::{MessageState, ProcessExit},
     metrics::{
-        ByLabel, Computed, ComputedFamily, Each, Handle, LabelDefinition, Lazily, Metric, MetricDefinition,
-        MetricGroup, MetricKind, MetricScope, Metrics, OPERATION_SECONDS, ProcessUsageMetrics, SecondsSince,
-        Series, Settable, reference as metrics_page,
+        ByLabel, Computed, Each, Handle, LabelDefinition, Lazily, Metric, MetricDefinition, MetricGroup,
+        OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition, metric_group,
     },
+};
+pub use self::{
+    label::{Action, CallResult, Ending, FailureCause, HandlerKind, Label, Notified, Occasion, ProcessState},
+    metrics::{MetricScope, Metrics},
 };

@@ -46,7 +46,7 @@ struct SpanMakerParts {
 }
 
 /// Gives a span of `tracing` its parent, and returns the span's OpenTelemetry context.
-pub type Adopt = fn(&Span, Option<Context>) -> OtelContext;
+pub(crate) type Adopt = fn(&Span, Option<Context>) -> OtelContext;
 
 /// The OpenTelemetry context of a span of `tracing`.
 #[derive(Debug)]

@@ -142,6 +142,7 @@ impl TestQueue {
     }
 
     /// Changes the options of the consumer, before [`consumer`](Self::consumer).
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn options(mut self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         change(&mut self.options);
@@ -162,12 +163,14 @@ impl TestQueue {
     }
 
     /// Gives workers another queue, such as one that fails now and then, in front of this one.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn through(self, queue: Arc<dyn Queue>) -> Self {
         Self { queue, ..self }
     }
 
     /// The queue.
+    #[cfg(test)]
     pub(crate) fn queue(&self) -> EmulatorQueue {
         EmulatorQueue::new(&self.account, self.queue_type.name())
     }

@@ -27,7 +27,7 @@ const DIMENSION: &str = "QueueName";
 
 /// The namespace of the metrics, and further properties of the lines.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub(super) struct Scope {
     /// The namespace in CloudWatch.
     pub namespace: String,
     /// The properties of each line for people who read the log; no dimensions, which would cost a metric each.
@@ -37,7 +37,7 @@ pub struct Scope {
 /// The input of one queue's scaling, measured from one line to the next.
 ///
 /// It knows what this worker has seen. How many messages wait in the queue SQS itself publishes.
-pub struct Meter {
+pub(super) struct Meter {
     queue_name: String,
     consumer: Arc<ConsumerMetrics>,
     leases: Arc<LeaseMetrics>,
@@ -47,7 +47,7 @@ pub struct Meter {
 
 impl Meter {
     /// A meter of the queue that SQS calls so.
-    pub fn new(
+    pub(super) fn new(
         queue_name: impl Into<String>,
         scope: &MetricScope,
         depth: QueueDepth,
@@ -61,7 +61,7 @@ impl Meter {
     ///
     /// `SecondsPerMessage` is that of the last time in which a message ended: absent before the first one.
     /// `BacklogSeconds` is absent while nobody knows how many messages there are.
-    pub fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
+    pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
         let WorkDone { seconds, messages } = self.work.update();
         let mut values = vec![
             ("WorkSeconds", "Seconds", json!(seconds)),

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Builds the worker; a queue without a handler is left out.
-pub fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
+pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     for (name, queue) in &settings.queues {
@@ -104,7 +104,7 @@ fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
 }
 
 /// The consumer of a queue by its settings, with a handler of one's own.
-pub fn consumer_of(
+pub(crate) fn consumer_of(
     name: &str,
     queue: &QueueSettings,
     aws: &sqs::Settings,
@@ -127,7 +127,7 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
 }
 
 /// The queue's name in SQS: its name, or the last part of its URL.
-pub fn name_in_sqs(queue: &QueueSettings) -> &str {
+pub(crate) fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
 }
 

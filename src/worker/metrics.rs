@@ -46,13 +46,13 @@ const GROUPS: &[&[MetricDefinition]] = &[
 
 /// Every metric of the worker.
 #[cfg(test)]
-pub fn all_metrics() -> Vec<MetricDefinition> {
+pub(crate) fn all_metrics() -> Vec<MetricDefinition> {
     GROUPS.concat()
 }
 
 /// The reference page of all metrics, in Markdown.
 #[cfg(test)]
-pub fn metrics_reference() -> String {
+pub(crate) fn metrics_reference() -> String {
     telemetry::metrics_page(&all_metrics())
 }
 

@@ -26,7 +26,7 @@ mod metrics;
 mod observers;
 mod open;
 #[cfg(feature = "cli")]
-pub mod preflight;
+pub(crate) mod preflight;
 mod run;
 mod runtime;
 mod shutdown;
@@ -40,18 +40,17 @@ use crate::{consumer::Engine, stop::Stop};
 
 #[cfg(feature = "ecs")]
 pub use self::embedded_metrics::ScalingSignal;
+#[cfg(feature = "cli")]
+pub(crate) use self::from_settings::{consumer_of, name_in_sqs, worker};
 #[cfg(test)]
-pub use self::metrics::{all_metrics, metrics_reference};
+pub(crate) use self::metrics::metrics_reference;
+#[cfg(feature = "cli")]
+pub use self::open::open_queue;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,
     run::Worker,
     shutdown::Drained,
-};
-#[cfg(feature = "cli")]
-pub use self::{
-    from_settings::{consumer_of, name_in_sqs, worker},
-    open::open_queue,
 };
 
 /// The status of a worker, for people and scripts; clones share it.

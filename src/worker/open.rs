@@ -1,6 +1,6 @@
 //! Opens a consumer's queue, its DLQ and its attributes, before anything is received.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, sync::Arc};
 
 use url::Url;
 

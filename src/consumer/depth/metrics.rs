@@ -12,7 +12,7 @@ use crate::telemetry::{ByLabel, Computed, Label as _, MessageState, MetricScope,
 
 metric_group! {
     /// Metrics of how many messages one queue and its DLQ have.
-    pub struct DepthMetrics {
+    pub(crate) struct DepthMetrics {
         /// Messages in the queue as SQS counts them, of all workers, by state.
         messages: ByLabel<MessageState, Computed> = "longshore_queue_messages" ["queue", "state"];
         /// Messages visible in the queue's DLQ.

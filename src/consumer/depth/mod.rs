@@ -19,9 +19,11 @@ use crate::{
     telemetry::{Action, CallResult, events},
 };
 
-pub use self::{
-    estimate::{Counts, Sighting},
-    metrics::{DepthMetrics, QueueDepth},
+#[cfg(test)]
+pub(crate) use self::metrics::DepthMetrics;
+pub use self::{estimate::Counts, metrics::QueueDepth};
+pub(crate) use self::{
+    estimate::Sighting,
     settings::{Interval, Settings},
 };
 
@@ -29,7 +31,7 @@ pub use self::{
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// The parts of a [`Watch`].
-pub struct WatchParts {
+pub(crate) struct WatchParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -44,7 +46,7 @@ pub struct WatchParts {
 
 /// The dead-letter queue of a queue.
 #[derive(Clone)]
-pub enum Dlq {
+pub(crate) enum Dlq {
     /// There is none.
     None,
     /// It is open already.
@@ -54,7 +56,7 @@ pub enum Dlq {
 }
 
 /// Asks until the stop.
-pub struct Watch {
+pub(crate) struct Watch {
     parts: WatchParts,
     interval: Duration,
     work: WorkAverage,
@@ -64,14 +66,14 @@ pub struct Watch {
 
 impl Watch {
     /// Nothing is asked before it runs.
-    pub fn new(parts: WatchParts, work: WorkAverage, interval: Duration) -> Self {
+    pub(crate) fn new(parts: WatchParts, work: WorkAverage, interval: Duration) -> Self {
         let rhythm = Rhythm::new(interval);
         parts.depth.polls_every(interval);
         Self { parts, interval, work, of_queue: rhythm, of_dlq: rhythm }
     }
 
     /// Asks until the stop; a call under way is then dropped.
-    pub async fn run(mut self, stop: Stop) {
+    pub(crate) async fn run(mut self, stop: Stop) {
         tokio::select! {
             () = self.look_again_and_again() => {}
             () = stop.draining() => {}
@@ -165,7 +167,7 @@ impl Answer {
 }
 
 /// Averages the time that a message keeps a slot, from one measurement to the next.
-pub struct WorkAverage {
+pub(crate) struct WorkAverage {
     total: Box<dyn Fn() -> WorkDone + Send + Sync>,
     last: WorkDone,
     average: Option<f64>,
@@ -182,12 +184,12 @@ pub struct WorkDone {
 
 impl WorkAverage {
     /// Measures from now on; `total` reads all the work since the start.
-    pub fn new(total: impl Fn() -> WorkDone + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(total: impl Fn() -> WorkDone + Send + Sync + 'static) -> Self {
         Self { last: total(), total: Box::new(total), average: None }
     }
 
     /// Measures again, and returns the work done since the last measurement.
-    pub fn update(&mut self) -> WorkDone {
+    pub(crate) fn update(&mut self) -> WorkDone {
         let total = (self.total)();
         let done = WorkDone {
             seconds: (total.seconds - self.last.seconds).max(0.0),
@@ -203,7 +205,7 @@ impl WorkAverage {
     }
 
     /// The seconds a message of the last time in which one ended; nothing before that.
-    pub fn seconds_per_message(&self) -> Option<f64> {
+    pub(crate) fn seconds_per_message(&self) -> Option<f64> {
         self.average
     }
 }

@@ -23,7 +23,7 @@ const UNCONFIRMED: usize = 100_000;
 
 /// The visibility of receives and extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct LeaseTerms {
+pub(crate) struct LeaseTerms {
     /// The visibility of a receive; the first extension is for twice as long.
     pub visibility: Duration,
     /// The longest visibility of an extension: each doubles the one before up to this.

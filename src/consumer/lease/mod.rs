@@ -20,13 +20,14 @@ use opentelemetry::ContextGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::metrics::{GroupTally, LeaseMetrics};
 use self::{
     heartbeat::Heartbeat,
     ledger::{GrantedLease, LeaseEnd, LeaseGrant, LeaseId, Ledger, ReceivedMessage},
 };
-pub use self::{
+pub(crate) use self::{
     ledger::LeaseTerms,
-    metrics::{GroupTally, HeldGroup, LeaseMetrics},
+    metrics::HeldGroup,
     permits::{Permit, Permits, Reservation},
 };
 use crate::{
@@ -39,7 +40,7 @@ use crate::{
 
 /// The leases of one queue.
 #[derive(Clone)]
-pub struct Leases(Arc<Inner>);
+pub(crate) struct Leases(Arc<Inner>);
 
 struct Inner {
     queue: Arc<str>,
@@ -54,7 +55,7 @@ struct Inner {
 
 /// The times of one receive, for the leases on its messages.
 #[derive(Clone, Copy, Debug)]
-pub struct ReceiveTimes {
+pub(crate) struct ReceiveTimes {
     /// The sending of the request. Leases count from here.
     pub sent: Instant,
     /// The arrival of the response.
@@ -62,7 +63,7 @@ pub struct ReceiveTimes {
 }
 
 /// The answer of [`Leases::acquire`].
-pub enum Acquired {
+pub(crate) enum Acquired {
     /// The message may run.
     New(Lease),
     /// The handler has completed this message before: it must be deleted, not run.
@@ -73,7 +74,7 @@ pub enum Acquired {
 
 impl Leases {
     /// Creates an empty set of leases; `ready` reports SQS's refusals to extend them.
-    pub fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
+    pub(crate) fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
         ready.ready();
         let (metrics, groups) = (scope.group(), GroupTally::in_scope(&scope));
         let ledger = Mutex::new(Ledger::new(terms));
@@ -85,7 +86,7 @@ impl Leases {
     }
 
     /// Takes a lease on a message that was just received.
-    pub fn acquire(&self, message: &Message, permit: Permit, times: ReceiveTimes) -> Acquired {
+    pub(crate) fn acquire(&self, message: &Message, permit: Permit, times: ReceiveTimes) -> Acquired {
         let (id, receipt) = (&message.id, &message.receipt);
         let trace = TraceContext::of_message(message).map(Box::new);
         let grant = self.ledger().acquire(ReceivedMessage { id, receipt, times, trace }, fastrand::f64());
@@ -124,27 +125,22 @@ impl Leases {
     }
 
     /// Extends the leases until `stop`, which must come after the last message is settled.
-    pub async fn run_heartbeat(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
+    pub(crate) async fn run_heartbeat(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
         Heartbeat::new(self, queue).run(pulse, stop).await;
     }
 
     /// Cancels every handler. The leases stay.
-    pub fn cancel_all(&self) {
+    pub(crate) fn cancel_all(&self) {
         self.ledger().cancel_all();
     }
 
     /// The number of leases.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ledger().len()
     }
 
-    /// Returns true when there is no lease.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The number of leases lost so far.
-    pub fn losses(&self) -> u64 {
+    pub(crate) fn losses(&self) -> u64 {
         self.0.losses.load(Ordering::Relaxed)
     }
 
@@ -171,7 +167,7 @@ impl Leases {
 
 /// The claim on one message. Its drop ends the claim and frees the permit.
 #[expect(clippy::struct_field_names, reason = "the number of the lease in the ledger")]
-pub struct Lease {
+pub(crate) struct Lease {
     leases: Leases,
     lease: LeaseId,
     id: MessageId,
@@ -187,7 +183,7 @@ pub struct Lease {
 }
 
 /// Work that waits until a message is settled. It is dropped when the message may run again.
-pub trait Dependent: Send + Sync + 'static {
+pub(crate) trait Dependent: Send + Sync + 'static {
     /// Proceeds: the message will not run again.
     fn proceed(self: Box<Self>);
 
@@ -197,7 +193,7 @@ pub trait Dependent: Send + Sync + 'static {
 
 /// The deadlines of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseDeadlines {
+pub(crate) struct LeaseDeadlines {
     /// The end of the lease unless it is extended.
     pub deadline: Instant,
     /// The end that no extension can move: twelve hours after the receive.
@@ -206,7 +202,7 @@ pub struct LeaseDeadlines {
 
 /// The receipt with which a message can be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VisibilityReceipt {
+pub(crate) enum VisibilityReceipt {
     /// The newest receipt. The heartbeat does not extend the lease any more.
     Ready(Receipt),
     /// An extension is in flight. Its answer must come first, since the two calls could overtake each other.
@@ -217,95 +213,95 @@ pub enum VisibilityReceipt {
 
 impl Lease {
     /// The id of the message.
-    pub fn id(&self) -> &MessageId {
+    pub(crate) fn id(&self) -> &MessageId {
         &self.id
     }
 
     /// Fires when the lease is lost, or when the drain limit is over.
-    pub fn cancellation(&self) -> &CancellationToken {
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
         &self.cancellation
     }
 
     /// The deadlines of the lease; `None` when it is lost.
-    pub fn deadlines(&self) -> Option<LeaseDeadlines> {
+    pub(crate) fn deadlines(&self) -> Option<LeaseDeadlines> {
         self.leases.ledger().deadlines(self.lease, Instant::now())
     }
 
     /// Returns true while the lease is neither lost nor over.
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         // A lease is never lost before its first deadline without a cancellation, so the ledger need not be asked.
         let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
         is_young || self.deadlines().is_some()
     }
 
     /// Stops the extensions and returns the newest receipt, to give the message back with.
-    pub fn begin_visibility_change(&self) -> VisibilityReceipt {
+    pub(crate) fn begin_visibility_change(&self) -> VisibilityReceipt {
         self.leases.ledger().freeze(self.lease)
     }
 
     /// The newest receipt; `None` when the lease is lost at `now`.
-    pub fn receipt(&self, now: Instant) -> Option<Receipt> {
+    pub(crate) fn receipt(&self, now: Instant) -> Option<Receipt> {
         self.leases.ledger().receipt(self.lease, now)
     }
 
     /// Notes that a delete is sent at `now`, and returns the newest receipt for it; `None` when the lease is lost.
-    pub fn begin_delete(&self, now: Instant) -> Option<Receipt> {
+    pub(crate) fn begin_delete(&self, now: Instant) -> Option<Receipt> {
         self.leases.ledger().begin_delete(self.lease, now)
     }
 
     /// Makes the worker remember the message as done but not deleted, so that it does not run if it comes back.
-    pub fn mark_done(&mut self) {
+    pub(crate) fn mark_done(&mut self) {
         self.end = LeaseEnd::Done;
     }
 
     /// Makes the worker remember the message as done and deleted, and lets its dependents proceed.
-    pub fn mark_deleted(&mut self) {
+    pub(crate) fn mark_deleted(&mut self) {
         self.end = LeaseEnd::Deleted;
         self.release_dependents();
     }
 
     /// Adds work that waits until the message is settled.
-    pub fn add_dependent(&mut self, dependent: Box<dyn Dependent>) {
+    pub(crate) fn add_dependent(&mut self, dependent: Box<dyn Dependent>) {
         self.dependents.push(dependent);
     }
 
     /// Lets the dependents proceed before the message is settled: it will not run again.
-    pub fn release_dependents(&mut self) {
+    pub(crate) fn release_dependents(&mut self) {
         for dependent in std::mem::take(&mut self.dependents) {
             dependent.proceed();
         }
     }
 
     /// Postpones the dependents: the message comes again after `delay`.
-    pub fn postpone_dependents(&mut self, delay: Duration) {
+    pub(crate) fn postpone_dependents(&mut self, delay: Duration) {
         for dependent in &mut self.dependents {
             dependent.postpone(delay);
         }
     }
 
     /// Sets the trace of the call that handles the message; log lines about the message name it from now on.
-    pub fn set_trace(&mut self, trace: Arc<Trace>) {
+    pub(crate) fn set_trace(&mut self, trace: Arc<Trace>) {
         self.leases.ledger().set_trace(self.lease, trace.context().clone());
         self.trace = Some(trace);
     }
 
     /// Makes log lines name the trace of the call, or else of the producer, until the guard is dropped.
-    pub fn enter_trace(&self) -> Option<ContextGuard> {
+    pub(crate) fn enter_trace(&self) -> Option<ContextGuard> {
         self.leases.enter_trace(self.lease)
     }
 
     /// The trace of the call that handles the message, once there is one.
-    pub fn trace(&self) -> Option<&Arc<Trace>> {
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }
 
     /// A view of the lease's deadline that does not extend the lease.
-    pub fn time(&self) -> impl LeaseTime + use<> {
+    pub(crate) fn time(&self) -> impl LeaseTime + use<> {
         DeadlineView { leases: self.leases.clone(), lease: self.lease }
     }
 
     /// Returns true when a newer receive has replaced this receipt.
-    pub fn is_superseded(&self, receipt: &Receipt) -> bool {
+    pub(crate) fn is_superseded(&self, receipt: &Receipt) -> bool {
         self.leases.ledger().is_superseded(self.lease, receipt)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 ///
 /// Permits are reserved before a receive and return when a message is settled. Only numbers are kept, never messages.
 #[derive(Clone, Debug)]
-pub struct Permits(Arc<Inner>);
+pub(crate) struct Permits(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -30,7 +30,7 @@ impl PermitCount {
 
 impl Permits {
     /// Creates this many permits, all available.
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let count = Mutex::new(PermitCount { capacity, in_use: 0 });
         Self(Arc::new(Inner { count, freed: Notify::new() }))
     }
@@ -40,7 +40,7 @@ impl Permits {
     }
 
     /// Changes the number of permits. Permits in use beyond a smaller capacity stay valid until they are dropped.
-    pub fn resize(&self, capacity: usize) {
+    pub(crate) fn resize(&self, capacity: usize) {
         let mut count = self.count();
         let grows = capacity > count.capacity;
         count.capacity = capacity;
@@ -51,17 +51,17 @@ impl Permits {
     }
 
     /// The number of permits, in use or not.
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.count().capacity
     }
 
     /// The number of permits that are neither in use nor reserved.
-    pub fn available(&self) -> usize {
+    pub(crate) fn available(&self) -> usize {
         self.count().available()
     }
 
     /// Reserves this many permits; `None` when fewer are available.
-    pub fn reserve(&self, permits: usize) -> Option<Reservation> {
+    pub(crate) fn reserve(&self, permits: usize) -> Option<Reservation> {
         let mut count = self.count();
         if count.available() < permits {
             return None;
@@ -73,7 +73,7 @@ impl Permits {
     /// Waits until permits become available, by a drop or by [`Permits::resize`].
     ///
     /// Returns at once if that has happened since the last wait. For one waiting task.
-    pub async fn freed(&self) {
+    pub(crate) async fn freed(&self) {
         self.0.freed.notified().await;
     }
 
@@ -88,19 +88,19 @@ impl Permits {
 
 /// The permits reserved for one receive; its drop frees those that no message took.
 #[derive(Debug)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     owner: Permits,
     permits: usize,
 }
 
 impl Reservation {
     /// The number of permits left in the reservation.
-    pub fn permits(&self) -> usize {
+    pub(crate) fn permits(&self) -> usize {
         self.permits
     }
 
     /// Takes one permit; `None` when a server answers with more messages than requested.
-    pub fn take(&mut self) -> Option<Permit> {
+    pub(crate) fn take(&mut self) -> Option<Permit> {
         self.permits = self.permits.checked_sub(1)?;
         Some(Permit { owner: self.owner.clone() })
     }
@@ -114,7 +114,7 @@ impl Drop for Reservation {
 
 /// The permit of one held message, freed by its drop.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     owner: Permits,
 }
 

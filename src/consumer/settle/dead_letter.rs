@@ -40,7 +40,7 @@ const ELLIPSIS: &str = "…";
 
 /// The queue that rejected messages are copied to.
 #[derive(Clone)]
-pub struct DeadLetterQueue {
+pub(crate) struct DeadLetterQueue {
     /// The queue itself.
     pub queue: Arc<dyn Queue>,
     /// The queue's attributes.
@@ -65,7 +65,7 @@ impl DeadLetterQueue {
 
 /// The handler's decision that a message must never be tried again.
 #[derive(Clone, Debug)]
-pub struct Rejection {
+pub(crate) struct Rejection {
     /// The handler's reason.
     pub reason: String,
     /// The delay until the message is visible again if it cannot be copied.

@@ -27,11 +27,11 @@ use crate::{
     telemetry::{Action, ByLabel, MetricScope, events, metric_group, spans::QueueTraces},
 };
 
-pub use self::dead_letter::{DeadLetterQueue, Rejection};
+pub(crate) use self::dead_letter::{DeadLetterQueue, Rejection};
 
 /// The settler of one queue's messages. Clones share their state.
 #[derive(Clone)]
-pub struct Settler {
+pub(crate) struct Settler {
     name: Arc<str>,
     pending: Arc<PendingSettlements>,
     flusher: Arc<Flusher>,
@@ -39,7 +39,7 @@ pub struct Settler {
 }
 
 /// The parts of a [`Settler`].
-pub struct SettlerParts {
+pub(crate) struct SettlerParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -60,7 +60,7 @@ pub struct SettlerParts {
 
 impl Settler {
     /// Creates a settler with nothing to settle.
-    pub fn new(parts: SettlerParts) -> Self {
+    pub(crate) fn new(parts: SettlerParts) -> Self {
         let SettlerParts { name, queue, dead_letters, settings, metrics: scope, traces, ready, dlq_ready } =
             parts;
         ready.ready();
@@ -91,22 +91,22 @@ impl Settler {
     }
 
     /// Sends settlements until `stop`, which must come only when nothing is pending.
-    pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
+    pub(crate) async fn run(self, pulse: Pulse, stop: CancellationToken) {
         self.flusher.run(pulse, stop).await;
     }
 
     /// Deletes the message, at the latest after the linger.
-    pub fn delete(&self, lease: Lease) {
+    pub(crate) fn delete(&self, lease: Lease) {
         self.pending.push(SettleAction::Delete, lease);
     }
 
     /// Makes the message visible again after `delay`, which is cut to the twelve hours that SQS allows in all.
-    pub fn change_visibility(&self, lease: Lease, delay: Duration) {
+    pub(crate) fn change_visibility(&self, lease: Lease, delay: Duration) {
         self.pending.push(SettleAction::ChangeVisibility(delay), lease);
     }
 
     /// Copies the message to the DLQ and then deletes it. Without a DLQ it becomes visible again.
-    pub fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
+    pub(crate) fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
         let Rejection { reason, retry_in } = rejection;
         let Some(dead_letters) = &self.dead_letters else { return self.change_visibility(lease, retry_in) };
         let dead_letter = dead_letters.dead_letter(Arc::unwrap_or_clone(message), &reason, retry_in);
@@ -118,32 +118,32 @@ impl Settler {
     }
 
     /// Returns true when rejected messages are copied to a DLQ.
-    pub fn copies_rejects(&self) -> bool {
+    pub(crate) fn copies_rejects(&self) -> bool {
         self.dead_letters.is_some()
     }
 
     /// The parts of each message to receive, so that a rejected one can be copied whole.
-    pub fn wanted(&self, by_handler: Wanted) -> Wanted {
+    pub(crate) fn wanted(&self, by_handler: Wanted) -> Wanted {
         if self.copies_rejects() { Wanted::Everything } else { by_handler }
     }
 
     /// Sends everything handed over so far without lingering.
-    pub fn flush_now(&self) {
+    pub(crate) fn flush_now(&self) {
         self.pending.flush_now();
     }
 
     /// The number of messages handed over and not settled yet.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.pending.count()
     }
 
     /// The number of done or copied messages that could not be deleted so far: they will run again elsewhere.
-    pub fn undeleted(&self) -> usize {
+    pub(crate) fn undeleted(&self) -> usize {
         self.pending.undeleted()
     }
 
     /// Waits until everything handed over is settled or given up, with short delays between retries from now on.
-    pub async fn flushed(&self) {
+    pub(crate) async fn flushed(&self) {
         self.pending.drained().await;
     }
 }
@@ -177,7 +177,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct DlqSettings {
+pub(crate) struct DlqSettings {
     /// The DLQ's URL, when it is not the one that the queue's redrive policy names.
     pub url: Option<String>,
     /// The DLQ's name in SQS, instead of a `url`; looked up where the queue is.
@@ -194,7 +194,7 @@ impl Default for DlqSettings {
 
 impl DlqSettings {
     /// The DLQ's URL, or else its name in SQS; `None` for the DLQ of the redrive policy.
-    pub fn address(&self) -> Option<&str> {
+    pub(crate) fn address(&self) -> Option<&str> {
         self.url.as_deref().or(self.name.as_deref())
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     handler::{Context, Outcome, context::CallTrace, timestamp::on_the_wall},
     message::{AttributeContent, AttributeValue, Message},
-    process::{Command, Output, Process, StartError, Stdin},
+    process::{Command, Output, Process, StartError},
     tasks,
     telemetry::{FailureCause, ProcessExit, ProcessState, events},
 };
@@ -301,7 +301,7 @@ fn start_with(
 /// The program as the settings have it.
 fn command(ExecParts { settings, .. }: &ExecParts) -> Command {
     let mut words = settings.command.iter();
-    let mut command = Command::new(words.next().map_or("", String::as_str)).args(words).stdin(Stdin::Piped);
+    let mut command = Command::new(words.next().map_or("", String::as_str)).args(words).with_stdin();
     if let Some(directory) = &settings.directory {
         command = command.directory(directory);
     }

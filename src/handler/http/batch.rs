@@ -1,6 +1,6 @@
 //! Batches over HTTP: one post of all messages, and an answer that names those that failed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use futures_util::future::BoxFuture;
 use reqwest::{RequestBuilder, Response};

@@ -4,7 +4,7 @@ use url::Url;
 
 /// The address of the queue to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QueueAddress {
+pub(crate) enum QueueAddress {
     /// By its URL, which may also have the region and the endpoint.
     Url(Url),
     /// By its name, in the account and region of the credentials.
@@ -13,7 +13,7 @@ pub enum QueueAddress {
 
 impl QueueAddress {
     /// The queue's own name: the last part of its URL.
-    pub fn queue_name(&self) -> &str {
+    pub(crate) fn queue_name(&self) -> &str {
         match self {
             Self::Url(url) => url.path().rsplit('/').next().unwrap_or_default(),
             Self::Name(name) => name,
@@ -21,7 +21,7 @@ impl QueueAddress {
     }
 
     /// The queue's ARN, if its URL has enough for it; `region` is the configured one.
-    pub fn arn(&self, region: Option<&str>) -> Option<String> {
+    pub(crate) fn arn(&self, region: Option<&str>) -> Option<String> {
         let Self::Url(url) = self else { return None };
         let region = region.or_else(|| self.region())?;
         let partition = match region {

@@ -187,7 +187,7 @@ pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
 }
 
 /// The fault of the credentials, if it made a call fail.
-pub fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
+pub(crate) fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
     aws::credentials_fault(error)
 }
 

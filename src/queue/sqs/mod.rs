@@ -26,19 +26,20 @@ use crate::{
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
 };
 
-pub use self::{address::QueueAddress, convert::credentials_fault};
-pub use crate::aws::{AwsAccess, CredentialsFault, Settings};
+pub(crate) use self::{address::QueueAddress, convert::credentials_fault};
+pub use crate::aws::AwsAccess;
+pub(crate) use crate::aws::{CredentialsFault, Settings};
 
 /// One queue of SQS, or of anything that speaks its protocol.
 #[derive(Clone, Debug)]
-pub struct SqsQueue {
+pub(crate) struct SqsQueue {
     clients: Clients,
     url: String,
 }
 
 impl SqsQueue {
     /// Opens a queue; by name, SQS is asked for its URL.
-    pub async fn open(
+    pub(crate) async fn open(
         access: &AwsAccess,
         address: &QueueAddress,
         options: ClientOptions,
@@ -237,7 +238,7 @@ impl Clients {
 
 /// The load for which the clients are configured.
 #[derive(Clone, Copy, Debug)]
-pub struct ClientOptions {
+pub(crate) struct ClientOptions {
     /// Receives under way at once, at most.
     pub pollers: usize,
     /// The longest wait of a receive.

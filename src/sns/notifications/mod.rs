@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use self::sender::{PendingNotifications, TopicRoute, TopicSender};
-pub use self::{notification::Notification, settings::Settings};
+pub(crate) use self::{notification::Notification, settings::Settings};
 use crate::{
     aws::{AwsAccess, ServiceLocation},
     duration::Span,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Returns the publisher for a topic.
-pub type PublisherLookup = Arc<dyn Fn(&TopicArn) -> Arc<dyn Publisher> + Send + Sync>;
+pub(crate) type PublisherLookup = Arc<dyn Fn(&TopicArn) -> Arc<dyn Publisher> + Send + Sync>;
 
 /// The topics that are notified of a queue's outcomes.
 ///
@@ -103,7 +103,7 @@ impl NotificationPlan {
 
 /// Publishes notifications of one queue's messages; clones share the work.
 #[derive(Clone)]
-pub struct Notifier(Arc<Inner>);
+pub(crate) struct Notifier(Arc<Inner>);
 
 struct Inner {
     queue: Arc<str>,
@@ -117,7 +117,12 @@ struct Inner {
 
 impl Notifier {
     /// Starts a sender for each topic of the queue.
-    pub fn start(queue: Arc<str>, plan: &NotificationPlan, scope: &MetricScope, tasks: &Tasks) -> Self {
+    pub(crate) fn start(
+        queue: Arc<str>,
+        plan: &NotificationPlan,
+        scope: &MetricScope,
+        tasks: &Tasks,
+    ) -> Self {
         let NotificationPlan { settings, publishers } = plan;
         let metrics: Arc<NotificationMetrics> = scope.group();
         let (pending, end) = (PendingNotifications::default(), CancellationToken::new());
@@ -149,7 +154,7 @@ impl Notifier {
     }
 
     /// Queues the notification of an outcome, if a topic is set for it; never waits.
-    pub fn ended(&self, notification: &Notification<'_>) {
+    pub(crate) fn ended(&self, notification: &Notification<'_>) {
         let Some(occasion) = notification.occasion() else { return };
         let inner = &*self.0;
         let Some(topic) = inner.settings.topic(occasion) else { return };
@@ -165,12 +170,12 @@ impl Notifier {
     }
 
     /// Waits until every notification is sent or given up.
-    pub async fn flushed(&self) {
+    pub(crate) async fn flushed(&self) {
         self.0.pending.none().await;
     }
 
     /// Stops the senders; the notifications that are left are dropped, counted and logged.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.end.cancel();
         let left = self.0.pending.close();
         for (occasion, count) in left {

@@ -20,7 +20,7 @@ const REASON_CHARS: usize = 1_000;
 
 /// The outcome of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Notification<'a> {
+pub(crate) struct Notification<'a> {
     /// The message.
     pub message: &'a Message,
     /// The way in which its handler's call ended.

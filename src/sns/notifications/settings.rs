@@ -16,7 +16,7 @@ const LONGEST: Span = Span::secs(60 * 60);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The topic notified when the handler answers done.
     pub on_done: Option<TopicArn>,
     /// The topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
@@ -46,7 +46,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The topic for an occasion.
-    pub fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
+    pub(crate) fn topic(&self, occasion: Occasion) -> Option<&TopicArn> {
         match occasion {
             Occasion::Done => self.on_done.as_ref(),
             Occasion::Failure => self.on_failure.as_ref(),
@@ -55,7 +55,7 @@ impl Settings {
     }
 
     /// All topics, each once.
-    pub fn topics(&self) -> Vec<&TopicArn> {
+    pub(crate) fn topics(&self) -> Vec<&TopicArn> {
         let mut topics: Vec<_> =
             [&self.on_done, &self.on_failure, &self.on_reject].into_iter().flatten().collect();
         topics.sort_unstable();
@@ -64,7 +64,7 @@ impl Settings {
     }
 
     /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(at_most("give_up_after", self.give_up_after, LONGEST));
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));

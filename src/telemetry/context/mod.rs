@@ -151,7 +151,7 @@ impl TraceContext {
 }
 
 /// The text of an attribute, whatever the case of its name: SQS keeps it as it was sent, and so the producers differ.
-pub fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+pub(crate) fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     let mut attributes = message.attributes.iter();
     let (_, value) = attributes.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
     AttributeValue::text(value)

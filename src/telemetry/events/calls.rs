@@ -73,7 +73,7 @@ events! {
 
 /// The queue whose messages are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DepthOf {
+pub(crate) enum DepthOf {
     /// The queue's own.
     Queue,
     /// Those of its DLQ.
@@ -91,7 +91,7 @@ impl fmt::Display for DepthOf {
 
 /// A call failed as a whole: one of two events.
 #[derive(Debug)]
-pub struct CallFailed<'a> {
+pub(crate) struct CallFailed<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
     /// The purpose of the call.
@@ -106,7 +106,7 @@ pub struct CallFailed<'a> {
 
 impl CallFailed<'_> {
     /// Logs the event.
-    pub fn emit(&self) {
+    pub(crate) fn emit(&self) {
         let Self { queue, action, error, attempt, retry_in } = *self;
         let retry_in_seconds = retry_in.as_secs_f64();
         match error.retry_class() {

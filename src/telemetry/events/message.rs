@@ -82,7 +82,7 @@ events! {
 
 /// A handler ended, in whatever way: one of three events.
 #[derive(Debug)]
-pub struct MessageEnded<'a> {
+pub(crate) struct MessageEnded<'a> {
     /// The queue's configured name.
     pub queue: &'a str,
     /// The message's id.
@@ -99,7 +99,7 @@ pub struct MessageEnded<'a> {
 
 impl MessageEnded<'_> {
     /// Logs and counts the event.
-    pub fn emit(&self, ended: &Each<Ending, IntCounter>, warnings: &WarningSampler) {
+    pub(crate) fn emit(&self, ended: &Each<Ending, IntCounter>, warnings: &WarningSampler) {
         let Self { queue, message_id, ending, reason, took, receive_count } = *self;
         let seconds = took.as_secs_f64();
         match ending {

@@ -1,9 +1,10 @@
-//! Everything noteworthy: one struct an event, which logs one line and counts where there is something to count.
+//! Events: each is a struct that logs one line, and counts in a metric if there is one.
 
 mod calls;
 mod ecs;
 mod handler;
 mod message;
+#[cfg(test)]
 mod reference;
 mod start;
 
@@ -15,10 +16,11 @@ use std::{
 use tokio::time::Instant;
 
 #[cfg(test)]
-pub(crate) use self::reference::counted_metrics;
-pub use self::{calls::*, ecs::*, handler::*, message::*, reference::reference, start::*};
+pub(crate) use self::reference::{counted_metrics, reference};
+pub(crate) use self::{calls::*, ecs::*, handler::*, message::*, start::*};
 
 /// One event on the reference page.
+#[cfg(test)]
 struct Definition {
     level: &'static str,
     message: &'static str,
@@ -28,12 +30,14 @@ struct Definition {
 }
 
 /// The events of one subject.
+#[cfg(test)]
 struct Subject {
     name: &'static str,
     events: &'static [Definition],
 }
 
 /// Every event, by subject.
+#[cfg(test)]
 const SUBJECTS: &[Subject] =
     &[MESSAGES, LEASES, CALLS, SETTLING, HANDLERS, PROCESSES, NOTIFICATIONS, START, ECS, TRACES, STOP];
 
@@ -53,13 +57,13 @@ macro_rules! events {
         $(
             $(#[doc = $doc])+
             #[derive(Debug)]
-            pub struct $name $(<$life>)? {
+            pub(crate) struct $name $(<$life>)? {
                 $($(#[doc = $field_doc])+ pub $field: $type,)*
             }
 
             impl $(<$life>)? $name $(<$life>)? {
                 /// Logs the event, and counts it where there is something to count.
-                pub fn emit(&self $(, $metrics: &$counter $(, $warnings: &$crate::telemetry::WarningSampler)?)?) {
+                pub(crate) fn emit(&self $(, $metrics: &$counter $(, $warnings: &$crate::telemetry::WarningSampler)?)?) {
                     $(
                         let $event = self;
                         $count;
@@ -72,6 +76,7 @@ macro_rules! events {
             }
         )*
 
+        #[cfg(test)]
         pub(super) const $constant: super::Subject = super::Subject {
             name: $subject,
             events: &[$(super::Definition {
@@ -115,7 +120,7 @@ const ADMITTED: u32 = 10;
 
 /// Admits ten warnings a minute.
 #[derive(Debug, Default)]
-pub struct WarningSampler(Mutex<Option<Window>>);
+pub(crate) struct WarningSampler(Mutex<Option<Window>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
@@ -125,7 +130,7 @@ struct Window {
 
 impl WarningSampler {
     /// True if one more warning may be logged now.
-    pub fn admits(&self, now: Instant) -> bool {
+    pub(crate) fn admits(&self, now: Instant) -> bool {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |window: &Window| now.saturating_duration_since(window.start) >= WINDOW;
         let current = match *window {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Definition, SUBJECTS};
 
 /// The reference page of all events, in Markdown.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     for subject in SUBJECTS {
         // Writing into a String cannot fail.

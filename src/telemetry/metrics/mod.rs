@@ -3,6 +3,7 @@
 mod computed;
 mod definition;
 mod handle;
+#[cfg(test)]
 mod page;
 mod usage;
 
@@ -16,20 +17,20 @@ use std::{
 use prometheus::{Registry, TextEncoder, proto};
 
 pub(crate) use self::definition::{metric_constant, metric_definition, metric_group};
-pub use self::{
-    computed::{Computed, ComputedFamily, SecondsSince, Settable},
-    definition::{LabelDefinition, MetricDefinition, MetricGroup, MetricKind},
+pub(crate) use self::{
+    computed::{Computed, SecondsSince},
+    definition::{LabelDefinition, MetricDefinition, MetricGroup},
     handle::{ByLabel, Each, Handle, Lazily, Metric, Series},
-    page::reference,
-    usage::ProcessUsageMetrics,
 };
+#[cfg(test)]
+pub(crate) use self::{definition::MetricKind, page::reference, usage::ProcessUsageMetrics};
 use super::events::WarningSampler;
 
 /// The name that OpenTelemetry gives to SQS.
 const SQS: &str = "aws_sqs";
 
 /// Buckets for calls to AWS, from one inside the region to the end of a long poll; few, because each kind of call has them.
-pub const OPERATION_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
+pub(crate) const OPERATION_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
 
 /// The metrics of a process, on one registry; clones share it.
 ///

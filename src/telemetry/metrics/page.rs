@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{MetricDefinition, MetricKind};
 
 /// The reference page of these metrics, in Markdown; a metric that several groups share is listed once.
-pub fn reference(definitions: &[MetricDefinition]) -> String {
+pub(crate) fn reference(definitions: &[MetricDefinition]) -> String {
     let mut page = INTRODUCTION.to_owned();
     for definition in unique(definitions) {
         let MetricDefinition { name, kind, help, .. } = definition;

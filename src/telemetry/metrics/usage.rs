@@ -12,7 +12,7 @@ use super::{Computed, MetricScope};
 
 super::metric_group! {
     /// The resources of this process; absent where there is no `/proc`.
-    pub struct ProcessUsageMetrics {
+    pub(crate) struct ProcessUsageMetrics {
         /// Seconds of CPU that this process has used, in user and system mode.
         cpu: Computed<Counter> = "process_cpu_seconds_total" [];
         /// Bytes of memory that this process has resident.

@@ -32,7 +32,7 @@ use super::{
     spans::{OtelContext, QueueIdentity, QueueTraces, SpanMaker},
 };
 
-pub use self::{
+pub(crate) use self::{
     plan::{Fault, Plan, Settings},
     resource::Place,
 };

@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
 use uuid::Uuid;
 
 /// The detected attributes of the resource, by name.
-pub type Place = BoxFuture<'static, Vec<(&'static str, String)>>;
+pub(crate) type Place = BoxFuture<'static, Vec<(&'static str, String)>>;
 
 /// The resource before anything is detected.
 pub(super) struct Origin {

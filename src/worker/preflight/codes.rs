@@ -14,7 +14,7 @@ use crate::{
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Good to know: it may be meant so, or cannot be found out without changing something.
     Notice,
     /// The worker works, and not as well as it should.
@@ -27,7 +27,7 @@ pub enum Severity {
 
 impl Severity {
     /// The word for people.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Notice => "notice",
             Self::Warning => "warning",
@@ -40,26 +40,27 @@ macro_rules! codes {
     ($($variant:ident = $name:literal, $severity:ident, $fix:literal;)*) => {
         /// A kind of finding; `docs/check.md` has a section for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Code {
+        pub(crate) enum Code {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl Code {
-            /// Every kind, as the page has them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// Every kind, in the order of `docs/check.md`.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Its name in reports.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
             /// The severity.
-            pub const fn severity(self) -> Severity {
+            pub(crate) const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
             /// The advice.
-            pub const fn fix(self) -> &'static str {
+            pub(crate) const fn fix(self) -> &'static str {
                 match self { $(Self::$variant => $fix,)* }
             }
         }

@@ -23,13 +23,13 @@ use crate::{
     sns::{PublishRetryClass, TopicArn, TopicError},
 };
 
-pub use self::{
+pub(crate) use self::{
     codes::{Code, Severity},
     report::{Report, Verdict},
 };
 
 /// Checks everything that these settings name, all of it at once.
-pub async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
+pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
     let queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
     let (queues, of_task) = tokio::join!(join_all(queues), ecs::check(settings, surroundings));
     let duplicates =
@@ -52,14 +52,14 @@ fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -
 }
 
 /// The report on settings that no worker would start with.
-pub fn of_problems(problems: &Problems) -> Report {
+pub(crate) fn of_problems(problems: &Problems) -> Report {
     let finding = |problem: &crate::settings::Problem| Finding::new(Code::Configuration, problem.to_string());
     Report::new(problems.0.iter().map(finding).collect())
 }
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Its code, which has the severity and the advice.
     pub code: Code,
     /// The queue that it is about, by its configured name.

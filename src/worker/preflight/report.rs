@@ -8,13 +8,13 @@ use super::{Finding, Severity};
 
 /// Everything that was found, the worst first.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     findings: Vec<Finding>,
 }
 
 /// The verdict of the findings on a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It would work; there may be warnings.
     Fit,
     /// Something that it depends on is not there.
@@ -25,7 +25,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict's name in reports.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Fit => "fit",
             Self::Unavailable => "unavailable",
@@ -45,12 +45,13 @@ impl Report {
     }
 
     /// The findings.
-    pub fn findings(&self) -> &[Finding] {
+    #[cfg(test)]
+    pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
     /// The verdict of the worst finding.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self.findings.iter().map(|finding| finding.code.severity()).max() {
             Some(Severity::Misconfigured) => Verdict::Misconfigured,
             Some(Severity::Unavailable) => Verdict::Unavailable,
@@ -59,13 +60,13 @@ impl Report {
     }
 
     /// The report for programs.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let findings: Vec<_> = self.findings.iter().map(Finding::to_json).collect();
         json!({ "verdict": self.verdict().as_str(), "findings": findings })
     }
 
     /// The report for people.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text: String = self.findings.iter().map(|finding| finding.to_text() + "\n").collect();
         let count = |word: &str| {
             let count =
