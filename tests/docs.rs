@@ -7,6 +7,8 @@ use longshore::{
     worker::preflight::{Code, Severity},
 };
 
+use crate::support::index;
+
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.
 #[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 fn assert_fresh(path: &str, text: &str) {
@@ -123,38 +125,19 @@ fn pages() -> Vec<PathBuf> {
     entries.filter(|path| path.is_file()).collect()
 }
 
-/// Every file of sources under a folder, as one text.
-fn sources(folder: &Path) -> String {
-    let mut all = String::new();
-    for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            all.push_str(&sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            all.push_str(&std::fs::read_to_string(&path).unwrap());
-        }
-    }
-    all
-}
+/// The indexes of tests; that of the promises has tests of its own.
+const INDEXES: [&str; 5] = [
+    "tests/index.md",
+    "tests/exec_handler/index.md",
+    "tests/http_handler/index.md",
+    "tests/lambda/index.md",
+    "tests/traces/index.md",
+];
 
-/// `tests/proofs.md` names the tests that prove what the pages say.
 #[test]
-fn every_proof_names_a_page_and_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = [sources(&root.join("src")), sources(&root.join("emulator")), sources(&root.join("tests"))];
-    let sources = sources.concat();
-    let proofs = include_str!("proofs.md");
-    for section in proofs.split("\n## ").skip(1) {
-        let page = section.lines().next().unwrap();
-        assert!(root.join(page).is_file(), "no such page: {page}");
-        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("- ")).collect();
-        assert!(rows.len() > 5, "{page} has few proofs: {rows:?}");
-        for row in rows {
-            let (_, tests) = row.rsplit_once(": ").unwrap();
-            for test in tests.split('`').skip(1).step_by(2) {
-                assert!(sources.contains(&format!("fn {test}(")), "no such test: {row}");
-            }
-        }
-    }
+fn every_index_of_tests_has_the_lines_of_its_pages_and_tests_that_exist() {
+    let problems: Vec<_> = INDEXES.into_iter().flat_map(index::problems).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]

@@ -270,15 +270,3 @@ async fn an_error_of_a_batch_is_a_retry_of_all_of_it() {
     let outcomes = testing::outcomes_of(&handler, ["a", "b"].map(testing::message)).await;
     assert_eq!(outcomes, vec![Outcome::Retry("the store is full".to_owned()); 2]);
 }
-
-#[test]
-fn every_line_of_the_page_on_tower_names_a_test_that_exists() {
-    let (page, tests) = (include_str!("../docs/rust-handlers.md"), include_str!("services.rs"));
-    let table = page.split("| test |\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let rows: Vec<_> = table.lines().skip(1).collect();
-    assert!(rows.len() > 8, "{rows:?}");
-    for row in rows {
-        let test = row.rsplit('`').nth(1).unwrap_or_else(|| panic!("no test: {row}"));
-        assert!(row.ends_with("` |") && tests.contains(&format!("fn {test}(")), "no such test: {test}");
-    }
-}

@@ -76,11 +76,11 @@ describe('docs/security.md', () => {
     for (const action of statements.flatMap(({ Action }) => Action)) assert.ok(SECURITY.includes(`\`${action}\``), action);
   });
 
-  it('is proven by tests and rules that exist: tests/proofs.md', () => {
+  it('is proven by tests and rules that exist: tests/index.md', () => {
     const rust = ['src', 'tests'].flatMap((folder) => source(folder, 'with tests')).map(({ text }) => text).join('\n');
     const here = readdirSync(join(PROJECT, 'deploy/test'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
     const own = [...here.map((name) => file(join('deploy/test', name))), file('deploy/rules/longshore.guard')].join('\n');
-    const section = file('tests/proofs.md').split('\n## ').find((text) => text.startsWith('docs/security.md')) ?? '';
+    const section = file('tests/index.md').split('\n## ').find((text) => text.startsWith('docs/security.md')) ?? '';
     const proofs = section.split('\n').filter((line) => line.startsWith('- ')).map((line) => line.split(': ').at(-1) ?? '');
     const named = (form: RegExp) => proofs.flatMap((proof) => [...proof.matchAll(form)].map(([, name = '']) => name));
     const [inRust, inHere] = [named(/`(\w+)`/g), named(/\*([^*]+)\*/g)];

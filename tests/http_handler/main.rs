@@ -21,32 +21,6 @@ fn a_proxy_of_the_environment_is_not_used() {
 }
 
 #[test]
-fn every_line_of_the_page_names_a_test_that_exists() {
-    let page = include_str!("../../docs/http-handler.md");
-    let sources = [
-        include_str!("main.rs"),
-        include_str!("batches.rs"),
-        include_str!("misbehaving.rs"),
-        include_str!("well_behaved.rs"),
-        include_str!("../end_to_end/examples.rs"),
-        include_str!("../../src/handler/http/outcome.rs"),
-        include_str!("../../src/handler/http/headers.rs"),
-        include_str!("../../src/handler/http/settings.rs"),
-        include_str!("../../src/handler/sqs_event/mod.rs"),
-        include_str!("../../src/handler/sqs_event/response.rs"),
-        include_str!("../../src/handler/lambda/invocation.rs"),
-    ]
-    .concat();
-    let rows: Vec<_> =
-        page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("test |")).collect();
-    assert!(rows.len() > 20, "{rows:?}");
-    for row in rows {
-        let test = row.rsplit('`').nth(1).unwrap_or_else(|| panic!("no test: {row}"));
-        assert!(row.ends_with("` |") && sources.contains(&format!("fn {test}(")), "no such test: {test}");
-    }
-}
-
-#[test]
 fn an_https_handler_can_be_made_outside_a_runtime() {
     let settings = longshore::handler::http::Settings::new("https://worker.example/".parse().unwrap());
     assert!(longshore::handler::http::HttpHandler::new(settings, "orders").is_ok());

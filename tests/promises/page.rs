@@ -1,45 +1,35 @@
-//! `docs/delivery.md` names tests that exist, and every test of a promise is on it.
+//! `index.md` has the promises of `docs/delivery.md`, and all of their tests.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
-fn file(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
+use crate::support::index;
 
-/// The tests that the page's lists name, under each promise that is not planned.
-fn sections() -> Vec<(String, Vec<String>)> {
-    let page = file("docs/delivery.md");
-    let section = |text: &str| {
-        let (title, body) = text.split_once('\n').unwrap();
-        let names = body.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
-        (title.to_owned(), names.map(str::to_owned).collect())
+/// Each promise of the index with the tests that it names.
+fn promises() -> Vec<(String, Vec<String>)> {
+    let sections = index::sections(&index::read("tests/promises/index.md"));
+    let promises = sections.into_iter().filter(|section| section.path.len() == 2);
+    let named = |lines: Vec<String>| {
+        let names = lines.iter().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
+        names.map(str::to_owned).collect()
     };
-    let promises = page.split("\n## At least once").next().unwrap();
-    promises.split("\n### ").skip(1).filter(|text| !text.contains("\nPlanned")).map(section).collect()
-}
-
-fn tests() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promises");
-    let sources =
-        fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-    let name = |item: &str| {
-        let (is_test, function) = item.split_once("fn ")?;
-        let is_test = is_test.is_empty() || is_test.trim() == "async";
-        is_test.then(|| function.split(['(', '<']).next().unwrap_or_default().to_owned())
-    };
-    let after_test = |source: String| {
-        let items = source.split("#[test]\n").skip(1).map(str::to_owned).collect::<Vec<_>>();
-        let paused = source.split("#[tokio::test(").skip(1);
-        let paused = paused.filter_map(|item| Some(item.split_once(")]\n")?.1.to_owned()));
-        items.into_iter().chain(paused).collect::<Vec<_>>()
-    };
-    sources.flat_map(after_test).filter_map(|item| name(item.trim_start())).collect()
+    promises.map(|section| (section.path[1].clone(), named(section.lines))).collect()
 }
 
 #[test]
-fn the_page_of_promises_names_only_tests_that_exist() {
-    let tests = tests();
-    for (promise, named) in sections() {
+fn the_index_has_the_promises_of_the_page_in_its_order() {
+    let page = index::sections(&index::read("docs/delivery.md"));
+    let of_page =
+        page.into_iter().filter(|section| section.path.len() == 3 && section.path[1] == "The promises");
+    let of_page: Vec<_> = of_page.map(|section| section.path[2].clone()).collect();
+    let of_index: Vec<_> = promises().into_iter().map(|(promise, _)| promise).collect();
+    assert!(of_page.len() > 13, "{of_page:?}");
+    assert_eq!(of_index, of_page);
+}
+
+#[test]
+fn the_index_names_only_tests_that_exist() {
+    let tests = index::tests(&["tests/promises"]);
+    for (promise, named) in promises() {
         assert!(!named.is_empty(), "no test proves {promise:?}");
         for name in named {
             assert!(tests.contains(&name), "{promise:?} names {name}, which does not exist");
@@ -48,11 +38,11 @@ fn the_page_of_promises_names_only_tests_that_exist() {
 }
 
 #[test]
-fn every_test_of_a_promise_is_on_its_page() {
-    let named: BTreeSet<_> = sections().into_iter().flat_map(|(_, named)| named).collect();
-    let of_this_file =
-        ["the_page_of_promises_names_only_tests_that_exist", "every_test_of_a_promise_is_on_its_page"];
-    let missing: Vec<_> = tests().into_iter().filter(|name| !of_this_file.contains(&name.as_str())).collect();
-    let missing: Vec<_> = missing.into_iter().filter(|name| !named.contains(name)).collect();
-    assert!(missing.is_empty(), "not on docs/delivery.md: {missing:?}");
+fn every_test_of_a_promise_is_in_the_index() {
+    let named: BTreeSet<_> = promises().into_iter().flat_map(|(_, named)| named).collect();
+    let of_this_file = index::tests(&["tests/promises/page.rs"]);
+    let tests = index::tests(&["tests/promises"]);
+    let missing: Vec<_> =
+        tests.iter().filter(|name| !of_this_file.contains(*name) && !named.contains(*name)).collect();
+    assert!(missing.is_empty(), "not in tests/promises/index.md: {missing:?}");
 }

@@ -1,4 +1,4 @@
-//! The helpers of the tests inside the crate: a queue that fails on request, in a scene, and real processes.
+//! The helpers of the tests inside the crate: a queue that fails on request, in a scene, real processes, and the indexes of tests.
 
 pub(crate) mod agent;
 pub(crate) mod alive;
@@ -6,6 +6,7 @@ pub(crate) mod calls;
 pub(crate) mod example;
 pub(crate) mod faulty;
 pub(crate) mod gate;
+pub(crate) mod index;
 pub(crate) mod logged;
 pub(crate) mod onlooker;
 pub(crate) mod own_process;

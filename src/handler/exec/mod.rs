@@ -1,7 +1,8 @@
 //! The `exec` kind: a program is started for each message.
 //!
 //! The program reads the body, byte for byte, on its standard input, and the rest in its environment. What it
-//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes; in short:
+//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes,
+//! `tests/exec_handler/index.md` the test of each line; in short:
 //!
 //! | the program | the outcome |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! The `http` kind: each message is posted to a program with an HTTP port.
 //!
 //! The request is that of Elastic Beanstalk's worker daemon, sqsd: a `POST` of the body, byte for byte, with
-//! its `X-Aws-Sqsd-…` headers. `docs/http-handler.md` has the tables of headers and outcomes, each line with
-//! the test that proves it; in short:
+//! its `X-Aws-Sqsd-…` headers. `docs/http-handler.md` has the tables of headers and outcomes,
+//! `tests/http_handler/index.md` the test of each line; in short:
 //!
 //! | the handler | the outcome |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! The `lambda` kind: unmodified Lambda functions, given the event of an SQS batch.
 //!
 //! Longshore either *hosts the Runtime API* and keeps the processes that run the function, or calls a container
-//! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of what a function is
-//! given and what its answers come to; in short:
+//! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of a function's
+//! input and of the outcomes of its answers, `tests/lambda/index.md` the test of each line; in short:
 //!
 //! | the function | the outcome |
 //! |---|---|

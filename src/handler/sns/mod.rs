@@ -1,7 +1,6 @@
 //! The `sns` kind: each message is published onward, to a topic or by SMS to a phone.
 //!
-//! `docs/sns-handler.md` has the tables of what is carried over and of outcomes, each line with the test that proves
-//! it; in short:
+//! `docs/sns-handler.md` has the tables of publications and outcomes, `tests/index.md` the test of each line; in short:
 //!
 //! | SNS | the outcome |
 //! |---|---|
