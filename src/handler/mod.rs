@@ -1,6 +1,8 @@
 //! The code that runs for each message: the handler traits, the outcome, and the kinds that come with Longshore.
 
 mod any;
+#[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
+mod call_trace;
 mod context;
 #[cfg(feature = "exec")]
 pub mod exec;
@@ -14,6 +16,8 @@ mod metrics;
 mod outcome;
 #[cfg(feature = "tower")]
 mod services;
+#[cfg(feature = "cli")]
+mod settings;
 #[cfg(feature = "sns")]
 pub mod sns;
 #[cfg(any(feature = "http", feature = "lambda"))]
@@ -23,9 +27,7 @@ mod timestamp;
 
 use std::{future::Future, ops::Deref, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
-use crate::{message::Message, settings::Problem, telemetry::HandlerKind};
+use crate::message::Message;
 
 pub(crate) use self::any::{CallSize, CallWrapper, Placement};
 #[cfg(any(feature = "exec", feature = "lambda"))]
@@ -35,6 +37,8 @@ pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
     from_service, into_batch_service, into_service, layered, layered_batches,
 };
+#[cfg(feature = "cli")]
+pub(crate) use self::settings::Settings;
 #[cfg(any(feature = "http", feature = "lambda"))]
 pub use self::sqs_event::Source;
 pub use self::{
@@ -186,65 +190,5 @@ impl<'a> IntoIterator for &'a Batch {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
-    }
-}
-
-/// The handler of a queue, by its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Settings {
-    /// A program with an HTTP port: each message is posted to it.
-    Http(http::Settings),
-    /// A Lambda function: each batch is an event for it. Longshore runs it, or calls it through AWS's emulator.
-    Lambda(lambda::Settings),
-    /// A program that is started for each message, which it reads on its standard input.
-    Exec(exec::Settings),
-    /// SNS: each message is published to a topic, or sent by SMS.
-    Sns(sns::Settings),
-}
-
-impl Settings {
-    /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
-        match self {
-            Self::Http(http) => http.validate(),
-            Self::Lambda(lambda) => lambda.validate(),
-            Self::Exec(exec) => exec.validate(),
-            Self::Sns(sns) => sns.validate(),
-        }
-    }
-
-    /// The number of messages that a call of this handler takes.
-    pub(crate) fn takes(&self) -> CallSize {
-        match self {
-            Self::Http(_) | Self::Lambda(_) => CallSize::Batch,
-            Self::Exec(_) | Self::Sns(_) => CallSize::One,
-        }
-    }
-
-    /// The kind's name, as it stands in the file and in the copies of rejected messages.
-    pub fn kind(&self) -> HandlerKind {
-        match self {
-            Self::Http(_) => HandlerKind::Http,
-            Self::Lambda(_) => HandlerKind::Lambda,
-            Self::Exec(_) => HandlerKind::Exec,
-            Self::Sns(_) => HandlerKind::Sns,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::Label as _;
-
-    #[test]
-    fn a_kind_is_called_as_in_the_file() {
-        let url = url::Url::parse("http://127.0.0.1:8080/");
-        let settings = Settings::Http(http::Settings::new(url.unwrap()));
-        for settings in [settings, Settings::Sns(sns::Settings::default())] {
-            assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind().as_str());
-        }
     }
 }

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     handler::{
-        context::CallTrace,
+        call_trace::CallTrace,
         timestamp::{Precision, iso_8601},
     },
     message::{AttributeContent, AttributeValue, Message},

@@ -22,7 +22,7 @@ use super::{
     outcome, program,
 };
 use crate::{
-    handler::{Context, Outcome, context::CallTrace, timestamp::on_the_wall},
+    handler::{Context, Outcome, call_trace::CallTrace, timestamp::on_the_wall},
     message::{AttributeContent, AttributeValue, Message},
     process::{Command, Output, Process, StartError},
     tasks,

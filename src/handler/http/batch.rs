@@ -14,7 +14,7 @@ use crate::{
     handler::{
         AnyHandler, Batch, Context, FailureCounter, Outcome, Outcomes, Source,
         any::{CallSize, ErasedHandler, HandlerProfile},
-        context::CallTrace,
+        call_trace::CallTrace,
         sqs_event::{self, BatchVerdict, Fate, ItemFailure, Said, verdict},
     },
     message::Message,

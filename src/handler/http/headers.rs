@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     handler::{
-        context::CallTrace,
+        call_trace::CallTrace,
         timestamp::{Precision, iso_8601},
     },
     message::Message,

@@ -39,7 +39,7 @@ use self::{
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
     any::{ErasedHandler, HandlerProfile, handle_single},
-    context::CallTrace,
+    call_trace::CallTrace,
     metrics::{FailureCounter, KindMetrics},
     timestamp::on_the_wall,
 };
