@@ -115,6 +115,18 @@
 //! | `otel` | OpenTelemetry traces |
 //! | `testing` | tests of handlers and workers without a network |
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_mut,
+        unused_variables,
+        reason = "each feature uses its own share of the parts that all have in common"
+    )
+)]
+
 #[cfg(feature = "admin")]
 mod admin;
 mod aws;
