@@ -191,7 +191,10 @@ pub mod internals {
             settle::SettleMetrics,
         },
         duration::Span,
-        handler::{HandlerMetrics, ProcessMetrics, Source},
+        handler::{
+            Source,
+            metrics::{HandlerMetrics, ProcessMetrics},
+        },
         queue::{
             BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,

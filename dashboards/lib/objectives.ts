@@ -6,7 +6,7 @@ export const START_AGE_SECONDS = 60;
 export const START_AGE_SHARE = 0.99;
 /** The fleet should work off what is in a queue in so many seconds. */
 export const BACKLOG_SECONDS = 300;
-/** A worker that has room should have had an answer from SQS so many seconds ago at most. */
+/** A worker with a free permit should have had an answer from SQS so many seconds ago at most. */
 export const SILENT_SECONDS = 90;
 /** SQS should have told so many seconds ago at most how many messages a queue has: `LongshoreDepthUnknown` goes by the counts themselves. */
 export const COUNTS_AGE_SECONDS = 900;

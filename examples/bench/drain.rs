@@ -16,14 +16,14 @@ use self::server::{Server, beside};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const BODY_BYTES: usize = 100;
+const BODY_BYTES: usize = 200;
 
-/// What is measured: a name for people, the program and its words.
+/// The contenders: name, program and arguments.
 const CONTENDERS: [(&str, &str, &[&str]); 5] = [
     ("bare loop, default SDK settings", "bench_bare_loop", &["1"]),
     ("bare loop, eight pollers", "bench_bare_loop", &["8"]),
     ("bare loop, eight pollers, no retries, no stall guard", "bench_bare_loop", &["8", "tuned"]),
-    ("worker, no-op handler on the pump", "bench_worker", &["pump"]),
+    ("worker, no-op handler on the engine's thread", "bench_worker", &["engine"]),
     ("worker, no-op handler on the caller's runtime", "bench_worker", &["caller"]),
 ];
 

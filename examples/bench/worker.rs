@@ -1,7 +1,7 @@
 //! The worker that `bench_drain` measures, with a handler that does nothing, or nothing but sleep.
 //!
-//! Usage: `bench_worker QUEUE_URL MESSAGES pump|caller` drains so many messages with a no-op handler on the
-//! pump's thread or on the caller's runtime; `bench_worker QUEUE_URL MESSAGES held SECONDS` holds so many messages
+//! Usage: `bench_worker QUEUE_URL MESSAGES engine|caller` drains so many messages with a no-op handler on the
+//! engine's thread or on the caller's runtime; `bench_worker QUEUE_URL MESSAGES held SECONDS` holds so many messages
 //! in sleeping handlers for that long; `bench_worker QUEUE_URL 0 idle SECONDS` polls an empty queue. Prints one line of JSON.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -52,17 +52,17 @@ impl Handler for NoOp {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().collect();
     let [_, url, messages, mode, seconds @ ..] = arguments.as_slice() else {
-        return Err("usage: bench_worker QUEUE_URL MESSAGES pump|caller|held|idle [SECONDS]".into());
+        return Err("usage: bench_worker QUEUE_URL MESSAGES engine|caller|held|idle [SECONDS]".into());
     };
     // As the binary logs: what it costs to have the spans counts, too.
     longshore::internals::LogSettings::default().init()?;
     let messages: usize = messages.parse()?;
     let seconds = Duration::from_secs(seconds.first().map_or(Ok(0), |text| text.parse())?);
     match mode.as_str() {
-        "pump" => drain(url, messages, AnyHandler::on_engine_thread).await,
+        "engine" => drain(url, messages, AnyHandler::on_engine_thread).await,
         "caller" => drain(url, messages, |handler| handler).await,
         "held" | "idle" => hold(url, messages, seconds).await,
-        _ => Err("the mode is pump, caller, held or idle".into()),
+        _ => Err("the mode is engine, caller, held or idle".into()),
     }
 }
 

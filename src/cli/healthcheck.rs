@@ -2,8 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::SocketAddr,
-    net::TcpStream,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     path::PathBuf,
     time::Duration,
 };
@@ -12,7 +11,6 @@ use clap::Args;
 use url::{Position, Url};
 
 use super::{
-    loopback::reachable,
     options::AwsOptions,
     output::{self, Exit, Failure},
 };
@@ -96,6 +94,16 @@ fn judge(answer: &str) -> Result<(), Failure> {
     }
 }
 
+/// The address to speak to: loopback for a server that listens on every address.
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -122,5 +130,16 @@ mod tests {
         );
         assert!(judge("SSH-2.0-OpenSSH 200").is_err());
         assert!(judge("").is_err());
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_reached_on_loopback() {
+        for (listen, reached) in [
+            ("0.0.0.0:9324", "127.0.0.1:9324"),
+            ("[::]:9324", "[::1]:9324"),
+            ("10.0.0.7:9324", "10.0.0.7:9324"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()), reached.parse().unwrap(), "{listen}");
+        }
     }
 }

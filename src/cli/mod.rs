@@ -5,7 +5,6 @@ mod config;
 pub(crate) mod dev;
 mod emulator;
 mod healthcheck;
-mod loopback;
 mod options;
 mod output;
 mod run;

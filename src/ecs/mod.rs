@@ -1,7 +1,7 @@
 //! Amazon ECS: the task's metadata, and its protection from scale-in while long work runs.
 //!
-//! `calls_in_flight` counts handler calls, `protection_state` (pure) decides when to send which request, `protection`
-//! is the loop around the two, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
+//! `protection_state` (pure) counts handler calls and decides when to send which request, `protection` is the loop around
+//! it, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
 //! whether it answers or not.
 
 mod agent;

@@ -26,7 +26,7 @@ pub struct Context {
 }
 
 /// The time for which a message is held.
-pub trait LeaseTime: Send + Sync + 'static {
+pub(crate) trait LeaseTime: Send + Sync + 'static {
     /// When the lease ends unless it is extended; `None` when it is lost.
     fn deadline(&self) -> Option<Instant>;
 }
@@ -53,7 +53,11 @@ impl Context {
     }
 
     /// The context of a first attempt whose lease is extended.
-    pub fn of_lease(queue: Arc<str>, lease: Arc<dyn LeaseTime>, cancellation: CancellationToken) -> Self {
+    pub(crate) fn of_lease(
+        queue: Arc<str>,
+        lease: Arc<dyn LeaseTime>,
+        cancellation: CancellationToken,
+    ) -> Self {
         Self::with(queue, ContextLease::Kept(lease), cancellation)
     }
 
@@ -84,7 +88,7 @@ impl Context {
 
     /// Sets the trace that the call is part of.
     #[must_use]
-    pub fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
+    pub(crate) fn with_trace(mut self, trace: Option<Arc<Trace>>) -> Self {
         self.trace = trace;
         self
     }
@@ -92,7 +96,7 @@ impl Context {
     /// The trace that the call is part of; `None` while traces are off.
     ///
     /// The span of the call is also the current one, of `tracing` and of OpenTelemetry.
-    pub fn trace(&self) -> Option<&Trace> {
+    pub(crate) fn trace(&self) -> Option<&Trace> {
         self.trace.as_deref()
     }
 

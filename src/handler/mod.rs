@@ -12,7 +12,7 @@ mod from_json;
 pub mod http;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod metrics;
+pub(crate) mod metrics;
 mod outcome;
 #[cfg(feature = "tower")]
 mod services;
@@ -29,9 +29,6 @@ use std::{future::Future, ops::Deref, sync::Arc};
 
 use crate::message::Message;
 
-pub(crate) use self::any::{CallSize, CallWrapper, Placement};
-#[cfg(any(feature = "exec", feature = "lambda"))]
-pub use self::metrics::ProcessMetrics;
 #[cfg(feature = "tower")]
 pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
@@ -43,14 +40,16 @@ pub(crate) use self::settings::Settings;
 pub use self::sqs_event::Source;
 pub use self::{
     any::{AnyHandler, batched},
-    context::{Context, LeaseTime},
+    context::Context,
     from_fn::{FromBatchFn, FromFn, FromFnWith, from_batch_fn, from_fn, from_fn_with},
     from_json::{BadBody, FromJson, FromJsonWith, from_json, from_json_with},
-    metrics::{FailureCounter, HandlerMetrics},
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
 };
-#[cfg(feature = "sns")]
-pub use crate::sns::metrics::publish;
+pub(crate) use self::{
+    any::{CallSize, CallWrapper, Placement},
+    context::LeaseTime,
+    metrics::FailureCounter,
+};
 
 /// The user's work: one call per message.
 ///

@@ -1,4 +1,4 @@
-//! The SNS port over the emulator's topics, for tests.
+//! The SNS port over the emulator's topics, for tests of notifications and of the `sns` handler.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore_emulator::{MessageStructure, PublishRequest, PublishTarget, SnsAccount, SnsApiError};
@@ -6,6 +6,9 @@ use longshore_emulator::{MessageStructure, PublishRequest, PublishTarget, SnsAcc
 use super::{Publication, PublicationId, Publisher, Target, TopicArn, TopicError};
 
 /// A publisher to the emulator's topics, without a server in between.
+///
+/// [`NotificationPlan::publisher`](super::NotificationPlan::publisher) and
+/// [`SnsHandler::new`](crate::handler::sns::SnsHandler::new) take it; `SnsAccount::published` returns what was published.
 #[derive(Clone, Debug)]
 pub struct EmulatorPublisher(SnsAccount);
 
@@ -48,4 +51,23 @@ impl Publisher for EmulatorPublisher {
 
 fn error(error: SnsApiError) -> TopicError {
     TopicError::answered(error.code.as_str(), error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_emulator::{SqsAccount, StringMap};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_publication_reaches_the_topic_and_a_missing_topic_is_an_error() {
+        let account = SnsAccount::new(SqsAccount::default());
+        let arn = account.create_topic("orders", &StringMap::new(), &StringMap::new()).unwrap();
+        let topic: TopicArn = arn.to_string().parse().unwrap();
+        let publisher = EmulatorPublisher::new(&account);
+        publisher.publish(&Publication::new(Target::Topic(topic), "shipped")).await.unwrap();
+        assert_eq!(account.published()[0].request.body, "shipped");
+        let missing = TopicArn::new("us-east-1", "000000000000", "missing").unwrap();
+        assert!(publisher.find(&missing).await.is_err());
+    }
 }

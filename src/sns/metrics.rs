@@ -41,7 +41,7 @@ metric_group! {
 /// Publishes, counts the call if there are metrics, and makes a span of it if there is a trace.
 ///
 /// The publication carries the span's context to its receivers.
-pub async fn publish(
+pub(crate) async fn publish(
     publisher: &dyn Publisher,
     publication: &mut Publication,
     trace: Option<&Trace>,

@@ -4,7 +4,7 @@ mod address;
 #[cfg(feature = "testing")]
 mod emulated;
 mod error;
-pub mod metrics;
+pub(crate) mod metrics;
 pub(crate) mod notifications;
 mod sdk;
 

@@ -13,7 +13,7 @@ use super::{Consumer, open::Opened};
 use crate::{
     consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
     ecs::ProtectionMetrics,
-    handler::{HandlerMetrics, ProcessMetrics},
+    handler::metrics::{HandlerMetrics, ProcessMetrics},
     queue::metrics::CallMetrics,
     sns::metrics::{NotificationMetrics, PublishMetrics},
     telemetry::{self, MetricDefinition, MetricGroup, ProcessUsageMetrics},

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{message::MessageState, receipt::MessageKey};
+use super::{message::StoredState, receipt::MessageKey};
 
 /// The groups of a FIFO queue; each gives messages to one receive at a time, in the order of sending.
 #[derive(Debug, Default)]
@@ -57,28 +57,28 @@ impl MessageGroups {
     }
 
     /// Adds a message in this state.
-    pub(super) fn insert(&mut self, key: MessageKey, id: &str, state: MessageState) {
+    pub(super) fn insert(&mut self, key: MessageKey, id: &str, state: StoredState) {
         if !self.by_id.contains_key(id) {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
         self.change(id, |group| match state {
-            MessageState::Visible { .. } => {
+            StoredState::Visible { .. } => {
                 group.waiting.insert(key, WaitReason::Receive);
             }
-            MessageState::Delayed(_) => {
+            StoredState::Delayed(_) => {
                 group.waiting.insert(key, WaitReason::Delay);
             }
-            MessageState::InFlight(_) => group.in_flight += 1,
+            StoredState::InFlight(_) => group.in_flight += 1,
         });
     }
 
     /// Removes a message that was in this state.
-    pub(super) fn remove(&mut self, key: MessageKey, id: &str, state: MessageState) {
+    pub(super) fn remove(&mut self, key: MessageKey, id: &str, state: StoredState) {
         self.change(id, |group| match state {
-            MessageState::Visible { .. } | MessageState::Delayed(_) => {
+            StoredState::Visible { .. } | StoredState::Delayed(_) => {
                 group.waiting.remove(&key);
             }
-            MessageState::InFlight(_) => group.in_flight -= 1,
+            StoredState::InFlight(_) => group.in_flight -= 1,
         });
         if self.by_id.get(id).is_some_and(|group| group.in_flight == 0 && group.waiting.is_empty()) {
             self.by_id.remove(id);
@@ -155,14 +155,14 @@ impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
 mod tests {
     use super::*;
 
-    const VISIBLE: MessageState = MessageState::Visible { turn: 0 };
+    const VISIBLE: StoredState = StoredState::Visible { turn: 0 };
 
     #[test]
     fn a_group_in_flight_gives_no_other_receive_a_message() {
         let mut groups = MessageGroups::default();
         groups.insert(1, "a", VISIBLE);
         groups.insert(2, "a", VISIBLE);
-        let in_flight = MessageState::InFlight(Instant::now());
+        let in_flight = StoredState::InFlight(Instant::now());
         groups.remove(1, "a", VISIBLE);
         groups.insert(1, "a", in_flight);
         assert_eq!((groups.next(None), groups.next(Some("a"))), (None, Some(2)));
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_delayed_head_makes_its_group_unavailable() {
         let mut groups = MessageGroups::default();
-        groups.insert(1, "a", MessageState::Delayed(Instant::now()));
+        groups.insert(1, "a", StoredState::Delayed(Instant::now()));
         groups.insert(2, "a", VISIBLE);
         assert_eq!(groups.next(None), None);
     }

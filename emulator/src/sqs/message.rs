@@ -149,7 +149,7 @@ impl StoredMessage {
 
 /// The state of a message between its send and its deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MessageState {
+pub(super) enum StoredState {
     /// Visible; a standard queue returns the lowest turn first.
     Visible {
         /// Its position among the visible messages.

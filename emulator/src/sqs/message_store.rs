@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     MessageContent,
     fifo::MessageGroups,
-    message::{MessageState, StoredMessage},
+    message::{StoredMessage, StoredState},
     receipt::MessageKey,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct MessageCounts {
 /// Every change of state updates all indexes through `index` and `unindex`. All operations take logarithmic time.
 #[derive(Debug)]
 pub(super) struct MessageStore {
-    messages: HashMap<MessageKey, (StoredMessage, MessageState)>,
+    messages: HashMap<MessageKey, (StoredMessage, StoredState)>,
     order: DeliveryOrder,
     in_flight: BTreeSet<(Instant, MessageKey)>,
     delayed: BTreeSet<(Instant, MessageKey)>,
@@ -48,13 +48,13 @@ impl MessageStore {
     pub(super) fn insert(&mut self, key: MessageKey, message: StoredMessage, delayed_until: Option<Instant>) {
         self.ages.insert((message.since, key));
         let group = message.content.group_id.clone();
-        let state = delayed_until.map_or_else(|| self.next_visible(), MessageState::Delayed);
+        let state = delayed_until.map_or_else(|| self.next_visible(), StoredState::Delayed);
         self.messages.insert(key, (message, state));
         self.index(key, group.as_deref(), state);
     }
 
     /// A message and its state.
-    pub(super) fn get(&self, key: MessageKey) -> Option<(&StoredMessage, MessageState)> {
+    pub(super) fn get(&self, key: MessageKey) -> Option<(&StoredMessage, StoredState)> {
         self.messages.get(&key).map(|(message, state)| (message, *state))
     }
 
@@ -77,7 +77,7 @@ impl MessageStore {
 
     /// Hides a message until a time.
     pub(super) fn hide(&mut self, key: MessageKey, until: Instant) {
-        self.set_state(key, MessageState::InFlight(until));
+        self.set_state(key, StoredState::InFlight(until));
     }
 
     /// Makes a message visible, on a standard queue behind the other visible ones.
@@ -123,12 +123,12 @@ impl MessageStore {
         MessageCounts { visible: self.messages.len() - in_flight - delayed, in_flight, delayed }
     }
 
-    fn next_visible(&mut self) -> MessageState {
+    fn next_visible(&mut self) -> StoredState {
         self.turns += 1;
-        MessageState::Visible { turn: self.turns }
+        StoredState::Visible { turn: self.turns }
     }
 
-    fn set_state(&mut self, key: MessageKey, new: MessageState) {
+    fn set_state(&mut self, key: MessageKey, new: StoredState) {
         let Some((message, state)) = self.messages.get_mut(&key) else { return };
         let old = std::mem::replace(state, new);
         let group = message.content.group_id.clone();
@@ -136,27 +136,27 @@ impl MessageStore {
         self.index(key, group.as_deref(), new);
     }
 
-    fn index(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+    fn index(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         self.order.insert(key, group, state);
         match state {
-            MessageState::Visible { .. } => {}
-            MessageState::Delayed(until) => {
+            StoredState::Visible { .. } => {}
+            StoredState::Delayed(until) => {
                 self.delayed.insert((until, key));
             }
-            MessageState::InFlight(until) => {
+            StoredState::InFlight(until) => {
                 self.in_flight.insert((until, key));
             }
         }
     }
 
-    fn unindex(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+    fn unindex(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         self.order.remove(key, group, state);
         match state {
-            MessageState::Visible { .. } => {}
-            MessageState::Delayed(until) => {
+            StoredState::Visible { .. } => {}
+            StoredState::Delayed(until) => {
                 self.delayed.remove(&(until, key));
             }
-            MessageState::InFlight(until) => {
+            StoredState::InFlight(until) => {
                 self.in_flight.remove(&(until, key));
             }
         }
@@ -201,9 +201,9 @@ impl DeliveryOrder {
         }
     }
 
-    fn insert(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+    fn insert(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         match (self, state) {
-            (Self::Standard(visible), MessageState::Visible { turn }) => {
+            (Self::Standard(visible), StoredState::Visible { turn }) => {
                 visible.insert(turn, key);
             }
             (Self::Standard(_), _) => {}
@@ -211,9 +211,9 @@ impl DeliveryOrder {
         }
     }
 
-    fn remove(&mut self, key: MessageKey, group: Option<&str>, state: MessageState) {
+    fn remove(&mut self, key: MessageKey, group: Option<&str>, state: StoredState) {
         match (self, state) {
-            (Self::Standard(visible), MessageState::Visible { turn }) => {
+            (Self::Standard(visible), StoredState::Visible { turn }) => {
                 visible.remove(&turn);
             }
             (Self::Standard(_), _) => {}

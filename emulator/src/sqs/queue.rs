@@ -12,7 +12,7 @@ use super::{
     AccountLimits, DeliveredMessage, MessageContent, ReceiveOptions, SendResult, SqsApiError, SqsErrorCode,
     attributes::{DeduplicationScope, QueueConfiguration, QueueType},
     fifo::{DeduplicationKey, RecentIds},
-    message::{LatestReceive, MessageState, StoredMessage},
+    message::{LatestReceive, StoredMessage, StoredState},
     message_store::{DeliveryOrder, MessageStore},
     receipt::{MessageKey, ReceiptCodec, Receive},
     send,
@@ -348,7 +348,7 @@ impl QueueState {
         let is_held = |receive: &Receive| {
             let found = self.messages.get(receive.key);
             found.is_some_and(|(message, state)| {
-                message.is_latest(*receive) && matches!(state, MessageState::InFlight(_))
+                message.is_latest(*receive) && matches!(state, StoredState::InFlight(_))
             })
         };
         if !receives.iter().all(is_held) {
@@ -369,7 +369,7 @@ impl QueueState {
         let receive = self.receipts.decode(handle)?;
         let Some((message, state)) = self.messages.get(receive.key) else { return Ok(()) };
         let is_latest = message.is_latest(receive);
-        let is_held = is_latest && matches!(state, MessageState::InFlight(_));
+        let is_held = is_latest && matches!(state, StoredState::InFlight(_));
         if self.attributes.queue_type.is_fifo() && !is_held {
             let reason = "The receipt handle has expired.";
             return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
@@ -396,7 +396,7 @@ impl QueueState {
             let reason = "Message does not exist or is not available for visibility timeout change.";
             return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
         };
-        if !matches!(state, MessageState::InFlight(_)) {
+        if !matches!(state, StoredState::InFlight(_)) {
             return Ok(());
         }
         // Whole seconds, so that the full 12 hours are available right after the receive.

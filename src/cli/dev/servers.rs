@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{ingest, internal_error, show};
 use crate::{
     cli::{
-        loopback::reachable,
+        healthcheck::reachable,
         output::{Exit, Failure},
     },
     config::Settings,

@@ -44,7 +44,7 @@ use crate::{
 pub use self::settings::{PartialResponses, Settings};
 
 /// The largest event that Lambda gives to a function, in bytes.
-pub const EVENT_BYTES: usize = 6 * 1024 * 1024;
+pub(crate) const EVENT_BYTES: usize = 6 * 1024 * 1024;
 
 /// A handler that has each batch run by a Lambda function.
 #[derive(Debug)]

@@ -92,8 +92,7 @@ impl NotificationPlan {
         self
     }
 
-    /// Publishes to every topic by this publisher, such as one of a test.
-    #[doc(hidden)]
+    /// Publishes to every topic by this publisher, such as an `EmulatorPublisher` in a test.
     #[must_use]
     pub fn publisher(mut self, publisher: Arc<dyn Publisher>) -> Self {
         self.publishers = Arc::new(move |_| publisher.clone());

@@ -55,33 +55,33 @@ impl Keeper {
             self.fruitless += 1;
             let ending = self.live().await;
             self.log_end(&ending);
-            if ending == Ending::Closed || !self.pause().await {
+            if ending == ProcessEnd::Closed || !self.pause().await {
                 return;
             }
         }
     }
 
     /// One process from its start to its end.
-    async fn live(&mut self) -> Ending {
+    async fn live(&mut self) -> ProcessEnd {
         let mut life = match Life::begin(&self.shared).await {
             Ok(life) => life,
             Err(ending) => return ending,
         };
         let ending = tokio::select! {
             ending = self.through(&mut life) => ending,
-            () = self.shared.closing.cancelled() => Ending::Closed,
+            () = self.shared.closing.cancelled() => ProcessEnd::Closed,
         };
         if life.has_answered() {
             self.fruitless = 0;
         }
-        if let Ending::Broken(_) | Ending::GivenUp = &ending {
+        if let ProcessEnd::Broken(_) | ProcessEnd::GivenUp = &ending {
             self.note(InstanceState::Starting);
         }
         life.end(&ending).await;
         ending
     }
 
-    async fn through(&self, life: &mut Life) -> Ending {
+    async fn through(&self, life: &mut Life) -> ProcessEnd {
         if let Err(ending) = life.until_ready().await {
             return ending;
         }
@@ -89,19 +89,19 @@ impl Keeper {
         life.work().await
     }
 
-    fn log_end(&self, ending: &Ending) {
+    fn log_end(&self, ending: &ProcessEnd) {
         let queue = &*self.shared.queue;
         match ending {
-            Ending::NotStarted(reason) => {
+            ProcessEnd::NotStarted(reason) => {
                 events::ProcessNotStarted { queue, reason }.emit();
                 self.note(InstanceState::Failed(reason.as_str().into()));
             }
-            Ending::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
-            Ending::GivenUp => {
+            ProcessEnd::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
+            ProcessEnd::GivenUp => {
                 let reason = "its invocation was given up";
                 events::ProcessReplaced { queue, reason }.emit();
             }
-            Ending::Closed => {}
+            ProcessEnd::Closed => {}
         }
     }
 
@@ -128,7 +128,7 @@ impl Drop for Keeper {
 
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ProcessEnd {
     /// It never asked for work.
     NotStarted(String),
     /// It ended, or stopped following the rules, after it had asked for work.
@@ -151,9 +151,9 @@ pub(super) struct Life {
 
 impl Life {
     /// Starts a process with a Runtime API of its own.
-    pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Self, Ending> {
-        let not_started = |words: String| Ending::NotStarted(words);
-        let Some(program) = shared.program.get() else { return Err(Ending::Closed) };
+    pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
+        let not_started = |words: String| ProcessEnd::NotStarted(words);
+        let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
         let api = RuntimeApi::serve(program.function_arn()).await;
         let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
         let started = program.start(api.address());
@@ -168,25 +168,25 @@ impl Life {
     }
 
     /// Waits until the process asks for its first work.
-    pub(super) async fn until_ready(&mut self) -> Result<(), Ending> {
-        self.until_asked().await.map_err(Ending::NotStarted)
+    pub(super) async fn until_ready(&mut self) -> Result<(), ProcessEnd> {
+        self.until_asked().await.map_err(ProcessEnd::NotStarted)
     }
 
     /// Gives it one invocation after the other; answers when that cannot go on.
-    pub(super) async fn work(&mut self) -> Ending {
+    pub(super) async fn work(&mut self) -> ProcessEnd {
         loop {
             self.counted.turn(ProcessState::Idle);
             let order = tokio::select! {
                 order = self.shared.order() => order,
-                status = self.process.wait() => return Ending::Broken(ended(status)),
+                status = self.process.wait() => return ProcessEnd::Broken(ended(status)),
             };
-            let Some(order) = order else { return Ending::Closed };
+            let Some(order) = order else { return ProcessEnd::Closed };
             self.counted.turn(ProcessState::Busy);
             if let Err(ending) = self.run(order).await {
                 return ending;
             }
             if let Err(words) = self.until_asked().await {
-                return Ending::Broken(words);
+                return ProcessEnd::Broken(words);
             }
         }
     }
@@ -197,9 +197,9 @@ impl Life {
     }
 
     /// Ends the process and everybody it started: SIGTERM, and SIGKILL after the grace.
-    pub(super) async fn end(mut self, ending: &Ending) {
+    pub(super) async fn end(mut self, ending: &ProcessEnd) {
         let cause = match ending {
-            Ending::Closed => ProcessExit::Expected,
+            ProcessEnd::Closed => ProcessExit::Expected,
             _ if self.process.has_ended() => ProcessExit::Crashed,
             _ => ProcessExit::Killed,
         };
@@ -211,7 +211,7 @@ impl Life {
     }
 
     /// Runs one invocation to its answer, whatever that is.
-    async fn run(&mut self, order: QueuedInvocation) -> Result<(), Ending> {
+    async fn run(&mut self, order: QueuedInvocation) -> Result<(), ProcessEnd> {
         let given_up = order.given_up.clone();
         self.hand(order).await?;
         tokio::select! {
@@ -222,18 +222,18 @@ impl Life {
                 self.api.finish().await;
                 let words = ended(status);
                 self.api.conversation().fail(InvocationFailure::Ended(words.clone()));
-                return Err(Ending::Broken(words));
+                return Err(ProcessEnd::Broken(words));
             }
-            () = given_up.cancelled() => return Err(Ending::GivenUp),
+            () = given_up.cancelled() => return Err(ProcessEnd::GivenUp),
         }
         if self.api.conversation().is_broken() {
-            return Err(Ending::Broken(InvocationFailure::Unanswered.to_string()));
+            return Err(ProcessEnd::Broken(InvocationFailure::Unanswered.to_string()));
         }
         Ok(())
     }
 
     /// Hands over an order, to a process that asks again where the connection it asked on is gone.
-    async fn hand(&mut self, mut order: QueuedInvocation) -> Result<(), Ending> {
+    async fn hand(&mut self, mut order: QueuedInvocation) -> Result<(), ProcessEnd> {
         loop {
             let invocation = order.invocation.clone();
             self.output.belongs_to(invocation);
@@ -243,7 +243,7 @@ impl Life {
             }
             if let Err(words) = self.until_asked().await {
                 order.fail(InvocationFailure::Ended(words.clone()));
-                return Err(Ending::Broken(words));
+                return Err(ProcessEnd::Broken(words));
             }
         }
     }
