@@ -47,7 +47,7 @@ const MAIN_LINES: usize = 60;
 /// A file shorter than this has a reason, so few are.
 const SMALL_FILE_LINES: usize = 60;
 /// The most small files of the crate and the emulator.
-const SMALL_FILES: usize = 75;
+const SMALL_FILES: usize = 32;
 
 /// The type names that several modules may have.
 const COMMON_TYPE_NAMES: &[&str] = &["Settings", "Error", "Builder", "Inner"];
@@ -57,7 +57,7 @@ const SHARED_TYPE_NAMES: usize = 0;
 /// The most words such as *told* and *hear* in the code: they hide who does what.
 const VAGUE_WORDS: usize = 60;
 /// The most doc comments that open with *What*, *How* and the like instead of saying what a thing is or does.
-const VAGUE_OPENINGS: usize = 20;
+const VAGUE_OPENINGS: usize = 5;
 
 /// The one file that may read the environment.
 const ENVIRONMENT_READER: &str = "src/config/load.rs";
