@@ -112,13 +112,13 @@ impl PreparedState {
     /// Undoes the preparation.
     pub(super) async fn undo(mut self: Box<Self>) {
         if let Some(claim) = self.claim.take() {
-            end_claim(claim.undo()).await;
+            end_claim(claim, PreparationClaim::undo).await;
         }
     }
 
     fn complete(mut self) {
         if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim.complete()));
+            self.tasks.spawn(end_claim(claim, PreparationClaim::complete));
         }
     }
 }
@@ -126,14 +126,18 @@ impl PreparedState {
 impl Drop for PreparedState {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim.undo()));
+            self.tasks.spawn(end_claim(claim, PreparationClaim::undo));
         }
     }
 }
 
 /// Ends a claim within a time limit; a panic in it changes nothing for the message.
-async fn end_claim(end: BoxFuture<'static, ()>) {
-    drop(timeout(CLAIM_END_LIMIT, AssertUnwindSafe(end).catch_unwind()).await);
+async fn end_claim<F>(claim: Box<dyn PreparationClaim>, end: F)
+where
+    F: FnOnce(Box<dyn PreparationClaim>) -> BoxFuture<'static, ()>,
+{
+    let end = AssertUnwindSafe(async { end(claim).await }).catch_unwind();
+    drop(timeout(CLAIM_END_LIMIT, end).await);
 }
 
 /// Completes a preparation when the message's lease ends by a deletion, and otherwise undoes it.
@@ -144,7 +148,10 @@ impl Dependent for CompleteAtDeletion {
         self.0.complete();
     }
 
-    fn postpone(&mut self, _: Duration) {}
+    fn postpone(&mut self, _: Duration) -> Option<BoxFuture<'static, ()>> {
+        let claim = self.0.claim.take()?;
+        Some(end_claim(claim, PreparationClaim::undo).boxed())
+    }
 }
 
 /// Takes over received messages, and hands them to the dispatcher; clones share one state.
