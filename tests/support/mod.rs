@@ -9,6 +9,7 @@ pub(crate) mod gate;
 pub(crate) mod logged;
 pub(crate) mod onlooker;
 pub(crate) mod own_process;
+pub(crate) mod preparation;
 pub(crate) mod python;
 pub(crate) mod scene;
 pub(crate) mod skips;
