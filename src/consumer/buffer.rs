@@ -278,14 +278,16 @@ impl<T> Buffer<T> {
         self.ready.push_back((now, group.clone()));
     }
 
-    /// Takes the messages that wait behind a failed one of the group, once for all that are busy.
-    pub(super) fn fail(&mut self, group: &Group) -> Vec<T> {
-        let Some(line) = self.groups.get_mut(group) else { return Vec::new() };
+    /// Takes the messages that wait behind a failed one of the group; `None` when they were taken before.
+    ///
+    /// They are taken once for all messages of the group that are busy: those that wait now came after that.
+    pub(super) fn fail(&mut self, group: &Group) -> Option<Vec<T>> {
+        let line = self.groups.get_mut(group)?;
         if line.busy == 0 || std::mem::replace(&mut line.has_failed, true) {
-            return Vec::new();
+            return None;
         }
         self.waiting -= line.messages.len();
-        line.take_all()
+        Some(line.take_all())
     }
 
     /// Takes everything that waits.

@@ -10,10 +10,11 @@ use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
     availability::Availability,
-    buffer::{Buffer, Group},
+    buffer::{Buffer, Group, LostMessages},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
     disposition::{CallEnd, Conclusion, Disposition, LeaseStatus, MessageFacts},
     fifo::{GroupTurn, OrderedSettler},
+    preparation_lines::{PreparationLines, PreparationTurn},
     prepare::HeldMessage,
     receive_mode::{FailedGroups, ReceiveMode},
     schedule::MessageRate,
@@ -72,6 +73,8 @@ pub(super) struct DispatcherParts {
 
 struct DispatcherState {
     buffer: Buffer<HeldMessage>,
+    /// The messages of FIFO groups that wait for their preparation, behind those in the buffer.
+    unprepared: PreparationLines<HeldMessage>,
     rate: MessageRate,
     failed_groups: FailedGroups,
 }
@@ -102,12 +105,38 @@ impl DispatcherState {
     fn load(&self) -> DispatcherLoad {
         DispatcherLoad { running: self.buffer.running(), waiting: self.buffer.waiting() }
     }
+
+    /// Takes the messages that wait behind one of their group that is visible again after `delay`.
+    fn take_behind(&mut self, group: &Group, delay: Duration) -> Vec<HeldMessage> {
+        let Some(mut behind) = self.buffer.fail(group) else { return Vec::new() };
+        behind.append(&mut self.unprepared.fail(group, delay));
+        behind
+    }
+
+    fn take_waiting(&mut self, delay: Duration) -> Vec<HeldMessage> {
+        let mut waiting = self.buffer.take_waiting();
+        waiting.append(&mut self.unprepared.take_all(delay));
+        waiting
+    }
+
+    fn take_lost(&mut self) -> LostMessages<HeldMessage> {
+        let is_lost = |held: &HeldMessage| !held.lease.is_held();
+        let mut taken = self.buffer.take_lost(is_lost);
+        for group in taken.lost.iter().filter_map(|held| held.group.as_ref()) {
+            taken.behind.append(&mut self.unprepared.fail(group, Duration::ZERO));
+        }
+        let mut unprepared = self.unprepared.take_lost(is_lost);
+        taken.lost.append(&mut unprepared.lost);
+        taken.behind.append(&mut unprepared.behind);
+        taken
+    }
 }
 
 impl Dispatcher {
     pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
         let rate = MessageRate::new(Instant::now());
-        let state = DispatcherState { buffer, rate, failed_groups: FailedGroups::default() };
+        let (unprepared, failed_groups) = (PreparationLines::default(), FailedGroups::default());
+        let state = DispatcherState { buffer, unprepared, rate, failed_groups };
         Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new() }))
     }
 
@@ -122,12 +151,8 @@ impl Dispatcher {
         let weighed: Vec<_> =
             messages.into_iter().map(|held| (parts.caller.weigh(&held.message), held)).collect();
         let now = Instant::now();
-        if !weighed.is_empty() {
-            let mut state = self.state();
-            for (bytes, held) in weighed {
-                let group = held.group.clone();
-                state.buffer.push(held, group, bytes, now);
-            }
+        for (held, delay) in self.push(weighed, now) {
+            parts.settler.give_back(vec![held], delay);
         }
         if parts.stop.is_draining() {
             self.give_back_waiting(Duration::ZERO);
@@ -135,6 +160,35 @@ impl Dispatcher {
             self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
         }
         self.start_waiting(now);
+    }
+
+    /// Lets weighed messages wait for their calls; returns those that lost their turn meanwhile, each with its delay.
+    fn push(&self, weighed: Vec<(usize, HeldMessage)>, now: Instant) -> Vec<(HeldMessage, Duration)> {
+        let mut out_of_turn = Vec::new();
+        if weighed.is_empty() {
+            return out_of_turn;
+        }
+        let mut state = self.state();
+        for (bytes, mut held) in weighed {
+            if let Some(delay) = held.turn.take().and_then(PreparationTurn::lost_by_now) {
+                out_of_turn.push((held, delay));
+            } else {
+                let group = held.group.clone();
+                state.buffer.push(held, group, bytes, now);
+            }
+        }
+        out_of_turn
+    }
+
+    /// Lets a message wait for its preparation; returns true when its group needs a task that prepares it.
+    pub(super) fn line_up(&self, held: HeldMessage, group: Group) -> bool {
+        self.state().unprepared.push(held, group)
+    }
+
+    /// Takes the next message of a group for its one task, with its turn; without one the task is over.
+    pub(super) fn next_unprepared(&self, group: &Group) -> Option<HeldMessage> {
+        let (held, turn) = self.state().unprepared.next(group)?;
+        Some(HeldMessage { turn: Some(turn), ..held })
     }
 
     /// Starts as many calls as there are free slots and messages for.
@@ -168,10 +222,10 @@ impl Dispatcher {
 
     /// Describes the messages that wait and the rate at which they end.
     pub(super) fn demand(&self, now: Instant) -> Demand {
-        let DispatcherState { buffer, rate, failed_groups } = &mut *self.state();
+        let DispatcherState { buffer, unprepared, rate, failed_groups } = &mut *self.state();
         Demand {
             ready_to_start: buffer.ready_to_start(),
-            blocked: buffer.blocked(),
+            blocked: buffer.blocked() + unprepared.waiting(),
             next_start: buffer.next_start(),
             messages_per_second: rate.per_second(now),
             patience: rate.patience(),
@@ -226,7 +280,7 @@ impl Dispatcher {
 
     /// Gives back everything that waits, visible again after `delay`.
     pub(super) fn give_back_waiting(&self, delay: Duration) {
-        let waiting = self.state().buffer.take_waiting();
+        let waiting = self.state().take_waiting(delay);
         self.0.parts.settler.give_back(waiting, delay);
     }
 
@@ -234,7 +288,7 @@ impl Dispatcher {
     ///
     /// Messages behind them in their groups must not overtake them, and are given back.
     pub(super) fn drop_lost(&self) {
-        let taken = self.state().buffer.take_lost(|held| !held.lease.is_held());
+        let taken = self.state().take_lost();
         self.0.parts.settler.give_back(taken.behind, Duration::ZERO);
         drop(taken.lost);
     }
@@ -252,7 +306,19 @@ impl Dispatcher {
         let behind = {
             let mut state = self.state();
             state.failed_groups.expect(group, Instant::now() + delay);
-            state.buffer.fail(group)
+            state.take_behind(group, delay)
+        };
+        self.0.parts.settler.give_back(behind, delay);
+    }
+
+    /// Gives back the messages behind one whose preparation failed, and that is visible again after `delay`.
+    ///
+    /// Those before it are prepared, and go on.
+    pub(super) fn preparation_failed(&self, group: &Group, delay: Duration) {
+        let behind = {
+            let mut state = self.state();
+            state.failed_groups.expect(group, Instant::now() + delay);
+            state.unprepared.fail(group, delay)
         };
         self.0.parts.settler.give_back(behind, delay);
     }
@@ -266,7 +332,7 @@ impl Dispatcher {
                 state.failed_groups.resolved(group);
                 Vec::new()
             } else {
-                state.buffer.fail(group)
+                state.take_behind(group, Duration::ZERO)
             };
             state.buffer.release(group, now);
             behind
@@ -421,15 +487,8 @@ impl Dispatcher {
         self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
     }
 
-    /// Concludes a message that ends without a call.
-    ///
-    /// Answers when the messages behind it in its group come again, if they must not go on.
-    pub(super) fn conclude_unrun(
-        &self,
-        mut held: HeldMessage,
-        outcome: Outcome,
-        took: Duration,
-    ) -> Option<Duration> {
+    /// Concludes a message that ends without a call, in the order of its group.
+    pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_outcome(outcome, &facts(&held));
         self.report_end(&held, &conclusion, took);
@@ -437,25 +496,23 @@ impl Dispatcher {
         if conclusion.ending == Ending::Down {
             self.handler_is_down(&conclusion.reason);
         }
-        let behind = match (&held.group, conclusion.disposition) {
-            (None, _) => None,
-            (Some(_), Disposition::Retry(_))
-                if settler.rules().is_last_attempt(held.message.receive_count) =>
-            {
-                None
+        let comes_again_in = match conclusion.disposition {
+            Disposition::Retry(delay) => {
+                (!settler.rules().is_last_attempt(held.message.receive_count)).then_some(delay)
             }
-            (Some(group), Disposition::Retry(delay)) => {
-                self.state().failed_groups.expect(group, Instant::now() + delay);
-                Some(delay)
-            }
-            (Some(_), Disposition::Abandon | Disposition::DeadLetter { .. }) => Some(Duration::ZERO),
-            (Some(group), Disposition::Delete) => {
-                self.occupy_group(&mut held.lease, group.clone());
-                None
-            }
+            Disposition::Abandon => Some(Duration::ZERO),
+            Disposition::Delete | Disposition::DeadLetter { .. } => None,
         };
+        let group = held.group.clone();
+        if comes_again_in.is_none()
+            && let Some(group) = group.clone()
+        {
+            self.occupy_group(&mut held.lease, group);
+        }
         settler.settle_call(std::iter::once((held, conclusion)));
-        behind
+        if let (Some(group), Some(delay)) = (group, comes_again_in) {
+            self.preparation_failed(&group, delay);
+        }
     }
 }
 

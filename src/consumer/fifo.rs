@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
+
 use super::{
     buffer::Group,
     dispatcher::Dispatcher,
@@ -73,8 +75,9 @@ impl Dependent for GroupTurn {
         self.may_proceed = true;
     }
 
-    fn postpone(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) -> Option<BoxFuture<'static, ()>> {
         self.dispatcher.group_failed(&self.group, delay);
+        None
     }
 }
 
@@ -98,7 +101,14 @@ impl Dependent for BehindReject {
         self.settler.settle_call(messages.into_iter());
     }
 
-    fn postpone(&mut self, delay: Duration) {
+    fn postpone(&mut self, delay: Duration) -> Option<BoxFuture<'static, ()>> {
+        self.give_back(delay);
+        None
+    }
+}
+
+impl BehindReject {
+    fn give_back(&mut self, delay: Duration) {
         for (held, _) in self.messages.drain(..) {
             self.settler.change_visibility(held, delay);
         }
@@ -107,7 +117,7 @@ impl Dependent for BehindReject {
 
 impl Drop for BehindReject {
     fn drop(&mut self) {
-        self.postpone(Duration::ZERO);
+        self.give_back(Duration::ZERO);
     }
 }
 

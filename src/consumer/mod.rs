@@ -16,6 +16,7 @@ mod fifo;
 pub(crate) mod lease;
 pub(crate) mod metrics;
 mod poller;
+mod preparation_lines;
 mod prepare;
 mod receive_mode;
 mod schedule;
@@ -29,6 +30,8 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(crate) use self::prepare::{PreparationClaim, PreparedMessage};
 pub use self::settings::BatchSettings;
 pub use self::settings::Prefetch;
 use self::{
@@ -99,7 +102,7 @@ pub(crate) struct EngineParts {
     pub traits: QueueTraits,
     /// The handler of its messages.
     pub handler: AnyHandler,
-    /// The stage between receive and handler, if there is one.
+    /// The preparation of messages between their receive and their call, if there is one.
     pub(crate) preparation: Option<Arc<dyn Preparation>>,
     /// The observers of the handler's calls.
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,

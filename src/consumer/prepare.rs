@@ -1,6 +1,6 @@
 //! The stage between the receive of a message and its call: leases are taken, and messages are prepared.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
@@ -13,6 +13,7 @@ use super::{
     buffer::Group,
     dispatcher::Dispatcher,
     fifo::{Order, OrderedSettler},
+    preparation_lines::PreparationTurn,
 };
 use crate::{
     consumer::lease::{Acquired, Dependent, Lease, Leases, ReceiveTimes, Reservation},
@@ -33,6 +34,8 @@ pub(super) struct HeldMessage {
     pub(super) lease: Lease,
     /// The group in which it keeps its order, on a FIFO queue.
     pub(super) group: Option<Group>,
+    /// The turn of its preparation, on a FIFO queue.
+    pub(super) turn: Option<PreparationTurn>,
     /// The state of its preparation, to complete or to undo.
     pub(super) prepared: Option<Box<PreparedState>>,
 }
@@ -50,13 +53,13 @@ impl HeldMessage {
 
 /// Prepares messages between their receive and their call: fetches a body, unwraps an envelope, claims a message.
 ///
-/// The lease is kept meanwhile. The returned future is dropped when the lease is lost and when the worker stops,
-/// so that it must be safe to cancel at every await.
+/// The lease is kept meanwhile. The returned future is dropped when the lease is lost, when the worker stops and when
+/// an earlier message of the FIFO group has to come again, so that it must be safe to cancel at every await.
 pub(crate) trait Preparation: Send + Sync + 'static {
     /// Prepares one message; `Err` concludes it as if its handler had returned this outcome.
     ///
     /// Id, receive count and group of the message must stay as they are. Messages of one FIFO group are prepared one
-    /// after another, others at once.
+    /// after another in their order, each while those before it may be running still; others are prepared at once.
     fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>>;
 }
 
@@ -112,13 +115,13 @@ impl PreparedState {
     /// Undoes the preparation.
     pub(super) async fn undo(mut self: Box<Self>) {
         if let Some(claim) = self.claim.take() {
-            end_claim(claim.undo()).await;
+            end_claim(claim, PreparationClaim::undo).await;
         }
     }
 
     fn complete(mut self) {
         if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim.complete()));
+            self.tasks.spawn(end_claim(claim, PreparationClaim::complete));
         }
     }
 }
@@ -126,14 +129,18 @@ impl PreparedState {
 impl Drop for PreparedState {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim.undo()));
+            self.tasks.spawn(end_claim(claim, PreparationClaim::undo));
         }
     }
 }
 
 /// Ends a claim within a time limit; a panic in it changes nothing for the message.
-async fn end_claim(end: BoxFuture<'static, ()>) {
-    drop(timeout(CLAIM_END_LIMIT, AssertUnwindSafe(end).catch_unwind()).await);
+async fn end_claim<F>(claim: Box<dyn PreparationClaim>, end: F)
+where
+    F: FnOnce(Box<dyn PreparationClaim>) -> BoxFuture<'static, ()>,
+{
+    let end = AssertUnwindSafe(async { end(claim).await }).catch_unwind();
+    drop(timeout(CLAIM_END_LIMIT, end).await);
 }
 
 /// Completes a preparation when the message's lease ends by a deletion, and otherwise undoes it.
@@ -144,7 +151,10 @@ impl Dependent for CompleteAtDeletion {
         self.0.complete();
     }
 
-    fn postpone(&mut self, _: Duration) {}
+    fn postpone(&mut self, _: Duration) -> Option<BoxFuture<'static, ()>> {
+        let claim = self.0.claim.take()?;
+        Some(end_claim(claim, PreparationClaim::undo).boxed())
+    }
 }
 
 /// Takes over received messages, and hands them to the dispatcher; clones share one state.
@@ -183,7 +193,8 @@ impl Intake {
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
                     let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
-                    let held = HeldMessage { message: Arc::new(message), lease, group, prepared: None };
+                    let message = Arc::new(message);
+                    let held = HeldMessage { message, lease, group, turn: None, prepared: None };
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
@@ -222,56 +233,52 @@ impl Intake {
 
     /// Prepares each message in a task of its own, and those of one FIFO group one after another.
     fn prepare_all(&self, preparation: &Arc<dyn Preparation>, admitted: Vec<HeldMessage>) {
-        let mut groups: BTreeMap<Group, Vec<HeldMessage>> = BTreeMap::new();
         for held in admitted {
-            match &held.group {
-                Some(group) => groups.entry(group.clone()).or_default().push(held),
-                None => self.spawn_preparation(preparation, vec![held]),
-            }
-        }
-        for messages in groups.into_values() {
-            self.spawn_preparation(preparation, messages);
-        }
-    }
-
-    fn spawn_preparation(&self, preparation: &Arc<dyn Preparation>, messages: Vec<HeldMessage>) {
-        let (intake, preparation) = (self.clone(), preparation.clone());
-        self.0.tasks.spawn(async move { intake.prepare_in_order(&*preparation, messages).await });
-    }
-
-    /// Prepares messages of one group; behind a failed one the rest come again.
-    async fn prepare_in_order(&self, preparation: &dyn Preparation, messages: Vec<HeldMessage>) {
-        let mut messages = messages.into_iter();
-        while let Some(held) = messages.next() {
-            let next = match self.prepare(preparation, held).await {
-                PreparationEnd::Prepared(held) => {
-                    self.0.dispatcher.dispatch(vec![held]);
-                    continue;
+            let (intake, preparation) = (self.clone(), preparation.clone());
+            match held.group.clone() {
+                None => self.0.tasks.spawn(async move { intake.prepare(&*preparation, held).await }),
+                Some(group) => {
+                    if self.0.dispatcher.line_up(held, group.clone()) {
+                        self.0.tasks.spawn(async move { intake.prepare_group(&*preparation, &group).await });
+                    }
                 }
-                PreparationEnd::Failed { held, outcome, took } => {
-                    self.0.dispatcher.conclude_unrun(held, outcome, took)
-                }
-                PreparationEnd::LeaseLost => Some(Duration::ZERO),
-                PreparationEnd::Stopped(held) => {
-                    self.0.settler.give_back(vec![held], Duration::ZERO);
-                    Some(Duration::ZERO)
-                }
-            };
-            if let Some(delay) = next {
-                return self.0.settler.give_back(messages.collect(), delay);
             }
         }
     }
 
-    async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) -> PreparationEnd {
+    async fn prepare_group(&self, preparation: &dyn Preparation, group: &Group) {
+        while let Some(held) = self.0.dispatcher.next_unprepared(group) {
+            self.prepare(preparation, held).await;
+        }
+    }
+
+    /// Prepares a message and hands it on; behind one that fails the messages of its group come again.
+    async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) {
+        let group = held.group.clone();
+        match self.run_preparation(preparation, held).await {
+            PreparationEnd::Prepared(held) => self.0.dispatcher.dispatch(vec![held]),
+            PreparationEnd::Failed { held, outcome, took } => {
+                self.0.dispatcher.conclude_unrun(held, outcome, took);
+            }
+            PreparationEnd::LeaseLost => {
+                if let Some(group) = group {
+                    self.0.dispatcher.preparation_failed(&group, Duration::ZERO);
+                }
+            }
+            PreparationEnd::GivenBack { held, delay } => self.0.settler.give_back(vec![held], delay),
+        }
+    }
+
+    async fn run_preparation(&self, preparation: &dyn Preparation, mut held: HeldMessage) -> PreparationEnd {
         let began = Instant::now();
         let prepare =
             AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
         let result = tokio::select! {
             // A stop cancels leases, too, and gives the message back.
             biased;
-            () = self.0.stop.draining() => return PreparationEnd::Stopped(held),
+            () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
             () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
+            delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
             result = prepare => result,
         };
         let failed = |held, outcome| PreparationEnd::Failed { held, outcome, took: began.elapsed() };
@@ -292,10 +299,26 @@ impl Intake {
     }
 }
 
+/// Waits until a message of a FIFO group loses its turn.
+async fn turn_lost(turn: &mut Option<PreparationTurn>) -> Duration {
+    match turn {
+        Some(turn) => turn.lost().await,
+        None => pending().await,
+    }
+}
+
 /// The end of one message's preparation.
 enum PreparationEnd {
     Prepared(HeldMessage),
-    Failed { held: HeldMessage, outcome: Outcome, took: Duration },
+    Failed {
+        held: HeldMessage,
+        outcome: Outcome,
+        took: Duration,
+    },
     LeaseLost,
-    Stopped(HeldMessage),
+    /// The worker stops, or an earlier message of the group has to come again.
+    GivenBack {
+        held: HeldMessage,
+        delay: Duration,
+    },
 }

@@ -59,9 +59,16 @@ impl RunningEngine {
         self.leases.cancel_all();
     }
 
-    /// Waits until every message is settled or given up.
+    /// Waits until every message is settled or given up, and every preparation completed or undone.
     pub(crate) async fn flushed(&self) {
-        self.settler.flushed().await;
+        loop {
+            self.settler.flushed().await;
+            self.preparations.ended().await;
+            // A message is given back only once its preparation is undone.
+            if self.settler.pending() == 0 {
+                return;
+            }
+        }
     }
 
     /// Waits until every observer has passed on what it noted, or given it up.

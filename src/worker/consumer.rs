@@ -28,7 +28,7 @@ pub struct Consumer {
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
     pub(super) settings: ConsumerSettings,
-    /// The stage between receive and handler, if there is one.
+    /// The preparation of messages between their receive and their call, if there is one.
     pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
 
@@ -221,10 +221,11 @@ impl Consumer {
         self
     }
 
-    /// Sets the stage between receive and handler (none).
+    /// Sets the preparation of messages between their receive and their call; default: none.
     #[cfg(test)]
-    pub(crate) fn prepared_by(mut self, preparation: impl Preparation) -> Self {
-        self.preparation = Some(Arc::new(preparation));
+    #[must_use]
+    pub(crate) fn prepared_by(mut self, preparation: Arc<dyn Preparation>) -> Self {
+        self.preparation = Some(preparation);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Promise 6 over random histories: failing messages, failing calls, batches, several workers, stops.
+//! Promise 6 over random histories: failing messages, failing calls, preparations, batches, several workers, stops.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,6 +8,7 @@ use std::{
 };
 
 use longshore::{
+    Message,
     consumer::{BatchSettings, Groups, Prefetch},
     duration::{Limit, Span},
     handler::{Batch, Outcome, Outcomes},
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
+    preparation::{FakePreparation, Step},
     scene::{Running, Scene},
     secs,
 };
@@ -44,10 +46,18 @@ struct Plan {
 enum How {
     Retries,
     Rejects,
+    /// Its preparation asks for a retry, where there is one; otherwise its handler does.
+    FailsUnprepared,
     /// The whole call ends in one of these ways.
     Panics,
     TakesTooLong,
     IsDown,
+}
+
+impl How {
+    fn is_of_whole_call(self) -> bool {
+        matches!(self, Self::Panics | Self::TakesTooLong | Self::IsDown)
+    }
 }
 
 /// How the queue is worked.
@@ -58,6 +68,8 @@ struct Shape {
     groups: Groups,
     concurrency: usize,
     prefetch: Prefetch,
+    /// Messages are prepared before their calls.
+    prepares: bool,
 }
 
 /// What else goes wrong.
@@ -83,6 +95,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     let how = prop_oneof![
         5 => Just(How::Retries),
         2 => Just(How::Rejects),
+        1 => Just(How::FailsUnprepared),
         1 => Just(How::Panics),
         1 => Just(How::TakesTooLong),
         1 => Just(How::IsDown),
@@ -95,13 +108,14 @@ fn history() -> impl Strategy<Value = History> {
     let groups = prop_oneof![Just(Groups::Several), Just(Groups::One)];
     let size = prop_oneof![4 => 1usize..5, 1 => 11usize..40];
     let prefetch = prop_oneof![2 => Just(Prefetch::Auto), 1 => (0usize..12).prop_map(Prefetch::Fixed)];
-    let shape = (size, 0u64..3, groups, 1usize..5, prefetch);
-    let shape = shape.prop_map(|(size, window, groups, concurrency, prefetch)| Shape {
+    let shape = (size, 0u64..3, groups, 1usize..5, prefetch, proptest::bool::ANY);
+    let shape = shape.prop_map(|(size, window, groups, concurrency, prefetch, prepares)| Shape {
         size,
         window: if size > 10 { window.max(1) } else { window },
         groups,
         concurrency,
         prefetch,
+        prepares,
     });
     let workers = prop_oneof![
         3 => (1usize..4).prop_map(Workers::Many),
@@ -115,8 +129,19 @@ fn history() -> impl Strategy<Value = History> {
 
 impl History {
     fn plan_of(&self, body: &str) -> (usize, &Plan) {
-        let number = body.parse().unwrap();
+        let number = body.trim_start_matches("prepared ").parse().unwrap();
         (number, &self.messages[number])
+    }
+
+    /// True if the preparation fails at this receive.
+    fn fails_unprepared(&self, plan: &Plan, receive_count: u32) -> bool {
+        self.shape.prepares && plan.how == How::FailsUnprepared && receive_count <= plan.fails
+    }
+
+    /// The failure of the handler at this receive.
+    fn failure(&self, message: &Message) -> Option<How> {
+        let (_, plan) = self.plan_of(&message.body);
+        (message.receive_count <= plan.fails).then_some(plan.how)
     }
 
     fn has(&self, how: How) -> bool {
@@ -174,12 +199,8 @@ impl Drop for Busy {
 
 /// Takes a batch through its work; a message's body is its number.
 async fn work(log: Shared, history: Arc<History>, batch: Batch) -> Outcomes {
-    let due = |message: &longshore::Message| {
-        let (_, plan) = history.plan_of(&message.body);
-        (message.receive_count <= plan.fails).then_some(plan.how)
-    };
-    let hows: Vec<_> = batch.messages().map(|message| due(message)).collect();
-    let whole = hows.iter().flatten().find(|how| !matches!(how, How::Retries | How::Rejects));
+    let hows: Vec<_> = batch.messages().map(|message| history.failure(message)).collect();
+    let whole = hows.iter().flatten().find(|how| how.is_of_whole_call());
     let _busy = begin(&log, &history, &batch, &hows);
     sleep(Duration::from_millis(fastrand::u64(0..3_000))).await;
     match whole {
@@ -202,7 +223,7 @@ fn begin(shared: &Shared, history: &History, batch: &Batch, hows: &[Option<How>]
     let mut log = shared.lock().unwrap();
     let mut groups = BTreeSet::new();
     log.calls += 1;
-    let fails = hows.iter().flatten().any(|how| !matches!(how, How::Retries | How::Rejects));
+    let fails = hows.iter().flatten().any(|how| how.is_of_whole_call());
     for (message, how) in batch.messages().zip(hows) {
         let (call, (number, plan)) = (log.calls, history.plan_of(&message.body));
         if log.busy.contains(&plan.group) && !groups.contains(&plan.group) {
@@ -220,9 +241,33 @@ fn begin(shared: &Shared, history: &History, batch: &Batch, hows: &[Option<How>]
     Busy { log: shared.clone(), groups }
 }
 
-async fn play(history: History) -> (Vec<Run>, Vec<String>, u64) {
+/// A preparation that takes up to two seconds, and fails as the plan says.
+fn preparation_of(history: &Arc<History>) -> FakePreparation {
+    let history = history.clone();
+    FakePreparation::new(move |message| {
+        let (_, plan) = history.plan_of(&message.body);
+        let fails = history.fails_unprepared(plan, message.receive_count);
+        async move {
+            sleep(Duration::from_millis(fastrand::u64(0..2_000))).await;
+            if fails { Err(Outcome::RetryIn(secs(3), "planned".to_owned())) } else { Ok(()) }
+        }
+    })
+    .claims_end_after(Duration::from_millis(300))
+}
+
+/// The events of a history.
+struct Played {
+    runs: Vec<Run>,
+    overlaps: Vec<String>,
+    dead: u64,
+    preparation: FakePreparation,
+}
+
+async fn play(history: History) -> Played {
     let history = Arc::new(history);
+    let preparation = preparation_of(&history);
     let scene = scene_of(&history);
+    let scene = if history.shape.prepares { scene.prepared_by(&preparation) } else { scene };
     for (number, plan) in history.messages.iter().enumerate() {
         scene.send_to(&plan.group.to_string(), number.to_string());
     }
@@ -245,11 +290,11 @@ async fn play(history: History) -> (Vec<Run>, Vec<String>, u64) {
         worker.drain().await;
     }
     let log = log.lock().unwrap();
-    (log.runs.clone(), log.overlaps.clone(), scene.dead())
+    Played { runs: log.runs.clone(), overlaps: log.overlaps.clone(), dead: scene.dead(), preparation }
 }
 
 fn scene_of(history: &History) -> Scene {
-    let Shape { size, window, groups, concurrency, prefetch } = history.shape;
+    let Shape { size, window, groups, concurrency, prefetch, .. } = history.shape;
     let scene = Scene::fifo().max_receives(MAX_RECEIVES).options(|options| {
         options.concurrency = concurrency;
         options.prefetch = prefetch;
@@ -327,14 +372,31 @@ fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, Strin
     Ok(over)
 }
 
+/// Each claim is completed or undone once; and unless leases are lost, before its message is prepared again.
+fn check_claims(history: &History, preparation: &FakePreparation) -> Result<(), String> {
+    let count = |step| preparation.bodies_at(step).len();
+    if count(Step::Prepared) != count(Step::Completed) + count(Step::Undone) {
+        return Err(format!("not every claim has one end: {:?}", preparation.noted()));
+    }
+    for number in 0..history.messages.len() {
+        let steps = preparation.steps_of(&number.to_string());
+        let is_early = |pair: &[Step]| pair == [Step::Prepared, Step::Begun];
+        if !history.loses_leases() && steps.windows(2).any(is_early) {
+            return Err(format!("{number} was prepared again before its claim had ended: {steps:?}"));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_fails_a_group_runs_in_order_and_every_message_is_done_or_dead(history in history()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let (runs, overlaps, dead) = runtime.block_on(play(history.clone()));
+        let Played { runs, overlaps, dead, preparation } = runtime.block_on(play(history.clone()));
         prop_assert_eq!(overlaps, Vec::<String>::new());
+        check_claims(&history, &preparation).map_err(TestCaseError::fail)?;
         let over = check_order(&history, &runs).map_err(TestCaseError::fail)?;
         if history.loses_leases() {
             return Ok(());
@@ -342,7 +404,9 @@ proptest! {
         let planned = history.messages.len();
         if !history.spends_receives() {
             let ran: BTreeSet<_> = runs.iter().map(|run| run.number).collect();
-            prop_assert_eq!(ran.len(), planned, "every message has run");
+            let unprepared = |plan: &&Plan| history.fails_unprepared(plan, MAX_RECEIVES);
+            let never_prepared = history.messages.iter().filter(unprepared).count();
+            prop_assert_eq!(ran.len() + never_prepared, planned, "every message has run that was prepared");
         }
         let is_done = |run: &&Run| run.said == Said::Done && over.contains(&run.number);
         let done: BTreeSet<_> = runs.iter().filter(is_done).map(|run| run.number).collect();

@@ -16,6 +16,7 @@ mod overtaking;
 mod page;
 mod permits;
 mod polling;
+mod preparing;
 mod protecting;
 mod rejecting;
 mod rejecting_in_order;

@@ -75,6 +75,7 @@ pub(crate) struct FaultyQueue {
     inner: EmulatorQueue,
     state: Mutex<State>,
     receives_under_way: AtomicUsize,
+    is_described_as_fifo: bool,
 }
 
 #[derive(Default)]
@@ -87,7 +88,13 @@ struct State {
 
 impl FaultyQueue {
     pub(crate) fn new(inner: EmulatorQueue) -> Self {
-        Self { inner, state: Mutex::default(), receives_under_way: AtomicUsize::new(0) }
+        let (state, receives_under_way) = (Mutex::default(), AtomicUsize::new(0));
+        Self { inner, state, receives_under_way, is_described_as_fifo: false }
+    }
+
+    /// The queue with a description that calls it a FIFO queue, whatever it is.
+    pub(crate) fn described_as_fifo(self) -> Self {
+        Self { is_described_as_fifo: true, ..self }
     }
 
     /// Decides the fate of every further call of this action by its number; the first is 1.
@@ -317,7 +324,10 @@ impl Queue for FaultyQueue {
             match self.begin(Action::Describe, 0, Vec::new()) {
                 Fault::Fails(failure) => Err(failure.error()),
                 Fault::Hangs => pending().await,
-                _ => self.inner.describe().await,
+                _ => {
+                    let described = self.inner.describe().await?;
+                    Ok(QueueAttributes { fifo: described.fifo || self.is_described_as_fifo, ..described })
+                }
             }
         }
         .boxed()

@@ -10,6 +10,7 @@ pub(crate) mod index;
 pub(crate) mod logged;
 pub(crate) mod onlooker;
 pub(crate) mod own_process;
+pub(crate) mod preparation;
 pub(crate) mod python;
 pub(crate) mod scene;
 pub(crate) mod skips;

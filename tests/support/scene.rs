@@ -4,16 +4,16 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::TestWorker as Running;
 use longshore::{
-    consumer::{ConsumerSettings, Prefetch},
+    consumer::{ConsumerSettings, Prefetch, Preparation},
     duration::Span,
     ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
     testing,
-    worker::DeadLetters,
+    worker::{Consumer, DeadLetters},
 };
 
-use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker};
+use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker, preparation::FakePreparation};
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
@@ -43,8 +43,20 @@ impl Scene {
         Self::of(testing::TestQueue::fifo())
     }
 
+    /// The same with a server that looks at each message apart: it hands out messages of a group that is in flight.
+    pub(crate) fn loose_fifo() -> Self {
+        let scene = testing::TestQueue::new();
+        let queue = FaultyQueue::new(scene.queue()).described_as_fifo();
+        Self::with(scene, queue)
+    }
+
     fn of(scene: testing::TestQueue) -> Self {
-        let queue = Arc::new(FaultyQueue::new(scene.queue()));
+        let queue = FaultyQueue::new(scene.queue());
+        Self::with(scene, queue)
+    }
+
+    fn with(scene: testing::TestQueue, queue: FaultyQueue) -> Self {
+        let queue = Arc::new(queue);
         let dlq = Arc::new(FaultyQueue::new(scene.dead_letter_queue()));
         Self { inner: scene.through(queue.clone()), queue, dlq, rejects: DeadLetters::default() }
     }
@@ -94,6 +106,13 @@ impl Scene {
     /// Sets how long a drain waits for running handlers.
     pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
         Self { inner: self.inner.drain_limit(drain_limit), ..self }
+    }
+
+    /// Prepares messages between their receive and their call.
+    pub(crate) fn prepared_by(self, preparation: &FakePreparation) -> Self {
+        let preparation: Arc<dyn Preparation> = Arc::new(preparation.clone());
+        let configure = move |consumer: Consumer| consumer.prepared_by(preparation.clone());
+        Self { inner: self.inner.consumer(configure), ..self }
     }
 
     /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use opentelemetry::ContextGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -187,8 +188,10 @@ pub(crate) trait Dependent: Send + Sync + 'static {
     /// Proceeds: the message will not run again.
     fn proceed(self: Box<Self>);
 
-    /// Waits until the message comes again, which is after `delay`. Called before the message is given back.
-    fn postpone(&mut self, delay: Duration);
+    /// Waits until the message comes again, which is after `delay`.
+    ///
+    /// The message is given back after this call, and after the end of the future, if it returns one.
+    fn postpone(&mut self, delay: Duration) -> Option<BoxFuture<'static, ()>>;
 }
 
 /// The deadlines of a lease.
@@ -272,11 +275,9 @@ impl Lease {
         }
     }
 
-    /// Postpones the dependents: the message comes again after `delay`.
-    pub(crate) fn postpone_dependents(&mut self, delay: Duration) {
-        for dependent in &mut self.dependents {
-            dependent.postpone(delay);
-        }
+    /// Postpones the dependents: the message is given back with `delay` once the returned futures have ended.
+    pub(crate) fn postpone_dependents(&mut self, delay: Duration) -> Vec<BoxFuture<'static, ()>> {
+        self.dependents.iter_mut().filter_map(|dependent| dependent.postpone(delay)).collect()
     }
 
     /// Sets the trace of the call that handles the message; log lines about the message name it from now on.

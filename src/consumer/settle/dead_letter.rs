@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -22,6 +23,7 @@ use crate::{
         BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, RetryClass, all_entries,
         limits, metrics::CallMetrics, within,
     },
+    tasks,
     telemetry::{
         Action, CallResult, MetricScope, events,
         spans::{QueueIdentity, QueueTraces},
@@ -189,15 +191,24 @@ impl DeadLetterSender {
             .emit(&self.parts.metrics.settle_failures, self.parts.scope.warnings());
         *self.last_refusal() = Some(Instant::now());
         self.parts.ready.unready(format!("the dlq refuses rejected messages: {error}"));
-        for mut settlement in settlements {
-            let delay = match &settlement.action {
-                SettleAction::Copy(dead_letter) => dead_letter.retry_in,
-                SettleAction::Delete | SettleAction::ChangeVisibility(_) => Duration::ZERO,
-            };
-            settlement.lease.postpone_dependents(delay);
-            let visible = settlement.followed_by(SettleAction::ChangeVisibility(delay));
-            self.parts.pending.delay(visible, Duration::ZERO);
+        for settlement in settlements {
+            self.give_back(settlement);
         }
+    }
+
+    /// Makes a message visible again once its dependents are postponed.
+    fn give_back(&self, mut settlement: Settlement<PendingLease>) {
+        let delay = match &settlement.action {
+            SettleAction::Copy(dead_letter) => dead_letter.retry_in,
+            SettleAction::Delete | SettleAction::ChangeVisibility(_) => Duration::ZERO,
+        };
+        let postponed = join_all(settlement.lease.postpone_dependents(delay));
+        let visible = settlement.followed_by(SettleAction::ChangeVisibility(delay));
+        let pending = self.parts.pending.clone();
+        tasks::detach("give back", async move {
+            postponed.await;
+            pending.delay(visible, Duration::ZERO);
+        });
     }
 
     /// Forgets the last refusal after a while, since no further reject may come to show that it is over.
