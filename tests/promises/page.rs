@@ -21,7 +21,8 @@ fn the_index_has_the_promises_of_the_page_in_its_order() {
     let of_page =
         page.into_iter().filter(|section| section.path.len() == 3 && section.path[1] == "The promises");
     let of_page: Vec<_> = of_page.map(|section| section.path[2].clone()).collect();
-    let of_index: Vec<_> = promises().into_iter().map(|(promise, _)| promise).collect();
+    let of_index = promises().into_iter().map(|(promise, _)| promise);
+    let of_index: Vec<_> = of_index.filter(|promise| !promise.starts_with("Internal: ")).collect();
     assert!(of_page.len() > 13, "{of_page:?}");
     assert_eq!(of_index, of_page);
 }
