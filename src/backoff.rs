@@ -47,6 +47,7 @@ impl Default for Backoff {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Jitter {
     /// Anywhere between nothing and the delay.
     #[default]

@@ -62,6 +62,7 @@ impl fmt::Debug for Receipt {
 
 /// One message as one receive handed it over.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Message {
     /// The id, the same in every receive.
     pub id: MessageId,
@@ -177,6 +178,7 @@ impl AttributeValue {
 
 /// The two ways SQS carries an attribute's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttributeContent {
     /// `StringValue`, for `String` and `Number`.
     Text(String),
@@ -186,6 +188,7 @@ pub enum AttributeContent {
 
 /// The system attributes of a received message, each present only when SQS sent it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SystemAttributes {
     /// `SenderId`: the principal that sent the message.
     pub sender_id: Option<String>,
@@ -205,6 +208,7 @@ pub struct SystemAttributes {
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct OutgoingMessage {
     /// The body; SQS takes 1 byte to 1 MiB, attributes included, of XML 1.0 characters.
     pub body: String,

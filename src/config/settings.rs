@@ -289,10 +289,11 @@ mod tests {
     }
 
     fn good() -> QueueSettings {
-        let url = Url::parse("http://127.0.0.1:8080/").unwrap();
         QueueSettings {
             url: Some("https://sqs.eu-west-1.amazonaws.com/123456789012/orders".to_owned()),
-            handler: Some(handler::Settings::Http(handler::http::Settings::new(url))),
+            handler: Some(handler::Settings::Http(
+                handler::http::Settings::new("http://127.0.0.1:8080/").unwrap(),
+            )),
             ..QueueSettings::default()
         }
     }

@@ -238,6 +238,7 @@ pub enum Groups {
 
 /// The number of messages held beyond those running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Prefetch {
     /// As many as will start within about one round trip to SQS.
     #[default]

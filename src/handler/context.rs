@@ -9,6 +9,7 @@ use crate::telemetry::spans::Trace;
 
 /// The circumstances of one call of a handler.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Context {
     /// The configured name of the queue.
     pub queue: Arc<str>,

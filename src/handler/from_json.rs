@@ -62,6 +62,7 @@ where
 
 /// The outcome of a body that cannot be parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BadBody {
     /// It is tried again, for a newer version of the program may read it.
     #[default]

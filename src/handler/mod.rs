@@ -135,11 +135,19 @@ pub trait BatchHandler: Send + Sync + 'static {
 
 /// One message of a batch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BatchItem {
     /// The message.
     pub message: Arc<Message>,
     /// Its own circumstances: its attempt, its lease, and a cancellation that fires when that lease is lost.
     pub context: Context,
+}
+
+impl BatchItem {
+    /// A message with its own context.
+    pub fn new(message: impl Into<Arc<Message>>, context: Context) -> Self {
+        Self { message: message.into(), context }
+    }
 }
 
 /// The messages of one call, in the order in which they came; never empty.

@@ -57,8 +57,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_called_as_in_the_file() {
-        let url = url::Url::parse("http://127.0.0.1:8080/");
-        let settings = Settings::Http(http::Settings::new(url.unwrap()));
+        let settings = Settings::Http(http::Settings::new("http://127.0.0.1:8080/").unwrap());
         for settings in [settings, Settings::Sns(sns::Settings::default())] {
             assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind().as_str());
         }

@@ -37,10 +37,8 @@ pub enum Producer {
 
 /// Makes spans; clones share one tracer.
 #[derive(Clone)]
-pub struct SpanMaker(Arc<SpanMakerParts>);
-
-struct SpanMakerParts {
-    tracer: BoxedTracer,
+pub struct SpanMaker {
+    tracer: Arc<BoxedTracer>,
     producer: Producer,
     adopt: Adopt,
 }
@@ -60,13 +58,18 @@ pub struct OtelContext {
 impl SpanMaker {
     /// Makes spans with this tracer.
     pub fn new(tracer: BoxedTracer, producer: Producer, adopt: Adopt) -> Self {
-        Self(Arc::new(SpanMakerParts { tracer, producer, adopt }))
+        Self { tracer: Arc::new(tracer), producer, adopt }
+    }
+
+    /// Sets the relation of a call's span to the producer's trace.
+    pub fn with_producer(self, producer: Producer) -> Self {
+        Self { producer, ..self }
     }
 }
 
 impl fmt::Debug for SpanMaker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SpanMaker").field("producer", &self.0.producer).finish_non_exhaustive()
+        formatter.debug_struct("SpanMaker").field("producer", &self.producer).finish_non_exhaustive()
     }
 }
 
@@ -152,7 +155,7 @@ impl QueueTraces {
 
     /// True if a message's own trace is the parent of its processing.
     pub(super) fn producer(&self) -> Producer {
-        self.maker.0.producer
+        self.maker.producer
     }
 
     /// Records a receive, unless it brought nothing: a quiet queue would fill the traces with empty polls.
@@ -201,7 +204,7 @@ impl QueueTraces {
         let producers: Vec<_> = messages.clone().map(TraceContext::of_message).collect();
         let parent = self.parent(&producers);
         let OtelContext { context, has_parent } =
-            (self.maker.0.adopt)(&span, parent.map(TraceContext::as_parent));
+            (self.maker.adopt)(&span, parent.map(TraceContext::as_parent));
         let Some(own) = TraceContext::of(context.span().span_context().clone()) else { return (span, None) };
         if context.span().is_recording() {
             self.describe(&context, messages);
@@ -249,7 +252,7 @@ impl QueueTraces {
 
     /// Records a span that began at `began` and ends now.
     fn record(&self, builder: SpanBuilder, began: Instant, parent: &Context, error: Option<String>) {
-        let tracer = &self.maker.0.tracer;
+        let tracer = &self.maker.tracer;
         let start = SystemTime::now().checked_sub(began.elapsed()).unwrap_or_else(SystemTime::now);
         let mut span = tracer.build_with_context(builder.with_start_time(start), parent);
         if let Some(error) = error {
@@ -410,7 +413,7 @@ impl Trace {
         let builder = SpanBuilder::from_name(format!("publish {name}"))
             .with_kind(SpanKind::Producer)
             .with_attributes(attributes);
-        let span = self.maker.0.tracer.build_with_context(builder, &self.context().as_parent());
+        let span = self.maker.tracer.build_with_context(builder, &self.context().as_parent());
         let context = TraceContext::of(span.span_context().clone());
         Publishing { span, context }
     }

@@ -16,6 +16,7 @@ use crate::{
 
 /// One message in one call of the handler.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HandlerRun {
     /// The message.
     pub message: Arc<Message>,
@@ -29,6 +30,7 @@ pub struct HandlerRun {
 
 /// The end of a message's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RunEnd {
     /// The handler returned this outcome.
     Answered(Outcome),

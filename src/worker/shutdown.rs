@@ -32,6 +32,7 @@ const TRACES_LIMIT: Duration = Duration::from_secs(2);
 
 /// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drained {
     /// Every message that was held is settled or given back.
     All,

@@ -21,7 +21,7 @@ use super::harness::{Peer, Recorder, message, outcomes_of, url_of};
 const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 
 fn settings(url: &str) -> Settings {
-    Settings::new(url.parse().unwrap())
+    Settings::new(url).unwrap()
 }
 
 fn batches_with(settings: Settings) -> AnyHandler {

@@ -26,7 +26,7 @@ async fn causes(http: AnyHandler) -> Vec<&'static str> {
 async fn causes_of_batch(url: &str) -> Vec<&'static str> {
     let metrics = Metrics::new();
     let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
-    let batches = HttpBatchHandler::new(Settings::new(url.parse().unwrap()), "orders", source).unwrap();
+    let batches = HttpBatchHandler::new(Settings::new(url).unwrap(), "orders", source).unwrap();
     let batches = AnyHandler::from(batches);
     batches.register_metrics(&metrics.queue("orders", "orders"));
     let messages = ["a", "b"].map(|id| testing::message("{}").id(id).build());
@@ -55,7 +55,7 @@ async fn a_status_is_counted_by_its_class_and_success_is_not() {
 #[tokio::test]
 async fn no_connection_and_no_answer_in_time_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = Settings::new(url_of(&listener).parse().unwrap());
+    let settings = Settings::new(url_of(&listener)).unwrap();
     let impatient = http_with(Settings { timeout: Some(Span::millis(50)), ..settings.clone() });
     assert_eq!(causes(impatient).await, ["timeout"]);
     drop(listener);

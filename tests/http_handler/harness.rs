@@ -62,7 +62,7 @@ pub(crate) fn periodic_task(path: &str) -> Message {
 }
 
 pub(crate) fn http(url: &str) -> AnyHandler {
-    http_with(Settings::new(url.parse().unwrap()))
+    http_with(Settings::new(url).unwrap())
 }
 
 pub(crate) fn http_with(settings: Settings) -> AnyHandler {

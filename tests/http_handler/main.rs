@@ -22,21 +22,20 @@ fn a_proxy_of_the_environment_is_not_used() {
 
 #[test]
 fn an_https_handler_can_be_made_outside_a_runtime() {
-    let settings = longshore::handler::http::Settings::new("https://worker.example/".parse().unwrap());
+    let settings = longshore::handler::http::Settings::new("https://worker.example/").unwrap();
     assert!(longshore::handler::http::HttpHandler::new(settings, "orders").is_ok());
 }
 
 #[test]
 fn a_handler_does_not_show_its_password() {
-    let settings =
-        longshore::handler::http::Settings::new("http://worker:hunter2@127.0.0.1:8080/".parse().unwrap());
+    let settings = longshore::handler::http::Settings::new("http://worker:hunter2@127.0.0.1:8080/").unwrap();
     let shown = format!("{:?}", longshore::handler::http::HttpHandler::new(settings, "orders").unwrap());
     assert!(shown.contains("127.0.0.1:8080") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
 fn settings_that_cannot_work_make_no_handler() {
-    let settings = longshore::handler::http::Settings::new("ftp://worker.example/".parse().unwrap());
+    let settings = longshore::handler::http::Settings::new("ftp://worker.example/").unwrap();
     let error = longshore::handler::http::HttpHandler::new(settings, "orders").unwrap_err().to_string();
     assert!(error.contains("ftp://worker.example/") && error.contains("allowed: "), "{error}");
 }

@@ -52,7 +52,7 @@ async fn a_connection_that_takes_too_long_means_down() {
     // Linux holds one connection more than the backlog names; further ones wait for an accept that never comes.
     let address = full.local_addr().unwrap();
     let _waiting = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
-    let settings = Settings::new(url_of(&full).parse().unwrap());
+    let settings = Settings::new(url_of(&full)).unwrap();
     let http = http_with(Settings { connect_timeout: Span::millis(50), ..settings });
     let outcome = outcome_of(&http, message("{}")).await;
     assert!(matches!(&outcome, Outcome::Down(reason) if reason.contains("connect_timeout")), "{outcome:?}");
@@ -69,7 +69,7 @@ async fn a_probe_succeeds_once_the_handler_listens() {
 async fn a_handler_that_never_answers_is_retried_at_its_time_limit() {
     let mut peer = Peer::listen().await;
     let limit = Span::millis(50);
-    let http = http_with(Settings { timeout: Some(limit), ..Settings::new(peer.url.parse().unwrap()) });
+    let http = http_with(Settings { timeout: Some(limit), ..Settings::new(&peer.url).unwrap() });
     let (outcome, _open) = tokio::join!(outcome_of(&http, message("{}")), peer.accept_one_request());
     assert_eq!(outcome, Outcome::Retry("no complete answer from the handler within 50ms".to_owned()));
 }
@@ -78,7 +78,7 @@ async fn a_handler_that_never_answers_is_retried_at_its_time_limit() {
 async fn a_handler_that_never_ends_its_answer_is_retried_at_its_time_limit() {
     let mut peer = Peer::listen().await;
     let limit = Span::millis(50);
-    let http = http_with(Settings { timeout: Some(limit), ..Settings::new(peer.url.parse().unwrap()) });
+    let http = http_with(Settings { timeout: Some(limit), ..Settings::new(&peer.url).unwrap() });
     let answering = async {
         let mut connection = peer.accept_one_request().await;
         connection.answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok").await;

@@ -41,7 +41,7 @@ async fn a_post_looks_like_one_of_sqsd() {
 #[tokio::test]
 async fn a_call_with_a_time_limit_tells_the_handler_its_end() {
     let recorder = Recorder::answering(StatusCode::OK).await;
-    let settings = Settings::new(recorder.url.parse().unwrap());
+    let settings = Settings::new(&recorder.url).unwrap();
     let http = http_with(Settings { timeout: Some(Span::secs(3600)), ..settings });
     outcome_of(&http, message("{}")).await;
     let (request, written_alike) = (recorder.last(), "2018-12-17T21:37:59.250Z".len());
@@ -52,7 +52,7 @@ async fn a_call_with_a_time_limit_tells_the_handler_its_end() {
 #[tokio::test]
 async fn the_content_type_is_the_configured_one() {
     let recorder = Recorder::answering(StatusCode::OK).await;
-    let settings = Settings::new(recorder.url.parse().unwrap());
+    let settings = Settings::new(&recorder.url).unwrap();
     let http = http_with(Settings { content_type: "text/plain".to_owned(), ..settings });
     outcome_of(&http, message("hello")).await;
     assert_eq!(recorder.last().header("content-type"), "text/plain");

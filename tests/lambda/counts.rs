@@ -90,7 +90,7 @@ async fn an_emulator_that_hangs_up_is_a_connection_that_failed() {
     scene.send("done");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let running = scene.start(Settings::of_url(url.parse().unwrap()));
+    let running = scene.start(Settings::of_url(url).unwrap());
     let metrics = running.metrics.clone();
     let hanging_up = async { while listener.accept().await.is_ok() {} };
     tokio::select! {

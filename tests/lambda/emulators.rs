@@ -66,7 +66,7 @@ impl Emulator {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings::of_url(self.url.parse().unwrap())
+        Settings::of_url(&self.url).unwrap()
     }
 }
 
@@ -156,7 +156,7 @@ async fn an_emulator_that_is_not_there_pauses_polling_until_it_is() {
     let address = place.local_addr().unwrap();
     drop(place);
     scene.send("done");
-    let running = scene.start(Settings::of_url(format!("http://{address}").parse().unwrap()));
+    let running = scene.start(Settings::of_url(format!("http://{address}")).unwrap());
     until("the handler is down", || running.trouble().contains("handler is down")).await;
     assert!(running.trouble().contains(&format!("emulator at {address}")), "{}", running.trouble());
     assert_eq!(scene.visible(), 1);

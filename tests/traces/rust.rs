@@ -11,7 +11,7 @@ use longshore::{
     Consumer, Message, Worker,
     handler::{Context, Outcome, from_fn_with},
     stop::Stop,
-    telemetry::traces::{Settings, Traces},
+    telemetry::traces::Traces,
 };
 use opentelemetry::{
     global,
@@ -62,7 +62,7 @@ async fn the_current_span_is_that_of_the_call_and_the_handlers_own_are_below_it(
         over.drain();
         std::future::ready(Outcome::Done)
     });
-    let traces = Traces::of_program(Settings::default());
+    let traces = Traces::of_program();
     Worker::new()
         .consumer(Consumer::of("orders", queue, handler))
         .traces(traces)

@@ -90,7 +90,7 @@ impl Ready<'_> {
 
 async fn call(handler: &AnyHandler, messages: &[Arc<Message>]) -> Result<(), Failure> {
     let context = testing::context().build();
-    let item = |message: &Arc<Message>| BatchItem { message: message.clone(), context: context.clone() };
+    let item = |message: &Arc<Message>| BatchItem::new(message.clone(), context.clone());
     let batch = Batch::new(messages.iter().map(item).collect()).ok_or("a batch of nothing")?;
     let outcomes = handler.call(batch, context.clone()).await.spread(messages.len());
     match outcomes.into_iter().find(|outcome| *outcome != Outcome::Done) {

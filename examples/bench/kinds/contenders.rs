@@ -63,7 +63,7 @@ pub(crate) fn http(url: &Url) -> Result<[Contender; 2], Failure> {
     let provider = rustls::crypto::ring::default_provider();
     provider.install_default().map_err(|_| "rustls has a provider already")?;
     let client = reqwest::Client::new();
-    let (settings, target) = (http::Settings::new(url.clone()), url.clone());
+    let (settings, target) = (http::Settings::new(url)?, url.clone());
     let post = move || {
         let request = client.post(target.clone()).body("x".repeat(BODY_BYTES));
         async move { Ok(request.send().await?.error_for_status()?.bytes().await.map(drop)?) }
@@ -115,10 +115,8 @@ pub(crate) fn rust_function() -> Result<[Contender; 2], Failure> {
 
 /// The function in Python, for whoever has one with `awslambdaric`.
 pub(crate) fn python_function(python: &str) -> [Contender; 2] {
-    let settings = lambda::Settings {
-        task_root: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bench/functions").into()),
-        ..lambda::Settings::of_command([python, "-m", "awslambdaric", "noop.handler"])
-    };
+    let settings = lambda::Settings::of_command([python, "-m", "awslambdaric", "noop.handler"])
+        .task_root(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bench/functions"));
     hosted(["`lambda`, Python", "`lambda`, Python, batches of 10"], &settings)
 }
 

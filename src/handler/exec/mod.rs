@@ -62,6 +62,7 @@ struct ExecParts {
 
 /// Why a handler of the `exec` kind could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExecError {
     /// The settings cannot work.
     #[error("the exec handler's settings have {0}")]

@@ -1,6 +1,6 @@
 //! Settings of the `exec` kind.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,43 +18,44 @@ const GRACE_MAX: Span = Span::secs(10 * 60);
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The program that is started for each message, by its path or its name in `PATH`, and its arguments: `["python3", "/app/job.py"]`.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// The directory that the program is started in; absent, Longshore's own.
     #[serde(default)]
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// Further environment variables for the program, which has Longshore's own too.
     #[serde(default)]
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Exit codes that mean done.
     #[serde(default = "done")]
-    pub done: Vec<u8>,
+    pub(crate) done: Vec<u8>,
     /// Exit codes that mean reject.
     #[serde(default = "reject")]
-    pub reject: Vec<u8>,
+    pub(crate) reject: Vec<u8>,
     /// Exit codes that mean retry.
     #[serde(default = "retry")]
-    pub retry: Vec<u8>,
+    pub(crate) retry: Vec<u8>,
     /// The outcome of exit codes that no list has: `retry` or `reject`. An end by a signal is always a retry.
     #[serde(default)]
-    pub others: Others,
+    pub(crate) others: Others,
     /// The time that a stopped program has after SIGTERM, before SIGKILL ends its whole process group.
     #[serde(default = "grace")]
-    pub grace: Span,
+    pub(crate) grace: Span,
     /// From this size in bytes on, the body is in a file too, which `LONGSHORE_BODY_FILE` names; 0 writes one for each message.
     #[serde(default = "body_file_bytes")]
-    pub body_file_bytes: usize,
+    pub(crate) body_file_bytes: usize,
     /// The directory of such files; absent, the system's temporary directory.
     #[serde(default)]
-    pub temporary_directory: Option<PathBuf>,
+    pub(crate) temporary_directory: Option<PathBuf>,
     /// The most bytes of one run's output that are logged; the rest is counted and dropped.
     #[serde(default = "output_bytes")]
-    pub output_bytes: u64,
+    pub(crate) output_bytes: u64,
 }
 
 /// The outcome of exit codes that no list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Others {
     /// The message is tried again.
     #[default]
@@ -107,8 +108,78 @@ impl Settings {
         }
     }
 
+    /// Sets the directory that the program starts in; default: Longshore's own.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Adds an environment variable of the program.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the exit codes that mean done; default: 0.
+    #[must_use]
+    pub fn done(mut self, codes: impl IntoIterator<Item = u8>) -> Self {
+        self.done = codes.into_iter().collect();
+        self
+    }
+
+    /// Sets the exit codes that mean reject; default: 65.
+    #[must_use]
+    pub fn reject(mut self, codes: impl IntoIterator<Item = u8>) -> Self {
+        self.reject = codes.into_iter().collect();
+        self
+    }
+
+    /// Sets the exit codes that mean retry; default: 75.
+    #[must_use]
+    pub fn retry(mut self, codes: impl IntoIterator<Item = u8>) -> Self {
+        self.retry = codes.into_iter().collect();
+        self
+    }
+
+    /// Sets the outcome of all other exit codes; default: retry.
+    #[must_use]
+    pub fn others(mut self, others: Others) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// Sets the time between SIGTERM and SIGKILL of a stopped program; default: 5 s.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Span(grace);
+        self
+    }
+
+    /// Sets the size in bytes from which on the body is in a file, too; default: 262,144.
+    #[must_use]
+    pub fn body_file_bytes(mut self, bytes: usize) -> Self {
+        self.body_file_bytes = bytes;
+        self
+    }
+
+    /// Sets the directory of such files; default: the system's temporary directory.
+    #[must_use]
+    pub fn temporary_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.temporary_directory = Some(directory.into());
+        self
+    }
+
+    /// Sets the most bytes of one run's output that are logged; default: 65,536.
+    #[must_use]
+    pub fn output_bytes(mut self, bytes: u64) -> Self {
+        self.output_bytes = bytes;
+        self
+    }
+
     /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_command(&mut problems);
         self.validate_env(&mut problems);

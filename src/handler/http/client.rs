@@ -69,7 +69,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
         // Spares the reading of the system's certificates, which a bare container may not even have.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(HttpError::Client)
+    builder.build().map_err(|error| HttpError::Client(error.into()))
 }
 
 /// Runs whenever a connection is opened, in the task of the post that wants it.

@@ -24,7 +24,7 @@ mod headers;
 mod outcome;
 mod settings;
 
-use std::{fmt, future::Future, sync::Arc, time::SystemTime};
+use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either, FutureExt as _};
@@ -68,13 +68,22 @@ impl fmt::Debug for HttpHandler {
 
 /// Why a handler of the `http` kind could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HttpError {
     /// The settings cannot work.
     #[error("the http handler's settings have {0}")]
     Settings(Problems),
-    /// The client could not be built.
-    #[error("the http client could not be built, hint: https needs the system's ca certificates")]
-    Client(#[source] reqwest::Error),
+    /// The URL is invalid.
+    #[error("not a url: {url}")]
+    Url {
+        /// The invalid URL, its password hidden.
+        url: String,
+        /// The reason.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The client could not be built: https needs the system's CA certificates.
+    #[error("the http client could not be built; https needs the system's ca certificates")]
+    Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl HttpHandler {

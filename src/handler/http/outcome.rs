@@ -60,11 +60,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings {
-            success: vec![304, 409],
-            reject: vec![400, 422],
-            ..Settings::new("http://host/".parse().unwrap())
-        }
+        Settings { success: vec![304, 409], reject: vec![400, 422], ..Settings::new("http://host/").unwrap() }
     }
 
     fn outcome_of(status: u16, retry_after: Option<&str>) -> Outcome {

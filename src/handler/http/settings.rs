@@ -1,12 +1,15 @@
 //! Settings of the `http` kind.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::HttpError;
 use crate::{
     duration::Span,
-    settings::{Problem, not_allowed},
+    settings::{Problem, hide, not_allowed},
 };
 
 /// Settings of an HTTP handler.
@@ -16,25 +19,25 @@ use crate::{
 pub struct Settings {
     /// The URL that messages are posted to; `http` or `https`.
     #[cfg_attr(feature = "cli", schemars(with = "String", example = "http://127.0.0.1:8080/"))]
-    pub url: Url,
+    pub(crate) url: Url,
     /// The `Content-Type` of the requests with one message each; a batch is always `application/json`.
     #[serde(default = "content_type")]
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// The time limit of a connection.
     #[serde(default = "connect_timeout")]
-    pub connect_timeout: Span,
+    pub(crate) connect_timeout: Span,
     /// The time limit of one call from its first byte to its last; absent, the queue's `timeout` alone limits it.
     #[serde(default)]
-    pub timeout: Option<Span>,
+    pub(crate) timeout: Option<Span>,
     /// Further statuses that mean done; every 2xx does already.
     #[serde(default)]
-    pub success: Vec<u16>,
+    pub(crate) success: Vec<u16>,
     /// Statuses that mean reject: the message is copied to the DLQ and deleted.
     #[serde(default)]
-    pub reject: Vec<u16>,
+    pub(crate) reject: Vec<u16>,
     /// `true` lets the answer to a batch reject single messages, by `"outcome": "reject"`; otherwise they are retried.
     #[serde(default)]
-    pub reject_items: bool,
+    pub(crate) reject_items: bool,
 }
 
 fn content_type() -> String {
@@ -46,8 +49,25 @@ fn connect_timeout() -> Span {
 }
 
 impl Settings {
-    /// The defaults for this address.
-    pub fn new(url: Url) -> Self {
+    /// The defaults for this URL, `http` or `https`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use longshore::handler::http::{HttpHandler, Settings};
+    ///
+    /// let settings = Settings::new("http://127.0.0.1:8080/")?.timeout(Duration::from_secs(30)).reject([422]);
+    /// let handler = HttpHandler::new(settings, "orders")?;
+    /// # Ok::<(), longshore::handler::http::HttpError>(())
+    /// ```
+    pub fn new(url: impl AsRef<str>) -> Result<Self, HttpError> {
+        let url = url.as_ref();
+        let parsed = Url::parse(url);
+        parsed.map(Self::of_url).map_err(|error| HttpError::Url { url: hide(url), source: error.into() })
+    }
+
+    /// The defaults for this URL.
+    pub(crate) fn of_url(url: Url) -> Self {
         Self {
             url,
             content_type: content_type(),
@@ -59,15 +79,57 @@ impl Settings {
         }
     }
 
+    /// Sets the `Content-Type` of requests with one message; default: `application/json`.
+    #[must_use]
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = content_type.into();
+        self
+    }
+
+    /// Sets the time limit of a connection; default: 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = Span(limit);
+        self
+    }
+
+    /// Sets the time limit of one request; default: the queue's time limit alone.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(Span(limit));
+        self
+    }
+
+    /// Adds statuses that mean done; every 2xx does already.
+    #[must_use]
+    pub fn success(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.success.extend(statuses);
+        self
+    }
+
+    /// Adds statuses that mean reject.
+    #[must_use]
+    pub fn reject(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.reject.extend(statuses);
+        self
+    }
+
+    /// Lets the answer to a batch reject single messages, by `"outcome": "reject"`; otherwise they are retried.
+    #[must_use]
+    pub fn reject_items(mut self) -> Self {
+        self.reject_items = true;
+        self
+    }
+
     /// The address without the name and password that it may hold, for people and logs.
-    pub fn shown_url(&self) -> String {
+    pub(crate) fn shown_url(&self) -> String {
         let mut url = self.url.clone();
         let hidden = url.set_username("").and_then(|()| url.set_password(None));
         hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
     }
 
     /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_url(&mut problems);
         self.validate_times(&mut problems);
@@ -120,7 +182,7 @@ mod tests {
     use super::*;
 
     fn settings(url: &str) -> Settings {
-        Settings::new(url.parse().unwrap())
+        Settings::new(url).unwrap()
     }
 
     fn keys(settings: &Settings) -> Vec<String> {

@@ -17,6 +17,7 @@ mod runtime;
 mod settings;
 
 use std::{
+    error::Error,
     num::NonZeroUsize,
     sync::{Arc, Once, OnceLock},
 };
@@ -70,13 +71,22 @@ enum Runs {
 
 /// Why a handler of the `lambda` kind could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LambdaError {
     /// The settings cannot work.
     #[error("the lambda handler's settings have {0}")]
     Settings(Problems),
+    /// The URL of an emulator is invalid.
+    #[error("not a url: {url}")]
+    Url {
+        /// The invalid URL, its password hidden.
+        url: String,
+        /// The reason.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The client of the emulators could not be built.
     #[error("the client of the runtime interface emulator could not be built: {0}")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Why a call never became an invocation.
@@ -102,7 +112,9 @@ impl LambdaHandler {
         let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let runs = if settings.command.is_empty() {
-            Runs::Beside(Emulators::new(settings.addresses()).map_err(LambdaError::Client)?)
+            Runs::Beside(
+                Emulators::new(settings.addresses()).map_err(|error| LambdaError::Client(error.into()))?,
+            )
         } else {
             Runs::Here(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
         };

@@ -1,14 +1,14 @@
 //! Settings of the `lambda` kind.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Source;
+use super::{LambdaError, Source};
 use crate::{
     duration::Span,
-    settings::{Problem, not_allowed},
+    settings::{Problem, hide, not_allowed},
 };
 
 /// The most runtime processes of one queue.
@@ -22,39 +22,40 @@ const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The program that runs the function, and its arguments: `["/var/runtime/bootstrap"]`, or `["python3", "-m", "awslambdaric", "app.handler"]`. Longshore starts it, gives it its events and replaces it when it ends. This, or `url`, or `urls`.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// The address of a Lambda container image that runs beside Longshore with its Runtime Interface Emulator. A path other than `/` replaces that of the emulator.
     #[cfg_attr(feature = "cli", schemars(with = "Option<String>", example = "http://127.0.0.1:8080"))]
-    pub url: Option<Url>,
+    pub(crate) url: Option<Url>,
     /// Several such addresses; each runs one invocation at a time.
     #[cfg_attr(feature = "cli", schemars(with = "Vec<String>"))]
-    pub urls: Vec<Url>,
+    pub(crate) urls: Vec<Url>,
     /// The function within the program, as the runtime spells it (`_HANDLER`): `app.handler`.
-    pub handler: Option<String>,
+    pub(crate) handler: Option<String>,
     /// The directory of the function's code: `LAMBDA_TASK_ROOT`, and where the program is started. Absent, `/var/task` and Longshore's own directory.
-    pub task_root: Option<PathBuf>,
+    pub(crate) task_root: Option<PathBuf>,
     /// Further environment variables for the program, which has Longshore's own too.
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// The function's name, which it finds in its environment; absent, the queue's name.
-    pub function_name: Option<String>,
+    pub(crate) function_name: Option<String>,
     /// The function's memory in MB, which it finds in its environment; Longshore limits nothing.
     #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
-    pub memory: u32,
+    pub(crate) memory: u32,
     /// The number of programs, each with one invocation at a time; absent, the queue's `concurrency`.
     #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1_000)))]
-    pub processes: Option<usize>,
+    pub(crate) processes: Option<usize>,
     /// The reading of answers that name failed messages (`ReportBatchItemFailures`): `on`; `off`, where every answer that is no error means done; or `auto`, which is `on` where the answer has `batchItemFailures`, and `off` for any other.
-    pub partial_responses: PartialResponses,
+    pub(crate) partial_responses: PartialResponses,
     /// The time limit until the program asks for its first event, and after each answer until it asks for the next.
-    pub init_timeout: Span,
+    pub(crate) init_timeout: Span,
     /// The time that a stopped program has after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves, but a second.
-    pub grace: Span,
+    pub(crate) grace: Span,
 }
 
 /// The reading of answers that name failed messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum PartialResponses {
     /// An answer that speaks of `batchItemFailures` is read as with `on`; any other means done.
     #[default]
@@ -63,6 +64,10 @@ pub enum PartialResponses {
     On,
     /// Every answer that is no error means done.
     Off,
+}
+
+fn parsed(url: &str) -> Result<Url, LambdaError> {
+    Url::parse(url).map_err(|error| LambdaError::Url { url: hide(url), source: error.into() })
 }
 
 impl Default for Settings {
@@ -91,12 +96,81 @@ impl Settings {
     }
 
     /// The defaults for a function at the address of a Runtime Interface Emulator.
-    pub fn of_url(url: Url) -> Self {
-        Self { url: Some(url), ..Self::default() }
+    pub fn of_url(url: impl AsRef<str>) -> Result<Self, LambdaError> {
+        Ok(Self { url: Some(parsed(url.as_ref())?), ..Self::default() })
+    }
+
+    /// Adds the address of a further emulator; each runs one invocation at a time.
+    pub fn and_url(mut self, url: impl AsRef<str>) -> Result<Self, LambdaError> {
+        self.urls.push(parsed(url.as_ref())?);
+        Ok(self)
+    }
+
+    /// Sets the function within the program, as the runtime spells it (`_HANDLER`): `app.handler`.
+    #[must_use]
+    pub fn handler(mut self, handler: impl Into<String>) -> Self {
+        self.handler = Some(handler.into());
+        self
+    }
+
+    /// Sets the directory of the function's code; default: `/var/task`, and the program starts in Longshore's directory.
+    #[must_use]
+    pub fn task_root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.task_root = Some(directory.into());
+        self
+    }
+
+    /// Adds an environment variable of the program.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the function's name; default: the queue's.
+    #[must_use]
+    pub fn function_name(mut self, name: impl Into<String>) -> Self {
+        self.function_name = Some(name.into());
+        self
+    }
+
+    /// Sets the function's memory in MB, which it finds in its environment; default: 128.
+    #[must_use]
+    pub fn memory(mut self, megabytes: u32) -> Self {
+        self.memory = megabytes;
+        self
+    }
+
+    /// Sets the number of programs, each with one invocation at a time; default: the concurrency.
+    #[must_use]
+    pub fn processes(mut self, processes: usize) -> Self {
+        self.processes = Some(processes);
+        self
+    }
+
+    /// Sets the reading of answers that name failed messages; default: `Auto`.
+    #[must_use]
+    pub fn partial_responses(mut self, reading: PartialResponses) -> Self {
+        self.partial_responses = reading;
+        self
+    }
+
+    /// Sets the time limit until the program asks for its first or next event; default: 1 min.
+    #[must_use]
+    pub fn init_timeout(mut self, limit: Duration) -> Self {
+        self.init_timeout = Span(limit);
+        self
+    }
+
+    /// Sets the time between SIGTERM and SIGKILL of a stopped program; default: 2 s.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Span(grace);
+        self
     }
 
     /// Every address of an emulator.
-    pub fn addresses(&self) -> impl Iterator<Item = &Url> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Url> {
         self.url.iter().chain(&self.urls)
     }
 
@@ -106,7 +180,7 @@ impl Settings {
     }
 
     /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_place(&mut problems);
         self.validate_urls(&mut problems);
@@ -227,7 +301,7 @@ mod tests {
     #[test]
     fn a_command_or_an_address_is_enough() {
         assert_eq!(Settings::of_command(["python3", "-m", "awslambdaric", "app.handler"]).validate(), []);
-        assert_eq!(Settings::of_url(url("http://127.0.0.1:8080")).validate(), []);
+        assert_eq!(Settings::of_url("http://127.0.0.1:8080").unwrap().validate(), []);
         let several = vec![url("http://one:8080"), url("http://two:8080")];
         assert_eq!(Settings { urls: several, ..Settings::default() }.validate(), []);
     }
@@ -236,7 +310,7 @@ mod tests {
     fn a_function_has_one_place() {
         assert_eq!(keys(&Settings::default()), ["command"]);
         assert_eq!(keys(&Settings::of_command([""])), ["command"]);
-        let both = Settings { command: vec!["x".to_owned()], ..Settings::of_url(url("http://h")) };
+        let both = Settings { command: vec!["x".to_owned()], ..Settings::of_url("http://h").unwrap() };
         assert_eq!(keys(&both), ["url"]);
         let urls = Settings { urls: vec![url("http://h")], ..Settings::of_command(["x"]) };
         assert_eq!(keys(&urls), ["urls"]);
@@ -248,7 +322,7 @@ mod tests {
             handler: Some("app.handler".to_owned()),
             task_root: Some("/var/task".into()),
             processes: Some(2),
-            ..Settings::of_url(url("http://h"))
+            ..Settings::of_url("http://h").unwrap()
         };
         assert_eq!(keys(&settings), ["handler", "task_root", "processes"]);
     }

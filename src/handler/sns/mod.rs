@@ -63,6 +63,7 @@ impl fmt::Debug for SnsHandler {
 
 /// Why a handler of the `sns` kind could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SnsError {
     /// The settings cannot work.
     #[error("the sns handler's settings have {0}")]

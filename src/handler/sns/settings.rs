@@ -16,26 +16,57 @@ const SMS_AN_HOUR: u32 = 100;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The topic that messages are published to; its region is read from it.
-    pub topic_arn: Option<TopicArn>,
+    pub(crate) topic_arn: Option<TopicArn>,
     /// The phone that messages are sent to as SMS, in E.164.
-    pub phone_number: Option<PhoneNumber>,
+    pub(crate) phone_number: Option<PhoneNumber>,
     /// The message attribute that holds the phone's number, in E.164; a message without it goes to `phone_number`.
-    pub phone_number_attribute: Option<String>,
+    pub(crate) phone_number_attribute: Option<String>,
     /// The subject of what is published to a topic, which e-mail subscriptions show: up to 100 printable ASCII characters.
-    pub subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// The most publications in an hour by this process, every part of a long SMS counted; a message over it is tried again when there is room. Absent, it is 100 for SMS, and there is none for a topic.
     #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
-    pub limit_per_hour: Option<u32>,
+    pub(crate) limit_per_hour: Option<u32>,
     /// The region that SMS are sent from; absent, that of `aws.region`.
-    pub region: Option<String>,
+    pub(crate) region: Option<String>,
     /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
-    pub endpoint_url: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
 }
 
 impl Settings {
     /// The settings that publish to a topic.
     pub fn to_topic(topic_arn: TopicArn) -> Self {
         Self { topic_arn: Some(topic_arn), ..Self::default() }
+    }
+
+    /// The settings that send SMS to this phone.
+    pub fn to_phone(number: PhoneNumber) -> Self {
+        Self::default().phone_number(number)
+    }
+
+    /// The settings that send SMS to the number in this attribute of each message.
+    pub fn to_phone_of_attribute(name: impl Into<String>) -> Self {
+        Self { phone_number_attribute: Some(name.into()), ..Self::default() }
+    }
+
+    /// Sets the phone for messages without a number of their own.
+    #[must_use]
+    pub fn phone_number(mut self, number: PhoneNumber) -> Self {
+        self.phone_number = Some(number);
+        self
+    }
+
+    /// Sets the subject, which e-mail subscriptions show: up to 100 printable ASCII characters.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets the most publications in an hour; default: 100 for SMS, no limit for a topic.
+    #[must_use]
+    pub fn limit_per_hour(mut self, publications: u32) -> Self {
+        self.limit_per_hour = Some(publications);
+        self
     }
 
     /// The most publications in an hour, if there is such a limit.
@@ -48,7 +79,7 @@ impl Settings {
     }
 
     /// Finds every value that cannot work.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_target(&mut problems);
         if let Some(subject) = &self.subject {

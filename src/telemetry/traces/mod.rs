@@ -29,7 +29,7 @@ use self::{
 };
 use super::{
     events,
-    spans::{OtelContext, QueueIdentity, QueueTraces, SpanMaker},
+    spans::{OtelContext, Producer, QueueIdentity, QueueTraces, SpanMaker},
 };
 
 pub(crate) use self::{
@@ -103,8 +103,14 @@ impl Traces {
     /// whose business it is to send them.
     ///
     /// The span of a call is one of `tracing`: the program's subscriber needs the layer of `tracing-opentelemetry`.
-    pub fn of_program(settings: Settings) -> Self {
-        Self::of(global::tracer_with_scope(scope()), settings, None)
+    pub fn of_program() -> Self {
+        Self::of(global::tracer_with_scope(scope()), Settings::default(), None)
+    }
+
+    /// Continues the producer's trace wherever a call takes one message, instead of linking to it.
+    #[must_use]
+    pub fn continue_producers(self) -> Self {
+        Self { maker: self.maker.with_producer(Producer::Parent), ..self }
     }
 
     fn of(tracer: BoxedTracer, settings: Settings, own: Option<Own>) -> Self {
