@@ -38,6 +38,14 @@ fn failing(fails: fn(&Message) -> Option<Outcome>) -> FakePreparation {
     FakePreparation::new(move |message| async move { fails(&message).map_or(Ok(()), Err) })
 }
 
+/// A preparation that panics at the first receive of the message with this body.
+fn panicking(body: &'static str) -> FakePreparation {
+    FakePreparation::new(move |message| async move {
+        assert!(message.body != body || message.receive_count > 1, "on purpose");
+        Ok(())
+    })
+}
+
 /// A worker whose handler returns this outcome at a message's first receive, and is done at the others.
 fn first_failing(scene: &Scene, outcome: Outcome) -> Running {
     scene.start(move |message, _| {
@@ -236,16 +244,26 @@ async fn a_preparation_is_dropped_when_the_lease_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_preparation_that_panics_touches_no_other_message() {
-    let preparation = failing(|message| {
-        assert!(message.body != "9" || message.receive_count > 1, "on purpose");
-        None
-    });
+    let preparation = panicking("9");
     let scene = Scene::new().prepared_by(&preparation);
     scene.send_many(10);
-    let worker = working(&scene);
+    let (began, worker) = (Instant::now(), working(&scene));
     scene.emptied().await;
+    assert!(began.elapsed() < secs(20), "it did not wait for its visibility: {:?}", began.elapsed());
     assert_eq!(receive_counts(&scene), [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
     assert_eq!((preparation.bodies_at(Step::Cut), runs(&scene)[9].as_str()), (vec!["9".to_owned()], "9"));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_goes_on_in_order_after_a_preparation_that_panicked() {
+    let preparation = panicking("a1");
+    let scene = Scene::fifo().prepared_by(&preparation);
+    send_group(&scene, 4);
+    let worker = working(&scene);
+    scene.emptied().await;
+    assert_eq!(runs(&scene), ["a0", "a1", "a2", "a3"]);
+    assert_eq!(receive_counts(&scene), [1, 2, 2, 2]);
     worker.drain().await;
 }
 
@@ -254,8 +272,10 @@ async fn a_claim_that_panics_at_its_end_changes_nothing_for_any_message() {
     let preparation = FakePreparation::quick().claims_panic();
     let scene = Scene::new().prepared_by(&preparation);
     scene.send_many(5);
+    let began = Instant::now();
     let worker = first_failing(&scene, Outcome::RetryIn(secs(1), "on purpose".to_owned()));
     scene.emptied().await;
+    assert!(began.elapsed() < secs(20), "they did not wait for their visibility: {:?}", began.elapsed());
     assert_eq!(receive_counts(&scene), [1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
     assert_eq!(worker.drain().await, Drained::All);
 }
@@ -350,6 +370,29 @@ async fn a_message_in_preparation_does_not_overtake_one_that_was_given_back_to_a
     let group: Vec<_> = runs(&scene).into_iter().filter(|body| body.starts_with('a')).collect();
     assert_eq!(group, ["a0", "a1", "a2"]);
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_preparation_does_not_overtake_one_that_lost_its_lease_while_it_waited() {
+    let scene = Scene::fifo().permits(1, 9).visibility(secs(10));
+    let account = scene.account.clone();
+    let preparation = FakePreparation::new(move |message| {
+        if message.body == "a0" {
+            account.delete("orders.fifo", message.receipt.as_str()).unwrap();
+        }
+        async move {
+            sleep(secs(if message.body == "a1" { 60 } else { 0 })).await;
+            Ok(())
+        }
+    });
+    let scene = scene.prepared_by(&preparation);
+    scene.send_to("0", "busy");
+    send_group(&scene, 3);
+    let worker = scene.start(async |_, _| pending().await);
+    preparation.reached(Step::Undone, 1).await;
+    assert_eq!(preparation.bodies_at(Step::Undone), ["a0"], "its lease was lost");
+    assert_eq!(preparation.bodies_at(Step::Cut), ["a1"], "and the one behind it was given back");
+    worker.stop.halt();
 }
 
 #[tokio::test(start_paused = true)]
