@@ -1,4 +1,4 @@
-//! Growing, jittered delays: pure arithmetic.
+//! Delays that grow from attempt to attempt, with jitter: pure arithmetic.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     settings::{Problem, at_most},
 };
 
-/// The longest delay of a message: SQS hides none for longer.
+/// The longest delay of a message: SQS hides no message for longer.
 const LONGEST: Span = Span::secs(12 * 60 * 60);
 
 /// A delay that grows from one attempt to the next.
@@ -67,7 +67,7 @@ impl Backoff {
         jitter: Jitter::Half,
     };
 
-    /// For calls that a service refuses, where someone must act first and may: 5 s, doubling up to a minute.
+    /// For calls that a service refuses until someone acts: 5 s, doubling up to a minute.
     pub const REFUSALS: Self = Self {
         initial: Duration::from_secs(5),
         factor: 2.0,
@@ -75,7 +75,7 @@ impl Backoff {
         jitter: Jitter::Half,
     };
 
-    /// Finds every value that the growth of a delay cannot have; SQS hides no message for longer than 12 h.
+    /// Finds every invalid value; SQS hides no message for longer than 12 h.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(at_most("max", Span(self.max), LONGEST));
@@ -94,7 +94,7 @@ impl Backoff {
     /// The delay after attempt number `attempt` (the first is 1), with `chance` in 0..1 deciding the jitter.
     pub fn delay(&self, attempt: u32, chance: f64) -> Duration {
         let power = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        // Finite, so that no delay at all stays none however often it is multiplied.
+        // Finite, so that an initial delay of zero stays zero: zero times infinity is not a number.
         let growth = self.factor.max(1.0).powi(power).min(f64::MAX);
         let capped = (self.initial.as_secs_f64() * growth).min(self.max.as_secs_f64());
         let spread = match self.jitter {

@@ -27,7 +27,7 @@ impl Span {
 pub struct NotADuration(String);
 
 impl NotADuration {
-    /// The way to write a duration.
+    /// Explains how to write a duration.
     pub(crate) const HINT: &str = "write a number with a unit, such as 250ms, 30s, 15m or 1h 30m";
 }
 
@@ -86,7 +86,7 @@ impl schemars::JsonSchema for Span {
 pub enum Limit {
     /// No limit.
     None,
-    /// The time after which something is ended.
+    /// The time after which the work is ended.
     After(Duration),
 }
 

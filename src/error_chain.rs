@@ -1,4 +1,4 @@
-//! Why something failed: the causes of an error, one by one or in one line.
+//! The causes of an error, one by one or in one line.
 
 use std::error::Error;
 
@@ -7,10 +7,10 @@ pub(crate) fn causes<'e>(error: &'e (dyn Error + 'e)) -> impl Iterator<Item = &'
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// The error's words and those of its causes, without the repetitions that some displays bring.
+/// The messages of the error and of its causes, without repeated ones: some errors display their cause too.
 pub(crate) fn message_with_causes(error: &dyn Error) -> String {
-    let mut words = vec![error.to_string()];
-    words.extend(causes(error).map(ToString::to_string));
-    words.dedup();
-    words.join(": ")
+    let mut messages = vec![error.to_string()];
+    messages.extend(causes(error).map(ToString::to_string));
+    messages.dedup();
+    messages.join(": ")
 }

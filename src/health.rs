@@ -34,14 +34,14 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a loop that promises to beat at least every `allowed`; it is watched until the pulse is dropped.
+    /// Registers a loop that must beat at least every `allowed`; it is watched until the pulse is dropped.
     pub fn pulse(&self, name: impl Into<String>, allowed: Duration) -> Pulse {
         let name = name.into();
         self.state().pulses.insert(name.clone(), Beat { at: Instant::now(), allowed });
         Pulse { health: self.clone(), name }
     }
 
-    /// Registers something the process is not ready without; it counts as unready until it says otherwise.
+    /// Registers a condition of readiness; it is unready until [`Condition::ready`] is called.
     pub fn condition(&self, name: impl Into<String>, why_not: impl Into<String>) -> Condition {
         let condition = Condition { health: self.clone(), name: name.into() };
         condition.unready(why_not);
@@ -64,7 +64,7 @@ impl Health {
     }
 }
 
-/// One loop's sign of life; dropping it ends the watch.
+/// The heartbeat of one loop; dropping it ends the watch.
 #[derive(Debug)]
 pub struct Pulse {
     health: Health,
@@ -72,7 +72,7 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Says that the loop has made progress.
+    /// Reports that the loop has made progress.
     pub fn beat(&self) {
         if let Some(beat) = self.health.state().pulses.get_mut(&self.name) {
             beat.at = Instant::now();
@@ -86,7 +86,7 @@ impl Drop for Pulse {
     }
 }
 
-/// One thing the process is not ready without; dropping it removes the condition.
+/// One condition of readiness; dropping it removes the condition.
 #[derive(Debug)]
 pub struct Condition {
     health: Health,
@@ -94,12 +94,12 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Says that the condition holds.
+    /// Reports that the condition holds.
     pub fn ready(&self) {
         self.health.state().unready.remove(&self.name);
     }
 
-    /// Says that the condition does not hold, and why.
+    /// Reports that the condition does not hold, and why.
     pub fn unready(&self, why_not: impl Into<String>) {
         self.health.state().unready.insert(self.name.clone(), why_not.into());
     }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_unready_until_it_says_otherwise() {
+    fn a_condition_is_unready_until_it_is_set_ready() {
         let health = Health::new();
         let condition = health.condition("orders", "no poll has succeeded yet");
         assert_eq!(health.unready()["orders"], "no poll has succeeded yet");

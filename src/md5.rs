@@ -1,4 +1,4 @@
-//! The MD5 sums by which SQS lets a client check what it sent and received.
+//! The MD5 sums with which a client checks what it sent to and received from SQS.
 
 use ::md5::{Digest, Md5};
 
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_values_are_told_from_text() {
+    fn binary_values_are_summed_as_binary() {
         let (text, bytes) = (AttributeValue::string("x"), AttributeValue::binary([0, 255]));
         let sum = of_attributes([("a", &text), ("b", &bytes)]);
         assert_eq!(sum.as_deref(), Some("c4ec7d55335539420ccc7ec70efeb4a1"));

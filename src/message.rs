@@ -36,9 +36,9 @@ impl Borrow<str> for MessageId {
     }
 }
 
-/// The handle of one receive, which deletes a message or moves its visibility.
+/// The receipt handle of one receive, which deletes a message or changes its visibility.
 ///
-/// A credential of sorts: `Debug` hides it and it is never logged.
+/// It works like a credential: `Debug` hides it and it is never logged.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Receipt(Arc<str>);
 
@@ -60,7 +60,7 @@ impl fmt::Debug for Receipt {
     }
 }
 
-/// One message as one receive handed it over.
+/// One message as one receive returned it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message {
@@ -76,12 +76,12 @@ pub struct Message {
     pub sent_at: Option<SystemTime>,
     /// The user's attributes; empty if the handler reads only bodies.
     pub attributes: BTreeMap<String, AttributeValue>,
-    /// SQS's own attributes of the message; likewise.
+    /// SQS's own attributes of the message; empty if the handler reads only bodies.
     pub system: SystemAttributes,
 }
 
 impl Message {
-    /// A message as its first receive would hand it over, for tests of handlers; the fields hold what may differ.
+    /// A message as its first receive would return it, for tests of handlers; change the fields as needed.
     ///
     /// ```
     /// let mut message = longshore::Message::new("5fea7756-0ea4-451a-a703-a558b933e274", "{}");
@@ -107,8 +107,7 @@ impl Message {
 
     /// The time since it was sent, where that is known.
     ///
-    /// By a clock that is behind SQS's it is of the future; left out of what is measured, it would take with it all
-    /// that did not wait.
+    /// Zero if this clock is behind SQS's, so that messages which did not wait are still measured.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.sent_at.map(|sent_at| sent_at.elapsed().unwrap_or_default())
     }
@@ -120,13 +119,13 @@ fn sizes_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
 
 /// The parts of a message that a receive asks SQS for.
 ///
-/// Other parts are neither sent, parsed nor held: a handler that reads the body alone
-/// saves about a third of the memory of a held message.
+/// Other parts are neither sent, parsed nor stored: a handler that reads only the body
+/// saves about a third of the memory of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
     /// The ids, the body, the receive count, the time of sending and the message group.
     Body,
-    /// All of that, the user's attributes and every system attribute.
+    /// Those of [`Wanted::Body`], the user's attributes and every system attribute.
     #[default]
     Everything,
 }
@@ -148,7 +147,7 @@ impl AttributeValue {
         Self { data_type: "String".to_owned(), content: AttributeContent::Text(text.into()) }
     }
 
-    /// A value of type `Number`, in SQS's own spelling.
+    /// A value of type `Number`, in SQS's notation.
     pub fn number(digits: impl Into<String>) -> Self {
         Self { data_type: "Number".to_owned(), content: AttributeContent::Text(digits.into()) }
     }
@@ -237,7 +236,7 @@ impl From<String> for OutgoingMessage {
 }
 
 impl OutgoingMessage {
-    /// A message of this body and nothing else.
+    /// A message with this body and nothing else.
     pub fn new(body: impl Into<String>) -> Self {
         Self { body: body.into(), ..Self::default() }
     }
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_of_the_future_is_new_because_the_clock_is_behind() {
+    fn a_message_sent_in_the_future_by_this_clock_has_no_age() {
         let sent_at = |sent_at| Message { sent_at, ..Message::new("m", "") };
         assert_eq!(sent_at(Some(SystemTime::now() + Duration::from_mins(2))).age(), Some(Duration::ZERO));
         assert!(

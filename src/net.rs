@@ -6,12 +6,12 @@ use rustls::crypto::{CryptoProvider, ring};
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
-/// Has one installed for the process, which reqwest asks for whatever the scheme.
+/// Installs the process's TLS implementation, which reqwest needs for `http` URLs too.
 ///
-/// If somebody else installs one at the same time, that one serves as well.
+/// One that other code installs at the same time serves as well.
 pub(crate) fn provide_tls() {
     if CryptoProvider::get_default().is_none() {
-        let _installed_meanwhile = ring::default_provider().install_default();
+        let _already_installed = ring::default_provider().install_default();
     }
 }
 

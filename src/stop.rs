@@ -10,7 +10,7 @@ use crate::{
     settings::{Problem, at_most},
 };
 
-/// The longest time that SQS holds a message, and so that any handler runs.
+/// The longest time that SQS hides a message, and so the longest time that a handler runs.
 const LONGEST: Span = Span::secs(12 * 60 * 60);
 
 /// Settings of the orderly stop.
@@ -23,12 +23,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The limit where the time until the platform kills is not known: it fits the longest that Fargate gives.
+    /// The limit if the platform's stop timeout is unknown: it fits Fargate's longest.
     pub(crate) const USUAL: Duration = Duration::from_secs(110);
-    /// The steps after the limit at their longest: handlers' own processes, the protection, the last spans.
+    /// The longest time of the steps after the limit: ending handlers' processes, releasing the task protection,
+    /// sending the last spans.
     pub(crate) const RESERVE: Duration = Duration::from_secs(10);
 
-    /// Finds a limit that is longer than SQS holds any message.
+    /// Finds a limit that is longer than SQS hides any message.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         self.limit.and_then(|limit| at_most("limit", limit, LONGEST)).into_iter().collect()
     }
@@ -42,9 +43,9 @@ impl Settings {
     }
 }
 
-/// Tells the parts of a worker to stop, and lets them wait for it.
+/// Requests the stop of a worker, and lets its parts wait for the request.
 ///
-/// Clones share one state. A halt is also a drain: whoever waits for the drain wakes at either.
+/// Clones share one state. A halt is also a drain: both wake a task that waits for the drain.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     drain: CancellationToken,
@@ -52,17 +53,17 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A stop that nobody has asked for yet.
+    /// A stop that is not requested yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for the orderly stop: finish what runs, give the rest back.
+    /// Requests the orderly stop: running calls finish, other messages are given back.
     pub fn drain(&self) {
         self.drain.cancel();
     }
 
-    /// Asks for the stop at once: what is held comes back after its visibility.
+    /// Requests the stop at once: messages become visible again when their visibility timeout ends.
     pub fn halt(&self) {
         self.drain.cancel();
         self.halt.cancel();
@@ -73,17 +74,17 @@ impl Stop {
         self.drain.is_cancelled()
     }
 
-    /// True once the stop at once was asked for.
+    /// True once a halt is requested.
     pub fn is_halted(&self) -> bool {
         self.halt.is_cancelled()
     }
 
-    /// Waits until either stop is asked for.
+    /// Waits until a drain or a halt is requested.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
     }
 
-    /// Waits until the stop at once is asked for.
+    /// Waits until a halt is requested.
     pub async fn halted(&self) {
         self.halt.cancelled().await;
     }

@@ -1,4 +1,4 @@
-//! The only place that spawns: every task has a name, and its end a meaning.
+//! Spawns every task of the crate, with a name and the effect of its end.
 #![expect(clippy::disallowed_methods, reason = "this is what the ban on spawning points to")]
 
 use std::future::Future;
@@ -15,39 +15,39 @@ use tokio::{
 pub(crate) enum End {
     /// It may end whenever its work is done; a panic in it is reported as a fault.
     Fine,
-    /// It runs until the stop; ending earlier is a fault of ours.
+    /// It runs until the stop; an earlier end is a bug.
     Fault,
-    /// Likewise, and without it nothing can even be drained.
+    /// It runs until the stop; an earlier end is a bug, after which a drain is impossible.
     Fatal,
 }
 
-/// A task that ended when it must not.
+/// A task that ended too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskFault {
-    /// Its name.
+    /// The name of the task.
     pub task: &'static str,
     /// The effect of its end.
     pub end: End,
 }
 
-/// Spawns the lasting tasks of a worker, and reports those that ended too early.
+/// Spawns the long-running tasks of a worker, and reports those that ended too early.
 #[derive(Clone, Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,
     faults: mpsc::UnboundedSender<TaskFault>,
 }
 
-/// The tasks that ended in a fault, as they end.
+/// Receives the tasks that ended too early or panicked, as they end.
 pub(crate) type Faults = mpsc::UnboundedReceiver<TaskFault>;
 
 impl Tasks {
-    /// Spawns on this runtime.
+    /// Returns a spawner on this runtime, and the receiver of faults.
     pub(crate) fn on(runtime: Handle) -> (Self, Faults) {
-        let (faults, heard) = mpsc::unbounded_channel();
-        (Self { runtime, faults }, heard)
+        let (faults, receiver) = mpsc::unbounded_channel();
+        (Self { runtime, faults }, receiver)
     }
 
-    /// Spawns a task; the handle may be dropped, the task goes on.
+    /// Spawns a task, which goes on if the handle is dropped.
     pub(crate) fn spawn<F>(&self, name: &'static str, end: End, future: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -61,7 +61,7 @@ impl Tasks {
     }
 }
 
-/// Reports at its drop, so that a panic is heard of too.
+/// Reports the end of a task when dropped, so that a panic is reported too.
 struct TaskReport {
     name: &'static str,
     end: End,
@@ -74,14 +74,14 @@ impl Drop for TaskReport {
         let aborted = self.panicking && !std::thread::panicking();
         let faulty = std::thread::panicking() || (self.end != End::Fine && !aborted);
         if faulty && self.faults.send(TaskFault { task: self.name, end: self.end }).is_err() {
-            tracing::debug!(task = self.name, "task ended with nobody listening");
+            tracing::debug!(task = self.name, "task ended, but no receiver is left for the fault");
         }
     }
 }
 
-/// Spawns on the current runtime a piece of work that ends by itself, and whose end means nothing to the process.
+/// Spawns on the current runtime a task that ends by itself, and whose end does not affect the process.
 ///
-/// A panic in it is the business of whoever waits for the handle; its name is logged for the case that nobody does.
+/// The owner of the handle deals with a panic; the task's name is logged in case nothing awaits the handle.
 pub fn detach<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -89,7 +89,7 @@ where
     detach_on(&Handle::current(), name, future)
 }
 
-/// Spawns a task on the given runtime.
+/// Spawns on the given runtime a task that ends by itself; see [`detach`].
 pub(crate) fn detach_on<F>(runtime: &Handle, name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -102,16 +102,16 @@ where
     }))
 }
 
-/// Runs what takes a while and never yields, beside the thread of the current runtime, on which leases are kept.
+/// Runs long work that never yields on a blocking thread, away from the thread that extends the leases.
 ///
-/// `Err` is its panic.
+/// `Err` means that the work panicked.
 pub(crate) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
     tokio::task::spawn_blocking(work).await
 }
 
-/// Notes a panic at its drop.
+/// Logs a panic when dropped.
 struct PanicNote(&'static str);
 
 impl Drop for PanicNote {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_lasting_task_that_ends_is_a_fault() {
+    async fn a_long_running_task_that_ends_is_a_fault() {
         let (tasks, mut faults) = Tasks::on(Handle::current());
         tasks.spawn("loop", End::Fault, async {});
         assert_eq!(faults.recv().await, Some(TaskFault { task: "loop", end: End::Fault }));

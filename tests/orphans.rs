@@ -15,7 +15,7 @@ async fn run(script: &str) {
     assert!(within(process.wait()).await.unwrap().success());
 }
 
-/// The processes that a script has written into a file, one in each line.
+/// The process ids that a script has written into a file, one in each line.
 fn pids(file: &str) -> Vec<u32> {
     fs::read_to_string(file).unwrap().lines().map(|line| line.parse().unwrap()).collect()
 }
@@ -30,7 +30,7 @@ async fn orphans_of_earlier_programs_are_reaped_when_one_ends_and_nobody_elses_c
     set_child_subreaper(Some(getpid())).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let left = directory.path().join("left").to_str().unwrap().to_owned();
-    // One stays in the program's group, and is killed; one has left it, and ends by itself.
+    // One stays in the program's group and is killed; one leaves the group and ends by itself.
     run(&format!("sleep 600 & echo $! >> {left}")).await;
     run(&format!("setsid sh -c 'sleep 0 & echo $! >> {left}'")).await;
     let mut own = std::process::Command::new("true").spawn().unwrap();

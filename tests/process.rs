@@ -1,4 +1,4 @@
-//! Real programs in groups of their own: their ends, their output, and that nobody is left behind.
+//! Real programs in their own process groups: their ends and output, and that no process is left behind.
 
 use std::{
     fs,
@@ -20,17 +20,17 @@ fn shell(script: &str) -> Command {
     Command::new("sh").args(["-c", script])
 }
 
-/// Starts a script that names in its first line of output a process to watch.
+/// Starts a script whose first line of output is the id of a process to watch.
 async fn started(script: &str) -> (Process, u32, impl Future<Output = ()> + use<>) {
     let mut process = shell(script).spawn().unwrap();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut pids) = tokio::sync::mpsc::unbounded_channel();
     let reading = process.take_stdout().unwrap().for_each_line(move |line| {
-        let _gone = tell.send(line.text.parse::<u32>().unwrap());
+        let _gone = sender.send(line.text.parse::<u32>().unwrap());
     });
     let mut reading = Box::pin(reading);
     let pid = tokio::select! {
-        () = &mut reading => told.try_recv().unwrap(),
-        pid = told.recv() => pid.unwrap(),
+        () = &mut reading => pids.try_recv().unwrap(),
+        pid = pids.recv() => pid.unwrap(),
     };
     (process, pid, reading)
 }
@@ -47,7 +47,7 @@ async fn lines_of(script: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_program_is_told_what_it_was_given_and_its_end_is_heard() {
+async fn a_program_gets_its_arguments_environment_and_input_and_its_exit_code_is_returned() {
     let directory = tempfile::tempdir().unwrap();
     let mut process = Command::new("sh")
         .args(["-c", "read line; echo $line $GREETING $1 ${HOME-none} > said; exit 3", "sh", "arg"])
@@ -63,7 +63,7 @@ async fn a_program_is_told_what_it_was_given_and_its_end_is_heard() {
 }
 
 #[tokio::test]
-async fn an_end_can_be_asked_for_again_and_waiting_can_be_cancelled() {
+async fn waiting_can_be_repeated_and_cancelled() {
     let mut process = shell("sleep 0.05; exit 7").spawn().unwrap();
     assert!(timeout(Duration::ZERO, process.wait()).await.is_err());
     for _ in 0..2 {
@@ -74,7 +74,7 @@ async fn an_end_can_be_asked_for_again_and_waiting_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_or_may_not_run_is_named() {
+async fn a_program_that_does_not_exist_or_may_not_run_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let plain = directory.path().join("plain");
     fs::write(&plain, "#!/bin/sh\n").unwrap();
@@ -98,14 +98,14 @@ async fn a_program_that_is_not_there_or_may_not_run_is_named() {
 }
 
 #[tokio::test]
-async fn an_end_by_a_signal_tells_which() {
+async fn an_end_by_a_signal_names_the_signal() {
     let mut process = shell("kill -SEGV $$").spawn().unwrap();
     let status = within(process.wait()).await.unwrap();
     assert_eq!(status.signal().map(signal_name).unwrap(), "SIGSEGV");
 }
 
 #[tokio::test]
-async fn ending_reaches_the_whole_group_and_lets_it_tidy_up() {
+async fn ending_reaches_the_whole_group_and_lets_it_clean_up() {
     let directory = tempfile::tempdir().unwrap();
     let done = directory.path().join("done");
     // The shell ends at SIGTERM at once, its child half a second later.
@@ -122,7 +122,7 @@ async fn ending_reaches_the_whole_group_and_lets_it_tidy_up() {
 }
 
 #[tokio::test]
-async fn who_ignores_sigterm_is_killed_after_the_grace() {
+async fn a_group_that_ignores_sigterm_is_killed_after_the_grace() {
     let (mut process, pid, _reading) =
         started("trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 600; sleep 600' & wait; wait").await;
     let status = within(process.end(Duration::from_millis(50))).await.unwrap();
@@ -131,7 +131,7 @@ async fn who_ignores_sigterm_is_killed_after_the_grace() {
 }
 
 #[tokio::test]
-async fn whom_a_program_leaves_behind_is_killed() {
+async fn children_that_a_program_leaves_behind_are_killed() {
     let (mut process, pid, reading) = started("sleep 600 & echo $!; exit 0").await;
     let (status, ()) = within(async { tokio::join!(process.wait(), reading) }).await;
     assert!(status.unwrap().success());
@@ -149,7 +149,7 @@ async fn a_dropped_program_is_killed_with_its_group_and_leaves_no_zombie() {
 }
 
 #[tokio::test]
-async fn a_dropped_program_that_has_ended_takes_along_whom_it_left_behind() {
+async fn the_children_of_a_dropped_program_that_has_ended_are_killed() {
     let (process, pid, _reading) = started("sleep 600 & echo $!").await;
     let leader = process.id();
     until(|| state(leader) == Some('Z')).await;
@@ -159,7 +159,7 @@ async fn a_dropped_program_that_has_ended_takes_along_whom_it_left_behind() {
 }
 
 #[tokio::test]
-async fn every_line_is_handed_on_and_the_last_needs_no_break() {
+async fn every_line_is_passed_on_and_the_last_needs_no_line_break() {
     assert_eq!(lines_of("printf 'one\\n\\nthree'").await, ["one", "", "three"]);
     assert_eq!(lines_of("printf '\\377\\n'").await, ["\u{fffd}"]);
     let long = LINE_BYTES + 10;
@@ -168,38 +168,38 @@ async fn every_line_is_handed_on_and_the_last_needs_no_break() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_the_end_is_read_though_someone_keeps_the_pipe() {
-    // Of another session, so that no signal to the group reaches it.
+async fn output_before_the_end_is_read_though_another_process_keeps_the_pipe() {
+    // In another session, so that no signal to the group reaches it.
     let script = "seq 1 2000; setsid sh -c 'echo $$ >&2; exec sleep 600' & read line";
     let mut process = shell(script).with_stdin().spawn().unwrap();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut pids) = tokio::sync::mpsc::unbounded_channel();
     let stderr = process.take_stderr().unwrap().for_each_line(move |line| {
-        let _gone = tell.send(line.text.parse::<u32>().unwrap());
+        let _gone = sender.send(line.text.parse::<u32>().unwrap());
     });
     let numbers = Mutex::new(Vec::new());
     let stdout = process.take_stdout().unwrap();
     let stdout = stdout.for_each_line(|line| numbers.lock().unwrap().push(line.to_string()));
     let stdin = process.take_stdin();
     let ending = async {
-        let keeper = told.recv().await.unwrap();
+        let keeper = pids.recv().await.unwrap();
         drop(stdin);
         (keeper, process.wait().await.unwrap())
     };
     let ((keeper, status), (), ()) = within(async { tokio::join!(ending, stdout, stderr) }).await;
     assert_eq!(status.code(), Some(1), "read meets the end of its input");
     assert_eq!(*numbers.lock().unwrap(), (1..=2000).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert!(is_running(keeper), "nobody kept the pipe");
+    assert!(is_running(keeper), "no process kept the pipe");
     let keeper = Pid::from_raw(i32::try_from(keeper).unwrap()).unwrap();
     kill_process(keeper, Signal::KILL).unwrap();
 }
 
 #[tokio::test]
-async fn what_was_written_before_a_drop_is_read_though_the_runtime_has_not_heard_of_it() {
+async fn output_before_a_drop_is_read_though_the_runtime_has_not_seen_it() {
     let directory = tempfile::tempdir().unwrap();
     let mut process =
         shell("echo said; touch written; sleep 600").directory(directory.path()).spawn().unwrap();
     let stdout = process.take_stdout().unwrap();
-    // Not awaited: the runtime would hear of the line meanwhile.
+    // Not awaited: the runtime would see the line meanwhile.
     while !directory.path().join("written").exists() {
         std::hint::spin_loop();
     }

@@ -1,4 +1,4 @@
-//! `tower` services as handlers, and handlers behind `tower` layers, over a whole worker.
+//! `tower` services as handlers, and handlers behind `tower` layers, in a whole worker.
 
 use std::{
     convert::Infallible,
@@ -25,12 +25,12 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A handler that takes so long.
+/// A handler whose calls take this time.
 fn takes(time: Duration) -> impl Handler {
     handler::from_fn(move |_: Arc<Message>| sleep(time))
 }
 
-/// A service whose readiness is switched from outside.
+/// A service whose readiness the test switches.
 #[derive(Clone, Default)]
 struct Switched {
     is_broken: Arc<AtomicBool>,
@@ -54,7 +54,7 @@ impl Service<Call> for Switched {
 }
 
 #[tokio::test]
-async fn a_service_says_how_its_message_ended() {
+async fn the_response_of_a_service_is_the_outcome() {
     let service = service_fn(async |call: Call| match call.message.body.as_str() {
         "done" => Ok(Outcome::Done),
         "reject" => Ok(Outcome::Reject("never".to_owned())),
@@ -184,7 +184,7 @@ async fn a_lost_lease_drops_the_call_through_all_layers() {
     worker.ended().await;
 }
 
-/// A handler that is more than its calls.
+/// A handler with a probe and a close.
 #[derive(Clone, Default)]
 struct Whole {
     closed: Arc<AtomicBool>,
@@ -213,14 +213,14 @@ async fn a_layer_leaves_probe_and_close_of_its_handler_alone() {
     let context = testing::context().build();
     assert_eq!(handler.handle(testing::message("x").into(), context).await, down);
     let worker = scene.start(handler);
-    // On the paused clock this passes once the worker has nothing left to do but to probe again.
+    // On the paused clock this ends when the worker only waits for its next probe.
     sleep(secs(1)).await;
     worker.drain().await;
     assert!(whole.closed.load(Ordering::SeqCst));
 }
 
 #[tokio::test]
-async fn a_probe_asks_the_layers_too() {
+async fn a_probe_checks_the_layers_too() {
     let switched = Switched::default();
     let handler = from_service(switched.clone());
     assert_eq!(handler.probe().await, Ok(()));

@@ -1,4 +1,4 @@
-//! The library's own means of testing: what a scene and its journal tell, and that they fail a test which waits in vain.
+//! The library's `testing` module: queues, journals and builders, and waits that fail a test in the end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,12 +16,12 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_message_in_the_making_is_received_or_sent_with_all_that_it_was_given() {
+fn a_built_message_has_all_that_was_set_whether_received_or_sent() {
     let seal = AttributeValue::binary([7]);
-    let made =
+    let builder =
         testing::message("body").id("m-1").attribute("kind", "gift").attribute_value("seal", seal.clone());
-    let made = made.group("g").deduplication_id("d").attempt(4);
-    let (received, sent): (Message, OutgoingMessage) = (made.clone().into(), made.into());
+    let builder = builder.group("g").deduplication_id("d").attempt(4);
+    let (received, sent): (Message, OutgoingMessage) = (builder.clone().into(), builder.into());
     assert_eq!((received.id.as_str(), received.body.as_str(), received.receive_count), ("m-1", "body", 4));
     assert_eq!(received.attributes["seal"], seal);
     assert_eq!((sent.body.as_str(), &sent.attributes), ("body", &received.attributes));
@@ -29,10 +29,10 @@ fn a_message_in_the_making_is_received_or_sent_with_all_that_it_was_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_context_in_the_making_tells_what_it_was_given() {
-    let made =
+async fn a_built_context_has_all_that_was_set() {
+    let builder =
         testing::context().queue("bills").attempt(3).last_attempt(3).lease(secs(9)).time_limit(secs(60));
-    let context = made.build();
+    let context = builder.build();
     sleep(secs(4)).await;
     assert_eq!((&*context.queue, context.attempt, context.is_last_attempt()), ("bills", 3, true));
     assert_eq!((context.lease_left(), context.time_left()), (secs(5), Some(secs(56))));
@@ -40,7 +40,7 @@ async fn a_context_in_the_making_tells_what_it_was_given() {
 }
 
 #[tokio::test]
-async fn the_context_of_a_handler_alone_has_the_attempt_of_its_message() {
+async fn the_context_of_a_single_call_has_the_attempt_of_its_message() {
     let handler = handler::from_fn_with(async |_: Arc<Message>, context: Context| {
         Outcome::Retry(context.attempt.to_string())
     });
@@ -83,7 +83,7 @@ async fn a_journal_has_each_message_of_each_call_with_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dead_letters_can_be_looked_at_without_a_receive() {
+async fn dead_letters_can_be_read_without_a_receive() {
     let scene = TestQueue::fifo().max_receives(1);
     for number in 0..30 {
         scene.send(testing::message(number.to_string()).group("all").attribute("number", number.to_string()));
@@ -94,7 +94,7 @@ async fn dead_letters_can_be_looked_at_without_a_receive() {
     let expected: Vec<_> = (0..30).map(|number| number.to_string()).collect();
     assert_eq!(dead.iter().map(|message| message.body.clone()).collect::<Vec<_>>(), expected);
     assert_eq!(dead[7].attributes["number"].text(), Some("7"));
-    assert_eq!(scene.dead_letters().len(), 30, "nothing was taken by looking");
+    assert_eq!(scene.dead_letters().len(), 30, "reading removes none");
     worker.drain().await;
 }
 

@@ -1,4 +1,4 @@
-//! A handler behind a pointer, as the engine holds it, and what the engine must know of it.
+//! The type-erased handler that the engine calls, and its properties.
 
 use std::{fmt, sync::Arc};
 
@@ -12,8 +12,7 @@ use crate::{
 
 /// Any handler behind a pointer; clones share it.
 ///
-/// A [`Handler`] converts into it by itself, [`batched`] makes it of a [`BatchHandler`], and the kinds that come with
-/// Longshore convert into nothing else.
+/// A [`Handler`] and the built-in kinds convert into it; [`batched`] converts a [`BatchHandler`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -30,19 +29,19 @@ use crate::{
 #[derive(Clone)]
 pub struct AnyHandler {
     handler: Arc<dyn ErasedHandler>,
-    /// The innermost first.
+    /// The layers around the handler, the innermost first.
     wrappers: Vec<Arc<dyn CallWrapper>>,
     profile: HandlerProfile,
 }
 
-/// The traits of a handler on which its calls depend.
+/// The properties of a handler on which its calls depend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HandlerProfile {
     /// The number of messages that a call takes.
     pub(crate) takes: CallSize,
     /// The thread that the calls run on.
     pub(crate) placement: Placement,
-    /// The part of each message that SQS is asked for.
+    /// The parts of each message that a receive asks SQS for.
     pub(crate) wanted: Wanted,
 }
 
@@ -65,9 +64,9 @@ pub(crate) enum Placement {
     EngineThread,
 }
 
-/// The object behind an [`AnyHandler`]; the kinds that come with Longshore implement it directly.
+/// The object behind an [`AnyHandler`]; the built-in kinds implement it directly.
 pub(crate) trait ErasedHandler: Send + Sync + 'static {
-    /// See [`BatchHandler::handle_batch`]; a handler of [`CallSize::One`] is given batches of one.
+    /// See [`BatchHandler::handle_batch`]; a handler of [`CallSize::One`] receives batches of one.
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
 
     /// See [`Handler::probe`].
@@ -85,29 +84,29 @@ pub(crate) trait ErasedHandler: Send + Sync + 'static {
         message.size_bytes()
     }
 
-    /// Takes the ARN of the queue as SQS reports it, before anything else is called.
+    /// Receives the queue's ARN as SQS reports it, before any other call.
     ///
-    /// Not called where the worker may not ask SQS for the queue's attributes.
+    /// Not called if the worker lacks the permission to read the queue's attributes.
     fn opened(&self, _arn: &str) {}
 
-    /// Registers the metrics that the handler counts itself, once and before the first message.
+    /// Registers the handler's own metrics, once and before the first message.
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         FailureCounter::of_code(scope)
     }
 }
 
-/// A layer around the calls of a handler, which it holds itself.
+/// A layer around the calls of a handler, which the layer owns.
 pub(crate) trait CallWrapper: Send + Sync + 'static {
-    /// Makes the call in the handler's place.
+    /// Handles the messages of one call, as a rule by calling the handler.
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
 
-    /// Returns `Err` while the layer itself can take no call; the handler is probed after it.
+    /// Returns `Err` while the layer itself can take no call; the handler is probed afterwards.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         future::ready(Ok(())).boxed()
     }
 }
 
-/// Makes an [`AnyHandler`] of a handler that takes several messages a call.
+/// Converts a handler of batches into an [`AnyHandler`].
 ///
 /// A call has as many messages as the consumer's batch options allow.
 pub fn batched(handler: impl BatchHandler) -> AnyHandler {
@@ -135,7 +134,7 @@ impl fmt::Debug for AnyHandler {
 }
 
 impl AnyHandler {
-    /// A handler of which the engine knows more than a user's trait can say.
+    /// A built-in handler, with its properties.
     pub(crate) fn built_in(handler: impl ErasedHandler, profile: HandlerProfile) -> Self {
         Self { handler: Arc::new(handler), wrappers: Vec::new(), profile }
     }
@@ -173,7 +172,7 @@ impl AnyHandler {
         self.handler.probe().await
     }
 
-    /// Ends what the handler runs beside its calls; see [`Handler::close`].
+    /// Ends the handler's background work; see [`Handler::close`].
     pub fn close(&self) -> BoxFuture<'_, ()> {
         self.handler.close()
     }
@@ -189,19 +188,19 @@ impl AnyHandler {
         self.handler.weigh(message)
     }
 
-    /// Passes on the ARN of the queue as SQS reports it.
+    /// Passes the queue's ARN, as SQS reports it, to the handler.
     #[doc(hidden)]
     pub fn opened(&self, arn: &str) {
         self.handler.opened(arn);
     }
 
-    /// Registers the metrics that the handler counts itself.
+    /// Registers the handler's own metrics.
     #[doc(hidden)]
     pub fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         self.handler.register_metrics(scope)
     }
 
-    /// The part of each message that SQS is asked for.
+    /// The parts of each message that a receive asks SQS for.
     pub(crate) fn wanted(&self) -> Wanted {
         self.profile.wanted
     }
@@ -211,7 +210,7 @@ impl AnyHandler {
         self.profile.placement
     }
 
-    /// Has the calls run on the engine's thread: for benches alone, which compare the two.
+    /// Runs the calls on the engine's thread; only for benchmarks, which compare the two.
     #[doc(hidden)]
     #[must_use]
     pub fn on_engine_thread(mut self) -> Self {
@@ -234,7 +233,7 @@ where
     Outcomes::All(handle(message, context).await)
 }
 
-/// A user's [`Handler`], which is given batches of one.
+/// A user's [`Handler`], called with batches of one.
 struct Single<H>(H);
 
 impl<H: Handler> ErasedHandler for Single<H> {

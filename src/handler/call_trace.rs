@@ -8,9 +8,9 @@ use crate::{
     telemetry::{context, spans::Trace},
 };
 
-/// The trace of a call: that of its own span, or, while traces are off, what its message came with, unchanged.
+/// The trace context of a call: that of its own span, or, while traces are off, the sender's, unchanged.
 ///
-/// Senders are not trusted: the caller makes sure that their values do no harm where they go.
+/// The sender's values are untrusted: the caller must check them before passing them on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CallTrace<'a> {
     /// The W3C's `traceparent`.
@@ -24,25 +24,25 @@ pub(super) struct CallTrace<'a> {
 impl<'a> CallTrace<'a> {
     /// For the call of one message.
     pub(super) fn of(message: &'a Message, context: &Context) -> Self {
-        context.trace().map_or_else(|| Self::sent_with(message), Self::by)
+        context.trace().map_or_else(|| Self::of_sender(message), Self::of_span)
     }
 
     /// For the call of a batch, whose messages may come from several traces.
     pub(super) fn of_batch(context: &Context) -> Self {
-        context.trace().map(Self::by).unwrap_or_default()
+        context.trace().map(Self::of_span).unwrap_or_default()
     }
 
-    fn by(trace: &Trace) -> Self {
-        let place = trace.context();
+    fn of_span(trace: &Trace) -> Self {
+        let span = trace.context();
         Self {
-            traceparent: Some(place.traceparent().into()),
-            tracestate: place.tracestate().map(Cow::from),
-            xray: Some(place.xray().into()),
+            traceparent: Some(span.traceparent().into()),
+            tracestate: span.tracestate().map(Cow::from),
+            xray: Some(span.xray().into()),
         }
     }
 
-    /// The sender's own text, unchecked.
-    pub(super) fn sent_with(message: &'a Message) -> Self {
+    /// The trace context that the sender attached to the message, unchecked.
+    pub(super) fn of_sender(message: &'a Message) -> Self {
         let text = |name: &str| context::attribute(message, name).map(Cow::from);
         Self {
             traceparent: text("traceparent"),
@@ -58,12 +58,12 @@ mod tests {
     use crate::message::AttributeValue;
 
     #[test]
-    fn what_the_sender_wrote_is_found_whatever_the_case_of_its_name() {
+    fn the_senders_trace_is_found_in_attributes_of_any_case() {
         let mut message = Message::new("id", "body");
         for (name, value) in [("Traceparent", "the parent"), ("TRACESTATE", "the state")] {
             message.attributes.insert(name.to_owned(), AttributeValue::string(value));
         }
-        let CallTrace { traceparent, tracestate, xray } = CallTrace::sent_with(&message);
+        let CallTrace { traceparent, tracestate, xray } = CallTrace::of_sender(&message);
         assert_eq!(
             (traceparent.as_deref(), tracestate.as_deref(), xray),
             (Some("the parent"), Some("the state"), None)

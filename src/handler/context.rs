@@ -7,17 +7,17 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use crate::telemetry::spans::Trace;
 
-/// The circumstances of one call of a handler.
+/// The context of one call of a handler.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
     /// The configured name of the queue.
     pub queue: Arc<str>,
-    /// The number of this try, 1 for the first: how often SQS has handed the message out (`ApproximateReceiveCount`).
+    /// The number of this attempt, 1 for the first: how often the message was received (`ApproximateReceiveCount`).
     pub attempt: u32,
-    /// The number of the last try: after so many SQS moves the message to the dead-letter queue.
+    /// The number of the last attempt, after which SQS moves the message to the dead-letter queue.
     ///
-    /// As the queue's redrive policy said when the worker started; `None` where there is none, or it is not known.
+    /// From the queue's redrive policy when the worker started; `None` if there is none, or if it is unknown.
     pub last_attempt: Option<NonZeroU32>,
     /// When the call is ended, if it has a time limit.
     pub deadline: Option<Instant>,
@@ -26,7 +26,7 @@ pub struct Context {
     trace: Option<Arc<Trace>>,
 }
 
-/// The time for which a message is held.
+/// The lease of a message, as its handler sees it.
 pub(crate) trait LeaseTime: Send + Sync + 'static {
     /// When the lease ends unless it is extended; `None` when it is lost.
     fn deadline(&self) -> Option<Instant>;
@@ -34,15 +34,15 @@ pub(crate) trait LeaseTime: Send + Sync + 'static {
 
 #[derive(Clone)]
 enum ContextLease {
-    Until(Instant),
-    Kept(Arc<dyn LeaseTime>),
+    Fixed(Instant),
+    Extended(Arc<dyn LeaseTime>),
 }
 
 impl fmt::Debug for ContextLease {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Until(deadline) => formatter.debug_tuple("Until").field(deadline).finish(),
-            Self::Kept(lease) => formatter.debug_tuple("Kept").field(&lease.deadline()).finish(),
+            Self::Fixed(deadline) => formatter.debug_tuple("Fixed").field(deadline).finish(),
+            Self::Extended(lease) => formatter.debug_tuple("Extended").field(&lease.deadline()).finish(),
         }
     }
 }
@@ -50,7 +50,7 @@ impl fmt::Debug for ContextLease {
 impl Context {
     /// The context of a first attempt; the worker fires `cancellation` to stop the handler.
     pub fn new(queue: Arc<str>, lease_deadline: Instant, cancellation: CancellationToken) -> Self {
-        Self::with(queue, ContextLease::Until(lease_deadline), cancellation)
+        Self::with(queue, ContextLease::Fixed(lease_deadline), cancellation)
     }
 
     /// The context of a first attempt whose lease is extended.
@@ -59,7 +59,7 @@ impl Context {
         lease: Arc<dyn LeaseTime>,
         cancellation: CancellationToken,
     ) -> Self {
-        Self::with(queue, ContextLease::Kept(lease), cancellation)
+        Self::with(queue, ContextLease::Extended(lease), cancellation)
     }
 
     fn with(queue: Arc<str>, lease: ContextLease, cancellation: CancellationToken) -> Self {
@@ -73,14 +73,14 @@ impl Context {
         self
     }
 
-    /// Sets the number of the try.
+    /// Sets the number of the attempt.
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// Sets the number of the last try.
+    /// Sets the number of the last attempt.
     #[must_use]
     pub fn with_last_attempt(mut self, last_attempt: Option<NonZeroU32>) -> Self {
         self.last_attempt = last_attempt;
@@ -106,7 +106,7 @@ impl Context {
         self.trace.clone()
     }
 
-    /// The place of the call's span as the W3C's `traceparent`, to be handed on with requests; `None` while traces are off.
+    /// The call's span as a W3C `traceparent`, to pass on with requests; `None` while traces are off.
     pub fn traceparent(&self) -> Option<String> {
         self.trace().map(|trace| trace.context().traceparent())
     }
@@ -116,11 +116,11 @@ impl Context {
         self.last_attempt.is_some_and(|last| self.attempt >= last.get())
     }
 
-    /// When the lease ends unless it is extended, which happens without the handler's doing; `None` once it is lost.
+    /// When the lease ends unless the worker extends it, which it does by itself; `None` once it is lost.
     pub fn lease_deadline(&self) -> Option<Instant> {
         match &self.lease {
-            ContextLease::Until(deadline) => Some(*deadline),
-            ContextLease::Kept(lease) => lease.deadline(),
+            ContextLease::Fixed(deadline) => Some(*deadline),
+            ContextLease::Extended(lease) => lease.deadline(),
         }
     }
 
@@ -135,7 +135,7 @@ impl Context {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until the lease is lost, or the drain limit is all but over; the call is dropped a second later.
+    /// Waits until the lease is lost, or the drain limit is near; the call is dropped a second later.
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
         self.cancellation.cancelled()
     }
@@ -147,8 +147,8 @@ impl Context {
 
     /// The token that fires with [`cancelled`](Self::cancelled), for work that the call has spawned.
     ///
-    /// It fires at the call's time limit too. A call that ends in another way leaves it as it is, and to cancel it
-    /// does nothing to the message.
+    /// It fires at the call's time limit too, but not at any other end of the call. Cancelling it has no effect on the
+    /// message.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Handlers made of closures that take the whole message.
+//! Handlers from closures that take the whole message.
 
 use std::{future::Future, sync::Arc};
 
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_is_a_retry_with_its_words() {
+    async fn an_error_is_a_retry_with_its_message() {
         let handler = from_fn(async |_: Arc<Message>| Err::<(), _>("no such customer"));
         let outcome = outcome_of(handler, CancellationToken::new()).await;
         assert_eq!(outcome, Outcome::Retry("no such customer".to_owned()));
     }
 
     #[tokio::test]
-    async fn a_closure_with_the_context_hears_of_its_cancellation() {
+    async fn a_closure_with_the_context_can_wait_for_its_cancellation() {
         let cancellation = CancellationToken::new();
         cancellation.cancel();
         let handler = from_fn_with(async |message: Arc<Message>, context: Context| {

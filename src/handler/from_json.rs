@@ -1,4 +1,4 @@
-//! Handlers made of closures that take the body as a type of their own.
+//! Handlers from closures that take the body deserialized from JSON.
 
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
@@ -10,8 +10,8 @@ use crate::message::Message;
 
 /// Makes a handler of `async |value: T| …`, with `T` read from the body as JSON.
 ///
-/// A body that cannot be read as `T` is retried, unless [`on_bad_body`](FromJson::on_bad_body) says otherwise,
-/// so that the redrive policy moves it to the DLQ; the reason names the place in the JSON.
+/// A body that cannot be read as `T` is retried, unless [`on_bad_body`](FromJson::on_bad_body) sets another outcome,
+/// so that the redrive policy moves it to the DLQ; the reason has the line and column of the error.
 ///
 /// ```
 /// use longshore::handler::{self, BadBody};
@@ -64,10 +64,10 @@ where
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadBody {
-    /// It is tried again, for a newer version of the program may read it.
+    /// It is tried again: a newer version of the program may be able to read it.
     #[default]
     Retry,
-    /// It is never tried again: it goes to the DLQ at once, as by [`Outcome::Reject`].
+    /// It goes to the DLQ at once, like [`Outcome::Reject`].
     Reject,
 }
 
@@ -80,7 +80,7 @@ impl BadBody {
     }
 
     fn read<T: DeserializeOwned>(self, body: &str) -> Result<T, Outcome> {
-        serde_json::from_str(body).map_err(|error| self.outcome(not_the_json(&error)))
+        serde_json::from_str(body).map_err(|error| self.outcome(bad_body_reason(&error)))
     }
 }
 
@@ -92,7 +92,7 @@ pub struct FromJson<T, F> {
 }
 
 impl<T, F> FromJson<T, F> {
-    /// Sets what a body means that cannot be read (a retry).
+    /// Sets the outcome of a body that cannot be read (default: a retry).
     #[must_use]
     pub fn on_bad_body(self, bad_body: BadBody) -> Self {
         Self { bad_body, ..self }
@@ -123,7 +123,7 @@ pub struct FromJsonWith<T, F> {
 }
 
 impl<T, F> FromJsonWith<T, F> {
-    /// Sets what a body means that cannot be read (a retry).
+    /// Sets the outcome of a body that cannot be read (default: a retry).
     #[must_use]
     pub fn on_bad_body(self, bad_body: BadBody) -> Self {
         Self { bad_body, ..self }
@@ -144,8 +144,8 @@ where
     }
 }
 
-/// Says where and how the JSON is wrong, but not in serde's words: they quote the body, and reasons are logged.
-fn not_the_json(error: &serde_json::Error) -> String {
+/// Describes the error and its position without serde's message, which quotes the body: reasons are logged.
+fn bad_body_reason(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         Category::Io | Category::Syntax => "not json",
         Category::Eof => "json that ends too early",
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_not_the_json_is_retried_and_says_where() {
+    async fn a_body_that_is_not_the_expected_json_is_retried_with_its_position() {
         let handler = from_json(async |_: Vec<u8>| ());
         let Outcome::Retry(reason) = outcome_of(handler, "[1,").await else { panic!("not a retry") };
         assert!(reason.contains("column 3"), "{reason}");
     }
 
     #[tokio::test]
-    async fn a_body_that_cannot_be_read_is_rejected_where_its_owner_chose_so() {
+    async fn a_body_that_cannot_be_read_is_rejected_if_configured() {
         let plain = from_json(async |_: u8| ()).on_bad_body(BadBody::Reject);
         assert!(matches!(outcome_of(plain, "[").await, Outcome::Reject(_)));
         let with = from_json_with(async |_: u8, _: Arc<Message>, _: Context| ()).on_bad_body(BadBody::Reject);

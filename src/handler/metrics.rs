@@ -36,7 +36,7 @@ metric_group! {
 }
 
 impl ProcessMetrics {
-    /// Makes the series appear, at zero: processes of these states, starts and exits.
+    /// Creates the series at zero: processes in these states, starts and exits.
     pub(super) fn begin(&self, states: &[ProcessState]) {
         self.processes.begin(states);
         self.process_starts.inc_by(0);
@@ -44,7 +44,7 @@ impl ProcessMetrics {
     }
 }
 
-/// Counts the failed calls of one queue's handler, as far as the handler does not count them itself.
+/// Counts the failed calls of one queue's handler, except those that the handler counts itself.
 #[derive(Clone)]
 pub struct FailureCounter {
     metrics: Arc<HandlerMetrics>,
@@ -61,7 +61,7 @@ enum CountedOutcomes {
 }
 
 impl FailureCounter {
-    /// A counter for a handler that is code of the program.
+    /// A counter for a handler in Rust code.
     pub fn of_code(scope: &MetricScope) -> Self {
         Self::new(scope, HandlerKind::Rust, CountedOutcomes::Failures)
     }
@@ -72,7 +72,7 @@ impl FailureCounter {
         Self { metrics, counted }
     }
 
-    /// Counts a call whose messages ended so, once if it failed.
+    /// Counts a call by the ends of its messages: once if any of them failed.
     pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) {
         if let Some(cause) = endings.find_map(|ending| self.cause(ending)) {
             self.metrics.failures.of(cause).inc();
@@ -121,7 +121,7 @@ impl<G> fmt::Debug for KindMetrics<G> {
 }
 
 impl<G: MetricGroup> KindMetrics<G> {
-    /// Counts in this scope from now on.
+    /// Registers the metrics in this scope, and counts in them from now on.
     pub(super) fn begin(&self, scope: &MetricScope, kind: HandlerKind) -> FailureCounter {
         self.0.get_or_init(|| (scope.group(), scope.group()));
         FailureCounter::new(scope, kind, CountedOutcomes::None)
@@ -141,7 +141,7 @@ impl<G: MetricGroup> KindMetrics<G> {
 }
 
 impl KindMetrics<ProcessMetrics> {
-    /// Counts a process for as long as the answer lives.
+    /// Counts a process until the returned guard is dropped.
     pub(super) fn process(&self, state: ProcessState) -> CountedProcess {
         let counted = CountedProcess { metrics: self.group().cloned(), state };
         counted.add(1);
@@ -149,15 +149,15 @@ impl KindMetrics<ProcessMetrics> {
     }
 }
 
-/// One process among those of its state, until it is dropped.
+/// Counts one process under its state until dropped.
 pub(super) struct CountedProcess {
     metrics: Option<Arc<ProcessMetrics>>,
     state: ProcessState,
 }
 
 impl CountedProcess {
-    /// Counts the process among those of another state.
-    pub(super) fn turn(&mut self, state: ProcessState) {
+    /// Counts the process under another state.
+    pub(super) fn set_state(&mut self, state: ProcessState) {
         if state != self.state {
             self.add(-1);
             self.state = state;
@@ -165,9 +165,9 @@ impl CountedProcess {
         }
     }
 
-    fn add(&self, more: i64) {
+    fn add(&self, delta: i64) {
         if let Some(metrics) = &self.metrics {
-            metrics.processes.of(self.state).add(more);
+            metrics.processes.of(self.state).add(delta);
         }
     }
 }

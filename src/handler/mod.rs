@@ -1,4 +1,4 @@
-//! The code that runs for each message: the handler traits, the outcome, and the kinds that come with Longshore.
+//! Handlers: the traits, the outcomes, and the built-in kinds.
 
 mod any;
 #[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
@@ -82,7 +82,7 @@ pub(crate) use self::{
 /// # let _ = longshore::handler::AnyHandler::from(Print);
 /// ```
 pub trait Handler: Send + Sync + 'static {
-    /// True for a handler that reads nothing of a message but its body, so that SQS is asked for no more.
+    /// True for a handler that reads only the body of a message, so that receives ask SQS for nothing else.
     #[doc(hidden)]
     const BODY_ONLY: bool = false;
 
@@ -97,7 +97,7 @@ pub trait Handler: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Ends everything that the handler runs beside its calls, such as processes of its own.
+    /// Ends the handler's background work, such as its own processes.
     ///
     /// Called once, at the end of a stop, when no call runs and every outcome is settled; it has a few seconds.
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -107,7 +107,7 @@ pub trait Handler: Send + Sync + 'static {
 
 /// The user's work on several messages a call, with an outcome for each of them.
 ///
-/// [`batched`] makes an [`AnyHandler`] of it.
+/// [`batched`] converts it into an [`AnyHandler`].
 ///
 /// # Contract
 ///
@@ -127,7 +127,7 @@ pub trait BatchHandler: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Ends everything that the handler runs beside its calls; see [`Handler::close`].
+    /// Ends the handler's background work; see [`Handler::close`].
     fn close(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
@@ -139,7 +139,7 @@ pub trait BatchHandler: Send + Sync + 'static {
 pub struct BatchItem {
     /// The message.
     pub message: Arc<Message>,
-    /// Its own circumstances: its attempt, its lease, and a cancellation that fires when that lease is lost.
+    /// The message's own attempt and lease, and a cancellation that fires when that lease is lost.
     pub context: Context,
 }
 
@@ -150,14 +150,14 @@ impl BatchItem {
     }
 }
 
-/// The messages of one call, in the order in which they came; never empty.
+/// The messages of one call, in the order of their receives; never empty.
 ///
-/// The messages of one FIFO group stand in the group's order.
+/// The messages of one FIFO group are in the group's order.
 #[derive(Clone, Debug)]
 pub struct Batch(Vec<BatchItem>);
 
 impl Batch {
-    /// A batch of these messages; `None` of none.
+    /// A batch of these messages; `None` if there are none.
     pub fn new(items: Vec<BatchItem>) -> Option<Self> {
         (!items.is_empty()).then_some(Self(items))
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-/// The longest a message may stay hidden, which is SQS's own limit.
+/// The longest time that a message may stay hidden, which is SQS's limit.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
 
 /// A handler's decision on a message.
@@ -11,7 +11,7 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
 pub enum Outcome {
     /// The work is done: the message is deleted.
     Done,
-    /// Try again after the queue's retry rule: a growing, jittered delay by receive count.
+    /// Try again after the queue's backoff: a jittered delay that grows with the receive count.
     Retry(String),
     /// Try again after this delay, rounded up to whole seconds, at most 12 hours.
     RetryIn(Duration, String),
@@ -24,9 +24,9 @@ pub enum Outcome {
     Down(String),
 }
 
-/// Answers of a closure that convert into an [`Outcome`].
+/// Return values of a closure that convert into an [`Outcome`].
 pub trait IntoOutcome {
-    /// The outcome meant by the answer.
+    /// Converts the return value into an outcome.
     fn into_outcome(self) -> Outcome;
 }
 
@@ -42,7 +42,7 @@ impl IntoOutcome for () {
     }
 }
 
-/// `Ok` is what it holds, `Err` is a retry with the error's words as the reason.
+/// `Ok` converts its content, `Err` is a retry with the error's message as the reason.
 impl<T: IntoOutcome, E: Display> IntoOutcome for Result<T, E> {
     fn into_outcome(self) -> Outcome {
         match self {
@@ -55,9 +55,9 @@ impl<T: IntoOutcome, E: Display> IntoOutcome for Result<T, E> {
 /// The outcomes of the messages of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcomes {
-    /// All in the same way.
+    /// One outcome for every message.
     All(Outcome),
-    /// Each in its own way, in the order of the batch; a message without an outcome is tried again.
+    /// One outcome for each message, in the order of the batch; a message without an outcome is tried again.
     Each(Vec<Outcome>),
 }
 
@@ -92,10 +92,9 @@ impl From<Outcome> for Outcomes {
     }
 }
 
-/// Answers of a closure for a batch: [`Outcomes`], a `Result` of them, or what [`IntoOutcome`] takes, for all
-/// messages alike.
+/// Return values of a closure for a batch: [`Outcomes`], a `Result` of them, or an [`IntoOutcome`] for all messages.
 pub trait IntoOutcomes {
-    /// The outcomes meant by the answer.
+    /// Converts the return value into outcomes.
     fn into_outcomes(self) -> Outcomes;
 }
 
@@ -105,7 +104,7 @@ impl IntoOutcomes for Outcomes {
     }
 }
 
-/// `Err` is a retry of every message, with the error's words as the reason.
+/// `Err` is a retry of every message, with the error's message as the reason.
 impl<E: Display> IntoOutcomes for Result<Outcomes, E> {
     fn into_outcomes(self) -> Outcomes {
         self.unwrap_or_else(|error| Outcomes::All(Outcome::Retry(format!("{error:#}"))))

@@ -1,4 +1,4 @@
-//! Handlers and `tower` services, each made of the other.
+//! Converts handlers into `tower` services, and services into handlers.
 //!
 //! | from | to | with |
 //! |---|---|---|
@@ -60,9 +60,9 @@ impl BatchCall {
 
 /// Makes a handler of a service, whose response is anything that converts by [`IntoOutcome`].
 ///
-/// - Every call is made on a clone of its own. Whatever limits all calls together (a rate limit, a limit of calls at
-///   once) must be shared by the clones, as `Buffer` and `ConcurrencyLimit` share it.
-/// - A service that is not ready makes its message wait, with the lease kept, the slot taken and the time limit
+/// - Every call is made on a clone of the service. A limit on all calls together (of their rate or concurrency) must be
+///   shared by the clones, as `Buffer` and `ConcurrencyLimit` do.
+/// - While a service is not ready its message waits, with its lease extended, its permit taken and its time limit
 ///   running: back-pressure reaches the queue as fewer receives.
 /// - An error of `poll_ready` is [`Outcome::Down`]: the message did not run, and polling pauses until a clone becomes
 ///   ready. An error of the call is a retry with the error as the reason.
@@ -108,7 +108,7 @@ where
 
 /// Makes a service of a handler; it is always ready, and never fails.
 ///
-/// The service has the handler's calls only. To put a handler behind layers and keep its probe and its close, use
+/// The service makes only the handler's calls. To put a handler behind layers and keep its probe and close, use
 /// [`layered`].
 pub fn into_service(handler: impl Into<AnyHandler>) -> HandlerService {
     HandlerService(handler.into())
@@ -121,8 +121,8 @@ pub fn into_batch_service(handler: impl Into<AnyHandler>) -> BatchHandlerService
 
 /// Puts a handler behind a layer, or behind several of a `ServiceBuilder`.
 ///
-/// Calls go through the layers, by the rules of [`from_service`]. A probe asks the layers and then the handler;
-/// everything else of the handler stays as it is.
+/// Calls go through the layers, by the rules of [`from_service`]. A probe checks the layers and then the handler; the
+/// handler's other methods are called directly.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -270,12 +270,12 @@ impl Service<BatchCall> for BatchHandlerService {
     }
 }
 
-/// A service of which every call gets a clone, as `tower` means services to be shared.
+/// Clones its service for every call, which is how `tower` services are shared.
 ///
-/// Behind a lock, because many services can be sent to another thread but not shared between two.
+/// Behind a lock, because many services are `Send` but not `Sync`.
 struct SharedService<S>(Mutex<S>);
 
-/// The reason why a service gave no response.
+/// The error of a service that gave no response.
 enum ServiceError<E> {
     /// It could not become ready, so the call was not made.
     NotReady(E),
@@ -288,7 +288,7 @@ impl<S: Clone> SharedService<S> {
         Self(Mutex::new(service))
     }
 
-    fn get(&self) -> S {
+    fn clone_service(&self) -> S {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -297,7 +297,7 @@ impl<S: Clone> SharedService<S> {
     where
         S: Service<R>,
     {
-        let mut service = self.get();
+        let mut service = self.clone_service();
         service.ready().await.map_err(ServiceError::NotReady)?;
         service.call(request).await.map_err(ServiceError::Failed)
     }
@@ -307,7 +307,7 @@ impl<S: Clone> SharedService<S> {
     where
         S: Service<R, Error: Display>,
     {
-        match self.get().ready().await {
+        match self.clone_service().ready().await {
             Ok(_) => Ok(()),
             Err(error) => Err(not_ready(&error)),
         }
@@ -340,10 +340,10 @@ mod tests {
         message::Wanted,
     };
 
-    /// A handler of which the engine knows more than a user's trait can say.
-    struct Particular;
+    /// A built-in handler whose properties are not the defaults.
+    struct CustomProfile;
 
-    impl ErasedHandler for Particular {
+    impl ErasedHandler for CustomProfile {
         fn call(&self, _: Batch, _: Context) -> BoxFuture<'_, Outcomes> {
             Box::pin(async { Outcomes::All(Outcome::Done) })
         }
@@ -360,7 +360,7 @@ mod tests {
             placement: Placement::EngineThread,
             wanted: Wanted::Body,
         };
-        let handler = AnyHandler::built_in(Particular, profile);
+        let handler = AnyHandler::built_in(CustomProfile, profile);
         let single = layered(handler.clone(), ServiceBuilder::new());
         let batches = layered_batches(handler, ServiceBuilder::new());
         for layered in [&single, &batches] {

@@ -1,4 +1,4 @@
-//! The handler of a queue by its settings.
+//! Settings of a queue's handler.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl Settings {
         }
     }
 
-    /// The kind's name, as it stands in the file and in the copies of rejected messages.
+    /// The kind, whose name is in the configuration file and in the copies of rejected messages.
     pub(crate) fn kind(&self) -> HandlerKind {
         match self {
             Self::Http(_) => HandlerKind::Http,
@@ -56,7 +56,7 @@ mod tests {
     use crate::telemetry::Label as _;
 
     #[test]
-    fn a_kind_is_called_as_in_the_file() {
+    fn a_kind_has_its_name_in_the_configuration() {
         let settings = Settings::Http(http::Settings::new("http://127.0.0.1:8080/").unwrap());
         for settings in [settings, Settings::Sns(sns::Settings::default())] {
             assert_eq!(serde_json::to_value(&settings).unwrap()["kind"], settings.kind().as_str());

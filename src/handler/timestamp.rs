@@ -1,4 +1,4 @@
-//! Timestamps as handlers get them.
+//! Formats timestamps for handlers.
 
 use std::{
     fmt::Write as _,
@@ -14,7 +14,7 @@ pub(super) enum Precision {
     Milliseconds,
 }
 
-/// ISO 8601 in UTC; nothing for a moment that it cannot write (before 1970, after 9999).
+/// Formats a time by ISO 8601 in UTC; `None` before 1970 and after 9999.
 pub(super) fn iso_8601(at: SystemTime, precision: Precision) -> Option<String> {
     let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let mut text = String::new();
@@ -28,8 +28,8 @@ pub(super) fn iso_8601(at: SystemTime, precision: Precision) -> Option<String> {
     written.ok().map(|()| text)
 }
 
-/// The wall clock's reading at a moment of ours.
-pub(super) fn on_the_wall(moment: Instant) -> SystemTime {
+/// Converts a time of tokio's clock into one of the system clock.
+pub(super) fn system_time(at: Instant) -> SystemTime {
     let now = SystemTime::now();
-    now.checked_add(moment.saturating_duration_since(Instant::now())).unwrap_or(now)
+    now.checked_add(at.saturating_duration_since(Instant::now())).unwrap_or(now)
 }

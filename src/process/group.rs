@@ -1,4 +1,4 @@
-//! A process group: signals to all of it, and a look at who is left.
+//! Process groups: signals, a check for running members, and reaping of orphans.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use rustix::{
     },
 };
 
-/// A group whose leader has not been reaped, so that its id is nobody else's.
+/// A process group whose leader has not been reaped, so that no other group can have its id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group(Pid);
 
@@ -21,8 +21,8 @@ impl Group {
 
     /// Sends a signal to every process of the group.
     pub(super) fn signal(self, signal: Signal) {
-        // Fails for a group of nobody, which is what a signal to end it is after, and for a program that has
-        // become another user's, which only that user can end.
+        // Fails for a group without processes, which is the goal of a signal that ends it, and for a program that runs
+        // as another user, which only that user can end.
         if let Err(error) = kill_process_group(self.0, signal) {
             tracing::debug!(group = self.0.as_raw_nonzero(), ?signal, %error, "process group not signalled");
         }
@@ -30,14 +30,14 @@ impl Group {
 
     /// True if any process of the group runs, by `/proc`; false without it.
     ///
-    /// The system has no call for this: a leader that has ended and was not reaped still counts as its group.
+    /// The system has no call for this: to `kill`, a leader that has ended and was not reaped is a member of its group.
     pub(super) fn is_alive(self) -> bool {
         let own = self.0.as_raw_nonzero().get();
         processes().any(|process| process.group == own && process.state == MemberState::Running)
     }
 }
 
-/// The part of `/proc/<pid>/stat` that is asked for here.
+/// The fields of `/proc/<pid>/stat` that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) id: i32,
@@ -53,7 +53,7 @@ pub(super) enum MemberState {
     Ended,
 }
 
-/// Every process there is, by what `/proc` says; without it there is none.
+/// Every process in `/proc`; none without it.
 pub(super) fn processes() -> impl Iterator<Item = Stat> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|process| read(&process.path()))
 }
@@ -63,7 +63,7 @@ fn read(process: &Path) -> Option<Stat> {
     parse(id, &fs::read_to_string(process.join("stat")).ok()?)
 }
 
-/// Reads a line of `/proc/<pid>/stat`, in which the name may hold anything.
+/// Parses a line of `/proc/<pid>/stat`, in which the name may contain any character.
 fn parse(id: i32, line: &str) -> Option<Stat> {
     let (_, after_name) = line.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
@@ -73,10 +73,10 @@ fn parse(id: i32, line: &str) -> Option<Stat> {
 
 /// Reaps the orphans that have ended.
 ///
-/// A process that this one has started may be somebody else's to reap: it is in this one's group, or leads a group of
-/// its own. No orphan in the group of a program is either, and one that leads a group is left alone.
+/// A child that this process has started is reaped by its owner: it is in this process's group, or leads its own group.
+/// An orphan of a program is in the program's group; one that leads a group is not reaped.
 pub(super) fn reap_orphans() {
-    if !(inherits() && a_child_has_ended()) {
+    if !(adopts_orphans() && a_child_has_ended()) {
         return;
     }
     let (own, own_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
@@ -93,15 +93,15 @@ pub(super) fn reap_orphans() {
     }
 }
 
-/// True if this process adopts orphans; `/proc` shows none to any other.
-fn inherits() -> bool {
+/// True if this process adopts orphans: only then are there any.
+fn adopts_orphans() -> bool {
     getpid().is_init() || child_subreaper().is_ok_and(|subreaper| subreaper.is_some())
 }
 
-/// One call to the system, which spares the look where nothing was left behind.
+/// Checks with one system call, so that `/proc` is not read without need.
 fn a_child_has_ended() -> bool {
-    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    retry_on_intr(|| waitid(WaitId::All, look)).is_ok_and(|ended| ended.is_some())
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    retry_on_intr(|| waitid(WaitId::All, options)).is_ok_and(|ended| ended.is_some())
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_brackets_and_spaces_hides_nothing() {
+    fn a_name_with_brackets_and_spaces_is_parsed() {
         let running = Stat { id: 12, state: MemberState::Running, parent: 1, group: 77 };
         assert_eq!(parse(12, "12 (a) Z 1 2 (b) S 1 77 12 0"), Some(running));
         assert_eq!(parse(12, "12 (sh) Z 1 77 12 0"), Some(Stat { state: MemberState::Ended, ..running }));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_among_them() {
+    fn this_process_is_listed() {
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(processes().any(|process| process.id == own && process.state == MemberState::Running));
     }

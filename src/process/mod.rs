@@ -1,9 +1,9 @@
-//! Programs in process groups of their own, of which nothing is left behind.
+//! Runs programs in their own process groups, and leaves no process behind.
 //!
-//! A program may start others, and a shell always does, so whatever is done to it is done to its whole group. The
-//! group's id is safe to signal for as long as its leader has not been reaped: until then the system gives the id
-//! to nobody else. So a [`Process`] waits for its leader's end without reaping it, kills whoever is left, and only
-//! then reaps. As the first process of a container it reaps the orphans, too.
+//! A program may start others, and a shell always does, so signals go to its whole group. The group's id is safe to
+//! signal as long as its leader has not been reaped: until then the system does not use the id again. So a [`Process`]
+//! waits for its leader's end without reaping it, kills the rest of the group, and only then reaps. As the first
+//! process of a container, Longshore reaps orphans, too.
 
 mod group;
 mod output;
@@ -27,7 +27,7 @@ pub(crate) use self::{
 
 /// A program to be started, its standard output and error piped.
 ///
-/// It inherits the environment, with what is said here on top.
+/// It inherits the environment, to which variables can be added.
 #[derive(Debug)]
 pub(crate) struct Command {
     program: OsString,
@@ -58,7 +58,7 @@ impl Command {
         self
     }
 
-    /// Takes a variable out of the environment.
+    /// Removes a variable from the environment.
     #[must_use]
     pub(crate) fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
         self.inner.env_remove(name);
@@ -81,9 +81,9 @@ impl Command {
         self
     }
 
-    /// Starts the program, the leader of a process group of its own.
+    /// Starts the program as the leader of a new process group.
     ///
-    /// Needs a runtime of tokio's with its drivers on, as [`Process::wait`] does.
+    /// Needs a tokio runtime with its drivers enabled, as [`Process::wait`] does.
     pub(crate) fn spawn(mut self) -> Result<Process, StartError> {
         match self.inner.spawn() {
             Ok(child) => Ok(Process::new(child)),
@@ -109,10 +109,10 @@ impl Command {
     }
 }
 
-/// Why a program could not be started.
+/// An error in starting a program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// There is no such program, or not the interpreter that its first line names.
+    /// The program, or the interpreter in its first line, does not exist.
     #[error(
         "no such program: {program}, hint: give its whole path, and see that the interpreter in its first line is \
          installed"
@@ -121,7 +121,7 @@ pub(crate) enum StartError {
         /// The program as it was given.
         program: String,
     },
-    /// The program may not be run.
+    /// The program is not executable.
     #[error(
         "not allowed to run: {program}, hint: make it executable (chmod +x), on a file system without noexec"
     )]
@@ -129,7 +129,7 @@ pub(crate) enum StartError {
         /// The program as it was given.
         program: String,
     },
-    /// The file is no program for this system.
+    /// The file is not a program for this system.
     #[error(
         "not a program for this system: {program}, hint: begin a script with #! and its interpreter, and build a \
          program for this processor"
@@ -138,7 +138,7 @@ pub(crate) enum StartError {
         /// The program as it was given.
         program: String,
     },
-    /// The working directory is not there.
+    /// The working directory does not exist.
     #[error("no directory to run {program} in: {}, hint: make it, or name another", directory.display())]
     NoDirectory {
         /// The program as it was given.
@@ -146,13 +146,13 @@ pub(crate) enum StartError {
         /// The directory as it was given.
         directory: PathBuf,
     },
-    /// The arguments and the environment are more than the system hands over.
+    /// The arguments and the environment are larger than the system allows.
     #[error("arguments and environment too large for: {program}, hint: hand large values over in files")]
     TooLarge {
         /// The program as it was given.
         program: String,
     },
-    /// The system would not start it, for another reason.
+    /// The system did not start it, for another reason.
     #[error("could not start: {program}: {source}")]
     Other {
         /// The program as it was given.

@@ -9,12 +9,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The longest line that is handed on whole.
+/// The longest line that is passed on whole.
 pub(crate) const LINE_BYTES: usize = 8 * 1024;
 /// The bytes of one read.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// The most bytes in a pipe whose program has ended: the largest pipe that Linux gives without privileges.
-const LEFT_BYTES: usize = 1024 * 1024;
+/// The most bytes in the pipe of a program that has ended: Linux's largest pipe without privileges.
+const PIPE_BYTES: usize = 1024 * 1024;
 
 /// The reading end of a program's standard output or error.
 #[derive(Debug)]
@@ -50,21 +50,21 @@ async fn read(pipe: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Res
 }
 
 impl Output {
-    /// `ended` fires when the program has ended and been reaped.
+    /// The standard output; `ended` fires when the program has ended and been reaped.
     pub(super) fn of_stdout(pipe: ChildStdout, ended: CancellationToken) -> Self {
         Self { pipe: Pipe::Stdout(pipe), ended }
     }
 
-    /// Likewise.
+    /// The standard error; likewise.
     pub(super) fn of_stderr(pipe: ChildStderr, ended: CancellationToken) -> Self {
         Self { pipe: Pipe::Stderr(pipe), ended }
     }
 
-    /// Hands on every line until the program has ended, without ever letting the pipe fill up.
+    /// Passes on every line until the program has ended, without letting the pipe fill up.
     ///
-    /// Ends when everybody who could write has closed the pipe, or when the [`Process`](super::Process) has been
-    /// waited for or dropped: what the program wrote before its end has been handed on then, and what somebody who
-    /// left its group may write later is nobody's output. `on_line` must not block.
+    /// Ends when all writers have closed the pipe, or when the [`Process`](super::Process) has been waited for or
+    /// dropped. By then everything that the program wrote before its end has been passed on; output of a process that
+    /// left its group and writes later is ignored. `on_line` must not block.
     pub(crate) async fn for_each_line(mut self, mut on_line: impl FnMut(OutputLine<'_>) + Send) {
         let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -76,7 +76,7 @@ impl Output {
                     Ok(read) => lines.push(&chunk[..read], &mut on_line),
                 },
                 () = self.ended.cancelled() => {
-                    self.read_what_is_left(&mut chunk, |left| lines.push(left, &mut on_line));
+                    self.read_remaining(&mut chunk, |left| lines.push(left, &mut on_line));
                     break;
                 }
             }
@@ -84,9 +84,9 @@ impl Output {
         lines.end(&mut on_line);
     }
 
-    /// Reads what is in the pipe already, which the runtime may not have heard of yet.
-    fn read_what_is_left(&self, chunk: &mut [u8], mut take: impl FnMut(&[u8])) {
-        let mut left = LEFT_BYTES;
+    /// Reads the bytes that are in the pipe already, which the runtime may not have seen yet.
+    fn read_remaining(&self, chunk: &mut [u8], mut take: impl FnMut(&[u8])) {
+        let mut left = PIPE_BYTES;
         while left > 0 {
             match rustix::io::read(self.pipe.as_fd(), &mut *chunk) {
                 Ok(0) => return,
@@ -103,10 +103,10 @@ impl Output {
 
 /// One line of a program's output, without its line break.
 ///
-/// Shown, it ends in a note if it was cut.
+/// `Display` ends in a note if it was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputLine<'a> {
-    /// Its text, at most [`LINE_BYTES`] of what the program wrote; bytes that are no UTF-8 are replaced.
+    /// The text, at most [`LINE_BYTES`] of what the program wrote; invalid UTF-8 is replaced.
     pub text: Cow<'a, str>,
     /// The number of bytes that were cut off.
     pub cut_bytes: u64,
@@ -122,10 +122,10 @@ impl fmt::Display for OutputLine<'_> {
     }
 }
 
-/// Makes lines of chunks; keeps what of the last one has come.
+/// Splits chunks into lines, and keeps the unfinished last line.
 #[derive(Debug, Default)]
 struct Lines {
-    begun: Vec<u8>,
+    partial: Vec<u8>,
     cut_bytes: u64,
 }
 
@@ -133,38 +133,38 @@ impl Lines {
     fn push(&mut self, chunk: &[u8], on_line: &mut impl FnMut(OutputLine<'_>)) {
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             let (piece, is_whole) = piece.strip_suffix(b"\n").map_or((piece, false), |line| (line, true));
-            let kept = piece.len().min(LINE_BYTES - self.begun.len());
-            self.begun.extend_from_slice(&piece[..kept]);
+            let kept = piece.len().min(LINE_BYTES - self.partial.len());
+            self.partial.extend_from_slice(&piece[..kept]);
             self.cut_bytes += (piece.len() - kept) as u64;
             if is_whole {
-                self.hand_on(on_line);
+                self.pass_on(on_line);
             }
         }
     }
 
-    /// Hands on a last line without a line break.
+    /// Passes on a last line without a line break.
     fn end(&mut self, on_line: &mut impl FnMut(OutputLine<'_>)) {
-        if !self.begun.is_empty() {
-            self.hand_on(on_line);
+        if !self.partial.is_empty() {
+            self.pass_on(on_line);
         }
     }
 
-    fn hand_on(&mut self, on_line: &mut impl FnMut(OutputLine<'_>)) {
+    fn pass_on(&mut self, on_line: &mut impl FnMut(OutputLine<'_>)) {
         let cut_bytes = std::mem::take(&mut self.cut_bytes);
-        let kept = if cut_bytes == 0 { self.begun.as_slice() } else { whole_characters(&self.begun) };
-        let cut_bytes = cut_bytes + (self.begun.len() - kept.len()) as u64;
+        let kept = if cut_bytes == 0 { self.partial.as_slice() } else { whole_characters(&self.partial) };
+        let cut_bytes = cut_bytes + (self.partial.len() - kept.len()) as u64;
         let line = kept.strip_suffix(b"\r").filter(|_| cut_bytes == 0).unwrap_or(kept);
         on_line(OutputLine { text: String::from_utf8_lossy(line), cut_bytes });
-        self.begun.clear();
+        self.partial.clear();
     }
 }
 
-/// The bytes without a character at the end that the cut went through.
+/// The bytes without an incomplete character at the end.
 fn whole_characters(bytes: &[u8]) -> &[u8] {
-    let torn = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
-    // Bytes that a character could begin with, and not bytes that are none.
-    let is_torn = std::str::from_utf8(torn).is_err_and(|error| error.error_len().is_none());
-    if is_torn { &bytes[..bytes.len() - torn.len()] } else { bytes }
+    let incomplete = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    // The beginning of a character, and not invalid bytes.
+    let is_incomplete = std::str::from_utf8(incomplete).is_err_and(|error| error.error_len().is_none());
+    if is_incomplete { &bytes[..bytes.len() - incomplete.len()] } else { bytes }
 }
 
 #[cfg(test)]
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_put_together_from_pieces() {
+    fn lines_are_assembled_from_chunks() {
         assert_eq!(lines_of(&[b"on", b"e\ntw", b"o\r\n\nthree"]), ["one", "two", "", "three"]);
         assert_eq!(lines_of(&[b"", b"\n"]), [""]);
         assert_eq!(lines_of(&[]), Vec::<String>::new());
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_cut_and_says_so() {
+    fn a_line_that_is_too_long_is_cut_with_a_note() {
         let long = "x".repeat(LINE_BYTES + 5);
         let shown = lines_of(&[long.as_bytes(), b"yy\nshort\n"]);
         assert_eq!(shown, [format!("{}… (7 bytes cut)", "x".repeat(LINE_BYTES)), "short".to_owned()]);
@@ -201,19 +201,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_goes_round_a_character() {
+    fn a_line_is_cut_between_characters() {
         let long = format!("{}🚢🚢", "x".repeat(LINE_BYTES - 2));
         assert_eq!(lines_of(&[long.as_bytes()]), [format!("{}… (8 bytes cut)", "x".repeat(LINE_BYTES - 2))]);
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_shown_as_such() {
+    fn invalid_utf_8_is_replaced() {
         assert_eq!(lines_of(&[b"a\xffb\n", "🚢".as_bytes()]), ["a\u{fffd}b", "🚢"]);
     }
 
     proptest! {
         #[test]
-        fn how_the_chunks_fall_makes_no_difference(
+        fn lines_do_not_depend_on_the_chunks(
             text in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200),
             at in 0usize..200,
         ) {

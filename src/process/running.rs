@@ -1,4 +1,4 @@
-//! A program that was started: its streams, its signals, its end.
+//! A running program: its streams, signals and end.
 
 use std::{io, process::ExitStatus, time::Duration};
 
@@ -20,20 +20,20 @@ use super::{
 };
 use crate::tasks;
 
-/// The interval of checks of a group whose leader has ended, while the others may still clean up.
-const LOOK: Duration = Duration::from_millis(50);
+/// The interval of checks of a group whose leader has ended, while other members may still clean up.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A program that was started, with everybody in its process group.
+/// A running program with its process group.
 ///
-/// Dropped before it was waited for, its whole group is killed, and reaped in the background.
+/// If dropped before it was waited for, its whole group is killed, and the program is reaped in the background.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// There until the drop takes it.
+    /// `None` only during the drop.
     child: Option<Child>,
-    /// There until the leader is reaped, after which the id may be another's.
+    /// `None` once the leader is reaped: the system may use the id again.
     group: Option<Group>,
     id: u32,
-    /// Tells the readers of the output that nothing more will come.
+    /// Fires when the program has ended, for the readers of its output.
     ended: CancellationToken,
     runtime: Handle,
 }
@@ -56,7 +56,7 @@ impl Process {
         self.id
     }
 
-    /// The writing end of the standard input, once, if it was asked for.
+    /// The writing end of the standard input, once, if it is piped.
     pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.as_mut()?.stdin.take()
     }
@@ -89,24 +89,24 @@ impl Process {
         }
     }
 
-    /// Waits until the program has ended, and kills whoever of its group it left behind.
+    /// Waits until the program has ended, and kills the rest of its group.
     ///
-    /// In a container whose first process this is, it reaps whom it and earlier programs left behind: those that
-    /// are still dying are left for the next call.
+    /// In the first process of a container it also reaps orphans of this and earlier programs; orphans that still run
+    /// are reaped by a later call.
     ///
-    /// May be cancelled, and called again after it has answered.
+    /// May be cancelled, and called again after it has returned.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         if let Some(group) = self.group {
             if let Err(error) = self.exited().await {
-                // Somebody else in this process has reaped it: its id may be another's by now.
-                self.reaped();
+                // Other code in this process has reaped it: the system may have used its id again.
+                self.set_reaped();
                 return Err(error);
             }
             group.signal(Signal::KILL);
         }
         let Some(child) = &mut self.child else { return Err(io::ErrorKind::NotFound.into()) };
         let status = child.wait().await;
-        self.reaped();
+        self.set_reaped();
         group::reap_orphans();
         status
     }
@@ -116,34 +116,34 @@ impl Process {
         self.group.is_none()
     }
 
-    fn reaped(&mut self) {
+    fn set_reaped(&mut self) {
         self.group = None;
         self.ended.cancel();
     }
 
-    /// Ends the program: SIGTERM to its group, up to `grace` for all of it to end, then SIGKILL.
+    /// Ends the program: SIGTERM to its group, then SIGKILL if any of it still runs after `grace`.
     ///
-    /// May be cancelled; the program goes on then, as far as SIGTERM let it.
+    /// May be cancelled; then no SIGKILL is sent.
     pub(crate) async fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.terminate();
-        if timeout(grace, self.emptied()).await.is_err() {
+        if timeout(grace, self.group_ended()).await.is_err() {
             self.kill();
         }
         self.wait().await
     }
 
-    /// Waits until the program and everybody in its group have ended by themselves.
-    async fn emptied(&self) -> io::Result<()> {
+    /// Waits until the program and all of its group have ended by themselves.
+    async fn group_ended(&self) -> io::Result<()> {
         self.exited().await?;
         while self.group.is_some_and(Group::is_alive) {
-            sleep(LOOK).await;
+            sleep(CHECK_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// Waits until the leader has ended, and leaves it to be reaped.
+    /// Waits until the leader has ended, without reaping it.
     async fn exited(&self) -> io::Result<()> {
-        // Listened for before the first look, so that no end falls between the two.
+        // Subscribed before the first check, so that no end is missed in between.
         let mut ends = signal(SignalKind::child())?;
         while self.is_running()? {
             if ends.recv().await.is_none() {
@@ -155,8 +155,8 @@ impl Process {
 
     fn is_running(&self) -> io::Result<bool> {
         let Some(pid) = i32::try_from(self.id).ok().and_then(Pid::from_raw) else { return Ok(false) };
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        Ok(retry_on_intr(|| waitid(WaitId::Pid(pid), look))?.is_none())
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        Ok(retry_on_intr(|| waitid(WaitId::Pid(pid), options))?.is_none())
     }
 }
 
@@ -165,7 +165,7 @@ impl Drop for Process {
         self.ended.cancel();
         let (Some(group), Some(mut child)) = (self.group, self.child.take()) else { return };
         group.signal(Signal::KILL);
-        // Tokio reaps what is dropped only when something else happens; this waits for it.
+        // Tokio reaps a dropped child only at some later event; this task reaps it at its end.
         let reaping = async move {
             if let Err(error) = child.wait().await {
                 tracing::debug!(%error, "process not reaped");

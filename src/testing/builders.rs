@@ -1,4 +1,4 @@
-//! Builders of the messages and contexts with which a test calls a handler.
+//! Builders of messages and contexts for calls of a handler.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub fn message(body: impl Into<String>) -> TestMessage {
     TestMessage(Message::new(Uuid::new_v4().to_string(), body))
 }
 
-/// A message that is being built, to be handled or to be sent.
+/// Builds a message to handle or to send.
 #[derive(Clone, Debug)]
 pub struct TestMessage(Message);
 
@@ -133,7 +133,7 @@ pub fn context() -> TestContext {
     }
 }
 
-/// A context that is being built.
+/// Builds a context.
 #[derive(Clone, Debug)]
 pub struct TestContext {
     queue: Arc<str>,
@@ -163,7 +163,7 @@ impl TestContext {
         Self { last_attempt: NonZeroU32::new(last_attempt), ..self }
     }
 
-    /// Sets the rest of the lease, from the call of `build` on.
+    /// Sets the remaining time of the lease, from the call of `build` on.
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
@@ -188,7 +188,7 @@ impl TestContext {
         Self { cancellation, ..self }
     }
 
-    /// The context, from now on.
+    /// Builds the context; its lease and time limit begin now.
     pub fn build(self) -> Context {
         let now = Instant::now();
         let deadline = self.time_limit.map(|limit| now + limit);

@@ -24,7 +24,7 @@ pub struct HandlerRun {
     pub call: usize,
     /// The time at which the call began.
     pub began: Instant,
-    /// The time and the kind of its end; `None` while it runs.
+    /// The time and the kind of the end; `None` while it runs.
     pub ended: Option<(Instant, RunEnd)>,
 }
 
@@ -38,7 +38,7 @@ pub enum RunEnd {
     Cut,
 }
 
-/// The runs of handlers in the order of their begin; clones share one journal.
+/// The runs of handlers in the order of their beginnings; clones share one journal.
 #[derive(Clone, Debug)]
 pub struct Journal(Arc<Inner>);
 
@@ -64,7 +64,7 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// The handler with each of its calls recorded in this journal.
+    /// Wraps a handler so that this journal records each of its calls.
     pub fn recording(&self, handler: impl Into<AnyHandler>) -> AnyHandler {
         let handler = handler.into();
         handler
@@ -128,11 +128,11 @@ impl Journal {
         self.until(count, "been done", is_done).await;
     }
 
-    async fn until(&self, count: usize, what: &str, counts: impl Fn(&HandlerRun) -> bool) {
+    async fn until(&self, count: usize, state: &str, counts: impl Fn(&HandlerRun) -> bool) {
         let mut changes = self.0.changes.subscribe();
         let enough = changes.wait_for(|()| self.lock().all.iter().filter(|run| counts(run)).count() >= count);
         let arrived = patiently(enough).await.is_some();
-        assert!(arrived, "{count} runs should have {what}: {:?}", self.runs());
+        assert!(arrived, "{count} runs should have {state}: {:?}", self.runs());
     }
 
     fn begin(&self, batch: &Batch) -> RecordedCall {
@@ -156,7 +156,7 @@ impl Journal {
     }
 }
 
-/// A call under way, which ends when it is dropped.
+/// A running call; dropped, it records the end.
 struct RecordedCall {
     journal: Journal,
     first: usize,

@@ -37,8 +37,8 @@
 //! # }
 //! ```
 //!
-//! Everything here panics, and so fails its test, instead of returning an error: for a message that SQS would refuse, a
-//! worker that cannot start, a wait that does not end.
+//! Instead of returning an error everything here panics, which fails the test: for a message that SQS would refuse, a
+//! worker that cannot start, or a wait that does not end.
 
 mod builders;
 mod journal;
@@ -58,7 +58,7 @@ use crate::{
 
 /// Calls a handler with a message and a context of the same attempt.
 ///
-/// For another context call [`Handler::handle`] with a [`context`] of the test.
+/// For another context, call [`Handler::handle`] with one from [`context`].
 pub async fn outcome_of(handler: &impl Handler, message: impl Into<Message>) -> Outcome {
     let BatchItem { message, context } = item(message.into());
     handler.handle(message, context).await

@@ -1,4 +1,4 @@
-//! A queue in memory, and the workers that are started on it.
+//! A queue in memory, on which a test starts workers.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -19,13 +19,13 @@ use crate::{
     worker::{Consumer, DeadLetters, Drained, Worker, WorkerError},
 };
 
-/// The interval of looks at a queue, at first and after hours of waiting.
-const LOOKS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// The interval of checks of a queue, at first and after hours of waiting.
+const CHECK_INTERVALS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// A queue in memory that behaves like SQS, and the settings of the workers on it.
 ///
-/// The queue is called `orders`, as a FIFO queue `orders.fifo`. Its time is tokio's. Several workers may be started on
-/// one queue, one after another or at once.
+/// The queue's name is `orders`, or `orders.fifo` for a FIFO queue. Its clock is tokio's. Several workers may be
+/// started on one queue, one after another or at once.
 #[derive(Clone)]
 pub struct TestQueue {
     /// The runs of all handlers that were started on this queue.
@@ -162,7 +162,7 @@ impl TestQueue {
         Self { protection: Some(plan), ..self }
     }
 
-    /// Gives workers another queue, such as one that fails now and then, in front of this one.
+    /// Starts workers on another queue in front of this one, such as one that fails now and then.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn through(self, queue: Arc<dyn Queue>) -> Self {
@@ -192,7 +192,7 @@ impl TestQueue {
 
     /// Starts a worker as in production: its handler on the current runtime, the rest on a thread of its own.
     ///
-    /// A clock that is paused here goes on there.
+    /// A clock that is paused here is not paused on that thread.
     pub fn start_apart(&self, handler: impl Into<AnyHandler>) -> TestWorker {
         self.run(handler, Worker::run_until)
     }
@@ -221,7 +221,7 @@ impl TestQueue {
         let began = Instant::now();
         let empty = async {
             while self.visible() + self.in_flight() + self.delayed() > 0 {
-                sleep((began.elapsed() / 100).clamp(LOOKS.0, LOOKS.1)).await;
+                sleep((began.elapsed() / 100).clamp(CHECK_INTERVALS.0, CHECK_INTERVALS.1)).await;
             }
         };
         let emptied = patiently(empty).await.is_some();
@@ -253,7 +253,7 @@ impl TestQueue {
 
     /// All messages in the DLQ, which exists after [`max_receives`](Self::max_receives).
     ///
-    /// They have no receipt, because nobody has received them there.
+    /// They have no receipt handle, because they were not received from there.
     pub fn dead_letters(&self) -> Vec<Message> {
         let messages = accepted(self.account.messages(self.queue_type.dlq_name()));
         messages.iter().map(|content| Message::from(&**content)).collect()

@@ -1,4 +1,4 @@
-//! A running worker, and waits that end.
+//! A running worker, and waits with a time limit.
 
 use std::{
     future::Future,
@@ -20,7 +20,7 @@ use crate::{
 /// The name of the queue in logs and metrics.
 pub(super) const NAME: &str = "orders";
 
-/// A running worker; it goes on until its runtime ends if it is dropped.
+/// A running worker; if this is dropped, the worker runs until its runtime ends.
 pub struct TestWorker {
     /// The stop of the worker.
     pub stop: Stop,
@@ -63,10 +63,10 @@ impl TestWorker {
 
 /// The longest wait on tokio's clock, which passes a day at once when it is paused.
 const DAY: Duration = Duration::from_hours(24);
-/// The longest wait on the wall clock, which cannot be paused.
-const WALL: Duration = Duration::from_mins(2);
-/// The interval of looks at the clocks.
-const LOOK: Duration = Duration::from_secs(1);
+/// The longest wait on the system clock, which cannot be paused.
+const REAL_TIME: Duration = Duration::from_mins(2);
+/// The interval of checks of the clocks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits for a future that must end; `None` if it does not within a day of tokio's clock or two minutes of real time.
 pub(super) async fn patiently<T>(future: impl Future<Output = T>) -> Option<T> {
@@ -78,9 +78,10 @@ pub(super) async fn patiently<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 async fn time_out() {
-    let (began, began_on_the_wall) = (Instant::now(), SystemTime::now());
-    let is_late = || began.elapsed() > DAY || began_on_the_wall.elapsed().is_ok_and(|elapsed| elapsed > WALL);
+    let (began, began_real_time) = (Instant::now(), SystemTime::now());
+    let is_late =
+        || began.elapsed() > DAY || began_real_time.elapsed().is_ok_and(|elapsed| elapsed > REAL_TIME);
     while !is_late() {
-        sleep(LOOK).await;
+        sleep(CHECK_INTERVAL).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A directory that programs write into, and one call of the handler.
+//! A directory for programs, and calls of the handler.
 
 use std::{
     fs,
@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::alive::{until, within};
 
-/// A directory that scripts find in `$DIR`.
-pub(crate) struct Place(TempDir);
+/// A directory whose path scripts find in `$DIR`.
+pub(crate) struct ScriptDirectory(TempDir);
 
-impl Place {
+impl ScriptDirectory {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -58,7 +58,7 @@ impl Place {
         fs::write(self.file(name), text).unwrap();
     }
 
-    /// The number that a script writes into a file with `echo`, as soon as it is whole.
+    /// Waits for the process id that a script writes into a file with `echo`.
     pub(crate) async fn pid(&self, name: &str) -> u32 {
         let text = || fs::read_to_string(self.file(name)).unwrap_or_default();
         until(|| text().ends_with('\n')).await;

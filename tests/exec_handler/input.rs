@@ -1,4 +1,4 @@
-//! What a program is given: the body, the environment, and files for what is large.
+//! The input of a program: the body, the environment, and files for large values.
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alive::within,
-    harness::{Place, context, exec, message, outcome_of, retried},
+    harness::{ScriptDirectory, context, exec, message, outcome_of, retried},
 };
 
 const KEEP: &str = "cat > $DIR/body; env -0 > $DIR/env";
@@ -23,10 +23,15 @@ fn with_attributes<'a>(pairs: impl IntoIterator<Item = (&'a str, AttributeValue)
     Message { attributes, ..message("body") }
 }
 
-/// The variables of a run whose names begin so.
-async fn told(settings: Settings, place: &Place, message: Message, prefix: &str) -> Vec<(String, String)> {
+/// The variables of a run whose names have this prefix.
+async fn variables_of(
+    settings: Settings,
+    directory: &ScriptDirectory,
+    message: Message,
+    prefix: &str,
+) -> Vec<(String, String)> {
     assert_eq!(outcome_of(&exec(settings), message).await, Outcome::Done);
-    let mut variables = place.variables("env");
+    let mut variables = directory.variables("env");
     variables.retain(|(name, _)| name.starts_with(prefix));
     variables.sort();
     variables
@@ -38,62 +43,63 @@ fn value<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn the_body_is_read_byte_for_byte() {
-    let place = Place::new();
-    let exec = place.exec(KEEP);
+    let directory = ScriptDirectory::new();
+    let exec = directory.exec(KEEP);
     for body in ["", " ", "{}", "\n\n\r\n\t\n", "🚢 ünd\u{10FFFD}\n", &"ß🚢x\n".repeat(131_072)] {
         assert_eq!(outcome_of(&exec, message(body)).await, Outcome::Done);
-        assert!(place.read("body") == body.as_bytes(), "{} bytes", body.len());
+        assert!(directory.read("body") == body.as_bytes(), "{} bytes", body.len());
     }
 }
 
 #[tokio::test]
 async fn a_program_need_not_read_its_input() {
     for script in ["exit 0", "exec <&-; sleep 0.05; exit 0", "head -c 1 > $DIR/first; exit 0"] {
-        let place = Place::new();
-        assert_eq!(outcome_of(&place.exec(script), message("x".repeat(1 << 20))).await, Outcome::Done);
+        let directory = ScriptDirectory::new();
+        assert_eq!(outcome_of(&directory.exec(script), message("x".repeat(1 << 20))).await, Outcome::Done);
     }
 }
 
 #[tokio::test]
 async fn a_large_body_is_in_a_file_too_that_is_removed_afterwards() {
-    let place = Place::new();
+    let directory = ScriptDirectory::new();
     let script = "cat > $DIR/body; cp $LONGSHORE_BODY_FILE $DIR/copy; echo $LONGSHORE_BODY_FILE > $DIR/name; \
         stat -c %a $LONGSHORE_BODY_FILE > $DIR/mode";
-    let files = place.file("files");
+    let files = directory.file("files");
     fs::create_dir(&files).unwrap();
-    let settings = Settings { temporary_directory: Some(files.clone()), ..place.settings(script) };
+    let settings = Settings { temporary_directory: Some(files.clone()), ..directory.settings(script) };
     let body = "ß🚢x\n".repeat(100_000);
     assert_eq!(outcome_of(&exec(settings), message(body.as_str())).await, Outcome::Done);
-    assert!(place.read("body") == body.as_bytes() && place.read("copy") == body.as_bytes());
-    assert!(place.read("name").starts_with(files.as_os_str().as_encoded_bytes()));
-    assert_eq!(place.read("mode"), b"600\n");
+    assert!(directory.read("body") == body.as_bytes() && directory.read("copy") == body.as_bytes());
+    assert!(directory.read("name").starts_with(files.as_os_str().as_encoded_bytes()));
+    assert_eq!(directory.read("mode"), b"600\n");
     assert_eq!(fs::read_dir(files).unwrap().count(), 0, "a file is left behind");
 }
 
 #[tokio::test]
-async fn a_small_body_is_in_no_file_unless_wanted() {
-    let place = Place::new();
-    let settings = Settings { body_file_bytes: 5, ..place.settings(KEEP) };
-    let variables = told(settings.clone(), &place, message("four"), "LONGSHORE_").await;
+async fn a_small_body_is_in_no_file_unless_configured() {
+    let directory = ScriptDirectory::new();
+    let settings = Settings { body_file_bytes: 5, ..directory.settings(KEEP) };
+    let variables = variables_of(settings.clone(), &directory, message("four"), "LONGSHORE_").await;
     assert_eq!(value(&variables, "LONGSHORE_BODY_FILE"), None);
     let settings = Settings { body_file_bytes: 0, ..settings };
-    let variables = told(settings, &place, message(""), "LONGSHORE_").await;
+    let variables = variables_of(settings, &directory, message(""), "LONGSHORE_").await;
     assert!(value(&variables, "LONGSHORE_BODY_FILE").is_some());
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_written_is_a_retry_of_its_message_only() {
-    let place = Place::new();
-    let nowhere = Some(place.file("nowhere"));
-    let exec = exec(Settings { temporary_directory: nowhere, body_file_bytes: 5, ..place.settings(KEEP) });
+    let directory = ScriptDirectory::new();
+    let nowhere = Some(directory.file("nowhere"));
+    let exec =
+        exec(Settings { temporary_directory: nowhere, body_file_bytes: 5, ..directory.settings(KEEP) });
     let reason = retried(outcome_of(&exec, message("large")).await);
     assert!(reason.contains("body") && reason.contains("nowhere") && reason.contains("hint:"), "{reason}");
     assert_eq!(outcome_of(&exec, message("tiny")).await, Outcome::Done);
 }
 
 #[tokio::test]
-async fn the_environment_tells_of_the_message() {
-    let place = Place::new();
+async fn the_environment_describes_the_message() {
+    let directory = ScriptDirectory::new();
     let message = Message {
         receive_count: 3,
         system: SystemAttributes {
@@ -114,7 +120,7 @@ async fn the_environment_tells_of_the_message() {
             ),
         ])
     };
-    let variables = told(place.settings(KEEP), &place, message, "").await;
+    let variables = variables_of(directory.settings(KEEP), &directory, message, "").await;
     let is = |name: &str, expected: &str| assert_eq!(value(&variables, name), Some(expected), "{name}");
     is("LONGSHORE_MESSAGE_ID", "message-1");
     is("LONGSHORE_QUEUE", "orders");
@@ -128,35 +134,35 @@ async fn the_environment_tells_of_the_message() {
     is("LONGSHORE_ATTRIBUTE_COVER", "AQL/");
     is("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     is("_X_AMZN_TRACE_ID", "Root=1-5759e988");
-    is("DIR", place.path().to_str().unwrap());
+    is("DIR", directory.path().to_str().unwrap());
     assert!(value(&variables, "PATH").is_some(), "Longshore's own environment is not inherited");
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTES_LEFT_OUT"), None);
 }
 
 #[tokio::test]
-async fn a_variable_that_longshore_was_started_with_is_not_taken_for_the_messages() {
-    let place = Place::new();
-    let mut settings = place.settings(KEEP);
+async fn a_variable_of_longshore_itself_is_not_passed_on_as_the_messages() {
+    let directory = ScriptDirectory::new();
+    let mut settings = directory.settings(KEEP);
     settings.env.insert("TRACEPARENT".to_owned(), "00-of-the-worker-itself-01".to_owned());
     settings.env.insert("_X_AMZN_TRACE_ID".to_owned(), "Root=1-of-the-worker".to_owned());
-    assert_eq!(told(settings.clone(), &place, message(""), "TRACEPARENT").await, []);
-    assert_eq!(told(settings, &place, message(""), "_X_AMZN").await, []);
+    assert_eq!(variables_of(settings.clone(), &directory, message(""), "TRACEPARENT").await, []);
+    assert_eq!(variables_of(settings, &directory, message(""), "_X_AMZN").await, []);
 }
 
 #[tokio::test]
-async fn the_deadline_is_told_when_there_is_one() {
-    let place = Place::new();
+async fn the_deadline_is_in_the_environment_if_there_is_one() {
+    let directory = ScriptDirectory::new();
     let deadline = Instant::now().checked_add(Duration::from_hours(1));
     let context = context(&CancellationToken::new()).with_deadline(deadline);
-    assert_eq!(within(place.exec(KEEP).handle(Arc::new(message("")), context)).await, Outcome::Done);
-    let variables = place.variables("env");
-    let told = value(&variables, "LONGSHORE_DEADLINE").unwrap();
-    assert!(told.len() == "2018-12-17T21:37:59.250Z".len() && told.ends_with('Z'), "{told}");
+    assert_eq!(within(directory.exec(KEEP).handle(Arc::new(message("")), context)).await, Outcome::Done);
+    let variables = directory.variables("env");
+    let deadline = value(&variables, "LONGSHORE_DEADLINE").unwrap();
+    assert!(deadline.len() == "2018-12-17T21:37:59.250Z".len() && deadline.ends_with('Z'), "{deadline}");
 }
 
 #[tokio::test]
-async fn an_attribute_that_is_no_variable_is_in_a_file() {
-    let place = Place::new();
+async fn attributes_that_are_left_out_are_in_a_file() {
+    let directory = ScriptDirectory::new();
     let huge = "x".repeat(300_000);
     let message = with_attributes([
         ("a\nLONGSHORE_QUEUE=evil;$(id)", AttributeValue::string("hostile")),
@@ -168,14 +174,14 @@ async fn an_attribute_that_is_no_variable_is_in_a_file() {
         ("bytes", AttributeValue::binary(vec![7; 100_000])),
     ]);
     let script = format!("{KEEP}; cp $LONGSHORE_ATTRIBUTES_FILE $DIR/attributes");
-    let variables = told(place.settings(&script), &place, message, "LONGSHORE_").await;
+    let variables = variables_of(directory.settings(&script), &directory, message, "LONGSHORE_").await;
     assert_eq!(value(&variables, "LONGSHORE_QUEUE"), Some("orders"));
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTE_PATH"), Some("/evil"));
     let hostile = "LONGSHORE_ATTRIBUTE_A_LONGSHORE_QUEUE_EVIL___ID_";
     assert_eq!(value(&variables, hostile), Some("hostile"));
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTE_TENANT_ID"), None);
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTES_LEFT_OUT"), Some("5"));
-    let all: serde_json::Value = serde_json::from_slice(&place.read("attributes")).unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&directory.read("attributes")).unwrap();
     assert_eq!(all.as_object().unwrap().len(), 7);
     assert_eq!(all["tenant.id"], serde_json::json!({"dataType": "String", "stringValue": "2"}));
     assert_eq!((&all["nul"]["stringValue"], &all["huge"]["stringValue"]), (&"a\0b".into(), &huge.into()));
@@ -185,17 +191,17 @@ async fn an_attribute_that_is_no_variable_is_in_a_file() {
 }
 
 #[tokio::test]
-async fn attributes_make_way_when_the_environment_is_full() {
-    let place = Place::new();
-    let mut settings = place.settings(KEEP);
-    // Linux gives a quarter of the stack's limit, and 6 MiB at most; all but 40 KiB of it is filled here.
-    let room = getrlimit(Resource::Stack).current.map_or(u64::MAX, |stack| stack / 4).min(6 << 20);
-    let fill = usize::try_from(room).unwrap() - 40_000;
+async fn attributes_are_left_out_if_the_environment_is_full() {
+    let directory = ScriptDirectory::new();
+    let mut settings = directory.settings(KEEP);
+    // Linux allows a quarter of the stack's limit, at most 6 MiB; all but 40 KiB of it is filled here.
+    let limit = getrlimit(Resource::Stack).current.map_or(u64::MAX, |stack| stack / 4).min(6 << 20);
+    let fill = usize::try_from(limit).unwrap() - 40_000;
     for (number, chunk) in vec![b'x'; fill].chunks(100_000).enumerate() {
         settings.env.insert(format!("FILL_{number}"), String::from_utf8(chunk.to_vec()).unwrap());
     }
     let message = with_attributes([("large", AttributeValue::string("x".repeat(60_000)))]);
-    let variables = told(settings, &place, message, "LONGSHORE_").await;
+    let variables = variables_of(settings, &directory, message, "LONGSHORE_").await;
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTE_LARGE"), None);
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTES_LEFT_OUT"), Some("1"));
     assert!(value(&variables, "LONGSHORE_ATTRIBUTES_FILE").is_some());
@@ -203,7 +209,7 @@ async fn attributes_make_way_when_the_environment_is_full() {
 
 #[tokio::test]
 async fn a_program_may_remove_its_file() {
-    let place = Place::new();
-    let settings = Settings { body_file_bytes: 0, ..place.settings("rm $LONGSHORE_BODY_FILE") };
+    let directory = ScriptDirectory::new();
+    let settings = Settings { body_file_bytes: 0, ..directory.settings("rm $LONGSHORE_BODY_FILE") };
     assert_eq!(outcome_of(&exec(settings), message("")).await, Outcome::Done);
 }

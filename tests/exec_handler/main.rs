@@ -1,4 +1,4 @@
-//! The `exec` kind with real programs: what they are told, what their ends come to, and that none is left behind.
+//! Tests of the `exec` kind with real programs: their input, outcomes and output, and that none is left behind.
 
 use crate::support::{self, alive, logged};
 

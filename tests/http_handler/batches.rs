@@ -1,4 +1,4 @@
-//! Batches: one post of several messages, and what is read from its answer.
+//! Batches: one post of several messages, and the outcomes of its response.
 
 use std::time::Duration;
 
@@ -32,14 +32,14 @@ fn batches(url: &str) -> AnyHandler {
     batches_with(settings(url))
 }
 
-/// Messages of these ids.
+/// Messages with these ids.
 fn messages<const COUNT: usize>(ids: [&str; COUNT]) -> [Message; COUNT] {
     ids.map(|id| testing::message(format!("body of {id}")).id(id).build())
 }
 
-/// What becomes of the messages `a`, `b` and `c` when the handler answers 200 with these words.
-async fn outcomes_after(words: &str, change: impl FnOnce(&mut Settings)) -> Vec<Outcome> {
-    let recorder = Recorder::saying(words).await;
+/// The outcomes of the messages `a`, `b` and `c` when the handler answers 200 with this body.
+async fn outcomes_after(answer: &str, change: impl FnOnce(&mut Settings)) -> Vec<Outcome> {
+    let recorder = Recorder::answering_body(answer).await;
     let mut settings = settings(&recorder.url);
     change(&mut settings);
     outcomes_of(&batches_with(settings), messages(["a", "b", "c"])).await
@@ -55,14 +55,14 @@ fn retry() -> Outcome {
     Outcome::Retry("the handler named the message among its failures".to_owned())
 }
 
-fn all_are_retries(outcomes: &[Outcome], words: &str) -> bool {
-    let has_words = |outcome: &Outcome| matches!(outcome, Outcome::Retry(reason) if reason.contains(words));
-    !outcomes.is_empty() && outcomes.iter().all(has_words)
+fn all_are_retries(outcomes: &[Outcome], text: &str) -> bool {
+    let is_retry = |outcome: &Outcome| matches!(outcome, Outcome::Retry(reason) if reason.contains(text));
+    !outcomes.is_empty() && outcomes.iter().all(is_retry)
 }
 
 #[tokio::test]
-async fn a_batch_is_posted_as_the_event_that_lambda_gives_to_functions() {
-    let recorder = Recorder::saying("").await;
+async fn a_batch_is_posted_as_the_event_of_lambda() {
+    let recorder = Recorder::answering_body("").await;
     let mut second = message("{\"number\": 7}");
     second.attributes.insert("Seal".to_owned(), AttributeValue::binary([0, 255, 16]));
     let [first] = messages(["first"]);
@@ -83,7 +83,7 @@ async fn a_batch_is_posted_as_the_event_that_lambda_gives_to_functions() {
 
 #[tokio::test]
 async fn the_records_name_the_queue_as_sqs_does() {
-    let recorder = Recorder::saying("").await;
+    let recorder = Recorder::answering_body("").await;
     let handler = batches(&recorder.url);
     handler.opened("arn:aws:sqs:us-east-1:999999999999:bills");
     outcomes_of(&handler, messages(["a"])).await;
@@ -95,7 +95,7 @@ async fn the_records_name_the_queue_as_sqs_does() {
 
 #[tokio::test]
 async fn a_batch_has_the_headers_that_all_of_its_messages_share() {
-    let recorder = Recorder::saying("").await;
+    let recorder = Recorder::answering_body("").await;
     let settings = Settings {
         timeout: Some(Span::secs(60)),
         content_type: "text/plain".to_owned(),
@@ -119,10 +119,10 @@ async fn a_batch_has_the_headers_that_all_of_its_messages_share() {
 
 #[tokio::test]
 async fn an_answer_without_failures_is_done_for_all() {
-    for words in
+    for answer in
         ["", "null", "{}", r#"{"batchItemFailures":null}"#, r#"{"batchItemFailures":[]}"#, r#"{"ok":1}"#]
     {
-        assert_eq!(outcomes_after(words, |_| ()).await, vec![Outcome::Done; 3], "{words:?}");
+        assert_eq!(outcomes_after(answer, |_| ()).await, vec![Outcome::Done; 3], "{answer:?}");
     }
     let no_content = Recorder::answering(StatusCode::NO_CONTENT).await;
     assert_eq!(outcomes_of_status(no_content, |_| ()).await, vec![Outcome::Done; 2]);
@@ -130,13 +130,13 @@ async fn an_answer_without_failures_is_done_for_all() {
 
 #[tokio::test]
 async fn the_messages_that_an_answer_names_are_tried_again_and_the_others_are_done() {
-    let words = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
-    assert_eq!(outcomes_after(words, |_| ()).await, [Outcome::Done, retry(), Outcome::Done]);
+    let answer = r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#;
+    assert_eq!(outcomes_after(answer, |_| ()).await, [Outcome::Done, retry(), Outcome::Done]);
 }
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_understood_is_a_retry_of_all() {
-    for words in [
+    for answer in [
         "OK",
         "<html>",
         "[]",
@@ -147,32 +147,32 @@ async fn an_answer_that_cannot_be_understood_is_a_retry_of_all() {
         r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
         r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"z"}]}"#,
     ] {
-        let outcomes = outcomes_after(words, |_| ()).await;
-        assert!(all_are_retries(&outcomes, "hint: answer {}"), "{words:?}: {outcomes:?}");
+        let outcomes = outcomes_after(answer, |_| ()).await;
+        assert!(all_are_retries(&outcomes, "hint: answer {}"), "{answer:?}: {outcomes:?}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_may_say_when_a_message_is_to_come_again() {
-    let words = r#"{"batchItemFailures":[{"itemIdentifier":"a","retryAfter":90},{"itemIdentifier":"c"}]}"#;
+async fn an_answer_may_set_the_delay_of_a_message() {
+    let answer = r#"{"batchItemFailures":[{"itemIdentifier":"a","retryAfter":90},{"itemIdentifier":"c"}]}"#;
     let Outcome::Retry(reason) = retry() else { panic!() };
     let later = Outcome::RetryIn(Duration::from_secs(90), reason);
-    assert_eq!(outcomes_after(words, |_| ()).await, [later, Outcome::Done, retry()]);
+    assert_eq!(outcomes_after(answer, |_| ()).await, [later, Outcome::Done, retry()]);
 }
 
 #[tokio::test]
-async fn an_answer_may_reject_a_message_where_reject_items_says_so() {
-    let words = r#"{"batchItemFailures":[{"itemIdentifier":"a","outcome":"reject"}]}"#;
-    let allowed = outcomes_after(words, |settings| settings.reject_items = true).await;
+async fn an_answer_may_reject_a_message_if_reject_items_is_set() {
+    let answer = r#"{"batchItemFailures":[{"itemIdentifier":"a","outcome":"reject"}]}"#;
+    let allowed = outcomes_after(answer, |settings| settings.reject_items = true).await;
     assert_eq!(allowed[0], Outcome::Reject("the handler rejected the message".to_owned()));
     assert_eq!(allowed[1..], [Outcome::Done, Outcome::Done]);
-    let refused = outcomes_after(words, |_| ()).await;
+    let refused = outcomes_after(answer, |_| ()).await;
     assert!(all_are_retries(&refused[..1], "hint: set reject_items"), "{refused:?}");
     assert_eq!(refused[1..], [Outcome::Done, Outcome::Done]);
 }
 
 #[tokio::test]
-async fn a_status_that_is_no_2xx_is_that_of_the_whole_batch() {
+async fn a_status_that_is_no_2xx_applies_to_the_whole_batch() {
     let failed = Recorder::answering(StatusCode::INTERNAL_SERVER_ERROR).await;
     assert!(all_are_retries(&outcomes_of_status(failed, |_| ()).await, "500"));
     let busy = Recorder::answering_with(StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")]).await;
@@ -196,11 +196,11 @@ async fn an_answer_of_more_than_6_mib_is_a_retry_of_all() {
 }
 
 #[tokio::test]
-async fn ten_thousand_messages_are_one_post_and_each_has_its_fate() {
+async fn ten_thousand_messages_are_one_post_and_each_has_its_outcome() {
     let ids: Vec<_> = (0..10_000).map(|number| format!("id-{number}")).collect();
     let odd = ids.iter().skip(1).step_by(2).map(|id| json!({ "itemIdentifier": id }));
-    let words = json!({ "batchItemFailures": odd.collect::<Vec<_>>() }).to_string();
-    let recorder = Recorder::saying(words).await;
+    let answer = json!({ "batchItemFailures": odd.collect::<Vec<_>>() }).to_string();
+    let recorder = Recorder::answering_body(answer).await;
     let all = ids.iter().map(|id| testing::message("x").id(id.as_str()));
     let outcomes = outcomes_of(&batches(&recorder.url), all).await;
     assert_eq!(recorder.count(), 1);
@@ -209,7 +209,7 @@ async fn ten_thousand_messages_are_one_post_and_each_has_its_fate() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_handler_is_not_there_is_down() {
+async fn a_batch_whose_handler_is_unreachable_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let handler = batches(&url_of(&listener));
     assert_eq!(handler.probe().await, Ok(()));
@@ -244,8 +244,8 @@ async fn a_batch_that_takes_too_long_is_retried_at_its_time_limit() {
 }
 
 #[tokio::test]
-async fn the_weights_of_the_messages_are_what_they_take_in_the_post() {
-    let recorder = Recorder::saying("").await;
+async fn the_weights_of_the_messages_are_their_bytes_in_the_post() {
+    let recorder = Recorder::answering_body("").await;
     let handler = batches(&recorder.url);
     let all = [message("\"quoted\""), message(&"🚢".repeat(1_000))];
     let weight: usize = all.iter().map(|message| handler.weigh(message)).sum();

@@ -1,4 +1,4 @@
-//! What failed calls are counted as.
+//! The causes under which failed calls are counted.
 
 use axum::http::StatusCode;
 use longshore::{
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
 
-/// The causes that a call of this handler is counted under.
+/// The causes of failure that a call of this handler is counted under.
 async fn causes(http: AnyHandler) -> Vec<&'static str> {
     let metrics = Metrics::new();
     http.register_metrics(&metrics.queue("orders", "orders"));
@@ -22,7 +22,7 @@ async fn causes(http: AnyHandler) -> Vec<&'static str> {
     counted(&metrics)
 }
 
-/// The same of a batch.
+/// The same for a batch.
 async fn causes_of_batch(url: &str) -> Vec<&'static str> {
     let metrics = Metrics::new();
     let source = Source::of_arn("arn:aws:sqs:eu-west-1:123456789012:orders");
@@ -53,33 +53,37 @@ async fn a_status_is_counted_by_its_class_and_success_is_not() {
 }
 
 #[tokio::test]
-async fn no_connection_and_no_answer_in_time_are_told_apart() {
+async fn no_connection_and_no_answer_in_time_have_different_causes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = Settings::new(url_of(&listener)).unwrap();
-    let impatient = http_with(Settings { timeout: Some(Span::millis(50)), ..settings.clone() });
-    assert_eq!(causes(impatient).await, ["timeout"]);
+    let with_timeout = http_with(Settings { timeout: Some(Span::millis(50)), ..settings.clone() });
+    assert_eq!(causes(with_timeout).await, ["timeout"]);
     drop(listener);
     assert_eq!(causes(http_with(settings)).await, ["connection"]);
 }
 
 #[tokio::test]
-async fn a_batch_is_counted_once_by_what_its_answer_was() {
-    for (words, cause) in [
+async fn a_batch_is_counted_once_by_its_answer() {
+    for (answer, cause) in [
         ("{}", None),
         ("OK", Some("bad_answer")),
         (r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}]}"#, Some("error")),
     ] {
-        let recorder = Recorder::saying(words).await;
-        assert_eq!(causes_of_batch(&recorder.url).await, Vec::from_iter(cause), "{words}");
+        let recorder = Recorder::answering_body(answer).await;
+        assert_eq!(causes_of_batch(&recorder.url).await, Vec::from_iter(cause), "{answer}");
     }
-    let recorder = Recorder::saying(" ".repeat(6 * 1024 * 1024 + 1)).await;
-    assert_eq!(causes_of_batch(&recorder.url).await, ["bad_answer"], "it was reached, and said too much");
+    let recorder = Recorder::answering_body(" ".repeat(6 * 1024 * 1024 + 1)).await;
+    assert_eq!(
+        causes_of_batch(&recorder.url).await,
+        ["bad_answer"],
+        "it was reached, and its answer is too large"
+    );
     let recorder = Recorder::answering(StatusCode::NOT_FOUND).await;
     assert_eq!(causes_of_batch(&recorder.url).await, ["status_4xx"]);
 }
 
 #[tokio::test]
-async fn a_batch_without_a_handler_is_a_connection_that_failed() {
+async fn a_batch_without_a_handler_is_counted_as_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = url_of(&listener);
     drop(listener);

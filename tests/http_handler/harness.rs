@@ -1,4 +1,4 @@
-//! Messages, and the two kinds of servers that the tests need.
+//! Messages and servers for the tests.
 
 use std::{
     collections::BTreeMap,
@@ -94,25 +94,25 @@ pub(crate) fn url_of(listener: &TcpListener) -> String {
     format!("http://{}/", listener.local_addr().unwrap())
 }
 
-/// One request as a handler saw it.
+/// One request that a handler received.
 #[derive(Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedRequest {
     pub(crate) method: Method,
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Seen {
+impl RecordedRequest {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 }
 
-/// A handler that answers always the same and remembers what it was asked.
+/// A handler that always returns the same response and records its requests.
 pub(crate) struct Recorder {
     pub(crate) url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl Recorder {
@@ -127,42 +127,42 @@ impl Recorder {
         Self::serve(move || (status, headers).into_response(), 1).await
     }
 
-    /// A handler that answers 200 with these words.
-    pub(crate) async fn saying(words: impl Into<String>) -> Self {
-        let words = words.into();
-        Self::serve(move || words.clone().into_response(), 1).await
+    /// A handler that answers 200 with this body.
+    pub(crate) async fn answering_body(body: impl Into<String>) -> Self {
+        let body = body.into();
+        Self::serve(move || body.clone().into_response(), 1).await
     }
 
-    /// A handler that answers nobody until so many ask at once.
-    pub(crate) async fn answering_together(askers: usize) -> Self {
-        Self::serve(move || StatusCode::OK.into_response(), askers).await
+    /// A handler that answers no request until it has received so many.
+    pub(crate) async fn answering_together(requests: usize) -> Self {
+        Self::serve(move || StatusCode::OK.into_response(), requests).await
     }
 
-    async fn serve(answer: impl Fn() -> Response + Clone + Send + Sync + 'static, askers: usize) -> Self {
+    async fn serve(answer: impl Fn() -> Response + Clone + Send + Sync + 'static, together: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (url, seen) = (url_of(&listener), Arc::<Mutex<Vec<Seen>>>::default());
-        let (memory, gate) = (seen.clone(), Arc::new(Barrier::new(askers)));
+        let (url, requests) = (url_of(&listener), Arc::<Mutex<Vec<RecordedRequest>>>::default());
+        let (recorded, gate) = (requests.clone(), Arc::new(Barrier::new(together)));
         let record = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
             let target = uri.to_string();
-            memory.lock().unwrap().push(Seen { method, target, headers, body });
+            recorded.lock().unwrap().push(RecordedRequest { method, target, headers, body });
             gate.wait().await;
             answer()
         };
         let router = Router::new().fallback(record).layer(axum::extract::DefaultBodyLimit::disable());
         tasks::detach("handler", async { axum::serve(listener, router).await.unwrap() });
-        Self { url, seen }
+        Self { url, requests }
     }
 
-    pub(crate) fn last(&self) -> Seen {
-        self.seen.lock().unwrap().last().unwrap().clone()
+    pub(crate) fn last(&self) -> RecordedRequest {
+        self.requests.lock().unwrap().last().unwrap().clone()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.seen.lock().unwrap().len()
+        self.requests.lock().unwrap().len()
     }
 }
 
-/// A handler played by hand, connection by connection.
+/// A server whose connections the test handles one by one.
 pub(crate) struct Peer {
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
@@ -190,17 +190,17 @@ impl Peer {
         connection
     }
 
-    /// Fails when a further connection comes within a moment.
+    /// Fails if another connection comes within 100 ms.
     pub(crate) async fn expect_no_connection(&mut self) {
-        let moment = Duration::from_millis(100);
-        assert!(tokio::time::timeout(moment, self.listener.accept()).await.is_err(), "posted again");
+        let wait = Duration::from_millis(100);
+        assert!(tokio::time::timeout(wait, self.listener.accept()).await.is_err(), "posted again");
     }
 }
 
 pub(crate) struct Connection(TcpStream);
 
 impl Connection {
-    /// Reads one request with its body of a few bytes, and answers its head.
+    /// Reads one request with a small body, and returns its head.
     pub(crate) async fn read_request(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -217,7 +217,7 @@ impl Connection {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Closes with a request unread, which resets the connection.
+    /// Closes the connection with a request unread, which resets it.
     pub(crate) async fn reset_at_a_request(self) {
         self.0.peek(&mut [0; 1]).await.unwrap();
     }

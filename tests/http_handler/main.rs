@@ -1,4 +1,4 @@
-//! The `http` kind over real sockets: what a handler is sent, and what its answers come to.
+//! Tests of the `http` kind over real sockets: its requests, and the outcomes of the responses.
 
 mod batches;
 mod counts;
@@ -8,16 +8,16 @@ mod well_behaved;
 
 #[test]
 fn a_proxy_of_the_environment_is_not_used() {
-    // A process of its own, because the environment belongs to the whole process.
-    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "tests::http_handler::well_behaved::the_body_is_posted_byte_for_byte"]);
-    again.env_remove("no_proxy").env_remove("NO_PROXY");
+    // In another process, because the environment is that of the whole process.
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "tests::http_handler::well_behaved::the_body_is_posted_byte_for_byte"]);
+    child.env_remove("no_proxy").env_remove("NO_PROXY");
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        again.env(name, "http://127.0.0.1:1/");
+        child.env(name, "http://127.0.0.1:1/");
     }
-    let output = again.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let output = child.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_handler_does_not_show_its_password() {
 }
 
 #[test]
-fn settings_that_cannot_work_make_no_handler() {
+fn invalid_settings_make_no_handler() {
     let settings = longshore::handler::http::Settings::new("ftp://worker.example/").unwrap();
     let error = longshore::handler::http::HttpHandler::new(settings, "orders").unwrap_err().to_string();
     assert!(error.contains("ftp://worker.example/") && error.contains("allowed: "), "{error}");

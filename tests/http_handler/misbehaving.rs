@@ -1,4 +1,4 @@
-//! Handlers that break off, hang, or are not there.
+//! Handlers that close the connection, hang, or are unreachable.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn both_are_done(http: &AnyHandler) {
     assert_eq!(outcome_of(http, message("2")).await, Outcome::Done);
 }
 
-/// The same where the second is to come again.
+/// The same if the second is to come again.
 async fn only_the_first_is_done(http: &AnyHandler) {
     assert_eq!(outcome_of(http, message("1")).await, Outcome::Done);
     let outcome = outcome_of(http, message("2")).await;
@@ -49,7 +49,7 @@ async fn a_connection_that_takes_too_long_means_down() {
     let full = TcpSocket::new_v4().unwrap();
     full.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let full = full.listen(1).unwrap();
-    // Linux holds one connection more than the backlog names; further ones wait for an accept that never comes.
+    // Linux queues one connection more than the backlog; further ones wait for an accept that never comes.
     let address = full.local_addr().unwrap();
     let _waiting = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
     let settings = Settings::new(url_of(&full)).unwrap();
@@ -95,7 +95,7 @@ async fn a_handler_that_breaks_off_is_retried_and_posted_to_once() {
         let http = http(&peer.url);
         let breaking = async {
             peer.accept_one_request().await.answer(beginning).await;
-            // The connection is closed here; a second post would arrive on another one.
+            // The connection is closed here; a second post would come on another one.
             peer.expect_no_connection().await;
         };
         let (outcome, ()) = tokio::join!(outcome_of(&http, message("{}")), breaking);

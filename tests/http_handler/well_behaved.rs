@@ -39,13 +39,13 @@ async fn a_post_looks_like_one_of_sqsd() {
 }
 
 #[tokio::test]
-async fn a_call_with_a_time_limit_tells_the_handler_its_end() {
+async fn the_deadline_of_a_call_with_a_time_limit_is_sent() {
     let recorder = Recorder::answering(StatusCode::OK).await;
     let settings = Settings::new(&recorder.url).unwrap();
     let http = http_with(Settings { timeout: Some(Span::secs(3600)), ..settings });
     outcome_of(&http, message("{}")).await;
-    let (request, written_alike) = (recorder.last(), "2018-12-17T21:37:59.250Z".len());
-    assert_eq!(request.header("x-longshore-deadline").len(), written_alike);
+    let (request, timestamp_length) = (recorder.last(), "2018-12-17T21:37:59.250Z".len());
+    assert_eq!(request.header("x-longshore-deadline").len(), timestamp_length);
     assert!(request.header("x-longshore-deadline") > request.header("x-longshore-lease-deadline"));
 }
 

@@ -1,5 +1,5 @@
-//! AWS's own runtimes, and that of the Rust crate: each with a success, a partial failure, an exception, a crash, and
-//! a task longer than its visibility.
+//! Tests with AWS's runtimes and that of the Rust crate: a success, a partial failure, an exception, a crash, and a
+//! task longer than its visibility.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use longshore::{
 
 use super::{functions, harness::Scene};
 
-/// The tests of one client, each in a form of its own for every client.
+/// Defines each test for every client.
 macro_rules! clients {
     ($($client:ident),*) => { $(
         mod $client {
@@ -43,7 +43,7 @@ macro_rules! clients {
             }
 
             #[tokio::test]
-            async fn a_function_is_told_a_deadline_beyond_fifteen_minutes() {
+            async fn a_function_gets_a_deadline_beyond_fifteen_minutes() {
                 super::a_deadline_beyond_fifteen_minutes(functions::$client()).await;
             }
         }
@@ -142,7 +142,7 @@ async fn a_batch_of_nearly_six_megabytes_is_one_event() {
 }
 
 #[tokio::test]
-async fn without_partial_responses_what_the_function_names_is_deleted_too() {
+async fn without_partial_responses_messages_that_the_function_names_are_deleted_too() {
     let scene = Scene::new();
     scene.send("fail");
     let running = scene.start(Settings { partial_responses: PartialResponses::Off, ..functions::rust() });

@@ -1,4 +1,4 @@
-//! What failed calls are counted as.
+//! The causes under which failed calls are counted.
 
 use longshore::{
     handler::lambda::Settings,
@@ -12,18 +12,18 @@ use super::{
     harness::{Scene, until},
 };
 
-/// How many calls were counted under this cause.
+/// The number of failed calls with this cause.
 fn failures(metrics: &Metrics, cause: &str) -> u64 {
     metrics.count("longshore_handler_failures_total", &[("cause", cause)])
 }
 
-/// The causes that calls were counted under, with how many were.
+/// The causes of failed calls, with their numbers.
 fn counted(metrics: &Metrics) -> Vec<(&'static str, u64)> {
     let counts = FailureCause::ALL.iter().map(|cause| (cause.as_str(), failures(metrics, cause.as_str())));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
-/// What it is counted as that the first call with this message fails.
+/// The causes of the failed calls with this message, until it is deleted.
 async fn causes(function: Settings, body: &str) -> Vec<(&'static str, u64)> {
     let scene = Scene::new();
     scene.send(body);
@@ -35,7 +35,7 @@ async fn causes(function: Settings, body: &str) -> Vec<(&'static str, u64)> {
 }
 
 #[tokio::test]
-async fn what_a_process_does_is_counted_once_by_what_it_was() {
+async fn a_failure_of_a_process_is_counted_once_by_its_cause() {
     for (lie, cause) in [
         ("honest", None),
         ("error", Some("function_error")),
@@ -69,7 +69,7 @@ async fn a_call_that_finds_no_process_and_none_that_starts_is_an_init_error() {
 }
 
 #[tokio::test]
-async fn what_an_emulator_answers_is_counted_by_what_it_says() {
+async fn an_answer_of_an_emulator_is_counted_by_its_content() {
     for (body, cause) in [
         ("done", None),
         ("fail", Some("function_error")),
@@ -85,7 +85,7 @@ async fn what_an_emulator_answers_is_counted_by_what_it_says() {
 }
 
 #[tokio::test]
-async fn an_emulator_that_hangs_up_is_a_connection_that_failed() {
+async fn an_emulator_that_closes_the_connection_is_counted_as_connection() {
     let scene = Scene::new();
     scene.send("done");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Functions behind AWS's Runtime Interface Emulator, played by a server that behaves as that one does.
+//! Functions behind a server that behaves like AWS's Runtime Interface Emulator.
 
 use std::{
     collections::HashMap,
@@ -17,15 +17,15 @@ use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
 use super::harness::{Scene, until};
 
-/// What an emulator has seen.
+/// The requests that an emulator has received.
 #[derive(Clone, Default)]
 struct Seen {
     /// Runs by the body of the first message.
     runs: Arc<Mutex<HashMap<String, usize>>>,
     invocations: Arc<AtomicUsize>,
     is_busy: Arc<AtomicBool>,
-    /// How often it was given an event in the midst of another, which makes the real one panic.
-    crowded: Arc<AtomicUsize>,
+    /// The number of events during another one, each of which makes the real emulator panic.
+    concurrent: Arc<AtomicUsize>,
 }
 
 impl Seen {
@@ -33,8 +33,8 @@ impl Seen {
         self.runs.lock().unwrap().get(body).copied().unwrap_or_default()
     }
 
-    fn crowded(&self) -> usize {
-        self.crowded.load(Ordering::SeqCst)
+    fn concurrent(&self) -> usize {
+        self.concurrent.load(Ordering::SeqCst)
     }
 }
 
@@ -73,7 +73,7 @@ impl Emulator {
 async fn invoke(State(seen): State<Seen>, event: Bytes) -> impl IntoResponse {
     seen.invocations.fetch_add(1, Ordering::SeqCst);
     if seen.is_busy.swap(true, Ordering::SeqCst) {
-        seen.crowded.fetch_add(1, Ordering::SeqCst);
+        seen.concurrent.fetch_add(1, Ordering::SeqCst);
     }
     let event: Value = serde_json::from_slice(&event).unwrap();
     let record = &event["Records"][0];
@@ -108,7 +108,7 @@ async fn answer(what: &str, is_first: bool, id: &str) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn a_failure_is_known_by_the_body_and_its_message_comes_again() {
+async fn a_failure_is_recognized_by_the_body_and_its_message_comes_again() {
     let (scene, emulator) = (Scene::new(), Emulator::start().await);
     let failing = ["fail", "raise", "exit", "late", "status", "seven"];
     scene.send_all(failing);
@@ -123,7 +123,7 @@ async fn a_failure_is_known_by_the_body_and_its_message_comes_again() {
 }
 
 #[tokio::test]
-async fn an_emulator_is_given_one_event_at_a_time_and_several_share_the_work() {
+async fn an_emulator_gets_one_event_at_a_time_and_several_share_the_work() {
     let scene = Scene::new().options(|options| options.concurrency = 8);
     let (one, other) = (Emulator::start().await, Emulator::start().await);
     scene.send_all((0..40).map(|number| format!("done:{number}")));
@@ -131,34 +131,38 @@ async fn an_emulator_is_given_one_event_at_a_time_and_several_share_the_work() {
     let running = scene.start(Settings { urls, ..Settings::default() });
     scene.emptied().await;
     running.drain().await;
-    assert_eq!((one.seen.crowded(), other.seen.crowded()), (0, 0));
+    assert_eq!((one.seen.concurrent(), other.seen.concurrent()), (0, 0));
     let invocations = |emulator: &Emulator| emulator.seen.invocations.load(Ordering::SeqCst);
     assert!(invocations(&one) > 0 && invocations(&other) > 0);
     assert_eq!(invocations(&one) + invocations(&other), 40);
 }
 
 #[tokio::test]
-async fn an_emulator_is_left_alone_until_it_has_ended_what_was_given_up() {
+async fn an_emulator_gets_no_event_until_its_abandoned_one_has_ended() {
     let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     let emulator = Emulator::start().await;
     scene.send("slow");
     let running = scene.start(emulator.settings());
-    until("the handler is down", || running.trouble().contains("given up")).await;
+    until("the handler is down", || running.unready_reasons().contains("given up")).await;
     scene.emptied().await;
     running.drain().await;
-    assert_eq!((emulator.seen.crowded(), emulator.seen.runs_of("slow")), (0, 2));
+    assert_eq!((emulator.seen.concurrent(), emulator.seen.runs_of("slow")), (0, 2));
 }
 
 #[tokio::test]
-async fn an_emulator_that_is_not_there_pauses_polling_until_it_is() {
+async fn an_unreachable_emulator_pauses_polling_until_it_listens() {
     let scene = Scene::new();
-    let place = PlainListener::bind("127.0.0.1:0").unwrap();
-    let address = place.local_addr().unwrap();
-    drop(place);
+    let listener = PlainListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
     scene.send("done");
     let running = scene.start(Settings::of_url(format!("http://{address}")).unwrap());
-    until("the handler is down", || running.trouble().contains("handler is down")).await;
-    assert!(running.trouble().contains(&format!("emulator at {address}")), "{}", running.trouble());
+    until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
+    assert!(
+        running.unready_reasons().contains(&format!("emulator at {address}")),
+        "{}",
+        running.unready_reasons()
+    );
     assert_eq!(scene.visible(), 1);
     let emulator = Emulator::on(TcpListener::bind(address).await.unwrap());
     scene.emptied().await;
@@ -167,7 +171,7 @@ async fn an_emulator_that_is_not_there_pauses_polling_until_it_is() {
 }
 
 #[tokio::test]
-async fn an_emulator_that_is_not_there_leaves_its_work_to_the_others() {
+async fn an_unreachable_emulator_leaves_its_work_to_the_others() {
     let scene = Scene::new().options(|options| options.concurrency = 4);
     let emulator = Emulator::start().await;
     let gone = PlainListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -182,14 +186,14 @@ async fn an_emulator_that_is_not_there_leaves_its_work_to_the_others() {
 }
 
 #[tokio::test]
-async fn an_emulator_that_hangs_beside_one_that_is_not_there_pauses_polling() {
+async fn an_emulator_that_hangs_beside_an_unreachable_one_pauses_polling() {
     let scene = Scene::new().options(|options| options.timeout = Limit::After(Duration::from_secs(1)));
     let emulator = Emulator::start().await;
     let gone = PlainListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     scene.send("hang");
     let urls = vec![emulator.url.parse().unwrap(), format!("http://{gone}").parse().unwrap()];
     let running = scene.start(Settings { urls, ..Settings::default() });
-    until("the handler is down", || running.trouble().contains("handler is down")).await;
-    assert_eq!((emulator.seen.crowded(), emulator.seen.runs_of("hang")), (0, 1));
+    until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
+    assert_eq!((emulator.seen.concurrent(), emulator.seen.runs_of("hang")), (0, 1));
     running.drain().await;
 }

@@ -1,4 +1,4 @@
-//! A worker with a function on a queue in memory, and what the function noted of its runs.
+//! A worker with a function on a queue in memory, and the journal of the function's runs.
 
 use longshore::queue::EmulatorQueue;
 use longshore_emulator::{SqsAccount, StringMap};
@@ -29,12 +29,12 @@ use tokio::{
 };
 
 const QUEUE: &str = "orders";
-/// How long a fact may take to come true before its test fails.
+/// The longest wait for a condition before its test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-/// How often a fact is looked for that nobody announces.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval of checks of a condition.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A queue, the way it is worked, and the journal of the functions.
+/// A queue, the settings of its worker, and the journal of the functions.
 pub(crate) struct Scene {
     pub(crate) account: SqsAccount,
     pub(crate) folder: TempDir,
@@ -42,7 +42,7 @@ pub(crate) struct Scene {
     drain_limit: Duration,
 }
 
-/// One line of the journal that tells a run.
+/// One run of a function by its line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) body: String,
@@ -51,7 +51,7 @@ pub(crate) struct Run {
 }
 
 impl Scene {
-    /// A queue that gives failed messages back at once, worked one message at a time by one process.
+    /// A queue with retries without delay and a concurrency of one message in one process.
     pub(crate) fn new() -> Self {
         let account = SqsAccount::default();
         account.create_queue(QUEUE, &StringMap::new(), &StringMap::new()).unwrap();
@@ -61,20 +61,20 @@ impl Scene {
         Self { account, folder: tempfile::tempdir().unwrap(), options, drain_limit: Duration::from_secs(20) }
     }
 
-    /// Changes how the queue is worked.
+    /// Changes the settings of the consumer.
     pub(crate) fn options(mut self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         change(&mut self.options);
         self
     }
 
-    /// Gives up to so many messages at once to a function.
+    /// Sets the most messages of one event.
     pub(crate) fn batches_of(self, size: usize) -> Self {
         self.options(|options| {
             (options.batch.size, options.batch.window) = (size, Span::secs(1));
         })
     }
 
-    /// Sets how long a drain waits for running functions.
+    /// Sets the drain limit.
     pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
         Self { drain_limit, ..self }
     }
@@ -95,7 +95,7 @@ impl Scene {
         self.run(settings, Worker::run_until)
     }
 
-    /// The same with everything on this thread, where the log is.
+    /// The same with everything on this thread, whose log is recorded.
     pub(crate) fn start_here(&self, settings: Settings) -> Running {
         self.run(settings, Worker::run_here)
     }
@@ -118,7 +118,7 @@ impl Scene {
         Running { stop, health, metrics, ended }
     }
 
-    /// Adds a line to the journal, which the functions read, too.
+    /// Adds a line to the journal, which the functions also read.
     pub(crate) fn note(&self, line: &str) {
         let journal = OpenOptions::new().append(true).open(self.folder.path().join("journal"));
         journal.unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -130,9 +130,9 @@ impl Scene {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// What the host answered to this, in the order of the requests.
-    pub(crate) fn statuses(&self, what: &str) -> Vec<u16> {
-        let start = format!("> {what} ");
+    /// The statuses that the host returned to these requests, in their order.
+    pub(crate) fn statuses(&self, request: &str) -> Vec<u16> {
+        let start = format!("> {request} ");
         let lines = self.lines();
         lines.iter().filter_map(|line| line.strip_prefix(&start)?.parse().ok()).collect()
     }
@@ -152,30 +152,30 @@ impl Scene {
         self.runs().iter().map(|run| run.process).collect()
     }
 
-    /// Waits until the queue holds no message at all.
+    /// Waits until the queue is empty.
     pub(crate) async fn emptied(&self) {
         until("the queue is empty", || self.held() == 0).await;
     }
 
-    /// How many messages the queue holds, in whatever state.
+    /// The number of messages in the queue, in any state.
     pub(crate) fn held(&self) -> u64 {
         let description = self.account.snapshot(QUEUE).unwrap();
         description.visible + description.in_flight + description.delayed
     }
 
-    /// How many messages the queue holds that nobody has.
+    /// The number of visible messages in the queue.
     pub(crate) fn visible(&self) -> u64 {
         self.account.snapshot(QUEUE).unwrap().visible
     }
 }
 
 fn run(line: &str) -> Option<Run> {
-    let mut words = line.split(' ');
-    let (body, count, process) = (words.next()?, words.next()?, words.next()?);
+    let mut fields = line.split(' ');
+    let (body, count, process) = (fields.next()?, fields.next()?, fields.next()?);
     Some(Run { body: body.to_owned(), receive_count: count.parse().ok()?, process: process.parse().ok()? })
 }
 
-/// A worker at work.
+/// A running worker.
 pub(crate) struct Running {
     pub(crate) stop: Stop,
     pub(crate) health: Health,
@@ -184,28 +184,28 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Asks for the orderly stop and waits for its end.
+    /// Drains the worker and waits for its end.
     pub(crate) async fn drain(self) -> Drained {
         self.stop.drain();
         timeout(PATIENCE, self.ended).await.expect("the worker ends").unwrap().unwrap()
     }
 
-    /// Why the worker is not ready, if it is not.
-    pub(crate) fn trouble(&self) -> String {
+    /// The reasons why the worker is not ready, if it is not.
+    pub(crate) fn unready_reasons(&self) -> String {
         format!("{:?}", self.health.unready())
     }
 }
 
-/// Looks again and again until a fact is true.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition is true.
+pub(crate) async fn until(condition: &str, mut is_true: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
-        sleep(LOOK).await;
+    while !is_true() {
+        assert!(began.elapsed() < PATIENCE, "still not true after {PATIENCE:?}: {condition}");
+        sleep(CHECK_INTERVAL).await;
     }
 }
 
-/// Whether a process runs; one that nobody has reaped does not.
+/// True if a process runs; one that has ended and was not reaped does not.
 pub(crate) fn is_alive(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))

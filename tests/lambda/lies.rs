@@ -1,4 +1,4 @@
-//! Runtimes that lie: each lie is told once, and harms no message but its own.
+//! A runtime that breaks the rules, in one way for each message: no other message fails.
 
 use longshore::{
     handler::lambda::{PartialResponses, Settings},
@@ -7,7 +7,7 @@ use longshore::{
 
 use super::{functions, harness::Scene};
 
-/// Has a message lied about between two honest ones; answers the scene once the queue is empty.
+/// Sends a message with a lie between two honest ones; returns the scene once the queue is empty.
 async fn lied(lie: &str) -> Scene {
     let scene = Scene::new();
     for body in ["honest:before", lie, "honest:after"] {
@@ -29,7 +29,7 @@ async fn a_second_answer_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_for_another_id_is_refused_and_the_own_one_still_counts() {
+async fn an_answer_for_another_id_is_refused_and_that_for_the_own_still_counts() {
     let scene = lied("other-id").await;
     assert_eq!(scene.runs_of("other-id"), [1]);
     assert_eq!(scene.statuses("own"), [202]);
@@ -65,14 +65,14 @@ async fn an_answer_that_breaks_off_is_a_failure() {
 }
 
 #[tokio::test]
-async fn garbage_on_the_wire_harms_nobody() {
+async fn invalid_http_fails_no_message() {
     let scene = lied("garbage").await;
     assert_eq!(scene.runs_of("garbage"), [1], "its answer came afterwards");
     assert_eq!(scene.statuses("own"), [202]);
 }
 
 #[tokio::test]
-async fn a_failure_told_in_a_trailer_is_a_failure() {
+async fn a_failure_in_a_trailer_is_a_failure() {
     let scene = lied("trailer").await;
     assert_eq!(scene.runs_of("trailer"), [1, 2]);
     assert_eq!(scene.statuses("trailer"), [202]);
@@ -90,12 +90,12 @@ async fn asking_again_without_an_answer_fails_the_message_and_replaces_the_proce
     let scene = lied("asks-again").await;
     assert_eq!(scene.runs_of("asks-again"), [1, 2]);
     assert_eq!(scene.processes().len(), 2);
-    // It may be ended before it has read why.
+    // It may be ended before it has read the response.
     assert!(matches!(scene.statuses("again").as_slice(), [] | [403]), "{:?}", scene.lines());
 }
 
 #[tokio::test]
-async fn an_init_error_in_the_midst_of_work_is_refused() {
+async fn an_init_error_during_an_invocation_is_refused() {
     let scene = lied("init-late").await;
     assert_eq!(scene.runs_of("init-late"), [1]);
     assert_eq!((scene.statuses("init"), scene.statuses("own")), (vec![403], vec![202]));

@@ -1,4 +1,4 @@
-//! The lives of runtime processes: how they begin, how they are ended and replaced, and that none is left behind.
+//! Runtime processes: they are started, ended and replaced, and none is left behind.
 
 use std::time::Duration;
 
@@ -13,41 +13,41 @@ use super::{
     harness::{Scene, is_alive, until},
 };
 
-/// What a worker says while the processes of this function cannot start; no message may be received by then.
-async fn trouble(function: Settings) -> String {
+/// The reason why a worker is not ready while the function's processes cannot start; it must not receive a message.
+async fn unready_reason(function: Settings) -> String {
     let scene = Scene::new();
     scene.send("honest");
     let running = scene.start(function);
-    until("the handler is down", || running.trouble().contains("handler is down")).await;
-    let trouble = running.trouble();
+    until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
+    let reason = running.unready_reasons();
     assert_eq!((scene.visible(), scene.runs()), (1, Vec::new()), "no receive may be spent");
     running.drain().await;
-    trouble
+    reason
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_pauses_polling() {
-    let trouble = trouble(Settings::of_command(["/nowhere/bootstrap"])).await;
-    assert!(trouble.contains("/nowhere/bootstrap"), "{trouble}");
+async fn a_command_that_does_not_exist_pauses_polling() {
+    let reason = unready_reason(Settings::of_command(["/nowhere/bootstrap"])).await;
+    assert!(reason.contains("/nowhere/bootstrap"), "{reason}");
 }
 
 #[tokio::test]
 async fn an_init_error_pauses_polling() {
-    let trouble = trouble(functions::liar(&["init-error"])).await;
-    assert!(trouble.contains("Runtime.ImportModuleError: no module named app"), "{trouble}");
+    let reason = unready_reason(functions::liar(&["init-error"])).await;
+    assert!(reason.contains("Runtime.ImportModuleError: no module named app"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_process_that_ends_before_it_asks_for_work_pauses_polling() {
-    let trouble = trouble(functions::liar(&["exit"])).await;
-    assert!(trouble.contains("exit code 3"), "{trouble}");
+    let reason = unready_reason(functions::liar(&["exit"])).await;
+    assert!(reason.contains("exit code 3"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_process_that_never_asks_for_work_pauses_polling() {
     let init_timeout = Span::millis(300);
-    let trouble = trouble(Settings { init_timeout, ..functions::liar(&["silent"]) }).await;
-    assert!(trouble.contains("did not ask for work within 300ms"), "{trouble}");
+    let reason = unready_reason(Settings { init_timeout, ..functions::liar(&["silent"]) }).await;
+    assert!(reason.contains("did not ask for work within 300ms"), "{reason}");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn polling_goes_on_once_a_process_starts() {
     let ready = scene.folder.path().join("ready");
     let script = format!("test -e {} || exit 9; exec \"$0\"", ready.display());
     let running = scene.start(functions::liar_after(&script));
-    until("the handler is down", || running.trouble().contains("exit code 9")).await;
+    until("the handler is down", || running.unready_reasons().contains("exit code 9")).await;
     std::fs::write(ready, "").unwrap();
     scene.emptied().await;
     running.drain().await;
@@ -73,7 +73,7 @@ async fn polling_pauses_when_a_process_that_has_ended_cannot_be_replaced() {
     let script =
         format!("test -e {broken} && ! test -e {} && exit 9; touch {broken}; exec \"$0\"", mended.display());
     let running = scene.start(functions::liar_after(&script));
-    until("the handler is down", || running.trouble().contains("exit code 9")).await;
+    until("the handler is down", || running.unready_reasons().contains("exit code 9")).await;
     std::fs::write(mended, "").unwrap();
     scene.emptied().await;
     running.drain().await;
@@ -81,7 +81,7 @@ async fn polling_pauses_when_a_process_that_has_ended_cannot_be_replaced() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_while_it_is_idle_costs_no_message_anything() {
+async fn a_process_that_ends_while_idle_fails_no_message() {
     let scene = Scene::new();
     scene.send("honest:1");
     let running = scene.start(functions::liar(&[]));
@@ -134,7 +134,7 @@ async fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let running = scene.start(Settings { grace: Span::millis(100), ..function });
     scene.emptied().await;
     running.drain().await;
-    // The group was killed; the system may take a moment to end each of its processes.
+    // The group was killed; the system may take some time to end each of its processes.
     until("the processes are gone", || !scene.processes().into_iter().any(is_alive)).await;
     assert_eq!(scene.runs_of("hang"), [1, 2]);
 }
@@ -153,7 +153,7 @@ async fn a_process_that_answers_and_never_asks_again_is_replaced() {
 }
 
 #[tokio::test]
-async fn calls_wait_for_a_process_where_there_are_more_of_them() {
+async fn calls_wait_if_there_are_fewer_processes() {
     let scene = Scene::new().options(|options| options.concurrency = 4);
     scene.send_all((0..12).map(|number| format!("honest:{number}")));
     let running = scene.start(Settings { processes: Some(1), ..functions::liar(&[]) });
@@ -174,15 +174,15 @@ async fn a_stop_waits_for_the_function_and_ends_its_process_last() {
 }
 
 #[tokio::test]
-async fn a_process_hears_of_a_stop_by_sigterm_after_its_last_answer() {
+async fn a_process_gets_sigterm_at_a_stop_after_its_last_answer() {
     let scene = Scene::new();
-    scene.send("when-told");
+    scene.send("on-request");
     let script = "trap 'echo SIGTERM >> \"$JOURNAL\"; exit 0' TERM; \"$0\" & wait";
     let running = scene.start(functions::liar_after(script));
     until("the function runs", || scene.runs().len() == 1).await;
     running.stop.drain();
-    until("the worker drains", || running.trouble().contains("draining")).await;
-    // The answer is noted before it is given: once it is, the whole group may be gone before it writes a word.
+    until("the worker drains", || running.unready_reasons().contains("draining")).await;
+    // The answer is noted before it is sent: afterwards the group may be ended before it writes anything.
     scene.note("go");
     running.drain().await;
     assert_eq!(scene.held(), 0);
@@ -190,7 +190,7 @@ async fn a_process_hears_of_a_stop_by_sigterm_after_its_last_answer() {
 }
 
 #[tokio::test]
-async fn what_cannot_finish_before_the_drain_limit_is_ended_and_given_back() {
+async fn a_function_that_runs_at_the_drain_limit_is_ended_and_its_message_given_back() {
     let scene = Scene::new().drain_limit(Duration::from_secs(2));
     scene.send("hang");
     let running = scene.start(functions::liar(&[]));
@@ -214,7 +214,7 @@ async fn nothing_that_a_process_has_started_is_left_behind() {
 }
 
 #[tokio::test]
-async fn processes_are_counted_by_what_they_do_and_their_ends_by_why() {
+async fn processes_are_counted_by_state_and_their_exits_by_cause() {
     let scene = Scene::new();
     let running = scene.start(functions::liar(&[]));
     let metrics = running.metrics.clone();

@@ -1,4 +1,4 @@
-//! The `lambda` kind with real runtimes, lying ones and emulators, each under a whole worker over a queue in memory.
+//! Tests of the `lambda` kind with real runtimes, a lying one and emulators, in a whole worker over a queue in memory.
 
 use crate::support::{example, logged, python, skips};
 

@@ -1,4 +1,4 @@
-//! What functions write, and what of it is logged.
+//! The log of functions' output.
 
 use longshore::handler::lambda::Settings;
 use serde_json::Value;
@@ -15,9 +15,9 @@ impl Log {
         self.lines().into_iter().filter(|line| line["target"] == "longshore::function").collect()
     }
 
-    /// The logged line that has these words.
-    fn line(&self, words: &str) -> Option<Value> {
-        self.output().into_iter().find(|line| line["line"].as_str().unwrap().contains(words))
+    /// The first logged line with this text.
+    fn line(&self, text: &str) -> Option<Value> {
+        self.output().into_iter().find(|line| line["line"].as_str().unwrap().contains(text))
     }
 }
 
@@ -51,7 +51,7 @@ async fn the_lines_of_a_batch_are_logged_with_all_its_messages() {
 }
 
 #[tokio::test]
-async fn what_is_written_before_the_first_event_is_logged_too() {
+async fn output_before_the_first_event_is_logged_too() {
     let (log, _here) = Log::start();
     let scene = Scene::new();
     let running = scene.start_here(functions::liar_after("echo no such module >&2; exit 1"));
@@ -63,7 +63,7 @@ async fn what_is_written_before_the_first_event_is_logged_too() {
 }
 
 #[tokio::test]
-async fn a_flood_of_output_neither_stops_the_function_nor_makes_endless_lines() {
+async fn a_flood_of_output_neither_stops_the_function_nor_makes_long_lines() {
     let (log, _here) = Log::start();
     let scene = Scene::new();
     scene.send("honest");

@@ -1,4 +1,4 @@
-//! A program's environment variables, with the fields of its message: pure.
+//! Builds a program's environment variables from its message: pure.
 
 use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
@@ -14,23 +14,23 @@ use crate::{
 
 /// The most bytes that the attributes' variables take together.
 ///
-/// Linux hands over 128 KiB at least, the arguments and the inherited environment included, and no single one
-/// that is longer than that.
+/// Linux passes on at least 128 KiB of arguments and environment, the inherited one included, and no single variable
+/// longer than that.
 pub(super) const ATTRIBUTES_BYTES: usize = 64 * 1024;
 /// The longest value of any other variable.
 const VALUE_BYTES: usize = 1024;
 
-/// Names the file that the body is in.
+/// The variable with the path of the body's file.
 pub(super) const BODY_FILE: &str = "LONGSHORE_BODY_FILE";
-/// Names the file that all attributes are in.
+/// The variable with the path of the attributes' file.
 pub(super) const ATTRIBUTES_FILE: &str = "LONGSHORE_ATTRIBUTES_FILE";
 const ATTRIBUTES_LEFT_OUT: &str = "LONGSHORE_ATTRIBUTES_LEFT_OUT";
 const ATTRIBUTE_PREFIX: &str = "LONGSHORE_ATTRIBUTE_";
 
-/// A variable with its value, or one that must not be there, though Longshore itself may have inherited it.
+/// A variable with its value; one without a value is removed, because Longshore may have inherited it.
 pub(super) type Variable = (&'static str, Option<String>);
 
-/// The variables of fixed names, but those of the files.
+/// The variables of fixed names, except those of the files.
 pub(super) fn of_message(
     message: &Message,
     queue_name: &str,
@@ -38,7 +38,7 @@ pub(super) fn of_message(
     traced: CallTrace<'_>,
 ) -> Vec<Variable> {
     let system = &message.system;
-    let moment = |at: Option<SystemTime>| at.and_then(|at| iso_8601(at, Precision::Milliseconds));
+    let timestamp = |at: Option<SystemTime>| at.and_then(|at| iso_8601(at, Precision::Milliseconds));
     let plain = |text: Option<Cow<'_, str>>| {
         let text = text.filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
         text.map(Cow::into_owned)
@@ -47,9 +47,9 @@ pub(super) fn of_message(
         ("LONGSHORE_MESSAGE_ID", Some(message.id.to_string())),
         ("LONGSHORE_QUEUE", Some(queue_name.to_owned())),
         ("LONGSHORE_RECEIVE_COUNT", Some(message.receive_count.to_string())),
-        ("LONGSHORE_SENT_AT", moment(message.sent_at)),
-        ("LONGSHORE_FIRST_RECEIVED_AT", moment(system.first_received_at)),
-        ("LONGSHORE_DEADLINE", moment(deadline)),
+        ("LONGSHORE_SENT_AT", timestamp(message.sent_at)),
+        ("LONGSHORE_FIRST_RECEIVED_AT", timestamp(system.first_received_at)),
+        ("LONGSHORE_DEADLINE", timestamp(deadline)),
         ("LONGSHORE_SENDER_ID", system.sender_id.clone()),
         ("LONGSHORE_GROUP_ID", system.group_id.clone()),
         ("LONGSHORE_DEDUPLICATION_ID", system.deduplication_id.clone()),
@@ -65,7 +65,7 @@ pub(super) fn of_message(
     variables
 }
 
-/// The attributes as variables, and how many of them are none.
+/// The attributes as variables, and the number of attributes that were left out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct AttributeVariables {
     pub(super) variables: Vec<(String, String)>,
@@ -73,55 +73,55 @@ pub(super) struct AttributeVariables {
 }
 
 impl AttributeVariables {
-    /// As many attributes as there is room for, in the order of their names.
+    /// As many attributes as fit into `limit_bytes`, in the order of their names.
     ///
-    /// Of two whose names come to the same variable neither is one: a program must not take one for the other.
-    pub(super) fn of(message: &Message, room_bytes: usize) -> Self {
+    /// Attributes whose names map to the same variable are all left out: a program must not mistake one for another.
+    pub(super) fn of(message: &Message, limit_bytes: usize) -> Self {
         let mut named: BTreeMap<String, Vec<&AttributeValue>> = BTreeMap::new();
         for (name, value) in &message.attributes {
             named.entry(variable_name(name)).or_default().push(value);
         }
-        let (mut attributes, mut room_bytes) = (Self::default(), room_bytes);
+        let (mut attributes, mut free_bytes) = (Self::default(), limit_bytes);
         for (name, values) in named {
             let value = match values.as_slice() {
                 [value] => text_of(value),
                 _ => None,
             };
             // The name, the equals sign, the value, and the NUL at its end.
-            let fits = |value: &String| name.len() + value.len() + 2 <= room_bytes && !value.contains('\0');
+            let fits = |value: &String| name.len() + value.len() + 2 <= free_bytes && !value.contains('\0');
             let Some(value) = value.filter(fits) else {
                 attributes.left_out += values.len();
                 continue;
             };
-            room_bytes -= name.len() + value.len() + 2;
+            free_bytes -= name.len() + value.len() + 2;
             attributes.variables.push((name, value));
         }
         attributes
     }
 
-    /// The number of attributes that are no variables.
+    /// The variable with the number of attributes that were left out.
     pub(super) fn left_out(&self) -> Variable {
-        (ATTRIBUTES_LEFT_OUT, self.are_left_out().then(|| self.left_out.to_string()))
+        (ATTRIBUTES_LEFT_OUT, self.has_left_out().then(|| self.left_out.to_string()))
     }
 
-    /// True if any attribute is no variable.
-    pub(super) fn are_left_out(&self) -> bool {
+    /// True if any attribute was left out.
+    pub(super) fn has_left_out(&self) -> bool {
         self.left_out > 0
     }
 }
 
-/// The attribute's name in capitals, with `_` for whatever a shell has no room for.
+/// The attribute's name in capitals, with `_` for every character that a shell does not allow.
 fn variable_name(attribute: &str) -> String {
     let letter =
         |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
     ATTRIBUTE_PREFIX.chars().chain(attribute.chars().map(letter)).collect()
 }
 
-/// A text as it is, bytes as base64.
+/// Returns text as it is, bytes as base64.
 fn text_of(value: &AttributeValue) -> Option<String> {
     match &value.content {
         AttributeContent::Text(text) => Some(text.clone()),
-        // What could not fit is not worth its encoding.
+        // Larger values cannot fit, so they are not encoded.
         AttributeContent::Bytes(bytes) => {
             (bytes.len() <= ATTRIBUTES_BYTES).then(|| BASE64_STANDARD.encode(bytes))
         }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn value_of(message: &Message, name: &str) -> Option<String> {
-        let mut variables = of_message(message, "orders", None, CallTrace::sent_with(message)).into_iter();
+        let mut variables = of_message(message, "orders", None, CallTrace::of_sender(message)).into_iter();
         variables.find(|(own, _)| *own == name).unwrap().1
     }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_is_told_of() {
+    fn the_fields_of_the_message_are_variables() {
         let message = Message {
             receive_count: 3,
             sent_at: Some(SystemTime::UNIX_EPOCH),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_senders_trace_is_handed_on_unless_it_is_none() {
+    fn the_senders_trace_is_passed_on_unless_it_has_control_characters() {
         let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let message = with_attributes([("traceparent", AttributeValue::string(context))]);
         assert_eq!(value_of(&message, "TRACEPARENT").unwrap(), context);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_of_one_variable_are_left_out_all_of_them() {
+    fn attributes_that_map_to_one_variable_are_all_left_out() {
         let pairs =
             ["tenant-id", "tenant.id", "Tenant_ID", "other"].map(|name| (name, AttributeValue::string("x")));
         let (variables, left_out) = attributes_of(&with_attributes(pairs));
@@ -226,13 +226,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_attribute_breaks_the_environment_or_outgrows_its_room(
-            pairs: BTreeMap<String, String>, room_bytes in 0usize..400,
+        fn attributes_never_break_the_environment_or_exceed_their_limit(
+            pairs: BTreeMap<String, String>, limit_bytes in 0usize..400,
         ) {
             let message = with_attributes(pairs.iter().map(|(name, text)| (name.as_str(), AttributeValue::string(text))));
-            let attributes = AttributeVariables::of(&message, room_bytes);
+            let attributes = AttributeVariables::of(&message, limit_bytes);
             let total: usize = attributes.variables.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-            prop_assert!(total <= room_bytes);
+            prop_assert!(total <= limit_bytes);
             prop_assert_eq!(attributes.variables.len() + attributes.left_out, pairs.len());
             for (name, value) in &attributes.variables {
                 prop_assert!(name.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit()));

@@ -1,7 +1,7 @@
 //! The `exec` kind: a program is started for each message.
 //!
-//! The program reads the body, byte for byte, on its standard input, and the rest in its environment. What it
-//! writes is logged. `docs/exec-handler.md` has the tables of variables and outcomes,
+//! The program reads the body, byte for byte, on its standard input, and the other fields in its environment. Its
+//! output is logged. `docs/exec-handler.md` has the tables of variables and outcomes,
 //! `tests/exec_handler/index.md` the test of each line; in short:
 //!
 //! | the program | the outcome |
@@ -13,8 +13,8 @@
 //! | cannot be started | [`Outcome::Down`]: polling pauses until the program is found |
 //!
 //! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
-//! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That goes on after the call is over,
-//! and until it is done the program counts: a new one is started only when an old one has ended.
+//! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That may outlast the call, and until
+//! then the program counts towards the concurrency: a new one is started only when an old one has ended.
 
 mod environment;
 mod log;
@@ -29,8 +29,8 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 
 pub use self::settings::{Others, Settings};
 use self::{
-    program::Refused,
-    run::{Leftovers, ProgramCall, Run},
+    program::RefusedProgram,
+    run::{EndingRuns, ProgramCall, Run},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes,
@@ -47,41 +47,42 @@ use crate::{
 #[derive(Debug)]
 pub struct ExecHandler {
     parts: Arc<ExecParts>,
-    leftovers: Leftovers,
+    ending: EndingRuns,
 }
 
-/// The parts that every run shares.
+/// The state that every run shares.
 #[derive(Clone, Debug)]
 struct ExecParts {
     settings: Settings,
     queue_name: Box<str>,
     search_path: Option<OsString>,
-    refused: Refused,
+    refused: RefusedProgram,
     metrics: KindMetrics<ProcessMetrics>,
 }
 
-/// Why a handler of the `exec` kind could not be made.
+/// An error in creating a handler of the `exec` kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The settings cannot work.
+    /// The settings are invalid.
     #[error("the exec handler's settings have {0}")]
     Settings(Problems),
 }
 
 impl ExecHandler {
-    /// Makes the handler; `queue_name` is the queue's name in SQS, which the program gets as a variable.
+    /// Creates the handler; `queue_name` is the queue's name in SQS, which the program finds in a variable.
     ///
     /// Starts nothing yet, and needs no runtime.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, ExecError> {
         Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
-        let (queue_name, refused, metrics) = (queue_name.into(), Refused::default(), KindMetrics::default());
+        let (queue_name, refused, metrics) =
+            (queue_name.into(), RefusedProgram::default(), KindMetrics::default());
         let parts = Arc::new(ExecParts { settings, queue_name, search_path: None, refused, metrics });
-        Ok(Self { parts, leftovers: Leftovers::default() })
+        Ok(Self { parts, ending: EndingRuns::default() })
     }
 
-    /// Sets the `PATH` of this process, in which the probe looks for a program that is given by its name;
-    /// without it the probe succeeds for such a program.
+    /// Sets the `PATH` in which the probe looks for a program given by its name; without it the probe of such a program
+    /// succeeds.
     #[must_use]
     pub fn search_path(mut self, path: Option<OsString>) -> Self {
         Arc::make_mut(&mut self.parts).search_path = path;
@@ -90,13 +91,13 @@ impl ExecHandler {
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
         tokio::select! {
-            () = self.leftovers.make_room() => {}
+            () = self.ending.wait_for_one() => {}
             () = context.cancelled() => return Outcome::Retry("cancelled while an earlier program ended".to_owned()),
         }
-        let context_of_lines = Trace::log_context(context.trace(), &message);
+        let log_context = Trace::log_context(context.trace(), &message);
         let run = Run { parts: self.parts.clone(), message, context: context.clone() };
-        let run = |stop| TraceContext::within(context_of_lines.as_ref(), run.outcome(stop));
-        let mut call = ProgramCall::start(&self.leftovers, run);
+        let run = |stop| TraceContext::within(log_context.as_ref(), run.outcome(stop));
+        let mut call = ProgramCall::start(&self.ending, run);
         tokio::select! {
             outcome = call.outcome() => return outcome,
             () = context.cancelled() => {}
@@ -136,9 +137,9 @@ impl ErasedHandler for ExecHandler {
         future::ready(self.find_program()).boxed()
     }
 
-    /// Waits for the programs whose calls are over, each for its `grace` at most.
+    /// Waits for the programs whose calls have ended, each for at most its `grace`.
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.leftovers.ended())
+        Box::pin(self.ending.wait_for_all())
     }
 
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {

@@ -1,34 +1,34 @@
-//! The outcome of a message by its program's exit status: pure.
+//! Converts a program's exit status into the outcome of its message: pure.
 
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use super::{Settings, settings::Others};
 use crate::{handler::Outcome, process::signal_name, telemetry::FailureCause};
 
-/// Reads the outcome from how the program ended; its last words on standard error are part of the reason.
-pub(super) fn outcome(settings: &Settings, status: ExitStatus, last_words: &str) -> Outcome {
+/// Converts an exit status into an outcome; the last line on standard error is part of the reason.
+pub(super) fn outcome(settings: &Settings, status: ExitStatus, last_line: &str) -> Outcome {
     let Some(code) = status.code() else {
         let signal = status.signal().map_or_else(|| "a signal".to_owned(), signal_name);
-        return Outcome::Retry(reason(format!("the program was ended by {signal}"), last_words));
+        return Outcome::Retry(reason(format!("the program was ended by {signal}"), last_line));
     };
     let lists = |codes: &[u8]| codes.iter().any(|listed| i32::from(*listed) == code);
     if lists(&settings.done) {
         return Outcome::Done;
     }
-    let reason = reason(format!("the program exited with {code}"), last_words);
+    let reason = reason(format!("the program exited with {code}"), last_line);
     let is_reject = lists(&settings.reject) || (settings.others == Others::Reject && !lists(&settings.retry));
     if is_reject { Outcome::Reject(reason) } else { Outcome::Retry(reason) }
 }
 
-/// The cause of failure of an exit status, if it is one.
+/// The cause of failure by an exit status; `None` for success.
 pub(super) fn failure(settings: &Settings, status: ExitStatus) -> Option<FailureCause> {
     let Some(code) = status.code() else { return Some(FailureCause::Signal) };
     let is_done = settings.done.iter().any(|listed| i32::from(*listed) == code);
     (!is_done).then_some(FailureCause::ExitCode)
 }
 
-fn reason(what: String, last_words: &str) -> String {
-    if last_words.is_empty() { what } else { format!("{what}: {last_words}") }
+fn reason(end: String, last_line: &str) -> String {
+    if last_line.is_empty() { end } else { format!("{end}: {last_line}") }
 }
 
 #[cfg(test)]
@@ -49,13 +49,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_words_are_part_of_the_reason() {
+    fn the_last_line_is_part_of_the_reason() {
         let settings = Settings::of_command(["true"]);
         let outcome = outcome(&settings, exited(65), "no such customer");
         assert_eq!(outcome, Outcome::Reject("the program exited with 65: no such customer".to_owned()));
     }
 
-    /// Settings in which each code is in the list of this number, or in none.
+    /// Settings that put each code into the list of its number: 0 is done, 1 reject, 2 retry, 3 none.
     fn listed(lists: &[u8], others: Others) -> Settings {
         let list = |number: u8| (0..=u8::MAX).filter(|code| lists[usize::from(*code)] == number).collect();
         let (done, reject, retry) = (list(0), list(1), list(2));
@@ -66,20 +66,20 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn a_code_means_what_its_list_says_and_any_other_what_others_says(
+        fn a_code_has_the_outcome_of_its_list_and_any_other_that_of_others(
             lists in proptest::collection::vec(0u8..4, 256),
             others in prop_oneof![Just(Others::Retry), Just(Others::Reject)],
         ) {
             let settings = listed(&lists, others);
             prop_assert_eq!(settings.validate(), []);
             for (code, list) in (0..).zip(lists) {
-                let is_as_said = match outcome(&settings, exited(code), "") {
+                let is_expected = match outcome(&settings, exited(code), "") {
                     Outcome::Done => list == 0,
                     Outcome::Reject(_) => list == 1 || (list == 3 && others == Others::Reject),
                     Outcome::Retry(_) => list == 2 || (list == 3 && others == Others::Retry),
                     _ => false,
                 };
-                prop_assert!(is_as_said, "{code}");
+                prop_assert!(is_expected, "{code}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Checks that the program can be started, before the first message and while it cannot.
+//! Checks whether the program can be started, before the first message and while the handler is down.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -14,9 +14,9 @@ use rustix::fs::{Access, access};
 use super::Settings;
 use crate::process::StartError;
 
-/// Looks for the program where the system would; `search_path` is Longshore's own `PATH`.
+/// Finds the program as the system would; `search_path` is Longshore's own `PATH`.
 ///
-/// `None` where only a start shows it.
+/// `None` if only a start can find it.
 pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<Option<PathBuf>, StartError> {
     let program = settings.command.first().cloned().unwrap_or_default();
     let base = settings.directory.as_deref().unwrap_or(Path::new(""));
@@ -24,13 +24,13 @@ pub(super) fn find(settings: &Settings, search_path: Option<&OsStr>) -> Result<O
         return Err(StartError::NoDirectory { program, directory: directory.clone() });
     }
     let own_path = settings.env.get("PATH").map(OsString::from);
-    let places: Vec<PathBuf> = match own_path.as_deref().or(search_path) {
+    let candidates: Vec<PathBuf> = match own_path.as_deref().or(search_path) {
         _ if program.contains('/') => vec![base.join(&program)],
-        Some(path) => std::env::split_paths(path).map(|place| base.join(place).join(&program)).collect(),
-        // Without a PATH the system has one of its own, which only a start can try.
+        Some(path) => std::env::split_paths(path).map(|folder| base.join(folder).join(&program)).collect(),
+        // Without a PATH the system uses a default, which only a start can try.
         None => return Ok(None),
     };
-    let files: Vec<_> = places.into_iter().filter(|place| place.is_file()).collect();
+    let files: Vec<_> = candidates.into_iter().filter(|file| file.is_file()).collect();
     if files.is_empty() {
         return Err(StartError::NotFound { program });
     }
@@ -46,40 +46,40 @@ pub(super) fn is_writable(directory: &Path) -> bool {
 /// The bytes of a script's first line that the system reads.
 const FIRST_LINE_BYTES: u64 = 256;
 
-/// The program that was refused, if the last start was.
+/// The program that the system last refused to start, if any.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Refused(Arc<Mutex<Option<Refusal>>>);
+pub(super) struct RefusedProgram(Arc<Mutex<Option<Refusal>>>);
 
 #[derive(Debug)]
 struct Refusal {
-    look: Look,
+    version: ProgramVersion,
     reason: String,
 }
 
-/// The identity of a program file, which changes with its content.
+/// The version of a program and of its interpreter, which changes with their content.
 #[derive(Debug, PartialEq, Eq)]
-struct Look {
-    program: Option<File>,
+struct ProgramVersion {
+    program: Option<FileVersion>,
     /// The interpreter that the first line of a script names.
-    interpreter: Option<File>,
+    interpreter: Option<FileVersion>,
 }
 
-/// A file as it stood: device, inode, the time of its last change, and its size.
+/// The version of a file: device, inode, the time of its last change, and its size.
 #[derive(Debug, PartialEq, Eq)]
-struct File(u64, u64, (i64, i64), u64);
+struct FileVersion(u64, u64, (i64, i64), u64);
 
-impl Refused {
-    /// Notes that the program at this path could not be started, if it would not start the next time either.
-    pub(super) fn note(&self, program: &Path, error: &StartError) {
+impl RefusedProgram {
+    /// Records that the program at this path could not be started, if the next start would fail too.
+    pub(super) fn record(&self, program: &Path, error: &StartError) {
         if error.is_lasting() {
-            *self.lock() = Some(Refusal { look: Look::at(program), reason: error.to_string() });
+            *self.lock() = Some(Refusal { version: ProgramVersion::at(program), reason: error.to_string() });
         }
     }
 
-    /// Why the program at this path cannot be started, if it is the one that was refused.
+    /// The reason of the refusal, if the program at this path was refused and has not changed.
     pub(super) fn reason(&self, program: &Path) -> Option<String> {
         let refusal = self.lock();
-        let refusal = refusal.as_ref().filter(|refusal| refusal.look == Look::at(program))?;
+        let refusal = refusal.as_ref().filter(|refusal| refusal.version == ProgramVersion::at(program))?;
         Some(refusal.reason.clone())
     }
 
@@ -88,16 +88,16 @@ impl Refused {
     }
 }
 
-impl Look {
+impl ProgramVersion {
     fn at(program: &Path) -> Self {
         let mut first = Vec::new();
         let read = fs::File::open(program).map(|file| file.take(FIRST_LINE_BYTES).read_to_end(&mut first));
-        let interpreter = read.ok().and_then(|_| interpreter(&first)).and_then(File::at);
-        Self { program: File::at(program), interpreter }
+        let interpreter = read.ok().and_then(|_| interpreter(&first)).and_then(FileVersion::at);
+        Self { program: FileVersion::at(program), interpreter }
     }
 }
 
-impl File {
+impl FileVersion {
     fn at(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok()?;
         Some(Self(file.dev(), file.ino(), (file.ctime(), file.ctime_nsec()), file.size()))
@@ -120,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_was_refused_is_so_until_it_changes() {
-        let (folder, refused) = (tempfile::tempdir().unwrap(), Refused::default());
+    fn a_refused_program_stays_refused_until_it_changes() {
+        let (folder, refused) = (tempfile::tempdir().unwrap(), RefusedProgram::default());
         let program = folder.path().join("job");
         fs::write(&program, "exit 0").unwrap();
-        refused.note(&program, &refusal(&program));
+        refused.record(&program, &refusal(&program));
         assert!(refused.reason(&program).unwrap().contains("hint: "));
         fs::write(&program, "#!/bin/sh\nexit 0").unwrap();
         assert_eq!(refused.reason(&program), None);
@@ -132,22 +132,22 @@ mod tests {
 
     #[test]
     fn a_script_is_tried_again_once_its_interpreter_is_there() {
-        let (folder, refused) = (tempfile::tempdir().unwrap(), Refused::default());
+        let (folder, refused) = (tempfile::tempdir().unwrap(), RefusedProgram::default());
         let (program, interpreter) = (folder.path().join("job"), folder.path().join("python9"));
         fs::write(&program, format!("#! {} -u\nexit", interpreter.display())).unwrap();
-        refused.note(&program, &StartError::NotFound { program: "job".to_owned() });
+        refused.record(&program, &StartError::NotFound { program: "job".to_owned() });
         assert!(refused.reason(&program).is_some());
         fs::write(&interpreter, "").unwrap();
         assert_eq!(refused.reason(&program), None);
     }
 
     #[test]
-    fn what_passes_is_not_remembered() {
-        let (folder, refused) = (tempfile::tempdir().unwrap(), Refused::default());
+    fn a_temporary_failure_is_not_recorded() {
+        let (folder, refused) = (tempfile::tempdir().unwrap(), RefusedProgram::default());
         let program = folder.path().join("job");
         fs::write(&program, "").unwrap();
         let source = rustix::io::Errno::AGAIN.into();
-        refused.note(&program, &StartError::Other { program: "job".to_owned(), source });
+        refused.record(&program, &StartError::Other { program: "job".to_owned(), source });
         assert_eq!(refused.reason(&program), None);
     }
 }

@@ -1,4 +1,4 @@
-//! One run of the program: from its start to its end, whatever becomes of the call.
+//! Runs the program for one message: from its start to its end, even if the call is dropped.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use super::{
     outcome, program,
 };
 use crate::{
-    handler::{Context, Outcome, call_trace::CallTrace, timestamp::on_the_wall},
+    handler::{Context, Outcome, call_trace::CallTrace, timestamp::system_time},
     message::{AttributeContent, AttributeValue, Message},
     process::{Command, Output, Process, StartError},
     tasks,
@@ -33,7 +33,7 @@ use crate::{
 pub(super) struct Run {
     pub(super) parts: Arc<ExecParts>,
     pub(super) message: Arc<Message>,
-    /// The circumstances of the call.
+    /// The context of the call.
     pub(super) context: Context,
 }
 
@@ -44,51 +44,51 @@ impl Run {
             return Outcome::Retry("cancelled before the program was started".to_owned());
         }
         match start(&self.parts, &self.message, &self.context) {
-            Ok(mut started) => self.attend(&mut started.process, &stop).await,
-            Err(obstacle) => {
-                self.remember(&obstacle);
+            Ok(mut started) => self.supervise(&mut started.process, &stop).await,
+            Err(failure) => {
+                self.record_refusal(&failure);
                 self.parts.metrics.failed(FailureCause::Spawn);
-                obstacle.outcome()
+                failure.outcome()
             }
         }
     }
 
-    fn remember(&self, obstacle: &Obstacle) {
+    fn record_refusal(&self, failure: &StartFailure) {
         let ExecParts { settings, search_path, refused, .. } = &*self.parts;
-        let Obstacle::Start(error) = obstacle else { return };
+        let StartFailure::Program(error) = failure else { return };
         if let Ok(Some(program)) = program::find(settings, search_path.as_deref()) {
-            refused.note(&program, error);
+            refused.record(&program, error);
         }
     }
 
-    /// Feeds the program its message, logs what it writes, and waits for its end or brings it about.
-    async fn attend(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
+    /// Writes the message to the program, logs its output, and waits until it has ended by itself or by `stop`.
+    async fn supervise(&self, process: &mut Process, stop: &CancellationToken) -> Outcome {
         let ExecParts { settings, metrics, .. } = &*self.parts;
         let _counted = metrics.process(ProcessState::Busy);
         self.log_start(process);
         let log =
             Mutex::new(Log::new(self.context.queue.clone(), self.message.id.clone(), settings.output_bytes));
-        let stdout = logged(process.take_stdout(), Stream::Stdout, &log);
-        let stderr = logged(process.take_stderr(), Stream::Stderr, &log);
+        let stdout = log_output(process.take_stdout(), Stream::Stdout, &log);
+        let stderr = log_output(process.take_stderr(), Stream::Stderr, &log);
         let stdin = process.take_stdin();
-        let ending = fed(self.feed(stdin), ended(process, stop, settings.grace.0));
+        let ending = until_ended(self.write_body(stdin), wait_or_end(process, stop, settings.grace.0));
         let (status, (), ()) = tokio::join!(ending, stdout, stderr);
-        let last_words = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
+        let last_line = log.into_inner().unwrap_or_else(PoisonError::into_inner).end();
         match status {
             Ok(status) => {
                 self.log_end(process, status, stop);
-                outcome::outcome(settings, status, &last_words)
+                outcome::outcome(settings, status, &last_line)
             }
-            Err(error) => Outcome::Retry(format!("the program's end was not heard: {error}")),
+            Err(error) => Outcome::Retry(format!("waiting for the program failed: {error}")),
         }
     }
 }
 
 impl Run {
     /// Writes the body to the program's input.
-    async fn feed(&self, stdin: Option<ChildStdin>) {
+    async fn write_body(&self, stdin: Option<ChildStdin>) {
         let Some(mut stdin) = stdin else { return };
-        // A program need not read its input: it may close it, or end, before all of it was written.
+        // A program need not read its input: it may close it or end early.
         if let Err(error) = stdin.write_all(self.message.body.as_bytes()).await {
             let (queue, message_id) = (&*self.context.queue, &self.message.id);
             events::InputUnread { queue, message_id, error: &error }.emit();
@@ -102,7 +102,7 @@ impl Run {
         }
     }
 
-    /// A program that was stopped has not failed by itself.
+    /// Logs and counts the end of the program; one that was stopped is no failure.
     fn log_end(&self, process: &Process, status: ExitStatus, stop: &CancellationToken) {
         let ExecParts { settings, metrics, .. } = &*self.parts;
         let (cause, failure) = match outcome::failure(settings, status) {
@@ -120,14 +120,18 @@ impl Run {
     }
 }
 
-async fn logged(output: Option<Output>, stream: Stream, log: &Mutex<Log>) {
+async fn log_output(output: Option<Output>, stream: Stream, log: &Mutex<Log>) {
     let Some(output) = output else { return };
     let lock = || log.lock().unwrap_or_else(PoisonError::into_inner);
     output.for_each_line(|line| lock().line(stream, &line)).await;
 }
 
 /// Waits for the program's end, and ends it when `stop` fires.
-async fn ended(process: &mut Process, stop: &CancellationToken, grace: Duration) -> io::Result<ExitStatus> {
+async fn wait_or_end(
+    process: &mut Process,
+    stop: &CancellationToken,
+    grace: Duration,
+) -> io::Result<ExitStatus> {
     tokio::select! {
         status = process.wait() => return status,
         () = stop.cancelled() => {}
@@ -135,39 +139,39 @@ async fn ended(process: &mut Process, stop: &CancellationToken, grace: Duration)
     process.end(grace).await
 }
 
-/// Feeds a program for as long as it has not ended.
-async fn fed<T>(feeding: impl Future<Output = ()>, ending: impl Future<Output = T>) -> T {
+/// Writes to a program until it has ended.
+async fn until_ended<T>(writing: impl Future<Output = ()>, ending: impl Future<Output = T>) -> T {
     tokio::pin!(ending);
     tokio::select! {
         ended = &mut ending => ended,
-        () = feeding => ending.await,
+        () = writing => ending.await,
     }
 }
 
-/// One run of a program, as its call sees it.
+/// The handle of one run, which its call holds.
 ///
-/// A call that is dropped stops its run and leaves it to the [`Leftovers`]: a program takes longer to end
-/// than a call to be dropped.
+/// Dropped, it stops the run and leaves it to the [`EndingRuns`]: a program takes longer to end than a call to be
+/// dropped.
 #[derive(Debug)]
 pub(super) struct ProgramCall {
-    /// There until the run has ended.
+    /// `None` once the run has ended.
     run: Option<JoinHandle<Outcome>>,
     stop: CancellationToken,
-    leftovers: Leftovers,
+    ending: EndingRuns,
 }
 
 impl ProgramCall {
     /// Starts a run, which ends its program when it is stopped.
-    pub(super) fn start<F>(leftovers: &Leftovers, run: impl FnOnce(CancellationToken) -> F) -> Self
+    pub(super) fn start<F>(ending: &EndingRuns, run: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
         let stop = CancellationToken::new();
         let run = tasks::detach("exec", run(stop.clone()));
-        Self { run: Some(run), stop, leftovers: leftovers.clone() }
+        Self { run: Some(run), stop, ending: ending.clone() }
     }
 
-    /// Tells the run to stop.
+    /// Requests that the run stops.
     pub(super) fn stop(&self) {
         self.stop.cancel();
     }
@@ -177,7 +181,7 @@ impl ProgramCall {
         let Some(run) = &mut self.run else { return Outcome::Retry("the run has ended".to_owned()) };
         let outcome = run.await;
         self.run = None;
-        outcome.unwrap_or_else(|error| Outcome::Retry(format!("the run broke off: {error}")))
+        outcome.unwrap_or_else(|error| Outcome::Retry(format!("the run failed: {error}")))
     }
 }
 
@@ -185,41 +189,41 @@ impl Drop for ProgramCall {
     fn drop(&mut self) {
         if let Some(run) = self.run.take_if(|run| !run.is_finished()) {
             self.stop.cancel();
-            self.leftovers.lock().push(run);
+            self.ending.lock().push(run);
         }
     }
 }
 
-/// The runs whose calls are over and whose programs still end.
+/// The runs whose calls have ended while their programs are still ending.
 ///
-/// There are never more programs than calls allowed at once: each new call first takes one of these over and
-/// waits for its end.
+/// Each new call first takes over one of these and waits for its end, so that there are never more programs than
+/// concurrent calls allowed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leftovers(Arc<Mutex<Vec<JoinHandle<Outcome>>>>);
+pub(super) struct EndingRuns(Arc<Mutex<Vec<JoinHandle<Outcome>>>>);
 
-impl Leftovers {
-    /// Waits until a program may be started in the place of one that still ends, if there is any.
-    pub(super) async fn make_room(&self) {
+impl EndingRuns {
+    /// Waits until one of the programs has ended, if there is any.
+    pub(super) async fn wait_for_one(&self) {
         if let Some(mut call) = self.take() {
             // Its outcome was decided when its call was dropped.
             drop(call.outcome().await);
         }
     }
 
-    /// Waits until the last program has ended.
-    pub(super) async fn ended(&self) {
+    /// Waits until all of the programs have ended.
+    pub(super) async fn wait_for_all(&self) {
         while let Some(mut call) = self.take() {
             drop(call.outcome().await);
         }
     }
 
-    /// Takes over one run that has not ended; dropped before its end, it comes back.
+    /// Takes over one run that has not ended; the handle returns it here if dropped before the end.
     fn take(&self) -> Option<ProgramCall> {
         let mut runs = self.lock();
         runs.retain(|run| !run.is_finished());
         let run = runs.pop()?;
         drop(runs);
-        Some(ProgramCall { run: Some(run), stop: CancellationToken::new(), leftovers: self.clone() })
+        Some(ProgramCall { run: Some(run), stop: CancellationToken::new(), ending: self.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<Outcome>>> {
@@ -229,42 +233,46 @@ impl Leftovers {
 
 /// A program that was started, with the files that it may read.
 #[derive(Debug)]
-pub(super) struct Started {
-    /// Dropped, and with that killed, before its files are removed.
+pub(super) struct StartedProgram {
+    /// First, so that it is dropped, and thereby killed, before its files are removed.
     pub(super) process: Process,
     _files: [Option<TempPath>; 2],
 }
 
-/// Why there is no program that reads the message.
+/// An error in starting the program for a message.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Obstacle {
-    /// It could not be started, for this message or any other.
+pub(super) enum StartFailure {
+    /// The program could not be started, for this message or any other.
     #[error(transparent)]
-    Start(#[from] StartError),
-    /// This message needs a file, and there can be none.
+    Program(#[from] StartError),
+    /// A file that this message needs could not be written.
     #[error(
         "the file of the message's {what} could not be written in {}: {source}, hint: set temporary_directory to \
          one with room",
-        place.display()
+        directory.display()
     )]
-    File { what: &'static str, place: PathBuf, source: io::Error },
+    File { what: &'static str, directory: PathBuf, source: io::Error },
 }
 
-impl Obstacle {
-    /// Other messages need no file, so the handler is not down for the want of one.
+impl StartFailure {
+    /// Messages that need no file can still be handled, so a failed write does not mean that the handler is down.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Start(_) => Outcome::Down(self.to_string()),
+            Self::Program(_) => Outcome::Down(self.to_string()),
             Self::File { .. } => Outcome::Retry(self.to_string()),
         }
     }
 }
 
 /// Starts the program for a message.
-pub(super) fn start(parts: &ExecParts, message: &Message, context: &Context) -> Result<Started, Obstacle> {
+pub(super) fn start(
+    parts: &ExecParts,
+    message: &Message,
+    context: &Context,
+) -> Result<StartedProgram, StartFailure> {
     match start_with(parts, message, context, ATTRIBUTES_BYTES) {
-        // Whatever else there is in the environment, the attributes can be read from their file.
-        Err(Obstacle::Start(StartError::TooLarge { .. })) => start_with(parts, message, context, 0),
+        // The environment is too large: the program can read the attributes from their file instead.
+        Err(StartFailure::Program(StartError::TooLarge { .. })) => start_with(parts, message, context, 0),
         started => started,
     }
 }
@@ -273,35 +281,37 @@ fn start_with(
     parts: &ExecParts,
     message: &Message,
     context: &Context,
-    room_bytes: usize,
-) -> Result<Started, Obstacle> {
+    attributes_bytes: usize,
+) -> Result<StartedProgram, StartFailure> {
     let ExecParts { settings, queue_name, .. } = parts;
     let directory = settings.temporary_directory.as_deref();
-    let failed = |what| move |source| Obstacle::File { what, place: place(directory), source };
-    let attributes = AttributeVariables::of(message, room_bytes);
+    let failed =
+        |what| move |source| StartFailure::File { what, directory: temporary_directory(directory), source };
+    let attributes = AttributeVariables::of(message, attributes_bytes);
     let body_file = (message.body.len() >= settings.body_file_bytes).then(|| write_body(message, directory));
     let body_file = body_file.transpose().map_err(failed("body"))?;
-    let attributes_file = attributes.are_left_out().then(|| write_attributes(message, directory));
+    let attributes_file = attributes.has_left_out().then(|| write_attributes(message, directory));
     let attributes_file = attributes_file.transpose().map_err(failed("attributes"))?;
     let mut command = command(parts);
     for (name, value) in &attributes.variables {
         command = command.env(name, value);
     }
-    let (deadline, traced) = (context.deadline.map(on_the_wall), CallTrace::of(message, context));
+    let (deadline, traced) = (context.deadline.map(system_time), CallTrace::of(message, context));
     for (name, value) in environment::of_message(message, queue_name, deadline, traced) {
-        command = with(command, name, value);
+        command = with_variable(command, name, value);
     }
     let (left_out, value) = attributes.left_out();
-    command = with(command, left_out, value);
-    command = with(command, BODY_FILE, body_file.as_deref());
-    command = with(command, ATTRIBUTES_FILE, attributes_file.as_deref());
-    Ok(Started { process: command.spawn()?, _files: [body_file, attributes_file] })
+    command = with_variable(command, left_out, value);
+    command = with_variable(command, BODY_FILE, body_file.as_deref());
+    command = with_variable(command, ATTRIBUTES_FILE, attributes_file.as_deref());
+    Ok(StartedProgram { process: command.spawn()?, _files: [body_file, attributes_file] })
 }
 
-/// The program as the settings have it.
+/// The command of the settings, with their directory and environment.
 fn command(ExecParts { settings, .. }: &ExecParts) -> Command {
-    let mut words = settings.command.iter();
-    let mut command = Command::new(words.next().map_or("", String::as_str)).args(words).with_stdin();
+    let mut arguments = settings.command.iter();
+    let program = arguments.next().map_or("", String::as_str);
+    let mut command = Command::new(program).args(arguments).with_stdin();
     if let Some(directory) = &settings.directory {
         command = command.directory(directory);
     }
@@ -311,24 +321,24 @@ fn command(ExecParts { settings, .. }: &ExecParts) -> Command {
     command
 }
 
-/// Sets a variable, or takes away the one that Longshore itself was started with.
-fn with(command: Command, name: &str, value: Option<impl AsRef<std::ffi::OsStr>>) -> Command {
+/// Sets a variable, or removes one that would be inherited from Longshore.
+fn with_variable(command: Command, name: &str, value: Option<impl AsRef<std::ffi::OsStr>>) -> Command {
     match value {
         Some(value) => command.env(name, value),
         None => command.without_env(name),
     }
 }
 
-fn place(directory: Option<&Path>) -> PathBuf {
+fn temporary_directory(directory: Option<&Path>) -> PathBuf {
     directory.map_or_else(std::env::temp_dir, Path::to_path_buf)
 }
 
-/// Writes the body into a file that nobody else may read, and that goes with the path.
+/// Writes the body into a file that no other user may read, and that is removed when the path is dropped.
 fn write_body(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
     write(directory, ".body", message.body.as_bytes())
 }
 
-/// Writes all attributes into such a file, as Lambda's event has them.
+/// Writes all attributes into such a file, in the format of Lambda's event.
 fn write_attributes(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
     let entries: BTreeMap<&str, Entry<'_>> =
         message.attributes.iter().map(|(name, value)| (name.as_str(), Entry::of(value))).collect();
@@ -346,7 +356,7 @@ fn write(directory: Option<&Path>, suffix: &str, bytes: &[u8]) -> io::Result<Tem
     Ok(file.into_temp_path())
 }
 
-/// One attribute, by the names of Lambda's event.
+/// One attribute, with the field names of Lambda's event.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry<'a> {

@@ -9,7 +9,7 @@ use crate::{
     settings::{Problem, not_allowed},
 };
 
-/// The longest that a program may be left to end by itself.
+/// The longest `grace` allowed.
 const GRACE_MAX: Span = Span::secs(10 * 60);
 
 /// Settings of a program that is started for each message.
@@ -178,7 +178,7 @@ impl Settings {
         self
     }
 
-    /// Finds every value that cannot work.
+    /// Finds every invalid value.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_command(&mut problems);
@@ -195,17 +195,17 @@ impl Settings {
             let allowed = "a list of a program and its arguments, such as [\"python3\", \"/app/job.py\"]";
             problems.push(not_allowed("command", format!("{:?}", self.command), allowed));
         }
-        if self.command.iter().any(|word| word.contains('\0')) {
-            problems.push(not_allowed("command", "a word with a NUL", "words without one"));
+        if self.command.iter().any(|part| part.contains('\0')) {
+            problems.push(not_allowed("command", "a text with a NUL", "texts without NUL"));
         }
         for (key, directory) in
             [("directory", &self.directory), ("temporary_directory", &self.temporary_directory)]
         {
-            let is_no_path = |directory: &&PathBuf| {
+            let is_invalid = |directory: &&PathBuf| {
                 let bytes = directory.as_os_str().as_encoded_bytes();
                 bytes.is_empty() || bytes.contains(&0)
             };
-            if let Some(directory) = directory.as_ref().filter(is_no_path) {
+            if let Some(directory) = directory.as_ref().filter(is_invalid) {
                 problems.push(not_allowed(
                     key,
                     format!("\"{}\"", directory.display()),
@@ -217,7 +217,7 @@ impl Settings {
 
     fn validate_env(&self, problems: &mut Vec<Problem>) {
         for (name, value) in &self.env {
-            // The value may be a secret, so the name stands for both.
+            // The value may be a secret, so only the name is shown.
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 let allowed = "names without = and values without NUL";
                 problems.push(not_allowed("env", format!("{name:?}"), allowed));

@@ -1,4 +1,4 @@
-//! Batches over HTTP: one post of all messages, and an answer that names those that failed.
+//! Batches over HTTP: one post of all messages, and a response that names those that failed.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, Response};
 
 use super::{
     HttpError, HttpHandler, Settings,
-    client::{self, Unanswered},
+    client::{self, FailedPost},
     headers,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         AnyHandler, Batch, Context, FailureCounter, Outcome, Outcomes, Source,
         any::{CallSize, ErasedHandler, HandlerProfile},
         call_trace::CallTrace,
-        sqs_event::{self, BatchVerdict, Fate, ItemFailure, Said, verdict},
+        sqs_event::{self, BatchOutcome, FailureAction, ItemFailure, ItemOutcome, parse_response},
     },
     message::Message,
     telemetry::{FailureCause, HandlerKind, MetricScope},
@@ -23,42 +23,42 @@ use crate::{
 
 /// A handler that posts several messages at once to a program with an HTTP port.
 ///
-/// The document is the event that Lambda gives to functions, and the answer is that of Lambda's partial batch
-/// responses with two fields more: a program can serve as both.
+/// The body is the event that Lambda passes to functions, and the response is Lambda's partial batch response with two
+/// more fields, so that one program can serve both.
 #[derive(Debug)]
 pub struct HttpBatchHandler {
     http: HttpHandler,
     source: OnceLock<Source>,
-    presumed: Source,
+    fallback: Source,
 }
 
 impl HttpBatchHandler {
-    /// Makes the handler; `presumed` is the queue's ARN, where the worker may not ask SQS for it.
+    /// Creates the handler; `fallback` is the event source if the worker lacks the permission to read the queue's ARN.
     ///
-    /// Like [`HttpHandler::new`] otherwise.
+    /// Otherwise like [`HttpHandler::new`].
     pub fn new(
         settings: Settings,
         queue_name: impl Into<Box<str>>,
-        presumed: Source,
+        fallback: Source,
     ) -> Result<Self, HttpError> {
-        Ok(Self { http: HttpHandler::new(settings, queue_name)?, source: OnceLock::new(), presumed })
+        Ok(Self { http: HttpHandler::new(settings, queue_name)?, source: OnceLock::new(), fallback })
     }
 
     fn source(&self) -> &Source {
-        self.source.get().unwrap_or(&self.presumed)
+        self.source.get().unwrap_or(&self.fallback)
     }
 
     async fn post(&self, batch: &Batch, context: &Context) -> Outcomes {
         let answered = async {
             let response = client::post(&self.http.client, self.request(batch, context)?).await?;
-            self.judge(batch, response).await
+            self.read_response(batch, response).await
         };
-        answered.await.unwrap_or_else(|failure| Outcomes::All(self.http.unanswered(failure)))
+        answered.await.unwrap_or_else(|failure| Outcomes::All(self.http.failed_post(failure)))
     }
 
-    fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, Unanswered> {
+    fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, FailedPost> {
         let messages = batch.messages().map(|message| &**message);
-        let event = sqs_event::of(messages, self.source()).map_err(|error| Unanswered {
+        let event = sqs_event::of(messages, self.source()).map_err(|error| FailedPost {
             outcome: Outcome::Retry(format!("the batch could not be written: {error}")),
             cause: FailureCause::Error,
         })?;
@@ -68,42 +68,42 @@ impl HttpBatchHandler {
         Ok(self.http.client.post(self.http.settings.url.clone()).headers(headers).body(event))
     }
 
-    /// Reads the fates of the messages from a 2xx; any other status is that of all of them.
-    async fn judge(&self, batch: &Batch, response: Response) -> Result<Outcomes, Unanswered> {
+    /// Reads the outcomes of the messages from a 2xx response; any other status applies to all messages.
+    async fn read_response(&self, batch: &Batch, response: Response) -> Result<Outcomes, FailedPost> {
         if !response.status().is_success() {
-            return self.http.judge(response).await.map(Outcomes::All);
+            return self.http.read_response(response).await.map(Outcomes::All);
         }
         let answer = client::read_body(response).await?;
         let ids: Vec<&str> = batch.messages().map(|message| message.id.as_str()).collect();
-        Ok(match verdict(&answer, &ids) {
-            BatchVerdict::Done => Outcomes::All(Outcome::Done),
-            BatchVerdict::Failed(reason) => {
+        Ok(match parse_response(&answer, &ids) {
+            BatchOutcome::Done => Outcomes::All(Outcome::Done),
+            BatchOutcome::Failed(reason) => {
                 self.http.metrics.failed(FailureCause::BadAnswer);
                 Outcomes::All(Outcome::Retry(format!("{reason}, hint: answer {{}} when all are done")))
             }
-            BatchVerdict::Partly(fates) => {
+            BatchOutcome::Partial(outcomes) => {
                 self.http.metrics.failed(FailureCause::Error);
-                Outcomes::Each(fates.into_iter().map(|fate| self.outcome(fate)).collect())
+                Outcomes::Each(outcomes.into_iter().map(|outcome| self.outcome(outcome)).collect())
             }
         })
     }
 
-    fn outcome(&self, fate: Fate) -> Outcome {
-        let Fate::Failed(ItemFailure { retry_after, said }) = fate else { return Outcome::Done };
-        match (said, retry_after) {
-            (Said::Reject, _) if self.http.settings.reject_items => {
+    fn outcome(&self, outcome: ItemOutcome) -> Outcome {
+        let ItemOutcome::Failed(ItemFailure { retry_after, action }) = outcome else { return Outcome::Done };
+        match (action, retry_after) {
+            (FailureAction::Reject, _) if self.http.settings.reject_items => {
                 Outcome::Reject("the handler rejected the message".to_owned())
             }
-            (Said::Reject, _) => Outcome::Retry(
+            (FailureAction::Reject, _) => Outcome::Retry(
                 "the handler rejected the message, hint: set reject_items to let it do so".to_owned(),
             ),
-            (Said::Retry, Some(delay)) => Outcome::RetryIn(delay, failed()),
-            (Said::Retry, None) => Outcome::Retry(failed()),
+            (FailureAction::Retry, Some(delay)) => Outcome::RetryIn(delay, named_as_failed()),
+            (FailureAction::Retry, None) => Outcome::Retry(named_as_failed()),
         }
     }
 }
 
-fn failed() -> String {
+fn named_as_failed() -> String {
     "the handler named the message among its failures".to_owned()
 }
 

@@ -1,4 +1,4 @@
-//! The headers of a post, with the fields of its message: pure.
+//! Builds the headers of a post from its message: pure.
 
 use std::time::SystemTime;
 
@@ -15,8 +15,8 @@ use crate::{
 
 /// The most bytes of names and values that the attributes' headers take together.
 ///
-/// Common servers refuse a request with more than 8 KiB of headers (Tomcat) or 16 KiB (Node), and a message
-/// that is refused for its attributes could never be handled.
+/// Common servers refuse a request with more than 8 KiB (Tomcat) or 16 KiB (Node) of headers, and a message
+/// that is refused for its headers could never be handled.
 const ATTRIBUTES_BYTES: usize = 4096;
 /// The longest value of any other header.
 const VALUE_BYTES: usize = 1024;
@@ -69,7 +69,7 @@ pub(super) fn of_call(
     headers
 }
 
-/// The headers of the call for a batch: what is the same for all of its messages.
+/// The headers of a call for a batch: those that its messages share.
 pub(super) fn of_batch(
     messages: usize,
     queue_name: &str,
@@ -91,7 +91,7 @@ fn put_deadlines(headers: &mut HeaderMap, deadlines: Deadlines) {
     }
 }
 
-/// Adds what sqsd says of a periodic task.
+/// Adds sqsd's headers of a periodic task.
 pub(super) fn add_periodic(headers: &mut HeaderMap, task: &PeriodicTask<'_>) {
     put(headers, &TASK_NAME, task.name);
     put(headers, &SCHEDULED_AT, task.scheduled_at);
@@ -106,7 +106,7 @@ fn put_traces(headers: &mut HeaderMap, traced: &CallTrace<'_>) {
 }
 
 fn put_attributes(headers: &mut HeaderMap, message: &Message) {
-    let mut room_bytes = ATTRIBUTES_BYTES;
+    let mut free_bytes = ATTRIBUTES_BYTES;
     let mut left_out = 0_usize;
     let texts = message.attributes.iter().filter_map(|(name, value)| Some((name, value.text()?)));
     for (name, text) in texts {
@@ -116,11 +116,11 @@ fn put_attributes(headers: &mut HeaderMap, message: &Message) {
             continue;
         };
         let size_bytes = name.as_str().len() + value.len();
-        if size_bytes > room_bytes {
+        if size_bytes > free_bytes {
             left_out += 1;
             continue;
         }
-        room_bytes -= size_bytes;
+        free_bytes -= size_bytes;
         headers.append(name, value);
     }
     if left_out > 0 {
@@ -128,7 +128,7 @@ fn put_attributes(headers: &mut HeaderMap, message: &Message) {
     }
 }
 
-/// Sets a header, unless there is nothing to say or too much.
+/// Sets a header, unless the value is absent or too long.
 fn put(headers: &mut HeaderMap, name: &HeaderName, text: Option<&str>) {
     let encoded = text.and_then(|text| encode(name.as_str(), text));
     if let Some((name, value)) = encoded.filter(|(_, value)| value.len() <= VALUE_BYTES) {
@@ -136,7 +136,7 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, text: Option<&str>) {
     }
 }
 
-/// Makes a header of any text: as it is, or by RFC 8187 under the name with a `*` when HTTP has no room for it.
+/// Encodes any text as a header: as it is, or by RFC 8187 under the name with a `*` if HTTP does not allow it.
 fn encode(name: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
     if is_plain(text) {
         return Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(text).ok()?));
@@ -145,13 +145,13 @@ fn encode(name: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name, HeaderValue::try_from(extended_value(text)).ok()?))
 }
 
-/// True if a header can carry the text so that every server reads the same bytes.
+/// True if every server reads the same bytes from a header with this text.
 fn is_plain(text: &str) -> bool {
     let is_trimmed = text.trim_matches([' ', '\t']).len() == text.len();
     is_trimmed && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// True if SQS takes the name; no other name can be that of a header.
+/// True if SQS allows the name; only such names can be part of a header's name.
 fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
@@ -177,7 +177,7 @@ const PERIODIC_TASK_BODY: &str = "elasticbeanstalk scheduled job";
 /// The attributes of a periodic task's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PeriodicTask<'a> {
-    /// `beanstalk.sqsd.path`: where on the handler it is posted to.
+    /// `beanstalk.sqsd.path`: the path of the handler that it is posted to.
     pub(super) path: &'a str,
     /// `beanstalk.sqsd.task_name`.
     pub(super) name: Option<&'a str>,
@@ -194,7 +194,7 @@ impl<'a> PeriodicTask<'a> {
         Some(Self { path, name, scheduled_at })
     }
 
-    /// The task's path on the handler's own server: a message can name a path, never another server.
+    /// The URL of the task's path on the handler's own server: a message cannot name another server.
     pub(super) fn url(&self, handler: &Url) -> Url {
         let (path, query) =
             self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));
@@ -238,7 +238,7 @@ mod tests {
     fn headers_of(message: &Message) -> HeaderMap {
         let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
         let deadlines = Deadlines { lease: Some(lease), call: None };
-        of_call(message, "orders", deadlines, &CallTrace::sent_with(message))
+        of_call(message, "orders", deadlines, &CallTrace::of_sender(message))
     }
 
     fn decoded(value: &HeaderValue) -> String {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_no_header_can_hold_is_sent_by_rfc_8187() {
+    fn a_value_that_is_not_allowed_in_a_header_is_encoded_by_rfc_8187() {
         for hostile in ["a\r\nX-Injected: 1", "snow ☃ and 🚢", " padded ", "nul \0", "tab\tin", "100%\n"]
         {
             let headers = headers_of(&with_attributes([("Note", AttributeValue::string(hostile))]));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_whose_name_is_no_header_is_left_out_and_counted() {
+    fn an_attribute_with_an_invalid_name_is_left_out_and_counted() {
         let names = ["evil\r\nHost: x", "spa ce", "colon:", "🚢", "star*", ""];
         let headers = headers_of(&with_attributes(names.map(|name| (name, AttributeValue::string("1")))));
         assert_eq!(headers[LEFT_OUT], "6");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_traces_of_the_sender_are_handed_on() {
+    fn the_senders_traces_are_passed_on() {
         let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let mut message = with_attributes([("traceparent", AttributeValue::string(context))]);
         message.system.trace_header = Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned());
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_cannot_be_written_is_left_out() {
+    fn a_time_that_cannot_be_written_is_left_out() {
         let mut message = message();
         for at in [Duration::from_secs(1 << 40), Duration::from_secs(1 << 60)] {
             message.system.first_received_at = SystemTime::UNIX_EPOCH.checked_add(at);
@@ -325,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_attribute_breaks_the_headers_or_outgrows_its_room(pairs: BTreeMap<String, String>) {
+        fn attributes_never_break_the_headers_or_exceed_their_limit(pairs: BTreeMap<String, String>) {
             let texts = pairs.iter().map(|(name, text)| (name.as_str(), AttributeValue::string(text)));
             let headers = headers_of(&with_attributes(texts));
             let of_attributes = headers.iter().filter(|(name, _)| name.as_str().starts_with(ATTRIBUTE_PREFIX));

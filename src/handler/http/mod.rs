@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::{batch::HttpBatchHandler, settings::Settings};
 use self::{
-    client::Unanswered,
+    client::FailedPost,
     headers::{Deadlines, PeriodicTask},
 };
 use super::{
@@ -41,7 +41,7 @@ use super::{
     any::{ErasedHandler, HandlerProfile, handle_single},
     call_trace::CallTrace,
     metrics::{FailureCounter, KindMetrics},
-    timestamp::on_the_wall,
+    timestamp::system_time,
 };
 use crate::{
     duration::Span,
@@ -66,11 +66,11 @@ impl fmt::Debug for HttpHandler {
     }
 }
 
-/// Why a handler of the `http` kind could not be made.
+/// An error in creating a handler of the `http` kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The settings cannot work.
+    /// The settings are invalid.
     #[error("the http handler's settings have {0}")]
     Settings(Problems),
     /// The URL is invalid.
@@ -87,9 +87,9 @@ pub enum HttpError {
 }
 
 impl HttpHandler {
-    /// Makes the handler; `queue_name` is the queue's name in SQS, which is in the headers.
+    /// Creates the handler; `queue_name` is the queue's name in SQS, which is in the headers.
     ///
-    /// Connects to nothing yet, and needs no runtime. Kept connections are at most as many as calls ran at once.
+    /// Connects to nothing yet, and needs no runtime. At most as many connections are kept as calls ran at once.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
         Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let client = client::build(&settings)?;
@@ -104,13 +104,13 @@ impl HttpHandler {
         let request = self.request(message, context);
         let answered = async {
             let response = client::post(&self.client, request).await?;
-            self.judge(response).await
+            self.read_response(response).await
         };
-        answered.await.unwrap_or_else(|failure| self.unanswered(failure))
+        answered.await.unwrap_or_else(|failure| self.failed_post(failure))
     }
 
-    /// The outcome of an answer's status, if its body is complete.
-    async fn judge(&self, response: Response) -> Result<Outcome, Unanswered> {
+    /// Reads the outcome from the response's status; fails if its body is incomplete.
+    async fn read_response(&self, response: Response) -> Result<Outcome, FailedPost> {
         let (status, retry_after) = (response.status(), client::retry_after(&response));
         let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());
         client::drop_body(response).await?;
@@ -120,7 +120,8 @@ impl HttpHandler {
         Ok(outcome)
     }
 
-    fn unanswered(&self, Unanswered { outcome, cause }: Unanswered) -> Outcome {
+    /// Counts a failed post, and returns its outcome.
+    fn failed_post(&self, FailedPost { outcome, cause }: FailedPost) -> Outcome {
         self.metrics.failed(cause);
         outcome
     }
@@ -136,28 +137,28 @@ impl HttpHandler {
         self.client.post(url).headers(headers).body(Bytes::from_owner(Body(message)))
     }
 
-    /// The lease's deadline, and the call's: at the queue's time limit or at the handler's own, whichever is first.
+    /// The deadlines of the lease and of the call, which ends at the queue's or the handler's time limit.
     fn deadlines(&self, context: &Context) -> Deadlines {
         let own = self.settings.timeout.and_then(|Span(limit)| Instant::now().checked_add(limit));
         let call = context.deadline.into_iter().chain(own).min();
-        Deadlines { lease: context.lease_deadline().map(on_the_wall), call: call.map(on_the_wall) }
+        Deadlines { lease: context.lease_deadline().map(system_time), call: call.map(system_time) }
     }
 
     /// Ends a call at the handler's own time limit.
     ///
-    /// Not an async function, which would hold the call's future twice.
+    /// Not an async function, whose future would contain the call's future twice.
     fn within_limit<T>(
         &self,
         call: impl Future<Output = T>,
         late: fn(Outcome) -> T,
     ) -> impl Future<Output = T> {
         let Some(limit) = self.settings.timeout else { return Either::Left(call) };
-        let lost = move |_| {
+        let timed_out = move |_| {
             self.metrics.failed(FailureCause::TimedOut);
             late(Outcome::Retry(format!("no complete answer from the handler within {limit}")))
         };
         let ended = timeout(limit.0, call);
-        Either::Right(ended.map(move |ended| ended.unwrap_or_else(lost)))
+        Either::Right(ended.map(move |ended| ended.unwrap_or_else(timed_out)))
     }
 
     /// Opens a bare connection to the handler.

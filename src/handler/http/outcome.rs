@@ -1,4 +1,4 @@
-//! The outcome of a message by its HTTP answer: pure.
+//! Converts an HTTP response into the outcome of its message: pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::{
     telemetry::FailureCause,
 };
 
-/// Reads the outcome from a status and, where it counts, the `Retry-After` header.
+/// Converts a status, with `Retry-After` for 429 and 503, into an outcome.
 pub(super) fn outcome(
     settings: &Settings,
     status: StatusCode,
@@ -31,7 +31,7 @@ pub(super) fn outcome(
     }
 }
 
-/// The cause of failure of a status that is no success.
+/// The cause of failure by a status that is no success.
 pub(super) fn cause(status: StatusCode) -> FailureCause {
     if status.is_client_error() {
         FailureCause::Status4xx
@@ -42,7 +42,7 @@ pub(super) fn cause(status: StatusCode) -> FailureCause {
     }
 }
 
-/// Reads `Retry-After`: seconds or an HTTP date, a past one being no delay.
+/// Reads `Retry-After`: seconds or an HTTP date; a past date means no delay.
 fn delay(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

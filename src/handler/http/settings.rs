@@ -121,14 +121,14 @@ impl Settings {
         self
     }
 
-    /// The address without the name and password that it may hold, for people and logs.
+    /// The URL without its name and password, for display and logs.
     pub(crate) fn shown_url(&self) -> String {
         let mut url = self.url.clone();
         let hidden = url.set_username("").and_then(|()| url.set_password(None));
         hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
     }
 
-    /// Finds every value that cannot work.
+    /// Finds every invalid value.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_url(&mut problems);

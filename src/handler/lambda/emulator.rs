@@ -1,4 +1,4 @@
-//! Functions that run in Lambda container images beside Longshore, behind AWS's Runtime Interface Emulator.
+//! Calls functions in Lambda container images through AWS's Runtime Interface Emulator.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    CallError, InstanceState, Standing,
+    CallError, InstanceState, InstanceStates,
     invocation::{ANSWER_BYTES, Answered, FunctionError, Invocation, InvocationFailure},
 };
 use crate::{
@@ -35,14 +35,14 @@ use crate::{
 const PATH: &str = "/2015-03-31/functions/function/invocations";
 /// The time limit of a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The time for which an address that could not be reached is avoided while others are there.
+/// The time for which an unreachable address is not used while there are others.
 const UNREACHED_PAUSE: Duration = Duration::from_secs(1);
-/// Why an emulator whose call was given up is left alone.
-const STILL_BUSY: &str = "the runtime interface emulator is still at an event that was given up";
-/// The beginning of an emulator's answer for a function that took too long.
+/// The reason why an emulator with an abandoned event gets no further one.
+const STILL_BUSY: &str = "the runtime interface emulator still runs an event whose call was given up";
+/// The beginning of an emulator's response for a function that took too long.
 const TIMED_OUT: &[u8] = b"Task timed out after";
 
-/// The emulators of one queue, each with one invocation at a time: a second one would make it panic
+/// The emulators of one queue, each with one invocation at a time, because a second one makes it panic
 /// (aws/aws-lambda-runtime-interface-emulator#97).
 #[derive(Debug)]
 pub(super) struct Emulators {
@@ -50,33 +50,33 @@ pub(super) struct Emulators {
     all: Vec<Arc<FunctionEmulator>>,
     free: Mutex<mpsc::UnboundedReceiver<Arc<FunctionEmulator>>>,
     freed: mpsc::UnboundedSender<Arc<FunctionEmulator>>,
-    standing: Arc<Standing>,
+    states: Arc<InstanceStates>,
 }
 
-/// One address.
+/// One emulator by its address.
 #[derive(Debug)]
 struct FunctionEmulator {
     number: usize,
     url: Url,
-    /// True while it still runs an invocation whose call has ended.
+    /// True while it runs an invocation whose call has ended.
     is_abandoned: AtomicBool,
 }
 
-/// An emulator that nobody else uses; it is free again at the drop.
-struct Taken {
+/// An emulator in use by one call; dropped, it makes the emulator free again.
+struct EmulatorGuard {
     emulator: Arc<FunctionEmulator>,
     freed: mpsc::UnboundedSender<Arc<FunctionEmulator>>,
 }
 
 /// The result of a post.
-enum Posted {
+enum PostResult {
     Answered(Answered),
     /// No connection could be made, so the function did not run.
-    Unreached(String),
+    Unreachable(String),
 }
 
 impl Emulators {
-    /// Connects to nothing yet.
+    /// Creates the emulators without connecting to them.
     pub(super) fn new<'a>(urls: impl Iterator<Item = &'a Url>) -> reqwest::Result<Self> {
         net::provide_tls();
         let client = Client::builder()
@@ -84,7 +84,7 @@ impl Emulators {
             .no_proxy()
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
-            // An emulator closes what it likes, and a post must not be repeated: each has a connection of its own.
+            // An emulator may close a kept connection, and a post must not be repeated: each has its own connection.
             .pool_max_idle_per_host(0)
             .tls_certs_only([])
             .build()?;
@@ -94,43 +94,43 @@ impl Emulators {
         for emulator in &all {
             put_back(&freed, emulator.clone());
         }
-        let standing = Arc::new(Standing::of(all.len()));
-        Ok(Self { client, all, free: Mutex::new(free), freed, standing })
+        let states = Arc::new(InstanceStates::starting(all.len()));
+        Ok(Self { client, all, free: Mutex::new(free), freed, states })
     }
 
-    /// Waits until one of the addresses takes a connection; `Err` says why none does.
+    /// Waits until one of the addresses accepts a connection; `Err` has the reason if none does.
     pub(super) async fn probe(&self) -> Result<(), String> {
-        let awaited = self.all.iter().filter(|emulator| !emulator.is_abandoned.load(Ordering::Relaxed));
-        let mut knocks: FuturesUnordered<_> = awaited.map(|emulator| emulator.knock()).collect();
+        let usable = self.all.iter().filter(|emulator| !emulator.is_abandoned.load(Ordering::Relaxed));
+        let mut attempts: FuturesUnordered<_> = usable.map(|emulator| emulator.check()).collect();
         let mut reason = STILL_BUSY.to_owned();
-        while let Some(knocked) = knocks.next().await {
-            match knocked {
+        while let Some(attempt) = attempts.next().await {
+            match attempt {
                 Ok(()) => return Ok(()),
-                Err(words) => reason = words,
+                Err(error) => reason = error,
             }
         }
         Err(reason)
     }
 
-    /// Has the invocation run by an emulator that is free, and waits for its answer.
+    /// Runs the invocation on a free emulator, and waits for the answer.
     ///
-    /// Dropped, it leaves the emulator alone until that has answered: nothing can end what runs there.
+    /// If the call is dropped, the emulator stays in use until it has answered: a running function cannot be ended.
     pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
         let invocation = Arc::new(invocation);
         loop {
-            let taken = tokio::select! {
+            let emulator = tokio::select! {
                 biased;
-                taken = self.take() => taken,
-                // Whoever waited on would use up the time limit, and a receive, without having run.
-                reason = self.standing.down() => return Err(CallError::Down(reason)),
+                emulator = self.take() => emulator,
+                // Waiting on would use up the time limit, and a receive, without a run.
+                reason = self.states.down() => return Err(CallError::Down(reason)),
             };
-            let Some(taken) = taken else {
+            let Some(emulator) = emulator else {
                 return Err(CallError::Down("the emulators are stopped".to_owned()));
             };
-            match self.post(taken, invocation.clone()).await {
-                Posted::Answered(answered) => return Ok(answered),
-                Posted::Unreached(_) => {
-                    if let Some(reason) = self.standing.failure() {
+            match self.post(emulator, invocation.clone()).await {
+                PostResult::Answered(answered) => return Ok(answered),
+                PostResult::Unreachable(_) => {
+                    if let Some(reason) = self.states.failure() {
                         return Err(CallError::Down(reason));
                     }
                 }
@@ -138,57 +138,58 @@ impl Emulators {
         }
     }
 
-    async fn take(&self) -> Option<Taken> {
+    async fn take(&self) -> Option<EmulatorGuard> {
         let emulator = self.free.lock().await.recv().await?;
-        // Until it is known better: whoever waits for it should.
-        self.standing.note(emulator.number, InstanceState::Ready);
-        Some(Taken { emulator, freed: self.freed.clone() })
+        // It counts as ready until its call fails, so that other calls wait for it.
+        self.states.set(emulator.number, InstanceState::Ready);
+        Some(EmulatorGuard { emulator, freed: self.freed.clone() })
     }
 
-    /// Posts in a task of its own, which goes on when the call is given up.
-    async fn post(&self, taken: Taken, invocation: Arc<Invocation>) -> Posted {
+    /// Posts in its own task, which goes on when the call is dropped.
+    async fn post(&self, guard: EmulatorGuard, invocation: Arc<Invocation>) -> PostResult {
         let (mut sender, answer) = oneshot::channel();
-        let (client, standing) = (self.client.clone(), self.standing.clone());
+        let (client, states) = (self.client.clone(), self.states.clone());
         let is_only = self.all.len() == 1;
         let posting = async move {
-            let emulator = &taken.emulator;
+            let emulator = &guard.emulator;
             let mut post = std::pin::pin!(emulator.post(&client, &invocation));
-            let posted = tokio::select! {
+            let result = tokio::select! {
                 biased;
-                posted = &mut post => posted,
+                result = &mut post => result,
                 () = sender.closed() => {
                     emulator.is_abandoned.store(true, Ordering::Relaxed);
-                    standing.note(emulator.number, InstanceState::Failed(STILL_BUSY.into()));
+                    states.set(emulator.number, InstanceState::Failed(STILL_BUSY.into()));
                     post.await
                 }
             };
             emulator.is_abandoned.store(false, Ordering::Relaxed);
-            standing.note(emulator.number, posted.state());
-            let is_unreached = matches!(posted, Posted::Unreached(_));
-            if sender.send(posted).is_err() {
+            states.set(emulator.number, result.state());
+            let is_unreachable = matches!(result, PostResult::Unreachable(_));
+            if sender.send(result).is_err() {
                 events::AnswerUnwanted { request_id: &invocation.id }.emit();
             }
-            if is_unreached && !is_only {
+            if is_unreachable && !is_only {
                 sleep(UNREACHED_PAUSE).await;
             }
         };
         drop(tasks::detach("emulator call", posting));
-        let panicked = || Posted::Answered(Err(InvocationFailure::Emulator("the call panicked".to_owned())));
+        let panicked =
+            || PostResult::Answered(Err(InvocationFailure::Emulator("the call panicked".to_owned())));
         answer.await.unwrap_or_else(|_| panicked())
     }
 }
 
-impl Posted {
+impl PostResult {
     /// The state of the emulator after this result.
     fn state(&self) -> InstanceState {
         match self {
             Self::Answered(_) => InstanceState::Ready,
-            Self::Unreached(reason) => InstanceState::Failed(reason.as_str().into()),
+            Self::Unreachable(reason) => InstanceState::Failed(reason.as_str().into()),
         }
     }
 }
 
-impl Drop for Taken {
+impl Drop for EmulatorGuard {
     fn drop(&mut self) {
         put_back(&self.freed, self.emulator.clone());
     }
@@ -205,7 +206,7 @@ impl FunctionEmulator {
         Self { number, url: target(url), is_abandoned: AtomicBool::new(false) }
     }
 
-    async fn post(&self, client: &Client, invocation: &Invocation) -> Posted {
+    async fn post(&self, client: &Client, invocation: &Invocation) -> PostResult {
         let mut request = client
             .post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
@@ -215,25 +216,27 @@ impl FunctionEmulator {
             request = request.header("X-Amzn-Trace-Id", trace_id);
         }
         match request.send().await {
-            Ok(response) => Posted::Answered(read(response).await),
-            Err(error) if error.is_connect() => Posted::Unreached(self.unreached(&root_cause(&error))),
-            Err(error) => Posted::Answered(Err(InvocationFailure::Emulator(root_cause(&error)))),
+            Ok(response) => PostResult::Answered(read(response).await),
+            Err(error) if error.is_connect() => {
+                PostResult::Unreachable(self.unreachable(&root_cause(&error)))
+            }
+            Err(error) => PostResult::Answered(Err(InvocationFailure::Emulator(root_cause(&error)))),
         }
     }
 
-    /// Opens a connection, and says nothing on it.
-    async fn knock(&self) -> Result<(), String> {
+    /// Checks that the address accepts a connection.
+    async fn check(&self) -> Result<(), String> {
         match timeout(CONNECT, connect(&self.url)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.unreached(&error.to_string())),
-            Err(_) => Err(self.unreached(&format!("none within {CONNECT:?}"))),
+            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
+            Err(_) => Err(self.unreachable(&format!("none within {CONNECT:?}"))),
         }
     }
 
-    fn unreached(&self, reason: &str) -> String {
-        let place = self.url.host_str().unwrap_or_default();
+    fn unreachable(&self, reason: &str) -> String {
+        let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port_or_known_default().unwrap_or(80);
-        format!("no connection to the runtime interface emulator at {place}:{port}: {reason}")
+        format!("no connection to the runtime interface emulator at {host}:{port}: {reason}")
     }
 }
 
@@ -262,15 +265,15 @@ async fn read(mut response: Response) -> Answered {
     if !status.is_success() {
         return Err(InvocationFailure::Status(status.as_u16()));
     }
-    judged(answer.freeze())
+    parse_response(answer.freeze())
 }
 
-/// Tells a failure from an answer by the body alone: the status is 200 for both
+/// Distinguishes a failure from an answer by the body alone: the status is 200 for both
 /// (aws/aws-lambda-runtime-interface-emulator#20).
-fn judged(answer: Bytes) -> Answered {
+fn parse_response(answer: Bytes) -> Answered {
     let text = answer.trim_ascii_start();
     if text.starts_with(TIMED_OUT) {
-        return Err(InvocationFailure::Function(FunctionError::of_kind(String::from_utf8_lossy(text))));
+        return Err(InvocationFailure::Function(FunctionError::of_type(String::from_utf8_lossy(text))));
     }
     let object: BTreeMap<String, &RawValue> = serde_json::from_slice(text).unwrap_or_default();
     let is_error = ["errorType", "errorMessage"].iter().any(|key| object.contains_key(*key));
@@ -280,7 +283,7 @@ fn judged(answer: Bytes) -> Answered {
     Ok(answer)
 }
 
-/// The innermost error's words: the outer ones repeat the address.
+/// The innermost error's message: the outer ones repeat the address.
 fn root_cause(error: &reqwest::Error) -> String {
     let causes = iter::successors(error.source(), |&cause| cause.source());
     causes.last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
@@ -291,11 +294,11 @@ mod tests {
     use super::*;
 
     fn is_failure(answer: &'static str) -> bool {
-        judged(Bytes::from_static(answer.as_bytes())).is_err()
+        parse_response(Bytes::from_static(answer.as_bytes())).is_err()
     }
 
     #[test]
-    fn a_failure_is_known_by_the_body_alone() {
+    fn a_failure_is_recognized_by_the_body_alone() {
         assert!(is_failure(r#"{"errorMessage":"no","errorType":"KeyError","stackTrace":[]}"#));
         assert!(is_failure(r#"{"errorType":"Runtime.ExitError"}"#));
         assert!(is_failure(" {\"errorMessage\":\"no\"}"));

@@ -1,4 +1,4 @@
-//! One invocation of a function: what it is given, and how it can end.
+//! One invocation of a function: its input and its failures.
 
 use std::{
     fmt,
@@ -12,43 +12,43 @@ use uuid::Uuid;
 
 use super::PartialResponses;
 use crate::{
-    handler::sqs_event::{self, BatchVerdict, speaks_of_failures},
+    handler::sqs_event::{self, BatchOutcome, mentions_failures},
     message::{Message, MessageId},
     telemetry::{FailureCause, context::TraceContext, spans::Trace},
 };
 
-/// The deadline of a call that has no time limit: SQS holds no message for longer.
-const FAR: Duration = Duration::from_hours(12);
-/// The largest answer that Lambda takes.
+/// The deadline of a call without a time limit: SQS hides no message for longer.
+const LONGEST: Duration = Duration::from_hours(12);
+/// The largest answer that Lambda accepts.
 pub(super) const ANSWER_BYTES: usize = 6 * 1024 * 1024 + 100;
-/// The most messages of a batch that the lines of a function name.
-const NAMED: usize = 10;
-/// The longest a function's own words become in a reason.
-const WORDS: usize = 500;
+/// The most message ids of a batch in the log lines of a function.
+const LOGGED_IDS: usize = 10;
+/// The most characters of a function's error in a reason.
+const REASON_CHARS: usize = 500;
 
 /// One invocation of a function.
 #[derive(Debug)]
 pub(super) struct Invocation {
-    /// Its own id, which the answer repeats.
+    /// The request id, which the answer repeats.
     pub(super) id: String,
     /// The event, as JSON.
     pub(super) event: Bytes,
-    /// When the function is ended, in milliseconds since 1970.
+    /// The time at which the function is ended, in milliseconds since 1970.
     pub(super) deadline_ms: u128,
     /// The trace context in X-Ray's form: that of the call, or of the first message that has one.
     pub(super) trace_id: Option<String>,
-    /// The trace that the lines of the function's own log name: that of the call, or of the producer of its only message.
-    pub(super) place: Option<TraceContext>,
-    /// The id of its message, if it has one only.
+    /// The trace context of the function's log lines: that of the call, or of the producer of its only message.
+    pub(super) log_trace: Option<TraceContext>,
+    /// The id of its message, if it has only one.
     pub(super) message_id: Option<MessageId>,
-    /// The ids of its messages, if it has several, for people.
+    /// The ids of its messages, if it has several, for the log.
     pub(super) message_ids: Option<String>,
 }
 
 impl Invocation {
-    /// An invocation for these messages, whose event this is.
+    /// Creates an invocation for these messages with their event.
     pub(super) fn new(messages: &[&Message], event: Bytes, deadline: Option<Instant>) -> Self {
-        let left = deadline.map_or(FAR, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = deadline.map_or(LONGEST, |deadline| deadline.saturating_duration_since(Instant::now()));
         let deadline = SystemTime::now() + left;
         let only = messages.first().filter(|_| messages.len() == 1);
         Self {
@@ -56,41 +56,41 @@ impl Invocation {
             event,
             deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
             trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
-            place: only.and_then(|message| TraceContext::of_message(message)),
+            log_trace: only.and_then(|message| TraceContext::of_message(message)),
             message_id: only.map(|message| message.id.clone()),
-            message_ids: (messages.len() > 1).then(|| named(messages)),
+            message_ids: (messages.len() > 1).then(|| logged_ids(messages)),
         }
     }
 
-    /// Makes it part of the call's own trace, if that has one.
+    /// Sets the call's trace, if it has one.
     pub(super) fn in_trace(mut self, trace: Option<&Trace>) -> Self {
         if let Some(trace) = trace {
             self.trace_id = Some(trace.context().xray());
-            self.place = Some(trace.context().clone());
+            self.log_trace = Some(trace.context().clone());
         }
         self
     }
 }
 
-fn named(messages: &[&Message]) -> String {
-    let ids: Vec<&str> = messages.iter().take(NAMED).map(|message| message.id.as_str()).collect();
+fn logged_ids(messages: &[&Message]) -> String {
+    let ids: Vec<&str> = messages.iter().take(LOGGED_IDS).map(|message| message.id.as_str()).collect();
     let rest = messages.len() - ids.len();
     if rest == 0 { ids.join(",") } else { format!("{},… ({rest} more)", ids.join(",")) }
 }
 
-/// The answer of a function, or the reason for which there is none.
+/// The answer of a function, or its failure.
 pub(super) type Answered = Result<Bytes, InvocationFailure>;
 
-/// Why an invocation failed, with all its messages.
+/// The failure of an invocation, and so of all its messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvocationFailure {
-    /// The function itself says so.
+    /// The function reported an error.
     #[error("the function failed: {0}")]
     Function(FunctionError),
-    /// The process ended, in these words.
+    /// The process ended: its exit code or signal.
     #[error("the runtime process ended before its answer: {0}")]
     Ended(String),
-    /// The answer is larger than Lambda takes.
+    /// The answer is larger than Lambda accepts.
     #[error("the function's answer is larger than 6 MB")]
     TooLarge,
     /// The answer's connection broke.
@@ -99,10 +99,10 @@ pub(super) enum InvocationFailure {
     /// The process asked for the next event instead of answering.
     #[error("the runtime asked for the next event without answering this one")]
     Unanswered,
-    /// An emulator answered with a status that is none of the function's.
+    /// An emulator answered with a status other than 2xx.
     #[error("the runtime interface emulator answered {0}")]
     Status(u16),
-    /// An emulator broke off.
+    /// The connection to an emulator broke.
     #[error("no complete answer from the runtime interface emulator: {0}")]
     Emulator(String),
 }
@@ -119,14 +119,14 @@ impl InvocationFailure {
     }
 }
 
-/// A function's report of its failure.
+/// The error that a function reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FunctionError {
     kind: String,
     message: String,
 }
 
-/// The body of a report of an error.
+/// The body of an error report.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FailureReport {
@@ -135,12 +135,12 @@ struct FailureReport {
 }
 
 impl FunctionError {
-    /// An error without words but these.
-    pub(super) fn of_kind(kind: impl Into<String>) -> Self {
+    /// An error with a type and no message.
+    pub(super) fn of_type(kind: impl Into<String>) -> Self {
         Self { kind: kind.into(), message: String::new() }
     }
 
-    /// Reads a report; its own type counts for more than that of the header.
+    /// Reads an error report; its error type has precedence over that of the header.
     pub(super) fn read(header: Option<&str>, report: &[u8]) -> Self {
         let nothing = FailureReport { error_type: None, error_message: None };
         let report = serde_json::from_slice(report).unwrap_or(nothing);
@@ -153,24 +153,24 @@ impl FunctionError {
 impl fmt::Display for FunctionError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match (self.kind.as_str(), self.message.as_str()) {
-            ("", "") => "an error without words".to_owned(),
+            ("", "") => "an error without a message".to_owned(),
             (kind, "") => kind.to_owned(),
             ("", message) => message.to_owned(),
             (kind, message) => format!("{kind}: {message}"),
         };
-        let is_long = text.chars().nth(WORDS).is_some();
+        let is_long = text.chars().nth(REASON_CHARS).is_some();
         let plain = |character: char| if character.is_control() { ' ' } else { character };
-        let words: String = text.chars().take(WORDS).map(plain).collect();
-        write!(formatter, "{words}{}", if is_long { "…" } else { "" })
+        let shown: String = text.chars().take(REASON_CHARS).map(plain).collect();
+        write!(formatter, "{shown}{}", if is_long { "…" } else { "" })
     }
 }
 
-/// Reads the answer of a function that did not fail.
-pub(super) fn verdict(answer: &[u8], ids: &[&str], partial_responses: PartialResponses) -> BatchVerdict {
+/// Parses the answer of a function that did not fail.
+pub(super) fn parse_answer(answer: &[u8], ids: &[&str], partial_responses: PartialResponses) -> BatchOutcome {
     match partial_responses {
-        PartialResponses::Off => BatchVerdict::Done,
-        PartialResponses::Auto if !speaks_of_failures(answer) => BatchVerdict::Done,
-        PartialResponses::Auto | PartialResponses::On => sqs_event::verdict(answer, ids),
+        PartialResponses::Off => BatchOutcome::Done,
+        PartialResponses::Auto if !mentions_failures(answer) => BatchOutcome::Done,
+        PartialResponses::Auto | PartialResponses::On => sqs_event::parse_response(answer, ids),
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::handler::sqs_event::{Fate, ItemFailure, Said};
+    use crate::handler::sqs_event::{FailureAction, ItemFailure, ItemOutcome};
 
     #[test]
     fn an_error_is_read_from_its_report_and_its_header() {
@@ -188,13 +188,13 @@ mod tests {
         assert_eq!(shown(Some("Runtime.X"), report), "KeyError: 'id'");
         assert_eq!(shown(Some("Runtime.X"), r#"{"errorMessage":"a\nb"}"#), "Runtime.X: a b");
         assert_eq!(shown(Some("Runtime.X"), "no json"), "Runtime.X");
-        assert_eq!(shown(None, r#"{"errorType":"E","errorMessage":7}"#), "an error without words");
+        assert_eq!(shown(None, r#"{"errorType":"E","errorMessage":7}"#), "an error without a message");
     }
 
     #[test]
-    fn words_without_end_are_cut() {
+    fn a_long_error_is_cut() {
         let error = FunctionError { kind: "E".to_owned(), message: "é".repeat(10_000) };
-        assert_eq!(error.to_string().chars().count(), WORDS + 1);
+        assert_eq!(error.to_string().chars().count(), REASON_CHARS + 1);
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         let message = Message::new("m", "");
         let invocation = Invocation::new(&[&message], Bytes::new(), None);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-        assert!(invocation.deadline_ms > now + FAR.as_millis() - 60_000);
+        assert!(invocation.deadline_ms > now + LONGEST.as_millis() - 60_000);
     }
 
     #[test]
@@ -219,27 +219,28 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_of_a_large_batch_are_named_in_part() {
+    fn only_some_ids_of_a_large_batch_are_logged() {
         let messages: Vec<_> = (0..12).map(|number| Message::new(number.to_string(), "")).collect();
         let borrowed: Vec<_> = messages.iter().collect();
-        assert_eq!(named(&borrowed[..2]), "0,1");
-        assert_eq!(named(&borrowed), "0,1,2,3,4,5,6,7,8,9,… (2 more)");
+        assert_eq!(logged_ids(&borrowed[..2]), "0,1");
+        assert_eq!(logged_ids(&borrowed), "0,1,2,3,4,5,6,7,8,9,… (2 more)");
     }
 
-    const FAILED: Fate = Fate::Failed(ItemFailure { retry_after: None, said: Said::Retry });
+    const FAILED: ItemOutcome =
+        ItemOutcome::Failed(ItemFailure { retry_after: None, action: FailureAction::Retry });
 
     const IDS: [&str; 3] = ["a", "b", "c"];
 
-    fn on(answer: &str) -> BatchVerdict {
-        verdict(answer.as_bytes(), &IDS, PartialResponses::On)
+    fn on(answer: &str) -> BatchOutcome {
+        parse_answer(answer.as_bytes(), &IDS, PartialResponses::On)
     }
 
-    fn off(answer: &str) -> BatchVerdict {
-        verdict(answer.as_bytes(), &IDS, PartialResponses::Off)
+    fn off(answer: &str) -> BatchOutcome {
+        parse_answer(answer.as_bytes(), &IDS, PartialResponses::Off)
     }
 
-    fn auto(answer: &str) -> BatchVerdict {
-        verdict(answer.as_bytes(), &IDS, PartialResponses::Auto)
+    fn auto(answer: &str) -> BatchOutcome {
+        parse_answer(answer.as_bytes(), &IDS, PartialResponses::Auto)
     }
 
     const WHOLE_SUCCESSES: [&str; 9] = [
@@ -280,8 +281,8 @@ mod tests {
     #[test]
     fn an_answer_without_failures_is_a_whole_success() {
         for answer in WHOLE_SUCCESSES {
-            assert_eq!(on(answer), BatchVerdict::Done, "{answer:?}");
-            assert_eq!(auto(answer), BatchVerdict::Done, "{answer:?}");
+            assert_eq!(on(answer), BatchOutcome::Done, "{answer:?}");
+            assert_eq!(auto(answer), BatchOutcome::Done, "{answer:?}");
         }
     }
 
@@ -289,38 +290,41 @@ mod tests {
     fn the_messages_that_are_named_fail_and_the_others_are_done() {
         let answer =
             r#"{"batchItemFailures":[{"itemIdentifier":"c","note":1},{"itemIdentifier":"a"}],"x":0}"#;
-        let expected = BatchVerdict::Partly(vec![FAILED, Fate::Done, FAILED]);
+        let expected = BatchOutcome::Partial(vec![FAILED, ItemOutcome::Done, FAILED]);
         assert_eq!((on(answer), auto(answer)), (expected.clone(), expected));
     }
 
     #[test]
     fn a_message_that_is_named_twice_fails_once() {
         let answer = r#"{"batchItemFailures":[{"itemIdentifier":"\u0062"},{"itemIdentifier":"b"}]}"#;
-        assert_eq!(on(answer), BatchVerdict::Partly(vec![Fate::Done, FAILED, Fate::Done]));
+        assert_eq!(on(answer), BatchOutcome::Partial(vec![ItemOutcome::Done, FAILED, ItemOutcome::Done]));
     }
 
     #[test]
     fn an_answer_that_cannot_be_understood_is_a_whole_failure() {
         for answer in WHOLE_FAILURES {
-            assert!(matches!(on(answer), BatchVerdict::Failed(_)), "{answer:?}: {:?}", on(answer));
+            assert!(matches!(on(answer), BatchOutcome::Failed(_)), "{answer:?}: {:?}", on(answer));
         }
-        assert!(matches!(verdict(&[b'"', 0xff, b'"'], &IDS, PartialResponses::On), BatchVerdict::Failed(_)));
+        assert!(matches!(
+            parse_answer(&[b'"', 0xff, b'"'], &IDS, PartialResponses::On),
+            BatchOutcome::Failed(_)
+        ));
     }
 
     #[test]
     fn without_partial_responses_every_answer_is_a_whole_success() {
         for answer in WHOLE_SUCCESSES.iter().chain(&WHOLE_FAILURES) {
-            assert_eq!(off(answer), BatchVerdict::Done, "{answer:?}");
+            assert_eq!(off(answer), BatchOutcome::Done, "{answer:?}");
         }
     }
 
     #[test]
     fn by_default_only_what_names_failures_can_fail() {
         for answer in ["\"ok\"", "true", "oops", "[]", "7"] {
-            assert_eq!(auto(answer), BatchVerdict::Done, "{answer:?}");
+            assert_eq!(auto(answer), BatchOutcome::Done, "{answer:?}");
         }
         for answer in WHOLE_FAILURES.iter().filter(|answer| answer.ends_with('}') && answer.len() > 2) {
-            assert!(matches!(auto(answer), BatchVerdict::Failed(_)), "{answer:?}");
+            assert!(matches!(auto(answer), BatchOutcome::Failed(_)), "{answer:?}");
         }
     }
 
@@ -335,24 +339,24 @@ mod tests {
             "\u{feff}{\"batchItemFailures\":[{\"itemIdentifier\":\"a\"}]}",
             r#"{"batch\u0049temFailures":7}"#,
         ] {
-            assert!(matches!(auto(answer), BatchVerdict::Failed(_)), "{answer:?}: {:?}", auto(answer));
+            assert!(matches!(auto(answer), BatchOutcome::Failed(_)), "{answer:?}: {:?}", auto(answer));
         }
     }
 
     #[test]
     fn a_reason_never_quotes_the_answer() {
         for answer in WHOLE_FAILURES {
-            let BatchVerdict::Failed(reason) = on(&answer.replace("\"d\"", "\"secret\"")) else { panic!() };
+            let BatchOutcome::Failed(reason) = on(&answer.replace("\"d\"", "\"secret\"")) else { panic!() };
             assert!(!reason.contains("secret") && !reason.contains("oops"), "{reason}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_answer_panics_or_speaks_of_other_messages(answer in prop::collection::vec(any::<u8>(), 0..64)) {
-            match verdict(&answer, &IDS, PartialResponses::On) {
-                BatchVerdict::Partly(fates) => prop_assert_eq!(fates.len(), IDS.len()),
-                BatchVerdict::Done | BatchVerdict::Failed(_) => {}
+        fn no_answer_panics_or_has_outcomes_of_other_messages(answer in prop::collection::vec(any::<u8>(), 0..64)) {
+            match parse_answer(&answer, &IDS, PartialResponses::On) {
+                BatchOutcome::Partial(outcomes) => prop_assert_eq!(outcomes.len(), IDS.len()),
+                BatchOutcome::Done | BatchOutcome::Failed(_) => {}
             }
         }
 
@@ -360,9 +364,9 @@ mod tests {
         fn exactly_the_named_messages_fail(named in prop::collection::vec(0usize..3, 1..6)) {
             let item = |index: &usize| serde_json::json!({ "itemIdentifier": IDS[*index] });
             let items: Vec<_> = named.iter().map(item).collect();
-            let fates = (0..3).map(|index| if named.contains(&index) { FAILED } else { Fate::Done });
+            let outcomes = (0..3).map(|index| if named.contains(&index) { FAILED } else { ItemOutcome::Done });
             let answer = serde_json::json!({ "batchItemFailures": items }).to_string();
-            prop_assert_eq!(on(&answer), BatchVerdict::Partly(fates.collect()));
+            prop_assert_eq!(on(&answer), BatchOutcome::Partial(outcomes.collect()));
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The `lambda` kind: unmodified Lambda functions, given the event of an SQS batch.
+//! The `lambda` kind: unmodified Lambda functions are called with the event of an SQS batch.
 //!
-//! Longshore either *hosts the Runtime API* and keeps the processes that run the function, or calls a container
+//! Longshore either *hosts the Runtime API* and supervises the processes that run the function, or calls a container
 //! image through AWS's Runtime Interface Emulator. `docs/lambda-handler.md` has the tables of a function's
 //! input and of the outcomes of its answers, `tests/lambda/index.md` the test of each line; in short:
 //!
 //! | the function | the outcome |
 //! |---|---|
 //! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
-//! | fails, or answers what cannot be understood | [`Outcome::Retry`] of the whole batch |
+//! | fails, or returns an invalid answer | [`Outcome::Retry`] of the whole batch |
 //! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
@@ -34,7 +34,7 @@ use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Source,
     any::{CallSize, ErasedHandler, HandlerProfile},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
-    sqs_event::{self, BatchVerdict, Fate, has_failures},
+    sqs_event::{self, BatchOutcome, ItemOutcome, has_failures},
 };
 use crate::{
     message::{Message, MessageId},
@@ -44,36 +44,36 @@ use crate::{
 
 pub use self::settings::{PartialResponses, Settings};
 
-/// The largest event that Lambda gives to a function, in bytes.
+/// The largest event that Lambda passes to a function, in bytes.
 pub(crate) const EVENT_BYTES: usize = 6 * 1024 * 1024;
 
-/// A handler that has each batch run by a Lambda function.
+/// A handler that calls a Lambda function with each batch.
 #[derive(Debug)]
 pub struct LambdaHandler {
     queue: Arc<str>,
     source: OnceLock<Source>,
-    /// The event source by the settings alone.
-    presumed: Source,
+    /// The event source by the settings, used if the queue's ARN cannot be read.
+    fallback: Source,
     partial_responses: PartialResponses,
-    runs: Runs,
+    instances: Instances,
     ignored_failures: Once,
     metrics: KindMetrics<ProcessMetrics>,
 }
 
 /// The instances of the function.
 #[derive(Debug)]
-enum Runs {
-    /// In processes of Longshore's own.
-    Here(Host),
-    /// Beside Longshore, behind an emulator.
-    Beside(Emulators),
+enum Instances {
+    /// Processes that Longshore starts.
+    Hosted(Host),
+    /// Container images that run beside Longshore, behind emulators.
+    Emulated(Emulators),
 }
 
-/// Why a handler of the `lambda` kind could not be made.
+/// An error in creating a handler of the `lambda` kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LambdaError {
-    /// The settings cannot work.
+    /// The settings are invalid.
     #[error("the lambda handler's settings have {0}")]
     Settings(Problems),
     /// The URL of an emulator is invalid.
@@ -89,59 +89,60 @@ pub enum LambdaError {
     Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Why a call never became an invocation.
+/// The error of a call that did not become an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum CallError {
-    /// Nothing that could run it is there.
+    /// No instance of the function can run it.
     Down(String),
 }
 
 impl LambdaHandler {
-    /// Makes the handler; `queue` is the queue's configured name, for the log.
+    /// Creates the handler; `queue` is the queue's configured name, for the log.
     ///
-    /// `presumed` is what the queue's ARN is taken for where the worker may not ask SQS for it.
-    /// Starts nothing and connects to nothing yet. The settings' own number of processes counts for more than
-    /// `processes`, which is to be the queue's concurrency.
+    /// `fallback` is the event source if the worker lacks the permission to read the queue's ARN.
+    /// Starts nothing and connects to nothing yet. `processes`, the queue's concurrency, is the number of processes if
+    /// the settings have none.
     pub fn new(
         settings: &Settings,
         queue: impl Into<Arc<str>>,
-        presumed: Source,
+        fallback: Source,
         processes: NonZeroUsize,
     ) -> Result<Self, LambdaError> {
         Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, metrics) = (queue.into(), KindMetrics::default());
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
-        let runs = if settings.command.is_empty() {
-            Runs::Beside(
-                Emulators::new(settings.addresses()).map_err(|error| LambdaError::Client(error.into()))?,
-            )
+        let instances = if settings.command.is_empty() {
+            let emulators = Emulators::new(settings.addresses());
+            Instances::Emulated(emulators.map_err(|error| LambdaError::Client(error.into()))?)
         } else {
-            Runs::Here(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
+            Instances::Hosted(Host::new(settings.clone(), queue.clone(), processes, metrics.clone()))
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, presumed, partial_responses, runs, ignored_failures, metrics })
+        Ok(Self { queue, source, fallback, partial_responses, instances, ignored_failures, metrics })
     }
 
     fn source(&self) -> &Source {
-        self.source.get().unwrap_or(&self.presumed)
+        self.source.get().unwrap_or(&self.fallback)
     }
 
     async fn handle(&self, batch: Batch, context: Context) -> Outcomes {
         let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
         match self.invoke(&messages, &context).await {
-            Ok(BatchVerdict::Done) => Outcome::Done.into(),
-            Ok(BatchVerdict::Failed(reason)) => Outcome::Retry(reason).into(),
-            Ok(BatchVerdict::Partly(fates)) => Outcomes::Each(fates.into_iter().map(outcome).collect()),
+            Ok(BatchOutcome::Done) => Outcome::Done.into(),
+            Ok(BatchOutcome::Failed(reason)) => Outcome::Retry(reason).into(),
+            Ok(BatchOutcome::Partial(outcomes)) => {
+                Outcomes::Each(outcomes.into_iter().map(outcome).collect())
+            }
             Err(CallError::Down(reason)) => self.down(reason),
         }
     }
 
-    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchVerdict, CallError> {
+    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchOutcome, CallError> {
         let event = match sqs_event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
             Err(error) => {
-                return Ok(BatchVerdict::Failed(format!("the event could not be written: {error}")));
+                return Ok(BatchOutcome::Failed(format!("the event could not be written: {error}")));
             }
         };
         let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.trace());
@@ -153,45 +154,45 @@ impl LambdaHandler {
             message_ids: message_ids.as_deref(),
         }
         .emit();
-        let answered = match &self.runs {
-            Runs::Here(host) => host.call(invocation, self.source()).await?,
-            Runs::Beside(emulators) => emulators.call(invocation).await?,
+        let answered = match &self.instances {
+            Instances::Hosted(host) => host.call(invocation, self.source()).await?,
+            Instances::Emulated(emulators) => emulators.call(invocation).await?,
         };
-        Ok(self.verdict(answered, messages))
+        Ok(self.batch_outcome(answered, messages))
     }
 
-    fn verdict(&self, answered: Answered, messages: &[&Message]) -> BatchVerdict {
+    fn batch_outcome(&self, answered: Answered, messages: &[&Message]) -> BatchOutcome {
         match answered {
             Ok(answer) => {
                 if self.partial_responses == PartialResponses::Off && has_failures(&answer) {
-                    self.ignored_failures.call_once(|| self.warn_of_ignored_failures());
+                    self.ignored_failures.call_once(|| self.log_ignored_failures());
                 }
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-                let verdict = invocation::verdict(&answer, &ids, self.partial_responses);
-                match verdict {
-                    BatchVerdict::Done => {}
-                    BatchVerdict::Partly(_) => self.metrics.failed(FailureCause::FunctionError),
-                    BatchVerdict::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
+                let outcome = invocation::parse_answer(&answer, &ids, self.partial_responses);
+                match outcome {
+                    BatchOutcome::Done => {}
+                    BatchOutcome::Partial(_) => self.metrics.failed(FailureCause::FunctionError),
+                    BatchOutcome::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
                 }
-                verdict
+                outcome
             }
             Err(failure) => {
                 self.metrics.failed(failure.cause());
-                BatchVerdict::Failed(failure.to_string())
+                BatchOutcome::Failed(failure.to_string())
             }
         }
     }
 
-    /// Nothing that could run the function is there.
+    /// Counts a call that no instance can run, and returns its outcome.
     fn down(&self, reason: String) -> Outcomes {
-        self.metrics.failed(match self.runs {
-            Runs::Here(_) => FailureCause::InitError,
-            Runs::Beside(_) => FailureCause::Connection,
+        self.metrics.failed(match self.instances {
+            Instances::Hosted(_) => FailureCause::InitError,
+            Instances::Emulated(_) => FailureCause::Connection,
         });
         Outcome::Down(reason).into()
     }
 
-    fn warn_of_ignored_failures(&self) {
+    fn log_ignored_failures(&self) {
         events::FailuresIgnored { queue: &self.queue }.emit();
     }
 }
@@ -220,81 +221,83 @@ impl ErasedHandler for LambdaHandler {
     }
 
     fn opened(&self, arn: &str) {
-        // Only the first call has an effect: the event source of a function must not change while it runs.
+        // Only the first call has an effect: the event source must not change while the function runs.
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        match &self.runs {
-            Runs::Here(host) => Box::pin(host.probe(self.source())),
-            Runs::Beside(emulators) => Box::pin(emulators.probe()),
+        match &self.instances {
+            Instances::Hosted(host) => Box::pin(host.probe(self.source())),
+            Instances::Emulated(emulators) => Box::pin(emulators.probe()),
         }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        match &self.runs {
-            Runs::Here(host) => Box::pin(host.close()),
-            Runs::Beside(_) => future::ready(()).boxed(),
+        match &self.instances {
+            Instances::Hosted(host) => Box::pin(host.close()),
+            Instances::Emulated(_) => future::ready(()).boxed(),
         }
     }
 }
 
-fn outcome(fate: Fate) -> Outcome {
-    match fate {
-        Fate::Done => Outcome::Done,
-        Fate::Failed(_) => Outcome::Retry("the function named the message among its failures".to_owned()),
+fn outcome(outcome: ItemOutcome) -> Outcome {
+    match outcome {
+        ItemOutcome::Done => Outcome::Done,
+        ItemOutcome::Failed(_) => {
+            Outcome::Retry("the function named the message among its failures".to_owned())
+        }
     }
 }
 
-/// The state of each instance.
+/// The states of all instances, by their numbers.
 #[derive(Debug)]
-struct Standing(watch::Sender<Vec<InstanceState>>);
+struct InstanceStates(watch::Sender<Vec<InstanceState>>);
 
 /// The state of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum InstanceState {
-    /// Nothing is known of it yet: a process starts, or is about to.
+    /// Its process is starting, or waits to be started.
     Starting,
-    /// It takes work, and may be at it.
+    /// It can run invocations, and may be running one.
     Ready,
-    /// Nothing can be run in it, for this reason, and that will be tried again.
+    /// It cannot run invocations, for this reason; it is tried again.
     Failed(Arc<str>),
 }
 
-impl Standing {
-    /// So many places, none of them ready.
-    fn of(count: usize) -> Self {
+impl InstanceStates {
+    /// The states of `count` instances, all of them starting.
+    fn starting(count: usize) -> Self {
         Self(watch::Sender::new(vec![InstanceState::Starting; count]))
     }
 
-    /// Notes how a place stands.
-    fn note(&self, number: usize, state: InstanceState) {
+    /// Sets the state of an instance.
+    fn set(&self, number: usize, state: InstanceState) {
         self.0.send_if_modified(|states| match states.get_mut(number) {
-            Some(known) if *known != state => {
-                *known = state;
+            Some(current) if *current != state => {
+                *current = state;
                 true
             }
             _ => false,
         });
     }
 
-    /// Waits until one is ready, or until it is known that none can be.
-    async fn known(&self) -> Result<(), String> {
-        let is_known =
+    /// Waits until an instance is ready; `Err` has the reason if all have failed.
+    async fn ready(&self) -> Result<(), String> {
+        let is_decided =
             |states: &Vec<InstanceState>| states.contains(&InstanceState::Ready) || failure(states).is_some();
-        match self.0.subscribe().wait_for(is_known).await {
+        match self.0.subscribe().wait_for(is_decided).await {
             Ok(states) => failure(&states).map_or(Ok(()), Err),
-            // The sender lives as long as this does.
+            // The sender is in `self`, so it is not dropped while this waits.
             Err(_) => Ok(()),
         }
     }
 
-    /// Why nothing can be run anywhere, if that is so.
+    /// The reason why all instances have failed, if they have.
     fn failure(&self) -> Option<String> {
         failure(&self.0.borrow())
     }
 
-    /// Waits until nothing can be run anywhere, and says why.
+    /// Waits until all instances have failed, and returns the reason.
     async fn down(&self) -> String {
         let mut states = self.0.subscribe();
         if let Ok(states) = states.wait_for(|states| failure(states).is_some()).await {
@@ -304,16 +307,16 @@ impl Standing {
     }
 }
 
-/// Why nothing can be run anywhere, if that is so.
+/// The reason of the last failed instance, if all have failed.
 fn failure(states: &[InstanceState]) -> Option<String> {
-    let mut reason = None;
+    let mut last_reason = None;
     for state in states {
         match state {
-            InstanceState::Failed(words) => reason = Some(words),
+            InstanceState::Failed(reason) => last_reason = Some(reason),
             InstanceState::Starting | InstanceState::Ready => return None,
         }
     }
-    reason.map(ToString::to_string)
+    last_reason.map(ToString::to_string)
 }
 
 #[cfg(test)]
@@ -322,29 +325,25 @@ mod tests {
 
     use super::*;
 
-    fn standing() -> Standing {
-        Standing::of(2)
+    #[test]
+    fn one_ready_instance_is_enough() {
+        let states = InstanceStates::starting(2);
+        assert_eq!(states.ready().now_or_never(), None);
+        states.set(0, InstanceState::Failed("no such program".into()));
+        assert_eq!(states.ready().now_or_never(), None, "the other one may yet start");
+        states.set(1, InstanceState::Ready);
+        assert_eq!(states.ready().now_or_never(), Some(Ok(())));
+        assert_eq!(states.down().now_or_never(), None);
     }
 
     #[test]
-    fn one_that_is_ready_is_enough() {
-        let standing = standing();
-        assert_eq!(standing.known().now_or_never(), None);
-        standing.note(0, InstanceState::Failed("no such program".into()));
-        assert_eq!(standing.known().now_or_never(), None, "the other one may yet start");
-        standing.note(1, InstanceState::Ready);
-        assert_eq!(standing.known().now_or_never(), Some(Ok(())));
-        assert_eq!(standing.down().now_or_never(), None);
-    }
-
-    #[test]
-    fn when_all_have_failed_the_last_reason_is_told() {
-        let standing = standing();
-        standing.note(0, InstanceState::Failed("one".into()));
-        standing.note(1, InstanceState::Failed("two".into()));
-        assert_eq!(standing.known().now_or_never(), Some(Err("two".to_owned())));
-        assert_eq!(standing.down().now_or_never(), Some("two".to_owned()));
-        standing.note(0, InstanceState::Starting);
-        assert_eq!(standing.down().now_or_never(), None);
+    fn when_all_have_failed_the_last_reason_is_given() {
+        let states = InstanceStates::starting(2);
+        states.set(0, InstanceState::Failed("one".into()));
+        states.set(1, InstanceState::Failed("two".into()));
+        assert_eq!(states.ready().now_or_never(), Some(Err("two".to_owned())));
+        assert_eq!(states.down().now_or_never(), Some("two".to_owned()));
+        states.set(0, InstanceState::Starting);
+        assert_eq!(states.down().now_or_never(), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// The most runtime processes of one queue.
 const PROCESSES_MAX: usize = 1_000;
-/// The names of variables that say how the Runtime API is reached, which are Longshore's to set.
+/// The variables of the Runtime API that only Longshore may set.
 const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
 
 /// Settings of a Lambda function, hosted or called.
@@ -90,7 +90,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The defaults for a function that this command runs.
+    /// The defaults for a function that Longshore runs with this command.
     pub fn of_command<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
         Self { command: command.into_iter().map(Into::into).collect(), ..Self::default() }
     }
@@ -179,17 +179,17 @@ impl Settings {
         self.function_name.as_deref().unwrap_or(source.name())
     }
 
-    /// Finds every value that cannot work.
+    /// Finds every invalid value.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.validate_place(&mut problems);
+        self.validate_target(&mut problems);
         self.validate_urls(&mut problems);
         self.validate_program(&mut problems);
         self.validate_amounts(&mut problems);
         problems
     }
 
-    fn validate_place(&self, problems: &mut Vec<Problem>) {
+    fn validate_target(&self, problems: &mut Vec<Problem>) {
         let has_url = self.addresses().next().is_some();
         match self.command.first() {
             None if !has_url => problems.push(not_allowed(
@@ -207,13 +207,13 @@ impl Settings {
             _ => {}
         }
         if has_url && self.command.is_empty() {
-            let allowed = "this with a command only; an emulator has its own environment";
-            problems.extend(self.of_programs().map(|key| not_allowed(key, "given beside a url", allowed)));
+            let allowed = "this only with a command; an emulator has its own environment";
+            problems.extend(self.command_only().map(|key| not_allowed(key, "given beside a url", allowed)));
         }
     }
 
-    /// The settings given that only a program of ours can have.
-    fn of_programs(&self) -> impl Iterator<Item = &'static str> {
+    /// The given settings that are allowed only with a command.
+    fn command_only(&self) -> impl Iterator<Item = &'static str> {
         let given = [
             ("handler", self.handler.is_some()),
             ("task_root", self.task_root.is_some()),
@@ -242,8 +242,8 @@ impl Settings {
     }
 
     fn validate_program(&self, problems: &mut Vec<Problem>) {
-        if self.command.iter().any(|word| word.contains('\0')) {
-            problems.push(not_allowed("command", "a word with a NUL", "words without one"));
+        if self.command.iter().any(|part| part.contains('\0')) {
+            problems.push(not_allowed("command", "a text with a NUL", "texts without NUL"));
         }
         for (name, value) in &self.env {
             let is_name = !name.is_empty() && !name.contains(['=', '\0']);
@@ -256,8 +256,8 @@ impl Settings {
             }
         }
         for (key, text) in [("handler", &self.handler), ("function_name", &self.function_name)] {
-            let is_no_name = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
-            if let Some(text) = text.as_ref().filter(is_no_name) {
+            let is_invalid = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
+            if let Some(text) = text.as_ref().filter(is_invalid) {
                 problems.push(not_allowed(key, format!("{text:?}"), "a name"));
             }
         }
@@ -280,7 +280,7 @@ impl Settings {
     }
 }
 
-/// An address without the name and password that it may hold.
+/// A URL without its name, password and path, for display.
 fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     format!("{}://{host}{}", url.scheme(), url.port().map(|port| format!(":{port}")).unwrap_or_default())
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_one_place() {
+    fn a_function_has_a_command_or_an_address_and_not_both() {
         assert_eq!(keys(&Settings::default()), ["command"]);
         assert_eq!(keys(&Settings::of_command([""])), ["command"]);
         let both = Settings { command: vec!["x".to_owned()], ..Settings::of_url("http://h").unwrap() };
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_program_can_have_is_refused_beside_an_address() {
+    fn settings_of_a_command_are_refused_beside_an_address() {
         let settings = Settings {
             handler: Some("app.handler".to_owned()),
             task_root: Some("/var/task".into()),

@@ -9,7 +9,7 @@
 //! | cannot be reached, or refuses for want of the topic, of permission or of a key | [`Outcome::Down`] |
 //! | refuses this message | [`Outcome::Reject`] |
 //!
-//! A message over the limit per hour is not published; it is an [`Outcome::RetryIn`] until there is room.
+//! A message over the limit per hour is not published; its outcome is [`Outcome::RetryIn`].
 
 mod outcome;
 mod publication;
@@ -61,17 +61,17 @@ impl fmt::Debug for SnsHandler {
     }
 }
 
-/// Why a handler of the `sns` kind could not be made.
+/// An error in creating a handler of the `sns` kind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnsError {
-    /// The settings cannot work.
+    /// The settings are invalid.
     #[error("the sns handler's settings have {0}")]
     Settings(Problems),
 }
 
 impl SnsHandler {
-    /// Makes the handler; nothing is reached yet.
+    /// Creates the handler; connects to nothing yet.
     pub fn new(settings: Settings, publisher: Arc<dyn Publisher>) -> Result<Self, SnsError> {
         Problems::refuse(settings.validate()).map_err(SnsError::Settings)?;
         let quota = settings.limit().map(|limit| Mutex::new(Quota::new(limit)));
@@ -111,7 +111,7 @@ impl SnsHandler {
     }
 }
 
-/// The weight of a publication: an SMS counts once for each of its paid parts.
+/// The units of the hourly limit that a publication takes: one, or one for each part of an SMS.
 fn units(publication: &Publication) -> usize {
     match publication.target {
         Target::Topic(_) => 1,
@@ -131,7 +131,7 @@ impl ErasedHandler for SnsHandler {
         Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
-    /// Looks for the topic; nothing can be looked for before an SMS.
+    /// Checks that the topic exists; there is no such check for SMS.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
@@ -144,7 +144,7 @@ impl ErasedHandler for SnsHandler {
     }
 }
 
-/// The time that the limit is about.
+/// The period of the limit.
 const HOUR: Duration = Duration::from_hours(1);
 
 #[cfg(test)]

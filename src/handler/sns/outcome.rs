@@ -1,4 +1,4 @@
-//! The outcome of a message by SNS's error: pure.
+//! Converts SNS's errors into outcomes: pure.
 
 use super::Settings;
 use crate::{
@@ -7,18 +7,18 @@ use crate::{
     telemetry::FailureCause,
 };
 
-/// Reads the outcome from an error.
+/// Converts an error into an outcome.
 pub(super) fn outcome(error: &TopicError, target: &Target, settings: &Settings) -> Outcome {
-    let reason = words(error, target);
+    let reason = reason(error, target);
     match error.retry_class() {
         PublishRetryClass::Transient => Outcome::Retry(reason),
         PublishRetryClass::NotSent | PublishRetryClass::Refused => Outcome::Down(reason),
-        PublishRetryClass::BadMessage if is_about_the_settings(error, settings) => Outcome::Down(reason),
+        PublishRetryClass::BadMessage if is_in_the_settings(error, settings) => Outcome::Down(reason),
         PublishRetryClass::BadMessage => Outcome::Reject(reason),
     }
 }
 
-/// The cause of failure of an error.
+/// The cause of failure by an error.
 pub(super) fn cause(error: &TopicError) -> FailureCause {
     match error.retry_class() {
         PublishRetryClass::Transient | PublishRetryClass::NotSent => FailureCause::Connection,
@@ -26,21 +26,21 @@ pub(super) fn cause(error: &TopicError) -> FailureCause {
     }
 }
 
-/// A number that is wrong in the settings must not be held against every message.
-fn is_about_the_settings(error: &TopicError, settings: &Settings) -> bool {
+/// True if SNS refused the phone number in the settings, for which no message may be rejected.
+fn is_in_the_settings(error: &TopicError, settings: &Settings) -> bool {
     let is_only_number = settings.phone_number.is_some() && settings.phone_number_attribute.is_none();
     is_only_number && error.to_string().contains("PhoneNumber")
 }
 
-/// SNS's words, with a hint where they need one, and without the whole of a phone's number, for reasons are logged.
-fn words(error: &TopicError, target: &Target) -> String {
-    let words = error.to_string();
+/// The error's message, with a hint if needed, and with the phone number shortened, because reasons are logged.
+fn reason(error: &TopicError, target: &Target) -> String {
+    let message = error.to_string();
     match target {
-        Target::Phone(number) => words.replace(number.as_str(), &number.to_string()),
-        Target::Topic(_) if words.contains("Message too long") => {
-            format!("{words}, hint: raise the topic's MaximumMessageSize, up to 1048576 bytes")
+        Target::Phone(number) => message.replace(number.as_str(), &number.to_string()),
+        Target::Topic(_) if message.contains("Message too long") => {
+            format!("{message}, hint: raise the topic's MaximumMessageSize, up to 1048576 bytes")
         }
-        Target::Topic(_) => words,
+        Target::Topic(_) => message,
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_someone_must_mend_is_down() {
+    fn an_error_that_someone_must_fix_is_down() {
         assert!(is_down("NotFound", "Topic does not exist"));
         assert!(is_down("AuthorizationError", "not authorized to perform: SNS:Publish"));
         assert!(is_down("KMSAccessDenied", ""));
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn an_sns_out_of_reach_is_down() {
+    fn an_unreachable_sns_is_down() {
         let unsent = TopicError::new(PublishRetryClass::NotSent, "no connection to sns");
         assert!(matches!(of_topic(&unsent), Outcome::Down(_)));
     }
 
     #[test]
-    fn a_message_that_sns_does_not_take_is_rejected_with_its_words() {
+    fn a_message_that_sns_refuses_is_rejected_with_its_error() {
         let long = TopicError::answered("InvalidParameter", "Invalid parameter: Message too long");
         let Outcome::Reject(reason) = of_topic(&long) else { panic!("not a reject") };
         assert!(reason.contains("Message too long") && reason.contains("MaximumMessageSize"), "{reason}");
@@ -93,10 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_sns_refuses_is_the_settings_fault_or_the_messages() {
+    fn a_refused_number_of_the_settings_is_down_and_one_of_the_message_a_reject() {
         let number: crate::sns::PhoneNumber = "+15550100123".parse().unwrap();
-        let words = "Invalid parameter: PhoneNumber Reason: +15550100123 is not valid to publish to";
-        let error = TopicError::answered("InvalidParameter", words);
+        let message = "Invalid parameter: PhoneNumber Reason: +15550100123 is not valid to publish to";
+        let error = TopicError::answered("InvalidParameter", message);
         let target = Target::Phone(number.clone());
         let configured = Settings { phone_number: Some(number), ..Settings::default() };
         let Outcome::Down(reason) = outcome(&error, &target, &configured) else { panic!("not down") };

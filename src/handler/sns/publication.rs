@@ -1,4 +1,4 @@
-//! The publication of a message: pure.
+//! Converts a message into a publication: pure.
 
 use super::Settings;
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     sns::{PhoneNumber, Publication, Target, TopicArn, limits},
 };
 
-/// Why a message can never be published.
+/// The reason why a message can never be published.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unpublishable(pub(super) String);
 
-/// Makes what is published of a message.
+/// Converts a message into a publication.
 pub(super) fn publication(message: &Message, settings: &Settings) -> Result<Publication, Unpublishable> {
     match &settings.topic_arn {
         Some(topic) => Ok(to_topic(message, topic, settings.subject.clone())),
@@ -19,10 +19,10 @@ pub(super) fn publication(message: &Message, settings: &Settings) -> Result<Publ
     }
 }
 
-/// A message for a topic: with its attributes, and on a FIFO topic with its place in the order.
+/// Publishes to a topic: with attributes, and on a FIFO topic with a group and a deduplication id.
 ///
-/// A message that came without a group is a group of its own, since it came without an order; one without a
-/// deduplication id has the id that SQS gave it, so that a message run twice is published once.
+/// A message without a group is its own group, since it has no order. The default deduplication id is the message id,
+/// so that a message that runs twice is published once.
 fn to_topic(message: &Message, topic: &TopicArn, subject: Option<String>) -> Publication {
     let (system, own_id) = (&message.system, message.id.as_str());
     let attributes = message.attributes.iter().take(queue::limits::ATTRIBUTES);
@@ -43,11 +43,11 @@ fn to_topic(message: &Message, topic: &TopicArn, subject: Option<String>) -> Pub
     }
 }
 
-/// A message for a phone: its body alone, since the attributes of an SMS are SNS's own.
+/// Publishes to a phone: only the body, since the attributes of an SMS are SNS's own.
 fn to_phone(message: &Message, number: PhoneNumber) -> Result<Publication, Unpublishable> {
-    let (chars, most) = (message.body.chars().count(), limits::SMS_CHARS);
-    if chars > most {
-        let reason = format!("the body has {chars} characters, an sms has {most} at most");
+    let (chars, max) = (message.body.chars().count(), limits::SMS_CHARS);
+    if chars > max {
+        let reason = format!("the body has {chars} characters, an sms has {max} at most");
         return Err(Unpublishable(reason));
     }
     Ok(Publication::new(Target::Phone(number), message.body.clone()))
@@ -71,7 +71,7 @@ fn phone_number(message: &Message, settings: &Settings) -> Result<PhoneNumber, U
 
 /// The characters of GSM 03.38, ASCII's letters and digits aside.
 const BASIC: &str = " @£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà";
-/// Those of its extension.
+/// The characters of its extension, which take two septets.
 const EXTENSION: &str = "^{}\\[~]|€";
 
 /// The number of SMS that a text takes.
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_in_the_attribute_comes_first() {
+    fn the_number_in_the_attribute_has_precedence() {
         assert_eq!(number_in(Some("+15550100123"), Some("+15550100999")).unwrap(), "+15550100123");
         assert_eq!(number_in(None, Some("+15550100999")).unwrap(), "+15550100999");
         assert!(number_in(None, None).unwrap_err().contains("no attribute phone"));

@@ -8,34 +8,34 @@ use super::HOUR;
 
 /// Counts the publications of the last hour, and those that were postponed.
 ///
-/// A postponed publication gets a time at which the limit has room for it and for all that were postponed before, so
-/// that a long row of messages is received about once for each hour's worth of it, and not again and again.
+/// A postponed publication gets the time at which the limit allows it after all those postponed before, so that each
+/// message of a long queue is not received again and again.
 #[derive(Debug)]
 pub(super) struct Quota {
     limit: usize,
     /// When each unit of the last hour was taken, the oldest first.
     taken: VecDeque<Instant>,
-    /// When each unit that was turned away comes again, the soonest first.
-    expected: VecDeque<Instant>,
+    /// When each postponed unit comes again, the soonest first.
+    postponed: VecDeque<Instant>,
 }
 
 impl Quota {
-    /// At most so many units an hour, at least one.
+    /// A quota of so many units an hour, at least one.
     pub(super) fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        Self { limit, taken: VecDeque::new(), expected: VecDeque::new() }
+        Self { limit, taken: VecDeque::new(), postponed: VecDeque::new() }
     }
 
-    /// Takes units, or says how long to wait for them; more than the limit count as the limit.
+    /// Takes units, or returns the time to wait for them; more than the limit count as the limit.
     pub(super) fn take(&mut self, units: usize, now: Instant) -> Result<(), Duration> {
         let units = units.clamp(1, self.limit);
-        self.forget(now);
+        self.expire(now);
         if self.taken.len() + units <= self.limit {
             self.taken.extend(std::iter::repeat_n(now, units));
             return Ok(());
         }
-        let at = self.room_at(units);
-        self.expected.extend(std::iter::repeat_n(at, units));
+        let at = self.free_at(units);
+        self.postponed.extend(std::iter::repeat_n(at, units));
         Err(at.saturating_duration_since(now))
     }
 
@@ -49,22 +49,22 @@ impl Quota {
         });
     }
 
-    fn forget(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant) {
         while self.taken.front().is_some_and(|taken| *taken + HOUR <= now) {
             self.taken.pop_front();
         }
-        while self.expected.front().is_some_and(|at| *at <= now) {
-            self.expected.pop_front();
+        while self.postponed.front().is_some_and(|at| *at <= now) {
+            self.postponed.pop_front();
         }
     }
 
-    /// When there is room behind all who are expected: as many units must be an hour old by then.
-    fn room_at(&self, units: usize) -> Instant {
-        let all = self.taken.len() + self.expected.len() + units;
+    /// When units are free after all postponed ones: the units before them must be an hour old by then.
+    fn free_at(&self, units: usize) -> Instant {
+        let all = self.taken.len() + self.postponed.len() + units;
         let last = all.saturating_sub(self.limit + 1);
-        let next = self.taken.iter().chain(&self.expected).nth(last);
+        let next = self.taken.iter().chain(&self.postponed).nth(last);
         // There are that many, because `units` is no more than the limit.
-        next.or(self.expected.back()).map_or_else(Instant::now, |at| *at + HOUR)
+        next.or(self.postponed.back()).map_or_else(Instant::now, |at| *at + HOUR)
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
-    fn over_the_limit_there_is_room_when_the_oldest_is_an_hour_old() {
+    fn over_the_limit_a_unit_is_free_when_the_oldest_is_an_hour_old() {
         let (mut quota, start) = (Quota::new(2), Instant::now());
         assert_eq!(quota.take(1, start), Ok(()));
         assert_eq!(quota.take(1, start + 10 * MINUTE), Ok(()));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn each_who_is_turned_away_is_told_a_time_of_its_own() {
+    fn each_postponed_unit_gets_its_own_time() {
         let (mut quota, start) = (Quota::new(2), Instant::now());
         let waits: Vec<_> = (0..7).map(|_| quota.take(1, start)).collect();
         let hours = |hours| Err(HOUR * hours);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_is_given_back() {
+    fn unused_units_are_given_back() {
         let (mut quota, start) = (Quota::new(2), Instant::now());
         assert_eq!(quota.take(2, start), Ok(()));
         quota.give_back(2, start);

@@ -7,7 +7,7 @@ use crate::{
     sns::{PhoneNumber, TopicArn, limits},
 };
 
-/// The SMS an hour where no limit is set: an unexpected bill is worse than a wait.
+/// The default limit of SMS an hour: an unexpected bill is worse than a delay.
 const SMS_AN_HOUR: u32 = 100;
 
 /// Settings of publications to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
@@ -69,7 +69,7 @@ impl Settings {
         self
     }
 
-    /// The most publications in an hour, if there is such a limit.
+    /// The most publications in an hour, if there is a limit.
     pub(super) fn limit(&self) -> Option<u32> {
         self.limit_per_hour.or_else(|| self.sends_sms().then_some(SMS_AN_HOUR))
     }
@@ -78,7 +78,7 @@ impl Settings {
         self.phone_number.is_some() || self.phone_number_attribute.is_some()
     }
 
-    /// Finds every value that cannot work.
+    /// Finds every invalid value.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_target(&mut problems);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn sms_are_limited_unless_told_otherwise() {
+    fn sms_are_limited_by_default() {
         let limit = |json: &str| serde_json::from_str::<Settings>(json).unwrap().limit();
         assert_eq!(limit(r#"{"phone_number": "+15550100123"}"#), Some(100));
         assert_eq!(limit(r#"{"phone_number": "+15550100123", "limit_per_hour": 7}"#), Some(7));

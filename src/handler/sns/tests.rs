@@ -1,4 +1,4 @@
-//! The handler as the worker calls it, over topics in memory.
+//! Tests of the handler with topics in memory.
 
 use std::sync::Mutex;
 
@@ -42,7 +42,7 @@ async fn a_message_that_sns_takes_is_done() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_means_down_until_it_is() {
+async fn a_missing_topic_means_down_until_it_exists() {
     let topics = SnsAccount::new(SqsAccount::default());
     let arn = arn(&topics.arn("orders").unwrap());
     let handler =
@@ -76,7 +76,7 @@ async fn over_the_limit_nothing_is_published_until_the_hour_is_over() {
     for _ in 0..2 {
         assert_eq!(handled(&handler, "ahoy").await, Outcome::Done);
     }
-    let Outcome::RetryIn(wait, _) = handled(&handler, "ahoy").await else { panic!("not turned away") };
+    let Outcome::RetryIn(wait, _) = handled(&handler, "ahoy").await else { panic!("not postponed") };
     assert_eq!((wait, topics.published().len()), (HOUR, 2));
     tokio::time::advance(wait).await;
     assert_eq!(handled(&handler, "ahoy").await, Outcome::Done);
@@ -91,7 +91,7 @@ async fn a_long_sms_counts_its_parts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
+async fn no_delay_is_longer_than_sqs_allows() {
     let handler = sms(&SnsAccount::new(SqsAccount::default()), 1);
     let mut longest = Duration::ZERO;
     for _ in 0..20 {
@@ -102,14 +102,14 @@ async fn nobody_is_told_to_wait_longer_than_sqs_allows() {
     assert_eq!(longest, Duration::from_hours(12));
 }
 
-/// Fails as it is told, one error a call.
+/// Fails with these retry classes, one a call, the last first.
 struct Failing(Mutex<Vec<PublishRetryClass>>);
 
 impl Publisher for Failing {
     fn publish<'a>(&'a self, _: &'a Publication) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
-        let verdict = self.0.lock().unwrap().pop();
-        let answer = match verdict {
-            Some(verdict) => Err(TopicError::new(verdict, "on purpose")),
+        let class = self.0.lock().unwrap().pop();
+        let answer = match class {
+            Some(class) => Err(TopicError::new(class, "on purpose")),
             None => Ok(PublicationId("id".to_owned())),
         };
         std::future::ready(answer).boxed()
@@ -121,7 +121,7 @@ impl Publisher for Failing {
 }
 
 #[tokio::test]
-async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does() {
+async fn a_publication_counts_unless_it_was_certainly_not_sent() {
     let settings = Settings {
         phone_number: "+15550100123".parse().ok(),
         limit_per_hour: Some(1),
@@ -136,7 +136,7 @@ async fn what_was_certainly_not_sent_does_not_count_and_what_may_have_been_does(
 }
 
 #[test]
-fn settings_that_cannot_work_make_no_handler() {
+fn invalid_settings_make_no_handler() {
     let topics = Arc::new(EmulatorPublisher::new(&SnsAccount::new(SqsAccount::default())));
     let error = SnsHandler::new(Settings::default(), topics).unwrap_err().to_string();
     assert!(error.contains("topic_arn"), "{error}");

@@ -1,6 +1,6 @@
-//! The event by which AWS hands a batch of SQS messages to a function, and the answer that names those that failed.
+//! Lambda's event for a batch of SQS messages, and the response that names those that failed.
 //!
-//! Lambda functions and HTTP handlers of batches get the same event, so that one program can serve as either.
+//! Lambda functions and HTTP handlers of batches receive the same event, so that one program can serve as either.
 
 mod response;
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub(super) use self::response::{
-    BatchVerdict, Fate, ItemFailure, Said, has_failures, speaks_of_failures, verdict,
+    BatchOutcome, FailureAction, ItemFailure, ItemOutcome, has_failures, mentions_failures, parse_response,
 };
 
 /// The queue that events come from, by its ARN.
@@ -46,7 +46,7 @@ impl Source {
         self.part(3)
     }
 
-    /// The ARN of a function of this name, as if it were where the queue is.
+    /// The ARN of a function of this name in the queue's account and region.
     pub(in crate::handler) fn function_arn(&self, name: &str) -> String {
         format!("arn:{}:lambda:{}:{}:function:{name}", self.part(1), self.region(), self.part(4))
     }
@@ -70,20 +70,20 @@ pub(in crate::handler) fn of<'a>(
     serde_json::to_vec(&event).map(Bytes::from)
 }
 
-/// The bytes that a message takes in an event, its comma and its part of the frame included.
+/// The bytes that a message adds to an event, with its comma and the whole frame.
 ///
-/// The frame is counted with every message, so that the sum for a batch is never less than its event.
+/// The frame is counted with every message, so that the sum for a batch is never less than the size of its event.
 pub(in crate::handler) fn weight(message: &Message, source: &Source) -> usize {
     let mut count = ByteCounter(FRAME.len() + COMMA_BYTES);
     let record = Record::of(message, source, Sums::placeholders(message));
     match serde_json::to_writer(&mut count, &record) {
         Ok(()) => count.0,
-        // A writer that only counts takes everything.
+        // A writer that only counts never fails.
         Err(_) => usize::MAX,
     }
 }
 
-/// A writer that counts what it is given.
+/// A writer that counts bytes.
 struct ByteCounter(usize);
 
 impl io::Write for ByteCounter {
@@ -138,7 +138,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The system attributes: each is a string, and there only when SQS sent it.
+/// The system attributes: each is a string, and present only if SQS sent it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EventAttributes<'a> {
@@ -179,11 +179,11 @@ impl<'a> EventAttributes<'a> {
 }
 
 /// Milliseconds since 1970, as SQS writes its times.
-fn millis(moment: SystemTime) -> String {
-    moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
+fn millis(at: SystemTime) -> String {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
 }
 
-/// One attribute of the user's; the two lists are there and empty, as AWS's are.
+/// One of the user's attributes; the two lists are empty, as in AWS's events.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MessageAttribute<'a> {
@@ -225,7 +225,7 @@ impl Sums {
         }
     }
 
-    /// As long as the sums, and for nothing: a message is weighed before it is known whether it runs.
+    /// Text as long as the sums, without computing them: a message is weighed even if it does not run.
     fn placeholders(message: &Message) -> Self {
         let sum = || "0".repeat(32);
         let has_attributes = !message.attributes.is_empty();
@@ -243,14 +243,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arn_tells_name_and_region_and_where_the_function_is() {
+    fn an_arn_has_the_name_the_region_and_the_functions_arn() {
         let source = Source::of_arn("arn:aws-cn:sqs:cn-north-1:123456789012:orders.fifo");
         assert_eq!((source.name(), source.region()), ("orders.fifo", "cn-north-1"));
         assert_eq!(source.function_arn("ship"), "arn:aws-cn:lambda:cn-north-1:123456789012:function:ship");
     }
 
     #[test]
-    fn what_is_no_arn_is_a_name_in_no_region() {
+    fn a_source_that_is_no_arn_is_a_name_without_a_region() {
         let source = Source::of_arn("orders");
         assert_eq!((source.name(), source.region()), ("orders", ""));
     }

@@ -1,4 +1,4 @@
-//! The answer that names the messages of a batch that failed: pure.
+//! Parses the response that names the failed messages of a batch: pure.
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
@@ -7,46 +7,46 @@ use serde_json::{error::Category, value::RawValue};
 
 use crate::handler::outcome::LONGEST_DELAY;
 
-/// The results of the messages of a batch, in their order.
+/// The outcome of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::handler) enum BatchVerdict {
+pub(in crate::handler) enum BatchOutcome {
     /// All are done.
     Done,
     /// All failed, for this reason.
     Failed(String),
-    /// Each has a fate of its own.
-    Partly(Vec<Fate>),
+    /// Each has its own outcome, in the order of the batch.
+    Partial(Vec<ItemOutcome>),
 }
 
-/// The result of one message of a batch.
+/// The outcome of one message of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::handler) enum Fate {
-    /// It is not among the failures.
+pub(in crate::handler) enum ItemOutcome {
+    /// The response does not name it.
     Done,
-    /// It is named among the failures.
+    /// The response names it as failed.
     Failed(ItemFailure),
 }
 
 /// The fields of one failure beyond Lambda's own format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::handler) struct ItemFailure {
-    /// `retryAfter`: when the message is to come again.
+    /// `retryAfter`: the delay of the retry.
     pub(in crate::handler) retry_after: Option<Duration>,
-    /// `outcome`: what is to become of it.
-    pub(in crate::handler) said: Said,
+    /// `outcome`: retry or reject.
+    pub(in crate::handler) action: FailureAction,
 }
 
-/// The outcome of a message that failed.
+/// The action for a failed message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::handler) enum Said {
-    /// It is to be tried again.
+pub(in crate::handler) enum FailureAction {
+    /// Try it again.
     #[default]
     Retry,
-    /// It is never to be tried again.
+    /// Never try it again.
     Reject,
 }
 
-/// An object of JSON with its values unread.
+/// A JSON object with unparsed values.
 type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 const FAILURES: &str = "batchItemFailures";
@@ -54,36 +54,37 @@ const IDENTIFIER: &str = "itemIdentifier";
 const RETRY_AFTER: &str = "retryAfter";
 const OUTCOME: &str = "outcome";
 
-/// Reads an answer to a batch of these messages.
+/// Parses the response to a batch of these messages.
 ///
-/// These are Lambda's own rules ("Implementing partial batch responses" in its developer guide): what cannot be
-/// understood fails the whole batch, so that nothing is deleted that should not be.
-pub(in crate::handler) fn verdict(answer: &[u8], ids: &[&str]) -> BatchVerdict {
+/// By Lambda's rules ("Implementing partial batch responses" in its developer guide) an invalid response fails the
+/// whole batch, so that no message is deleted that should not be.
+pub(in crate::handler) fn parse_response(answer: &[u8], ids: &[&str]) -> BatchOutcome {
     let failures = match failures(answer) {
-        Ok(failures) if failures.is_empty() => return BatchVerdict::Done,
+        Ok(failures) if failures.is_empty() => return BatchOutcome::Done,
         Ok(failures) => failures,
-        Err(reason) => return BatchVerdict::Failed(reason),
+        Err(reason) => return BatchOutcome::Failed(reason),
     };
     if failures.keys().any(|id| !ids.contains(&id.as_str())) {
-        return BatchVerdict::Failed(format!("the answer has an {IDENTIFIER} that is not in the batch"));
+        return BatchOutcome::Failed(format!("the answer has an {IDENTIFIER} that is not in the batch"));
     }
-    let fate = |id: &&str| failures.get(*id).map_or(Fate::Done, |failure| Fate::Failed(*failure));
-    BatchVerdict::Partly(ids.iter().map(fate).collect())
+    let outcome =
+        |id: &&str| failures.get(*id).map_or(ItemOutcome::Done, |failure| ItemOutcome::Failed(*failure));
+    BatchOutcome::Partial(ids.iter().map(outcome).collect())
 }
 
-/// True if the answer names failures, in any form.
+/// True if the response has a `batchItemFailures` that is neither null nor empty.
 pub(in crate::handler) fn has_failures(answer: &[u8]) -> bool {
     let object = serde_json::from_slice::<Object<'_>>(answer).unwrap_or_default();
     object.get(FAILURES).is_some_and(|failures| !matches!(failures.get(), "null" | "[]"))
 }
 
-/// True if `batchItemFailures` is anywhere in the answer: one that was meant to name failures may be malformed, such
-/// as by a `NaN`, or by being JSON in a text of JSON.
-pub(in crate::handler) fn speaks_of_failures(answer: &[u8]) -> bool {
+/// True if `batchItemFailures` is anywhere in the response: one that names failures may be malformed, for example by a
+/// `NaN`, or be JSON within a JSON string.
+pub(in crate::handler) fn mentions_failures(answer: &[u8]) -> bool {
     has_failures(answer) || String::from_utf8_lossy(answer).contains(FAILURES)
 }
 
-/// The failures by the ids of their messages; of one that is named twice, what is less final.
+/// The failures by message id; a message that is named twice is rejected only if both say so.
 fn failures(answer: &[u8]) -> Result<BTreeMap<String, ItemFailure>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(BTreeMap::new());
@@ -97,7 +98,7 @@ fn failures(answer: &[u8]) -> Result<BTreeMap<String, ItemFailure>, String> {
     let mut by_id = BTreeMap::new();
     for item in items.unwrap_or_default() {
         let (id, failure) = (identifier(&item)?, ItemFailure::of(&item));
-        if failure.said == Said::Retry || !by_id.contains_key(&id) {
+        if failure.action == FailureAction::Retry || !by_id.contains_key(&id) {
             by_id.insert(id, failure);
         }
     }
@@ -110,16 +111,16 @@ fn identifier(item: &Object<'_>) -> Result<String, String> {
 }
 
 impl ItemFailure {
-    /// Whatever cannot be read in the fields beyond Lambda's leaves the message a plain failure.
+    /// Reads one failure; fields beyond Lambda's that cannot be read are ignored.
     fn of(item: &Object<'_>) -> Self {
         let seconds = field::<f64>(item, RETRY_AFTER).filter(|seconds| *seconds >= 0.0);
         let delay =
             |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
-        let said = match field::<Cow<'_, str>>(item, OUTCOME).as_deref() {
-            Some("reject") => Said::Reject,
-            _ => Said::Retry,
+        let action = match field::<Cow<'_, str>>(item, OUTCOME).as_deref() {
+            Some("reject") => FailureAction::Reject,
+            _ => FailureAction::Retry,
         };
-        Self { retry_after: seconds.map(delay), said }
+        Self { retry_after: seconds.map(delay), action }
     }
 }
 
@@ -127,7 +128,7 @@ fn field<'a, T: Deserialize<'a>>(item: &Object<'a>, name: &str) -> Option<T> {
     item.get(name).and_then(|value| serde_json::from_str(value.get()).ok())
 }
 
-/// Reads JSON; the words of a failure never quote the answer.
+/// Reads JSON; the error never quotes the response.
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8], misshapen: &str) -> Result<T, String> {
     serde_json::from_slice(json).map_err(|error| match error.classify() {
         Category::Data => misshapen.to_owned(),
@@ -139,22 +140,22 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8], misshapen: &str) -> Result<T, St
 mod tests {
     use super::*;
 
-    fn fates(items: &str) -> Vec<Fate> {
-        match verdict(format!(r#"{{"batchItemFailures":[{items}]}}"#).as_bytes(), &["a", "b"]) {
-            BatchVerdict::Partly(fates) => fates,
+    fn outcomes(items: &str) -> Vec<ItemOutcome> {
+        match parse_response(format!(r#"{{"batchItemFailures":[{items}]}}"#).as_bytes(), &["a", "b"]) {
+            BatchOutcome::Partial(outcomes) => outcomes,
             other => panic!("{items}: {other:?}"),
         }
     }
 
     fn failure_of(fields: &str) -> ItemFailure {
-        match fates(&format!(r#"{{"itemIdentifier":"a",{fields}}}"#)).as_slice() {
-            [Fate::Failed(failure), Fate::Done] => *failure,
+        match outcomes(&format!(r#"{{"itemIdentifier":"a",{fields}}}"#)).as_slice() {
+            [ItemOutcome::Failed(failure), ItemOutcome::Done] => *failure,
             other => panic!("{fields}: {other:?}"),
         }
     }
 
     #[test]
-    fn a_failure_may_say_when_its_message_is_to_come_again() {
+    fn a_failure_may_set_the_delay_of_its_message() {
         let delay = |fields: &str| failure_of(fields).retry_after;
         assert_eq!(delay(r#""retryAfter":30"#), Some(Duration::from_secs(30)));
         assert_eq!(delay(r#""retryAfter":0"#), Some(Duration::ZERO));
@@ -166,18 +167,21 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_may_say_that_its_message_is_rejected() {
-        assert_eq!(failure_of(r#""outcome":"reject""#).said, Said::Reject);
+    fn a_failure_may_reject_its_message() {
+        assert_eq!(failure_of(r#""outcome":"reject""#).action, FailureAction::Reject);
         for other in ["\"retry\"", "\"done\"", "\"REJECT\"", "null", "7"] {
-            assert_eq!(failure_of(&format!(r#""outcome":{other}"#)).said, Said::Retry, "{other}");
+            assert_eq!(failure_of(&format!(r#""outcome":{other}"#)).action, FailureAction::Retry, "{other}");
         }
     }
 
     #[test]
-    fn of_a_message_that_is_named_twice_the_less_final_counts() {
+    fn a_message_that_is_named_twice_is_rejected_only_if_both_say_so() {
         let (retry, reject) = (r#"{"itemIdentifier":"a"}"#, r#"{"itemIdentifier":"a","outcome":"reject"}"#);
         for items in [[retry, reject], [reject, retry]] {
-            assert_eq!(fates(&items.join(",")), [Fate::Failed(ItemFailure::default()), Fate::Done]);
+            assert_eq!(
+                outcomes(&items.join(",")),
+                [ItemOutcome::Failed(ItemFailure::default()), ItemOutcome::Done]
+            );
         }
     }
 }

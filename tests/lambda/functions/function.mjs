@@ -1,4 +1,4 @@
-// What the Node functions of the tests do, each message by its body.
+// The Node function of the tests, which does what each message's body says.
 import { appendFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 

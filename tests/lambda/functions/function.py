@@ -1,4 +1,4 @@
-"""What the Python functions of the tests do, each message by its body."""
+"""The Python function of the tests, which does what each message's body says."""
 
 import os
 import time

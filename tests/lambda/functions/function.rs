@@ -1,4 +1,4 @@
-//! The Rust function of the tests: what it does with a message is the message's body.
+//! The Rust function of the tests, which does what each message's body says.
 #![expect(
     clippy::disallowed_methods,
     clippy::exit,

@@ -1,4 +1,4 @@
-//! A runtime that lies: it speaks the Runtime API by hand, and tells the lie of each message's body, once.
+//! A runtime that lies: it breaks the rules of the Runtime API as each message's body says, in the first receive.
 #![expect(
     clippy::disallowed_methods,
     clippy::exit,
@@ -17,7 +17,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What the host says to a request.
+/// The host's response to a request.
 struct Reply {
     status: u16,
     request_id: String,
@@ -36,22 +36,22 @@ fn main() {
         _ => {}
     }
     loop {
-        let given = ask();
-        if given.status != 200 {
+        let invocation = request_next();
+        if invocation.status != 200 {
             process::exit(4);
         }
-        handle(&given);
+        handle(&invocation);
     }
 }
 
-fn handle(given: &Reply) {
-    let event: Value = serde_json::from_slice(&given.body).unwrap();
+fn handle(invocation: &Reply) {
+    let event: Value = serde_json::from_slice(&invocation.body).unwrap();
     let record = &event["Records"][0];
     let (body, count) =
         (record["body"].as_str().unwrap(), record["attributes"]["ApproximateReceiveCount"].as_str().unwrap());
     note(&format!("{body} {count} {}", process::id()));
     let what = if count == "1" { body.split(':').next().unwrap() } else { "honest" };
-    let (id, failure) = (&given.request_id, record["messageId"].as_str().unwrap());
+    let (id, failure) = (&invocation.request_id, record["messageId"].as_str().unwrap());
     lie(what, id, failure);
 }
 
@@ -60,35 +60,35 @@ fn lie(what: &str, id: &str, message_id: &str) {
     let failing = format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{message_id}"}}]}}"#);
     match what {
         "twice" => {
-            told("first", &post(&answer, "", b"{}"));
-            told("second", &post(&answer, "", failing.as_bytes()));
-            told("error", &post(&format!("invocation/{id}/error"), "", b"{}"));
+            note_status("first", &post(&answer, "", b"{}"));
+            note_status("second", &post(&answer, "", failing.as_bytes()));
+            note_status("error", &post(&format!("invocation/{id}/error"), "", b"{}"));
         }
         "other-id" => {
             for other in ["8476a536-e9f4-11e8-9739-2dfe598c3fcd", "", "../x", "%00"] {
-                told("other", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
+                note_status("other", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
             }
-            told("own", &post(&answer, "", b"{}"));
+            note_status("own", &post(&answer, "", b"{}"));
         }
         "meddle" => {
             let other = exchange_ids(id);
-            told("meddled", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
+            note_status("meddled", &post(&format!("invocation/{other}/response"), "", failing.as_bytes()));
             wait_until(|| lines("> meddled ").len() == 2);
-            told("own", &post(&answer, "", b"{}"));
+            note_status("own", &post(&answer, "", b"{}"));
         }
         "asks-again" => {
-            told("again", &ask());
-            told("late", &post(&answer, "", b"{}"));
-            // Whoever ends it must do so by force.
+            note_status("again", &request_next());
+            note_status("late", &post(&answer, "", b"{}"));
+            // It must be ended by a signal.
             hang();
         }
         "init-late" => {
-            told("init", &post("init/error", "", b"{}"));
-            told("own", &post(&answer, "", b"{}"));
+            note_status("init", &post("init/error", "", b"{}"));
+            note_status("own", &post(&answer, "", b"{}"));
         }
         "error" => {
             let head = "Lambda-Runtime-Function-Error-Type: Runtime.Unhandled\r\n";
-            told("error", &post(&format!("invocation/{id}/error"), head, b"no json"));
+            note_status("error", &post(&format!("invocation/{id}/error"), head, b"no json"));
         }
         "hang" => hang(),
         "abort" => process::abort(),
@@ -98,7 +98,7 @@ fn lie(what: &str, id: &str, message_id: &str) {
 
 fn lie_on_the_wire(what: &str, answer: &str) {
     match what {
-        "seven" => told("seven", &post(answer, "", &vec![b'x'; 7 * 1024 * 1024])),
+        "seven" => note_status("seven", &post(answer, "", &vec![b'x'; 7 * 1024 * 1024])),
         "mid-answer" => send(answer, b"Content-Length: 100\r\n\r\n{\"batch"),
         "mid-chunk" => send(answer, b"Transfer-Encoding: chunked\r\n\r\n40\r\n{\"batch"),
         "write-and-exit" => {
@@ -111,31 +111,31 @@ fn lie_on_the_wire(what: &str, answer: &str) {
             let mut stream = connect();
             stream.write_all(b"\0\x01\xffnonsense\r\n\r\n\r\n").unwrap();
             drop(stream.read(&mut [0; 64]));
-            told("own", &post(answer, "", b"\0\xff not json"));
+            note_status("own", &post(answer, "", b"\0\xff not json"));
         }
         "trailer" => {
             let head = "Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type\r\n";
             let body = b"2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: Unhandled.Streaming\r\n\r\n";
-            told("trailer", &request(answer, head, body));
+            note_status("trailer", &request(answer, head, body));
         }
         "unknown-path" => {
-            told("unknown", &post("restore/error", "", b"{}"));
-            told("own", &post(answer, "", b"{}"));
+            note_status("unknown", &post("restore/error", "", b"{}"));
+            note_status("own", &post(answer, "", b"{}"));
         }
         "answer-and-exit" => {
-            told("own", &post(answer, "", b"{}"));
+            note_status("own", &post(answer, "", b"{}"));
             process::exit(0);
         }
-        "when-told" => {
+        "on-request" => {
             wait_until(|| !lines("go").is_empty());
             note("answers");
             post(answer, "", b"{}");
         }
         "never-again" => {
-            told("own", &post(answer, "", b"{}"));
+            note_status("own", &post(answer, "", b"{}"));
             hang();
         }
-        _ => told("honest", &post(answer, "", b"{}")),
+        _ => note_status("honest", &post(answer, "", b"{}")),
     }
 }
 
@@ -145,27 +145,27 @@ fn hang() -> ! {
     }
 }
 
-/// Tells this id to the other process, and hears of its own.
+/// Exchanges the id of the invocation with the other process.
 fn exchange_ids(id: &str) -> String {
     note(&format!("id {id}"));
     wait_until(|| lines("id ").len() == 2);
     lines("id ").into_iter().find(|other| other != id).unwrap()
 }
 
-/// What follows this in the lines of the journal.
+/// The rest of the journal's lines that start with this text.
 fn lines(start: &str) -> Vec<String> {
     let journal = std::fs::read_to_string(env::var("JOURNAL").unwrap()).unwrap();
     journal.lines().filter_map(|line| line.strip_prefix(start)).map(str::to_owned).collect()
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
-    while !is_so() {
+fn wait_until(is_true: impl Fn() -> bool) {
+    while !is_true() {
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn told(what: &str, reply: &Reply) {
-    note(&format!("> {what} {}", reply.status));
+fn note_status(request: &str, reply: &Reply) {
+    note(&format!("> {request} {}", reply.status));
 }
 
 fn note(line: &str) {
@@ -182,15 +182,15 @@ fn connect() -> TcpStream {
     TcpStream::connect(env::var("AWS_LAMBDA_RUNTIME_API").unwrap()).unwrap()
 }
 
-/// Sends the beginning of a request, and hangs up.
+/// Sends the beginning of a request, and closes the connection.
 fn send(rest: &str, after_head: &[u8]) {
     let mut stream = connect();
     stream.write_all(format!("POST {} HTTP/1.1\r\nHost: x\r\n", path(rest)).as_bytes()).unwrap();
     stream.write_all(after_head).unwrap();
 }
 
-/// Asks for work.
-fn ask() -> Reply {
+/// Requests the next invocation.
+fn request_next() -> Reply {
     exchange(&format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path("invocation/next")), b"")
 }
 

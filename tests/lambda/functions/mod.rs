@@ -1,4 +1,4 @@
-//! The functions of the tests, as commands that start them.
+//! The commands that start the functions of the tests.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -6,7 +6,7 @@ use longshore::handler::lambda::Settings;
 
 use super::{example, python::python_path_with, skips::skips};
 
-/// Where the tests' functions are written.
+/// The directory of the functions' source code.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/functions");
 
 /// The Rust programs, built once for all tests of this process.
@@ -18,13 +18,13 @@ pub(crate) fn rust() -> Settings {
     command([EXAMPLES.join("lambda_test_function").display().to_string()])
 }
 
-/// A runtime that lies; `how` it begins.
-pub(crate) fn liar(how: &[&str]) -> Settings {
+/// A runtime that lies; `arguments` can make its start fail.
+pub(crate) fn liar(arguments: &[&str]) -> Settings {
     let program = EXAMPLES.join("lambda_test_liar").display().to_string();
-    command([program].into_iter().chain(how.iter().map(|word| (*word).to_owned())))
+    command([program].into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())))
 }
 
-/// A shell script that ends up as the lying runtime, which `$0` names.
+/// A shell script that starts the lying runtime, whose path is `$0`.
 pub(crate) fn liar_after(script: &str) -> Settings {
     let program = EXAMPLES.join("lambda_test_liar").display().to_string();
     command(["sh".to_owned(), "-c".to_owned(), script.to_owned(), program])
@@ -33,8 +33,8 @@ pub(crate) fn liar_after(script: &str) -> Settings {
 /// The function over `awslambdaric`, AWS's runtime for Python.
 pub(crate) fn python() -> Option<Settings> {
     let python = python_path_with("awslambdaric")?;
-    let words = [python.as_str(), "-m", "awslambdaric", "function.handler"];
-    Some(Settings { task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
+    let command_line = [python.as_str(), "-m", "awslambdaric", "function.handler"];
+    Some(Settings { task_root: Some(FOLDER.into()), ..command(command_line.map(str::to_owned)) })
 }
 
 /// The function over `aws-lambda-ric`, AWS's runtime for Node.
@@ -45,11 +45,11 @@ pub(crate) fn node() -> Option<Settings> {
     }
     let runtime = folder.join("node_modules/aws-lambda-ric/index.mjs");
     assert!(runtime.exists(), "no aws-lambda-ric here, hint: run make tests, or set LONGSHORE_SKIP_NODE=1");
-    let words = ["node", runtime.to_str().unwrap()];
+    let command_line = ["node", runtime.to_str().unwrap()];
     let handler = Some("function.handler".to_owned());
-    Some(Settings { handler, task_root: Some(FOLDER.into()), ..command(words.map(str::to_owned)) })
+    Some(Settings { handler, task_root: Some(FOLDER.into()), ..command(command_line.map(str::to_owned)) })
 }
 
-fn command(words: impl IntoIterator<Item = String>) -> Settings {
-    Settings::of_command(words)
+fn command(command_line: impl IntoIterator<Item = String>) -> Settings {
+    Settings::of_command(command_line)
 }

@@ -1,4 +1,4 @@
-//! Lambda's Runtime API for one process, on a loopback port of its own.
+//! Serves Lambda's Runtime API to one process, on its own loopback port.
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,23 +16,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::invocation_state::{Conversation, OutOfTurn};
+use super::invocation_state::{InvocationState, ProtocolError};
 use crate::{
     handler::lambda::invocation::{ANSWER_BYTES, FunctionError, Invocation, InvocationFailure},
     tasks,
     telemetry::events,
 };
 
-/// The time limit of the last requests of a process that has ended: all their bytes are here already.
+/// The time limit for the last requests of a process that has ended: all their bytes have been received.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
-/// The pause after a connection could not be accepted, which is for want of file descriptors.
+/// The pause after a connection could not be accepted, as a rule for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The served API; dropped, its connections are closed.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     address: SocketAddr,
-    conversation: Arc<Conversation>,
+    state: Arc<InvocationState>,
     ending: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -42,11 +42,11 @@ impl RuntimeApi {
     pub(super) async fn serve(function_arn: Arc<str>) -> io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let conversation = Arc::new(Conversation::default());
+        let state = Arc::new(InvocationState::default());
         let ending = CancellationToken::new();
-        let desk = Desk::new(conversation.clone(), function_arn);
-        let serving = tasks::detach("runtime api", serve(listener, desk, ending.clone()));
-        Ok(Self { address, conversation, ending, serving })
+        let routes = RuntimeRoutes::new(state.clone(), function_arn);
+        let serving = tasks::detach("runtime api", serve(listener, routes, ending.clone()));
+        Ok(Self { address, state, ending, serving })
     }
 
     /// The address for the process.
@@ -55,11 +55,11 @@ impl RuntimeApi {
     }
 
     /// The state of the invocation.
-    pub(super) fn conversation(&self) -> &Conversation {
-        &self.conversation
+    pub(super) fn state(&self) -> &InvocationState {
+        &self.state
     }
 
-    /// Hears the last that a process said which has ended: its answer may still be under way.
+    /// Reads the last requests of a process that has ended: its answer may still be in transit.
     pub(super) async fn finish(&mut self) {
         self.ending.cancel();
         if timeout(LAST_REQUESTS, &mut self.serving).await.is_err() {
@@ -76,29 +76,29 @@ impl Drop for RuntimeApi {
 
 type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves until `ending`, and from then on what has been sent already.
-async fn serve(listener: TcpListener, desk: Desk, ending: CancellationToken) {
+/// Serves until `ending`, and then only requests that have been sent already.
+async fn serve(listener: TcpListener, routes: RuntimeRoutes, ending: CancellationToken) {
     let mut connections = FuturesUnordered::<Connection>::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.push(connection(desk.clone(), stream)),
+                Ok((stream, _)) => connections.push(connection(routes.clone(), stream)),
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             Some(()) = connections.next() => {}
             () = ending.cancelled() => break,
         }
     }
-    for stream in waiting(listener) {
-        connections.push(connection(desk.clone(), stream));
+    for stream in pending_connections(listener) {
+        connections.push(connection(routes.clone(), stream));
     }
     while connections.next().await.is_some() {}
 }
 
-/// The connections that have been made already, of which the runtime may not have heard yet.
-fn waiting(listener: TcpListener) -> Vec<TcpStream> {
+/// Accepts the connections that are open already, which the runtime may not have seen yet.
+fn pending_connections(listener: TcpListener) -> Vec<TcpStream> {
     let Ok(listener) = listener.into_std() else { return Vec::new() };
-    // It does not block: one error is the end of those that wait.
+    // The listener does not block: an error means that no connection is left.
     let accepted = std::iter::from_fn(|| listener.accept().ok());
     accepted.filter_map(|(stream, _)| nonblocking(stream).ok()).collect()
 }
@@ -108,42 +108,42 @@ fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(stream)
 }
 
-/// The requests of one connection, until it is closed.
-fn connection(desk: Desk, stream: TcpStream) -> Connection {
+/// Serves the requests of one connection until it is closed.
+fn connection(routes: RuntimeRoutes, stream: TcpStream) -> Connection {
     let service = service_fn(move |request| {
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(desk.reply(request).await) }
+        let routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.reply(request).await) }
     });
     let mut builder = http1::Builder::new();
-    // A process may hang up right after its answer, or end: without this such an answer is dropped unheard.
+    // A process may close the connection or end right after its answer, which would otherwise be dropped unread.
     builder.half_close(true);
     let connection = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-    // A connection that breaks means nothing by itself: what was under way on it says what became of it.
+    // A broken connection is no failure by itself: its open request, if any, reports the failure.
     Box::pin(connection.map(drop))
 }
 
-/// The header that names a function's failure, in an answer's head or trailers.
+/// The header with the type of a function's failure, in an answer's head or trailers.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
-/// The bytes of an answer that is too large that are still read, so that its sender can read the refusal.
+/// The bytes that are read of an answer beyond its limit, so that its sender can read the error response.
 const EXCESS_BYTES: usize = 32 * 1024 * 1024;
 
 /// The routes of a process's requests.
 #[derive(Clone, Debug)]
-pub(super) struct Desk {
-    conversation: Arc<Conversation>,
+pub(super) struct RuntimeRoutes {
+    state: Arc<InvocationState>,
     function_arn: Arc<str>,
 }
 
 /// The response to a request.
 pub(super) type Reply = Response<Full<Bytes>>;
 
-impl Desk {
-    /// Answers the requests of the process that this conversation is with.
-    pub(super) fn new(conversation: Arc<Conversation>, function_arn: Arc<str>) -> Self {
-        Self { conversation, function_arn }
+impl RuntimeRoutes {
+    /// Creates the routes for the process with this invocation state.
+    pub(super) fn new(state: Arc<InvocationState>, function_arn: Arc<str>) -> Self {
+        Self { state, function_arn }
     }
 
-    /// Answers one request; one for work waits until there is some.
+    /// Answers one request; one for the next invocation waits until there is one.
     pub(super) async fn reply(&self, request: Request<Incoming>) -> Reply {
         let path = request.uri().path().to_owned();
         let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else { return unknown(&path) };
@@ -158,12 +158,12 @@ impl Desk {
     }
 
     async fn next(&self) -> Reply {
-        match self.conversation.ask() {
-            Ok(given) => match given.await {
+        match self.state.request_next() {
+            Ok(next) => match next.await {
                 Ok(invocation) => self.invocation(&invocation),
-                Err(_) => out_of_turn(OutOfTurn::NotNow),
+                Err(_) => protocol_error(ProtocolError::InvalidTransition),
             },
-            Err(fault) => out_of_turn(fault),
+            Err(error) => protocol_error(error),
         }
     }
 
@@ -182,8 +182,8 @@ impl Desk {
     }
 
     async fn response(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.conversation.owes(id) {
-            return out_of_turn(OutOfTurn::NotOwed);
+        if !self.state.is_open(id) {
+            return protocol_error(ProtocolError::UnknownInvocation);
         }
         let error_type = error_type(request.headers());
         let answer = match read(request.into_body()).await {
@@ -194,28 +194,28 @@ impl Desk {
             Err(failure) => Err(failure),
         };
         let is_too_large = answer == Err(InvocationFailure::TooLarge);
-        match self.conversation.answer(id, answer) {
+        match self.state.answer(id, answer) {
             Ok(()) if is_too_large => too_large(),
             Ok(()) => accepted(),
-            Err(fault) => out_of_turn(fault),
+            Err(error) => protocol_error(error),
         }
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.conversation.owes(id) {
-            return out_of_turn(OutOfTurn::NotOwed);
+        if !self.state.is_open(id) {
+            return protocol_error(ProtocolError::UnknownInvocation);
         }
         let failure = InvocationFailure::Function(read_error(request).await);
-        self.conversation.answer(id, Err(failure)).map_or_else(out_of_turn, |()| accepted())
+        self.state.answer(id, Err(failure)).map_or_else(protocol_error, |()| accepted())
     }
 
     async fn init_error(&self, request: Request<Incoming>) -> Reply {
         let error = read_error(request).await;
-        self.conversation.init_error(error).map_or_else(out_of_turn, |()| accepted())
+        self.state.init_error(error).map_or_else(protocol_error, |()| accepted())
     }
 }
 
-/// A body, and the failure in its trailers, if there is one.
+/// A body, and the error type in its trailers, if there is one.
 #[derive(Debug)]
 struct Read {
     bytes: Bytes,
@@ -238,7 +238,7 @@ async fn read(mut body: Incoming) -> Result<Read, InvocationFailure> {
     if excess > 0 { Err(InvocationFailure::TooLarge) } else { Ok(Read { bytes: bytes.freeze(), trailer }) }
 }
 
-/// Reads the report of an error; one that cannot be read is an error all the same.
+/// Reads an error report; an unreadable report is an error, too.
 async fn read_error(request: Request<Incoming>) -> FunctionError {
     let kind = error_type(request.headers());
     let report = read(request.into_body()).await.map(|read| read.bytes).unwrap_or_default();
@@ -253,14 +253,14 @@ fn accepted() -> Reply {
     status(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
 }
 
-/// In the words of AWS's Runtime Interface Emulator, as all that follow.
-fn out_of_turn(fault: OutOfTurn) -> Reply {
-    match fault {
-        OutOfTurn::NotOwed => status(
+/// Like all error responses, this has the text of AWS's Runtime Interface Emulator.
+fn protocol_error(error: ProtocolError) -> Reply {
+    match error {
+        ProtocolError::UnknownInvocation => status(
             StatusCode::BAD_REQUEST,
             r#"{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}"#,
         ),
-        OutOfTurn::NotNow => status(
+        ProtocolError::InvalidTransition => status(
             StatusCode::FORBIDDEN,
             r#"{"errorMessage":"Transition from the current state is not allowed","errorType":"InvalidStateTransition"}"#,
         ),
@@ -300,15 +300,15 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn an_answer_that_was_sent_before_the_end_is_still_heard() {
+    async fn an_answer_that_was_sent_before_the_end_is_still_read() {
         let mut api = RuntimeApi::serve("arn".into()).await.unwrap();
-        let _given = api.conversation().ask().unwrap();
+        let _next = api.state().request_next().unwrap();
         let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
         let (id, (answer, mut answered)) = (invocation.id.clone(), oneshot::channel());
-        api.conversation()
-            .hand(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() })
+        api.state()
+            .deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() })
             .unwrap();
-        // Without a turn of the runtime: not even the connection has been accepted when the end comes.
+        // The runtime does not run meanwhile: at the end not even the connection has been accepted.
         let mut stream = PlainStream::connect(api.address()).unwrap();
         let head = format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: x\r\n");
         stream.write_all(format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The invocation state of one runtime process: requests, answers, and the invocation that is open.
+//! The invocation state of one runtime process: its request for work and its open invocation.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,161 +10,161 @@ use crate::{
     telemetry::events,
 };
 
-/// A conversation: the requests of the process on one side, its keeper on the other.
+/// The state that the Runtime API and the supervisor of a process share.
 #[derive(Debug, Default)]
-pub(super) struct Conversation {
-    state: Mutex<InvocationPhase>,
-    /// Wakes the keeper, who alone waits here.
+pub(super) struct InvocationState {
+    phase: Mutex<InvocationPhase>,
+    /// Wakes the supervisor, which alone waits here.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct InvocationPhase {
-    /// The request for work that waits.
-    asking: Option<oneshot::Sender<Arc<Invocation>>>,
-    /// The invocation that the process has and has not answered.
-    owed: Option<Owed>,
+    /// The pending request for the next invocation.
+    request: Option<oneshot::Sender<Arc<Invocation>>>,
+    /// The invocation that the process has received and not answered.
+    open: Option<OpenInvocation>,
     init_error: Option<FunctionError>,
-    has_asked: bool,
+    has_requested: bool,
     has_answered: bool,
     is_broken: bool,
 }
 
 #[derive(Debug)]
-struct Owed {
+struct OpenInvocation {
     id: String,
     answer: oneshot::Sender<Answered>,
 }
 
-/// The process said something out of its turn.
+/// A request that the protocol does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OutOfTurn {
-    /// An answer for an invocation that it does not owe one for.
-    NotOwed,
-    /// It cannot be said any more, or not now.
-    NotNow,
+pub(super) enum ProtocolError {
+    /// An answer to an invocation that is not open in this process.
+    UnknownInvocation,
+    /// A request that the present state does not allow.
+    InvalidTransition,
 }
 
-/// The next event of a process that is to ask for work.
+/// The result of waiting for a process to request an invocation.
 #[derive(Debug)]
-pub(super) enum Asked {
-    /// It has asked.
-    ForWork,
-    /// It has reported that it cannot.
+pub(super) enum Readiness {
+    /// It has requested one.
+    Ready,
+    /// It has reported that it cannot start.
     InitError(FunctionError),
 }
 
-impl Conversation {
-    /// Hears the process ask for work; the invocation comes when there is one.
+impl InvocationState {
+    /// Records the request for the next invocation, which the receiver returns.
     ///
-    /// Asking while an answer is owed fails what is owed, and breaks the conversation: whoever keeps a process that
-    /// only asks would burn a message's receives at every turn.
-    pub(super) fn ask(&self) -> Result<oneshot::Receiver<Arc<Invocation>>, OutOfTurn> {
-        let mut state = self.state();
-        if let Some(owed) = state.owed.take() {
-            state.is_broken = true;
-            give(owed, Err(InvocationFailure::Unanswered));
-            drop(state);
+    /// A request while an invocation is open fails that invocation and makes the process one to replace: a process that
+    /// requests without answering would use up a receive of a message each time.
+    pub(super) fn request_next(&self) -> Result<oneshot::Receiver<Arc<Invocation>>, ProtocolError> {
+        let mut phase = self.lock();
+        if let Some(open) = phase.open.take() {
+            phase.is_broken = true;
+            send_answer(open, Err(InvocationFailure::Unanswered));
+            drop(phase);
             self.changed.notify_one();
-            return Err(OutOfTurn::NotNow);
+            return Err(ProtocolError::InvalidTransition);
         }
-        let (asking, given) = oneshot::channel();
-        state.asking = Some(asking);
-        state.has_asked = true;
-        drop(state);
+        let (request, next) = oneshot::channel();
+        phase.request = Some(request);
+        phase.has_requested = true;
+        drop(phase);
         self.changed.notify_one();
-        Ok(given)
+        Ok(next)
     }
 
-    /// True while the process owes an answer for this invocation.
-    pub(super) fn owes(&self, id: &str) -> bool {
-        self.state().owed.as_ref().is_some_and(|owed| owed.id == id)
+    /// True while the process has not answered this invocation.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.lock().open.as_ref().is_some_and(|open| open.id == id)
     }
 
-    /// Hears an answer.
-    pub(super) fn answer(&self, id: &str, answered: Answered) -> Result<(), OutOfTurn> {
-        let mut state = self.state();
-        let owed = state.owed.take_if(|owed| owed.id == id).ok_or(OutOfTurn::NotOwed)?;
-        state.has_answered |= matches!(answered, Ok(_) | Err(InvocationFailure::Function(_)));
-        give(owed, answered);
-        drop(state);
+    /// Records the answer to an invocation.
+    pub(super) fn answer(&self, id: &str, answered: Answered) -> Result<(), ProtocolError> {
+        let mut phase = self.lock();
+        let open = phase.open.take_if(|open| open.id == id).ok_or(ProtocolError::UnknownInvocation)?;
+        phase.has_answered |= matches!(answered, Ok(_) | Err(InvocationFailure::Function(_)));
+        send_answer(open, answered);
+        drop(phase);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Hears that the process cannot start.
-    pub(super) fn init_error(&self, error: FunctionError) -> Result<(), OutOfTurn> {
-        let mut state = self.state();
-        if state.has_asked {
-            return Err(OutOfTurn::NotNow);
+    /// Records that the process cannot start.
+    pub(super) fn init_error(&self, error: FunctionError) -> Result<(), ProtocolError> {
+        let mut phase = self.lock();
+        if phase.has_requested {
+            return Err(ProtocolError::InvalidTransition);
         }
-        state.init_error = Some(error);
-        drop(state);
+        phase.init_error = Some(error);
+        drop(phase);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Waits until the process asks for work, or reports that it never will.
-    pub(super) async fn asked(&self) -> Asked {
+    /// Waits until the process requests an invocation, or reports an init error.
+    pub(super) async fn ready(&self) -> Readiness {
         loop {
             {
-                let mut state = self.state();
-                if let Some(error) = state.init_error.take() {
-                    return Asked::InitError(error);
+                let mut phase = self.lock();
+                if let Some(error) = phase.init_error.take() {
+                    return Readiness::InitError(error);
                 }
-                // A request whose connection is gone asks for nothing.
-                if state.asking.as_ref().is_some_and(|asking| !asking.is_closed()) {
-                    return Asked::ForWork;
+                // A request whose connection is closed does not count.
+                if phase.request.as_ref().is_some_and(|request| !request.is_closed()) {
+                    return Readiness::Ready;
                 }
             }
             self.changed.notified().await;
         }
     }
 
-    /// Hands an order to the process, if it asks for one.
-    pub(super) fn hand(&self, order: QueuedInvocation) -> Result<(), QueuedInvocation> {
-        let mut state = self.state();
-        let Some(asking) = state.asking.take() else { return Err(order) };
-        let id = order.invocation.id.clone();
-        if let Err(invocation) = asking.send(order.invocation) {
-            return Err(QueuedInvocation { invocation, ..order });
+    /// Delivers an invocation to the process, if it has a pending request.
+    pub(super) fn deliver(&self, queued: QueuedInvocation) -> Result<(), QueuedInvocation> {
+        let mut phase = self.lock();
+        let Some(request) = phase.request.take() else { return Err(queued) };
+        let id = queued.invocation.id.clone();
+        if let Err(invocation) = request.send(queued.invocation) {
+            return Err(QueuedInvocation { invocation, ..queued });
         }
-        state.owed = Some(Owed { id, answer: order.answer });
+        phase.open = Some(OpenInvocation { id, answer: queued.answer });
         Ok(())
     }
 
-    /// Waits until nothing is owed.
-    pub(super) async fn settled(&self) {
-        while self.state().owed.is_some() {
+    /// Waits until no invocation is open.
+    pub(super) async fn answered(&self) {
+        while self.lock().open.is_some() {
             self.changed.notified().await;
         }
     }
 
-    /// Fails what is owed.
+    /// Fails the open invocation, if there is one.
     pub(super) fn fail(&self, failure: InvocationFailure) {
-        if let Some(owed) = self.state().owed.take() {
-            give(owed, Err(failure));
+        if let Some(open) = self.lock().open.take() {
+            send_answer(open, Err(failure));
         }
     }
 
-    /// True if the process has broken the protocol in a way that ends it.
+    /// True if the process broke the protocol so that it must be replaced.
     pub(super) fn is_broken(&self) -> bool {
-        self.state().is_broken
+        self.lock().is_broken
     }
 
     /// True if the process has ever answered.
     pub(super) fn has_answered(&self) -> bool {
-        self.state().has_answered
+        self.lock().has_answered
     }
 
-    fn state(&self) -> MutexGuard<'_, InvocationPhase> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, InvocationPhase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Gives an answer to its call, which may have been given up.
-fn give(owed: Owed, answered: Answered) {
-    if owed.answer.send(answered).is_err() {
-        events::AnswerUnwanted { request_id: &owed.id }.emit();
+/// Sends an answer to its call, which may have been given up.
+fn send_answer(open: OpenInvocation, answered: Answered) {
+    if open.answer.send(answered).is_err() {
+        events::AnswerUnwanted { request_id: &open.id }.emit();
     }
 }

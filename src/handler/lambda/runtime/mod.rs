@@ -1,4 +1,4 @@
-//! Runtime processes, and the calls that wait for them.
+//! Runs the function in runtime processes, to which it delivers queued invocations.
 
 mod api;
 mod invocation_state;
@@ -17,9 +17,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{process::Keeper, program::Program};
+use self::{process::ProcessSupervisor, program::Program};
 use super::{
-    CallError, Settings, Source, Standing,
+    CallError, InstanceStates, Settings, Source,
     invocation::{Answered, Invocation, InvocationFailure},
 };
 use crate::{
@@ -28,22 +28,22 @@ use crate::{
     telemetry::events,
 };
 
-/// The runtime processes of one queue, each with a keeper that starts, feeds and replaces it.
+/// The runtime processes of one queue, each with a supervisor that starts, serves and replaces it.
 ///
-/// They are started by the first probe or call. Dropped, it kills them all.
+/// The first probe or call starts them. Dropping the host kills them.
 #[derive(Debug)]
 pub(super) struct Host {
-    orders: mpsc::UnboundedSender<QueuedInvocation>,
+    invocations: mpsc::UnboundedSender<QueuedInvocation>,
     shared: Arc<Shared>,
-    keepers: Mutex<Keepers>,
+    supervisors: Mutex<Supervisors>,
 }
 
-/// An invocation on its way to a process.
+/// An invocation that waits for a process.
 #[derive(Debug)]
 struct QueuedInvocation {
     invocation: Arc<Invocation>,
     answer: oneshot::Sender<Answered>,
-    /// Fires when nobody waits for the answer any more.
+    /// Fires when the call is dropped.
     given_up: CancellationToken,
 }
 
@@ -54,115 +54,115 @@ struct Shared {
     /// The queue's configured name, for the log.
     queue: Arc<str>,
     processes: NonZeroUsize,
-    /// There once the processes are started.
+    /// Set when the processes are started.
     program: OnceLock<Program>,
-    orders: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
-    standing: Standing,
+    invocations: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
+    states: InstanceStates,
     closing: CancellationToken,
     metrics: KindMetrics<ProcessMetrics>,
 }
 
 #[derive(Debug)]
-enum Keepers {
-    NotYet,
+enum Supervisors {
+    NotStarted,
     Started(Vec<JoinHandle<()>>),
 }
 
 impl Host {
-    /// Starts nothing yet.
+    /// Creates the host without starting a process.
     pub(super) fn new(
         settings: Settings,
         queue: Arc<str>,
         processes: NonZeroUsize,
         metrics: KindMetrics<ProcessMetrics>,
     ) -> Self {
-        let (orders, ordered) = mpsc::unbounded_channel();
+        let (invocations, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             settings,
             queue,
             processes,
             program: OnceLock::new(),
-            orders: AsyncMutex::new(ordered),
-            standing: Standing::of(processes.get()),
+            invocations: AsyncMutex::new(receiver),
+            states: InstanceStates::starting(processes.get()),
             closing: CancellationToken::new(),
             metrics,
         };
-        Self { orders, shared: Arc::new(shared), keepers: Mutex::new(Keepers::NotYet) }
+        Self { invocations, shared: Arc::new(shared), supervisors: Mutex::new(Supervisors::NotStarted) }
     }
 
-    /// Waits until a process is ready; `Err` says why none can be started.
+    /// Waits until a process is ready; `Err` has the reason if none can be started.
     pub(super) async fn probe(&self, source: &Source) -> Result<(), String> {
         self.start(source);
-        self.shared.standing.known().await
+        self.shared.states.ready().await
     }
 
-    /// Has the invocation run by a process that is ready, and waits for its answer.
+    /// Runs the invocation in a process that is ready, and waits for the answer.
     ///
-    /// Dropped, it has the process ended and replaced.
+    /// If the call is dropped, the process is ended and replaced.
     pub(super) async fn call(&self, invocation: Invocation, source: &Source) -> Result<Answered, CallError> {
         self.start(source);
         let (answer, answered) = oneshot::channel();
         let given_up = CancellationToken::new();
         let _guard = given_up.clone().drop_guard();
-        let order = QueuedInvocation { invocation: Arc::new(invocation), answer, given_up };
+        let queued = QueuedInvocation { invocation: Arc::new(invocation), answer, given_up };
         let closed = || CallError::Down("the runtime processes are stopped".to_owned());
-        self.orders.send(order).map_err(|_| closed())?;
+        self.invocations.send(queued).map_err(|_| closed())?;
         tokio::select! {
             biased;
             answered = answered => answered.map_err(|_| closed()),
-            reason = self.shared.standing.down() => Err(CallError::Down(reason)),
+            reason = self.shared.states.down() => Err(CallError::Down(reason)),
         }
     }
 
-    /// Ends the processes: SIGTERM, and SIGKILL after the grace.
+    /// Ends the processes: SIGTERM, then SIGKILL after the grace period.
     pub(super) async fn close(&self) {
         self.shared.closing.cancel();
-        let keepers = std::mem::replace(&mut *self.keepers(), Keepers::Started(Vec::new()));
-        if let Keepers::Started(keepers) = keepers {
-            join_all(keepers).await;
+        let supervisors = std::mem::replace(&mut *self.supervisors(), Supervisors::Started(Vec::new()));
+        if let Supervisors::Started(supervisors) = supervisors {
+            join_all(supervisors).await;
         }
     }
 
     fn start(&self, source: &Source) {
-        let mut keepers = self.keepers();
-        if let Keepers::NotYet = *keepers {
+        let mut supervisors = self.supervisors();
+        if let Supervisors::NotStarted = *supervisors {
             self.shared.program.get_or_init(|| Program::of(&self.shared.settings, source));
-            let keeper = |number| Keeper::new(self.shared.clone(), number).keep();
+            let supervisor = |number| ProcessSupervisor::new(self.shared.clone(), number).run();
             let numbers = 0..self.shared.processes.get();
-            *keepers = Keepers::Started(
-                numbers.map(|number| tasks::detach("lambda runtime", keeper(number))).collect(),
+            *supervisors = Supervisors::Started(
+                numbers.map(|number| tasks::detach("lambda runtime", supervisor(number))).collect(),
             );
         }
     }
 
-    fn keepers(&self) -> MutexGuard<'_, Keepers> {
-        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn supervisors(&self) -> MutexGuard<'_, Supervisors> {
+        self.supervisors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Keepers::Started(keepers) = &*self.keepers() {
-            keepers.iter().for_each(JoinHandle::abort);
+        if let Supervisors::Started(supervisors) = &*self.supervisors() {
+            supervisors.iter().for_each(JoinHandle::abort);
         }
     }
 }
 
 impl Shared {
-    /// The next invocation that somebody still waits for; cancelled, it loses none.
-    async fn order(&self) -> Option<QueuedInvocation> {
-        let mut orders = self.orders.lock().await;
+    /// Returns the next invocation whose call was not dropped; may be cancelled without losing one.
+    async fn next_invocation(&self) -> Option<QueuedInvocation> {
+        let mut invocations = self.invocations.lock().await;
         loop {
-            let order = orders.recv().await?;
-            if !order.given_up.is_cancelled() {
-                return Some(order);
+            let queued = invocations.recv().await?;
+            if !queued.given_up.is_cancelled() {
+                return Some(queued);
             }
         }
     }
 }
 
 impl QueuedInvocation {
-    /// Answers an order that no process was given.
+    /// Fails an invocation that was not delivered to a process.
     fn fail(self, failure: InvocationFailure) {
         if self.answer.send(Err(failure)).is_err() {
             events::AnswerUnwanted { request_id: &self.invocation.id }.emit();

@@ -1,4 +1,4 @@
-//! Keeps one runtime process: starts it, feeds it, and replaces it when it has ended.
+//! Supervises one runtime process: starts it, delivers invocations, and replaces it when it has ended.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_state::Asked};
+use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_state::Readiness};
 use crate::{
     backoff::{Backoff, Jitter},
     handler::{
@@ -27,7 +27,7 @@ use crate::{
     telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
 };
 
-/// The pause before a process is replaced, by how many in a row never answered anything.
+/// The delay before a process is replaced, by the number of processes in a row that never answered.
 const RESTARTS: Backoff = Backoff {
     initial: Duration::from_millis(100),
     factor: 2.0,
@@ -35,25 +35,25 @@ const RESTARTS: Backoff = Backoff {
     jitter: Jitter::Half,
 };
 
-/// Keeps the process of one number running.
-pub(super) struct Keeper {
+/// Keeps the process with this number running.
+pub(super) struct ProcessSupervisor {
     shared: Arc<Shared>,
     number: usize,
     /// The number of processes in a row that never answered.
-    fruitless: u32,
+    without_answer: u32,
 }
 
-impl Keeper {
+impl ProcessSupervisor {
     pub(super) fn new(shared: Arc<Shared>, number: usize) -> Self {
-        Self { shared, number, fruitless: 0 }
+        Self { shared, number, without_answer: 0 }
     }
 
-    /// Keeps a process until Longshore ends.
-    pub(super) async fn keep(mut self) {
+    /// Starts and replaces the process until the host is closed.
+    pub(super) async fn run(mut self) {
         loop {
-            self.note(InstanceState::Starting);
-            self.fruitless += 1;
-            let ending = self.live().await;
+            self.set_state(InstanceState::Starting);
+            self.without_answer += 1;
+            let ending = self.run_process().await;
             self.log_end(&ending);
             if ending == ProcessEnd::Closed || !self.pause().await {
                 return;
@@ -61,32 +61,32 @@ impl Keeper {
         }
     }
 
-    /// One process from its start to its end.
-    async fn live(&mut self) -> ProcessEnd {
-        let mut life = match Life::begin(&self.shared).await {
-            Ok(life) => life,
+    /// Runs one process from its start to its end.
+    async fn run_process(&mut self) -> ProcessEnd {
+        let mut process = match RuntimeProcess::start(&self.shared).await {
+            Ok(process) => process,
             Err(ending) => return ending,
         };
         let ending = tokio::select! {
-            ending = self.through(&mut life) => ending,
+            ending = self.serve(&mut process) => ending,
             () = self.shared.closing.cancelled() => ProcessEnd::Closed,
         };
-        if life.has_answered() {
-            self.fruitless = 0;
+        if process.has_answered() {
+            self.without_answer = 0;
         }
         if let ProcessEnd::Broken(_) | ProcessEnd::GivenUp = &ending {
-            self.note(InstanceState::Starting);
+            self.set_state(InstanceState::Starting);
         }
-        life.end(&ending).await;
+        process.end(&ending).await;
         ending
     }
 
-    async fn through(&self, life: &mut Life) -> ProcessEnd {
-        if let Err(ending) = life.until_ready().await {
+    async fn serve(&self, process: &mut RuntimeProcess) -> ProcessEnd {
+        if let Err(ending) = process.wait_until_started().await {
             return ending;
         }
-        self.note(InstanceState::Ready);
-        life.work().await
+        self.set_state(InstanceState::Ready);
+        process.run_invocations().await
     }
 
     fn log_end(&self, ending: &ProcessEnd) {
@@ -94,7 +94,7 @@ impl Keeper {
         match ending {
             ProcessEnd::NotStarted(reason) => {
                 events::ProcessNotStarted { queue, reason }.emit();
-                self.note(InstanceState::Failed(reason.as_str().into()));
+                self.set_state(InstanceState::Failed(reason.as_str().into()));
             }
             ProcessEnd::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             ProcessEnd::GivenUp => {
@@ -105,43 +105,43 @@ impl Keeper {
         }
     }
 
-    /// Waits before the next start; false when there is to be none.
+    /// Waits before the next start; returns false if the host is closed.
     async fn pause(&self) -> bool {
         let _counted = self.shared.metrics.process(ProcessState::Waiting);
         tokio::select! {
-            () = sleep(RESTARTS.random_delay(self.fruitless.max(1))) => true,
+            () = sleep(RESTARTS.random_delay(self.without_answer.max(1))) => true,
             () = self.shared.closing.cancelled() => false,
         }
     }
 
-    fn note(&self, state: InstanceState) {
-        self.shared.standing.note(self.number, state);
+    fn set_state(&self, state: InstanceState) {
+        self.shared.states.set(self.number, state);
     }
 }
 
-impl Drop for Keeper {
-    /// Whatever ended it, nobody should wait for its process.
+impl Drop for ProcessSupervisor {
+    /// Without its supervisor the process is never started again, so no call must wait for it.
     fn drop(&mut self) {
-        self.note(InstanceState::Failed("the runtime processes are stopped".into()));
+        self.set_state(InstanceState::Failed("the runtime processes are stopped".into()));
     }
 }
 
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProcessEnd {
-    /// It never asked for work.
+    /// It never requested an invocation.
     NotStarted(String),
-    /// It ended, or stopped following the rules, after it had asked for work.
+    /// It ended or broke the protocol after its first request for an invocation.
     Broken(String),
     /// Its invocation was given up: the time limit passed, or the lease was lost.
     GivenUp,
-    /// Longshore ends.
+    /// The host is closed.
     Closed,
 }
 
-/// A process, and what Longshore says to it.
+/// A process with its Runtime API and the log of its output.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct RuntimeProcess {
     process: Process,
     api: RuntimeApi,
     output: ProcessOutput,
@@ -149,10 +149,10 @@ pub(super) struct Life {
     counted: CountedProcess,
 }
 
-impl Life {
-    /// Starts a process with a Runtime API of its own.
-    pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
-        let not_started = |words: String| ProcessEnd::NotStarted(words);
+impl RuntimeProcess {
+    /// Starts a process with its own Runtime API.
+    pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
+        let not_started = |reason: String| ProcessEnd::NotStarted(reason);
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
         let api = RuntimeApi::serve(program.function_arn()).await;
         let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
@@ -167,36 +167,36 @@ impl Life {
         Ok(Self { process, api, output, shared: shared.clone(), counted })
     }
 
-    /// Waits until the process asks for its first work.
-    pub(super) async fn until_ready(&mut self) -> Result<(), ProcessEnd> {
-        self.until_asked().await.map_err(ProcessEnd::NotStarted)
+    /// Waits until the process requests its first invocation.
+    pub(super) async fn wait_until_started(&mut self) -> Result<(), ProcessEnd> {
+        self.wait_for_request().await.map_err(ProcessEnd::NotStarted)
     }
 
-    /// Gives it one invocation after the other; answers when that cannot go on.
-    pub(super) async fn work(&mut self) -> ProcessEnd {
+    /// Runs one invocation after the other until the process has ended or must be replaced.
+    pub(super) async fn run_invocations(&mut self) -> ProcessEnd {
         loop {
-            self.counted.turn(ProcessState::Idle);
-            let order = tokio::select! {
-                order = self.shared.order() => order,
-                status = self.process.wait() => return ProcessEnd::Broken(ended(status)),
+            self.counted.set_state(ProcessState::Idle);
+            let queued = tokio::select! {
+                queued = self.shared.next_invocation() => queued,
+                status = self.process.wait() => return ProcessEnd::Broken(describe(status)),
             };
-            let Some(order) = order else { return ProcessEnd::Closed };
-            self.counted.turn(ProcessState::Busy);
-            if let Err(ending) = self.run(order).await {
+            let Some(queued) = queued else { return ProcessEnd::Closed };
+            self.counted.set_state(ProcessState::Busy);
+            if let Err(ending) = self.run(queued).await {
                 return ending;
             }
-            if let Err(words) = self.until_asked().await {
-                return ProcessEnd::Broken(words);
+            if let Err(reason) = self.wait_for_request().await {
+                return ProcessEnd::Broken(reason);
             }
         }
     }
 
-    /// True if the process has ever answered.
+    /// True if the process has answered any invocation.
     pub(super) fn has_answered(&self) -> bool {
-        self.api.conversation().has_answered()
+        self.api.state().has_answered()
     }
 
-    /// Ends the process and everybody it started: SIGTERM, and SIGKILL after the grace.
+    /// Ends the process with its group: SIGTERM, then SIGKILL after the grace period.
     pub(super) async fn end(mut self, ending: &ProcessEnd) {
         let cause = match ending {
             ProcessEnd::Closed => ProcessExit::Expected,
@@ -204,75 +204,75 @@ impl Life {
             _ => ProcessExit::Killed,
         };
         let status = self.process.end(self.shared.settings.grace.0).await;
-        let (queue, process, how) = (&*self.shared.queue, self.process.id(), &*ended(status));
+        let (queue, process, how) = (&*self.shared.queue, self.process.id(), &*describe(status));
         if let Some(metrics) = self.shared.metrics.group() {
             events::ProcessEnded { queue, process, how, cause }.emit(&metrics.process_exits);
         }
     }
 
-    /// Runs one invocation to its answer, whatever that is.
-    async fn run(&mut self, order: QueuedInvocation) -> Result<(), ProcessEnd> {
-        let given_up = order.given_up.clone();
-        self.hand(order).await?;
+    /// Runs one invocation until it is answered or fails.
+    async fn run(&mut self, queued: QueuedInvocation) -> Result<(), ProcessEnd> {
+        let given_up = queued.given_up.clone();
+        self.deliver(queued).await?;
         tokio::select! {
             biased;
-            () = self.api.conversation().settled() => {}
+            () = self.api.state().answered() => {}
             status = self.process.wait() => {
-                // What it said last may not have been heard yet.
+                // Its last request may not have been read yet.
                 self.api.finish().await;
-                let words = ended(status);
-                self.api.conversation().fail(InvocationFailure::Ended(words.clone()));
-                return Err(ProcessEnd::Broken(words));
+                let reason = describe(status);
+                self.api.state().fail(InvocationFailure::Ended(reason.clone()));
+                return Err(ProcessEnd::Broken(reason));
             }
             () = given_up.cancelled() => return Err(ProcessEnd::GivenUp),
         }
-        if self.api.conversation().is_broken() {
+        if self.api.state().is_broken() {
             return Err(ProcessEnd::Broken(InvocationFailure::Unanswered.to_string()));
         }
         Ok(())
     }
 
-    /// Hands over an order, to a process that asks again where the connection it asked on is gone.
-    async fn hand(&mut self, mut order: QueuedInvocation) -> Result<(), ProcessEnd> {
+    /// Delivers an invocation; if the connection of the request is closed, it waits for the next request.
+    async fn deliver(&mut self, mut queued: QueuedInvocation) -> Result<(), ProcessEnd> {
         loop {
-            let invocation = order.invocation.clone();
-            self.output.belongs_to(invocation);
-            match self.api.conversation().hand(order) {
+            let invocation = queued.invocation.clone();
+            self.output.set_invocation(invocation);
+            match self.api.state().deliver(queued) {
                 Ok(()) => return Ok(()),
-                Err(returned) => order = returned,
+                Err(returned) => queued = returned,
             }
-            if let Err(words) = self.until_asked().await {
-                order.fail(InvocationFailure::Ended(words.clone()));
-                return Err(ProcessEnd::Broken(words));
+            if let Err(reason) = self.wait_for_request().await {
+                queued.fail(InvocationFailure::Ended(reason.clone()));
+                return Err(ProcessEnd::Broken(reason));
             }
         }
     }
 
-    /// Waits until the process asks for work; `Err` says why it never will.
-    async fn until_asked(&mut self) -> Result<(), String> {
+    /// Waits until the process requests an invocation; `Err` has the reason if it never will.
+    async fn wait_for_request(&mut self) -> Result<(), String> {
         let limit = self.shared.settings.init_timeout;
         tokio::select! {
             biased;
-            asked = self.api.conversation().asked() => match asked {
-                Asked::ForWork => Ok(()),
-                Asked::InitError(error) => {
-                    // It ends by itself now, and may have more to say before.
+            readiness = self.api.state().ready() => match readiness {
+                Readiness::Ready => Ok(()),
+                Readiness::InitError(error) => {
+                    // It ends by itself now, and may write more output before.
                     drop(timeout(self.shared.settings.grace.0, self.process.wait()).await);
                     Err(init_error(&error))
                 }
             },
             status = self.process.wait() => {
                 self.api.finish().await;
-                Err(self.last_words(&ended(status)))
+                Err(self.failed_start(&describe(status)))
             }
             () = sleep(limit.0) => Err(format!("the runtime did not ask for work within {limit}")),
         }
     }
 
-    /// Why a process that has ended did not ask for work: a report may have come just before its end.
-    fn last_words(&self, ended: &str) -> String {
-        match self.api.conversation().asked().now_or_never() {
-            Some(Asked::InitError(error)) => init_error(&error),
+    /// The reason why a process ended without a request: it may have reported an init error just before its end.
+    fn failed_start(&self, ended: &str) -> String {
+        match self.api.state().ready().now_or_never() {
+            Some(Readiness::InitError(error)) => init_error(&error),
             _ => format!("the runtime ended before it asked for work: {ended}"),
         }
     }
@@ -283,14 +283,14 @@ fn init_error(error: &FunctionError) -> String {
 }
 
 /// Describes the end of a process.
-fn ended(status: io::Result<ExitStatus>) -> String {
+fn describe(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
             (None, Some(signal)) => signal_name(signal),
             (None, None) => "for no known reason".to_owned(),
         },
-        Err(error) => format!("it could not be waited for: {error}"),
+        Err(error) => format!("waiting for it failed: {error}"),
     }
 }
 
@@ -299,14 +299,14 @@ fn ended(status: io::Result<ExitStatus>) -> String {
 pub(super) struct ProcessOutput {
     queue: Arc<str>,
     process: u32,
-    /// The process's present or last activity.
-    at: Arc<Mutex<Option<Arc<Invocation>>>>,
+    /// The current or last invocation of the process.
+    invocation: Arc<Mutex<Option<Arc<Invocation>>>>,
 }
 
 impl ProcessOutput {
-    /// Passes on what the process writes from now on until its end.
+    /// Logs the output of the process until its end.
     pub(super) fn of(queue: Arc<str>, process: &mut Process) -> Self {
-        let output = Self { queue, process: process.id(), at: Arc::default() };
+        let output = Self { queue, process: process.id(), invocation: Arc::default() };
         let streams = [("stdout", process.take_stdout()), ("stderr", process.take_stderr())];
         for (stream, pipe) in streams {
             if let Some(pipe) = pipe {
@@ -318,18 +318,19 @@ impl ProcessOutput {
         output
     }
 
-    /// Names the invocation that the next lines belong to.
-    pub(super) fn belongs_to(&self, invocation: Arc<Invocation>) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(invocation);
+    /// Sets the invocation of the next lines.
+    pub(super) fn set_invocation(&self, invocation: Arc<Invocation>) {
+        *self.invocation.lock().unwrap_or_else(PoisonError::into_inner) = Some(invocation);
     }
 
     fn write(&self, stream: &'static str, line: &str) {
-        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let _lines = at.as_ref().and_then(|invocation| invocation.place.as_ref()).map(TraceContext::enter);
+        let current = self.invocation.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let _trace =
+            current.as_ref().and_then(|invocation| invocation.log_trace.as_ref()).map(TraceContext::enter);
         let (queue, process) = (&*self.queue, self.process);
-        let request_id = at.as_ref().map(|invocation| invocation.id.as_str());
-        let message_id = at.as_ref().and_then(|invocation| invocation.message_id.as_ref());
-        let message_ids = at.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
+        let request_id = current.as_ref().map(|invocation| invocation.id.as_str());
+        let message_id = current.as_ref().and_then(|invocation| invocation.message_id.as_ref());
+        let message_ids = current.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
         let message_id = message_id.map(MessageId::as_str);
         events::FunctionOutput { queue, process, request_id, message_id, message_ids, stream, line }.emit();
     }

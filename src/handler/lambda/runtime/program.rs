@@ -1,4 +1,4 @@
-//! The program of a function, and the environment that Lambda would give it.
+//! The program of a function, with the environment that it has on Lambda.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -13,21 +13,21 @@ use crate::{
 const TASK_ROOT: &str = "/var/task";
 const VERSION: &str = "$LATEST";
 
-/// A program that can be started again and again.
+/// The command, directory and environment of the function's processes.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     command: Vec<String>,
     directory: Option<PathBuf>,
     variables: Vec<(String, String)>,
-    /// The function's ARN, as its events give it.
+    /// The function's ARN, which its invocations have.
     function_arn: Arc<str>,
 }
 
 impl Program {
-    /// The program of these settings.
+    /// Builds the program from the settings.
     pub(super) fn of(settings: &Settings, source: &Source) -> Self {
         let name = settings.name(source);
-        // Relative to where Longshore runs, and not to where the program is started.
+        // Relative to Longshore's own directory, not to that of the program.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let directory = settings.task_root.as_ref().map(absolute);
         let task_root = directory.as_ref().map_or(TASK_ROOT.into(), |path| path.to_string_lossy());
@@ -54,7 +54,7 @@ impl Program {
         }
     }
 
-    /// The function's ARN, as its events give it.
+    /// The function's ARN, which its invocations have.
     pub(super) fn function_arn(&self) -> Arc<str> {
         self.function_arn.clone()
     }
@@ -75,7 +75,7 @@ impl Program {
     }
 }
 
-/// A name as Lambda makes them, one for each process: `2026/01/31/[$LATEST]0123…`.
+/// A log stream name in Lambda's format, unique to each process: `2026/01/31/[$LATEST]0123…`.
 fn log_stream() -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let day = now.split('T').next().unwrap_or_default().replace('-', "/");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_settings_give_lies_over_it() {
+    fn the_settings_override_the_environment() {
         let settings = Settings {
             handler: Some("app.handler".to_owned()),
             function_name: Some("ship".to_owned()),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_stream_has_its_day_and_its_version() {
+    fn a_log_stream_has_the_day_and_the_version() {
         let (one, other) = (log_stream(), log_stream());
         assert!(one.starts_with("20") && one.contains("/[$LATEST]"), "{one}");
         assert!(one != other && one.len() == other.len());
