@@ -123,7 +123,7 @@
         unused_imports,
         unused_mut,
         unused_variables,
-        reason = "each feature uses its own share of the parts that all have in common"
+        reason = "each feature uses a part of the shared code"
     )
 )]
 
@@ -212,7 +212,7 @@ pub mod internals {
     };
 }
 
-/// The tests in `tests/` name the crate as its users do.
+/// The tests in `tests/` import the crate by its name, as users do.
 #[cfg(test)]
 extern crate self as longshore;
 
@@ -226,12 +226,12 @@ mod support;
 #[path = "../tests/inside.rs"]
 mod tests;
 
-/// The README's examples are compiled with the doc tests.
+/// Compiles the README's examples with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Those of the page on Rust handlers, too.
+/// Compiles the examples of the page on Rust handlers.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/rust-handlers.md")]
 struct RustHandlers;

@@ -1,4 +1,4 @@
-//! Checks the rules of the code's structure: layers, front doors, type names, files, words.
+//! Checks the rules of the code's structure: layers, front doors, type names, files and vague words.
 //!
 //! The rules are plain functions over text; the tests at the end show that each finds what it is meant to find.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
@@ -62,7 +62,7 @@ const VAGUE_OPENINGS: usize = 5;
 /// The one file that may read the environment.
 const ENVIRONMENT_READER: &str = "src/config/load.rs";
 
-/// Who may write a line of the log that is no event: the events themselves, the log, and what stands below them.
+/// The files that may log without an event: the events themselves, and the layers below them.
 const LINE_WRITERS: &[(&str, &str)] = &[
     ("src/telemetry/", "where events become lines"),
     ("src/tasks.rs", "below telemetry, debug alone"),
@@ -119,7 +119,7 @@ fn is_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Follows a path, and every branch of a `{…}` in it; answers what comes after.
+/// Follows a path, and every branch of a `{…}` in it; returns the text after it.
 fn expand<'a>(text: &'a str, before: &[String], paths: &mut BTreeSet<Vec<String>>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -225,7 +225,7 @@ fn environment(source: &Source) -> Option<String> {
     reads.then(|| format!("{}: reads the environment, which only config::load does", source.path))
 }
 
-/// A line that is no event is neither counted nor in the reference, and may say anything.
+/// Finds log lines that are not events, and so have neither a metric nor an entry in the reference.
 fn line(source: &Source) -> Option<String> {
     let may = LINE_WRITERS.iter().any(|(path, _)| source.path.starts_with(path));
     let code = source.code();
@@ -254,7 +254,7 @@ fn downward(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// Another part's modules are entered only where its front door says `pub mod`.
+/// Finds imports of another part's modules that its front door does not open with `pub mod`.
 fn front_doors(source: &Source, all: &[Source]) -> Vec<String> {
     let imports = source.imports();
     let foreign = imports.iter().filter(|path| path.first() != Some(&source.root()));
@@ -384,7 +384,7 @@ fn sentences_name_who_does_what() {
     assert!(openings <= VAGUE_OPENINGS, "{openings} openings, at most {VAGUE_OPENINGS}: {worst}");
 }
 
-/// `autotests` is off, so a file that nothing names would never run.
+/// `autotests` is off, so a file that is not listed would never run.
 #[test]
 fn every_file_of_tests_is_compiled() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -432,7 +432,7 @@ fn an_import_upward_or_sideways_is_caught() {
 }
 
 #[test]
-fn a_way_round_a_front_door_is_caught() {
+fn an_import_past_a_front_door_is_caught() {
     let door = "mod room;\npub mod open;\npub use self::room::{Room, room};";
     let mut all = vec![Source::new("src/consumer/mod.rs", door)];
     all.extend(["room", "open"].map(|name| Source::new(&format!("src/consumer/{name}.rs"), "")));
@@ -486,7 +486,7 @@ fn a_reach_past_the_parent_is_caught() {
 }
 
 #[test]
-fn a_line_that_is_no_event_is_caught() {
+fn a_log_line_without_an_event_is_caught() {
     for text in
         ["fn f() { tracing::warn!(queue, \"odd\"); }", "tracing::debug!(\"x\")", "use tracing::{info, warn};"]
     {

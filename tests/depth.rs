@@ -1,4 +1,4 @@
-//! How many messages there are: what SQS is asked for it and when, and what the metrics show.
+//! Tests of the polls of a queue's depth, and of the metrics that they update.
 
 use longshore::{consumer::depth::Interval, handler::Outcome, message::OutgoingMessage, worker::DeadLetters};
 use serde_json::Value;
@@ -35,7 +35,7 @@ fn asked(scene: &Scene) -> usize {
     scene.queue.calls(Action::Describe).len() + scene.dlq.calls(Action::Describe).len()
 }
 
-/// A queue whose visible messages no worker can take away: the only slot is taken, and nothing is prefetched.
+/// A queue whose visible messages stay visible, because the only slot is taken and nothing is prefetched.
 async fn crowded(scene: &Scene, gate: &Gate) -> Running {
     scene.send_many(5);
     let held = gate.clone();
@@ -154,7 +154,7 @@ async fn a_queue_that_does_not_answer_is_given_up_and_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() {
+async fn a_worker_without_permission_warns_once_polls_rarely_and_shows_no_stale_counts() {
     let (log, _logging) = Log::start();
     let scene = Scene::new().permits(1, 0);
     let worker = crowded(&scene, &Gate::default()).await;
@@ -170,15 +170,18 @@ async fn who_may_not_ask_is_warned_once_and_asks_rarely_and_shows_nothing_old() 
     assert!(of_queue(&worker, "longshore_queue_depth_age_seconds").unwrap() > 3500.0);
     let refused = "longshore_api_calls_total{action=\"attributes\",queue=\"orders\",result=\"refused\"} ";
     assert!(value(&worker, refused).unwrap() >= 10.0);
-    let told = |level: &str, words: &str| {
+    let logged = |level: &str, text: &str| {
         let is_told =
-            |line: &Value| line["level"] == level && line["message"].as_str().unwrap().contains(words);
+            |line: &Value| line["level"] == level && line["message"].as_str().unwrap().contains(text);
         log.lines().iter().filter(|line| is_told(line)).count()
     };
-    assert_eq!(told("WARN", "grant sqs:GetQueueAttributes, or set depth.interval"), 1);
+    assert_eq!(logged("WARN", "grant sqs:GetQueueAttributes, or set depth.interval"), 1);
     scene.queue.heal(Action::Describe);
     sleep(secs(360)).await;
-    assert_eq!((visible(&worker), told("INFO", "sqs reports the number of messages again")), (Some(4.0), 1));
+    assert_eq!(
+        (visible(&worker), logged("INFO", "sqs reports the number of messages again")),
+        (Some(4.0), 1)
+    );
     worker.stop.halt();
 }
 
@@ -195,7 +198,7 @@ async fn a_failing_queue_is_asked_no_more_often_than_a_healthy_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_asked_or_shown_where_it_is_off() {
+async fn nothing_is_polled_or_shown_while_depth_is_off() {
     let scene = Scene::new().options(|options| options.depth.interval = Interval::Off);
     let worker = scene.start(async |_, _| Outcome::Done);
     sleep(secs(3600)).await;
@@ -214,7 +217,7 @@ async fn the_tenants_of_a_fair_queue_are_counted_while_their_messages_are_held()
             scene.send_message(message);
         }
     }
-    scene.send("of nobody");
+    scene.send("without a group");
     let held = gate.clone();
     let worker = scene.start(move |_, _| {
         let gate = held.clone();

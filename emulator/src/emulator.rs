@@ -22,8 +22,8 @@ use crate::{
 
 /// A running server of SQS and SNS; it stops when it is dropped.
 ///
-/// [`shutdown`](Self::shutdown) stops it in order: it answers waiting receives with nothing and finishes requests
-/// under way.
+/// [`shutdown`](Self::shutdown) stops it in order: waiting receives get an empty answer, and requests in progress are
+/// finished.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -32,7 +32,7 @@ pub struct Emulator {
     server: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// An address that cannot be listened on.
+/// The error of an address on which the server cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
 pub struct EmulatorError {
@@ -82,7 +82,7 @@ impl Emulator {
         self.sqs().create_queue(name, &attributes_by_name(name), &StringMap::new())
     }
 
-    /// Creates a queue whose messages move to a DLQ after so many receives; returns the name of the DLQ.
+    /// Creates a queue whose messages move to a DLQ after this many receives; returns the name of the DLQ.
     ///
     /// The DLQ of `orders` and of `orders-queue` is `orders-dlq`, that of `orders.fifo` is `orders-dlq.fifo`. It keeps
     /// messages for 14 days.

@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without standard error there is nobody to inform.
+            // Without standard error the message cannot be shown.
             drop(writeln!(io::stderr(), "error: {error}"));
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! Availability: the set of reasons for which polling is paused, and the probes of the handler.
+//! Availability: the reasons for which polling is paused, and the probes of the handler.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ const PROBES: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
-/// The longest that one probe may take.
+/// The time limit of one probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A reason for which polling is paused.
@@ -59,7 +59,7 @@ struct Inner {
     queue: Arc<str>,
     handler: AnyHandler,
     reasons: watch::Sender<PauseReasons>,
-    /// The number of times in a row that the handler was found down, which sets the pauses between probes.
+    /// The number of failures of the handler in a row, which decides the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
     metrics: Arc<ConsumerMetrics>,
@@ -72,14 +72,14 @@ impl AvailabilityChanges {
     /// Waits for a change since the last wait.
     pub(super) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
-            // Without a sender nothing changes any more.
+            // Without a sender there are no further changes.
             std::future::pending::<()>().await;
         }
     }
 }
 
 impl Availability {
-    /// A queue that is paused until its handler's first probe; `ready` holds while the handler is up.
+    /// Pauses the queue until the first probe of its handler succeeds; `ready` is ready while the handler is up.
     pub(super) fn new(
         queue: Arc<str>,
         handler: AnyHandler,
@@ -96,7 +96,7 @@ impl Availability {
         self.0.reasons.borrow().is_empty()
     }
 
-    /// Returns true while the handler cannot be reached, so that no message should wait for it.
+    /// Returns true while the handler cannot be reached, and no message should wait for it.
     pub(super) fn is_handler_down(&self) -> bool {
         self.has(PauseReason::HandlerDown)
     }
@@ -115,9 +115,9 @@ impl Availability {
         AvailabilityChanges(self.0.reasons.subscribe())
     }
 
-    /// Pauses polling for a reason; false when it was paused for that reason already.
+    /// Pauses polling for a reason; returns false if it was already paused for that reason.
     ///
-    /// Messages that are held go on unless the handler is down.
+    /// Held messages still run, unless the handler is down.
     pub(super) fn pause(&self, reason: PauseReason, details: &str) -> bool {
         let mut is_new = false;
         self.0.reasons.send_modify(|reasons| {
@@ -126,7 +126,7 @@ impl Availability {
         is_new
     }
 
-    /// Ends one reason to pause; polling goes on when it was the last. False when there was no such reason.
+    /// Removes one reason to pause, the last of which resumes polling; returns false if there was no such reason.
     pub(super) fn resume(&self, reason: PauseReason) -> bool {
         self.0.reasons.send_if_modified(|reasons| reasons.remove(&reason).is_some())
     }
@@ -142,7 +142,7 @@ impl Availability {
     pub(super) fn handler_is_down(&self, reason: &str) {
         self.0.ready.unready(format!("handler is down: {reason}"));
         if self.pause(PauseReason::HandlerDown, reason) {
-            // Calls that were under way together fail together, and count as one failure.
+            // Calls that were running together often fail together, and count as one failure.
             self.found_down();
             events::HandlerDown { queue: &self.0.queue, reason }.emit(&self.0.metrics.paused);
         }
@@ -189,7 +189,7 @@ impl Availability {
         }
     }
 
-    /// Probes the handler once; a probe that hangs or panics has found it down, too.
+    /// Probes the handler once; a probe that hangs or panics means that it is down, too.
     async fn probe_handler(&self) -> Result<(), String> {
         let probe = AssertUnwindSafe(async { self.0.handler.probe().await }).catch_unwind();
         match tokio::time::timeout(PROBE_LIMIT, probe).await {

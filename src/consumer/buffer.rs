@@ -1,4 +1,4 @@
-//! Messages that wait for a call of the handler: slots, batches and the order of FIFO groups; pure.
+//! The buffer of messages that wait for a call of the handler: slots, batches and the order of FIFO groups; pure.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,20 +25,20 @@ pub(super) struct Buffer<T> {
     /// Messages without a group.
     ungrouped: WaitingLine<T>,
     groups: HashMap<Group, WaitingLine<T>>,
-    /// The groups that may start, in the order in which they became ready, with the time of that.
+    /// The groups that may start, in the order in which they became ready, each with that time.
     ready: VecDeque<(Instant, Group)>,
     /// All ungrouped messages, and all messages of ready groups.
     startable: Load,
     waiting: usize,
 }
 
-/// The waiting messages of one group, or all that belong to none.
+/// The waiting messages of one group, or all messages without a group.
 #[derive(Debug)]
 struct WaitingLine<T> {
     messages: VecDeque<WaitingMessage<T>>,
     bytes: usize,
     busy: usize,
-    /// True after a started message has failed: the messages behind it were taken out then.
+    /// True after a started message has failed, when the messages behind it were taken out.
     has_failed: bool,
 }
 
@@ -88,7 +88,7 @@ impl<T> WaitingLine<T> {
         self.messages.push_back(message);
     }
 
-    /// Moves the messages that fit from the front of the line into the batch; the first of a batch always fits.
+    /// Moves the messages that fit from the front of the line into the batch; the first message always fits.
     fn fill(&mut self, growing: &mut GrowingBatch<T>, batch: &BatchSettings) {
         while let Some(next) = self.messages.front()
             && (growing.items.is_empty() || growing.has_capacity_for(next.bytes, batch))
@@ -132,27 +132,27 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// Calls that run.
+    /// The number of running calls.
     pub(super) fn running(&self) -> usize {
         self.running
     }
 
-    /// Messages that wait.
+    /// The number of waiting messages.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Messages that wait behind one of their group.
+    /// The number of messages that wait behind one of their group.
     pub(super) fn blocked(&self) -> usize {
         self.waiting - self.startable.messages
     }
 
-    /// Messages that could start in full batches if there were slots.
+    /// The number of messages that could start in full batches if slots were free.
     pub(super) fn ready_to_start(&self) -> usize {
         self.startable.messages - self.startable.messages % self.batch.size
     }
 
-    /// Adds a message of so many bytes behind all others of its group.
+    /// Adds a message of this size behind all others of its group.
     pub(super) fn push(&mut self, item: T, group: Option<Group>, bytes: usize, now: Instant) {
         let message = WaitingMessage { item, bytes, since: now };
         self.waiting += 1;
@@ -170,7 +170,7 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// Takes the next batch that may start now; it counts as a running call until [`Buffer::call_ended`].
+    /// Takes the next batch that may start now, which counts as a running call until [`Buffer::call_ended`].
     pub(super) fn start(&mut self, now: Instant) -> Option<Vec<T>> {
         if self.is_closed || self.running >= self.concurrency {
             return None;
@@ -185,7 +185,7 @@ impl<T> Buffer<T> {
         if self.startable.messages == 0 {
             return None;
         }
-        // SQS hands out nothing more of a group before the messages held here are settled, so no company can come.
+        // SQS returns no more messages of a group until those held here are settled, so waiting cannot fill the batch.
         let is_of_one_group = self.batch.groups == Groups::One && !self.ready.is_empty();
         if !is_of_one_group && !self.is_ripe(now) {
             return None;
@@ -231,13 +231,13 @@ impl<T> Buffer<T> {
         self.startable.subtract(line.load());
     }
 
-    /// Returns when a batch will start that is not full; `None` while there is no slot for it.
+    /// Returns the time at which a batch that is not full will start; `None` while no slot is free.
     pub(super) fn next_start(&self) -> Option<Instant> {
         let may_start = !self.is_closed && self.running < self.concurrency;
         may_start.then(|| self.ripe_at()).flatten()
     }
 
-    /// When the startable messages must start although they do not fill a batch.
+    /// The time at which the startable messages start even if they do not fill a batch.
     fn ripe_at(&self) -> Option<Instant> {
         let ungrouped = self.ungrouped.messages.front().map(|message| message.since);
         let oldest = ungrouped.into_iter().chain(self.ready.front().map(|(since, _)| *since)).min();
@@ -250,7 +250,7 @@ impl<T> Buffer<T> {
         self.running = self.running.saturating_sub(1);
     }
 
-    /// Makes a group busy with a message that has not waited here; it is released like one that has started.
+    /// Makes a group busy with a message that did not wait here; it is released like a started one.
     pub(super) fn occupy(&mut self, group: &Group) {
         let line = self.groups.entry(group.clone()).or_default();
         if line.busy == 0 && !line.messages.is_empty() {
@@ -260,7 +260,7 @@ impl<T> Buffer<T> {
         line.busy += 1;
     }
 
-    /// Notes that a started message of the group will not run again, or not before it is received again.
+    /// Releases a started message of the group: it will not run again before it is received again.
     ///
     /// The group's next messages may start once all of its started messages are released.
     pub(super) fn release(&mut self, group: &Group, now: Instant) {
@@ -278,9 +278,9 @@ impl<T> Buffer<T> {
         self.ready.push_back((now, group.clone()));
     }
 
-    /// Takes the messages that wait behind a failed one of the group; `None` when they were taken before.
+    /// Takes the messages that wait behind a failed one of the group; `None` if they were taken before.
     ///
-    /// They are taken once for all messages of the group that are busy: those that wait now came after that.
+    /// They are taken once for all started messages of the group: the messages that wait later were received later.
     pub(super) fn fail(&mut self, group: &Group) -> Option<Vec<T>> {
         let line = self.groups.get_mut(group)?;
         if line.busy == 0 || std::mem::replace(&mut line.has_failed, true) {
@@ -290,7 +290,7 @@ impl<T> Buffer<T> {
         Some(line.take_all())
     }
 
-    /// Takes everything that waits.
+    /// Takes all waiting messages.
     pub(super) fn take_waiting(&mut self) -> Vec<T> {
         let mut taken = self.ungrouped.take_all();
         for line in self.groups.values_mut() {
@@ -302,7 +302,7 @@ impl<T> Buffer<T> {
         taken
     }
 
-    /// Takes the lost messages, and apart from them the messages that waited behind one in its group.
+    /// Takes the lost messages and, separately, the messages that waited behind one of them in its group.
     pub(super) fn take_lost(&mut self, is_lost: impl Fn(&T) -> bool) -> LostMessages<T> {
         let mut taken = LostMessages { lost: Vec::new(), behind: Vec::new() };
         let (lost, kept) = self.ungrouped.messages.drain(..).partition(|message| is_lost(&message.item));
@@ -320,7 +320,7 @@ impl<T> Buffer<T> {
         taken
     }
 
-    /// Computes the sums anew from the messages that are there.
+    /// Recomputes the sums from the messages.
     fn recount(&mut self) {
         for line in self.groups.values_mut().chain([&mut self.ungrouped]) {
             line.bytes = line.messages.iter().map(|message| message.bytes).sum();
@@ -338,7 +338,7 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// Starts no further batch.
+    /// Stops starting batches.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
@@ -348,7 +348,7 @@ impl<T> Buffer<T> {
 #[derive(Debug)]
 pub(super) struct LostMessages<T> {
     pub(super) lost: Vec<T>,
-    /// Messages that waited behind a lost one of their group, in order: they must not overtake it.
+    /// The messages that waited behind a lost one of their group, in order: they must not overtake it.
     pub(super) behind: Vec<T>,
 }
 

@@ -1,4 +1,4 @@
-//! One call of the handler, ended at its time limit or when no lease is left, and the observers of calls.
+//! Calls the handler, ends the call at its time limit or when all leases are lost, and defines observers of calls.
 
 use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     telemetry::{Ending, spans::Trace},
 };
 
-/// The grace period of a cancelled handler.
+/// The time that a cancelled handler has to return before its call is dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The end of one message's call, as observers see it.
@@ -44,12 +44,12 @@ pub(crate) trait CallObserver: Send + Sync + 'static {
         None
     }
 
-    /// Notes how a message ended, before SQS is asked for anything.
+    /// Notes how a message ended, before it is settled.
     fn message_ended(&self, end: &MessageEnd<'_>) {
         let _ = end;
     }
 
-    /// Waits until everything that was noted is passed on or given up; a stop has a limit for it.
+    /// Waits until everything that was noted is sent or given up; a stop limits the wait.
     fn flushed(&self) -> BoxFuture<'_, ()> {
         ready(()).boxed()
     }
@@ -65,7 +65,7 @@ pub(super) struct HandlerCaller {
     /// The most messages a call.
     pub(super) batch_size: usize,
     pub(super) time_limit: Option<Duration>,
-    /// The number of receives after which SQS moves a message to the dead-letter queue, where that is known.
+    /// The number of receives after which SQS moves a message to the dead-letter queue, if known.
     pub(super) last_attempt: Option<NonZeroU32>,
 }
 
@@ -80,7 +80,7 @@ impl HandlerCaller {
         if self.batch_size == 1 { 0 } else { self.handler.weigh(message) }
     }
 
-    /// Calls the handler, and ends the call at its time limit or when no lease is left.
+    /// Calls the handler, and ends the call at its time limit or when all leases are lost.
     pub(super) async fn call(
         &self,
         messages: &[HeldMessage],
@@ -100,19 +100,19 @@ impl HandlerCaller {
         let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
         tokio::pin!(call);
         let answer = tokio::select! {
-            // Polled first: for a handler that answers at once no timer is set.
-            biased;
-            answer = &mut call => answer,
-            () = passed(deadline) => {
-                // Work that the handler has spawned is cancelled, too.
-                cancellation.cancel();
-                return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
-            }
-            () = cancellation.fires() => match tokio::time::timeout(GRACE, &mut call).await {
-                Ok(answer) => answer,
-                Err(_) => return CallEnd::Cancelled,
-            },
-        };
+        // Polled first, so that no timer is set for a handler that returns at once.
+                    biased;
+                    answer = &mut call => answer,
+                    () = passed(deadline) => {
+        // Cancels the tasks that the handler has spawned, too.
+                        cancellation.cancel();
+                        return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
+                    }
+                    () = cancellation.fires() => match tokio::time::timeout(GRACE, &mut call).await {
+                        Ok(answer) => answer,
+                        Err(_) => return CallEnd::Cancelled,
+                    },
+                };
         match answer {
             Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
             Err(panic) => CallEnd::Panicked(panic),
@@ -131,7 +131,7 @@ impl HandlerCaller {
     }
 }
 
-/// The early end of a call: the loss of its only message's lease, or of all leases.
+/// Cancels a call when all of its messages have lost their leases.
 struct CallCancellation<'a> {
     messages: &'a [HeldMessage],
     call: CancellationToken,
@@ -161,7 +161,7 @@ impl<'a> CallCancellation<'a> {
             .with_trace(first.shared_trace())
     }
 
-    /// Waits until every lease is lost, or all handlers are cancelled.
+    /// Waits until every lease is lost or cancelled.
     async fn fires(&self) {
         for held in self.messages {
             held.lease.cancellation().cancelled().await;
@@ -177,7 +177,7 @@ impl<'a> CallCancellation<'a> {
     }
 }
 
-/// The lease of a batch: the one that ends first of those that are left.
+/// The lease of a batch, which ends with the first of the leases that are held.
 struct EarliestLease(Vec<Context>);
 
 impl LeaseTime for EarliestLease {

@@ -1,4 +1,4 @@
-//! The dispatcher: starts calls of the handler as slots and FIFO groups allow, and concludes them.
+//! The dispatcher: starts calls of the handler as slots and FIFO groups allow, and concludes their messages.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -33,8 +33,8 @@ use crate::{
     },
 };
 
-/// When messages that waited for a handler that is down are visible again: not at once, or this worker's own
-/// receives under way could bring them back in vain.
+/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
+/// own receives in flight could return them at once.
 const HANDLER_DOWN_DELAY: Backoff = Backoff {
     initial: Duration::from_secs(5),
     factor: 1.0,
@@ -49,7 +49,7 @@ pub(super) struct Dispatcher(Arc<Inner>);
 struct Inner {
     parts: DispatcherParts,
     state: Mutex<DispatcherState>,
-    /// Fires when no call runs any more.
+    /// Notified when the last running call has ended.
     no_call: Notify,
 }
 
@@ -79,22 +79,22 @@ struct DispatcherState {
     failed_groups: FailedGroups,
 }
 
-/// The messages that wait and the rate at which they end, on which the next receive depends.
+/// The number of waiting messages and the rate at which messages end, which decide the next receive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
-    /// Messages that could start if there were slots.
+    /// Messages that could start if slots were free.
     pub(super) ready_to_start: usize,
     /// Messages that wait behind one of their group.
     pub(super) blocked: usize,
-    /// When a batch starts that is not full.
+    /// The time at which a batch that is not full starts.
     pub(super) next_start: Option<Instant>,
     pub(super) messages_per_second: f64,
-    /// The time that available permits may wait for others.
+    /// The longest time that available permits wait for more permits before a receive.
     pub(super) patience: Duration,
     pub(super) receive_mode: ReceiveMode,
 }
 
-/// The calls that run and the messages that wait.
+/// The numbers of running calls and waiting messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DispatcherLoad {
     pub(super) running: usize,
@@ -106,7 +106,7 @@ impl DispatcherState {
         DispatcherLoad { running: self.buffer.running(), waiting: self.buffer.waiting() }
     }
 
-    /// Takes the messages that wait behind one of their group that is visible again after `delay`.
+    /// Takes the messages that wait behind a message of their group that is visible again after `delay`.
     fn take_behind(&mut self, group: &Group, delay: Duration) -> Vec<HeldMessage> {
         let Some(mut behind) = self.buffer.fail(group) else { return Vec::new() };
         behind.append(&mut self.unprepared.fail(group, delay));
@@ -144,7 +144,7 @@ impl Dispatcher {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over messages, and starts what may start.
+    /// Adds messages to the buffer, and starts the calls that may start.
     pub(super) fn dispatch(&self, messages: Vec<HeldMessage>) {
         let parts = &self.0.parts;
         // The handler's own code runs outside of the lock.
@@ -162,7 +162,7 @@ impl Dispatcher {
         self.start_waiting(now);
     }
 
-    /// Lets weighed messages wait for their calls; returns those that lost their turn meanwhile, each with its delay.
+    /// Adds weighed messages to the buffer; returns those that have lost their turn, each with its delay.
     fn push(&self, weighed: Vec<(usize, HeldMessage)>, now: Instant) -> Vec<(HeldMessage, Duration)> {
         let mut out_of_turn = Vec::new();
         if weighed.is_empty() {
@@ -180,21 +180,21 @@ impl Dispatcher {
         out_of_turn
     }
 
-    /// Lets a message wait for its preparation; returns true when its group needs a task that prepares it.
+    /// Lets a message wait for its preparation; returns true if its group needs a task that prepares it.
     pub(super) fn line_up(&self, held: HeldMessage, group: Group) -> bool {
         self.state().unprepared.push(held, group)
     }
 
-    /// Takes the next message of a group for its one task, with its turn; without one the task is over.
+    /// Takes the next message of a group to prepare, with its turn; `None` ends the group's task.
     pub(super) fn next_unprepared(&self, group: &Group) -> Option<HeldMessage> {
         let (held, turn) = self.state().unprepared.next(group)?;
         Some(HeldMessage { turn: Some(turn), ..held })
     }
 
-    /// Starts as many calls as there are free slots and messages for.
+    /// Starts calls until no slot or no startable message is left.
     pub(super) fn start_waiting(&self, now: Instant) {
         while let Some(batch) = self.start_next(now) {
-            // The slot has its guard before the future is handed over, which might never be polled.
+            // The slot has its guard before the future is spawned, because the future might never be polled.
             let calls = Slot { dispatcher: self.clone(), is_taken: true }.run(batch);
             let parts = &self.0.parts;
             let runtime = match parts.caller.placement() {
@@ -220,7 +220,7 @@ impl Dispatcher {
         batch
     }
 
-    /// Describes the messages that wait and the rate at which they end.
+    /// Returns the numbers on which the next receive depends.
     pub(super) fn demand(&self, now: Instant) -> Demand {
         let DispatcherState { buffer, unprepared, rate, failed_groups } = &mut *self.state();
         Demand {
@@ -233,7 +233,7 @@ impl Dispatcher {
         }
     }
 
-    /// The calls that run and the messages that wait.
+    /// The numbers of running calls and waiting messages.
     pub(super) fn load(&self) -> DispatcherLoad {
         self.state().load()
     }
@@ -243,13 +243,13 @@ impl Dispatcher {
             return;
         }
         if waiting == 0 {
-            // No running call could add to the next batch of deletes.
+            // No running call can add to the next batch of deletes.
             self.0.parts.settler.flush_now();
         }
         self.0.no_call.notify_waiters();
     }
 
-    /// Frees a slot whose call did not come to its end.
+    /// Frees a slot whose call did not end normally.
     fn free_slot(&self) {
         let load = {
             let mut state = self.state();
@@ -260,12 +260,12 @@ impl Dispatcher {
         self.start_waiting(Instant::now());
     }
 
-    /// Starts no message any more.
+    /// Stops starting calls.
     pub(super) fn close(&self) {
         self.state().buffer.close();
     }
 
-    /// Waits until no call runs.
+    /// Waits until all running calls have ended.
     pub(super) async fn calls_ended(&self) {
         loop {
             let no_call = self.0.no_call.notified();
@@ -278,30 +278,30 @@ impl Dispatcher {
         }
     }
 
-    /// Gives back everything that waits, visible again after `delay`.
+    /// Gives back all waiting messages, visible again after `delay`.
     pub(super) fn give_back_waiting(&self, delay: Duration) {
         let waiting = self.state().take_waiting(delay);
         self.0.parts.settler.give_back(waiting, delay);
     }
 
-    /// Frees the permits of messages whose lease was lost while they waited: they come back as new ones.
+    /// Drops the messages whose lease was lost while they waited, which frees their permits.
     ///
-    /// Messages behind them in their groups must not overtake them, and are given back.
+    /// The messages behind them in their groups must not overtake them, and are given back.
     pub(super) fn drop_lost(&self) {
         let taken = self.state().take_lost();
         self.0.parts.settler.give_back(taken.behind, Duration::ZERO);
         drop(taken.lost);
     }
 
-    /// Lets the later messages of a group wait until a message is settled that does not run.
+    /// Lets the later messages of a group wait until a message that does not run is settled.
     pub(super) fn occupy_group(&self, lease: &mut Lease, group: Group) {
         self.state().buffer.occupy(&group);
         lease.add_dependent(Box::new(GroupTurn::new(self.clone(), group)));
     }
 
-    /// Gives back the messages behind one of their group that is visible again after `delay`.
+    /// Gives back the messages behind a failed one of their group, which is visible again after `delay`.
     ///
-    /// They become visible no sooner, or a server that looks at each message apart would hand them out first.
+    /// They become visible no sooner, because a server that does not keep groups in order would return them first.
     pub(super) fn group_failed(&self, group: &Group, delay: Duration) {
         let behind = {
             let mut state = self.state();
@@ -313,7 +313,7 @@ impl Dispatcher {
 
     /// Gives back the messages behind one whose preparation failed, and that is visible again after `delay`.
     ///
-    /// Those before it are prepared, and go on.
+    /// The messages before it are prepared already, and still run.
     pub(super) fn preparation_failed(&self, group: &Group, delay: Duration) {
         let behind = {
             let mut state = self.state();
@@ -323,7 +323,7 @@ impl Dispatcher {
         self.0.parts.settler.give_back(behind, delay);
     }
 
-    /// Ends the turn of a started message: the next ones of its group start, or come again after it.
+    /// Ends the turn of a started message: the next messages of its group start, or are given back behind it.
     pub(super) fn turn_ended(&self, group: &Group, may_proceed: bool) {
         let now = Instant::now();
         let behind = {
@@ -341,7 +341,7 @@ impl Dispatcher {
         self.start_waiting(now);
     }
 
-    /// Takes messages through their handler, and concludes them; answers how long the call took.
+    /// Calls the handler for a batch, and concludes its messages; `None` if no lease of the batch was still held.
     async fn handle(&self, batch: Vec<HeldMessage>) -> Option<EndedCall> {
         let parts = &self.0.parts;
         let mut batch = self.without_lost(batch);
@@ -366,7 +366,7 @@ impl Dispatcher {
         Some(ended)
     }
 
-    /// Takes out the messages whose lease was lost just now, and those that must not overtake them.
+    /// Removes the messages whose lease has been lost, and gives back those that must not overtake them.
     fn without_lost(&self, batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
         if batch.iter().all(|held| held.lease.is_held()) {
             return batch;
@@ -399,7 +399,7 @@ impl Dispatcher {
         }
     }
 
-    /// The span of a call, and its part in a trace while traces are on.
+    /// The span of a call, and its trace while traces are on.
     fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<ProcessSpan>) {
         let queue = &*self.0.parts.queue;
         if let Some(traces) = &self.0.parts.traces {
@@ -414,14 +414,14 @@ impl Dispatcher {
         (span, None)
     }
 
-    /// Decides on the messages of a call that has ended, reports them, and settles them.
+    /// Decides the dispositions of an ended call's messages, reports them, and settles them.
     fn conclude(&self, batch: Vec<HeldMessage>, end: CallEnd, took: Duration, process: Option<&ProcessSpan>) {
         let settler = &self.0.parts.settler;
         let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);
         }
-        let _lines = process.map(|process| process.trace().context().enter());
+        let _trace = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
             process
                 .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
@@ -454,9 +454,9 @@ impl Dispatcher {
         took: Duration,
     ) {
         let Conclusion { ending, reason, .. } = conclusion;
-        // The trace is looked up only for a line that is written.
+        // The trace is looked up only for a line that will be logged.
         let is_logged = *ending != Ending::Done || enabled!(Level::DEBUG);
-        let _lines = is_logged.then(|| lease.enter_trace()).flatten();
+        let _trace = is_logged.then(|| lease.enter_trace()).flatten();
         self.0.parts.metrics.process_time.of(*ending).observe(took.as_secs_f64());
         let (queue, message_id, receive_count) = (&*self.0.parts.queue, &message.id, message.receive_count);
         events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
@@ -481,13 +481,13 @@ impl Dispatcher {
         }
     }
 
-    /// Pauses polling because the handler could not be reached, and gives back what waits for it.
+    /// Pauses polling because the handler could not be reached, and gives back the waiting messages.
     fn handler_is_down(&self, reason: &str) {
         self.0.parts.availability.handler_is_down(reason);
         self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
     }
 
-    /// Concludes a message that ends without a call, in the order of its group.
+    /// Concludes a message whose preparation failed, and keeps the order of its group.
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_outcome(outcome, &facts(&held));
@@ -536,30 +536,30 @@ fn facts(held: &HeldMessage) -> MessageFacts<'_> {
     MessageFacts { group: held.group.as_ref(), receive_count: held.message.receive_count, lease }
 }
 
-/// Gauges count in signed numbers; no batch is near the limit of theirs.
+/// Converts a count for a gauge; no batch comes near the largest `i64`.
 fn signed(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }
 
-/// A slot for one call at a time, free again at its drop, even if that drop is a panic's.
+/// A slot for one call at a time; its drop frees it, also during a panic.
 struct Slot {
     dispatcher: Dispatcher,
     is_taken: bool,
 }
 
 impl Slot {
-    /// Runs one call after another for as long as messages wait.
+    /// Runs one call after another while messages wait.
     async fn run(mut self, batch: Vec<HeldMessage>) {
         let mut next = Some(batch);
         while let Some(batch) = next {
             let ended = self.dispatcher.handle(batch).await;
             next = self.next_batch(ended);
-            // Other tasks get their turn although no handler has ever waited.
+            // Lets other tasks run even if no handler ever waits.
             tokio::task::consume_budget().await;
         }
     }
 
-    /// Ends a call, and takes the next batch into the same slot; without one the slot is free.
+    /// Ends a call, and takes the next batch into the same slot; `None` frees the slot.
     fn next_batch(&mut self, ended: Option<EndedCall>) -> Option<Vec<HeldMessage>> {
         let now = ended.as_ref().map_or_else(Instant::now, |ended| ended.at);
         let (batch, load) = {
@@ -579,7 +579,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.is_taken {
-            // After a panic of ours, or when the runtime ends.
+            // After a panic in the engine, or when the runtime ends.
             self.dispatcher.free_slot();
         }
     }

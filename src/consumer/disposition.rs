@@ -1,4 +1,4 @@
-//! The disposition of each message after its call: what SQS is asked to do with it; pure.
+//! Decides the disposition of each message after its call: delete, retry, dead-letter or abandon; pure.
 
 use std::{
     any::Any,
@@ -10,7 +10,7 @@ use std::{
 use super::buffer::Group;
 use crate::{backoff::Backoff, duration::Span, handler::Outcome, telemetry::Ending};
 
-/// The request to SQS about a message.
+/// The way in which a message is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
     /// Delete it.
@@ -47,7 +47,7 @@ impl Conclusion {
         Self::new(Ending::Drained, reason, Disposition::Retry(Duration::ZERO))
     }
 
-    /// Behind a failed message of its group nothing counts as done.
+    /// A message behind a failed one of its group does not count as done.
     fn behind_a_failure(delay: Duration) -> Self {
         let reason = "an earlier message of its group is to come again first";
         Self::new(Ending::Retry, reason, Disposition::Retry(delay))
@@ -82,13 +82,13 @@ pub(super) struct MessageFacts<'a> {
     pub(super) lease: LeaseStatus,
 }
 
-/// The groups that failed in a call, with the delay after which the first failed message comes again.
+/// The groups that failed in a call, with the delay after which the first failed message is visible again.
 pub(super) type FailedInCall = BTreeMap<Group, Duration>;
 
 /// The rules of one queue by which outcomes become dispositions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DispositionRules {
-    /// SQS moves a message to the dead-letter queue after so many receives, where that is known.
+    /// The number of receives after which SQS moves a message to the dead-letter queue, if known.
     pub(super) max_receive_count: Option<NonZeroU32>,
     pub(super) retry: Backoff,
     /// True if a rejected message is copied to a DLQ; otherwise a reject is a retry.
@@ -143,10 +143,9 @@ impl DispositionRules {
         }
     }
 
-    /// The outcome counts only while the message is held, whatever the handler says.
+    /// The outcome counts only while the lease is held.
     ///
-    /// A handler that fails because it was cancelled has failed for no reason of its own: its message is visible
-    /// at once.
+    /// A handler that fails after it was cancelled did not fail because of its message, which is visible again at once.
     pub(super) fn conclude_outcome(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
         let is_cancelled = match message.lease {
             LeaseStatus::Lost => return Conclusion::lease_lost(),
@@ -186,7 +185,7 @@ impl DispositionRules {
     }
 
     fn retry_delay(&self, message: &MessageFacts<'_>) -> Duration {
-        // SQS moves it to the dead-letter queue, and until then its group cannot be received.
+        // SQS moves it to the dead-letter queue at its next receive, and until then its group is blocked.
         let is_moved = message.group.is_some() && self.is_last_attempt(message.receive_count);
         if is_moved { Duration::ZERO } else { self.retry.random_delay(message.receive_count) }
     }
@@ -199,9 +198,9 @@ fn conclude_cancelled(lease: LeaseStatus) -> Conclusion {
     }
 }
 
-/// Makes every message behind a failed one of its group come again with it, whatever the handler said.
+/// Gives back every message behind a failed one of its group, regardless of its outcome.
 ///
-/// A message that fails at its last attempt delays none: SQS moves it to the dead-letter queue, and the group goes on.
+/// A message that fails at its last attempt does not count: SQS moves it to the dead-letter queue, and the group goes on.
 fn keep_group_order(
     group: &Group,
     is_last_attempt: bool,
@@ -226,7 +225,7 @@ fn keep_group_order(
     }
 }
 
-/// The text of a panic, where it has one.
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_that_was_told_to_end_gives_its_message_back_at_once_unless_it_is_done() {
+    fn a_cancelled_handler_gives_its_message_back_at_once_unless_it_is_done() {
         let at_once = (Ending::Drained, Disposition::Retry(Duration::ZERO));
         let of = |outcome| conclude_one(outcome, LeaseStatus::Cancelled);
         assert_eq!(of(Outcome::Retry(String::new())), at_once);

@@ -1,4 +1,4 @@
-//! The order of FIFO groups around settlement: a message starts when the one before it is settled.
+//! Keeps the order of FIFO groups: a message starts when the one before it is settled.
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -30,10 +30,10 @@ pub(crate) struct QueueTraits {
 /// The order in which a queue's messages run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// As they come, many at once.
+    /// In the order of receipt, many at once.
     #[default]
     None,
-    /// Those of one group one after another.
+    /// The messages of one group one after another.
     Groups,
 }
 
@@ -55,9 +55,9 @@ impl From<&QueueAttributes> for QueueTraits {
     }
 }
 
-/// The later messages of a group, which wait until a started message of it is settled.
+/// Blocks the later messages of a group until a started message of it is settled.
 ///
-/// Dropped without [`Dependent::proceed`], the message may run again, so those behind it are given back.
+/// If it is dropped without [`Dependent::proceed`], the message may run again, so those behind it are given back.
 pub(super) struct GroupTurn {
     dispatcher: Dispatcher,
     group: Group,
@@ -89,7 +89,7 @@ impl Drop for GroupTurn {
 
 /// The messages of a call behind a rejected one of their group, which wait until that one is copied and deleted.
 ///
-/// If the copy is refused they come again together with it.
+/// If the copy is refused, they are given back together with it.
 struct BehindReject {
     settler: OrderedSettler,
     messages: Vec<(HeldMessage, Conclusion)>,
@@ -145,7 +145,7 @@ impl OrderedSettler {
         &self.rules
     }
 
-    /// Settles the messages of a call; those behind a reject of their group wait for its copy.
+    /// Settles the messages of a call; those behind a rejected one of their group wait for its copy.
     pub(super) fn settle_call(&self, messages: impl Iterator<Item = (HeldMessage, Conclusion)>) {
         let mut rejects: BTreeMap<Group, RejectedMessage> = BTreeMap::new();
         for (held, conclusion) in messages {
@@ -175,7 +175,7 @@ impl OrderedSettler {
     fn settle(&self, mut held: HeldMessage, Conclusion { reason, disposition, .. }: Conclusion) {
         let asks_to_go = matches!(disposition, Disposition::Retry(_) | Disposition::DeadLetter { .. });
         if asks_to_go && self.rules.is_last_attempt(held.message.receive_count) {
-            // Whatever becomes of the request, SQS does not hand it out again.
+            // SQS does not return it again, even if this call fails.
             held.lease.release_dependents();
         }
         match disposition {

@@ -46,7 +46,7 @@ metric_group! {
         pub permits: IntGauge = "longshore_permits" ["queue"];
         /// Receives under way now.
         pub pollers: IntGauge = "longshore_pollers" ["queue"];
-        /// Seconds since a receive was last answered, empty or not; grows while there is no permit is free, too.
+        /// Seconds since a receive was last answered, empty or not; grows while no permit is free, too.
         pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
         /// 1 while polling is paused because the handler is down, else 0.
         pub paused: IntGauge = "longshore_polling_paused" ["queue"];
@@ -54,7 +54,7 @@ metric_group! {
 }
 
 impl ConsumerMetrics {
-    /// The work done since the start; calls that found no handler took none.
+    /// The work done since the start; calls that did not reach the handler do not count.
     pub fn work_done(&self) -> WorkDone {
         let endings = Ending::ALL.iter().filter(|ending| **ending != Ending::Down);
         let messages = endings.map(|ending| self.ended.of(*ending).get()).sum();

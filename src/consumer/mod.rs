@@ -1,10 +1,9 @@
-//! The engine of one queue: receives messages, keeps their leases, calls the handler and settles.
+//! The engine of one queue: receives messages, keeps their leases, calls the handler and settles the messages.
 //!
 //! A message goes one way: the [`poller`] receives it with a reserved permit, the [`prepare`] stage takes a lease on
-//! it, the [`dispatcher`] keeps it in the [`buffer`] until a slot is free and then [`call`]s the handler, its
-//! [`disposition`] follows from the outcome, and [`settle`] carries that out. The heartbeat of [`lease`] keeps it
-//! hidden all the while. Each component owns its state and knows only the next one; freed permits come back by
-//! themselves, when a lease is dropped.
+//! it, the [`dispatcher`] keeps it in the [`buffer`] until a slot is free and then [`call`]s the handler, the outcome
+//! decides its [`disposition`], and [`settle`] carries that out. The heartbeat of [`lease`] keeps the message hidden
+//! meanwhile. Each component owns its state and calls only the next one. A permit is freed when its lease is dropped.
 
 mod availability;
 mod buffer;
@@ -70,10 +69,10 @@ use crate::{
     telemetry::{MetricScope, spans::QueueTraces},
 };
 
-/// The longest silence of the heartbeat and the settler: both have a round every 10 s.
+/// The longest time between two beats of the heartbeat and the settler, which both run at least every 10 s.
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 
-/// The engine of one queue, as others see it; clones share one state.
+/// A handle to the engine of one queue; clones share one state.
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Inner>);
 
@@ -205,7 +204,7 @@ impl Engine {
         let settling = settler.clone().run(parts.pulse("settle", LONGEST_SILENCE), end_of_settler.clone());
         tasks.spawn("settle", End::Fatal, settling);
         RunningEngine {
-            // It ends by the stop alone, and may do so before the watch over faults notices that stop.
+            // It ends at the stop, which the fault watch may notice later: that end is no fault.
             poller: tasks.spawn("receive", End::Fine, poller.run()),
             probes: tasks.spawn("probe", End::Fault, availability.run()),
             handler: parts.handler.clone(),
@@ -364,8 +363,8 @@ impl EngineParts {
         Poller::new(parts, Schedule::new(receive.pollers, receive.pace.0))
     }
 
-    /// The parts of messages that are received: those that the handler wants; all of them on a FIFO queue, which needs
-    /// the groups, where rejects are copied, and where producers' traces are looked for.
+    /// The parts of messages to receive: those that the handler wants, or everything on a FIFO queue, which needs the
+    /// groups, where rejects are copied, where messages are prepared, and where producers' traces are read.
     fn wanted(&self, settler: &Settler) -> Wanted {
         match self.traits.order {
             Order::None if self.traces.is_some() || self.preparation.is_some() => Wanted::Everything,

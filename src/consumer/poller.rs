@@ -1,4 +1,4 @@
-//! The poller: reserves permits, receives at most so many messages, and hands them to the intake.
+//! The poller: reserves permits, receives up to that many messages, and hands them to the intake.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     Prefetch,
     availability::{Availability, AvailabilityChanges},
-    depth::{QueueDepth, Sighting},
+    depth::{QueueAgeSample, QueueDepth},
     dispatcher::{Demand, Dispatcher},
     fifo::Order,
     lease::{Permits, ReceiveTimes, Reservation},
@@ -37,15 +37,15 @@ use crate::{
 pub(super) const WATCHDOG: Duration = Duration::from_secs(15);
 /// The longest time between two rounds of the loop.
 pub(super) const TICK: Duration = Duration::from_secs(5);
-/// An empty answer that came sooner is followed by a pause of this length: not every server waits as it is asked to.
-/// It may not come from all of SQS's servers either, so that it is no proof of an empty queue.
+/// An empty answer that comes sooner is followed by a pause of this length, because not every server waits as requested.
+/// Such an answer does not prove that the queue is empty: SQS may have asked only some of its servers.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// The time that receives in flight have at a stop.
+/// The time limit of receives in flight at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// Failures in a row after which the queue counts as not ready.
 const FAILURES_TO_UNREADY: u32 = 3;
-/// Messages received more often come back from their own failures, and are no sample of how long the others wait:
-/// CloudWatch leaves them out, too.
+/// The most receives of a message whose age is sampled: one received more often has waited because it failed, so its
+/// age does not show how long the others wait. CloudWatch leaves such messages out, too.
 const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
 
 /// The answer to one receive.
@@ -85,7 +85,7 @@ pub(super) struct PollerParts {
     pub(super) last_error: watch::Sender<Option<String>>,
 }
 
-/// Receives from one queue. It alone reserves permits.
+/// Receives from one queue. Only the poller reserves permits.
 pub(super) struct Poller {
     parts: PollerParts,
     availability: AvailabilityChanges,
@@ -96,7 +96,7 @@ pub(super) struct Poller {
     has_begun: bool,
     failures: u32,
     failed_at: Option<Instant>,
-    /// The leases lost when messages without a lease were last dropped.
+    /// The number of lost leases when waiting messages without a lease were last dropped.
     losses: u64,
 }
 
@@ -115,13 +115,13 @@ impl Poller {
         }
     }
 
-    /// Receives until the stop.
+    /// Receives messages until the stop.
     pub(super) async fn run(mut self) {
         let (stop, permits) = (self.parts.stop.clone(), self.parts.permits.clone());
         while !stop.is_draining() {
             let next_round = self.send_receives();
             tokio::select! {
-                Some(answer) = self.receives.next() => self.note(answer),
+                Some(answer) = self.receives.next() => self.handle_answer(answer),
                 () = changed(&permits, &mut self.availability, next_round) => {}
                 () = stop.draining() => {}
             }
@@ -129,13 +129,13 @@ impl Poller {
         self.take_last_answers().await;
     }
 
-    /// Sends every receive that the schedule allows now, and answers when to look again.
+    /// Sends every receive that the schedule allows now; returns the time of the next round.
     fn send_receives(&mut self) -> Instant {
         let now = Instant::now();
         if self.receives.is_empty() {
             self.parts.pulse.beat();
         }
-        // A batch that is not full may have waited long enough.
+        // The window of a batch that is not full may be over.
         self.parts.dispatcher.start_waiting(now);
         self.parts.intake.drop_lost_since(&mut self.losses);
         let demand = self.parts.dispatcher.demand(now);
@@ -143,16 +143,16 @@ impl Poller {
         if !self.parts.availability.is_open() {
             return latest;
         }
-        // A receive that is made again brings the messages that the first one has hidden.
+        // A repeated receive returns all messages that the failed one has hidden, so it needs permits for all.
         let least = self.failed_receives.least();
         self.resize_permits(&demand, least);
-        let (most, wait) = self.form_of_receive(demand.receive_mode);
+        let (most, wait) = self.receive_size_and_wait(demand.receive_mode);
         let most = most.max(least);
         loop {
             match self.schedule.next(self.input(&demand, most, now)) {
                 NextReceive::Later(time) => return time.map_or(latest, |time| time.min(latest)),
                 NextReceive::Now(messages) => {
-                    // The poller alone reserves, so the permits are still available.
+                    // Only the poller reserves permits, so they are still available.
                     let Some(reservation) = self.parts.permits.reserve(messages) else { return latest };
                     self.send_receive(reservation, wait, now);
                 }
@@ -160,10 +160,10 @@ impl Poller {
         }
     }
 
-    /// Fits the permits to the prefetch; `hidden` messages may have been received in vain and are to come again.
+    /// Sets the number of permits by the prefetch; `hidden` messages of failed receives are to be received again.
     fn resize_permits(&self, demand: &Demand, hidden: usize) {
         let prefetch = match self.parts.prefetch {
-            // A message that waits behind its group could start nowhere else, and keeps no slot busy here.
+            // A message that waits behind its group could not start elsewhere, and takes no slot here.
             Prefetch::Auto => self.schedule.prefetch(demand.messages_per_second) + demand.blocked + hidden,
             Prefetch::Fixed(messages) => messages,
         };
@@ -174,10 +174,10 @@ impl Poller {
         }
     }
 
-    /// The most messages that a receive may bring now, and how long it may wait for them.
-    fn form_of_receive(&self, mode: ReceiveMode) -> (usize, Duration) {
+    /// The most messages of the next receives, and their wait.
+    fn receive_size_and_wait(&self, mode: ReceiveMode) -> (usize, Duration) {
         let wait = self.parts.wait;
-        // The first receive waits a second only: its answer makes the worker ready.
+        // The first receive waits only a second, because its answer makes the worker ready.
         let wait = if self.has_begun { wait } else { wait.min(SHORTEST_WAIT) };
         match mode {
             ReceiveMode::Normal => (BATCH_ENTRIES, wait),
@@ -193,7 +193,7 @@ impl Poller {
             available: permits.available(),
             capacity: permits.capacity(),
             most,
-            under_way: self.receives.len(),
+            in_flight: self.receives.len(),
             is_running_dry: demand.ready_to_start <= self.schedule.low_water(demand.messages_per_second),
             patience: demand.patience,
         }
@@ -202,14 +202,14 @@ impl Poller {
     fn send_receive(&mut self, reservation: Reservation, wait: Duration, now: Instant) {
         let PollerParts { order, visibility, wanted, .. } = self.parts;
         let max = reservation.permits();
-        // On a FIFO queue a receive has an id, so that it can be made again should its answer be lost.
+        // On a FIFO queue a receive has an id, so that it can be repeated if its answer is lost.
         let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
         let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
         self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
         self.parts.metrics.pollers.inc();
     }
 
-    fn note(&mut self, answer: ReceiveAnswer) {
+    fn handle_answer(&mut self, answer: ReceiveAnswer) {
         let now = Instant::now();
         let ReceiveAnswer { asked, attempt_id, reservation, sent, result } = answer;
         self.parts.pulse.beat();
@@ -254,7 +254,7 @@ impl Poller {
     }
 
     fn failed(&mut self, error: &QueueError, sent: Instant, now: Instant) {
-        // Receives that were under way together fail together, and count as one failure.
+        // Receives that were in flight together often fail together, and count as one failure.
         if self.failed_at.is_none_or(|before| sent >= before) {
             self.failures += 1;
         }
@@ -269,13 +269,13 @@ impl Poller {
         self.schedule.failed(now + retry_in);
     }
 
-    /// Lets the receives under way end if they can; the messages they bring are given back.
+    /// Waits briefly for the receives in flight; their messages are given back.
     ///
-    /// One that is cut off may still hide messages, which then come back after their visibility.
+    /// A receive that is dropped may still hide messages, which come back after their visibility.
     async fn take_last_answers(mut self) {
         let end = Instant::now() + LAST_ANSWERS;
         while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.receives.next()).await {
-            self.note(answer);
+            self.handle_answer(answer);
         }
         self.parts.metrics.pollers.set(0);
     }
@@ -289,7 +289,7 @@ async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Re
     ReceiveAnswer { asked, attempt_id, reservation, sent, result }
 }
 
-/// Waits until permits are freed, the availability changes, or the time has come.
+/// Waits until permits are freed, the availability changes, or the next round is due.
 async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
     tokio::select! {
         () = permits.freed() => {}
@@ -298,14 +298,14 @@ async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next
     }
 }
 
-/// The queue-age sample of a receive that waited this long.
-fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> Sighting {
+/// The queue-age sample of a receive that took this long.
+fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> QueueAgeSample {
     if messages.is_empty() {
         let is_proof = order == Order::None && waited >= SHORTEST_WAIT;
-        return if is_proof { Sighting::Empty } else { Sighting::Unclear };
+        return if is_proof { QueueAgeSample::Empty } else { QueueAgeSample::Unclear };
     }
     let fresh = messages.iter().filter(|message| message.receive_count <= MOST_RECEIVES_OF_SAMPLE);
-    Sighting::Messages(fresh.filter_map(Message::age).max())
+    QueueAgeSample::Messages(fresh.filter_map(Message::age).max())
 }
 
 #[cfg(test)]
@@ -322,26 +322,33 @@ mod tests {
     }
 
     #[test]
-    fn only_a_standard_queue_that_was_waited_for_is_proven_empty() {
-        assert_eq!(queue_age_sample(&[], Order::None, LONG), Sighting::Empty);
-        assert_eq!(queue_age_sample(&[], Order::None, Duration::ZERO), Sighting::Unclear);
-        assert_eq!(queue_age_sample(&[], Order::Groups, LONG), Sighting::Unclear, "a group may be held up");
+    fn only_a_long_poll_of_a_standard_queue_proves_it_empty() {
+        assert_eq!(queue_age_sample(&[], Order::None, LONG), QueueAgeSample::Empty);
+        assert_eq!(queue_age_sample(&[], Order::None, Duration::ZERO), QueueAgeSample::Unclear);
+        assert_eq!(
+            queue_age_sample(&[], Order::Groups, LONG),
+            QueueAgeSample::Unclear,
+            "a group may be held up"
+        );
     }
 
     #[test]
-    fn the_oldest_counts_that_does_not_come_from_its_own_failures() {
+    fn the_sample_is_the_oldest_message_that_was_not_received_too_often() {
         let messages = [aged(10, 1), aged(70, 3), aged(5000, 4)];
-        let Sighting::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else {
+        let QueueAgeSample::Messages(Some(age)) = queue_age_sample(&messages, Order::None, LONG) else {
             panic!("none")
         };
         assert!((70..100).contains(&age.as_secs()), "{age:?}");
-        assert_eq!(queue_age_sample(&[aged(9, 9)], Order::None, LONG), Sighting::Messages(None));
+        assert_eq!(queue_age_sample(&[aged(9, 9)], Order::None, LONG), QueueAgeSample::Messages(None));
     }
 
     #[test]
-    fn a_message_of_the_future_is_new_because_the_clock_is_behind() {
+    fn a_message_sent_in_the_future_counts_as_new() {
         let sent_at = Some(SystemTime::now() + Duration::from_mins(2));
         let message = Message { sent_at, ..Message::new("m", "") };
-        assert_eq!(queue_age_sample(&[message], Order::None, LONG), Sighting::Messages(Some(Duration::ZERO)));
+        assert_eq!(
+            queue_age_sample(&[message], Order::None, LONG),
+            QueueAgeSample::Messages(Some(Duration::ZERO))
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The lines of FIFO groups before their preparation: the messages of a group are prepared one after another; pure.
+//! Lines of FIFO messages that wait for their preparation, one line for each group; pure.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::buffer::{Group, LostMessages};
 
-/// The messages that wait for their preparation, by group. A group has a line while a task prepares its messages.
+/// The messages that wait for their preparation, by group. A group has a line while a task prepares its messages, one
+/// after another.
 #[derive(Debug)]
 pub(super) struct PreparationLines<T> {
     lines: HashMap<Group, PreparationLine<T>>,
@@ -23,7 +24,7 @@ struct PreparationLine<T> {
     turn: Option<oneshot::Sender<Duration>>,
 }
 
-/// The turn of a message that is being prepared. It is lost when an earlier message of the group has to come again.
+/// The turn of a message that is being prepared. It is lost when an earlier message of the group is given back.
 #[derive(Debug)]
 pub(super) struct PreparationTurn(oneshot::Receiver<Duration>);
 
@@ -42,7 +43,7 @@ impl PreparationTurn {
 impl<T> PreparationLine<T> {
     fn end_turn(&mut self, delay: Duration) {
         if let Some(turn) = self.turn.take() {
-            // Nobody receives it once the preparation has ended.
+            // Sending fails if the preparation has ended already.
             turn.send(delay).unwrap_or_default();
         }
     }
@@ -60,7 +61,7 @@ impl<T> Default for PreparationLines<T> {
 }
 
 impl<T> PreparationLines<T> {
-    /// Messages that wait.
+    /// The number of waiting messages.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -73,14 +74,14 @@ impl<T> PreparationLines<T> {
                 line.into_mut().waiting.push_back(item);
                 false
             }
-            Entry::Vacant(place) => {
-                place.insert(PreparationLine { waiting: VecDeque::from([item]), turn: None });
+            Entry::Vacant(entry) => {
+                entry.insert(PreparationLine { waiting: VecDeque::from([item]), turn: None });
                 true
             }
         }
     }
 
-    /// Takes the next message of a group, for the one task that prepares it; without one the line ends.
+    /// Takes the next message of a group for the task that prepares it; `None` ends the line.
     pub(super) fn next(&mut self, group: &Group) -> Option<(T, PreparationTurn)> {
         let line = self.lines.get_mut(group)?;
         let Some(item) = line.waiting.pop_front() else {
@@ -93,7 +94,7 @@ impl<T> PreparationLines<T> {
         Some((item, PreparationTurn(turn)))
     }
 
-    /// Takes the messages of a group behind one that is visible again after `delay`, and ends the turn of this moment.
+    /// Takes the messages of a group behind one that is visible again after `delay`, and ends the current turn.
     pub(super) fn fail(&mut self, group: &Group, delay: Duration) -> Vec<T> {
         let taken = self.lines.get_mut(group).map(|line| line.fail(delay)).unwrap_or_default();
         self.waiting -= taken.len();
@@ -106,7 +107,7 @@ impl<T> PreparationLines<T> {
         self.lines.values_mut().flat_map(|line| line.fail(delay)).collect()
     }
 
-    /// Takes the lost messages, and apart from them the messages that waited behind one in its group.
+    /// Takes the lost messages and, separately, the messages that waited behind one of them in its group.
     pub(super) fn take_lost(&mut self, is_lost: impl Fn(&T) -> bool) -> LostMessages<T> {
         let mut taken = LostMessages { lost: Vec::new(), behind: Vec::new() };
         for line in self.lines.values_mut() {
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_takes_the_turn_and_all_that_wait_and_nothing_that_comes_after_it() {
+    fn a_failure_takes_the_turn_and_all_waiting_messages_and_none_that_arrives_later() {
         let (mut lines, turn) = line_of(&[1, 2, 3]);
         assert_eq!((lines.fail(&group(), SECOND), lines.waiting()), (vec![2, 3], 0));
         assert_eq!(turn.lost_by_now(), Some(SECOND));
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_behind_a_lost_message_does_not_overtake_it() {
+    fn messages_behind_a_lost_one_do_not_overtake_it() {
         let (mut lines, turn) = line_of(&[1, 2, 3, 4]);
         let LostMessages { lost, behind } = lines.take_lost(|message| *message == 3);
         assert_eq!((lost, behind, turn.lost_by_now()), (vec![3], vec![4], None));

@@ -1,4 +1,4 @@
-//! The stage between the receive of a message and its call: leases are taken, and messages are prepared.
+//! The stage between the receive of a message and its call: takes leases, and prepares messages.
 
 use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     telemetry::{context::TraceContext, events},
 };
 
-/// The longest that the end of a preparation may take.
+/// The time limit of the end of a preparation.
 const CLAIM_END_LIMIT: Duration = Duration::from_secs(10);
 
 /// A received message whose lease is held.
@@ -41,7 +41,7 @@ pub(super) struct HeldMessage {
 }
 
 impl HeldMessage {
-    /// The message as it was received, and its lease, whose end by a deletion completes the preparation.
+    /// Returns the message as it was received, and its lease, whose deletion completes the preparation.
     pub(super) fn into_lease_to_delete(self) -> (Arc<Message>, Lease) {
         let Self { message, mut lease, prepared, .. } = self;
         let Some(prepared) = prepared else { return (message, lease) };
@@ -53,21 +53,21 @@ impl HeldMessage {
 
 /// Prepares messages between their receive and their call: fetches a body, unwraps an envelope, claims a message.
 ///
-/// The lease is kept meanwhile. The returned future is dropped when the lease is lost, when the worker stops and when
-/// an earlier message of the FIFO group has to come again, so that it must be safe to cancel at every await.
+/// The lease is kept meanwhile. The returned future must be safe to cancel at every await: it is dropped when the lease
+/// is lost, when the worker stops, and when an earlier message of the FIFO group is given back.
 pub(crate) trait Preparation: Send + Sync + 'static {
     /// Prepares one message; `Err` concludes it as if its handler had returned this outcome.
     ///
     /// Id, receive count and group of the message must stay as they are. Messages of one FIFO group are prepared one
-    /// after another in their order, each while those before it may be running still; others are prepared at once.
+    /// after another in their order, while those before it may still be running; others are prepared concurrently.
     fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>>;
 }
 
-/// A message as its handler is to see it.
+/// A message as its handler will receive it.
 pub(crate) struct PreparedMessage {
     /// The message, rewritten or not.
     pub(crate) message: Arc<Message>,
-    /// The work that is left once the message is settled, if any.
+    /// The work that remains until the message is settled, if any.
     pub(crate) claim: Option<Box<dyn PreparationClaim>>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) trait PreparationClaim: Send + Sync + 'static {
     fn undo(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// The tasks that preparations take; a stop waits for them. Clones share one state.
+/// The tasks of preparations, for which a stop waits. Clones share one state.
 #[derive(Clone, Debug)]
 pub(super) struct PreparationTasks {
     tracker: TaskTracker,
@@ -96,14 +96,14 @@ impl PreparationTasks {
         tasks::detach_on(&self.runtime, "prepare", self.tracker.track_future(task));
     }
 
-    /// Waits until no such task runs.
+    /// Waits until all tasks have ended.
     pub(super) async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }
 }
 
-/// The state of one prepared message; its drop undoes the preparation.
+/// The state of one preparation; its drop undoes it.
 pub(super) struct PreparedState {
     /// The message as it was received.
     received: Arc<Message>,
@@ -134,7 +134,7 @@ impl Drop for PreparedState {
     }
 }
 
-/// Ends a claim within a time limit; a panic in it changes nothing for the message.
+/// Ends a claim within a time limit; a panic in it does not affect the message.
 async fn end_claim<F>(claim: Box<dyn PreparationClaim>, end: F)
 where
     F: FnOnce(Box<dyn PreparationClaim>) -> BoxFuture<'static, ()>,
@@ -143,7 +143,7 @@ where
     drop(timeout(CLAIM_END_LIMIT, end).await);
 }
 
-/// Completes a preparation when the message's lease ends by a deletion, and otherwise undoes it.
+/// Completes a preparation when its message is deleted, and otherwise undoes it.
 struct CompleteAtDeletion(Box<PreparedState>);
 
 impl Dependent for CompleteAtDeletion {
@@ -157,7 +157,7 @@ impl Dependent for CompleteAtDeletion {
     }
 }
 
-/// Takes over received messages, and hands them to the dispatcher; clones share one state.
+/// Takes leases on received messages, prepares them, and hands them to the dispatcher; clones share one state.
 #[derive(Clone)]
 pub(super) struct Intake(Arc<IntakeParts>);
 
@@ -179,7 +179,7 @@ impl Intake {
         Self(Arc::new(parts))
     }
 
-    /// Takes leases on the messages of a receive, and hands them on.
+    /// Takes leases on the messages of a receive, and passes them to the preparation or the dispatcher.
     pub(super) fn admit(&self, messages: Vec<Message>, mut reservation: Reservation, times: ReceiveTimes) {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
         let mut admitted = Vec::with_capacity(messages.len());
@@ -198,7 +198,8 @@ impl Intake {
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
-                // It may be on its way back, and then it delays none: the messages behind it must come again after it.
+                // The held message may be about to be given back, and then no longer blocks its group: the messages behind
+                // the duplicate are given back, to be received after it.
                 Acquired::Duplicate => blocked.extend(group),
             }
         }
@@ -211,11 +212,11 @@ impl Intake {
 
     fn report_excess(&self, message: &Message) {
         let producer = TraceContext::of_message(message);
-        let _lines = producer.as_ref().map(TraceContext::enter);
+        let _trace = producer.as_ref().map(TraceContext::enter);
         events::ExcessReceived { queue: &self.0.queue, message_id: &message.id }.emit();
     }
 
-    /// Deletes a message that was done before; its group waits, so that it cannot run elsewhere after a later one.
+    /// Deletes a message that was done before. Its group waits, so that it cannot run elsewhere after a later message.
     fn delete_again(&self, mut lease: Lease, group: Option<Group>) {
         if let Some(group) = group {
             self.0.dispatcher.occupy_group(&mut lease, group);
@@ -223,7 +224,7 @@ impl Intake {
         self.0.settler.delete_again(lease);
     }
 
-    /// Frees the permits of messages whose lease was lost while they waited, if any lease was lost since `losses`.
+    /// Drops the waiting messages whose lease was lost, if any lease was lost since `losses`.
     pub(super) fn drop_lost_since(&self, losses: &mut u64) {
         let now = self.0.leases.losses();
         if std::mem::replace(losses, now) != now {
@@ -252,7 +253,7 @@ impl Intake {
         }
     }
 
-    /// Prepares a message and hands it on; behind one that fails the messages of its group come again.
+    /// Prepares a message and hands it on; if that fails, the messages behind it in its group are given back.
     async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) {
         let group = held.group.clone();
         match self.run_preparation(preparation, held).await {
@@ -274,13 +275,13 @@ impl Intake {
         let prepare =
             AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
         let result = tokio::select! {
-            // A stop cancels leases, too, and gives the message back.
-            biased;
-            () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
-            () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
-            delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
-            result = prepare => result,
-        };
+        // Polled first, because a stop cancels leases, too, and then the message is given back.
+                    biased;
+                    () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
+                    () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
+                    delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
+                    result = prepare => result,
+                };
         let failed = |held, outcome| PreparationEnd::Failed { held, outcome, took: began.elapsed() };
         match result {
             Ok(Ok(prepared)) => PreparationEnd::Prepared(self.prepared(held, prepared)),
@@ -316,7 +317,7 @@ enum PreparationEnd {
         took: Duration,
     },
     LeaseLost,
-    /// The worker stops, or an earlier message of the group has to come again.
+    /// The worker stops, or an earlier message of the group is given back.
     GivenBack {
         held: HeldMessage,
         delay: Duration,

@@ -1,8 +1,8 @@
-//! The mode of receives from a FIFO queue while failed messages are about to come again: pure.
+//! The receive mode of a FIFO queue while failed messages are about to be received again; pure.
 //!
-//! A receive that brings a failed message together with those behind it spends one of their receives, too, should
-//! the message fail again. After `maxReceiveCount` of those SQS would move them to the dead-letter queue although they
-//! have never run.
+//! A receive that returns a failed message together with those behind it counts as a receive of each. If the failed one
+//! fails again and again, SQS would after `maxReceiveCount` receives move the others to the dead-letter queue, too,
+//! although they have never run.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,20 +14,20 @@ use tokio::time::Instant;
 use super::buffer::Group;
 use crate::queue::ReceiveAttemptId;
 
-/// The time for which receives bring one message each once a failed one is visible again: long enough to receive it, and to see
-/// whether it fails again at once. Another worker may have received it.
+/// The time for which receives return one message each after a failed one is visible again: long enough to receive it
+/// and see it fail again. Limited, because another worker may have received it.
 const ONE_AT_A_TIME_FOR: Duration = Duration::from_secs(30);
-/// The time before that by which a receive of many messages must have ended.
+/// The time before that at which a receive of many messages must have ended.
 const MARGIN: Duration = Duration::from_millis(500);
-/// The most groups that are remembered; beyond them receives go on as if nothing had failed.
+/// The most groups that are remembered; later ones do not change the receive mode.
 const MOST_GROUPS: usize = 1_000;
 
-/// The form of the next receives.
+/// The size and wait of the next receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReceiveMode {
     /// Many messages, with the configured wait.
     Normal,
-    /// Many messages, with a wait of at most so many whole seconds.
+    /// Many messages, with at most this wait, in whole seconds.
     ShortWait(Duration),
     /// One message at a time.
     OneAtATime,
@@ -52,7 +52,7 @@ impl FailedGroups {
         self.due.remove(group);
     }
 
-    /// Decides on the form of the next receives.
+    /// Decides the mode of the next receives.
     pub(super) fn mode(&mut self, now: Instant) -> ReceiveMode {
         self.due.retain(|_, due| now < *due + ONE_AT_A_TIME_FOR);
         let Some(due) = self.due.values().min() else { return ReceiveMode::Normal };
@@ -64,17 +64,17 @@ impl FailedGroups {
     }
 }
 
-/// A receive that failed, and may have hidden messages nevertheless.
+/// A receive that failed, but may have hidden messages.
 #[derive(Clone, Debug)]
 pub(super) struct FailedReceive {
     pub(super) id: ReceiveAttemptId,
     /// The most messages that it may have hidden.
     pub(super) asked: usize,
-    /// It hid them before this time.
+    /// The time of the failure, before which it hid them.
     pub(super) failed_at: Instant,
 }
 
-/// The failed receives from a FIFO queue, which are made again under the same id: SQS then returns the same messages.
+/// The failed receives from a FIFO queue, which are repeated with the same id, so that SQS returns the same messages.
 #[derive(Debug, Default)]
 pub(super) struct FailedReceives {
     failed: VecDeque<FailedReceive>,
@@ -85,12 +85,12 @@ impl FailedReceives {
         self.failed.push_back(receive);
     }
 
-    /// The number of messages for which the next receive needs permits to repeat a failed one; zero when none has failed.
+    /// The number of permits needed to repeat the first failed receive; zero if none has failed.
     pub(super) fn least(&self) -> usize {
         self.failed.front().map_or(0, |receive| receive.asked)
     }
 
-    /// The id of the next receive, for which there are so many permits.
+    /// The id of the next receive, which has this many permits.
     ///
     /// It is the id of a failed receive whose messages fit in and are still hidden, or else a new one.
     pub(super) fn next_id(&mut self, permits: usize, visibility: Duration, now: Instant) -> ReceiveAttemptId {
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_message_that_does_not_come_is_forgotten() {
+    fn a_failed_message_that_is_not_received_again_is_forgotten() {
         let (mut failed, now) = (FailedGroups::default(), Instant::now());
         failed.expect(&"a".into(), now);
         assert_eq!(failed.mode(now + ONE_AT_A_TIME_FOR), ReceiveMode::Normal);
     }
 
     #[test]
-    fn a_failed_receive_is_made_again_once_and_where_its_messages_fit() {
+    fn a_failed_receive_is_repeated_once_and_with_enough_permits() {
         let (mut receives, now) = (FailedReceives::default(), Instant::now());
         let id = receives.next_id(10, VISIBILITY, now);
         receives.push(FailedReceive { id: id.clone(), asked: 10, failed_at: now });
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receive_whose_messages_are_visible_again_is_not_made_again() {
+    fn a_failed_receive_whose_messages_are_visible_again_is_not_repeated() {
         let (mut receives, now) = (FailedReceives::default(), Instant::now());
         let id = receives.next_id(10, VISIBILITY, now);
         receives.push(FailedReceive { id: id.clone(), asked: 10, failed_at: now });

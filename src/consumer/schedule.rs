@@ -1,4 +1,4 @@
-//! The schedule of one queue's receives: when, for how many messages, by how many pollers; pure.
+//! The schedule of one queue's receives: their times, their sizes and the number of concurrent receives; pure.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use crate::queue::limits::BATCH_ENTRIES;
 
-/// Below this average fill one poller fewer is enough.
+/// The average fill of receives below which one poller fewer is enough.
 const WELL_FILLED: f64 = 0.8;
 /// The messages of a full receive.
 const FULL_RECEIVE: f64 = 10.0;
-/// The time that an automatic prefetch covers beyond two round trips, up to one full receive: enough that receives
-/// fill up, and so short that no message waits here for long that another worker could run.
+/// The time that an automatic prefetch covers beyond two round trips, up to one full receive: long enough to fill
+/// receives, and short enough that no message waits here for long while another worker could run it.
 const PREFETCH_HORIZON: Duration = Duration::from_millis(50);
 /// The most messages of an automatic prefetch.
 const MOST_PREFETCHED: usize = 1_000;
 /// The interval at which the rate of messages is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(100);
-/// The longest that a free permit waits for others before it is asked for.
+/// The longest time that a free permit waits for others before a receive.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The schedule of one queue's receives.
@@ -26,10 +26,10 @@ pub(super) struct Schedule {
     most_pollers: usize,
     pace: Duration,
     pollers: usize,
-    /// The most messages that a receive may bring, at the last decision.
+    /// The most messages of a receive, at the last decision.
     most: usize,
     fill: f64,
-    /// The average time of a receive that was answered in full, and so without waiting for messages.
+    /// The average time of a full receive, which did not wait for messages.
     round_trip: Duration,
     resume_at: Option<Instant>,
     partly_free_since: Option<Instant>,
@@ -43,11 +43,11 @@ pub(super) struct ScheduleInput {
     pub(super) available: usize,
     /// All permits.
     pub(super) capacity: usize,
-    /// The most messages that a receive may bring now.
+    /// The most messages of a receive now.
     pub(super) most: usize,
-    /// Receives under way.
-    pub(super) under_way: usize,
-    /// True if so few messages wait that slots may become idle before the next answer.
+    /// Receives in flight.
+    pub(super) in_flight: usize,
+    /// True if slots may become idle before the next answer, because few messages wait.
     pub(super) is_running_dry: bool,
     /// The time that available permits may wait for others.
     pub(super) patience: Duration,
@@ -56,9 +56,9 @@ pub(super) struct ScheduleInput {
 /// The next step of the poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextReceive {
-    /// Receive up to so many messages now.
+    /// Receive up to this many messages now.
     Now(usize),
-    /// Decide again at this time, or when something has changed.
+    /// Decide again at this time, or when the input has changed.
     Later(Option<Instant>),
 }
 
@@ -85,7 +85,7 @@ impl Schedule {
         if input.available == 0 {
             self.partly_free_since = None;
         }
-        if input.under_way >= self.pollers || input.available == 0 {
+        if input.in_flight >= self.pollers || input.available == 0 {
             return NextReceive::Later(None);
         }
         let most = self.most;
@@ -96,9 +96,9 @@ impl Schedule {
         self.next_with_few_permits(input)
     }
 
-    /// Decides where few permits are available: a receive for each costs requests, waiting for more costs idle slots.
+    /// Decides when few permits are available: a receive for each costs requests, waiting for more costs idle slots.
     fn next_with_few_permits(&mut self, input: ScheduleInput) -> NextReceive {
-        if input.under_way > 0 || !input.is_running_dry {
+        if input.in_flight > 0 || !input.is_running_dry {
             return NextReceive::Later(None);
         }
         let due = *self.partly_free_since.get_or_insert(input.now) + input.patience;
@@ -109,7 +109,7 @@ impl Schedule {
         NextReceive::Now(input.available)
     }
 
-    /// Notes an answer of `received` messages to a receive for `asked`; `available` permits are left.
+    /// Notes that a receive of up to `asked` messages returned `received`; `available` permits are left.
     pub(super) fn answered(&mut self, asked: usize, received: usize, available: usize, now: Instant) {
         self.resume_at = None;
         let is_full = received >= asked;
@@ -124,25 +124,25 @@ impl Schedule {
         }
     }
 
-    /// Notes the time of a receive that was answered in full.
+    /// Notes the time of a full receive.
     pub(super) fn full_receive(&mut self, took: Duration) {
         self.round_trip = Duration::from_secs_f64(average(self.round_trip.as_secs_f64(), took.as_secs_f64()));
     }
 
-    /// Sends no receive before this time, unless a longer pause is on already.
+    /// Pauses receives until this time, unless a longer pause is in effect.
     pub(super) fn pause_until(&mut self, resume_at: Instant) {
         self.resume_at = self.resume_at.max(Some(resume_at));
     }
 
-    /// Notes a failure: one poller goes on, after the pause.
+    /// Notes a failure: after the pause, receives continue with one poller.
     pub(super) fn failed(&mut self, resume_at: Instant) {
         self.pollers = 1;
         self.fill = 0.0;
         self.resume_at = Some(resume_at);
     }
 
-    /// The messages to hold beyond those running at this rate: as many as start within two round trips, and within
-    /// the horizon as many as a full receive brings.
+    /// The number of messages to prefetch at this rate: those that start within two round trips, and within the horizon
+    /// up to those of a full receive.
     pub(super) fn prefetch(&self, messages_per_second: f64) -> usize {
         if self.round_trip.is_zero() {
             return 0;
@@ -152,7 +152,7 @@ impl Schedule {
         whole(in_flight + beyond).min(MOST_PREFETCHED)
     }
 
-    /// The number of waiting messages with which slots would become idle before a receive is answered.
+    /// The number of waiting messages below which slots would become idle before a receive is answered.
     pub(super) fn low_water(&self, messages_per_second: f64) -> usize {
         whole(messages_per_second * self.round_trip.as_secs_f64())
     }
@@ -172,7 +172,7 @@ impl MessageRate {
         Self { window_start: now, ended_in_window: 0, per_second: 0.0, call_seconds: 0.0 }
     }
 
-    /// Notes the end of a call for so many messages.
+    /// Notes the end of a call with this many messages.
     pub(super) fn call_ended(&mut self, took: Duration, messages: usize, now: Instant) {
         self.call_seconds = average(self.call_seconds, took.as_secs_f64());
         self.ended_in_window =
@@ -186,7 +186,7 @@ impl MessageRate {
         }
     }
 
-    /// Messages that end in a second; while none ends, no more than would have let one end by now.
+    /// The messages that end per second; while none ends, at most the rate at which one would end now.
     pub(super) fn per_second(&self, now: Instant) -> f64 {
         let elapsed = now.saturating_duration_since(self.window_start);
         if elapsed <= RATE_WINDOW {
@@ -195,13 +195,13 @@ impl MessageRate {
         self.per_second.min(f64::from(self.ended_in_window + 1) / elapsed.as_secs_f64())
     }
 
-    /// The time that available permits may wait for others: a tenth of an average call.
+    /// The time that available permits may wait for others: a tenth of the average call.
     pub(super) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.call_seconds / 10.0).min(LONGEST_PATIENCE)
     }
 }
 
-/// The share of the messages asked for that came; receives are too small for a cast to lose anything.
+/// The share of the requested messages that was received; receives are too small for a cast to lose precision.
 fn share(received: usize, asked: usize) -> f64 {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     (number(received) / number(asked.max(1))).min(1.0)
@@ -231,9 +231,9 @@ mod tests {
         Schedule::new(32, Duration::ZERO)
     }
 
-    fn input(available: usize, under_way: usize) -> ScheduleInput {
+    fn input(available: usize, in_flight: usize) -> ScheduleInput {
         let (now, capacity, most) = (Instant::now(), 16, BATCH_ENTRIES);
-        ScheduleInput { now, available, capacity, most, under_way, is_running_dry: true, patience: PATIENCE }
+        ScheduleInput { now, available, capacity, most, in_flight, is_running_dry: true, patience: PATIENCE }
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn full_answers_add_pollers_and_thin_ones_take_them_away() {
+    fn full_answers_add_pollers_and_others_remove_them() {
         let (mut schedule, now) = (schedule(), Instant::now());
         for _ in 0..40 {
             schedule.answered(10, 10, 100, now);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_available_permit_is_not_asked_for_while_enough_messages_wait() {
+    fn a_few_permits_wait_while_enough_messages_are_held() {
         assert_eq!(
             schedule().next(ScheduleInput { is_running_dry: false, ..input(3, 0) }),
             NextReceive::Later(None)
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_worker_that_is_empty_asks_at_once() {
+    fn a_small_worker_that_is_idle_receives_at_once() {
         assert_eq!(schedule().next(ScheduleInput { capacity: 1, ..input(1, 0) }), NextReceive::Now(1));
     }
 
@@ -314,11 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_made_longer_and_never_shorter() {
+    fn a_pause_is_extended_and_never_shortened() {
         let (mut schedule, now) = (schedule(), Instant::now());
         let (sooner, later) = (now + PATIENCE, now + PATIENCE * 2);
-        for moment in [sooner, later, sooner] {
-            schedule.pause_until(moment);
+        for time in [sooner, later, sooner] {
+            schedule.pause_until(time);
         }
         assert_eq!(schedule.next(ScheduleInput { now, ..input(16, 0) }), NextReceive::Later(Some(later)));
     }
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(schedule.next(ScheduleInput { now, ..input(16, 0) }), NextReceive::Now(10));
     }
 
-    /// A rate of so many messages a second, and a schedule that has seen receives of this round trip.
+    /// The prefetch at this rate, after a receive of this round trip and an idle time.
     fn prefetch_of(per_second: u32, round_trip: Duration, idle: Duration) -> usize {
         let start = Instant::now();
         let (mut rate, mut schedule) = (MessageRate::new(start), schedule());
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_work_that_turns_slow_is_prefetched_no_more() {
+    fn quick_work_that_becomes_slow_is_no_longer_prefetched() {
         assert_eq!(prefetch_of(1_000, Duration::from_millis(25), Duration::from_secs(1)), 0);
     }
 

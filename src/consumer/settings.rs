@@ -17,7 +17,7 @@ const CONCURRENCY: RangeInclusive<usize> = 1..=100_000;
 const POLLERS: RangeInclusive<usize> = 1..=32;
 const BATCH_SIZE: RangeInclusive<usize> = 1..=10_000;
 const BATCH_WINDOW_MAX: Span = Span::secs(5 * 60);
-/// Of a visibility of 1 s, two thirds would leave a receive no whole second to wait, and an extension half a second.
+/// At least 2 s: two thirds of 1 s leave a receive no whole second to wait, and half of it is too short for an extension.
 const VISIBILITY: RangeInclusive<Span> = Span::secs(2)..=LONGEST;
 const WAIT: RangeInclusive<Span> = Span::secs(0)..=Span(limits::WAIT);
 /// Short enough for the watchdog of the poll loop.
@@ -200,7 +200,7 @@ pub struct BatchSettings {
 }
 
 impl BatchSettings {
-    /// Finds every setting that no batch can have.
+    /// Finds every setting that is out of range.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let size = in_range("size", self.size, &BATCH_SIZE);
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_and_the_limits_themselves_are_fine() {
+    fn the_defaults_and_the_limits_themselves_are_valid() {
         assert_eq!(wrong(|_| ()), "");
         let longest = |settings: &mut ConsumerSettings| {
             (settings.visibility, settings.visibility_max) = (LONGEST, Some(LONGEST));
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_whole_seconds_within_what_sqs_takes() {
+    fn times_are_whole_seconds_within_the_limits_of_sqs() {
         for visibility in [Span::secs(0), Span::secs(1), Span::millis(2_500), Span::secs(43_201)] {
             let broken = wrong(|settings| {
                 (settings.visibility, settings.settle.linger) = (visibility, Span::secs(0));

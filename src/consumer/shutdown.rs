@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, call::CallObserver, dispatcher::Dispatcher, prepare::PreparationTasks};
 use crate::{consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events};
 
-/// A started engine; each method is one step of its stop, in the order in which they are called.
+/// A started engine. Each method is one step of its stop, in the order of the calls.
 pub(crate) struct RunningEngine {
     pub(super) engine: Engine,
     pub(super) dispatcher: Dispatcher,
@@ -30,7 +30,7 @@ impl RunningEngine {
         &self.engine
     }
 
-    /// Starts no message any more.
+    /// Stops starting calls.
     pub(crate) fn start_nothing(&self) {
         self.dispatcher.close();
     }
@@ -40,7 +40,7 @@ impl RunningEngine {
         self.dispatcher.give_back_waiting(Duration::ZERO);
     }
 
-    /// Waits until nothing is received any more; the stop must have been asked for.
+    /// Waits until the poller has ended; the stop must have been requested.
     pub(crate) async fn polling_stopped(&mut self) {
         self.probes.abort();
         if let Err(error) = (&mut self.poller).await {
@@ -48,13 +48,13 @@ impl RunningEngine {
         }
     }
 
-    /// Waits until no handler runs and no message is being prepared.
+    /// Waits until all calls and preparations have ended.
     pub(crate) async fn handlers_ended(&self) {
         self.dispatcher.calls_ended().await;
         self.preparations.ended().await;
     }
 
-    /// Cancels every handler; after a second each is dropped and its message given back.
+    /// Cancels every handler; one that has not ended after a second is dropped, and its message given back.
     pub(crate) fn cancel_handlers(&self) {
         self.leases.cancel_all();
     }
@@ -71,12 +71,12 @@ impl RunningEngine {
         }
     }
 
-    /// Waits until every observer has passed on what it noted, or given it up.
+    /// Waits until every observer has sent its notes, or given them up.
     pub(crate) async fn notified(&self) {
         join_all(self.observers.iter().map(|observer| observer.flushed())).await;
     }
 
-    /// Lets the handler end what it has running beside its calls.
+    /// Lets the handler end its processes and tasks outside of calls.
     pub(crate) async fn close_handler(&self) {
         let close = AssertUnwindSafe(async { self.handler.close().await }).catch_unwind();
         if close.await.is_err() {
@@ -84,7 +84,7 @@ impl RunningEngine {
         }
     }
 
-    /// Ends the observers and the last two tasks; the heartbeat goes last, when no lease needs it.
+    /// Ends the observers, the settler, and last the heartbeat, which no lease needs any more.
     pub(crate) fn close(self) {
         for observer in &*self.observers {
             observer.close();

@@ -18,7 +18,7 @@ use crate::message::{
 
 /// A queue of the emulator, without a server in between.
 ///
-/// Rounds durations up to whole seconds, as the wire would.
+/// Rounds durations up to whole seconds, as the wire format does.
 #[derive(Clone, Debug)]
 pub struct EmulatorQueue {
     account: SqsAccount,
@@ -155,14 +155,14 @@ fn message(received: DeliveredMessage, wanted: Wanted) -> Message {
     }
 }
 
-/// A message with everything that SQS returns of it.
+/// A message with everything that SQS returns.
 impl From<DeliveredMessage> for Message {
     fn from(received: DeliveredMessage) -> Self {
         message(received, Wanted::Everything)
     }
 }
 
-/// The message of a content that was not received, so that it has no valid receipt and a count of 1.
+/// A message that was not received, without a valid receipt and with a receive count of 1.
 impl From<&MessageContent> for Message {
     fn from(content: &MessageContent) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Errors of queues, classified by the retry that they allow.
+//! Errors of queues, each with a retry class.
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
@@ -7,16 +7,16 @@ use crate::backoff::Backoff;
 /// The retry that a failed call allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryClass {
-    /// Wait, longer each time, and try again: throttling, a server's fault, the network.
+    /// Worth a retry with growing pauses: throttling, a server's fault, the network.
     Transient,
-    /// Trying again cannot help until someone acts: no permission, no such queue, a refused request.
+    /// A retry cannot help until someone acts: no permission, no such queue, a refused request.
     Refused,
     /// The message is no longer held: its receipt is stale, or its 12 hours are over.
     LeaseLost,
 }
 
 impl RetryClass {
-    /// The pauses between tries of a call that ends so: longer where someone must act first.
+    /// The pauses between the attempts of such a call: longer if someone must act first.
     pub const fn pauses(self) -> Backoff {
         match self {
             Self::Refused => Backoff::REFUSALS,
@@ -30,7 +30,7 @@ impl RetryClass {
     pub fn of_code(code: &str, message: &str) -> Self {
         match plain(code) {
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::LeaseLost,
-            "InvalidParameterValue" if speaks_of_the_lease(message) => Self::LeaseLost,
+            "InvalidParameterValue" if is_about_the_lease(message) => Self::LeaseLost,
             "RequestThrottled"
             | "ThrottlingException"
             | "Throttling"
@@ -51,7 +51,7 @@ fn plain(code: &str) -> &str {
     code.rsplit(['.', '#']).next().unwrap_or(code)
 }
 
-fn speaks_of_the_lease(message: &str) -> bool {
+fn is_about_the_lease(message: &str) -> bool {
     ["receipt handle", "ReceiptHandle", "not available for visibility timeout change", "beyond the limit"]
         .iter()
         .any(|phrase| message.contains(phrase))
@@ -68,31 +68,31 @@ pub struct QueueError {
 }
 
 impl QueueError {
-    /// An error that SQS answered with, sorted by its code.
+    /// An error that SQS returned, classified by its code.
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
         let retry_class = RetryClass::of_code(&code, &message);
         Self { retry_class, code: Some(code), message, timed_out: false, source: None }
     }
 
-    /// An error without an answer, or with one that the code does not sort rightly.
+    /// An error without an answer, or one that its code does not classify correctly.
     pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
         Self { retry_class, code: None, message: message.into(), timed_out: false, source: None }
     }
 
-    /// A call that was dropped because it neither answered nor failed in time.
+    /// A call that was dropped because it did not end in time.
     pub fn timed_out(message: impl Into<String>) -> Self {
         Self { timed_out: true, ..Self::new(RetryClass::Transient, message) }
     }
 
-    /// Overrides the retry class, where more is known than the code (such as an HTTP 5xx).
+    /// Overrides the retry class, if more than the code is known (such as an HTTP 5xx).
     #[must_use]
     pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
         self.retry_class = retry_class;
         self
     }
 
-    /// Keeps the error this one was made from.
+    /// Adds the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -104,12 +104,12 @@ impl QueueError {
         self.retry_class
     }
 
-    /// True if the call was dropped because it neither answered nor failed in time.
+    /// True if the call was dropped because it did not end in time.
     pub fn is_timeout(&self) -> bool {
         self.timed_out
     }
 
-    /// SQS's error code, when there was an answer.
+    /// SQS's error code, if there was an answer.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
@@ -143,17 +143,17 @@ pub struct EntryError {
     pub retry_class: RetryClass,
     /// SQS's error code.
     pub code: String,
-    /// SQS's words.
+    /// SQS's message.
     pub message: String,
 }
 
 impl EntryError {
-    /// An entry that the answer says nothing of.
+    /// An entry that is missing in the answer.
     pub fn unanswered() -> Self {
-        Self::new("Unanswered", "the answer does not name the entry", false)
+        Self::new("Unanswered", "the answer has no result for this entry", false)
     }
 
-    /// An entry's failure; `sender_fault` false means that SQS blames itself, and then trying again helps.
+    /// An entry's failure; `sender_fault` is false for a fault of SQS itself, which is worth a retry.
     pub fn new(code: impl Into<String>, message: impl Into<String>, sender_fault: bool) -> Self {
         let (code, message) = (code.into(), message.into());
         let retry_class = match RetryClass::of_code(&code, &message) {
@@ -164,17 +164,17 @@ impl EntryError {
     }
 }
 
-/// Waits for a call within a time limit, whatever the queue promises; `what` names the call in the error.
+/// Drops a call that does not end within a time limit; `what` names the call in the error.
 pub(crate) async fn within<T>(
     limit: Duration,
     what: &str,
     call: impl Future<Output = Result<T, QueueError>>,
 ) -> Result<T, QueueError> {
-    let timed_out = |_| QueueError::timed_out(format!("{what} was silent for {limit:?} and was dropped"));
+    let timed_out = |_| QueueError::timed_out(format!("{what} did not end within {limit:?} and was dropped"));
     tokio::time::timeout(limit, call).await.map_err(timed_out)?
 }
 
-/// The results of a batch call, and after the last of them failures for entries that the answer forgot.
+/// The results of a batch call, followed by failures for the entries that are missing in the answer.
 pub(crate) fn all_entries<T>(
     answered: Vec<Result<T, EntryError>>,
 ) -> impl Iterator<Item = Result<T, EntryError>> {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_sorted_by_what_to_do() {
+    fn codes_are_classified_by_the_retry_they_allow() {
         for (code, message, retry_class) in [
             ("ReceiptHandleIsInvalid", "", RetryClass::LeaseLost),
             ("com.amazonaws.sqs#MessageNotInflight", "", RetryClass::LeaseLost),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_not_the_senders_fault_is_tried_again() {
+    fn an_entry_that_is_not_the_senders_fault_is_retried() {
         assert_eq!(EntryError::new("Strange", "", false).retry_class, RetryClass::Transient);
         assert_eq!(EntryError::new("Strange", "", true).retry_class, RetryClass::Refused);
     }

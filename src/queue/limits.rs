@@ -1,4 +1,4 @@
-//! The limits that SQS documents, each in one place.
+//! The limits that SQS documents.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) const GROUP_ID_CHARS: usize = 128;
 /// The longest `Id` of a batch entry, in characters.
 pub(crate) const ENTRY_ID_CHARS: usize = 80;
 
-/// True if SQS takes this character in a body: the characters of XML 1.0.
+/// True if SQS accepts this character in a body: the characters of XML 1.0.
 pub(crate) const fn is_allowed(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')

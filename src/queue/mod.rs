@@ -1,4 +1,4 @@
-//! The queue port: everything Longshore asks of SQS.
+//! The queue port: every call that Longshore makes to SQS.
 
 #[cfg(feature = "testing")]
 mod emulated;
@@ -18,40 +18,40 @@ pub use self::emulated::EmulatorQueue;
 pub use self::error::QueueError;
 pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
 
-/// One SQS queue, or something that keeps its promises.
+/// One SQS queue, or another implementation of its contract.
 ///
 /// # Contract
 ///
 /// Every implementation passes the suite in `tests/queue_contract`, which proves these sentences:
 /// - A received message is hidden from other receives until its visibility ends, its visibility is set to
-///   zero, or it is deleted. The time counts from some moment between the call and its answer, so a caller who counts from the call
-///   never believes in a lease that is gone.
-/// - A receipt is good until the message is received again or deleted.
-/// - Batch calls answer one result per entry, in the order of the entries. `Err` means that the call as
-///   a whole failed and that nothing is known of any entry.
-/// - No call retries by itself: the caller knows whether a repetition is wise.
-/// - No call waits for ever: each ends in an answer or in an error within its own time limit.
-/// - Futures may be dropped. A dropped receive may have hidden messages that nobody holds, which come back
-///   after their visibility; so callers let a receive end whenever they can.
+///   zero, or it is deleted. The time counts from a point between the call and its answer, so a caller that counts from
+///   the call never believes in a lease that has ended.
+/// - A receipt is valid until the message is received again or deleted.
+/// - Batch calls return one result per entry, in the order of the entries. `Err` means that the call as a whole failed
+///   and that the result of each entry is unknown.
+/// - No call retries by itself: the caller decides about retries.
+/// - No call waits for ever: each ends with an answer or an error within its own time limit.
+/// - Futures may be dropped. A dropped receive may have hidden messages, which come back after their visibility, so
+///   callers let a receive end if they can.
 pub trait Queue: Send + Sync + 'static {
     /// Receives up to `request.max` messages, waiting up to `request.wait` for the first of them.
     ///
-    /// `Ok` with nothing in it means that the wait ended without a message.
+    /// An empty `Ok` means that the wait ended without a message.
     fn receive(&self, request: ReceiveRequest) -> BoxFuture<'_, Result<Vec<Message>, QueueError>>;
 
-    /// Deletes up to ten messages; deleting one twice is fine.
+    /// Deletes up to ten messages; a second delete of a message succeeds, too.
     fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sets the visibility of up to ten messages, counted from the call.
     ///
-    /// `Ok` for an entry does not prove that the lease was still held: SQS answers 200 and does nothing for a
-    /// receipt whose time ran out (recorded against AWS). Count on your own clock.
+    /// `Ok` for an entry does not prove that the lease was still held: SQS answers 200 and does nothing for a receipt
+    /// whose visibility timeout has passed (recorded against AWS). Callers must use their own clock.
     fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, BatchResult<()>>;
 
     /// Sends up to ten messages, 1 MiB in all.
     fn send<'a>(&'a self, messages: &'a [OutgoingMessage]) -> BoxFuture<'a, BatchResult<MessageId>>;
 
-    /// Asks for the queue's attributes; also the cheapest proof that it is there.
+    /// Requests the queue's attributes; also the cheapest proof that the queue exists.
     fn describe(&self) -> BoxFuture<'_, Result<QueueAttributes, QueueError>>;
 
     /// The queue's URL, where it has one.
@@ -61,9 +61,9 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Opens another queue where this one is, such as its dead-letter queue.
     ///
-    /// An implementation that knows no other queues leaves this to the default, which refuses.
+    /// The default refuses, for implementations without other queues.
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
-        let refusal = format!("no way from this queue to another one: {}", name.name);
+        let refusal = format!("cannot open another queue from this one: {}", name.name);
         std::future::ready(Err(QueueError::new(RetryClass::Refused, refusal))).boxed()
     }
 }
@@ -74,7 +74,7 @@ pub type BatchResult<T> = Result<Vec<Result<T, EntryError>>, QueueError>;
 /// The parameters of one receive.
 #[derive(Clone, Debug)]
 pub struct ReceiveRequest {
-    /// The most messages to hand over, 1 to 10.
+    /// The most messages to return, 1 to 10.
     pub max: usize,
     /// The wait for the first message, whole seconds, at most 20 s.
     pub wait: Duration,
@@ -82,15 +82,15 @@ pub struct ReceiveRequest {
     pub visibility: Duration,
     /// The parts of each message to return.
     pub wanted: Wanted,
-    /// The id of this attempt, so that it can be made again; only FIFO queues use it.
+    /// The id of this attempt, with which it can be repeated; only FIFO queues use it.
     pub attempt_id: Option<ReceiveAttemptId>,
 }
 
 /// `ReceiveRequestAttemptId`: names one attempt at a receive from a FIFO queue.
 ///
-/// A receive whose answer was lost is made again with the same id within five minutes: as long as none of what
-/// the first one took was deleted, given back or visible again, the same messages come, hidden anew, with the
-/// receive counts they have already. Without it the groups of those messages give nothing until their visibility ends.
+/// A receive whose answer was lost can be repeated with the same id within five minutes. As long as none of its messages
+/// was deleted, given back or visible again, SQS returns the same messages, hidden anew, with unchanged receive counts.
+/// Without the id, the groups of those messages are blocked until their visibility ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReceiveAttemptId(Arc<str>);
 
@@ -126,11 +126,11 @@ pub struct VisibilityChange {
 pub struct QueueAttributes {
     /// `QueueArn`.
     pub arn: String,
-    /// `VisibilityTimeout`: what a receive uses that names none.
+    /// `VisibilityTimeout`: the default of receives.
     pub visibility: Duration,
-    /// `MessageRetentionPeriod`: the time that a message is kept; zero where it is not known.
+    /// `MessageRetentionPeriod`: the time for which a message is kept; zero if not known.
     pub retention: Duration,
-    /// `KmsMasterKeyId`: the key that messages are encrypted with, where it is one of KMS.
+    /// `KmsMasterKeyId`: the KMS key that messages are encrypted with, if any.
     pub kms_key: Option<String>,
     /// `RedrivePolicy`, when the queue has one.
     pub redrive: Option<RedrivePolicy>,
@@ -151,11 +151,11 @@ pub struct QueueAttributes {
 pub struct RedrivePolicy {
     /// `deadLetterTargetArn`.
     pub dead_letter_arn: String,
-    /// `maxReceiveCount`: at the next receive after so many, the message moves.
+    /// `maxReceiveCount`: the number of receives after which the next one moves the message.
     pub max_receive_count: NonZeroU32,
 }
 
-/// A queue's name, with its account where that is not the credentials' own.
+/// A queue's name, with its account if that is not the credentials' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueName {
     /// The name, with its `.fifo` on a FIFO queue.
@@ -179,7 +179,7 @@ impl QueueName {
         is_queue.then(|| Self { name: name.to_owned(), account: Some(account.to_owned()) })
     }
 
-    /// Leaves the account out where it is that of the queue with this ARN.
+    /// Removes the account if it is that of the queue with this ARN.
     #[must_use]
     pub fn seen_from(self, arn: &str) -> Self {
         let own = Self::of_arn(arn).and_then(|queue| queue.account);
@@ -192,7 +192,7 @@ pub(crate) fn name_at(address: &str) -> &str {
     address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-/// True if the queue at this address, a URL or a name, is a FIFO queue by its name.
+/// True if the name of the queue at this address, a URL or a name, is that of a FIFO queue.
 pub(crate) fn is_fifo(address: &str) -> bool {
     name_at(address).strip_suffix(".fifo").is_some()
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_tells_the_name_and_the_kind() {
+    fn an_address_has_the_name_and_the_kind() {
         for address in ["orders.fifo", "http://127.0.0.1:9324/000000000000/orders.fifo/"] {
             assert_eq!((name_at(address), is_fifo(address)), ("orders.fifo", true), "{address}");
         }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arn_tells_the_name_and_the_account() {
+    fn an_arn_has_the_name_and_the_account() {
         let queue = QueueName::of_arn("arn:aws-cn:sqs:cn-north-1:123456789012:orders.fifo").unwrap();
         assert_eq!((queue.name.as_str(), queue.account.as_deref()), ("orders.fifo", Some("123456789012")));
         for other in [
@@ -225,10 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn the_account_is_told_only_where_it_is_another() {
+    fn the_account_is_kept_only_where_it_differs() {
         let dlq = QueueName::of_arn("arn:aws:sqs:eu-west-1:1:dlq").unwrap();
         assert_eq!(dlq.clone().seen_from("arn:aws:sqs:eu-west-1:1:orders").account, None);
         assert_eq!(dlq.clone().seen_from("arn:aws:sqs:eu-west-1:2:orders").account.as_deref(), Some("1"));
-        assert_eq!(dlq.seen_from("").account.as_deref(), Some("1"), "the own account is not known");
+        assert_eq!(dlq.seen_from("").account.as_deref(), Some("1"), "the queue's account is not known");
     }
 }

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_reported_in_the_words_of_the_configuration() {
+    fn every_problem_is_reported_with_the_name_of_its_setting() {
         let settings =
             ConsumerSettings { concurrency: 0, batch: batches_of(2), ..ConsumerSettings::default() };
         let error = check(&[consumer("orders").settings(settings)]).unwrap_err();
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn two_consumers_of_one_name_are_refused() {
-        let twins = check(&[consumer("orders"), consumer("bills"), consumer("orders")]);
-        assert!(matches!(twins, Err(WorkerError::Twins { queue }) if queue == "orders"));
+        let duplicates = check(&[consumer("orders"), consumer("bills"), consumer("orders")]);
+        assert!(matches!(duplicates, Err(WorkerError::Twins { queue }) if queue == "orders"));
         assert!(check(&[consumer("orders"), consumer("bills")]).is_ok());
     }
 }

@@ -89,7 +89,7 @@ impl Consumer {
     }
 
     /// Sets the handler's kind in metrics and in the copies of rejected messages.
-    pub(super) fn of_kind(self, kind: HandlerKind) -> Self {
+    pub(super) fn with_handler_kind(self, kind: HandlerKind) -> Self {
         Self { kind, ..self }
     }
 
@@ -198,7 +198,7 @@ impl Consumer {
         self
     }
 
-    /// Sets the interval at which SQS is asked for the number of messages; default: 30 s.
+    /// Sets the interval of the polls for the number of messages; default: 30 s.
     #[doc(hidden)]
     #[must_use]
     pub fn depth(mut self, interval: depth::Interval) -> Self {

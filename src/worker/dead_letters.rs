@@ -1,11 +1,11 @@
-//! Opens the DLQ for rejected messages, and checks that it fits its queue.
+//! Opens the DLQ for rejected messages, and checks that it fits its source queue.
 
 use std::sync::Arc;
 
 use super::{
     WorkerError,
     consumer::{Consumer, ConsumerSource, DeadLetters},
-    open::{describe, open_queue, patiently},
+    open::{describe, open_queue, with_retries},
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
@@ -13,7 +13,7 @@ use crate::{
     telemetry::{Label as _, events},
 };
 
-/// Opens the DLQ of a consumer; without one, rejected messages are retried, which is logged unless it was chosen.
+/// Opens the DLQ of a consumer; `None` means that rejected messages are retried, which is logged unless configured.
 pub(super) async fn open(
     consumer: &Consumer,
     source: &dyn Queue,
@@ -28,17 +28,17 @@ pub(super) async fn open(
         }
     };
     let Some((queue, description)) = found else { return Ok(None) };
-    // Where the worker may not read it: SQS accepts only a DLQ of the queue's kind.
+    // The worker may not read it, but SQS accepts only a DLQ of the source queue's type.
     let description =
         description.unwrap_or_else(|| QueueAttributes { fifo: of_source.fifo, ..QueueAttributes::default() });
-    if let Some(problem) = misfit(of_source, &description) {
+    if let Some(problem) = incompatibility(of_source, &description) {
         return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
     }
     events::DlqOpened { queue: &consumer.name, dlq: &description.arn }.emit();
     Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
 }
 
-/// An open queue, with its attributes where the worker may read them.
+/// An open queue, with its attributes if the worker may read them.
 type Found = (Arc<dyn Queue>, Option<QueueAttributes>);
 
 async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
@@ -46,7 +46,7 @@ async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
     Ok((queue, description))
 }
 
-/// The DLQ that the redrive policy names; without it rejects are retried, and the policy moves them.
+/// The DLQ that the redrive policy names; without access to it rejects are retried, and the policy moves them.
 async fn by_policy(
     consumer: &Consumer,
     source: &dyn Queue,
@@ -92,15 +92,15 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
 
 /// A queue by its name, over the connection of the consumed queue.
 async fn named(source: &dyn Queue, name: &QueueName) -> Result<Found, QueueError> {
-    described(patiently(|| source.open_other(name)).await?).await
+    described(with_retries(|| source.open_other(name)).await?).await
 }
 
 fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
     WorkerError::Dlq { queue: consumer.name.to_string(), dlq: dlq.to_owned(), source }
 }
 
-/// The reason for which messages of one queue cannot be copied to another.
-pub(super) fn misfit(source: &QueueAttributes, dlq: &QueueAttributes) -> Option<&'static str> {
+/// The reason why messages of a queue cannot be copied to this DLQ, if there is one.
+pub(super) fn incompatibility(source: &QueueAttributes, dlq: &QueueAttributes) -> Option<&'static str> {
     if !dlq.arn.is_empty() && dlq.arn == source.arn {
         return Some("its dlq is the queue itself, so a rejected message would come back for ever");
     }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_dlq_is_the_one_of_the_policy_unless_another_one_is_given() {
+    async fn the_dlq_is_that_of_the_policy_unless_another_one_is_configured() {
         let account = account();
         let arn = |name: &str| account.arn(name).unwrap();
         for (dead_letters, dlq) in [
@@ -170,31 +170,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dlq_that_is_given_must_exist_and_fit() {
+    async fn a_configured_dlq_must_exist_and_fit() {
         let account = account();
         let failure =
             async |name: &str| opened(&account, DeadLetters::At(name.to_owned())).await.unwrap_err();
         let missing = failure("nowhere").await;
         assert!(matches!(&missing, WorkerError::Dlq { dlq, .. } if dlq == "nowhere"), "{missing}");
-        for (name, words) in [("orders", "the queue itself"), ("dlq.fifo", "needs a standard dlq")] {
+        for (name, reason) in [("orders", "the queue itself"), ("dlq.fifo", "needs a standard dlq")] {
             let unfit = failure(name).await;
             assert!(
-                matches!(unfit, WorkerError::UnfitDlq { .. }) && unfit.to_string().contains(words),
+                matches!(unfit, WorkerError::UnfitDlq { .. }) && unfit.to_string().contains(reason),
                 "{unfit}"
             );
         }
     }
 
     #[test]
-    fn a_dlq_is_another_queue_of_the_same_kind() {
+    fn a_dlq_is_another_queue_of_the_same_type() {
         let queue =
             |arn: &str, fifo| QueueAttributes { arn: arn.to_owned(), fifo, ..QueueAttributes::default() };
-        let problem = |dlq: QueueAttributes| misfit(&queue("arn:orders", false), &dlq).unwrap_or_default();
+        let problem =
+            |dlq: QueueAttributes| incompatibility(&queue("arn:orders", false), &dlq).unwrap_or_default();
         assert_eq!(problem(queue("arn:dlq", false)), "");
         assert!(problem(queue("arn:orders", false)).contains("the queue itself"));
         assert!(problem(queue("arn:dlq", true)).contains("needs a standard dlq"));
-        let of_fifo = misfit(&queue("", true), &queue("", false));
+        let of_fifo = incompatibility(&queue("", true), &queue("", false));
         assert!(of_fifo.is_some_and(|problem| problem.contains("needs a fifo dlq")));
-        assert_eq!(misfit(&queue("", true), &queue("", true)), None, "two queues that may not be asked");
+        assert_eq!(
+            incompatibility(&queue("", true), &queue("", true)),
+            None,
+            "two queues whose attributes are not known"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Lines of CloudWatch's embedded metric format: what a queue's scaling is computed from.
+//! Prints lines of CloudWatch's embedded metric format, from which a queue's scaling is computed.
 
 use std::{
     io::{self, Write as _},
@@ -30,13 +30,13 @@ const DIMENSION: &str = "QueueName";
 pub(super) struct Scope {
     /// The namespace in CloudWatch.
     pub namespace: String,
-    /// The properties of each line for people who read the log; no dimensions, which would cost a metric each.
+    /// The properties of each line, for readers of the log; as dimensions they would cost a metric each.
     pub properties: Map<String, Value>,
 }
 
 /// The input of one queue's scaling, measured from one line to the next.
 ///
-/// It knows what this worker has seen. How many messages wait in the queue SQS itself publishes.
+/// It measures this worker only. SQS itself publishes the number of messages in the queue.
 pub(super) struct Meter {
     queue_name: String,
     consumer: Arc<ConsumerMetrics>,
@@ -46,7 +46,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// A meter of the queue that SQS calls so.
+    /// Creates a meter of the queue with this name in SQS.
     pub(super) fn new(
         queue_name: impl Into<String>,
         scope: &MetricScope,
@@ -57,10 +57,10 @@ impl Meter {
         Self { queue_name: queue_name.into(), consumer, leases, depth, work }
     }
 
-    /// The line of the time since the last one, without its newline.
+    /// The line for the time since the last one, without a newline.
     ///
-    /// `SecondsPerMessage` is that of the last time in which a message ended: absent before the first one.
-    /// `BacklogSeconds` is absent while nobody knows how many messages there are.
+    /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one.
+    /// `BacklogSeconds` is absent while the number of messages is not known.
     pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
         let WorkDone { seconds, messages } = self.work.update();
         let mut values = vec![
@@ -110,7 +110,7 @@ pub struct ScalingSignal {
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl ScalingSignal {
-    /// A signal on standard output, which a container's log driver sends to CloudWatch.
+    /// Prints to standard output, which a container's log driver sends to CloudWatch.
     pub fn new(namespace: impl Into<String>, interval: Duration) -> Self {
         Self { namespace: namespace.into(), interval, metadata: None, print: Arc::new(to_stdout) }
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_that_is_named_has_a_value_and_every_dimension_a_text() {
+    fn every_metric_has_a_value_and_every_dimension_a_text() {
         let (mut meter, metrics, _) = meter("shop-orders");
         ended(&metrics, 30.0, 10);
         let document = line(&mut meter);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seconds_of_a_message_are_those_of_the_last_time_in_which_one_ended() {
+    fn the_seconds_per_message_are_those_of_the_last_interval_in_which_one_ended() {
         let (mut meter, metrics, _) = meter("orders");
         assert!(line(&mut meter).get("SecondsPerMessage").is_none(), "nothing is known yet");
         ended(&metrics, 30.0, 10);
@@ -257,16 +257,16 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_found_no_handler_count_for_nothing() {
+    fn calls_that_did_not_reach_the_handler_are_not_counted() {
         let (mut meter, metrics, _) = meter("orders");
         metrics.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_backlog_is_told_only_while_it_is_known() {
+    async fn the_backlog_is_printed_only_while_it_is_known() {
         let (mut meter, _, depth) = meter("orders");
-        assert!(line(&mut meter).get("BacklogSeconds").is_none(), "nobody asks");
+        assert!(line(&mut meter).get("BacklogSeconds").is_none(), "no polls have begun");
         depth.polls_every(Duration::from_secs(30));
         depth.polled(Counts { visible: 7, in_flight: 3, delayed: 5 });
         depth.worked(Some(4.0));

@@ -1,4 +1,4 @@
-//! The errors of a worker: of its start, and of tasks that ended in a fault.
+//! Errors of a worker's start, and of tasks that ended in a fault.
 
 use std::{error::Error, io, net::SocketAddr};
 
@@ -7,17 +7,17 @@ use crate::{
     settings::Problems,
 };
 
-/// The error of a worker that could not start, or of which a task ended in a fault.
+/// The error of a worker that could not start, or that had a task end in a fault.
 ///
-/// [`hint`](Self::hint) says what to do about it.
+/// [`hint`](Self::hint) returns the fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// The worker has no consumer.
-    #[error("no queue to work on")]
+    #[error("no queue to consume")]
     NoQueue,
-    /// Two consumers have one name or one queue; each would receive messages that the other holds.
-    #[error("queue {queue}: another consumer has this name or works on this queue")]
+    /// Two consumers have the same name or the same queue; each would receive messages that the other holds.
+    #[error("queue {queue}: another consumer has this name or this queue")]
     Twins {
         /// The name of the second.
         queue: String,
@@ -90,16 +90,16 @@ pub enum WorkerError {
         /// The reason.
         source: io::Error,
     },
-    /// The system refused a thread or a signal handler.
-    #[error("the system refuses a thread or a signal handler: {0}")]
+    /// A thread or a signal handler could not be created.
+    #[error("cannot create a thread or a signal handler: {0}")]
     System(#[from] io::Error),
-    /// A task of the worker ended that must not end; the worker was drained if its leases could be extended.
+    /// A task ended that must not end; the worker was drained if its leases could be extended.
     #[error("internal error: the {0} task ended")]
     Fault(String),
 }
 
 impl WorkerError {
-    /// The thing to do about it, if there is one to name.
+    /// The fix, if there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoQueue => Some("add a consumer"),

@@ -1,4 +1,4 @@
-//! Builds the worker that the settings describe.
+//! Builds a worker from the settings.
 
 use std::{error::Error, num::NonZeroUsize, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
     telemetry::events,
 };
 
-/// Builds the worker; a queue without a handler is left out.
+/// Builds the worker; skips queues without a handler.
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
@@ -63,13 +63,13 @@ fn consumer(
     aws: &sqs::Settings,
 ) -> Result<Consumer, WorkerError> {
     let kind = handler.kind();
-    let made = made(name, queue, handler, aws)
+    let handler = build_handler(name, queue, handler, aws)
         .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
-    Ok(consumer_of(name, queue, aws, made).of_kind(kind))
+    Ok(consumer_of(name, queue, aws, handler).with_handler_kind(kind))
 }
 
-/// The handler that these settings describe; nothing of it is reached or started yet.
-pub(super) fn made(
+/// Builds a handler by its settings, without starting or reaching anything.
+pub(super) fn build_handler(
     name: &str,
     queue: &QueueSettings,
     handler: &handler::Settings,
@@ -96,14 +96,14 @@ pub(super) fn made(
     }
 }
 
-/// The event source by the settings, for use until SQS has described the queue.
+/// The event source by the settings, used until the queue's attributes are known.
 fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
     let region = queue.reach(aws).region;
     let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
     Source::of_arn(arn.unwrap_or_else(|| name_in_sqs(queue).to_owned()))
 }
 
-/// The consumer of a queue by its settings, with a handler of one's own.
+/// Builds the consumer of a queue by its settings, with the given handler.
 pub(crate) fn consumer_of(
     name: &str,
     queue: &QueueSettings,
@@ -131,7 +131,7 @@ pub(crate) fn name_in_sqs(queue: &QueueSettings) -> &str {
     name_at(queue.address())
 }
 
-/// The domains of AWS's own endpoints: one of them serves one service.
+/// The domains of AWS's endpoints, each of which serves one service.
 const AWS_DOMAINS: [&str; 4] =
     ["amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn"];
 
@@ -170,7 +170,7 @@ fn publisher(
     Arc::new(SnsPublisher::new(settings, ServiceLocation::default()))
 }
 
-/// The endpoint of the queue's emulator, which serves topics too.
+/// The endpoint of the queue's emulator, which also serves topics.
 fn emulator(queue: &QueueSettings, reach: &aws::Settings) -> Option<String> {
     let address = reach.endpoint_url.as_deref().or(queue.url.as_deref())?;
     let url = Url::parse(address).ok()?;
@@ -200,8 +200,8 @@ mod tests {
         let aws = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
         assert_eq!(emulator_of(aws, None), None);
         assert_eq!(emulator_of(aws, Some(emulator)).as_deref(), Some(emulator));
-        for door in ["https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com", "https://sqs.eu-west-1.api.aws"] {
-            assert_eq!(emulator_of(aws, Some(door)), None, "{door}");
+        for endpoint in ["https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com", "https://sqs.eu-west-1.api.aws"] {
+            assert_eq!(emulator_of(aws, Some(endpoint)), None, "{endpoint}");
         }
     }
 }

@@ -68,7 +68,7 @@ metric_group! {
     }
 }
 
-/// Shows the limit of the stop and the seconds since it was asked for.
+/// Shows the limit of the stop and the seconds since its request.
 pub(super) struct DrainMetrics {
     metrics: Arc<WorkerMetrics>,
     began: Arc<OnceLock<Instant>>,
@@ -89,7 +89,7 @@ impl DrainMetrics {
         self.metrics.drain_limit.set(limit.as_secs_f64());
     }
 
-    /// Notes that the stop is asked for; only the first call has an effect.
+    /// Notes that the stop was requested; only the first call has an effect.
     pub(super) fn draining(&self) {
         self.began.get_or_init(Instant::now);
     }

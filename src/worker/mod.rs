@@ -1,4 +1,4 @@
-//! Wiring: from settings to a running worker, and the order in which it stops.
+//! The worker: builds it from settings, runs it and stops it in order.
 //!
 //! ```no_run
 //! use longshore::{Consumer, Worker, handler};

@@ -1,4 +1,4 @@
-//! The observers of a consumer's calls: notifications over SNS, and the protection of the ECS task.
+//! Observers of a consumer's calls, for notifications over SNS and the protection of the ECS task.
 
 #[cfg(feature = "sns")]
 use futures_util::future::{BoxFuture, FutureExt as _};

@@ -29,15 +29,15 @@ pub(super) struct Opened {
     pub(super) queue: Arc<dyn Queue>,
     /// The queue for rejected messages.
     pub(super) dead_letters: Option<DeadLetterQueue>,
-    /// The queue whose messages are counted as dead letters.
+    /// The DLQ whose messages are counted.
     pub(super) dlq: Dlq,
     pub(super) traits: QueueTraits,
     /// Empty if the worker may not read it.
     pub(super) arn: String,
 }
 
-/// Refuses two consumers of one queue: each would receive messages that the other holds.
-pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<(), WorkerError> {
+/// Refuses two consumers of one queue, because each would receive messages that the other holds.
+pub(super) fn refuse_duplicate_queues(consumers: &[Consumer], opened: &[Opened]) -> Result<(), WorkerError> {
     let mut arns = HashSet::new();
     for (consumer, opened) in consumers.iter().zip(opened) {
         if !opened.arn.is_empty() && !arns.insert(&opened.arn) {
@@ -47,7 +47,7 @@ pub(super) fn refuse_twins(consumers: &[Consumer], opened: &[Opened]) -> Result<
     Ok(())
 }
 
-/// Opens the queue of a consumer and asks for its attributes.
+/// Opens the queue of a consumer, and reads its attributes.
 pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
         ConsumerSource::Open(queue) => queue.clone(),
@@ -55,7 +55,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
     };
     let description = match describe(&*queue).await {
         Ok(Some(description)) => {
-            advise(consumer, &description);
+            log_redrive_policy(consumer, &description);
             description
         }
         Ok(None) => {
@@ -79,9 +79,9 @@ fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> D
     name.map_or(Dlq::None, |name| Dlq::Named(name.seen_from(&of_source.arn)))
 }
 
-/// The attributes of a queue; `None` when it exists and the worker may not read them.
+/// The attributes of a queue; `None` if it exists but the worker may not read them.
 pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<QueueAttributes>, QueueError> {
-    match patiently(|| queue.describe()).await {
+    match with_retries(|| queue.describe()).await {
         Err(error) if is_only_forbidden(&error) => Ok(None),
         answer => answer.map(Some),
     }
@@ -126,21 +126,21 @@ async fn open_at(
             });
         }
     };
-    match patiently(|| SqsQueue::open(access, &address, options)).await {
+    match with_retries(|| SqsQueue::open(access, &address, options)).await {
         Ok(open) => Ok(Arc::new(open)),
         Err(error) => Err(WorkerError::not_opened(name, error)),
     }
 }
 
-/// Repeats a call a few times while its failure may pass.
-pub(super) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
+/// Retries a call a few times while its failure is transient.
+pub(super) async fn with_retries<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
 where
     F: Future<Output = Result<T, QueueError>>,
 {
     let mut attempt = 1;
     loop {
         match call().await {
-            Err(error) if may_pass(&error) && attempt < TRIES => {
+            Err(error) if is_transient(&error) && attempt < TRIES => {
                 events::StartDelayed { error: &error, attempt }.emit();
                 tokio::time::sleep(Backoff::CALLS.random_delay(attempt)).await;
                 attempt += 1;
@@ -150,22 +150,22 @@ where
     }
 }
 
-fn may_pass(error: &QueueError) -> bool {
+fn is_transient(error: &QueueError) -> bool {
     let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
     error.retry_class() == RetryClass::Transient && !error.is_timeout() && !has_no_credentials
 }
 
-/// True when only the permission to read the attributes is missing, not that for a KMS key.
+/// True if the permission to read the attributes is missing, and not that for a KMS key.
 pub(super) fn is_only_forbidden(error: &QueueError) -> bool {
     matches!(error.plain_code(), Some("AccessDenied" | "AccessDeniedException"))
 }
 
-/// True when the queue's KMS key is the reason of the failure.
+/// True if the queue's KMS key caused the failure.
 pub(super) fn is_kms(error: &QueueError) -> bool {
     error.code().is_some_and(|code| code.contains("Kms") || code.contains("KMS"))
 }
 
-/// True when the queue's name in SQS, not its configured name, is that of a FIFO queue.
+/// True if the queue's name in SQS, not its configured name, is that of a FIFO queue.
 fn is_fifo_by_name(consumer: &Consumer) -> bool {
     let name = match &consumer.source {
         ConsumerSource::Sqs { address, .. } => address,
@@ -174,7 +174,7 @@ fn is_fifo_by_name(consumer: &Consumer) -> bool {
     is_fifo(name)
 }
 
-fn advise(consumer: &Consumer, description: &QueueAttributes) {
+fn log_redrive_policy(consumer: &Consumer, description: &QueueAttributes) {
     let (queue, arn) = (&*consumer.name, &*description.arn);
     if let Some(redrive) = &description.redrive {
         let (dlq, max_receive_count) = (&*redrive.dead_letter_arn, redrive.max_receive_count.get());

@@ -1,4 +1,4 @@
-//! The worker: the consumers of a process, from their start to their drained end.
+//! The worker: runs the consumers of a process from their start to the end of their drain.
 
 #[cfg(feature = "admin")]
 use std::net::{self, SocketAddr};
@@ -13,7 +13,7 @@ use super::{
     Consumer, Drained, WorkerError, WorkerStatus,
     check::check,
     metrics::{DrainMetrics, QueueMeasurements},
-    open::{Opened, open, refuse_twins},
+    open::{Opened, open, refuse_duplicate_queues},
     runtime::EngineRuntime,
     shutdown::{RunningParts, shut_down},
     stop_requests::{FaultWatch, Signals},
@@ -118,7 +118,7 @@ impl Worker {
         self
     }
 
-    /// Serves the admin pages on a socket that listens already, so that the caller knows its port.
+    /// Serves the admin pages on a listening socket, so that the caller knows its port.
     #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin_on(mut self, listener: net::TcpListener) -> Self {
@@ -126,7 +126,7 @@ impl Worker {
         self
     }
 
-    /// Protects this ECS task from scale-in while calls run that a stop would cut off.
+    /// Protects this ECS task from scale-in while calls run that a stop might cut off.
     #[cfg(feature = "ecs")]
     #[must_use]
     pub fn protect(mut self, plan: ecs::ProtectionPlan) -> Self {
@@ -240,7 +240,7 @@ impl Worker {
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = environment.stop.draining() => return Ok(()),
         };
-        refuse_twins(&self.consumers, &opened)?;
+        refuse_duplicate_queues(&self.consumers, &opened)?;
         let queues = self.consumers.iter().zip(&opened);
         let measurements: Vec<_> = queues
             .map(|(consumer, opened)| QueueMeasurements::new(&self.metrics, consumer, opened))
@@ -313,7 +313,7 @@ impl Worker {
         environment: &Environment,
     ) -> Vec<RunningEngine> {
         let start = |((consumer, opened), measurements): ((Consumer, &Opened), QueueMeasurements)| {
-            environment.watch_depth(&consumer, opened, &measurements);
+            environment.poll_depth(&consumer, opened, &measurements);
             let observers = environment.observers(&consumer, parts, &measurements.scope);
             if !opened.arn.is_empty() {
                 consumer.handler.opened(&opened.arn);
@@ -386,16 +386,16 @@ impl Environment {
     }
 
     /// Polls the number of messages in a queue, if an interval is set.
-    fn watch_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
+    fn poll_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
         let Interval::Every(interval) = consumer.settings.depth.interval else { return };
-        let parts = depth::WatchParts {
+        let parts = depth::DepthPollerParts {
             name: consumer.name.clone(),
             queue: opened.queue.clone(),
             dlq: opened.dlq.clone(),
             depth: measurements.depth.clone(),
             calls: measurements.scope.group(),
         };
-        let watch = depth::Watch::new(parts, measurements.work(), interval).run(self.stop.clone());
-        self.tasks.spawn("depth", End::Fine, watch);
+        let polls = depth::DepthPoller::new(parts, measurements.work(), interval).run(self.stop.clone());
+        self.tasks.spawn("depth", End::Fine, polls);
     }
 }

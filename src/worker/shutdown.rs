@@ -18,15 +18,15 @@ use crate::{consumer::RunningEngine, stop::Stop, telemetry::events};
 
 /// The time limit of cancelled handlers; only one that blocks its thread exceeds its grace period.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
-/// The shortest time limit of the last answers to SQS, however late it is.
+/// The shortest time limit of the last settlements, even after the drain limit.
 const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
-/// The longest time limit of the last answers, where the drain limit leaves more.
+/// The longest time limit of the last settlements, even if the drain limit leaves more.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
-/// The shortest time limit in which handlers end processes beside their calls, however late it is.
+/// The shortest time limit for handlers to end processes outside of calls, even after the drain limit.
 const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
-/// The longest time limit of the same, where the drain limit leaves more.
+/// The longest time limit for that, even if the drain limit leaves more.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
-/// The time limit of the last spans on their way to the collector.
+/// The time limit of the last export of spans.
 #[cfg(feature = "otel")]
 const TRACES_LIMIT: Duration = Duration::from_secs(2);
 
@@ -78,9 +78,9 @@ pub(super) struct RunningParts {
 
 /// Stops the parts of a worker in their order; a halt skips what is left of the steps that wait.
 ///
-/// Leases are extended until no handler runs and every answer is sent: consumers that stop their heartbeat first
-/// process the same messages twice. Each step has a test: of the engines in `tests/promises/stopping.rs`, of the
-/// protection in `protecting.rs`, of traces and admin below.
+/// Leases are extended until no handler runs and every message is settled: consumers that stop their heartbeat first
+/// process the same messages twice. Each step has a test: those of the engines in `tests/promises/stopping.rs`, that of
+/// the protection in `protecting.rs`.
 pub(super) async fn shut_down(
     parts: RunningParts,
     limit: Duration,
@@ -94,7 +94,7 @@ pub(super) async fn shut_down(
     faults.until(unless_halted(stop, drain.end_handlers())).await;
     faults.until(unless_halted(stop, drain.flush_answers())).await;
     faults.until(unless_halted(stop, drain.close_handlers())).await;
-    // From here on, tasks that end are no faults.
+    // From here on, the end of a task is no fault.
     let drained = drain.stop_heartbeats(stop);
     #[cfg(feature = "ecs")]
     if let Some(protection) = parts.protection {
@@ -164,7 +164,7 @@ impl EngineDrain {
         }
     }
 
-    /// Sends the last answers to SQS, and the last notifications in a part of the same time.
+    /// Sends the last settlements to SQS, and the last notifications in a part of the same time.
     async fn flush_answers(&self) {
         let limit = self.remaining(self.limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
         let flushed = join_all(self.engines.iter().map(RunningEngine::flushed));
@@ -175,7 +175,7 @@ impl EngineDrain {
         }
     }
 
-    /// Lets handlers end what they run beside their calls, such as processes.
+    /// Lets handlers end processes and tasks outside of their calls.
     async fn close_handlers(&self) {
         let limit = self.remaining(self.limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
         let closed = join_all(self.engines.iter().map(RunningEngine::close_handler));
@@ -221,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_handlers_fits_into_the_limit() {
+    fn the_steps_after_the_handlers_fit_into_the_limit() {
         assert_eq!(handlers_part(secs(110)), secs(103));
         assert_eq!(handlers_part(secs(28)), secs(21));
     }
 
     #[test]
-    fn work_that_ends_within_the_handlers_part_is_never_cut() {
+    fn work_that_ends_within_the_handlers_part_is_never_cut_off() {
         assert!(!may_outlast(Some(secs(103)), secs(110)));
         assert!(may_outlast(Some(secs(104)), secs(110)) && may_outlast(None, secs(110)));
     }

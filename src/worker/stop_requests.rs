@@ -51,7 +51,7 @@ impl FaultWatch {
         Self { faults, stop, first: None }
     }
 
-    /// Awaits `work`, and watches meanwhile.
+    /// Awaits `work`, and handles faults meanwhile.
     pub(super) async fn until<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::tasks::Tasks;
 
-    /// The stop requested by the early end of a task.
+    /// The stop that the early end of a task has requested.
     async fn stop_after(task: &'static str, end: End) -> Stop {
         let (stop, (tasks, faults)) = (Stop::new(), Tasks::on(Handle::current()));
         let mut watch = FaultWatch::new(faults, stop.clone());

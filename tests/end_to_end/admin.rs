@@ -1,10 +1,10 @@
-//! What the admin server says of a worker at work, against what was done.
+//! The admin server's metrics and status of a running worker, compared with its work.
 
 use serde_json::json;
 
 use super::support::{Call, Dev, Handler, Launch, Signal, Worker, until};
 
-/// A handler that fails a message's first receive when its body says so.
+/// A handler that fails the first receive of a message whose body requests it.
 fn failing_once() -> Handler {
     Handler::start(async |call: Call| match (call.text().as_str(), call.receive_count()) {
         ("once", 1) => 500,
@@ -13,7 +13,7 @@ fn failing_once() -> Handler {
 }
 
 #[tokio::test]
-async fn the_numbers_agree_with_what_was_done() {
+async fn the_metrics_agree_with_the_work_done() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let handler = failing_once();

@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::support::{
     Dev, Handler, Launch, Sns, Sqs,
     ecs::{Agent, Ecs},
-    guarded::Guarded,
+    guarded::DenyingProxy,
     sqs::Counts,
     worker::section,
 };
 
-/// What `check` answered.
+/// The result of `check`.
 struct Checked {
     code: Option<i32>,
     report: Value,
@@ -31,14 +31,14 @@ impl Checked {
         Self::by(Launch::of(&["check"]).file(file)).await
     }
 
-    /// The codes of the findings about a queue, or of those about none.
+    /// The codes of the findings of a queue, or of those without a queue.
     fn codes(&self, queue: Option<&str>) -> Vec<&str> {
         let findings = self.report["findings"].as_array().unwrap().iter();
         let about = findings.filter(|finding| finding["queue"].as_str() == queue);
         about.map(|finding| finding["code"].as_str().unwrap()).collect()
     }
 
-    /// Those that are more than a notice.
+    /// The codes of a queue's findings that are more than a notice.
     fn faults(&self, queue: &str) -> Vec<&str> {
         let findings = self.report["findings"].as_array().unwrap().iter();
         let about = findings.filter(|finding| finding["queue"] == queue && finding["severity"] != "notice");
@@ -48,7 +48,7 @@ impl Checked {
 
 const FOURTEEN_DAYS: &str = "1209600";
 
-/// A DLQ that keeps what it gets, and the policy that names it.
+/// A DLQ with a long retention, and the redrive policy that names it.
 async fn policy(sqs: &Sqs, dlq: &str, receives: u32) -> (Name, String) {
     let fifo = dlq.strip_suffix(".fifo").map(|_| (Name::FifoQueue, "true".to_owned()));
     let retention = (Name::MessageRetentionPeriod, FOURTEEN_DAYS.to_owned());
@@ -72,17 +72,17 @@ async fn a_worker_that_would_work_is_fit_and_nothing_is_changed_by_asking() {
 }
 
 #[tokio::test]
-async fn people_are_told_what_to_do() {
+async fn the_text_of_a_report_has_the_fix_of_each_finding() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let queue = dev.sqs.queue("orders", &[]).await;
     let ended = Launch::of(&["check"]).file(&section("orders", &queue, &handler.url(), "")).run().await;
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
-    for words in [
+    for text in [
         "warning  no-redrive-policy\n  queue orders: ",
         "  fix: give the queue a RedrivePolicy",
         "fit: 0 errors, 1 warning,",
     ] {
-        assert!(ended.output.contains(words), "{words:?} is not in {}", ended.output);
+        assert!(ended.output.contains(text), "{text:?} is not in {}", ended.output);
     }
 }
 
@@ -104,7 +104,7 @@ async fn wrong_queues(sqs: &Sqs) {
     sqs.send(&dlq, "dead").await;
     let fifo = [policy(sqs, "dlq.fifo", 3).await, (Name::FifoQueue, "true".to_owned())];
     sqs.queue("grouped.fifo", &fifo).await;
-    for name in ["ungrouped", "told", "onward", "down", "absent-program"] {
+    for name in ["ungrouped", "notified", "onward", "down", "absent-program"] {
         sqs.queue(name, std::slice::from_ref(&good)).await;
     }
 }
@@ -112,7 +112,7 @@ async fn wrong_queues(sqs: &Sqs) {
 /// Sections for all of them, and for one that was never created; `topic` is a FIFO topic.
 fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
     let missing = "arn:aws:sns:us-east-1:000000000000:missing";
-    let told = format!("notify = {{ on_done = \"{missing}\" }}");
+    let notify_missing = format!("notify = {{ on_done = \"{missing}\" }}");
     let mut file = String::new();
     for (name, queue, settings) in [
         ("nowhere-to-fail", "nowhere-to-fail", ""),
@@ -125,7 +125,7 @@ fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
         ("full", "full", ""),
         ("grouped", "grouped.fifo", "batch = { size = 10 }"),
         ("ungrouped", "ungrouped", "batch = { groups = \"one\" }"),
-        ("told", "told", &told),
+        ("notified", "notified", &notify_missing),
         ("missing", "never-created", ""),
     ] {
         file += &section(name, &format!("{endpoint}/000000000000/{queue}"), handler, settings);
@@ -143,7 +143,7 @@ fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_queue_that_is_wrong_is_found_and_told_why() {
+async fn every_misconfigured_queue_is_found_with_the_reason() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     wrong_queues(&dev.sqs).await;
     let topic = Sns::at(&dev.endpoint).topic("onward.fifo").await;
@@ -156,7 +156,7 @@ async fn every_queue_that_is_wrong_is_found_and_told_why() {
         ("forgetful", "dlq-retention"),
         ("lost", "dlq-missing"),
         ("ungrouped", "groups-without-fifo"),
-        ("told", "topic-missing"),
+        ("notified", "topic-missing"),
         ("missing", "queue-missing"),
         ("onward", "topic-fifo"),
         ("down", "handler-unreachable"),
@@ -191,11 +191,11 @@ async fn each_permission_that_is_missing_is_named() {
         (("GetQueueAttributes", "orders-dlq"), &["dlq-forbidden"]),
         (("GetQueueUrl", "orders-dlq"), &["dlq-forbidden"]),
     ] {
-        let guarded = Guarded::before(&dev.endpoint, &[refused]).await;
+        let guarded = DenyingProxy::before(&dev.endpoint, &[refused]).await;
         let checked = Checked::of(&section("orders", &guarded.url("orders"), &handler.url(), "")).await;
         assert_eq!(checked.faults("orders"), codes, "{refused:?}: {}", checked.report);
     }
-    let guarded = Guarded::before(&dev.endpoint, &[("GetQueueUrl", "orders")]).await;
+    let guarded = DenyingProxy::before(&dev.endpoint, &[("GetQueueUrl", "orders")]).await;
     let file = format!(
         "[queues.orders]\nname = \"orders\"\nendpoint_url = \"{}\"\nhandler = {{ kind = \"http\", url = \"{}\" }}\n",
         guarded.endpoint,
@@ -208,7 +208,7 @@ async fn each_permission_that_is_missing_is_named() {
 async fn one_queue_by_two_addresses_is_found() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let queue = dev.sqs.queue("orders", &[policy(&dev.sqs, "orders-dlq", 3).await]).await;
-    let guarded = Guarded::before(&dev.endpoint, &[]).await;
+    let guarded = DenyingProxy::before(&dev.endpoint, &[]).await;
     let file = section("one", &queue, &handler.url(), "")
         + &section("other", &guarded.url("orders"), &handler.url(), "");
     let checked = Checked::of(&file).await;
@@ -222,7 +222,7 @@ async fn one_queue_by_two_addresses_is_found() {
 }
 
 #[tokio::test]
-async fn settings_that_no_worker_would_start_with_are_64_and_each_is_a_finding() {
+async fn invalid_settings_exit_with_64_and_each_is_a_finding() {
     let checked = Checked::of(&section("orders", "no url", "http://h/", "visibility = \"1s\"")).await;
     assert_eq!(
         (checked.code, checked.codes(None)),
@@ -235,23 +235,24 @@ async fn settings_that_no_worker_would_start_with_are_64_and_each_is_a_finding()
 }
 
 #[tokio::test]
-async fn a_queue_out_of_reach_and_missing_credentials_are_told_apart() {
+async fn an_unreachable_queue_and_missing_credentials_have_different_codes() {
     let (free, handler) =
         (TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(), Handler::willing());
-    let nobody = section("nobody", &format!("http://{free}/000000000000/orders"), &handler.url(), "");
+    let unreachable =
+        section("unreachable", &format!("http://{free}/000000000000/orders"), &handler.url(), "");
     let aws = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
-    let file = nobody + &section("real", aws, &handler.url(), "");
+    let file = unreachable + &section("real", aws, &handler.url(), "");
     let launch = Launch::of(&["check"]).file(&file).variable("AWS_EC2_METADATA_DISABLED", "true");
     let checked = Checked::by(launch).await;
     assert_eq!(checked.code, Some(69));
     assert_eq!(
-        (checked.faults("nobody"), checked.faults("real")),
+        (checked.faults("unreachable"), checked.faults("real")),
         (vec!["queue-unreachable"], vec!["credentials"])
     );
 }
 
 #[tokio::test]
-async fn on_ecs_the_stop_and_the_protection_are_looked_at() {
+async fn on_ecs_the_stop_and_the_protection_are_checked() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let file = section("orders", &dev.queue, &handler.url(), "");
     for (agent, settings, code, codes) in [

@@ -1,4 +1,4 @@
-//! A handler that dies under its work.
+//! A handler that is killed during its calls.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-"""A handler that keeps every body it is posted, and gives them all to whoever asks by GET.
+"""A handler that keeps every posted body, and returns all of them to a GET.
 
 Prints its address once it listens.
 """

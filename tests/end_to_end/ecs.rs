@@ -11,7 +11,7 @@ use super::support::{
 const SOON: &str =
     "\n[ecs]\nprotect_after = \"100ms\"\nprotection_expiry = \"2m\"\nmetrics_interval = \"1s\"";
 
-/// A server with a queue that nobody works on yet.
+/// A server with a queue that has no worker yet.
 async fn served() -> (Dev, String) {
     let dev = Dev::start().await;
     let queue = dev.sqs.pair("orders", 5).await.queue;
@@ -24,7 +24,7 @@ async fn worker(ecs: &Ecs, queue: &str, handler: &Handler, settings: &str) -> Wo
 }
 
 #[tokio::test]
-async fn a_task_is_protected_by_the_agents_own_words_until_its_long_work_is_done() {
+async fn a_task_is_protected_in_the_agents_own_protocol_until_its_long_work_is_done() {
     let ((dev, queue), gate) = (served().await, Gate::closed());
     let ecs = Ecs::start(Agent::Well).await;
     let handler = gate.handler();
@@ -44,7 +44,7 @@ async fn a_task_is_protected_by_the_agents_own_words_until_its_long_work_is_done
 
 #[tokio::test]
 async fn an_agent_that_refuses_does_no_harm_to_the_work() {
-    for (agent, words) in [
+    for (agent, text) in [
         (Agent::Blocked, "a deployment waits for protected tasks"),
         (Agent::Denied, "grant the task role ecs:UpdateTaskProtection"),
         (Agent::Standalone, "nothing scales this task in"),
@@ -54,7 +54,7 @@ async fn an_agent_that_refuses_does_no_harm_to_the_work() {
         let handler = gate.handler();
         let mut worker = worker(&ecs, &queue, &handler, SOON).await;
         dev.sqs.send(&queue, "{}").await;
-        worker.process.complains(words).await;
+        worker.process.complains(text).await;
         gate.open();
         dev.sqs.becomes_empty(&queue).await;
         worker.process.signal(Signal::Terminate);

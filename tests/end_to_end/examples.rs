@@ -10,7 +10,7 @@ use super::support::{Dev, Launch, Process, Signal, until};
 const EXAMPLES: [&str; 5] =
     ["minimal", "typed_json", "custom_handler", "lambda_function", "lambda_test_function"];
 
-/// Where an example is.
+/// The directory of an example.
 pub(crate) fn example(name: &str) -> PathBuf {
     example::built(&EXAMPLES).join(name)
 }

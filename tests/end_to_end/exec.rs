@@ -108,7 +108,7 @@ async fn a_second_signal_kills_programs_too() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_told_at_the_start() {
+async fn a_missing_program_is_reported_at_the_start() {
     let dev = Dev::start().await;
     let file = format!(
         "admin.listen = '127.0.0.1:0'\n[queues.q]\nurl = '{}'\n\

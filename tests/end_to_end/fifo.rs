@@ -1,4 +1,4 @@
-//! A FIFO queue over real sockets: ours, and one that others wrote.
+//! A FIFO queue over real sockets, on the embedded server and on an independent one.
 
 use super::support::{Call, Dev, Handler, Sqs, Worker, python::python_with};
 
@@ -47,6 +47,6 @@ async fn groups_are_worked_in_order_on_an_independent_server() {
     let Some(python) = python_with("moto.server") else { return };
     let server = python.arguments(&["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]).start();
     let line = server.complains("Running on http://").await;
-    let endpoint = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let endpoint = line.split_whitespace().find(|part| part.starts_with("http://")).unwrap();
     groups_are_worked_in_order(&Sqs::at(endpoint)).await;
 }

@@ -1,10 +1,10 @@
-//! What the log holds, and what it may not hold.
+//! The content of the log, and the secrets that it must not contain.
 
 use serde_json::{Value, json};
 
 use super::support::{Call, Dev, Handler, Signal, Worker, http, proxy::Proxy};
 
-/// Credentials, none of which may be anywhere in the log.
+/// Credentials, which must not appear in the log.
 const CREDENTIALS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "AKIDNOBODYKNOWS"),
     ("AWS_SECRET_ACCESS_KEY", "a-secret-key-of-nobody"),
@@ -28,8 +28,8 @@ async fn the_most_detailed_log_holds_no_body_no_receipt_and_no_credentials() {
     let ended = worker.process.ended().await;
     assert!(ended.errors.contains("message done"), "the log is as detailed as can be: {}", ended.errors);
 
-    let receipts = proxy.heard("\"ReceiptHandle\":\"", '"');
-    let signatures = proxy.heard("Signature=", '\n');
+    let receipts = proxy.captured("\"ReceiptHandle\":\"", '"');
+    let signatures = proxy.captured("Signature=", '\n');
     assert!(receipts.len() >= 4, "two receives, a retry and a delete: {receipts:?}");
     assert!(signatures.len() >= 4, "each call is signed: {signatures:?}");
     let names = ["the body", "receipt_handle", "ReceiptHandle"].map(str::to_owned);

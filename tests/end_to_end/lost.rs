@@ -1,4 +1,4 @@
-//! Nothing is lost when everything dies: a slow handler that crashes, a worker that is killed twice.
+//! Nothing is lost while a slow handler crashes and a worker is killed twice.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
-//! An SQS that fails in the middle of the work: it falls silent, or it is gone.
+//! An outage of SQS during work: it stops answering, or it is unreachable.
 
 use super::support::{
     Dev, Gate, Handler, Pair, Signal, Worker, http,
-    proxy::{Mood, Proxy},
+    proxy::{Proxy, ProxyMode},
     until,
 };
 
@@ -31,9 +31,9 @@ impl Scene {
         Self { dev, pair, proxy, gate, handler, worker }
     }
 
-    /// The outage is over, and everything is as before.
+    /// Checks that the worker works again after the outage.
     async fn goes_on(&self) {
-        self.proxy.turn(Mood::Open);
+        self.proxy.set_mode(ProxyMode::Open);
         self.dev.sqs.send(&self.pair.queue, "after").await;
         self.handler.has_ended(2).await;
         self.dev.sqs.becomes_empty(&self.pair.queue).await;
@@ -47,7 +47,7 @@ impl Scene {
 async fn a_receive_that_hangs_is_replaced_and_the_work_goes_on() {
     let scene = Scene::start().await;
     let admin = &scene.worker.admin;
-    scene.proxy.turn(Mood::Silent);
+    scene.proxy.set_mode(ProxyMode::Silent);
     let hung = r#"api_calls_total{action="receive",queue="orders",result="hung"}"#;
     until("a receive was given up", async || admin.sample(hung).await >= 1.0).await;
     assert_eq!(admin.get("/livez").await.0, 200, "the loop itself is alive");
@@ -62,7 +62,7 @@ async fn a_stop_does_not_wait_for_ever_for_a_silent_queue() {
     gate.close();
     dev.sqs.send(&pair.queue, "done and not deleted").await;
     handler.has_started(2).await;
-    proxy.turn(Mood::Silent);
+    proxy.set_mode(ProxyMode::Silent);
     gate.open();
     handler.has_ended(2).await;
     worker.process.signal(Signal::Terminate);
@@ -75,7 +75,7 @@ async fn a_stop_does_not_wait_for_ever_for_a_silent_queue() {
 async fn a_queue_that_is_gone_makes_the_worker_unready_until_it_is_back() {
     let scene = Scene::start().await;
     let admin = &scene.worker.admin;
-    scene.proxy.turn(Mood::Closed);
+    scene.proxy.set_mode(ProxyMode::Closed);
     until("the worker is not ready", async || !admin.is_ready().await).await;
     let (_, body) = admin.json("/readyz").await;
     assert!(body["unready"]["orders receive"].is_string(), "{body}");

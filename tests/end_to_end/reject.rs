@@ -1,4 +1,4 @@
-//! Rejected messages on their way to the DLQ, over the embedded server and over one that others wrote.
+//! Copies of rejected messages in the DLQ, with the embedded server and with an independent one.
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 
@@ -13,7 +13,7 @@ fn rejecting() -> Handler {
     Handler::start(async |call| if call.text().starts_with('{') { 200 } else { 422 })
 }
 
-/// A worker whose handler answers 422 to whatever is no JSON.
+/// A worker whose handler answers 422 to a body that is not JSON.
 async fn worker_on(queue: &str, handler: &Handler, settings: &str) -> Worker {
     let url = handler.url();
     let file = format!(
@@ -30,7 +30,7 @@ async fn send_with_attribute(sqs: &Sqs, queue: &str, body: &str) -> String {
     send.send().await.unwrap().message_id.unwrap()
 }
 
-/// The only message of a queue, with all there is to know of it.
+/// The only message of a queue, with all attributes.
 async fn only(sqs: &Sqs, queue: &str) -> Message {
     let mut found = Vec::new();
     until("a message is in the dlq", async || {
@@ -106,7 +106,7 @@ async fn a_dlq_is_configured_by_its_url_or_its_name() {
 }
 
 #[tokio::test]
-async fn a_configured_dlq_that_does_not_exist_is_69() {
+async fn a_configured_dlq_that_does_not_exist_exits_with_69() {
     let dev = Dev::start().await;
     let queue = dev.sqs.queue("orders", &[]).await;
     let url = format!("{}/000000000000/nowhere", dev.endpoint);
@@ -121,23 +121,23 @@ async fn a_configured_dlq_that_does_not_exist_is_69() {
 }
 
 #[tokio::test]
-async fn a_dlq_that_is_the_queue_itself_or_of_another_kind_is_64() {
+async fn a_dlq_that_is_the_queue_itself_or_of_another_kind_exits_with_64() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders.fifo", 3).await;
     let standard = dev.sqs.queue("orders", &[]).await;
-    for (queue, dlq, words) in [
+    for (queue, dlq, text) in [
         (&standard, format!("dlq.url = \"{standard}\""), "the queue itself"),
         (&standard, "dlq.name = \"orders\"".to_owned(), "the queue itself"),
         (&standard, format!("dlq.url = \"{}\"", pair.dlq), "not of the queue's type"),
         (&pair.queue, format!("dlq.url = \"{standard}\""), "not of the queue's type"),
     ] {
         let ended = run(&section("orders", queue, "http://127.0.0.1:9/", &dlq)).await;
-        assert_ended(&ended, 64, &[words]);
+        assert_ended(&ended, 64, &[text]);
     }
 }
 
 #[tokio::test]
-async fn a_queue_without_a_dlq_says_at_its_start_that_rejects_are_retried() {
+async fn a_queue_without_a_dlq_logs_at_its_start_that_rejects_are_retried() {
     let (dev, handler) = (Dev::start().await, rejecting());
     let queue = dev.sqs.queue("orders", &[]).await;
     let worker = worker_on(&queue, &handler, "retry = { initial = \"1s\", max = \"1s\" }").await;
@@ -157,7 +157,7 @@ async fn rejects_are_copied_on_an_independent_sqs() {
     let Some(python) = python_with("moto.server") else { return };
     let server = python.arguments(&["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]).start();
     let line = server.complains("Running on http://").await;
-    let sqs = Sqs::at(line.split_whitespace().find(|word| word.starts_with("http://")).unwrap());
+    let sqs = Sqs::at(line.split_whitespace().find(|part| part.starts_with("http://")).unwrap());
     let handler = rejecting();
     let Pair { queue, dlq } = sqs.pair("orders", 5).await;
     let worker = worker_on(&queue, &handler, "").await;
@@ -185,9 +185,9 @@ async fn run(file: &str) -> Ended {
     Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(file).run().await
 }
 
-fn assert_ended(ended: &Ended, code: i32, words: &[&str]) {
+fn assert_ended(ended: &Ended, code: i32, texts: &[&str]) {
     assert_eq!(ended.code, Some(code), "{}", ended.errors);
-    for words in words {
-        assert!(ended.errors.contains(words), "{words:?} is not in {}", ended.errors);
+    for text in texts {
+        assert!(ended.errors.contains(text), "{text:?} is not in {}", ended.errors);
     }
 }

@@ -66,7 +66,7 @@ async fn a_fifo_message_carries_its_group_and_is_taken_once() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_is_told() {
+async fn sending_to_a_missing_queue_is_an_error() {
     let dev = Dev::start().await;
     let ended = send(&format!("{}/000000000000/nowhere", dev.endpoint), &["hello"]).run().await;
     assert_eq!(ended.code, Some(69), "{}", ended.errors);

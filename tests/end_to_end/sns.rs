@@ -55,7 +55,7 @@ async fn a_fifo_queue_is_published_in_order_to_a_fifo_topic() {
     for body in &bodies {
         dev.sqs.send_to_group(&pair.queue, "group", body).await;
     }
-    assert_eq!(sns.heard(&listener, 12).await, bodies);
+    assert_eq!(sns.received(&listener, 12).await, bodies);
     stops(process).await;
 }
 
@@ -68,7 +68,7 @@ async fn a_missing_topic_costs_no_receives_and_its_creation_ends_the_pause() {
     dev.sqs.send(&pair.queue, "ahoy").await;
     let topic = sns.topic("shipped").await;
     let listener = sns.listener(&topic, "listener").await;
-    assert_eq!(sns.heard(&listener, 1).await, ["ahoy"]);
+    assert_eq!(sns.received(&listener, 1).await, ["ahoy"]);
     dev.sqs.becomes_empty(&pair.queue).await;
     assert_eq!(dev.sqs.take_all(&pair.dlq).await, []);
     stops(process).await;
@@ -101,7 +101,7 @@ async fn a_worker_sends_sms_and_those_over_the_limit_wait() {
 }
 
 #[tokio::test]
-async fn each_outcome_is_told_to_its_topic() {
+async fn each_outcome_is_published_to_its_topic() {
     let dev = Dev::start().await;
     let (sns, pair) = (Sns::at(&dev.endpoint), dev.sqs.pair("orders", 2).await);
     let topic = sns.topic("audit").await;
@@ -119,10 +119,10 @@ async fn each_outcome_is_told_to_its_topic() {
     for body in ["good", "bad", "broken"] {
         dev.sqs.send(&pair.queue, body).await;
     }
-    let told = sns.notified(&listener, 3).await;
+    let notifications = sns.notified(&listener, 3).await;
     for outcome in ["done", "reject", "failure"] {
-        let notification = told.iter().find(|notification| notification["outcome"] == outcome);
-        let notification = notification.unwrap_or_else(|| panic!("{outcome}: {told:?}"));
+        let notification = notifications.iter().find(|notification| notification["outcome"] == outcome);
+        let notification = notification.unwrap_or_else(|| panic!("{outcome}: {notifications:?}"));
         assert_eq!(notification["queue"], "orders");
         assert_eq!(notification["attempt"], 1);
         assert!(notification["durationSeconds"].as_f64().unwrap() >= 0.0);
@@ -161,10 +161,10 @@ async fn the_example_runs_in_dev_as_its_page_says() {
     let sns = Sns::at(&dev.endpoint);
     let listener = sns.listener("arn:aws:sns:us-east-1:000000000000:shipped", "warehouse").await;
     dev.post("{\"order\": 7}").await;
-    assert_eq!(sns.heard(&listener, 1).await, ["{\"order\": 7}"]);
+    assert_eq!(sns.received(&listener, 1).await, ["{\"order\": 7}"]);
     dev.process.says("published to shipped for 1 subscriptions: {\"order\": 7}").await;
-    let told = dev.process.says("published to audit").await;
-    assert!(told.contains(r#""outcome":"done""#), "{told}");
+    let notifications = dev.process.says("published to audit").await;
+    assert!(notifications.contains(r#""outcome":"done""#), "{notifications}");
     let texts = dev.queue.replace("/orders", "/texts");
     for number in 1..=3 {
         let text = format!("code {number}");

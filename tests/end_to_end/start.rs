@@ -1,4 +1,4 @@
-//! What keeps `longshore run` and `longshore dev` from starting, and how they say so.
+//! The errors that keep `longshore run` and `longshore dev` from starting.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -11,33 +11,33 @@ fn run(queue: &str) -> Launch {
     Launch::of(&["run", "--queue-url", queue]).arguments(&handler)
 }
 
-fn assert_ended(ended: &Ended, code: i32, words: &[&str]) {
+fn assert_ended(ended: &Ended, code: i32, texts: &[&str]) {
     assert_eq!(ended.code, Some(code), "{}", ended.errors);
-    for words in words {
-        assert!(ended.errors.contains(words), "{words:?} is not in {}", ended.errors);
+    for text in texts {
+        assert!(ended.errors.contains(text), "{text:?} is not in {}", ended.errors);
     }
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_configuration_is_told_at_once() {
+async fn every_mistake_in_the_configuration_is_reported_at_once() {
     let file = section("orders", "no url", "ftp://handler/", "visibility = \"1s\"\nconcurrancy = 3");
     let ended = Launch::of(&["run", "--drain-limit", "soon"]).file(&file).run().await;
-    let words =
+    let texts =
         ["queues.orders.url", "handler.url", "visibility", "concurrancy", "did you mean concurrency?"];
-    assert_ended(&ended, 64, &words);
+    assert_ended(&ended, 64, &texts);
     assert_ended(&ended, 64, &["drain.limit", "from: flag --drain-limit", "longshore.toml, line"]);
     assert_eq!(ended.output, "");
 }
 
 #[tokio::test]
-async fn sqs_that_refuses_connections_is_69() {
+async fn an_sqs_that_refuses_connections_exits_with_69() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = run(&format!("http://{free}/000000000000/orders")).run().await;
     assert_ended(&ended, 69, &["queue orders", "refused", "hint: check the url"]);
 }
 
 #[tokio::test]
-async fn sqs_that_never_answers_is_69_within_its_time_limit() {
+async fn an_sqs_that_never_answers_exits_with_69_within_the_time_limit() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let queue = format!("http://{}/000000000000/orders", silent.local_addr().unwrap());
     let ended = run(&queue).run().await;
@@ -46,7 +46,7 @@ async fn sqs_that_never_answers_is_69_within_its_time_limit() {
 }
 
 #[tokio::test]
-async fn missing_credentials_are_69_and_told_once() {
+async fn missing_credentials_exit_with_69_and_are_reported_once() {
     let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
     let ended = run(queue).variable("AWS_EC2_METADATA_DISABLED", "true").run().await;
     assert_ended(&ended, 69, &["queue orders: no credentials for aws", "hint: set AWS_PROFILE"]);
@@ -69,7 +69,7 @@ async fn a_worker_that_waits_for_sqs_is_live_and_not_ready_and_stops_at_once() {
 }
 
 #[tokio::test]
-async fn a_queue_that_does_not_exist_is_69_and_told_plainly() {
+async fn a_missing_queue_exits_with_69_and_a_clear_error() {
     let dev = Dev::start().await;
     let by_url = run(&format!("{}/000000000000/nowhere", dev.endpoint)).run().await;
     assert_ended(&by_url, 69, &["queue nowhere", "does not exist", "hint: check the url"]);
@@ -79,7 +79,7 @@ async fn a_queue_that_does_not_exist_is_69_and_told_plainly() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_69_and_names_the_flag() {
+async fn an_address_in_use_exits_with_69_and_names_the_flag() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     let file = section("orders", "http://127.0.0.1:9/0/orders", "http://127.0.0.1:9/", "");

@@ -1,4 +1,4 @@
-//! How `longshore run` stops, and what becomes of its messages.
+//! The stop of `longshore run`, and the state of its messages after it.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Busy {
         dev.sqs.send_all(&pair.queue, &["a", "b", "c"].map(str::to_owned)).await;
         let gate = Gate::closed();
         let handler = gate.handler();
-        // A long visibility: what is visible early was given back, and did not run out.
+        // A long visibility, so that a message that is visible early was given back.
         let settings = "concurrency = 2\nprefetch = 1\nvisibility = \"5m\"";
         let launch = Worker::launch(&pair.queue, &handler, settings).arguments(arguments);
         let worker = Worker::launched(launch).await;
@@ -73,7 +73,7 @@ async fn a_second_signal_stops_at_once() {
 }
 
 #[tokio::test]
-async fn what_outlasts_the_drain_limit_is_visible_at_once() {
+async fn a_message_that_outlasts_the_drain_limit_is_visible_at_once() {
     let mut busy = Busy::start(&["--drain-limit", "1s"]).await;
     busy.worker.process.signal(Signal::Terminate);
     let ended = busy.worker.process.ended().await;

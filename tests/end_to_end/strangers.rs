@@ -1,13 +1,13 @@
-//! An SQS and an SNS that others wrote: moto's server, which shares no line with ours.
+//! An independent SQS and SNS: the server of moto, which shares no code with the embedded one.
 
 use super::support::{Handler, Launch, Process, Sns, Sqs, Worker, python::python_with, worker::section};
 
-/// A server of moto's and its endpoint; `None` where Python is to be skipped.
+/// A server of moto and its endpoint; `None` if Python is skipped.
 async fn moto() -> Option<(Process, String)> {
     let python = python_with("moto.server")?;
     let server = python.arguments(&["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]).start();
     let line = server.complains("Running on http://").await;
-    let endpoint = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let endpoint = line.split_whitespace().find(|part| part.starts_with("http://")).unwrap();
     Some((server, endpoint.to_owned()))
 }
 
@@ -19,7 +19,7 @@ async fn the_worker_publishes_to_an_independent_sns() {
         let pair = sqs.pair(&format!("orders{suffix}"), 3).await;
         let (topic, audit) = (sns.topic(&format!("shipped{suffix}")).await, sns.topic("audit").await);
         let shipped = sns.listener(&topic, &format!("warehouse{suffix}")).await;
-        let told = sns.listener(&audit, &format!("auditor-of-{count}")).await;
+        let audit_queue = sns.listener(&audit, &format!("auditor-of-{count}")).await;
         let file = format!(
             "[queues.orders]\nurl = \"{}\"\nreceive = {{ wait = \"1s\" }}\n\
              handler = {{ kind = \"sns\", topic_arn = \"{topic}\" }}\nnotify = {{ on_done = \"{audit}\" }}\n",
@@ -33,19 +33,19 @@ async fn the_worker_publishes_to_an_independent_sns() {
                 _ => sqs.send(&pair.queue, body).await,
             }
         }
-        let mut heard = sns.heard(&shipped, count).await;
+        let mut heard = sns.received(&shipped, count).await;
         if suffix.is_empty() {
             heard.sort_unstable();
         }
         assert_eq!(heard, bodies);
-        let notifications = sns.notified(&told, count).await;
+        let notifications = sns.notified(&audit_queue, count).await;
         assert!(notifications.iter().all(|one| one["outcome"] == "done"), "{notifications:?}");
         sqs.becomes_empty(&pair.queue).await;
     }
 }
 
 #[tokio::test]
-async fn an_independent_sqs_is_looked_at_and_left_as_it_is() {
+async fn an_independent_sqs_is_checked_and_left_unchanged() {
     let Some((_server, endpoint)) = moto().await else { return };
     let (sqs, handler) = (Sqs::at(&endpoint), Handler::willing());
     let pair = sqs.pair("orders", 1).await;

@@ -29,29 +29,29 @@ impl Scene {
 async fn a_batch_is_what_one_receive_has_brought() {
     let scene = Scene::new().batches(batches_of(10, 0));
     scene.send_many(25);
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let worker = scene.start_batches(move |batch, _| {
-        tell.send(batch.len()).unwrap();
+        sender.send(batch.len()).unwrap();
         async { Outcomes::All(Outcome::Done) }
     });
     scene.emptied().await;
     worker.drain().await;
     let mut sizes = Vec::new();
-    told.recv_many(&mut sizes, 100).await;
+    receiver.recv_many(&mut sizes, 100).await;
     assert_eq!(sizes, [10, 10, 5]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_gathers_messages_of_several_receives_for_its_window() {
     let scene = Scene::new().batches(batches_of(1_000, 5)).options(|options| options.concurrency = 1);
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let worker = scene.start_batches(move |batch, _| {
-        tell.send((batch.len(), Instant::now())).unwrap();
+        sender.send((batch.len(), Instant::now())).unwrap();
         async { Outcomes::All(Outcome::Done) }
     });
     scene.send_many(137);
     let began = Instant::now();
-    let (size, at) = told.recv().await.unwrap();
+    let (size, at) = receiver.recv().await.unwrap();
     assert_eq!(size, 137);
     let waited = at - began;
     assert!(waited >= secs(5) && waited < secs(7), "{waited:?}");
@@ -78,7 +78,7 @@ async fn messages_stay_hidden_while_they_wait_for_their_batch_and_while_it_runs(
         Outcomes::All(Outcome::Done)
     });
     sleep(secs(5)).await;
-    scene.onlooker().gets_nothing_for(secs(210)).await;
+    scene.other_consumer().gets_nothing_for(secs(210)).await;
     scene.emptied().await;
     assert!(scene.journal.runs().iter().all(|run| run.message.receive_count == 1));
     worker.drain().await;
@@ -178,7 +178,7 @@ async fn a_message_of_a_batch_whose_lease_is_lost_is_cancelled_alone() {
     let deletes: Vec<_> =
         scene.queue.calls(Action::Delete).into_iter().flat_map(|call| call.entries).collect();
     assert_eq!(deletes.len(), 2);
-    assert!(deletes.iter().all(|entry| entry.id != run.message.id), "its word counts for nothing");
+    assert!(deletes.iter().all(|entry| entry.id != run.message.id), "its outcome does not count");
 }
 
 #[tokio::test(start_paused = true)]

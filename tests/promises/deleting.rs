@@ -5,7 +5,7 @@ use longshore::{duration::Limit, handler::Outcome};
 use crate::support::{calls::Action, gate::Gate, scene::Scene, secs};
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_deleted_only_after_its_handler_said_done() {
+async fn a_message_is_deleted_only_after_its_handler_returned_done() {
     let (scene, gate) = (Scene::new(), Gate::default());
     let id = scene.send("a");
     let wait = gate.clone();
@@ -17,7 +17,7 @@ async fn a_message_is_deleted_only_after_its_handler_said_done() {
         }
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(secs(100)).await;
+    scene.other_consumer().gets_nothing_for(secs(100)).await;
     assert!(scene.queue.calls(Action::Delete).is_empty());
     gate.open();
     scene.emptied().await;
@@ -50,5 +50,5 @@ where
     scene.journal.ended(3).await;
     worker.drain().await;
     assert!(scene.queue.calls(Action::Delete).is_empty());
-    assert!(scene.onlooker().gets_within(secs(1_000)).await.is_some(), "the message is still there");
+    assert!(scene.other_consumer().gets_within(secs(1_000)).await.is_some(), "the message is still there");
 }

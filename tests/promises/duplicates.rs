@@ -1,4 +1,4 @@
-//! Promise 7: no message runs twice at once, and what is done is deleted and not run again.
+//! Promise 7: no message runs twice at once, and a done message is deleted and not run again.
 
 use longshore::{
     handler::Outcome,
@@ -94,7 +94,7 @@ async fn a_message_given_back_runs_again() {
     worker.drain().await;
 }
 
-/// Ends the visibility of the first message, with the receipt that the worker holds.
+/// Makes the first message visible, with the receipt that the worker holds.
 async fn make_visible_from_outside(scene: &Scene) {
     let receipt = scene.journal.runs()[0].message.receipt.clone();
     scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Promise 11 for handlers: while one is down nothing is received, and no receive counts are burned.
+//! Promise 11 for handlers: while one is down nothing is received, and no receives are spent.
 
 use std::{
     sync::{
@@ -141,7 +141,7 @@ async fn a_handler_whose_probe_succeeds_and_whose_calls_fail_is_called_less_and_
     worker.drain().await;
 }
 
-/// A handler whose first probes do not answer as they should.
+/// A handler whose first probes hang or panic.
 struct BadProbe {
     probes: AtomicUsize,
 }

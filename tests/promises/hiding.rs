@@ -22,7 +22,7 @@ async fn a_message_stays_hidden_while_its_handler_runs() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(secs(60)).await;
+    scene.other_consumer().gets_nothing_for(secs(60)).await;
     assert_eq!(scene.journal.runs().len(), 1);
     assert_eq!(scene.queue.calls(Action::Delete).len(), 1);
     worker.drain().await;
@@ -37,7 +37,7 @@ async fn a_message_stays_hidden_for_hours_while_its_handler_runs() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(Duration::from_hours(12)).await;
+    scene.other_consumer().gets_nothing_for(Duration::from_hours(12)).await;
     assert_eq!((scene.journal.runs().len(), scene.queue.deletes_of(&id).len()), (1, 1));
     assert_eq!(worker.metric("longshore_leases_lost_total"), 0);
     worker.drain().await;
@@ -52,7 +52,7 @@ async fn a_message_stays_hidden_while_it_waits_for_its_turn() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(secs(300)).await;
+    scene.other_consumer().gets_nothing_for(secs(300)).await;
     assert_eq!(scene.journal.runs().len(), 6, "each ran once");
     assert_eq!(worker.metric("longshore_messages_started_total"), 6);
     worker.drain().await;
@@ -68,7 +68,7 @@ async fn a_message_stays_hidden_while_a_drain_waits_for_its_handler() {
     });
     scene.journal.began(1).await;
     worker.stop.drain();
-    scene.onlooker().gets_nothing_for(secs(100)).await;
+    scene.other_consumer().gets_nothing_for(secs(100)).await;
     assert!(worker.has_ended());
     assert_eq!(scene.queue.calls(Action::Delete).len(), 1);
 }
@@ -80,7 +80,7 @@ async fn a_message_stays_hidden_while_its_delete_keeps_failing() {
     let id = scene.send("a");
     let worker = scene.start(|_, _| async { Outcome::Done });
     scene.journal.ended(1).await;
-    scene.onlooker().gets_nothing_for(secs(1_800)).await;
+    scene.other_consumer().gets_nothing_for(secs(1_800)).await;
     let tries = scene.queue.deletes_of(&id).len();
     assert!((10..=400).contains(&tries), "{tries} deletes in half an hour");
     scene.queue.heal(Action::Delete);
@@ -100,7 +100,7 @@ async fn a_message_stays_hidden_although_half_of_its_extensions_fail() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(secs(700)).await;
+    scene.other_consumer().gets_nothing_for(secs(700)).await;
     assert_eq!(scene.journal.runs().len(), 1);
     worker.drain().await;
 }
@@ -115,7 +115,7 @@ async fn a_message_stays_hidden_although_an_extension_hangs() {
         Outcome::Done
     });
     scene.journal.began(1).await;
-    scene.onlooker().gets_nothing_for(secs(70)).await;
+    scene.other_consumer().gets_nothing_for(secs(70)).await;
     assert_eq!(scene.queue.calls(Action::Delete).len(), 1);
     worker.drain().await;
 }
@@ -127,7 +127,7 @@ async fn a_message_stays_hidden_although_its_delete_hangs() {
     let id = scene.send("a");
     let worker = scene.start(|_, _| async { Outcome::Done });
     scene.journal.ended(1).await;
-    scene.onlooker().gets_nothing_for(secs(60)).await;
+    scene.other_consumer().gets_nothing_for(secs(60)).await;
     assert_eq!((scene.queue.deletes_of(&id).len(), scene.journal.runs().len()), (2, 1));
     assert_eq!(worker.metric("longshore_messages_held"), 0, "the room is free again");
     worker.drain().await;

@@ -26,27 +26,27 @@ use crate::support::{
 
 const MAX_RECEIVES: u32 = 3;
 
-/// What a history is made of.
+/// The messages, worker settings and disruptions of a history.
 #[derive(Clone, Debug)]
 struct History {
     messages: Vec<Plan>,
     shape: Shape,
-    trouble: Trouble,
+    disruption: Disruption,
 }
 
-/// One message: its group, how many of its tries fail, and how.
+/// One message: its group, the number of failing attempts, and their failure mode.
 #[derive(Clone, Debug)]
 struct Plan {
     group: u8,
     fails: u32,
-    how: How,
+    mode: FailureMode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+enum FailureMode {
     Retries,
     Rejects,
-    /// Its preparation asks for a retry, where there is one; otherwise its handler does.
+    /// Its preparation returns a retry, if there is one; otherwise its handler does.
     FailsUnprepared,
     /// The whole call ends in one of these ways.
     Panics,
@@ -54,13 +54,13 @@ enum How {
     IsDown,
 }
 
-impl How {
+impl FailureMode {
     fn is_of_whole_call(self) -> bool {
         matches!(self, Self::Panics | Self::TakesTooLong | Self::IsDown)
     }
 }
 
-/// How the queue is worked.
+/// The settings of the workers.
 #[derive(Clone, Debug)]
 struct Shape {
     size: usize,
@@ -72,35 +72,35 @@ struct Shape {
     prepares: bool,
 }
 
-/// What else goes wrong.
+/// The failures besides those of messages.
 #[derive(Clone, Debug)]
-struct Trouble {
-    /// Every so manieth call of each kind fails; none at 0.
+struct Disruption {
+    /// Every call of each kind whose number is a multiple of this fails; none at 0.
     faults: usize,
     workers: Workers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Workers {
-    /// So many at once.
+    /// This many workers at once.
     Many(usize),
-    /// One after another, so many times.
+    /// One worker after another, this many times.
     Restarted(u32),
-    /// One that loses leases, because extensions fail and others delete its messages.
+    /// A worker that loses leases, because extensions fail and its messages are deleted from outside.
     Losing,
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
     let fails = prop_oneof![8 => Just(0u32), 2 => 1u32..3, 1 => Just(9)];
-    let how = prop_oneof![
-        5 => Just(How::Retries),
-        2 => Just(How::Rejects),
-        1 => Just(How::FailsUnprepared),
-        1 => Just(How::Panics),
-        1 => Just(How::TakesTooLong),
-        1 => Just(How::IsDown),
+    let mode = prop_oneof![
+        5 => Just(FailureMode::Retries),
+        2 => Just(FailureMode::Rejects),
+        1 => Just(FailureMode::FailsUnprepared),
+        1 => Just(FailureMode::Panics),
+        1 => Just(FailureMode::TakesTooLong),
+        1 => Just(FailureMode::IsDown),
     ];
-    (0u8..4, fails, how).prop_map(|(group, fails, how)| Plan { group, fails, how })
+    (0u8..4, fails, mode).prop_map(|(group, fails, mode)| Plan { group, fails, mode })
 }
 
 fn history() -> impl Strategy<Value = History> {
@@ -122,9 +122,13 @@ fn history() -> impl Strategy<Value = History> {
         1 => (1u32..4).prop_map(Workers::Restarted),
         1 => Just(Workers::Losing),
     ];
-    let trouble = (prop_oneof![Just(0usize), 2usize..6], workers);
-    let trouble = trouble.prop_map(|(faults, workers)| Trouble { faults, workers });
-    (messages, shape, trouble).prop_map(|(messages, shape, trouble)| History { messages, shape, trouble })
+    let disruption = (prop_oneof![Just(0usize), 2usize..6], workers);
+    let disruption = disruption.prop_map(|(faults, workers)| Disruption { faults, workers });
+    (messages, shape, disruption).prop_map(|(messages, shape, disruption)| History {
+        messages,
+        shape,
+        disruption,
+    })
 }
 
 impl History {
@@ -135,26 +139,28 @@ impl History {
 
     /// True if the preparation fails at this receive.
     fn fails_unprepared(&self, plan: &Plan, receive_count: u32) -> bool {
-        self.shape.prepares && plan.how == How::FailsUnprepared && receive_count <= plan.fails
+        self.shape.prepares && plan.mode == FailureMode::FailsUnprepared && receive_count <= plan.fails
     }
 
     /// The failure of the handler at this receive.
-    fn failure(&self, message: &Message) -> Option<How> {
+    fn failure(&self, message: &Message) -> Option<FailureMode> {
         let (_, plan) = self.plan_of(&message.body);
-        (message.receive_count <= plan.fails).then_some(plan.how)
+        (message.receive_count <= plan.fails).then_some(plan.mode)
     }
 
-    fn has(&self, how: How) -> bool {
-        self.messages.iter().any(|plan| plan.fails > 0 && plan.how == how)
+    fn has(&self, mode: FailureMode) -> bool {
+        self.messages.iter().any(|plan| plan.fails > 0 && plan.mode == mode)
     }
 
     fn loses_leases(&self) -> bool {
-        self.trouble.workers == Workers::Losing
+        self.disruption.workers == Workers::Losing
     }
 
-    /// Whether receives are spent on messages that do not run.
+    /// True if receives are spent on messages that do not run.
     fn spends_receives(&self) -> bool {
-        self.loses_leases() || self.has(How::IsDown) || matches!(self.trouble.workers, Workers::Restarted(_))
+        self.loses_leases()
+            || self.has(FailureMode::IsDown)
+            || matches!(self.disruption.workers, Workers::Restarted(_))
     }
 }
 
@@ -164,11 +170,11 @@ struct Run {
     call: usize,
     number: usize,
     receive_count: u32,
-    said: Said,
+    result: RunResult,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum RunResult {
     Done,
     Rejected,
     Failed,
@@ -185,7 +191,7 @@ struct Log {
 
 type Shared = Arc<Mutex<Log>>;
 
-/// The groups of a call under way; its drop is its end.
+/// The groups of a running call; dropped at its end.
 struct Busy {
     log: Shared,
     groups: BTreeSet<u8>,
@@ -197,45 +203,45 @@ impl Drop for Busy {
     }
 }
 
-/// Takes a batch through its work; a message's body is its number.
+/// Handles a batch; a message's body is its number.
 async fn work(log: Shared, history: Arc<History>, batch: Batch) -> Outcomes {
-    let hows: Vec<_> = batch.messages().map(|message| history.failure(message)).collect();
-    let whole = hows.iter().flatten().find(|how| how.is_of_whole_call());
-    let _busy = begin(&log, &history, &batch, &hows);
+    let modes: Vec<_> = batch.messages().map(|message| history.failure(message)).collect();
+    let whole = modes.iter().flatten().find(|mode| mode.is_of_whole_call());
+    let _busy = begin(&log, &history, &batch, &modes);
     sleep(Duration::from_millis(fastrand::u64(0..3_000))).await;
     match whole {
-        Some(How::Panics) => panic!("planned"),
-        Some(How::TakesTooLong) => pending().await,
+        Some(FailureMode::Panics) => panic!("planned"),
+        Some(FailureMode::TakesTooLong) => pending().await,
         Some(_) => Outcomes::All(Outcome::Down("planned".to_owned())),
-        None => Outcomes::Each(hows.into_iter().map(outcome).collect()),
+        None => Outcomes::Each(modes.into_iter().map(outcome).collect()),
     }
 }
 
-fn outcome(how: Option<How>) -> Outcome {
-    match how {
+fn outcome(mode: Option<FailureMode>) -> Outcome {
+    match mode {
         None => Outcome::Done,
-        Some(How::Rejects) => Outcome::Reject("planned".to_owned()),
+        Some(FailureMode::Rejects) => Outcome::Reject("planned".to_owned()),
         Some(_) => Outcome::RetryIn(secs(3), "planned".to_owned()),
     }
 }
 
-fn begin(shared: &Shared, history: &History, batch: &Batch, hows: &[Option<How>]) -> Busy {
+fn begin(shared: &Shared, history: &History, batch: &Batch, modes: &[Option<FailureMode>]) -> Busy {
     let mut log = shared.lock().unwrap();
     let mut groups = BTreeSet::new();
     log.calls += 1;
-    let fails = hows.iter().flatten().any(|how| how.is_of_whole_call());
-    for (message, how) in batch.messages().zip(hows) {
+    let fails = modes.iter().flatten().any(|mode| mode.is_of_whole_call());
+    for (message, mode) in batch.messages().zip(modes) {
         let (call, (number, plan)) = (log.calls, history.plan_of(&message.body));
         if log.busy.contains(&plan.group) && !groups.contains(&plan.group) {
             log.overlaps.push(format!("{} in call {call}", plan.group));
         }
         groups.insert(plan.group);
-        let said = match how {
-            None if !fails => Said::Done,
-            Some(How::Rejects) if !fails => Said::Rejected,
-            _ => Said::Failed,
+        let result = match mode {
+            None if !fails => RunResult::Done,
+            Some(FailureMode::Rejects) if !fails => RunResult::Rejected,
+            _ => RunResult::Failed,
         };
-        log.runs.push(Run { call, number, receive_count: message.receive_count, said });
+        log.runs.push(Run { call, number, receive_count: message.receive_count, result });
     }
     log.busy.extend(&groups);
     Busy { log: shared.clone(), groups }
@@ -256,14 +262,14 @@ fn preparation_of(history: &Arc<History>) -> FakePreparation {
 }
 
 /// The events of a history.
-struct Played {
+struct HistoryResult {
     runs: Vec<Run>,
     overlaps: Vec<String>,
     dead: u64,
     preparation: FakePreparation,
 }
 
-async fn play(history: History) -> Played {
+async fn run_history(history: History) -> HistoryResult {
     let history = Arc::new(history);
     let preparation = preparation_of(&history);
     let scene = scene_of(&history);
@@ -272,13 +278,13 @@ async fn play(history: History) -> Played {
         scene.send_to(&plan.group.to_string(), number.to_string());
     }
     let log = Shared::default();
-    let workers = match history.trouble.workers {
+    let workers = match history.disruption.workers {
         Workers::Many(workers) => workers,
         Workers::Restarted(_) | Workers::Losing => 1,
     };
-    let scenes: Vec<_> = (0..workers).map(|_| scene.twin()).collect();
+    let scenes: Vec<_> = (0..workers).map(|_| scene.other_worker()).collect();
     let mut workers: Vec<_> = scenes.iter().map(|scene| start(scene, &history, &log)).collect();
-    if let Workers::Restarted(times) = history.trouble.workers {
+    if let Workers::Restarted(times) = history.disruption.workers {
         for _ in 0..times {
             sleep(Duration::from_millis(fastrand::u64(0..9_000))).await;
             workers.remove(0).drain().await;
@@ -290,7 +296,7 @@ async fn play(history: History) -> Played {
         worker.drain().await;
     }
     let log = log.lock().unwrap();
-    Played { runs: log.runs.clone(), overlaps: log.overlaps.clone(), dead: scene.dead(), preparation }
+    HistoryResult { runs: log.runs.clone(), overlaps: log.overlaps.clone(), dead: scene.dead(), preparation }
 }
 
 fn scene_of(history: &History) -> Scene {
@@ -306,7 +312,7 @@ fn scene_of(history: &History) -> Scene {
 }
 
 fn start(scene: &Scene, history: &Arc<History>, log: &Shared) -> Running {
-    let every = history.trouble.faults;
+    let every = history.disruption.faults;
     let fault = move |fault: Fault| {
         move |number: usize| if number.is_multiple_of(every) { fault.clone() } else { Fault::None }
     };
@@ -332,20 +338,20 @@ fn start(scene: &Scene, history: &Arc<History>, log: &Shared) -> Running {
     })
 }
 
-/// A message may run when no earlier one of its group runs later, save in the same call and before it; and only until
-/// it is over itself: done, rejected and copied, or failed in its last try. Answers those that are over.
+/// Checks that a message runs only when no earlier one of its group runs later, except before it in the same call, and
+/// only until it is over: done, rejected and copied, or failed in its last attempt. Returns the messages that are over.
 fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, String> {
     let last_calls: BTreeMap<_, _> = runs.iter().map(|run| (run.number, run.call)).collect();
     let mut over = BTreeSet::new();
     for call in runs.chunk_by(|run, next| run.call == next.call) {
         let mut failed_groups = BTreeSet::new();
         let mut over_now = Vec::new();
-        for (place, run) in call.iter().enumerate() {
+        for (position, run) in call.iter().enumerate() {
             let group = history.messages[run.number].group;
             let overtaken = (0..run.number).filter(|number| history.messages[*number].group == group);
             let is_waited_for = |number: &usize| {
                 let runs_later = last_calls.get(number).is_some_and(|last| *last > run.call);
-                runs_later && call[..place].iter().all(|before| before.number != *number)
+                runs_later && call[..position].iter().all(|before| before.number != *number)
             };
             if let Some(missing) = overtaken.into_iter().find(is_waited_for) {
                 return Err(format!("{run:?} ran before {missing} was over"));
@@ -354,11 +360,11 @@ fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, Strin
                 return Err(format!("{run:?} was over already"));
             }
             let is_last_run = last_calls[&run.number] == run.call;
-            let is_over = match run.said {
-                // The word counts for nothing if the lease was lost; a copy may be refused.
-                Said::Done => !history.loses_leases() || is_last_run,
-                Said::Rejected => is_last_run,
-                Said::Failed => run.receive_count >= MAX_RECEIVES,
+            let is_over = match run.result {
+                // The outcome does not count if the lease was lost; a copy may be refused.
+                RunResult::Done => !history.loses_leases() || is_last_run,
+                RunResult::Rejected => is_last_run,
+                RunResult::Failed => run.receive_count >= MAX_RECEIVES,
             };
             if !is_over {
                 failed_groups.insert(group);
@@ -372,7 +378,7 @@ fn check_order(history: &History, runs: &[Run]) -> Result<BTreeSet<usize>, Strin
     Ok(over)
 }
 
-/// Each claim is completed or undone once; and unless leases are lost, before its message is prepared again.
+/// Checks that each claim is completed or undone once, and unless leases are lost, before its message is prepared again.
 fn check_claims(history: &History, preparation: &FakePreparation) -> Result<(), String> {
     let count = |step| preparation.bodies_at(step).len();
     if count(Step::Prepared) != count(Step::Completed) + count(Step::Undone) {
@@ -394,7 +400,7 @@ proptest! {
     #[test]
     fn whatever_fails_a_group_runs_in_order_and_every_message_is_done_or_dead(history in history()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let Played { runs, overlaps, dead, preparation } = runtime.block_on(play(history.clone()));
+        let HistoryResult { runs, overlaps, dead, preparation } = runtime.block_on(run_history(history.clone()));
         prop_assert_eq!(overlaps, Vec::<String>::new());
         check_claims(&history, &preparation).map_err(TestCaseError::fail)?;
         let over = check_order(&history, &runs).map_err(TestCaseError::fail)?;
@@ -408,7 +414,7 @@ proptest! {
             let never_prepared = history.messages.iter().filter(unprepared).count();
             prop_assert_eq!(ran.len() + never_prepared, planned, "every message has run that was prepared");
         }
-        let is_done = |run: &&Run| run.said == Said::Done && over.contains(&run.number);
+        let is_done = |run: &&Run| run.result == RunResult::Done && over.contains(&run.number);
         let done: BTreeSet<_> = runs.iter().filter(is_done).map(|run| run.number).collect();
         prop_assert!(done.len() as u64 + dead >= planned as u64, "{} done, {} dead", done.len(), dead);
         let doomed = history.messages.iter().filter(|plan| plan.fails >= MAX_RECEIVES).count() as u64;

@@ -16,8 +16,8 @@ async fn bodies_that_are_not_the_expected_json_end_in_the_dlq_and_the_worker_goe
     let worker = scene.start_handler(handler::from_json(async |_: Vec<u8>| ()));
     scene.emptied().await;
     assert_eq!(scene.dead(), 6);
-    let bad = scene.undertaker().gets_within(secs(1)).await.unwrap();
-    assert_eq!(bad.receive_count, 4, "three receives, and the undertaker's");
+    let bad = scene.dlq_consumer().gets_within(secs(1)).await.unwrap();
+    assert_eq!(bad.receive_count, 4, "three receives, and the dlq_consumer's");
     worker.drain().await;
 }
 

@@ -52,20 +52,20 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_handler_has_spawned_hears_of_its_time_out() {
+async fn tasks_that_a_handler_spawned_are_cancelled_at_its_time_out() {
     let scene = Scene::new().options(|options| options.timeout = Limit::After(secs(40)));
     scene.send("a");
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let worker = scene.start(move |_, context| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         tasks::detach("spawned by the handler", async move {
             context.cancelled().await;
-            tell.send(Instant::now()).unwrap();
+            sender.send(Instant::now()).unwrap();
         });
         pending()
     });
-    let told = told.recv().await.unwrap();
-    assert_eq!(told - scene.journal.runs()[0].began, secs(40));
+    let cancelled_at = receiver.recv().await.unwrap();
+    assert_eq!(cancelled_at - scene.journal.runs()[0].began, secs(40));
     worker.stop.halt();
     worker.ended().await;
 }

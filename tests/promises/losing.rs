@@ -1,4 +1,4 @@
-//! Promise 5: when a lease is lost, the handler is told and cancelled, and nothing is deleted on its word.
+//! Promise 5: a lost lease cancels the handler, and its outcome deletes nothing.
 
 use std::{
     future::pending,
@@ -36,10 +36,10 @@ async fn at_twelve_hours_the_lease_is_lost_and_nothing_is_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_purge_cancels_the_handlers_of_what_was_purged() {
-    let (scene, worker, told) = running_for_ever(Scene::new()).await;
+    let (scene, worker, cancelled) = running_for_ever(Scene::new()).await;
     scene.purge();
     scene.journal.ended(1).await;
-    assert!(told.load(Ordering::SeqCst), "the handler was told before it was dropped");
+    assert!(cancelled.load(Ordering::SeqCst), "the handler was cancelled before it was dropped");
     assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     assert_eq!(worker.metric("longshore_leases_lost_total"), 1);
     assert!(scene.queue.calls(Action::Delete).is_empty());
@@ -58,11 +58,11 @@ async fn a_message_that_another_consumer_got_is_not_deleted_here() {
     });
     scene.journal.began(1).await;
     scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
-    let theirs = scene.onlooker().gets_within(secs(60)).await.unwrap();
+    let theirs = scene.other_consumer().gets_within(secs(60)).await.unwrap();
     assert_eq!(theirs.receive_count, 2);
     scene.journal.ended(1).await;
     sleep(secs(60)).await;
-    assert!(scene.queue.deletes_of(&id).is_empty(), "its word came after its lease");
+    assert!(scene.queue.deletes_of(&id).is_empty(), "its outcome came after its lease");
     scene.emptied().await;
     assert_eq!(scene.journal.runs().len(), 2, "and does not count when the message comes back");
     worker.drain().await;
@@ -72,12 +72,12 @@ async fn a_message_that_another_consumer_got_is_not_deleted_here() {
 async fn a_lease_whose_extensions_all_fail_is_lost_at_its_end() {
     let scene = Scene::new().visibility(secs(10));
     scene.queue.always(Action::ChangeVisibility, Fault::Fails(Failure::Throttled));
-    let (scene, worker, told) = running_for_ever(scene).await;
+    let (scene, worker, cancelled) = running_for_ever(scene).await;
     scene.journal.ended(1).await;
     let run = scene.journal.runs().remove(0);
     let lasted = run.ended.unwrap().0 - run.began;
     assert!(lasted > secs(5) && lasted < secs(12), "lost after {lasted:?}");
-    assert!(told.load(Ordering::SeqCst));
+    assert!(cancelled.load(Ordering::SeqCst));
     assert!(scene.queue.calls(Action::Delete).is_empty());
     worker.stop.halt();
     worker.ended().await;
@@ -90,12 +90,12 @@ async fn extensions_that_hang_hide_no_loss_from_any_handler() {
     scene.send_many(400);
     let worker = scene.start(|_, context| async move {
         context.cancelled().await;
-        Outcome::Retry("told to stop".to_owned())
+        Outcome::Retry("cancelled".to_owned())
     });
     scene.journal.ended(400).await;
     let longest =
         scene.journal.runs().iter().take(400).map(|run| run.ended.as_ref().unwrap().0 - run.began).max();
-    assert!(longest.unwrap() < secs(14), "the last was told after {longest:?}");
+    assert!(longest.unwrap() < secs(14), "the last was cancelled after {longest:?}");
     worker.stop.halt();
     worker.ended().await;
 }
@@ -129,22 +129,22 @@ async fn a_message_whose_lease_was_lost_while_it_waited_is_not_run() {
     worker.drain().await;
 }
 
-/// A worker whose only handler never ends by itself, and whether that was told of its loss.
+/// A worker whose only call never ends by itself, and a flag that its cancellation sets.
 async fn running_for_ever(scene: Scene) -> (Scene, Running, Arc<AtomicBool>) {
     let scene = scene.permits(1, 0).options(|options| options.timeout = Limit::None);
     scene.send("a");
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = told.clone();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let cancelled_flag = cancelled.clone();
     let worker = scene.start(move |_, context| {
-        let tell = tell.clone();
+        let cancelled_flag = cancelled_flag.clone();
         async move {
             context.cancelled().await;
-            tell.store(true, Ordering::SeqCst);
+            cancelled_flag.store(true, Ordering::SeqCst);
             pending().await
         }
     });
     scene.journal.began(1).await;
-    (scene, worker, told)
+    (scene, worker, cancelled)
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +153,10 @@ async fn a_message_whose_receive_was_answered_after_its_visibility_is_not_run() 
     scene.queue.once(Action::Receive, Fault::AnswersLate(secs(11)));
     scene.send("a");
     let worker = scene.start(|_, _| async { Outcome::Done });
-    assert!(scene.onlooker().gets_within(secs(10)).await.is_some(), "it is visible again after nine seconds");
+    assert!(
+        scene.other_consumer().gets_within(secs(10)).await.is_some(),
+        "it is visible again after nine seconds"
+    );
     sleep(secs(60)).await;
     assert!(scene.journal.runs().is_empty(), "the other consumer holds it");
     assert!(scene.queue.calls(Action::Delete).is_empty());

@@ -28,11 +28,11 @@ proptest! {
     #[test]
     fn whatever_happens_every_message_is_done_or_in_the_dlq(seed: u64) {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(survive(seed));
+        runtime.block_on(run_with_faults(seed));
     }
 }
 
-async fn survive(seed: u64) {
+async fn run_with_faults(seed: u64) {
     let scene =
         Scene::new().max_receives(MAX_RECEIVES).permits(12, 8).visibility(secs(20)).options(|options| {
             options.timeout = Limit::After(secs(45));
@@ -41,12 +41,12 @@ async fn survive(seed: u64) {
     for (salt, action) in [Action::Receive, Action::Delete, Action::ChangeVisibility].into_iter().enumerate()
     {
         let salt = seed.wrapping_add(salt as u64);
-        scene.queue.script(action, move |number| fault(action, dice(salt, number as u64)));
+        scene.queue.script(action, move |number| fault(action, pseudo_random(salt, number as u64)));
     }
     let salt = seed.wrapping_add(3);
-    scene.dlq.script(Action::Send, move |number| fault(Action::Send, dice(salt, number as u64)));
+    scene.dlq.script(Action::Send, move |number| fault(Action::Send, pseudo_random(salt, number as u64)));
     let sent = scene.send_many(MESSAGES);
-    let worker = scene.start(move |message, _| play(message, seed));
+    let worker = scene.start(move |message, _| outcome_of(message, seed));
     scene.emptied().await;
     sleep(secs(300)).await;
     worker.drain().await;
@@ -67,7 +67,7 @@ async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
         assert!(is_settled, "{} was deleted and neither done nor rejected", entry.id);
     }
     let mut dead = BTreeSet::new();
-    while let Some(received) = scene.undertaker().gets_within(Duration::from_millis(10)).await {
+    while let Some(received) = scene.dlq_consumer().gets_within(Duration::from_millis(10)).await {
         let copied = received.attributes.get("longshore.reject.message-id");
         let original = copied.and_then(AttributeValue::text).map(MessageId::new);
         dead.insert(original.unwrap_or_else(|| received.id.clone()));
@@ -79,11 +79,11 @@ async fn assert_accounted_for(scene: &Scene, sent: BTreeSet<MessageId>) {
     assert!(scene.journal.most_running() <= 12);
 }
 
-/// What a handler does with a message at this receive.
-async fn play(message: std::sync::Arc<Message>, seed: u64) -> Outcome {
+/// The outcome of a message at this receive.
+async fn outcome_of(message: std::sync::Arc<Message>, seed: u64) -> Outcome {
     let number: u64 = message.body.parse().unwrap();
     let is_poison = number.is_multiple_of(23);
-    let roll = dice(seed ^ number, u64::from(message.receive_count)) % 100;
+    let roll = pseudo_random(seed ^ number, u64::from(message.receive_count)) % 100;
     match roll {
         _ if is_poison && roll < 50 => panic!("poison"),
         _ if is_poison => Outcome::Retry("poison".to_owned()),
@@ -103,7 +103,7 @@ async fn play(message: std::sync::Arc<Message>, seed: u64) -> Outcome {
     }
 }
 
-/// What happens to a call: one in four goes wrong.
+/// The fault of a call: one in four fails.
 fn fault(action: Action, roll: u64) -> Fault {
     match roll % 24 {
         0 => Fault::Fails(Failure::Throttled),
@@ -118,8 +118,8 @@ fn fault(action: Action, roll: u64) -> Fault {
     }
 }
 
-/// A number that looks random and is always the same for the same seed and number.
-fn dice(seed: u64, number: u64) -> u64 {
+/// A pseudo-random number, the same for the same seed and number.
+fn pseudo_random(seed: u64, number: u64) -> u64 {
     let mixed = (seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

@@ -104,7 +104,7 @@ async fn messages_behind_one_that_fails_for_good_all_run_and_none_goes_unrun_to_
     let scene = Scene::fifo().max_receives(3);
     send_groups(&scene, &["a"], 10);
     let worker = scene.start(async |message, _| match message.body.as_str() {
-        // Longer than the long poll that is under way.
+        // Longer than the long poll in flight.
         "a0" => Outcome::RetryIn(secs(30), "on purpose".to_owned()),
         _ => Outcome::Done,
     });
@@ -126,7 +126,7 @@ async fn messages_behind_one_that_fails_for_good_all_run_and_none_goes_unrun_to_
 #[tokio::test(start_paused = true)]
 async fn messages_behind_a_failing_one_all_run_although_other_workers_receive_them_too() {
     let scene = Scene::fifo().max_receives(3);
-    let twins = [scene.twin(), scene.twin()];
+    let twins = [scene.other_worker(), scene.other_worker()];
     send_groups(&scene, &["a", "b"], 10);
     let start = |scene: &Scene| {
         scene.start(async |message, _| match message.body.as_str() {
@@ -212,7 +212,7 @@ async fn a_receive_whose_answer_was_lost_is_made_again_and_spends_no_further_rec
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_groups_leave_room_for_others() {
+async fn long_groups_leave_permits_for_others() {
     let scene = Scene::fifo().options(|options| options.concurrency = 4);
     for group in ["a", "b", "c", "d"] {
         send_groups(&scene, &[group], 10);

@@ -1,4 +1,4 @@
-//! Promise 6 where more goes wrong than a handler: nothing overtakes a message of its group.
+//! Promise 6 with other failures than those of handlers: nothing overtakes a message of its group.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn bodies(scene: &Scene) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn messages_behind_one_whose_copy_is_refused_all_run_and_none_goes_unrun_to_the_dead_letters() {
-    // Longer than the long poll that is under way.
+    // Longer than the long poll in flight.
     let retry = Backoff { initial: secs(30), jitter: Jitter::None, ..Backoff::default() };
     let scene = Scene::fifo().max_receives(3).options(|options| options.retry = retry);
     scene.dlq.always(Action::Send, Fault::Fails(Failure::Refused));
@@ -111,7 +111,7 @@ async fn a_message_received_behind_one_that_is_being_given_back_does_not_overtak
                 "down" if message.receive_count < 30 => Outcome::RetryIn(secs(0), "on purpose".to_owned()),
                 "down" => {
                     gate.passed().await;
-                    // Not a failure that further receives are careful for: it is the last try.
+                    // The last attempt, so this failure does not change the receive mode.
                     Outcome::Down("on purpose".to_owned())
                 }
                 _ => Outcome::Done,

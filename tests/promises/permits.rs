@@ -1,4 +1,5 @@
-//! Promises 3 and 4: no more handlers run than the concurrency, no more messages are held than there is room, and nothing is received without room.
+//! Promises 3 and 4: no more handlers run than the concurrency, no more messages are held than there are permits, and
+//! nothing is received without permits.
 
 use std::{future::pending, time::Duration};
 
@@ -21,7 +22,7 @@ async fn never_more_handlers_run_than_the_concurrency() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_more_messages_are_held_than_there_is_room() {
+async fn never_more_messages_are_held_than_there_are_permits() {
     let scene = Scene::new().permits(2, 3);
     scene.send_many(100);
     let worker = scene.start(|_, _| async {
@@ -38,7 +39,7 @@ async fn never_more_messages_are_held_than_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_sends_more_than_asked_for_fills_no_more_than_the_room() {
+async fn messages_beyond_those_requested_do_not_exceed_the_permits() {
     let scene = Scene::new().permits(2, 1);
     scene.queue.always(Action::Receive, Fault::Excess);
     scene.send_many(30);
@@ -57,7 +58,7 @@ async fn a_server_that_sends_more_than_asked_for_fills_no_more_than_the_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_received_while_there_is_no_room() {
+async fn nothing_is_received_while_no_permit_is_free() {
     let (scene, gate) = (Scene::new().permits(1, 0), Gate::default());
     scene.send_many(3);
     let wait = gate.clone();
@@ -83,7 +84,7 @@ async fn nothing_is_received_while_there_is_no_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receive_asks_for_no_more_than_there_is_room() {
+async fn a_receive_requests_no_more_messages_than_there_are_free_permits() {
     let scene = Scene::new().permits(3, 1);
     scene.send_many(40);
     let worker = scene.start(|_, _| async {

@@ -111,7 +111,7 @@ async fn a_server_that_does_not_wait_makes_no_hot_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_is_told_not_to_wait_makes_no_hot_loop() {
+async fn a_worker_with_a_wait_of_zero_makes_no_hot_loop() {
     let scene = Scene::new().options(|options| options.receive.wait = Span::secs(0));
     let (scene, worker) = idle(scene);
     sleep(secs(600)).await;

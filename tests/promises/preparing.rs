@@ -23,7 +23,7 @@ use crate::support::{
 const TWICE: [Step; 6] =
     [Step::Begun, Step::Prepared, Step::Undone, Step::Begun, Step::Prepared, Step::Completed];
 
-/// A preparation that takes so many seconds for the message with this body, and no time for others.
+/// A preparation that takes this many seconds for the message with this body, and no time for others.
 fn slow(body: &'static str, seconds: u64) -> FakePreparation {
     FakePreparation::new(move |message| async move {
         if message.body == body {
@@ -121,7 +121,7 @@ async fn a_message_stays_hidden_while_it_is_prepared() {
     scene.send("a");
     let worker = working(&scene);
     preparation.reached(Step::Begun, 1).await;
-    scene.onlooker().gets_nothing_for(secs(60)).await;
+    scene.other_consumer().gets_nothing_for(secs(60)).await;
     assert_eq!(receive_counts(&scene), [1]);
     worker.drain().await;
 }
@@ -462,7 +462,7 @@ async fn never_more_messages_are_held_than_there_are_permits_while_some_are_prep
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_groups_leave_room_for_others_while_they_are_prepared() {
+async fn long_groups_leave_permits_for_others_while_they_are_prepared() {
     let preparation = FakePreparation::new(async |_| {
         sleep(secs(10)).await;
         Ok(())

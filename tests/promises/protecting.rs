@@ -12,7 +12,7 @@ use longshore::{
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    agent::{FakeAgent, Mood},
+    agent::{AgentBehavior, FakeAgent},
     calls::Action,
     scene::{Running, Scene},
     secs,
@@ -110,14 +110,14 @@ async fn long_calls_one_after_another_are_protected_without_a_gap() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_protection_leaves_the_work_alone_and_is_asked_for_less_and_less() {
     let (agent, scene) = scene();
-    agent.turn(Mood::Blocked);
+    agent.set_behavior(AgentBehavior::Blocked);
     let worker = begun(&scene, "7200").await;
     sleep(secs(7000)).await;
     let moments: Vec<_> = agent.asked().into_iter().map(|(at, _)| at).collect();
     assert!((10..100).contains(&moments.len()), "asked {} times in two hours", moments.len());
     let last = moments.windows(2).next_back().map(|pair| pair[1] - pair[0]).unwrap();
     assert!(last >= secs(150), "the pauses grow to minutes: {last:?}");
-    agent.turn(Mood::Well);
+    agent.set_behavior(AgentBehavior::Well);
     sleep(secs(190)).await;
     assert_eq!(scene.journal.runs().len(), 1);
     scene.emptied().await;
@@ -127,7 +127,7 @@ async fn a_refused_protection_leaves_the_work_alone_and_is_asked_for_less_and_le
 #[tokio::test(start_paused = true)]
 async fn a_task_of_no_service_asks_once() {
     let (agent, scene) = scene();
-    agent.turn(Mood::Standalone);
+    agent.set_behavior(AgentBehavior::Standalone);
     let worker = begun(&scene, "7200").await;
     scene.emptied().await;
     worker.drain().await;
@@ -137,7 +137,7 @@ async fn a_task_of_no_service_asks_once() {
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_never_answers_delays_no_handler_and_hardly_the_stop() {
     let (agent, scene) = scene();
-    agent.turn(Mood::Hangs);
+    agent.set_behavior(AgentBehavior::Hangs);
     let worker = begun(&scene, "60").await;
     sleep(secs(20)).await;
     scene.send("1");
@@ -151,7 +151,7 @@ async fn an_agent_that_never_answers_delays_no_handler_and_hardly_the_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_protection_ends_only_after_the_last_lease_was_kept_and_its_answer_told() {
+async fn a_protection_ends_only_after_the_last_message_is_settled() {
     let (agent, scene) = scene();
     let worker = begun(&scene, "60").await;
     sleep(secs(20)).await;
@@ -175,7 +175,7 @@ async fn a_worker_that_is_killed_leaves_a_protection_that_soon_expires() {
     sleep(secs(20)).await;
     worker.stop.halt();
     worker.ended().await;
-    assert!(agent.protects(), "nobody was left to end it");
+    assert!(agent.protects(), "no worker was left to end it");
     sleep(secs(121)).await;
     assert!(!agent.protects());
 }

@@ -14,7 +14,7 @@ use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     gate::Gate,
-    onlooker::Onlooker,
+    onlooker::OtherConsumer,
     scene::{Running, Scene},
     secs,
 };
@@ -23,15 +23,15 @@ fn scene() -> Scene {
     Scene::new().max_receives(100)
 }
 
-/// A worker that rejects everything.
+/// A worker that rejects every message.
 fn rejecting(scene: &Scene) -> Running {
     scene.start(|_, _| async { Outcome::Reject("no such customer".to_owned()) })
 }
 
-/// Everything in the dead-letter queue.
-async fn dead(undertaker: &Onlooker) -> Vec<Message> {
+/// All messages in the dead-letter queue.
+async fn dead(dlq_consumer: &OtherConsumer) -> Vec<Message> {
     let mut all = Vec::new();
-    while let Some(received) = undertaker.gets_within(secs(1)).await {
+    while let Some(received) = dlq_consumer.gets_within(secs(1)).await {
         all.push(received);
     }
     all
@@ -61,7 +61,7 @@ async fn a_rejected_message_is_deleted_only_after_its_copy_was_taken() {
         "copied and not answered yet"
     );
     scene.emptied().await;
-    let dead = dead(&scene.undertaker()).await.remove(0);
+    let dead = dead(&scene.dlq_consumer()).await.remove(0);
     assert_eq!((&*dead.body, dead.system.trace_header.as_deref()), ("a", Some("Root=1")));
     assert!(sent.attributes.iter().all(|(name, value)| dead.attributes.get(name) == Some(value)));
     assert_eq!(text(&dead, "longshore.reject.reason"), "no such customer");
@@ -91,7 +91,10 @@ async fn a_rejected_message_is_not_deleted_without_a_dlq() {
         scene.journal.ended(3).await;
         worker.drain().await;
         assert!(scene.queue.calls(Action::Delete).is_empty());
-        assert!(scene.onlooker().gets_within(secs(1_000)).await.is_some(), "the message is still there");
+        assert!(
+            scene.other_consumer().gets_within(secs(1_000)).await.is_some(),
+            "the message is still there"
+        );
     }
 }
 
@@ -113,7 +116,7 @@ async fn a_copy_that_fails_is_sent_again_while_the_message_stays_hidden() {
     scene.send("a");
     let worker = rejecting(&scene);
     scene.journal.ended(1).await;
-    scene.onlooker().gets_nothing_for(secs(300)).await;
+    scene.other_consumer().gets_nothing_for(secs(300)).await;
     assert!(scene.queue.calls(Action::Delete).is_empty());
     let tries = scene.dlq.calls(Action::Send).len();
     assert!((5..40).contains(&tries), "{tries} tries in five minutes");
@@ -205,7 +208,7 @@ async fn a_crash_between_the_copy_and_the_delete_loses_nothing() {
     scene.queue.heal(Action::Delete);
     let next = rejecting(&scene);
     scene.emptied().await;
-    let dead = dead(&scene.undertaker()).await;
+    let dead = dead(&scene.dlq_consumer()).await;
     let originals: Vec<_> = dead.iter().map(|dead| text(dead, "longshore.reject.message-id")).collect();
     assert_eq!(originals, [id.as_str(), id.as_str()], "at least once");
     next.drain().await;
@@ -292,7 +295,7 @@ async fn a_handler_that_wants_the_body_alone_has_its_rejects_copied_with_all_att
     let handler = handler::from_json(async |_: Vec<u8>| ()).on_bad_body(BadBody::Reject);
     let worker = scene.start_handler(handler);
     scene.emptied().await;
-    let dead = dead(&scene.undertaker()).await.remove(0);
+    let dead = dead(&scene.dlq_consumer()).await.remove(0);
     assert!(sent.attributes.iter().all(|(name, value)| dead.attributes.get(name) == Some(value)));
     assert!(text(&dead, "longshore.reject.reason").starts_with("the body is "));
     worker.drain().await;
@@ -309,14 +312,14 @@ async fn a_copy_has_ten_attributes_at_most_and_all_of_the_senders() {
     }
     let worker = rejecting(&scene);
     scene.emptied().await;
-    let dead = dead(&scene.undertaker()).await;
+    let dead = dead(&scene.dlq_consumer()).await;
     assert_eq!(dead.len(), 11);
     for dead in &dead {
         let (attributes, given) = (&dead.attributes, &sent[&dead.body]);
         assert!(attributes.len() <= 10);
         assert!(given.iter().all(|(name, value)| attributes.get(name) == Some(value)));
-        let told = [text(dead, "longshore.reject.reason"), text(dead, "longshore.reject")].concat();
-        assert_eq!(told.contains("no such customer"), given.len() < 10, "{told}");
+        let record = [text(dead, "longshore.reject.reason"), text(dead, "longshore.reject")].concat();
+        assert_eq!(record.contains("no such customer"), given.len() < 10, "{record}");
     }
     worker.drain().await;
 }

@@ -1,4 +1,4 @@
-//! What a failure leads to: a delay that grows, a delay the handler chose, and at last the dead-letter queue.
+//! Promise 12 for failing messages: a growing delay, or one that the handler chose, and at last the dead-letter queue.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn the_delay_of_a_retry_grows_with_the_receive_count_up_to_its_maximum() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_may_say_when_it_wants_the_message_again() {
+async fn a_handler_may_choose_the_delay_of_a_retry() {
     let scene = Scene::new();
     scene.send("a");
     let worker = scene.start(|message, _| async move {
@@ -66,7 +66,7 @@ async fn a_message_that_always_fails_is_in_the_dlq_after_exactly_so_many_runs() 
     scene.emptied().await;
     assert_eq!(scene.journal.runs_of("bad").len(), 4);
     assert_eq!(scene.dead(), 1);
-    assert_eq!(scene.undertaker().gets_within(secs(1)).await.unwrap().id, bad);
+    assert_eq!(scene.dlq_consumer().gets_within(secs(1)).await.unwrap().id, bad);
     worker.drain().await;
 }
 

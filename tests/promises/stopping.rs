@@ -99,7 +99,7 @@ async fn extensions_go_on_until_the_last_handler_ends_and_then_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_finish_within_the_drain_limit_is_visible_at_once() {
+async fn a_message_that_cannot_finish_within_the_drain_limit_is_visible_at_once() {
     let scene = Scene::new().drain_limit(secs(30));
     let id = scene.send("a");
     let worker = scene.start(|_, _| pending());
@@ -114,7 +114,7 @@ async fn what_cannot_finish_within_the_drain_limit_is_visible_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_is_told_when_the_drain_limit_is_over_and_may_still_finish() {
+async fn a_handler_is_cancelled_when_the_drain_limit_is_over_and_may_still_finish() {
     let scene = Scene::new().drain_limit(secs(30));
     scene.send("a");
     let worker = scene.start(|_, context| async move {
@@ -149,7 +149,7 @@ async fn a_delete_that_failed_is_tried_again_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_cannot_be_told_are_not_waited_for_without_end() {
+async fn answers_that_cannot_be_sent_are_not_waited_for_without_end() {
     let scene = Scene::new();
     scene.queue.always(Action::Delete, Fault::Hangs);
     scene.send("a");
@@ -177,7 +177,7 @@ async fn the_worst_stop_ends_within_the_drain_limit() {
     assert!(stopped.elapsed() > secs(103) && stopped.elapsed() <= secs(110), "{:?}", stopped.elapsed());
 }
 
-/// One whose calls and whose end never end by themselves.
+/// A handler whose calls and close never end by themselves.
 struct Endless;
 
 impl Handler for Endless {
@@ -191,7 +191,7 @@ impl Handler for Endless {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_handler_has_running_is_waited_for_no_longer_than_the_drain_limit_leaves() {
+async fn closing_a_handler_takes_no_longer_than_the_drain_limit_leaves() {
     for (limit, longest) in [(secs(4), secs(5)), (secs(60), secs(60))] {
         let scene = Scene::new().drain_limit(limit);
         scene.send("a");
@@ -215,12 +215,12 @@ async fn a_second_stop_ends_the_drain_at_once() {
     worker.stop.halt();
     assert_eq!(worker.ended().await, Drained::Partly { held: 3 });
     assert!(halted.elapsed() < secs(1));
-    let back = scene.onlooker().gets_within(secs(31)).await;
+    let back = scene.other_consumer().gets_within(secs(31)).await;
     assert!(back.is_some(), "what was held comes back after its visibility");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_stop_tells_the_handlers_that_nobody_keeps_their_leases() {
+async fn a_second_stop_cancels_the_handlers_whose_leases_end() {
     let scene = Scene::new();
     scene.send("a");
     let worker = scene.start(|_, _| pending());
@@ -282,11 +282,11 @@ async fn an_idle_worker_stops_within_300_milliseconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_is_no_fault_although_the_receive_loop_hears_of_it_first() {
+async fn a_stop_is_no_fault_although_the_poller_ends_first() {
     for _ in 0..20 {
         let scene = Scene::new();
         let worker = scene.start(|_, _| async { Outcome::Done });
-        // The second long poll ends at the moment of the stop, and the loop finds itself stopped.
+        // The second long poll ends at the time of the stop, and the loop ends before the fault watch notices the stop.
         sleep(secs(40)).await;
         assert_eq!(worker.drain().await, Drained::All);
     }
@@ -299,7 +299,7 @@ async fn a_worker_that_is_killed_loses_nothing() {
     let killed = scene.start(|_, _| pending());
     scene.journal.began(2).await;
     sleep(secs(1)).await;
-    // A kill keeps no lease, gives nothing back and sends nothing any more.
+    // A killed worker extends no lease, gives nothing back and sends nothing.
     scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
     scene.queue.always(Action::Delete, Fault::Hangs);
     killed.stop.halt();
@@ -313,12 +313,12 @@ async fn a_worker_that_is_killed_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_heeds_the_end_of_the_drain_gives_its_message_back_at_once() {
+async fn a_handler_that_obeys_its_cancellation_gives_its_message_back_at_once() {
     let scene = Scene::new().drain_limit(secs(5));
     scene.send("a");
     let worker = scene.start(|_, context| async move {
         context.cancelled().await;
-        Outcome::Retry("told to stop".to_owned())
+        Outcome::Retry("cancelled".to_owned())
     });
     scene.journal.began(1).await;
     assert_eq!(worker.drain().await, Drained::All);
@@ -338,7 +338,7 @@ async fn a_delete_that_waits_for_its_next_try_is_not_forgotten_by_the_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_done_message_that_could_not_be_deleted_during_the_drain_is_told_of() {
+async fn a_done_message_that_could_not_be_deleted_during_the_drain_is_reported() {
     let scene = Scene::new().visibility(secs(6)).drain_limit(secs(20));
     scene.send("a");
     let worker = scene.start(|_, _| async {

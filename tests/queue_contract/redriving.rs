@@ -28,7 +28,7 @@ pub(crate) async fn a_message_received_too_often_moves_at_the_next_receive(harne
         assert_eq!(held.receive_count, count);
         change(&*queue, &held, Duration::ZERO).await;
     }
-    receive_nothing(&*dead_letters, "nobody has tried the third receive").await;
+    receive_nothing(&*dead_letters, "the third receive was not tried yet").await;
     receive_nothing(&*queue, "two receives were allowed").await;
     assert_eq!(receive(&*dead_letters, LONG).await.body, "poison");
     receive_nothing(&*queue, "the message has moved").await;
@@ -55,10 +55,11 @@ pub(crate) async fn a_dead_letter_keeps_what_it_was(harness: &dyn Harness) {
 /// The dead-letter queue can be opened by its ARN in the redrive policy; a missing queue is an error for good.
 pub(crate) async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Harness) {
     let (queue, dead_letters) = with_dead_letters(harness, 1).await;
-    let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
-    let arn = told.redrive.map(|policy| policy.dead_letter_arn).unwrap_or_default();
+    let attributes =
+        queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
+    let arn = attributes.redrive.map(|policy| policy.dead_letter_arn).unwrap_or_default();
     let name = QueueName::of_arn(&arn).unwrap_or_else(|| panic!("not the ARN of a queue: {arn}"));
-    let opened = queue.open_other(&name.clone().seen_from(&told.arn)).await;
+    let opened = queue.open_other(&name.clone().seen_from(&attributes.arn)).await;
     let opened = opened.unwrap_or_else(|error| panic!("the dead-letter queue was not opened: {error}"));
     send_body(&*opened, "by another way").await;
     assert_eq!(receive(&*dead_letters, LONG).await.body, "by another way");

@@ -13,8 +13,7 @@ use longshore::{
     message::{AttributeValue, OutgoingMessage},
     queue::{RetryClass, limits},
 };
-
-/// A body arrives unchanged, whatever the wire format escapes.
+/// A body arrives unchanged, including characters that the wire format escapes.
 pub(crate) async fn bodies_arrive_byte_for_byte(harness: &dyn Harness) {
     let queue = queue_of(harness, Shape::default()).await;
     for body in [
@@ -47,7 +46,7 @@ pub(crate) async fn attributes_arrive_as_they_were_sent(harness: &dyn Harness) {
     assert_eq!((message.id, message.attributes), (id, outgoing.attributes));
     assert_eq!(message.system.trace_header.as_deref(), Some(trace_header));
     assert_eq!(message.system.group_id.as_deref(), Some("tenant-1"), "a standard queue's tenant");
-    assert!(message.sent_at.is_some() && message.system.sender_id.is_some(), "told of every message");
+    assert!(message.sent_at.is_some() && message.system.sender_id.is_some(), "returned with every message");
 }
 
 /// A message with a delay is hidden until its end.

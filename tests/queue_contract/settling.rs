@@ -73,9 +73,13 @@ pub(crate) async fn a_queue_describes_itself(harness: &dyn Harness) {
     send_body(&*queue, "one").await;
     send_body(&*queue, "two").await;
     receive(&*queue, LONG).await;
-    let told = queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
-    assert_eq!((told.visible, told.in_flight, told.delayed, told.fifo), (1, 1, 0, false));
-    assert!(told.arn.starts_with("arn:aws:sqs:"), "not an ARN: {}", told.arn);
-    assert_eq!(told.message_bytes, Some(limits::MESSAGE_BYTES));
-    assert_eq!(told.redrive.map(|policy| policy.max_receive_count), max_receive_count);
+    let attributes =
+        queue.describe().await.unwrap_or_else(|error| panic!("the queue does not answer: {error}"));
+    assert_eq!(
+        (attributes.visible, attributes.in_flight, attributes.delayed, attributes.fifo),
+        (1, 1, 0, false)
+    );
+    assert!(attributes.arn.starts_with("arn:aws:sqs:"), "not an ARN: {}", attributes.arn);
+    assert_eq!(attributes.message_bytes, Some(limits::MESSAGE_BYTES));
+    assert_eq!(attributes.redrive.map(|policy| policy.max_receive_count), max_receive_count);
 }

@@ -1,4 +1,4 @@
-//! An agent of ECS on the test's own clock, which protects as ECS does and fails on request.
+//! A fake ECS agent on the test's clock, which protects as ECS does and fails on request.
 
 use std::{
     future::pending,
@@ -10,17 +10,17 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::ecs::{Agent, AgentError, ProtectionReport, ProtectionRequest};
 use tokio::time::Instant;
 
-/// How the agent is.
+/// The behavior of the agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Does as it is asked.
+pub(crate) enum AgentBehavior {
+    /// Protects and releases as requested.
     #[default]
     Well,
     /// A deployment waits for protected tasks, so it protects none.
     Blocked,
     /// The task belongs to no service.
     Standalone,
-    /// Answers nothing.
+    /// Never answers.
     Hangs,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct FakeAgent(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    mood: Mood,
+    behavior: AgentBehavior,
     asked: Vec<(Instant, ProtectionRequest)>,
     protected_until: Option<Instant>,
 }
@@ -40,25 +40,25 @@ impl FakeAgent {
         self.0.lock().unwrap()
     }
 
-    pub(crate) fn turn(&self, mood: Mood) {
-        self.state().mood = mood;
+    pub(crate) fn set_behavior(&self, behavior: AgentBehavior) {
+        self.state().behavior = behavior;
     }
 
-    /// Everything that was asked of it, with its moment.
+    /// All requests so far, with their times.
     pub(crate) fn asked(&self) -> Vec<(Instant, ProtectionRequest)> {
         self.state().asked.clone()
     }
 
-    /// Whether ECS would leave the task alone now.
+    /// Returns true if the task is protected now.
     pub(crate) fn protects(&self) -> bool {
         self.state().protected_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn set_now(&self, request: ProtectionRequest) -> Result<ProtectionReport, AgentError> {
         let mut state = self.state();
-        match (state.mood, request) {
-            (Mood::Standalone, _) => return Err(AgentError::Standalone("on request".to_owned())),
-            (Mood::Blocked, ProtectionRequest::Protect { .. }) => {
+        match (state.behavior, request) {
+            (AgentBehavior::Standalone, _) => return Err(AgentError::Standalone("on request".to_owned())),
+            (AgentBehavior::Blocked, ProtectionRequest::Protect { .. }) => {
                 return Err(AgentError::DeploymentBlocked("on request".to_owned()));
             }
             (_, ProtectionRequest::Protect { minutes }) => {
@@ -74,8 +74,8 @@ impl Agent for FakeAgent {
     fn set(&self, request: ProtectionRequest) -> BoxFuture<'_, Result<ProtectionReport, AgentError>> {
         async move {
             self.state().asked.push((Instant::now(), request));
-            let mood = self.state().mood;
-            if mood == Mood::Hangs { pending().await } else { self.set_now(request) }
+            let behavior = self.state().behavior;
+            if behavior == AgentBehavior::Hangs { pending().await } else { self.set_now(request) }
         }
         .boxed()
     }

@@ -1,10 +1,10 @@
-//! Whether processes live, and the patience to wait for it.
+//! The states of processes, and waits for them.
 
 use std::{fs, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longer than anything here takes on a slow machine.
+/// Longer than any wait here takes on a slow machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The state of a process; `None` when it was reaped.
@@ -13,7 +13,7 @@ pub(crate) fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Whether a process runs; one that was not reaped does not.
+/// Returns true if a process runs; a zombie does not.
 pub(crate) fn is_running(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }

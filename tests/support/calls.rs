@@ -1,11 +1,11 @@
-//! The calls that a queue has seen, with their moments.
+//! The calls to a queue, with their times.
 
 use std::time::Duration;
 
 use longshore::message::MessageId;
 use tokio::time::Instant;
 
-/// What a call asks of the queue.
+/// The action of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Receive,
@@ -20,11 +20,11 @@ pub(crate) enum Action {
 pub(crate) struct Call {
     pub(crate) action: Action,
     pub(crate) at: Instant,
-    /// The most messages a receive asked for.
+    /// The most messages that a receive requested.
     pub(crate) max: usize,
     /// The bodies of the messages that it sends.
     pub(crate) bodies: Vec<String>,
-    /// What each entry of a batch is about.
+    /// The entries of a batch.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -33,19 +33,19 @@ pub(crate) struct Call {
 pub(crate) struct Entry {
     /// The message whose receipt was given.
     pub(crate) id: MessageId,
-    /// Which of the message's receives the receipt is of; the first is 1.
+    /// The number of the receive that returned the receipt; the first is 1.
     pub(crate) receive: usize,
-    /// The new visibility, if that is what was asked for.
+    /// The new visibility, for a visibility change.
     pub(crate) visibility: Option<Duration>,
 }
 
 impl Call {
-    /// Whether the call is about this message.
+    /// Returns true if the call has an entry for this message.
     pub(crate) fn names(&self, id: &MessageId) -> bool {
         self.entries.iter().any(|entry| entry.id == *id)
     }
 
-    /// Whether the call gives this message back at once.
+    /// Returns true if the call gives this message back at once.
     pub(crate) fn frees(&self, id: &MessageId) -> bool {
         self.entries.iter().any(|entry| entry.id == *id && entry.visibility == Some(Duration::ZERO))
     }

@@ -1,17 +1,17 @@
-//! Examples as programs to start, built where they are not yet.
+//! Builds the examples, for tests that start them.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// Builds these examples, which is done already where all targets are built; answers the directory they are in.
+/// Builds these examples unless they are built already; returns their directory.
 #[expect(clippy::disallowed_methods, reason = "it is cargo that reads it")]
 pub(crate) fn built(examples: &[&str]) -> PathBuf {
     let binary = std::env::current_exe().unwrap();
     let directory = binary.parent().and_then(Path::parent).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    // What cargo tells a test of its package would have dependencies built anew that look at it, such as ring.
+    // Without the variables that cargo sets for tests: they make it rebuild dependencies that read them, such as ring.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

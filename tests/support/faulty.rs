@@ -23,34 +23,34 @@ use tokio::time::{Instant, sleep};
 
 use super::calls::{Action, Call, Entry};
 
-/// What happens to one call.
+/// The fault of one call.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// Nothing: the call goes through.
+    /// No fault: the call succeeds.
     None,
     /// It fails as a whole, and changes nothing.
     Fails(Failure),
-    /// It changes nothing, and fails only after so long.
+    /// It changes nothing, and fails after this delay.
     FailsLate(Duration),
-    /// It takes effect only after so long.
+    /// It takes effect after this delay.
     Late(Duration),
     /// It takes effect, and its answer never arrives.
     AnswerLost,
-    /// It takes effect at once, and its answer arrives only after so long.
+    /// It takes effect at once, and its answer arrives after this delay.
     AnswersLate(Duration),
     /// It changes nothing and never ends.
     Hangs,
-    /// These entries of a batch fail, the others go through.
+    /// These entries of a batch fail, the others succeed.
     Entries(Vec<usize>),
-    /// These entries of a batch are refused for good, the others go through.
+    /// These entries of a batch are refused permanently, the others succeed.
     Refusals(Vec<usize>),
-    /// A receive answers at once that there is nothing.
+    /// A receive returns nothing, at once.
     Empty,
-    /// A receive brings up to ten messages, whatever it asked for.
+    /// A receive returns up to ten messages, even if it requested fewer.
     Excess,
 }
 
-/// How a call fails.
+/// The error of a failing call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
     Throttled,
@@ -92,27 +92,27 @@ impl FaultyQueue {
         Self { inner, state, receives_under_way, is_described_as_fifo: false }
     }
 
-    /// The queue with a description that calls it a FIFO queue, whatever it is.
+    /// Reports the queue as a FIFO queue in its attributes.
     pub(crate) fn described_as_fifo(self) -> Self {
         Self { is_described_as_fifo: true, ..self }
     }
 
-    /// Decides the fate of every further call of this action by its number; the first is 1.
+    /// Sets the fault of every further call of this action by its number; the first is 1.
     pub(crate) fn script(&self, action: Action, script: impl FnMut(usize) -> Fault + Send + 'static) {
         self.state.lock().unwrap().scripts.insert(action, (0, Box::new(script)));
     }
 
-    /// Lets every further call of this action end in this way.
+    /// Sets the fault of every further call of this action.
     pub(crate) fn always(&self, action: Action, fault: Fault) {
         self.script(action, move |_| fault.clone());
     }
 
-    /// Lets the next call of this action end in this way.
+    /// Sets the fault of the next call of this action.
     pub(crate) fn once(&self, action: Action, fault: Fault) {
         self.script(action, move |number| if number == 1 { fault.clone() } else { Fault::None });
     }
 
-    /// Lets every further call of this action go through.
+    /// Removes the fault of further calls of this action.
     pub(crate) fn heal(&self, action: Action) {
         self.state.lock().unwrap().scripts.remove(&action);
     }
@@ -128,12 +128,12 @@ impl FaultyQueue {
         self.calls(Action::Delete).into_iter().filter(|call| call.names(id)).collect()
     }
 
-    /// How many calls were made so far, of whatever action.
+    /// The number of calls so far, of any action.
     pub(crate) fn call_count(&self) -> usize {
         self.state.lock().unwrap().calls.len()
     }
 
-    /// Receives that have neither answered nor been dropped.
+    /// The number of receives in flight.
     pub(crate) fn receives_under_way(&self) -> usize {
         self.receives_under_way.load(Ordering::SeqCst)
     }
@@ -265,7 +265,7 @@ where
     Ok(answer)
 }
 
-/// Counts a receive for as long as it is under way.
+/// Counts a receive while it is in flight.
 struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<'a> UnderWay<'a> {

@@ -163,8 +163,8 @@ impl Page<'_> {
         let Some(section) = self.sections.iter().find(|section| section.path[1..] == *heading) else {
             return vec![format!("{} has no heading {heading:?}", self.name)];
         };
-        let words: Vec<_> = section.lines.iter().flat_map(|line| line.split_whitespace()).collect();
-        let text = words.join(" ");
+        let parts: Vec<_> = section.lines.iter().flat_map(|line| line.split_whitespace()).collect();
+        let text = parts.join(" ");
         let mut problems = Vec::new();
         for (claim, named) in &proofs.entries {
             if quoted(claim).is_some_and(|sentence| !text.contains(sentence)) {

@@ -1,4 +1,4 @@
-//! What is logged on a test's own thread.
+//! Captures the log of a test's own thread.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
-/// What was logged on this thread, a JSON object a line.
+/// The log of this thread, a JSON object per line.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -17,7 +17,7 @@ pub(crate) mod skips;
 
 use std::time::Duration;
 
-/// So many seconds.
+/// A duration of this many seconds.
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -1,4 +1,4 @@
-//! Another consumer of the same queue, which must not get what a worker holds.
+//! Another consumer of the same queue, which must not get the messages that a worker holds.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use tokio::time::{Instant, timeout};
 
 use super::secs;
 
-/// Another consumer, which asks all the time.
+/// Another consumer, which receives all the time.
 #[derive(Clone, Debug)]
-pub(crate) struct Onlooker {
+pub(crate) struct OtherConsumer {
     account: SqsAccount,
     queue: String,
 }
 
-impl Onlooker {
+impl OtherConsumer {
     pub(crate) fn new(account: &SqsAccount, queue: &str) -> Self {
         Self { account: account.clone(), queue: queue.to_owned() }
     }
 
-    /// Asks for this long, and panics if anything comes.
+    /// Receives for this long, and panics if it gets a message.
     pub(crate) async fn gets_nothing_for(&self, time: Duration) {
         if let Some(received) = self.gets_within(time).await {
             panic!("not hidden: {:?} came at receive {}", received.body, received.receive_count);
         }
     }
 
-    /// Asks for this long at most, and answers the first message that comes; it stays hidden for an hour.
+    /// Receives for at most this long; returns the first message, which stays hidden for an hour.
     pub(crate) async fn gets_within(&self, time: Duration) -> Option<Message> {
         let end = Instant::now() + time;
         while Instant::now() < end {

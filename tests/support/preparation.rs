@@ -82,12 +82,12 @@ impl FakePreparation {
         Self::new(async |_| Ok(()))
     }
 
-    /// Lets every claim take so long to end.
+    /// Makes the end of every claim take this long.
     pub(crate) fn claims_end_after(self, time: Duration) -> Self {
         Self { claim_end: ClaimEnd::After(time), ..self }
     }
 
-    /// Lets the end of every claim panic.
+    /// Makes the end of every claim panic.
     pub(crate) fn claims_panic(self) -> Self {
         Self { claim_end: ClaimEnd::Panics, ..self }
     }
@@ -107,7 +107,7 @@ impl FakePreparation {
         self.noted().into_iter().filter(|noted| noted.step == step).map(|noted| noted.body).collect()
     }
 
-    /// Waits until so many messages took this step, and returns the time of the last of them.
+    /// Waits until this many messages took this step; returns the time of the last.
     pub(crate) async fn reached(&self, step: Step, count: usize) -> Instant {
         let began = Instant::now();
         while began.elapsed() < Duration::from_hours(1) {
@@ -120,7 +120,7 @@ impl FakePreparation {
         panic!("{count} messages should be {step:?}: {:?}", self.noted());
     }
 
-    /// The most preparations that were under way at once.
+    /// The most preparations that ran at once.
     pub(crate) fn most_at_once(&self) -> usize {
         let (mut under_way, mut most) = (0, 0);
         for noted in self.noted() {
@@ -151,7 +151,7 @@ impl Preparation for FakePreparation {
     }
 }
 
-/// A preparation under way; its drop notes its end.
+/// A running preparation; its drop notes its end.
 struct UnderWay {
     body: String,
     steps: Steps,

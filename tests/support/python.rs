@@ -1,10 +1,10 @@
-//! The Python of the tests, which is to be there unless `LONGSHORE_SKIP_PYTHON=1` says otherwise.
+//! The Python of the tests, which must be installed unless `LONGSHORE_SKIP_PYTHON=1` is set.
 
 use std::{ffi::OsString, process::Command};
 
 use super::skips::skips;
 
-/// The path of a Python that has this module; `None`, and a word about it, where Python is to be skipped.
+/// The path of a Python that has this module; `None`, with a printed note, if Python is skipped.
 #[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn python_path_with(module: &str) -> Option<String> {
     if skips("LONGSHORE_SKIP_PYTHON") {

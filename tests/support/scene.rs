@@ -1,4 +1,4 @@
-//! One worker over one queue in memory, everything on the test's own paused clock.
+//! One worker over one queue in memory, on the test's paused clock.
 
 use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use longshore::{
     worker::{Consumer, DeadLetters},
 };
 
-use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::Onlooker, preparation::FakePreparation};
+use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::OtherConsumer, preparation::FakePreparation};
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
     inner: testing::TestQueue,
     pub(crate) queue: Arc<FaultyQueue>,
-    /// The dead-letter queue, which is there once the queue has a redrive policy.
+    /// The dead-letter queue, which exists once the queue has a redrive policy.
     pub(crate) dlq: Arc<FaultyQueue>,
     rejects: DeadLetters,
 }
@@ -38,12 +38,12 @@ impl Scene {
         Self::of(testing::TestQueue::new())
     }
 
-    /// The same with a FIFO queue.
+    /// A scene with a FIFO queue.
     pub(crate) fn fifo() -> Self {
         Self::of(testing::TestQueue::fifo())
     }
 
-    /// The same with a server that looks at each message apart: it hands out messages of a group that is in flight.
+    /// A scene with a server that does not keep groups in order: it returns messages of a group in flight.
     pub(crate) fn loose_fifo() -> Self {
         let scene = testing::TestQueue::new();
         let queue = FaultyQueue::new(scene.queue()).described_as_fifo();
@@ -61,34 +61,34 @@ impl Scene {
         Self { inner: scene.through(queue.clone()), queue, dlq, rejects: DeadLetters::default() }
     }
 
-    /// Another worker's view of the same queues, noted in the same journal.
-    pub(crate) fn twin(&self) -> Self {
-        let twin = Self::of(self.inner.clone());
+    /// Another worker on the same queues, with the same journal.
+    pub(crate) fn other_worker(&self) -> Self {
+        let other = Self::of(self.inner.clone());
         let dead_letters = match &self.rejects {
-            DeadLetters::Open(_) => DeadLetters::Open(twin.dlq.clone()),
+            DeadLetters::Open(_) => DeadLetters::Open(other.dlq.clone()),
             elsewhere => elsewhere.clone(),
         };
-        twin.dead_letters(dead_letters)
+        other.dead_letters(dead_letters)
     }
 
-    /// Moves messages to a dead-letter queue after so many receives, and copies there what is rejected.
+    /// Moves messages to a dead-letter queue after this many receives, and copies rejected messages to it.
     pub(crate) fn max_receives(self, count: u32) -> Self {
         let dlq = self.dlq.clone();
         let scene = Self { inner: self.inner.max_receives(count), ..self };
         scene.dead_letters(DeadLetters::Open(dlq))
     }
 
-    /// Says where rejected messages go.
+    /// Sets the destination of rejected messages.
     pub(crate) fn dead_letters(self, dead_letters: DeadLetters) -> Self {
         Self { inner: self.inner.reject_to(dead_letters.clone()), rejects: dead_letters, ..self }
     }
 
-    /// Changes how the queue is worked.
+    /// Changes the settings of the consumer.
     pub(crate) fn options(self, change: impl FnOnce(&mut ConsumerSettings)) -> Self {
         Self { inner: self.inner.options(change), ..self }
     }
 
-    /// Runs so many handlers at once and holds so many messages beyond them.
+    /// Sets the concurrency and the prefetch.
     pub(crate) fn permits(self, concurrency: usize, prefetch: usize) -> Self {
         self.options(|options| {
             options.concurrency = concurrency;
@@ -103,7 +103,7 @@ impl Scene {
         })
     }
 
-    /// Sets how long a drain waits for running handlers.
+    /// Sets the drain limit.
     pub(crate) fn drain_limit(self, drain_limit: Duration) -> Self {
         Self { inner: self.inner.drain_limit(drain_limit), ..self }
     }
@@ -126,7 +126,7 @@ impl Scene {
         self.send(testing::message(body).group(group))
     }
 
-    /// Sends one message with whatever comes with it.
+    /// Sends one message.
     pub(crate) fn send_message(&self, message: OutgoingMessage) -> MessageId {
         self.send(message)
     }
@@ -160,13 +160,13 @@ impl Scene {
     }
 
     /// Another consumer of the queue.
-    pub(crate) fn onlooker(&self) -> Onlooker {
-        Onlooker::new(&self.account, self.inner.queue().name())
+    pub(crate) fn other_consumer(&self) -> OtherConsumer {
+        OtherConsumer::new(&self.account, self.inner.queue().name())
     }
 
     /// Another consumer of the dead-letter queue.
-    pub(crate) fn undertaker(&self) -> Onlooker {
-        Onlooker::new(&self.account, self.inner.dead_letter_queue().name())
+    pub(crate) fn dlq_consumer(&self) -> OtherConsumer {
+        OtherConsumer::new(&self.account, self.inner.dead_letter_queue().name())
     }
 
     /// Messages in the dead-letter queue.

@@ -1,6 +1,6 @@
-//! What the environment leaves out of the tests, because this machine has not what they need.
+//! Environment variables that skip the tests for which this machine lacks a program.
 
-/// Whether this variable leaves tests out, and a word about it if it does.
+/// Returns true if this variable skips tests, and prints that.
 #[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
 pub(crate) fn skips(variable: &str) -> bool {
     let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");

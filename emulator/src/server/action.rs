@@ -83,7 +83,7 @@ pub(super) trait SqsAction: DeserializeOwned + Send {
     /// The result.
     type Output: SqsResult;
 
-    /// Runs the action; a client that hangs up drops the future, which must leave nothing half done.
+    /// Runs the action. The future is dropped when the client disconnects, and must leave nothing half done.
     fn run(
         self,
         context: &ActionContext<'_>,

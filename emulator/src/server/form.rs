@@ -101,7 +101,7 @@ impl FormNode {
     fn branch(&self) -> Result<&Branch, Error> {
         match self {
             Self::Branch(branch) => Ok(branch),
-            // Clients of the query protocol write an empty list so.
+            // Clients of the query protocol write an empty list as an empty value.
             Self::Leaf(value) if value.is_empty() => Ok(&EMPTY),
             Self::Leaf(_) => Err(Error::custom("a list or a structure was expected")),
         }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_type_is_refused() {
+    fn a_parameter_of_another_type_is_refused() {
         for encoded in ["Delay=soon", "Name=x", "Name.a=x", "Body.1=x", "Tag.1.Key=k", "RequestEntry.1=x"] {
             assert!(decode(encoded).is_err(), "{encoded}");
         }
@@ -252,7 +252,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_parameters_bring_the_decoding_down(encoded in "([A-Z][a-z]{3,6}|[.=&%0-9]){0,40}|.*") {
+        fn no_parameters_make_the_decoding_panic(encoded in "([A-Z][a-z]{3,6}|[.=&%0-9]){0,40}|.*") {
             let mut form = QueryForm::default();
             form.read(encoded.as_bytes());
             drop(form.decode::<Request>());

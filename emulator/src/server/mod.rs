@@ -34,9 +34,9 @@ use self::{
 };
 use crate::sns::SnsAccount;
 
-/// The time for requests under way after the begin of a shutdown.
+/// The time limit of requests in progress after the begin of a shutdown.
 ///
-/// Waiting receives are answered at once, so only a client that stalls within a request uses it up.
+/// Waiting receives are answered at once, so only a client that stalls within a request takes that long.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The two stages of a server's end.
@@ -47,7 +47,7 @@ pub(crate) struct Shutdown {
 }
 
 impl Shutdown {
-    /// Begins the shutdown: waiting receives are answered with nothing, requests under way are finished.
+    /// Begins the shutdown: waiting receives get an empty answer, requests in progress are finished.
     pub(crate) fn begin(&self) {
         self.begun.cancel();
     }

@@ -124,8 +124,8 @@ fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
 /// A batch of 1 MiB takes up to six times as much if a client escapes every character (`\u00e9` for two bytes), and
 /// receipt handles and ids come on top.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// The part of a body that is read and discarded if the body is too large: a client that is still writing would see
-/// a broken connection instead of the response.
+/// The part of a body that is read and discarded if the body is too large: otherwise a client that is still writing
+/// would see a broken connection instead of the response.
 const DISCARD_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Reads the body, up to the largest request that SQS accepts.

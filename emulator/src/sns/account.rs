@@ -30,7 +30,7 @@ pub struct PublishedMessage {
     pub delivered: usize,
 }
 
-/// A line for people.
+/// Formats the message as a line of text.
 impl fmt::Display for PublishedMessage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { request: PublishRequest { target, body, .. }, delivered } = self;

@@ -72,7 +72,7 @@ pub(super) fn publish_to_topic(
     Ok((result, delivered))
 }
 
-/// Accepts an SMS, which nobody receives.
+/// Accepts an SMS, which is not delivered.
 pub(super) fn publish_to_phone(request: &PublishRequest) -> Result<PublishResult, SnsApiError> {
     if request.body.chars().count() > limits::SMS_CHARS {
         return Err(SnsApiError::invalid("Message too long"));

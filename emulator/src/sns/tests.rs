@@ -141,7 +141,7 @@ fn each_invalid_publication_has_the_error_of_sns() {
 }
 
 #[test]
-fn a_topic_may_take_up_to_a_mebibyte() {
+fn a_topic_may_accept_up_to_a_mebibyte() {
     let harness = Harness::new("t", "q");
     harness.topics.set_topic_attribute(harness.topic.as_str(), "MaximumMessageSize", "1048576").unwrap();
     harness.publish(harness.publication(&"x".repeat(1_048_576))).unwrap();
@@ -163,7 +163,7 @@ fn an_sms_is_remembered_and_passed_to_the_listener() {
 }
 
 #[test]
-fn a_fifo_queue_does_not_go_with_a_standard_topic() {
+fn a_fifo_queue_cannot_subscribe_to_a_standard_topic() {
     let harness = Harness::new("t", "q.fifo");
     let endpoint = harness.topics.sqs().arn("q.fifo").unwrap();
     let error = harness.topics.subscribe(harness.topic.as_str(), &endpoint, &StringMap::new()).unwrap_err();

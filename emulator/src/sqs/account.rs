@@ -183,7 +183,7 @@ impl SqsAccount {
 
     /// All messages of a queue, in flight and delayed ones too, in the order of sending.
     ///
-    /// SQS has no such call; it lets a test look without a receive.
+    /// SQS has no such call; with it a test reads messages without a receive.
     pub fn messages(&self, name: &str) -> Result<Vec<Arc<MessageContent>>, SqsApiError> {
         self.with(|store, now| Ok(store.open(name, now)?.messages.contents()))
     }

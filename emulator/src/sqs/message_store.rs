@@ -170,7 +170,7 @@ fn first_due(index: &BTreeSet<(Instant, MessageKey)>, now: Instant) -> Option<Me
 /// The order in which a queue delivers its visible messages.
 #[derive(Debug)]
 pub(super) enum DeliveryOrder {
-    /// By turn, whatever the group.
+    /// By turn, regardless of groups.
     Standard(BTreeMap<u64, MessageKey>),
     /// By group, and in the order of sending within each.
     Fifo(MessageGroups),

@@ -167,8 +167,7 @@ pub(super) fn start(store: &mut SqsStore, start: &StartMoveTask, now: Now) -> Re
     let progress = MoveProgress::new(start, to_move, now);
     let handle = progress.task.handle.clone();
     store.moves.0.push(progress);
-    advance(store, now);
-    // Waiting receives of all queues set their timers by the moves that are still to come.
+    advance(store, now); // Waiting receives of all queues must set their timers by the next moves.
     store.queues.values().for_each(|queue| queue.waiting.wake_first());
     Ok(handle)
 }

@@ -143,10 +143,10 @@ impl QueueState {
         self.limits.in_flight.saturating_sub(self.messages.counts().in_flight)
     }
 
-    /// Wakes the first waiting receive if a message is visible, or will be before that receive looks again.
+    /// Wakes the first waiting receive if a message is visible, or will be before that receive tries again.
     ///
-    /// While too many messages are in flight a visible message wakes nobody: the receive could not take it and would
-    /// wake itself again. The next end of a visibility timeout makes room, and the receive looks then.
+    /// At the in-flight limit a visible message wakes no receive, which could not take it and would wake itself again. The
+    /// receive tries again at the next end of a visibility timeout.
     pub(super) fn wake_receives(&self) {
         if self.in_flight_capacity() > 0 && self.messages.next(None).is_some() {
             self.waiting.wake_first();

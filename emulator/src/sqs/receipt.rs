@@ -18,8 +18,8 @@ pub(super) struct Receive {
 
 /// Encodes and decodes the receipt handles of one queue.
 ///
-/// A handle carries a checksum with a salt of the queue. It separates garbage and the handles of other queues, or of
-/// an earlier queue of the same name, from handles that are out of date.
+/// A handle has a checksum with a salt of the queue, which distinguishes a stale handle from an invalid one: garbage, or a
+/// handle of another queue or of an earlier queue of the same name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReceiptCodec {
     salt: u64,
@@ -56,7 +56,7 @@ impl ReceiptCodec {
         (self.checksum(receive) == u64::from_be_bytes(*checksum)).then_some(receive)
     }
 
-    /// FNV-1a over salt, key and serial: protects from mistakes, not from forgery.
+    /// FNV-1a over salt, key and serial, which detects mistakes, not forgery.
     fn checksum(self, receive: Receive) -> u64 {
         [self.salt, receive.key, receive.serial]
             .iter()

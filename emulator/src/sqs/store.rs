@@ -243,7 +243,7 @@ impl SqsStore {
         options.wait.or_else(of_queue).unwrap_or_default()
     }
 
-    /// Registers a receive that found nothing; returns the time at which it should look again.
+    /// Registers a receive that found nothing; returns the time at which it should try again.
     pub(super) fn register_receive(
         &mut self,
         name: &str,

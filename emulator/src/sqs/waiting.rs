@@ -14,7 +14,7 @@ use super::{
     store::{Now, SqsStore},
 };
 
-/// A receive under way; see [`SqsAccount::receive`].
+/// A receive in progress; see [`SqsAccount::receive`].
 #[derive(Debug)]
 pub struct ReceiveFuture {
     account: SqsAccount,
@@ -107,7 +107,7 @@ impl Drop for ReceiveFuture {
 
 /// The receives that wait at a queue, in the order of their arrival.
 ///
-/// An event wakes the first; when that one ends it wakes the next. So each message wakes one receive, and receives are
+/// An event wakes the first, and its end wakes the next, so that each message wakes one receive, and receives are
 /// served in order. Wakers are called under the lock of the account: those of the runtime only schedule.
 #[derive(Debug, Default)]
 pub(super) struct WaitingReceives {
@@ -116,7 +116,7 @@ pub(super) struct WaitingReceives {
     timer: Option<Instant>,
 }
 
-/// The time, besides the end of its wait, at which a receive should look again.
+/// The time, besides the end of its wait, at which a receive should try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WakeUp {
     /// None: another receive is first.
@@ -139,7 +139,7 @@ impl WaitingReceives {
         next_due.map_or(WakeUp::Never, WakeUp::At)
     }
 
-    /// Removes a receive; the first of the others looks again.
+    /// Removes a receive; the first of the others tries again.
     pub(super) fn unregister(&mut self, position: u64) {
         if self.wakers.remove(&position).is_some() {
             self.wake_first();

@@ -72,7 +72,7 @@ def a_topic_of_another_kind_under_the_same_name_is_refused(world):
 
 
 @fact
-def a_name_that_is_none_is_refused(world):
+def an_invalid_topic_name_is_refused(world):
     for name in ["", "a b", "x" * 257]:
         refused(lambda name=name: world.sns.create_topic(Name=name), "InvalidParameter", says="Topic Name")
 
@@ -227,7 +227,7 @@ def a_batch_fails_entry_by_entry(world):
 
 
 @fact
-def one_entry_without_a_place_in_the_order_fails_its_batch(world):
+def one_entry_without_its_fifo_ids_fails_its_batch(world):
     topic = world.topic(fifo=True)
     publish = lambda entry: world.sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[entry])
     good = {"Id": "a", "Message": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
@@ -261,7 +261,7 @@ def a_structured_message_gives_sqs_its_own_text(world):
 
 
 @fact
-def a_topic_may_be_told_to_take_more(world):
+def the_size_limit_of_a_topic_can_be_raised(world):
     topic = world.topic(MaximumMessageSize="1048576")
     world.sns.publish(TopicArn=topic, Message="x" * 1_000_000)
     call = lambda: world.sns.publish(TopicArn=topic, Message="x" * 1_048_577)

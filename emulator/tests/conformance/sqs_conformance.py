@@ -166,7 +166,7 @@ def attributes_that_are_set_are_read_back(world):
 
 
 @fact
-def a_missing_queue_is_named_so_by_every_action(world):
+def every_action_reports_a_missing_queue(world):
     url = world.queue() + "-gone"
     sqs = world.sqs
     for call in [
@@ -384,7 +384,7 @@ def a_delay_out_of_its_range_is_refused(world):
 
 
 @fact
-def numbers_out_of_range_are_refused_in_the_words_of_sqs(world):
+def numbers_out_of_range_are_refused_with_the_messages_of_sqs(world):
     url = world.queue()
     for parameters, says in [
         ({"MaxNumberOfMessages": 11}, "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between"),
@@ -482,7 +482,7 @@ def a_deleted_message_stays_away(world):
 
 
 @fact
-def a_receipt_of_nobody_is_invalid(world):
+def an_unknown_receipt_is_invalid(world):
     url = world.queue()
     sqs = world.sqs
     for call in [

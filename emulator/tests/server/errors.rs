@@ -5,7 +5,7 @@ use super::harness::{Served, post_json, refusal};
 const NO_QUEUE: &str = "AWS.SimpleQueueService.NonExistentQueue";
 
 #[tokio::test]
-async fn a_missing_queue_is_named_so_by_every_action() {
+async fn every_action_reports_a_missing_queue() {
     let served = Served::start().await;
     let url = format!("{}/000000000000/nobody", served.endpoint());
     let client = &served.client;
@@ -59,7 +59,7 @@ async fn an_error_in_json_carries_both_codes_and_a_request_id() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_and_named() {
+async fn an_unreadable_request_is_refused_with_its_error() {
     let served = Served::start().await;
     for (action, body, shape) in [
         ("GetQueueUrl", "{\"QueueName\": ", "SerializationException"),
@@ -86,7 +86,7 @@ async fn a_body_larger_than_any_request_is_refused_in_one_piece() {
 }
 
 #[tokio::test]
-async fn a_null_in_json_is_a_parameter_that_is_not_there() {
+async fn a_null_in_json_is_a_missing_parameter() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let body = format!(r#"{{"QueueUrl":"{url}","AttributeNames":null,"WaitTimeSeconds":null}}"#);

@@ -1,4 +1,4 @@
-//! A client that hangs up takes no message with it.
+//! A client that disconnects takes no message.
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 use super::harness::Served;
 
 #[tokio::test]
-async fn a_receive_whose_client_hung_up_takes_no_message() {
+async fn a_receive_whose_client_disconnected_takes_no_message() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();

@@ -104,7 +104,7 @@ impl Served {
     }
 
     /// Creates a queue whose messages are dead letters after one receive, and its dead-letter queue.
-    pub(crate) async fn mortal_queue(&self, name: &str) -> (String, String) {
+    pub(crate) async fn queue_with_dlq(&self, name: &str) -> (String, String) {
         let dead = self.queue(&format!("{name}-dlq")).await;
         let dead_arn = self.attribute(&dead, QueueAttributeName::QueueArn).await;
         let policy = format!(r#"{{"deadLetterTargetArn":"{dead_arn}","maxReceiveCount":1}}"#);

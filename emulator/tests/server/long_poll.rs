@@ -78,7 +78,7 @@ async fn a_waiting_receive_is_answered_when_a_fifo_group_is_freed() {
 }
 
 #[tokio::test]
-async fn a_wait_that_brings_nothing_ends_in_an_empty_answer() {
+async fn a_wait_without_a_message_ends_in_an_empty_answer() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let started = Instant::now();

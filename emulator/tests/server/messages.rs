@@ -15,7 +15,7 @@ fn text(value: &str) -> MessageAttributeValue {
 }
 
 #[tokio::test]
-async fn a_body_comes_out_as_it_went_in() {
+async fn a_body_is_returned_unchanged() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     for body in ["{\"a\": \"b & c\"}", "50 % + <x>", "🚀 é 中", "line\nline\r\n\ttab"] {
@@ -38,7 +38,7 @@ async fn a_body_of_one_mebibyte_passes_and_one_byte_more_does_not() {
 }
 
 #[tokio::test]
-async fn attributes_come_out_with_the_sums_that_the_sdk_checks() {
+async fn attributes_are_returned_with_the_checksums_that_the_sdk_verifies() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let bytes = MessageAttributeValue::builder().data_type("Binary").binary_value(Blob::new([0, 255]));
@@ -66,7 +66,7 @@ async fn attributes_come_out_with_the_sums_that_the_sdk_checks() {
 }
 
 #[tokio::test]
-async fn nothing_is_answered_that_was_not_asked_for() {
+async fn only_the_selected_attributes_are_returned() {
     let served = Served::start().await;
     let url = served.queue("orders").await;
     let send = served.client.send_message().queue_url(&url).message_body("hello");

@@ -7,7 +7,7 @@ use super::harness::{Served, refusal};
 #[tokio::test]
 async fn a_message_that_was_received_too_often_moves() {
     let served = Served::start().await;
-    let (url, dead) = served.mortal_queue("orders").await;
+    let (url, dead) = served.queue_with_dlq("orders").await;
     served.send(&url, "hello").await;
     served.receive_one(&url).await;
     assert!(served.receive(&url, 0).await.is_empty());
@@ -21,7 +21,7 @@ async fn a_message_that_was_received_too_often_moves() {
 #[tokio::test]
 async fn the_sources_of_a_dead_letter_queue_are_listed() {
     let served = Served::start().await;
-    let (url, dead) = served.mortal_queue("orders").await;
+    let (url, dead) = served.queue_with_dlq("orders").await;
     let listed = served.client.list_dead_letter_source_queues().queue_url(&dead).send().await.unwrap();
     assert_eq!(listed.queue_urls(), [url]);
 }
@@ -29,7 +29,7 @@ async fn the_sources_of_a_dead_letter_queue_are_listed() {
 #[tokio::test]
 async fn dead_messages_are_moved_back_by_a_task() {
     let served = Served::start().await;
-    let (url, dead) = served.mortal_queue("orders").await;
+    let (url, dead) = served.queue_with_dlq("orders").await;
     let dead_arn = served.attribute(&dead, QueueAttributeName::QueueArn).await;
     served.send(&dead, "hello").await;
     let url_arn = served.attribute(&url, QueueAttributeName::QueueArn).await;
@@ -47,7 +47,7 @@ async fn dead_messages_are_moved_back_by_a_task() {
 #[tokio::test]
 async fn a_slow_move_is_cancelled_by_its_handle() {
     let served = Served::start().await;
-    let (_, dead) = served.mortal_queue("orders").await;
+    let (_, dead) = served.queue_with_dlq("orders").await;
     for _ in 0..20 {
         served.send(&dead, "hello").await;
     }

@@ -70,7 +70,7 @@ async fn a_publication_reaches_a_raw_queue_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn another_queue_gets_the_envelope_and_a_filter_is_heeded() {
+async fn another_queue_gets_the_envelope_and_a_filter_is_applied() {
     let served = Served::start().await;
     let (sns, url) = (client(&served), served.queue("q").await);
     let topic = topic(&sns, "orders").await;
@@ -88,7 +88,7 @@ async fn another_queue_gets_the_envelope_and_a_filter_is_heeded() {
 }
 
 #[tokio::test]
-async fn a_fifo_topic_keeps_groups_and_takes_a_message_once() {
+async fn a_fifo_topic_keeps_groups_and_accepts_a_message_once() {
     let served = Served::start().await;
     let (sns, url) = (client(&served), served.fifo_queue("q.fifo").await);
     let topic = topic(&sns, "orders.fifo").await;

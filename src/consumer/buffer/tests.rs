@@ -1,4 +1,4 @@
-//! The order of the buffer, in examples and in random histories.
+//! Tests of the buffer's order, in examples and in random histories.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -47,7 +47,7 @@ fn a_message_waits_for_the_one_before_it_in_its_group() {
 }
 
 #[test]
-fn a_failure_takes_what_waits_behind_it_and_no_other_group() {
+fn a_failure_takes_the_messages_behind_it_and_no_other_group() {
     let now = Instant::now();
     let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(1), 3), (Some(2), 4)], batch(1, 0), now);
     buffer.start(now);
@@ -56,7 +56,7 @@ fn a_failure_takes_what_waits_behind_it_and_no_other_group() {
 }
 
 #[test]
-fn what_comes_again_after_a_failure_waits_until_the_failed_message_is_settled() {
+fn a_message_received_again_after_a_failure_waits_until_the_failed_one_is_settled() {
     let now = Instant::now();
     let mut buffer = buffer_of(&[(Some(1), 1)], batch(1, 0), now);
     buffer.start(now);
@@ -80,7 +80,7 @@ fn a_batch_waits_for_its_window_unless_it_is_full() {
 }
 
 #[test]
-fn a_batch_is_no_larger_than_its_bytes_unless_one_message_is() {
+fn a_batch_is_not_larger_than_its_bytes_unless_one_message_is() {
     let now = Instant::now();
     let mut buffer = Buffer::new(usize::MAX, BatchSettings { bytes: 100, ..batch(10, 0) });
     for (number, bytes) in [(1, 60), (2, 50), (3, 500), (4, 10)] {
@@ -91,7 +91,7 @@ fn a_batch_is_no_larger_than_its_bytes_unless_one_message_is() {
 }
 
 #[test]
-fn a_batch_of_one_group_waits_for_no_company() {
+fn a_batch_of_one_group_does_not_wait_to_become_full() {
     let now = Instant::now();
     let settings = BatchSettings { groups: Groups::One, ..batch(2, 5) };
     let mut buffer = buffer_of(&[(Some(1), 1), (Some(2), 2), (Some(2), 3)], settings, now);
@@ -100,7 +100,7 @@ fn a_batch_of_one_group_waits_for_no_company() {
 }
 
 #[test]
-fn what_waits_behind_a_lost_message_of_its_group_does_not_overtake_it() {
+fn messages_behind_a_lost_one_of_their_group_do_not_overtake_it() {
     let now = Instant::now();
     let mut buffer =
         buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(1), 3), (Some(2), 4), (None, 5)], batch(1, 0), now);
@@ -110,7 +110,7 @@ fn what_waits_behind_a_lost_message_of_its_group_does_not_overtake_it() {
 }
 
 #[test]
-fn a_group_waits_for_a_message_that_is_settled_without_having_waited() {
+fn a_group_waits_for_a_message_that_is_settled_without_a_call() {
     let now = Instant::now();
     let mut buffer = buffer_of(&[(Some(1), 1), (Some(2), 2)], batch(5, 0), now);
     buffer.occupy(&group(1));
@@ -122,15 +122,15 @@ fn a_group_waits_for_a_message_that_is_settled_without_having_waited() {
     assert_eq!(buffer.start(now), Some(vec![(Some(1), 1), (Some(1), 3)]));
 }
 
-/// What happens in a history.
+/// A step of a history.
 #[derive(Clone, Copy, Debug)]
 enum HistoryStep {
-    /// A message of this group comes, or of none.
+    /// A message of this group arrives, or one without a group.
     Come(Option<u8>),
     Start,
-    /// One of the running batches ends, this one counted round, and each of its messages is done.
+    /// A running batch (this number modulo their count) ends, and each of its messages is done.
     Done(usize),
-    /// It ends, and its first message of a group has failed.
+    /// A running batch ends, and its messages with a group have failed.
     Fail(usize),
     /// A waiting message of this number is lost.
     Lose(u32),
@@ -204,7 +204,7 @@ proptest! {
             prop_assert_eq!(buffer.waiting(), waiting);
             prop_assert!(buffer.startable.messages <= waiting);
         }
-        // Whatever happened, all that waits can still run.
+// After any history all waiting messages can still run.
         for group_number in running.iter().flatten().filter_map(|item| item.0) {
             buffer.release(&group(group_number), now);
         }
@@ -231,7 +231,7 @@ fn nothing_starts_after_the_close() {
 
 proptest! {
     #[test]
-    fn never_more_run_than_the_concurrency_and_all_run_in_order(
+    fn never_more_calls_run_than_the_concurrency_and_all_run_in_order(
         concurrency in 1usize..20,
         steps in proptest::collection::vec(any::<bool>(), 1..300),
     ) {

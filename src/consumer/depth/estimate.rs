@@ -1,33 +1,33 @@
-//! The estimated number of messages in a queue, their age and the backlog: pure.
+//! The estimated number of messages in a queue, the age of the oldest, and the backlog; pure.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// The number of failed polls in a row after which the last counts are not shown any more.
+/// The number of failed polls in a row after which the last counts are no longer shown.
 const PATIENCE: u32 = 3;
 
 /// The number of messages by SQS's count, of all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// A receive may hand them over.
+    /// Messages that a receive may return.
     pub visible: u64,
-    /// Somebody holds them.
+    /// Messages that a consumer holds.
     pub in_flight: u64,
-    /// They were sent with a delay that is not over.
+    /// Messages whose delay is not over.
     pub delayed: u64,
 }
 
-/// The evidence of a receive about the age of the queue, at no cost.
+/// A sample of the queue's age, from a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    /// Messages came; so old is the oldest of those that wait for the first time or nearly so, if there is one.
+pub enum QueueAgeSample {
+    /// Messages were received; the age of the oldest that was not received too often, if there is one.
     Messages(Option<Duration>),
-    /// Nothing came for as long as the receive waited: nothing is visible.
+    /// A long poll returned nothing: no message is visible.
     Empty,
-    /// Nothing came, and that proves nothing: a group may be held up, or nothing was waited for.
+    /// A receive returned nothing, which proves nothing: a group may be blocked, or the receive did not wait.
     Unclear,
 }
 
@@ -35,13 +35,13 @@ pub enum Sighting {
 #[derive(Clone, Debug)]
 pub(super) struct Estimate {
     since: Instant,
-    /// The present interval between polls.
+    /// The current interval between polls.
     gap: Duration,
     polled: Option<(Counts, Instant)>,
     dlq: Option<(u64, Instant)>,
-    /// The latest receive that came back.
-    received: Option<(Sighting, Instant)>,
-    /// The age of the oldest message that was seen last, and when it was.
+    /// The sample of the latest receive.
+    received: Option<(QueueAgeSample, Instant)>,
+    /// The last sampled age of the oldest message, with the time of the sample.
     oldest: Option<(Duration, Instant)>,
     /// The time that a message keeps a slot.
     seconds_per_message: Option<f64>,
@@ -61,7 +61,7 @@ impl Estimate {
         self.polled = Some((counts, now));
         match (counts.visible, self.oldest) {
             (0, _) => self.oldest = None,
-            // It is at least as old as what is known of it.
+            // It is at least as old as the time since this poll.
             (_, None) => self.oldest = Some((Duration::ZERO, now)),
             (_, Some(_)) => {}
         }
@@ -71,18 +71,18 @@ impl Estimate {
         self.dlq = Some((visible, now));
     }
 
-    pub(super) fn received(&mut self, sighting: Sighting, now: Instant) {
-        self.received = Some((sighting, now));
-        match sighting {
-            Sighting::Messages(Some(age)) => self.oldest = Some((age, now)),
-            Sighting::Empty => {
+    pub(super) fn received(&mut self, sample: QueueAgeSample, now: Instant) {
+        self.received = Some((sample, now));
+        match sample {
+            QueueAgeSample::Messages(Some(age)) => self.oldest = Some((age, now)),
+            QueueAgeSample::Empty => {
                 self.oldest = None;
-                // Messages that come later are others than those that were counted before.
+                // The counted messages are gone; later ones are others.
                 if let Some((counts, _)) = &mut self.polled {
                     counts.visible = 0;
                 }
             }
-            Sighting::Messages(None) | Sighting::Unclear => {}
+            QueueAgeSample::Messages(None) | QueueAgeSample::Unclear => {}
         }
     }
 
@@ -90,12 +90,12 @@ impl Estimate {
         self.seconds_per_message = seconds_per_message;
     }
 
-    /// True while receives come back empty.
+    /// True while receives return nothing.
     pub(super) fn is_quiet(&self, now: Instant) -> bool {
-        /// Longer than any receive takes: after it the last one is out of date.
+        /// Longer than any receive takes: an older sample is stale.
         const LATELY: Duration = Duration::from_mins(1);
-        let is_empty = |(sighting, at): (Sighting, Instant)| {
-            !matches!(sighting, Sighting::Messages(_)) && now.saturating_duration_since(at) <= LATELY
+        let is_empty = |(sample, at): (QueueAgeSample, Instant)| {
+            !matches!(sample, QueueAgeSample::Messages(_)) && now.saturating_duration_since(at) <= LATELY
         };
         self.received.is_some_and(is_empty)
     }
@@ -104,7 +104,7 @@ impl Estimate {
         now.saturating_duration_since(at) <= self.gap.saturating_mul(PATIENCE)
     }
 
-    /// The number of messages, unless it is stale.
+    /// The number of messages; `None` if it is stale.
     pub(super) fn counts(&self, now: Instant) -> Option<Counts> {
         self.polled.filter(|(_, at)| self.is_fresh(*at, now)).map(|(counts, _)| counts)
     }
@@ -113,14 +113,14 @@ impl Estimate {
         self.dlq.filter(|(_, at)| self.is_fresh(*at, now)).map(|(visible, _)| visible)
     }
 
-    /// The age of the oldest message that waits; unknown while the counts are stale.
+    /// The age of the oldest waiting message; `None` while the counts are stale.
     pub(super) fn oldest_age(&self, now: Instant) -> Option<Duration> {
         self.counts(now)?;
         let grown = |(age, at): (Duration, Instant)| age + now.saturating_duration_since(at);
         Some(self.oldest.map_or(Duration::ZERO, grown))
     }
 
-    /// The time that this number of slots needs for the messages.
+    /// The time that this many slots need for the messages.
     #[expect(clippy::cast_precision_loss, reason = "no queue has 2^53 messages")]
     pub(super) fn backlog_seconds(&self, slots: f64, now: Instant) -> Option<f64> {
         let counts = self.counts(now)?;
@@ -131,7 +131,7 @@ impl Estimate {
         self.seconds_per_message.map(|seconds| messages as f64 * seconds / slots.max(1.0))
     }
 
-    /// The time since SQS's last answer; since the start when there was none.
+    /// The time since the last answer of SQS, or else since the start.
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.polled.map_or(self.since, |(_, at)| at))
     }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_three_polls_could_not_renew_is_not_shown_any_more() {
+    fn counts_are_hidden_after_three_failed_polls() {
         let (mut estimate, now) = polled(SOME);
         estimate.dlq_polled(3, now);
         estimate.worked(Some(2.0));
@@ -178,38 +178,38 @@ mod tests {
     }
 
     #[test]
-    fn a_receive_that_waited_in_vain_says_that_nothing_is_visible() {
+    fn an_empty_long_poll_means_that_nothing_is_visible() {
         let (mut estimate, now) = polled(SOME);
-        estimate.received(Sighting::Unclear, now + secs(1));
+        estimate.received(QueueAgeSample::Unclear, now + secs(1));
         assert_eq!(estimate.counts(now + secs(2)).unwrap().visible, 6);
-        estimate.received(Sighting::Empty, now + secs(3));
+        estimate.received(QueueAgeSample::Empty, now + secs(3));
         assert_eq!(estimate.counts(now + secs(4)), Some(Counts { visible: 0, ..SOME }));
         assert_eq!(estimate.oldest_age(now + secs(4)), Some(Duration::ZERO));
-        estimate.received(Sighting::Messages(None), now + secs(4));
+        estimate.received(QueueAgeSample::Messages(None), now + secs(4));
         assert_eq!(estimate.counts(now + secs(4)).unwrap().visible, 0, "the six do not come back");
         estimate.polled(SOME, now + secs(5));
         assert_eq!(estimate.counts(now + secs(6)), Some(SOME));
     }
 
     #[test]
-    fn the_oldest_grows_from_when_it_was_seen_until_another_is() {
+    fn the_oldest_age_grows_until_another_message_is_sampled() {
         let (mut estimate, now) = polled(SOME);
         assert_eq!(estimate.oldest_age(now + secs(7)), Some(secs(7)), "at least since the first poll");
-        estimate.received(Sighting::Messages(Some(secs(100))), now + secs(10));
+        estimate.received(QueueAgeSample::Messages(Some(secs(100))), now + secs(10));
         assert_eq!(estimate.oldest_age(now + secs(15)), Some(secs(105)));
-        estimate.received(Sighting::Messages(None), now + secs(16));
+        estimate.received(QueueAgeSample::Messages(None), now + secs(16));
         estimate.polled(SOME, now + secs(17));
         assert_eq!(estimate.oldest_age(now + secs(20)), Some(secs(110)), "nothing newer is known");
-        estimate.received(Sighting::Messages(Some(secs(2))), now + secs(20));
+        estimate.received(QueueAgeSample::Messages(Some(secs(2))), now + secs(20));
         assert_eq!(estimate.oldest_age(now + secs(20)), Some(secs(2)));
         estimate.polled(Counts { visible: 0, ..SOME }, now + secs(21));
         assert_eq!(estimate.oldest_age(now + secs(22)), Some(Duration::ZERO));
     }
 
     #[test]
-    fn the_backlog_is_what_is_there_by_the_seconds_of_a_message_and_the_slots() {
+    fn the_backlog_is_messages_times_seconds_per_message_divided_by_slots() {
         let (mut estimate, now) = polled(SOME);
-        assert_eq!(estimate.backlog_seconds(4.0, now), None, "nobody knows how long a message takes");
+        assert_eq!(estimate.backlog_seconds(4.0, now), None, "the time per message is not known");
         estimate.worked(Some(2.0));
         assert_eq!(estimate.backlog_seconds(4.0, now), Some(5.0));
         estimate.polled(Counts::default(), now);
@@ -221,10 +221,10 @@ mod tests {
     fn a_queue_is_quiet_while_receives_come_back_empty() {
         let (mut estimate, now) = polled(SOME);
         assert!(!estimate.is_quiet(now), "none has come back");
-        estimate.received(Sighting::Empty, now);
+        estimate.received(QueueAgeSample::Empty, now);
         assert!(estimate.is_quiet(now + secs(60)));
-        assert!(!estimate.is_quiet(now + secs(61)), "polling is paused, or there is no room");
-        estimate.received(Sighting::Messages(None), now);
+        assert!(!estimate.is_quiet(now + secs(61)), "polling is paused, or no permit is free");
+        estimate.received(QueueAgeSample::Messages(None), now);
         assert!(!estimate.is_quiet(now));
     }
 }

@@ -1,4 +1,4 @@
-//! Metrics of how many messages a queue has, shown only while polls renew them.
+//! Metrics of the number of messages in a queue, shown only while polls renew them.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::estimate::{Counts, Estimate, Sighting};
+use super::estimate::{Counts, Estimate, QueueAgeSample};
 use crate::telemetry::{ByLabel, Computed, Label as _, MessageState, MetricScope, metric_group};
 
 metric_group! {
@@ -26,20 +26,20 @@ metric_group! {
     }
 }
 
-/// The number of messages in a queue, as far as it is known; clones share it.
+/// The number of messages in a queue, if known; clones share it.
 ///
-/// Nothing is shown before polls have begun, nor what they could not renew: a gauge that is stale looks like one that
-/// is right.
+/// Nothing is shown before polls have begun, nor values that they could not renew: a stale gauge looks like a correct
+/// one.
 #[derive(Clone)]
 pub struct QueueDepth {
-    /// There once polls have begun.
+    /// `None` before polls have begun.
     estimate: Arc<Mutex<Option<Estimate>>>,
-    /// The calls of the handler that may run at once.
+    /// The concurrency of the handler.
     slots: f64,
 }
 
 impl QueueDepth {
-    /// The depth that the gauges of the scope show, for a worker with so many calls at once.
+    /// Creates the depth that the gauges of the scope show, for a worker with this concurrency.
     #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
     pub fn in_scope(scope: &MetricScope, concurrency: usize) -> Self {
         let (depth, metrics) =
@@ -73,47 +73,47 @@ impl QueueDepth {
         }
     }
 
-    /// Notes how far polls are apart from now on; the first time, that they have begun.
+    /// Sets the interval between polls; the first call begins the estimate.
     pub fn polls_every(&self, gap: Duration) {
         self.estimate().get_or_insert_with(|| Estimate::new(gap, Instant::now())).polls_every(gap);
     }
 
-    /// Notes what SQS said of the queue.
+    /// Notes the counts of the queue.
     pub fn polled(&self, counts: Counts) {
         self.note(|estimate, now| estimate.polled(counts, now));
     }
 
-    /// Notes how many messages SQS said are visible in the DLQ.
+    /// Notes the number of visible messages in the DLQ.
     pub fn dlq_polled(&self, visible: u64) {
         self.note(|estimate, now| estimate.dlq_polled(visible, now));
     }
 
-    /// Notes what a receive brought.
-    pub fn received(&self, sighting: Sighting) {
-        self.note(|estimate, now| estimate.received(sighting, now));
+    /// Notes the sample of a receive.
+    pub fn received(&self, sample: QueueAgeSample) {
+        self.note(|estimate, now| estimate.received(sample, now));
     }
 
-    /// Notes how long a message keeps a slot.
+    /// Notes the time for which a message occupies a slot.
     pub fn worked(&self, seconds_per_message: Option<f64>) {
         self.note(|estimate, _| estimate.worked(seconds_per_message));
     }
 
-    /// True while receives come back empty.
+    /// True while receives return nothing.
     pub fn is_quiet(&self) -> bool {
         self.estimate().as_ref().is_some_and(|estimate| estimate.is_quiet(Instant::now()))
     }
 
-    /// The number of messages, where it is known.
+    /// The number of messages, if known.
     pub fn counts(&self) -> Option<Counts> {
         self.estimate().as_ref()?.counts(Instant::now())
     }
 
-    /// The number of visible messages in the DLQ, where it is known.
+    /// The number of visible messages in the DLQ, if known.
     pub fn dlq(&self) -> Option<u64> {
         self.estimate().as_ref()?.dlq(Instant::now())
     }
 
-    /// The seconds that this worker alone would need for what is visible and in flight, where that is known.
+    /// The seconds that this worker alone would need for the messages visible and in flight, if known.
     pub fn backlog_seconds(&self) -> Option<f64> {
         self.estimate().as_ref()?.backlog_seconds(self.slots, Instant::now())
     }
@@ -143,7 +143,7 @@ mod tests {
     async fn a_depth_that_polls_could_not_renew_disappears_and_its_age_grows() {
         let metrics = Metrics::new();
         let depth = QueueDepth::in_scope(&metrics.queue("orders", "orders"), 1);
-        assert!(!metrics.text().contains("queue_depth_age"), "nobody polls");
+        assert!(!metrics.text().contains("queue_depth_age"), "no polls have begun");
         depth.polls_every(Duration::from_secs(30));
         depth.polled(Counts { visible: 7, ..Counts::default() });
         let shown = "longshore_queue_messages{queue=\"orders\",state=\"visible\"} 7";

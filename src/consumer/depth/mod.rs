@@ -1,7 +1,7 @@
-//! Asks SQS how many messages a queue and its DLQ have: often while messages come, rarely while none do.
+//! Polls the number of messages in a queue and its DLQ: often while messages arrive, rarely while none do.
 //!
-//! Nothing depends on the answers but metrics, so nothing waits for them, and a refusal is no reason to stop. What a
-//! poll could not renew disappears from the metrics (`telemetry::Depth`).
+//! Only metrics depend on the answers, so nothing waits for them, and a refusal does not stop the worker. Values that
+//! polls could not renew disappear from the metrics ([`QueueDepth`]).
 
 mod estimate;
 mod metrics;
@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use self::rhythm::{Answer, Rhythm, Traffic};
+use self::rhythm::{PollResult, Rhythm, Traffic};
 use crate::{
     queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, metrics::CallMetrics, within},
     stop::Stop,
@@ -23,15 +23,15 @@ use crate::{
 pub(crate) use self::metrics::DepthMetrics;
 pub use self::{estimate::Counts, metrics::QueueDepth};
 pub(crate) use self::{
-    estimate::Sighting,
+    estimate::QueueAgeSample,
     settings::{Interval, Settings},
 };
 
 /// The time limit of an answer.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
-/// The parts of a [`Watch`].
-pub(crate) struct WatchParts {
+/// The parts of a [`DepthPoller`].
+pub(crate) struct DepthPollerParts {
     /// The queue's configured name.
     pub name: Arc<str>,
     /// The queue itself.
@@ -49,72 +49,72 @@ pub(crate) struct WatchParts {
 pub(crate) enum Dlq {
     /// There is none.
     None,
-    /// It is open already.
+    /// A DLQ that is open already.
     Open(Arc<dyn Queue>),
-    /// It is where the queue is, under this name.
+    /// A DLQ beside the queue, by its name.
     Named(QueueName),
 }
 
-/// Asks until the stop.
-pub(crate) struct Watch {
-    parts: WatchParts,
+/// Polls the depth of one queue and its DLQ.
+pub(crate) struct DepthPoller {
+    parts: DepthPollerParts,
     interval: Duration,
     work: WorkAverage,
-    of_queue: Rhythm,
-    of_dlq: Rhythm,
+    queue_rhythm: Rhythm,
+    dlq_rhythm: Rhythm,
 }
 
-impl Watch {
-    /// Nothing is asked before it runs.
-    pub(crate) fn new(parts: WatchParts, work: WorkAverage, interval: Duration) -> Self {
+impl DepthPoller {
+    /// Creates a poller, which polls once it runs.
+    pub(crate) fn new(parts: DepthPollerParts, work: WorkAverage, interval: Duration) -> Self {
         let rhythm = Rhythm::new(interval);
         parts.depth.polls_every(interval);
-        Self { parts, interval, work, of_queue: rhythm, of_dlq: rhythm }
+        Self { parts, interval, work, queue_rhythm: rhythm, dlq_rhythm: rhythm }
     }
 
-    /// Asks until the stop; a call under way is then dropped.
+    /// Polls until the stop, which drops a call in flight.
     pub(crate) async fn run(mut self, stop: Stop) {
         tokio::select! {
-            () = self.look_again_and_again() => {}
+            () = self.poll_repeatedly() => {}
             () = stop.draining() => {}
         }
     }
 
-    async fn look_again_and_again(&mut self) {
+    async fn poll_repeatedly(&mut self) {
         loop {
-            self.look().await;
-            // A fleet that was started at once should not ask at once for ever.
+            self.poll_due().await;
+            // Jitter, so that workers that were started together do not poll together.
             sleep(self.interval.mul_f64(fastrand::f64().mul_add(0.2, 0.9))).await;
         }
     }
 
-    async fn look(&mut self) {
+    async fn poll_due(&mut self) {
         let depth = &self.parts.depth;
         let traffic = if depth.is_quiet() { Traffic::None } else { Traffic::Some };
         self.work.update();
         depth.worked(self.work.seconds_per_message());
-        depth.polls_every(self.of_queue.pace(traffic));
-        if self.of_queue.is_due(traffic, Instant::now()) {
-            self.ask_queue(traffic).await;
+        depth.polls_every(self.queue_rhythm.pace(traffic));
+        if self.queue_rhythm.is_due(traffic, Instant::now()) {
+            self.poll_queue(traffic).await;
         }
-        if self.of_dlq.is_due(traffic, Instant::now()) {
-            self.ask_dlq(traffic).await;
+        if self.dlq_rhythm.is_due(traffic, Instant::now()) {
+            self.poll_dlq(traffic).await;
         }
     }
 
-    async fn ask_queue(&mut self, traffic: Traffic) {
-        let answer = self.described(&*self.parts.queue).await;
+    async fn poll_queue(&mut self, traffic: Traffic) {
+        let answer = self.describe(&*self.parts.queue).await;
         if let Ok(QueueAttributes { visible, in_flight, delayed, .. }) = answer {
             self.parts.depth.polled(Counts { visible, in_flight, delayed });
         }
         let answer = answer.map(drop);
-        let is_news = self.of_queue.asked(Answer::of(&answer), traffic, Instant::now());
-        self.report(events::DepthOf::Queue, is_news, answer);
+        let has_changed = self.queue_rhythm.record(PollResult::of(&answer), traffic, Instant::now());
+        self.report(events::DepthOf::Queue, has_changed, answer);
     }
 
-    async fn ask_dlq(&mut self, traffic: Traffic) {
+    async fn poll_dlq(&mut self, traffic: Traffic) {
         let answer = match self.dlq().await {
-            Ok(Some(dlq)) => self.described(&*dlq).await,
+            Ok(Some(dlq)) => self.describe(&*dlq).await,
             Ok(None) => return,
             Err(error) => Err(error),
         };
@@ -122,11 +122,11 @@ impl Watch {
             self.parts.depth.dlq_polled(visible);
         }
         let answer = answer.map(drop);
-        let is_news = self.of_dlq.asked(Answer::of(&answer), traffic, Instant::now());
-        self.report(events::DepthOf::Dlq, is_news, answer);
+        let has_changed = self.dlq_rhythm.record(PollResult::of(&answer), traffic, Instant::now());
+        self.report(events::DepthOf::Dlq, has_changed, answer);
     }
 
-    /// The DLQ, opened when it is first asked for.
+    /// The DLQ, opened at the first poll.
     async fn dlq(&mut self) -> Result<Option<Arc<dyn Queue>>, QueueError> {
         let name = match &self.parts.dlq {
             Dlq::None => return Ok(None),
@@ -138,28 +138,28 @@ impl Watch {
         Ok(Some(dlq))
     }
 
-    async fn described(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
+    async fn describe(&self, queue: &dyn Queue) -> Result<QueueAttributes, QueueError> {
         let began = Instant::now();
-        let answer = within(WATCHDOG, "a look at the attributes", queue.describe()).await;
+        let answer = within(WATCHDOG, "a request for the queue's attributes", queue.describe()).await;
         self.parts.calls.called(Action::Attributes, CallResult::of(&answer), began);
         answer
     }
 
-    /// Tells a change alone: the same refusal every five minutes would be noise.
-    fn report(&self, of: events::DepthOf, is_news: bool, answer: Result<(), QueueError>) {
+    /// Logs only a change of the result, not the same refusal every five minutes.
+    fn report(&self, of: events::DepthOf, has_changed: bool, answer: Result<(), QueueError>) {
         let queue = &*self.parts.name;
         match answer {
-            Ok(()) if is_news => events::DepthKnown { queue, of }.emit(),
-            Err(error) if is_news => events::DepthUnknown { queue, of, error: &error }.emit(),
+            Ok(()) if has_changed => events::DepthKnown { queue, of }.emit(),
+            Err(error) if has_changed => events::DepthUnknown { queue, of, error: &error }.emit(),
             Ok(()) | Err(_) => {}
         }
     }
 }
 
-impl Answer {
+impl PollResult {
     fn of(answer: &Result<(), QueueError>) -> Self {
         match answer {
-            Ok(()) => Self::Told,
+            Ok(()) => Self::Answered,
             Err(error) if error.retry_class() == RetryClass::Refused => Self::Refused,
             Err(_) => Self::Failed,
         }
@@ -204,7 +204,7 @@ impl WorkAverage {
         done
     }
 
-    /// The seconds a message of the last time in which one ended; nothing before that.
+    /// The seconds per message in the last measurement in which a message ended, if any.
     pub(crate) fn seconds_per_message(&self) -> Option<f64> {
         self.average
     }

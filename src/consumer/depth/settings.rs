@@ -1,4 +1,4 @@
-//! Settings of the counting of a queue's messages.
+//! Settings of the polls of a queue's depth.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     settings::Problem,
 };
 
-/// Settings of the counting of a queue's messages.
+/// Settings of the polls of a queue's depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_costs_much_or_tells_nothing_is_refused() {
+    fn an_interval_out_of_range_is_refused() {
         let validate = |text: &str| Settings { interval: text.parse().unwrap() }.validate();
         for text in ["off", "5s", "1h"] {
             assert_eq!(validate(text), [], "{text}");

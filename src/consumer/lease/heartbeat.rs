@@ -20,13 +20,13 @@ use crate::{
 
 /// The most calls in flight: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
 const CALLS_AT_ONCE: usize = 16;
-/// The shortest and the longest time that a call may take, whatever the queue promises.
+/// The bounds of a call's time limit, in case the queue keeps none.
 const WATCHDOG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
-/// The shortest pause between two looks into the ledger, so that leases due together share a call.
+/// The shortest time between two checks of the ledger, so that leases due together share a call.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause, which the pulse needs.
+/// The longest time between two checks, within which the pulse must beat.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// The pauses after failed extensions: short, since half the visibility is left for them.
+/// The pauses after failed extensions: short, since only half the visibility is left.
 const RETRY: Backoff = Backoff {
     initial: Duration::from_millis(500),
     factor: 2.0,
@@ -57,25 +57,29 @@ impl Heartbeat {
             pulse.beat();
             self.extend_due();
             tokio::select! {
-                () = tokio::time::sleep_until(self.next_look()) => {}
+                () = tokio::time::sleep_until(self.next_check()) => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    /// A new lease is due after a tenth of its visibility at the earliest, so looking that often misses none.
-    fn next_look(&self) -> Instant {
+    /// A new lease is due after a tenth of its visibility at the earliest, so checks that often miss none.
+    fn next_check(&self) -> Instant {
         let now = Instant::now();
         let ledger = self.leases.ledger();
         let latest = now + (ledger.shortest_visibility() / 10).min(LONGEST_PAUSE);
-        ledger.next_look().unwrap_or(latest).clamp(now + SHORTEST_PAUSE, latest.max(now + SHORTEST_PAUSE))
+        ledger.next_check().unwrap_or(latest).clamp(now + SHORTEST_PAUSE, latest.max(now + SHORTEST_PAUSE))
     }
 
-    /// Reports the leases that are lost, and sends the extensions that are due while few enough calls are in flight.
+    /// Reports lost leases, and sends due extensions while few enough calls are in flight.
     fn extend_due(&self) {
         let lost = self.leases.ledger().expire(Instant::now());
         for (lease, id) in lost {
-            self.leases.report_lost(lease, &id, "its time ran out before an extension was granted");
+            self.leases.report_lost(
+                lease,
+                &id,
+                "its visibility timeout passed before an extension was granted",
+            );
         }
         while let Ok(permit) = self.calls.clone().try_acquire_owned() {
             let extensions = self.leases.ledger().take_due(Instant::now());
@@ -100,38 +104,39 @@ impl Heartbeat {
         let call = self.queue.change_visibility(&changes);
         let answer = within(self.call_limit(), "an extension", call).await;
         self.call_metrics.called(Action::Extend, CallResult::of(&answer), sent);
-        self.note(&extensions, answer, sent);
+        self.handle_answer(&extensions, answer, sent);
     }
 
-    /// Half the visibility is left when an extension is sent: enough for a second one if the first hangs.
+    /// The time limit of a call. Half the visibility is left when an extension is sent, so a second one can follow if the
+    /// first hangs.
     fn call_limit(&self) -> Duration {
         let (least, most) = WATCHDOG;
         (self.leases.ledger().shortest_visibility() / 4).clamp(least, most)
     }
 
-    fn note(&self, extensions: &[Extension], answer: BatchResult<()>, sent: Instant) {
+    fn handle_answer(&self, extensions: &[Extension], answer: BatchResult<()>, sent: Instant) {
         match answer {
             Ok(entries) => {
                 self.leases.report_extensions_answered();
                 for (extension, entry) in extensions.iter().zip(all_entries(entries)) {
-                    self.note_entry(extension, entry, sent);
+                    self.handle_entry(extension, entry, sent);
                 }
             }
-            Err(error) => self.note_failure(extensions, &error),
+            Err(error) => self.handle_call_error(extensions, &error),
         }
     }
 
-    fn note_entry(&self, extension: &Extension, entry: Result<(), EntryError>, sent: Instant) {
+    fn handle_entry(&self, extension: &Extension, entry: Result<(), EntryError>, sent: Instant) {
         let Extension { lease, id, attempt, .. } = extension;
         match entry {
-            Ok(()) => self.note_extended(extension, sent),
+            Ok(()) => self.handle_extended(extension, sent),
             Err(error) if error.retry_class == RetryClass::LeaseLost => {
                 if self.leases.ledger().refused(extension) {
                     self.leases.report_lost(*lease, id, &error.to_string());
                 }
             }
             Err(error) => {
-                let _lines = self.leases.enter_trace(*lease);
+                let _trace = self.leases.enter_trace(*lease);
                 let (queue, action) = (&*self.name, Action::Extend);
                 events::EntryFailed { queue, message_id: id, action, error: &error }.emit();
                 self.leases.ledger().not_extended(extension, Instant::now(), RETRY.random_delay(*attempt));
@@ -139,7 +144,7 @@ impl Heartbeat {
         }
     }
 
-    fn note_extended(&self, extension: &Extension, sent: Instant) {
+    fn handle_extended(&self, extension: &Extension, sent: Instant) {
         let effect = self.leases.ledger().extended(extension, (sent, Instant::now()), fastrand::f64());
         match effect {
             ExtensionEffect::Extended => self.metrics.extensions.inc(),
@@ -150,7 +155,7 @@ impl Heartbeat {
         }
     }
 
-    fn note_failure(&self, extensions: &[Extension], error: &QueueError) {
+    fn handle_call_error(&self, extensions: &[Extension], error: &QueueError) {
         let attempt = extensions.iter().map(|extension| extension.attempt).max().unwrap_or(1);
         let retry_in = RETRY.random_delay(attempt);
         let (queue, action) = (&*self.name, Action::Extend);

@@ -16,9 +16,9 @@ use crate::{
     telemetry::context::TraceContext,
 };
 
-/// The number of remembered messages whose delete SQS has confirmed. They come back by a duplicate delivery only.
+/// The number of remembered messages whose delete SQS has confirmed. Only a duplicate delivery returns them.
 const CONFIRMED: usize = 1_000;
-/// The number of remembered messages whose delete SQS has not confirmed. They will come back.
+/// The number of remembered messages whose delete SQS has not confirmed. They will be received again.
 const UNCONFIRMED: usize = 100_000;
 
 /// The visibility of receives and extensions.
@@ -32,24 +32,24 @@ pub(crate) struct LeaseTerms {
 
 /// The ledger of one queue's leases.
 ///
-/// SQS makes the message ids, so the maps need no protection from ids that an attacker chose, and hash them fast.
+/// SQS generates the message ids, so the maps need no hash that resists chosen keys.
 #[derive(Debug)]
 pub(super) struct Ledger {
     terms: LeaseTerms,
     entries: FxHashMap<LeaseId, LedgerEntry>,
     by_message: FxHashMap<MessageId, LeaseId>,
-    /// The next time to look at each lease: to extend it, or to find it lost.
+    /// The next time to check each lease: to extend it, or to find it lost.
     agenda: BTreeSet<(Instant, LeaseId)>,
     confirmed: DoneMessages,
     unconfirmed: DoneMessages,
     last_id: LeaseId,
 }
 
-/// The identity of one lease: a message that is received again after it was given back gets a new one.
+/// The id of one lease. A message that is received again after it was given back gets a new lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct LeaseId(u64);
 
-/// A received message, as far as the ledger needs it.
+/// The properties of a received message that the ledger needs.
 #[derive(Debug)]
 pub(super) struct ReceivedMessage<'a> {
     pub(super) id: &'a MessageId,
@@ -59,7 +59,7 @@ pub(super) struct ReceivedMessage<'a> {
     pub(super) trace: Option<Box<TraceContext>>,
 }
 
-/// The answer of [`Ledger::acquire`].
+/// The result of [`Ledger::acquire`].
 #[derive(Debug)]
 pub(super) enum LeaseGrant {
     New(GrantedLease),
@@ -119,12 +119,12 @@ struct LedgerEntry {
     /// The number of extensions that failed in a row.
     failures: u32,
     state: LeaseState,
-    /// True once the delete is sent: a message that is gone is no lost lease then.
+    /// True once a delete was sent: an extension that fails later does not mean that the lease was lost.
     is_deleting: bool,
     /// The entry's time in the agenda.
-    look_at: Instant,
+    check_at: Instant,
     cancellation: CancellationToken,
-    /// The trace that log lines about the message name.
+    /// The trace for log lines about the message.
     trace: Option<Box<TraceContext>>,
 }
 
@@ -136,7 +136,7 @@ enum LeaseState {
     Extending,
     /// The message is being given back, and its lease is not extended any more.
     Frozen,
-    /// Lost. The entry stays until the message's work has ended, so that the message does not run twice at once.
+    /// Lost. The entry stays until the handler has ended, so that the message does not run twice at once.
     Lost,
 }
 
@@ -170,21 +170,21 @@ impl Ledger {
     pub(super) fn acquire(&mut self, received: ReceivedMessage<'_>, chance: f64) -> LeaseGrant {
         let ReceiveTimes { sent, answered } = received.times;
         let deadline = sent + self.terms.visibility;
-        let look_at = due(answered, deadline.saturating_duration_since(answered), chance);
+        let check_at = due(answered, deadline.saturating_duration_since(answered), chance);
         if let Some(&older) = self.by_message.get(received.id) {
             if self.entries.get(&older).is_some_and(|entry| entry.state != LeaseState::Frozen) {
-                self.renew(older, received.receipt, (look_at, deadline));
+                self.renew(older, received.receipt, (check_at, deadline));
                 return LeaseGrant::Duplicate;
             }
-            // It can only come again because it was given back, even if the answer to that is still on its way.
+            // It was received again because it was given back, even if that call has not been answered yet.
             self.remove(older);
         }
         let is_done = self.unconfirmed.contains(received.id) || self.confirmed.contains(received.id);
-        let granted = self.enter(received, deadline, look_at);
+        let granted = self.enter(received, deadline, check_at);
         if is_done { LeaseGrant::AlreadyDone(granted) } else { LeaseGrant::New(granted) }
     }
 
-    fn enter(&mut self, received: ReceivedMessage<'_>, deadline: Instant, look_at: Instant) -> GrantedLease {
+    fn enter(&mut self, received: ReceivedMessage<'_>, deadline: Instant, check_at: Instant) -> GrantedLease {
         self.last_id.0 += 1;
         let (lease, cancellation) = (self.last_id, CancellationToken::new());
         let entry = LedgerEntry {
@@ -196,35 +196,35 @@ impl Ledger {
             failures: 0,
             state: LeaseState::Held,
             is_deleting: false,
-            look_at,
+            check_at,
             cancellation: cancellation.clone(),
             trace: received.trace,
         };
-        self.agenda.insert((look_at, lease));
+        self.agenda.insert((check_at, lease));
         self.by_message.insert(received.id.clone(), lease);
         self.entries.insert(lease, entry);
         GrantedLease { lease, cancellation, deadline }
     }
 
-    /// Replaces the receipt by that of a newer receive: the older one is stale, and so is an extension in flight.
-    fn renew(&mut self, lease: LeaseId, receipt: &Receipt, (look_at, deadline): (Instant, Instant)) {
+    /// Replaces the receipt by that of a newer receive, which invalidates the older one and an extension in flight.
+    fn renew(&mut self, lease: LeaseId, receipt: &Receipt, (check_at, deadline): (Instant, Instant)) {
         let Some(entry) = self.entries.get_mut(&lease) else { return };
         entry.receipt = receipt.clone();
         if matches!(entry.state, LeaseState::Held | LeaseState::Extending) {
             entry.state = LeaseState::Held;
             entry.deadline = deadline;
-            self.look_at(lease, look_at);
+            self.check_at(lease, check_at);
         }
     }
 
     fn remove(&mut self, lease: LeaseId) {
         if let Some(entry) = self.entries.remove(&lease) {
-            self.agenda.remove(&(entry.look_at, lease));
+            self.agenda.remove(&(entry.check_at, lease));
             self.by_message.remove(&entry.id);
         }
     }
 
-    /// Ends a lease, and remembers its message if that is done.
+    /// Ends a lease, and remembers its message if it is done.
     pub(super) fn release(&mut self, lease: LeaseId, id: &MessageId, end: LeaseEnd) {
         self.remove(lease);
         match end {
@@ -270,25 +270,25 @@ impl Ledger {
             LeaseState::Held | LeaseState::Frozen => {
                 entry.state = LeaseState::Frozen;
                 let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
-                self.look_at(lease, deadline);
+                self.check_at(lease, deadline);
                 VisibilityReceipt::Ready(receipt)
             }
         }
     }
 
-    /// Sets the trace that log lines about the message name.
+    /// Sets the trace for log lines about the message.
     pub(super) fn set_trace(&mut self, lease: LeaseId, trace: TraceContext) {
         if let Some(entry) = self.entries.get_mut(&lease) {
             entry.trace = Some(Box::new(trace));
         }
     }
 
-    /// The trace that log lines about a lease name.
+    /// The trace for log lines about a lease.
     pub(super) fn trace(&self, lease: LeaseId) -> Option<TraceContext> {
         self.entries.get(&lease)?.trace.as_deref().cloned()
     }
 
-    /// The trace that log lines about a held message name.
+    /// The trace for log lines about a held message.
     pub(super) fn trace_of_message(&self, id: &MessageId) -> Option<TraceContext> {
         self.trace(*self.by_message.get(id)?)
     }
@@ -305,12 +305,12 @@ impl Ledger {
         self.terms.visibility
     }
 
-    /// The next time to look into the ledger.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    /// The time of the next check.
+    pub(super) fn next_check(&self) -> Option<Instant> {
         self.agenda.first().map(|(time, _)| *time)
     }
 
-    /// Marks the leases whose deadline has passed as lost, and returns those that were still needed.
+    /// Marks the leases whose deadline has passed as lost; returns those that were still needed.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<(LeaseId, MessageId)> {
         let passed = self.agenda.iter().take_while(|(time, _)| *time <= now);
         let over: Vec<_> = passed
@@ -321,7 +321,7 @@ impl Ledger {
         over.into_iter().filter(|(lease, _)| self.lose(*lease)).collect()
     }
 
-    /// Marks a lease as lost; false when nothing needed it any more.
+    /// Marks a lease as lost; returns false if it was no longer needed.
     fn lose(&mut self, lease: LeaseId) -> bool {
         let Some(entry) = self.entries.get_mut(&lease) else { return false };
         let was_needed =
@@ -329,17 +329,17 @@ impl Ledger {
         let is_given_back = entry.state == LeaseState::Frozen;
         entry.state = LeaseState::Lost;
         entry.cancellation.cancel();
-        self.agenda.remove(&(entry.look_at, lease));
+        self.agenda.remove(&(entry.check_at, lease));
         if is_given_back {
-            // Its work has ended, so the message may run again.
+            // Its handler has ended, so the message may run again.
             self.remove(lease);
         }
         was_needed
     }
 
-    /// Begins the next extensions of one call: the leases that are due, and the ones that will be due next.
+    /// Begins the extensions of the next call: of the leases that are due, and of those due next.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Extension> {
-        if self.next_look().is_none_or(|time| time > now) {
+        if self.next_check().is_none_or(|time| time > now) {
             return Vec::new();
         }
         let candidates: Vec<_> =
@@ -353,23 +353,23 @@ impl Ledger {
         let entry = self.entries.get_mut(&lease).filter(|entry| entry.state == LeaseState::Held)?;
         let deadline = entry.deadline;
         let grown = (entry.visibility * 2).min(longest).max(visibility);
-        // SQS refuses an extension that reaches past the twelve hours, so the last one is cut to what is left.
+        // SQS refuses an extension beyond the twelve hours, so the last one is cut to the remaining time.
         let left = Duration::from_secs(entry.limit.saturating_duration_since(now).as_secs());
         let visibility = grown.min(left);
         if now + visibility <= deadline {
             let is_last = left < grown;
             if is_last {
-                self.look_at(lease, deadline);
+                self.check_at(lease, deadline);
             }
             return None;
         }
         entry.state = LeaseState::Extending;
         let (id, receipt, attempt) = (entry.id.clone(), entry.receipt.clone(), entry.failures + 1);
-        self.look_at(lease, deadline);
+        self.check_at(lease, deadline);
         Some(Extension { lease, id, receipt, visibility, attempt })
     }
 
-    /// The entry that an extension in flight was made for, unless it has changed since.
+    /// The entry of an extension in flight, unless it has changed since.
     fn extending(&mut self, extension: &Extension) -> Option<&mut LedgerEntry> {
         let is_current = |entry: &&mut LedgerEntry| {
             entry.state == LeaseState::Extending && entry.receipt == extension.receipt
@@ -385,7 +385,7 @@ impl Ledger {
         chance: f64,
     ) -> ExtensionEffect {
         let Some(entry) = self.extending(extension) else { return ExtensionEffect::None };
-        // SQS answers 200 for a message whose visibility has ended, and does nothing: a late answer proves nothing.
+        // For a message whose visibility has ended SQS answers 200 and does nothing, so a late answer proves nothing.
         if now >= entry.deadline {
             let was_needed = self.lose(extension.lease);
             return if was_needed { ExtensionEffect::TooLate } else { ExtensionEffect::None };
@@ -394,8 +394,8 @@ impl Ledger {
         entry.failures = 0;
         entry.visibility = extension.visibility;
         entry.deadline = sent + extension.visibility;
-        let look_at = due(sent, extension.visibility, chance).min(entry.deadline);
-        self.look_at(extension.lease, look_at);
+        let check_at = due(sent, extension.visibility, chance).min(entry.deadline);
+        self.check_at(extension.lease, check_at);
         ExtensionEffect::Extended
     }
 
@@ -404,26 +404,26 @@ impl Ledger {
         if let Some(entry) = self.extending(extension) {
             entry.state = LeaseState::Held;
             entry.failures += 1;
-            let look_at = (now + pause).min(entry.deadline);
-            self.look_at(extension.lease, look_at);
+            let check_at = (now + pause).min(entry.deadline);
+            self.check_at(extension.lease, check_at);
         }
     }
 
-    /// Notes that SQS refused an extension because the lease is gone; false when nothing needed the lease any more.
+    /// Notes that SQS refused an extension because the lease is lost; returns false if it was no longer needed.
     pub(super) fn refused(&mut self, extension: &Extension) -> bool {
         self.extending(extension).is_some() && self.lose(extension.lease)
     }
 
-    fn look_at(&mut self, lease: LeaseId, time: Instant) {
+    fn check_at(&mut self, lease: LeaseId, time: Instant) {
         if let Some(entry) = self.entries.get_mut(&lease) {
-            self.agenda.remove(&(entry.look_at, lease));
-            entry.look_at = time;
+            self.agenda.remove(&(entry.check_at, lease));
+            entry.check_at = time;
             self.agenda.insert((time, lease));
         }
     }
 }
 
-/// The time of an extension: after 45 % to 55 % of the visibility, so that extensions spread.
+/// The due time of an extension: after 45 % to 55 % of the visibility, which spreads the extensions.
 fn due(from: Instant, visibility: Duration, chance: f64) -> Instant {
     from + visibility.mul_f64(0.45 + chance / 10.0)
 }
@@ -443,7 +443,7 @@ impl DoneMessages {
         Self { ids: FxHashSet::default(), order: VecDeque::new(), capacity }
     }
 
-    /// Remembers a message, and forgets the oldest when there are too many.
+    /// Remembers a message, and forgets the oldest beyond the capacity.
     fn insert(&mut self, id: &MessageId) {
         if !self.ids.insert(id.clone()) {
             return;

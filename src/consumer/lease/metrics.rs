@@ -30,13 +30,13 @@ metric_group! {
 
 /// Counts the held messages of each message group.
 ///
-/// A sender chooses the names of groups, and they may be secret: they are neither kept nor shown.
+/// A sender chooses the group names, which may be secret, so they are neither stored nor shown.
 #[derive(Clone, Default)]
 pub struct GroupTally(Arc<GroupCounts>);
 
 #[derive(Default)]
 struct GroupCounts {
-    /// Absent until the first message of a group.
+    /// `None` before the first message with a group.
     held: Mutex<Option<HashMap<u64, usize>>>,
     hasher: RandomState,
 }
@@ -48,7 +48,7 @@ pub struct HeldGroup {
 }
 
 impl GroupTally {
-    /// A tally that the gauges of the scope show.
+    /// Creates a tally that the gauges of the scope show.
     pub fn in_scope(scope: &MetricScope) -> Self {
         let (tally, metrics) = (Self::default(), scope.group::<LeaseMetrics>());
         let shown = tally.clone();
@@ -60,7 +60,7 @@ impl GroupTally {
         tally
     }
 
-    /// Counts one more held message of the group of this name.
+    /// Counts one more held message of this group.
     pub fn hold(&self, name: &str) -> HeldGroup {
         let group = self.0.hasher.hash_one(name);
         *self.held().get_or_insert_default().entry(group).or_default() += 1;
@@ -71,7 +71,7 @@ impl GroupTally {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Only queues that ever had a message of a group have these gauges.
+    /// The value of a gauge; `None` for a queue that has never had a message with a group.
     #[expect(clippy::cast_precision_loss, reason = "no worker holds 2^53 messages")]
     fn gauge(&self, value: impl FnOnce(&HashMap<u64, usize>) -> usize) -> Option<f64> {
         self.held().as_ref().map(|held| value(held) as f64)

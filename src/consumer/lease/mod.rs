@@ -1,7 +1,7 @@
 //! Leases on received messages: permits, deadlines and extensions.
 //!
-//! A [`Lease`] is this worker's claim on one received message. It begins with the receive, is extended by the
-//! heartbeat for as long as it exists, and ends with its drop, which also frees its [`Permit`].
+//! A [`Lease`] is this worker's claim on one received message. It begins with the receive, is extended by the heartbeat
+//! while it exists, and ends with its drop, which also frees its [`Permit`].
 
 mod heartbeat;
 mod ledger;
@@ -57,13 +57,13 @@ struct Inner {
 /// The times of one receive, for the leases on its messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveTimes {
-    /// The sending of the request. Leases count from here.
+    /// The time at which the request was sent. Leases count from it.
     pub sent: Instant,
-    /// The arrival of the response.
+    /// The time at which the response arrived.
     pub answered: Instant,
 }
 
-/// The answer of [`Leases::acquire`].
+/// The result of [`Leases::acquire`].
 pub(crate) enum Acquired {
     /// The message may run.
     New(Lease),
@@ -74,7 +74,7 @@ pub(crate) enum Acquired {
 }
 
 impl Leases {
-    /// Creates an empty set of leases; `ready` reports SQS's refusals to extend them.
+    /// Creates an empty set of leases; `ready` is unready while SQS refuses extensions.
     pub(crate) fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
         ready.ready();
         let (metrics, groups) = (scope.group(), GroupTally::in_scope(&scope));
@@ -120,17 +120,17 @@ impl Leases {
 
     fn report_duplicate(&self, id: &MessageId) {
         let trace = self.ledger().trace_of_message(id);
-        let _lines = trace.as_ref().map(TraceContext::enter);
+        let _trace = trace.as_ref().map(TraceContext::enter);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }
             .emit(&self.0.metrics.duplicates, self.0.scope.warnings());
     }
 
-    /// Extends the leases until `stop`, which must come after the last message is settled.
+    /// Extends the leases until `stop`, which must be cancelled only after the last message is settled.
     pub(crate) async fn run_heartbeat(self, queue: Arc<dyn Queue>, pulse: Pulse, stop: CancellationToken) {
         Heartbeat::new(self, queue).run(pulse, stop).await;
     }
 
-    /// Cancels every handler. The leases stay.
+    /// Cancels every handler, and keeps the leases.
     pub(crate) fn cancel_all(&self) {
         self.ledger().cancel_all();
     }
@@ -145,7 +145,7 @@ impl Leases {
         self.0.losses.load(Ordering::Relaxed)
     }
 
-    /// Makes log lines name the lease's trace until the guard is dropped; `None` when it has no trace.
+    /// Adds the lease's trace to log lines until the guard is dropped; `None` if it has no trace.
     fn enter_trace(&self, lease: LeaseId) -> Option<ContextGuard> {
         let trace = self.ledger().trace(lease);
         trace.as_ref().map(TraceContext::enter)
@@ -153,7 +153,7 @@ impl Leases {
 
     fn report_lost(&self, lease: LeaseId, id: &MessageId, reason: &str) {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
-        let _lines = self.enter_trace(lease);
+        let _trace = self.enter_trace(lease);
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
     }
 
@@ -183,14 +183,14 @@ pub(crate) struct Lease {
     _permit: Permit,
 }
 
-/// Work that waits until a message is settled. It is dropped when the message may run again.
+/// Work that waits until a message is settled. It is dropped if the message may run again.
 pub(crate) trait Dependent: Send + Sync + 'static {
     /// Proceeds: the message will not run again.
     fn proceed(self: Box<Self>);
 
-    /// Waits until the message comes again, which is after `delay`.
+    /// Postpones the work, because the message is given back and visible again after `delay`.
     ///
-    /// The message is given back after this call, and after the end of the future, if it returns one.
+    /// The message is given back after this call, and after the returned future, if any, has ended.
     fn postpone(&mut self, delay: Duration) -> Option<BoxFuture<'static, ()>>;
 }
 
@@ -220,7 +220,7 @@ impl Lease {
         &self.id
     }
 
-    /// Fires when the lease is lost, or when the drain limit is over.
+    /// Cancelled when the lease is lost, or when the drain limit is over.
     pub(crate) fn cancellation(&self) -> &CancellationToken {
         &self.cancellation
     }
@@ -232,12 +232,12 @@ impl Lease {
 
     /// Returns true while the lease is neither lost nor over.
     pub(crate) fn is_held(&self) -> bool {
-        // A lease is never lost before its first deadline without a cancellation, so the ledger need not be asked.
+        // A lease that is lost before its first deadline is cancelled, so a young lease needs no look into the ledger.
         let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
         is_young || self.deadlines().is_some()
     }
 
-    /// Stops the extensions and returns the newest receipt, to give the message back with.
+    /// Stops the extensions, and returns the newest receipt for giving the message back.
     pub(crate) fn begin_visibility_change(&self) -> VisibilityReceipt {
         self.leases.ledger().freeze(self.lease)
     }
@@ -252,12 +252,12 @@ impl Lease {
         self.leases.ledger().begin_delete(self.lease, now)
     }
 
-    /// Makes the worker remember the message as done but not deleted, so that it does not run if it comes back.
+    /// Remembers the message as done but not deleted, so that it does not run when it is received again.
     pub(crate) fn mark_done(&mut self) {
         self.end = LeaseEnd::Done;
     }
 
-    /// Makes the worker remember the message as done and deleted, and lets its dependents proceed.
+    /// Remembers the message as done and deleted, and lets its dependents proceed.
     pub(crate) fn mark_deleted(&mut self) {
         self.end = LeaseEnd::Deleted;
         self.release_dependents();
@@ -280,13 +280,13 @@ impl Lease {
         self.dependents.iter_mut().filter_map(|dependent| dependent.postpone(delay)).collect()
     }
 
-    /// Sets the trace of the call that handles the message; log lines about the message name it from now on.
+    /// Sets the trace of the call that handles the message, for log lines about the message from now on.
     pub(crate) fn set_trace(&mut self, trace: Arc<Trace>) {
         self.leases.ledger().set_trace(self.lease, trace.context().clone());
         self.trace = Some(trace);
     }
 
-    /// Makes log lines name the trace of the call, or else of the producer, until the guard is dropped.
+    /// Adds the trace of the call, or else of the producer, to log lines until the guard is dropped.
     pub(crate) fn enter_trace(&self) -> Option<ContextGuard> {
         self.leases.enter_trace(self.lease)
     }

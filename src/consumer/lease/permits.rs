@@ -1,4 +1,4 @@
-//! The number of messages that one queue may hold, counted in permits.
+//! Permits, which limit the number of messages that one queue may hold.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 /// The permits of one queue: one for each message that may be held.
 ///
-/// Permits are reserved before a receive and return when a message is settled. Only numbers are kept, never messages.
+/// Permits are reserved before a receive, and freed when a message is settled.
 #[derive(Clone, Debug)]
 pub(crate) struct Permits(Arc<Inner>);
 
@@ -72,7 +72,7 @@ impl Permits {
 
     /// Waits until permits become available, by a drop or by [`Permits::resize`].
     ///
-    /// Returns at once if that has happened since the last wait. For one waiting task.
+    /// Returns at once if that has happened since the last wait. Only one task may wait.
     pub(crate) async fn freed(&self) {
         self.0.freed.notified().await;
     }
@@ -99,7 +99,7 @@ impl Reservation {
         self.permits
     }
 
-    /// Takes one permit; `None` when a server answers with more messages than requested.
+    /// Takes one permit; `None` when a server returns more messages than requested.
     pub(crate) fn take(&mut self) -> Option<Permit> {
         self.permits = self.permits.checked_sub(1)?;
         Some(Permit { owner: self.owner.clone() })
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reservation_frees_what_no_message_took() {
+    fn a_reservation_frees_the_permits_that_no_message_took() {
         let permits = Permits::new(10);
         let mut reservation = permits.reserve(10).unwrap();
         let permit = reservation.take().unwrap();

@@ -1,4 +1,4 @@
-//! The batching of settlements: which go to SQS together, and when: pure.
+//! The batcher: decides which settlements share a call to SQS, and when it is due; pure.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,7 +13,7 @@ use crate::{
     telemetry::Action,
 };
 
-/// The call that settles a message.
+/// The action that settles a message.
 #[derive(Debug)]
 pub(super) enum SettleAction {
     /// Copies the message to the DLQ. A delete follows.
@@ -63,7 +63,7 @@ impl<T> Settlement<T> {
     }
 }
 
-/// The settlements of one queue: those that linger to share a call, and those that failed and wait for a retry.
+/// The settlements of one queue: those that wait to share a call, and those that wait for their retry.
 #[derive(Debug)]
 pub(super) struct Batcher<T> {
     linger: Duration,
@@ -72,11 +72,11 @@ pub(super) struct Batcher<T> {
     visibility_changes: ActionQueue<T>,
     delayed: BTreeMap<(Instant, u64), Settlement<T>>,
     next_number: u64,
-    /// The longest delay of a settlement.
+    /// The limit of each delay, shorter during a drain.
     longest_delay: Duration,
 }
 
-/// Settlements by the same action, in the order of their arrival. The first `ready` of them do not linger.
+/// The settlements of one action, in the order of their arrival. The first `ready` of them do not linger.
 #[derive(Debug)]
 struct ActionQueue<T> {
     settlements: VecDeque<Settlement<T>>,
@@ -105,7 +105,7 @@ impl<T> Batcher<T> {
         }
     }
 
-    /// Adds a settlement; returns true when that changes the time of the next batch.
+    /// Adds a settlement; returns true if that may change the due time of the next batch.
     pub(super) fn push(&mut self, settlement: Settlement<T>) -> bool {
         let queue = self.queue(&settlement.action);
         queue.settlements.push_back(settlement);
@@ -119,7 +119,7 @@ impl<T> Batcher<T> {
         self.delayed.insert((now + delay.min(self.longest_delay), self.next_number), settlement);
     }
 
-    /// Ends every linger and delay, and limits the delays to come.
+    /// Ends every linger and delay, and limits later delays.
     pub(super) fn drain(&mut self, longest_delay: Duration) {
         self.longest_delay = longest_delay;
         for settlement in std::mem::take(&mut self.delayed).into_values() {
@@ -128,7 +128,7 @@ impl<T> Batcher<T> {
         self.flush();
     }
 
-    /// Ends the linger of everything pushed so far; returns true when that changed anything.
+    /// Ends the linger of everything pushed so far; returns true if that changed anything.
     pub(super) fn flush(&mut self) -> bool {
         let mut has_changed = false;
         for queue in self.queues_mut() {
@@ -146,7 +146,7 @@ impl<T> Batcher<T> {
         [&mut self.copies, &mut self.deletes, &mut self.visibility_changes]
     }
 
-    /// Takes the batch that is due first: up to ten settlements by one action, 1 MiB at most; empty when none is due.
+    /// Takes the batch that was due first: up to ten settlements of one action, at most 1 MiB; empty when none is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Settlement<T>> {
         self.end_delays(now);
         let linger = self.linger;
@@ -154,7 +154,7 @@ impl<T> Batcher<T> {
         due.min_by_key(|queue| queue.due(linger)).map(ActionQueue::take).unwrap_or_default()
     }
 
-    /// Moves the settlements whose delay is over to the front of their queues: they have waited long enough.
+    /// Moves the settlements whose delay is over to the front of their queues, where they do not linger.
     fn end_delays(&mut self, now: Instant) {
         while let Some(first) = self.delayed.first_entry()
             && first.key().0 <= now
@@ -166,7 +166,7 @@ impl<T> Batcher<T> {
         }
     }
 
-    /// The time of the next batch, in the past when one is due already.
+    /// The due time of the next batch; in the past if one is due already.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let linger = self.linger;
         let lingering = self.queues().into_iter().filter_map(|queue| queue.due(linger));
@@ -191,7 +191,7 @@ impl<T> ActionQueue<T> {
             bytes += settlement.action.bytes();
             bytes <= MESSAGE_BYTES
         });
-        // A message that is too large by itself goes alone, and SQS refuses it.
+        // A message that is too large is sent alone, and SQS refuses it.
         let entries = fitting.count().max(1).min(self.settlements.len());
         self.ready = self.ready.saturating_sub(entries);
         self.settlements.drain(..entries).collect()
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_go_at_once_and_the_rest_linger() {
+    fn ten_settlements_are_due_at_once_and_the_rest_linger() {
         let now = Instant::now();
         let mut batcher = batcher_of(12, now);
         assert_eq!(batcher.take_due(now).len(), 10);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_go_together_as_far_as_one_request_takes_them() {
+    fn copies_share_a_request_up_to_its_size_limit() {
         let now = Instant::now();
         let mut batcher = Batcher::new(LINGER);
         for bytes in [400_000, 600_000, 48_576, 1, MESSAGE_BYTES + 1, 7] {
@@ -252,7 +252,7 @@ mod tests {
         assert!(batcher.flush());
         assert_eq!(batcher.take_due(now).len(), 3);
         batcher.push(Settlement::new(SettleAction::Delete, 4, now));
-        assert!(batcher.take_due(now).is_empty(), "what comes after the flush lingers again");
+        assert!(batcher.take_due(now).is_empty(), "a settlement after the flush lingers again");
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_ends_every_delay_and_limits_those_to_come() {
+    fn a_drain_ends_every_delay_and_limits_later_ones() {
         let (now, minute) = (Instant::now(), Duration::from_mins(1));
         let mut batcher = batcher_of(1, now);
         let settlement = batcher.take_due(now + LINGER).remove(0);

@@ -1,4 +1,4 @@
-//! Dead letters: copies of rejected messages for the DLQ. A message is deleted only after SQS has taken its copy.
+//! Dead letters: copies rejected messages to the DLQ. A message is deleted only after SQS has accepted its copy.
 
 use std::{
     collections::BTreeMap,
@@ -30,11 +30,11 @@ use crate::{
     },
 };
 
-/// The most calls in flight. They are counted apart from other calls, so that a DLQ that hangs delays no delete.
+/// The most copy calls in flight, counted separately so that a DLQ that hangs delays no delete.
 const CALLS_AT_ONCE: usize = 8;
-/// The time after which a refusal no longer makes the worker unready, if no reject has shown that it is over.
+/// The time after which a refusal no longer makes the worker unready, even if no later copy has succeeded.
 const REFUSAL_SHOWN: Duration = Duration::from_mins(15);
-/// The one attribute that holds the whole record of a reject, and the prefix of those that hold one field each.
+/// The attribute that holds the whole record of a reject, and the prefix of attributes that hold one field each.
 const NAMESPACE: &str = "longshore.reject";
 /// The longest reason in a record, in bytes.
 const REASON_BYTES: usize = 4_096;
@@ -52,7 +52,7 @@ pub(crate) struct DeadLetterQueue {
 }
 
 impl DeadLetterQueue {
-    /// The maker of spans about copies.
+    /// The spans of copies.
     pub(super) fn traces(&self, of_source: &QueueTraces) -> QueueTraces {
         let named = QueueName::of_arn(&self.description.arn).map_or_else(String::new, |queue| queue.name);
         of_source.of_other(&QueueIdentity::of(self.queue.url(), &named))
@@ -65,7 +65,7 @@ impl DeadLetterQueue {
     }
 }
 
-/// The handler's decision that a message must never be tried again.
+/// A handler's rejection of a message, which must not be retried.
 #[derive(Clone, Debug)]
 pub(crate) struct Rejection {
     /// The handler's reason.
@@ -83,13 +83,13 @@ pub(super) struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Returns true when the copy had space for a record with the reason.
+    /// Returns true if the copy had space for the record with the reason.
     pub(super) fn has_reason(&self) -> bool {
-        self.message.attributes.keys().any(|name| is_ours(name))
+        self.message.attributes.keys().any(|name| is_reject_attribute(name))
     }
 }
 
-/// Sends copies to the DLQ and passes on what SQS took to be deleted.
+/// Sends copies to the DLQ, and has the messages deleted whose copies SQS has accepted.
 pub(super) struct DeadLetterSender {
     parts: DeadLetterSenderParts,
     calls: Semaphore,
@@ -114,7 +114,7 @@ impl DeadLetterSender {
         Self { parts, calls: Semaphore::new(CALLS_AT_ONCE), last_refusal: Mutex::new(None) }
     }
 
-    /// The copy of a message that was rejected now.
+    /// Builds the copy of a message that was rejected now.
     pub(super) fn dead_letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
         let DeadLetterQueue { kind, .. } = self.parts.dlq;
         let reject = RejectRecord { reason, kind, at: SystemTime::now() };
@@ -136,44 +136,44 @@ impl DeadLetterSender {
         if let Some(traces) = &self.parts.traces {
             traces.settled(&settled(Action::Copy, began, &batch), &answer);
         }
-        self.note(batch, answer);
+        self.handle_answer(batch, answer);
     }
 
-    fn note(&self, batch: Vec<SentSettlement>, answer: BatchResult<MessageId>) {
+    fn handle_answer(&self, batch: Vec<SentSettlement>, answer: BatchResult<MessageId>) {
         let settlements = batch.into_iter().map(|sent| sent.settlement);
         match answer {
             Ok(entries) => {
                 settlements
                     .zip(all_entries(entries))
-                    .for_each(|(settlement, entry)| self.note_entry(settlement, entry));
+                    .for_each(|(settlement, entry)| self.handle_entry(settlement, entry));
             }
             Err(error) if error.retry_class() == RetryClass::Transient => {
-                self.note_failure(settlements.collect(), &error);
+                self.handle_call_error(settlements.collect(), &error);
             }
-            Err(error) => self.note_refused(settlements.collect(), &error.to_string()),
+            Err(error) => self.handle_refusal(settlements.collect(), &error.to_string()),
         }
     }
 
-    fn note_entry(&self, settlement: Settlement<PendingLease>, entry: Result<MessageId, EntryError>) {
+    fn handle_entry(&self, settlement: Settlement<PendingLease>, entry: Result<MessageId, EntryError>) {
         match entry {
             Ok(_) => {
                 self.parts.metrics.settled.of(Action::Copy).inc();
                 self.forget_refusal(|_| true);
-                // The delete does not linger: until then the message could run and be copied again elsewhere.
+                // The delete does not linger: until it is sent the message could run and be copied again elsewhere.
                 self.parts.pending.delay(settlement.followed_by(SettleAction::Delete), Duration::ZERO);
             }
             Err(error) if error.retry_class == RetryClass::Transient => {
                 let (queue, message_id) = (&*self.parts.name, settlement.lease.id());
-                let _lines = settlement.lease.enter_trace();
+                let _trace = settlement.lease.enter_trace();
                 events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
                 let delay = error.retry_class.pauses().random_delay(settlement.attempt);
                 self.parts.pending.retry(settlement, delay);
             }
-            Err(error) => self.note_refused(vec![settlement], &error.to_string()),
+            Err(error) => self.handle_refusal(vec![settlement], &error.to_string()),
         }
     }
 
-    fn note_failure(&self, settlements: Vec<Settlement<PendingLease>>, error: &QueueError) {
+    fn handle_call_error(&self, settlements: Vec<Settlement<PendingLease>>, error: &QueueError) {
         let attempt = settlements.iter().map(|settlement| settlement.attempt).max().unwrap_or(1);
         let (queue, retry_in) = (&*self.parts.name, error.retry_class().pauses().random_delay(attempt));
         events::CallFailed { queue, action: Action::Copy, error, attempt, retry_in }.emit();
@@ -182,11 +182,11 @@ impl DeadLetterSender {
         }
     }
 
-    /// Gives messages back that the DLQ refuses for good.
-    fn note_refused(&self, settlements: Vec<Settlement<PendingLease>>, error: &str) {
+    /// Gives back messages whose copies the DLQ refuses permanently.
+    fn handle_refusal(&self, settlements: Vec<Settlement<PendingLease>>, error: &str) {
         let Some(first) = settlements.first() else { return };
         let (queue, messages, message_id) = (&*self.parts.name, settlements.len(), first.lease.id());
-        let _lines = first.lease.enter_trace();
+        let _trace = first.lease.enter_trace();
         events::CopyRefused { queue, messages, message_id, error }
             .emit(&self.parts.metrics.settle_failures, self.parts.scope.warnings());
         *self.last_refusal() = Some(Instant::now());
@@ -196,7 +196,7 @@ impl DeadLetterSender {
         }
     }
 
-    /// Makes a message visible again once its dependents are postponed.
+    /// Makes a message visible again, after its dependents are postponed.
     fn give_back(&self, mut settlement: Settlement<PendingLease>) {
         let delay = match &settlement.action {
             SettleAction::Copy(dead_letter) => dead_letter.retry_in,
@@ -211,7 +211,7 @@ impl DeadLetterSender {
         });
     }
 
-    /// Forgets the last refusal after a while, since no further reject may come to show that it is over.
+    /// Forgets the last refusal after a while, because without further rejects no copy can succeed.
     pub(super) fn forget_old_refusal(&self) {
         self.forget_refusal(|last| last.elapsed() >= REFUSAL_SHOWN);
     }
@@ -227,7 +227,7 @@ impl DeadLetterSender {
     }
 }
 
-/// The message to send for a settlement; every settlement of a batch of copies has one.
+/// The copy to send for a settlement; every settlement of a batch of copies has one.
 fn outgoing(settlement: &Settlement<PendingLease>) -> Option<&OutgoingMessage> {
     match &settlement.action {
         SettleAction::Copy(dead_letter) => Some(&dead_letter.message),
@@ -235,7 +235,7 @@ fn outgoing(settlement: &Settlement<PendingLease>) -> Option<&OutgoingMessage> {
     }
 }
 
-/// The circumstances of a reject.
+/// The reason, kind and time of a reject.
 #[derive(Clone, Debug)]
 struct RejectRecord<'a> {
     /// The handler's reason.
@@ -253,14 +253,14 @@ struct CopyLimits {
     bytes: usize,
 }
 
-/// The copy of a message for the DLQ: everything that the sender gave it, and the record as far as there is space.
+/// Copies a message for the DLQ, with everything that the sender set, and with the record if there is space for it.
 ///
-/// What the sender gave never changes, so that a message that goes back from the DLQ is the original: with six to
-/// nine attributes the record is combined into one, and with ten, or in a message of the largest size, it is omitted.
+/// The sender's attributes never change, so that a message moved back from the DLQ is the original: with six to nine
+/// attributes the record is combined into one, and with ten, or in a message of the largest size, it is omitted.
 fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
     let Message { id, body, receive_count, mut attributes, system, .. } = message;
     // A message that has been in the DLQ before has the record of its earlier reject.
-    attributes.retain(|name, _| !is_ours(name));
+    attributes.retain(|name, _| !is_reject_attribute(name));
     let mut copy = OutgoingMessage {
         body,
         attributes,
@@ -282,11 +282,11 @@ fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> Out
     copy
 }
 
-fn is_ours(name: &str) -> bool {
+fn is_reject_attribute(name: &str) -> bool {
     name.strip_prefix(NAMESPACE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Replaces the characters that SQS refuses, shortens a long reason, and fills in an empty one, as SQS demands.
+/// Replaces the characters that SQS refuses, shortens a long reason, and replaces an empty one, which SQS refuses, too.
 fn clean(reason: &str) -> String {
     let allowed =
         |character| if limits::is_allowed(character) { character } else { char::REPLACEMENT_CHARACTER };
@@ -297,7 +297,7 @@ fn clean(reason: &str) -> String {
     }
 }
 
-/// The beginning of a text and an ellipsis, within so many bytes; the whole text if it fits.
+/// Shortens a text to at most this many bytes, ending in an ellipsis.
 fn shortened(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
@@ -327,7 +327,7 @@ enum RecordFormat {
 }
 
 impl RecordFormat {
-    /// The format for a message with so many attributes, of which SQS takes ten.
+    /// The format for a message with this many attributes; SQS allows ten.
     fn beside(attributes: usize) -> Self {
         match limits::ATTRIBUTES.saturating_sub(attributes) {
             0 => Self::Omitted,
@@ -336,7 +336,7 @@ impl RecordFormat {
         }
     }
 
-    /// The attributes of a record with its reason shortened to fit into so many bytes; none when that is not enough.
+    /// The attributes of a record, its reason shortened to fit into this many bytes; empty if that is not enough.
     fn fitted(self, mut fields: RecordFields<'_>, bytes: usize) -> BTreeMap<String, AttributeValue> {
         let attributes = self.attributes(&fields);
         let excess = size_bytes(&attributes).saturating_sub(bytes);

@@ -1,4 +1,4 @@
-//! The flusher: sends settlements to SQS and reads every entry of every answer.
+//! The flusher: sends batches of settlements to SQS, and handles the result of each entry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,9 +21,9 @@ use crate::{
 
 /// The most calls in flight.
 const CALLS_AT_ONCE: usize = 32;
-/// The longest time that a call may take, whatever the queue promises: its messages are held until it ends.
+/// The time limit of a call, in case the queue keeps none: the messages are held until the call ends.
 pub(super) const WATCHDOG: Duration = Duration::from_secs(20);
-/// The longest pause of the loop.
+/// The longest time between two rounds of the loop.
 const TICK: Duration = Duration::from_secs(10);
 
 /// The loop that settles messages in batches.
@@ -41,7 +41,7 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
-    /// Sends what is due until `stop`, which must come only when nothing is pending.
+    /// Sends due batches until `stop`, which must be cancelled only when nothing is pending.
     pub(super) async fn run(self: Arc<Self>, pulse: Pulse, stop: CancellationToken) {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         loop {
@@ -62,7 +62,7 @@ impl Flusher {
             let batch = self.pending.take_due(Instant::now());
             let Some(first) = batch.first() else { return };
             if matches!(first.action, SettleAction::Copy(_)) {
-                // Nothing waits to be copied where there is no DLQ.
+                // Without a DLQ no settlement is a copy.
                 if let Some(dead_letters) = self.dead_letters.clone() {
                     tasks::detach("copy", async move { dead_letters.send(batch).await });
                 }
@@ -90,7 +90,7 @@ impl Flusher {
         if let Some(traces) = &self.traces {
             traces.settled(&settled(action, began, &batch), &answer);
         }
-        self.note(action, batch, answer);
+        self.handle_answer(action, batch, answer);
     }
 
     async fn call(&self, action: Action, batch: &[SentSettlement], now: Instant) -> BatchResult<()> {
@@ -102,19 +102,19 @@ impl Flusher {
         self.queue.change_visibility(&changes).await
     }
 
-    fn note(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchResult<()>) {
+    fn handle_answer(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchResult<()>) {
         match answer {
             Ok(entries) => {
                 self.ready.ready();
                 for (sent, entry) in batch.into_iter().zip(all_entries(entries)) {
-                    self.note_entry(sent, entry);
+                    self.handle_entry(sent, entry);
                 }
             }
-            Err(error) => self.note_failure(action, batch, &error),
+            Err(error) => self.handle_call_error(action, batch, &error),
         }
     }
 
-    fn note_failure(&self, action: Action, batch: Vec<SentSettlement>, error: &QueueError) {
+    fn handle_call_error(&self, action: Action, batch: Vec<SentSettlement>, error: &QueueError) {
         let attempt = batch.iter().map(|sent| sent.settlement.attempt).max().unwrap_or(1);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.name, action, error, attempt, retry_in }.emit();
@@ -126,16 +126,16 @@ impl Flusher {
         }
     }
 
-    fn note_entry(&self, sent: SentSettlement, entry: Result<(), EntryError>) {
+    fn handle_entry(&self, sent: SentSettlement, entry: Result<(), EntryError>) {
         match entry {
             Ok(()) if sent.is_superseded() => self.pending.retry(sent.settlement, Duration::ZERO),
-            Ok(()) => self.note_settled(sent.settlement),
+            Ok(()) => self.record_settled(sent.settlement),
             Err(error) if error.retry_class == RetryClass::LeaseLost && !sent.is_superseded() => {
                 self.pending.give_up(sent.settlement, &error.to_string());
             }
             Err(error) => {
                 let settlement = sent.settlement;
-                let _lines = settlement.lease.enter_trace();
+                let _trace = settlement.lease.enter_trace();
                 let (queue, message_id) = (&*self.name, settlement.lease.id());
                 let action = settlement.action.label();
                 events::EntryFailed { queue, message_id, action, error: &error }.emit();
@@ -145,7 +145,7 @@ impl Flusher {
         }
     }
 
-    fn note_settled(&self, mut settlement: Settlement<PendingLease>) {
+    fn record_settled(&self, mut settlement: Settlement<PendingLease>) {
         self.metrics.settled.of(settlement.action.label()).inc();
         if matches!(settlement.action, SettleAction::Delete) {
             settlement.lease.mark_deleted();

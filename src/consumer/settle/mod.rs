@@ -1,4 +1,4 @@
-//! Settling messages: deletes, visibility changes and copies to the DLQ, batched and retried.
+//! Settles messages: deletes, visibility changes and copies to the DLQ, batched and retried.
 
 mod batcher;
 mod dead_letter;
@@ -90,17 +90,17 @@ impl Settler {
         Self { name, pending, flusher: Arc::new(flusher), dead_letters }
     }
 
-    /// Sends settlements until `stop`, which must come only when nothing is pending.
+    /// Sends settlements until `stop`, which must be cancelled only when nothing is pending.
     pub(crate) async fn run(self, pulse: Pulse, stop: CancellationToken) {
         self.flusher.run(pulse, stop).await;
     }
 
-    /// Deletes the message, at the latest after the linger.
+    /// Deletes the message, with a batch that waits at most for the linger.
     pub(crate) fn delete(&self, lease: Lease) {
         self.pending.push(SettleAction::Delete, lease);
     }
 
-    /// Makes the message visible again after `delay`, which is cut to the twelve hours that SQS allows in all.
+    /// Makes the message visible again after `delay`, cut to the twelve hours that SQS allows in all.
     pub(crate) fn change_visibility(&self, lease: Lease, delay: Duration) {
         self.pending.push(SettleAction::ChangeVisibility(delay), lease);
     }
@@ -111,7 +111,7 @@ impl Settler {
         let Some(dead_letters) = &self.dead_letters else { return self.change_visibility(lease, retry_in) };
         let dead_letter = dead_letters.dead_letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !dead_letter.has_reason() {
-            let _lines = lease.enter_trace();
+            let _trace = lease.enter_trace();
             events::ReasonLeftOut { queue: &self.name, message_id: lease.id(), reason: &reason }.emit();
         }
         self.pending.push(SettleAction::Copy(Box::new(dead_letter)), lease);
@@ -122,27 +122,27 @@ impl Settler {
         self.dead_letters.is_some()
     }
 
-    /// The parts of each message to receive, so that a rejected one can be copied whole.
+    /// The parts of each message to receive: all of them where rejected messages are copied.
     pub(crate) fn wanted(&self, by_handler: Wanted) -> Wanted {
         if self.copies_rejects() { Wanted::Everything } else { by_handler }
     }
 
-    /// Sends everything handed over so far without lingering.
+    /// Sends all pending settlements without lingering.
     pub(crate) fn flush_now(&self) {
         self.pending.flush_now();
     }
 
-    /// The number of messages handed over and not settled yet.
+    /// The number of messages that are not settled yet.
     pub(crate) fn pending(&self) -> usize {
         self.pending.count()
     }
 
-    /// The number of done or copied messages that could not be deleted so far: they will run again elsewhere.
+    /// The number of done or copied messages whose delete was given up: they will be received again.
     pub(crate) fn undeleted(&self) -> usize {
         self.pending.undeleted()
     }
 
-    /// Waits until everything handed over is settled or given up, with short delays between retries from now on.
+    /// Waits until every message is settled or given up, with short delays between retries from now on.
     pub(crate) async fn flushed(&self) {
         self.pending.drained().await;
     }

@@ -1,4 +1,4 @@
-//! The settlements of one queue that SQS has not confirmed yet.
+//! The pending settlements of one queue: those that SQS has not confirmed yet.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -27,14 +27,14 @@ const DRAINING_DELAY: Duration = Duration::from_secs(1);
 /// The delay of a visibility change while an extension of the same lease is in flight.
 const EXTENSION_DELAY: Duration = Duration::from_millis(20);
 
-/// The settlements of one queue from the end of the handler to the answer of SQS.
+/// The settlements of one queue, from the end of the handler to the answer of SQS.
 ///
-/// The [`Settler`](super::Settler) adds to them; the flusher and the sender of dead letters take them from here and
-/// return what must be tried again.
+/// The [`Settler`](super::Settler) adds settlements; the flusher and the dead-letter sender take them, and return those
+/// that must be retried.
 pub(super) struct PendingSettlements {
     queue: Arc<str>,
     batcher: Mutex<Batcher<PendingLease>>,
-    /// Notified when the time of the next batch may have changed.
+    /// Notified when the due time of the next batch may have changed.
     changed: Notify,
     count: Arc<PendingCount>,
     undeleted: AtomicUsize,
@@ -88,12 +88,12 @@ impl PendingSettlements {
         self.count.zero().await;
     }
 
-    /// Takes the batch that is due first; empty when none is due.
+    /// Takes the batch that was due first; empty when none is due.
     pub(super) fn take_due(&self, now: Instant) -> Vec<Settlement<PendingLease>> {
         self.batcher().take_due(now)
     }
 
-    /// Waits until a batch may be due, until `latest` at most.
+    /// Waits until a batch may be due, at most until `latest`.
     pub(super) async fn due(&self, latest: Instant) {
         let next = self.batcher().next_due().map_or(latest, |due| due.min(latest));
         tokio::select! {
@@ -102,33 +102,34 @@ impl PendingSettlements {
         }
     }
 
-    /// Returns a settlement that is due after a delay.
+    /// Puts a settlement back, due after a delay.
     pub(super) fn delay(&self, settlement: Settlement<PendingLease>, delay: Duration) {
         self.batcher().push_delayed(settlement, Instant::now(), delay);
         self.changed.notify_one();
     }
 
-    /// Returns a settlement that failed. There is no limit of attempts while the lease lasts: given up sooner, a done
-    /// message would run once more elsewhere.
+    /// Retries a failed settlement after a delay. Attempts are not limited while the lease lasts, because a done message
+    /// that is given up runs once more elsewhere.
     pub(super) fn retry(&self, mut settlement: Settlement<PendingLease>, delay: Duration) {
         self.metrics.settle_retries.of(settlement.action.label()).inc();
         settlement.attempt += 1;
         self.delay(settlement, delay);
     }
 
-    /// Leaves a message to its visibility. If it was to be deleted, this worker does not run it again.
+    /// Gives a settlement up: the message is visible again after its visibility timeout. A message that was to be deleted
+    /// is remembered as done, so that this worker does not run it again.
     pub(super) fn give_up(&self, mut settlement: Settlement<PendingLease>, reason: &str) {
         if matches!(settlement.action, SettleAction::Delete) {
             settlement.lease.mark_done();
             self.undeleted.fetch_add(1, Ordering::AcqRel);
         }
         let (queue, message_id) = (&*self.queue, settlement.lease.id());
-        let _lines = settlement.lease.enter_trace();
+        let _trace = settlement.lease.enter_trace();
         let action = settlement.action.label();
         events::SettleFailed { queue, message_id, action, reason }.emit(&self.metrics.settle_failures);
     }
 
-    /// Finds the receipts for a batch that is sent now. Settlements whose lease is lost go no further.
+    /// Adds the receipts to a batch that is sent now. Settlements whose lease is lost are dropped.
     pub(super) fn with_receipts(&self, batch: Vec<Settlement<PendingLease>>) -> Vec<SentSettlement> {
         let now = Instant::now();
         batch.into_iter().filter_map(|settlement| self.with_receipt(settlement, now)).collect()
@@ -145,7 +146,7 @@ impl PendingSettlements {
                     self.delay(settlement, EXTENSION_DELAY);
                     return None;
                 }
-                // The message is visible again already, or will be when its visibility ends.
+                // The message is visible again, or will be when its visibility timeout ends.
                 VisibilityReceipt::Lost => return None,
             },
         };
@@ -157,7 +158,7 @@ impl PendingSettlements {
     }
 }
 
-/// The lease of a pending message, counted until its drop, even if that drop is a panic's.
+/// The lease of a pending message; counted until its drop, also during a panic.
 pub(super) struct PendingLease {
     lease: Lease,
     count: Arc<PendingCount>,
@@ -203,7 +204,7 @@ impl PendingCount {
         loop {
             let reached_zero = self.reached_zero.notified();
             tokio::pin!(reached_zero);
-            // Subscribes before it looks at the count, so that no change in between is missed.
+            // Subscribes before it reads the count, so that no change in between is missed.
             reached_zero.as_mut().enable();
             if self.messages.load(Ordering::Acquire) == 0 {
                 return;
@@ -213,14 +214,14 @@ impl PendingCount {
     }
 }
 
-/// A settlement with the receipt of its call.
+/// A settlement with the receipt that its call uses.
 pub(super) struct SentSettlement {
     pub(super) settlement: Settlement<PendingLease>,
     pub(super) receipt: Receipt,
 }
 
 impl SentSettlement {
-    /// Returns true when the message was received again since the call: the older receipt may have changed nothing.
+    /// Returns true when the message was received again since the call, which may then have had no effect.
     pub(super) fn is_superseded(&self) -> bool {
         self.settlement.lease.is_superseded(&self.receipt)
     }
@@ -232,13 +233,13 @@ impl SentSettlement {
         };
         let left =
             self.settlement.lease.deadlines().map_or(Duration::ZERO, |deadlines| deadlines.limit - now);
-        // SQS refuses what reaches past the twelve hours, so the rest is rounded down.
+        // SQS refuses a visibility beyond the twelve hours, so the remaining time is rounded down.
         let visibility = wanted.min(Duration::from_secs(left.as_secs()));
         VisibilityChange { receipt: self.receipt.clone(), visibility }
     }
 }
 
-/// A call about these messages, for its span.
+/// Describes a call about these messages, for its span.
 pub(super) fn settled(action: Action, began: Instant, batch: &[SentSettlement]) -> Settled<'_> {
     let leases = batch.iter().map(|sent| &sent.settlement.lease);
     let messages = leases.map(|lease| (lease.id(), lease.trace().map(Arc::as_ref))).collect();

@@ -40,7 +40,7 @@ impl QueueAddress {
 
     /// The endpoint, where the SDK would not choose it by the region alone.
     ///
-    /// An emulator, say, or AWS by another door: an account may have no way to the usual one.
+    /// For an emulator, or another endpoint of AWS, such as a VPC endpoint in a network without access to the usual one.
     pub(super) fn endpoint(&self) -> Option<String> {
         match self {
             Self::Url(url) if self.region_of_usual_host().is_none() => {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aws_url_tells_the_region_and_no_endpoint() {
+    fn an_aws_url_has_the_region_and_needs_no_endpoint() {
         for (url, region) in [
             ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "eu-west-1"),
             ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", "cn-north-1"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aws_url_of_another_door_tells_the_region_and_the_endpoint() {
+    fn a_vpc_or_dual_stack_url_has_the_region_and_the_endpoint() {
         for (host, region) in [
             ("vpce-0a1-b2c.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
             ("vpce-0a1-b2c-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_tells_the_arn_where_a_region_is_known() {
+    fn a_url_has_the_arn_where_a_region_is_known() {
         let arn = |url: &str, region| address(url).arn(region);
         let of_aws = arn("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", None);
         assert_eq!(of_aws.as_deref(), Some("arn:aws-cn:sqs:cn-north-1:123456789012:orders"));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_url_tells_its_endpoint() {
+    fn any_other_url_has_its_endpoint() {
         let emulator = address("http://127.0.0.1:9324/000000000000/orders");
         assert_eq!(emulator.endpoint().as_deref(), Some("http://127.0.0.1:9324"));
         assert_eq!(emulator.region(), None);

@@ -1,4 +1,4 @@
-//! The SDK's types as Longshore's, and back.
+//! Converts between the SDK's types and Longshore's.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -116,7 +116,7 @@ pub(super) fn seconds(duration: Duration) -> i32 {
     i32::try_from(whole).unwrap_or(i32::MAX)
 }
 
-/// A queue's attributes; what is missing or unreadable is left at its default.
+/// A queue's attributes; missing or unreadable ones keep their defaults.
 pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> QueueAttributes {
     let text = |name: QueueAttributeName| attributes.get(&name).map(String::as_str);
     let number = |name: QueueAttributeName| text(name).and_then(|digits| digits.parse().ok()).unwrap_or(0);
@@ -156,7 +156,7 @@ fn redrive_policy(json: &str) -> Option<RedrivePolicy> {
     Some(RedrivePolicy { dead_letter_arn: wire.dead_letter_target_arn, max_receive_count })
 }
 
-/// A call's failure, sorted by its code where there is an answer, and worth repeating where there is none.
+/// A call's failure, classified by its code if there was an answer, and otherwise transient.
 pub(super) fn refusal<E>(error: SdkError<E, HttpResponse>) -> QueueError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -176,7 +176,7 @@ where
     failure.with_source(error)
 }
 
-/// A call that neither answered nor ended within its own limit.
+/// A call that did not end within its own time limit.
 pub(super) fn hung(limit: Duration) -> QueueError {
     QueueError::timed_out(format!("no answer from sqs within {limit:?}, the call was dropped"))
 }
@@ -186,7 +186,7 @@ pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
     EntryError::new(entry.code, entry.message.unwrap_or_default(), entry.sender_fault)
 }
 
-/// The fault of the credentials, if it made a call fail.
+/// The fault of the credentials, if it caused the failure.
 pub(crate) fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
     aws::credentials_fault(error)
 }

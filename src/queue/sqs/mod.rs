@@ -1,4 +1,4 @@
-//! SQS itself, over the AWS SDK.
+//! SQS through the AWS SDK.
 
 mod address;
 mod convert;
@@ -30,7 +30,7 @@ pub(crate) use self::{address::QueueAddress, convert::credentials_fault};
 pub use crate::aws::AwsAccess;
 pub(crate) use crate::aws::{CredentialsFault, Settings};
 
-/// One queue of SQS, or of anything that speaks its protocol.
+/// One queue of SQS, or of another server with its protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct SqsQueue {
     clients: Clients,
@@ -38,7 +38,7 @@ pub(crate) struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Opens a queue; by name, SQS is asked for its URL.
+    /// Opens a queue; looks up the URL of a queue that is given by its name.
     pub(crate) async fn open(
         access: &AwsAccess,
         address: &QueueAddress,
@@ -47,7 +47,7 @@ impl SqsQueue {
         let clients = Clients::build(access, address, options).await;
         let url = match address {
             QueueAddress::Url(url) => url.to_string(),
-            QueueAddress::Name(name) => look_up(&clients, &QueueName::new(name)).await?,
+            QueueAddress::Name(name) => queue_url(&clients, &QueueName::new(name)).await?,
         };
         Ok(Self { clients, url })
     }
@@ -146,7 +146,7 @@ impl Queue for SqsQueue {
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         async move {
-            let url = look_up(&self.clients, name).await?;
+            let url = queue_url(&self.clients, name).await?;
             let other: Arc<dyn Queue> = Arc::new(Self { clients: self.clients.clone(), url });
             Ok(other)
         }
@@ -154,14 +154,14 @@ impl Queue for SqsQueue {
     }
 }
 
-/// Asks SQS for the URL of a queue.
-async fn look_up(clients: &Clients, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
+/// Looks up the URL of a queue.
+async fn queue_url(clients: &Clients, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
     let call = clients.call.get_queue_url().queue_name(name);
     let answer = limited(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
     Ok(answer.queue_url.unwrap_or_default())
 }
 
-/// Waits for a call that does not wait itself, within the outer limit.
+/// Waits for a call other than a receive, within the outer limit.
 async fn limited<T, E>(
     call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<T, QueueError>
@@ -182,7 +182,7 @@ where
     tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
 }
 
-/// Puts a batch's answers into the order of its entries; an entry without an answer counts as failed.
+/// Sorts a batch's results by its entries; an entry without a result counts as failed.
 fn by_position<T>(
     entries: usize,
     done: impl Iterator<Item = (String, Result<T, EntryError>)>,
@@ -203,11 +203,11 @@ fn unbuildable(error: BuildError) -> QueueError {
 
 /// The time limit of a receive beyond its wait.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
-/// Connections beyond the pollers' own: deletes, extensions and sends under way at once.
+/// Connections beyond those of the pollers, for concurrent deletes, extensions and sends.
 const SPARE_CONNECTIONS: usize = 16;
 
-/// One client for calls that wait and one for calls that do not: their time limits differ, and giving each call its
-/// own would cost more than the call.
+/// One client for receives and one for other calls, because their time limits differ, and a time limit set on each call
+/// would cost more than the call itself.
 #[derive(Clone, Debug)]
 struct Clients {
     receive: Client,
@@ -239,7 +239,7 @@ impl Clients {
 /// The load for which the clients are configured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
-    /// Receives under way at once, at most.
+    /// The most receives in flight at once.
     pub pollers: usize,
     /// The longest wait of a receive.
     pub longest_wait: Duration,
@@ -262,7 +262,7 @@ mod tests {
         SqsQueue::open(&AwsAccess::default(), &address, ClientOptions::default()).await.unwrap()
     }
 
-    /// Whichever of the SDK's time limits is the first to pass.
+    /// Holds whichever of the time limits passes first.
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_never_answered_counts_as_hung() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

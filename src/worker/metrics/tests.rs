@@ -1,4 +1,4 @@
-//! The metrics that are served, whatever queues are called, by the text and as Prometheus itself reads it.
+//! Tests of the served metrics: their text, with queues of any name, and its check by Prometheus's own tool.
 
 use std::{
     io::Write as _,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Everything that a queue can have, of queues of these names.
+/// The text of all metrics of queues with these names.
 fn everything(names: &[&str]) -> String {
     let metrics = Metrics::new();
     for name in names {
@@ -72,7 +72,7 @@ fn the_name_in_sqs_is_a_label_beside_the_configured_one() {
 }
 
 #[test]
-fn a_call_is_served_by_what_it_was_for() {
+fn a_call_is_counted_by_its_action() {
     let text = everything(&["orders"]);
     for series in [
         r#"longshore_api_calls_total{action="receive",queue="orders",result="hung"} 1"#,
@@ -82,9 +82,9 @@ fn a_call_is_served_by_what_it_was_for() {
     }
 }
 
-/// `promtool` is of Debian's package `prometheus`.
+/// `promtool` is in Debian's package `prometheus`.
 #[test]
-fn prometheus_has_nothing_to_say_against_the_metrics_of_queues_of_any_name() {
+fn promtool_accepts_the_metrics_of_queues_of_any_name() {
     if crate::support::skips::skips("LONGSHORE_SKIP_PROMETHEUS") {
         return;
     }
@@ -135,7 +135,7 @@ fn metrics_of_one_name_are_declared_alike() {
 }
 
 #[test]
-fn every_metric_of_the_worker_says_which_queue_it_is_about_or_is_about_the_process() {
+fn every_metric_has_a_queue_label_or_is_about_the_process() {
     let of_process = |name: &str| {
         name.starts_with("process_")
             || name.starts_with("longshore_drain_")
@@ -179,7 +179,7 @@ fn the_reference_lists_every_label_value() {
 }
 
 #[test]
-fn a_queue_asked_for_twice_is_counted_once() {
+fn the_metrics_of_a_queue_are_created_once() {
     let metrics = Metrics::new();
     metrics.queue("orders", "orders").group::<ConsumerMetrics>().started.inc();
     metrics.queue("orders", "orders").group::<ConsumerMetrics>().started.inc();
@@ -199,7 +199,7 @@ async fn the_age_of_the_last_poll_is_counted_in_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_seconds_of_a_stop_are_counted_from_when_it_was_asked_for() {
+async fn the_seconds_of_a_stop_are_counted_from_its_request() {
     let metrics = Metrics::new();
     let drain = DrainMetrics::in_scope(&metrics.process());
     drain.limit(Duration::from_secs(110));
@@ -218,7 +218,7 @@ fn parse(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     text.lines().filter(|line| !line.starts_with('#')).map(series).collect()
 }
 
-/// Panics at whatever the format does not allow.
+/// Parses one line; panics if it does not follow the format.
 fn series(line: &str) -> (String, Vec<(String, String)>) {
     let name: String =
         line.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
@@ -251,7 +251,7 @@ fn unescaped(quoted: &str) -> (String, &str) {
 }
 
 #[test]
-fn a_hostile_name_of_a_queue_comes_out_as_it_is_and_breaks_nothing() {
+fn a_hostile_queue_name_is_escaped_in_the_text() {
     let hostile = "a\"} 1\nlongshore_forged{x=\"\\n\\ ünï💥 \u{202e}\t{}";
     let metrics = Metrics::new();
     let scope = metrics.queue(hostile, hostile);

@@ -1,4 +1,4 @@
-//! Every kind of finding: its name, its severity and its fix; and those of permissions.
+//! The codes of findings, each with a name, a severity and a fix, and the check of permissions.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
-    /// Good to know: it may be meant so, or cannot be found out without changing something.
+    /// For information: it may be intended, or cannot be checked without changing something.
     Notice,
-    /// The worker works, and not as well as it should.
+    /// The worker works, but not as well as it should.
     Warning,
-    /// Something that the worker depends on is not there, or does not let it in.
+    /// Something that the worker depends on is missing or refuses access.
     Unavailable,
-    /// The settings cannot work, or contradict what they name.
+    /// The settings cannot work, or contradict the resources that they name.
     Misconfigured,
 }
 
 impl Severity {
-    /// The word for people.
+    /// The name in the text of reports.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Notice => "notice",
@@ -38,14 +38,14 @@ impl Severity {
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $severity:ident, $fix:literal;)*) => {
-        /// A kind of finding; `docs/check.md` has a section for each.
+/// The code of a finding; `docs/check.md` has a section for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Code {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl Code {
-            /// Every kind, in the order of `docs/check.md`.
+/// Every code, in the order of `docs/check.md`.
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -59,7 +59,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// The advice.
+/// The fix.
             pub(crate) const fn fix(self) -> &'static str {
                 match self { $(Self::$variant => $fix,)* }
             }
@@ -144,31 +144,31 @@ codes! {
         "nothing: a task of no service is not scaled in";
 }
 
-/// No receipt of any queue.
+/// An invalid receipt, which belongs to no queue.
 const NO_RECEIPT: &str = "longshore-check-this-is-no-receipt-handle";
 
-/// Finds the calls of a consumer that a queue refuses.
+/// Finds the calls that a queue does not permit.
 pub(super) async fn check_permissions(name: &str, queue: &dyn Queue) -> Vec<Finding> {
     let receipt = Receipt::new(NO_RECEIPT);
     let change = [VisibilityChange { receipt: receipt.clone(), visibility: Duration::ZERO }];
     let receipts = [receipt];
     let (deleted, changed) = tokio::join!(queue.delete(&receipts), queue.change_visibility(&change));
     let mut found = vec![Finding::of(name, Code::ReceiveUnproven, "sqs:ReceiveMessage was not tried")];
-    found.extend(judge(name, "DeleteMessage", Code::DeleteForbidden, deleted));
-    found.extend(judge(name, "ChangeMessageVisibility", Code::ExtendForbidden, changed));
+    found.extend(denial_finding(name, "DeleteMessage", Code::DeleteForbidden, deleted));
+    found.extend(denial_finding(name, "ChangeMessageVisibility", Code::ExtendForbidden, changed));
     found
 }
 
-fn judge(name: &str, action: &str, forbidden: Code, answer: BatchResult<()>) -> Option<Finding> {
+fn denial_finding(name: &str, action: &str, forbidden: Code, answer: BatchResult<()>) -> Option<Finding> {
     let entry = match answer {
         Ok(entries) => entries.into_iter().next()?.err()?,
-        Err(error) => return of_call(name, action, forbidden, &error),
+        Err(error) => return call_finding(name, action, forbidden, &error),
     };
     let is_forbidden = is_denial(&entry);
     is_forbidden.then(|| Finding::of(name, forbidden, format!("sqs:{action} is refused: {entry}")))
 }
 
-fn of_call(name: &str, action: &str, forbidden: Code, error: &QueueError) -> Option<Finding> {
+fn call_finding(name: &str, action: &str, forbidden: Code, error: &QueueError) -> Option<Finding> {
     if error.plain_code() == Some("ReceiptHandleIsInvalid") {
         return None;
     }
@@ -190,14 +190,14 @@ mod tests {
     use crate::queue::EmulatorQueue;
 
     #[test]
-    fn names_are_unlike_each_other_and_every_fix_says_what_to_do() {
+    fn names_are_unique_and_every_code_has_a_fix() {
         let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(names.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| code.fix().len() > 20 && !code.fix().ends_with('.')));
     }
 
     #[tokio::test]
-    async fn a_receipt_that_is_none_is_no_denial_and_changes_nothing() {
+    async fn an_invalid_receipt_is_no_denial_and_changes_nothing() {
         let account = SqsAccount::default();
         account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
         account.send("orders", "a").unwrap();
@@ -212,12 +212,16 @@ mod tests {
 
     #[test]
     fn a_denial_of_the_call_or_of_its_entry_is_found() {
-        let judge =
-            |answer| judge("orders", "DeleteMessage", Code::DeleteForbidden, answer).map(|found| found.code);
-        assert_eq!(judge(Err(QueueError::answered("AccessDenied", "no"))), Some(Code::DeleteForbidden));
+        let code_of = |answer| {
+            denial_finding("orders", "DeleteMessage", Code::DeleteForbidden, answer).map(|found| found.code)
+        };
+        assert_eq!(code_of(Err(QueueError::answered("AccessDenied", "no"))), Some(Code::DeleteForbidden));
         let entry = EntryError::new("AccessDenied", "no", true);
-        assert_eq!(judge(Ok(vec![Err(entry)])), Some(Code::DeleteForbidden));
-        assert_eq!(judge(Err(QueueError::answered("RequestThrottled", ""))), Some(Code::PermissionUnproven));
-        assert_eq!(judge(Err(QueueError::answered("ReceiptHandleIsInvalid", ""))), None);
+        assert_eq!(code_of(Ok(vec![Err(entry)])), Some(Code::DeleteForbidden));
+        assert_eq!(
+            code_of(Err(QueueError::answered("RequestThrottled", ""))),
+            Some(Code::PermissionUnproven)
+        );
+        assert_eq!(code_of(Err(QueueError::answered("ReceiptHandleIsInvalid", ""))), None);
     }
 }

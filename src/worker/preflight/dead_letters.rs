@@ -1,4 +1,4 @@
-//! The dead-letter queue: whether there is one, whether it fits, and whether it keeps what it gets.
+//! Checks the dead-letter queue: that it exists, fits its queue and keeps messages long enough.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::{
     queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass},
     worker::{
         WorkerError,
-        dead_letters::misfit,
-        open::{describe, is_only_forbidden, open_queue, patiently},
+        dead_letters::incompatibility,
+        open::{describe, is_only_forbidden, open_queue, with_retries},
     },
 };
 
-/// The fewest receives that leave room for a crash and for a failure that passes.
+/// The fewest receives that allow for a crash and a transient failure.
 const FEW_RECEIVES: u32 = 3;
 
 /// Checks the redrive policy and the DLQ of a queue.
@@ -24,7 +24,7 @@ pub(super) async fn check(
     process: &Settings,
     (queue, description): (&dyn Queue, &QueueAttributes),
 ) -> Vec<Finding> {
-    let mut found = of_policy(name, description.redrive.as_ref());
+    let mut found = check_policy(name, description.redrive.as_ref());
     let configured = settings.dlq.address().filter(|_| settings.dlq.copy_rejects);
     let (shown, dlq) = match (configured, &description.redrive) {
         (Some(address), _) => (address, open_configured(address, settings, process, queue).await),
@@ -32,13 +32,13 @@ pub(super) async fn check(
         (None, None) => return found,
     };
     match dlq {
-        Ok(dlq) => found.extend(of_dlq(name, settings, description, &dlq)),
+        Ok(dlq) => found.extend(check_dlq(name, settings, description, &dlq)),
         Err(error) => found.push(Finding::of(name, code_of(&error), format!("dlq {shown}: {error}"))),
     }
     found
 }
 
-fn of_policy(name: &str, policy: Option<&RedrivePolicy>) -> Vec<Finding> {
+fn check_policy(name: &str, policy: Option<&RedrivePolicy>) -> Vec<Finding> {
     let Some(policy) = policy else {
         let message = "failing messages come back until their retention ends";
         return vec![Finding::of(name, Code::NoRedrivePolicy, message)];
@@ -58,7 +58,7 @@ async fn open_configured(
         open_queue(address, settings.reach(&process.aws)).await.map_err(cause)?
     } else {
         let name = QueueName::new(address);
-        patiently(|| queue.open_other(&name)).await?
+        with_retries(|| queue.open_other(&name)).await?
     };
     described(&opened).await
 }
@@ -72,7 +72,7 @@ async fn open_by_arn(
         return Err(QueueError::new(RetryClass::Refused, "the redrive policy names no queue"));
     };
     let name = name.seen_from(&of_source.arn);
-    described(&patiently(|| queue.open_other(&name)).await?).await
+    described(&with_retries(|| queue.open_other(&name)).await?).await
 }
 
 async fn described(queue: &Arc<dyn Queue>) -> Result<QueueAttributes, QueueError> {
@@ -95,7 +95,7 @@ fn code_of(error: &QueueError) -> Code {
     }
 }
 
-fn of_dlq(
+fn check_dlq(
     name: &str,
     settings: &QueueSettings,
     queue: &QueueAttributes,
@@ -103,10 +103,10 @@ fn of_dlq(
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
-    if let Some(problem) = misfit(queue, dlq) {
+    if let Some(problem) = incompatibility(queue, dlq) {
         find(Code::DlqUnfit, problem.to_owned());
     }
-    // Zero stands for one that the queue does not report.
+    // Zero means that the queue does not report it.
     if !dlq.retention.is_zero() && dlq.retention <= queue.retention {
         let (of_dlq, of_queue) = (Span(dlq.retention), Span(queue.retention));
         find(Code::DlqRetention, format!("the dlq keeps messages for {of_dlq}, the queue for {of_queue}"));
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_leaves_room_for_a_crash() {
+    fn a_max_receive_count_below_three_is_reported() {
         let policy = |count| RedrivePolicy {
             dead_letter_arn: "arn".to_owned(),
             max_receive_count: NonZeroU32::new(count).unwrap(),
         };
-        assert_eq!(codes(&of_policy("orders", None)), [Code::NoRedrivePolicy]);
-        assert_eq!(codes(&of_policy("orders", Some(&policy(2)))), [Code::MaxReceiveCount]);
-        assert_eq!(codes(&of_policy("orders", Some(&policy(3)))), []);
+        assert_eq!(codes(&check_policy("orders", None)), [Code::NoRedrivePolicy]);
+        assert_eq!(codes(&check_policy("orders", Some(&policy(2)))), [Code::MaxReceiveCount]);
+        assert_eq!(codes(&check_policy("orders", Some(&policy(3)))), []);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         };
         let mut settings = QueueSettings::default();
         settings.dlq.copy_rejects = false;
-        let found = |dlq: &QueueAttributes| codes(&of_dlq("orders", &settings, &days(4), dlq));
+        let found = |dlq: &QueueAttributes| codes(&check_dlq("orders", &settings, &days(4), dlq));
         assert_eq!(found(&days(14)), []);
         assert_eq!(found(&QueueAttributes { arn: String::new(), ..days(4) }), [Code::DlqRetention]);
         assert_eq!(found(&QueueAttributes { visible: 1, ..days(14) }), [Code::DlqNotEmpty]);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_a_dlq_from_being_opened_is_told_apart() {
+    fn each_failure_to_open_a_dlq_has_its_own_code() {
         for (code, found) in [
             ("AWS.SimpleQueueService.NonExistentQueue", Code::DlqMissing),
             ("AccessDenied", Code::DlqForbidden),

@@ -1,4 +1,4 @@
-//! The task: whether a stop fits into the time that ECS gives, and whether the task can be protected.
+//! Checks the ECS task: that a stop fits into the stop timeout, and that the task can be protected.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use crate::{
     worker::shutdown::may_outlast,
 };
 
-/// The most that Fargate gives a container to stop.
+/// The longest stop timeout on Fargate.
 const FARGATE_MAX: Duration = Duration::from_mins(2);
 
-/// Finds the settings of the task that keep its stop from being orderly.
+/// Finds the settings of the task that prevent an orderly stop.
 pub(super) async fn check(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
-    let mut found = of_stop(settings, surroundings);
-    found.extend(of_protection(settings, surroundings).await);
+    let mut found = check_stop(settings, surroundings);
+    found.extend(check_protection(settings, surroundings).await);
     found
 }
 
-fn of_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
+fn check_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let limit = settings.drain_limit();
     let Some(stop_timeout) = settings.ecs.stop_timeout() else {
         let message = format!("the drain limit is {}, and when ECS kills is not known", Span(limit));
@@ -42,7 +42,7 @@ fn of_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     found
 }
 
-/// Work that a stop may cut, which then starts again elsewhere.
+/// Finds a handler that may run longer than a stop waits, whose messages then start again elsewhere.
 pub(super) fn timeout_beyond_drain(
     name: &str,
     queue: &QueueSettings,
@@ -60,8 +60,8 @@ pub(super) fn timeout_beyond_drain(
         .then(|| Finding::of(name, Code::TimeoutBeyondDrain, message()))
 }
 
-/// Asks for the task's protection, which changes nothing, where the worker would set it.
-async fn of_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
+/// Reads the task's protection if the worker would set it, which proves the access and changes nothing.
+async fn check_protection(settings: &Settings, surroundings: &EcsEnvironment) -> Option<Finding> {
     let limit = settings.drain_limit();
     let mut queues = settings.queues.values();
     let is_wanted = settings.ecs.protect == Protect::Auto
@@ -83,11 +83,11 @@ mod tests {
         let mut settings = Settings::default();
         settings.drain.limit = limit.map(Span::secs);
         settings.ecs.stop_timeout = stop_timeout.map(Span::secs);
-        of_stop(&settings, surroundings).into_iter().map(|found| found.code).collect()
+        check_stop(&settings, surroundings).into_iter().map(|found| found.code).collect()
     }
 
     #[test]
-    fn a_stop_is_to_fit_into_the_time_that_ecs_gives() {
+    fn a_drain_limit_must_fit_into_the_stop_timeout() {
         let elsewhere = EcsEnvironment::default();
         assert_eq!(codes(None, None, &elsewhere), []);
         assert_eq!(codes(None, Some(30), &elsewhere), [], "it follows from the stop timeout");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_a_stop_may_cut_is_told_of() {
+    fn work_that_a_stop_may_cut_off_is_reported() {
         let (queue, mut settings) = (QueueSettings::default(), Settings::default());
         assert!(timeout_beyond_drain("orders", &queue, &settings).is_some());
         settings.drain.limit = Some(Span::secs(13 * 3_600));

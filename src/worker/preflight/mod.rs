@@ -28,7 +28,7 @@ pub(crate) use self::{
     report::{Report, Verdict},
 };
 
-/// Checks everything that these settings name, all of it at once.
+/// Checks everything that these settings name, concurrently.
 pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
     let queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
     let (queues, of_task) = tokio::join!(join_all(queues), ecs::check(settings, surroundings));
@@ -38,7 +38,7 @@ pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment
     Report::new(of_queues.chain(duplicates).chain(of_task).collect())
 }
 
-/// Finds queues that another section has already, by whatever address.
+/// Finds queues that an earlier section has, even by another address.
 fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -> Vec<Finding> {
     let mut seen = BTreeMap::new();
     let mut found = Vec::new();
@@ -51,25 +51,25 @@ fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -
     found
 }
 
-/// The report on settings that no worker would start with.
+/// The report on settings with which a worker would not start.
 pub(crate) fn of_problems(problems: &Problems) -> Report {
     let finding = |problem: &crate::settings::Problem| Finding::new(Code::Configuration, problem.to_string());
     Report::new(problems.0.iter().map(finding).collect())
 }
 
-/// One thing that was found.
+/// One finding of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// Its code, which has the severity and the advice.
     pub code: Code,
-    /// The queue that it is about, by its configured name.
+    /// The configured name of the queue that it concerns.
     pub queue: Option<String>,
     /// The description, without secrets.
     pub message: String,
 }
 
 impl Finding {
-    /// A finding about no queue.
+    /// A finding that concerns no single queue.
     fn new(code: Code, message: impl AsRef<str>) -> Self {
         Self { code, queue: None, message: hide(message.as_ref()) }
     }
@@ -108,13 +108,13 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// Checks the handler of a queue; the configuration's rules find a queue without one.
 async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
     let Some(of_handler) = &queue.handler else { return Vec::new() };
-    let handler = match from_settings::made(name, queue, of_handler, &settings.aws) {
+    let handler = match from_settings::build_handler(name, queue, of_handler, &settings.aws) {
         Ok(handler) => handler,
         Err(error) => return vec![Finding::of(name, Code::HandlerSettings, error.to_string())],
     };
     let answer = probe(&handler).await;
     let closed = AssertUnwindSafe(handler.close()).catch_unwind();
-    // Whatever it leaves running ends with this process.
+    // Anything that it leaves running ends with this process.
     drop(tokio::time::timeout(CLOSE_LIMIT, closed).await);
     answer.err().map(|reason| Finding::of(name, Code::HandlerUnreachable, reason)).into_iter().collect()
 }

@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// The findings about one queue.
+/// The findings of one queue, and its ARN.
 pub(super) struct QueueFindings {
     pub(super) found: Vec<Finding>,
-    /// Absent where it is not known.
+    /// `None` if it is not known.
     pub(super) arn: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl QueueFindings {
 /// Checks one queue and everything that its settings name.
 pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let (mut checked, of_handler, of_topics) = tokio::join!(
-        of_queue(name, queue, settings),
+        check_queue(name, queue, settings),
         check_handler(name, queue, settings),
         check_topics(name, queue, settings),
     );
@@ -39,7 +39,7 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
     checked
 }
 
-async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
+async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
         Err(error) => return QueueFindings::only(not_opened(name, &error)),
@@ -53,7 +53,7 @@ async fn of_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> Que
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
         return QueueFindings { found, arn: None };
     };
-    found.extend(of_description(name, queue, &description));
+    found.extend(check_attributes(name, queue, &description));
     let source: (&dyn Queue, _) = (&*opened, &description);
     found.extend(dead_letters::check(name, queue, settings, source).await);
     QueueFindings { found, arn: Some(description.arn) }
@@ -80,7 +80,7 @@ fn unreachable(name: &str, error: &QueueError) -> Finding {
     Finding::of(name, code, error.to_string())
 }
 
-/// Credentials that AWS knows nothing of, or no more.
+/// True if AWS does not know the credentials, or no longer accepts them.
 fn is_credentials(error: &QueueError) -> bool {
     matches!(
         error.plain_code(),
@@ -97,7 +97,7 @@ fn is_credentials(error: &QueueError) -> bool {
 }
 
 /// Compares the queue's attributes with its settings.
-fn of_description(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Vec<Finding> {
+fn check_attributes(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut find = |code, message: String| found.push(Finding::of(name, code, message));
     let timeout = queue.consumer.timeout.duration().unwrap_or(limits::VISIBILITY);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_sorted_by_who_must_act() {
+    fn a_failure_has_the_code_of_its_cause() {
         for (code, found) in [
             ("AWS.SimpleQueueService.NonExistentQueue", Code::QueueMissing),
             ("com.amazonaws.sqs#QueueDoesNotExist", Code::QueueMissing),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_held_against_its_settings() {
+    fn a_queue_is_compared_with_its_settings() {
         let day = Duration::from_hours(24);
         let good = QueueAttributes {
             retention: 4 * day,
@@ -167,16 +167,16 @@ mod tests {
         };
         let mut queue = QueueSettings::default();
         let codes = |queue: &QueueSettings, description: &QueueAttributes| -> Vec<Code> {
-            of_description("orders", queue, description).into_iter().map(|found| found.code).collect()
+            check_attributes("orders", queue, description).into_iter().map(|found| found.code).collect()
         };
         assert_eq!(codes(&queue, &good), []);
         let short = QueueAttributes { retention: Duration::from_hours(12), ..good.clone() };
         assert_eq!(codes(&queue, &short), [Code::QueueRetention]);
-        let untold = QueueAttributes { retention: Duration::ZERO, ..good.clone() };
-        assert_eq!(codes(&queue, &untold), []);
-        let hasty =
+        let unreported = QueueAttributes { retention: Duration::ZERO, ..good.clone() };
+        assert_eq!(codes(&queue, &unreported), []);
+        let short_visibility =
             QueueAttributes { visibility: Duration::ZERO, kms_key: Some("key".to_owned()), ..good.clone() };
-        assert_eq!(codes(&queue, &hasty), [Code::QueueVisibility, Code::KmsUnproven]);
+        assert_eq!(codes(&queue, &short_visibility), [Code::QueueVisibility, Code::KmsUnproven]);
         queue.consumer.batch.size = 10;
         assert_eq!(codes(&queue, &QueueAttributes { fifo: true, ..good.clone() }), [Code::FifoGroups]);
         queue.consumer.batch.groups = Groups::One;

@@ -1,4 +1,4 @@
-//! Everything that was found, the worst first.
+//! The report of all findings, the worst first.
 
 use std::{cmp::Reverse, fmt::Write as _};
 
@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::{Finding, Severity};
 
-/// Everything that was found, the worst first.
+/// The report of all findings, the worst first.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     findings: Vec<Finding>,
 }
 
-/// The verdict of the findings on a worker.
+/// The verdict on a worker, by its worst finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It would work; there may be warnings.
+    /// The worker would work; there may be warnings.
     Fit,
-    /// Something that it depends on is not there.
+    /// Something that the worker depends on is missing.
     Unavailable,
-    /// Its settings cannot work.
+    /// The settings cannot work.
     Misconfigured,
 }
 
@@ -59,19 +59,19 @@ impl Report {
         }
     }
 
-    /// The report for programs.
+    /// The report as JSON, for programs.
     pub(crate) fn to_json(&self) -> Value {
         let findings: Vec<_> = self.findings.iter().map(Finding::to_json).collect();
         json!({ "verdict": self.verdict().as_str(), "findings": findings })
     }
 
-    /// The report for people.
+    /// The report as text, for people.
     pub(crate) fn to_text(&self) -> String {
         let mut text: String = self.findings.iter().map(|finding| finding.to_text() + "\n").collect();
-        let count = |word: &str| {
+        let count = |severity: &str| {
             let count =
-                self.findings.iter().filter(|finding| finding.code.severity().as_str() == word).count();
-            format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+                self.findings.iter().filter(|finding| finding.code.severity().as_str() == severity).count();
+            format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
         };
         let counts = ["error", "warning", "notice"].map(count).join(", ");
         // Writing into a String cannot fail.
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn people_and_programs_are_told_the_same() {
+    fn the_text_and_the_json_have_the_same_findings() {
         let report = of(&[Code::NoRedrivePolicy, Code::QueueMissing]);
         let text = report.to_text();
         assert!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_told() {
+    fn no_secret_is_shown() {
         let finding = Finding::new(Code::HandlerUnreachable, "http://me:hunter2@h/ is down");
         assert!(!finding.to_text().contains("hunter2"));
     }

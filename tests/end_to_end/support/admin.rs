@@ -1,4 +1,4 @@
-//! The admin server of a process, as its users ask it.
+//! A client of a process's admin server.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::{http, until};
 
-/// Where a process's admin server is.
+/// The admin server of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Admin {
     pub(crate) address: String,
 }
 
 impl Admin {
-    /// Asks for a page; answers its status and text.
+    /// Requests a page; returns its status and text.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         http::get(&self.address, path).await
     }
@@ -31,7 +31,7 @@ impl Admin {
         until("the worker is ready", async || self.is_ready().await).await;
     }
 
-    /// What the status page says of a queue, once it is open.
+    /// The entry of a queue on the status page, once it is open.
     pub(crate) async fn queue(&self, name: &str) -> Value {
         let mut found = None;
         until("the queue is open", async || {
@@ -44,7 +44,7 @@ impl Admin {
         found.unwrap_or_default()
     }
 
-    /// Every sample of `/metrics`, by its name with its labels as they stand there.
+    /// Every sample of `/metrics`, by its name and labels.
     pub(crate) async fn samples(&self) -> BTreeMap<String, f64> {
         parse(&self.get("/metrics").await.1)
     }
@@ -54,14 +54,14 @@ impl Admin {
         self.samples().await.get(&format!("longshore_{name}")).copied().unwrap_or_default()
     }
 
-    /// All samples together whose name and labels begin so.
+    /// The sum of the samples whose name and labels begin with this text.
     pub(crate) async fn total(&self, start: &str) -> f64 {
         let samples = self.samples().await;
         samples.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, value)| value).sum()
     }
 }
 
-/// Reads Prometheus's text format, and panics at whatever is not of it.
+/// Parses Prometheus's text format; panics at invalid lines.
 fn parse(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     let mut typed = BTreeMap::new();

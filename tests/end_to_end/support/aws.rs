@@ -1,4 +1,4 @@
-//! How the tests' own clients reach a server: nobody's credentials, no repetition, and a limit to every call.
+//! The configuration of the tests' own clients: dummy credentials, no retries, and a time limit for every call.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};

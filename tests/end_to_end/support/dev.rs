@@ -33,7 +33,7 @@ impl Dev {
         Self::launched(Self::launch()).await
     }
 
-    /// Starts it and reads its addresses from what it says.
+    /// Starts it, and reads its addresses from its output.
     pub(crate) async fn launched(launch: Launch) -> Self {
         let process = launch.start();
         process.says("try ").await;
@@ -45,14 +45,14 @@ impl Dev {
         Self { process, sqs, endpoint, queue, dlq, api, admin }
     }
 
-    /// Puts a message in through the ingest API.
+    /// Sends a message through the ingest API.
     pub(crate) async fn post(&self, body: &str) {
         let (status, answer) = http::post(&self.api, "/v1/messages", body).await;
         assert_eq!(status, 202, "{answer}");
     }
 }
 
-/// What stands behind a name in the welcome.
+/// The value after a name in the welcome text.
 async fn value(process: &Process, name: &str) -> String {
     let line = process.says(name).await;
     line.split_whitespace().next_back().unwrap().to_owned()

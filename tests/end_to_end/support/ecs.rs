@@ -1,4 +1,4 @@
-//! The agent of ECS and its metadata over HTTP, as strict as the real one.
+//! A fake ECS agent and task metadata over HTTP, as strict as the real ones.
 
 use std::{
     net::Ipv4Addr,
@@ -18,10 +18,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{Launch, until};
 
-/// How the agent answers.
+/// The behavior of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agent {
-    /// Does as it is asked.
+    /// Protects and releases as requested.
     Well,
     /// Protects nothing, because a deployment waits for protected tasks.
     Blocked,
@@ -31,7 +31,7 @@ pub(crate) enum Agent {
     Standalone,
 }
 
-/// The request, with every field that there is.
+/// The request, with all of its fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Ask {
@@ -45,7 +45,7 @@ struct Shared {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// What ECS runs beside a task.
+/// The agent and metadata server that ECS runs beside a task.
 pub(crate) struct Ecs {
     address: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -65,13 +65,13 @@ impl Ecs {
         Self { address, asked, serving }
     }
 
-    /// A process that finds itself in a task of ECS.
+    /// Sets the environment of an ECS task.
     pub(crate) fn around(&self, launch: Launch) -> Launch {
         let launch = launch.variable("ECS_AGENT_URI", &self.address);
         launch.variable("ECS_CONTAINER_METADATA_URI_V4", &self.address)
     }
 
-    /// Every body that was put, byte by byte.
+    /// The bodies of all requests so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! An HTTP handler of the test's own, on a runtime that can be killed with every call in it.
+//! An HTTP handler in the test, on a runtime that can be killed with all of its calls.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -42,9 +42,9 @@ impl Call {
 
 type Work = Arc<dyn Fn(Call) -> BoxFuture<'static, u16> + Send + Sync>;
 
-/// What the calls share, also across a restart.
+/// The state that all calls share, also across a restart.
 #[derive(Clone)]
-struct Book {
+struct CallLog {
     work: Work,
     started: watch::Sender<Vec<Call>>,
     ended: watch::Sender<Vec<Call>>,
@@ -55,17 +55,17 @@ struct Book {
 /// A handler that serves until it is killed or dropped.
 pub(crate) struct Handler {
     address: SocketAddr,
-    book: Book,
+    log: CallLog,
     runtime: Option<Runtime>,
 }
 
 impl Handler {
-    /// A handler whose calls do this work, which answers the status.
+    /// Starts a handler whose calls do this work, which returns the status.
     pub(crate) fn start<W>(work: impl Fn(Call) -> W + Send + Sync + 'static) -> Self
     where
         W: Future<Output = u16> + Send + 'static,
     {
-        let book = Book {
+        let log = CallLog {
             work: Arc::new(move |call| work(call).boxed()),
             started: watch::Sender::default(),
             ended: watch::Sender::default(),
@@ -73,24 +73,24 @@ impl Handler {
             most_running: Arc::default(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut handler = Self { address: any, book, runtime: None };
+        let mut handler = Self { address: any, log, runtime: None };
         handler.restart();
         handler
     }
 
-    /// A handler that is done with everything at once.
+    /// Starts a handler that answers 200 to every call at once.
     pub(crate) fn willing() -> Self {
         Self::start(async |_| 200)
     }
 
-    /// Serves again where it served before.
+    /// Serves again at the same address.
     pub(crate) fn restart(&mut self) {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Bound here, so that the port listens when this returns.
         let listener = std::net::TcpListener::bind(self.address).unwrap();
         listener.set_nonblocking(true).unwrap();
         self.address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(answer).with_state(self.book.clone());
+        let router = Router::new().fallback(answer).with_state(self.log.clone());
         runtime.spawn(async move { axum::serve(TcpListener::from_std(listener).unwrap(), router).await });
         self.runtime = Some(runtime);
     }
@@ -106,34 +106,34 @@ impl Handler {
         format!("http://{}/", self.address)
     }
 
-    /// Every call that was begun so far.
+    /// The calls that have started so far.
     pub(crate) fn started(&self) -> Vec<Call> {
-        self.book.started.borrow().clone()
+        self.log.started.borrow().clone()
     }
 
-    /// Every call that came to its answer.
+    /// The calls that were answered so far.
     pub(crate) fn ended(&self) -> Vec<Call> {
-        self.book.ended.borrow().clone()
+        self.log.ended.borrow().clone()
     }
 
-    /// The bodies of those.
+    /// The bodies of the answered calls.
     pub(crate) fn ended_bodies(&self) -> Vec<String> {
         self.ended().iter().map(Call::text).collect()
     }
 
     /// The most calls at once.
     pub(crate) fn most_running(&self) -> usize {
-        self.book.most_running.load(Ordering::SeqCst)
+        self.log.most_running.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many calls were begun.
+    /// Waits until this many calls have started.
     pub(crate) async fn has_started(&self, calls: usize) -> Vec<Call> {
-        reached(&self.book.started, calls, "calls begun").await
+        reached(&self.log.started, calls, "calls begun").await
     }
 
-    /// Waits until so many calls came to their answer.
+    /// Waits until this many calls were answered.
     pub(crate) async fn has_ended(&self, calls: usize) -> Vec<Call> {
-        reached(&self.book.ended, calls, "calls answered").await
+        reached(&self.log.ended, calls, "calls answered").await
     }
 }
 
@@ -149,23 +149,23 @@ async fn reached(calls: &watch::Sender<Vec<Call>>, wanted: usize, what: &str) ->
     reached.unwrap().clone()
 }
 
-async fn answer(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn answer(State(log): State<CallLog>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let call = Call { body, headers };
-    let _running = Running::begin(&book);
-    book.started.send_modify(|calls| calls.push(call.clone()));
-    let status = (book.work)(call.clone()).await;
-    book.ended.send_modify(|calls| calls.push(call));
+    let _running = Running::begin(&log);
+    log.started.send_modify(|calls| calls.push(call.clone()));
+    let status = (log.work)(call.clone()).await;
+    log.ended.send_modify(|calls| calls.push(call));
     StatusCode::from_u16(status).unwrap()
 }
 
-/// Counts a call for as long as it runs, even if it is dropped in the middle.
+/// Counts a call while it runs, even if it is dropped.
 struct Running(Arc<AtomicUsize>);
 
 impl Running {
-    fn begin(book: &Book) -> Self {
-        let running = book.running.fetch_add(1, Ordering::SeqCst) + 1;
-        book.most_running.fetch_max(running, Ordering::SeqCst);
-        Self(book.running.clone())
+    fn begin(log: &CallLog) -> Self {
+        let running = log.running.fetch_add(1, Ordering::SeqCst) + 1;
+        log.most_running.fetch_max(running, Ordering::SeqCst);
+        Self(log.running.clone())
     }
 }
 

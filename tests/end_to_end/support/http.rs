@@ -4,18 +4,17 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-/// Gets a page; answers its status and text.
+/// Gets a page; returns its status and text.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     exchange(address, &format!("GET {path}"), "", &[]).await
 }
 
-/// Posts a body; likewise.
+/// Posts a body; returns the status and text.
 pub(crate) async fn post(address: &str, path: &str, body: &str) -> (u16, String) {
     post_with(address, path, body, &[]).await
 }
 
-/// Posts a body with headers of one's own; likewise.
+/// Posts a body with headers; returns the status and text.
 pub(crate) async fn post_with(
     address: &str,
     path: &str,

@@ -1,4 +1,4 @@
-//! What the tests are made of: processes, a queue, a handler, and the patience to wait for facts.
+//! The helpers of the tests: processes, queues, handlers, and waits for facts.
 
 pub(crate) mod admin;
 #[expect(dead_code, reason = "other tests use the rest")]

@@ -1,12 +1,12 @@
-//! Waiting for facts, and for no longer than any of them takes on the slowest machine.
+//! Waits for facts, with a time limit for the slowest machine.
 
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a fact may take to come true before its test fails.
+/// The time limit after which a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
-/// How often a fact is looked for that nobody announces.
+/// The interval between two checks of a fact.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Waits for a future that must end.
@@ -15,7 +15,7 @@ pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T
     ended.unwrap_or_else(|_| panic!("still waiting after {PATIENCE:?}: {what}"))
 }
 
-/// Looks again and again until a fact is true.
+/// Checks repeatedly until a fact is true.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {

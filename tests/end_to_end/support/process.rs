@@ -1,4 +1,4 @@
-//! A process of the test's own, which ends with it.
+//! A process that is killed at the end of its test.
 
 use std::{
     path::Path,
@@ -29,7 +29,7 @@ impl Launch {
         Self::program(Path::new(env!("CARGO_BIN_EXE_longshore"))).arguments(arguments)
     }
 
-    /// Another program in the same conditions.
+    /// Another program under the same conditions.
     pub(crate) fn program(path: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(path);
@@ -71,8 +71,8 @@ impl Launch {
 
     pub(crate) fn start(mut self) -> Process {
         let mut child = self.command.spawn().unwrap();
-        let output = Said::by(child.stdout.take().unwrap());
-        let errors = Said::by(child.stderr.take().unwrap());
+        let output = StreamText::by(child.stdout.take().unwrap());
+        let errors = StreamText::by(child.stderr.take().unwrap());
         Process { child, output, errors, began: Instant::now(), _directory: self.directory }
     }
 
@@ -85,13 +85,13 @@ impl Launch {
 /// A process that runs; dropping it kills it.
 pub(crate) struct Process {
     child: Child,
-    output: Said,
-    errors: Said,
+    output: StreamText,
+    errors: StreamText,
     began: Instant,
     _directory: TempDir,
 }
 
-/// What a process is told by a signal.
+/// A signal to a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {
     Terminate,
@@ -99,7 +99,7 @@ pub(crate) enum Signal {
     Kill,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Absent when a signal ended it.
@@ -111,14 +111,14 @@ pub(crate) struct Ended {
 }
 
 impl Process {
-    /// The first line of standard output that holds these words, as soon as it is there.
-    pub(crate) async fn says(&self, words: &str) -> String {
-        self.output.line_with(words).await
+    /// Waits for the first line of standard output that contains this text.
+    pub(crate) async fn says(&self, wanted: &str) -> String {
+        self.output.line_with(wanted).await
     }
 
-    /// The same of standard error.
-    pub(crate) async fn complains(&self, words: &str) -> String {
-        self.errors.line_with(words).await
+    /// Waits for the first line of standard error that contains this text.
+    pub(crate) async fn complains(&self, wanted: &str) -> String {
+        self.errors.line_with(wanted).await
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {
@@ -135,7 +135,7 @@ impl Process {
         self.began = Instant::now();
     }
 
-    /// Waits for its end, and for the last of what it says.
+    /// Waits for its end, and for its whole output.
     pub(crate) async fn ended(mut self) -> Ended {
         let status = in_time("the end of a process", self.child.wait()).await.unwrap();
         let after = self.began.elapsed();
@@ -144,13 +144,13 @@ impl Process {
     }
 }
 
-/// What a process says on one of its streams.
-struct Said {
+/// The output of a process on one of its streams.
+struct StreamText {
     text: watch::Receiver<String>,
     reading: JoinHandle<()>,
 }
 
-impl Said {
+impl StreamText {
     fn by(stream: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let (sender, text) = watch::channel(String::new());
         let mut lines = BufReader::new(stream).lines();
@@ -165,17 +165,17 @@ impl Said {
         Self { text, reading }
     }
 
-    async fn line_with(&self, words: &str) -> String {
+    async fn line_with(&self, wanted: &str) -> String {
         let mut text = self.text.clone();
-        let found = |text: &str| text.lines().find(|line| line.contains(words)).map(str::to_owned);
-        let said =
+        let found = |text: &str| text.lines().find(|line| line.contains(wanted)).map(str::to_owned);
+        let line =
             async { text.wait_for(|text| found(text).is_some()).await.ok().and_then(|text| found(&text)) };
-        let line = in_time(&format!("a line with {words:?}"), said).await;
-        line.unwrap_or_else(|| panic!("the process ended without {words:?}: {}", *self.text.borrow()))
+        let line = in_time(&format!("a line with {wanted:?}"), line).await;
+        line.unwrap_or_else(|| panic!("the process ended without {wanted:?}: {}", *self.text.borrow()))
     }
 
     async fn all(self) -> String {
-        in_time("the end of what a process says", self.reading).await.unwrap();
+        in_time("the end of a process's output", self.reading).await.unwrap();
         self.text.borrow().clone()
     }
 }

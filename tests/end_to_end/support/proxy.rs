@@ -1,4 +1,4 @@
-//! A TCP proxy in front of a server, which listens to what is said, can fall silent and can hang up.
+//! A TCP proxy in front of a server, which captures the traffic, and can withhold answers or close connections.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -16,25 +16,25 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What the proxy does with connections, old and new.
+/// The treatment of connections, old and new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Carries everything.
+pub(crate) enum ProxyMode {
+    /// Forwards everything.
     Open,
-    /// Takes connections and requests, and gives no answer back.
+    /// Accepts connections and requests, and withholds the answers.
     Silent,
-    /// Hangs up.
+    /// Closes the connections.
     Closed,
 }
 
-/// What went through the proxy in either direction.
-type Heard = Arc<Mutex<Vec<u8>>>;
+/// The bytes of both directions.
+type Captured = Arc<Mutex<Vec<u8>>>;
 
 /// A proxy in front of one server.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
-    mood: watch::Sender<Mood>,
-    heard: Heard,
+    mode: watch::Sender<ProxyMode>,
+    captured: Captured,
     accepting: JoinHandle<()>,
 }
 
@@ -42,30 +42,30 @@ impl Proxy {
     pub(crate) async fn before(server: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mood = watch::Sender::new(Mood::Open);
-        let heard = Heard::default();
-        let (server, moods, listening) = (server.to_owned(), mood.clone(), Arc::clone(&heard));
+        let mode = watch::Sender::new(ProxyMode::Open);
+        let captured = Captured::default();
+        let (server, modes, capturing) = (server.to_owned(), mode.clone(), Arc::clone(&captured));
         let accepting = tasks::detach("proxy", async move {
             while let Ok((client, _)) = listener.accept().await {
                 tasks::detach(
                     "connection",
-                    carry(client, server.clone(), moods.subscribe(), Arc::clone(&listening)),
+                    carry(client, server.clone(), modes.subscribe(), Arc::clone(&capturing)),
                 );
             }
         });
-        Self { address, mood, heard, accepting }
+        Self { address, mode, captured, accepting }
     }
 
-    /// Every value that was said between these words and the next `end`.
-    pub(crate) fn heard(&self, words: &str, end: char) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        let heard = String::from_utf8_lossy(&heard);
-        let values = heard.split(words).skip(1).filter_map(|rest| rest.split(end).next());
+    /// Every captured value between this prefix and the next `end`.
+    pub(crate) fn captured(&self, prefix: &str, end: char) -> Vec<String> {
+        let captured = self.captured.lock().unwrap();
+        let captured = String::from_utf8_lossy(&captured);
+        let values = captured.split(prefix).skip(1).filter_map(|rest| rest.split(end).next());
         values.map(|value| value.trim_end().to_owned()).collect()
     }
 
-    pub(crate) fn turn(&self, mood: Mood) {
-        self.mood.send_replace(mood);
+    pub(crate) fn set_mode(&self, mode: ProxyMode) {
+        self.mode.send_replace(mode);
     }
 }
 
@@ -75,26 +75,26 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: String, mut mood: watch::Receiver<Mood>, heard: Heard) {
+async fn carry(client: TcpStream, server: String, mut mode: watch::Receiver<ProxyMode>, captured: Captured) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let asking = pass(from_client, to_server, None, &heard);
-    let answering = pass(from_server, to_client, Some(mood.clone()), &heard);
-    // Whoever hangs up ends both directions.
+    let asking = pass(from_client, to_server, None, &captured);
+    let answering = pass(from_server, to_client, Some(mode.clone()), &captured);
+    // A closed direction ends both.
     tokio::select! {
         () = asking => {}
         () = answering => {}
-        _ = mood.wait_for(|mood| *mood == Mood::Closed) => {}
+        _ = mode.wait_for(|mode| *mode == ProxyMode::Closed) => {}
     }
 }
 
-/// Passes bytes on; with a mood, it swallows them while that is silent.
+/// Forwards bytes; with a mode, discards them while that is silent.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mood: Option<watch::Receiver<Mood>>,
-    heard: &Heard,
+    mode: Option<watch::Receiver<ProxyMode>>,
+    captured: &Captured,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -102,8 +102,8 @@ async fn pass(
         if length == 0 {
             return;
         }
-        heard.lock().unwrap().extend_from_slice(&buffer[..length]);
-        let is_silent = mood.as_ref().is_some_and(|mood| *mood.borrow() == Mood::Silent);
+        captured.lock().unwrap().extend_from_slice(&buffer[..length]);
+        let is_silent = mode.as_ref().is_some_and(|mode| *mode.borrow() == ProxyMode::Silent);
         if !is_silent && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Launch;
 pub(crate) use super::interpreter::python_path_with;
 
-/// A Python about to start that has this module; `None`, and a word about it, where Python is to be skipped.
+/// A Python that has this module, not started yet; `None`, with a printed note, if Python is skipped.
 pub(crate) fn python_with(module: &str) -> Option<Launch> {
     python_path_with(module).map(|path| Launch::program(Path::new(&path)))
 }

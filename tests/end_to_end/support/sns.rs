@@ -1,4 +1,4 @@
-//! A client of the served topics, as any subscriber would be one.
+//! A client of the served topics.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -18,7 +18,7 @@ impl Sns {
         Self { client: Client::new(&aws::config(endpoint)), sqs: Sqs::at(endpoint) }
     }
 
-    /// Creates a topic, or finds it; answers its ARN.
+    /// Creates a topic, or finds it; returns its ARN.
     pub(crate) async fn topic(&self, name: &str) -> String {
         let create = self.client.create_topic().name(name);
         let create = match name.strip_suffix(".fifo") {
@@ -28,7 +28,7 @@ impl Sns {
         create.send().await.unwrap().topic_arn.unwrap()
     }
 
-    /// Creates a queue that gets what a topic is told, raw; answers its URL.
+    /// Creates a queue with a raw subscription to a topic; returns its URL.
     pub(crate) async fn listener(&self, topic: &str, name: &str) -> String {
         let fifo = name.strip_suffix(".fifo").map(|_| (QueueAttributeName::FifoQueue, "true".to_owned()));
         let url = self.sqs.queue(name, &fifo.into_iter().collect::<Vec<_>>()).await;
@@ -38,20 +38,20 @@ impl Sns {
         url
     }
 
-    /// What a listening queue has got, once there are so many.
-    pub(crate) async fn heard(&self, url: &str, count: usize) -> Vec<String> {
-        let mut heard = Vec::new();
-        until("everything is heard", async || {
-            heard.extend(self.sqs.take_all(url).await.into_iter().map(|(body, _)| body));
-            heard.len() >= count
+    /// Waits until a subscribed queue has received this many messages; returns their bodies.
+    pub(crate) async fn received(&self, url: &str, count: usize) -> Vec<String> {
+        let mut received = Vec::new();
+        until("every message is received", async || {
+            received.extend(self.sqs.take_all(url).await.into_iter().map(|(body, _)| body));
+            received.len() >= count
         })
         .await;
-        heard
+        received
     }
 
-    /// The same of notifications.
+    /// Waits until a subscribed queue has received this many notifications, and returns them.
     pub(crate) async fn notified(&self, url: &str, count: usize) -> Vec<Value> {
-        let heard = self.heard(url, count).await;
-        heard.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+        let received = self.received(url, count).await;
+        received.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
 }

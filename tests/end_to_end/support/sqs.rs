@@ -1,4 +1,4 @@
-//! A client of the served queues, as any producer would be one.
+//! A client of the served queues.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Pair {
     pub(crate) dlq: String,
 }
 
-/// How many messages a queue has.
+/// The numbers of messages in a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) visible: u64,
@@ -35,14 +35,14 @@ impl Sqs {
         Self { client: Client::new(&aws::config(endpoint)) }
     }
 
-    /// Creates a queue; answers its URL.
+    /// Creates a queue; returns its URL.
     pub(crate) async fn queue(&self, name: &str, attributes: &[(QueueAttributeName, String)]) -> String {
         let attributes: HashMap<_, _> = attributes.iter().cloned().collect();
         let create = self.client.create_queue().queue_name(name).set_attributes(Some(attributes));
         create.send().await.unwrap().queue_url.unwrap()
     }
 
-    /// Creates a queue whose messages move to its DLQ after so many receives; `x.fifo` is a FIFO queue.
+    /// Creates a queue whose messages move to its DLQ after this many receives; `x.fifo` is a FIFO queue.
     pub(crate) async fn pair(&self, name: &str, max_receive_count: u32) -> Pair {
         let (base, suffix) = name.strip_suffix(".fifo").map_or((name, ""), |base| (base, ".fifo"));
         let mut attributes = Vec::new();
@@ -102,7 +102,7 @@ impl Sqs {
         until("the queue is empty", async || self.counts(url).await == Counts::default()).await;
     }
 
-    /// Takes every visible message off a queue; answers each one's body and receive count.
+    /// Receives and deletes every visible message of a queue; returns their bodies and receive counts.
     pub(crate) async fn take_all(&self, url: &str) -> Vec<(String, u32)> {
         let mut all = Vec::new();
         loop {

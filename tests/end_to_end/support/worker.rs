@@ -9,7 +9,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker about to start on one queue, called `orders`; `settings` are lines of its section.
+    /// A worker, not started yet, on one queue called `orders`; `settings` are lines of its section.
     ///
     /// Short visibilities and waits, so that no test waits for long, and retries at once.
     pub(crate) fn launch(queue: &str, handler: &Handler, settings: &str) -> Launch {

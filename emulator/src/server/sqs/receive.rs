@@ -60,7 +60,7 @@ impl SqsAction for ReceiveMessage {
     async fn run(self, context: &ActionContext<'_>) -> Result<ReceiveMessageResult, RequestError> {
         let queue = context.queue_name(self.queue_url.as_deref())?;
         let receiving = context.sqs.receive(&queue, self.options()?);
-        // A dropped receive takes no message, so neither a shutdown nor a client that hangs up hides one.
+        // A dropped receive takes no message, so neither a shutdown nor a client that disconnects hides one.
         let received = tokio::select! {
             biased;
             received = receiving => received?,

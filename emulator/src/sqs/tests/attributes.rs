@@ -32,7 +32,7 @@ async fn a_new_queue_has_the_defaults_of_sqs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fifo_queue_shows_what_only_it_has() {
+async fn a_fifo_queue_has_attributes_of_its_own() {
     let account =
         account_with("orders.fifo", &[("FifoQueue", "true"), ("DeduplicationScope", "messageGroup")]);
     for (name, value) in [
@@ -87,7 +87,7 @@ async fn unknown_names_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fifo_queue_stays_one() {
+async fn a_fifo_queue_cannot_become_a_standard_queue() {
     let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
     let refused = account.set_attributes("orders.fifo", &names(&[("FifoQueue", "false")]));
     assert_eq!(code(refused), Some(SqsErrorCode::InvalidAttributeValue));
@@ -134,7 +134,7 @@ async fn a_redrive_policy_is_shown_as_written_and_removed_by_an_empty_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_letter_queue_says_who_may_use_it() {
+async fn a_dead_letter_queue_restricts_its_sources() {
     let account = account_with("dead", &[]);
     create(&account, "orders", &[]);
     let set = |queue, name, value: &str| account.set_attributes(queue, &names(&[(name, value)]));

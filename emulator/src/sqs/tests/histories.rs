@@ -24,14 +24,14 @@ const GROUPS: [&str; 3] = ["a", "b", "c"];
 #[derive(Clone, Debug)]
 enum Step {
     Send { group: Index, delay: u64 },
-    Receive { from: Place, max: usize, visibility: u64 },
+    Receive { from: Location, max: usize, visibility: u64 },
     Change { receive: Index, visibility: u64 },
     Delete { receive: Index },
     Pass { seconds: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Location {
     Source,
     Dead,
 }
@@ -43,10 +43,10 @@ enum Kind {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let place = prop_oneof![4 => Just(Place::Source), 1 => Just(Place::Dead)];
+    let location = prop_oneof![4 => Just(Location::Source), 1 => Just(Location::Dead)];
     prop_oneof![
         4 => (any::<Index>(), 0..4_u64).prop_map(|(group, delay)| Step::Send { group, delay }),
-        6 => (place, 1..=10_usize, 0..6_u64)
+        6 => (location, 1..=10_usize, 0..6_u64)
             .prop_map(|(from, max, visibility)| Step::Receive { from, max, visibility }),
         2 => (any::<Index>(), 0..8_u64).prop_map(|(receive, visibility)| Step::Change { receive, visibility }),
         2 => any::<Index>().prop_map(|receive| Step::Delete { receive }),
@@ -72,7 +72,7 @@ proptest! {
 #[derive(Debug)]
 struct Known {
     group: Option<String>,
-    place: Place,
+    location: Location,
     hidden_until: u64,
     /// True if it was hidden by a receive, not by its delay.
     held: bool,
@@ -90,7 +90,7 @@ struct History {
     alive: BTreeMap<usize, Known>,
     numbers: BTreeMap<Arc<str>, usize>,
     /// Every receive there was: the message and the handle.
-    receives: Vec<(usize, Place, String)>,
+    receives: Vec<(usize, Location, String)>,
 }
 
 impl History {
@@ -99,13 +99,13 @@ impl History {
         let start = Instant::now();
         let at_start = Now { at: start, wall: SystemTime::UNIX_EPOCH };
         let fifo: &[(&str, &str)] = if kind == Kind::Fifo { &[("FifoQueue", "true")] } else { &[] };
-        let dead = name_of(kind, Place::Dead);
+        let dead = name_of(kind, Location::Dead);
         store.create(dead, &names(fifo), &StringMap::new(), at_start).unwrap();
         let arn = store.open(dead, at_start).unwrap().arn.clone();
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MAX_RECEIVES}}}"#);
         let mut attributes = names(fifo);
         attributes.insert("RedrivePolicy".to_owned(), policy);
-        store.create(name_of(kind, Place::Source), &attributes, &StringMap::new(), at_start).unwrap();
+        store.create(name_of(kind, Location::Source), &attributes, &StringMap::new(), at_start).unwrap();
         let (alive, numbers, receives) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         Self { kind, store, start, seconds: 0, alive, numbers, receives }
     }
@@ -138,15 +138,15 @@ impl History {
             Kind::Fifo => of_group(group, &number.to_string()),
         };
         let (group, delay) = (message.group_id.clone(), message.delay.unwrap_or_default().as_secs());
-        let sent = self.store.send(name_of(self.kind, Place::Source), message, self.now()).unwrap();
+        let sent = self.store.send(name_of(self.kind, Location::Source), message, self.now()).unwrap();
         assert!(self.numbers.insert(sent.id, number).is_none(), "ids are unique");
-        let (place, hidden_until) = (Place::Source, self.seconds + delay);
-        let known = Known { group, place, hidden_until, held: false, receives: 0, latest: None };
+        let (location, hidden_until) = (Location::Source, self.seconds + delay);
+        let known = Known { group, location, hidden_until, held: false, receives: 0, latest: None };
         self.alive.insert(number, known);
     }
 
-    /// Receives, and checks the messages that came and those that did not.
-    fn receive(&mut self, from: Place, max: usize, visibility: u64) -> usize {
+    /// Receives, and checks both the received messages and the others.
+    fn receive(&mut self, from: Location, max: usize, visibility: u64) -> usize {
         let blocked = self.groups_in_flight(from);
         let receive = ReceiveOptions { max, ..now(Some(Duration::from_secs(visibility))) };
         let received = self.store.receive(name_of(self.kind, from), &receive, self.now()).unwrap();
@@ -162,17 +162,17 @@ impl History {
         numbers.len()
     }
 
-    fn note(&mut self, from: Place, message: &DeliveredMessage, visibility: u64) {
+    fn note(&mut self, from: Location, message: &DeliveredMessage, visibility: u64) {
         let number = self.numbers[&message.content.id];
         let known = self.alive.get_mut(&number).expect("a deleted message came back");
         assert!(known.hidden_until <= self.seconds, "a hidden message was received");
-        if from == Place::Dead && known.place == Place::Source {
+        if from == Location::Dead && known.location == Location::Source {
             assert!(known.receives >= MAX_RECEIVES, "a message moved before its time");
-            known.place = Place::Dead;
+            known.location = Location::Dead;
         }
-        assert_eq!(known.place, from, "a message was in two queues");
-        assert!(from == Place::Dead || known.receives < MAX_RECEIVES, "a message stayed after its time");
-        assert_eq!(message.dead_letter_source_arn.is_some(), from == Place::Dead);
+        assert_eq!(known.location, from, "a message was in two queues");
+        assert!(from == Location::Dead || known.receives < MAX_RECEIVES, "a message stayed after its time");
+        assert_eq!(message.dead_letter_source_arn.is_some(), from == Location::Dead);
         known.receives += 1;
         assert_eq!(message.receive_count, known.receives, "each receive counts once");
         known.hidden_until = self.seconds + visibility;
@@ -182,14 +182,15 @@ impl History {
         self.receives.push((number, from, handle));
     }
 
-    /// The groups that gave messages which are still hidden.
-    fn groups_in_flight(&self, place: Place) -> Vec<String> {
-        let held = |known: &&Known| known.place == place && known.held && known.hidden_until > self.seconds;
+    /// The groups with messages in flight.
+    fn groups_in_flight(&self, location: Location) -> Vec<String> {
+        let held =
+            |known: &&Known| known.location == location && known.held && known.hidden_until > self.seconds;
         self.alive.values().filter(held).filter_map(|known| known.group.clone()).collect()
     }
 
-    /// Of each group came the first messages that are left, in order, and none while others were in flight.
-    fn check_groups(&self, received: &[usize], from: Place, blocked: &[String]) {
+    /// Checks that each group returned its first messages, in order, and none while others were in flight.
+    fn check_groups(&self, received: &[usize], from: Location, blocked: &[String]) {
         if self.kind == Kind::Standard {
             return;
         }
@@ -197,22 +198,23 @@ impl History {
             let in_group = |number: &&usize| self.alive[*number].group.as_deref() == Some(group);
             let came: Vec<_> = received.iter().filter(in_group).copied().collect();
             assert!(came.is_empty() || !blocked.iter().any(|id| id == group), "group {group} was in flight");
-            let ours = |number: &&usize| {
+            let receivable = |number: &&usize| {
                 let known = &self.alive[*number];
-                known.place == from && (from == Place::Dead || !is_exhausted_before(known, &came, **number))
+                known.location == from
+                    && (from == Location::Dead || !is_exhausted_before(known, &came, **number))
             };
             let first: Vec<_> =
-                self.alive.keys().filter(in_group).filter(ours).take(came.len()).copied().collect();
+                self.alive.keys().filter(in_group).filter(receivable).take(came.len()).copied().collect();
             assert_eq!(came, first, "group {group} is out of order");
         }
     }
 
-    /// A receive with room left took everything it could.
-    fn check_nothing_was_left(&self, from: Place, received: &[usize], blocked: &[String]) {
+    /// Checks that a receive of fewer messages than requested left no receivable one.
+    fn check_nothing_was_left(&self, from: Location, received: &[usize], blocked: &[String]) {
         for (number, known) in &self.alive {
-            let is_receivable = known.place == from
+            let is_receivable = known.location == from
                 && known.hidden_until <= self.seconds
-                && (from == Place::Dead || known.receives < MAX_RECEIVES)
+                && (from == Location::Dead || known.receives < MAX_RECEIVES)
                 && !known.group.as_ref().is_some_and(|group| blocked.contains(group));
             assert!(!is_receivable || received.contains(number), "message {number} was left");
         }
@@ -222,8 +224,8 @@ impl History {
         if self.receives.is_empty() {
             return;
         }
-        let (number, place, handle) = receive.get(&self.receives).clone();
-        let (now, name) = (self.now(), name_of(self.kind, place));
+        let (number, location, handle) = receive.get(&self.receives).clone();
+        let (now, name) = (self.now(), name_of(self.kind, location));
         let queue = self.store.open(name, now).unwrap();
         let changed = queue.change_visibility(&handle, Duration::from_secs(visibility), now);
         let known = self.alive.get_mut(&number);
@@ -234,7 +236,7 @@ impl History {
         if known.hidden_until > self.seconds {
             known.hidden_until = self.seconds + visibility;
         }
-        // A message that has moved meanwhile is not to be found in the source.
+        // A message that has moved meanwhile is no longer in the source.
         assert!(changed.is_ok() || known.receives >= MAX_RECEIVES, "a good handle was refused");
     }
 
@@ -242,17 +244,17 @@ impl History {
         if self.receives.is_empty() {
             return;
         }
-        let (number, place, handle) = receive.get(&self.receives).clone();
-        let deleted = self.store.delete(name_of(self.kind, place), &handle, self.now());
+        let (number, location, handle) = receive.get(&self.receives).clone();
+        let deleted = self.store.delete(name_of(self.kind, location), &handle, self.now());
         let Some(known) = self.alive.get(&number) else {
-            assert_eq!(deleted, Ok(()), "deleting twice is fine");
+            assert_eq!(deleted, Ok(()), "a second delete succeeds");
             return;
         };
         let is_latest = known.latest.as_ref() == Some(&handle);
         let holds = is_latest && known.hidden_until > self.seconds;
-        let has_moved = place == Place::Source && self.has_moved(&handle);
+        let has_moved = location == Location::Source && self.has_moved(&handle);
         if self.kind == Kind::Fifo && !holds && !has_moved {
-            assert!(deleted.is_err(), "a FIFO queue deletes with a handle that holds alone");
+            assert!(deleted.is_err(), "a FIFO queue accepts only a handle in flight");
         } else {
             assert_eq!(deleted, Ok(()));
             if is_latest && !has_moved {
@@ -264,23 +266,23 @@ impl History {
     /// Returns true if the message of a source's handle is in the dead-letter queue.
     fn has_moved(&mut self, handle: &str) -> bool {
         let now = self.now();
-        let source = self.store.open(name_of(self.kind, Place::Source), now).unwrap();
+        let source = self.store.open(name_of(self.kind, Location::Source), now).unwrap();
         let receive = source.receipts.decode(handle).unwrap();
-        let dead = self.store.open(name_of(self.kind, Place::Dead), now).unwrap();
+        let dead = self.store.open(name_of(self.kind, Location::Dead), now).unwrap();
         dead.messages.get(receive.key).is_some()
     }
 
-    /// Once all visibilities are over, every message that was not deleted comes exactly once.
+    /// Checks that after all visibility timeouts every message that was not deleted is received exactly once.
     fn drain(mut self) {
         self.seconds += 100;
         let expected: Vec<usize> = self.alive.keys().copied().collect();
         let mut drained = Vec::new();
-        for place in [Place::Source, Place::Dead] {
-            while self.receive(place, 10, 1_000) > 0 {
+        for location in [Location::Source, Location::Dead] {
+            while self.receive(location, 10, 1_000) > 0 {
                 let held = self.alive.iter().filter(|(_, known)| known.hidden_until > self.seconds);
                 for number in held.map(|(number, _)| *number).collect::<Vec<_>>() {
                     let handle = self.alive.remove(&number).and_then(|known| known.latest).unwrap();
-                    self.store.delete(name_of(self.kind, place), &handle, self.now()).unwrap();
+                    self.store.delete(name_of(self.kind, location), &handle, self.now()).unwrap();
                     drained.push(number);
                 }
             }
@@ -295,11 +297,11 @@ fn is_exhausted_before(known: &Known, came: &[usize], number: usize) -> bool {
     known.receives - u32::from(came.contains(&number)) >= MAX_RECEIVES
 }
 
-fn name_of(kind: Kind, place: Place) -> &'static str {
-    match (kind, place) {
-        (Kind::Standard, Place::Source) => "source",
-        (Kind::Standard, Place::Dead) => "dead",
-        (Kind::Fifo, Place::Source) => "source.fifo",
-        (Kind::Fifo, Place::Dead) => "dead.fifo",
+fn name_of(kind: Kind, location: Location) -> &'static str {
+    match (kind, location) {
+        (Kind::Standard, Location::Source) => "source",
+        (Kind::Standard, Location::Dead) => "dead",
+        (Kind::Fifo, Location::Source) => "source.fifo",
+        (Kind::Fifo, Location::Dead) => "dead.fifo",
     }
 }

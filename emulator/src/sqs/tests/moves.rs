@@ -25,7 +25,7 @@ fn from_dead(account: &SqsAccount) -> StartMoveTask {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_go_back_to_where_they_came_from_as_new_ones() {
+async fn messages_return_to_their_sources_as_new_ones() {
     let account = account_with_dead(2).await;
     let start = from_dead(&account);
     let handle = account.start_move(&start).unwrap();
@@ -37,7 +37,7 @@ async fn messages_go_back_to_where_they_came_from_as_new_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_spreads_the_moves_and_wakes_those_who_wait_for_them() {
+async fn a_rate_spreads_the_moves_and_each_wakes_a_waiting_receive() {
     let account = account_with_dead(3).await;
     create(&account, "elsewhere", &[]);
     let destination_arn = Some(account.arn("elsewhere").unwrap());
@@ -84,7 +84,7 @@ async fn a_cancelled_task_moves_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_came_from_nowhere_fails_the_task() {
+async fn a_message_without_a_source_fails_the_task() {
     let account = account_with_dead(0).await;
     send(&account, "dead", "sent here");
     let start = from_dead(&account);
@@ -96,7 +96,7 @@ async fn a_message_that_came_from_nowhere_fails_the_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_move_that_cannot_be_is_refused() {
+async fn an_impossible_move_is_refused() {
     let account = account_with_dead(0).await;
     let arn_of = |name: &str| account.arn("dead").unwrap().replace("dead", name);
     let refusal = |start: StartMoveTask| code(account.start_move(&start));

@@ -23,8 +23,9 @@ async fn the_same_queue_may_be_created_again_and_a_different_one_may_not() {
     let refused =
         account.create_queue("orders", &names(&[("DelaySeconds", "6")]), &StringMap::new()).unwrap_err();
     assert_eq!(refused.code, SqsErrorCode::QueueAlreadyExists);
-    let words = "A queue already exists with the same name and a different value for attribute DelaySeconds";
-    assert_eq!(refused.message, words);
+    let message =
+        "A queue already exists with the same name and a different value for attribute DelaySeconds";
+    assert_eq!(refused.message, message);
     assert_eq!(attribute(&account, "orders", "ApproximateNumberOfMessagesDelayed").as_deref(), Some("1"));
 }
 

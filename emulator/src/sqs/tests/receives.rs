@@ -29,7 +29,7 @@ async fn requests_out_of_bounds_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_queue_says_how_long_messages_hide_and_receives_wait() {
+async fn the_queue_sets_the_default_visibility_and_wait() {
     let account =
         account_with("orders", &[("VisibilityTimeout", "3"), ("ReceiveMessageWaitTimeSeconds", "5")]);
     send(&account, "orders", "one");
@@ -49,7 +49,7 @@ async fn timestamps_follow_the_clock() {
     let first = receive_for(&account, "orders", SECOND).await.remove(0);
     advance(10 * SECOND).await;
     let second = receive(&account, "orders").await.remove(0);
-    let since_sent = |moment: SystemTime| moment.duration_since(first.content.sent_at).unwrap();
+    let since_sent = |time: SystemTime| time.duration_since(first.content.sent_at).unwrap();
     assert_eq!(since_sent(first.first_received_at), 10 * SECOND);
     assert_eq!(second.first_received_at, first.first_received_at);
     let system: StringMap =
@@ -61,7 +61,7 @@ async fn timestamps_follow_the_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_too_old_vanish_even_in_flight() {
+async fn messages_beyond_their_retention_are_dropped_even_in_flight() {
     let account = account_with("orders", &[("MessageRetentionPeriod", "60")]);
     for body in ["held", "visible"] {
         send(&account, "orders", body);
@@ -129,8 +129,8 @@ async fn refused_changes_have_the_messages_of_sqs() {
     account.delete("orders", &handle).unwrap();
     let refused = account.change_visibility("orders", &handle, SECOND).unwrap_err();
     let reason = "Message does not exist or is not available for visibility timeout change.";
-    let words = format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: {reason}");
-    assert_eq!((refused.code, refused.message), (SqsErrorCode::InvalidParameterValue, words));
+    let message = format!("Value {handle} for parameter ReceiptHandle is invalid. Reason: {reason}");
+    assert_eq!((refused.code, refused.message), (SqsErrorCode::InvalidParameterValue, message));
 }
 
 fn small_account(attributes: &[(&str, &str)], queue: &str) -> SqsAccount {
@@ -156,7 +156,7 @@ async fn too_many_in_flight_fails_short_polls_while_long_ones_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_in_flight_is_nothing_to_a_fifo_queue() {
+async fn a_fifo_queue_reports_no_error_at_the_in_flight_limit() {
     let account = small_account(&[("FifoQueue", "true")], "orders.fifo");
     for body in ["1", "2", "3"] {
         account.send("orders.fifo", of_group(body, body)).unwrap();
@@ -166,7 +166,7 @@ async fn too_many_in_flight_is_nothing_to_a_fifo_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_attempt_is_given_the_same_messages() {
+async fn a_repeated_attempt_returns_the_same_messages() {
     let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
     for (group, body) in [("a", "1"), ("b", "2"), ("c", "3")] {
         account.send("orders.fifo", of_group(group, body)).unwrap();

@@ -33,13 +33,13 @@ fn bodies_are_checked() {
 }
 
 #[test]
-fn a_queue_may_take_less_than_a_mebibyte() {
+fn a_queue_may_accept_less_than_a_mebibyte() {
     let account = account_with("orders", &[("MaximumMessageSize", "1024")]);
     let fits = account.send("orders", NewMessage::new("x".repeat(1024)));
     let refused = account.send("orders", NewMessage::new("x".repeat(1025))).unwrap_err();
     assert!(fits.is_ok());
-    let words = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
-    assert_eq!((refused.code, refused.message.as_str()), (SqsErrorCode::InvalidParameterValue, words));
+    let expected = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
+    assert_eq!((refused.code, refused.message.as_str()), (SqsErrorCode::InvalidParameterValue, expected));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_eleventh_attribute_is_refused() {
 }
 
 #[test]
-fn a_standard_queue_takes_a_tenant_and_no_deduplication_id() {
+fn a_standard_queue_accepts_a_tenant_and_no_deduplication_id() {
     let tenant = |id: &str| NewMessage { group_id: Some(id.to_owned()), ..NewMessage::new("x") };
     assert_eq!(sending(tenant(&"t".repeat(128))), None);
     for bad in ["", "a b", "ä", &"t".repeat(129)] {
@@ -116,13 +116,13 @@ fn delays_end_at_fifteen_minutes_and_are_not_for_fifo_messages() {
     let refused = account
         .send("orders.fifo", NewMessage { delay: delayed(2).delay, ..of_group("a", "1") })
         .unwrap_err();
-    let words = "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is \
+    let expected = "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is \
                  not valid for this queue type.";
-    assert_eq!(refused.message, words);
+    assert_eq!(refused.message, expected);
 }
 
 #[test]
-fn a_fifo_queue_asks_for_a_group_and_a_deduplication_id() {
+fn a_fifo_queue_requires_a_group_and_a_deduplication_id() {
     let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
     let send = |message| code(account.send("orders.fifo", message));
     assert_eq!(send(NewMessage::new("x")), Some(SqsErrorCode::MissingParameter));
@@ -146,7 +146,7 @@ fn deduplication_may_be_by_group() {
 }
 
 #[test]
-fn the_sums_are_those_of_aws() {
+fn the_checksums_are_those_of_aws() {
     let account = account_with("orders", &[]);
     let mut message = with_attribute("timestamp", MessageAttributeValue::number("1493147359900"));
     message.trace_header = Some("Root=1".to_owned());
@@ -190,7 +190,7 @@ fn seconds_of_the_wire_are_bounded_by_their_parameter() {
             "{parameter} {value}"
         );
     }
-    let words =
+    let expected =
         "Value -1 for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.";
-    assert_eq!(seconds("WaitTimeSeconds", -1).unwrap_err().message, words);
+    assert_eq!(seconds("WaitTimeSeconds", -1).unwrap_err().message, expected);
 }

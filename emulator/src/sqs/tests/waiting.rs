@@ -20,7 +20,7 @@ use tokio::time::{Instant, advance};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn receives_are_served_in_the_order_of_their_coming() {
+async fn receives_are_served_in_the_order_of_their_arrival() {
     let account = account_with("orders", &[]);
     let mut line = Vec::new();
     for _ in 0..3 {
@@ -69,7 +69,7 @@ async fn an_earlier_end_of_a_visibility_wakes_a_receive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_in_line_takes_over_the_watch_for_time_passing() {
+async fn the_next_receive_takes_over_the_timer() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
     receive_for(&account, "orders", 10 * SECOND).await;
@@ -92,7 +92,7 @@ async fn the_end_of_a_fifo_visibility_frees_the_group_for_a_waiting_receive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_frees_a_message_is_answered_with_no_delay_at_all() {
+async fn a_message_that_becomes_visible_is_answered_without_delay() {
     let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
     for body in ["1", "2"] {
         account.send("orders.fifo", of_group("a", body)).unwrap();
@@ -105,7 +105,7 @@ async fn what_frees_a_message_is_answered_with_no_delay_at_all() {
     let again = wait_apart(&account, "orders.fifo", waiting()).await;
     account.change_visibility("orders.fifo", &successor.receipt_handle, Duration::ZERO).unwrap();
     assert_eq!(bodies(&again.await.unwrap().unwrap()), ["2"]);
-    assert_eq!(start.elapsed(), PASSES, "nothing but the moment in which the second receive got in line");
+    assert_eq!(start.elapsed(), PASSES, "only the time in which the second receive was registered");
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +131,7 @@ async fn a_receive_at_the_dead_letter_queue_gets_a_moved_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_hidden_in_the_poll_that_answers() {
+async fn a_message_is_hidden_in_the_poll_that_returns_it() {
     let account = account_with("orders", &[]);
     let mut receiving = account.receive("orders", waiting());
     assert!(poll!(&mut receiving).is_pending());
@@ -152,7 +152,7 @@ async fn full_account(visibility: Duration) -> (SqsAccount, DeliveredMessage) {
     (account, held)
 }
 
-fn look(receiving: &mut ReceiveFuture, wakes: &Arc<Wakes>) -> Option<Vec<String>> {
+fn poll_receive(receiving: &mut ReceiveFuture, wakes: &Arc<Wakes>) -> Option<Vec<String>> {
     match Pin::new(receiving).poll(&mut Context::from_waker(&Arc::clone(wakes).into())) {
         Poll::Ready(answer) => Some(bodies(&answer.unwrap()).into_iter().map(str::to_owned).collect()),
         Poll::Pending => None,
@@ -160,21 +160,21 @@ fn look(receiving: &mut ReceiveFuture, wakes: &Arc<Wakes>) -> Option<Vec<String>
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receive_without_room_in_flight_sleeps_until_there_is_room() {
+async fn a_receive_at_the_in_flight_limit_sleeps_until_a_message_may_be_taken() {
     let (account, held) = full_account(60 * SECOND).await;
     let (mut receiving, wakes) = (account.receive("orders", waiting()), Arc::new(Wakes::default()));
     for _ in 0..3 {
-        assert_eq!((look(&mut receiving, &wakes), wakes.take()), (None, 0), "it wakes itself");
+        assert_eq!((poll_receive(&mut receiving, &wakes), wakes.take()), (None, 0), "it wakes itself");
     }
     send(&account, "orders", "another");
     assert_eq!(wakes.take(), 0, "woken for a message that it cannot take");
     account.delete("orders", &held.receipt_handle).unwrap();
     assert_eq!(wakes.take(), 1, "there is room");
-    assert_eq!(look(&mut receiving, &wakes), Some(vec!["visible".to_owned()]));
+    assert_eq!(poll_receive(&mut receiving, &wakes), Some(vec!["visible".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_visibility_makes_room_for_a_waiting_receive() {
+async fn the_end_of_a_visibility_at_the_in_flight_limit_wakes_a_waiting_receive() {
     let (account, _held) = full_account(5 * SECOND).await;
     let start = Instant::now();
     let received = account.receive("orders", waiting()).await.unwrap();
@@ -182,13 +182,13 @@ async fn the_end_of_a_visibility_makes_room_for_a_waiting_receive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_receives_in_line_without_room_do_not_wake_each_other() {
+async fn waiting_receives_at_the_in_flight_limit_do_not_wake_each_other() {
     let (account, held) = full_account(60 * SECOND).await;
     let wakes = Arc::new(Wakes::default());
     let mut line = [account.receive("orders", waiting()), account.receive("orders", waiting())];
     for _ in 0..3 {
         for receiving in &mut line {
-            assert_eq!((look(receiving, &wakes), wakes.take()), (None, 0));
+            assert_eq!((poll_receive(receiving, &wakes), wakes.take()), (None, 0));
         }
     }
     account.change_visibility("orders", &held.receipt_handle, Duration::ZERO).unwrap();

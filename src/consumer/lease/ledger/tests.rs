@@ -43,7 +43,7 @@ fn a_lease_is_due_at_half_its_visibility() {
 }
 
 #[test]
-fn the_lease_due_first_takes_the_nine_due_next_along() {
+fn the_lease_due_first_shares_its_call_with_the_nine_due_next() {
     let (mut ledger, start) = (ledger(), Instant::now());
     for number in 0..15 {
         let late = Duration::from_millis(100 * u64::try_from(number).unwrap());
@@ -66,7 +66,7 @@ fn an_extension_granted_after_the_deadline_does_not_count() {
 }
 
 #[test]
-fn a_lease_nobody_extends_is_lost_at_its_deadline() {
+fn a_lease_that_is_not_extended_is_lost_at_its_deadline() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, 1, start));
     let extension = ledger.take_due(start + VISIBILITY / 2).remove(0);
@@ -77,7 +77,7 @@ fn a_lease_nobody_extends_is_lost_at_its_deadline() {
 }
 
 #[test]
-fn tries_of_an_extension_are_counted_until_one_is_granted() {
+fn attempts_of_an_extension_are_counted_until_one_is_granted() {
     let (mut ledger, start) = (ledger(), Instant::now());
     acquire(&mut ledger, 1, start);
     let mut now = start + VISIBILITY / 2;
@@ -93,25 +93,25 @@ fn tries_of_an_extension_are_counted_until_one_is_granted() {
 }
 
 #[test]
-fn a_message_received_again_is_a_duplicate_and_lends_its_receipt() {
+fn a_message_received_again_is_a_duplicate_and_replaces_the_receipt() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
     let stale = ledger.take_due(start + VISIBILITY / 2).remove(0);
     let again = start + VISIBILITY / 2;
     let held = receive(&mut ledger, 1, "second", (again, again));
     assert!(matches!(held, LeaseGrant::Duplicate));
-    assert!(!ledger.refused(&stale), "the stale receipt's refusal says nothing of the newer one");
+    assert!(!ledger.refused(&stale), "the refusal of the stale receipt does not concern the newer one");
     assert_eq!(ledger.begin_delete(lease, again), Some(Receipt::new("second")));
     assert_eq!(ledger.deadlines(lease, again).unwrap().deadline, again + VISIBILITY);
 }
 
 #[test]
-fn a_message_received_again_while_it_is_given_back_is_fresh() {
+fn a_message_received_again_while_it_is_given_back_gets_a_new_lease() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let before = granted(acquire(&mut ledger, 1, start));
     ledger.freeze(before.lease);
     let after = granted(receive(&mut ledger, 1, "second", (start, start)));
-    assert_eq!(ledger.freeze(before.lease), VisibilityReceipt::Lost, "the older claim has no say any more");
+    assert_eq!(ledger.freeze(before.lease), VisibilityReceipt::Lost, "the older lease has ended");
     ledger.release(before.lease, &id(1), LeaseEnd::Released);
     assert!(ledger.deadlines(after.lease, start).is_some());
     assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
@@ -128,7 +128,7 @@ fn a_lease_counts_from_the_sending_of_its_receive() {
 }
 
 #[test]
-fn an_answer_that_comes_after_the_visibility_brings_no_lease() {
+fn a_receive_answered_after_the_visibility_gives_no_lease() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let answered = start + VISIBILITY;
     let GrantedLease { lease, .. } = granted(receive(&mut ledger, 1, "first", (start, answered)));
@@ -136,7 +136,7 @@ fn an_answer_that_comes_after_the_visibility_brings_no_lease() {
 }
 
 #[test]
-fn a_done_message_that_comes_back_is_finished() {
+fn a_done_message_that_comes_back_is_already_done() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
     ledger.release(lease, &id(1), LeaseEnd::Done);
@@ -151,7 +151,7 @@ fn the_visibility_of_long_work_doubles_up_to_the_longest() {
     acquire(&mut ledger, 1, now);
     let seconds: Vec<_> = (0..4)
         .map(|_| {
-            now = ledger.next_look().unwrap();
+            now = ledger.next_check().unwrap();
             let extension = ledger.take_due(now).remove(0);
             assert_eq!(ledger.extended(&extension, (now, now), 0.5), ExtensionEffect::Extended);
             extension.visibility.as_secs()
@@ -165,7 +165,7 @@ fn no_extension_reaches_past_twelve_hours() {
     let (mut ledger, start) = (ledger(), Instant::now());
     acquire(&mut ledger, 1, start);
     let mut end = start + VISIBILITY;
-    while let Some(now) = ledger.next_look() {
+    while let Some(now) = ledger.next_check() {
         if !ledger.expire(now).is_empty() {
             break;
         }

@@ -1,4 +1,4 @@
-//! Tests of the copy: it keeps what the sender gave, and SQS takes it.
+//! Tests of the copy: it keeps everything that the sender set, and SQS accepts it.
 
 use std::time::UNIX_EPOCH;
 
@@ -110,7 +110,7 @@ fn the_reason_is_shortened_before_the_record_is_omitted() {
 
 proptest! {
     #[test]
-    fn every_copy_fits_into_sqs_and_keeps_what_the_sender_gave(
+fn every_copy_is_within_the_limits_and_keeps_what_the_sender_set(
         attributes in 0usize..=10,
         left in 0usize..600,
         reason in ".{0,400}",
