@@ -35,7 +35,7 @@ pub(crate) const OPERATION_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.
 /// The metrics of a process, on one registry; clones share it.
 ///
 /// ```
-/// let metrics = longshore::telemetry::Metrics::new();
+/// let metrics = longshore::Metrics::new();
 /// assert!(metrics.text().contains("process_start_time_seconds"));
 /// ```
 #[derive(Clone)]
@@ -104,7 +104,7 @@ impl Metrics {
     /// The sum, in whole numbers, of the series of a metric that have these labels; a histogram's observations.
     ///
     /// ```
-    /// let metrics = longshore::telemetry::Metrics::new();
+    /// let metrics = longshore::Metrics::new();
     /// assert_eq!(metrics.count("longshore_messages_started_total", &[("queue", "orders")]), 0);
     /// ```
     #[expect(
