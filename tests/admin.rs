@@ -79,7 +79,7 @@ async fn a_silent_loop_fails_the_liveness_check_by_name() {
 }
 
 #[tokio::test]
-async fn readiness_says_why_not() {
+async fn an_unready_worker_gives_the_reason() {
     let server = start().await;
     let condition = server.health.condition("orders", "no poll has succeeded yet");
     let body = json!({ "status": "unready", "unready": { "orders": "no poll has succeeded yet" } });
@@ -89,7 +89,7 @@ async fn readiness_says_why_not() {
 }
 
 #[tokio::test]
-async fn metrics_and_status_are_what_the_process_says() {
+async fn metrics_and_status_are_served_as_the_process_gives_them() {
     let server = start().await;
     let metrics = server.ask("GET /metrics").await;
     assert!(
@@ -113,7 +113,7 @@ async fn the_page_lists_every_route() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_in_json() {
+async fn an_unknown_path_or_method_is_an_error_in_json() {
     let server = start().await;
     assert_eq!(
         server.json("GET /nothing").await,
@@ -124,7 +124,7 @@ async fn what_is_not_there_is_told_in_json() {
 }
 
 #[tokio::test]
-async fn an_open_connection_does_not_keep_the_process() {
+async fn an_open_connection_does_not_delay_the_end() {
     let server = start().await;
     let mut half_asked = TcpStream::connect(server.address).await.unwrap();
     half_asked.write_all(b"GET /livez HTTP/1.1\r\nHost: h\r\n").await.unwrap();
@@ -139,7 +139,7 @@ async fn an_open_connection_does_not_keep_the_process() {
 }
 
 #[tokio::test]
-async fn scrapers_that_never_read_keep_four_texts_at_the_most_and_the_health_still_answers() {
+async fn scrapers_that_never_read_hold_at_most_four_texts_and_health_still_answers() {
     let made = Arc::new(AtomicUsize::new(0));
     let counted = made.clone();
     // More than any socket's buffers hold.

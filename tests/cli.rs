@@ -1,4 +1,4 @@
-//! What a person at the command line sees.
+//! The output and the exit codes of the commands.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use assert_cmd::Command;
 
-/// The command, alone in an empty directory with an empty environment.
+/// The command in an empty directory, with an empty environment.
 fn longshore(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
     command.env_clear().current_dir(directory);
@@ -51,7 +51,7 @@ fn bad_usage_is_64() {
 }
 
 #[test]
-fn run_without_a_queue_says_what_to_give() {
+fn run_without_a_queue_names_the_missing_flags() {
     let directory = tempfile::tempdir().unwrap();
     let seen = run(longshore(directory.path()).arg("run"));
     assert_eq!(seen.code, 64);
@@ -59,7 +59,7 @@ fn run_without_a_queue_says_what_to_give() {
 }
 
 #[test]
-fn every_problem_of_every_source_is_told_at_once() {
+fn every_problem_of_every_source_is_reported_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = "[queues.orders]\nulr = \"x\"\nvisibility = \"1500ms\"\n[admin]\nlisten = 9090\n";
     std::fs::write(directory.path().join("longshore.toml"), file).unwrap();
@@ -67,7 +67,7 @@ fn every_problem_of_every_source_is_told_at_once() {
         .env("LONGSHORE__QUEUES__ORDERS__RETRY__FACTOR", "0.5")
         .args(["config", "--check", "--concurrency", "many"]));
     assert_eq!(seen.code, 64);
-    for words in [
+    for text in [
         "6 problems",
         "queues.orders.ulr = \"x\": unknown key\n    from: longshore.toml, line 2",
         "did you mean url?",
@@ -80,12 +80,12 @@ fn every_problem_of_every_source_is_told_at_once() {
         "from: flag --concurrency",
         "queues.orders.handler: the queue has no handler",
     ] {
-        assert!(seen.errors.contains(words), "{words} is not in {}", seen.errors);
+        assert!(seen.errors.contains(text), "{text} is not in {}", seen.errors);
     }
 }
 
 #[test]
-fn a_malformed_file_is_told_by_line_and_column() {
+fn a_malformed_file_is_reported_with_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("mine.toml"), "[admin]\nlisten = \n").unwrap();
     let seen = run(longshore(directory.path()).args(["config", "--config", "mine.toml"]));
@@ -94,7 +94,7 @@ fn a_malformed_file_is_told_by_line_and_column() {
 }
 
 #[test]
-fn a_file_that_was_named_must_be_there() {
+fn a_named_file_must_exist() {
     let directory = tempfile::tempdir().unwrap();
     let by_flag = run(longshore(directory.path()).args(["config", "--config", "none.toml"]));
     assert!(by_flag.code == 64 && by_flag.errors.contains("flag --config"), "{}", by_flag.errors);
@@ -115,19 +115,19 @@ fn the_settings_are_shown_with_their_origins_and_without_their_secrets() {
         .env("LONGSHORE__QUEUES__ORDERS_EU__CONCURRENCY", "32")
         .args(["config", "--handler", "http://me:hunter2@h/?token=hunter2"]));
     assert_eq!((seen.code, seen.errors.as_str()), (0, ""));
-    for words in [
+    for [setting, origin] in [
         ["concurrency = 32 ", "# environment LONGSHORE__QUEUES__ORDERS_EU__CONCURRENCY"],
         ["url = \"http://sqs/1/orders\" ", "# longshore.toml, line 2"],
         ["url = \"http://***@h/?token=***\" ", "# flag --handler"],
     ] {
-        let is_told = |line: &str| line.starts_with(words[0]) && line.ends_with(words[1]);
-        assert!(seen.output.lines().any(is_told), "{words:?} is not in {}", seen.output);
+        let is_shown = |line: &str| line.starts_with(setting) && line.ends_with(origin);
+        assert!(seen.output.lines().any(is_shown), "{setting}, {origin} is not in {}", seen.output);
     }
     assert!(!seen.output.contains("hunter2"));
 }
 
 #[test]
-fn what_is_shown_can_be_read_back() {
+fn the_shown_settings_can_be_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let arguments =
         ["config", "--queue-url", "http://sqs/1/orders.fifo", "--handler", "http://h/", "--timeout", "none"];
@@ -161,7 +161,7 @@ fn a_closed_pipe_is_no_failure() {
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
-/// Answers one request with this text; the address to ask.
+/// Answers one request with this text; returns its address.
 #[expect(clippy::disallowed_methods, reason = "it ends with its one answer")]
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -178,7 +178,7 @@ fn answering(answer: &'static str) -> String {
 }
 
 #[test]
-fn the_health_check_tells_a_healthy_worker_from_a_silent_one() {
+fn the_health_check_distinguishes_a_healthy_worker_from_a_silent_one() {
     let directory = tempfile::tempdir().unwrap();
     let healthy = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
     let seen = run(longshore(directory.path()).env("LONGSHORE__ADMIN__LISTEN", healthy).arg("healthcheck"));
@@ -190,7 +190,7 @@ fn the_health_check_tells_a_healthy_worker_from_a_silent_one() {
 }
 
 #[test]
-fn the_health_check_of_no_worker_fails() {
+fn the_health_check_fails_without_a_worker() {
     let directory = tempfile::tempdir().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let seen =
@@ -198,7 +198,7 @@ fn the_health_check_of_no_worker_fails() {
     assert_eq!(seen.code, 69);
 }
 
-/// The lines of a page's shell examples that run longshore, without what follows `#` or a pipe.
+/// The arguments of longshore in a page's shell examples, up to a `#` or a pipe.
 fn quoted_commands(page: &str) -> Vec<String> {
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let examples = blocks.collect::<String>().replace("\\\n", " ");
@@ -207,7 +207,7 @@ fn quoted_commands(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_in_the_pages_about_operations_is_one_that_the_program_takes() {
+fn every_command_in_the_pages_about_operations_is_valid() {
     let pages = [
         include_str!("../docs/operations.md"),
         include_str!("../docs/security.md"),

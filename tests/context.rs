@@ -1,4 +1,4 @@
-//! What a handler may know of its call, while a whole worker keeps its lease.
+//! The context of a handler's call, while a whole worker extends its lease.
 
 use std::{
     future::pending,
@@ -36,19 +36,19 @@ fn scene() -> TestQueue {
 #[tokio::test(start_paused = true)]
 async fn the_lease_left_follows_its_extensions() {
     let scene = scene();
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let worker = scene.start(handler::from_fn_with(move |_: Arc<Message>, context: Context| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             for _ in 0..60 {
-                tell.send(context.lease_left()).unwrap();
+                sender.send(context.lease_left()).unwrap();
                 sleep(secs(1)).await;
             }
         }
     }));
     scene.emptied().await;
     let mut left = Vec::new();
-    told.recv_many(&mut left, 60).await;
+    receiver.recv_many(&mut left, 60).await;
     assert!(left.iter().all(|left| (secs(1)..=secs(10)).contains(left)), "{left:?}");
     let (grew, shrank) = (left.windows(2).filter(|pair| pair[1] > pair[0]).count(), left.is_sorted());
     assert!(grew >= 6 && !shrank, "about one extension in half a lease: {left:?}");
@@ -56,41 +56,41 @@ async fn the_lease_left_follows_its_extensions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn spawned_work_hears_that_the_lease_is_lost() {
+async fn spawned_work_is_cancelled_when_the_lease_is_lost() {
     let scene = scene();
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let worker = scene.start(handler::from_fn_with(move |_: Arc<Message>, context: Context| {
-        let (tell, token, spawned) = (tell.clone(), context.cancellation_token(), context.clone());
+        let (sender, token, spawned) = (sender.clone(), context.cancellation_token(), context.clone());
         let work = async move {
             token.cancelled().await;
-            tell.send((spawned.lease_deadline(), spawned.lease_left())).unwrap();
+            sender.send((spawned.lease_deadline(), spawned.lease_left())).unwrap();
         };
         tasks::detach("spawned work", work);
         pending::<()>()
     }));
     scene.journal.began(1).await;
     scene.account.purge("orders").unwrap();
-    assert_eq!(told.recv().await, Some((None, Duration::ZERO)));
+    assert_eq!(receiver.recv().await, Some((None, Duration::ZERO)));
     scene.journal.ended(1).await;
     assert_eq!(scene.journal.runs()[0].ended.as_ref().unwrap().1, RunEnd::Cut);
     worker.drain().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn spawned_work_hears_of_the_time_limit() {
+async fn spawned_work_is_cancelled_at_the_time_limit() {
     let scene = scene().options(|options| options.timeout = Limit::After(secs(60)));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let worker = scene.start(handler::from_fn_with(move |_: Arc<Message>, context: Context| {
         assert_eq!(context.time_left(), Some(secs(60)));
-        let (tell, token) = (tell.clone(), context.cancellation_token());
+        let (sender, token) = (sender.clone(), context.cancellation_token());
         let work = async move {
             token.cancelled().await;
-            tell.send(context.time_left()).unwrap();
+            sender.send(context.time_left()).unwrap();
         };
         tasks::detach("spawned work", work);
         pending::<()>()
     }));
-    assert_eq!(told.recv().await, Some(Some(Duration::ZERO)));
+    assert_eq!(receiver.recv().await, Some(Some(Duration::ZERO)));
     worker.stop.halt();
     worker.ended().await;
 }
@@ -119,7 +119,7 @@ async fn the_cancellation_fires_when_the_drain_limit_is_near_and_the_lease_is_ke
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_cancel_the_own_token_does_nothing_to_the_message() {
+async fn cancelling_the_handlers_token_does_not_affect_the_message() {
     let scene = scene();
     let worker = scene.start(handler::from_fn_with(async |_: Arc<Message>, context: Context| {
         context.cancellation_token().cancel();
@@ -135,14 +135,14 @@ async fn to_cancel_the_own_token_does_nothing_to_the_message() {
 async fn the_attempt_grows_up_to_the_last_one() {
     let retry = Backoff { initial: secs(1), factor: 2.0, max: secs(60), jitter: Jitter::None };
     let scene = scene().max_receives(4).options(|options| options.retry = retry);
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let worker = scene.start(handler::from_fn_with(move |_: Arc<Message>, context: Context| {
-        tell.send((context.attempt, context.is_last_attempt())).unwrap();
+        sender.send((context.attempt, context.is_last_attempt())).unwrap();
         async { Err::<(), _>("always") }
     }));
     scene.emptied().await;
     let mut attempts = Vec::new();
-    told.recv_many(&mut attempts, 10).await;
+    receiver.recv_many(&mut attempts, 10).await;
     assert_eq!(attempts, [(1, false), (2, false), (3, false), (4, true)]);
     assert_eq!(scene.dead_letters().len(), 1);
     worker.drain().await;
@@ -165,17 +165,17 @@ async fn no_attempt_is_the_last_without_a_dead_letter_queue() {
 async fn the_context_of_a_batch_is_cancelled_with_its_last_lease_and_each_message_has_its_own() {
     let scene = scene().options(|options| options.batch.size = 2);
     scene.send("b");
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let worker = scene.start(batched(handler::from_batch_fn(move |batch: Batch, context: Context| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             batch[0].context.cancelled().await;
             context.cancelled().await;
-            tell.send(batch.iter().all(|item| item.context.is_cancelled())).unwrap();
+            sender.send(batch.iter().all(|item| item.context.is_cancelled())).unwrap();
         }
     })));
     scene.journal.began(2).await;
     scene.account.purge("orders").unwrap();
-    assert_eq!(told.recv().await, Some(true));
+    assert_eq!(receiver.recv().await, Some(true));
     worker.drain().await;
 }

@@ -1,4 +1,4 @@
-//! The pages: those made of the code are fresh, and the examples on them work.
+//! The pages: the generated ones are fresh, and the examples on them work.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use longshore::{
 use crate::support::index;
 
 /// Compares a generated page with the file; `LONGSHORE_BLESS=1` writes the file instead.
-#[expect(clippy::disallowed_methods, reason = "no setting, but how to run the tests")]
+#[expect(clippy::disallowed_methods, reason = "an option of the tests, not a setting")]
 fn assert_fresh(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("LONGSHORE_BLESS").is_some() {
@@ -21,22 +21,22 @@ fn assert_fresh(path: &str, text: &str) {
 }
 
 #[test]
-fn docs_configuration_is_what_the_code_says() {
+fn docs_configuration_is_fresh() {
     assert_fresh("docs/configuration.md", &config::reference());
 }
 
 #[test]
-fn docs_metrics_is_what_the_code_says() {
+fn docs_metrics_is_fresh() {
     assert_fresh("docs/metrics.md", &longshore::worker::metrics_reference());
 }
 
 #[test]
-fn docs_events_is_what_the_code_says() {
+fn docs_events_is_fresh() {
     assert_fresh("docs/events.md", &telemetry::events::reference());
 }
 
 #[test]
-fn every_setting_has_words_of_its_own_in_the_docs() {
+fn every_setting_has_a_description_in_the_docs() {
     for line in config::reference().lines().filter(|line| line.starts_with("| `")) {
         assert!(!line.ends_with("|  |"), "no meaning: {line}");
     }
@@ -49,7 +49,7 @@ fn load_example(page: &str) -> config::Config {
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     std::fs::write(&file, example).unwrap();
     let sources = config::Sources { file: config::ConfigFile::Named(file), ..config::Sources::default() };
-    config::load(&sources, config::Purpose::Work).unwrap()
+    config::load(&sources, config::Purpose::Run).unwrap()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_examples_in_the_pages_on_lambda_can_be_loaded() {
 }
 
 #[test]
-fn docs_check_explains_every_finding_as_the_code_has_it() {
+fn docs_check_explains_every_finding() {
     let page = include_str!("../docs/check.md");
     let sections: Vec<_> = page.split("\n### ").skip(1).collect();
     let titles: Vec<_> = sections.iter().map(|section| section.lines().next().unwrap()).collect();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use self::harness::{Answers, IngestApi};
 
-/// Bodies that careless templates, decoders and encoders change.
+/// Bodies that careless templates, decoders and encoders would change.
 const HOSTILE: [&str; 14] = [
     r#"{"quoted": "\"'`\\"}"#,
     "a&b=c&Action=DeleteQueue&DelaySeconds=900",
@@ -51,7 +51,7 @@ mod single {
     }
 
     #[tokio::test]
-    async fn headers_become_what_the_message_carries() {
+    async fn headers_become_attributes_of_the_message() {
         let api = IngestApi::open(Answers::Well).await;
         let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = [
@@ -83,7 +83,7 @@ mod single {
     }
 
     #[tokio::test]
-    async fn a_header_that_cannot_be_meant_is_a_400() {
+    async fn an_invalid_header_is_a_400() {
         let api = IngestApi::open(Answers::Well).await;
         for (name, value) in [
             ("X-Message-Delay-Seconds", "soon"),
@@ -326,7 +326,7 @@ mod stop {
     use super::*;
 
     #[tokio::test]
-    async fn the_door_closes_at_the_stop() {
+    async fn the_api_stops_accepting_connections_at_the_stop() {
         let stop = Stop::new();
         let (address, serving) = harness::serve(stop.clone()).await;
         stop.drain();
@@ -335,7 +335,7 @@ mod stop {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_never_ends_does_not_hold_up_the_stop() {
+    async fn a_request_that_never_ends_does_not_delay_the_stop() {
         let stop = Stop::new();
         let (address, serving) = harness::serve(stop.clone()).await;
         let mut half = TcpStream::connect(address).await.unwrap();
@@ -347,7 +347,7 @@ mod stop {
     }
 
     #[tokio::test]
-    async fn a_halt_does_not_wait_for_a_request_under_way() {
+    async fn a_halt_does_not_wait_for_a_request_in_progress() {
         let stop = Stop::new();
         let (address, serving) = harness::serve(stop.clone()).await;
         let mut half = TcpStream::connect(address).await.unwrap();
@@ -363,7 +363,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_text_that_sqs_takes_comes_out_identical(
+    fn any_text_that_sqs_accepts_comes_out_identical(
         body in "[\t\n\r -\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]{1,200}",
     ) {
         harness::block_on(async {
@@ -379,7 +379,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_the_door(body: Vec<u8>) {
+    fn no_bytes_break_the_api(body: Vec<u8>) {
         harness::block_on(async {
             let api = IngestApi::open(Answers::Well).await;
             for path in ["/v1/messages", "/v1/messages/batch"] {

@@ -1,4 +1,4 @@
-//! Lines about a message, wherever they are written: each names the message and its producer's trace, and tells no secret.
+//! Log lines about a message: each has the message's id and the producer's trace, and no secret.
 
 use longshore::queue::EmulatorQueue;
 use longshore_emulator::{SqsAccount, StringMap};
@@ -24,7 +24,7 @@ use longshore::{
     stop::Stop,
     tasks,
 };
-use opentelemetry::{Context as Place, trace::TraceContextExt as _};
+use opentelemetry::{Context as TraceContext, trace::TraceContextExt as _};
 use tokio::time::sleep;
 use tracing::{
     Event, Subscriber,
@@ -46,13 +46,13 @@ use crate::support::{
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// A line about a message, and the trace that it names.
+/// A log line about a message, and its trace.
 #[derive(Clone, Debug, Default)]
 struct Line {
-    words: String,
+    message: String,
     message_id: String,
     trace: String,
-    /// Everything that it says.
+    /// All its fields.
     text: String,
 }
 
@@ -60,24 +60,24 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         write!(self.text, "{field}={value:?} ").unwrap();
         match field.name() {
-            "message" => self.words = format!("{value:?}"),
+            "message" => self.message = format!("{value:?}"),
             "message_id" => self.message_id = format!("{value:?}"),
             _ => {}
         }
     }
 }
 
-/// What is logged on this thread until it is dropped.
+/// Collects what is logged on this thread until it is dropped.
 struct Log {
     lines: Arc<Mutex<Vec<Line>>>,
     _guard: DefaultGuard,
 }
 
-struct Noting(Arc<Mutex<Vec<Line>>>);
+struct Recording(Arc<Mutex<Vec<Line>>>);
 
-impl<S: Subscriber> Layer<S> for Noting {
+impl<S: Subscriber> Layer<S> for Recording {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let trace = Place::map_current(|place| place.span().span_context().trace_id().to_string());
+        let trace = TraceContext::map_current(|context| context.span().span_context().trace_id().to_string());
         let mut line = Line { trace, ..Line::default() };
         event.record(&mut line);
         self.0.lock().unwrap().push(line);
@@ -93,22 +93,22 @@ impl<S: Subscriber> Layer<S> for Noting {
 impl Log {
     fn start() -> Self {
         let lines = Arc::default();
-        let subscriber = tracing_subscriber::registry().with(Noting(Arc::clone(&lines)));
+        let subscriber = tracing_subscriber::registry().with(Recording(Arc::clone(&lines)));
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
-    fn has(&self, words: &str) -> bool {
-        self.lines.lock().unwrap().iter().any(|line| line.words == words)
+    fn has(&self, message: &str) -> bool {
+        self.lines.lock().unwrap().iter().any(|line| line.message == message)
     }
 
-    /// Sees to it that these lines were written, and that they and all others about a message name its trace.
-    fn tells_with_the_trace(&self, expected: &[&str]) {
+    /// Asserts that these lines were written, and that they and all others about a message have its trace.
+    fn assert_traced(&self, expected: &[&str]) {
         let lines = self.lines.lock().unwrap().clone();
-        let words: BTreeSet<_> = lines.iter().map(|line| line.words.clone()).collect();
+        let messages: BTreeSet<_> = lines.iter().map(|line| line.message.clone()).collect();
         for line in expected {
-            assert!(words.contains(*line), "{line:?} is not among {words:?}");
+            assert!(messages.contains(*line), "{line:?} is not among {messages:?}");
         }
-        let is_about_one = |line: &&Line| !line.message_id.is_empty() || expected.contains(&&*line.words);
+        let is_about_one = |line: &&Line| !line.message_id.is_empty() || expected.contains(&&*line.message);
         for line in lines.iter().filter(is_about_one) {
             assert_eq!((line.trace.as_str(), line.message_id.is_empty()), (TRACE, false), "{line:?}");
         }
@@ -122,14 +122,14 @@ fn traced(body: &str) -> OutgoingMessage {
     message
 }
 
-/// As the deployed API sends it: no span, and no decision.
+/// A message as the deployed API sends it: without a span or a sampling decision.
 fn from_the_deployed_api(body: &str) -> OutgoingMessage {
     let header = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
     OutgoingMessage { trace_header: Some(header), ..OutgoingMessage::new(body) }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_ending_is_told_with_its_trace() {
+async fn every_ending_is_logged_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().max_receives(4);
     scene.send_message(traced("a"));
@@ -144,11 +144,11 @@ async fn every_ending_is_told_with_its_trace() {
     });
     scene.emptied().await;
     worker.drain().await;
-    log.tells_with_the_trace(&["message not done", "message done", "message rejected"]);
+    log.assert_traced(&["message not done", "message done", "message rejected"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_lost_while_its_message_runs_or_waits_is_told_with_its_trace() {
+async fn a_lease_lost_while_its_message_runs_or_waits_is_logged_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().permits(1, 1).visibility(secs(10));
     scene.send_message(traced("a"));
@@ -161,11 +161,11 @@ async fn a_lease_lost_while_its_message_runs_or_waits_is_told_with_its_trace() {
     scene.purge();
     sleep(secs(60)).await;
     worker.drain().await;
-    log.tells_with_the_trace(&["lease lost", "message not done"]);
+    log.assert_traced(&["lease lost", "message not done"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_received_again_is_told_with_its_trace() {
+async fn a_message_received_again_is_logged_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().permits(2, 0).visibility(secs(10));
     scene.queue.once(Action::Delete, Fault::AnswerLost);
@@ -179,11 +179,11 @@ async fn a_message_received_again_is_told_with_its_trace() {
     scene.queue.change_visibility(&[VisibilityChange { receipt, visibility: secs(0) }]).await.unwrap();
     scene.emptied().await;
     worker.drain().await;
-    log.tells_with_the_trace(&["message received again and not run again"]);
+    log.assert_traced(&["message received again and not run again"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_nobody_asked_for_is_told_with_its_trace() {
+async fn a_message_beyond_the_requested_number_is_logged_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().permits(1, 0);
     scene.queue.always(Action::Receive, Fault::Excess);
@@ -193,11 +193,11 @@ async fn a_message_nobody_asked_for_is_told_with_its_trace() {
     let worker = scene.start(|_, _| async { Outcome::Done });
     scene.emptied().await;
     worker.drain().await;
-    log.tells_with_the_trace(&["message received that was not asked for, and left alone"]);
+    log.assert_traced(&["message received that was not asked for, and left alone"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
+async fn failed_settlements_are_logged_with_the_trace() {
     let log = Log::start();
     let scene = Scene::new().permits(1, 1).visibility(secs(10));
     scene.queue.always(Action::Delete, Fault::Entries(vec![0]));
@@ -212,11 +212,11 @@ async fn what_fails_or_is_never_settled_is_told_with_its_trace() {
     sleep(secs(30)).await;
     worker.stop.halt();
     worker.ended().await;
-    log.tells_with_the_trace(&["entry of a batch failed", "message not settled"]);
+    log.assert_traced(&["entry of a batch failed", "message not settled"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_given_back_unrun_is_told_with_its_trace() {
+async fn a_failed_give_back_is_logged_with_the_trace() {
     let log = Log::start();
     let scene = Scene::new().permits(1, 1);
     scene.queue.always(Action::ChangeVisibility, Fault::Entries(vec![0]));
@@ -228,17 +228,17 @@ async fn a_message_given_back_unrun_is_told_with_its_trace() {
     });
     scene.journal.began(1).await;
     worker.drain().await;
-    log.tells_with_the_trace(&["entry of a batch failed"]);
+    log.assert_traced(&["entry of a batch failed"]);
 }
 
-/// Every way to fail, one try after the other; then a time limit, a panic and a reject that nobody takes.
+/// A panic, a time-out, a reject that the DLQ refuses and a retry, one attempt after the other.
 #[tokio::test(start_paused = true)]
-async fn no_line_tells_what_a_message_holds() {
+async fn no_line_has_the_content_of_a_message() {
     let log = Log::start();
     let scene = Scene::fifo().max_receives(5).options(|options| options.timeout = Limit::After(secs(5)));
     scene.dlq.always(Action::Send, Fault::Refusals(vec![0]));
     scene.queue.once(Action::Delete, Fault::Entries(vec![0]));
-    for body in ["canary-body", "canary-body that is well"] {
+    for body in ["canary-body", "canary-body that is fine"] {
         let mut message = traced(body);
         message.attributes.insert("own".to_owned(), AttributeValue::string("canary-value"));
         message.group_id = Some("canary-group".to_owned());
@@ -247,7 +247,7 @@ async fn no_line_tells_what_a_message_holds() {
     }
     let worker = scene.start(|message, _| async move {
         match message.receive_count {
-            _ if message.body.ends_with("well") => Outcome::Done,
+            _ if message.body.ends_with("fine") => Outcome::Done,
             1 => panic!("on purpose"),
             2 => pending().await,
             3 => Outcome::Reject("never".to_owned()),
@@ -257,7 +257,7 @@ async fn no_line_tells_what_a_message_holds() {
     scene.journal.ended(6).await;
     scene.emptied().await;
     worker.drain().await;
-    log.tells_with_the_trace(&["message not done", "message rejected", "message done"]);
+    log.assert_traced(&["message not done", "message rejected", "message done"]);
     let receipts = scene.journal.runs().into_iter().map(|run| run.message.receipt.as_str().to_owned());
     let canaries: Vec<_> = receipts.chain(["canary-".to_owned()]).collect();
     for Line { text, .. } in &*log.lines.lock().unwrap() {
@@ -266,7 +266,7 @@ async fn no_line_tells_what_a_message_holds() {
 }
 
 #[tokio::test]
-async fn what_a_program_does_is_told_with_its_trace() {
+async fn lines_about_a_program_have_the_trace() {
     let log = Log::start();
     let scene = Scene::new();
     scene.send_message(traced(&"x".repeat(500_000)));
@@ -278,10 +278,10 @@ async fn what_a_program_does_is_told_with_its_trace() {
     worker.drain().await;
     let unread = "program did not read its input to the end";
     let output = ["program output", "program output dropped", "program started", "program ended"];
-    log.tells_with_the_trace(&[&output[..], &[unread, "message done"]].concat());
+    log.assert_traced(&[&output[..], &[unread, "message done"]].concat());
 }
 
-/// A topic that takes nothing.
+/// A topic that accepts nothing.
 struct Closed;
 
 impl Publisher for Closed {
@@ -295,7 +295,7 @@ impl Publisher for Closed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
+async fn a_failed_notification_is_logged_with_the_trace() {
     let log = Log::start();
     let account = SqsAccount::default();
     account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
@@ -313,11 +313,11 @@ async fn a_notification_that_nobody_takes_is_told_with_its_trace() {
     }
     stop.drain();
     ended.await.unwrap().unwrap();
-    log.tells_with_the_trace(&["notification is tried again", "notification given up"]);
+    log.assert_traced(&["notification is tried again", "notification given up"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_dlq_refuses_is_told_with_its_trace() {
+async fn a_message_that_the_dlq_refuses_is_logged_with_its_trace() {
     let log = Log::start();
     let scene = Scene::new().max_receives(100);
     scene.dlq.script(Action::Send, |number| match number {
@@ -331,5 +331,5 @@ async fn what_the_dlq_refuses_is_told_with_its_trace() {
     scene.emptied().await;
     worker.drain().await;
     let refused = "dlq refuses rejected messages, they are retried and someone must act";
-    log.tells_with_the_trace(&["entry of a batch failed", refused, "message rejected"]);
+    log.assert_traced(&["entry of a batch failed", refused, "message rejected"]);
 }

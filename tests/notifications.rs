@@ -1,4 +1,4 @@
-//! What notifications promise of a whole worker, over a queue in memory on a paused clock.
+//! Notifications of a whole worker, over a queue in memory on a paused clock.
 
 use longshore::queue::EmulatorQueue;
 use longshore_emulator::{SqsAccount, StringMap};
@@ -26,7 +26,7 @@ use tokio::{
 /// A topic that takes this long for each notification.
 struct Slow {
     takes: Duration,
-    told: Mutex<Vec<String>>,
+    published: Mutex<Vec<String>>,
 }
 
 impl Publisher for Slow {
@@ -36,7 +36,7 @@ impl Publisher for Slow {
     ) -> BoxFuture<'a, Result<PublicationId, TopicError>> {
         async move {
             sleep(self.takes).await;
-            self.told.lock().unwrap().push(publication.body.clone());
+            self.published.lock().unwrap().push(publication.body.clone());
             Ok(PublicationId(String::new()))
         }
         .boxed()
@@ -90,7 +90,7 @@ impl Scene {
         for body in ["1", "2", "3"] {
             account.send("orders", OutgoingMessage::new(body)).unwrap();
         }
-        let topic = Arc::new(Slow { takes, told: Mutex::default() });
+        let topic = Arc::new(Slow { takes, published: Mutex::default() });
         let publisher = topic.clone();
         let arn = TopicArn::new("eu-west-1", "123456789012", "audit").unwrap();
         let settings = Settings { on_done: Some(arn), ..Settings::default() };
@@ -108,8 +108,8 @@ impl Scene {
         described.visible + described.in_flight
     }
 
-    fn told(&self) -> usize {
-        self.topic.told.lock().unwrap().len()
+    fn published(&self) -> usize {
+        self.topic.published.lock().unwrap().len()
     }
 
     async fn until(&self, is_so: impl Fn(&Self) -> bool) {
@@ -120,19 +120,19 @@ impl Scene {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_done_is_told_although_the_delete_fails() {
+async fn on_done_is_published_although_the_delete_fails() {
     let scene = Scene::start(Duration::ZERO, |queue| Arc::new(Undeletable(queue)));
-    scene.until(|scene| scene.told() == 3).await;
+    scene.until(|scene| scene.published() == 3).await;
     assert_eq!(scene.left(), 3);
     scene.stop.halt();
     scene.ended.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_that_hangs_holds_up_no_message() {
+async fn a_topic_that_hangs_delays_no_message() {
     let scene = Scene::start(Duration::from_hours(1), |queue| Arc::new(queue));
     scene.until(|scene| scene.left() == 0).await;
-    assert_eq!(scene.told(), 0);
+    assert_eq!(scene.published(), 0);
     let stopped = Instant::now();
     scene.stop.drain();
     assert_eq!(scene.ended.await.unwrap().unwrap(), Drained::All);
@@ -140,12 +140,12 @@ async fn a_topic_that_hangs_holds_up_no_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_at_the_stop_is_still_told() {
+async fn notifications_in_progress_at_the_stop_are_still_published() {
     let scene = Scene::start(Duration::from_secs(4), |queue| Arc::new(queue));
     scene.until(|scene| scene.left() == 0).await;
-    assert_eq!(scene.told(), 0);
+    assert_eq!(scene.published(), 0);
     scene.stop.drain();
     let topic = scene.topic.clone();
     assert_eq!(scene.ended.await.unwrap().unwrap(), Drained::All);
-    assert_eq!(topic.told.lock().unwrap().len(), 3);
+    assert_eq!(topic.published.lock().unwrap().len(), 3);
 }

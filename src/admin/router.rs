@@ -24,7 +24,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The most concurrent scrapes, each until its text is sent: the text of many queues is megabytes.
 const SCRAPES: usize = 4;
 /// The time that a scrape waits for the others; Prometheus gives up after 10 s.
-const SCRAPE_PATIENCE: Duration = Duration::from_secs(5);
+const SCRAPE_WAIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The index page, with links to the others.
 const INDEX: &str = r#"<!doctype html>
@@ -120,7 +120,7 @@ fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
 }
 
 async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
-    let Ok(Ok(permit)) = timeout(SCRAPE_PATIENCE, scrapes.acquire_owned()).await else {
+    let Ok(Ok(permit)) = timeout(SCRAPE_WAIT_LIMIT, scrapes.acquire_owned()).await else {
         let error = format!("{SCRAPES} scrapes are under way, hint: scrape less often, or read the answers");
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": error }))).into_response();
     };

@@ -1,4 +1,4 @@
-//! `longshore check`: what keeps a worker from runtime, found before it starts.
+//! `longshore check`: checks everything that a worker depends on before it starts.
 
 use clap::{Args, ValueEnum};
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Looks before a start at everything the worker depends on, and changes nothing: exit code 0 if it would work, 64 or 69 if not
+/// Checks everything the worker depends on before a start, and changes nothing: exit code 0 if it would work, 64 or 69 if not
 #[derive(Args, Debug)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -37,7 +37,7 @@ enum ReportFormat {
 
 impl Check {
     pub(super) fn execute(&self) -> Result<(), Failure> {
-        let report = match config::load(&self.options.sources(), Purpose::Work) {
+        let report = match config::load(&self.options.sources(), Purpose::Run) {
             Ok(config) => {
                 let surroundings = config::surroundings();
                 runtime::run_small(worker::preflight::preflight(&config.settings, &surroundings))?
@@ -45,7 +45,7 @@ impl Check {
             Err(problems) => worker::preflight::of_problems(&problems),
         };
         self.show(&report)?;
-        verdict(&report)
+        exit_result(&report)
     }
 
     fn show(&self, report: &Report) -> Result<(), Failure> {
@@ -56,8 +56,8 @@ impl Check {
     }
 }
 
-/// Everything is said already.
-fn verdict(report: &Report) -> Result<(), Failure> {
+/// Converts the report to the result of the command; it is printed already.
+fn exit_result(report: &Report) -> Result<(), Failure> {
     match report.verdict() {
         Verdict::Fit => Ok(()),
         Verdict::Unavailable => Err(Failure::new(Exit::Unavailable, "")),

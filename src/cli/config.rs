@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{self, Purpose};
 
-/// Shows the settings in force, each with where it came from; secrets are hidden
+/// Shows the settings in force, each with its origin; secrets are hidden
 #[derive(Args, Debug)]
 pub(super) struct ConfigCommand {
     #[command(flatten)]
@@ -17,7 +17,7 @@ pub(super) struct ConfigCommand {
     form: Form,
 }
 
-/// The output: the settings as TOML, unless another form is asked for.
+/// The output: the settings as TOML, unless another form is requested.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 struct Form {
@@ -27,7 +27,7 @@ struct Form {
     /// Print the JSON Schema of the file instead
     #[arg(long)]
     schema: bool,
-    /// Only say whether `run` would take the settings
+    /// Only check whether `run` would accept the settings
     #[arg(long)]
     check: bool,
 }
@@ -38,10 +38,10 @@ impl ConfigCommand {
             return output::print_line(&format!("{:#}", config::schema()));
         }
         if self.form.check {
-            let config = config::load(&self.options.sources(), Purpose::Work)?;
-            return output::print_line(&praise(config.settings.queues.len()));
+            let config = config::load(&self.options.sources(), Purpose::Run)?;
+            return output::print_line(&success_message(config.settings.queues.len()));
         }
-        let config = config::load(&self.options.sources(), Purpose::Look)?;
+        let config = config::load(&self.options.sources(), Purpose::Inspect)?;
         if self.form.json {
             return output::print_line(&format!("{:#}", config.to_json()));
         }
@@ -49,9 +49,9 @@ impl ConfigCommand {
     }
 }
 
-fn praise(queues: usize) -> String {
+fn success_message(queues: usize) -> String {
     match queues {
-        1 => "the configuration is good: 1 queue".to_owned(),
-        queues => format!("the configuration is good: {queues} queues"),
+        1 => "the configuration is valid: 1 queue".to_owned(),
+        queues => format!("the configuration is valid: {queues} queues"),
     }
 }

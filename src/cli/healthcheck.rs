@@ -1,4 +1,4 @@
-//! `longshore healthcheck`: asks the admin server, for containers without a shell.
+//! `longshore healthcheck`: sends a request to the admin server, for containers without a shell.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// The time limit of connecting and of each read; Docker's own limit is 30 s by default.
-const PATIENCE: Duration = Duration::from_secs(4);
+const TIME_LIMIT: Duration = Duration::from_secs(4);
 
-/// The most of an answer that is read.
+/// The longest answer that is read.
 const ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Asks a running worker whether it is healthy: exit code 0 if it is, 69 if not
@@ -45,24 +45,24 @@ impl Healthcheck {
         if url.scheme() != "http" {
             return Err(Failure::new(Exit::Usage, format!("not an http URL: {}", hide(url.as_str()))));
         }
-        let answer = ask(&url).map_err(|error| {
+        let answer = request(&url).map_err(|error| {
             Failure::new(Exit::Unavailable, format!("no answer from {}: {error}", hide(url.as_str())))
         })?;
-        judge(&answer)
+        evaluate(&answer)
     }
 }
 
 fn configured(file: Option<PathBuf>) -> Result<Url, Failure> {
-    let config = config::load(&AwsOptions::default().sources(file), Purpose::Look)?;
+    let config = config::load(&AwsOptions::default().sources(file), Purpose::Inspect)?;
     let url = format!("http://{}/livez", reachable(config.settings.admin.listen));
     Url::parse(&url).map_err(|error| Failure::new(Exit::Internal, format!("not a URL: {url}: {error}")))
 }
 
-/// Asks without an HTTP library, which would take longer to start than the question takes.
-fn ask(url: &Url) -> io::Result<String> {
+/// Sends the request without an HTTP library, which would take longer to start than the whole request.
+fn request(url: &Url) -> io::Result<String> {
     let mut stream = connect(&url.socket_addrs(|| None)?)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIME_LIMIT))?;
+    stream.set_write_timeout(Some(TIME_LIMIT))?;
     let (path, host) = (url.path(), &url[Position::BeforeHost..Position::AfterPort]);
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let request = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -72,11 +72,11 @@ fn ask(url: &Url) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Connects to the first address that takes the connection; `localhost` has two, of which a server may have one.
+/// Connects to the first address that accepts; `localhost` has two, and a server may listen on one of them.
 fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the host has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
+        match TcpStream::connect_timeout(address, TIME_LIMIT) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -84,7 +84,7 @@ fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn judge(answer: &str) -> Result<(), Failure> {
+fn evaluate(answer: &str) -> Result<(), Failure> {
     let status = answer.split_whitespace().nth(1).unwrap_or_default();
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim();
     match (answer.starts_with("HTTP/1."), status) {
@@ -94,7 +94,7 @@ fn judge(answer: &str) -> Result<(), Failure> {
     }
 }
 
-/// The address to speak to: loopback for a server that listens on every address.
+/// The address to connect to: loopback for a server that listens on every address.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -123,13 +123,13 @@ mod tests {
     #[test]
     fn only_200_is_healthy() {
         let answer = "HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\n{\"silent\":[]}";
-        let failure = judge(answer).unwrap_err();
+        let failure = evaluate(answer).unwrap_err();
         assert_eq!(
             (failure.exit(), failure.to_string()),
             (Exit::Unavailable, "unhealthy: 503: {\"silent\":[]}".to_owned())
         );
-        assert!(judge("SSH-2.0-OpenSSH 200").is_err());
-        assert!(judge("").is_err());
+        assert!(evaluate("SSH-2.0-OpenSSH 200").is_err());
+        assert!(evaluate("").is_err());
     }
 
     #[test]

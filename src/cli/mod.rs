@@ -40,11 +40,11 @@ enum CliCommand {
     Send(send::Send),
 }
 
-/// Runs the command line and answers its exit code.
+/// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
         Ok(cli) => execute(cli.command),
-        Err(message) => output::of_usage(&message),
+        Err(message) => output::print_usage(&message),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,21 +8,21 @@ use std::{
 
 use crate::{settings::Problems, telemetry::logs::LogsError};
 
-/// The exit codes of failure; 0 is a drained end.
+/// The exit codes of failure; 0 means that all was drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// 64: bad usage or configuration.
     Usage,
     /// 69: a dependency is unreachable.
     Unavailable,
-    /// 70: an error of ours.
+    /// 70: an internal error.
     Internal,
     /// 75: stopped before all was drained.
     Unfinished,
 }
 
 impl Exit {
-    /// The code the process ends with.
+    /// The exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Usage => 64,
@@ -62,7 +62,7 @@ impl Failure {
     /// Writes the failure to standard error and returns the exit code.
     pub(super) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            complain(&format!("error: {self}"));
+            print_error(&format!("error: {self}"));
         }
         ExitCode::from(self.exit.code())
     }
@@ -92,8 +92,8 @@ impl From<LogsError> for Failure {
     }
 }
 
-/// Prints what clap returns in place of a command: help, the version, or an error in the arguments.
-pub(super) fn of_usage(answer: &clap::Error) -> Result<(), Failure> {
+/// Prints what clap returns instead of a command: help, the version, or an error in the arguments.
+pub(super) fn print_usage(answer: &clap::Error) -> Result<(), Failure> {
     if answer.use_stderr() {
         drop(answer.print());
         return Err(Failure::new(Exit::Usage, ""));
@@ -101,7 +101,7 @@ pub(super) fn of_usage(answer: &clap::Error) -> Result<(), Failure> {
     print(&answer.to_string())
 }
 
-/// Writes a text; a reader who has seen enough and closed the pipe is no failure.
+/// Writes a text; a closed pipe is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
@@ -118,6 +118,6 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
 }
 
 /// Writes a line to standard error; a closed one is ignored.
-pub(super) fn complain(line: &str) {
+pub(super) fn print_error(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
 }

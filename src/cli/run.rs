@@ -17,9 +17,9 @@ pub(super) struct RunCommand {
 
 impl RunCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
-        let config = config::load(&self.options.sources(), Purpose::Work)?;
+        let config = config::load(&self.options.sources(), Purpose::Run)?;
         let traces = runtime::start_logging(&config)?;
         let worker = runtime::with_traces(worker::worker(&config.settings)?, traces);
-        runtime::verdict(runtime::run_small(worker.run())?)
+        runtime::exit_result(runtime::run_small(worker.run())?)
     }
 }

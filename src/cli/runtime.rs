@@ -15,12 +15,12 @@ use crate::{
 /// The time that a command waits at its end for calls that block, such as the look-up of a handler's host.
 const BLOCKING_LIMIT: Duration = Duration::from_secs(1);
 
-/// Runs a command that mostly waits; the worker brings its own thread.
+/// Runs a command that mostly waits; the worker's engine has a thread of its own.
 pub(super) fn run_small<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     run_on(Builder::new_current_thread(), work)
 }
 
-/// Runs a command that serves and works at once.
+/// Runs a command that serves requests and runs handlers at once.
 pub(super) fn run_large<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     run_on(Builder::new_multi_thread(), work)
 }
@@ -33,11 +33,11 @@ fn run_on<T>(mut builder: Builder, work: impl Future<Output = T>) -> Result<T, F
 }
 
 fn no_runtime(error: &io::Error) -> Failure {
-    Failure::new(Exit::Internal, format!("no runtime to be had from the system: {error}"))
+    Failure::new(Exit::Internal, format!("the async runtime could not be started: {error}"))
 }
 
-/// Converts the end of a worker into that of the process.
-pub(super) fn verdict(ended: Result<Drained, WorkerError>) -> Result<(), Failure> {
+/// Converts the end of a worker to the result of the command.
+pub(super) fn exit_result(ended: Result<Drained, WorkerError>) -> Result<(), Failure> {
     match ended? {
         Drained::All => Ok(()),
         Drained::Partly { held } => Err(Failure::new(
@@ -70,15 +70,15 @@ impl From<WorkerError> for Failure {
     }
 }
 
-/// Starts the log, and the traces if the environment says where they go.
+/// Starts the log, and traces if the environment configures them.
 pub(super) fn start_logging(config: &Config) -> Result<Option<Traces>, Failure> {
     let log = &config.settings.log;
     let Some(plan) = &config.traces else {
         log.init()?;
         return Ok(None);
     };
-    let place = Box::pin(ecs::resource(config::surroundings().metadata));
-    let traces = Traces::start(plan, config.settings.traces, place)?;
+    let detected = Box::pin(ecs::resource(config::surroundings().metadata));
+    let traces = Traces::start(plan, config.settings.traces, detected)?;
     log.init_with(&traces)?;
     Ok(Some(traces))
 }

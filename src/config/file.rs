@@ -21,9 +21,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, Box<Problem>> {
 
 fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Box<Problem> {
     let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-    let words = error.message().trim_end().replace('\n', ", ");
+    let message = error.message().trim_end().replace('\n', ", ");
     Box::new(Problem::general(format!(
-        "malformed TOML: {}, line {line}, column {column}: {words}",
+        "malformed TOML: {}, line {line}, column {column}: {message}",
         path.display()
     )))
 }
@@ -50,7 +50,7 @@ impl FileText<'_> {
             let origin = self.origin(name);
             let value = match value.get_ref() {
                 DeValue::Table(table) => self.table(table, &origin),
-                value => bare(value, &origin),
+                value => convert(value, &origin),
             };
             (name.get_ref().to_string(), value)
         });
@@ -58,9 +58,9 @@ impl FileText<'_> {
     }
 }
 
-/// A value with everything in it, all of one origin.
-fn bare(value: &DeValue<'_>, origin: &str) -> Value {
-    let inner = |value: &Spanned<DeValue<'_>>| bare(value.get_ref(), origin);
+/// Converts a value; everything in it has the same origin.
+fn convert(value: &DeValue<'_>, origin: &str) -> Value {
+    let inner = |value: &Spanned<DeValue<'_>>| convert(value.get_ref(), origin);
     let kind = match value {
         DeValue::String(text) => ValueKind::String(text.to_string()),
         DeValue::Boolean(truth) => ValueKind::Boolean(*truth),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_remembers_its_line() {
+    fn every_setting_has_its_line_as_origin() {
         let layer = read("[queues.orders]\nurl = \"u\"\n\nretry = { factor = 2.5 }\n").unwrap();
         let origin = |key: &str| origin_of(layer.get(&Key::default().descend(key)).unwrap());
         assert_eq!(origin("queues.orders.url"), "longshore.toml, line 2");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_every_spelling_are_read() {
+    fn numbers_in_every_notation_are_read() {
         let layer = read("a = 0x10\nb = 1_000\nc = nan\nd = [1, 2]\ne = 99999999999999999999").unwrap();
         let expected =
             serde_json::json!({"a": 16, "b": 1000, "c": "nan", "d": [1, 2], "e": "99999999999999999999"});
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_text_is_told_by_line_and_column() {
+    fn malformed_text_is_reported_with_line_and_column() {
         let problem = read("[drain]\nlimit = 5 5\n").unwrap_err().to_string();
         assert!(problem.contains("longshore.toml, line 2, column 9"), "{problem}");
     }

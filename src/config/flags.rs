@@ -13,7 +13,7 @@ use crate::settings::{Key, Problem};
 pub(crate) struct Flag {
     /// The flag, with its dashes.
     pub name: &'static str,
-    /// The key of its setting, where `queues.*` stands for the queue in question.
+    /// The key of its setting; `queues.*` stands for the selected queue.
     pub key: &'static str,
 }
 
@@ -36,10 +36,10 @@ pub(crate) const FLAGS: &[Flag] = &[
 const HANDLER: &str = "--handler";
 const QUEUE_URL: &str = "--queue-url";
 
-/// The flags a command was given.
+/// The flags of a command.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
-    /// `--queue`: which queue the others are about.
+    /// `--queue`: the queue that the other flags apply to.
     pub queue: Option<String>,
     /// Each flag of [`FLAGS`] that was given, with its value.
     pub values: Vec<(&'static str, String)>,
@@ -56,7 +56,7 @@ impl Flags {
     }
 }
 
-/// Reads the flags; `below` has the queues that they may be about.
+/// Reads the flags; `below` has the queues that they may apply to.
 pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Layer, Vec<Problem>) {
     let (mut layer, mut problems) = (Layer::default(), Vec::new());
     let queue = queue_of(below, flags);
@@ -75,8 +75,8 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Lay
             }
             (Some(_), Err(_)) if flags.queue.is_some() => {}
             (Some(_), Err(problem)) => {
-                let what = format!("{} is about one queue, but {}", flag.name, problem.message());
-                problems.push((**problem).clone().with_message(what));
+                let message = format!("{} applies to one queue, but {}", flag.name, problem.message());
+                problems.push((**problem).clone().with_message(message));
             }
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Lay
     (layer, problems)
 }
 
-/// The queue that the single-queue flags are about, or the reason for which it is not clear.
+/// The queue that the flags of one queue apply to, or the reason why it is not clear.
 fn queue_of(below: &Layer, flags: &Flags) -> Result<Key, Box<Problem>> {
     let queues = Key::new(["queues"]);
     let names = below.names(&queues);
@@ -103,7 +103,7 @@ fn queue_of(below: &Layer, flags: &Flags) -> Result<Key, Box<Problem>> {
                 .into()
         }),
         (None, names) => Err(Problem::general(format!("there are several: {}", names.join(", ")))
-            .with_hint("say which one with --queue NAME")
+            .with_hint("choose one with --queue NAME")
             .into()),
     }
 }
@@ -117,7 +117,7 @@ fn no_such_queue(name: &str, names: &[&str]) -> Box<Problem> {
     })
 }
 
-/// A queue that `--queue` alone names is called so in SQS too.
+/// Uses the name from `--queue` as the queue's name in SQS, unless the queue has a URL or a name.
 fn name_in_sqs(below: &Layer, flags: &mut Layer, queue: &Key, name: &str) {
     let keys = ["url", "name"].map(|field| queue.child(field));
     let is_known = keys.iter().any(|key| below.get(key).is_some() || flags.get(key).is_some());
@@ -126,7 +126,7 @@ fn name_in_sqs(below: &Layer, flags: &mut Layer, queue: &Key, name: &str) {
     }
 }
 
-/// The queue's name as its URL ends in it; what is no name, and may be a password, is not taken for one.
+/// The name at the end of a queue's URL; anything but a valid name may be a password, and is not used.
 fn last_part(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
     match path.rsplit('/').next() {
@@ -181,20 +181,20 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_about_the_only_queue() {
+    fn flags_apply_to_the_only_queue() {
         let (tree, problems) = flagged("queues.a.name = 'x'", None, &[("--concurrency", "3")]);
         assert_eq!(problems, []);
         assert_eq!(tree.json(), json!({"queues": {"a": {"name": "x", "concurrency": 3}}}));
     }
 
     #[test]
-    fn with_several_queues_a_flag_must_say_which() {
+    fn with_several_queues_a_flag_needs_the_queue() {
         let file = "queues.a.name = 'x'\nqueues.b.name = 'y'";
         let (_, problems) = flagged(file, None, &[("--concurrency", "3")]);
-        let words = problems[0].to_string();
+        let message = problems[0].to_string();
         assert!(
-            words.contains("--concurrency") && words.contains("a, b") && words.contains("--queue"),
-            "{words}"
+            message.contains("--concurrency") && message.contains("a, b") && message.contains("--queue"),
+            "{message}"
         );
         let (tree, problems) = flagged(file, Some("b"), &[("--concurrency", "3")]);
         assert_eq!(
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_named_by_a_flag_alone_is_called_so_in_sqs() {
+    fn a_queue_named_only_by_a_flag_has_that_name_in_sqs() {
         let (tree, problems) = flagged("", Some("orders"), &[]);
         assert_eq!((tree.json(), problems), (json!({"queues": {"orders": {"name": "orders"}}}), vec![]));
     }

@@ -1,7 +1,7 @@
 //! The layers of the configuration, each value with its origin, merged by the `config` crate.
 //!
-//! A layer is a [`Source`] of that crate, because its own sources lower keys, convert values and know no lines. All
-//! settings stand in one table beneath the root, because the crate takes dots in the names at the root for paths.
+//! A layer is a [`Source`] of that crate, because its own sources lowercase keys, convert values and have no line
+//! numbers. All settings are in one table beneath the root, because the crate reads dots in names at the root as paths.
 
 use std::fmt;
 
@@ -66,7 +66,7 @@ impl Layer {
             .fold(config::Config::builder(), |builder, layer| builder.add_source((*layer).clone()));
         let ValueKind::Table(mut root) = builder.build()?.cache.kind else { return Ok(Self::default()) };
         let mut merged = root.remove(ROOT).map_or_else(Self::default, Self);
-        // The crate keeps the origins of values alone; a table has that of the weakest layer it is in.
+        // The crate keeps the origins of values only; a table has that of the weakest layer it is in.
         for layer in layers.iter().rev() {
             keep_origins(&mut merged.0, &layer.0);
         }
@@ -96,25 +96,25 @@ impl Layer {
     /// Puts a table or a value at this key, and makes the tables that lead to it.
     pub(super) fn put(&mut self, key: &Key, value: Value) {
         let origin = origin_of(&value);
-        let mut place = &mut self.0;
+        let mut target = &mut self.0;
         for name in key.names() {
-            if entries_mut(place).is_none() {
-                *place = table(&origin);
+            if entries_mut(target).is_none() {
+                *target = table(&origin);
             }
-            let Some(entries) = entries_mut(place) else { return };
-            place = entries.entry(name.clone()).or_insert_with(|| table(&origin));
+            let Some(entries) = entries_mut(target) else { return };
+            target = entries.entry(name.clone()).or_insert_with(|| table(&origin));
         }
-        *place = value;
+        *target = value;
     }
 
-    /// Removes what stands at this key; false when nothing did.
+    /// Removes the table or value at this key; false if there is none.
     pub(super) fn remove(&mut self, key: &Key) -> bool {
         let Some((last, rest)) = key.split_last() else { return false };
         let parent = rest.iter().try_fold(&mut self.0, |value, name| entries_mut(value)?.get_mut(name));
         parent.and_then(|value| entries_mut(value)?.remove(last)).is_some()
     }
 
-    /// Every table and every value, each before what lies beneath it.
+    /// Every table and every value, each before those beneath it.
     pub(super) fn nodes(&self) -> Vec<(Key, &Value)> {
         let mut nodes = Vec::new();
         collect_nodes(&self.0, &Key::default(), &mut nodes);
@@ -212,7 +212,7 @@ pub(super) fn json(value: &Value) -> Json {
         ValueKind::Boolean(truth) => (*truth).into(),
         ValueKind::I64(number) => (*number).into(),
         ValueKind::U64(number) => (*number).into(),
-        // No source of ours makes numbers of this size.
+        // No source produces numbers of this size.
         ValueKind::I128(number) => number.to_string().into(),
         ValueKind::U128(number) => number.to_string().into(),
         ValueKind::Float(number) => (*number).into(),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_value_is_gone_once() {
+    fn a_value_can_be_removed_once() {
         let key = Key::new(["drain", "limit"]);
         let mut layer = layer(&[("drain.limit", "1s", "file")]);
         assert!(layer.remove(&key) && !layer.remove(&key));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn json_of_every_kind_comes_back_as_it_was() {
+    fn json_of_every_kind_survives_the_conversion() {
         let value = literal!({"a": [1, -2, 1.5, true, null, u64::MAX], "b": {"c": "text"}});
         assert_eq!(json(&of_json(&value, "x")), value);
     }

@@ -17,7 +17,7 @@ use crate::{
     telemetry::traces,
 };
 
-/// The file that is read when none is named, if it is there.
+/// The file that is read if no other is named, when it exists.
 const USUAL_FILE: &str = "longshore.toml";
 
 /// The variable that names another file.
@@ -26,30 +26,30 @@ const FILE_VARIABLE: &str = "LONGSHORE_CONFIG";
 /// The file to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ConfigFile {
-    /// `longshore.toml` in the working directory if it is there, or the one that `LONGSHORE_CONFIG` names.
+    /// `longshore.toml` in the working directory if it exists, or the one that `LONGSHORE_CONFIG` names.
     #[default]
     Usual,
-    /// This one, which must be there.
+    /// This one, which must exist.
     Named(PathBuf),
     /// None at all.
     #[cfg(test)]
     Nothing,
 }
 
-/// The purpose of the settings, which decides what must be among them.
+/// The purpose of the settings, which decides which of them are required.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To work: a queue at least, each with a handler.
-    Work,
-    /// For anything less: what is there must be right, but nothing need be there.
+    /// To run a worker: at least one queue, each with a handler.
+    Run,
+    /// Anything else: the settings must be valid, but none is required.
     #[default]
-    Look,
+    Inspect,
 }
 
 /// The sources of the settings, from the weakest to the strongest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
-    /// A queue that the command itself brings when no file and no flag names one, by its name in SQS.
+    /// The command and its own queue, by its name in SQS, for when no file and no flag names one.
     pub own_queue: Option<(&'static str, &'static str)>,
     /// The file.
     pub file: ConfigFile,
@@ -59,14 +59,14 @@ pub(crate) struct Sources {
     pub flags: Flags,
 }
 
-/// The settings in force, and where each came from.
+/// The settings in force, each with its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// The settings.
     pub settings: Settings,
     /// The plan for exporting traces; `None` while they are off.
     pub traces: Option<traces::Plan>,
-    /// The variables of OpenTelemetry that count, with their values.
+    /// The variables of OpenTelemetry that are set, with their values.
     pub(super) otel: Vec<(&'static str, String)>,
     /// The settings of all sources, merged.
     layers: Layer,
@@ -78,7 +78,7 @@ impl Config {
         self.layers.get(key).map_or_else(|| DEFAULT.to_owned(), origin_of)
     }
 
-    /// Adds to a broken rule the value that breaks it.
+    /// Adds the offending value and its origin to a problem.
     fn with_value(&self, broken: Problem) -> Problem {
         let Some(key) = broken.key() else { return broken };
         if let Some(value) = self.layers.get(key) {
@@ -111,7 +111,7 @@ pub(crate) fn surroundings() -> EcsEnvironment {
     EcsEnvironment::of(|name| std::env::var(name).ok())
 }
 
-/// Reads every source, and returns the settings or everything that is wrong with them.
+/// Reads every source, and returns the settings or all problems in them.
 pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();
     let root = SchemaNode::root(&schema);
@@ -119,9 +119,9 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     problems.extend(unknown_keys::remove_unknown(&mut layers, &root));
     let (settings, wrong) = type_errors::read(&mut layers, &root);
     problems.extend(wrong);
-    let otel = otel::given(&sources.environment);
-    let (traces, wrong) = otel::plan(&sources.environment);
-    problems.extend(wrong);
+    let otel = otel::shown_variables(&sources.environment);
+    let (traces, invalid) = otel::plan(&sources.environment);
+    problems.extend(invalid);
     let config = Config { settings, traces, otel, layers };
     let broken: Vec<_> = config
         .settings
@@ -135,7 +135,7 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
-/// Reads the sources from the weakest to the strongest, each with the names that those below it have.
+/// Reads the sources from the weakest to the strongest, each with the names in those below it.
 fn merged_layers(sources: &Sources, root: &SchemaNode<'_>) -> Result<(Layer, Vec<Problem>), Problems> {
     let merged = |layers: &[&Layer]| {
         Layer::merged(layers).map_err(|error| Problems(vec![Problem::general(error.to_string())]))
@@ -233,7 +233,7 @@ mod tests {
         sources.environment =
             vec![variable("LONGSHORE__DRAIN__LIMIT", "2s"), variable("LONGSHORE__LOG__FILTER", "b")];
         sources.flags.values = vec![("--drain-limit", "3s".to_owned())];
-        let config = load(&sources, Purpose::Look).unwrap();
+        let config = load(&sources, Purpose::Inspect).unwrap();
         assert_eq!(config.settings.drain_limit().as_secs(), 3);
         assert_eq!(config.settings.log.filter, "b");
         let origin = |key: &str| config.origin(&Key::default().descend(key));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_own_queue_steps_back_before_any_other() {
+    fn the_commands_own_queue_gives_way_to_any_other() {
         let own = |flags: Flags| Sources {
             own_queue: Some(("dev", "mine")),
             file: ConfigFile::Nothing,
@@ -252,41 +252,41 @@ mod tests {
             ..Sources::default()
         };
         let names = |sources: &Sources| -> Vec<String> {
-            load(sources, Purpose::Look).unwrap().settings.queues.into_keys().collect()
+            load(sources, Purpose::Inspect).unwrap().settings.queues.into_keys().collect()
         };
         assert_eq!(names(&own(Flags::default())), ["mine"]);
         let url =
             Flags { values: vec![("--queue-url", "http://sqs/1/other".to_owned())], ..Flags::default() };
         assert_eq!(names(&own(url)), ["other"]);
-        let about_it = Flags { values: vec![("--concurrency", "2".to_owned())], ..Flags::default() };
+        let for_it = Flags { values: vec![("--concurrency", "2".to_owned())], ..Flags::default() };
         assert_eq!(
-            load(&own(about_it), Purpose::Look).unwrap().settings.queues["mine"].consumer.concurrency,
+            load(&own(for_it), Purpose::Inspect).unwrap().settings.queues["mine"].consumer.concurrency,
             2
         );
     }
 
     #[test]
-    fn a_rule_that_an_earlier_problem_breaks_is_not_reported_again() {
+    fn a_rule_broken_because_of_an_earlier_problem_is_not_reported() {
         let (_directory, sources) = from_file("[queues.a]\nulr = 'x'\n[queues.a.handler]\nkind = 'htpp'");
-        assert_eq!(problems(&sources, Purpose::Work), ["queues.a.handler.kind", "queues.a.ulr"]);
+        assert_eq!(problems(&sources, Purpose::Run), ["queues.a.handler.kind", "queues.a.ulr"]);
     }
 
     #[test]
     fn a_program_is_read_with_its_environment_and_its_problems_are_reported_by_key() {
         let queue = "[queues.a]\nname = 'x'\n[queues.a.handler]\nkind = 'exec'\n";
         let (_directory, sources) = from_file(&format!("{queue}command = ['sh']\nenv = {{ KEY = 'x' }}"));
-        assert_eq!(problems(&sources, Purpose::Work), Vec::<String>::new());
+        assert_eq!(problems(&sources, Purpose::Run), Vec::<String>::new());
         let (_directory, sources) =
             from_file(&format!("{queue}command = []\nenv = {{ K = 1 }}\nreject = [300]\nurl = 'http://h/'"));
         let report = ["command", "env.K", "reject", "url"].map(|key| format!("queues.a.handler.{key}"));
-        assert_eq!(problems(&sources, Purpose::Work), report);
+        assert_eq!(problems(&sources, Purpose::Run), report);
     }
 
     #[test]
     fn a_misspelt_variable_is_an_unknown_key() {
         let environment = vec![variable("LONGSHORE__DRAIN__LIMITS", "1s")];
         let sources = Sources { file: ConfigFile::Nothing, environment, ..Sources::default() };
-        let report = load(&sources, Purpose::Look).unwrap_err().to_string();
+        let report = load(&sources, Purpose::Inspect).unwrap_err().to_string();
         assert!(report.contains("drain.limits = \"1s\": unknown key"), "{report}");
         assert!(report.contains("from: environment LONGSHORE__DRAIN__LIMITS"), "{report}");
         assert!(report.contains("did you mean limit?"), "{report}");
@@ -296,13 +296,13 @@ mod tests {
     fn a_mistake_in_the_file_is_reported_though_a_variable_overrides_it() {
         let (_directory, mut sources) = from_file("queues = 'none'");
         sources.environment = vec![variable("LONGSHORE__QUEUES__A__NAME", "x")];
-        assert_eq!(problems(&sources, Purpose::Look), ["queues"]);
+        assert_eq!(problems(&sources, Purpose::Inspect), ["queues"]);
     }
 
     #[test]
     fn a_default_that_breaks_a_rule_is_shown_as_one() {
         let (_directory, sources) = from_file("[queues.a]\nname = 'x'\nretry.max = '1s'");
-        let report = load(&sources, Purpose::Look).unwrap_err().to_string();
+        let report = load(&sources, Purpose::Inspect).unwrap_err().to_string();
         assert!(report.contains("queues.a.retry.initial = \"5s\": too long\n    from: default"), "{report}");
     }
 
@@ -318,16 +318,16 @@ mod tests {
             sources.environment = names.iter().map(|name| variable(name, &value)).collect();
             sources.flags.queue = queue;
             sources.flags.values = FLAGS_TRIED.iter().map(|flag| (*flag, value.clone())).collect();
-            if let Err(found) = load(&sources, Purpose::Work) {
+            if let Err(found) = load(&sources, Purpose::Run) {
                 prop_assert!(!found.to_string().is_empty());
             }
         }
 
         #[test]
-        fn what_is_set_right_is_what_is_in_force(concurrency in 1usize..=100_000, seconds in 2u64..=43_200) {
+        fn valid_settings_are_in_force(concurrency in 1usize..=100_000, seconds in 2u64..=43_200) {
             let text = format!("[queues.\"a.b\"]\nname = 'x'\nconcurrency = {concurrency}\nvisibility = '{seconds}s'");
             let (_directory, sources) = from_file(&text);
-            let queue = load(&sources, Purpose::Look).unwrap().settings.queues.remove("a.b").unwrap();
+            let queue = load(&sources, Purpose::Inspect).unwrap().settings.queues.remove("a.b").unwrap();
             prop_assert_eq!((queue.consumer.concurrency, queue.consumer.visibility.0.as_secs()), (concurrency, seconds));
         }
     }

@@ -1,4 +1,4 @@
-//! Reads the standard variables of OpenTelemetry, which say where traces go.
+//! Reads the standard variables of OpenTelemetry, which configure the export of traces.
 
 use std::ffi::OsString;
 
@@ -16,14 +16,14 @@ pub(super) fn plan(environment: &[(OsString, OsString)]) -> (Option<Plan>, Vec<P
     }
 }
 
-/// The variables that are set, each with its value as it may be shown.
-pub(super) fn given(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
-    let given =
+/// The variables that are set, each with its value without secrets.
+pub(super) fn shown_variables(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
+    let set =
         |name: &&'static str| Some((*name, value(environment, name).filter(|value| !value.is_empty())?));
-    Plan::VARIABLES.iter().filter_map(given).map(|(name, value)| (name, shown(name, &value))).collect()
+    Plan::VARIABLES.iter().filter_map(set).map(|(name, value)| (name, shown(name, &value))).collect()
 }
 
-/// Headers hold credentials; whatever else is set may hold an address with a password in it.
+/// Hides the values of headers, which are credentials, and passwords in addresses.
 fn shown(name: &str, value: &str) -> String {
     if !name.ends_with("_HEADERS") {
         return hide(value);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_variable_and_what_is_allowed() {
+    fn an_invalid_variable_is_reported_with_what_is_allowed() {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@h:1"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
@@ -70,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_secret_is_hidden() {
+    fn secrets_are_hidden() {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@h:1"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer hunter2,x=y"),
             ("OTEL_SOMETHING_ELSE", "x"),
         ];
-        let shown = given(&environment(&variables));
+        let shown = shown_variables(&environment(&variables));
         let expected = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://***@h:1".to_owned()),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=***,x=***".to_owned()),

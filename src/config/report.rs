@@ -1,4 +1,4 @@
-//! Shows the settings in force, each with where it came from.
+//! Shows the settings in force, each with its origin.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ impl Config {
         Value::Object(flat)
     }
 
-    /// Writes the variables of OpenTelemetry, which are no settings of ours, as comments.
+    /// Writes the variables of OpenTelemetry, which are not settings of the file, as comments.
     fn write_otel(&self, text: &mut String) {
         if self.otel.is_empty() {
             return;
@@ -82,7 +82,7 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// A setting as TOML writes it; TOML has no word for what is not set.
+/// A setting in TOML; an unset one is a comment, because TOML has no null.
 fn line(name: &str, value: &Value) -> String {
     match value {
         Value::Null => format!("# {} is not set", quoted(name)),
@@ -90,7 +90,7 @@ fn line(name: &str, value: &Value) -> String {
     }
 }
 
-/// Hides what is secret in the value of this name.
+/// Hides secrets in a value; `outer` is the name of its table.
 fn hidden(outer: &str, value: Value) -> Value {
     let entry = |(name, value): (String, Value)| {
         let value = if holds_secrets(outer, &name) { concealed(value) } else { hidden(&name, value) };
@@ -104,7 +104,7 @@ fn hidden(outer: &str, value: Value) -> Value {
     }
 }
 
-/// The names of a table alone.
+/// A table with all its values hidden.
 fn concealed(table: Value) -> Value {
     match table {
         Value::Object(table) => table.into_iter().map(|(name, _)| (name, Value::from(HIDDEN))).collect(),

@@ -1,4 +1,4 @@
-//! The JSON Schema of the file, and what it says of each setting.
+//! The JSON Schema of the file, and its nodes for each setting.
 
 use schemars::{JsonSchema as _, generate::SchemaSettings};
 use serde_json::{Map, Value};
@@ -90,7 +90,7 @@ impl<'a> SchemaNode<'a> {
         })
     }
 
-    /// The value meant by a text from the environment or a flag, which know no types.
+    /// Converts a text from the environment or a flag to the type in the schema.
     pub(super) fn read(&self, text: &str) -> Value {
         if self.has_type("array") {
             // Items with commas in them, such as a shell's command, can be given as JSON.
@@ -127,9 +127,9 @@ impl<'a> SchemaNode<'a> {
 
     /// Describes the allowed values.
     pub(super) fn allowed(&self) -> String {
-        let mut words: Vec<String> = self.0.iter().filter_map(|schema| in_words(schema)).collect();
-        words.dedup();
-        match words.split_last() {
+        let mut described: Vec<String> = self.0.iter().filter_map(|schema| describe(schema)).collect();
+        described.dedup();
+        match described.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
             Some((last, _)) => last.clone(),
             None => "anything".to_owned(),
@@ -152,9 +152,9 @@ impl<'a> SchemaNode<'a> {
     }
 
     /// The alternatives with this `kind`; all of them, if there is no such kind.
-    pub(super) fn of_kind(&self, kind: Option<&Value>) -> Self {
-        let of_kind = self.kinds("kind").into_iter().find(|(own, _)| kind.is_some_and(|kind| kind == own));
-        of_kind.map_or_else(|| self.clone(), |(_, node)| node)
+    pub(super) fn with_kind(&self, kind: Option<&Value>) -> Self {
+        let found = self.kinds("kind").into_iter().find(|(own, _)| kind.is_some_and(|kind| kind == own));
+        found.map_or_else(|| self.clone(), |(_, node)| node)
     }
 
     /// The first text under this keyword.
@@ -163,7 +163,7 @@ impl<'a> SchemaNode<'a> {
     }
 }
 
-/// Collects the schema and, in the place of a choice its alternatives.
+/// Collects the schema, and the alternatives of a choice.
 fn expand<'a>(schema: &'a Value, alternatives: &mut Vec<&'a Map<String, Value>>) {
     let Some(object) = schema.as_object() else { return };
     alternatives.push(object);
@@ -174,8 +174,8 @@ fn expand<'a>(schema: &'a Value, alternatives: &mut Vec<&'a Map<String, Value>>)
     }
 }
 
-/// Describes one alternative; `None` when it says nothing by itself.
-fn in_words(schema: &Map<String, Value>) -> Option<String> {
+/// Describes one alternative; `None` if it has neither a constant nor a type.
+fn describe(schema: &Map<String, Value>) -> Option<String> {
     if let Some(value) = schema.get("const") {
         return Some(value.to_string());
     }
@@ -184,16 +184,16 @@ fn in_words(schema: &Map<String, Value>) -> Option<String> {
         one => vec![one.as_str()?],
     };
     match *types.iter().find(|name| **name != "null")? {
-        "integer" => Some(number_in_words("a whole number", schema)),
-        "number" => Some(number_in_words("a number", schema)),
+        "integer" => Some(describe_number("a whole number", schema)),
+        "number" => Some(describe_number("a number", schema)),
         "array" => Some("a list".to_owned()),
-        "object" => Some(table_in_words(schema)),
+        "object" => Some(describe_table(schema)),
         "boolean" => Some("true or false".to_owned()),
-        _ => Some(text_in_words(schema)),
+        _ => Some(describe_text(schema)),
     }
 }
 
-fn table_in_words(schema: &Map<String, Value>) -> String {
+fn describe_table(schema: &Map<String, Value>) -> String {
     match schema.get("properties").and_then(Value::as_object) {
         Some(properties) => {
             let names: Vec<&str> = properties.keys().map(String::as_str).collect();
@@ -203,7 +203,7 @@ fn table_in_words(schema: &Map<String, Value>) -> String {
     }
 }
 
-fn number_in_words(noun: &str, schema: &Map<String, Value>) -> String {
+fn describe_number(noun: &str, schema: &Map<String, Value>) -> String {
     match (schema.get("minimum"), schema.get("maximum")) {
         (Some(least), Some(most)) => format!("{noun} from {least} to {most}"),
         (Some(least), None) => format!("{noun}, at least {least}"),
@@ -212,7 +212,7 @@ fn number_in_words(noun: &str, schema: &Map<String, Value>) -> String {
     }
 }
 
-fn text_in_words(schema: &Map<String, Value>) -> String {
+fn describe_text(schema: &Map<String, Value>) -> String {
     let Some(examples) = schema.get("examples").and_then(Value::as_array) else { return "a text".to_owned() };
     let examples: Vec<String> = examples.iter().map(Value::to_string).collect();
     format!("a text such as {}", examples.join(", "))
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_values_are_described_in_words() {
+    fn allowed_values_are_described() {
         assert_eq!(allowed("queues.orders.concurrency"), "a whole number from 1 to 100000");
         assert_eq!(allowed("queues.orders.prefetch"), "\"auto\" or a whole number, at least 0");
         assert_eq!(allowed("queues.orders.retry.jitter"), "\"full\", \"half\" or \"none\"");

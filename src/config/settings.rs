@@ -49,7 +49,7 @@ impl Settings {
     pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
         let Self { queues, aws, admin: _, drain, ecs, log, traces: _ } = self;
         let mut problems = Vec::new();
-        if queues.is_empty() && purpose == Purpose::Work {
+        if queues.is_empty() && purpose == Purpose::Run {
             let hint =
                 "give --queue-url and --handler, or write a [queues.<name>] section into longshore.toml";
             problems.push(Problem::new("queues", "there is no queue to work on").with_hint(hint));
@@ -114,10 +114,10 @@ pub(crate) struct QueueSettings {
     pub region: Option<String>,
     /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
     pub endpoint_url: Option<String>,
-    /// The engine's settings.
+    /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,
-    /// Notifications over SNS about how messages end.
+    /// SNS notifications of the outcomes of messages.
     pub notify: notifications::Settings,
     /// The DLQ that rejected messages are copied to.
     pub dlq: settle::DlqSettings,
@@ -152,7 +152,7 @@ impl QueueSettings {
                 problems.extend(within("handler", handler.validate()));
                 problems.extend(self.consumer.validate_for(handler.takes()));
             }
-            None if purpose == Purpose::Work => {
+            None if purpose == Purpose::Run => {
                 let problem = Problem::new("handler", "the queue has no handler");
                 problems
                     .push(problem.with_hint("give --handler URL, or write a handler section for the queue"));
@@ -251,28 +251,28 @@ mod tests {
 
     #[test]
     fn the_defaults_break_no_rule() {
-        assert_eq!(keys(&Settings::default(), Purpose::Look), Vec::<String>::new());
+        assert_eq!(keys(&Settings::default(), Purpose::Inspect), Vec::<String>::new());
     }
 
     #[test]
-    fn work_needs_a_queue() {
-        assert_eq!(keys(&Settings::default(), Purpose::Work), ["queues"]);
+    fn a_worker_needs_a_queue() {
+        assert_eq!(keys(&Settings::default(), Purpose::Run), ["queues"]);
     }
 
     #[test]
-    fn one_queue_may_not_stand_there_twice() {
+    fn one_queue_may_not_be_configured_twice() {
         let same = of_urls(["http://sqs/1/q", "HTTP://SQS/1/q/"]);
-        assert_eq!(keys(&same, Purpose::Look), ["queues.b.url"]);
+        assert_eq!(keys(&same, Purpose::Inspect), ["queues.b.url"]);
         let others = of_urls(["http://sqs/1/q", "http://sqs/1/Q"]);
-        assert_eq!(keys(&others, Purpose::Look), Vec::<String>::new());
+        assert_eq!(keys(&others, Purpose::Inspect), Vec::<String>::new());
     }
 
     #[test]
-    fn how_often_a_queue_is_counted_has_limits() {
+    fn the_depth_interval_has_limits() {
         let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r"]);
         settings.queues.get_mut("a").unwrap().consumer.depth.interval = "1s".parse().unwrap();
         settings.queues.get_mut("b").unwrap().consumer.depth.interval = depth::Interval::Off;
-        assert_eq!(keys(&settings, Purpose::Look), ["queues.a.depth.interval"]);
+        assert_eq!(keys(&settings, Purpose::Inspect), ["queues.a.depth.interval"]);
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
         settings.aws.endpoint_url = Some("ftp://h".to_owned());
         settings.log.filter = "longshore=loud".to_owned();
         assert_eq!(
-            keys(&settings, Purpose::Look),
+            keys(&settings, Purpose::Inspect),
             ["aws.endpoint_url", "drain.limit", "ecs.metrics_namespace", "log.filter"]
         );
     }
@@ -301,7 +301,7 @@ mod tests {
     fn broken_by(change: impl FnOnce(&mut QueueSettings)) -> String {
         let mut queue = good();
         change(&mut queue);
-        let problems = queue.validate(Purpose::Work);
+        let problems = queue.validate(Purpose::Run);
         let keys: Vec<_> = problems.iter().map(|problem| problem.key().unwrap().to_string()).collect();
         keys.join(" ")
     }
@@ -342,8 +342,8 @@ mod tests {
             (name("orders-dlq.fifo"), "dlq.name"),
             (DlqSettings { name: Some("orders-dlq".to_owned()), ..url("http://h/1/orders-dlq") }, "dlq.name"),
         ] {
-            let words = format!("{dlq:?}");
-            assert_eq!(broken_by(|queue| queue.dlq = dlq), broken, "{words}");
+            let shown = format!("{dlq:?}");
+            assert_eq!(broken_by(|queue| queue.dlq = dlq), broken, "{shown}");
         }
         let fifo = |dlq: &str| {
             broken_by(|queue| {
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn notifications_are_not_tried_for_ever() {
+    fn notifications_are_not_retried_for_ever() {
         assert_eq!(broken_by(|queue| queue.notify.give_up_after = Span::secs(3_601)), "notify.give_up_after");
     }
 

@@ -1,7 +1,7 @@
 //! Turns the merged layers into settings, and finds every value that is not of its setting's type.
 //!
-//! serde stops at the first wrong value and, inside a tagged enum, forgets where that was. So each value is tried
-//! alone, with nothing beside it but the `kind` of the tables it is in: what fails then is that value's own fault.
+//! serde stops at the first wrong value and, inside a tagged enum, forgets where that was. So each value is parsed
+//! alone, with nothing beside it but the `kind` of the tables it is in: a failure is then that value's own fault.
 
 use config::Value;
 use serde_json::Value as Json;
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::settings::{Key, Problem};
 
-/// Reads the settings; what is wrong is taken out of the layer, so that the rest can be judged too.
+/// Reads the settings; invalid values are removed from the layer, so that the rest can be validated too.
 pub(super) fn read(layer: &mut Layer, root: &SchemaNode<'_>) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
     for key in wrong_values(layer, root, &mut problems) {
-        match stand_in(layer, root, &key) {
-            Some(example) => layer.set(&key, &example, DEFAULT),
+        match example(layer, root, &key) {
+            Some(value) => layer.set(&key, &value, DEFAULT),
             None => drop(layer.remove(&key)),
         }
     }
@@ -43,15 +43,15 @@ fn wrong_values(layer: &Layer, root: &SchemaNode<'_>, problems: &mut Vec<Problem
         for (kind, value) in kinds.iter().filter(|(kind, _)| is_beside(kind, &key)) {
             alone.put(kind, (*value).clone());
         }
-        if let Some(words) = fault(&alone).filter(|words| lacking(words).is_none()) {
-            problems.push(describe(layer, root, &key, &words));
+        if let Some(message) = parse_error(&alone).filter(|message| missing_field(message).is_none()) {
+            problems.push(describe(layer, root, &key, &message));
             wrong.push(key);
         }
     }
     wrong
 }
 
-/// The tables that lack something, unless what they lack is a value that was taken out.
+/// The tables without a required value; reported unless that value was removed as invalid.
 fn wrong_tables(layer: &Layer, root: &SchemaNode<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
     let mut wrong: Vec<Key> = Vec::new();
     let kinds = spelled_out(layer, root);
@@ -65,15 +65,17 @@ fn wrong_tables(layer: &Layer, root: &SchemaNode<'_>, problems: &mut Vec<Problem
         }
         let mut alone = without.clone();
         alone.put(&key, table.clone());
-        // What is wrong without the table, too, is not the table's fault but that of the one that it is in.
-        let Some(words) = fault(&alone).filter(|words| fault(&without).as_ref() != Some(words)) else {
+        // An error that remains without the table belongs to the table around it.
+        let Some(message) =
+            parse_error(&alone).filter(|message| parse_error(&without).as_ref() != Some(message))
+        else {
             continue;
         };
-        let lacking = lacking(&words).map(|name| key.child(name));
-        let was_taken_out =
-            problems.iter().any(|known| known.key().is_some() && known.key() == lacking.as_ref());
-        if !was_taken_out {
-            problems.push(describe(layer, root, &key, &words));
+        let missing = missing_field(&message).map(|name| key.child(name));
+        let was_removed =
+            problems.iter().any(|known| known.key().is_some() && known.key() == missing.as_ref());
+        if !was_removed {
+            problems.push(describe(layer, root, &key, &message));
         }
         wrong.push(key);
     }
@@ -92,8 +94,8 @@ fn is_beside(kind: &Key, key: &Key) -> bool {
     kind != key && kind.parent().is_some_and(|table| key.is_within(&table))
 }
 
-/// Returns an example in place of a wrong value that its table requires, so that the rest of the table is checked.
-fn stand_in(layer: &Layer, root: &SchemaNode<'_>, key: &Key) -> Option<Json> {
+/// Returns an example for a wrong value that its table requires, so that the rest of the table is checked.
+fn example(layer: &Layer, root: &SchemaNode<'_>, key: &Key) -> Option<Json> {
     let ((name, _), parent) = (key.split_last()?, key.parent()?);
     let table = table_at(layer, root, &parent)?;
     if !table.requires(name) {
@@ -105,25 +107,25 @@ fn stand_in(layer: &Layer, root: &SchemaNode<'_>, key: &Key) -> Option<Json> {
 /// The schema of the table at this key, narrowed by the table's own `kind`.
 fn table_at<'a>(layer: &Layer, root: &SchemaNode<'a>, key: &Key) -> Option<SchemaNode<'a>> {
     let kind = layer.get(&key.child("kind")).map(json);
-    root.at(key).map(|table| table.of_kind(kind.as_ref()))
+    root.at(key).map(|table| table.with_kind(kind.as_ref()))
 }
 
-fn fault(layer: &Layer) -> Option<String> {
+fn parse_error(layer: &Layer) -> Option<String> {
     serde_json::from_value::<Settings>(layer.json()).err().map(|error| error.to_string())
 }
 
-/// The name that a table lacks, if that is what serde's words are about.
-fn lacking(words: &str) -> Option<&str> {
-    words.strip_prefix("missing field `")?.strip_suffix('`')
+/// The name in serde's error about a missing field.
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-fn describe(layer: &Layer, root: &SchemaNode<'_>, key: &Key, words: &str) -> Problem {
-    // What serde expected is said better, and without Rust's words, by what is allowed.
-    let what = words.split(", expected ").next().unwrap_or(words);
-    let hint = root.at(key).and_then(|place| place.keyword("x-hint")).and_then(Json::as_str);
-    let hint = hint.filter(|_| lacking(words).is_none());
-    let problem = Problem::of(key.clone(), what);
-    let problem = match allowed(layer, root, key, words) {
+fn describe(layer: &Layer, root: &SchemaNode<'_>, key: &Key, message: &str) -> Problem {
+    // serde's expectation names Rust types; the allowed values are clearer.
+    let short = message.split(", expected ").next().unwrap_or(message);
+    let hint = root.at(key).and_then(|node| node.keyword("x-hint")).and_then(Json::as_str);
+    let hint = hint.filter(|_| missing_field(message).is_none());
+    let problem = Problem::of(key.clone(), short);
+    let problem = match allowed(layer, root, key, message) {
         Some(allowed) => problem.with_allowed(allowed),
         None => problem,
     };
@@ -137,19 +139,19 @@ fn describe(layer: &Layer, root: &SchemaNode<'_>, key: &Key, words: &str) -> Pro
     }
 }
 
-/// Describes the values that would be right.
-fn allowed(layer: &Layer, root: &SchemaNode<'_>, key: &Key, words: &str) -> Option<String> {
-    if let Some(name) = lacking(words) {
-        let place = table_at(layer, root, key)?.property(name)?;
-        return Some(format!("{name} = {}", place.allowed()));
+/// Describes the allowed values.
+fn allowed(layer: &Layer, root: &SchemaNode<'_>, key: &Key, message: &str) -> Option<String> {
+    if let Some(name) = missing_field(message) {
+        let node = table_at(layer, root, key)?.property(name)?;
+        return Some(format!("{name} = {}", node.allowed()));
     }
-    // A key that a handler of another kind has.
-    if words.starts_with("unknown field") {
+    // A key of another kind of handler.
+    if message.starts_with("unknown field") {
         return Some(table_at(layer, root, &key.parent()?)?.names().join(", "));
     }
     let name = key.names().last()?;
-    let place = table_at(layer, root, &key.parent()?)?.property(name).or_else(|| root.at(key))?;
-    Some(place.allowed())
+    let node = table_at(layer, root, &key.parent()?)?.property(name).or_else(|| root.at(key))?;
+    Some(node.allowed())
 }
 
 #[cfg(test)]

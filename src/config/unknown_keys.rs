@@ -1,4 +1,4 @@
-//! Finds the keys that no setting has, and the tables and values that stand in each other's place.
+//! Finds unknown keys, values in place of tables and tables in place of values.
 
 use config::Value;
 
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::settings::{Key, Problem};
 
-/// The least likeness of two names, from 0 to 1, at which one is suggested for the other.
-const ALIKE: f64 = 0.6;
+/// The least similarity of two names, from 0 to 1, at which one is suggested for the other.
+const SIMILAR: f64 = 0.6;
 
-/// Removes what no setting is from a layer, and returns the problems.
+/// Removes unknown and misplaced keys from a layer, and returns the problems.
 ///
-/// Done before another layer is merged over this one, too, because a value over a mistake would hide it.
+/// Also called before another layer is merged over this one, because a value over a mistake would hide it.
 pub(super) fn remove_unknown(layer: &mut Layer, root: &SchemaNode<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     find(layer.root(), root, &Key::default(), &mut problems);
@@ -28,7 +28,7 @@ fn find(table: &Value, schema: &SchemaNode<'_>, at: &Key, problems: &mut Vec<Pro
     for (name, value) in entries(table) {
         let key = at.child(name);
         match schema.property(name) {
-            None => problems.push(unknown(value, key, name, &schema.of_kind(kind.as_ref()).names())),
+            None => problems.push(unknown(value, key, name, &schema.with_kind(kind.as_ref()).names())),
             Some(schema) if schema.is_table() == is_table(value) => find(value, &schema, &key, problems),
             Some(schema) => problems.push(misplaced(value, key, &schema)),
         }
@@ -36,8 +36,8 @@ fn find(table: &Value, schema: &SchemaNode<'_>, at: &Key, problems: &mut Vec<Pro
 }
 
 fn misplaced(value: &Value, key: Key, schema: &SchemaNode<'_>) -> Problem {
-    let what = if schema.is_table() { "not a table" } else { "a table in place of a value" };
-    Problem::of(key, what)
+    let message = if schema.is_table() { "not a table" } else { "a table in place of a value" };
+    Problem::of(key, message)
         .with_value(json(value))
         .with_origin(origin_of(value))
         .with_allowed(schema.allowed())
@@ -55,12 +55,12 @@ fn unknown(value: &Value, key: Key, name: &str, names: &[&str]) -> Problem {
     }
 }
 
-/// The name most like the unknown one, if any is like it at all.
+/// The name most similar to the unknown one, if any is similar enough.
 pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    let likeness = |own: &&str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), own);
-    let scored = names.iter().map(|own| (likeness(own), *own));
+    let similarity = |own: &&str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), own);
+    let scored = names.iter().map(|own| (similarity(own), *own));
     scored
-        .filter(|(score, _)| *score >= ALIKE)
+        .filter(|(score, _)| *score >= SIMILAR)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, own)| own)
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_setting_is_is_removed() {
+    fn unknown_keys_are_removed() {
         assert_eq!(removed("queues.a.url = 'u'\ndrain.limit = '1s'"), Vec::<String>::new());
         assert_eq!(removed("x = 1\nqueues.a.y.z = 1"), ["queues.a.y: unknown key", "x: unknown key"]);
         assert_eq!(

@@ -14,7 +14,7 @@ use crate::settings::{Key, Problem, are_alike};
 /// The prefix of a setting's variable, in upper or lower case.
 const PREFIX: &str = "LONGSHORE__";
 
-/// Reads the variables that are settings; `below` has the names that they may mean.
+/// Reads the variables that are settings; `below` has the names that they may refer to.
 pub(super) fn layer(
     below: &Layer,
     root: &SchemaNode<'_>,
@@ -65,7 +65,7 @@ impl VariableReader<'_> {
         Ok(())
     }
 
-    /// The key that a variable's name means: the schema's spelling where it has one, else that of the file.
+    /// The key of a variable's name, in the schema's spelling where it has one, else in that of the file.
     fn key(&self, name: &str) -> Result<Key, Box<Problem>> {
         let mut key = Key::default();
         for part in name[PREFIX.len()..].split("__") {
@@ -97,9 +97,11 @@ impl VariableReader<'_> {
             [] => Ok(part.to_lowercase()),
             [name] => Ok((*name).to_owned()),
             [one, other, ..] => {
-                let what =
+                let message =
                     format!("ambiguous environment variable: {variable} means {one} as well as {other}");
-                Err(Problem::general(what).with_hint("rename one of the two, or set it in the file").into())
+                Err(Problem::general(message)
+                    .with_hint("rename one of the two, or set it in the file")
+                    .into())
             }
         }
     }

@@ -24,17 +24,17 @@ metric_group! {
             ["queue", "messaging_system", "messaging_operation_name" = "receive", "messaging_destination_name"];
         /// Messages whose handler was started.
         pub started: IntCounter = "longshore_messages_started_total" ["queue"];
-        /// Messages whose handler ended, by how.
+        /// Messages whose handler ended, by ending.
         pub ended: Each<Ending, IntCounter> = "longshore_messages_ended_total" ["queue", "ending"];
-        /// Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group is to come again first.
+        /// Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group must be retried first.
         pub given_back: IntCounter = "longshore_messages_given_back_total" ["queue"];
         /// Duration of the call of the handler, by its ending for the message; a batch counts once for each of its messages.
         pub process_time: ByLabel<Ending, Histogram> = "messaging_process_duration_seconds"
             ["queue", "messaging_system", "messaging_operation_name" = "process", "messaging_destination_name", "error_type"]
             buckets PROCESS_SECONDS;
-        /// Seconds that calls of the handler took, each call counted once however many messages it had; divided by the messages ended, the seconds of a slot that a message takes.
+        /// Seconds that calls of the handler took, each call counted once regardless of its number of messages; divided by the messages ended, the seconds per message.
         pub work_seconds: Counter = "longshore_work_seconds_total" ["queue"];
-        /// From the sending of a message to the start of its handler, by SQS's clock and ours.
+        /// Time from the sending of a message to the start of its handler, by the clocks of SQS and of the worker.
         pub queue_wait: Lazily<Histogram> = "longshore_queue_wait_seconds" ["queue"] buckets WAIT_SECONDS;
         /// Messages in a call of the handler now.
         pub running: IntGauge = "longshore_messages_running" ["queue"];
@@ -44,9 +44,9 @@ metric_group! {
         pub concurrency: IntGauge = "longshore_concurrency" ["queue"];
         /// Permits for held messages, beyond which no more are received: the concurrency and the prefetch. More are held for a while after the automatic prefetch shrank.
         pub permits: IntGauge = "longshore_permits" ["queue"];
-        /// Receives under way now.
+        /// Receives in progress now.
         pub pollers: IntGauge = "longshore_pollers" ["queue"];
-        /// Seconds since a receive was last answered, empty or not; grows while no permit is free, too.
+        /// Seconds since a receive was last answered, empty or not; also grows while no permit is free.
         pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
         /// 1 while polling is paused because the handler is down, else 0.
         pub paused: IntGauge = "longshore_polling_paused" ["queue"];

@@ -30,13 +30,13 @@ pub(crate) use self::{
 };
 
 const MINUTE: u64 = 60;
-/// The shortest time that a container can be given to stop.
+/// The shortest `stopTimeout` that ECS accepts.
 const STOP_TIMEOUT_MIN: Span = Span::secs(2);
 /// The shortest expiry: half of it is left when it is renewed, and ECS counts in minutes.
 const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
-/// The longest that ECS protects a task without being asked again.
+/// The longest expiry that ECS accepts.
 const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
-/// The longest that anything here may wait: SQS holds no message longer.
+/// The longest duration of a setting: SQS hides no message for longer.
 const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
 /// The valid names of a namespace.
 const NAMESPACES: &str = "1 to 255 letters, digits and .-_/#:, not beginning with AWS/";
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_that_ecs_or_cloudwatch_does_not_take_is_found() {
+    fn every_value_that_ecs_or_cloudwatch_refuses_is_found() {
         assert_eq!(broken_by(|_| ()), Vec::<String>::new());
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<String>::new());
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);

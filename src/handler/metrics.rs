@@ -17,7 +17,7 @@ metric_group! {
     pub struct HandlerMetrics {
         /// Always 1; the label is the handler's kind.
         pub info: ByLabel<HandlerKind, IntGauge> = "longshore_handler_info" ["queue", "kind"];
-        /// Calls of the handler that failed, by what went wrong; a handler's own wish to retry or to reject counts where the kind reports it as a failure.
+        /// Calls of the handler that failed, by cause; a retry or a reject that the handler asks for counts where the kind reports it as a failure.
         pub failures: ByLabel<FailureCause, IntCounter> = "longshore_handler_failures_total" ["queue", "cause"];
     }
 }
@@ -25,11 +25,11 @@ metric_group! {
 metric_group! {
     /// Metrics of the processes of one queue's handler.
     pub struct ProcessMetrics {
-        /// Processes of the handler now, by what they do.
+        /// Processes of the handler now, by state.
         pub processes: ByLabel<ProcessState, IntGauge> = "longshore_handler_processes" ["queue", "state"];
-        /// Processes of the handler that were started.
+        /// Processes of the handler started.
         pub process_starts: Lazily<IntCounter> = "longshore_handler_process_starts_total" ["queue"];
-        /// Processes of the handler that ended, by why.
+        /// Processes of the handler that ended, by cause.
         pub process_exits: ByLabel<ProcessExit, IntCounter> = "longshore_handler_process_exits_total"
             ["queue", "cause"];
     }

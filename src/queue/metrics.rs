@@ -8,7 +8,7 @@ use crate::telemetry::{Action, ByLabel, CallResult, Each, OPERATION_SECONDS, met
 metric_group! {
     /// Metrics of the calls to SQS that are about one queue.
     pub struct CallMetrics {
-        /// Calls to SQS, by what they are for and how they ended.
+        /// Calls to SQS, by action and result.
         pub calls: Each<Action, Each<CallResult, IntCounter>> = "longshore_api_calls_total"
             ["queue", "action", "result"];
         /// Duration of calls to SQS and SNS, by operation and error; a receive includes its wait.

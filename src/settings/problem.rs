@@ -1,4 +1,4 @@
-//! One problem in settings, with everything that a person needs to mend it.
+//! One problem in settings, with everything that a person needs to fix it.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ impl Problem {
         self
     }
 
-    /// Puts the key beneath that of the table that the part's settings are in.
+    /// Puts the key beneath that of the part's table.
     #[must_use]
     pub(crate) fn beneath(mut self, table: &Key) -> Self {
         self.key = self.key.map(|key| table.join(&key));
@@ -105,7 +105,7 @@ impl Problem {
         self.key.as_ref()
     }
 
-    /// The problem in a few words.
+    /// The message of the problem.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -115,7 +115,7 @@ impl Problem {
         self.origin.as_deref()
     }
 
-    /// The allowed values, in words.
+    /// The description of the allowed values.
     pub fn allowed(&self) -> Option<&str> {
         self.allowed.as_deref()
     }

@@ -12,7 +12,7 @@ const ENVIRONMENT: [&str; 2] = ["handler", "env"];
 /// The length from which a query value is taken for a token, whatever its name.
 const TOKEN_CHARS: usize = 20;
 
-/// Hides what is secret in the URLs of a text: `user:password@`, and query values that look like tokens.
+/// Hides secrets in the URLs of a text: `user:password@`, and query values that look like tokens.
 ///
 /// Works on any text, so that malformed URLs in error messages, and parts of URLs, are hidden too.
 pub(crate) fn hide(text: &str) -> String {

@@ -12,7 +12,7 @@ use crate::telemetry::{
 metric_group! {
     /// Metrics of the publications of one queue's handler and notifications.
     pub struct PublishMetrics {
-        /// Publish calls to SNS, of the `sns` handler and of notifications, by how they ended.
+        /// Publish calls to SNS, of the `sns` handler and of notifications, by result.
         pub sns_calls: ByLabel<CallResult, IntCounter> = "longshore_sns_calls_total" ["queue", "result"];
         /// Duration of calls to SQS and SNS, by operation and error; a receive includes its wait.
         pub publish_time: ByLabel<CallResult, Histogram> = "messaging_client_operation_duration_seconds"
@@ -32,7 +32,7 @@ impl PublishMetrics {
 metric_group! {
     /// Metrics of the notifications about one queue's messages.
     pub struct NotificationMetrics {
-        /// Notifications over SNS, by what they are about and what became of them.
+        /// SNS notifications, by occasion and fate.
         pub notifications: ByLabel<Occasion, Each<Notified, IntCounter>> = "longshore_notifications_total"
             ["queue", "occasion", "fate"];
     }
@@ -65,14 +65,14 @@ async fn traced(
         Target::Topic(arn) => trace.publish(Destination::Topic(arn.as_str())),
         Target::Phone(_) => trace.publish(Destination::Phone),
     };
-    // The attributes of an SMS are SNS's own.
+    // The attributes of an SMS are reserved for SNS's own settings.
     if let (Target::Topic(_), Some(context)) = (&publication.target, publishing.context()) {
         let (traceparent, tracestate) = (context.traceparent(), context.tracestate());
         publication.carry_trace(traceparent, tracestate);
     }
     let answer = publisher.publish(publication).await;
     match &answer {
-        Ok(PublicationId(id)) => publishing.taken(id),
+        Ok(PublicationId(id)) => publishing.accepted(id),
         Err(error) => publishing.failed(error.code()),
     }
     answer

@@ -42,7 +42,7 @@ pub trait Publisher: Send + Sync + 'static {
 
     /// Checks that a topic exists and can be reached.
     ///
-    /// `Ok` too when SNS denies the permission to look: publishing does not need it.
+    /// Also `Ok` when SNS denies the permission to check: publishing does not need it.
     fn find<'a>(&'a self, topic: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>>;
 }
 

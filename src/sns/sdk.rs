@@ -79,7 +79,7 @@ impl SnsPublisher {
         Ok(PublicationId(answer.message_id.unwrap_or_default()))
     }
 
-    async fn look(&self, topic: &TopicArn) -> Result<(), TopicError> {
+    async fn check_topic(&self, topic: &TopicArn) -> Result<(), TopicError> {
         match answered(self.client().await.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
             Err(error) if !denies_lookup(&error) => Err(error),
             _ => Ok(()),
@@ -96,7 +96,7 @@ impl Publisher for SnsPublisher {
     }
 
     fn find<'a>(&'a self, topic: &'a TopicArn) -> BoxFuture<'a, Result<(), TopicError>> {
-        self.look(topic).boxed()
+        self.check_topic(topic).boxed()
     }
 }
 

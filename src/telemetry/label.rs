@@ -15,13 +15,13 @@ pub trait Label: Copy + Send + Sync + 'static {
     /// The index of the value in [`Label::ALL`].
     fn index(self) -> usize;
 
-    /// The value of the label of this name; nothing for labels of other names.
+    /// Returns the value for the label of this name; `None` for other labels.
     fn value_of(self, label: &str) -> Option<&'static str>;
 }
 
-/// Makes an enum of a label's values, each with its text.
+/// Declares an enum of a label's values, each with its text.
 ///
-/// `also` names further labels that have their value from it.
+/// `also` names further labels whose values are derived from it.
 macro_rules! label {
     (
         $(#[$doc:meta])*
@@ -64,7 +64,7 @@ macro_rules! label {
 label! {
     /// The ending of a message's call, the worker's own endings included.
     pub enum Ending = "ending" also "error_type" => Ending::error_type {
-        /// The handler said done.
+        /// The handler answered done.
         Done = "done",
         /// The handler asked for a retry.
         Retry = "retry",
@@ -86,9 +86,9 @@ label! {
 label! {
     /// The occasion of a notification.
     pub enum Occasion = "occasion" {
-        /// The handler said done.
+        /// The handler answered done.
         Done = "done",
-        /// A try failed.
+        /// An attempt failed.
         Failure = "failure",
         /// The handler rejected the message.
         Reject = "reject",
@@ -98,9 +98,9 @@ label! {
 label! {
     /// The result of a notification.
     pub enum Notified = "fate" {
-        /// SNS has taken it.
+        /// SNS accepted it.
         Sent = "sent",
-        /// It was given up: its time was over, or SNS refused it.
+        /// It was given up: its time limit passed, or SNS refused it.
         Failed = "failed",
         /// It was never sent: too many waited, or the worker stopped.
         Dropped = "dropped",
@@ -108,7 +108,7 @@ label! {
 }
 
 impl Ending {
-    /// OpenTelemetry's `error.type`: empty where there was no error.
+    /// OpenTelemetry's `error.type`; empty without an error.
     pub(in crate::telemetry) fn error_type(self) -> &'static str {
         match self {
             Self::Done => "",
@@ -118,7 +118,7 @@ impl Ending {
 }
 
 label! {
-    /// A call to SQS, by what it is made for.
+    /// A call to SQS, by its purpose.
     pub enum Action = "action" also "messaging_operation_name" => Action::as_str, "messaging_operation_type" => Action::operation_type {
         /// `ReceiveMessage`.
         Receive = "receive",
@@ -130,7 +130,7 @@ label! {
         GiveBack = "give_back",
         /// `SendMessageBatch` that copies rejected messages to the DLQ.
         Copy = "copy",
-        /// `GetQueueAttributes` that asks how many messages there are, of the queue and of its DLQ.
+        /// `GetQueueAttributes` for the number of messages in the queue or its DLQ.
         Attributes = "attributes",
     }
 }
@@ -138,19 +138,19 @@ label! {
 label! {
     /// The result of a call to SQS or SNS.
     pub enum CallResult = "result" also "error_type" => CallResult::error_type {
-        /// It was answered; for a batch, each entry has its own result.
+        /// It was answered; each entry of a batch has its own result.
         Ok = "ok",
-        /// It failed, and trying again may help.
+        /// It failed, and a retry may succeed.
         Retryable = "retryable",
-        /// It was refused, and trying again cannot help.
+        /// It was refused, and a retry cannot succeed until someone acts.
         Refused = "refused",
-        /// It was dropped without an answer.
+        /// It was given up without an answer.
         Hung = "hung",
     }
 }
 
 impl CallResult {
-    /// The result of a call with this answer.
+    /// The result of a call to SQS with this answer.
     pub fn of<T>(answer: &Result<T, QueueError>) -> Self {
         match answer {
             Ok(_) => Self::Ok,
@@ -160,7 +160,7 @@ impl CallResult {
         }
     }
 
-    /// The result of a call to SNS with this answer; one that was never answered counts as retryable.
+    /// The result of a call to SNS with this answer; a call without an answer counts as retryable.
     #[cfg(feature = "sns")]
     pub fn of_publish<T>(answer: &Result<T, TopicError>) -> Self {
         match answer.as_ref().map_err(TopicError::retry_class) {
@@ -170,7 +170,7 @@ impl CallResult {
         }
     }
 
-    /// OpenTelemetry's `error.type`: empty where there was no error.
+    /// OpenTelemetry's `error.type`; empty without an error.
     pub(in crate::telemetry) fn error_type(self) -> &'static str {
         match self {
             Self::Ok => "",
@@ -180,7 +180,7 @@ impl CallResult {
 }
 
 impl Action {
-    /// `messaging.operation.type` of OpenTelemetry; empty for what it has no type for.
+    /// OpenTelemetry's `messaging.operation.type`; empty for calls for which it has none.
     pub(in crate::telemetry) fn operation_type(self) -> &'static str {
         match self {
             Self::Receive => "receive",
@@ -192,13 +192,13 @@ impl Action {
 }
 
 label! {
-    /// The state in which SQS counts messages.
+    /// A state by which SQS counts messages.
     pub(crate) enum MessageState = "state" {
-        /// A receive may hand them over.
+        /// A receive may return them.
         Visible = "visible",
-        /// Somebody holds them.
+        /// A consumer holds them.
         InFlight = "in_flight",
-        /// They were sent with a delay that is not over.
+        /// They were sent with a delay that has not passed.
         Delayed = "delayed",
     }
 }
@@ -206,15 +206,15 @@ label! {
 label! {
     /// A kind of handler.
     pub enum HandlerKind = "kind" {
-        /// Code of the program that the worker is part of.
+        /// Rust code in the worker's own program.
         Rust = "rust",
-        /// A program with an HTTP port.
+        /// An HTTP server.
         Http = "http",
         /// A Lambda function.
         Lambda = "lambda",
-        /// A program for each message.
+        /// A program that is started for each message.
         Exec = "exec",
-        /// SNS.
+        /// An SNS topic or a phone.
         Sns = "sns",
     }
 }
@@ -224,29 +224,29 @@ label! {
     pub enum FailureCause = "cause" {
         /// The time limit passed; any kind.
         TimedOut = "timeout",
-        /// It panicked; `rust` alone, elsewhere a fault of ours.
+        /// It panicked; `rust`, in other kinds a bug of Longshore.
         Panicked = "panic",
-        /// It asked for a retry or rejected the message; `rust`, and `http` by naming it among a batch's failures.
+        /// It asked for a retry or rejected the message; `rust`, and `http` for messages it reports as failed in a batch.
         Error = "error",
-        /// It could not be reached, or hung up; `http`, `sns`, `lambda` through the emulator, and `rust` that says so.
+        /// It could not be reached, or closed the connection; `http`, `sns`, `lambda` through the emulator, `rust` that answers down.
         Connection = "connection",
         /// A status from 400 to 499; `http`.
         Status4xx = "status_4xx",
         /// A status from 500 to 599; `http`.
         Status5xx = "status_5xx",
-        /// An answer that means nothing; `http`, `lambda`.
+        /// An invalid answer; `http`, `lambda`.
         BadAnswer = "bad_answer",
-        /// The function answered with an error, or named messages that failed; `lambda`.
+        /// The function answered with an error, or reported failed messages; `lambda`.
         FunctionError = "function_error",
-        /// No runtime could be started; `lambda`.
+        /// No runtime process could be started; `lambda`.
         InitError = "init_error",
-        /// The runtime process ended in the middle of the call; `lambda`.
+        /// The runtime process ended during the call; `lambda`.
         Crash = "crash",
-        /// An exit code that is not that of done; `exec`.
+        /// An exit code other than that of done; `exec`.
         ExitCode = "exit_code",
         /// Ended by a signal; `exec`.
         Signal = "signal",
-        /// The program, or the files that it needs, could not be had; `exec`.
+        /// The program could not be started, or its files could not be created; `exec`.
         Spawn = "spawn",
         /// Refused: the topic, the permission, the key or the message; `sns`.
         Refused = "refused",
@@ -256,25 +256,25 @@ label! {
 label! {
     /// The activity of a handler's process.
     pub enum ProcessState = "state" {
-        /// It was started, and has not asked for work yet; `lambda`.
+        /// It was started, and has not asked for an invocation yet; `lambda`.
         Starting = "starting",
-        /// It waits for work; `lambda`.
+        /// It waits for an invocation; `lambda`.
         Idle = "idle",
-        /// It works on a call.
+        /// It runs a call.
         Busy = "busy",
-        /// It failed, and another one is started after a pause; `lambda`.
+        /// It failed, and its replacement is started after a pause; `lambda`.
         Waiting = "waiting",
     }
 }
 
 label! {
-    /// Why a process of a handler ended.
+    /// The cause of the end of a handler's process.
     pub enum ProcessExit = "cause" {
-        /// It was meant to: its work or the worker's is over.
+        /// Its work was done, or the worker stopped.
         Expected = "expected",
-        /// It ended by itself when it must not; a program that was started for one message, by a signal.
+        /// It ended by itself unexpectedly; a program that was started for one message, by a signal.
         Crashed = "crashed",
-        /// It was ended: its time was over, or what it said made no sense.
+        /// The worker ended it: a time limit passed, or it violated the protocol.
         Killed = "killed",
     }
 }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn every_label_knows_its_place() {
+    fn every_label_has_its_index_in_all() {
         assert_indexed::<Ending>();
         assert_indexed::<Action>();
         assert_indexed::<CallResult>();

@@ -23,8 +23,8 @@ use self::line::Line;
 use super::traces::Traces;
 use crate::settings::Problem;
 
-/// The libraries beneath log noise, their spans cost time, and some log credentials: these prefixes of their names stay
-/// at `warn`.
+/// The filter of the libraries, by prefixes of their names: they log noise, their spans cost time, and some log
+/// credentials.
 ///
 /// A filter that names one of them overrides this.
 const QUIET: &str =
@@ -64,16 +64,16 @@ pub enum Format {
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// The filter is not one.
+    /// The filter is invalid.
     #[error("not a log filter: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The process logs already.
+    /// The log of the process is started already.
     #[error("the log is started already")]
     Started(#[from] tracing_subscriber::util::TryInitError),
 }
 
 impl Settings {
-    /// Finds a filter that is not one.
+    /// Finds an invalid filter.
     pub fn validate(&self) -> Vec<Problem> {
         let problem = |error: LogsError| {
             Problem::new("filter", error.to_string())
@@ -83,20 +83,20 @@ impl Settings {
         self.env_filter().err().map(problem).into_iter().collect()
     }
 
-    /// Starts the log of this process, on standard error; only once. From then on panics are logged, too.
+    /// Starts the log of this process on standard error, which also logs panics; succeeds only once.
     pub fn init(&self) -> Result<(), LogsError> {
-        // One filter before everything: what it keeps out costs no more than a comparison.
+        // One filter before all layers: an event that it excludes costs no more than a comparison.
         Registry::default().with(self.lines()).with(self.env_filter()?).try_init()?;
-        panic::set_hook(Box::new(tell_panic));
+        panic::set_hook(Box::new(log_panic));
         Ok(())
     }
 
     /// Starts the log and exports spans as traces, whatever the log's filter says.
     pub fn init_with(&self, traces: &Traces) -> Result<(), LogsError> {
         let lines = self.lines().with_filter(self.env_filter()?);
-        let spans = traces.layer().map(|layer| layer.with_filter(loud().and(spans_alone())));
+        let spans = traces.layer().map(|layer| layer.with_filter(own_spans().and(spans_only())));
         Registry::default().with(spans).with(lines).try_init()?;
-        panic::set_hook(Box::new(tell_panic));
+        panic::set_hook(Box::new(log_panic));
         Ok(())
     }
 
@@ -126,19 +126,19 @@ impl Settings {
     }
 }
 
-/// The spans that become traces: those of the program and of handlers, not those of the libraries beneath.
-fn loud() -> Targets {
+/// Selects the spans that become traces: those of the program and of handlers, not those of its libraries.
+fn own_spans() -> Targets {
     let quiet: Targets = QUIET.parse().unwrap_or_default();
     quiet.with_default(LevelFilter::INFO)
 }
 
-/// Lines of the log stay in the log, where their trace's id leads to the span.
-fn spans_alone() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+/// Keeps log lines out of the traces: the log shows the trace id of each line.
+fn spans_only() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     FilterFn::new(|metadata: &Metadata<'_>| metadata.is_span()).with_max_level_hint(LevelFilter::INFO)
 }
 
-/// Tells a panic as an event: the lines that the standard hook prints would be no JSON.
-fn tell_panic(info: &PanicHookInfo<'_>) {
+/// Logs a panic as an event: the lines that the standard hook prints are not JSON.
+fn log_panic(info: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let is_wanted = backtrace.status() == BacktraceStatus::Captured;
     tracing::error!(
@@ -159,8 +159,8 @@ mod tests {
         Settings { filter: filter.to_owned(), ..Settings::default() }
     }
 
-    fn under<T>(filter: &str, ask: impl FnOnce() -> T) -> T {
-        with_default(Registry::default().with(filtered(filter).env_filter().unwrap()), ask)
+    fn under<T>(filter: &str, check: impl FnOnce() -> T) -> T {
+        with_default(Registry::default().with(filtered(filter).env_filter().unwrap()), check)
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_libraries_beneath_are_quiet_even_at_debug() {
+    fn libraries_stay_at_warn_even_at_debug() {
         under("debug", || {
             assert!(enabled!(target: "longshore::consumer", Level::DEBUG));
             assert!(!enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_is_named_speaks() {
+    fn a_library_that_the_filter_names_is_logged() {
         under("info,aws_sdk_sqs=debug", || {
             assert!(enabled!(target: "aws_sdk_sqs::operation::receive_message", Level::DEBUG));
         });

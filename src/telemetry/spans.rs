@@ -1,6 +1,6 @@
 //! The spans of messages, calls and publications, by OpenTelemetry's conventions for messaging, SQS and SNS.
 //!
-//! They are made through OpenTelemetry's API. The feature `otel` (`traces`) provides the tracer and exports them.
+//! They are created through OpenTelemetry's API. The feature `otel` (`traces`) provides the tracer and exports them.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -23,7 +23,7 @@ use crate::{
 /// The longest reason of a handler in a span, in characters.
 const REASON_CHARS: usize = 256;
 
-/// The relation of the trace that a message came with to the span of its processing.
+/// The relation of a message's own trace to the span of its processing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -31,7 +31,7 @@ pub enum Producer {
     /// Linked: the processing has a trace, and a sampling decision, of its own.
     #[default]
     Link,
-    /// The parent: the processing goes on with the producer's trace and its decision.
+    /// The parent: the processing continues the producer's trace and its sampling decision.
     Parent,
 }
 
@@ -51,7 +51,7 @@ pub(crate) type Adopt = fn(&Span, Option<Context>) -> OtelContext;
 pub struct OtelContext {
     /// The context.
     pub context: Context,
-    /// True if the span has the parent that was asked for.
+    /// True if the span has the requested parent.
     pub has_parent: bool,
 }
 
@@ -105,11 +105,11 @@ pub struct Settled<'a> {
 pub enum Destination<'a> {
     /// A topic, by its ARN.
     Topic(&'a str),
-    /// A phone, whose number no span has.
+    /// A phone; no span has its number.
     Phone,
 }
 
-/// Makes the spans of one queue's messages; clones are the same.
+/// Makes the spans of one queue's messages; clones share one tracer.
 #[derive(Clone, Debug)]
 pub struct QueueTraces {
     maker: SpanMaker,
@@ -153,12 +153,12 @@ impl QueueTraces {
         format!("{} {}", operation.name, self.name.as_str())
     }
 
-    /// True if a message's own trace is the parent of its processing.
+    /// The relation of a message's own trace to its processing.
     pub(super) fn producer(&self) -> Producer {
         self.maker.producer
     }
 
-    /// Records a receive, unless it brought nothing: a quiet queue would fill the traces with empty polls.
+    /// Records a receive, unless it was empty: a quiet queue would fill the traces with empty receives.
     pub fn received(&self, began: Instant, answer: &Result<Vec<Message>, QueueError>) {
         let messages = answer.as_deref().unwrap_or_default();
         if messages.is_empty() && answer.is_ok() {
@@ -172,7 +172,7 @@ impl QueueTraces {
 
     /// Records a call that settled messages.
     ///
-    /// One about a single call of the handler is part of that one's trace; one about several is linked to each.
+    /// The span is part of the trace of the messages' call of the handler, or linked to each call if there are several.
     pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
         let Settled { action, began, messages } = settled;
         let mut builder = self.builder(&Operation::of(*action), messages.len());
@@ -219,7 +219,7 @@ impl QueueTraces {
         (span, Some(process))
     }
 
-    /// The producer whose trace is continued: never one of several, for a span has one parent.
+    /// The producer whose trace is continued; `None` for several messages, because a span has one parent.
     fn parent<'p>(&self, producers: &'p [Option<TraceContext>]) -> Option<&'p TraceContext> {
         match (self.producer(), producers) {
             (Producer::Parent, [only]) => only.as_ref(),
@@ -280,7 +280,7 @@ pub(super) fn link(context: &SpanContext) -> Link {
     Link::with_context(context.clone())
 }
 
-/// Attributes count in signed numbers; no batch is near the limit of theirs.
+/// Converts a count to the signed type of attributes; no batch is near its limit.
 pub(super) fn count(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }
@@ -298,7 +298,7 @@ fn error_type(error: &QueueError) -> String {
     error.plain_code().unwrap_or(without_code).to_owned()
 }
 
-/// The kind of the call's failure, or of its first entry's.
+/// The `error.type` of a failed call, or of a failed entry.
 fn failure<T>(answer: &BatchResult<T>) -> Option<String> {
     match answer {
         Err(error) => Some(error_type(error)),
@@ -306,7 +306,7 @@ fn failure<T>(answer: &BatchResult<T>) -> Option<String> {
     }
 }
 
-/// A call of the handler that is under way; the span ends when this and the `tracing` span are dropped.
+/// A running call of the handler; its span ends when this and the `tracing` span are dropped.
 pub struct ProcessSpan {
     /// Kept so that the end can still be recorded in it.
     _span: Span,
@@ -314,7 +314,7 @@ pub struct ProcessSpan {
     trace: Arc<Trace>,
 }
 
-/// The span as `tracing` has it, whose fields are in every log line of the call.
+/// The `tracing` span, whose fields are in every log line of the call.
 fn span<'a>(queue: &str, mut messages: impl ExactSizeIterator<Item = &'a Message>) -> Span {
     let number = messages.len();
     let message_id = messages.next().map(|message| tracing::field::display(&message.id));
@@ -330,7 +330,7 @@ impl ProcessSpan {
         &self.trace
     }
 
-    /// Records the ends of the call's messages, with the handler's reasons.
+    /// Records how the call's messages ended, with the handler's reasons.
     pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Ending, &'a str)>) {
         let messages = endings.len();
         let mut failed = endings.filter(|(ending, _)| !matches!(ending, Ending::Done | Ending::Drained));
@@ -347,7 +347,7 @@ impl ProcessSpan {
     }
 }
 
-/// A publication under way; its span ends when this is dropped.
+/// A publication in progress; its span ends when this is dropped.
 pub struct Publishing {
     span: BoxedSpan,
     context: Option<TraceContext>,
@@ -359,8 +359,8 @@ impl Publishing {
         self.context.as_ref()
     }
 
-    /// Records the id that SNS gave the message.
-    pub fn taken(mut self, message_id: &str) {
+    /// Records the id that SNS assigned to the message.
+    pub fn accepted(mut self, message_id: &str) {
         self.span.set_attribute(KeyValue::new("messaging.message.id", message_id.to_owned()));
     }
 
@@ -390,7 +390,7 @@ impl Trace {
         &self.context
     }
 
-    /// The context for log lines about a message: that of its call's span, or else the one that came with it.
+    /// The context for log lines about a message: that of its call's span, or else the message's own.
     pub fn log_context(trace: Option<&Self>, message: &Message) -> Option<TraceContext> {
         trace.map(|trace| trace.context.clone()).or_else(|| TraceContext::of_message(message))
     }

@@ -59,7 +59,7 @@ pub(crate) fn metrics_reference() -> String {
 metric_group! {
     /// Metrics of the worker as a whole.
     pub(super) struct WorkerMetrics {
-        /// Seconds since the stop was asked for; 0 before.
+        /// Seconds since the stop was requested; 0 before.
         drain_seconds: Computed = "longshore_drain_seconds" [];
         /// Time limit of a stop, in seconds.
         drain_limit: Gauge = "longshore_drain_limit_seconds" [];

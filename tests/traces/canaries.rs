@@ -1,4 +1,4 @@
-//! What is secret stands in no line of the log, whatever the handler and however much is logged.
+//! No log line has a secret, whatever the handler and the level.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::{
     support::{Call, Dev, Ended, Handler, Launch, Pair, Process, Signal, Sns},
 };
 
-/// What stands in messages and settings, and must stand in no line.
+/// The secrets in messages and settings, which must be in no line.
 const CANARIES: [&str; 7] = [
     "canary-body",
     "canary-value",
@@ -23,7 +23,7 @@ const CANARIES: [&str; 7] = [
     "15550142042",
 ];
 
-/// A worker on its way, with what it works.
+/// A running worker, its queue and its collector.
 struct Scene {
     dev: Dev,
     pair: Pair,
@@ -32,7 +32,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// One whose settings and messages are full of canaries, and which tells all that it can.
+    /// A worker with canaries in its settings, which logs at the lowest level.
     async fn start(queue: &str, handler: &str, settings: &str) -> Self {
         Self::start_on(Dev::start().await, queue, handler, settings).await
     }
@@ -50,7 +50,7 @@ impl Scene {
             .variable("AWS_SESSION_TOKEN", "canary-credential")
             .variable("AWS_ACCESS_KEY_ID", "canary-credential")
             .variable("AWS_SECRET_ACCESS_KEY", "canary-credential");
-        let process = collector.told_by(launch).start();
+        let process = collector.configure(launch).start();
         process.complains("admin server listens").await;
         Self { dev, pair, process, _collector: collector }
     }
@@ -67,19 +67,19 @@ impl Scene {
         send.message_attributes("traceparent", value(PARENT)).send().await.unwrap();
     }
 
-    /// Sees to it that these lines come, and no canary with them or with any other.
-    async fn tells(mut self, expected: &[&str]) {
-        for words in expected {
-            self.process.complains(words).await;
+    /// Waits for these lines, and asserts that no line has a canary.
+    async fn logs_no_canary(mut self, expected: &[&str]) {
+        for message in expected {
+            self.process.complains(message).await;
         }
         self.process.signal(Signal::Terminate);
-        tells_no_canary(&self.process.ended().await);
+        assert_no_canary(&self.process.ended().await);
     }
 }
 
-fn tells_no_canary(ended: &Ended) {
+fn assert_no_canary(ended: &Ended) {
     let messages: BTreeSet<_> = lines(ended).iter().map(|line| line["message"].to_string()).collect();
-    assert!(messages.len() > 5, "the log is as detailed as can be: {messages:?}");
+    assert!(messages.len() > 5, "the log has many lines: {messages:?}");
     for canary in CANARIES {
         assert!(!ended.errors.contains(canary), "{canary} is in {}", ended.errors);
     }
@@ -90,7 +90,7 @@ fn http(handler: &Handler) -> String {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_however_much_is_logged() {
+async fn no_secret_is_logged_at_any_level() {
     let handler = Handler::start(async |call: Call| match call.receive_count() {
         1 => 500,
         2 => 429,
@@ -99,30 +99,30 @@ async fn nothing_secret_is_logged_however_much_is_logged() {
     let scene = Scene::start("orders", &http(&handler), "").await;
     scene.send("canary-body").await;
     handler.has_ended(3).await;
-    scene.tells(&["message not done"]).await;
+    scene.logs_no_canary(&["message not done"]).await;
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_of_a_group_whose_handler_takes_too_long() {
+async fn no_secret_is_logged_for_a_fifo_group_with_a_time_out() {
     let handler = Handler::start(async |_| std::future::pending().await);
     let scene = Scene::start("orders.fifo", &http(&handler), "timeout = \"1s\"").await;
     scene.send("canary-body").await;
-    scene.tells(&["message not done"]).await;
+    scene.logs_no_canary(&["message not done"]).await;
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_of_a_program_whose_rejects_the_dlq_refuses() {
+async fn no_secret_is_logged_for_a_program_whose_rejects_the_dlq_refuses() {
     let program = "kind = \"exec\"\ncommand = [\"sh\", \"-c\", \"cat > /dev/null; exit 65\"]";
     let scene = Scene::start("orders", program, "").await;
-    // Smaller than the worker has heard it to be.
+    // Smaller than the limit that the worker has read.
     let set = scene.dev.sqs.client.set_queue_attributes().queue_url(&scene.pair.dlq);
     set.attributes(QueueAttributeName::MaximumMessageSize, "1024").send().await.unwrap();
     scene.send(&"canary-body".repeat(100)).await;
-    scene.tells(&["program ended", "dlq refuses rejected messages"]).await;
+    scene.logs_no_canary(&["program ended", "dlq refuses rejected messages"]).await;
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_of_a_function() {
+async fn no_secret_is_logged_for_a_function() {
     let function = example::built(&["lambda_test_function"]).join("lambda_test_function");
     let handler = format!(
         "kind = \"lambda\"\nenv = {{ JOURNAL = \"/dev/null\", SECRET = \"canary-credential\" }}\ncommand = [\"{}\"]",
@@ -130,11 +130,11 @@ async fn nothing_secret_is_logged_of_a_function() {
     );
     let scene = Scene::start("orders", &handler, "").await;
     scene.send("canary-body").await;
-    scene.tells(&["function invoked", "message done"]).await;
+    scene.logs_no_canary(&["function invoked", "message done"]).await;
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_of_what_sns_takes_and_refuses() {
+async fn no_secret_is_logged_for_publications_that_sns_accepts_or_refuses() {
     let dev = Dev::start().await;
     let sns = Sns::at(&dev.endpoint);
     let topic = sns.topic("shipped").await;
@@ -143,13 +143,13 @@ async fn nothing_secret_is_logged_of_what_sns_takes_and_refuses() {
     scene.process.complains("message done").await;
     sns.client.delete_topic().topic_arn(&topic).send().await.unwrap();
     scene.send("canary-body").await;
-    scene.tells(&["message not done"]).await;
+    scene.logs_no_canary(&["message not done"]).await;
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_of_what_goes_to_a_phone() {
+async fn no_secret_is_logged_for_an_sms() {
     let phone = "kind = \"sns\"\nphone_number = \"+15550142042\"";
     let scene = Scene::start("orders", phone, "").await;
     scene.send("canary-body").await;
-    scene.tells(&["message done"]).await;
+    scene.logs_no_canary(&["message done"]).await;
 }

@@ -1,4 +1,4 @@
-//! A collector of the test's own, which takes OTLP over gRPC and HTTP and can be made to misbehave.
+//! An OTLP collector over gRPC and HTTP that can be made to misbehave.
 
 use std::{
     collections::BTreeMap,
@@ -26,17 +26,17 @@ use tonic::{Request, Response, Status, codec::CompressionEncoding, transport::se
 
 use super::support::{Launch, in_time, until};
 
-/// What a collector does with what it is sent.
+/// How the collector answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Taking,
-    /// Says that it is broken.
+pub(crate) enum CollectorMode {
+    Accepting,
+    /// Answers with an error.
     Failing,
-    /// Takes requests and never answers.
+    /// Accepts requests and never answers.
     Hanging,
 }
 
-/// In which form it is spoken with.
+/// The protocol of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
@@ -45,7 +45,7 @@ pub(crate) enum Protocol {
 
 /// A span as it arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct ReceivedSpan {
     pub(crate) name: String,
     pub(crate) kind: SpanKind,
     pub(crate) trace: String,
@@ -53,18 +53,18 @@ pub(crate) struct Told {
     pub(crate) parent: String,
     /// Trace and span of each link.
     pub(crate) links: Vec<(String, String)>,
-    /// The words of the failure, if it is one.
+    /// The description of the failure, if it is one.
     pub(crate) failure: Option<String>,
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) resource: BTreeMap<String, String>,
 }
 
-impl Told {
+impl ReceivedSpan {
     pub(crate) fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
 
-    /// Its place, as its handler is told it.
+    /// Its context, as its handler gets it.
     pub(crate) fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.trace, self.id)
     }
@@ -74,11 +74,11 @@ impl Told {
     }
 }
 
-/// What the two services share.
+/// The state that the two services share.
 #[derive(Clone)]
-struct Book {
-    mood: watch::Sender<Mood>,
-    spans: watch::Sender<Vec<Told>>,
+struct CollectorState {
+    mode: watch::Sender<CollectorMode>,
+    spans: watch::Sender<Vec<ReceivedSpan>>,
     requests: watch::Sender<usize>,
 }
 
@@ -86,25 +86,28 @@ struct Book {
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
     protocol: Protocol,
-    book: Book,
-    /// Of its own, so that its connections go when it goes.
+    state: CollectorState,
+    /// Its own, so that its connections end with it.
     runtime: Option<Runtime>,
 }
 
 impl Collector {
     pub(crate) async fn start(protocol: Protocol) -> Self {
-        let book =
-            Book { mood: watch::Sender::new(Mood::Taking), spans: <_>::default(), requests: <_>::default() };
+        let state = CollectorState {
+            mode: watch::Sender::new(CollectorMode::Accepting),
+            spans: <_>::default(),
+            requests: <_>::default(),
+        };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = listener.into_std().unwrap();
-        runtime.spawn(serve(protocol, listener, book.clone()));
-        Self { address, protocol, book, runtime: Some(runtime) }
+        runtime.spawn(serve(protocol, listener, state.clone()));
+        Self { address, protocol, state, runtime: Some(runtime) }
     }
 
-    /// A process that sends its traces here, soon after they end.
-    pub(crate) fn told_by(&self, launch: Launch) -> Launch {
+    /// Configures a process to export its spans here, soon after they end.
+    pub(crate) fn configure(&self, launch: Launch) -> Launch {
         let protocol = match self.protocol {
             Protocol::Http => "http/protobuf",
             Protocol::Grpc => "grpc",
@@ -115,27 +118,29 @@ impl Collector {
             .variable("OTEL_BSP_SCHEDULE_DELAY", "50")
     }
 
-    pub(crate) fn turn(&self, mood: Mood) {
-        self.book.mood.send_replace(mood);
+    pub(crate) fn set_mode(&self, mode: CollectorMode) {
+        self.state.mode.send_replace(mode);
     }
 
-    pub(crate) fn spans(&self) -> Vec<Told> {
-        self.book.spans.borrow().clone()
+    pub(crate) fn spans(&self) -> Vec<ReceivedSpan> {
+        self.state.spans.borrow().clone()
     }
 
-    /// Waits until so many requests have come, answered or not.
-    pub(crate) async fn is_asked(&self, requests: usize) {
-        let mut asked = self.book.requests.subscribe();
-        in_time("requests to the collector", asked.wait_for(|asked| *asked >= requests)).await.unwrap();
+    /// Waits until this many requests have arrived, answered or not.
+    pub(crate) async fn has_requests(&self, requests: usize) {
+        let mut received = self.state.requests.subscribe();
+        in_time("requests to the collector", received.wait_for(|received| *received >= requests))
+            .await
+            .unwrap();
     }
 
     /// The first span of this name, as soon as it is there.
-    pub(crate) async fn span(&self, name: &str) -> Told {
+    pub(crate) async fn span(&self, name: &str) -> ReceivedSpan {
         self.span_that(name, |_| true).await
     }
 
-    /// The first span of this name of which something is true.
-    pub(crate) async fn span_that(&self, name: &str, is_so: impl Fn(&Told) -> bool) -> Told {
+    /// The first span of this name that matches.
+    pub(crate) async fn span_that(&self, name: &str, is_so: impl Fn(&ReceivedSpan) -> bool) -> ReceivedSpan {
         let find = || self.spans().into_iter().find(|span| span.name == name && is_so(span));
         until(&format!("a span {name}"), async || find().is_some()).await;
         find().unwrap()
@@ -150,70 +155,70 @@ impl Drop for Collector {
     }
 }
 
-async fn serve(protocol: Protocol, listener: net::TcpListener, book: Book) {
+async fn serve(protocol: Protocol, listener: net::TcpListener, state: CollectorState) {
     let listener = TcpListener::from_std(listener).unwrap();
     match protocol {
         Protocol::Http => {
-            let router = Router::new().route("/v1/traces", post(over_http)).with_state(book);
+            let router = Router::new().route("/v1/traces", post(over_http)).with_state(state);
             axum::serve(listener, router).await.unwrap();
         }
         Protocol::Grpc => {
-            let service = TraceServiceServer::new(book).accept_compressed(CompressionEncoding::Gzip);
+            let service = TraceServiceServer::new(state).accept_compressed(CompressionEncoding::Gzip);
             let server = tonic::transport::Server::builder().add_service(service);
             server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
         }
     }
 }
 
-impl Book {
-    async fn take(&self, request: ExportTraceServiceRequest) -> Result<(), ()> {
+impl CollectorState {
+    async fn accept(&self, request: ExportTraceServiceRequest) -> Result<(), ()> {
         self.requests.send_modify(|requests| *requests += 1);
-        let mood = *self.mood.borrow();
-        match mood {
-            Mood::Taking => {}
-            Mood::Failing => return Err(()),
-            Mood::Hanging => tokio::time::sleep(Duration::from_hours(1)).await,
+        let mode = *self.mode.borrow();
+        match mode {
+            CollectorMode::Accepting => {}
+            CollectorMode::Failing => return Err(()),
+            CollectorMode::Hanging => tokio::time::sleep(Duration::from_hours(1)).await,
         }
         self.spans.send_modify(|spans| spans.extend(read(request)));
         Ok(())
     }
 }
 
-async fn over_http(State(book): State<Book>, body: Bytes) -> (StatusCode, Vec<u8>) {
-    match book.take(ExportTraceServiceRequest::decode(body).unwrap()).await {
+async fn over_http(State(state): State<CollectorState>, body: Bytes) -> (StatusCode, Vec<u8>) {
+    match state.accept(ExportTraceServiceRequest::decode(body).unwrap()).await {
         Ok(()) => (StatusCode::OK, ExportTraceServiceResponse::default().encode_to_vec()),
         Err(()) => (StatusCode::INTERNAL_SERVER_ERROR, b"broken on purpose".to_vec()),
     }
 }
 
 #[tonic::async_trait]
-impl TraceService for Book {
+impl TraceService for CollectorState {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let taken = self.take(request.into_inner()).await;
-        taken.map_err(|()| Status::internal("broken on purpose"))?;
+        let accepted = self.accept(request.into_inner()).await;
+        accepted.map_err(|()| Status::internal("broken on purpose"))?;
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
-fn read(request: ExportTraceServiceRequest) -> Vec<Told> {
-    let mut told = Vec::new();
+fn read(request: ExportTraceServiceRequest) -> Vec<ReceivedSpan> {
+    let mut received = Vec::new();
     for resource_spans in request.resource_spans {
         let Resource { attributes, .. } = resource_spans.resource.unwrap_or_default();
         let resource = values(attributes);
         let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        told.extend(spans.map(|span| one(span, &resource)));
+        received.extend(spans.map(|span| convert(span, &resource)));
     }
-    told
+    received
 }
 
-fn one(span: Span, resource: &BTreeMap<String, String>) -> Told {
+fn convert(span: Span, resource: &BTreeMap<String, String>) -> ReceivedSpan {
     let kind = span.kind();
     let status = span.status.unwrap_or_default();
     let is_failure = status.code == i32::from(SpanStatus::Error);
-    Told {
+    ReceivedSpan {
         kind,
         name: span.name,
         trace: hex(&span.trace_id),

@@ -3,7 +3,7 @@
 use super::support::Launch;
 
 #[tokio::test]
-async fn a_variable_that_cannot_be_meant_is_an_error_of_the_configuration() {
+async fn an_invalid_variable_is_a_configuration_error() {
     let arguments = ["run", "--queue-url", "http://127.0.0.1:1/1/q", "--handler", "http://127.0.0.1:1/"];
     let launch = Launch::of(&arguments)
         .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
@@ -11,13 +11,13 @@ async fn a_variable_that_cannot_be_meant_is_an_error_of_the_configuration() {
         .variable("OTEL_TRACES_SAMPLER", "sometimes");
     let ended = launch.run().await;
     assert_eq!(ended.code, Some(64), "{}", ended.errors);
-    for words in ["\"http/json\"", "allowed: http/protobuf, grpc", "environment OTEL_TRACES_SAMPLER"] {
-        assert!(ended.errors.contains(words), "{words} is not in {}", ended.errors);
+    for text in ["\"http/json\"", "allowed: http/protobuf, grpc", "environment OTEL_TRACES_SAMPLER"] {
+        assert!(ended.errors.contains(text), "{text} is not in {}", ended.errors);
     }
 }
 
 #[tokio::test]
-async fn what_is_set_is_shown_without_its_secrets() {
+async fn set_variables_are_shown_without_their_secrets() {
     for form in [&["config"][..], &["config", "--json"]] {
         let launch = Launch::of(form)
             .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318")

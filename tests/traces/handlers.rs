@@ -1,21 +1,21 @@
-//! The trace of a call as each kind of handler is told it.
+//! The trace of a call as each kind of handler gets it.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{
-    collector::{Collector, Protocol, Told},
+    collector::{Collector, Protocol, ReceivedSpan},
     example,
     spans::{PARENT, SETTINGS, producer, send_traced},
     support::{Call, Dev, Handler, Launch, Pair, Process, Signal, Sns, until},
 };
 
-/// A `dev`, and a `run` of its queue whose handler this is.
+/// A `dev`, and a `run` of its queue with this handler.
 async fn working(collector: &Collector, handler: &str) -> (Dev, Pair, Process) {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
-    let process = collector.told_by(running(&pair, handler)).start();
+    let process = collector.configure(running(&pair, handler)).start();
     (dev, pair, process)
 }
 
@@ -28,24 +28,24 @@ fn running(pair: &Pair, handler: &str) -> Launch {
 }
 
 const PROGRAM: &str = r#"kind = "exec"
-command = ["sh", "-c", "cat > /dev/null; echo told $TRACEPARENT $_X_AMZN_TRACE_ID"]"#;
+command = ["sh", "-c", "cat > /dev/null; echo trace $TRACEPARENT $_X_AMZN_TRACE_ID"]"#;
 
 #[tokio::test]
-async fn a_program_is_told_in_its_environment_and_its_lines_name_the_trace() {
+async fn a_program_gets_the_trace_in_its_environment_and_its_lines_name_it() {
     let collector = Collector::start(Protocol::Http).await;
     let (dev, pair, process) = working(&collector, PROGRAM).await;
     send_traced(&dev, &pair.queue, PARENT).await;
-    let line: Value = serde_json::from_str(&process.complains("told 00-").await).unwrap();
+    let line: Value = serde_json::from_str(&process.complains("trace 00-").await).unwrap();
     let span = collector.span("process orders").await;
-    let words = line["line"].as_str().unwrap();
-    assert_eq!(words, format!("told {} {}", span.traceparent(), span.xray()));
+    let text = line["line"].as_str().unwrap();
+    assert_eq!(text, format!("trace {} {}", span.traceparent(), span.xray()));
     assert_eq!((line["trace_id"].as_str(), line["queue"].as_str()), (Some(&*span.trace), Some("orders")));
     assert_eq!(line["message_id"].as_str(), Some(span.attribute("messaging.message.id")));
     assert_eq!(span.links, [producer()]);
 }
 
 #[tokio::test]
-async fn a_function_is_told_by_the_runtime_api_and_its_lines_name_the_trace() {
+async fn a_function_gets_the_trace_from_the_runtime_api_and_its_lines_name_it() {
     let collector = Collector::start(Protocol::Http).await;
     let function = example::built(&["lambda_test_function"]).join("lambda_test_function");
     let handler = format!(
@@ -61,7 +61,7 @@ async fn a_function_is_told_by_the_runtime_api_and_its_lines_name_the_trace() {
 }
 
 #[tokio::test]
-async fn a_function_behind_an_emulator_is_told_in_a_header() {
+async fn a_function_behind_an_emulator_gets_the_trace_in_a_header() {
     let (collector, emulator) = (Collector::start(Protocol::Http).await, Handler::willing());
     let (dev, pair, _process) =
         working(&collector, &format!("kind = \"lambda\"\nurl = \"{}\"", emulator.url())).await;
@@ -70,10 +70,10 @@ async fn a_function_behind_an_emulator_is_told_in_a_header() {
     assert_eq!(call.header("x-amzn-trace-id"), collector.span("process orders").await.xray());
 }
 
-/// Receives from a queue once something is there; answers the message attributes.
+/// Waits for a message in a queue; returns its attributes.
 async fn attributes(dev: &Dev, url: &str) -> BTreeMap<String, String> {
     let mut received = Vec::new();
-    until("something is published", async || {
+    until("a message is published", async || {
         let receive = dev.sqs.client.receive_message().queue_url(url).message_attribute_names("All");
         received = receive.send().await.unwrap().messages.unwrap_or_default();
         !received.is_empty()
@@ -89,12 +89,12 @@ async fn publishing(collector: &Collector) -> (Dev, Pair, Process, String, Strin
     let topic = sns.topic("shipped").await;
     let listener = sns.listener(&topic, "listener").await;
     let handler = format!("kind = \"sns\"\ntopic_arn = \"{topic}\"");
-    let process = collector.told_by(running(&pair, &handler)).start();
+    let process = collector.configure(running(&pair, &handler)).start();
     (dev, pair, process, topic, listener)
 }
 
 #[tokio::test]
-async fn a_topics_receivers_go_on_from_the_publication() {
+async fn subscribers_of_a_topic_continue_the_trace_of_the_publication() {
     let collector = Collector::start(Protocol::Http).await;
     let (dev, pair, _process, topic, listener) = publishing(&collector).await;
     send_traced(&dev, &pair.queue, PARENT).await;
@@ -125,7 +125,7 @@ async fn a_message_with_ten_attributes_is_published_with_those_ten() {
 }
 
 #[tokio::test]
-async fn a_notification_is_part_of_the_trace_of_the_call_it_tells_of() {
+async fn a_notification_is_part_of_the_trace_of_its_call() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let dev = Dev::start().await;
     let (sns, pair) = (Sns::at(&dev.endpoint), dev.sqs.pair("orders", 3).await);
@@ -133,7 +133,7 @@ async fn a_notification_is_part_of_the_trace_of_the_call_it_tells_of() {
     let listener = sns.listener(&topic, "listener").await;
     let notify = format!("[queues.orders.notify]\non_done = \"{topic}\"");
     let settings = format!("kind = \"http\"\nurl = \"{}\"\n{notify}", handler.url());
-    let _process = collector.told_by(running(&pair, &settings)).start();
+    let _process = collector.configure(running(&pair, &settings)).start();
     dev.sqs.send(&pair.queue, "x").await;
     let received = attributes(&dev, &listener).await;
     let (process, publish) = (collector.span("process orders").await, collector.span("publish done").await);
@@ -142,13 +142,13 @@ async fn a_notification_is_part_of_the_trace_of_the_call_it_tells_of() {
 }
 
 #[tokio::test]
-async fn while_traces_are_off_a_program_and_its_lines_are_told_what_came_with_the_message() {
+async fn while_traces_are_off_a_program_and_its_lines_have_the_messages_own_trace() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let mut process = running(&pair, PROGRAM).start();
     send_traced(&dev, &pair.queue, PARENT).await;
-    let line: Value = serde_json::from_str(&process.complains("told 00-").await).unwrap();
-    assert_eq!(line["line"].as_str().unwrap().trim_end(), format!("told {PARENT}"));
+    let line: Value = serde_json::from_str(&process.complains("trace 00-").await).unwrap();
+    assert_eq!(line["line"].as_str().unwrap().trim_end(), format!("trace {PARENT}"));
     assert_eq!(
         (line["trace_id"].as_str(), line["span_id"].as_str()),
         (Some(&*producer().0), Some(&*producer().1))
@@ -158,13 +158,13 @@ async fn while_traces_are_off_a_program_and_its_lines_are_told_what_came_with_th
 }
 
 #[tokio::test]
-async fn a_copy_in_the_dlq_keeps_the_trace_that_its_message_came_with() {
+async fn a_copy_in_the_dlq_keeps_the_messages_own_trace() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::start(async |_| 422));
     let settings = format!("kind = \"http\"\nurl = \"{}\"\nreject = [422]", handler.url());
     let (dev, pair, _process) = working(&collector, &settings).await;
     send_traced(&dev, &pair.queue, PARENT).await;
     assert_eq!(attributes(&dev, &pair.dlq).await["traceparent"], PARENT);
-    let copy: Told = collector.span("copy orders-dead").await;
+    let copy: ReceivedSpan = collector.span("copy orders-dead").await;
     let process = collector.span("process orders").await;
     assert_eq!((copy.trace, copy.parent), (process.trace, process.id));
     assert_eq!((process.attributes["error.type"].as_str(), copy.failure), ("reject", None));

@@ -1,4 +1,4 @@
-//! The log of a process that makes traces.
+//! The log of a process that exports traces.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::{
     support::{Dev, Ended, Handler, Signal, Worker},
 };
 
-/// The lines that a process has written.
+/// The log lines of a process.
 pub(crate) fn lines(ended: &Ended) -> Vec<Value> {
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
     ended.errors.lines().map(read).collect()
@@ -19,7 +19,7 @@ async fn every_line_of_a_message_names_it_its_queue_and_its_trace() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::start(async |_| 500));
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 1).await;
-    let launch = collector.told_by(Worker::launch(&pair.queue, &handler, SETTINGS));
+    let launch = collector.configure(Worker::launch(&pair.queue, &handler, SETTINGS));
     let mut worker = Worker::launched(launch.arguments(&["--log", "trace"])).await;
     dev.sqs.send(&pair.queue, "x").await;
     let process = collector.span("process orders").await;
@@ -44,7 +44,7 @@ async fn every_line_of_a_message_names_it_its_queue_and_its_trace() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_lost_is_told_with_the_trace_of_the_call_that_has_lost_it() {
+async fn a_lost_lease_is_logged_with_the_trace_of_its_call() {
     let collector = Collector::start(Protocol::Http).await;
     let handler = Handler::start(async |_| std::future::pending().await);
     let settings = "visibility = \"4s\"\nvisibility_max = \"4s\"";
@@ -62,7 +62,7 @@ async fn a_lease_that_is_lost_is_told_with_the_trace_of_the_call_that_has_lost_i
 }
 
 #[tokio::test]
-async fn the_logs_filter_keeps_no_span_from_the_collector() {
+async fn the_log_filter_does_not_affect_spans() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let (dev, pair, _worker) =
         working(&collector, &handler, "[log]\nfilter = \"info,longshore::consumer=off\"").await;

@@ -1,4 +1,4 @@
-//! Traces: what a collector gets to see of real processes, and what a collector in trouble does to them.
+//! Traces and logs of real processes, and the effect of a failing collector.
 #![cfg(test)]
 
 mod canaries;

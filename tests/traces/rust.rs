@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::support::own_process::is_own_process;
 
-/// What a handler saw of its trace: as its context tells it, as the current span does, and as OpenTelemetry does.
+/// The span ids that a handler saw: by its context, by the current `tracing` span, and by OpenTelemetry.
 type Seen = Arc<Mutex<Option<[String; 3]>>>;
 
 fn note(seen: &Seen, context: &Context) {

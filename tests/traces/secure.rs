@@ -1,4 +1,4 @@
-//! A collector over https: its certificate is one of those that `SSL_CERT_FILE` names, or it is told nothing.
+//! A collector over https gets spans only if `SSL_CERT_FILE` names its certificate.
 
 use super::{
     spans::SETTINGS,
@@ -7,8 +7,8 @@ use super::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces/secure_collector.py");
 
-/// A worker that has handled one message, and tells this collector.
-async fn telling(address: &str, variables: &[(&str, &str)]) -> (Dev, Handler, Worker) {
+/// A worker that has handled one message, and exports to this collector.
+async fn exporting(address: &str, variables: &[(&str, &str)]) -> (Dev, Handler, Worker) {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let pair = dev.sqs.pair("orders", 3).await;
     let launch: Launch = Worker::launch(&pair.queue, &handler, SETTINGS)
@@ -23,7 +23,7 @@ async fn telling(address: &str, variables: &[(&str, &str)]) -> (Dev, Handler, Wo
 }
 
 #[tokio::test]
-async fn a_collector_is_trusted_over_https_by_the_certificates_that_are_named_alone() {
+async fn a_collector_is_trusted_over_https_only_by_the_named_certificates() {
     let directory = tempfile::tempdir().unwrap();
     let certificate = directory.path().join("certificate.pem");
     let certificate = certificate.to_str().unwrap();
@@ -32,11 +32,11 @@ async fn a_collector_is_trusted_over_https_by_the_certificates_that_are_named_al
     let line = collector.says("listens at").await;
     let address = line.split_whitespace().last().unwrap();
 
-    let (_dev, _handler, trusting) = telling(address, &[("SSL_CERT_FILE", certificate)]).await;
+    let (_dev, _handler, trusting) = exporting(address, &[("SSL_CERT_FILE", certificate)]).await;
     collector.says("took /v1/traces with Bearer canary-header").await;
     drop(trusting);
 
-    let (_dev, _handler, strange) = telling(address, &[]).await;
-    let told = strange.process.complains("traces are lost on their way to the collector").await;
-    assert!(told.contains("certificate") && !told.contains("canary"), "{told}");
+    let (_dev, _handler, untrusting) = exporting(address, &[]).await;
+    let line = untrusting.process.complains("traces are lost on their way to the collector").await;
+    assert!(line.contains("certificate") && !line.contains("canary"), "{line}");
 }

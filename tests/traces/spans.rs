@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::{
-    collector::{Collector, Protocol, Told},
+    collector::{Collector, Protocol, ReceivedSpan},
     support::{
         Dev, Handler, Pair, Worker,
         ecs::{Agent, Ecs},
@@ -16,15 +16,15 @@ const RECEIVES: &str = r#"api_calls_total{action="receive",queue="orders",result
 
 pub(crate) const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// The place that `PARENT` names.
+/// The trace and the span of `PARENT`.
 pub(crate) fn producer() -> (String, String) {
     ("0af7651916cd43dd8448eb211c80319c".to_owned(), "b7ad6b7169203331".to_owned())
 }
 
-/// What a worker of the tests is set to beside its queue.
+/// The settings of the tests' workers beside their queue.
 pub(crate) const SETTINGS: &str = "receive = { wait = \"1s\" }\nretry = { initial = \"1s\", max = \"1s\" }";
 
-/// Sends a message that comes from a trace.
+/// Sends a message with a trace context.
 pub(crate) async fn send_traced(dev: &Dev, queue: &str, traceparent: &str) {
     let value = aws_sdk_sqs::types::MessageAttributeValue::builder().data_type("String");
     let value = value.string_value(traceparent).build().unwrap();
@@ -32,12 +32,12 @@ pub(crate) async fn send_traced(dev: &Dev, queue: &str, traceparent: &str) {
     send.message_attributes("traceparent", value).send().await.unwrap();
 }
 
-/// A `dev` and a worker of its queue that tells this collector.
+/// A `dev`, and a worker of its queue that exports to this collector.
 pub(crate) async fn working(collector: &Collector, handler: &Handler, settings: &str) -> (Dev, Pair, Worker) {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch = Worker::launch(&pair.queue, handler, &format!("{SETTINGS}\n{settings}"));
-    let worker = Worker::launched(collector.told_by(launch)).await;
+    let worker = Worker::launched(collector.configure(launch)).await;
     (dev, pair, worker)
 }
 
@@ -47,7 +47,7 @@ async fn with_ingest_api(collector: &Collector, handler: &Handler, settings: &st
         "[queues.orders]\nname = \"orders\"\n{SETTINGS}\nhandler = {{ kind = \"http\", url = \"{}\" }}\n{settings}",
         handler.url()
     ));
-    Dev::launched(collector.told_by(launch)).await
+    Dev::launched(collector.configure(launch)).await
 }
 
 async fn post_traced(dev: &Dev, name: &str, value: &str) {
@@ -71,7 +71,7 @@ async fn a_request_is_followed_to_its_handler(protocol: Protocol) {
     attributes_are_those_of_the_conventions(&process, call.header("x-aws-sqsd-msgid"));
 }
 
-fn attributes_are_those_of_the_conventions(process: &Told, message_id: &str) {
+fn attributes_are_those_of_the_conventions(process: &ReceivedSpan, message_id: &str) {
     for (name, value) in [
         ("messaging.system", "aws_sqs"),
         ("messaging.operation.name", "process"),
@@ -99,7 +99,7 @@ async fn a_request_is_followed_to_its_handler_over_grpc() {
 }
 
 #[tokio::test]
-async fn a_trace_that_begins_at_the_ingest_api_goes_on_to_the_handler() {
+async fn a_trace_that_begins_at_the_ingest_api_reaches_the_handler() {
     let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "8448eb211c80319c");
     let root = format!("Self=1-67891234-12456789abcdef012345678;Root=1-{}-{}", &trace[..8], &trace[8..]);
     for settings in ["", "[traces]\nproducer = \"parent\""] {
@@ -111,7 +111,7 @@ async fn a_trace_that_begins_at_the_ingest_api_goes_on_to_the_handler() {
         if settings.is_empty() {
             assert_eq!(process.links, [producer]);
         } else {
-            // Nobody has decided before, so the sampler does.
+            // The producer has made no sampling decision, so the sampler decides.
             assert_eq!((process.trace.clone(), process.parent.clone()), producer);
         }
         assert_eq!(handler.has_ended(1).await[0].header("x-amzn-trace-id"), process.xray());
@@ -119,18 +119,18 @@ async fn a_trace_that_begins_at_the_ingest_api_goes_on_to_the_handler() {
 }
 
 #[tokio::test]
-async fn the_producers_trace_goes_on_when_it_is_the_parent() {
+async fn the_producers_trace_continues_when_it_is_the_parent() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch =
         Worker::launch(&pair.queue, &handler, &format!("{SETTINGS}\n[traces]\nproducer = \"parent\""));
-    let _worker = Worker::launched(collector.told_by(launch)).await;
+    let _worker = Worker::launched(collector.configure(launch)).await;
     send_traced(&dev, &pair.queue, PARENT).await;
     let process = collector.span("process orders").await;
     assert_eq!((process.trace.clone(), process.parent.clone()), producer());
     assert!(process.links.is_empty());
-    // The producer's word against recording counts, too.
+    // The producer's decision against recording is kept, too.
     send_traced(&dev, &pair.queue, &PARENT.replace("-01", "-00")).await;
     let calls = handler.has_ended(2).await;
     assert!(calls[1].header("traceparent").ends_with("-00"));
@@ -158,7 +158,7 @@ async fn a_batch_is_linked_to_every_producer() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_by_its_kind_and_by_the_handlers_words() {
+async fn the_span_of_a_failure_has_its_kind_and_the_handlers_reason() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::start(async |_| 500));
     let (dev, pair, _worker) = working(&collector, &handler, "").await;
     dev.sqs.send(&pair.queue, "the body").await;
@@ -181,12 +181,12 @@ async fn a_quiet_queue_makes_no_spans() {
 }
 
 #[tokio::test]
-async fn nothing_is_recorded_where_the_sampler_says_so_and_the_handler_hears_of_it() {
+async fn an_unsampled_trace_is_not_recorded_and_the_handler_sees_that() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch = Worker::launch(&pair.queue, &handler, SETTINGS);
-    let launch = collector.told_by(launch).variable("OTEL_TRACES_SAMPLER", "always_off");
+    let launch = collector.configure(launch).variable("OTEL_TRACES_SAMPLER", "always_off");
     let mut worker = Worker::launched(launch).await;
     send_traced(&dev, &pair.queue, PARENT).await;
     let call = handler.has_ended(1).await.remove(0);
@@ -197,12 +197,12 @@ async fn nothing_is_recorded_where_the_sampler_says_so_and_the_handler_hears_of_
 }
 
 #[tokio::test]
-async fn a_ratio_of_the_traces_is_recorded_and_the_handler_hears_of_it() {
+async fn a_ratio_of_the_traces_is_recorded_and_the_handler_sees_which() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let settings = format!("{SETTINGS}\n[traces]\nproducer = \"parent\"");
-    let launch = collector.told_by(Worker::launch(&pair.queue, &handler, &settings));
+    let launch = collector.configure(Worker::launch(&pair.queue, &handler, &settings));
     let launch = launch.variable("OTEL_TRACES_SAMPLER", "traceidratio");
     let mut worker = Worker::launched(launch.variable("OTEL_TRACES_SAMPLER_ARG", "0.5")).await;
     // By the specification the ratio is of the trace's last 63 bits.
@@ -210,11 +210,11 @@ async fn a_ratio_of_the_traces_is_recorded_and_the_handler_hears_of_it() {
     for trace in [&low, &high] {
         send_traced(&dev, &pair.queue, &format!("00-{trace}-b7ad6b7169203331-00")).await;
     }
-    let mut heard: Vec<_> = handler.has_ended(2).await;
-    heard.sort_by_key(|call| call.header("traceparent").to_owned());
-    let heard: Vec<_> = heard.iter().map(|call| call.header("traceparent")).collect();
-    assert!(heard[0].contains(&low) && heard[0].ends_with("-01"), "{heard:?}");
-    assert!(heard[1].contains(&high) && heard[1].ends_with("-00"), "{heard:?}");
+    let mut calls: Vec<_> = handler.has_ended(2).await;
+    calls.sort_by_key(|call| call.header("traceparent").to_owned());
+    let calls: Vec<_> = calls.iter().map(|call| call.header("traceparent")).collect();
+    assert!(calls[0].contains(&low) && calls[0].ends_with("-01"), "{calls:?}");
+    assert!(calls[1].contains(&high) && calls[1].ends_with("-00"), "{calls:?}");
     dev.sqs.becomes_empty(&pair.queue).await;
     worker.process.signal(super::support::Signal::Terminate);
     worker.process.ended().await;
@@ -224,23 +224,26 @@ async fn a_ratio_of_the_traces_is_recorded_and_the_handler_hears_of_it() {
 }
 
 #[tokio::test]
-async fn spans_come_from_the_task_that_made_them() {
+async fn spans_name_the_ecs_task_of_their_process() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let (dev, ecs) = (Dev::start().await, Ecs::start(Agent::Well).await);
     let pair = dev.sqs.pair("orders", 3).await;
-    let launch = ecs.around(collector.told_by(Worker::launch(&pair.queue, &handler, SETTINGS)));
+    let launch = ecs.around(collector.configure(Worker::launch(&pair.queue, &handler, SETTINGS)));
     let launch = launch.variable("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=elsewhere,team=a%20b");
     let _worker = Worker::launched(launch.variable("OTEL_SERVICE_NAME", "orders-worker")).await;
     dev.sqs.send(&pair.queue, "x").await;
     let resource = collector.span("process orders").await.resource;
-    let told = |name: &str| resource.get(name).map(String::as_str);
-    assert_eq!((told("service.name"), told("cloud.platform")), (Some("orders-worker"), Some("aws_ecs")));
-    assert!(told("aws.ecs.task.arn").is_some_and(|arn| arn.contains(":task/")), "{resource:?}");
-    assert_eq!(told("cloud.region"), Some("elsewhere"), "what the environment says counts for more");
+    let attribute = |name: &str| resource.get(name).map(String::as_str);
+    assert_eq!(
+        (attribute("service.name"), attribute("cloud.platform")),
+        (Some("orders-worker"), Some("aws_ecs"))
+    );
+    assert!(attribute("aws.ecs.task.arn").is_some_and(|arn| arn.contains(":task/")), "{resource:?}");
+    assert_eq!(attribute("cloud.region"), Some("elsewhere"), "the environment overrides detected attributes");
 }
 
 #[tokio::test]
-async fn hostile_contexts_are_as_good_as_none() {
+async fn hostile_trace_contexts_are_ignored() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
     let (dev, pair, _worker) = working(&collector, &handler, "").await;
     for hostile in ["00-evil", "00-00000000000000000000000000000000-0000000000000000-01", &"x".repeat(10_000)]
@@ -250,7 +253,7 @@ async fn hostile_contexts_are_as_good_as_none() {
     let calls = handler.has_ended(3).await;
     for call in calls {
         let id = call.header("x-aws-sqsd-msgid").to_owned();
-        let is_its = |span: &Told| span.attribute("messaging.message.id") == id;
+        let is_its = |span: &ReceivedSpan| span.attribute("messaging.message.id") == id;
         let process = collector.span_that("process orders", is_its).await;
         assert_eq!((process.links.len(), process.parent.as_str()), (0, ""));
         assert_eq!(call.header("traceparent"), process.traceparent());

@@ -1,4 +1,4 @@
-//! A collector in trouble costs a warning, and no message anything.
+//! A failing collector costs a warning, and delays no message.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -6,19 +6,19 @@ use super::support::tasks;
 use tokio::{io::AsyncReadExt as _, task::JoinHandle};
 
 use super::{
-    collector::{Collector, Mood, Protocol},
+    collector::{Collector, CollectorMode, Protocol},
     spans::{SETTINGS, working},
     support::{Dev, Ended, Handler, Launch, Pair, Process, Signal, Worker},
 };
 
 const WARNING: &str = "traces are lost on their way to the collector";
 
-async fn sends(dev: &Dev, pair: &Pair, count: usize) {
+async fn send_messages(dev: &Dev, pair: &Pair, count: usize) {
     let bodies: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     dev.sqs.send_all(&pair.queue, &bodies).await;
 }
 
-async fn stopped(mut process: Process) -> Ended {
+async fn stop(mut process: Process) -> Ended {
     process.signal(Signal::Terminate);
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
@@ -30,7 +30,7 @@ fn warnings(ended: &Ended) -> usize {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_there_costs_one_warning_and_no_message() {
+async fn an_unreachable_collector_costs_one_warning_and_no_message() {
     for protocol in ["http/protobuf", "grpc"] {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let dev = Dev::start().await;
@@ -42,30 +42,30 @@ async fn a_collector_that_is_not_there_costs_one_warning_and_no_message() {
             .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
             .variable("OTEL_BSP_SCHEDULE_DELAY", "20");
         let worker = Worker::launched(launch).await;
-        sends(&dev, &pair, 20).await;
+        send_messages(&dev, &pair, 20).await;
         dev.sqs.becomes_empty(&pair.queue).await;
-        let told = worker.process.complains(WARNING).await;
-        assert!(told.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && told.contains("\"spans\":"), "{told}");
-        assert!(told.contains("Connection refused"), "{told}");
-        sends(&dev, &pair, 20).await;
+        let line = worker.process.complains(WARNING).await;
+        assert!(line.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && line.contains("\"spans\":"), "{line}");
+        assert!(line.contains("Connection refused"), "{line}");
+        send_messages(&dev, &pair, 20).await;
         dev.sqs.becomes_empty(&pair.queue).await;
-        let ended = stopped(worker.process).await;
+        let ended = stop(worker.process).await;
         assert_eq!(warnings(&ended), 1, "{}", ended.errors);
         assert!(ended.after < Duration::from_secs(10), "{:?}", ended.after);
     }
 }
 
 #[tokio::test]
-async fn a_collector_that_hangs_holds_up_no_message_and_the_stop_for_seconds_only() {
+async fn a_collector_that_hangs_delays_no_message_and_the_stop_only_for_seconds() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
-        collector.turn(Mood::Hanging);
+        collector.set_mode(CollectorMode::Hanging);
         let (dev, pair, worker) = working(&collector, &handler, "").await;
-        sends(&dev, &pair, 1).await;
-        collector.is_asked(1).await;
-        sends(&dev, &pair, 50).await;
+        send_messages(&dev, &pair, 1).await;
+        collector.has_requests(1).await;
+        send_messages(&dev, &pair, 50).await;
         dev.sqs.becomes_empty(&pair.queue).await;
-        let ended = stopped(worker.process).await;
+        let ended = stop(worker.process).await;
         assert!(ended.errors.contains("the collector took too long at the stop"), "{}", ended.errors);
         assert!(ended.after < Duration::from_secs(10), "{:?}", ended.after);
     }
@@ -75,26 +75,26 @@ async fn a_collector_that_hangs_holds_up_no_message_and_the_stop_for_seconds_onl
 async fn a_collector_that_fails_and_recovers_gets_what_ends_after_that() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
-        collector.turn(Mood::Failing);
+        collector.set_mode(CollectorMode::Failing);
         let (dev, pair, worker) = working(&collector, &handler, "").await;
-        sends(&dev, &pair, 1).await;
-        let told = worker.process.complains(WARNING).await;
-        assert!(!told.contains("broken on purpose") || told.contains("reason"), "{told}");
-        collector.turn(Mood::Taking);
-        sends(&dev, &pair, 1).await;
+        send_messages(&dev, &pair, 1).await;
+        let line = worker.process.complains(WARNING).await;
+        assert!(!line.contains("broken on purpose") || line.contains("reason"), "{line}");
+        collector.set_mode(CollectorMode::Accepting);
+        send_messages(&dev, &pair, 1).await;
         collector.span("process orders").await;
         worker.process.complains("traces reach the collector again").await;
-        stopped(worker.process).await;
+        stop(worker.process).await;
     }
 }
 
-/// Something that hears a few bytes of every request, and then resets its connection.
-async fn resetting() -> (String, JoinHandle<()>) {
+/// A server that reads a few bytes of every request, and then resets its connection.
+async fn resetting_collector() -> (String, JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let resetting = tasks::detach("resetting collector", async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // What is left unread makes the end of the connection a reset.
+            // Unread bytes turn the end of the connection into a reset.
             drop(stream.read_exact(&mut [0; 8]).await);
         }
     });
@@ -104,7 +104,7 @@ async fn resetting() -> (String, JoinHandle<()>) {
 #[tokio::test]
 async fn a_collector_that_resets_every_request_costs_one_warning_and_no_message() {
     for protocol in ["http/protobuf", "grpc"] {
-        let (address, resetting) = resetting().await;
+        let (address, resetting) = resetting_collector().await;
         let (dev, handler) = (Dev::start().await, Handler::willing());
         let pair = dev.sqs.pair("orders", 3).await;
         let launch = Worker::launch(&pair.queue, &handler, SETTINGS)
@@ -113,10 +113,10 @@ async fn a_collector_that_resets_every_request_costs_one_warning_and_no_message(
             .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "500")
             .variable("OTEL_BSP_SCHEDULE_DELAY", "20");
         let worker = Worker::launched(launch).await;
-        sends(&dev, &pair, 20).await;
+        send_messages(&dev, &pair, 20).await;
         dev.sqs.becomes_empty(&pair.queue).await;
         worker.process.complains(WARNING).await;
-        let ended = stopped(worker.process).await;
+        let ended = stop(worker.process).await;
         assert_eq!(warnings(&ended), 1, "{}", ended.errors);
         assert!(ended.after < Duration::from_secs(10), "{:?}", ended.after);
         resetting.abort();
@@ -124,51 +124,51 @@ async fn a_collector_that_resets_every_request_costs_one_warning_and_no_message(
 }
 
 #[tokio::test]
-async fn a_collector_that_goes_away_midway_takes_no_message_with_it() {
+async fn a_collector_that_ends_while_spans_are_sent_costs_no_message() {
     let (collector, handler) = (Collector::start(Protocol::Grpc).await, Handler::willing());
     let (dev, pair, worker) = working(&collector, &handler, "").await;
-    sends(&dev, &pair, 1).await;
+    send_messages(&dev, &pair, 1).await;
     collector.span("process orders").await;
     drop(collector);
-    sends(&dev, &pair, 20).await;
+    send_messages(&dev, &pair, 20).await;
     dev.sqs.becomes_empty(&pair.queue).await;
     worker.process.complains(WARNING).await;
-    stopped(worker.process).await;
+    stop(worker.process).await;
 }
 
 #[tokio::test]
 async fn more_spans_than_can_wait_are_dropped_and_counted() {
     let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
-    collector.turn(Mood::Hanging);
+    collector.set_mode(CollectorMode::Hanging);
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch = collector
-        .told_by(Worker::launch(&pair.queue, &handler, SETTINGS))
+        .configure(Worker::launch(&pair.queue, &handler, SETTINGS))
         .variable("OTEL_BSP_MAX_QUEUE_SIZE", "5")
         .variable("OTEL_BSP_EXPORT_TIMEOUT", "3000");
     let worker = Worker::launched(launch).await;
-    sends(&dev, &pair, 1).await;
-    collector.is_asked(1).await;
-    sends(&dev, &pair, 50).await;
+    send_messages(&dev, &pair, 1).await;
+    collector.has_requests(1).await;
+    send_messages(&dev, &pair, 50).await;
     dev.sqs.becomes_empty(&pair.queue).await;
-    let told = worker.process.complains(WARNING).await;
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert!(told["spans"].as_u64().unwrap() > 20, "{told}");
+    let line = worker.process.complains(WARNING).await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(line["spans"].as_u64().unwrap() > 20, "{line}");
 }
 
 #[tokio::test]
-async fn what_waits_at_the_stop_is_sent_before_the_end() {
+async fn queued_spans_are_sent_at_the_stop() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
         let dev = Dev::start().await;
         let pair = dev.sqs.pair("orders", 3).await;
         let launch = Worker::launch(&pair.queue, &handler, SETTINGS);
-        let launch = collector.told_by(launch).variable("OTEL_BSP_SCHEDULE_DELAY", "3600000");
+        let launch = collector.configure(launch).variable("OTEL_BSP_SCHEDULE_DELAY", "3600000");
         let worker = Worker::launched(launch).await;
-        sends(&dev, &pair, 3).await;
+        send_messages(&dev, &pair, 3).await;
         dev.sqs.becomes_empty(&pair.queue).await;
         assert!(collector.spans().is_empty());
-        stopped(worker.process).await;
+        stop(worker.process).await;
         let names: Vec<_> = collector.spans().into_iter().map(|span| span.name).collect();
         assert_eq!(names.iter().filter(|name| *name == "process orders").count(), 3, "{names:?}");
         assert!(names.contains(&"delete orders".to_owned()));
@@ -176,13 +176,13 @@ async fn what_waits_at_the_stop_is_sent_before_the_end() {
 }
 
 #[tokio::test]
-async fn spans_are_sent_compressed_where_that_is_asked_for() {
+async fn spans_are_compressed_on_request() {
     let (collector, handler) = (Collector::start(Protocol::Grpc).await, Handler::willing());
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 3).await;
     let launch: Launch = Worker::launch(&pair.queue, &handler, SETTINGS);
-    let launch = collector.told_by(launch).variable("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    let launch = collector.configure(launch).variable("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let _worker = Worker::launched(launch).await;
-    sends(&dev, &pair, 1).await;
+    send_messages(&dev, &pair, 1).await;
     collector.span("process orders").await;
 }

@@ -48,7 +48,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
-        let config = config::load(&sources, Purpose::Look)?;
+        let config = config::load(&sources, Purpose::Inspect)?;
         let traces = runtime::start_logging(&config)?;
         let mut settings = config.settings;
         if self.demo {
@@ -67,10 +67,10 @@ impl Dev {
     }
 }
 
-/// Works until SIGTERM or SIGINT.
+/// Runs the worker until SIGTERM or SIGINT.
 async fn work(servers: &DevServers) -> Result<(), Failure> {
     show_welcome(servers)?;
-    runtime::verdict(worker(servers, |step| show(step))?.run().await)
+    runtime::exit_result(worker(servers, |step| show(step))?.run().await)
 }
 
 /// The worker of `dev`: every queue with its configured handler, or with the demo handler.

@@ -62,15 +62,15 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) fn execute(&self) -> Result<(), Failure> {
-        let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Look)?;
-        let queue = self.which_queue(&config.settings)?;
+        let config = config::load(&self.aws.sources(self.config.clone()), Purpose::Inspect)?;
+        let queue = self.select_queue(&config.settings)?;
         let source = BodySource::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
         runtime::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
     }
 
-    /// The queue meant: the one of the URL, the one named, or the only one configured.
-    fn which_queue(&self, settings: &Settings) -> Result<QueueSettings, Failure> {
+    /// The queue of the URL, the named one, or the only one configured.
+    fn select_queue(&self, settings: &Settings) -> Result<QueueSettings, Failure> {
         if let Some(url) = &self.queue_url {
             return Ok(QueueSettings { url: Some(url.clone()), ..QueueSettings::default() });
         }
@@ -127,7 +127,7 @@ async fn send_all(
                 }
                 Err(error) => {
                     refused += 1;
-                    output::complain(&format!("message {}: {error}", sent + refused));
+                    output::print_error(&format!("message {}: {error}", sent + refused));
                 }
             }
         }
@@ -143,8 +143,8 @@ async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchResult
     if let [message] = batch
         && message.size_bytes() > limits::MESSAGE_BYTES
     {
-        let words = format!("{} bytes, SQS takes {} at most", message.size_bytes(), limits::MESSAGE_BYTES);
-        return Ok(vec![Err(EntryError::new("InvalidParameterValue", words, true))]);
+        let reason = format!("{} bytes, SQS accepts {} at most", message.size_bytes(), limits::MESSAGE_BYTES);
+        return Ok(vec![Err(EntryError::new("InvalidParameterValue", reason, true))]);
     }
     queue.send(batch).await
 }
@@ -226,12 +226,12 @@ impl<I: Iterator<Item = Result<OutgoingMessage, E>>, E> Iterator for Batches<I> 
 enum BodySource {
     /// The one of the command line.
     Once(Option<String>),
-    /// One per line, empty lines left out: SQS takes no empty message.
+    /// One per line, empty lines left out: SQS accepts no empty message.
     Lines { name: String, number: usize, lines: io::Lines<Box<dyn BufRead>> },
 }
 
 impl BodySource {
-    /// Opens what the command line names.
+    /// Opens the source that the command line names.
     fn open(message: Option<&str>, file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file else { return Ok(Self::Once(message.map(str::to_owned))) };
         let reader: Box<dyn BufRead> = if path == Path::new("-") {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_queue_that_is_not_there_breaks_the_sending_off() {
+    async fn a_missing_queue_ends_the_sending() {
         let failure = send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]))
             .await
             .unwrap_err();
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_attribute_is_refused() {
+    fn an_invalid_attribute_is_refused() {
         for text in ["a", "=b", "a:Int=1", "a:Binary=?"] {
             assert!(text.parse::<Attribute>().is_err(), "{text}");
         }
@@ -383,12 +383,12 @@ mod tests {
     }
 
     #[test]
-    fn each_line_is_a_message_and_empty_ones_are_none() {
+    fn each_line_is_a_message_and_empty_lines_are_left_out() {
         assert_eq!(lines(b"a\n\nb c\n"), [Ok("a".to_owned()), Ok("b c".to_owned())]);
     }
 
     #[test]
-    fn a_line_that_is_no_text_is_told_by_number() {
+    fn a_line_that_is_not_utf8_is_reported_by_number() {
         let read = lines(b"a\n\xff\n");
         assert!(read[1].as_ref().unwrap_err().starts_with("cannot read f, line 2"), "{read:?}");
     }

@@ -23,7 +23,7 @@ metric_group! {
         pub lost: IntCounter = "longshore_leases_lost_total" ["queue"];
         /// Different message groups among the messages held now: the tenants of a fair queue, the groups of a FIFO queue.
         groups_held: Computed = "longshore_groups_held" ["queue"];
-        /// Messages held now of the message group that has most of them.
+        /// Messages held now of the message group with the most.
         group_held_max: Computed = "longshore_group_messages_held_max" ["queue"];
     }
 }

@@ -162,7 +162,7 @@ impl Notifier {
             notification.publication(&inner.queue, occasion, topic, inner.settings.include_body);
         if sender.enqueue(notification, occasion, publication).is_err() {
             let message_id = &notification.message.id;
-            let _lines = notification.place().as_ref().map(TraceContext::enter);
+            let _lines = notification.trace_context().as_ref().map(TraceContext::enter);
             events::NotificationDropped { queue: &inner.queue, message_id, occasion }
                 .emit(&inner.metrics.notifications, inner.scope.warnings());
         }

@@ -23,7 +23,7 @@ const REASON_CHARS: usize = 1_000;
 pub(crate) struct Notification<'a> {
     /// The message.
     pub message: &'a Message,
-    /// The way in which its handler's call ended.
+    /// The ending of its handler's call.
     pub ending: Ending,
     /// The handler's reason; empty if it gave none.
     pub reason: &'a str,
@@ -69,7 +69,7 @@ impl Notification<'_> {
     }
 
     /// The trace context of log lines about the message.
-    pub(super) fn place(&self) -> Option<TraceContext> {
+    pub(super) fn trace_context(&self) -> Option<TraceContext> {
         Trace::log_context(self.trace.map(Arc::as_ref), self.message)
     }
 

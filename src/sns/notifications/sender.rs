@@ -54,7 +54,7 @@ struct QueuedNotification {
     /// The trace of the call whose outcome it reports.
     trace: Option<Arc<Trace>>,
     /// The trace context of log lines about it.
-    place: Option<TraceContext>,
+    trace_context: Option<TraceContext>,
 }
 
 impl TopicSender {
@@ -88,7 +88,7 @@ impl TopicSender {
             bytes,
             since: Instant::now(),
             trace: notification.trace.cloned(),
-            place: notification.place(),
+            trace_context: notification.trace_context(),
         };
         self.queue.send(queued).map_err(|unsent| {
             self.pending.remove(unsent.0.occasion, unsent.0.bytes);
@@ -110,13 +110,13 @@ impl TopicRoute {
 
     async fn send(&self, mut queued: QueuedNotification) {
         let sent = self.publish_with_retries(&mut queued).await;
-        let QueuedNotification { message_id, occasion, bytes, place, .. } = queued;
+        let QueuedNotification { message_id, occasion, bytes, trace_context, .. } = queued;
         if !self.pending.remove(occasion, bytes) {
             return;
         }
         if let Err(error) = sent {
             let (queue, topic, reason) = (&*self.queue, self.topic.as_str(), &*error.to_string());
-            let _lines = place.as_ref().map(TraceContext::enter);
+            let _lines = trace_context.as_ref().map(TraceContext::enter);
             events::NotificationFailed { queue, message_id: &message_id, topic, occasion, reason }
                 .emit(&self.metrics.notifications, self.scope.warnings());
         } else {
@@ -144,12 +144,12 @@ impl TopicRoute {
 
     fn log_delay(
         &self,
-        QueuedNotification { message_id, place, .. }: &QueuedNotification,
+        QueuedNotification { message_id, trace_context, .. }: &QueuedNotification,
         error: &TopicError,
         attempt: u32,
     ) {
         let (queue, topic) = (&*self.queue, self.topic.as_str());
-        let _lines = place.as_ref().map(TraceContext::enter);
+        let _lines = trace_context.as_ref().map(TraceContext::enter);
         events::NotificationDelayed { queue, message_id, topic, error, attempt }.emit();
     }
 }

@@ -81,8 +81,8 @@ impl Scene {
         self.notifier.ended(&notification);
     }
 
-    fn count(&self, occasion: Occasion, fate: Notified) -> u64 {
-        let labels = [("occasion", occasion.as_str()), ("fate", fate.as_str())];
+    fn count(&self, occasion: Occasion, result: Notified) -> u64 {
+        let labels = [("occasion", occasion.as_str()), ("fate", result.as_str())];
         self.metrics.count("longshore_notifications_total", &labels)
     }
 
@@ -111,7 +111,7 @@ async fn only_occasions_with_a_topic_are_published() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_notification_that_fails_is_tried_again_with_growing_pauses() {
+async fn a_failed_notification_is_retried_with_growing_pauses() {
     let scene = Scene::new(
         "t",
         [PublishRetryClass::Transient, PublishRetryClass::NotSent, PublishRetryClass::Refused],
@@ -127,7 +127,7 @@ async fn a_notification_that_fails_is_tried_again_with_growing_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_given_up_after_its_time_limit() {
+async fn a_notification_is_given_up_after_its_time_limit() {
     let scene = Scene::new("t", std::iter::repeat_n(PublishRetryClass::Transient, 1_000));
     let began = Instant::now();
     scene.end("1", Ending::Done);
@@ -137,7 +137,7 @@ async fn it_is_given_up_after_its_time_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_sns_refuses_is_given_up_at_once() {
+async fn a_notification_that_sns_refuses_is_given_up_at_once() {
     let scene = Scene::new("t", [PublishRetryClass::BadMessage]);
     scene.end("1", Ending::Done);
     scene.end("2", Ending::Done);
@@ -170,7 +170,7 @@ async fn notifications_to_a_fifo_topic_keep_their_order_when_some_fail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_unsent_at_the_close_is_dropped_and_counted_once() {
+async fn notifications_unsent_at_the_close_are_dropped_and_counted_once() {
     let scene = Scene::new("t", std::iter::repeat_n(PublishRetryClass::Transient, 1_000));
     scene.end("1", Ending::Done);
     scene.end("2", Ending::Reject);

@@ -9,7 +9,7 @@ use opentelemetry::{
 
 use super::{Recorded, TraceContext};
 
-/// The longest `tracestate` that is carried on; the W3C asks for this much.
+/// The longest `tracestate` that is propagated; the W3C requires this much.
 const STATE_BYTES: usize = 512;
 
 /// Reads the W3C's headers (<https://www.w3.org/TR/trace-context/>); an invalid `tracestate` is ignored.
@@ -17,7 +17,7 @@ pub(super) fn read_traceparent(traceparent: &str, tracestate: Option<&str>) -> O
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let version = hex(version, 2)?;
-    // Later versions may say more after what this one says; 255 is forbidden.
+    // Later versions may append fields; 255 is forbidden.
     let is_known = match version {
         0 => parts.next().is_none(),
         other => other < 255,
@@ -89,7 +89,7 @@ pub(super) fn write_xray(context: &SpanContext, recorded: Recorded) -> String {
     format!("Root=1-{time}-{rest};Parent={}{sampled}", context.span_id())
 }
 
-/// Puts the present time where X-Ray reads it: it refuses traces that began long ago.
+/// Puts the current time into a trace's id, as X-Ray requires: it refuses traces that began long ago.
 pub(super) fn dated_trace_id(trace: u128) -> u128 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     u128::from(now) << 96 | trace & (u128::MAX >> 32)
@@ -125,7 +125,7 @@ impl B3Headers<'_> {
     }
 }
 
-/// Reads a trace's id; one of 16 digits is the lower half of one of 32.
+/// Reads a trace's id of 32 digits, or its lower half of 16.
 fn b3_trace_id(text: &str) -> Option<TraceId> {
     hex(text, 16).map(TraceId::from).or_else(|| trace_id(text))
 }
@@ -140,9 +140,9 @@ fn b3_decision(text: Option<&str>) -> Option<Recorded> {
     }
 }
 
-/// Reads a number of so many hexadecimal digits, lower case as every format here demands.
+/// Reads exactly this many hexadecimal digits, in lower case as every format here requires.
 ///
-/// The standard parser alone would take a sign, capitals and fewer digits.
+/// The standard parser alone would accept a sign, capitals and fewer digits.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let is_whole = text.len() == digits && text.bytes().all(is_hex);

@@ -1,6 +1,6 @@
-//! Trace contexts in every form that producers and handlers write them.
+//! Trace contexts in every format that producers and handlers use.
 //!
-//! Senders are not trusted: a value that is not exactly of its format is ignored.
+//! Senders are not trusted: a malformed value is ignored.
 
 mod formats;
 
@@ -32,13 +32,13 @@ impl TraceContext {
 
     /// Reads `X-Amzn-Trace-Id`, which SQS carries as `AWSTraceHeader`.
     ///
-    /// API Gateway and load balancers begin traces without a span. The last half of the trace's id then stands for
-    /// one: nobody has recorded it, but every reader of the header derives the same.
+    /// API Gateway and load balancers begin traces without a span. The last half of the trace's id then serves as its
+    /// id: that span was never recorded, but every reader of the header derives the same id.
     pub fn from_xray(header: &str) -> Option<Self> {
         formats::read_xray(header)
     }
 
-    /// Creates the context of a span that exists nowhere else, in a new trace that is recorded.
+    /// Creates the context of a new span in a new trace that is recorded.
     pub fn fresh() -> Self {
         let random = || fastrand::u64(1..);
         let trace = u128::from(random()) << 64 | u128::from(random());
@@ -129,9 +129,7 @@ impl Recorded {
 mod tests;
 
 impl TraceContext {
-    /// Reads what the producer wrote: `traceparent`, then `AWSTraceHeader`, then B3.
-    ///
-    /// The first that is valid counts.
+    /// Reads the producer's context: the first valid one of `traceparent`, `AWSTraceHeader` and B3.
     pub fn of_message(message: &Message) -> Option<Self> {
         let text = |name: &str| attribute(message, name);
         let by_w3c = || Self::from_traceparent(text("traceparent")?, text("tracestate"));
@@ -150,7 +148,7 @@ impl TraceContext {
     }
 }
 
-/// The text of an attribute, whatever the case of its name: SQS keeps it as it was sent, and so the producers differ.
+/// The text of an attribute, whose name is compared without case: SQS preserves case, and producers differ in it.
 pub(crate) fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     let mut attributes = message.attributes.iter();
     let (_, value) = attributes.find(|(own, _)| own.eq_ignore_ascii_case(name))?;

@@ -1,4 +1,4 @@
-//! What is read of strangers' values, and what is not.
+//! Reading valid, invalid and hostile trace contexts.
 
 use proptest::prelude::*;
 
@@ -39,12 +39,12 @@ fn a_traceparent_is_read_and_written_alike() {
 
 #[test]
 fn a_traceparent_of_a_later_version_is_read_as_far_as_it_is_known() {
-    let context = TraceContext::from_traceparent(&format!("cc-{TRACE}-{SPAN}-01-what-comes"), None);
+    let context = TraceContext::from_traceparent(&format!("cc-{TRACE}-{SPAN}-01-more"), None);
     assert_eq!(ids(&context.unwrap()), expected(true));
 }
 
 #[test]
-fn what_is_no_traceparent_is_ignored() {
+fn an_invalid_traceparent_is_ignored() {
     for text in [
         String::new(),
         "00".to_owned(),
@@ -63,7 +63,7 @@ fn what_is_no_traceparent_is_ignored() {
 }
 
 #[test]
-fn a_tracestate_that_is_none_is_left_out_and_the_trace_is_kept() {
+fn an_invalid_tracestate_is_left_out_and_the_trace_is_kept() {
     for state in ["", "no pair", "a=1\r\nX: 1", "é=1", &format!("a={}", "x".repeat(600))] {
         let context = TraceContext::from_traceparent(&format!("00-{TRACE}-{SPAN}-01"), Some(state)).unwrap();
         assert_eq!(context.tracestate(), None, "{state:?}");
@@ -86,7 +86,7 @@ fn a_trace_header_of_xray_is_read_in_any_order_and_with_more_in_it() {
 }
 
 #[test]
-fn a_trace_header_without_a_span_names_one_by_the_last_half_of_its_trace() {
+fn a_trace_header_without_a_span_gets_the_last_half_of_its_trace_id() {
     let root = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
     for header in [root.clone(), format!("Self=1-2-3;{root}"), format!("Sampled=?;{root};Self=1-2-3")] {
         let context = TraceContext::from_xray(&header).unwrap();
@@ -98,7 +98,7 @@ fn a_trace_header_without_a_span_names_one_by_the_last_half_of_its_trace() {
 }
 
 #[test]
-fn what_is_no_trace_header_is_ignored() {
+fn an_invalid_trace_header_is_ignored() {
     let root = format!("Root=1-{}-{}", &TRACE[..8], &TRACE[8..]);
     let without_half = format!("Root=1-{}-{}", &TRACE[..8], &format!("{}{}", &TRACE[8..16], "0".repeat(16)));
     for header in [
@@ -115,7 +115,7 @@ fn what_is_no_trace_header_is_ignored() {
 }
 
 #[test]
-fn b3_is_read_in_one_and_in_several() {
+fn b3_is_read_from_one_attribute_and_from_several() {
     let of =
         |attributes: &[(&str, &str)]| TraceContext::of_message(&carrying(attributes, None)).as_ref().map(ids);
     assert_eq!(of(&[("b3", &format!("{TRACE}-{SPAN}-1"))]), Some(expected(true)));
@@ -146,7 +146,7 @@ fn the_first_valid_form_counts() {
 }
 
 #[test]
-fn an_attribute_of_bytes_is_no_context() {
+fn a_binary_attribute_is_ignored() {
     let mut message = Message::new("id", "body");
     let text = format!("00-{TRACE}-{SPAN}-01");
     message.attributes.insert("traceparent".to_owned(), AttributeValue::binary(text));
@@ -154,7 +154,7 @@ fn an_attribute_of_bytes_is_no_context() {
 }
 
 #[test]
-fn a_fresh_place_is_one_that_xray_takes() {
+fn a_new_trace_context_is_valid_for_xray() {
     let fresh = TraceContext::fresh();
     assert_eq!(TraceContext::from_xray(&fresh.xray()).unwrap().traceparent(), fresh.traceparent());
     assert!(fresh.span_context().is_sampled());
@@ -163,7 +163,7 @@ fn a_fresh_place_is_one_that_xray_takes() {
 
 proptest! {
     #[test]
-    fn any_place_survives_every_form(trace in 1u128.., span in 1u64.., sampled: bool) {
+    fn a_trace_context_survives_every_format(trace in 1u128.., span in 1u64.., sampled: bool) {
         let recorded = if sampled { Recorded::Yes } else { Recorded::No };
         let context = TraceContext::remote(trace.into(), span.into(), recorded).unwrap();
         let by_w3c = TraceContext::from_traceparent(&context.traceparent(), None);
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_a_stranger_writes_panics_or_comes_out_again(values in prop::collection::vec(any::<String>(), 7)) {
+    fn no_value_panics_or_is_passed_on_unvalidated(values in prop::collection::vec(any::<String>(), 7)) {
         let names = ["traceparent", "tracestate", "b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-Sampled"];
         let attributes: Vec<_> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
         if let Some(context) = TraceContext::of_message(&carrying(&attributes, Some(&values[6]))) {
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_nearly_right_is_right_or_ignored(text in "[0-9a-f+-]{2}-[0-9a-f+]{31,33}-[0-9a-f]{15,17}-0[0-3]", state in "[ -~]{0,40}") {
+    fn an_almost_valid_traceparent_is_read_exactly_or_ignored(text in "[0-9a-f+-]{2}-[0-9a-f+]{31,33}-[0-9a-f]{15,17}-0[0-3]", state in "[ -~]{0,40}") {
         if let Some(context) = TraceContext::from_traceparent(&text, Some(&state)) {
             prop_assert!(text.contains(&context.trace_id().to_string()));
             prop_assert!(context.tracestate().is_none_or(|state| state.bytes().all(|byte| matches!(byte, b' '..=b'~'))));

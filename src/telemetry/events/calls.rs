@@ -1,4 +1,4 @@
-//! Events of calls to SQS, which are counted where they are made.
+//! Events of calls to SQS; the caller counts them.
 
 use std::{fmt, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 events! {
     CALLS = "Calls to SQS";
 
-    /// A call failed as a whole, and trying again cannot help until someone acts.
+    /// A call failed as a whole, and retries cannot succeed until someone acts.
     error CallRefused<'a>: "sqs refuses, and someone must act" {
         /// The queue's configured name.
         queue: &'a str,
@@ -26,7 +26,7 @@ events! {
         retry_in_seconds: f64,
     }
 
-    /// A call failed as a whole, and is tried again.
+    /// A call failed as a whole, and is retried.
     warn CallBroken<'a>: "call to sqs failed" {
         /// The queue's configured name.
         queue: &'a str,
@@ -40,7 +40,7 @@ events! {
         retry_in_seconds: f64,
     }
 
-    /// One entry of a batch failed, and is tried again.
+    /// One entry of a batch failed, and is retried.
     warn EntryFailed<'a>: "entry of a batch failed" {
         /// The queue's configured name.
         queue: &'a str,
@@ -52,7 +52,7 @@ events! {
         error: &'a EntryError as %,
     }
 
-    /// SQS did not say how many messages there are, for the first time in a row: the metrics of it disappear.
+    /// SQS did not report the number of messages, for the first time in a row: its metrics disappear.
     warn DepthUnknown<'a>: "sqs does not report the number of messages, hint: grant sqs:GetQueueAttributes, or set depth.interval to off" {
         /// The queue's configured name.
         queue: &'a str,
@@ -62,7 +62,7 @@ events! {
         error: &'a QueueError as %,
     }
 
-    /// SQS says again how many messages there are.
+    /// SQS reports the number of messages again.
     info DepthKnown<'a>: "sqs reports the number of messages again" {
         /// The queue's configured name.
         queue: &'a str,
@@ -74,9 +74,9 @@ events! {
 /// The queue whose messages are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DepthOf {
-    /// The queue's own.
+    /// The queue itself.
     Queue,
-    /// Those of its DLQ.
+    /// Its DLQ.
     Dlq,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for DepthOf {
     }
 }
 
-/// A call failed as a whole: one of two events.
+/// A call failed as a whole; logs one of two events.
 #[derive(Debug)]
 pub(crate) struct CallFailed<'a> {
     /// The queue's configured name.

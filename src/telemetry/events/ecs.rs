@@ -7,63 +7,63 @@ use super::events;
 events! {
     ECS = "Amazon ECS";
 
-    /// The settings do not say how long ECS waits before it kills.
+    /// The settings lack the time that ECS waits before it kills the container.
     warn StopTimeoutUnknown: "ecs.stop_timeout is not set, and ecs does not pass it to containers, hint: set it to the task definition's stopTimeout, and that to 120" {}
 
-    /// An address that ECS gives to its containers is none.
-    warn AddressUnusable<'a>: "not an http url, so what it should lead to is gone without" {
-        /// The environment variable that has it.
+    /// An address that ECS sets for its containers is not an HTTP URL.
+    warn AddressUnusable<'a>: "not an http url, so it is not used" {
+        /// The environment variable with the address.
         variable: &'a str,
     }
 
-    /// The task is protected from scale-in from now on.
+    /// The task is protected from scale-in.
     info TaskProtected: "long work runs, the task is protected from scale-in" {
-        /// For how long, unless that is renewed.
+        /// The lifetime of the protection unless it is renewed.
         minutes: u32,
     }
 
-    /// The protection goes on.
+    /// The protection was renewed.
     debug ProtectionRenewed: "protection from scale-in renewed" {
-        /// For how long, unless that is renewed.
+        /// The lifetime of the protection unless it is renewed.
         minutes: u32,
     }
 
-    /// The task is not protected any more.
+    /// The protection was released.
     info TaskUnprotected: "no long work runs, the task is not protected from scale-in" {}
 
     /// The task belongs to no service, and nothing scales it in.
     info ProtectionNeedless<'a>: "nothing scales this task in, so it is not protected" {
-        /// The agent's words.
+        /// The agent's error.
         error: &'a (dyn Error + 'static) as %,
     }
 
-    /// The agent may not protect the task.
+    /// The task role does not allow to protect the task.
     error ProtectionForbidden<'a>: "the task cannot be protected from scale-in, work goes on, hint: grant the task role ecs:UpdateTaskProtection and ecs:GetTaskProtection, or set ecs.protect to off" {
-        /// The agent's words.
+        /// The agent's error.
         error: &'a (dyn Error + 'static) as %,
     }
 
-    /// The agent did not do as it was asked, for the first time in a while.
+    /// A request to the agent failed; the same failure is logged once in ten minutes.
     warn ProtectionUnchanged<'a>: "protection from scale-in not changed, work goes on" {
-        /// The agent's words.
+        /// The agent's error.
         error: &'a (dyn Error + 'static) as %,
         /// The request.
         request: &'a str,
     }
 
-    /// A further failure of the same kind.
+    /// A request to the agent failed again in the same way.
     debug ProtectionStillUnchanged<'a>: "protection from scale-in still not changed" {
-        /// The agent's words.
+        /// The agent's error.
         error: &'a (dyn Error + 'static) as %,
         /// The request.
         request: &'a str,
     }
 
-    /// The protection outlasts the stop.
+    /// The protection could not be released at the stop.
     warn ProtectionLeft: "the protection from scale-in could not be ended, it expires by itself" {}
 
-    /// The task of this process.
-    info TaskKnown<'a>: "task of ecs" {
+    /// The ECS task of this process.
+    info TaskKnown<'a>: "running in an ecs task" {
         /// The cluster.
         cluster: &'a str,
         /// The task's ARN.
@@ -72,20 +72,20 @@ events! {
         family: &'a str,
         /// The task definition's revision.
         revision: &'a str,
-        /// The cluster, family and revision of the task.
+        /// The availability zone.
         availability_zone: &'a str,
-        /// On what it runs.
+        /// `FARGATE` or `EC2`.
         launch_type: &'a str,
     }
 
-    /// ECS does not say which task this is.
+    /// The metadata of the task could not be read.
     warn TaskUnknown<'a>: "the task is not known, the scaling signal does not name it" {
-        /// Why.
+        /// The error.
         error: &'a (dyn Error + 'static) as %,
     }
 
     /// Standard output is closed.
-    debug SignalUnread<'a>: "nobody reads the scaling signal" {
+    debug SignalUnread<'a>: "standard output is closed, so nobody reads the scaling signal" {
         /// The error of the write.
         error: &'a std::io::Error as %,
     }

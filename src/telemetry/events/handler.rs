@@ -1,4 +1,4 @@
-//! Events of handlers as a whole, and of what they say.
+//! Events of handlers, their processes and their output.
 
 use prometheus::{IntCounter, IntGauge};
 
@@ -15,7 +15,7 @@ events! {
     error HandlerDown<'a>: "handler is down, polling is paused" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Why it cannot be reached.
+        /// The reason.
         reason: &'a str,
     }
     counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(1);
@@ -28,7 +28,7 @@ events! {
     counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(0);
 
     /// A handler panicked in `close`.
-    error HandlerPanickedAtEnd<'a>: "the handler panicked at its end" {
+    error HandlerPanickedAtEnd<'a>: "the handler panicked in close" {
         /// The queue's configured name.
         queue: &'a str,
     }
@@ -45,8 +45,8 @@ events! {
         message_ids: Option<&'a str>,
     }
 
-    /// A function names failed messages, and the settings ignore them; logged once.
-    warn FailuresIgnored<'a>: "the function names failed messages, which are deleted all the same, hint: set partial_responses to on" {
+    /// A function reported failed messages, which the settings ignore; logged once.
+    warn FailuresIgnored<'a>: "the function reports failed messages, which are deleted all the same, hint: set partial_responses to on" {
         /// The queue's configured name.
         queue: &'a str,
     }
@@ -57,17 +57,17 @@ events! {
         request_id: &'a str,
     }
 
-    /// An emulator answered when its handler had ended.
+    /// An emulator answered after its handler had ended.
     debug EmulatorLate: "an emulator answered after the end of its handler" {}
 
-    /// A runtime asked for what the Runtime API does not have.
-    debug RuntimePathUnknown<'a>: "the runtime asked for what the runtime api does not have" {
-        /// The path it asked for.
+    /// A runtime requested a path that the Runtime API does not have.
+    debug RuntimePathUnknown<'a>: "the runtime requested a path that the runtime api does not have" {
+        /// The path.
         path: &'a str,
     }
 
-    /// A process that has ended left connections to the Runtime API behind.
-    debug ConnectionsLeft: "a process that has ended left connections behind" {}
+    /// A process ended and left connections to the Runtime API open.
+    debug ConnectionsLeft: "a process ended and left connections open" {}
 }
 
 events! {
@@ -90,28 +90,28 @@ events! {
         process: u32,
         /// Its exit code, or the signal that ended it.
         how: &'a str,
-        /// Why it ended.
+        /// The cause of its end.
         cause: ProcessExit as %,
     }
     counts "longshore_handler_process_exits_total" |event, exits: ByLabel<ProcessExit, IntCounter>| exits.of(event.cause).inc();
 
-    /// A runtime process never asked for work.
+    /// A runtime process did not ask for an invocation.
     warn ProcessNotStarted<'a>: "runtime process did not start" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     }
 
-    /// A runtime process ended, broke the rules or was ended, and another one takes its place.
+    /// A runtime process ended, violated the protocol or was killed, and is replaced.
     warn ProcessReplaced<'a>: "runtime process is replaced" {
         /// The queue's configured name.
         queue: &'a str,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     }
 
-    /// A function wrote a line, which is shown with the invocation that it ran.
+    /// A function wrote a line, which is logged with the invocation that it ran.
     info FunctionOutput<'a>: "function output" to "longshore::function" {
         /// The queue's configured name.
         queue: &'a str,
@@ -148,7 +148,7 @@ events! {
         message_id: &'a MessageId as %,
         /// Its process id.
         process: u32,
-        /// Why it ended.
+        /// The cause of its end.
         cause: ProcessExit as %,
     }
     counts "longshore_handler_process_exits_total" |event, exits: ByLabel<ProcessExit, IntCounter>| exits.of(event.cause).inc();
@@ -177,7 +177,7 @@ events! {
         bytes: u64,
     }
 
-    /// A program ended, or closed its input, before it had read all of it; it need not.
+    /// A program ended or closed its input before it had read all of it, which is no failure.
     debug InputUnread<'a>: "program did not read its input to the end" {
         /// The queue's configured name.
         queue: &'a str,

@@ -1,4 +1,4 @@
-//! Events of messages: how they end, and those that are left alone.
+//! Events of messages: their ends, leases, settlements and notifications.
 
 use std::{error::Error, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 events! {
     MESSAGES = "Messages";
 
-    /// The handler said done.
+    /// The handler answered done.
     debug MessageDone<'a>: "message done" {
         /// The queue's configured name.
         queue: &'a str,
@@ -36,7 +36,7 @@ events! {
         message_id: &'a MessageId as %,
         /// The ending.
         ending: Ending as %,
-        /// The handler's words.
+        /// The handler's reason.
         reason: &'a str,
         /// The duration of the call.
         seconds: f64,
@@ -45,7 +45,7 @@ events! {
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
-    /// The handler asked for a retry, or did not come to its end: the time limit, a panic, a lost lease, the drain limit.
+    /// The handler asked for a retry, was not reached, or did not finish: a time-out, a panic, a lost lease, the drain limit.
     sampled MessageNotDone<'a>: "message not done" {
         /// The queue's configured name.
         queue: &'a str,
@@ -53,7 +53,7 @@ events! {
         message_id: &'a MessageId as %,
         /// The ending.
         ending: Ending as %,
-        /// The handler's words, or ours.
+        /// The reason of the handler or of the worker.
         reason: &'a str,
         /// The duration of the call.
         seconds: f64,
@@ -62,7 +62,7 @@ events! {
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
-    /// A message came again that this worker runs already or is done with.
+    /// A message was received again that this worker already runs or has finished.
     sampled DuplicateReceived<'a>: "message received again and not run again" {
         /// The queue's configured name.
         queue: &'a str,
@@ -71,7 +71,7 @@ events! {
     }
     counts "longshore_messages_duplicate_total" |_event, duplicates: IntCounter, warnings| duplicates.inc();
 
-    /// A server answered a receive with more messages than it was asked for; this one is left to its visibility.
+    /// A receive returned more messages than were requested; this one is left until its visibility timeout passes.
     warn ExcessReceived<'a>: "message received that was not asked for, and left alone" {
         /// The queue's configured name.
         queue: &'a str,
@@ -80,7 +80,7 @@ events! {
     }
 }
 
-/// A handler ended, in whatever way: one of three events.
+/// The end of a message's call; logs one of three events.
 #[derive(Debug)]
 pub(crate) struct MessageEnded<'a> {
     /// The queue's configured name.
@@ -89,7 +89,7 @@ pub(crate) struct MessageEnded<'a> {
     pub message_id: &'a MessageId,
     /// The ending.
     pub ending: Ending,
-    /// The handler's words, if it had any.
+    /// The handler's reason; empty if it gave none.
     pub reason: &'a str,
     /// The duration of the call.
     pub took: Duration,
@@ -125,7 +125,7 @@ events! {
         queue: &'a str,
         /// The message's id.
         message_id: &'a MessageId as %,
-        /// The evidence.
+        /// The reason.
         reason: &'a str,
     }
     counts "longshore_leases_lost_total" |_event, lost: IntCounter| lost.inc();
@@ -134,25 +134,25 @@ events! {
 events! {
     SETTLING = "Settling";
 
-    /// The copy of a rejected message has no room for the reason, which is in this line alone.
-    warn ReasonLeftOut<'a>: "message rejected, and its copy has no room for the reason" {
+    /// The reason for a reject does not fit into the message's copy in the DLQ; only this line has it.
+    warn ReasonLeftOut<'a>: "message rejected, and the reason does not fit into its copy in the dlq" {
         /// The queue's configured name.
         queue: &'a str,
         /// The message's id.
         message_id: &'a MessageId as %,
-        /// Why it was rejected.
+        /// The reason for the reject.
         reason: &'a str,
     }
 
-    /// The DLQ refused the copies of rejected messages, which are retried instead; nothing of them is deleted.
+    /// The DLQ refused the copies of rejected messages, which are retried instead; none of them is deleted.
     sampled_error CopyRefused<'a>: "dlq refuses rejected messages, they are retried and someone must act" {
         /// The queue's configured name.
         queue: &'a str,
         /// The number of messages.
         messages: usize,
-        /// The first of them.
+        /// The id of the first.
         message_id: &'a MessageId as %,
-        /// Why.
+        /// The error.
         error: &'a str,
     }
     counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>, warnings|
@@ -166,7 +166,7 @@ events! {
         message_id: &'a MessageId as %,
         /// The action that failed.
         action: Action as %,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     }
     counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>| failures.of(event.action).inc();
@@ -175,7 +175,7 @@ events! {
 events! {
     NOTIFICATIONS = "Notifications";
 
-    /// A notification was not taken in, because too many wait.
+    /// A notification was dropped, because too many wait.
     sampled NotificationDropped<'a>: "notification dropped, too many wait" {
         /// The queue's configured name.
         queue: &'a str,
@@ -187,7 +187,7 @@ events! {
     counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
         notifications.of(event.occasion).of(Notified::Dropped).inc();
 
-    /// SNS did not take a notification, which is tried again.
+    /// SNS did not accept a notification, which is retried.
     debug NotificationDelayed<'a>: "notification is tried again" {
         /// The queue's configured name.
         queue: &'a str,
@@ -211,13 +211,13 @@ events! {
         topic: &'a str,
         /// The occasion.
         occasion: Occasion as %,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     }
     counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
         notifications.of(event.occasion).of(Notified::Failed).inc();
 
-    /// Notifications were left over at the end.
+    /// Notifications were still unsent at the stop.
     warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {
         /// The queue's configured name.
         queue: &'a str,

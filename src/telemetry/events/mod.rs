@@ -1,4 +1,4 @@
-//! Events: each is a struct that logs one line, and counts in a metric if there is one.
+//! Events: each is a struct that logs one line and, if it has a metric, counts in it.
 
 mod calls;
 mod ecs;
@@ -41,11 +41,11 @@ struct Subject {
 const SUBJECTS: &[Subject] =
     &[MESSAGES, LEASES, CALLS, SETTLING, HANDLERS, PROCESSES, NOTIFICATIONS, START, ECS, TRACES, STOP];
 
-/// Makes a struct of each event, with an `emit` that logs it and counts it, and a line of the reference page.
+/// Declares a struct for each event, with an `emit` that logs and counts it, and its row of the reference page.
 ///
-/// A field is logged by its own name: as it is, or `as %` or `as ?` for what only displays or debugs itself. The level
-/// is one of `tracing`, or `sampled` (`sampled_error`): of what may happen to every message, a failing handler's first
-/// few a minute are warnings (errors), so that it is seen and does not flood the log, and the others are `debug`.
+/// A field is logged under its own name: as it is, `as %` by `Display`, or `as ?` by `Debug`. The level is one of
+/// `tracing`'s, or `sampled` (`sampled_error`) for an event that may occur for every message: the first few a minute
+/// are warnings (errors), so that a failing handler is seen and does not flood the log, and the others are `debug`.
 macro_rules! events {
     ($constant:ident = $subject:literal; $(
         $(#[doc = $doc:literal])+
@@ -62,7 +62,7 @@ macro_rules! events {
             }
 
             impl $(<$life>)? $name $(<$life>)? {
-                /// Logs the event, and counts it where there is something to count.
+                /// Logs the event, and counts it if it has a metric.
                 pub(crate) fn emit(&self $(, $metrics: &$counter $(, $warnings: &$crate::telemetry::WarningSampler)?)?) {
                     $(
                         let $event = self;

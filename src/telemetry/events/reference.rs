@@ -29,12 +29,11 @@ fn shown(level: &'static str) -> &'static str {
 }
 
 const INTRODUCTION: &str = "# Events\n\n\
-    Every noteworthy thing is one event, which writes one line with a constant message and, where there is something to \
-    count, moves one metric. This page is generated from the code: `make docs` writes it anew, and a test fails when it is \
+    Each event writes one line with a constant message and, where there is something to count, changes one metric. This page is generated from the code: `make docs` writes it anew, and a test fails when it is \
     stale.\n\n\
-    `error` means that someone must act, `warn` that the worker has helped itself; `info` comes a few times a minute at \
-    most. What may happen to every message is *sampled*: the first ten of a queue in a minute have the level that is \
-    shown, the others are `debug`. No line holds a body, a receipt or a credential.\n";
+    `error` means that someone must act, `warn` that the worker recovers by itself; `info` is written a few times a \
+    minute at most. Events that may occur for every message are *sampled*: the first ten of a queue in a minute have \
+    the level that is shown, the others are `debug`. No line has a body, a receipt handle or a credential.\n";
 
 const HEAD: &str = "| message | level | fields | metric | meaning |\n|---|---|---|---|---|\n";
 
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_constant_lowercase_and_told_apart() {
+    fn messages_are_lowercase_and_distinct() {
         let all: Vec<_> = SUBJECTS.iter().flat_map(|subject| subject.events).collect();
         let mut messages: Vec<_> = all.iter().map(|event| event.message).collect();
         for message in &messages {

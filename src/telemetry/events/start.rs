@@ -1,4 +1,4 @@
-//! Events of the start: what is opened, what listens, and what seems amiss with it.
+//! Events of the start, the servers, the stop and the traces.
 
 use std::{error::Error, io, net::SocketAddr};
 
@@ -10,7 +10,7 @@ use crate::queue::QueueError;
 events! {
     START = "The start, and the servers";
 
-    /// SQS does not answer at the start, and is tried again.
+    /// SQS does not answer at the start; the call is retried.
     warn StartDelayed<'a>: "sqs does not answer yet" {
         /// The error.
         error: &'a QueueError as %,
@@ -26,11 +26,11 @@ events! {
         arn: &'a str,
         /// The ARN of the DLQ that its redrive policy names.
         dlq: &'a str,
-        /// After so many receives a message moves there.
+        /// The number of receives after which a message moves there.
         max_receive_count: u32,
     }
 
-    /// A queue is open, and has no redrive policy, only a DLQ for rejects.
+    /// A queue is open that has no redrive policy, only a DLQ for rejected messages.
     warn QueueKeepsFailures<'a>: "queue opened, and it has no redrive policy: failing messages come back until their retention ends" {
         /// The queue's configured name.
         queue: &'a str,
@@ -38,7 +38,7 @@ events! {
         arn: &'a str,
     }
 
-    /// A queue is open, and has neither a redrive policy nor a DLQ.
+    /// A queue is open that has neither a redrive policy nor a DLQ.
     warn QueueKeepsAll<'a>: "queue opened, and it has no redrive policy: failing and rejected messages come back until their retention ends" {
         /// The queue's configured name.
         queue: &'a str,
@@ -46,13 +46,13 @@ events! {
         arn: &'a str,
     }
 
-    /// A queue is open, and nothing is known of it.
+    /// A queue is open whose attributes the worker may not read.
     warn QueueUndescribed<'a>: "not allowed to ask for the queue's attributes, so that rejected messages are retried unless a dlq is configured, hint: grant sqs:GetQueueAttributes" {
         /// The queue's configured name.
         queue: &'a str,
     }
 
-    /// There is a DLQ for rejects.
+    /// Rejected messages are copied to this DLQ.
     info DlqOpened<'a>: "rejected messages are copied to the dlq" {
         /// The queue's configured name.
         queue: &'a str,
@@ -74,37 +74,37 @@ events! {
         queue: &'a str,
         /// The DLQ's ARN.
         dlq: &'a str,
-        /// Why.
+        /// The error.
         error: &'a QueueError as %,
     }
 
-    /// The admin server can be asked.
+    /// The admin server accepts connections.
     info AdminListens: "admin server listens" {
         /// The address.
         address: SocketAddr as %,
     }
 
-    /// The admin server broke off.
+    /// The admin server failed.
     error AdminFailed<'a>: "admin server failed" {
-        /// Why.
+        /// The error.
         error: &'a io::Error as %,
     }
 
-    /// A server of `longshore dev` broke off.
+    /// A server of `longshore dev` failed.
     error DevServerFailed<'a>: "a server of dev failed" {
-        /// Why.
+        /// The error.
         error: &'a (dyn Error + 'static) as %,
     }
 
     /// The ingest API could not send a message; its client does not get the details of the error.
     warn SendFailed<'a>: "send through the ingest api failed" {
-        /// Why.
+        /// The error.
         error: &'a QueueError as %,
     }
 
-    /// Nobody reads what the command prints.
+    /// Standard output is closed.
     debug LineUnread<'a>: "a line could not be shown" {
-        /// Why.
+        /// The error.
         error: &'a str,
     }
 }
@@ -112,32 +112,32 @@ events! {
 events! {
     STOP = "The stop";
 
-    /// A signal asked for the orderly stop.
+    /// A signal requested the orderly stop.
     info DrainSignalled<'a>: "draining, a second signal stops at once" {
-        /// Its name.
+        /// The signal's name.
         signal: &'a str,
     }
 
     /// A second signal came.
-    warn HaltSignalled<'a>: "stopping at once, what is held comes back after its visibility" {
-        /// Its name.
+    warn HaltSignalled<'a>: "stopping at once, held messages come back after their visibility timeout" {
+        /// The signal's name.
         signal: &'a str,
     }
 
-    /// A part of the worker ended by itself; what is held is drained.
-    error TaskEnded<'a>: "a task ended that must not, draining" {
+    /// A task of the worker ended unexpectedly; held messages are drained.
+    error TaskEnded<'a>: "a task ended unexpectedly, draining" {
         /// The name of the task.
         task: &'a str,
     }
 
-    /// A part without which no lease is kept or no answer sent ended by itself.
-    error FatalTaskEnded<'a>: "a task ended that must not, stopping at once" {
+    /// A task that extends leases or settles messages ended unexpectedly.
+    error FatalTaskEnded<'a>: "a task ended unexpectedly, stopping at once" {
         /// The name of the task.
         task: &'a str,
     }
 
     /// The receive loop panicked.
-    error ReceiveLoopBroken<'a>: "receive loop ended badly" {
+    error ReceiveLoopBroken<'a>: "receive loop panicked" {
         /// The queue's configured name.
         queue: &'a str,
         /// The panic.
@@ -153,14 +153,14 @@ events! {
     /// A cancelled handler does not yield.
     error HandlerBlocks: "a handler blocks its thread and cannot be stopped, hint: never block in async code" {}
 
-    /// Answers were left over; what they were about comes back after its visibility.
+    /// Some outcomes were not settled in time; their messages come back after their visibility timeout.
     error AnswersLeft: "not every outcome could be settled" {
         /// The time limit.
         limit_seconds: f64,
     }
 
-    /// A handler's own processes outlast the stop.
-    error HandlerNotClosed: "a handler did not end what it has running" {
+    /// A handler did not close in time.
+    error HandlerNotClosed: "a handler did not close in time" {
         /// The time limit.
         limit_seconds: f64,
     }
@@ -178,18 +178,18 @@ events! {
 events! {
     TRACES = "Traces";
 
-    /// Spans did not reach the collector, or more ended than can wait; logged once a minute at most.
+    /// Spans did not reach the collector, or too many waited; logged once a minute at most.
     warn SpansLost<'a>: "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector" {
         /// The number since the last such line.
         spans: u64,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     }
 
-    /// Spans reach the collector that did not for a while.
+    /// Spans reach the collector again.
     info CollectorBack: "traces reach the collector again" {}
 
-    /// The stop did not wait for the last spans.
+    /// The last spans were not sent in time at the stop.
     warn SpansLeft: "the collector took too long at the stop, and traces are lost" {
         /// The number of spans.
         spans: usize,
@@ -197,12 +197,12 @@ events! {
         limit_seconds: f64,
     }
 
-    /// Nobody waits any more for what was sent at once for the sake of a stop.
-    debug FlushUnawaited: "traces were flushed with nobody waiting any more" {}
+    /// A flush at the stop ended after its time limit.
+    debug FlushUnawaited: "traces were flushed after the time limit of the stop" {}
 
-    /// ECS does not say which task this is.
+    /// The metadata of the task could not be read.
     warn TraceOriginUnknown<'a>: "the task is not known, the traces do not name it" {
-        /// Why.
+        /// The error.
         error: &'a (dyn Error + 'static) as %,
     }
 }

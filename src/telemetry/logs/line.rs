@@ -1,4 +1,4 @@
-//! The form of a log line for machines: one flat JSON object.
+//! The JSON format of log lines: one flat object per line.
 
 use std::{
     borrow::Cow,
@@ -18,12 +18,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// The keys of every line; a field of such a name gets an underscore behind it.
+/// The keys of every line; another field of such a name gets a trailing underscore.
 const OWN: [&str; 5] = ["timestamp", "level", "target", "trace_id", "span_id"];
-/// Fields that are meant for traces alone.
+/// The prefix of fields that only traces use.
 const OF_TRACES: &str = "otel.";
 
-/// Writes a line: when, how bad, what, the fields of the event, and those of the spans it is in.
+/// Writes a line: timestamp, level, message, the fields of the event, and those of the spans it is in.
 ///
 /// The spans must be formatted as JSON.
 pub(super) struct Line;
@@ -45,23 +45,23 @@ where
         fields.set("level", metadata.level().as_str());
         event.record(&mut FieldVisitor(&mut fields));
         fields.set("target", metadata.target());
-        // The innermost span has the first word, and the event the word before it.
+        // The event overrides its spans, and an inner span the outer ones: the first value of a name is kept.
         for span in context.event_scope().into_iter().flatten() {
             if let Some(formatted) = span.extensions().get::<FormattedFields<N>>() {
                 fields.set_all(&formatted.fields);
             }
         }
-        let place = Context::map_current(|current| current.span().span_context().clone());
-        if place.is_valid() {
-            fields.set("trace_id", place.trace_id().to_string());
-            fields.set("span_id", place.span_id().to_string());
+        let span_context = Context::map_current(|current| current.span().span_context().clone());
+        if span_context.is_valid() {
+            fields.set("trace_id", span_context.trace_id().to_string());
+            fields.set("span_id", span_context.span_id().to_string());
         }
         let line = fields.to_json().map_err(|_| fmt::Error)?;
         writeln!(writer, "{line}")
     }
 }
 
-/// The fields of a line, in the order in which they are written; the first of a name counts.
+/// The fields of a line, in the order of writing; the first value of a name is kept.
 #[derive(Default)]
 struct Fields(Vec<(Cow<'static, str>, Value)>);
 
@@ -73,8 +73,8 @@ impl Fields {
         }
     }
 
-    /// Sets a field that somebody gave a name to.
-    fn set_given(&mut self, name: &str, value: Value) {
+    /// Sets a field whose name may be one of the line's own keys.
+    fn set_renamed(&mut self, name: &str, value: Value) {
         if name.starts_with(OF_TRACES) {
             return;
         }
@@ -86,7 +86,7 @@ impl Fields {
     fn set_all(&mut self, object: &str) {
         let fields: Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
         for (name, value) in fields {
-            self.set_given(&name, value);
+            self.set_renamed(&name, value);
         }
     }
 
@@ -103,9 +103,9 @@ struct FieldVisitor<'a>(&'a mut Fields);
 
 impl FieldVisitor<'_> {
     fn record_value(&mut self, field: &Field, value: impl Into<Value>) {
-        // Rust's own spelling of a field that is a keyword.
+        // A field whose name is a keyword is a raw identifier.
         let name = field.name().trim_start_matches("r#");
-        self.0.set_given(name, value.into());
+        self.0.set_renamed(name, value.into());
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Computed<M: Settable = Gauge> {
 }
 
 impl<M: Settable> Computed<M> {
-    /// Sets the function that computes the value, in place of an earlier one.
+    /// Sets the function that computes the value, and replaces an earlier one.
     ///
     /// It must not register metrics, and should return at once.
     pub fn by(&self, value: impl Fn() -> Option<f64> + Send + Sync + 'static) {
@@ -109,12 +109,12 @@ impl<M: Settable> Collector for ComputedFamily<M> {
     }
 }
 
-/// The whole seconds since something happened last, from the start on.
+/// The whole seconds since the last reset, or since the start.
 #[derive(Clone)]
 pub struct SecondsSince(Arc<Mutex<Instant>>);
 
 impl SecondsSince {
-    /// Notes that it happens now.
+    /// Starts again at zero.
     pub fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }

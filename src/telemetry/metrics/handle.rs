@@ -22,10 +22,10 @@ pub trait Metric: Clone + Send + Sync + 'static {
     /// The metrics of one name that differ in their labels.
     type Family: Collector + Clone + Send + Sync + 'static;
 
-    /// Makes a family without series.
+    /// Creates a family without series.
     fn family(definition: &MetricDefinition) -> prometheus::Result<Self::Family>;
 
-    /// The series with these label values, made where there is none.
+    /// The series with these label values, created if there is none.
     fn series(family: &Self::Family, values: &[&str]) -> Self;
 }
 
@@ -37,7 +37,7 @@ pub trait Handle: Sized + Send + Sync + 'static {
     /// Resolves the series.
     fn resolve(series: Series<Self::Metric>) -> Self;
 
-    /// The values that the label of this name can have, where the handle knows them.
+    /// The values that the label of this name can have; `None` if the handle does not fix them.
     fn label_values(_label: &str) -> Option<Vec<&'static str>> {
         None
     }
@@ -130,7 +130,7 @@ impl<M: Metric> Handle for M {
     }
 }
 
-/// A metric whose series begins with its first use.
+/// A metric whose series appears at its first use.
 pub struct Lazily<M: Metric> {
     series: Series<M>,
     metric: OnceLock<M>,
@@ -180,9 +180,9 @@ impl<L: Label, H> Each<L, H> {
     }
 }
 
-/// A handle for each value of a label, which begins with its first use.
+/// A handle for each value of a label, whose series appears at its first use.
 ///
-/// For series of which a queue would otherwise have dozens that never count anything, histograms above all.
+/// For metrics of which a queue would otherwise have dozens of unused series, histograms above all.
 pub struct ByLabel<L, H: Handle> {
     series: Series<H::Metric>,
     handles: Box<[OnceLock<H>]>,
@@ -207,7 +207,7 @@ impl<L: Label, H: Handle> ByLabel<L, H> {
         self.handles[label.index()].get_or_init(|| H::resolve(self.series.with(label)))
     }
 
-    /// Makes the series of these label values appear, at zero.
+    /// Creates the series of these label values, at zero.
     pub fn begin(&self, labels: &[L]) {
         for label in labels {
             self.of(*label);

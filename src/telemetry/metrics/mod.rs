@@ -29,7 +29,7 @@ use super::events::WarningSampler;
 /// The name that OpenTelemetry gives to SQS.
 const SQS: &str = "aws_sqs";
 
-/// Buckets for calls to AWS, from one inside the region to the end of a long poll; few, because each kind of call has them.
+/// Buckets for calls to AWS, from a call inside the region to a whole long poll; few, because each kind of call has them.
 pub(crate) const OPERATION_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
 
 /// The metrics of a process, on one registry; clones share it.
@@ -79,12 +79,12 @@ impl Metrics {
         metrics
     }
 
-    /// The scope of metrics that are about the process.
+    /// The scope of the metrics of the process.
     pub fn process(&self) -> MetricScope {
         MetricScope { metrics: self.clone(), inner: self.0.process.clone() }
     }
 
-    /// The scope of metrics that are about one queue: its configured name, and its name in SQS.
+    /// The scope of the metrics of one queue, by its configured name and its name in SQS.
     ///
     /// Calls with one configured name return one scope, with the name in SQS that was given first.
     pub fn queue(&self, name: &str, name_in_sqs: &str) -> MetricScope {
@@ -137,7 +137,7 @@ impl Metrics {
         }
         #[expect(
             clippy::expect_used,
-            reason = "definitions are constants, and a test makes every one of them"
+            reason = "definitions are constants, and a test registers every one of them"
         )]
         let family = M::family(definition).expect("the definition is valid");
         match self.0.registry.register(Box::new(family.clone())) {
@@ -182,7 +182,7 @@ impl fmt::Debug for MetricScope {
 }
 
 impl MetricScope {
-    /// The metrics of a group in this scope, registered when they are first asked for.
+    /// The metrics of a group in this scope, registered at their first use.
     pub fn group<G: MetricGroup>(&self) -> Arc<G> {
         let mut groups = lock(&self.inner.groups);
         let known = groups.get(&TypeId::of::<G>()).cloned().and_then(|group| group.downcast::<G>().ok());

@@ -47,7 +47,7 @@ fn unique(definitions: &[MetricDefinition]) -> impl Iterator<Item = &MetricDefin
 
 type LabelValues = (&'static str, Vec<&'static str>, Vec<&'static str>);
 
-/// Each label with each set of its values, and the metrics that have these.
+/// Each label with each set of its values, and the metrics with that set.
 fn label_values(definitions: &[MetricDefinition]) -> Vec<LabelValues> {
     let mut found: Vec<LabelValues> = Vec::new();
     for definition in unique(definitions) {
@@ -70,10 +70,10 @@ fn quoted(names: &[&str]) -> String {
 const INTRODUCTION: &str = "# Metrics\n\n\
     Served by the admin server at `/metrics` in Prometheus's text format. This page is generated from the code: \
     `make docs` writes it anew, and a test fails when it is stale.\n\n\
-    What OpenTelemetry's messaging conventions (v1.44) have a name for has that name, in Prometheus's form, with its \
-    attributes as labels; what is Longshore's own begins with `longshore_`. The counters and gauges that every queue \
-    has are there from the start, at zero, so that the first event is seen as an increase; histograms, and what only some \
-    queues have (notifications, SNS, processes, groups, causes of failures), begin with their first value.\n\n\
+    Metrics that OpenTelemetry's messaging conventions (v1.44) define have the name from there, in Prometheus's form, \
+    with its attributes as labels; all others begin with `longshore_`. The counters and gauges of every queue exist from \
+    the start, at zero, so that the first event is seen as an increase; histograms, and metrics of only some queues \
+    (notifications, SNS, processes, groups, causes of failures), appear with their first value.\n\n\
     | metric | kind | labels | meaning |\n|---|---|---|---|\n";
 
 /// Labels that the page explains in sentences.

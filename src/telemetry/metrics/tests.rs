@@ -1,4 +1,4 @@
-//! The registry: the process's own metrics, and a registry that others use, too.
+//! The metrics of the process, and a registry that the program shares.
 
 use prometheus::IntCounter;
 
@@ -39,7 +39,7 @@ fn a_name_that_the_program_has_registered_stays_its_own() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_the_process_uses_is_told() {
+fn the_resources_of_the_process_are_shown() {
     let text = Metrics::new().text();
     let value = |name: &str| -> f64 {
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();

@@ -15,20 +15,20 @@ super::metric_group! {
     pub(crate) struct ProcessUsageMetrics {
         /// Seconds of CPU that this process has used, in user and system mode.
         cpu: Computed<Counter> = "process_cpu_seconds_total" [];
-        /// Bytes of memory that this process has resident.
+        /// Resident memory of this process in bytes.
         resident: Computed = "process_resident_memory_bytes" [];
         /// File descriptors that this process has open.
         open_files: Computed = "process_open_fds" [];
-        /// The most file descriptors that this process may have open; absent where there is no limit.
+        /// Maximum number of open file descriptors of this process; absent where there is no limit.
         most_files: Computed = "process_max_fds" [];
         /// Threads of this process.
         threads: Computed = "process_threads" [];
-        /// When this process started, in seconds since 1970.
+        /// Start time of this process, in seconds since 1970.
         start_time: Computed = "process_start_time_seconds" [];
     }
 }
 
-/// The fields of `/proc/self/stat` that are of interest.
+/// The fields of `/proc/self/stat` that the metrics use.
 #[derive(Debug, PartialEq)]
 struct ProcessStat {
     cpu_ticks: u64,
@@ -47,7 +47,7 @@ pub(super) fn register(scope: &MetricScope) {
     });
     metrics.open_files.by(|| {
         let open = fs::read_dir("/proc/self/fd").ok()?.count();
-        // One of them is that of the listing.
+        // One of them belongs to the listing itself.
         Some(number(u64::try_from(open.saturating_sub(1)).unwrap_or(u64::MAX)))
     });
     metrics.most_files.by(|| getrlimit(Resource::Nofile).current.map(number));
@@ -60,7 +60,7 @@ fn stat() -> Option<ProcessStat> {
     read(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The name of the program stands in parentheses and may hold anything, spaces and parentheses too.
+/// The program's name is in parentheses and may itself contain spaces and parentheses.
 fn read(text: &str) -> Option<ProcessStat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     // proc(5) counts from 1, and the first field after the name is its third.
@@ -73,7 +73,7 @@ fn read(text: &str) -> Option<ProcessStat> {
     })
 }
 
-/// When this process started, in seconds since 1970.
+/// The start time of this process, in seconds since 1970.
 fn started() -> Option<f64> {
     let system = fs::read_to_string("/proc/stat").ok()?;
     let boot = system.lines().find_map(|line| line.strip_prefix("btime "))?;

@@ -1,4 +1,4 @@
-//! The loop that takes spans to the collector, on a thread of its own.
+//! Exports spans to the collector, on a thread of its own.
 
 use std::{
     io,
@@ -26,80 +26,84 @@ use super::{
     TracesError,
     exporter::{self, Reason},
     plan::{Batching, Plan},
-    resource::Origin,
+    resource::PendingResource,
 };
 use crate::telemetry::events;
 
-/// The interval between reports of lost spans: a collector that is down affects every batch.
+/// The shortest interval between reports of lost spans: a collector that is down affects every batch.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Asks for everything that waits to be sent; answered when it is, or given up.
-pub(super) type Flushes = mpsc::UnboundedSender<oneshot::Sender<()>>;
+/// Requests flushes; each is answered when the queued spans are sent or given up.
+pub(super) type FlushRequests = mpsc::UnboundedSender<oneshot::Sender<()>>;
 
-/// Starts the thread; it ends when nobody can ask for a flush any more.
-pub(super) fn start(plan: &Plan, outbox: Outbox, origin: Origin) -> Result<Flushes, TracesError> {
+/// Starts the thread, which ends when the returned sender is dropped.
+pub(super) fn start(
+    plan: &Plan,
+    queue: SpanQueue,
+    resource: PendingResource,
+) -> Result<FlushRequests, TracesError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(TracesError::System)?;
     let reason = Reason::default();
     let exporter = {
         let _here = runtime.enter();
         exporter::build(plan, &reason)?
     };
-    let (flushes, asked) = mpsc::unbounded_channel();
+    let (flush_requests, requested) = mpsc::unbounded_channel();
     let limit = plan.batching.timeout;
-    let carrier = Carrier { exporter, reason, outbox, asked, limit, trouble: Trouble::default() };
-    let carry = move || runtime.block_on(carrier.run(origin));
-    spawn(carry).map_err(TracesError::System)?;
-    Ok(flushes)
+    let export = ExportLoop { exporter, reason, queue, requested, limit, losses: LossReporter::default() };
+    let run = move || runtime.block_on(export.run(resource));
+    spawn(run).map_err(TracesError::System)?;
+    Ok(flush_requests)
 }
 
-fn spawn(carry: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("longshore-traces".to_owned()).spawn(carry).map(drop)
+fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("longshore-traces".to_owned()).spawn(run).map(drop)
 }
 
 /// The state of the loop.
-struct Carrier<E> {
+struct ExportLoop<E> {
     exporter: E,
     /// The details that the exporter's own errors leave out.
     reason: Reason,
-    outbox: Outbox,
-    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    queue: SpanQueue,
+    requested: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     /// The time limit of one batch.
     limit: Duration,
-    trouble: Trouble,
+    losses: LossReporter,
 }
 
-impl<E: SpanExporter> Carrier<E> {
-    async fn run(mut self, origin: Origin) {
-        // Spans wait meanwhile: they are exported with the resource that they come from.
-        let resource: Resource = origin.resource().await;
+impl<E: SpanExporter> ExportLoop<E> {
+    async fn run(mut self, resource: PendingResource) {
+        // Spans are queued meanwhile, because their export needs the resource.
+        let resource: Resource = resource.resource().await;
         self.exporter.set_resource(&resource);
         loop {
-            let asked = tokio::select! {
-                asked = self.asked.recv() => match asked {
-                    Some(asked) => Some(asked),
+            let request = tokio::select! {
+                request = self.requested.recv() => match request {
+                    Some(request) => Some(request),
                     None => return,
                 },
-                () = self.outbox.is_due() => None,
+                () = self.queue.is_due() => None,
             };
             self.send_all().await;
-            if asked.is_some_and(|asked| asked.send(()).is_err()) {
+            if request.is_some_and(|request| request.send(()).is_err()) {
                 events::FlushUnawaited {}.emit();
             }
         }
     }
 
-    /// Sends all that waits now; what comes meanwhile waits for the next time.
+    /// Sends the spans that are queued now; later ones wait for the next batch.
     async fn send_all(&mut self) {
-        let mut left = self.outbox.len();
+        let mut left = self.queue.len();
         while left > 0 {
-            let batch = self.outbox.take();
+            let batch = self.queue.take();
             left = left.saturating_sub(batch.len().max(1));
             let failure = self.send(batch).await;
-            self.trouble.note(failure.as_deref(), &self.outbox);
+            self.losses.record(failure.as_deref(), &self.queue);
         }
     }
 
-    /// Answers why a batch was not sent, if it was not.
+    /// Sends a batch; returns the reason if it was not sent.
     async fn send(&self, batch: Vec<SpanData>) -> Option<String> {
         let spans = batch.len() as u64;
         let failure = match timeout(self.limit, self.exporter.export(batch)).await {
@@ -107,15 +111,15 @@ impl<E: SpanExporter> Carrier<E> {
             Ok(Err(error)) => self.reason.take().unwrap_or_else(|| error.to_string()),
             Err(_) => format!("no answer within {:?}", self.limit),
         };
-        self.outbox.lose(spans);
+        self.queue.count_lost(spans);
         Some(failure)
     }
 }
 
 /// Reports lost spans.
 #[derive(Debug, Default)]
-struct Trouble {
-    /// Lost and not reported.
+struct LossReporter {
+    /// The spans lost and not reported.
     lost: u64,
     reported_at: Option<Instant>,
     state: ExportState,
@@ -129,9 +133,9 @@ enum ExportState {
     Failing,
 }
 
-impl Trouble {
-    fn note(&mut self, failure: Option<&str>, outbox: &Outbox) {
-        self.lost += outbox.take_lost();
+impl LossReporter {
+    fn record(&mut self, failure: Option<&str>, queue: &SpanQueue) {
+        self.lost += queue.take_lost();
         let state = if failure.is_some() { ExportState::Failing } else { ExportState::Good };
         let is_over = self.state == ExportState::Failing && state == ExportState::Good;
         self.state = state;
@@ -151,21 +155,21 @@ impl Trouble {
     }
 }
 
-/// The spans that have ended and are not sent yet; clones share them.
+/// The ended spans that are not sent yet; clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox(Arc<Inner>);
+pub(super) struct SpanQueue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     batching: Batching,
     waiting: Mutex<Vec<SpanData>>,
-    /// Fires at the first span that waits, and when a batch is full: a wake-up for each span would cost more than the span.
+    /// Notifies of the first span and of a full batch: a wake-up for each span would cost more than the span.
     changed: Notify,
     /// Spans lost since the last report.
     lost: AtomicU64,
 }
 
-impl Outbox {
+impl SpanQueue {
     pub(super) fn new(batching: Batching) -> Self {
         let (waiting, changed, lost) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
         Self(Arc::new(Inner { batching, waiting, changed, lost }))
@@ -181,11 +185,11 @@ impl Outbox {
     }
 
     fn put(&self, span: SpanData) {
-        let Batching { queue, batch, .. } = self.0.batching;
+        let Batching { queue: capacity, batch, .. } = self.0.batching;
         let mut waiting = self.waiting();
-        if waiting.len() >= queue {
+        if waiting.len() >= capacity {
             drop(waiting);
-            return self.lose(1);
+            return self.count_lost(1);
         }
         waiting.push(span);
         let len = waiting.len();
@@ -199,7 +203,7 @@ impl Outbox {
     pub(super) async fn is_due(&self) {
         let Batching { batch, delay, .. } = self.0.batching;
         self.holds(1).await;
-        // Either will do.
+        // The batch is due in either case.
         drop(timeout(delay, self.holds(batch)).await);
     }
 
@@ -209,15 +213,15 @@ impl Outbox {
         }
     }
 
-    /// Takes as many spans as are sent at once, the oldest first.
+    /// Takes the oldest spans, at most one batch.
     pub(super) fn take(&self) -> Vec<SpanData> {
         let mut waiting = self.waiting();
         let most = self.0.batching.batch.min(waiting.len());
         waiting.drain(..most).collect()
     }
 
-    /// Counts spans that nobody will see.
-    pub(super) fn lose(&self, spans: u64) {
+    /// Counts lost spans.
+    pub(super) fn count_lost(&self, spans: u64) {
         self.0.lost.fetch_add(spans, Ordering::Relaxed);
     }
 
@@ -227,7 +231,7 @@ impl Outbox {
     }
 }
 
-impl SpanProcessor for Outbox {
+impl SpanProcessor for SpanQueue {
     fn on_start(&self, _span: &mut Span, _context: &Context) {}
 
     fn on_end(&self, span: SpanData) {

@@ -1,4 +1,4 @@
-//! The exporter that speaks OTLP with the collector.
+//! The exporter that sends spans to the collector over OTLP.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{error_chain::message_with_causes, net};
 
-/// Makes the exporter, on the runtime that it is to run on; connects to nothing yet.
+/// Builds the exporter on the runtime that is to run it; connects to nothing yet.
 ///
-/// It reads the headers from the environment itself. What its own errors leave out is in `reason`.
+/// It reads the headers from the environment itself. `reason` gets the details that its own errors leave out.
 pub(super) fn build(plan: &Plan, reason: &Reason) -> Result<SpanExporter, TracesError> {
     match plan.protocol {
         Protocol::Http => over_http(plan, reason.clone()),
@@ -67,7 +67,7 @@ fn is_secure(plan: &Plan) -> bool {
     plan.endpoint.scheme() == "https"
 }
 
-/// Why the last request failed without an answer; clones are the same.
+/// The reason why the last request had no answer; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reason(Arc<Mutex<Option<String>>>);
 
@@ -76,13 +76,13 @@ impl Reason {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The reason, once; `None` where every request since was answered.
+    /// Takes the reason; `None` if every request since was answered.
     pub(super) fn take(&self) -> Option<String> {
         self.lock().take()
     }
 }
 
-/// The client of the program's choice, which notes its failures.
+/// An HTTP client that records the reasons of its failures.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) inner: reqwest::Client,
@@ -124,11 +124,11 @@ mod tests {
     use crate::net;
 
     #[tokio::test]
-    async fn why_nobody_answers_is_told_without_the_address() {
+    async fn a_connection_error_is_reported_without_the_address() {
         net::provide_tls();
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = Client { inner: reqwest::Client::new(), reason: Reason::default() };
-        let request = Request::post(format!("http://user:canary@{nobody}/")).body(Bytes::new()).unwrap();
+        let request = Request::post(format!("http://user:canary@{closed}/")).body(Bytes::new()).unwrap();
         assert!(client.send_bytes(request).await.is_err());
         let reason = client.reason.take().unwrap();
         assert!(reason.contains("Connection refused") && !reason.contains("canary"), "{reason}");

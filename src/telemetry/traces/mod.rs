@@ -1,6 +1,6 @@
 //! Traces: the tracer that makes spans, and their export to a collector over OTLP.
 //!
-//! `plan` reads the `OTEL_*` variables, `carrier` sends the spans from a thread of its own. No message waits for either.
+//! `plan` reads the `OTEL_*` variables, `carrier` exports the spans from a thread of its own. No message waits for either.
 
 mod carrier;
 mod exporter;
@@ -23,9 +23,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
 use self::{
-    carrier::{Flushes, Outbox},
-    resource::Origin,
-    sampler::Deciding,
+    carrier::{FlushRequests, SpanQueue},
+    resource::PendingResource,
+    sampler::ConfiguredSampler,
 };
 use super::{
     events,
@@ -34,7 +34,7 @@ use super::{
 
 pub(crate) use self::{
     plan::{Fault, Plan, Settings},
-    resource::Place,
+    resource::DetectedAttributes,
 };
 
 /// The name of the instrumentation scope of the spans.
@@ -45,33 +45,33 @@ const SCOPE: &str = "longshore";
 pub struct Traces {
     maker: SpanMaker,
     /// Absent where the program has a provider of its own.
-    own: Option<Arc<Own>>,
+    own: Option<Arc<OwnExporter>>,
 }
 
-/// The parts of an exporter of our own.
+/// The exporter of this process.
 #[derive(Debug)]
-struct Own {
+struct OwnExporter {
     tracer: SdkTracer,
-    outbox: Outbox,
-    flushes: Flushes,
+    queue: SpanQueue,
+    flush_requests: FlushRequests,
 }
 
-/// Why traces cannot be started.
+/// The error of starting traces.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The exporter cannot be made so.
-    #[error("traces cannot be exported so: {0}")]
+    /// The exporter cannot be built.
+    #[error("the trace exporter could not be built: {0}")]
     Exporter(#[source] ExporterBuildError),
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be built.
     #[error("the http client for traces could not be built")]
     Client(#[source] reqwest::Error),
-    /// The system gives no thread or no runtime.
-    #[error("the system refuses what traces need: {0}")]
+    /// The system provides no thread or no runtime.
+    #[error("the thread for traces could not be started: {0}")]
     System(#[source] io::Error),
 }
 
 impl TracesError {
-    /// The advice to whoever starts the worker, if there is any.
+    /// The hint for the operator, if there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Exporter(_) => Some("check the OTEL_EXPORTER_OTLP_* variables"),
@@ -82,25 +82,25 @@ impl TracesError {
 }
 
 impl Traces {
-    /// Starts to send spans as planned, from a thread of its own; they wait until the place is known.
+    /// Starts to export spans from a thread of its own, as soon as the resource is detected.
     ///
-    /// The provider becomes that of the process, so that a handler's own spans go the same way.
-    pub fn start(plan: &Plan, settings: Settings, place: Place) -> Result<Self, TracesError> {
-        let outbox = Outbox::new(plan.batching);
-        let origin = Origin { service_name: plan.service_name.clone(), place };
-        let flushes = carrier::start(plan, outbox.clone(), origin)?;
+    /// Sets the provider of the process, so that a handler's own spans are exported, too.
+    pub fn start(plan: &Plan, settings: Settings, detected: DetectedAttributes) -> Result<Self, TracesError> {
+        let queue = SpanQueue::new(plan.batching);
+        let resource = PendingResource { service_name: plan.service_name.clone(), detected };
+        let flush_requests = carrier::start(plan, queue.clone(), resource)?;
         let provider = SdkTracerProvider::builder()
-            .with_sampler(Deciding(plan.sampler.clone()))
-            .with_span_processor(outbox.clone())
+            .with_sampler(ConfiguredSampler(plan.sampler.clone()))
+            .with_span_processor(queue.clone())
             .build();
         let tracer = provider.tracer_with_scope(scope());
         global::set_tracer_provider(provider);
-        let own = Own { tracer: tracer.clone(), outbox, flushes };
+        let own = OwnExporter { tracer: tracer.clone(), queue, flush_requests };
         Ok(Self::of(BoxedTracer::new(Box::new(tracer)), settings, Some(own)))
     }
 
-    /// Makes spans by the provider that the program has set for itself (`opentelemetry::global::set_tracer_provider`),
-    /// whose business it is to send them.
+    /// Makes spans by the provider that the program has set (`opentelemetry::global::set_tracer_provider`), which exports
+    /// them.
     ///
     /// The span of a call is one of `tracing`: the program's subscriber needs the layer of `tracing-opentelemetry`.
     pub fn of_program() -> Self {
@@ -113,7 +113,7 @@ impl Traces {
         Self { maker: self.maker.with_producer(Producer::Parent), ..self }
     }
 
-    fn of(tracer: BoxedTracer, settings: Settings, own: Option<Own>) -> Self {
+    fn of(tracer: BoxedTracer, settings: Settings, own: Option<OwnExporter>) -> Self {
         Self { maker: SpanMaker::new(tracer, settings.producer, adopt), own: own.map(Arc::new) }
     }
 
@@ -122,24 +122,24 @@ impl Traces {
         QueueTraces::new(self.maker.clone(), identity)
     }
 
-    /// The layer that makes OpenTelemetry's spans of those of `tracing`, where this process exports them.
+    /// The layer that turns spans of `tracing` into OpenTelemetry's; `None` if the program has a provider of its own.
     pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         let own = self.own.as_ref()?;
         let layer = tracing_opentelemetry::layer().with_tracer(own.tracer.clone());
-        // Each of these is one attribute more to every span.
+        // Each of these adds an attribute to every span.
         Some(layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false))
     }
 
-    /// Sends what waits to be sent, and gives up after `limit`.
+    /// Sends the queued spans, and gives up after `limit`.
     pub async fn flush(&self, limit: Duration) {
         let Some(own) = &self.own else { return };
         let (sender, flushed) = oneshot::channel();
         // Without the thread nothing can be sent, and its end was reported.
-        if own.flushes.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
-            let spans = own.outbox.len();
+        if own.flush_requests.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
+            let spans = own.queue.len();
             events::SpansLeft { spans, limit_seconds: limit.as_secs_f64() }.emit();
         }
     }

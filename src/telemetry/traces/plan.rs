@@ -1,4 +1,4 @@
-//! The plan of the export of traces, from the standard `OTEL_*` variables: pure.
+//! Reads the plan of the export of traces from the standard `OTEL_*` variables; pure.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Plan {
     pub(super) batching: Batching,
 }
 
-/// In which form spans are sent.
+/// The protocol of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Grpc,
@@ -56,11 +56,11 @@ const SAMPLER_ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 const SAMPLERS: &str = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, \
                         parentbased_traceidratio";
-/// Files for TLS, which are the system's business here.
+/// The variables of TLS files, which are not supported.
 const TLS_FILES: [&str; 3] = ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"];
 
 impl Plan {
-    /// Every variable that counts here, for whoever shows what is set.
+    /// Every variable that is read, for commands that show them.
     pub const VARIABLES: &[&str] = &[
         DISABLED,
         EXPORTER,
@@ -84,16 +84,16 @@ impl Plan {
         "OTEL_BSP_EXPORT_TIMEOUT",
     ];
 
-    /// Reads the variables; `None` where they leave traces off, and then none of them is judged.
+    /// Reads the variables; `None` if they leave traces off, and then the others are not validated.
     ///
-    /// Traces are on when an endpoint is set. What is wrong is an error, all of it at once: a worker whose traces
-    /// quietly go nowhere is found out on the day that they are needed.
+    /// Traces are on when an endpoint is set. Every invalid variable is reported, all at once: otherwise lost traces
+    /// would be noticed only when someone needs them.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Vec<Fault>> {
         let mut variables = Variables::new(&variable);
         let is_disabled = variables.text(DISABLED).is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let exporter = variables.text(EXPORTER);
         let is_wanted = !is_disabled && exporter.as_deref() != Some("none");
-        if !is_wanted || variables.of_traces("ENDPOINT").is_none() {
+        if !is_wanted || variables.for_traces("ENDPOINT").is_none() {
             return Ok(None);
         }
         if let Some(other) = exporter.filter(|exporter| exporter != "otlp") {
@@ -106,10 +106,9 @@ impl Plan {
 
     fn read(variables: &mut Variables<'_>) -> Option<Self> {
         let protocol = protocol(variables);
-        for what in TLS_FILES {
-            if let Some((name, value)) = variables.of_traces(what) {
-                let problem =
-                    "not supported: the system's certificates count, and those that SSL_CERT_FILE names";
+        for file in TLS_FILES {
+            if let Some((name, value)) = variables.for_traces(file) {
+                let problem = "not supported: longshore uses the system's certificates, and those that SSL_CERT_FILE names";
                 variables.fault(name, &value, problem, "nothing");
             }
         }
@@ -123,22 +122,22 @@ impl Plan {
 }
 
 fn endpoint(variables: &mut Variables<'_>, protocol: Protocol) -> Option<Url> {
-    let (name, text) = variables.of_traces("ENDPOINT")?;
-    let is_ours = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    let Some(mut url) = Url::parse(&text).ok().filter(is_ours) else {
+    let (name, text) = variables.for_traces("ENDPOINT")?;
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let Some(mut url) = Url::parse(&text).ok().filter(is_http) else {
         variables.fault(name, &text, "not a url", "an http or https url, such as http://localhost:4318");
         return None;
     };
-    // The address of all signals has each one's path below it; that of traces alone is taken as it is.
-    let is_of_all = !name.contains("TRACES");
-    if protocol == Protocol::Http && is_of_all {
+    // The endpoint of all signals gets the path of traces appended; that of traces is used as it is.
+    let is_for_all_signals = !name.contains("TRACES");
+    if protocol == Protocol::Http && is_for_all_signals {
         url.set_path(&format!("{}/v1/traces", url.path().trim_end_matches('/')));
     }
     Some(url)
 }
 
 fn protocol(variables: &mut Variables<'_>) -> Protocol {
-    match variables.of_traces("PROTOCOL") {
+    match variables.for_traces("PROTOCOL") {
         None => Protocol::Http,
         Some((_, text)) if text == "http/protobuf" => Protocol::Http,
         Some((_, text)) if text == "grpc" => Protocol::Grpc,
@@ -150,7 +149,7 @@ fn protocol(variables: &mut Variables<'_>) -> Protocol {
 }
 
 fn compression(variables: &mut Variables<'_>) -> Compression {
-    match variables.of_traces("COMPRESSION") {
+    match variables.for_traces("COMPRESSION") {
         None => Compression::None,
         Some((_, text)) if text == "none" => Compression::None,
         Some((_, text)) if text == "gzip" => Compression::Gzip,
@@ -162,7 +161,7 @@ fn compression(variables: &mut Variables<'_>) -> Compression {
 }
 
 fn timeout(variables: &mut Variables<'_>) -> Duration {
-    let name = variables.of_traces("TIMEOUT").map_or("OTEL_EXPORTER_OTLP_TIMEOUT", |(name, _)| name);
+    let name = variables.for_traces("TIMEOUT").map_or("OTEL_EXPORTER_OTLP_TIMEOUT", |(name, _)| name);
     variables.milliseconds(name, 10_000)
 }
 
@@ -226,13 +225,13 @@ pub struct Fault {
     pub allowed: &'static str,
 }
 
-/// The variables, and what was found wrong with them so far.
+/// The variables, and the faults found in them so far.
 pub(super) struct Variables<'a> {
     find: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<Fault>,
 }
 
-/// The variables about all signals, each followed by the one about traces that overrules it.
+/// The variables of all signals, each followed by the one of traces that overrides it.
 const SIGNALS: &[(&str, &str, &str)] = &[
     ("ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
     ("PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
@@ -259,8 +258,8 @@ impl<'a> Variables<'a> {
     }
 
     /// The value for traces, or else that for every signal, with its variable.
-    pub(super) fn of_traces(&self, what: &str) -> Option<(&'static str, String)> {
-        let (_, all, traces) = SIGNALS.iter().find(|(name, ..)| *name == what)?;
+    pub(super) fn for_traces(&self, suffix: &str) -> Option<(&'static str, String)> {
+        let (_, all, traces) = SIGNALS.iter().find(|(name, ..)| *name == suffix)?;
         [*traces, *all].into_iter().find_map(|name| Some((name, self.text(name)?)))
     }
 
@@ -284,9 +283,9 @@ impl<'a> Variables<'a> {
         number
     }
 
-    /// The exporter reads the headers itself, and leaves out without a word what is none.
+    /// Checks the headers: the exporter reads them itself, and silently leaves out invalid ones.
     pub(super) fn check_headers(&mut self) {
-        let Some((name, text)) = self.of_traces("HEADERS") else { return };
+        let Some((name, text)) = self.for_traces("HEADERS") else { return };
         let is_pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or_default();
             let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_traces_is_below_the_address_of_all_signals_and_over_http_alone() {
+    fn the_path_of_traces_is_appended_to_the_endpoint_of_all_signals_over_http_only() {
         let address = |variables: &[(&str, &str)]| read(variables).unwrap().unwrap().endpoint.to_string();
         let (all, traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         assert_eq!(address(&[(all, "http://h:1")]), "http://h:1/v1/traces");
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_traces_counts_for_more_than_what_is_said_of_all_signals() {
+    fn a_variable_of_traces_overrides_that_of_all_signals() {
         let plan = plan(&[
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_at_once_with_what_is_allowed() {
+    fn every_invalid_variable_is_reported_at_once() {
         let wrong = [
             ("OTEL_TRACES_EXPORTER", "zipkin"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
@@ -415,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_is_told_in_a_fault() {
+    fn a_fault_shows_no_header() {
         let wrong = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer hunter2");
         let report = format!("{:?}", read(&[ENDPOINT, wrong]).unwrap_err());
         assert!(!report.contains("hunter2") && report.contains(wrong.0), "{report}");

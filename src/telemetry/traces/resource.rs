@@ -8,28 +8,28 @@ use opentelemetry_sdk::{
 };
 use uuid::Uuid;
 
-/// The detected attributes of the resource, by name.
-pub(crate) type Place = BoxFuture<'static, Vec<(&'static str, String)>>;
+/// Detects attributes of the resource, by name.
+pub(crate) type DetectedAttributes = BoxFuture<'static, Vec<(&'static str, String)>>;
 
 /// The resource before anything is detected.
-pub(super) struct Origin {
+pub(super) struct PendingResource {
     /// The value of `OTEL_SERVICE_NAME`.
     pub(super) service_name: Option<String>,
-    /// Detects the rest.
-    pub(super) place: Place,
+    /// Detects further attributes.
+    pub(super) detected: DetectedAttributes,
 }
 
-impl Origin {
-    /// The resource, once the place is known.
+impl PendingResource {
+    /// The resource, once its attributes are detected.
     ///
     /// The environment (`OTEL_RESOURCE_ATTRIBUTES`, which the SDK reads) overrides detected attributes.
     pub(super) async fn resource(self) -> Resource {
-        let place = self.place.await.into_iter().map(|(name, value)| KeyValue::new(name, value));
+        let detected = self.detected.await.into_iter().map(|(name, value)| KeyValue::new(name, value));
         let detectors: [Box<dyn ResourceDetector>; 2] =
             [Box::new(TelemetryResourceDetector), Box::new(EnvResourceDetector::new())];
         let resource = Resource::builder_empty()
             .with_attributes(of_service())
-            .with_attributes(place)
+            .with_attributes(detected)
             .with_detectors(&detectors);
         match self.service_name {
             Some(name) => resource.with_service_name(name).build(),
@@ -54,12 +54,12 @@ mod tests {
 
     async fn attribute(
         service_name: Option<&str>,
-        place: Vec<(&'static str, String)>,
+        detected: Vec<(&'static str, String)>,
         name: &'static str,
     ) -> String {
-        let origin =
-            Origin { service_name: service_name.map(str::to_owned), place: Box::pin(async { place }) };
-        origin.resource().await.get(&Key::from_static_str(name)).unwrap().to_string()
+        let detected = Box::pin(async { detected });
+        let pending = PendingResource { service_name: service_name.map(str::to_owned), detected };
+        pending.resource().await.get(&Key::from_static_str(name)).unwrap().to_string()
     }
 
     #[tokio::test]
@@ -69,8 +69,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_place_is_told_as_it_is_found() {
-        let place = vec![("cloud.region", "eu-west-1".to_owned())];
-        assert_eq!(attribute(None, place, "cloud.region").await, "eu-west-1");
+    async fn detected_attributes_are_in_the_resource() {
+        let detected = vec![("cloud.region", "eu-west-1".to_owned())];
+        assert_eq!(attribute(None, detected, "cloud.region").await, "eu-west-1");
     }
 }

@@ -8,12 +8,11 @@ use opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample};
 
 use crate::telemetry::context::Undecided;
 
-/// The configured sampler, which takes a parent that leaves the decision open for none: by its flags alone it would
-/// have decided against.
+/// The configured sampler; it ignores a parent without a sampling decision, whose flags alone would mean no.
 #[derive(Clone, Debug)]
-pub(super) struct Deciding(pub(super) Sampler);
+pub(super) struct ConfiguredSampler(pub(super) Sampler);
 
-impl ShouldSample for Deciding {
+impl ShouldSample for ConfiguredSampler {
     fn should_sample(
         &self,
         parent: Option<&Context>,
@@ -23,13 +22,13 @@ impl ShouldSample for Deciding {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        let decided = parent.filter(|parent| !is_open(parent));
+        let decided = parent.filter(|parent| !is_undecided(parent));
         self.0.should_sample(decided, trace_id, name, kind, attributes, links)
     }
 }
 
-/// The spans below have the mark of their parent's context, and a local parent that is decided about.
-fn is_open(parent: &Context) -> bool {
+/// True for a remote parent without a decision: spans below it inherit the mark, but their local parent is decided.
+fn is_undecided(parent: &Context) -> bool {
     parent.get::<Undecided>().is_some() && parent.span().span_context().is_remote()
 }
 
@@ -45,15 +44,15 @@ mod tests {
     fn is_recorded(sampler: Sampler, header: &str) -> bool {
         let parent = TraceContext::from_xray(header).unwrap();
         let (context, id) = (parent.as_parent(), parent.trace_id());
-        let sampler = Deciding(Sampler::ParentBased(Box::new(sampler)));
+        let sampler = ConfiguredSampler(Sampler::ParentBased(Box::new(sampler)));
         let result = sampler.should_sample(Some(&context), id, "process", &SpanKind::Consumer, &[], &[]);
         result.decision == SamplingDecision::RecordAndSample
     }
 
     #[test]
     fn the_sampler_decides_where_the_producer_has_not() {
-        for open in ["", ";Parent=53995c3f42cd8ad8", ";Sampled=?"] {
-            let header = format!("{ROOT}{open}");
+        for undecided in ["", ";Parent=53995c3f42cd8ad8", ";Sampled=?"] {
+            let header = format!("{ROOT}{undecided}");
             assert!(is_recorded(Sampler::AlwaysOn, &header), "{header}");
             assert!(!is_recorded(Sampler::AlwaysOff, &header), "{header}");
         }

@@ -1,4 +1,4 @@
-//! The handler of queues for which `longshore dev` has no other.
+//! The handler of `longshore dev` for queues without a configured handler.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -113,9 +113,9 @@ impl<S: Fn(&DemoStep) + Send + Sync + 'static> Handler for DemoHandler<S> {
     const BODY_ONLY: bool = true;
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
-        let wish = DemoInstructions::of(&message.body);
-        if wish.sleep_ms > 0 {
-            let time = Duration::from_millis(wish.sleep_ms);
+        let instructions = DemoInstructions::of(&message.body);
+        if instructions.sleep_ms > 0 {
+            let time = Duration::from_millis(instructions.sleep_ms);
             self.show(&message, DemoAction::Sleep(time));
             tokio::select! {
                 () = tokio::time::sleep(time) => {}
@@ -125,7 +125,7 @@ impl<S: Fn(&DemoStep) + Send + Sync + 'static> Handler for DemoHandler<S> {
                 }
             }
         }
-        let ending = wish.ending(message.receive_count);
+        let ending = instructions.ending(message.receive_count);
         self.show(&message, ending);
         match ending {
             DemoAction::Panic => panic!("the message asked for a panic"),

@@ -14,7 +14,7 @@ use tokio::{
 
 use self::{
     handler::DemoAction,
-    report::{DemoCounts, DemoRecord, DemoReport, judge},
+    report::{DemoCounts, DemoRecord, DemoReport, evaluate},
 };
 use super::{DevServers, internal_error, show, show_welcome, worker};
 use crate::{
@@ -38,8 +38,8 @@ pub(crate) use self::handler::{DemoHandler, DemoStep};
 const VISIBILITY: Duration = Duration::from_secs(10);
 /// The interval of progress lines.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// The interval of looks at the queue.
-const LOOK: Duration = Duration::from_millis(200);
+/// The interval between reads of the queue's counts.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The longest demonstration; it needs less than 40 s.
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -83,7 +83,7 @@ pub(super) async fn run(servers: &DevServers) -> Result<(), Failure> {
         () = stop.draining() => Err(Failure::new(Exit::Unfinished, "the demonstration was interrupted")),
     };
     stop.drain();
-    let ended = runtime::verdict(working.await.map_err(internal_error)?);
+    let ended = runtime::exit_result(working.await.map_err(internal_error)?);
     let report = report?;
     output::print(&format!("\n{report}"))?;
     ended?;
@@ -131,7 +131,7 @@ impl Demo {
         let dead = self.dead_letters().await?;
         let left = self.queue.describe().await?;
         let left = usize::try_from(left.visible + left.in_flight + left.delayed).unwrap_or(usize::MAX);
-        Ok(judge(&sent, &self.record, &dead, self.counts(left, is_over)))
+        Ok(evaluate(&sent, &self.record, &dead, self.counts(left, is_over)))
     }
 
     /// Sends the longest task first, so that the demonstration takes no longer than that one.
@@ -172,7 +172,7 @@ impl Demo {
             if open == 0 {
                 return Ok(true);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(false)
     }

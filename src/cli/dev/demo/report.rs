@@ -40,7 +40,7 @@ impl DemoReport {
 }
 
 /// Compares the end of every message with the expected one.
-pub(super) fn judge(
+pub(super) fn evaluate(
     sent: &[SentSample],
     record: &DemoRecord,
     dead: &[MessageId],
@@ -181,7 +181,7 @@ mod tests {
     fn all_is_well_when_each_message_is_where_it_should_be() {
         let sent = [sent("a", ExpectedEnd::Done { runs: 2 }), sent("b", ExpectedEnd::DeadLetter)];
         let record = record(&[("a", DemoAction::Fail), ("a", DemoAction::Done), ("b", DemoAction::Fail)]);
-        assert!(judge(&sent, &record, &[MessageId::new("b")], OVER).is_good());
+        assert!(evaluate(&sent, &record, &[MessageId::new("b")], OVER).is_good());
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
             ("doubled", DemoAction::Done),
             ("dead", DemoAction::Done),
         ]);
-        let report = judge(&sent, &record, &[MessageId::new("dead")], OVER).to_string();
+        let report = evaluate(&sent, &record, &[MessageId::new("dead")], OVER).to_string();
         for id in ["wrong: lost", "wrong: doubled", "wrong: dead"] {
             assert!(report.contains(id), "{id} in {report}");
         }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_message_left_on_the_queue_is_wrong() {
-        assert!(!judge(&[], &record(&[]), &[], DemoCounts { left: 1, ..OVER }).is_good());
-        assert!(!judge(&[], &record(&[]), &[], DemoCounts { is_over: false, ..OVER }).is_good());
+        assert!(!evaluate(&[], &record(&[]), &[], DemoCounts { left: 1, ..OVER }).is_good());
+        assert!(!evaluate(&[], &record(&[]), &[], DemoCounts { is_over: false, ..OVER }).is_good());
     }
 }

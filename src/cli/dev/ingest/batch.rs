@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_carries_what_it_was_given() {
+    fn an_entry_has_the_fields_of_its_json() {
         let json = r#"[{"id": "a-1", "body": "x", "groupId": "g", "deduplicationId": "d", "delaySeconds": 9,
             "attributes": {"name": "text", "count": 1.50}}]"#;
         let IngestEntry { id, message } = read_entries(json.as_bytes()).unwrap().remove(0);

@@ -136,9 +136,9 @@ impl From<&QueueError> for IngestError {
     fn from(error: &QueueError) -> Self {
         match error.code() {
             Some(code) => {
-                let words = error.to_string();
-                let message = words.strip_prefix(code).and_then(|rest| rest.strip_prefix(": "));
-                Self::answered(error.retry_class(), code, message.unwrap_or(&words))
+                let text = error.to_string();
+                let message = text.strip_prefix(code).and_then(|rest| rest.strip_prefix(": "));
+                Self::answered(error.retry_class(), code, message.unwrap_or(&text))
             }
             None => Self::failing(
                 error.retry_class(),
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queues_error_has_the_status_of_the_party_at_fault() {
+    fn the_status_of_a_queues_error_shows_the_party_at_fault() {
         for (error, status) in [
             (QueueError::answered("InvalidMessageContents", "no"), StatusCode::BAD_REQUEST),
             (

@@ -1,4 +1,4 @@
-//! What stands in a line, by lines that were written.
+//! The content of written lines.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ impl io::Write for Written {
     }
 }
 
-/// The only line that is written meanwhile.
+/// Returns the one line that `write` logs.
 fn line(write: impl FnOnce()) -> Map<String, Value> {
     let written = Written::default();
     let writer = written.clone();
@@ -41,11 +41,12 @@ fn line(write: impl FnOnce()) -> Map<String, Value> {
 
 #[test]
 fn a_line_is_flat_and_has_the_fields_of_its_event() {
-    let line = line(|| info!(count = 3, ratio = 0.5, sure = true, words = "a\nb", r#type = ?Some(1), "told"));
-    let own = ["level", "message", "target", "count", "ratio", "sure", "words", "type"];
-    let told = own.map(|name| line[name].to_string());
+    let line =
+        line(|| info!(count = 3, ratio = 0.5, sure = true, text = "a\nb", r#type = ?Some(1), "logged"));
+    let own = ["level", "message", "target", "count", "ratio", "sure", "text", "type"];
+    let values = own.map(|name| line[name].to_string());
     let target = "\"longshore::telemetry::logs::line::tests\"";
-    assert_eq!(told, ["\"INFO\"", "\"told\"", target, "3", "0.5", "true", "\"a\\nb\"", "\"Some(1)\""]);
+    assert_eq!(values, ["\"INFO\"", "\"logged\"", target, "3", "0.5", "true", "\"a\\nb\"", "\"Some(1)\""]);
     assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
     assert_eq!(line.len(), own.len() + 1);
 }
@@ -55,7 +56,7 @@ fn a_line_has_the_fields_of_the_spans_it_is_in_and_the_nearest_counts() {
     let line = line(|| {
         let _outer = info_span!("process", queue = "orders", message_id = "m-1", otel.kind = "x").entered();
         let _inner = info_span!("mine", order = 7, queue = "inner").entered();
-        info!(order = 8, "told");
+        info!(order = 8, "logged");
     });
     assert_eq!(line["message_id"], "m-1");
     assert_eq!((&line["queue"], &line["order"]), (&Value::from("inner"), &Value::from(8)));
@@ -63,13 +64,13 @@ fn a_line_has_the_fields_of_the_spans_it_is_in_and_the_nearest_counts() {
 }
 
 #[test]
-fn hostile_values_of_a_span_come_out_as_they_are() {
+fn hostile_values_of_a_span_are_written_unchanged() {
     let hostile = "a\"b\\\n{\"level\":\"FATAL\"}\0\u{2028}\u{1b}[31m";
     let line = line(|| {
         let _call = info_span!("process", queue = hostile, ratio = f64::NAN, big = u128::MAX).entered();
         let _own = info_span!("own", r#type = hostile, trace_id = hostile, later = Empty).entered();
         Span::current().record("later", hostile);
-        info!(message_id = %hostile, "told");
+        info!(message_id = %hostile, "logged");
     });
     for name in ["queue", "type", "trace_id_", "later", "message_id"] {
         assert_eq!(line[name], hostile, "{name}");
@@ -80,26 +81,26 @@ fn hostile_values_of_a_span_come_out_as_they_are() {
 
 #[test]
 fn a_line_names_the_trace_it_is_in() {
-    let place = TraceContext::fresh();
-    let context = Context::new().with_remote_span_context(place.span_context().clone());
+    let trace = TraceContext::fresh();
+    let context = Context::new().with_remote_span_context(trace.span_context().clone());
     let within = line(|| {
         let _here = context.attach();
-        info!("told");
+        info!("logged");
     });
-    assert_eq!(within["trace_id"], place.trace_id().to_string());
-    assert_eq!(within["span_id"], place.span_id().to_string());
-    assert!(!line(|| info!("told")).contains_key("trace_id"));
+    assert_eq!(within["trace_id"], trace.trace_id().to_string());
+    assert_eq!(within["span_id"], trace.span_id().to_string());
+    assert!(!line(|| info!("logged")).contains_key("trace_id"));
 }
 
 #[test]
-fn nobody_can_pass_a_field_off_as_the_lines_own() {
-    let line = line(|| info!(level = "FATAL", trace_id = "mine", "told"));
+fn a_field_cannot_replace_a_key_of_the_line() {
+    let line = line(|| info!(level = "FATAL", trace_id = "mine", "logged"));
     assert_eq!((&line["level"], &line["level_"]), (&Value::from("INFO"), &Value::from("FATAL")));
     assert_eq!(line["trace_id_"], "mine");
 }
 
 #[test]
-fn a_value_that_is_no_number_in_json_is_null() {
-    let line = line(|| info!(ratio = f64::NAN, "told"));
+fn a_number_that_json_cannot_express_is_null() {
+    let line = line(|| info!(ratio = f64::NAN, "logged"));
     assert_eq!(line["ratio"], Value::Null);
 }
