@@ -35,14 +35,14 @@ impl Health {
     }
 
     /// Registers a loop that must beat at least every `allowed`; it is watched until the pulse is dropped.
-    pub fn pulse(&self, name: impl Into<String>, allowed: Duration) -> Pulse {
+    pub(crate) fn pulse(&self, name: impl Into<String>, allowed: Duration) -> Pulse {
         let name = name.into();
         self.state().pulses.insert(name.clone(), Beat { at: Instant::now(), allowed });
         Pulse { health: self.clone(), name }
     }
 
     /// Registers a condition of readiness; it is unready until [`Condition::ready`] is called.
-    pub fn condition(&self, name: impl Into<String>, why_not: impl Into<String>) -> Condition {
+    pub(crate) fn condition(&self, name: impl Into<String>, why_not: impl Into<String>) -> Condition {
         let condition = Condition { health: self.clone(), name: name.into() };
         condition.unready(why_not);
         condition
@@ -66,14 +66,14 @@ impl Health {
 
 /// The heartbeat of one loop; dropping it ends the watch.
 #[derive(Debug)]
-pub struct Pulse {
+pub(crate) struct Pulse {
     health: Health,
     name: String,
 }
 
 impl Pulse {
     /// Reports that the loop has made progress.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         if let Some(beat) = self.health.state().pulses.get_mut(&self.name) {
             beat.at = Instant::now();
         }
@@ -88,19 +88,19 @@ impl Drop for Pulse {
 
 /// One condition of readiness; dropping it removes the condition.
 #[derive(Debug)]
-pub struct Condition {
+pub(crate) struct Condition {
     health: Health,
     name: String,
 }
 
 impl Condition {
     /// Reports that the condition holds.
-    pub fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.health.state().unready.remove(&self.name);
     }
 
     /// Reports that the condition does not hold, and why.
-    pub fn unready(&self, why_not: impl Into<String>) {
+    pub(crate) fn unready(&self, why_not: impl Into<String>) {
         self.health.state().unready.insert(self.name.clone(), why_not.into());
     }
 }

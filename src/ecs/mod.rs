@@ -47,21 +47,21 @@ const NAMESPACE_CHARS: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The `stopTimeout` of the worker's container in the task definition, which ECS does not pass to the container: 30s if it is not set there, at most 120s on Fargate. `drain.limit` follows from it unless it is set.
-    pub stop_timeout: Option<Span>,
+    pub(crate) stop_timeout: Option<Span>,
     /// `auto` protects the task from scale-in while long work runs, on ECS; `off` never does.
-    pub protect: Protect,
+    pub(crate) protect: Protect,
     /// The duration from which a call of the handler counts as long work; shorter calls send ECS no request.
-    pub protect_after: Span,
+    pub(crate) protect_after: Span,
     /// The lifetime of a protection, which is renewed at half of it: whole minutes, 2m to 48h. A task whose worker died stays protected for up to this time.
-    pub protection_expiry: Span,
+    pub(crate) protection_expiry: Span,
     /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
-    pub metrics: MetricsSwitch,
+    pub(crate) metrics: MetricsSwitch,
     /// The interval between two lines of a queue, 1s to 1h.
-    pub metrics_interval: Span,
+    pub(crate) metrics_interval: Span,
     /// The namespace of the metrics in CloudWatch.
-    pub metrics_namespace: String,
+    pub(crate) metrics_namespace: String,
 }
 
 impl Default for Settings {
@@ -82,7 +82,7 @@ impl Default for Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Protect {
+pub(crate) enum Protect {
     /// On ECS.
     #[default]
     Auto,
@@ -94,7 +94,7 @@ pub enum Protect {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum MetricsSwitch {
+pub(crate) enum MetricsSwitch {
     /// On ECS only.
     #[default]
     Auto,
@@ -106,17 +106,17 @@ pub enum MetricsSwitch {
 
 impl Settings {
     /// The time after which ECS kills the container, if it is set.
-    pub fn stop_timeout(&self) -> Option<Duration> {
+    pub(crate) fn stop_timeout(&self) -> Option<Duration> {
         self.stop_timeout.map(|Span(timeout)| timeout)
     }
 
     /// The times that decide when the task is protected.
-    pub fn timing(&self) -> ProtectionTiming {
+    pub(crate) fn timing(&self) -> ProtectionTiming {
         ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
     }
 
     /// Finds every value that ECS or CloudWatch cannot work with.
-    pub fn validate(&self) -> Vec<Problem> {
+    pub(crate) fn validate(&self) -> Vec<Problem> {
         let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
         let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
         let (expiry, expiries) = (self.protection_expiry, EXPIRY_MIN..=EXPIRY_MAX);
@@ -149,9 +149,9 @@ fn is_namespace(name: &str) -> bool {
 
 metric_group! {
     /// Metrics of the protection from scale-in.
-    pub struct ProtectionMetrics {
+    pub(crate) struct ProtectionMetrics {
         /// 1 while ECS protects the task from scale-in, else 0; absent where nothing protects it.
-        pub task_protected: Computed = "longshore_task_protected" [];
+        pub(crate) task_protected: Computed = "longshore_task_protected" [];
     }
 }
 

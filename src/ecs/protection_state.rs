@@ -26,7 +26,7 @@ const REFUSED: Backoff = Backoff {
 
 /// The times that decide when a task is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProtectionTiming {
+pub(crate) struct ProtectionTiming {
     /// The duration from which a call counts as long work.
     pub after: Duration,
     /// The lifetime of a protection that is not renewed; whole minutes.

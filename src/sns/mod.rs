@@ -50,6 +50,7 @@ const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
 /// A message to publish.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// The topic or phone.
@@ -89,7 +90,7 @@ impl Publication {
     ///
     /// Without effect where it would need an eleventh attribute, for which SNS drops all attributes on their way into
     /// a queue, or make the message too large for SNS.
-    pub fn carry_trace(&mut self, traceparent: String, tracestate: Option<String>) {
+    pub(crate) fn carry_trace(&mut self, traceparent: String, tracestate: Option<String>) {
         let mut attributes = self.attributes.clone();
         attributes.retain(|name, _| {
             !name.eq_ignore_ascii_case(TRACEPARENT) && !name.eq_ignore_ascii_case(TRACESTATE)
@@ -107,6 +108,7 @@ impl Publication {
 }
 
 /// The target of a publication.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -117,24 +119,21 @@ pub enum Target {
 }
 
 /// The id that SNS gave a message.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicationId(pub String);
 
 /// The limits that SNS documents.
-pub mod limits {
+pub(crate) mod limits {
     /// The longest subject, in characters.
-    pub const SUBJECT_CHARS: usize = 100;
+    pub(crate) const SUBJECT_CHARS: usize = 100;
     /// The longest text of a call that sends SMS, in characters; SNS splits it into several SMS.
-    pub const SMS_CHARS: usize = 1_600;
+    pub(crate) const SMS_CHARS: usize = 1_600;
     /// The largest message of a topic whose `MaximumMessageSize` is not set, body and attributes.
-    pub const MESSAGE_BYTES: usize = 262_144;
-    /// The largest `MaximumMessageSize`.
-    pub const LARGEST_MESSAGE_BYTES: usize = 1_048_576;
-    /// The most entries of a batch.
-    pub const BATCH_ENTRIES: usize = 10;
+    pub(crate) const MESSAGE_BYTES: usize = 262_144;
 
     /// True for a valid subject: printable ASCII that does not begin with a space.
-    pub fn is_subject(text: &str) -> bool {
+    pub(crate) fn is_subject(text: &str) -> bool {
         let is_printable = |byte: u8| (b' '..=b'~').contains(&byte);
         (1..=SUBJECT_CHARS).contains(&text.len()) && text.bytes().all(is_printable) && !text.starts_with(' ')
     }

@@ -165,16 +165,17 @@ async fn a_fifo_dlq_keeps_the_group_and_takes_a_repeated_copy_once() {
     ordered.dlq.once(Action::Send, Fault::AnswerLost);
     let ids = ["g1", "g2"].map(|group| ordered.send(group, "bad"));
     let worker = ordered.start(DeadLetters::Open(ordered.dlq.clone()));
-    let dlq_consumer = OtherConsumer::new(&ordered.account, "orders-dlq.fifo");
-    let mut dead = Vec::new();
-    while let Some(received) = dlq_consumer.gets_within(secs(1)).await {
-        dead.push(received);
+    let receiver = OtherConsumer::new(&ordered.account, "orders-dlq.fifo");
+    let mut received_copies = Vec::new();
+    while let Some(received) = receiver.gets_within(secs(1)).await {
+        received_copies.push(received);
     }
-    dead.sort_by_key(|dead| dead.system.group_id.clone());
-    let copied =
-        dead.iter().map(|dead| (dead.system.group_id.as_deref(), dead.system.deduplication_id.as_deref()));
+    received_copies.sort_by_key(|copy| copy.system.group_id.clone());
+    let identities = received_copies
+        .iter()
+        .map(|copy| (copy.system.group_id.as_deref(), copy.system.deduplication_id.as_deref()));
     let expected = [(Some("g1"), Some(ids[0].as_str())), (Some("g2"), Some(ids[1].as_str()))];
-    assert_eq!(copied.collect::<Vec<_>>(), expected);
+    assert_eq!(identities.collect::<Vec<_>>(), expected);
     ordered.emptied().await;
     let copies: usize = ordered.dlq.calls(Action::Send).iter().map(|call| call.bodies.len()).sum();
     assert!(copies > 2, "what was not answered was sent again");

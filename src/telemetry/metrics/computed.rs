@@ -21,7 +21,7 @@ type ValueFunction = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 
 /// A series whose value is computed when the metrics are read; absent while there is none.
 #[derive(Clone)]
-pub struct Computed<M: Settable = Gauge> {
+pub(crate) struct Computed<M: Settable = Gauge> {
     family: ComputedFamily<M>,
     values: Arc<[String]>,
 }
@@ -30,7 +30,7 @@ impl<M: Settable> Computed<M> {
     /// Sets the function that computes the value, and replaces an earlier one.
     ///
     /// It must not register metrics, and should return at once.
-    pub fn by(&self, value: impl Fn() -> Option<f64> + Send + Sync + 'static) {
+    pub(crate) fn by(&self, value: impl Fn() -> Option<f64> + Send + Sync + 'static) {
         self.family.functions().insert(self.values.clone(), Box::new(value));
     }
 }
