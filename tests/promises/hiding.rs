@@ -105,6 +105,38 @@ async fn a_message_stays_hidden_although_half_of_its_extensions_fail() {
     worker.drain().await;
 }
 
+/// The number of leases lost by this many tasks of 35 s under a visibility of 30 s.
+async fn leases_lost(tasks: usize, fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> u64 {
+    let scene = Scene::new().permits(tasks, 0).visibility(secs(30));
+    scene.queue.script(Action::ChangeVisibility, fault);
+    scene.send_many(tasks);
+    let worker = scene.start(|_, _| async {
+        sleep(secs(35)).await;
+        Outcome::Done
+    });
+    scene.journal.ended(tasks).await;
+    let lost = worker.metric("longshore_leases_lost_total");
+    worker.stop.halt();
+    worker.ended().await;
+    lost
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_tasks_keep_their_leases_although_half_of_all_extensions_fail() {
+    // Fails every second call on average, in no regular order.
+    let is_bad = |number: usize| number.wrapping_mul(2_654_435_761) >> 7 & 1 == 1;
+    let flaky = move |number| if is_bad(number) { Fault::Fails(Failure::Broken) } else { Fault::None };
+    let lost = leases_lost(1_000, flaky).await;
+    assert!(lost < 1, "{lost} of 1,000 were lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn extensions_that_hang_do_not_starve_the_others() {
+    let hanging = |number| if number % 10 == 0 { Fault::Hangs } else { Fault::None };
+    let lost = leases_lost(5_000, hanging).await;
+    assert_eq!(lost, 0, "of 5,000, a tenth of whose extensions hang");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_stays_hidden_although_an_extension_hangs() {
     let scene = Scene::new().visibility(secs(20));

@@ -1,8 +1,11 @@
 //! The heartbeat: extends every lease in time, ten to a call.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,19 +21,23 @@ use crate::{
     telemetry::{Action, CallResult, events},
 };
 
-/// The most calls in flight: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
+/// The most prompt calls in flight: at 10 messages and 20 ms each, enough for 8,000 extensions a second.
 const CALLS_AT_ONCE: usize = 16;
+/// The time after which a call that is not answered no longer counts, so that calls that hang do not delay the others.
+/// A lease has one extension in flight at most, which bounds the number of such calls.
+const PROMPT: Duration = Duration::from_secs(1);
 /// The bounds of a call's time limit, in case the queue keeps none.
 const WATCHDOG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 /// The shortest time between two checks of the ledger, so that leases due together share a call.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest time between two checks, within which the pulse must beat.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// The pauses after failed extensions: short, since only half the visibility is left.
+/// The pauses after failed extensions: short, since only half the visibility is left. Of 30 s that leaves about fifteen
+/// tries, so that a lease survives when every second extension fails.
 const RETRY: Backoff = Backoff {
     initial: Duration::from_millis(500),
     factor: 2.0,
-    max: Duration::from_secs(5),
+    max: Duration::from_millis(1_500),
     jitter: Jitter::Half,
 };
 
@@ -43,13 +50,16 @@ pub(super) struct Heartbeat {
     metrics: Arc<LeaseMetrics>,
     call_metrics: Arc<CallMetrics>,
     calls: Arc<Semaphore>,
+    /// Fires when an extension failed, whose retry may be due before the next check.
+    failed: Arc<Notify>,
 }
 
 impl Heartbeat {
     pub(super) fn new(leases: Leases, queue: Arc<dyn Queue>) -> Self {
         let (name, metrics) = (leases.0.queue.clone(), leases.0.metrics.clone());
         let call_metrics = leases.0.scope.group();
-        Self { leases, name, queue, metrics, call_metrics, calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)) }
+        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        Self { leases, name, queue, metrics, call_metrics, calls, failed: Arc::default() }
     }
 
     pub(super) async fn run(self, pulse: Pulse, stop: CancellationToken) {
@@ -58,6 +68,7 @@ impl Heartbeat {
             self.extend_due();
             tokio::select! {
                 () = tokio::time::sleep_until(self.next_check()) => {}
+                () = self.failed.notified() => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -88,8 +99,12 @@ impl Heartbeat {
             }
             let heartbeat = self.clone();
             tasks::detach("extend", async move {
-                heartbeat.extend(extensions).await;
+                let mut call = pin!(heartbeat.extend(extensions));
+                let prompt = timeout(PROMPT, &mut call).await;
                 drop(permit);
+                if prompt.is_err() {
+                    call.await;
+                }
             });
         }
     }
@@ -140,6 +155,7 @@ impl Heartbeat {
                 let (queue, action) = (&*self.name, Action::Extend);
                 events::EntryFailed { queue, message_id: id, action, error: &error }.emit();
                 self.leases.ledger().not_extended(extension, Instant::now(), RETRY.random_delay(*attempt));
+                self.failed.notify_one();
             }
         }
     }
@@ -167,5 +183,6 @@ impl Heartbeat {
         for extension in extensions {
             self.leases.ledger().not_extended(extension, now, retry_in);
         }
+        self.failed.notify_one();
     }
 }

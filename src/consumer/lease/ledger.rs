@@ -54,6 +54,8 @@ pub(super) struct LeaseId(u64);
 pub(super) struct ReceivedMessage<'a> {
     pub(super) id: &'a MessageId,
     pub(super) receipt: &'a Receipt,
+    /// `ApproximateReceiveCount`: it grows from receive to receive.
+    pub(super) receive_count: u32,
     pub(super) times: ReceiveTimes,
     /// The producer's trace.
     pub(super) trace: Option<Box<TraceContext>>,
@@ -113,6 +115,8 @@ pub(super) enum ExtensionEffect {
 struct LedgerEntry {
     id: MessageId,
     receipt: Receipt,
+    /// The receive count of that receipt.
+    receive_count: u32,
     deadline: Instant,
     limit: Instant,
     visibility: Duration,
@@ -173,7 +177,7 @@ impl Ledger {
         let check_at = due(answered, deadline.saturating_duration_since(answered), chance);
         if let Some(&older) = self.by_message.get(received.id) {
             if self.entries.get(&older).is_some_and(|entry| entry.state != LeaseState::Frozen) {
-                self.renew(older, received.receipt, (check_at, deadline));
+                self.renew(older, &received, (check_at, deadline));
                 return LeaseGrant::Duplicate;
             }
             // It was received again because it was given back, even if that call has not been answered yet.
@@ -190,6 +194,7 @@ impl Ledger {
         let entry = LedgerEntry {
             id: received.id.clone(),
             receipt: received.receipt.clone(),
+            receive_count: received.receive_count,
             deadline,
             limit: received.times.sent + limits::VISIBILITY,
             visibility: self.terms.visibility,
@@ -207,9 +212,20 @@ impl Ledger {
     }
 
     /// Replaces the receipt by that of a newer receive, which invalidates the older one and an extension in flight.
-    fn renew(&mut self, lease: LeaseId, receipt: &Receipt, (check_at, deadline): (Instant, Instant)) {
+    ///
+    /// An older receive, whose answer was late, changes nothing.
+    fn renew(
+        &mut self,
+        lease: LeaseId,
+        received: &ReceivedMessage<'_>,
+        (check_at, deadline): (Instant, Instant),
+    ) {
         let Some(entry) = self.entries.get_mut(&lease) else { return };
-        entry.receipt = receipt.clone();
+        if received.receive_count < entry.receive_count {
+            return;
+        }
+        entry.receipt = received.receipt.clone();
+        entry.receive_count = received.receive_count;
         if matches!(entry.state, LeaseState::Held | LeaseState::Extending) {
             entry.state = LeaseState::Held;
             entry.deadline = deadline;

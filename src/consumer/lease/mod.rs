@@ -90,7 +90,7 @@ impl Leases {
     pub(crate) fn acquire(&self, message: &Message, permit: Permit, times: ReceiveTimes) -> Acquired {
         let (id, receipt) = (&message.id, &message.receipt);
         let trace = TraceContext::of_message(message).map(Box::new);
-        let grant = self.ledger().acquire(ReceivedMessage { id, receipt, times, trace }, fastrand::f64());
+        let grant = self.ledger().acquire(received, fastrand::f64());
         let acquired = match grant {
             LeaseGrant::New(granted) => return Acquired::New(self.lease(message, permit, granted)),
             LeaseGrant::AlreadyDone(granted) => Acquired::AlreadyDone(self.lease(message, permit, granted)),

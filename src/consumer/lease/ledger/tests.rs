@@ -20,9 +20,19 @@ fn receive(
     receipt: &str,
     (sent, answered): (Instant, Instant),
 ) -> LeaseGrant {
+    receive_again(ledger, number, (receipt, 1), (sent, answered))
+}
+
+fn receive_again(
+    ledger: &mut Ledger,
+    number: usize,
+    (receipt, receive_count): (&str, u32),
+    (sent, answered): (Instant, Instant),
+) -> LeaseGrant {
     let times = ReceiveTimes { sent, answered };
     let (id, receipt) = (id(number), Receipt::new(receipt));
-    ledger.acquire(ReceivedMessage { id: &id, receipt: &receipt, times, trace: None }, 0.5)
+    let received = ReceivedMessage { id: &id, receipt: &receipt, receive_count, times, trace: None };
+    ledger.acquire(received, 0.5)
 }
 
 fn acquire(ledger: &mut Ledger, number: usize, at: Instant) -> LeaseGrant {
@@ -52,6 +62,18 @@ fn the_lease_due_first_shares_its_call_with_the_nine_due_next() {
     let taken = ledger.take_due(start + VISIBILITY / 2);
     let taken: Vec<_> = taken.into_iter().map(|extension| extension.id).collect();
     assert_eq!(taken, (0..10).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_late_answer_of_an_older_receive_changes_nothing() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let later = start + Duration::from_secs(20);
+    let GrantedLease { lease, deadline, .. } =
+        granted(receive_again(&mut ledger, 1, ("newer", 2), (later, later)));
+    let older = receive_again(&mut ledger, 1, ("older", 1), (start, later));
+    assert!(matches!(older, LeaseGrant::Duplicate), "{older:?}");
+    assert_eq!(ledger.receipt(lease, later), Some(Receipt::new("newer")));
+    assert_eq!(ledger.deadlines(lease, later).unwrap().deadline, deadline);
 }
 
 #[test]
@@ -208,7 +230,7 @@ proptest! {
                 let (number, _) = arrivals.remove(0);
                 let (id, receipt) = (id(number), Receipt::new("r"));
                 let times = ReceiveTimes { sent: now, answered: now };
-                ledger.acquire(ReceivedMessage { id: &id, receipt: &receipt, times, trace: None }, chance);
+                ledger.acquire(ReceivedMessage { id: &id, receipt: &receipt, receive_count: 1, times, trace: None }, chance);
             }
             answers.retain(|(arrives, sent, extension)| {
                 let arrived = *arrives <= now;
