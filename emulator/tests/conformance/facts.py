@@ -19,7 +19,7 @@ def fact(check):
 
 
 def client(service, endpoint):
-"""A client without retries, so that every failure is seen."""
+    """A client without retries, so that every failure is seen."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
