@@ -19,7 +19,7 @@ def fact(check):
 
 
 def client(service, endpoint):
-"""A client without retries, so that every failure is seen."""
+    """A client without retries, so that every failure is seen."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
@@ -31,7 +31,7 @@ def client(service, endpoint):
 
 
 def exchange(request, parse):
-"""Sends a raw request; returns the status, the answer and its headers."""
+    """Sends a raw request; returns the status, the answer and its headers."""
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, parse(response.read()), response.headers
@@ -50,7 +50,7 @@ def holds(what, condition):
 
 
 def refused(call, code, status=400, says=""):
-"""Checks that the call is refused with this code and status, and a message with this text."""
+    """Checks that the call is refused with this code and status, and a message with this text."""
     try:
         answer = call()
     except ClientError as error:
@@ -71,7 +71,7 @@ def run(check, world):
 
 
 def main(make_world, usage):
-"""Checks the server at the first argument against the facts whose names contain the second, and exits."""
+    """Checks the server at the first argument against the facts whose names contain the second, and exits."""
     if len(sys.argv) < 2:
         sys.exit(usage)
     world = make_world(sys.argv[1])
