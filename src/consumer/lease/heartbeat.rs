@@ -122,11 +122,11 @@ impl Heartbeat {
         self.handle_answer(&extensions, answer, sent);
     }
 
-    /// The time limit of a call. Half the visibility is left when an extension is sent, so a second one can follow if the
+    /// The time limit of a call. Half the visibility is left when an extension is sent, so four more can follow if the
     /// first hangs.
     fn call_limit(&self) -> Duration {
         let (least, most) = WATCHDOG;
-        (self.leases.ledger().shortest_visibility() / 4).clamp(least, most)
+        (self.leases.ledger().shortest_visibility() / 10).clamp(least, most)
     }
 
     fn handle_answer(&self, extensions: &[Extension], answer: BatchResult<()>, sent: Instant) {

@@ -88,8 +88,14 @@ impl Leases {
 
     /// Takes a lease on a message that was just received.
     pub(crate) fn acquire(&self, message: &Message, permit: Permit, times: ReceiveTimes) -> Acquired {
-        let (id, receipt) = (&message.id, &message.receipt);
-        let trace = TraceContext::of_message(message).map(Box::new);
+        let id = &message.id;
+        let received = ReceivedMessage {
+            id,
+            receipt: &message.receipt,
+            receive_count: message.receive_count,
+            times,
+            trace: TraceContext::of_message(message).map(Box::new),
+        };
         let grant = self.ledger().acquire(received, fastrand::f64());
         let acquired = match grant {
             LeaseGrant::New(granted) => return Acquired::New(self.lease(message, permit, granted)),
