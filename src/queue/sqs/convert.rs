@@ -117,21 +117,29 @@ pub(super) fn seconds(duration: Duration) -> i32 {
 }
 
 /// A queue's attributes; missing or unreadable ones keep their defaults.
-pub(super) fn description(attributes: &HashMap<QueueAttributeName, String>) -> QueueAttributes {
+///
+/// SQS always answers the ARN, so an answer without one is not from SQS and proves nothing. A FIFO queue is one by its
+/// attribute or by its name, which SQS demands to end in `.fifo`: in order where either says so.
+pub(super) fn description(
+    attributes: &HashMap<QueueAttributeName, String>,
+) -> Result<QueueAttributes, QueueError> {
     let text = |name: QueueAttributeName| attributes.get(&name).map(String::as_str);
     let number = |name: QueueAttributeName| text(name).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-    QueueAttributes {
-        arn: text(QueueAttributeName::QueueArn).unwrap_or_default().to_owned(),
+    let arn = text(QueueAttributeName::QueueArn).filter(|arn| !arn.is_empty());
+    let no_arn = || QueueError::new(RetryClass::Transient, "the answer has no arn of the queue");
+    let arn = arn.ok_or_else(no_arn)?.to_owned();
+    Ok(QueueAttributes {
         visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
         retention: Duration::from_secs(number(QueueAttributeName::MessageRetentionPeriod)),
         kms_key: text(QueueAttributeName::KmsMasterKeyId).filter(|key| !key.is_empty()).map(str::to_owned),
         redrive: text(QueueAttributeName::RedrivePolicy).and_then(redrive_policy),
-        fifo: text(QueueAttributeName::FifoQueue) == Some("true"),
+        fifo: text(QueueAttributeName::FifoQueue) == Some("true") || arn.ends_with(".fifo"),
+        arn,
         message_bytes: text(QueueAttributeName::MaximumMessageSize).and_then(|bytes| bytes.parse().ok()),
         visible: number(QueueAttributeName::ApproximateNumberOfMessages),
         in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
         delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
-    }
+    })
 }
 
 /// SQS keeps the policy as JSON, with `maxReceiveCount` a number or, from older tools, a string.

@@ -115,7 +115,7 @@ impl SqsQueue {
     async fn ask_attributes(&self) -> Result<QueueAttributes, QueueError> {
         let call = self.clients.call.get_queue_attributes().queue_url(&self.url);
         let answer = limited(call.attribute_names(QueueAttributeName::All).send()).await?;
-        Ok(convert::description(&answer.attributes.unwrap_or_default()))
+        convert::description(&answer.attributes.unwrap_or_default())
     }
 }
 
@@ -253,7 +253,10 @@ impl Default for ClientOptions {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -269,6 +272,47 @@ mod tests {
         let queue = open(format!("http://{}/1/orders", silent.local_addr().unwrap())).await;
         let error = queue.describe().await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
+    }
+
+    /// Answers one call with this JSON, and returns what the queue makes of it.
+    async fn described_by(json: &'static str) -> Result<QueueAttributes, QueueError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let queue = open(format!("http://{}/1/orders", listener.local_addr().unwrap())).await;
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4_096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let length = json.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}"
+            );
+            stream.write_all(format!("{head}\r\n\r\n{json}").as_bytes()).await.unwrap();
+            std::future::pending().await
+        };
+        tokio::select! {
+            description = queue.describe() => description,
+            () = serve => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_describes_no_queue() {
+        for json in ["{}", r#"{"Attributes": {}}"#, r#"{"Attributes": {"QueueArn": ""}}"#] {
+            let error = described_by(json).await.unwrap_err();
+            assert_eq!(error.retry_class(), RetryClass::Transient, "{error}");
+            assert!(error.to_string().contains("no arn"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_a_fifo_queue_by_its_attribute_or_by_its_name() {
+        for (json, is_fifo) in [
+            (r#"{"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:1:orders"}}"#, false),
+            (r#"{"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:1:orders.fifo"}}"#, true),
+            (r#"{"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:1:orders", "FifoQueue": "true"}}"#, true),
+        ] {
+            assert_eq!(described_by(json).await.unwrap().fifo, is_fifo, "{json}");
+        }
     }
 
     #[test]
