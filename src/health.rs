@@ -15,7 +15,14 @@ pub struct Health(Arc<Mutex<ConditionState>>);
 #[derive(Debug, Default)]
 struct ConditionState {
     pulses: BTreeMap<String, Beat>,
-    unready: BTreeMap<String, String>,
+    unready: BTreeMap<String, UnreadyReason>,
+}
+
+#[derive(Clone, Debug)]
+struct UnreadyReason {
+    text: String,
+    /// The time from which it no longer holds; absent, it holds until the condition is ready.
+    until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +67,11 @@ impl Health {
 
     /// The conditions that are not ready, with the reasons.
     pub fn unready(&self) -> BTreeMap<String, String> {
-        self.state().unready.clone()
+        let now = Instant::now();
+        let state = self.state();
+        let holds = |reason: &UnreadyReason| reason.until.is_none_or(|until| now < until);
+        let reasons = state.unready.iter().filter(|(_, reason)| holds(reason));
+        reasons.map(|(name, reason)| (name.clone(), reason.text.clone())).collect()
     }
 }
 
@@ -101,7 +112,16 @@ impl Condition {
 
     /// Reports that the condition does not hold, and why.
     pub(crate) fn unready(&self, why_not: impl Into<String>) {
-        self.health.state().unready.insert(self.name.clone(), why_not.into());
+        self.set_unready(why_not.into(), None);
+    }
+
+    /// Reports that the condition does not hold now, of which there may be no later news: it holds again after `time`.
+    pub(crate) fn unready_for(&self, time: Duration, why_not: impl Into<String>) {
+        self.set_unready(why_not.into(), Some(Instant::now() + time));
+    }
+
+    fn set_unready(&self, text: String, until: Option<Instant>) {
+        self.health.state().unready.insert(self.name.clone(), UnreadyReason { text, until });
     }
 }
 
@@ -126,6 +146,17 @@ mod tests {
         assert_eq!(health.silent(), [("orders receive".to_owned(), Duration::from_secs(61))]);
         drop(pulse);
         assert!(health.silent().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_condition_that_is_unready_for_a_time_is_ready_after_it() {
+        let health = Health::new();
+        let condition = health.condition("orders", "no poll has succeeded yet");
+        condition.unready_for(Duration::from_mins(2), "a delete was refused");
+        tokio::time::advance(Duration::from_secs(119)).await;
+        assert_eq!(health.unready()["orders"], "a delete was refused");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(health.unready().is_empty());
     }
 
     #[test]

@@ -97,3 +97,40 @@ async fn a_refused_extension_makes_the_worker_unready() {
     worker.stop.halt();
     worker.ended().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_short_tasks_extend_nothing_is_ready_again_after_a_refused_extension() {
+    let scene = Scene::new();
+    scene.queue.always(Action::ChangeVisibility, Fault::Fails(Failure::Refused));
+    scene.send("a");
+    let worker = scene.start(|_, _| async {
+        sleep(secs(20)).await;
+        Outcome::Done
+    });
+    scene.emptied().await;
+    assert!(worker.health.unready().contains_key("orders extend"), "{:?}", worker.health.unready());
+    sleep(secs(121)).await;
+    assert!(worker.health.unready().is_empty(), "{:?}", worker.health.unready());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_worker_is_not_ready_while_sqs_cannot_be_reached() {
+    let scene = Scene::new().permits(1, 0);
+    scene.send("a");
+    let worker = scene.start(|_, _| async {
+        sleep(secs(60)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    for action in [Action::Receive, Action::ChangeVisibility] {
+        scene.queue.always(action, Fault::Fails(Failure::Broken));
+    }
+    sleep(secs(20)).await;
+    assert!(worker.health.unready().contains_key("orders extend"), "{:?}", worker.health.unready());
+    scene.queue.heal(Action::ChangeVisibility);
+    scene.queue.heal(Action::Receive);
+    sleep(secs(10)).await;
+    assert!(worker.health.unready().is_empty(), "{:?}", worker.health.unready());
+    worker.drain().await;
+}

@@ -41,6 +41,9 @@ const RETRY: Backoff = Backoff {
     jitter: Jitter::Half,
 };
 
+/// The failures in a row after which the worker is not ready.
+const FAILURES_TO_UNREADY: u32 = 3;
+
 /// The loop that extends the leases of one queue.
 #[derive(Clone)]
 pub(super) struct Heartbeat {
@@ -176,8 +179,8 @@ impl Heartbeat {
         let retry_in = RETRY.random_delay(attempt);
         let (queue, action) = (&*self.name, Action::Extend);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
-        if error.retry_class() == RetryClass::Refused {
-            self.leases.report_extensions_refused(error);
+        if error.retry_class() == RetryClass::Refused || attempt >= FAILURES_TO_UNREADY {
+            self.leases.report_extensions_failing(error);
         }
         let now = Instant::now();
         for extension in extensions {

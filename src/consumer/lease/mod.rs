@@ -39,6 +39,9 @@ use crate::{
     telemetry::{MetricScope, context::TraceContext, events, spans::Trace},
 };
 
+/// The time after which a failed extension no longer makes the worker unready: short tasks may never need another.
+const FAILURE_SHOWN: Duration = Duration::from_mins(2);
+
 /// The leases of one queue.
 #[derive(Clone)]
 pub(crate) struct Leases(Arc<Inner>);
@@ -163,8 +166,8 @@ impl Leases {
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
     }
 
-    fn report_extensions_refused(&self, error: &QueueError) {
-        self.0.ready.unready(format!("sqs refuses to extend leases: {error}"));
+    fn report_extensions_failing(&self, error: &QueueError) {
+        self.0.ready.unready_for(FAILURE_SHOWN, format!("leases cannot be extended: {error}"));
     }
 
     fn report_extensions_answered(&self) {

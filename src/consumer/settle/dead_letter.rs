@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -93,7 +93,6 @@ impl DeadLetter {
 pub(super) struct DeadLetterSender {
     parts: DeadLetterSenderParts,
     calls: Semaphore,
-    last_refusal: Mutex<Option<Instant>>,
 }
 
 pub(super) struct DeadLetterSenderParts {
@@ -111,7 +110,7 @@ pub(super) struct DeadLetterSenderParts {
 impl DeadLetterSender {
     pub(super) fn new(parts: DeadLetterSenderParts) -> Self {
         parts.ready.ready();
-        Self { parts, calls: Semaphore::new(CALLS_AT_ONCE), last_refusal: Mutex::new(None) }
+        Self { parts, calls: Semaphore::new(CALLS_AT_ONCE) }
     }
 
     /// Builds the copy of a message that was rejected now.
@@ -158,7 +157,7 @@ impl DeadLetterSender {
         match entry {
             Ok(_) => {
                 self.parts.metrics.settled.of(Action::Copy).inc();
-                self.forget_refusal(|_| true);
+                self.parts.ready.ready();
                 // The delete does not linger: until it is sent the message could run and be copied again elsewhere.
                 self.parts.pending.delay(settlement.followed_by(SettleAction::Delete), Duration::ZERO);
             }
@@ -189,8 +188,8 @@ impl DeadLetterSender {
         let _trace = first.lease.enter_trace();
         events::CopyRefused { queue, messages, message_id, error }
             .emit(&self.parts.metrics.settle_failures, self.parts.scope.warnings());
-        *self.last_refusal() = Some(Instant::now());
-        self.parts.ready.unready(format!("the dlq refuses rejected messages: {error}"));
+        // Without further rejects no copy can succeed.
+        self.parts.ready.unready_for(REFUSAL_SHOWN, format!("the dlq refuses rejected messages: {error}"));
         for settlement in settlements {
             self.give_back(settlement);
         }
@@ -209,21 +208,6 @@ impl DeadLetterSender {
             postponed.await;
             pending.delay(visible, Duration::ZERO);
         });
-    }
-
-    /// Forgets the last refusal after a while, because without further rejects no copy can succeed.
-    pub(super) fn forget_old_refusal(&self) {
-        self.forget_refusal(|last| last.elapsed() >= REFUSAL_SHOWN);
-    }
-
-    fn forget_refusal(&self, is_over: impl FnOnce(&mut Instant) -> bool) {
-        if self.last_refusal().take_if(is_over).is_some() {
-            self.parts.ready.ready();
-        }
-    }
-
-    fn last_refusal(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

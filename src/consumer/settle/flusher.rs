@@ -19,6 +19,11 @@ use crate::{
     telemetry::{Action, CallResult, events, spans::QueueTraces},
 };
 
+/// The failures in a row after which the worker is not ready.
+const FAILURES_TO_UNREADY: u32 = 3;
+/// The time after which a failure no longer makes the worker unready. A failed call is repeated sooner, unless its lease
+/// is lost.
+const FAILURE_SHOWN: Duration = Duration::from_mins(2);
 /// The most calls in flight.
 const CALLS_AT_ONCE: usize = 32;
 /// The time limit of a call, in case the queue keeps none: the messages are held until the call ends.
@@ -46,9 +51,6 @@ impl Flusher {
         let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
         loop {
             pulse.beat();
-            if let Some(dead_letters) = &self.dead_letters {
-                dead_letters.forget_old_refusal();
-            }
             self.send_due(&calls).await;
             tokio::select! {
                 () = self.pending.due(Instant::now() + TICK) => {}
@@ -118,8 +120,8 @@ impl Flusher {
         let attempt = batch.iter().map(|sent| sent.settlement.attempt).max().unwrap_or(1);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.name, action, error, attempt, retry_in }.emit();
-        if error.retry_class() == RetryClass::Refused {
-            self.ready.unready(format!("sqs refuses to settle messages: {error}"));
+        if error.retry_class() == RetryClass::Refused || attempt >= FAILURES_TO_UNREADY {
+            self.ready.unready_for(FAILURE_SHOWN, format!("messages cannot be settled: {error}"));
         }
         for sent in batch {
             self.pending.retry(sent.settlement, retry_in);

@@ -24,7 +24,7 @@ use crate::{
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
-    queue::{EntryError, QueueAttributes, QueueError, RedrivePolicy, RetryClass},
+    queue::{EntryError, QueueAttributes, QueueError, RedrivePolicy, RetryClass, is_fifo},
 };
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.
@@ -133,7 +133,7 @@ pub(super) fn description(
         retention: Duration::from_secs(number(QueueAttributeName::MessageRetentionPeriod)),
         kms_key: text(QueueAttributeName::KmsMasterKeyId).filter(|key| !key.is_empty()).map(str::to_owned),
         redrive: text(QueueAttributeName::RedrivePolicy).and_then(redrive_policy),
-        fifo: text(QueueAttributeName::FifoQueue) == Some("true") || arn.ends_with(".fifo"),
+        fifo: text(QueueAttributeName::FifoQueue) == Some("true") || is_fifo(&arn),
         arn,
         message_bytes: text(QueueAttributeName::MaximumMessageSize).and_then(|bytes| bytes.parse().ok()),
         visible: number(QueueAttributeName::ApproximateNumberOfMessages),

@@ -287,11 +287,11 @@ mod tests {
                 "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}"
             );
             stream.write_all(format!("{head}\r\n\r\n{json}").as_bytes()).await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             description = queue.describe() => description,
-            () = serve => unreachable!("it never ends"),
+            () = serve => unreachable!("the server never ends"),
         }
     }
 
