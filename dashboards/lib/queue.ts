@@ -180,7 +180,7 @@ function endings(): Row {
       lines({
         title: 'Notifications', unit: 'mps', width: 8, colours: { sent: GOOD, failed: ACT, dropped: LOOK },
         description: 'What became of notifications over SNS about endings; the settings may ask for none.',
-        queries: [{ expr: sumBy('fate', rate('longshore_notifications_total')), legend: '{{fate}}' }],
+        queries: [{ expr: sumBy('result', rate('longshore_notifications_total')), legend: '{{result}}' }],
       }),
     ],
   };

@@ -84,7 +84,7 @@ it('every link to traces and to other dashboards uses variables that its dashboa
 });
 
 it('no series of a panel has a name that only a few messages have', () => {
-  const few = ['queue', 'kind', 'ending', 'state', 'action', 'result', 'cause', 'fate', 'occasion', 'version', 'le', 'messaging_operation_name', 'instance'];
+  const few = ['queue', 'kind', 'ending', 'state', 'action', 'result', 'cause', 'occasion', 'version', 'le', 'messaging_operation_name', 'instance'];
   for (const { name, panel } of named(ALL)) {
     for (const { legendFormat = '' } of panel.targets) {
       for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) assert.ok(few.includes(label), `${name}: ${label}`);

@@ -51,7 +51,7 @@ impl From<WorkerError> for Failure {
     fn from(error: WorkerError) -> Self {
         let exit = match &error {
             WorkerError::NoQueue
-            | WorkerError::Twins { .. }
+            | WorkerError::Duplicate { .. }
             | WorkerError::Settings { .. }
             | WorkerError::Address { .. }
             | WorkerError::Handler { .. }

@@ -113,33 +113,25 @@ impl Command {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     /// The program, or the interpreter in its first line, does not exist.
-    #[error(
-        "no such program: {program}, hint: give its whole path, and see that the interpreter in its first line is \
-         installed"
-    )]
+    #[error("no such program: {program}")]
     NotFound {
         /// The program as it was given.
         program: String,
     },
     /// The program is not executable.
-    #[error(
-        "not allowed to run: {program}, hint: make it executable (chmod +x), on a file system without noexec"
-    )]
+    #[error("not allowed to run: {program}")]
     NotExecutable {
         /// The program as it was given.
         program: String,
     },
     /// The file is not a program for this system.
-    #[error(
-        "not a program for this system: {program}, hint: begin a script with #! and its interpreter, and build a \
-         program for this processor"
-    )]
+    #[error("not a program for this system: {program}")]
     NotRunnable {
         /// The program as it was given.
         program: String,
     },
     /// The working directory does not exist.
-    #[error("no directory to run {program} in: {}, hint: make it, or name another", directory.display())]
+    #[error("no directory to run {program} in: {}", directory.display())]
     NoDirectory {
         /// The program as it was given.
         program: String,
@@ -147,7 +139,7 @@ pub(crate) enum StartError {
         directory: PathBuf,
     },
     /// The arguments and the environment are larger than the system allows.
-    #[error("arguments and environment too large for: {program}, hint: hand large values over in files")]
+    #[error("arguments and environment too large for: {program}")]
     TooLarge {
         /// The program as it was given.
         program: String,
@@ -163,6 +155,32 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
+    /// The advice to whoever configured the program.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound { .. } => {
+                Some("give its whole path, and see that the interpreter in its first line is installed")
+            }
+            Self::NotExecutable { .. } => {
+                Some("make it executable (chmod +x), on a file system without noexec")
+            }
+            Self::NotRunnable { .. } => {
+                Some("begin a script with #! and its interpreter, and build a program for this processor")
+            }
+            Self::NoDirectory { .. } => Some("make it, or name another"),
+            Self::TooLarge { .. } => Some("hand large values over in files"),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// The error and its hint as one text, for the reason of an outcome.
+    pub(crate) fn reason(&self) -> String {
+        match self.hint() {
+            Some(hint) => format!("{self}, hint: {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// True if the next start would fail too, until the program changes.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {

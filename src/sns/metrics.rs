@@ -32,9 +32,9 @@ impl PublishMetrics {
 metric_group! {
     /// Metrics of the notifications about one queue's messages.
     pub struct NotificationMetrics {
-        /// SNS notifications, by occasion and fate.
+        /// SNS notifications, by occasion and result.
         pub notifications: ByLabel<Occasion, Each<Notified, IntCounter>> = "longshore_notifications_total"
-            ["queue", "occasion", "fate"];
+            ["queue", "occasion", "result"];
     }
 }
 

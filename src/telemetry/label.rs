@@ -97,7 +97,7 @@ label! {
 
 label! {
     /// The result of a notification.
-    pub enum Notified = "fate" {
+    pub enum Notified = "result" {
         /// SNS accepted it.
         Sent = "sent",
         /// It was given up: its time limit passed, or SNS refused it.

@@ -14,7 +14,7 @@ pub(super) fn check(consumers: &[Consumer]) -> Result<(), WorkerError> {
     for Consumer { name, settings, handler, .. } in consumers {
         let queue = || name.to_string();
         if !names.insert(name) {
-            return Err(WorkerError::Twins { queue: queue() });
+            return Err(WorkerError::Duplicate { queue: queue() });
         }
         let mut problems = settings.validate();
         problems.extend(settings.validate_for(handler.takes()));
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn two_consumers_of_one_name_are_refused() {
         let duplicates = check(&[consumer("orders"), consumer("bills"), consumer("orders")]);
-        assert!(matches!(duplicates, Err(WorkerError::Twins { queue }) if queue == "orders"));
+        assert!(matches!(duplicates, Err(WorkerError::Duplicate { queue }) if queue == "orders"));
         assert!(check(&[consumer("orders"), consumer("bills")]).is_ok());
     }
 }

@@ -18,7 +18,7 @@ pub enum WorkerError {
     NoQueue,
     /// Two consumers have the same name or the same queue; each would receive messages that the other holds.
     #[error("queue {queue}: another consumer has this name or this queue")]
-    Twins {
+    Duplicate {
         /// The name of the second.
         queue: String,
     },
@@ -103,7 +103,7 @@ impl WorkerError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoQueue => Some("add a consumer"),
-            Self::Twins { .. } => Some("keep one of the two, or name one with Consumer::named"),
+            Self::Duplicate { .. } => Some("keep one of the two, or name one with Consumer::named"),
             Self::Queue { .. } => Some("check the url, the region, the credentials and the network"),
             Self::Credentials { .. } => Some(
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role",

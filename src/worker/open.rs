@@ -41,7 +41,7 @@ pub(super) fn refuse_duplicate_queues(consumers: &[Consumer], opened: &[Opened])
     let mut arns = HashSet::new();
     for (consumer, opened) in consumers.iter().zip(opened) {
         if !opened.arn.is_empty() && !arns.insert(&opened.arn) {
-            return Err(WorkerError::Twins { queue: consumer.name.to_string() });
+            return Err(WorkerError::Duplicate { queue: consumer.name.to_string() });
         }
     }
     Ok(())

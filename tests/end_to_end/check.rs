@@ -214,7 +214,7 @@ async fn one_queue_by_two_addresses_is_found() {
     let checked = Checked::of(&file).await;
     assert_eq!(
         (checked.code, checked.faults("other")),
-        (Some(64), vec!["queue-twins"]),
+        (Some(64), vec!["duplicate-queue"]),
         "{}",
         checked.report
     );

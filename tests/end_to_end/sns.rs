@@ -128,7 +128,7 @@ async fn each_outcome_is_published_to_its_topic() {
         assert!(notification["durationSeconds"].as_f64().unwrap() >= 0.0);
     }
     until("it is counted", async || {
-        worker.admin.sample("notifications_total{fate=\"sent\",occasion=\"done\",queue=\"orders\"}").await
+        worker.admin.sample("notifications_total{occasion=\"done\",queue=\"orders\",result=\"sent\"}").await
             >= 1.0
     })
     .await;

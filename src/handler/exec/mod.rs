@@ -108,7 +108,7 @@ impl ExecHandler {
 
     fn find_program(&self) -> Result<(), String> {
         let ExecParts { settings, search_path, refused, .. } = &*self.parts;
-        let program = program::find(settings, search_path.as_deref()).map_err(|error| error.to_string())?;
+        let program = program::find(settings, search_path.as_deref()).map_err(|error| error.reason())?;
         if let Some(reason) = program.and_then(|program| refused.reason(&program)) {
             return Err(reason);
         }

@@ -72,7 +72,7 @@ impl RefusedProgram {
     /// Records that the program at this path could not be started, if the next start would fail too.
     pub(super) fn record(&self, program: &Path, error: &StartError) {
         if error.is_lasting() {
-            *self.lock() = Some(Refusal { version: ProgramVersion::at(program), reason: error.to_string() });
+            *self.lock() = Some(Refusal { version: ProgramVersion::at(program), reason: error.reason() });
         }
     }
 

@@ -258,7 +258,7 @@ impl StartFailure {
     /// Messages that need no file can still be handled, so a failed write does not mean that the handler is down.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Program(_) => Outcome::Down(self.to_string()),
+            Self::Program(error) => Outcome::Down(error.reason()),
             Self::File { .. } => Outcome::Retry(self.to_string()),
         }
     }

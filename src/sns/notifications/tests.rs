@@ -82,7 +82,7 @@ impl Scene {
     }
 
     fn count(&self, occasion: Occasion, result: Notified) -> u64 {
-        let labels = [("occasion", occasion.as_str()), ("fate", result.as_str())];
+        let labels = [("occasion", occasion.as_str()), ("result", result.as_str())];
         self.metrics.count("longshore_notifications_total", &labels)
     }
 

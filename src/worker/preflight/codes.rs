@@ -76,7 +76,7 @@ codes! {
         "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
     QueueMissing = "queue-missing", Unavailable,
         "create the queue, or correct its url or name, its region and its account";
-    QueueTwins = "queue-twins", Misconfigured,
+    DuplicateQueue = "duplicate-queue", Misconfigured,
         "keep one of the two sections and raise its concurrency";
     QueueUnreachable = "queue-unreachable", Unavailable,
         "check the url, the region and the network: a private subnet needs a NAT gateway or a VPC endpoint of SQS";

@@ -45,7 +45,7 @@ fn duplicates<'a>(queues: impl Iterator<Item = (&'a String, Option<&'a str>)>) -
     for (name, arn) in queues {
         let Some(arn) = arn.filter(|arn| !arn.is_empty()) else { continue };
         if let Some(other) = seen.insert(arn, name) {
-            found.push(Finding::of(name, Code::QueueTwins, format!("the same queue as {other}: {arn}")));
+            found.push(Finding::of(name, Code::DuplicateQueue, format!("the same queue as {other}: {arn}")));
         }
     }
     found

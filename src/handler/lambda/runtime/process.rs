@@ -157,7 +157,7 @@ impl RuntimeProcess {
         let api = RuntimeApi::serve(program.function_arn()).await;
         let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
         let started = program.start(api.address());
-        let mut process = started.map_err(|error| not_started(error.to_string()))?;
+        let mut process = started.map_err(|error| not_started(error.reason()))?;
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
