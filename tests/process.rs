@@ -85,7 +85,10 @@ async fn a_program_that_does_not_exist_or_may_not_run_is_named() {
         matches!(&missing, StartError::NotFound { program } if program == "no-such-program"),
         "{missing}"
     );
-    assert!(missing.to_string().contains("hint:"), "{missing}");
+    assert!(
+        missing.hint().unwrap().contains("whole path") && missing.reason().contains(", hint: "),
+        "{missing}"
+    );
     assert!(matches!(failure(Command::new(&plain)), StartError::NotExecutable { .. }));
     assert!(matches!(failure(Command::new(plain.join("x"))), StartError::NotFound { .. }));
     assert!(matches!(
