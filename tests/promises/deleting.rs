@@ -8,14 +8,7 @@ use crate::support::{calls::Action, gate::Gate, scene::Scene, secs};
 async fn a_message_is_deleted_only_after_its_handler_returned_done() {
     let (scene, gate) = (Scene::new(), Gate::default());
     let id = scene.send("a");
-    let wait = gate.clone();
-    let worker = scene.start(move |_, _| {
-        let wait = wait.clone();
-        async move {
-            wait.passed().await;
-            Outcome::Done
-        }
-    });
+    let worker = scene.start_gated(&gate, Outcome::Done);
     scene.journal.began(1).await;
     scene.other_consumer().gets_nothing_for(secs(100)).await;
     assert!(scene.queue.calls(Action::Delete).is_empty());

@@ -61,14 +61,7 @@ async fn messages_beyond_those_requested_do_not_exceed_the_permits() {
 async fn nothing_is_received_while_no_permit_is_free() {
     let (scene, gate) = (Scene::new().permits(1, 0), Gate::default());
     scene.send_many(3);
-    let wait = gate.clone();
-    let worker = scene.start(move |_, _| {
-        let wait = wait.clone();
-        async move {
-            wait.passed().await;
-            Outcome::Done
-        }
-    });
+    let worker = scene.start_gated(&gate, Outcome::Done);
     scene.journal.began(1).await;
     let receives = scene.queue.calls(Action::Receive).len();
     sleep(secs(3_600)).await;

@@ -269,14 +269,7 @@ async fn a_message_rejected_during_a_drain_is_copied_and_deleted_before_the_end(
         _ => Fault::None,
     });
     scene.send("a");
-    let wait = gate.clone();
-    let worker = scene.start(move |_, _| {
-        let wait = wait.clone();
-        async move {
-            wait.passed().await;
-            Outcome::Reject("late".to_owned())
-        }
-    });
+    let worker = scene.start_gated(&gate, Outcome::Reject("late".to_owned()));
     scene.journal.began(1).await;
     worker.stop.drain();
     sleep(secs(5)).await;

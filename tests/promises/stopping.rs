@@ -132,14 +132,7 @@ async fn a_delete_that_failed_is_tried_again_before_the_end() {
     let scene = Scene::new();
     scene.queue.once(Action::Delete, Fault::Fails(Failure::Broken));
     let (id, gate) = (scene.send("a"), Gate::default());
-    let wait = gate.clone();
-    let worker = scene.start(move |_, _| {
-        let wait = wait.clone();
-        async move {
-            wait.passed().await;
-            Outcome::Done
-        }
-    });
+    let worker = scene.start_gated(&gate, Outcome::Done);
     scene.journal.began(1).await;
     worker.stop.drain();
     gate.open();

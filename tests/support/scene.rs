@@ -13,7 +13,9 @@ use longshore::{
     worker::{Consumer, DeadLetters},
 };
 
-use super::{agent::FakeAgent, faulty::FaultyQueue, onlooker::OtherConsumer, preparation::FakePreparation};
+use super::{
+    agent::FakeAgent, faulty::FaultyQueue, gate::Gate, onlooker::OtherConsumer, preparation::FakePreparation,
+};
 
 /// The library's own scene, with a queue that fails on request.
 pub(crate) struct Scene {
@@ -143,6 +145,18 @@ impl Scene {
         A: Future<Output = Outcome> + Send + 'static,
     {
         self.inner.start(handler::from_fn_with(function))
+    }
+
+    /// Starts a worker whose handler waits at the gate, and then returns this outcome.
+    pub(crate) fn start_gated(&self, gate: &Gate, outcome: Outcome) -> Running {
+        let gate = gate.clone();
+        self.start(move |_, _| {
+            let (gate, outcome) = (gate.clone(), outcome.clone());
+            async move {
+                gate.passed().await;
+                outcome
+            }
+        })
     }
 
     /// Starts a worker whose batch handler is this closure.
