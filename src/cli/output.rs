@@ -54,6 +54,11 @@ impl Failure {
         self
     }
 
+    /// A failure with the text of an error, and with its hint if it has one.
+    pub(super) fn of_error(exit: Exit, error: &dyn std::error::Error, hint: Option<&str>) -> Self {
+        Self { hint: hint.map(str::to_owned), ..Self::new(exit, error.to_string()) }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -62,11 +62,7 @@ impl From<WorkerError> for Failure {
             | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
-        let failure = Self::new(exit, error.to_string());
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of_error(exit, &error, error.hint())
     }
 }
 
@@ -97,10 +93,6 @@ impl From<TracesError> for Failure {
             TracesError::Exporter(_) | TracesError::Client(_) => Exit::Usage,
             TracesError::System(_) => Exit::Internal,
         };
-        let failure = Self::new(exit, error.to_string());
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::of_error(exit, &error, error.hint())
     }
 }
