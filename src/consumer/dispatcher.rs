@@ -12,7 +12,7 @@ use super::{
     availability::Availability,
     buffer::{Buffer, Group, LostMessages},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
-    disposition::{CallEnd, Conclusion, Disposition, LeaseStatus, MessageFacts},
+    disposition::{CallEnd, Conclusion, LeaseStatus, MessageFacts},
     fifo::{GroupTurn, OrderedSettler},
     preparation_lines::{PreparationLines, PreparationTurn},
     prepare::HeldMessage,
@@ -496,21 +496,15 @@ impl Dispatcher {
         if conclusion.ending == Ending::Down {
             self.handler_is_down(&conclusion.reason);
         }
-        let comes_again_in = match conclusion.disposition {
-            Disposition::Retry(delay) => {
-                (!settler.rules().is_last_attempt(held.message.receive_count)).then_some(delay)
-            }
-            Disposition::Abandon => Some(Duration::ZERO),
-            Disposition::Delete | Disposition::DeadLetter { .. } => None,
-        };
+        let retried_in = settler.rules().retried_in(conclusion.disposition, held.message.receive_count);
         let group = held.group.clone();
-        if comes_again_in.is_none()
+        if retried_in.is_none()
             && let Some(group) = group.clone()
         {
             self.occupy_group(&mut held.lease, group);
         }
         settler.settle_call(std::iter::once((held, conclusion)));
-        if let (Some(group), Some(delay)) = (group, comes_again_in) {
+        if let (Some(group), Some(delay)) = (group, retried_in) {
             self.preparation_failed(&group, delay);
         }
     }

@@ -101,6 +101,18 @@ impl DispositionRules {
         self.max_receive_count.is_some_and(|most| receive_count >= most.get())
     }
 
+    /// The delay after which a message runs again, so that those behind it in its group come again with it.
+    ///
+    /// `None` if it does not: a message that fails at its last attempt is moved to the dead-letter queue by SQS, and the
+    /// group goes on.
+    pub(super) fn retried_in(&self, disposition: Disposition, receive_count: u32) -> Option<Duration> {
+        match disposition {
+            Disposition::Retry(delay) => (!self.is_last_attempt(receive_count)).then_some(delay),
+            Disposition::Abandon => Some(Duration::ZERO),
+            Disposition::Delete | Disposition::DeadLetter { .. } => None,
+        }
+    }
+
     /// Concludes a call for each of its messages, in the order of the batch.
     pub(super) fn conclude<'a>(
         &self,
@@ -111,8 +123,8 @@ impl DispositionRules {
         let mut failed = FailedInCall::new();
         for (message, conclusion) in messages.zip(&mut conclusions) {
             if let Some(group) = message.group {
-                let is_last = self.is_last_attempt(message.receive_count);
-                keep_group_order(group, is_last, conclusion, &mut failed);
+                let retried_in = self.retried_in(conclusion.disposition, message.receive_count);
+                keep_group_order(group, retried_in, conclusion, &mut failed);
             }
         }
         (conclusions, failed)
@@ -199,11 +211,9 @@ fn conclude_cancelled(lease: LeaseStatus) -> Conclusion {
 }
 
 /// Gives back every message behind a failed one of its group, regardless of its outcome.
-///
-/// A message that fails at its last attempt does not count: SQS moves it to the dead-letter queue, and the group goes on.
 fn keep_group_order(
     group: &Group,
-    is_last_attempt: bool,
+    retried_in: Option<Duration>,
     conclusion: &mut Conclusion,
     failed: &mut FailedInCall,
 ) {
@@ -213,15 +223,11 @@ fn keep_group_order(
                 *conclusion = Conclusion::behind_a_failure(*delay.get());
             }
         }
-        btree_map::Entry::Vacant(entry) => match conclusion.disposition {
-            Disposition::Retry(delay) if !is_last_attempt => {
+        btree_map::Entry::Vacant(entry) => {
+            if let Some(delay) = retried_in {
                 entry.insert(delay);
             }
-            Disposition::Abandon => {
-                entry.insert(Duration::ZERO);
-            }
-            Disposition::Retry(_) | Disposition::Delete | Disposition::DeadLetter { .. } => {}
-        },
+        }
     }
 }
 

@@ -274,14 +274,14 @@ impl Intake {
         let began = Instant::now();
         let prepare =
             AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
+        // The stop is polled first, because it cancels leases, too, and then the message is given back.
         let result = tokio::select! {
-        // Polled first, because a stop cancels leases, too, and then the message is given back.
-                    biased;
-                    () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
-                    () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
-                    delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
-                    result = prepare => result,
-                };
+            biased;
+            () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
+            () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
+            delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
+            result = prepare => result,
+        };
         let failed = |held, outcome| PreparationEnd::Failed { held, outcome, took: began.elapsed() };
         match result {
             Ok(Ok(prepared)) => PreparationEnd::Prepared(self.prepared(held, prepared)),
