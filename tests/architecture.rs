@@ -55,7 +55,7 @@ const COMMON_TYPE_NAMES: &[&str] = &["Settings", "Error", "Builder", "Inner"];
 const SHARED_TYPE_NAMES: usize = 0;
 
 /// The most words such as *told* and *hear* in the code: they hide who does what.
-const VAGUE_WORDS: usize = 60;
+const VAGUE_WORDS: usize = 5;
 /// The most doc comments that open with *What*, *How* and the like instead of saying what a thing is or does.
 const VAGUE_OPENINGS: usize = 5;
 
