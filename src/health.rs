@@ -8,6 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
+/// The time after which a failed call no longer makes the worker unready, if no later one says more: a failed call is
+/// repeated sooner, but short tasks may never need another extension.
+pub(crate) const FAILURE_SHOWN: Duration = Duration::from_mins(2);
+
 /// The health of the process: shared by the parts that report and the server that answers.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<ConditionState>>);

@@ -24,7 +24,7 @@ use crate::{
     health::{Condition, Pulse},
     message::{Message, Wanted},
     queue::{
-        Queue, QueueError, ReceiveAttemptId, ReceiveRequest, RetryClass,
+        Queue, QueueError, ReceiveAttemptId, ReceiveRequest,
         limits::{self, BATCH_ENTRIES},
         metrics::CallMetrics,
         within,
@@ -42,8 +42,6 @@ pub(super) const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The time limit of receives in flight at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
-/// Failures in a row after which the queue counts as not ready.
-const FAILURES_TO_UNREADY: u32 = 3;
 /// The most receives of a message whose age is sampled: one received more often has waited because it failed, so its
 /// age does not show how long the others wait. CloudWatch leaves such messages out, too.
 const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
@@ -262,7 +260,7 @@ impl Poller {
         let (queue, action, attempt) = (&*self.parts.name, Action::Receive, self.failures);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
-        if error.retry_class() == RetryClass::Refused || self.failures >= FAILURES_TO_UNREADY {
+        if error.retry_class().is_outage_after(self.failures) {
             self.parts.ready.unready(error.to_string());
         }
         self.parts.last_error.send_replace(Some(error.to_string()));

@@ -15,6 +15,9 @@ pub enum RetryClass {
     LeaseLost,
 }
 
+/// The failures in a row that are an outage.
+const FAILURES_TO_OUTAGE: u32 = 3;
+
 impl RetryClass {
     /// The pauses between the attempts of such a call: longer if someone must act first.
     pub const fn pauses(self) -> Backoff {
@@ -22,6 +25,11 @@ impl RetryClass {
             Self::Refused => Backoff::REFUSALS,
             Self::Transient | Self::LeaseLost => Backoff::CALLS,
         }
+    }
+
+    /// True if the queue cannot be used after so many failures in a row, the last of this class: the worker is not ready.
+    pub(crate) const fn is_outage_after(self, failures: u32) -> bool {
+        matches!(self, Self::Refused) || failures >= FAILURES_TO_OUTAGE
     }
 
     /// Classifies an error code of SQS; the message distinguishes errors that share a code.

@@ -41,9 +41,6 @@ const RETRY: Backoff = Backoff {
     jitter: Jitter::Half,
 };
 
-/// The failures in a row after which the worker is not ready.
-const FAILURES_TO_UNREADY: u32 = 3;
-
 /// The loop that extends the leases of one queue.
 #[derive(Clone)]
 pub(super) struct Heartbeat {
@@ -157,8 +154,7 @@ impl Heartbeat {
                 let _trace = self.leases.enter_trace(*lease);
                 let (queue, action) = (&*self.name, Action::Extend);
                 events::EntryFailed { queue, message_id: id, action, error: &error }.emit();
-                self.leases.ledger().not_extended(extension, Instant::now(), RETRY.random_delay(*attempt));
-                self.failed.notify_one();
+                self.retry(extension, RETRY.random_delay(*attempt));
             }
         }
     }
@@ -179,13 +175,17 @@ impl Heartbeat {
         let retry_in = RETRY.random_delay(attempt);
         let (queue, action) = (&*self.name, Action::Extend);
         events::CallFailed { queue, action, error, attempt, retry_in }.emit();
-        if error.retry_class() == RetryClass::Refused || attempt >= FAILURES_TO_UNREADY {
+        if error.retry_class().is_outage_after(attempt) {
             self.leases.report_extensions_failing(error);
         }
-        let now = Instant::now();
         for extension in extensions {
-            self.leases.ledger().not_extended(extension, now, retry_in);
+            self.retry(extension, retry_in);
         }
+    }
+
+    /// Makes an extension due again after the pause, which may end before the next check.
+    fn retry(&self, extension: &Extension, pause: Duration) {
+        self.leases.ledger().not_extended(extension, Instant::now(), pause);
         self.failed.notify_one();
     }
 }

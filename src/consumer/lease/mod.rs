@@ -33,14 +33,11 @@ pub(crate) use self::{
 };
 use crate::{
     handler::LeaseTime,
-    health::{Condition, Pulse},
+    health::{Condition, FAILURE_SHOWN, Pulse},
     message::{Message, MessageId, Receipt},
     queue::{Queue, QueueError},
     telemetry::{MetricScope, context::TraceContext, events, spans::Trace},
 };
-
-/// The time after which a failed extension no longer makes the worker unready: short tasks may never need another.
-const FAILURE_SHOWN: Duration = Duration::from_mins(2);
 
 /// The leases of one queue.
 #[derive(Clone)]

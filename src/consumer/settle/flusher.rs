@@ -12,18 +12,13 @@ use super::{
     pending::{PendingLease, PendingSettlements, SentSettlement, settled},
 };
 use crate::{
-    health::{Condition, Pulse},
+    health::{Condition, FAILURE_SHOWN, Pulse},
     queue::metrics::CallMetrics,
     queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, all_entries, within},
     tasks,
     telemetry::{Action, CallResult, events, spans::QueueTraces},
 };
 
-/// The failures in a row after which the worker is not ready.
-const FAILURES_TO_UNREADY: u32 = 3;
-/// The time after which a failure no longer makes the worker unready. A failed call is repeated sooner, unless its lease
-/// is lost.
-const FAILURE_SHOWN: Duration = Duration::from_mins(2);
 /// The most calls in flight.
 const CALLS_AT_ONCE: usize = 32;
 /// The time limit of a call, in case the queue keeps none: the messages are held until the call ends.
@@ -120,7 +115,7 @@ impl Flusher {
         let attempt = batch.iter().map(|sent| sent.settlement.attempt).max().unwrap_or(1);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.name, action, error, attempt, retry_in }.emit();
-        if error.retry_class() == RetryClass::Refused || attempt >= FAILURES_TO_UNREADY {
+        if error.retry_class().is_outage_after(attempt) {
             self.ready.unready_for(FAILURE_SHOWN, format!("messages cannot be settled: {error}"));
         }
         for sent in batch {
