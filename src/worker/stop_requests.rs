@@ -48,7 +48,7 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.quit.recv() => "SIGQUIT",
-            Some(_) = next_of(&mut self.hangup) => "SIGHUP",
+            Some(()) = next_of(&mut self.hangup) => "SIGHUP",
         }
     }
 
