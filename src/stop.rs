@@ -121,7 +121,9 @@ mod tests {
     #[test]
     fn the_limit_follows_from_the_stop_timeout_unless_it_is_set() {
         let limit = |limit: Option<u64>, stop_timeout: Option<u64>| {
-            Settings { limit: limit.map(Span::secs), receives: None }.limit(stop_timeout.map(Duration::from_secs)).as_secs()
+            Settings { limit: limit.map(Span::secs), receives: None }
+                .limit(stop_timeout.map(Duration::from_secs))
+                .as_secs()
         };
         assert_eq!((limit(None, None), limit(None, Some(120)), limit(None, Some(30))), (110, 110, 20));
         assert_eq!((limit(None, Some(4)), limit(Some(50), Some(30))), (2, 50));

@@ -97,6 +97,8 @@ pub(crate) enum Signal {
     Terminate,
     Interrupt,
     Kill,
+    Stop,
+    Continue,
 }
 
 /// The end of a process.
@@ -126,6 +128,8 @@ impl Process {
             Signal::Terminate => "TERM",
             Signal::Interrupt => "INT",
             Signal::Kill => "KILL",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
         };
         let id = self.child.id().expect("the process runs").to_string();
         // The shell's own kill: a signal needs either that or unsafe code.
