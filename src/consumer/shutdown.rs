@@ -54,12 +54,11 @@ impl RunningEngine {
     /// been requested.
     pub(crate) async fn polling_stopped(&mut self, limit: Duration) {
         self.probes.abort();
-        let ended = match timeout(limit, &mut self.poller).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                self.ends.receives.cancel();
-                (&mut self.poller).await
-            }
+        let ended = if let Ok(ended) = timeout(limit, &mut self.poller).await {
+            ended
+        } else {
+            self.ends.receives.cancel();
+            (&mut self.poller).await
         };
         if let Err(error) = ended {
             events::ReceiveLoopBroken { queue: self.engine.name(), error: &error }.emit();

@@ -104,13 +104,13 @@ pub(super) async fn shut_down(
     let drained = drain.stop_heartbeats(stop);
     #[cfg(feature = "ecs")]
     if let Some(protection) = parts.protection {
-        unless_halted(stop, protection.end(clock.remaining(clock.end(), LONGEST_RELEASE))).await;
+        unless_halted(stop, protection.end(remaining(clock.end(), LONGEST_RELEASE))).await;
     }
     #[cfg(feature = "ecs")]
     drop(parts.scaling);
     #[cfg(feature = "otel")]
     if let Some(traces) = parts.traces {
-        unless_halted(stop, traces.flush(clock.remaining(clock.end(), LONGEST_EXPORT))).await;
+        unless_halted(stop, traces.flush(remaining(clock.end(), LONGEST_EXPORT))).await;
     }
     #[cfg(feature = "admin")]
     if let Some(admin) = parts.admin {
@@ -171,11 +171,11 @@ impl DrainClock {
     fn before_end(&self, sevenths: u32) -> Instant {
         self.at(self.limit.saturating_sub(rest(self.limit) * sevenths / 7))
     }
+}
 
-    /// The time that remains until a deadline, at most `longest`.
-    fn remaining(&self, deadline: Instant, longest: Duration) -> Duration {
-        deadline.saturating_duration_since(Instant::now()).min(longest)
-    }
+/// The time that remains until a deadline, at most `longest`.
+fn remaining(deadline: Instant, longest: Duration) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).min(longest)
 }
 
 /// The drain of all engines at once, step by step.
@@ -198,7 +198,7 @@ impl EngineDrain {
     /// Gives back waiting messages, and those that receives in flight still bring.
     async fn stop_polling_and_give_back(&mut self, longest: Duration) {
         self.engines.iter().for_each(RunningEngine::give_back_waiting);
-        let limit = self.clock.remaining(self.clock.handlers(), longest);
+        let limit = remaining(self.clock.handlers(), longest);
         join_all(self.engines.iter_mut().map(|engine| engine.polling_stopped(limit))).await;
         self.engines.iter().for_each(RunningEngine::give_back_waiting);
     }
@@ -214,7 +214,7 @@ impl EngineDrain {
             return;
         }
         self.engines.iter().for_each(RunningEngine::drop_handlers);
-        let limit = self.clock.remaining(self.clock.flush(), LONGEST_FLUSH) / 2;
+        let limit = remaining(self.clock.flush(), LONGEST_FLUSH) / 2;
         if timeout(limit, self.handlers_ended()).await.is_err() {
             events::HandlerBlocks {}.emit();
         }
@@ -226,7 +226,7 @@ impl EngineDrain {
 
     /// Sends the last settlements to SQS, and the last notifications in a part of the same time.
     async fn flush_answers(&self) {
-        let limit = self.clock.remaining(self.clock.flush(), LONGEST_FLUSH);
+        let limit = remaining(self.clock.flush(), LONGEST_FLUSH);
         let flushed = join_all(self.engines.iter().map(RunningEngine::flushed));
         let notified = join_all(self.engines.iter().map(RunningEngine::notified));
         let (flushed, _) = tokio::join!(timeout(limit, flushed), timeout(limit / 2, notified));
@@ -237,7 +237,7 @@ impl EngineDrain {
 
     /// Lets handlers end processes and tasks outside of their calls.
     async fn close_handlers(&self) {
-        let limit = self.clock.remaining(self.clock.close(), LONGEST_CLOSE);
+        let limit = remaining(self.clock.close(), LONGEST_CLOSE);
         let closed = join_all(self.engines.iter().map(RunningEngine::close_handler));
         if timeout(limit, closed).await.is_err() {
             events::HandlerNotClosed { limit_seconds: limit.as_secs_f64() }.emit();

@@ -18,6 +18,7 @@ use longshore::{
         BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
         VisibilityChange, limits,
     },
+    tasks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -183,7 +184,7 @@ impl FaultyQueue {
         let inner = self.inner.clone();
         let receive = async move { inner.receive(request).await };
         let messages = if self.receives_outlive_clients.load(Ordering::SeqCst) {
-            tokio::spawn(receive).await.unwrap()?
+            tasks::detach("receive", receive).await.unwrap()?
         } else {
             receive.await?
         };
