@@ -24,20 +24,20 @@ pub(super) struct MessageGroups {
 #[derive(Debug, Default)]
 struct MessageGroup {
     /// All of them in the order of sending.
-    members: BTreeMap<MessageKey, MemberState>,
+    members: BTreeMap<MessageKey, GroupedState>,
     /// The turn of the group among the available ones.
     turn: Option<u64>,
 }
 
 /// The state of a message in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MemberState {
+enum GroupedState {
     Visible,
     Delayed,
     InFlight,
 }
 
-impl From<StoredState> for MemberState {
+impl From<StoredState> for GroupedState {
     fn from(state: StoredState) -> Self {
         match state {
             StoredState::Visible { .. } => Self::Visible,
@@ -54,7 +54,7 @@ impl MessageGroup {
     fn next(&self, last: Option<MessageKey>) -> Option<MessageKey> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let (key, state) = self.members.range((from, Bound::Unbounded)).next()?;
-        (*state == MemberState::Visible).then_some(*key)
+        (*state == GroupedState::Visible).then_some(*key)
     }
 }
 
@@ -74,12 +74,16 @@ impl MessageGroups {
         if !self.by_id.contains_key(id) {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
-        self.change(id, |group| drop(group.members.insert(key, state.into())));
+        self.change(id, |group| {
+            group.members.insert(key, state.into());
+        });
     }
 
     /// Removes a message.
     pub(super) fn remove(&mut self, key: MessageKey, id: &str) {
-        self.change(id, |group| drop(group.members.remove(&key)));
+        self.change(id, |group| {
+            group.members.remove(&key);
+        });
         if self.by_id.get(id).is_some_and(|group| group.members.is_empty()) {
             self.by_id.remove(id);
         }
