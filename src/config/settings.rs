@@ -15,7 +15,7 @@ use crate::{
     settings::{Key, Problem, http_url, within},
     sns::notifications,
     start::{self, Missing},
-    stop,
+    stop::{self, DrainLimits},
     telemetry::{logs, traces},
 };
 
@@ -45,7 +45,12 @@ pub(crate) struct Settings {
 impl Settings {
     /// The longest time that a stop may take.
     pub(crate) fn drain_limit(&self) -> Duration {
-        self.drain.limit(self.ecs.stop_timeout())
+        self.drain_limits().all
+    }
+
+    /// The time limits of a stop.
+    pub(crate) fn drain_limits(&self) -> DrainLimits {
+        self.drain.limits(self.ecs.stop_timeout())
     }
 
     /// Finds every setting that cannot work, in the parts and between them.

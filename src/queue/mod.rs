@@ -26,13 +26,15 @@ pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
 /// - A received message is hidden from other receives until its visibility ends, its visibility is set to
 ///   zero, or it is deleted. The time counts from a point between the call and its answer, so a caller that counts from
 ///   the call never believes in a lease that has ended.
-/// - A receipt is valid until the message is received again or deleted.
+/// - A receipt of a standard queue deletes the message and moves its visibility until the message is deleted, also after
+///   it was received again. One of a FIFO queue is refused once its visibility has ended.
+/// - A message of a FIFO group that is in flight keeps back those behind it, and none before it.
 /// - Batch calls return one result per entry, in the order of the entries. `Err` means that the call as a whole failed
 ///   and that the result of each entry is unknown.
 /// - No call retries by itself: the caller decides about retries.
 /// - No call waits for ever: each ends with an answer or an error within its own time limit.
 /// - Futures may be dropped. A dropped receive may have hidden messages, which come back after their visibility, so
-///   callers let a receive end if they can.
+///   callers let a receive end unless [`Queue::cut_receives_hide_nothing`].
 pub trait Queue: Send + Sync + 'static {
     /// Receives up to `request.max` messages, waiting up to `request.wait` for the first of them.
     ///
@@ -57,6 +59,13 @@ pub trait Queue: Send + Sync + 'static {
     /// The queue's URL, where it has one.
     fn url(&self) -> Option<&str> {
         None
+    }
+
+    /// Returns true if a receive that is dropped has hidden no message and hides none later, so that a stop may drop it.
+    ///
+    /// Of SQS that is not known: users report long polls that went on to take messages after their client had gone.
+    fn cut_receives_hide_nothing(&self) -> bool {
+        false
     }
 
     /// Opens another queue where this one is, such as its dead-letter queue.

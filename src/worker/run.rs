@@ -27,7 +27,7 @@ use crate::telemetry::traces::Traces;
 use crate::{
     health::Health,
     start::Patience,
-    stop::{Settings as StopSettings, Stop},
+    stop::{DrainLimits, Stop},
     tasks::{self, Tasks},
     telemetry::{Metrics, events},
 };
@@ -35,7 +35,7 @@ use crate::{
 /// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
-    drain_limit: Duration,
+    drain: DrainLimits,
     patience: Patience,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
@@ -63,7 +63,7 @@ impl Worker {
     pub fn new() -> Self {
         Self {
             consumers: Vec::new(),
-            drain_limit: StopSettings::USUAL,
+            drain: DrainLimits::default(),
             patience: Patience::default(),
             #[cfg(feature = "admin")]
             admin: None,
@@ -90,11 +90,26 @@ impl Worker {
     /// Sets the time limit of a stop; default: 110 s.
     ///
     /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; in the rest their
-    /// messages are given back. A limit below 28 s may be exceeded by up to 7 s.
+    /// messages are given back. What is not reached in time is logged, and counted by [`Drained`].
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.drain_limit = limit;
+        self.drain.all = limit;
         self
+    }
+
+    /// Sets the longest time that a stop waits for receives in flight; default: the rest of their wait and 2 s.
+    ///
+    /// They may still bring messages, which are given back. SQS may hide messages for a receive that is cut off; they
+    /// come back after their visibility timeout.
+    #[must_use]
+    pub fn drain_receives(mut self, limit: Duration) -> Self {
+        self.drain.receives = limit;
+        self
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn drain_limits(self, drain: DrainLimits) -> Self {
+        Self { drain, ..self }
     }
 
     /// Sets the time for which the start repeats calls to SQS whose failure may pass; `None` means for ever. Default: 60 s.
@@ -222,10 +237,10 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        let (limit, metrics, health, status) =
-            (self.drain_limit, self.metrics.clone(), self.health.clone(), self.status.clone());
+        let (limits, metrics, health, status) =
+            (self.drain, self.metrics.clone(), self.health.clone(), self.status.clone());
         let drain = DrainMetrics::in_scope(&metrics.process());
-        drain.limit(limit);
+        drain.limit(limits.all);
         drain.unopened({
             let status = status.clone();
             move || status.unopened()
@@ -240,7 +255,7 @@ impl Worker {
         self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
         let environment =
-            Environment { metrics, health, status, stop, tasks, caller, runtime, drain_limit: limit };
+            Environment { metrics, health, status, stop, tasks, caller, runtime, drain_limit: limits.all };
         let stop = environment.stop.clone();
         let mut engines = Engines::new(environment, parts);
         let started = faults.until(self.start(&opening, &stop, &mut engines)).await;
@@ -251,7 +266,7 @@ impl Worker {
             drain.draining();
             readiness.unready("draining");
         }
-        let drained = shut_down(engines.parts, limit, &stop, &mut faults).await;
+        let drained = shut_down(engines.parts, limits, &stop, &mut faults).await;
         started?;
         events::WorkerDrained { held: drained.held() }.emit();
         faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
