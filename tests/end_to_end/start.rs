@@ -150,8 +150,10 @@ async fn a_queue_that_is_waited_for_is_consumed_once_it_exists() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let pair = dev.sqs.pair("orders", 5).await;
     let late = format!("{}/000000000000/late", dev.endpoint);
-    let file = section("orders", &pair.queue, &handler.url(), "")
-        + &section("late", &late, &handler.url(), "missing = \"wait\"");
+    let short = "receive = { wait = \"1s\" }";
+    let late_settings = format!("missing = \"wait\"\n{short}");
+    let file = section("orders", &pair.queue, &handler.url(), short)
+        + &section("late", &late, &handler.url(), &late_settings);
     let launch = Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&file);
     let mut worker = Worker::launched(launch).await;
     dev.sqs.send(&pair.queue, "of the queue that is there").await;
