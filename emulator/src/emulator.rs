@@ -244,7 +244,7 @@ impl EmulatorBuilder {
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let sns = SnsAccount::with_listener(SqsAccount::with_limits(identity, limits), move |message| {
-            listener(message)
+            listener(message);
         });
         let shutdown = Shutdown::default();
         let state = ServerState::new(sns.clone(), address, shutdown.clone());

@@ -176,8 +176,10 @@ impl SnsStore {
             self.published.pop_front();
         }
         loop {
-            if let Ok(_stored) = self.storage.store(message.request.size_bytes()) {
-                return self.published.push_back(PublishedRecord { message: message.clone(), _stored });
+            if let Ok(stored) = self.storage.store(message.request.size_bytes()) {
+                return self
+                    .published
+                    .push_back(PublishedRecord { message: message.clone(), _stored: stored });
             }
             if self.published.pop_front().is_none() {
                 return;

@@ -268,8 +268,12 @@ impl QueueState {
         let (result, stored) = (send::result(&content), self.storage.store(content.stored_bytes())?);
         if let Some(id) = self.deduplication_key(&content) {
             let (first, sequence_number) = (content.id.clone(), content.sequence_number.clone());
-            let _stored = self.storage.store(0)?;
-            self.deduplicated.insert(id, FirstMessage { id: first, sequence_number, _stored }, now.at);
+            let stored = self.storage.store(0)?;
+            self.deduplicated.insert(
+                id,
+                FirstMessage { id: first, sequence_number, _stored: stored },
+                now.at,
+            );
         }
         self.insert(key, StoredMessage::new(Arc::new(content), now.at, stored), delay, now);
         Ok(result)
@@ -323,8 +327,8 @@ impl QueueState {
             let handles = taken.received.iter().map(|message| message.receipt_handle.as_str());
             let receives = handles.filter_map(|handle| self.receipts.decode(handle).ok()).collect();
             // A full storage costs the memory of attempts, and fails no receive.
-            if let Ok(_stored) = self.storage.store(0) {
-                self.attempts.insert(id.clone(), ReceiveAttemptRecord { receives, _stored }, now.at);
+            if let Ok(stored) = self.storage.store(0) {
+                self.attempts.insert(id.clone(), ReceiveAttemptRecord { receives, _stored: stored }, now.at);
             }
         }
         taken
