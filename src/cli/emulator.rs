@@ -25,7 +25,7 @@ pub(super) struct EmulatorCommand {
     /// Give each of these queues a DLQ, to which a message moves after so many receives
     #[arg(long, value_name = "NUMBER")]
     max_receives: Option<NonZeroU32>,
-    /// The most bytes in memory of all queues and topics, 512 for each message counted in; a send beyond them fails with OverLimit
+    /// The most bytes in memory of all queues and topics, 512 for each message counted in; a send beyond them fails
     #[arg(long, value_name = "NUMBER", default_value_t = AccountLimits::default().stored_bytes)]
     stored_bytes: usize,
 }
