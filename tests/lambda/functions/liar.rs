@@ -130,6 +130,7 @@ fn lie_on_the_wire(what: &str, answer: &str) {
             process::exit(0);
         }
         "on-request" => {
+            note(&format!("id {}", answer.split('/').nth(1).unwrap()));
             wait_until(|| !lines("go").is_empty());
             note("answers");
             post(answer, "", b"{}");
