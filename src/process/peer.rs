@@ -96,8 +96,8 @@ fn written(address: SocketAddr, table: Table) -> Option<String> {
     };
     let octets = ip.octets();
     let (numbers, _) = octets.as_chunks();
-    let numbers: String = numbers.iter().map(|bytes| format!("{:08X}", u32::from_ne_bytes(*bytes))).collect();
-    Some(format!("{numbers}:{port:04X}"))
+    let numbers = numbers.iter().map(|bytes| format!("{:08X}", u32::from_ne_bytes(*bytes)));
+    Some(format!("{}:{port:04X}", numbers.collect::<Vec<_>>().concat()))
 }
 
 /// Finds the socket with these ends in a table.
