@@ -30,7 +30,7 @@ async fn a_queue_of_the_emulator_has_a_dlq_on_request() {
 #[tokio::test]
 async fn the_emulator_holds_no_more_bytes_than_it_may() {
     let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--stored-bytes", "3000"];
-    let mut emulator = Launch::of(&arguments).start();
+    let emulator = Launch::of(&arguments).start();
     let line = emulator.says("endpoint ").await;
     let endpoint = line.split_whitespace().next_back().unwrap().to_owned();
     let (sqs, url) = (Sqs::at(&endpoint), format!("{endpoint}/000000000000/orders"));
