@@ -147,6 +147,11 @@ impl<T> Buffer<T> {
         self.waiting - self.startable.messages
     }
 
+    /// True if messages wait behind a started one of this group.
+    pub(super) fn has_blocked(&self, group: &Group) -> bool {
+        self.groups.get(group).is_some_and(|line| line.busy > 0 && !line.messages.is_empty())
+    }
+
     /// The number of messages that could start in full batches if slots were free.
     pub(super) fn ready_to_start(&self) -> usize {
         self.startable.messages - self.startable.messages % self.batch.size

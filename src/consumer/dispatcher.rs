@@ -86,6 +86,8 @@ pub(super) struct Demand {
     pub(super) ready_to_start: usize,
     /// Messages that wait behind one of their group.
     pub(super) blocked: usize,
+    /// Messages whose outcome is settled now.
+    pub(super) settling: usize,
     /// The time at which a batch that is not full starts.
     pub(super) next_start: Option<Instant>,
     pub(super) messages_per_second: f64,
@@ -226,6 +228,7 @@ impl Dispatcher {
         Demand {
             ready_to_start: buffer.ready_to_start(),
             blocked: buffer.blocked() + unprepared.waiting(),
+            settling: self.0.parts.settler.pending(),
             next_start: buffer.next_start(),
             messages_per_second: rate.per_second(now),
             patience: rate.patience(),
@@ -427,7 +430,20 @@ impl Dispatcher {
                 .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
         }
         self.note_end(&batch, &conclusions, took);
+        let is_awaited = self.is_awaited(&batch);
         settler.settle_call(batch.into_iter().zip(conclusions));
+        if is_awaited {
+            settler.flush_now();
+        }
+    }
+
+    /// True if the next message of a group waits until one of the batch is settled.
+    fn is_awaited(&self, batch: &[HeldMessage]) -> bool {
+        let mut groups = batch.iter().filter_map(|held| held.group.as_ref()).peekable();
+        groups.peek().is_some() && {
+            let state = self.state();
+            groups.any(|group| state.buffer.has_blocked(group))
+        }
     }
 
     fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], took: Duration) {

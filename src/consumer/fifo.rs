@@ -221,6 +221,11 @@ impl OrderedSettler {
         }
     }
 
+    /// The number of messages that are not settled yet.
+    pub(super) fn pending(&self) -> usize {
+        self.settler.pending()
+    }
+
     /// Sends everything that was settled so far without lingering.
     pub(super) fn flush_now(&self) {
         self.settler.flush_now();

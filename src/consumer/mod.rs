@@ -72,6 +72,11 @@ use crate::{
 /// The longest time between two beats of the heartbeat and the settler, which both run at least every 10 s.
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 
+/// The longest linger of a settlement where nothing is set.
+const USUAL_LINGER: Duration = Duration::from_millis(300);
+/// The same on a FIFO queue, where the next message of the group may wait in the queue.
+const USUAL_LINGER_IN_GROUPS: Duration = Duration::from_millis(20);
+
 /// A handle to the engine of one queue; clones share one state.
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Inner>);
@@ -264,11 +269,15 @@ impl EngineParts {
     }
 
     fn settler(&self) -> Settler {
+        let usual_linger = match self.traits.order {
+            Order::None => USUAL_LINGER,
+            Order::Groups => USUAL_LINGER_IN_GROUPS,
+        };
         Settler::new(settle::SettlerParts {
             name: self.name.clone(),
             queue: self.queue.clone(),
             dead_letters: self.dead_letters.clone(),
-            settings: self.settings.settle,
+            longest_linger: self.settings.settle.longest_linger(self.settings.visibility, usual_linger),
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
             ready: self.condition("settle", "not started"),

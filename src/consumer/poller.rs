@@ -168,7 +168,11 @@ impl Poller {
     fn resize_permits(&self, demand: &Demand, hidden: usize) {
         let prefetch = match self.parts.prefetch {
             // A message that waits behind its group could not start elsewhere, and takes no slot here.
-            Prefetch::Auto => self.schedule.prefetch(demand.messages_per_second) + demand.blocked + hidden,
+            // Neither does one that is being settled, of which a batch may linger.
+            Prefetch::Auto => {
+                let idle = demand.blocked + hidden + demand.settling.min(BATCH_ENTRIES);
+                self.schedule.prefetch(demand.messages_per_second) + idle
+            }
             Prefetch::Fixed(messages) => messages,
         };
         let capacity = (self.parts.most_running + prefetch).min(limits::IN_FLIGHT);

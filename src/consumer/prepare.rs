@@ -191,6 +191,7 @@ impl Intake {
                 continue;
             };
             let group = self.0.order.group_of(&message);
+            let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
             let held = |message, lease, group| HeldMessage {
                 message: Arc::new(message),
                 lease,
@@ -200,11 +201,12 @@ impl Intake {
             };
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
-                    let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
                     let held = held(message, lease, group);
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
+                // Several of a group that wait for ends of runs could start in any order.
+                Acquired::Overlapping(lease, _) if is_blocked => behind.push(held(message, lease, group)),
                 Acquired::Overlapping(lease, run_ended) => {
                     blocked.extend(group.clone());
                     self.admit_after(run_ended, held(message, lease, group));

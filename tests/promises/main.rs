@@ -2,6 +2,7 @@
 
 mod answers;
 mod batches;
+mod calls_a_message;
 mod deleting;
 mod duplicates;
 mod handler_down;

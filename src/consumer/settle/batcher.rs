@@ -13,6 +13,13 @@ use crate::{
     telemetry::Action,
 };
 
+/// The shortest linger, unless the longest is shorter.
+const SHORTEST_LINGER: Duration = Duration::from_millis(20);
+/// The settlements of a full batch.
+const FULL_BATCH: f64 = 10.0;
+/// The part of the time until a batch should be full that a settlement lingers, so that few batches miss their last.
+const SLACK: f64 = 1.25;
+
 /// The action that settles a message.
 #[derive(Debug)]
 pub(super) enum SettleAction {
@@ -66,7 +73,6 @@ impl<T> Settlement<T> {
 /// The settlements of one queue: those that wait to share a call, and those that wait for their retry.
 #[derive(Debug)]
 pub(super) struct Batcher<T> {
-    linger: Duration,
     copies: ActionQueue<T>,
     deletes: ActionQueue<T>,
     visibility_changes: ActionQueue<T>,
@@ -81,13 +87,41 @@ pub(super) struct Batcher<T> {
 struct ActionQueue<T> {
     settlements: VecDeque<Settlement<T>>,
     ready: usize,
+    linger: Linger,
+}
+
+/// The time that a settlement waits for others: until a batch should be full at the rate of late.
+#[derive(Clone, Copy, Debug)]
+struct Linger {
+    longest: Duration,
+    last: Option<Instant>,
+    /// The average time between two settlements, each counted as the longest linger at most.
+    interval: Duration,
+}
+
+impl Linger {
+    fn new(longest: Duration) -> Self {
+        Self { longest, last: None, interval: Duration::ZERO }
+    }
+
+    /// Notes that a settlement has arrived.
+    fn arrived(&mut self, now: Instant) {
+        let interval = self.last.map_or(self.interval, |last| now.saturating_duration_since(last));
+        self.interval = (self.interval * 7 + interval.min(self.longest)) / 8;
+        self.last = Some(now);
+    }
+
+    fn time(&self) -> Duration {
+        let until_full = self.interval.mul_f64(FULL_BATCH * SLACK);
+        until_full.max(SHORTEST_LINGER).min(self.longest)
+    }
 }
 
 impl<T> Batcher<T> {
-    pub(super) fn new(linger: Duration) -> Self {
-        let queue = || ActionQueue { settlements: VecDeque::new(), ready: 0 };
+    /// A batcher without settlements, each of which lingers for at most `longest`.
+    pub(super) fn new(longest: Duration) -> Self {
+        let queue = || ActionQueue { settlements: VecDeque::new(), ready: 0, linger: Linger::new(longest) };
         Self {
-            linger,
             copies: queue(),
             deletes: queue(),
             visibility_changes: queue(),
@@ -108,6 +142,7 @@ impl<T> Batcher<T> {
     /// Adds a settlement; returns true if that may change the due time of the next batch.
     pub(super) fn push(&mut self, settlement: Settlement<T>) -> bool {
         let queue = self.queue(&settlement.action);
+        queue.linger.arrived(settlement.since);
         queue.settlements.push_back(settlement);
         let length = queue.settlements.len();
         length == 1 || length.is_multiple_of(BATCH_ENTRIES)
@@ -149,9 +184,8 @@ impl<T> Batcher<T> {
     /// Takes the batch that was due first: up to ten settlements of one action, at most 1 MiB; empty when none is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Settlement<T>> {
         self.end_delays(now);
-        let linger = self.linger;
-        let due = self.queues_mut().into_iter().filter(|queue| queue.is_due(now, linger));
-        due.min_by_key(|queue| queue.due(linger)).map(ActionQueue::take).unwrap_or_default()
+        let due = self.queues_mut().into_iter().filter(|queue| queue.is_due(now));
+        due.min_by_key(|queue| queue.due()).map(ActionQueue::take).unwrap_or_default()
     }
 
     /// Moves the settlements whose delay is over to the front of their queues, where they do not linger.
@@ -168,21 +202,20 @@ impl<T> Batcher<T> {
 
     /// The due time of the next batch; in the past if one is due already.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let linger = self.linger;
-        let lingering = self.queues().into_iter().filter_map(|queue| queue.due(linger));
+        let lingering = self.queues().into_iter().filter_map(ActionQueue::due);
         lingering.chain(self.delayed.keys().next().map(|(time, _)| *time)).min()
     }
 }
 
 impl<T> ActionQueue<T> {
-    fn due(&self, linger: Duration) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         let first = self.settlements.front()?;
         let is_ready = self.ready > 0 || self.settlements.len() >= BATCH_ENTRIES;
-        Some(if is_ready { first.since } else { first.since + linger })
+        Some(if is_ready { first.since } else { first.since + self.linger.time() })
     }
 
-    fn is_due(&self, now: Instant, linger: Duration) -> bool {
-        self.due(linger).is_some_and(|due| due <= now)
+    fn is_due(&self, now: Instant) -> bool {
+        self.due().is_some_and(|due| due <= now)
     }
 
     fn take(&mut self) -> Vec<Settlement<T>> {
@@ -223,6 +256,23 @@ mod tests {
         assert_eq!(batcher.take_due(now).len(), 0);
         assert_eq!(batcher.next_due(), Some(now + LINGER));
         assert_eq!(batcher.take_due(now + LINGER).len(), 2);
+    }
+
+    #[test]
+    fn a_settlement_lingers_until_ten_should_have_come_and_never_longer_than_the_longest() {
+        for (interval, expected) in [(1, 20), (8, 100), (16, 200), (100, 300)] {
+            let (mut now, mut batcher) = (Instant::now(), Batcher::new(Duration::from_millis(300)));
+            for number in 0..100 {
+                batcher.push(Settlement::new(SettleAction::Delete, number, now));
+                batcher.flush();
+                batcher.take_due(now);
+                now += Duration::from_millis(interval);
+            }
+            batcher.push(Settlement::new(SettleAction::Delete, 100, now));
+            let linger = batcher.next_due().unwrap() - now;
+            let expected = Duration::from_millis(expected);
+            assert!(linger.abs_diff(expected) <= Duration::from_millis(1), "every {interval} ms: {linger:?}");
+        }
     }
 
     fn copy_of(bytes: usize) -> SettleAction {

@@ -46,8 +46,8 @@ pub(crate) struct SettlerParts {
     pub queue: Arc<dyn Queue>,
     /// The queue that rejected messages are copied to; `None` makes a reject a retry.
     pub dead_letters: Option<DeadLetterQueue>,
-    /// The settings of the batches.
-    pub settings: Settings,
+    /// The longest time that a settlement waits for others.
+    pub longest_linger: Duration,
     /// The queue's metrics.
     pub metrics: MetricScope,
     /// The queue's spans; `None` while traces are off.
@@ -61,10 +61,18 @@ pub(crate) struct SettlerParts {
 impl Settler {
     /// Creates a settler with nothing to settle.
     pub(crate) fn new(parts: SettlerParts) -> Self {
-        let SettlerParts { name, queue, dead_letters, settings, metrics: scope, traces, ready, dlq_ready } =
-            parts;
+        let SettlerParts {
+            name,
+            queue,
+            dead_letters,
+            longest_linger,
+            metrics: scope,
+            traces,
+            ready,
+            dlq_ready,
+        } = parts;
         ready.ready();
-        let pending = Arc::new(PendingSettlements::new(name.clone(), settings.linger.0, scope.group()));
+        let pending = Arc::new(PendingSettlements::new(name.clone(), longest_linger, scope.group()));
         let dead_letters = dead_letters.map(|dlq| {
             Arc::new(DeadLetterSender::new(DeadLetterSenderParts {
                 name: name.clone(),
@@ -149,12 +157,12 @@ impl Settler {
 }
 
 /// Settings of deletes and changes of visibility.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The longest time that a delete waits for others to share its request, at most a quarter of `visibility`; none waits when nothing else is running.
-    pub linger: Span,
+    /// The longest time that a delete waits for others to share its request, at most a quarter of `visibility`; absent, 300ms, and 20ms on a FIFO queue, where the next message of the group may wait for it. It waits until ten should have come at the rate of late, and not at all when nothing else runs, or when a message that was received waits for it.
+    pub linger: Option<Span>,
 }
 
 impl Settings {
@@ -163,13 +171,12 @@ impl Settings {
     /// A lease has at least 45 % of the visibility left while its extensions succeed. A delete that waits for a quarter
     /// is sent before the lease ends even if no further extension succeeds, and seldom costs an extension.
     pub fn validate(&self, visibility: Span) -> Vec<Problem> {
-        at_most("linger", self.linger, Span(visibility.0 / 4)).into_iter().collect()
+        self.linger.and_then(|linger| at_most("linger", linger, Span(visibility.0 / 4))).into_iter().collect()
     }
-}
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { linger: Span::millis(20) }
+    /// The longest linger beside this visibility; `usual` where nothing is set.
+    pub(crate) fn longest_linger(&self, visibility: Span, usual: Duration) -> Duration {
+        self.linger.map_or(usual.min(visibility.0 / 4), |Span(linger)| linger)
     }
 }
 
