@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
+use crate::process;
 
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
@@ -42,6 +43,7 @@ enum CliCommand {
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
+    process::raise_open_files();
     let ended = match Cli::try_parse() {
         Ok(cli) => execute(cli.command),
         Err(message) => output::print_usage(&message),

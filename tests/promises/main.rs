@@ -21,4 +21,5 @@ mod protecting;
 mod rejecting;
 mod rejecting_in_order;
 mod retrying;
+mod short_of_resources;
 mod stopping;

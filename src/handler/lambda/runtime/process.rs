@@ -15,6 +15,7 @@ use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_st
 use crate::{
     backoff::{Backoff, Jitter},
     handler::{
+        Unavailable,
         lambda::{
             InstanceState,
             invocation::{FunctionError, InvocationFailure},
@@ -23,6 +24,7 @@ use crate::{
     },
     message::MessageId,
     process::{Process, signal_name},
+    shortage::Shortage,
     tasks,
     telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
 };
@@ -92,9 +94,9 @@ impl ProcessSupervisor {
     fn log_end(&self, ending: &ProcessEnd) {
         let queue = &*self.shared.queue;
         match ending {
-            ProcessEnd::NotStarted(reason) => {
-                events::ProcessNotStarted { queue, reason }.emit();
-                self.set_state(InstanceState::Failed(reason.as_str().into()));
+            ProcessEnd::NotStarted(unavailable) => {
+                events::ProcessNotStarted { queue, reason: unavailable.reason() }.emit();
+                self.set_state(InstanceState::Failed(unavailable.clone()));
             }
             ProcessEnd::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             ProcessEnd::GivenUp => {
@@ -122,7 +124,9 @@ impl ProcessSupervisor {
 impl Drop for ProcessSupervisor {
     /// Without its supervisor the process is never started again, so no call must wait for it.
     fn drop(&mut self) {
-        self.set_state(InstanceState::Failed("the runtime processes are stopped".into()));
+        self.set_state(InstanceState::Failed(Unavailable::Down(
+            "the runtime processes are stopped".to_owned(),
+        )));
     }
 }
 
@@ -130,7 +134,7 @@ impl Drop for ProcessSupervisor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProcessEnd {
     /// It never requested an invocation.
-    NotStarted(String),
+    NotStarted(Unavailable),
     /// It ended or broke the protocol after its first request for an invocation.
     Broken(String),
     /// Its invocation was given up: the time limit passed, or the lease was lost.
@@ -152,12 +156,11 @@ pub(super) struct RuntimeProcess {
 impl RuntimeProcess {
     /// Starts a process with its own Runtime API.
     pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
-        let not_started = |reason: String| ProcessEnd::NotStarted(reason);
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
         let api = RuntimeApi::serve(program.function_arn()).await;
-        let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
+        let api = api.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
         let started = program.start(api.address());
-        let mut process = started.map_err(|error| not_started(error.reason()))?;
+        let mut process = started.map_err(|error| ProcessEnd::NotStarted(Unavailable::of_start(&error)))?;
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
@@ -169,7 +172,7 @@ impl RuntimeProcess {
 
     /// Waits until the process requests its first invocation.
     pub(super) async fn wait_until_started(&mut self) -> Result<(), ProcessEnd> {
-        self.wait_for_request().await.map_err(ProcessEnd::NotStarted)
+        self.wait_for_request().await.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
     }
 
     /// Runs one invocation after the other until the process has ended or must be replaced.
@@ -276,6 +279,10 @@ impl RuntimeProcess {
             _ => format!("the runtime ended before it asked for work: {ended}"),
         }
     }
+}
+
+fn no_port(error: &io::Error) -> Unavailable {
+    Unavailable::by(Shortage::of(error), format!("no port for the runtime api: {error}"))
 }
 
 fn init_error(error: &FunctionError) -> String {
