@@ -280,6 +280,7 @@ impl Availability {
                 return;
             }
             Err(Unavailable::Down(reason)) => self.handler_is_down(&reason),
+            Err(Unavailable::ShortOfResources(_)) if self.has(PauseReason::ShortOfResources) => {}
             Err(Unavailable::ShortOfResources(reason)) => self.short_of_resources(&reason, 0, Instant::now()),
         }
         if was_failing {

@@ -74,15 +74,14 @@ impl StartLimit {
 
     /// Notes that a call did not get its resources while `running` others ran; returns true if this closes the limit.
     pub(super) fn fell_short(&mut self, running: usize, now: Instant) -> bool {
-        // Some are left for the deletes and extensions of the messages that run.
-        let carried = running - running.div_ceil(8);
         let was_closed = self.is_closed();
         let short = match self.phase {
-            Phase::Closed(short) => Short { carried: short.carried.min(carried), ..short },
+            // One of those that were running when the first one failed.
+            Phase::Closed(short) => Short { carried: short.carried.saturating_sub(1), ..short },
             Phase::Trial { short, .. } => short,
             Phase::Open | Phase::Growing { .. } => {
                 self.shortages += 1;
-                Short { since: now, carried }
+                Short { since: now, carried: running }
             }
         };
         self.phase = Phase::Closed(short);
@@ -99,7 +98,7 @@ impl StartLimit {
     /// Notes that no message waits that could be tried.
     pub(super) fn nothing_to_try(&mut self, now: Instant) {
         if let Phase::Trial { short, tried: None } = self.phase {
-            self.grow_from(short.carried, now);
+            self.resume(short, now);
         }
     }
 
@@ -108,7 +107,7 @@ impl StartLimit {
         if let Phase::Trial { short, tried: Some(tried) } = self.phase
             && tried + TRIAL <= now
         {
-            self.grow_from(short.carried, now);
+            self.resume(short, now);
         }
         if let Phase::Growing { calls, grows_at } = self.phase
             && calls <= running
@@ -144,8 +143,13 @@ impl StartLimit {
         if let Phase::Trial { short, tried: Some(tried) } = self.phase
             && tried <= began
         {
-            self.grow_from(short.carried, now);
+            self.resume(short, now);
         }
+    }
+
+    /// Lets as many calls run as the resources carried; some are left for the deletes and extensions of what runs.
+    fn resume(&mut self, Short { carried, .. }: Short, now: Instant) {
+        self.grow_from(carried - carried.div_ceil(8), now);
     }
 
     /// Lets so many calls run, one at least; all that there are slots for open the limit.
@@ -204,14 +208,16 @@ mod tests {
     fn a_failed_trial_closes_again_and_remembers_the_beginning() {
         let now = Instant::now();
         let mut limit = closed(16, now);
-        assert!(!limit.fell_short(8, now), "calls that failed together are one shortage");
+        assert!(!limit.fell_short(3, now), "calls that fail together are one shortage");
         limit.probed();
         limit.started(now);
         assert!(limit.fell_short(0, now + SECOND));
         assert_eq!(limit.short_since(), Some(now));
         limit.probed();
         limit.nothing_to_try(now + SECOND);
-        assert!(limit.may_start(6, now + SECOND) && !limit.may_start(7, now + SECOND));
+        let carried_but_an_eighth = 13;
+        assert!(limit.may_start(carried_but_an_eighth - 1, now + SECOND));
+        assert!(!limit.may_start(carried_but_an_eighth, now + SECOND));
     }
 
     #[test]

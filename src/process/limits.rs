@@ -1,11 +1,17 @@
-//! The limit of open files: raised for this process, and as it was for the programs that it starts.
+//! The limit of open files: raised for this process, as it was for the programs that it starts, never used up by them.
 
-use std::sync::OnceLock;
+use std::{io, sync::OnceLock};
 
 use rustix::{
-    io::Errno,
+    io::{Errno, fcntl_dupfd_cloexec},
     process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit},
 };
+
+/// The descriptors that the start of a program leaves to this process: for its calls to SQS, so that what has run can be
+/// deleted and what runs stays hidden, and for a scrape.
+const RESERVE: usize = 8;
+/// The descriptors that the start of a program takes meanwhile.
+const START: usize = 8;
 
 /// The limit with which this process was started, once it was raised.
 static AT_START: OnceLock<Rlimit> = OnceLock::new();
@@ -35,4 +41,12 @@ pub(super) fn restore(program: Pid) {
         Ok(_) | Err(Errno::SRCH | Errno::PERM) => {}
         Err(error) => tracing::debug!(%error, "limit of open files not restored for a program"),
     }
+}
+
+/// Checks that this process may open so many files beside those that a start takes and its reserve.
+pub(crate) fn check_open_files(others: usize) -> io::Result<()> {
+    let (first, _second) = io::pipe()?;
+    let open = |_| fcntl_dupfd_cloexec(&first, 0);
+    let opened: Result<Vec<_>, _> = (2..START + RESERVE + others).map(open).collect();
+    opened.map(drop).map_err(io::Error::from)
 }

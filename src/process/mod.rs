@@ -20,8 +20,7 @@ use std::{
 
 use rustix::{io::Errno, process::Pid};
 
-use crate::shortage::Shortage;
-
+pub(crate) use self::limits::check_open_files;
 #[cfg(feature = "cli")]
 pub(crate) use self::limits::raise_open_files;
 #[cfg(test)]
@@ -30,6 +29,7 @@ pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},
 };
+use crate::shortage::Shortage;
 
 /// A program to be started, its standard output and error piped.
 ///
@@ -87,11 +87,11 @@ impl Command {
         self
     }
 
-    /// Starts the program as the leader of a new process group.
+    /// Starts the program as the leader of a new process group; fails where that would take the last descriptors.
     ///
     /// Needs a tokio runtime with its drivers enabled, as [`Process::wait`] does.
     pub(crate) fn spawn(mut self) -> Result<Process, StartError> {
-        match self.inner.spawn() {
+        match check_open_files(0).and_then(|()| self.inner.spawn()) {
             Ok(child) => {
                 if let Some(program) =
                     child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)

@@ -109,28 +109,29 @@ async fn while_short_nothing_is_received_and_what_is_held_stays_hidden() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shortage_that_lasts_leaves_messages_to_other_workers_but_for_their_last_receive() {
-    let (scene, handler) = (Scene::new().permits(4, 0).max_receives(2), Scarce::carrying(0));
+async fn a_shortage_that_lasts_leaves_messages_to_other_workers() {
+    let (scene, handler) = (Scene::new().permits(4, 0).max_receives(3), Scarce::carrying(0));
     scene.send_many(4);
     let worker = scene.start_handler(handler.clone());
     sleep(secs(290)).await;
-    assert_eq!(worker.metric("longshore_messages_held"), 4);
-    sleep(secs(30)).await;
-    assert_eq!((worker.metric("longshore_messages_held"), scene.described().visible), (0, 4));
-    // The second receive is the last.
-    handler.carry(4);
+    assert_eq!(worker.metric("longshore_messages_given_back_total"), 0);
     sleep(secs(20)).await;
+    assert_eq!(worker.metric("longshore_messages_given_back_total"), 4);
+    handler.carry(4);
     handler.has_done(4).await;
-    handler.carry(0);
+    assert!(handler.done().iter().all(|(_, receives)| *receives == 2), "{:?}", handler.done());
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_a_further_receive_is_kept_for_as_long_as_a_shortage_takes() {
+    let (scene, handler) = (Scene::new().permits(4, 0).max_receives(1), Scarce::carrying(0));
     scene.send_many(4);
-    sleep(secs(400)).await;
+    let worker = scene.start_handler(handler.clone());
+    sleep(secs(3 * 3600)).await;
+    assert_eq!((worker.metric("longshore_messages_held"), scene.dead()), (4, 0));
     handler.carry(4);
-    sleep(secs(1)).await;
-    handler.carry(0);
-    sleep(secs(3600)).await;
-    assert_eq!(scene.dead(), 0, "kept for as long as it takes");
-    handler.carry(4);
-    handler.has_done(8).await;
+    handler.has_done(4).await;
     worker.drain().await;
     assert_eq!(scene.dead(), 0);
 }

@@ -7,7 +7,7 @@ mod program;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
 };
 
 use futures_util::future::join_all;
@@ -61,6 +61,8 @@ struct Shared {
     program: OnceLock<Program>,
     invocations: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
     states: InstanceStates,
+    /// The number of processes that were started and have not asked for an invocation yet.
+    starting: AtomicUsize,
     closing: CancellationToken,
     metrics: KindMetrics<ProcessMetrics>,
 }
@@ -87,6 +89,7 @@ impl Host {
             program: OnceLock::new(),
             invocations: AsyncMutex::new(receiver),
             states: InstanceStates::starting(processes.get()),
+            starting: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             metrics,
         };

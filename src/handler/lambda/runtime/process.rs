@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::process::ExitStatusExt as _,
     process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use crate::{
         metrics::CountedProcess,
     },
     message::MessageId,
-    process::{Process, signal_name},
+    process::{Process, check_open_files, signal_name},
     shortage::Shortage,
     tasks,
     telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
@@ -151,12 +151,39 @@ pub(super) struct RuntimeProcess {
     output: ProcessOutput,
     shared: Arc<Shared>,
     counted: CountedProcess,
+    /// `None` once it has asked for an invocation.
+    starting: Option<StartingProcess>,
+}
+
+/// Counts a process that is starting until dropped.
+#[derive(Debug)]
+struct StartingProcess(Arc<Shared>);
+
+impl StartingProcess {
+    /// The connections to the Runtime API that a process opens at its start, at most.
+    const CONNECTIONS: usize = 2;
+
+    /// Checks that the connections of this process, and of those that are starting, can be accepted.
+    fn count(shared: &Arc<Shared>) -> io::Result<Self> {
+        let starting = shared.starting.fetch_add(1, Ordering::Relaxed) + 1;
+        let counted = Self(shared.clone());
+        check_open_files(starting * Self::CONNECTIONS)?;
+        Ok(counted)
+    }
+}
+
+impl Drop for StartingProcess {
+    fn drop(&mut self) {
+        self.0.starting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl RuntimeProcess {
     /// Starts a process with its own Runtime API.
     pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
+        let starting =
+            StartingProcess::count(shared).map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
         let api = RuntimeApi::serve(program.function_arn()).await;
         let api = api.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
         let started = program.start(api.address());
@@ -167,12 +194,14 @@ impl RuntimeProcess {
                 .emit(&metrics.process_starts);
         }
         let counted = shared.metrics.process(ProcessState::Starting);
-        Ok(Self { process, api, output, shared: shared.clone(), counted })
+        Ok(Self { process, api, output, shared: shared.clone(), counted, starting: Some(starting) })
     }
 
     /// Waits until the process requests its first invocation.
     pub(super) async fn wait_until_started(&mut self) -> Result<(), ProcessEnd> {
-        self.wait_for_request().await.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
+        let started = self.wait_for_request().await;
+        self.starting = None;
+        started.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
     }
 
     /// Runs one invocation after the other until the process has ended or must be replaced.
