@@ -20,6 +20,7 @@ mod queues;
 mod reject;
 mod resources;
 mod send;
+mod signals;
 mod sns;
 mod start;
 mod stop;
