@@ -16,7 +16,10 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
-use crate::worker::{Signals, WorkerError};
+use crate::{
+    process,
+    worker::{Signals, WorkerError},
+};
 
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
@@ -46,12 +49,6 @@ const WORKING_COMMANDS: [&str; 2] = ["run", "dev"];
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-<<<<<<< HEAD
-    process::raise_open_files();
-    let ended = match Cli::try_parse() {
-        Ok(cli) => execute(cli.command),
-        Err(message) => output::print_usage(&message),
-=======
     // First of all, even before the command line is parsed: until now a signal ends the process with no exit code.
     let is_working =
         env::args_os().nth(1).is_some_and(|command| WORKING_COMMANDS.iter().any(|name| command == *name));
@@ -61,7 +58,6 @@ pub fn main() -> ExitCode {
         (Ok(cli), Ok(signals)) => execute(cli.command, signals),
         (Ok(_), Err(error)) => Err(WorkerError::System(error).into()),
         (Err(message), _) => output::print_usage(&message),
->>>>>>> main
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
