@@ -147,9 +147,12 @@ function down(): Row {
         queries: [{ expr: `max by (queue) (${ofKind(of('longshore_polling_paused', 'reason="handler_down"'))})`, legend: '{{queue}}' }],
       }),
       lines({
-        title: 'Given back unhandled', unit: 'mps', width: 8, colours: { 'given back': 'yellow' },
-        description: 'Messages given back before their handler started: while it is down, at a stop, or behind a failed message of their FIFO group.',
-        queries: [{ expr: inAll(rate('longshore_messages_given_back_total')), legend: 'given back' }],
+        title: 'Given back unhandled', unit: 'mps', width: 8, colours: { 'given back': 'yellow', kept: 'purple' },
+        description: 'Messages given back before their handler started: while it is down, at a stop, or behind a failed message of their FIFO group; and those kept, for want of descriptors, processes or memory.',
+        queries: [
+          { expr: inAll(rate('longshore_messages_given_back_total')), legend: 'given back' },
+          { expr: inAll(rate('longshore_messages_kept_total')), legend: 'kept' },
+        ],
       }),
     ],
   };
