@@ -258,11 +258,11 @@ fn messages_put_back_start_before_all_others_without_waiting_for_their_window_ag
     let mut buffer = buffer_of(&[(None, 1), (None, 2), (None, 3)], batch(2, 60), now);
     assert_eq!(buffer.start(now), Some(vec![(None, 1), (None, 2)]));
     for item in [(None, 2), (None, 1)] {
-        buffer.put_back(item, None, 1, now + Duration::from_secs(60));
+        buffer.put_back(item, None, 1, now + Duration::from_mins(1));
     }
     buffer.call_ended();
     assert_eq!(buffer.waiting(), 3);
-    assert_eq!(buffer.start(now + Duration::from_secs(60)), Some(vec![(None, 1), (None, 2)]));
+    assert_eq!(buffer.start(now + Duration::from_mins(1)), Some(vec![(None, 1), (None, 2)]));
 }
 
 #[test]
