@@ -9,6 +9,8 @@ mod group;
 #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program raises its limit"))]
 mod limits;
 mod output;
+#[cfg(feature = "lambda")]
+mod peer;
 mod running;
 
 use std::{
@@ -25,6 +27,8 @@ pub(crate) use self::limits::check_open_files;
 pub(crate) use self::limits::raise_open_files;
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
+#[cfg(feature = "lambda")]
+pub(crate) use self::peer::{PeerHolder, peer_holder};
 pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},

@@ -11,9 +11,15 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_state::Readiness};
+use super::{
+    Invocation, QueuedInvocation, Shared,
+    api::{RuntimeApi, RuntimePort},
+    invocation_state::Readiness,
+    peers::RuntimePeers,
+};
 use crate::{
     backoff::{Backoff, Jitter},
+    duration::Span,
     handler::{
         Unavailable,
         lambda::{
@@ -184,10 +190,11 @@ impl RuntimeProcess {
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
         let starting =
             StartingProcess::count(shared).map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
-        let api = RuntimeApi::serve(program.function_arn()).await;
-        let api = api.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
-        let started = program.start(api.address());
+        let port = RuntimePort::bind().await.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
+        let started = program.start(port.address());
         let mut process = started.map_err(|error| ProcessEnd::NotStarted(Unavailable::of_start(&error)))?;
+        let peers = RuntimePeers::new(port.address(), process.id(), shared.queue.clone());
+        let api = RuntimeApi::serve(port, peers, program.function_arn());
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
@@ -297,7 +304,18 @@ impl RuntimeProcess {
                 self.api.finish().await;
                 Err(self.failed_start(&describe(status)))
             }
-            () = sleep(limit.0) => Err(format!("the runtime did not ask for work within {limit}")),
+            () = sleep(limit.0) => Err(self.silence(limit)),
+        }
+    }
+
+    /// The reason why a process is replaced that did not request an invocation in time.
+    fn silence(&self, limit: Span) -> String {
+        let reason = format!("the runtime did not ask for work within {limit}");
+        match self.api.refused() {
+            0 => reason,
+            refused => {
+                format!("{reason}; connections from outside of its process group were refused: {refused}")
+            }
         }
     }
 
