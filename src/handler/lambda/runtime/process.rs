@@ -166,14 +166,14 @@ pub(super) struct RuntimeProcess {
 struct StartingProcess(Arc<Shared>);
 
 impl StartingProcess {
-    /// The connections to the Runtime API that a process opens at its start, at most.
-    const CONNECTIONS: usize = 2;
+    /// The descriptors that its connections to the Runtime API take: two connections, and two to check their peer.
+    const DESCRIPTORS: usize = 4;
 
     /// Checks that the connections of this process, and of those that are starting, can be accepted.
     fn count(shared: &Arc<Shared>) -> io::Result<Self> {
         let starting = shared.starting.fetch_add(1, Ordering::Relaxed) + 1;
         let counted = Self(shared.clone());
-        check_open_files(starting * Self::CONNECTIONS)?;
+        check_open_files(starting * Self::DESCRIPTORS)?;
         Ok(counted)
     }
 }
