@@ -4,7 +4,10 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::sleep;
 
-use super::support::{Dev, Handler, Launch, Pair, Process, until};
+use super::{
+    examples::example,
+    support::{Dev, Handler, Launch, Pair, Process, Signal, until},
+};
 
 const LONGSHORE: &str = env!("CARGO_BIN_EXE_longshore");
 
@@ -109,6 +112,30 @@ async fn connections_beyond_the_limit_of_open_files_wait_and_every_message_is_do
 }
 
 #[tokio::test]
+async fn a_function_with_descriptors_for_a_few_processes_handles_every_message_once() {
+    let (dev, directory) = (Dev::start().await, tempfile::tempdir().unwrap());
+    let (pair, runs) = (dev.sqs.pair("orders", 3).await, directory.path().join("runs"));
+    send_hundred(&dev, &pair).await;
+    let function = format!(
+        "kind = 'lambda'\nprocesses = 32\ncommand = ['{}']\nenv = {{ JOURNAL = '{}' }}\n",
+        example("lambda_test_function").display(),
+        runs.display()
+    );
+    let worker = limited("ulimit -n 64", &settings(&pair, &function)).start();
+    let complaint = worker.complains("runtime process did not start").await;
+    assert!(complaint.contains("Too many open files") && complaint.contains("hint: "), "{complaint}");
+    dev.sqs.becomes_empty(&pair.queue).await;
+    // Each line has the body, the receive count and the process.
+    let mut handled: Vec<_> =
+        lines(&runs).iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect();
+    handled.sort_unstable();
+    let mut expected: Vec<_> = (0..100).map(|number| format!("{number} 1")).collect();
+    expected.sort_unstable();
+    assert_eq!(handled, expected);
+    assert!(dev.sqs.take_all(&pair.dlq).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_low_soft_limit_of_open_files_is_raised_and_programs_get_it_back() {
     let (dev, directory) = (Dev::start().await, tempfile::tempdir().unwrap());
     let (pair, runs) = (dev.sqs.pair("orders", 3).await, directory.path().join("runs"));
@@ -118,7 +145,7 @@ async fn a_low_soft_limit_of_open_files_is_raised_and_programs_get_it_back() {
         limited("ulimit -Sn 64", &settings(&pair, &program)).variable("PATH", "/usr/bin:/bin").start();
     until("every message has run", async || lines(&runs).len() >= 100).await;
     assert_eq!(lines(&runs), vec!["64"; 100]);
-    worker.signal(super::support::Signal::Terminate);
+    worker.signal(Signal::Terminate);
     let ended = worker.ended().await;
     assert!(!ended.errors.contains("short of resources"), "{}", ended.errors);
 }
