@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("process", 0),
     ("aws", 0),
     ("net", 0),
+    ("shortage", 0),
     ("error_chain", 0),
     ("queue", 1),
     ("sns", 2),

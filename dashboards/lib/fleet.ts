@@ -19,7 +19,7 @@ const CATCH_UP = `${onceByQueue(of('longshore_backlog_seconds'))} / count by (jo
 /** How long workers have had no answer though they ask, by the same rule as LongshoreSilentPoller. */
 const SILENCE = [
   `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_messages_held')} < ${of('longshore_permits')}`,
-  `and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')} and ${of('longshore_polling_paused')} == 0`,
+  `and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')} and on (job, instance, queue) max by (job, instance, queue) (${of('longshore_polling_paused')}) == 0`,
   `unless on (job, instance) ${ofWorkers('longshore_drain_seconds')} > 0`,
 ].join(' ');
 
@@ -47,7 +47,7 @@ function health(): Row {
       number({
         title: 'Handlers down', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Workers that pause polling a queue because its handler cannot be reached.',
-        query: sum(of('longshore_polling_paused')),
+        query: sum(of('longshore_polling_paused', 'reason="handler_down"')),
       }),
       number({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',

@@ -34,6 +34,7 @@ it('all alerts are there', () => {
     'LongshoreDrainExceeded',
     'LongshoreHandlerDown',
     'LongshoreLeasesLost',
+    'LongshoreShortOfResources',
     'LongshoreSilentPoller',
     'LongshoreStartAgeBudgetBurn',
     'LongshoreTargetMissing',

@@ -16,7 +16,10 @@ use std::{env, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
-use crate::worker::{Signals, WorkerError};
+use crate::{
+    process,
+    worker::{Signals, WorkerError},
+};
 
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
     let is_working =
         env::args_os().nth(1).is_some_and(|command| WORKING_COMMANDS.iter().any(|name| command == *name));
     let signals = if is_working { Signals::listen_early().map(Some) } else { Ok(None) };
+    process::raise_open_files();
     let ended = match (Cli::try_parse(), signals) {
         (Ok(cli), Ok(signals)) => execute(cli.command, signals),
         (Ok(_), Err(error)) => Err(WorkerError::System(error).into()),

@@ -4,21 +4,22 @@ use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
+use super::start_limit::StartLimit;
 use crate::{
     backoff::{Backoff, Jitter},
     consumer::metrics::ConsumerMetrics,
     duration::Span,
-    handler::AnyHandler,
+    handler::{AnyHandler, Unavailable},
     health::Condition,
     telemetry::events,
 };
@@ -32,6 +33,8 @@ const PROBES: Backoff = Backoff {
 };
 /// The time limit of one probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
+/// The longest time for which messages are kept for a worker that is short of resources; others may have them.
+const LONGEST_KEPT: Duration = Duration::from_mins(5);
 
 /// A reason for which polling is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -41,6 +44,8 @@ pub(crate) enum PauseReason {
     NotProbed,
     /// The handler cannot be reached.
     HandlerDown,
+    /// The worker is short of descriptors, processes or memory.
+    ShortOfResources,
     /// An operator has paused the queue.
     #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
     Operator,
@@ -59,6 +64,9 @@ struct Inner {
     queue: Arc<str>,
     handler: AnyHandler,
     reasons: watch::Sender<PauseReasons>,
+    start_limit: Mutex<StartLimit>,
+    /// False while calls start without a look at the limit, which is nearly always.
+    is_limiting: AtomicBool,
     /// The number of failures of the handler in a row, which decides the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
@@ -83,12 +91,22 @@ impl Availability {
     pub(super) fn new(
         queue: Arc<str>,
         handler: AnyHandler,
+        concurrency: usize,
         ready: Condition,
         metrics: Arc<ConsumerMetrics>,
     ) -> Self {
         let not_probed = (PauseReason::NotProbed, "the handler was not probed yet".into());
         let reasons = watch::Sender::new(PauseReasons::from([not_probed]));
-        Self(Arc::new(Inner { queue, handler, reasons, failures: AtomicU32::new(0), ready, metrics }))
+        Self(Arc::new(Inner {
+            queue,
+            handler,
+            reasons,
+            start_limit: Mutex::new(StartLimit::open(concurrency)),
+            is_limiting: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+            ready,
+            metrics,
+        }))
     }
 
     /// Returns true while there is no reason to pause.
@@ -117,7 +135,7 @@ impl Availability {
 
     /// Pauses polling for a reason; returns false if it was already paused for that reason.
     ///
-    /// Held messages still run, unless the handler is down.
+    /// Held messages still run, unless the handler is down or the worker is short of resources.
     pub(super) fn pause(&self, reason: PauseReason, details: &str) -> bool {
         let mut is_new = false;
         self.0.reasons.send_modify(|reasons| {
@@ -133,38 +151,111 @@ impl Availability {
 
     /// Notes that the handler was reached.
     pub(super) fn handler_answered(&self) {
-        if self.0.failures.load(Ordering::Relaxed) > 0 && !self.is_handler_down() {
+        if self.0.failures.load(Ordering::Relaxed) > 0
+            && !self.is_handler_down()
+            && !self.has(PauseReason::ShortOfResources)
+        {
             self.0.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if one more call may start beside the `running` ones.
+    pub(super) fn may_start(&self, running: usize, now: Instant) -> bool {
+        !self.0.is_limiting.load(Ordering::Relaxed) || self.limit(|limit| limit.may_start(running, now))
+    }
+
+    /// Returns the time at which more calls may start, while they are limited.
+    pub(super) fn next_start(&self) -> Option<Instant> {
+        self.limit(|limit| limit.next_change())
+    }
+
+    /// Notes whether a call started where one might.
+    pub(super) fn tried_to_start(&self, has_started: bool, now: Instant) {
+        if self.0.is_limiting.load(Ordering::Relaxed) {
+            self.limit(|limit| if has_started { limit.started(now) } else { limit.nothing_to_try(now) });
+        }
+    }
+
+    /// Notes that a call that began at this time had the worker's resources.
+    pub(super) fn had_resources(&self, began: Instant, now: Instant) {
+        if self.0.is_limiting.load(Ordering::Relaxed) {
+            self.limit(|limit| limit.had_resources(began, now));
+        }
+    }
+
+    /// Pauses polling because a call did not get the worker's resources, while `running` others ran.
+    pub(super) fn short_of_resources(&self, reason: &str, running: usize, now: Instant) {
+        self.limit(|limit| {
+            if !limit.fell_short(running, now) {
+                return;
+            }
+            self.failed();
+            if self.pause(PauseReason::ShortOfResources, reason) {
+                events::ShortOfResources { queue: &self.0.queue, reason, running }
+                    .emit(&self.0.metrics.paused);
+            }
+        });
+    }
+
+    /// Returns true once messages have been kept for want of resources for so long that other workers may have them.
+    pub(super) fn is_short_for_long(&self, now: Instant) -> bool {
+        self.0.is_limiting.load(Ordering::Relaxed)
+            && self.limit(|limit| limit.short_since().is_some_and(|since| since + LONGEST_KEPT <= now))
+    }
+
+    /// Changes the limit of starts, and resumes polling if the shortage is over.
+    fn limit<T>(&self, change: impl FnOnce(&mut StartLimit) -> T) -> T {
+        // The reason changes under the same lock, so that the two always agree.
+        let mut limit = self.0.start_limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut limit);
+        self.0.is_limiting.store(limit.is_limiting(), Ordering::Relaxed);
+        if limit.short_since().is_none() && self.resume(PauseReason::ShortOfResources) {
+            events::ResourcesBack { queue: &self.0.queue }.emit(&self.0.metrics.paused);
+        }
+        self.show_readiness();
+        changed
+    }
+
+    /// Makes the worker ready if its handler can be called.
+    fn show_readiness(&self) {
+        let reasons = self.0.reasons.borrow();
+        if let Some(reason) = reasons.get(&PauseReason::HandlerDown) {
+            self.0.ready.unready(format!("handler is down: {reason}"));
+        } else if let Some(reason) = reasons.get(&PauseReason::ShortOfResources) {
+            self.0.ready.unready(format!("short of resources: {reason}"));
+        } else if !reasons.contains_key(&PauseReason::NotProbed) {
+            self.0.ready.ready();
         }
     }
 
     /// Pauses polling because the handler could not be reached.
     pub(super) fn handler_is_down(&self, reason: &str) {
-        self.0.ready.unready(format!("handler is down: {reason}"));
-        if self.pause(PauseReason::HandlerDown, reason) {
+        let is_new = self.pause(PauseReason::HandlerDown, reason);
+        self.show_readiness();
+        if is_new {
             // Calls that were running together often fail together, and count as one failure.
-            self.found_down();
+            self.failed();
             events::HandlerDown { queue: &self.0.queue, reason }.emit(&self.0.metrics.paused);
         }
     }
 
-    fn found_down(&self) {
+    fn failed(&self) {
         self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn handler_is_up(&self) {
-        self.0.ready.ready();
         self.resume(PauseReason::NotProbed);
         if self.resume(PauseReason::HandlerDown) {
             events::HandlerUp { queue: &self.0.queue }.emit(&self.0.metrics.paused);
         }
+        self.show_readiness();
     }
 
-    /// Probes the handler before the first receive and for as long as it is down.
+    /// Probes the handler before the first receive, and for as long as it is down or the worker short of resources.
     pub(super) async fn run(self) {
         let mut changes = self.changes();
         loop {
-            if self.is_handler_down() {
+            if self.is_failing() {
                 tokio::time::sleep(PROBES.random_delay(self.0.failures.load(Ordering::Relaxed))).await;
                 self.probe().await;
             } else if self.has(PauseReason::NotProbed) {
@@ -175,27 +266,43 @@ impl Availability {
         }
     }
 
+    /// Returns true while no call starts before a probe succeeds.
+    fn is_failing(&self) -> bool {
+        self.is_handler_down() || self.limit(|limit| limit.is_closed())
+    }
+
     async fn probe(&self) {
-        let was_down = self.is_handler_down();
+        let was_failing = self.is_failing();
         match self.probe_handler().await {
-            Ok(()) => self.handler_is_up(),
-            Err(reason) => {
-                if was_down {
-                    self.found_down();
-                }
-                self.handler_is_down(&reason);
-                self.resume(PauseReason::NotProbed);
+            Ok(()) => {
+                self.handler_is_up();
+                self.has_resources();
+                return;
             }
+            Err(Unavailable::Down(reason)) => self.handler_is_down(&reason),
+            Err(Unavailable::ShortOfResources(_)) if self.has(PauseReason::ShortOfResources) => {}
+            Err(Unavailable::ShortOfResources(reason)) => self.short_of_resources(&reason, 0, Instant::now()),
         }
+        if was_failing {
+            self.failed();
+        }
+        self.resume(PauseReason::NotProbed);
+    }
+
+    /// Lets one call be tried after a probe that had the resources for it.
+    fn has_resources(&self) {
+        self.limit(StartLimit::probed);
+        // The poller, which starts what waits, notices the change.
+        self.0.reasons.send_if_modified(|reasons| reasons.contains_key(&PauseReason::ShortOfResources));
     }
 
     /// Probes the handler once; a probe that hangs or panics means that it is down, too.
-    async fn probe_handler(&self) -> Result<(), String> {
-        let probe = AssertUnwindSafe(async { self.0.handler.probe().await }).catch_unwind();
+    async fn probe_handler(&self) -> Result<(), Unavailable> {
+        let probe = AssertUnwindSafe(async { self.0.handler.availability().await }).catch_unwind();
         match tokio::time::timeout(PROBE_LIMIT, probe).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_panic)) => Err("the probe panicked".to_owned()),
-            Err(_) => Err(format!("the probe did not end within {}", Span(PROBE_LIMIT))),
+            Ok(Err(_panic)) => Err(Unavailable::Down("the probe panicked".to_owned())),
+            Err(_) => Err(Unavailable::Down(format!("the probe did not end within {}", Span(PROBE_LIMIT)))),
         }
     }
 }
@@ -208,7 +315,13 @@ mod tests {
     fn availability() -> Availability {
         let handler = handler::from_fn(async |_| ()).into();
         let ready = Health::new().condition("orders handler", "not probed");
-        Availability::new("orders".into(), handler, ready, Metrics::new().queue("orders", "orders").group())
+        Availability::new(
+            "orders".into(),
+            handler,
+            4,
+            ready,
+            Metrics::new().queue("orders", "orders").group(),
+        )
     }
 
     #[test]

@@ -175,6 +175,24 @@ impl<T> Buffer<T> {
         }
     }
 
+    /// Puts a started message back before all others of its group; a started one of a group is released later.
+    pub(super) fn put_back(&mut self, item: T, group: Option<Group>, bytes: usize, now: Instant) {
+        // It has waited for its batch before.
+        let since = now.checked_sub(self.batch.window.0).unwrap_or(now);
+        let is_single = group.is_none();
+        self.waiting += 1;
+        let line = match group {
+            None => &mut self.ungrouped,
+            Some(group) => self.groups.entry(group).or_default(),
+        };
+        debug_assert!(is_single || line.busy > 0, "a started message keeps its group busy");
+        line.bytes += bytes;
+        line.messages.push_front(WaitingMessage { item, bytes, since });
+        if line.busy == 0 {
+            self.startable.add(Load { messages: 1, bytes });
+        }
+    }
+
     /// Takes the next batch that may start now, which counts as a running call until [`Buffer::call_ended`].
     pub(super) fn start(&mut self, now: Instant) -> Option<Vec<T>> {
         if self.is_closed || self.running >= self.concurrency {
@@ -293,6 +311,20 @@ impl<T> Buffer<T> {
         }
         self.waiting -= line.messages.len();
         Some(line.take_all())
+    }
+
+    /// Takes the waiting messages that may go, and of a group all or none.
+    pub(super) fn take_waiting_if(&mut self, may_go: impl Fn(&T) -> bool) -> Vec<T> {
+        let (gone, kept) = self.ungrouped.messages.drain(..).partition(|message| may_go(&message.item));
+        self.ungrouped.messages = kept;
+        let mut taken: Vec<T> = VecDeque::into_iter(gone).map(|message| message.item).collect();
+        for line in self.groups.values_mut() {
+            if line.messages.iter().all(|message| may_go(&message.item)) {
+                taken.append(&mut line.take_all());
+            }
+        }
+        self.recount();
+        taken
     }
 
     /// Takes all waiting messages.

@@ -10,14 +10,12 @@ use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
     availability::Availability,
-    buffer::{Buffer, Group, LostMessages},
+    buffer::{Buffer, Group},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
-    disposition::{CallEnd, Conclusion, LeaseStatus, MessageFacts},
+    dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
+    disposition::{CallEnd, Conclusion, Disposition, LeaseStatus, MessageFacts},
     fifo::{GroupTurn, OrderedSettler},
-    preparation_lines::{PreparationLines, PreparationTurn},
     prepare::HeldMessage,
-    receive_mode::{FailedGroups, ReceiveMode},
-    schedule::MessageRate,
 };
 use crate::{
     backoff::{Backoff, Jitter},
@@ -71,74 +69,9 @@ pub(super) struct DispatcherParts {
     pub(super) engine_runtime: Handle,
 }
 
-struct DispatcherState {
-    buffer: Buffer<HeldMessage>,
-    /// The messages of FIFO groups that wait for their preparation, behind those in the buffer.
-    unprepared: PreparationLines<HeldMessage>,
-    rate: MessageRate,
-    failed_groups: FailedGroups,
-}
-
-/// The number of waiting messages and the rate at which messages end, which decide the next receive.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Demand {
-    /// Messages that could start if slots were free.
-    pub(super) ready_to_start: usize,
-    /// Messages that wait behind one of their group.
-    pub(super) blocked: usize,
-    /// Messages whose outcome is settled now.
-    pub(super) settling: usize,
-    /// The time at which a batch that is not full starts.
-    pub(super) next_start: Option<Instant>,
-    pub(super) messages_per_second: f64,
-    /// The longest time that available permits wait for more permits before a receive.
-    pub(super) patience: Duration,
-    pub(super) receive_mode: ReceiveMode,
-}
-
-/// The numbers of running calls and waiting messages.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DispatcherLoad {
-    pub(super) running: usize,
-    pub(super) waiting: usize,
-}
-
-impl DispatcherState {
-    fn load(&self) -> DispatcherLoad {
-        DispatcherLoad { running: self.buffer.running(), waiting: self.buffer.waiting() }
-    }
-
-    /// Takes the messages that wait behind a message of their group that is visible again after `delay`.
-    fn take_behind(&mut self, group: &Group, delay: Duration) -> Vec<HeldMessage> {
-        let Some(mut behind) = self.buffer.fail(group) else { return Vec::new() };
-        behind.append(&mut self.unprepared.fail(group, delay));
-        behind
-    }
-
-    fn take_waiting(&mut self, delay: Duration) -> Vec<HeldMessage> {
-        let mut waiting = self.buffer.take_waiting();
-        waiting.append(&mut self.unprepared.take_all(delay));
-        waiting
-    }
-
-    fn take_lost(&mut self) -> LostMessages<HeldMessage> {
-        let is_lost = |held: &HeldMessage| !held.lease.is_held();
-        let mut taken = self.buffer.take_lost(is_lost);
-        for group in taken.lost.iter().filter_map(|held| held.group.as_ref()) {
-            taken.behind.append(&mut self.unprepared.fail(group, Duration::ZERO));
-        }
-        let mut unprepared = self.unprepared.take_lost(is_lost);
-        taken.lost.append(&mut unprepared.lost);
-        taken.behind.append(&mut unprepared.behind);
-        taken
-    }
-}
-
 impl Dispatcher {
     pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
-        let rate = MessageRate::new(Instant::now());
-        let (unprepared, failed_groups) = (PreparationLines::default(), FailedGroups::default());
-        let state = DispatcherState { buffer, unprepared, rate, failed_groups };
+        let state = DispatcherState::new(buffer, Instant::now());
         Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new() }))
     }
 
@@ -153,33 +86,22 @@ impl Dispatcher {
         let weighed: Vec<_> =
             messages.into_iter().map(|held| (parts.caller.weigh(&held.message), held)).collect();
         let now = Instant::now();
-        for (held, delay) in self.push(weighed, now) {
+        let out_of_turn = self.state().push(weighed, now);
+        for (held, delay) in out_of_turn {
             parts.settler.give_back(vec![held], delay);
         }
+        self.give_back_if_none_starts();
+        self.start_waiting(now);
+    }
+
+    /// Gives back the waiting messages at a stop, and while the handler is down.
+    fn give_back_if_none_starts(&self) {
+        let parts = &self.0.parts;
         if parts.stop.is_draining() {
             self.give_back_waiting(Duration::ZERO);
         } else if parts.availability.is_handler_down() {
             self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
         }
-        self.start_waiting(now);
-    }
-
-    /// Adds weighed messages to the buffer; returns those that have lost their turn, each with its delay.
-    fn push(&self, weighed: Vec<(usize, HeldMessage)>, now: Instant) -> Vec<(HeldMessage, Duration)> {
-        let mut out_of_turn = Vec::new();
-        if weighed.is_empty() {
-            return out_of_turn;
-        }
-        let mut state = self.state();
-        for (bytes, mut held) in weighed {
-            if let Some(delay) = held.turn.take().and_then(PreparationTurn::lost_by_now) {
-                out_of_turn.push((held, delay));
-            } else {
-                let group = held.group.clone();
-                state.buffer.push(held, group, bytes, now);
-            }
-        }
-        out_of_turn
     }
 
     /// Lets a message wait for its preparation; returns true if its group needs a task that prepares it.
@@ -195,6 +117,9 @@ impl Dispatcher {
 
     /// Starts calls until no slot or no startable message is left.
     pub(super) fn start_waiting(&self, now: Instant) {
+        if self.0.parts.availability.is_short_for_long(now) {
+            self.give_back_kept();
+        }
         while let Some(batch) = self.start_next(now) {
             // The slot has its guard before the future is spawned, because the future might never be polled.
             let calls = Slot { dispatcher: self.clone(), is_taken: true }.run(batch);
@@ -208,7 +133,7 @@ impl Dispatcher {
     }
 
     fn start_next(&self, now: Instant) -> Option<Vec<HeldMessage>> {
-        let batch = self.state().buffer.start(now)?;
+        let batch = self.state().take_startable(&self.0.parts.availability, now)?;
         Some(self.with_turns(batch))
     }
 
@@ -224,16 +149,12 @@ impl Dispatcher {
 
     /// Returns the numbers on which the next receive depends.
     pub(super) fn demand(&self, now: Instant) -> Demand {
-        let DispatcherState { buffer, unprepared, rate, failed_groups } = &mut *self.state();
-        Demand {
-            ready_to_start: buffer.ready_to_start(),
-            blocked: buffer.blocked() + unprepared.waiting(),
-            settling: self.0.parts.settler.pending(),
-            next_start: buffer.next_start(),
-            messages_per_second: rate.per_second(now),
-            patience: rate.patience(),
-            receive_mode: failed_groups.mode(now),
-        }
+        self.state().demand(&self.0.parts.availability, now)
+    }
+
+    /// The number of messages that are being settled.
+    pub(super) fn settling(&self) -> usize {
+        self.0.parts.settler.pending()
     }
 
     /// The numbers of running calls and waiting messages.
@@ -285,6 +206,31 @@ impl Dispatcher {
     pub(super) fn give_back_waiting(&self, delay: Duration) {
         let waiting = self.state().take_waiting(delay);
         self.0.parts.settler.give_back(waiting, delay);
+    }
+
+    /// Gives back the messages that were kept for long, except those that SQS would then move to the dead-letter queue.
+    fn give_back_kept(&self) {
+        let rules = *self.0.parts.settler.rules();
+        let may_go = |held: &HeldMessage| !rules.is_last_attempt(held.message.receive_count);
+        let delay = HANDLER_DOWN_DELAY.random_delay(1);
+        let waiting = self.state().take_waiting_if(may_go, delay);
+        self.0.parts.settler.give_back(waiting, delay);
+    }
+
+    /// Puts back messages whose call did not get the worker's resources: they are the first to be started.
+    fn put_back(&self, kept: Vec<HeldMessage>) {
+        let (now, mut turns) = (Instant::now(), Vec::new());
+        let mut weighed = Vec::with_capacity(kept.len());
+        for mut held in kept {
+            turns.append(&mut held.lease.take_dependents());
+            weighed.push((self.0.parts.caller.weigh(&held.message), held));
+        }
+        self.state().put_back(weighed, now);
+        // Only now may the group's next message start, which is the one that was put back.
+        for turn in turns {
+            turn.proceed();
+        }
+        self.give_back_if_none_starts();
     }
 
     /// Drops the messages whose lease was lost while they waited, which frees their permits.
@@ -365,8 +311,8 @@ impl Dispatcher {
         let end = parts.caller.call(&batch, began, trace).instrument(span).await;
         let ended_at = Instant::now();
         let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at };
-        self.conclude(batch, end, ended.took, process.as_ref());
-        Some(ended)
+        let conclusion = self.conclude(batch, end, &ended, process.as_ref());
+        (conclusion == CallConclusion::Ran).then_some(ended)
     }
 
     /// Removes the messages whose lease has been lost, and gives back those that must not overtake them.
@@ -418,7 +364,13 @@ impl Dispatcher {
     }
 
     /// Decides the dispositions of an ended call's messages, reports them, and settles them.
-    fn conclude(&self, batch: Vec<HeldMessage>, end: CallEnd, took: Duration, process: Option<&ProcessSpan>) {
+    fn conclude(
+        &self,
+        batch: Vec<HeldMessage>,
+        end: CallEnd,
+        ended: &EndedCall,
+        process: Option<&ProcessSpan>,
+    ) -> CallConclusion {
         let settler = &self.0.parts.settler;
         let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
         for (group, delay) in failed_groups {
@@ -429,12 +381,21 @@ impl Dispatcher {
             process
                 .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
         }
-        self.note_end(&batch, &conclusions, took);
-        let is_awaited = self.is_awaited(&batch);
-        settler.settle_call(batch.into_iter().zip(conclusions));
-        if is_awaited {
-            settler.flush_now();
+        self.note_end(&batch, &conclusions, ended);
+        let is_kept = |conclusion: &Conclusion| conclusion.disposition == Disposition::Keep;
+        if !conclusions.iter().any(is_kept) {
+            let is_awaited = self.is_awaited(&batch);
+            settler.settle_call(batch.into_iter().zip(conclusions));
+            if is_awaited {
+                settler.flush_now();
+            }
+            return CallConclusion::Ran;
         }
+        let concluded = batch.into_iter().zip(conclusions);
+        let (kept, others): (Vec<_>, Vec<_>) = concluded.partition(|(_, conclusion)| is_kept(conclusion));
+        self.put_back(kept.into_iter().map(|(held, _)| held).collect());
+        settler.settle_call(others.into_iter());
+        CallConclusion::FellShort
     }
 
     /// True if the next message of a group waits until one of the batch is settled.
@@ -446,16 +407,23 @@ impl Dispatcher {
         }
     }
 
-    fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], took: Duration) {
+    fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], ended: &EndedCall) {
+        let EndedCall { took, at, .. } = *ended;
         let DispatcherParts { metrics, failures, availability, .. } = &self.0.parts;
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
-        failures.call_ended(conclusions.iter().map(|conclusion| conclusion.ending));
+        failures.call_ended(conclusions.iter().filter_map(|conclusion| conclusion.ending));
         for (held, conclusion) in batch.iter().zip(conclusions) {
             self.report_end(held, conclusion, took);
             self.observe_end(held, conclusion, took);
         }
-        if let Some(down) = conclusions.iter().find(|conclusion| conclusion.ending == Ending::Down) {
+        let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
+        if let Some(short) = first(None) {
+            let others_running = self.load().running.saturating_sub(1);
+            return availability.short_of_resources(&short.reason, others_running, at);
+        }
+        availability.had_resources(at - took, at);
+        if let Some(down) = first(Some(Ending::Down)) {
             self.handler_is_down(&down.reason);
         } else {
             metrics.work_seconds.inc_by(took.as_secs_f64());
@@ -471,12 +439,17 @@ impl Dispatcher {
     ) {
         let Conclusion { ending, reason, .. } = conclusion;
         // The trace is looked up only for a line that will be logged.
-        let is_logged = *ending != Ending::Done || enabled!(Level::DEBUG);
+        let is_logged = *ending != Some(Ending::Done) || enabled!(Level::DEBUG);
         let _trace = is_logged.then(|| lease.enter_trace()).flatten();
-        self.0.parts.metrics.process_time.of(*ending).observe(took.as_secs_f64());
-        let (queue, message_id, receive_count) = (&*self.0.parts.queue, &message.id, message.receive_count);
-        events::MessageEnded { queue, message_id, ending: *ending, reason, took, receive_count }
-            .emit(&self.0.parts.metrics.ended, self.0.parts.scope.warnings());
+        let DispatcherParts { queue, metrics, scope, .. } = &self.0.parts;
+        let (message_id, receive_count) = (&message.id, message.receive_count);
+        let Some(ending) = *ending else {
+            return events::MessageKept { queue, message_id, reason, receive_count }
+                .emit(&metrics.kept, scope.warnings());
+        };
+        metrics.process_time.of(ending).observe(took.as_secs_f64());
+        events::MessageEnded { queue, message_id, ending, reason, took, receive_count }
+            .emit(&metrics.ended, scope.warnings());
     }
 
     fn observe_end(
@@ -485,7 +458,7 @@ impl Dispatcher {
         conclusion: &Conclusion,
         took: Duration,
     ) {
-        let Conclusion { ending, reason, .. } = conclusion;
+        let Conclusion { ending: Some(ending), reason, .. } = conclusion else { return };
         for observer in &*self.0.parts.observers {
             observer.message_ended(&MessageEnd {
                 message,
@@ -506,10 +479,10 @@ impl Dispatcher {
     /// Concludes a message whose preparation failed, and keeps the order of its group.
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
-        let conclusion = settler.rules().conclude_outcome(outcome, &facts(&held));
+        let conclusion = settler.rules().conclude_preparation(outcome, &facts(&held));
         self.report_end(&held, &conclusion, took);
         self.observe_end(&held, &conclusion, took);
-        if conclusion.ending == Ending::Down {
+        if conclusion.ending == Some(Ending::Down) {
             self.handler_is_down(&conclusion.reason);
         }
         let retried_in = settler.rules().retried_in(conclusion.disposition, held.message.receive_count);
@@ -524,6 +497,14 @@ impl Dispatcher {
             self.preparation_failed(&group, delay);
         }
     }
+}
+
+/// The result of a call for the rate of messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CallConclusion {
+    Ran,
+    /// It had not the resources to start.
+    FellShort,
 }
 
 /// A call that has ended.
@@ -578,7 +559,7 @@ impl Slot {
                 state.rate.call_ended(took, messages, at);
             }
             state.buffer.call_ended();
-            (state.buffer.start(now), state.load())
+            (state.take_startable(&self.dispatcher.0.parts.availability, now), state.load())
         };
         self.is_taken = batch.is_some();
         self.dispatcher.note_load(load);

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, BTreeSet, btree_map},
     num::NonZeroU32,
     time::Duration,
 };
@@ -22,6 +22,8 @@ pub(super) enum Disposition {
         /// The delay after a refused copy.
         retry_in: Duration,
     },
+    /// Keep it, and run it here once the worker has the resources.
+    Keep,
     /// Nothing: its lease is lost.
     Abandon,
     /// Remember that it is done, to delete it when it is received again: its lease is lost.
@@ -31,14 +33,19 @@ pub(super) enum Disposition {
 /// The end of one message's call, with the handler's reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conclusion {
-    pub(super) ending: Ending,
+    /// `None` if it is kept: its call did not start.
+    pub(super) ending: Option<Ending>,
     pub(super) reason: String,
     pub(super) disposition: Disposition,
 }
 
 impl Conclusion {
     fn new(ending: Ending, reason: impl Into<String>, disposition: Disposition) -> Self {
-        Self { ending, reason: reason.into(), disposition }
+        Self { ending: Some(ending), reason: reason.into(), disposition }
+    }
+
+    fn kept(reason: impl Into<String>) -> Self {
+        Self { ending: None, reason: reason.into(), disposition: Disposition::Keep }
     }
 
     pub(super) fn lease_lost() -> Self {
@@ -59,6 +66,11 @@ impl Conclusion {
     fn behind_a_failure(delay: Duration) -> Self {
         let reason = "an earlier message of its group is to come again first";
         Self::new(Ending::Retry, reason, Disposition::Retry(delay))
+    }
+
+    /// A message behind a kept one of its group is kept, too: it runs again after that one.
+    fn behind_a_kept() -> Self {
+        Self::kept("an earlier message of its group is to run first")
     }
 }
 
@@ -117,7 +129,7 @@ impl DispositionRules {
         match disposition {
             Disposition::Retry(delay) => (!self.is_last_attempt(receive_count)).then_some(delay),
             Disposition::Abandon | Disposition::Remember => Some(Duration::ZERO),
-            Disposition::Delete | Disposition::DeadLetter { .. } => None,
+            Disposition::Delete | Disposition::DeadLetter { .. } | Disposition::Keep => None,
         }
     }
 
@@ -128,11 +140,20 @@ impl DispositionRules {
         messages: impl ExactSizeIterator<Item = MessageFacts<'a>> + Clone,
     ) -> (Vec<Conclusion>, FailedInCall) {
         let mut conclusions = self.conclude_each(end, messages.clone());
-        let mut failed = FailedInCall::new();
+        let (mut failed, mut kept) = (FailedInCall::new(), BTreeSet::new());
         for (message, conclusion) in messages.zip(&mut conclusions) {
             if let Some(group) = message.group {
+                if kept.contains(group) {
+                    *conclusion = match conclusion.disposition {
+                        Disposition::Abandon | Disposition::Remember => Conclusion::lease_lost(),
+                        _ => Conclusion::behind_a_kept(),
+                    };
+                }
                 let retried_in = self.retried_in(conclusion.disposition, message.receive_count);
                 keep_group_order(group, retried_in, conclusion, &mut failed);
+                if conclusion.disposition == Disposition::Keep {
+                    kept.insert(group);
+                }
             }
         }
         (conclusions, failed)
@@ -176,7 +197,12 @@ impl DispositionRules {
         match outcome {
             Outcome::Done => Conclusion::new(Ending::Done, "", Disposition::Delete),
             Outcome::Reject(reason) => Conclusion::new(Ending::Reject, reason, self.reject(message)),
-            Outcome::Retry(reason) | Outcome::RetryIn(_, reason) | Outcome::Down(reason) if is_cancelled => {
+            Outcome::Retry(reason)
+            | Outcome::RetryIn(_, reason)
+            | Outcome::Down(reason)
+            | Outcome::ShortOfResources(reason)
+                if is_cancelled =>
+            {
                 Conclusion::drained(reason)
             }
             Outcome::Retry(reason) => Conclusion::new(Ending::Retry, reason, self.retry(message)),
@@ -184,6 +210,15 @@ impl DispositionRules {
                 Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
             Outcome::Down(reason) => Conclusion::new(Ending::Down, reason, self.retry(message)),
+            Outcome::ShortOfResources(reason) => Conclusion::kept(reason),
+        }
+    }
+
+    /// Concludes a message whose preparation failed; one that is short of resources is tried again, as it cannot wait here.
+    pub(super) fn conclude_preparation(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
+        match outcome {
+            Outcome::ShortOfResources(reason) => self.conclude_outcome(Outcome::Retry(reason), message),
+            outcome => self.conclude_outcome(outcome, message),
         }
     }
 
@@ -267,7 +302,7 @@ mod tests {
 
     fn conclude_one(outcome: Outcome, lease: LeaseStatus) -> (Ending, Disposition) {
         let Conclusion { ending, disposition, .. } = rules(3, true).conclude_outcome(outcome, &facts(lease));
-        (ending, disposition)
+        (ending.unwrap(), disposition)
     }
 
     #[test]
@@ -281,6 +316,13 @@ mod tests {
         let dead_letter = Disposition::DeadLetter { retry_in: SECOND * 2 };
         assert_eq!(of(Outcome::Reject(reason())), (Ending::Reject, dead_letter));
         assert_eq!(of(Outcome::Down(reason())), (Ending::Down, Disposition::Retry(SECOND * 2)));
+    }
+
+    #[test]
+    fn a_message_whose_call_fell_short_is_kept_and_has_not_ended() {
+        let short = Outcome::ShortOfResources("too many open files".to_owned());
+        let conclusion = rules(3, true).conclude_outcome(short, &facts(LeaseStatus::Held));
+        assert_eq!(conclusion, Conclusion::kept("too many open files"));
     }
 
     #[test]
@@ -299,6 +341,7 @@ mod tests {
         let of = |outcome| conclude_one(outcome, LeaseStatus::Cancelled);
         assert_eq!(of(Outcome::Retry(String::new())), at_once);
         assert_eq!(of(Outcome::RetryIn(SECOND, String::new())), at_once);
+        assert_eq!(of(Outcome::ShortOfResources(String::new())), at_once);
         assert_eq!(of(Outcome::Done), (Ending::Done, Disposition::Delete));
     }
 
@@ -307,6 +350,18 @@ mod tests {
         let reject = Outcome::Reject("bad".to_owned());
         let conclusion = rules(0, false).conclude_outcome(reject, &facts(LeaseStatus::Held));
         assert_eq!(conclusion, Conclusion::new(Ending::Reject, "bad", Disposition::Retry(SECOND * 2)));
+    }
+
+    #[test]
+    fn behind_a_kept_message_of_its_group_all_are_kept() {
+        let group: Group = "a".into();
+        let facts = [LeaseStatus::Held, LeaseStatus::Held, LeaseStatus::Lost]
+            .map(|lease| MessageFacts { group: Some(&group), ..facts(lease) });
+        let outcomes = vec![Outcome::ShortOfResources(String::new()), Outcome::Done, Outcome::Done];
+        let (conclusions, failed) = rules(3, true).conclude(CallEnd::Answered(outcomes), facts.into_iter());
+        let dispositions: Vec<_> = conclusions.iter().map(|conclusion| conclusion.disposition).collect();
+        assert_eq!(dispositions, [Disposition::Keep, Disposition::Keep, Disposition::Abandon]);
+        assert_eq!(failed, FailedInCall::from([(group.clone(), Duration::ZERO)]), "of the lost one alone");
     }
 
     fn outcome() -> impl Strategy<Value = Outcome> {

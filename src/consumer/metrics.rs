@@ -4,7 +4,7 @@ use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use crate::{
     consumer::depth::WorkDone,
-    telemetry::{ByLabel, Each, Ending, Label as _, Lazily, SecondsSince, metric_group},
+    telemetry::{ByLabel, Each, Ending, Label as _, Lazily, PauseCause, SecondsSince, metric_group},
 };
 
 /// From a few milliseconds to the twelve hours that a message may be held.
@@ -22,11 +22,13 @@ metric_group! {
         /// Messages received, every receive of a message counted.
         pub consumed: IntCounter = "messaging_client_consumed_messages_total"
             ["queue", "messaging_system", "messaging_operation_name" = "receive", "messaging_destination_name"];
-        /// Messages whose handler was started.
+        /// Messages whose handler was started, or was to be started and was not for want of resources.
         pub started: IntCounter = "longshore_messages_started_total" ["queue"];
         /// Messages whose handler ended, by ending.
         pub ended: Each<Ending, IntCounter> = "longshore_messages_ended_total" ["queue", "ending"];
-        /// Messages given back before their handler started: at a stop, while the handler is down, or because an earlier message of their FIFO group must be retried first.
+        /// Messages kept, because the worker was short of descriptors, processes or memory when their handler was to start; each time counts.
+        pub kept: IntCounter = "longshore_messages_kept_total" ["queue"];
+        /// Messages given back before their handler started: at a stop, while the handler is down or the worker is short of resources for long, or because an earlier message of their FIFO group must be retried first.
         pub given_back: IntCounter = "longshore_messages_given_back_total" ["queue"];
         /// Duration of the call of the handler, by its ending for the message; a batch counts once for each of its messages.
         pub process_time: ByLabel<Ending, Histogram> = "messaging_process_duration_seconds"
@@ -48,8 +50,8 @@ metric_group! {
         pub pollers: IntGauge = "longshore_pollers" ["queue"];
         /// Seconds since a receive was last answered, empty or not; also grows while no permit is free.
         pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
-        /// 1 while polling is paused because the handler is down, else 0.
-        pub paused: IntGauge = "longshore_polling_paused" ["queue"];
+        /// 1 while polling is paused for this reason, else 0: the handler is down, or the worker is short of descriptors, processes or memory.
+        pub(crate) paused: Each<PauseCause, IntGauge> = "longshore_polling_paused" ["queue", "reason"];
     }
 }
 

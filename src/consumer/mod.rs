@@ -10,6 +10,7 @@ mod buffer;
 mod call;
 pub(crate) mod depth;
 mod dispatcher;
+mod dispatcher_state;
 mod disposition;
 mod fifo;
 pub(crate) mod lease;
@@ -22,6 +23,7 @@ mod schedule;
 mod settings;
 pub(crate) mod settle;
 mod shutdown;
+mod start_limit;
 
 use std::{sync::Arc, time::Duration};
 
@@ -287,7 +289,8 @@ impl EngineParts {
 
     fn availability(&self) -> Availability {
         let ready = self.condition("handler", "the handler was not probed yet");
-        Availability::new(self.name.clone(), self.handler.clone(), ready, self.metrics.group())
+        let concurrency = self.settings.concurrency;
+        Availability::new(self.name.clone(), self.handler.clone(), concurrency, ready, self.metrics.group())
     }
 
     fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {

@@ -13,7 +13,8 @@ use super::{
     Prefetch,
     availability::{Availability, AvailabilityChanges},
     depth::{QueueAgeSample, QueueDepth},
-    dispatcher::{Demand, Dispatcher},
+    dispatcher::Dispatcher,
+    dispatcher_state::Demand,
     fifo::Order,
     lease::{Permits, ReceiveTimes, Reservation},
     metrics::ConsumerMetrics,
@@ -170,7 +171,7 @@ impl Poller {
             // A message that waits behind its group could not start elsewhere, and takes no slot here.
             // Neither does one that is being settled, of which a batch may linger.
             Prefetch::Auto => {
-                let idle = demand.blocked + hidden + demand.settling.min(BATCH_ENTRIES);
+                let idle = demand.blocked + hidden + self.parts.dispatcher.settling().min(BATCH_ENTRIES);
                 self.schedule.prefetch(demand.messages_per_second) + idle
             }
             Prefetch::Fixed(messages) => messages,

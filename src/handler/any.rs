@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_util::future::{self, BoxFuture, FutureExt as _};
+use futures_util::future::{self, BoxFuture, FutureExt as _, TryFutureExt as _};
 
-use super::{Batch, BatchHandler, BatchItem, Context, FailureCounter, Handler, Outcome, Outcomes};
+use super::{
+    Batch, BatchHandler, BatchItem, Context, FailureCounter, Handler, Outcome, Outcomes, Unavailable,
+};
 use crate::{
     message::{Message, Wanted},
     telemetry::MetricScope,
@@ -69,8 +71,8 @@ pub(crate) trait ErasedHandler: Send + Sync + 'static {
     /// See [`BatchHandler::handle_batch`]; a handler of [`CallSize::One`] receives batches of one.
     fn call(&self, batch: Batch, context: Context) -> BoxFuture<'_, Outcomes>;
 
-    /// See [`Handler::probe`].
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    /// See [`Handler::probe`]; while the worker is short of resources it tries what a call takes.
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         future::ready(Ok(())).boxed()
     }
 
@@ -166,6 +168,11 @@ impl AnyHandler {
 
     /// Returns `Err` with a reason while the handler can take no message; see [`Handler::probe`].
     pub async fn probe(&self) -> Result<(), String> {
+        self.availability().await.map_err(Unavailable::into_reason)
+    }
+
+    /// Probes the handler, and distinguishes a handler that is down from a worker that is short of resources.
+    pub(crate) async fn availability(&self) -> Result<(), Unavailable> {
         for wrapper in self.wrappers.iter().rev() {
             wrapper.probe().await?;
         }
@@ -241,8 +248,8 @@ impl<H: Handler> ErasedHandler for Single<H> {
         Box::pin(handle_single(batch, |message, context| self.0.handle(message, context)))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.0.probe())
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.0.probe().map_err(Unavailable::from))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -258,8 +265,8 @@ impl<H: BatchHandler> ErasedHandler for Batched<H> {
         Box::pin(self.0.handle_batch(batch, context))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.0.probe())
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.0.probe().map_err(Unavailable::from))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -49,6 +49,7 @@ pub(crate) use self::{
     any::{CallSize, CallWrapper, Placement},
     context::LeaseTime,
     metrics::FailureCounter,
+    outcome::Unavailable,
 };
 
 /// The user's work: one call per message.
@@ -91,8 +92,8 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Returns `Err` with a short reason while the handler can take no message.
     ///
-    /// Called before the first receive, and repeatedly while polling is paused by [`Outcome::Down`]: polling starts
-    /// or resumes with the first `Ok`.
+    /// Called before the first receive, and repeatedly while polling is paused by [`Outcome::Down`] or
+    /// [`Outcome::ShortOfResources`]: polling starts or resumes with the first `Ok`.
     fn probe(&self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))
     }

@@ -2,6 +2,11 @@
 
 use std::{fmt::Display, time::Duration};
 
+#[cfg(any(feature = "exec", feature = "lambda"))]
+use crate::process::StartError;
+#[cfg(any(feature = "exec", feature = "http", feature = "lambda", feature = "sns"))]
+use crate::shortage::Shortage;
+
 /// The longest time that a message may stay hidden, which is SQS's limit.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
 
@@ -22,6 +27,71 @@ pub enum Outcome {
     /// The handler could not be reached, so the message did not run: it is tried again as by
     /// [`Outcome::Retry`], and no more are received until [`Handler::probe`](super::Handler::probe) succeeds.
     Down(String),
+    /// The worker itself is short of descriptors, processes, memory or the like, so the message did not run.
+    ///
+    /// It stays held, and runs in this worker once [`Handler::probe`](super::Handler::probe) succeeds, without another
+    /// receive. Until then polling is paused and no call starts; then one is tried, and more if it does not answer this.
+    ShortOfResources(String),
+}
+
+/// The reason why a handler can take no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    /// The handler cannot be reached; see [`Outcome::Down`].
+    Down(String),
+    /// The worker is short of resources; see [`Outcome::ShortOfResources`].
+    ShortOfResources(String),
+}
+
+impl Unavailable {
+    /// Decides by the shortage behind an error, if any: a handler that is down has none.
+    #[cfg(any(feature = "exec", feature = "http", feature = "lambda", feature = "sns"))]
+    pub(super) fn by(shortage: Option<Shortage>, reason: String) -> Self {
+        match shortage {
+            Some(shortage) => Self::ShortOfResources(format!("{reason}, hint: {}", shortage.hint())),
+            None => Self::Down(reason),
+        }
+    }
+
+    /// A program that could not be started is down, unless none could be started.
+    #[cfg(any(feature = "exec", feature = "lambda"))]
+    pub(super) fn of_start(error: &StartError) -> Self {
+        // Its reason has the hint.
+        match error.shortage() {
+            Some(_) => Self::ShortOfResources(error.reason()),
+            None => Self::Down(error.reason()),
+        }
+    }
+
+    /// The reason as text.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Down(reason) | Self::ShortOfResources(reason) => reason,
+        }
+    }
+
+    /// The reason as text.
+    pub(crate) fn into_reason(self) -> String {
+        match self {
+            Self::Down(reason) | Self::ShortOfResources(reason) => reason,
+        }
+    }
+}
+
+impl From<String> for Unavailable {
+    /// A handler in Rust code is down when its probe fails.
+    fn from(reason: String) -> Self {
+        Self::Down(reason)
+    }
+}
+
+impl From<Unavailable> for Outcome {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Down(reason) => Self::Down(reason),
+            Unavailable::ShortOfResources(reason) => Self::ShortOfResources(reason),
+        }
+    }
 }
 
 /// Return values of a closure that convert into an [`Outcome`].

@@ -6,6 +6,8 @@
 //! process of a container, Longshore reaps orphans, too.
 
 mod group;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program raises its limit"))]
+mod limits;
 mod output;
 #[cfg(feature = "lambda")]
 mod peer;
@@ -18,8 +20,11 @@ use std::{
     process::Stdio,
 };
 
-use rustix::io::Errno;
+use rustix::{io::Errno, process::Pid};
 
+pub(crate) use self::limits::check_open_files;
+#[cfg(feature = "cli")]
+pub(crate) use self::limits::raise_open_files;
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
 #[cfg(feature = "lambda")]
@@ -28,6 +33,7 @@ pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},
 };
+use crate::shortage::Shortage;
 
 /// A program to be started, its standard output and error piped.
 ///
@@ -85,12 +91,19 @@ impl Command {
         self
     }
 
-    /// Starts the program as the leader of a new process group.
+    /// Starts the program as the leader of a new process group; fails where that would take the last descriptors.
     ///
     /// Needs a tokio runtime with its drivers enabled, as [`Process::wait`] does.
     pub(crate) fn spawn(mut self) -> Result<Process, StartError> {
-        match self.inner.spawn() {
-            Ok(child) => Ok(Process::new(child)),
+        match check_open_files(0).and_then(|()| self.inner.spawn()) {
+            Ok(child) => {
+                if let Some(program) =
+                    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+                {
+                    limits::restore(program);
+                }
+                Ok(Process::new(child))
+            }
             Err(source) => Err(self.failure(source)),
         }
     }
@@ -110,6 +123,14 @@ impl Command {
             }
             _ => StartError::Other { program, source },
         }
+    }
+}
+
+/// Tries everything that the start of a program takes: a process, and pipes to it; only the program itself does not exist.
+pub(crate) fn try_start() -> Result<(), StartError> {
+    match Command::new("/dev/null/none").with_stdin().spawn() {
+        Err(error) if error.shortage().is_some() => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -173,7 +194,15 @@ impl StartError {
             }
             Self::NoDirectory { .. } => Some("make it, or name another"),
             Self::TooLarge { .. } => Some("hand large values over in files"),
-            Self::Other { .. } => None,
+            Self::Other { .. } => self.shortage().map(Shortage::hint),
+        }
+    }
+
+    /// The resource that the system refused, if it would refuse it to any program.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Other { source, .. } => Shortage::of(source),
+            _ => None,
         }
     }
 

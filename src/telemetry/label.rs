@@ -84,6 +84,16 @@ label! {
 }
 
 label! {
+    /// The cause of a pause of polling.
+    pub(crate) enum PauseCause = "reason" {
+        /// The handler cannot be reached.
+        HandlerDown = "handler_down",
+        /// The worker is short of descriptors, processes or memory.
+        ShortOfResources = "short_of_resources",
+    }
+}
+
+label! {
     /// The occasion of a notification.
     pub enum Occasion = "occasion" {
         /// The handler answered done.
@@ -292,6 +302,7 @@ mod tests {
     #[test]
     fn every_label_has_its_index_in_all() {
         assert_indexed::<Ending>();
+        assert_indexed::<PauseCause>();
         assert_indexed::<Action>();
         assert_indexed::<CallResult>();
         assert_indexed::<Occasion>();

@@ -330,10 +330,11 @@ impl ProcessSpan {
         &self.trace
     }
 
-    /// Records how the call's messages ended, with the handler's reasons.
-    pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Ending, &'a str)>) {
+    /// Records how the call's messages ended, with the handler's reasons; `None` if the call did not start.
+    pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Option<Ending>, &'a str)>) {
         let messages = endings.len();
-        let mut failed = endings.filter(|(ending, _)| !matches!(ending, Ending::Done | Ending::Drained));
+        let mut failed =
+            endings.filter(|(ending, _)| !matches!(ending, Some(Ending::Done | Ending::Drained)));
         let Some((ending, reason)) = failed.next() else { return };
         let others = failed.count();
         let reason: String = reason.chars().take(REASON_CHARS).collect();
@@ -342,7 +343,7 @@ impl ProcessSpan {
             messages => format!("{} of {messages} messages not done: {reason}", others + 1),
         };
         let span = self.context.span();
-        span.set_attribute(KeyValue::new("error.type", ending.as_str()));
+        span.set_attribute(KeyValue::new("error.type", ending.map_or("not_started", Ending::as_str)));
         span.set_status(Status::error(description));
     }
 }

@@ -40,7 +40,8 @@ async fn the_metrics_agree_with_the_work_done() {
         (r#"settle_failures_total{action="delete",queue="orders"}"#, 0),
         (r#"messages_running{queue="orders"}"#, 0),
         (r#"messages_held{queue="orders"}"#, 0),
-        (r#"polling_paused{queue="orders"}"#, 0),
+        (r#"polling_paused{queue="orders",reason="handler_down"}"#, 0),
+        (r#"polling_paused{queue="orders",reason="short_of_resources"}"#, 0),
         (r#"concurrency{queue="orders"}"#, 16),
     ] {
         assert!((admin.sample(sample).await - f64::from(number)).abs() < 0.1, "{sample} is not {number}");

@@ -36,7 +36,10 @@ async fn polling_pauses_while_the_handler_is_down_and_nothing_is_lost() {
     assert_eq!(status, 503);
     assert!(body["unready"]["orders handler"].as_str().unwrap().contains("handler is down"), "{body}");
     assert_eq!(worker.admin.get("/livez").await.0, 200, "a pause is no silence");
-    assert!((worker.admin.sample(r#"polling_paused{queue="orders"}"#).await - 1.0).abs() < 0.1);
+    assert!(
+        (worker.admin.sample(r#"polling_paused{queue="orders",reason="handler_down"}"#).await - 1.0).abs()
+            < 0.1
+    );
     until("nothing is held", async || worker.admin.queue("orders").await["held"] == 0).await;
     let receives = worker.admin.sample(r#"messages_received_total{queue="orders"}"#).await;
 

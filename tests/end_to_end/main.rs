@@ -18,6 +18,7 @@ mod lost;
 mod outage;
 mod queues;
 mod reject;
+mod resources;
 mod send;
 mod signals;
 mod sns;

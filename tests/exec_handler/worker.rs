@@ -113,7 +113,7 @@ async fn a_program_that_does_not_exist_pauses_polling_until_it_does() {
     let program = directory.file("job");
     scene.send("x");
     let worker = scene.start_apart(exec(Settings::of_command([program.to_str().unwrap()])));
-    let paused = "longshore_polling_paused{queue=\"orders\"} 1\n";
+    let paused = "longshore_polling_paused{queue=\"orders\",reason=\"handler_down\"} 1\n";
     until(|| worker.metrics.text().contains(paused)).await;
     // Written elsewhere and then renamed: a program that is open for writing cannot be run.
     directory.write("new", "#!/bin/sh\ncat >> \"$0.log\"\n");

@@ -122,7 +122,7 @@ async fn a_short_outage_is_over_soon_although_many_calls_failed_at_once() {
     sleep(secs(1)).await;
     handler.switch_on();
     let up = Instant::now();
-    while worker.metric("longshore_polling_paused") == 1 {
+    while worker.metrics.count("longshore_polling_paused", &[("reason", "handler_down")]) == 1 {
         sleep(Duration::from_millis(50)).await;
     }
     assert!(up.elapsed() <= secs(2), "polling went on only after {:?}", up.elapsed());

@@ -22,4 +22,5 @@ mod protecting;
 mod rejecting;
 mod rejecting_in_order;
 mod retrying;
+mod short_of_resources;
 mod stopping;

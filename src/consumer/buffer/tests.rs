@@ -251,3 +251,41 @@ proptest! {
         prop_assert_eq!(started.clone(), (0..started.len()).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn messages_put_back_start_before_all_others_without_waiting_for_their_window_again() {
+    let now = Instant::now();
+    let mut buffer = buffer_of(&[(None, 1), (None, 2), (None, 3)], batch(2, 60), now);
+    assert_eq!(buffer.start(now), Some(vec![(None, 1), (None, 2)]));
+    for item in [(None, 2), (None, 1)] {
+        buffer.put_back(item, None, 1, now + Duration::from_mins(1));
+    }
+    buffer.call_ended();
+    assert_eq!(buffer.waiting(), 3);
+    assert_eq!(buffer.start(now + Duration::from_mins(1)), Some(vec![(None, 1), (None, 2)]));
+}
+
+#[test]
+fn a_message_put_back_is_the_first_of_its_group_once_it_is_released() {
+    let now = Instant::now();
+    let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2)], batch(1, 0), now);
+    assert_eq!(buffer.start(now), Some(vec![(Some(1), 1)]));
+    buffer.put_back((Some(1), 1), Some(group(1)), 1, now);
+    buffer.call_ended();
+    assert_eq!(buffer.start(now), None);
+    buffer.release(&group(1), now);
+    assert_eq!(buffer.start(now), Some(vec![(Some(1), 1)]));
+    assert_eq!(buffer.blocked(), 1);
+}
+
+#[test]
+fn messages_that_may_not_go_keep_their_group() {
+    let now = Instant::now();
+    let items = [(None, 1), (None, 2), (Some(1), 3), (Some(1), 4), (Some(2), 5)];
+    let mut buffer = buffer_of(&items, batch(1, 0), now);
+    let taken = buffer.take_waiting_if(|(_, number)| ![2, 4].contains(number));
+    assert_eq!(taken, [(None, 1), (Some(2), 5)]);
+    assert_eq!(buffer.start(now), Some(vec![(None, 2)]));
+    assert_eq!(buffer.start(now), Some(vec![(Some(1), 3)]));
+    assert_eq!((buffer.start(now), buffer.waiting()), (None, 1));
+}

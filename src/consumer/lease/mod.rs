@@ -286,9 +286,14 @@ impl Lease {
 
     /// Lets the dependents proceed before the message is settled: it will not run again.
     pub(crate) fn release_dependents(&mut self) {
-        for dependent in std::mem::take(&mut self.dependents) {
+        for dependent in self.take_dependents() {
             dependent.proceed();
         }
+    }
+
+    /// Takes the dependents of a message that waits for its call once more.
+    pub(crate) fn take_dependents(&mut self) -> Vec<Box<dyn Dependent>> {
+        std::mem::take(&mut self.dependents)
     }
 
     /// Postpones the dependents: the message is given back with `delay` once the returned futures have ended.

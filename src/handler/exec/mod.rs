@@ -11,6 +11,7 @@
 //! | exits with a code of `retry` (75), or any other | [`Outcome::Retry`], with the last line of its standard error |
 //! | is ended by a signal | [`Outcome::Retry`], with the signal's name |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until the program is found |
+//! | could not be started, nor could any other | [`Outcome::ShortOfResources`]: it waits until one can |
 //!
 //! A call that is cancelled or dropped (a lost lease, the queue's time limit, the end of the drain) ends the
 //! program with its whole process group: SIGTERM, then SIGKILL after `grace`. That may outlast the call, and until
@@ -33,12 +34,13 @@ use self::{
     run::{EndingRuns, ProgramCall, Run},
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Unavailable,
     any::{ErasedHandler, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
 };
 use crate::{
     message::Message,
+    process,
     settings::Problems,
     telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, spans::Trace},
 };
@@ -106,6 +108,12 @@ impl ExecHandler {
         call.outcome().await
     }
 
+    /// Checks that the program is there, and that the system would start one.
+    fn check(&self) -> Result<(), Unavailable> {
+        self.find_program()?;
+        process::try_start().map_err(|error| Unavailable::of_start(&error))
+    }
+
     fn find_program(&self) -> Result<(), String> {
         let ExecParts { settings, search_path, refused, .. } = &*self.parts;
         let program = program::find(settings, search_path.as_deref()).map_err(|error| error.reason())?;
@@ -133,8 +141,9 @@ impl ErasedHandler for ExecHandler {
         Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        future::ready(self.find_program()).boxed()
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
+        // Starting a program needs a runtime, which only a polled future surely has.
+        future::lazy(|_| self.check()).boxed()
     }
 
     /// Waits for the programs whose calls have ended, each for at most its `grace`.

@@ -22,9 +22,10 @@ use super::{
     outcome, program,
 };
 use crate::{
-    handler::{Context, Outcome, call_trace::CallTrace, timestamp::system_time},
+    handler::{Context, Outcome, Unavailable, call_trace::CallTrace, timestamp::system_time},
     message::{AttributeContent, AttributeValue, Message},
     process::{Command, Output, Process, StartError},
+    shortage::Shortage,
     tasks,
     telemetry::{FailureCause, ProcessExit, ProcessState, events},
 };
@@ -47,8 +48,11 @@ impl Run {
             Ok(mut started) => self.supervise(&mut started.process, &stop).await,
             Err(failure) => {
                 self.record_refusal(&failure);
-                self.parts.metrics.failed(FailureCause::Spawn);
-                failure.outcome()
+                let outcome = failure.outcome();
+                if !matches!(outcome, Outcome::ShortOfResources(_)) {
+                    self.parts.metrics.failed(FailureCause::Spawn);
+                }
+                outcome
             }
         }
     }
@@ -269,7 +273,11 @@ impl StartFailure {
     /// Messages that need no file can still be handled, so a failed write does not mean that the handler is down.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Program(error) => Outcome::Down(error.reason()),
+            Self::Program(error) => Unavailable::of_start(error).into(),
+            Self::File { what, source, .. } if let Some(shortage) = Shortage::of(source) => {
+                let reason = format!("no file for the message's {what}: {source}");
+                Unavailable::by(Some(shortage), reason).into()
+            }
             Self::File { .. } => Outcome::Retry(self.to_string()),
         }
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     handler::{
-        AnyHandler, Batch, Context, FailureCounter, Outcome, Outcomes, Source,
+        AnyHandler, Batch, Context, FailureCounter, Outcome, Outcomes, Source, Unavailable,
         any::{CallSize, ErasedHandler, HandlerProfile},
         call_trace::CallTrace,
         sqs_event::{self, BatchOutcome, FailureAction, ItemFailure, ItemOutcome, parse_response},
@@ -130,7 +130,7 @@ impl ErasedHandler for HttpBatchHandler {
         self.http.metrics.begin(scope, HandlerKind::Http)
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.http.connect())
     }
 }

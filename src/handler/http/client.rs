@@ -13,7 +13,14 @@ use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
 use super::{HttpError, Settings};
-use crate::{error_chain::causes, handler::Outcome, net, settings::Problems, telemetry::FailureCause};
+use crate::{
+    error_chain::causes,
+    handler::{Outcome, Unavailable},
+    net,
+    settings::Problems,
+    shortage::Shortage,
+    telemetry::FailureCause,
+};
 
 /// Begins with the name of Elastic Beanstalk's daemon, because handlers written for it may accept posts only from it.
 const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERSION"));
@@ -59,6 +66,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
         .http1_title_case_headers()
         .redirect(redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(net::Resolver)
         .connect_timeout(settings.connect_timeout.0)
         .tcp_nodelay(true)
         // A handler that is busy for long does not read: with a limit its connection would be closed at 30 s.
@@ -156,16 +164,22 @@ pub(super) async fn drop_body(mut response: Response) -> Result<(), FailedPost> 
     Ok(())
 }
 
-/// Converts an error: `Down` if the handler was not reached, `Retry` if it may have run.
+/// Converts an error: `Down` if the handler was not reached, `ShortOfResources` if that is the worker's own fault, `Retry`
+/// if it may have run.
 fn failed_post(error: &reqwest::Error) -> FailedPost {
     let outcome = if error.is_connect() && error.is_timeout() {
         Outcome::Down("no connection to the handler within its connect_timeout".to_owned())
     } else if error.is_connect() {
-        Outcome::Down(format!("no connection to the handler: {}", root_cause(error)))
+        no_connection(Shortage::behind(error), &root_cause(error)).into()
     } else {
         Outcome::Retry(format!("no complete answer from the handler: {}", root_cause(error)))
     };
     FailedPost { outcome, cause: FailureCause::Connection }
+}
+
+/// The handler cannot be connected to, or the worker has nothing to connect with.
+pub(super) fn no_connection(shortage: Option<Shortage>, error: &str) -> Unavailable {
+    Unavailable::by(shortage, format!("no connection to the handler: {error}"))
 }
 
 /// The innermost error's message: the outer ones repeat the URL, which may contain a password.

@@ -11,6 +11,7 @@
 //! | answers 429 or 503 with `Retry-After` | [`Outcome::RetryIn`], 12 hours at most |
 //! | answers anything else, a redirect included | [`Outcome::Retry`] |
 //! | cannot be connected to | [`Outcome::Down`]: polling pauses until it can be |
+//! | could not be connected to, for want of descriptors | [`Outcome::ShortOfResources`]: it waits until it can |
 //! | breaks off, or takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
 //! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].
@@ -37,7 +38,7 @@ use self::{
     headers::{Deadlines, PeriodicTask},
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Unavailable,
     any::{ErasedHandler, HandlerProfile, handle_single},
     call_trace::CallTrace,
     metrics::{FailureCounter, KindMetrics},
@@ -48,6 +49,7 @@ use crate::{
     message::Message,
     net,
     settings::Problems,
+    shortage::Shortage,
     telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
@@ -120,9 +122,11 @@ impl HttpHandler {
         Ok(outcome)
     }
 
-    /// Counts a failed post, and returns its outcome.
+    /// Counts a failed post, unless the worker could not make it, and returns its outcome.
     fn failed_post(&self, FailedPost { outcome, cause }: FailedPost) -> Outcome {
-        self.metrics.failed(cause);
+        if !matches!(outcome, Outcome::ShortOfResources(_)) {
+            self.metrics.failed(cause);
+        }
         outcome
     }
 
@@ -162,12 +166,12 @@ impl HttpHandler {
     }
 
     /// Opens a bare connection to the handler.
-    async fn connect(&self) -> Result<(), String> {
+    async fn connect(&self) -> Result<(), Unavailable> {
         let limit = self.settings.connect_timeout;
         match timeout(limit.0, net::connect(&self.settings.url)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("no connection to the handler: {error}")),
-            Err(_) => Err(format!("no connection to the handler within {limit}")),
+            Ok(Err(error)) => Err(client::no_connection(Shortage::of(&error), &error.to_string())),
+            Err(_) => Err(Unavailable::Down(format!("no connection to the handler within {limit}"))),
         }
     }
 }
@@ -184,7 +188,7 @@ impl ErasedHandler for HttpHandler {
         Box::pin(handle_single(batch, |message, context| self.handle(message, context)))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.connect())
     }
 

@@ -22,11 +22,13 @@ use tokio::{
 use url::Url;
 
 use super::{
-    CallError, InstanceState, InstanceStates,
+    InstanceState, InstanceStates,
     invocation::{ANSWER_BYTES, Answered, FunctionError, Invocation, InvocationFailure},
 };
 use crate::{
+    handler::Unavailable,
     net::{self, connect},
+    shortage::Shortage,
     tasks,
     telemetry::events,
 };
@@ -72,7 +74,7 @@ struct EmulatorGuard {
 enum PostResult {
     Answered(Answered),
     /// No connection could be made, so the function did not run.
-    Unreachable(String),
+    Unreachable(Unavailable),
 }
 
 impl Emulators {
@@ -82,6 +84,7 @@ impl Emulators {
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(net::Resolver)
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
             // An emulator may close a kept connection, and a post must not be repeated: each has its own connection.
@@ -99,10 +102,10 @@ impl Emulators {
     }
 
     /// Waits until one of the addresses accepts a connection; `Err` has the reason if none does.
-    pub(super) async fn probe(&self) -> Result<(), String> {
+    pub(super) async fn probe(&self) -> Result<(), Unavailable> {
         let usable = self.all.iter().filter(|emulator| !emulator.is_abandoned.load(Ordering::Relaxed));
         let mut attempts: FuturesUnordered<_> = usable.map(|emulator| emulator.check()).collect();
-        let mut reason = STILL_BUSY.to_owned();
+        let mut reason = Unavailable::Down(STILL_BUSY.to_owned());
         while let Some(attempt) = attempts.next().await {
             match attempt {
                 Ok(()) => return Ok(()),
@@ -115,23 +118,23 @@ impl Emulators {
     /// Runs the invocation on a free emulator, and waits for the answer.
     ///
     /// If the call is dropped, the emulator stays in use until it has answered: a running function cannot be ended.
-    pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, CallError> {
+    pub(super) async fn call(&self, invocation: Invocation) -> Result<Answered, Unavailable> {
         let invocation = Arc::new(invocation);
         loop {
             let emulator = tokio::select! {
                 biased;
                 emulator = self.take() => emulator,
                 // Waiting on would use up the time limit, and a receive, without a run.
-                reason = self.states.down() => return Err(CallError::Down(reason)),
+                unavailable = self.states.down() => return Err(unavailable),
             };
             let Some(emulator) = emulator else {
-                return Err(CallError::Down("the emulators are stopped".to_owned()));
+                return Err(Unavailable::Down("the emulators are stopped".to_owned()));
             };
             match self.post(emulator, invocation.clone()).await {
                 PostResult::Answered(answered) => return Ok(answered),
                 PostResult::Unreachable(_) => {
-                    if let Some(reason) = self.states.failure() {
-                        return Err(CallError::Down(reason));
+                    if let Some(unavailable) = self.states.failure() {
+                        return Err(unavailable);
                     }
                 }
             }
@@ -158,7 +161,7 @@ impl Emulators {
                 result = &mut post => result,
                 () = sender.closed() => {
                     emulator.is_abandoned.store(true, Ordering::Relaxed);
-                    states.set(emulator.number, InstanceState::Failed(STILL_BUSY.into()));
+                    states.set(emulator.number, InstanceState::Failed(Unavailable::Down(STILL_BUSY.to_owned())));
                     post.await
                 }
             };
@@ -184,7 +187,7 @@ impl PostResult {
     fn state(&self) -> InstanceState {
         match self {
             Self::Answered(_) => InstanceState::Ready,
-            Self::Unreachable(reason) => InstanceState::Failed(reason.as_str().into()),
+            Self::Unreachable(unavailable) => InstanceState::Failed(unavailable.clone()),
         }
     }
 }
@@ -218,25 +221,26 @@ impl FunctionEmulator {
         match request.send().await {
             Ok(response) => PostResult::Answered(read(response).await),
             Err(error) if error.is_connect() => {
-                PostResult::Unreachable(self.unreachable(&root_cause(&error)))
+                PostResult::Unreachable(self.unreachable(Shortage::behind(&error), &root_cause(&error)))
             }
             Err(error) => PostResult::Answered(Err(InvocationFailure::Emulator(root_cause(&error)))),
         }
     }
 
     /// Checks that the address accepts a connection.
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), Unavailable> {
         match timeout(CONNECT, connect(&self.url)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
-            Err(_) => Err(self.unreachable(&format!("none within {CONNECT:?}"))),
+            Ok(Err(error)) => Err(self.unreachable(Shortage::of(&error), &error.to_string())),
+            Err(_) => Err(self.unreachable(None, &format!("none within {CONNECT:?}"))),
         }
     }
 
-    fn unreachable(&self, reason: &str) -> String {
+    fn unreachable(&self, shortage: Option<Shortage>, reason: &str) -> Unavailable {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port_or_known_default().unwrap_or(80);
-        format!("no connection to the runtime interface emulator at {host}:{port}: {reason}")
+        let reason = format!("no connection to the runtime interface emulator at {host}:{port}: {reason}");
+        Unavailable::by(shortage, reason)
     }
 }
 

@@ -31,7 +31,7 @@ use self::{
     runtime::Host,
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Source,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Source, Unavailable,
     any::{CallSize, ErasedHandler, HandlerProfile},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
     sqs_event::{self, BatchOutcome, ItemOutcome, has_failures},
@@ -89,13 +89,6 @@ pub enum LambdaError {
     Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// The error of a call that did not become an invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum CallError {
-    /// No instance of the function can run it.
-    Down(String),
-}
-
 impl LambdaHandler {
     /// Creates the handler; `queue` is the queue's configured name, for the log.
     ///
@@ -134,11 +127,11 @@ impl LambdaHandler {
             Ok(BatchOutcome::Partial(outcomes)) => {
                 Outcomes::Each(outcomes.into_iter().map(outcome).collect())
             }
-            Err(CallError::Down(reason)) => self.down(reason),
+            Err(unavailable) => self.unavailable(unavailable),
         }
     }
 
-    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchOutcome, CallError> {
+    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchOutcome, Unavailable> {
         let event = match sqs_event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
             Err(error) => {
@@ -183,13 +176,15 @@ impl LambdaHandler {
         }
     }
 
-    /// Counts a call that no instance can run, and returns its outcome.
-    fn down(&self, reason: String) -> Outcomes {
-        self.metrics.failed(match self.instances {
-            Instances::Hosted(_) => FailureCause::InitError,
-            Instances::Emulated(_) => FailureCause::Connection,
-        });
-        Outcome::Down(reason).into()
+    /// Counts a call that no instance can run, unless the worker is the cause, and returns its outcome.
+    fn unavailable(&self, unavailable: Unavailable) -> Outcomes {
+        if let Unavailable::Down(_) = &unavailable {
+            self.metrics.failed(match self.instances {
+                Instances::Hosted(_) => FailureCause::InitError,
+                Instances::Emulated(_) => FailureCause::Connection,
+            });
+        }
+        Outcome::from(unavailable).into()
     }
 
     fn log_ignored_failures(&self) {
@@ -225,7 +220,7 @@ impl ErasedHandler for LambdaHandler {
         self.source.get_or_init(|| Source::of_arn(arn));
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         match &self.instances {
             Instances::Hosted(host) => Box::pin(host.probe(self.source())),
             Instances::Emulated(emulators) => Box::pin(emulators.probe()),
@@ -261,7 +256,7 @@ enum InstanceState {
     /// It can run invocations, and may be running one.
     Ready,
     /// It cannot run invocations, for this reason; it is tried again.
-    Failed(Arc<str>),
+    Failed(Unavailable),
 }
 
 impl InstanceStates {
@@ -282,7 +277,7 @@ impl InstanceStates {
     }
 
     /// Waits until an instance is ready; `Err` has the reason if all have failed.
-    async fn ready(&self) -> Result<(), String> {
+    async fn ready(&self) -> Result<(), Unavailable> {
         let is_decided =
             |states: &Vec<InstanceState>| states.contains(&InstanceState::Ready) || failure(states).is_some();
         match self.0.subscribe().wait_for(is_decided).await {
@@ -293,30 +288,32 @@ impl InstanceStates {
     }
 
     /// The reason why all instances have failed, if they have.
-    fn failure(&self) -> Option<String> {
+    fn failure(&self) -> Option<Unavailable> {
         failure(&self.0.borrow())
     }
 
     /// Waits until all instances have failed, and returns the reason.
-    async fn down(&self) -> String {
+    async fn down(&self) -> Unavailable {
         let mut states = self.0.subscribe();
-        if let Ok(states) = states.wait_for(|states| failure(states).is_some()).await {
-            return failure(&states).unwrap_or_default();
+        let all_failed = states.wait_for(|states| failure(states).is_some()).await;
+        match all_failed.ok().and_then(|states| failure(&states)) {
+            Some(unavailable) => unavailable,
+            None => std::future::pending().await,
         }
-        std::future::pending().await
     }
 }
 
-/// The reason of the last failed instance, if all have failed.
-fn failure(states: &[InstanceState]) -> Option<String> {
-    let mut last_reason = None;
+/// The reason of the last failed instance, if all have failed, before all others a shortage of resources.
+fn failure(states: &[InstanceState]) -> Option<Unavailable> {
+    let mut reason: Option<&Unavailable> = None;
     for state in states {
-        match state {
-            InstanceState::Failed(reason) => last_reason = Some(reason),
-            InstanceState::Starting | InstanceState::Ready => return None,
+        match (state, reason) {
+            (InstanceState::Failed(Unavailable::Down(_)), Some(Unavailable::ShortOfResources(_))) => {}
+            (InstanceState::Failed(failed), _) => reason = Some(failed),
+            (InstanceState::Starting | InstanceState::Ready, _) => return None,
         }
     }
-    last_reason.map(ToString::to_string)
+    reason.cloned()
 }
 
 #[cfg(test)]
@@ -325,11 +322,25 @@ mod tests {
 
     use super::*;
 
+    fn failed(reason: &str) -> InstanceState {
+        InstanceState::Failed(Unavailable::Down(reason.to_owned()))
+    }
+
+    #[test]
+    fn a_shortage_of_one_failed_instance_is_the_reason_for_all() {
+        let (states, short) = (InstanceStates::starting(3), Unavailable::ShortOfResources("two".to_owned()));
+        states.set(0, failed("one"));
+        states.set(1, InstanceState::Failed(short.clone()));
+        assert_eq!(states.failure(), None, "the third may yet start");
+        states.set(2, failed("three"));
+        assert_eq!(states.failure(), Some(short));
+    }
+
     #[test]
     fn one_ready_instance_is_enough() {
         let states = InstanceStates::starting(2);
         assert_eq!(states.ready().now_or_never(), None);
-        states.set(0, InstanceState::Failed("no such program".into()));
+        states.set(0, failed("no such program"));
         assert_eq!(states.ready().now_or_never(), None, "the other one may yet start");
         states.set(1, InstanceState::Ready);
         assert_eq!(states.ready().now_or_never(), Some(Ok(())));
@@ -339,10 +350,11 @@ mod tests {
     #[test]
     fn when_all_have_failed_the_last_reason_is_given() {
         let states = InstanceStates::starting(2);
-        states.set(0, InstanceState::Failed("one".into()));
-        states.set(1, InstanceState::Failed("two".into()));
-        assert_eq!(states.ready().now_or_never(), Some(Err("two".to_owned())));
-        assert_eq!(states.down().now_or_never(), Some("two".to_owned()));
+        states.set(0, failed("one"));
+        states.set(1, failed("two"));
+        let two = Unavailable::Down("two".to_owned());
+        assert_eq!(states.ready().now_or_never(), Some(Err(two.clone())));
+        assert_eq!(states.down().now_or_never(), Some(two));
         states.set(0, InstanceState::Starting);
         assert_eq!(states.down().now_or_never(), None);
     }

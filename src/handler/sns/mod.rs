@@ -32,7 +32,7 @@ use self::{
     quota::Quota,
 };
 use super::{
-    AnyHandler, Batch, Context, Outcome, Outcomes, Placement,
+    AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Unavailable,
     any::{ErasedHandler, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics},
 };
@@ -97,13 +97,16 @@ impl SnsHandler {
         let metrics = self.metrics.group().map(|metrics| &**metrics);
         let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
-        self.metrics.failed(cause(&error));
+        let outcome = outcome(&error, &publication.target, &self.settings);
+        if !matches!(outcome, Outcome::ShortOfResources(_)) {
+            self.metrics.failed(cause(&error));
+        }
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {
             quota.give_back(units, now);
         }
-        outcome(&error, &publication.target, &self.settings)
+        outcome
     }
 
     fn quota(&self) -> Option<MutexGuard<'_, Quota>> {
@@ -132,10 +135,10 @@ impl ErasedHandler for SnsHandler {
     }
 
     /// Checks that the topic exists; there is no such check for SMS.
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async {
             let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
-            self.publisher.find(topic).await.map_err(|error| error.to_string())
+            self.publisher.find(topic).await.map_err(|error| outcome::unavailable(&error, error.to_string()))
         })
     }
 

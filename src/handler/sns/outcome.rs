@@ -2,7 +2,8 @@
 
 use super::Settings;
 use crate::{
-    handler::Outcome,
+    handler::{Outcome, Unavailable},
+    shortage::Shortage,
     sns::{PublishRetryClass, Target, TopicError},
     telemetry::FailureCause,
 };
@@ -12,10 +13,16 @@ pub(super) fn outcome(error: &TopicError, target: &Target, settings: &Settings) 
     let reason = reason(error, target);
     match error.retry_class() {
         PublishRetryClass::Transient => Outcome::Retry(reason),
-        PublishRetryClass::NotSent | PublishRetryClass::Refused => Outcome::Down(reason),
+        PublishRetryClass::NotSent => unavailable(error, reason).into(),
+        PublishRetryClass::Refused => Outcome::Down(reason),
         PublishRetryClass::BadMessage if is_in_the_settings(error, settings) => Outcome::Down(reason),
         PublishRetryClass::BadMessage => Outcome::Reject(reason),
     }
+}
+
+/// SNS cannot be called, or the worker has nothing to call it with.
+pub(super) fn unavailable(error: &TopicError, reason: String) -> Unavailable {
+    Unavailable::by(Shortage::behind(error), reason)
 }
 
 /// The cause of failure by an error.

@@ -47,7 +47,7 @@ async fn a_missing_topic_means_down_until_it_exists() {
     let arn = arn(&topics.arn("orders").unwrap());
     let handler =
         SnsHandler::new(Settings::to_topic(arn), Arc::new(EmulatorPublisher::new(&topics))).unwrap();
-    assert!(handler.probe().await.unwrap_err().contains("NotFound"));
+    assert!(handler.probe().await.unwrap_err().reason().contains("NotFound"));
     assert!(matches!(handled(&handler, "x").await, Outcome::Down(_)));
     topics.create_topic("orders", &StringMap::new(), &StringMap::new()).unwrap();
     assert_eq!(handler.probe().await, Ok(()));

@@ -5,7 +5,7 @@ use prometheus::{IntCounter, IntGauge};
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{ByLabel, ProcessExit},
+    telemetry::{ByLabel, Each, PauseCause, ProcessExit},
 };
 
 events! {
@@ -18,14 +18,33 @@ events! {
         /// The reason.
         reason: &'a str,
     }
-    counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(1);
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::HandlerDown).set(1);
 
     /// The handler can be reached again.
     info HandlerUp<'a>: "handler is up, polling goes on" {
         /// The queue's configured name.
         queue: &'a str,
     }
-    counts "longshore_polling_paused" |_event, paused: IntGauge| paused.set(0);
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::HandlerDown).set(0);
+
+    /// The worker is short of descriptors, processes or memory: polling is paused, and what it holds waits for the
+    /// resource.
+    error ShortOfResources<'a>: "short of resources, polling is paused" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The system's refusal.
+        reason: &'a str,
+        /// The calls of the handler that run.
+        running: usize,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(1);
+
+    /// A call had the resources that it needs.
+    info ResourcesBack<'a>: "resources are back, polling goes on" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(0);
 
     /// A handler panicked in `close`.
     error HandlerPanickedAtEnd<'a>: "the handler panicked in close" {

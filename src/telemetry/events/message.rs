@@ -62,6 +62,20 @@ events! {
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
+    /// The worker was short of descriptors, processes or memory when the handler was to start: the message waits in this
+    /// worker.
+    sampled MessageKept<'a>: "message kept, the worker is short of resources" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The system's refusal.
+        reason: &'a str,
+        /// The message's receive count.
+        receive_count: u32,
+    }
+    counts "longshore_messages_kept_total" |_event, kept: IntCounter, warnings| kept.inc();
+
     /// A message was received again that this worker already runs or has finished.
     sampled DuplicateReceived<'a>: "message received again and not run again" {
         /// The queue's configured name.

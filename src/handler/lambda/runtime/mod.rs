@@ -8,7 +8,7 @@ mod program;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
 };
 
 use futures_util::future::join_all;
@@ -17,11 +17,14 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::{process::ProcessSupervisor, program::Program};
 use super::{
-    CallError, InstanceStates, Settings, Source,
+    InstanceStates, Settings, Source,
     invocation::{Answered, Invocation, InvocationFailure},
 };
 use crate::{
-    handler::metrics::{KindMetrics, ProcessMetrics},
+    handler::{
+        Unavailable,
+        metrics::{KindMetrics, ProcessMetrics},
+    },
     tasks,
     telemetry::events,
 };
@@ -56,6 +59,8 @@ struct Shared {
     program: OnceLock<Program>,
     invocations: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
     states: InstanceStates,
+    /// The number of processes that were started and have not asked for an invocation yet.
+    starting: AtomicUsize,
     closing: CancellationToken,
     metrics: KindMetrics<ProcessMetrics>,
 }
@@ -83,6 +88,7 @@ impl Host {
             program: OnceLock::new(),
             invocations: AsyncMutex::new(receiver),
             states: InstanceStates::starting(processes.get()),
+            starting: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             metrics,
         };
@@ -90,7 +96,7 @@ impl Host {
     }
 
     /// Waits until a process is ready; `Err` has the reason if none can be started.
-    pub(super) async fn probe(&self, source: &Source) -> Result<(), String> {
+    pub(super) async fn probe(&self, source: &Source) -> Result<(), Unavailable> {
         self.start(source);
         self.shared.states.ready().await
     }
@@ -98,18 +104,22 @@ impl Host {
     /// Runs the invocation in a process that is ready, and waits for the answer.
     ///
     /// If the call is dropped, the process is ended and replaced.
-    pub(super) async fn call(&self, invocation: Invocation, source: &Source) -> Result<Answered, CallError> {
+    pub(super) async fn call(
+        &self,
+        invocation: Invocation,
+        source: &Source,
+    ) -> Result<Answered, Unavailable> {
         self.start(source);
         let (answer, answered) = oneshot::channel();
         let given_up = CancellationToken::new();
         let _guard = given_up.clone().drop_guard();
         let queued = QueuedInvocation { invocation: Arc::new(invocation), answer, given_up };
-        let closed = || CallError::Down("the runtime processes are stopped".to_owned());
+        let closed = || Unavailable::Down("the runtime processes are stopped".to_owned());
         self.invocations.send(queued).map_err(|_| closed())?;
         tokio::select! {
             biased;
             answered = answered => answered.map_err(|_| closed()),
-            reason = self.shared.states.down() => Err(CallError::Down(reason)),
+            unavailable = self.shared.states.down() => Err(unavailable),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::process::ExitStatusExt as _,
     process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     backoff::{Backoff, Jitter},
     duration::Span,
     handler::{
+        Unavailable,
         lambda::{
             InstanceState,
             invocation::{FunctionError, InvocationFailure},
@@ -28,7 +29,8 @@ use crate::{
         metrics::CountedProcess,
     },
     message::MessageId,
-    process::{Process, signal_name},
+    process::{Process, check_open_files, signal_name},
+    shortage::Shortage,
     tasks,
     telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
 };
@@ -98,9 +100,9 @@ impl ProcessSupervisor {
     fn log_end(&self, ending: &ProcessEnd) {
         let queue = &*self.shared.queue;
         match ending {
-            ProcessEnd::NotStarted(reason) => {
-                events::ProcessNotStarted { queue, reason }.emit();
-                self.set_state(InstanceState::Failed(reason.as_str().into()));
+            ProcessEnd::NotStarted(unavailable) => {
+                events::ProcessNotStarted { queue, reason: unavailable.reason() }.emit();
+                self.set_state(InstanceState::Failed(unavailable.clone()));
             }
             ProcessEnd::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
             ProcessEnd::GivenUp => {
@@ -128,7 +130,9 @@ impl ProcessSupervisor {
 impl Drop for ProcessSupervisor {
     /// Without its supervisor the process is never started again, so no call must wait for it.
     fn drop(&mut self) {
-        self.set_state(InstanceState::Failed("the runtime processes are stopped".into()));
+        self.set_state(InstanceState::Failed(Unavailable::Down(
+            "the runtime processes are stopped".to_owned(),
+        )));
     }
 }
 
@@ -136,7 +140,7 @@ impl Drop for ProcessSupervisor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProcessEnd {
     /// It never requested an invocation.
-    NotStarted(String),
+    NotStarted(Unavailable),
     /// It ended or broke the protocol after its first request for an invocation.
     Broken(String),
     /// Its invocation was given up: the time limit passed, or the lease was lost.
@@ -153,17 +157,42 @@ pub(super) struct RuntimeProcess {
     output: ProcessOutput,
     shared: Arc<Shared>,
     counted: CountedProcess,
+    /// `None` once it has asked for an invocation.
+    starting: Option<StartingProcess>,
+}
+
+/// Counts a process that is starting until dropped.
+#[derive(Debug)]
+struct StartingProcess(Arc<Shared>);
+
+impl StartingProcess {
+    /// The descriptors that its connections to the Runtime API take: two connections, and two to check their peer.
+    const DESCRIPTORS: usize = 4;
+
+    /// Checks that the connections of this process, and of those that are starting, can be accepted.
+    fn count(shared: &Arc<Shared>) -> io::Result<Self> {
+        let starting = shared.starting.fetch_add(1, Ordering::Relaxed) + 1;
+        let counted = Self(shared.clone());
+        check_open_files(starting * Self::DESCRIPTORS)?;
+        Ok(counted)
+    }
+}
+
+impl Drop for StartingProcess {
+    fn drop(&mut self) {
+        self.0.starting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl RuntimeProcess {
     /// Starts a process with its own Runtime API.
     pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
-        let not_started = |reason: String| ProcessEnd::NotStarted(reason);
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
-        let port = RuntimePort::bind().await;
-        let port = port.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
+        let starting =
+            StartingProcess::count(shared).map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
+        let port = RuntimePort::bind().await.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
         let started = program.start(port.address());
-        let mut process = started.map_err(|error| not_started(error.reason()))?;
+        let mut process = started.map_err(|error| ProcessEnd::NotStarted(Unavailable::of_start(&error)))?;
         let peers = RuntimePeers::new(port.address(), process.id(), shared.queue.clone());
         let api = RuntimeApi::serve(port, peers, program.function_arn());
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
@@ -172,12 +201,14 @@ impl RuntimeProcess {
                 .emit(&metrics.process_starts);
         }
         let counted = shared.metrics.process(ProcessState::Starting);
-        Ok(Self { process, api, output, shared: shared.clone(), counted })
+        Ok(Self { process, api, output, shared: shared.clone(), counted, starting: Some(starting) })
     }
 
     /// Waits until the process requests its first invocation.
     pub(super) async fn wait_until_started(&mut self) -> Result<(), ProcessEnd> {
-        self.wait_for_request().await.map_err(ProcessEnd::NotStarted)
+        let started = self.wait_for_request().await;
+        self.starting = None;
+        started.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
     }
 
     /// Runs one invocation after the other until the process has ended or must be replaced.
@@ -295,6 +326,10 @@ impl RuntimeProcess {
             _ => format!("the runtime ended before it asked for work: {ended}"),
         }
     }
+}
+
+fn no_port(error: &io::Error) -> Unavailable {
+    Unavailable::by(Shortage::of(error), format!("no port for the runtime api: {error}"))
 }
 
 fn init_error(error: &FunctionError) -> String {
