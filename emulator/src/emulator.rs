@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use longshore_listener::AllowedHosts;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -29,7 +30,7 @@ pub struct Emulator {
     address: SocketAddr,
     sns: SnsAccount,
     shutdown: Shutdown,
-    server: Option<JoinHandle<io::Result<()>>>,
+    server: Option<JoinHandle<()>>,
 }
 
 /// The error of an address on which the server cannot listen.
@@ -113,7 +114,7 @@ impl Emulator {
     pub async fn shutdown(mut self) -> io::Result<()> {
         self.shutdown.begin();
         match self.server.take() {
-            Some(server) => server.await.map_err(io::Error::other)?,
+            Some(server) => server.await.map_err(io::Error::other),
             None => Ok(()),
         }
     }
@@ -124,7 +125,7 @@ impl Emulator {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let Some(server) = &mut self.server else { return Ok(()) };
         tokio::select! {
-            ended = server => return ended.map_err(io::Error::other)?,
+            ended = server => return ended.map_err(io::Error::other),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -174,6 +175,7 @@ type PublishListener = Arc<dyn Fn(&PublishedMessage) + Send + Sync>;
 pub struct EmulatorBuilder {
     address: SocketAddr,
     identity: AccountIdentity,
+    hosts: Vec<String>,
     listener: PublishListener,
 }
 
@@ -182,6 +184,7 @@ impl Default for EmulatorBuilder {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             identity: AccountIdentity::default(),
+            hosts: Vec::new(),
             listener: Arc::new(|_| {}),
         }
     }
@@ -189,11 +192,12 @@ impl Default for EmulatorBuilder {
 
 impl std::fmt::Debug for EmulatorBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, identity, .. } = self;
+        let Self { address, identity, hosts, .. } = self;
         formatter
             .debug_struct("EmulatorBuilder")
             .field("address", address)
             .field("identity", identity)
+            .field("hosts", hosts)
             .finish_non_exhaustive()
     }
 }
@@ -219,6 +223,17 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Allows a further host name, and the names below it, by which clients reach the server.
+    ///
+    /// Requests with a foreign host are refused, because a web page can make its own name lead to this machine. Addresses,
+    /// `localhost` and `host.docker.internal` are fine without it, and, if the server listens beyond loopback, names
+    /// without a dot and those below `internal`. Web pages served at this name may send requests, too.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into());
+        self
+    }
+
     /// Calls a function with every message that is published to a topic or a phone number.
     #[must_use]
     pub fn on_publish(self, listener: impl Fn(&PublishedMessage) + Send + Sync + 'static) -> Self {
@@ -227,13 +242,14 @@ impl EmulatorBuilder {
 
     /// Starts the server on the current runtime.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let Self { address, identity, listener } = self;
+        let Self { address, identity, hosts, listener } = self;
         let failed = |source| EmulatorError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let sns = SnsAccount::with_listener(SqsAccount::new(identity), move |message| listener(message));
         let shutdown = Shutdown::default();
-        let state = ServerState::new(sns.clone(), address, shutdown.clone());
+        let hosts = AllowedHosts::at(address.ip(), hosts);
+        let state = ServerState::new(sns.clone(), address, hosts, shutdown.clone());
         Ok(Emulator { address, sns, shutdown, server: Some(spawn(server::serve(socket, state))) })
     }
 }
@@ -242,7 +258,7 @@ impl EmulatorBuilder {
     clippy::disallowed_methods,
     reason = "the only spawn of this package; its handle is in the emulator"
 )]
-fn spawn(server: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<io::Result<()>> {
+fn spawn(server: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(server)
 }
 

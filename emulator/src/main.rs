@@ -1,4 +1,4 @@
-//! The emulator as a program: `longshore-emulator [ADDRESS] [QUEUE…]`.
+//! The emulator as a program: `longshore-emulator [--allow-host NAME]… [ADDRESS] [QUEUE…]`.
 
 use std::{
     io::{self, Write as _},
@@ -6,23 +6,23 @@ use std::{
     process::ExitCode,
 };
 
-use longshore_emulator::Emulator;
+use longshore_emulator::{Emulator, EmulatorBuilder};
 
 const USAGE: &str = "Serves SQS and SNS on this machine, without an account.
 
-Usage: longshore-emulator [ADDRESS] [QUEUE…]
+Usage: longshore-emulator [--allow-host NAME]… [ADDRESS] [QUEUE…]
 
   ADDRESS  the address to listen on [default: 127.0.0.1:9324]
   QUEUE    a queue to create; a name that ends in .fifo makes a FIFO queue
+
+  --allow-host NAME  a further host name by which clients reach it
 ";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let ended = if arguments.iter().any(|argument| argument.starts_with('-')) {
-        io::stdout().write_all(USAGE.as_bytes()).map_err(Into::into)
-    } else {
-        serve(&arguments).await
+    let ended = match Arguments::read(std::env::args().skip(1)) {
+        Some(arguments) => arguments.serve().await,
+        None => io::stdout().write_all(USAGE.as_bytes()).map_err(Into::into),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,13 +34,43 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    let given = arguments.first().and_then(|first| first.parse().ok());
-    let address: SocketAddr = given.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 9324).into());
-    let emulator = Emulator::builder().address(address).start().await?;
-    for name in arguments.iter().skip(usize::from(given.is_some())) {
-        emulator.create_queue(name)?;
+/// The arguments of the program.
+struct Arguments {
+    address: SocketAddr,
+    hosts: Vec<String>,
+    queues: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads the arguments; `None` if the usage is to be shown.
+    fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let address = (Ipv4Addr::LOCALHOST, 9324).into();
+        let mut read = Self { address, hosts: Vec::new(), queues: Vec::new() };
+        let mut is_first = true;
+        while let Some(argument) = arguments.next() {
+            if argument == "--allow-host" {
+                read.hosts.push(arguments.next()?);
+                continue;
+            }
+            if argument.starts_with('-') {
+                return None;
+            }
+            match argument.parse() {
+                Ok(address) if is_first => read.address = address,
+                _ => read.queues.push(argument),
+            }
+            is_first = false;
+        }
+        Some(read)
     }
-    io::stdout().write_all(emulator.instructions().as_bytes())?;
-    Ok(emulator.run_until_signal().await?)
+
+    async fn serve(self) -> Result<(), Box<dyn std::error::Error>> {
+        let builder = Emulator::builder().address(self.address);
+        let emulator = self.hosts.into_iter().fold(builder, EmulatorBuilder::allow_host).start().await?;
+        for name in self.queues {
+            emulator.create_queue(&name)?;
+        }
+        io::stdout().write_all(emulator.instructions().as_bytes())?;
+        Ok(emulator.run_until_signal().await?)
+    }
 }

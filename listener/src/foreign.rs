@@ -31,6 +31,8 @@ impl std::fmt::Display for ForeignRequest {
     }
 }
 
+impl std::error::Error for ForeignRequest {}
+
 /// The host names by which a server is addressed.
 ///
 /// These are fine always: addresses, because a name only can be made to lead elsewhere; `localhost` and the names below

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Served {
     address: SocketAddr,
+    /// The requests that wait for ever.
+    waiting: Arc<AtomicUsize>,
     closed: Arc<Mutex<Vec<CloseReason>>>,
     end: CancellationToken,
     serving: JoinHandle<()>,
@@ -38,15 +43,22 @@ fn limits() -> ListenerLimits {
 async fn serve(limits: ListenerLimits) -> Served {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
+    let waiting = Arc::<AtomicUsize>::default();
+    let counted = waiting.clone();
     let router = Router::new()
         .route("/", routing::get(async || "fine").post(async |body: Bytes| body.len().to_string()))
         .route("/large", routing::get(async || Bytes::from(vec![b'x'; LARGE])))
-        .route("/wait", routing::get(std::future::pending::<&str>));
+        .route("/wait", routing::get(async move || count_and_wait(&counted).await));
     let (closed, end) = (Arc::<Mutex<Vec<_>>>::default(), CancellationToken::new());
     let reasons = closed.clone();
     let listener = HttpListener::new(socket, router).limits(limits);
     let listener = listener.on_close(move |reason| reasons.lock().unwrap().push(reason));
-    Served { address, closed, serving: tokio::spawn(listener.serve(end.clone())), end }
+    Served { address, waiting, closed, serving: tokio::spawn(listener.serve(end.clone())), end }
+}
+
+async fn count_and_wait(waiting: &AtomicUsize) {
+    waiting.fetch_add(1, Ordering::SeqCst);
+    std::future::pending().await
 }
 
 impl Served {
@@ -182,8 +194,9 @@ async fn requests_under_way_are_not_cut_for_new_ones_which_are_refused() {
     for _ in 0..2 {
         waiting.push(served.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n").await);
     }
-    // Accepted in order; what is sent on the second is read before it gives way to a third.
-    sleep(Duration::from_millis(200)).await;
+    while served.waiting.load(Ordering::SeqCst) < 2 {
+        sleep(Duration::from_millis(1)).await;
+    }
     let refused = served.ask("/").await;
     assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     assert!(refused.to_lowercase().contains("retry-after: 1\r\n"), "{refused}");
@@ -197,10 +210,13 @@ async fn requests_under_way_are_not_cut_for_new_ones_which_are_refused() {
 async fn the_end_closes_idle_connections_and_waits_for_requests() {
     let served = serve(ListenerLimits { body: PATIENCE, idle: PATIENCE * 60, ..limits() }).await;
     let _idle = served.connect().await;
-    let mut half = served.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nha").await;
-    sleep(Duration::from_millis(200)).await;
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    let mut half = served.send(head).await;
+    let mut wanted = [0; 25];
+    half.read_exact(&mut wanted).await.unwrap();
+    assert_eq!(&wanted, b"HTTP/1.1 100 Continue\r\n\r\n");
     served.end.cancel();
-    half.write_all(b"lf").await.unwrap();
+    half.write_all(b"half").await.unwrap();
     let response = until_closed(&mut half).await;
     assert!(response.ends_with("\r\n\r\n4"), "{response}");
     timeout(PATIENCE, served.serving).await.unwrap().unwrap();

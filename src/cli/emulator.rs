@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use longshore_emulator::{Emulator, EmulatorError};
+use longshore_emulator::{Emulator, EmulatorBuilder, EmulatorError};
 
 use super::{
     output::{self, Exit, Failure},
@@ -22,6 +22,9 @@ pub(super) struct EmulatorCommand {
     /// A queue to create at the start; a name that ends in .fifo makes a FIFO queue; may be repeated
     #[arg(long = "queue", value_name = "NAME")]
     queues: Vec<String>,
+    /// A further host name by which clients reach it, with the names below it; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Give each of these queues a DLQ, to which a message moves after so many receives
     #[arg(long, value_name = "NUMBER")]
     max_receives: Option<NonZeroU32>,
@@ -35,7 +38,8 @@ impl EmulatorCommand {
     async fn serve(&self) -> Result<(), Failure> {
         let shown =
             |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
-        let emulator = Emulator::builder().address(self.listen).on_publish(shown).start().await?;
+        let builder = Emulator::builder().address(self.listen).on_publish(shown);
+        let emulator = self.hosts.iter().fold(builder, EmulatorBuilder::allow_host).start().await?;
         for name in &self.queues {
             let created = match self.max_receives {
                 Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),

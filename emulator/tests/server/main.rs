@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that cannot go on fails its test")]
 
 mod batches;
+mod crowd;
 mod errors;
+mod foreign;
 mod hang_up;
 mod harness;
 mod long_poll;
