@@ -173,10 +173,13 @@ impl ConnectionState {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
 
     const LIMITS: ListenerLimits = ListenerLimits {
         connections: 1,
+        one_descriptor_of: NonZeroU64::MIN,
         head: Duration::from_secs(10),
         body: Duration::from_secs(30),
         unread: Duration::from_secs(15),

@@ -36,7 +36,7 @@ struct Served {
 /// Limits in which a test need not wait for long.
 fn limits() -> ListenerLimits {
     let second = Duration::from_secs(1);
-    ListenerLimits { connections: 128, head: second, body: second, unread: second, idle: second }
+    ListenerLimits { head: second, body: second, unread: second, idle: second, ..ListenerLimits::default() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the listener's tests have no spawner of their own")]

@@ -15,7 +15,7 @@ mod sns;
 mod sqs;
 mod xml;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -41,6 +41,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The most connections: each of a worker's pollers has one, and a test may have many workers.
 const CONNECTIONS: usize = 10_000;
+/// Half of the process's descriptors at most: the other half may be those of clients in the same process.
+const DESCRIPTORS: NonZeroU64 = NonZeroU64::new(2).unwrap();
 
 /// The two stages of a server's end.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +117,7 @@ impl ServerState {
 pub(crate) async fn serve(socket: TcpListener, state: ServerState) {
     let shutdown = state.shutdown.clone();
     let router = Router::new().fallback(answer).with_state(Arc::new(state));
-    let limits = ListenerLimits::default().connections(CONNECTIONS);
+    let limits = ListenerLimits::default().connections(CONNECTIONS).one_descriptor_of(DESCRIPTORS);
     let listener = HttpListener::new(socket, router).limits(limits).on_close(|reason| {
         tracing::debug!(?reason, "connection closed");
     });

@@ -9,7 +9,8 @@ const CREATE: &str = "Action=CreateQueue&QueueName=stolen";
 
 async fn create(served: &Served, headers: &str) -> RawResponse {
     let length = CREATE.len();
-    let head = format!("POST / HTTP/1.1\r\n{headers}Content-Type: text/plain\r\nContent-Length: {length}\r\n");
+    let head =
+        format!("POST / HTTP/1.1\r\n{headers}Content-Type: text/plain\r\nContent-Length: {length}\r\n");
     exchange(served.address, &format!("{head}Connection: close\r\n\r\n{CREATE}")).await
 }
 
@@ -52,7 +53,11 @@ async fn a_refusal_in_json_names_the_host_and_the_way_to_allow_it() {
     let refused = exchange(served.address, request).await;
     assert_eq!(refused.status, 403);
     assert!(refused.head.contains("x-amzn-query-error: accessdenied;sender"), "{}", refused.head);
-    assert!(refused.body.contains("sqs.example:9324") && refused.body.contains("--allow-host"), "{}", refused.body);
+    assert!(
+        refused.body.contains("sqs.example:9324") && refused.body.contains("--allow-host"),
+        "{}",
+        refused.body
+    );
 }
 
 #[tokio::test]
