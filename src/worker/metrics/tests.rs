@@ -13,8 +13,8 @@ use crate::{
     },
     handler::FailureCounter,
     telemetry::{
-        Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, MetricKind, Metrics,
-        Notified, Occasion, ProcessExit, ProcessState,
+        Action, CallResult, ConnectionFault, Ending, FailureCause, HandlerKind, Label, MessageState,
+        MetricKind, Metrics, Notified, Occasion, ProcessExit, ProcessState,
     },
 };
 
@@ -46,6 +46,7 @@ fn everything(names: &[&str]) -> String {
         drop(GroupTally::in_scope(&scope).hold("tenant"));
     }
     DrainMetrics::in_scope(&metrics.process()).limit(Duration::from_secs(110));
+    metrics.process().group::<AdminMetrics>().closed.of(ConnectionFault::Unread).inc();
     metrics.process().group::<ProtectionMetrics>().task_protected.by(|| Some(1.0));
     metrics.text()
 }
@@ -139,6 +140,7 @@ fn every_metric_has_a_queue_label_or_is_about_the_process() {
     let of_process = |name: &str| {
         name.starts_with("process_")
             || name.starts_with("longshore_drain_")
+            || name.starts_with("longshore_admin_")
             || name == "longshore_task_protected"
             || name == "longshore_build_info"
     };
