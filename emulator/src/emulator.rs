@@ -18,7 +18,7 @@ use crate::{
     message::StringMap,
     server::{self, ServerState, Shutdown},
     sns::{PublishedMessage, SnsAccount},
-    sqs::{AccountIdentity, SqsAccount, SqsApiError},
+    sqs::{AccountIdentity, AccountLimits, SqsAccount, SqsApiError},
 };
 
 /// A running server of SQS and SNS; it stops when it is dropped.
@@ -176,6 +176,7 @@ pub struct EmulatorBuilder {
     address: SocketAddr,
     identity: AccountIdentity,
     hosts: Vec<String>,
+    limits: AccountLimits,
     listener: PublishListener,
 }
 
@@ -185,6 +186,7 @@ impl Default for EmulatorBuilder {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             identity: AccountIdentity::default(),
             hosts: Vec::new(),
+            limits: AccountLimits::default(),
             listener: Arc::new(|_| {}),
         }
     }
@@ -192,12 +194,13 @@ impl Default for EmulatorBuilder {
 
 impl std::fmt::Debug for EmulatorBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, identity, hosts, .. } = self;
+        let Self { address, identity, hosts, limits, .. } = self;
         formatter
             .debug_struct("EmulatorBuilder")
             .field("address", address)
             .field("identity", identity)
             .field("hosts", hosts)
+            .field("limits", limits)
             .finish_non_exhaustive()
     }
 }
@@ -234,6 +237,15 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Sets the most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB).
+    ///
+    /// A send beyond them fails with `OverLimit`, until messages are deleted.
+    #[must_use]
+    pub fn stored_bytes(mut self, stored_bytes: usize) -> Self {
+        self.limits.stored_bytes = stored_bytes;
+        self
+    }
+
     /// Calls a function with every message that is published to a topic or a phone number.
     #[must_use]
     pub fn on_publish(self, listener: impl Fn(&PublishedMessage) + Send + Sync + 'static) -> Self {
@@ -242,11 +254,13 @@ impl EmulatorBuilder {
 
     /// Starts the server on the current runtime.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let Self { address, identity, hosts, listener } = self;
+        let Self { address, identity, hosts, limits, listener } = self;
         let failed = |source| EmulatorError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        let sns = SnsAccount::with_listener(SqsAccount::new(identity), move |message| listener(message));
+        let sns = SnsAccount::with_listener(SqsAccount::with_limits(identity, limits), move |message| {
+            listener(message);
+        });
         let shutdown = Shutdown::default();
         let hosts = AllowedHosts::at(address.ip(), hosts);
         let state = ServerState::new(sns.clone(), address, hosts, shutdown.clone());

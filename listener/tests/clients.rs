@@ -58,7 +58,7 @@ async fn serve(limits: ListenerLimits) -> Served {
 
 async fn count_and_wait(waiting: &AtomicUsize) {
     waiting.fetch_add(1, Ordering::SeqCst);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Served {
