@@ -50,8 +50,8 @@ impl ScrapeTexts {
         if let Some(text) = newest.filter(|text| text.made.elapsed() < SHARED_FOR) {
             return Ok(Bytes::from_owner(SharedText(text)));
         }
-        let made = Instant::now();
-        let text = Arc::new(ScrapeText { text: tasks::aside(make).await?, made });
+        let began = Instant::now();
+        let text = Arc::new(ScrapeText { text: tasks::aside(make).await?, made: began });
         sent.push(Arc::downgrade(&text));
         Ok(Bytes::from_owner(SharedText(text)))
     }
