@@ -61,6 +61,9 @@ const VAGUE_WORDS: usize = 5;
 /// The most doc comments that open with *What*, *How* and the like instead of saying what a thing is or does.
 const VAGUE_OPENINGS: usize = 5;
 
+/// The server of one process that the worker starts itself, whose requests wait for as long as there is no work.
+const RUNTIME_API: &str = "src/handler/lambda/runtime/api.rs";
+
 /// The one file that may read the environment.
 const ENVIRONMENT_READER: &str = "src/config/load.rs";
 
@@ -319,20 +322,20 @@ fn crate_sources() -> Vec<Source> {
     all
 }
 
-/// The sources of the emulator.
-fn emulator_sources() -> Vec<Source> {
+/// The sources of the emulator and of the listener.
+fn other_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    if root.join("emulator/src").is_dir() {
-        collect(&root.join("emulator/src"), root, &mut all);
+    for package in ["emulator/src", "listener/src"] {
+        collect(&root.join(package), root, &mut all);
     }
     all
 }
 
-/// The sources of both, without tests.
+/// The sources of all packages, without tests.
 fn all_sources() -> Vec<Source> {
     let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
-    let all = crate_sources().into_iter().chain(emulator_sources());
+    let all = crate_sources().into_iter().chain(other_sources());
     all.filter(|source| !is_test(&source.path)).collect()
 }
 
@@ -353,15 +356,28 @@ fn the_crate_follows_its_structure() {
 }
 
 #[test]
-fn the_emulator_knows_nothing_of_the_worker_and_its_files_have_a_purpose() {
+fn the_emulator_and_the_listener_know_nothing_of_the_worker_and_their_files_have_a_purpose() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifest = fs::read_to_string(root.join("emulator/Cargo.toml")).unwrap_or_default();
-    let depends =
-        manifest.lines().any(|line| line.starts_with("longshore ") || line.starts_with("longshore="));
-    assert!(!depends, "the emulator depends on the worker");
+    for package in ["emulator", "listener"] {
+        let manifest = fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
+        let depends =
+            manifest.lines().any(|line| line.starts_with("longshore ") || line.starts_with("longshore="));
+        assert!(!depends, "{package} depends on the worker");
+    }
     let rules = |source: &Source| [purpose(source), length(source), grandparents(source)];
-    let found: Vec<_> = emulator_sources().iter().flat_map(rules).flatten().collect();
+    let found: Vec<_> = other_sources().iter().flat_map(rules).flatten().collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The limits on clients hold for every server that listens through the one listener.
+#[test]
+fn servers_accept_connections_through_the_listener_only() {
+    for source in all_sources() {
+        let is_listener = source.path.starts_with("listener/") || source.path == RUNTIME_API;
+        let serves =
+            ["axum::serve", "serve_connection(", ".accept()"].iter().any(|call| source.code().contains(call));
+        assert!(is_listener || !serves, "{}: accepts connections, hint: use longshore_listener", source.path);
+    }
 }
 
 #[test]

@@ -229,7 +229,8 @@ mod older {
     async fn a_query_too_large_for_the_server_is_a_413_with_json() {
         let api = IngestApi::open(Answers::Well).await;
         for bytes in [65_536, 1024 * 1024, 8 * 1024 * 1024] {
-            let request = format!("GET /queue?message={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(bytes));
+            let request =
+                format!("GET /queue?message={} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(bytes));
             let answer = api.answer_to(&request).await;
             assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{bytes}: {answer}");
             let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -237,6 +238,31 @@ mod older {
             assert_eq!(answer["error"]["code"], json!("TooLarge"));
         }
         assert_eq!(api.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_foreign_page_sends_no_message() {
+        let api = IngestApi::open(Answers::Well).await;
+        let post = "POST /v1/messages HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 1\r\nConnection: close\r\n";
+        let get = "GET /queue?message=x HTTP/1.1\r\nConnection: close\r\n";
+        for (request, headers) in [
+            (post, "Host: localhost\r\nOrigin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n"),
+            (post, "Host: localhost\r\nOrigin: null\r\n"),
+            (post, "Host: evil.example\r\n"),
+            (get, "Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n"),
+            (get, "Host: evil.example:8000\r\nSec-Fetch-Site: none\r\n"),
+        ] {
+            let answer = api.answer_to(&format!("{request}{headers}\r\nx")).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{headers}: {answer}");
+            assert!(
+                answer.contains("\"code\":\"ForeignRequest\"") && answer.contains("--allow-host"),
+                "{answer}"
+            );
+        }
+        assert_eq!(api.count(), 0);
+        let own = "Host: localhost:8000\r\nOrigin: http://localhost:8000\r\nSec-Fetch-Site: same-origin\r\n";
+        let answer = api.answer_to(&format!("{post}{own}\r\nx")).await;
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     }
 
     #[tokio::test]
@@ -339,7 +365,7 @@ mod stop {
         let stop = Stop::new();
         let (address, serving) = harness::serve(stop.clone()).await;
         let mut half = TcpStream::connect(address).await.unwrap();
-        half.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        half.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf")
             .await
             .unwrap();
         stop.drain();
@@ -351,7 +377,7 @@ mod stop {
         let stop = Stop::new();
         let (address, serving) = harness::serve(stop.clone()).await;
         let mut half = TcpStream::connect(address).await.unwrap();
-        half.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        half.write_all(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf")
             .await
             .unwrap();
         stop.halt();
@@ -581,7 +607,7 @@ mod harness {
     async fn listen(queue: Arc<dyn Queue>, stop: Stop) -> (SocketAddr, JoinHandle<io::Result<()>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tasks::detach("ingest api", ingest::serve(listener, queue, stop)))
+        (address, tasks::detach("ingest api", async move { ingest::serve(listener, &[], queue, stop).await }))
     }
 
     /// Serves until the stop, with a handle on the end.

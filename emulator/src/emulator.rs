@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use longshore_listener::AllowedHosts;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -29,7 +30,7 @@ pub struct Emulator {
     address: SocketAddr,
     sns: SnsAccount,
     shutdown: Shutdown,
-    server: Option<JoinHandle<io::Result<()>>>,
+    server: Option<JoinHandle<()>>,
 }
 
 /// The error of an address on which the server cannot listen.
@@ -113,7 +114,7 @@ impl Emulator {
     pub async fn shutdown(mut self) -> io::Result<()> {
         self.shutdown.begin();
         match self.server.take() {
-            Some(server) => server.await.map_err(io::Error::other)?,
+            Some(server) => server.await.map_err(io::Error::other),
             None => Ok(()),
         }
     }
@@ -124,7 +125,7 @@ impl Emulator {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let Some(server) = &mut self.server else { return Ok(()) };
         tokio::select! {
-            ended = server => return ended.map_err(io::Error::other)?,
+            ended = server => return ended.map_err(io::Error::other),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -174,6 +175,7 @@ type PublishListener = Arc<dyn Fn(&PublishedMessage) + Send + Sync>;
 pub struct EmulatorBuilder {
     address: SocketAddr,
     identity: AccountIdentity,
+    hosts: Vec<String>,
     limits: AccountLimits,
     listener: PublishListener,
 }
@@ -183,6 +185,7 @@ impl Default for EmulatorBuilder {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             identity: AccountIdentity::default(),
+            hosts: Vec::new(),
             limits: AccountLimits::default(),
             listener: Arc::new(|_| {}),
         }
@@ -191,11 +194,12 @@ impl Default for EmulatorBuilder {
 
 impl std::fmt::Debug for EmulatorBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, identity, limits, .. } = self;
+        let Self { address, identity, hosts, limits, .. } = self;
         formatter
             .debug_struct("EmulatorBuilder")
             .field("address", address)
             .field("identity", identity)
+            .field("hosts", hosts)
             .field("limits", limits)
             .finish_non_exhaustive()
     }
@@ -222,6 +226,17 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Allows a further host name, and the names below it, by which clients reach the server.
+    ///
+    /// Requests with a foreign host are refused, because a web page can make its own name lead to this machine. Addresses,
+    /// `localhost` and `host.docker.internal` are fine without it, and, if the server listens beyond loopback, names
+    /// without a dot and those below `internal`. Web pages served at this name may send requests, too.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into());
+        self
+    }
+
     /// Sets the most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB).
     ///
     /// A send beyond them fails with `OverLimit`, until messages are deleted.
@@ -239,7 +254,7 @@ impl EmulatorBuilder {
 
     /// Starts the server on the current runtime.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let Self { address, identity, limits, listener } = self;
+        let Self { address, identity, hosts, limits, listener } = self;
         let failed = |source| EmulatorError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
@@ -247,7 +262,8 @@ impl EmulatorBuilder {
             listener(message);
         });
         let shutdown = Shutdown::default();
-        let state = ServerState::new(sns.clone(), address, shutdown.clone());
+        let hosts = AllowedHosts::at(address.ip(), hosts);
+        let state = ServerState::new(sns.clone(), address, hosts, shutdown.clone());
         Ok(Emulator { address, sns, shutdown, server: Some(spawn(server::serve(socket, state))) })
     }
 }
@@ -256,7 +272,7 @@ impl EmulatorBuilder {
     clippy::disallowed_methods,
     reason = "the only spawn of this package; its handle is in the emulator"
 )]
-fn spawn(server: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<io::Result<()>> {
+fn spawn(server: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(server)
 }
 

@@ -1,4 +1,4 @@
-//! The emulator as a program: `longshore-emulator [--stored-bytes NUMBER] [ADDRESS] [QUEUE…]`.
+//! The emulator as a program: `longshore-emulator [OPTION…] [ADDRESS] [QUEUE…]`.
 
 use std::{
     io::{self, Write as _},
@@ -6,15 +6,16 @@ use std::{
     process::ExitCode,
 };
 
-use longshore_emulator::Emulator;
+use longshore_emulator::{Emulator, EmulatorBuilder};
 
 const USAGE: &str = "Serves SQS and SNS on this machine, without an account.
 
-Usage: longshore-emulator [--stored-bytes NUMBER] [ADDRESS] [QUEUE…]
+Usage: longshore-emulator [OPTION…] [ADDRESS] [QUEUE…]
 
   ADDRESS  the address to listen on [default: 127.0.0.1:9324]
   QUEUE    a queue to create; a name that ends in .fifo makes a FIFO queue
 
+  --allow-host NAME      a further host name by which clients reach it; may be repeated
   --stored-bytes NUMBER  the most bytes of all queues and topics [default: 1073741824]
 ";
 
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
 /// The arguments of the program.
 struct Arguments {
     address: SocketAddr,
+    hosts: Vec<String>,
     stored_bytes: Option<usize>,
     queues: Vec<String>,
 }
@@ -45,9 +47,13 @@ impl Arguments {
     /// Reads the arguments; `None` if the usage is to be shown.
     fn read(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let address = (Ipv4Addr::LOCALHOST, 9324).into();
-        let mut read = Self { address, stored_bytes: None, queues: Vec::new() };
+        let mut read = Self { address, hosts: Vec::new(), stored_bytes: None, queues: Vec::new() };
         let mut is_first = true;
         while let Some(argument) = arguments.next() {
+            if argument == "--allow-host" {
+                read.hosts.push(arguments.next()?);
+                continue;
+            }
             if argument == "--stored-bytes" {
                 read.stored_bytes = Some(arguments.next()?.parse().ok()?);
                 continue;
@@ -65,7 +71,8 @@ impl Arguments {
     }
 
     async fn serve(self) -> Result<(), Box<dyn std::error::Error>> {
-        let mut builder = Emulator::builder().address(self.address);
+        let builder = Emulator::builder().address(self.address);
+        let mut builder = self.hosts.into_iter().fold(builder, EmulatorBuilder::allow_host);
         if let Some(bytes) = self.stored_bytes {
             builder = builder.stored_bytes(bytes);
         }

@@ -1,29 +1,27 @@
 //! The admin server: health, metrics and status over HTTP, on a port of its own.
 
+mod metrics;
 mod router;
+mod scrapes;
 
 use std::{
     io,
-    net::{self, Ipv4Addr, SocketAddr},
+    net::{self, IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use axum::{Router, serve::ListenerExt as _};
-use rustix::net::sockopt::set_tcp_user_timeout;
+use longshore_listener::{AllowedHosts, HttpListener};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::router::router;
 use crate::{
     tasks::{End, Tasks},
-    telemetry::events,
+    telemetry::{ConnectionFault, MetricScope, events},
 };
 
-pub(crate) use self::router::AdminSource;
+pub(crate) use self::{metrics::AdminMetrics, router::AdminSource};
 
 /// The admin server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +41,6 @@ impl Default for Settings {
 
 /// The time that an answer in progress may take after the end.
 const FINAL_ANSWER_LIMIT: Duration = Duration::from_millis(250);
-
-/// The time after which a connection is closed whose peer reads nothing: unread answers stay in memory.
-const UNREAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// The address or socket of the admin server.
 #[derive(Debug)]
@@ -85,42 +80,38 @@ pub(crate) struct AdminServer {
 }
 
 impl AdminServer {
-    /// Serves until [`end`](Self::end).
-    pub(crate) fn start(listener: TcpListener, source: AdminSource, tasks: &Tasks) -> Self {
+    /// Serves until [`end`](Self::end), the last step of a stop: health and metrics answer during the drain.
+    ///
+    /// Connections that were closed to protect the worker are counted in the scope.
+    pub(crate) fn start(socket: TcpListener, source: AdminSource, scope: MetricScope, tasks: &Tasks) -> Self {
         let end = CancellationToken::new();
-        let serving = serve(listener, router(source), end.clone());
-        let served = tasks.spawn("admin", End::Fault, async move {
-            if let Err(error) = serving.await {
-                events::AdminFailed { error: &error }.emit();
+        // Without an address every foreign name is refused.
+        let address = socket.local_addr().map_or(IpAddr::from(Ipv4Addr::LOCALHOST), |address| address.ip());
+        let router = router(source, AllowedHosts::at(address, [""; 0]));
+        let metrics = scope.group::<AdminMetrics>();
+        let listener = HttpListener::new(socket, router).on_close(move |reason| {
+            if let Some(reason) = ConnectionFault::of(reason) {
+                events::AdminConnectionClosed { reason }.emit(&metrics.closed, scope.warnings());
             }
         });
+        let served = tasks.spawn("admin", End::Fault, serve(listener, end.clone()));
         Self { end, served }
     }
 
     /// Answers what is in progress, and stops serving.
     pub(crate) async fn end(self) {
         self.end.cancel();
-        // A failure was logged by the task.
+        // A panic was reported as a fault of the task.
         drop(self.served.await);
     }
 }
 
-/// Serves until `end` is cancelled, the last step of a stop: health and metrics answer during the drain.
-///
-/// Idle connections are closed at once, and slow ones soon after, so that no open connection delays the process's end.
-async fn serve(listener: TcpListener, router: Router, end: CancellationToken) -> io::Result<()> {
-    let ended = end.clone().cancelled_owned();
-    let serving = axum::serve(listener.tap_io(close_if_unread), router).with_graceful_shutdown(ended);
+/// Idle connections are closed at the end, and slow ones soon after, so that no open connection delays the process's end.
+async fn serve(listener: HttpListener, end: CancellationToken) {
     tokio::select! {
-        served = serving.into_future() => served,
-        () = final_answers(&end) => Ok(()),
+        () = listener.serve(end.clone()) => {}
+        () = final_answers(&end) => {}
     }
-}
-
-fn close_if_unread(connection: &mut TcpStream) {
-    let milliseconds = u32::try_from(UNREAD_LIMIT.as_millis()).unwrap_or(u32::MAX);
-    // A system without this option keeps the connection open for longer.
-    set_tcp_user_timeout(connection, milliseconds).unwrap_or_default();
 }
 
 async fn final_answers(end: &CancellationToken) {

@@ -4,27 +4,20 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{FromRef, State},
+    extract::{FromRef, Request, State},
     http::{Method, StatusCode, Uri, header},
+    middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
 
-use crate::{duration::Span, health::Health, tasks};
+use super::scrapes::ScrapeTexts;
+use crate::{duration::Span, health::Health};
 
 /// The content type of Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The most concurrent scrapes, each until its text is sent: the text of many queues is megabytes.
-const SCRAPES: usize = 4;
-/// The time that a scrape waits for the others; Prometheus gives up after 10 s.
-const SCRAPE_WAIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The index page, with links to the others.
 const INDEX: &str = r#"<!doctype html>
@@ -64,7 +57,7 @@ impl fmt::Debug for AdminSource {
 #[derive(Clone)]
 struct RouterState {
     source: AdminSource,
-    scrapes: Arc<Semaphore>,
+    scrapes: Arc<ScrapeTexts>,
 }
 
 impl FromRef<RouterState> for AdminSource {
@@ -73,21 +66,11 @@ impl FromRef<RouterState> for AdminSource {
     }
 }
 
-/// The text of a scrape, which holds its permit until the last byte is sent.
-struct Scrape {
-    text: String,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Scrape {
-    fn as_ref(&self) -> &[u8] {
-        self.text.as_bytes()
-    }
-}
-
 /// The routes of the admin server; all of them only read.
-pub(super) fn router(source: AdminSource) -> Router {
-    let state = RouterState { source, scrapes: Arc::new(Semaphore::new(SCRAPES)) };
+///
+/// A request of a method that changes something is refused if a foreign web page may have sent it.
+pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
+    let state = RouterState { source, scrapes: Arc::default() };
     Router::new()
         .route("/", get(async || Html(INDEX)))
         .route("/livez", get(livez))
@@ -96,7 +79,18 @@ pub(super) fn router(source: AdminSource) -> Router {
         .route("/status", get(status))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
         .with_state(state)
+}
+
+async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match hosts.check(&head) {
+        Err(foreign) if !head.method.is_safe() => {
+            (StatusCode::FORBIDDEN, Json(json!({ "error": foreign.to_string() }))).into_response()
+        }
+        _ => next.run(Request::from_parts(head, body)).await,
+    }
 }
 
 /// Answers 503 when a loop has been silent for too long: the process should be replaced.
@@ -120,12 +114,8 @@ fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
 }
 
 async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
-    let Ok(Ok(permit)) = timeout(SCRAPE_WAIT_LIMIT, scrapes.acquire_owned()).await else {
-        let error = format!("{SCRAPES} scrapes are under way, hint: scrape less often, or read the answers");
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": error }))).into_response();
-    };
-    match tasks::aside(move || Scrape { text: (source.metrics)(), _permit: permit }).await {
-        Ok(scrape) => ([(header::CONTENT_TYPE, METRICS_TYPE)], Bytes::from_owner(scrape)).into_response(),
+    match scrapes.text(move || (source.metrics)()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use longshore_emulator::{AccountLimits, Emulator, EmulatorError};
+use longshore_emulator::{AccountLimits, Emulator, EmulatorBuilder, EmulatorError};
 
 use super::{
     output::{self, Exit, Failure},
@@ -22,6 +22,9 @@ pub(super) struct EmulatorCommand {
     /// A queue to create at the start; a name that ends in .fifo makes a FIFO queue; may be repeated
     #[arg(long = "queue", value_name = "NAME")]
     queues: Vec<String>,
+    /// A further host name by which clients reach it, with the names below it; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Give each of these queues a DLQ, to which a message moves after so many receives
     #[arg(long, value_name = "NUMBER")]
     max_receives: Option<NonZeroU32>,
@@ -39,7 +42,8 @@ impl EmulatorCommand {
         let shown =
             |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
         let builder = Emulator::builder().address(self.listen).stored_bytes(self.stored_bytes);
-        let emulator = builder.on_publish(shown).start().await?;
+        let builder = self.hosts.iter().fold(builder.on_publish(shown), EmulatorBuilder::allow_host);
+        let emulator = builder.start().await?;
         for name in &self.queues {
             let created = match self.max_receives {
                 Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),

@@ -1,5 +1,8 @@
 //! The values of metric labels: closed sets, so that no message can add one.
 
+#[cfg(feature = "admin")]
+use longshore_listener::CloseReason;
+
 use crate::queue::{QueueError, RetryClass};
 #[cfg(feature = "sns")]
 use crate::sns::{PublishRetryClass, TopicError};
@@ -59,6 +62,37 @@ macro_rules! label {
             }
         }
     };
+}
+
+label! {
+    /// The reason for which a connection to the admin server was closed or refused.
+    pub(crate) enum ConnectionFault = "reason" {
+        /// The head of a request did not come in time.
+        SlowHead = "slow_head",
+        /// The body of a request did not come in time.
+        SlowBody = "slow_body",
+        /// The client did not read a response in time.
+        Unread = "unread",
+        /// All connections were in use, and a new one took the place of this one, which waited for its client.
+        Replaced = "replaced",
+        /// All connections were in use by requests.
+        Refused = "refused",
+    }
+}
+
+#[cfg(feature = "admin")]
+impl ConnectionFault {
+    /// The fault for which a listener closed a connection; `None` for one that was idle.
+    pub(crate) fn of(reason: CloseReason) -> Option<Self> {
+        match reason {
+            CloseReason::Idle => None,
+            CloseReason::SlowHead => Some(Self::SlowHead),
+            CloseReason::SlowBody => Some(Self::SlowBody),
+            CloseReason::Unread => Some(Self::Unread),
+            CloseReason::Replaced => Some(Self::Replaced),
+            CloseReason::Refused => Some(Self::Refused),
+        }
+    }
 }
 
 label! {

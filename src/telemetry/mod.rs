@@ -14,7 +14,7 @@ pub(crate) mod traces;
 pub(crate) use self::metrics::{MetricKind, ProcessUsageMetrics, reference as metrics_page};
 pub(crate) use self::{
     events::WarningSampler,
-    label::{MessageState, PauseCause, ProcessExit},
+    label::{ConnectionFault, MessageState, PauseCause, ProcessExit},
     metrics::{
         ByLabel, Computed, Each, Handle, LabelDefinition, Lazily, Metric, MetricDefinition, MetricGroup,
         OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition, metric_group,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{Consumer, open::Opened};
 #[cfg(test)]
 use crate::{
+    admin::AdminMetrics,
     consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
     ecs::ProtectionMetrics,
     handler::metrics::{HandlerMetrics, ProcessMetrics},
@@ -41,6 +42,7 @@ const GROUPS: &[&[MetricDefinition]] = &[
     ProcessMetrics::DEFINITIONS,
     ProtectionMetrics::DEFINITIONS,
     WorkerMetrics::DEFINITIONS,
+    AdminMetrics::DEFINITIONS,
     ProcessUsageMetrics::DEFINITIONS,
 ];
 

@@ -305,7 +305,7 @@ impl Worker {
             metrics: Arc::new(move || metrics.text()),
             status: Arc::new(move || status.value()),
         };
-        parts.admin = Some(AdminServer::start(listener, source, tasks));
+        parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The error of a request: its codes, message and HTTP status in both protocols.
 
 use axum::http::StatusCode;
+use longshore_listener::ForeignRequest;
 
 use super::{request::WireProtocol, xml::XmlNamespace};
 use crate::{
@@ -35,6 +36,9 @@ pub(super) enum RequestError {
         /// The largest body that is read.
         limit: usize,
     },
+    /// A web page of another origin may have sent the request.
+    #[error("Refused, because {0}. Allow a host name with --allow-host or EmulatorBuilder::allow_host.")]
+    Foreign(#[from] ForeignRequest),
 }
 
 /// The party at fault, as the query protocol names it.
@@ -81,6 +85,7 @@ impl RequestError {
             Self::Address(_) => (MODEL, "InvalidAddress"),
             Self::Malformed(_) => (FRAMEWORK, "SerializationException"),
             Self::TooLarge { .. } => (FRAMEWORK, "RequestEntityTooLargeException"),
+            Self::Foreign(_) => (FRAMEWORK, "AccessDeniedException"),
         };
         [namespace, shape].concat()
     }
@@ -95,6 +100,7 @@ impl RequestError {
             Self::Address(_) => "InvalidAddress",
             Self::Malformed(_) => "SerializationException",
             Self::TooLarge { .. } => "RequestEntityTooLarge",
+            Self::Foreign(_) => "AccessDenied",
         }
     }
 
@@ -106,6 +112,7 @@ impl RequestError {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             (Self::TooLarge { .. }, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (Self::Foreign(_), _) => StatusCode::FORBIDDEN,
             (Self::Address(_) | Self::Sns(SnsApiError { code: SnsErrorCode::NotFound, .. }), _) => {
                 StatusCode::NOT_FOUND
             }

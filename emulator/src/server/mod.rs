@@ -16,15 +16,15 @@ mod sns;
 mod sqs;
 mod xml;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{Request, State},
     http::header,
     response::Response,
-    serve::ListenerExt,
 };
+use longshore_listener::{AllowedHosts, HttpListener, ListenerLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,11 @@ use crate::sns::SnsAccount;
 ///
 /// Waiting receives are answered at once, so only a client that stalls within a request takes that long.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The most connections: each of a worker's pollers has one, and a test may have many workers.
+const CONNECTIONS: usize = 10_000;
+/// Half of the process's descriptors at most: the other half may be those of clients in the same process.
+const DESCRIPTORS: NonZeroU64 = NonZeroU64::new(2).unwrap();
 
 /// The two stages of a server's end.
 #[derive(Clone, Debug, Default)]
@@ -70,12 +75,13 @@ impl Shutdown {
 pub(crate) struct ServerState {
     sns: SnsAccount,
     address: SocketAddr,
+    hosts: AllowedHosts,
     shutdown: Shutdown,
 }
 
 impl ServerState {
-    pub(crate) fn new(sns: SnsAccount, address: SocketAddr, shutdown: Shutdown) -> Self {
-        Self { sns, address, shutdown }
+    pub(crate) fn new(sns: SnsAccount, address: SocketAddr, hosts: AllowedHosts, shutdown: Shutdown) -> Self {
+        Self { sns, address, hosts, shutdown }
     }
 
     async fn handle(
@@ -85,6 +91,7 @@ impl ServerState {
         request: Request,
     ) -> Result<Vec<u8>, RequestError> {
         let (head, body) = request.into_parts();
+        self.hosts.check(&head)?;
         let body = request::read_body(body).await?;
         let query = head.uri.query().unwrap_or_default();
         let request = DecodedRequest::read(protocol, &head.headers, query, body)?;
@@ -108,25 +115,21 @@ impl ServerState {
 /// Serves requests until the shutdown.
 ///
 /// A client that hangs up while its receive waits takes no message.
-pub(crate) async fn serve(listener: TcpListener, state: ServerState) -> io::Result<()> {
+pub(crate) async fn serve(socket: TcpListener, state: ServerState) {
     let shutdown = state.shutdown.clone();
     let router = Router::new().fallback(answer).with_state(Arc::new(state));
-    // A response is written in one piece, and must not wait for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no-delay refused by a connection");
-        }
+    let limits = ListenerLimits::default().connections(CONNECTIONS).one_descriptor_of(DESCRIPTORS);
+    let listener = HttpListener::new(socket, router).limits(limits).on_close(|reason| {
+        tracing::debug!(?reason, "connection closed");
     });
-    let begun = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { begun.begun().await });
     let grace = async {
         shutdown.begun().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        result = serving => result,
-        () = shutdown.aborted.cancelled() => Ok(()),
-        () = grace => Ok(()),
+        () = listener.serve(shutdown.begun.clone()) => {}
+        () = shutdown.aborted.cancelled() => {}
+        () = grace => {}
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod batches;
 mod bounds;
+mod crowd;
 mod errors;
+mod foreign;
 mod hang_up;
 mod harness;
 mod long_poll;

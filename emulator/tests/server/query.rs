@@ -116,8 +116,11 @@ async fn refusals_are_error_responses() {
 async fn a_queues_url_has_the_host_that_its_client_used() {
     let served = Served::start().await;
     let get = "GET /?Action=CreateQueue&QueueName=orders HTTP/1.0\r\n";
-    let named = exchange(served.address, &format!("{get}Host: sqs.local:99\r\n\r\n")).await;
-    assert!(named.body.contains("<QueueUrl>http://sqs.local:99/000000000000/orders</QueueUrl>"), "{named:?}");
+    let named = exchange(served.address, &format!("{get}Host: sqs.localhost:99\r\n\r\n")).await;
+    assert!(
+        named.body.contains("<QueueUrl>http://sqs.localhost:99/000000000000/orders</QueueUrl>"),
+        "{named:?}"
+    );
     let bare = exchange(served.address, &format!("{get}\r\n")).await;
     let url = format!("<QueueUrl>http://{}/000000000000/orders</QueueUrl>", served.address);
     assert!(bare.body.contains(&url), "{bare:?}");

@@ -41,6 +41,9 @@ pub(super) struct Dev {
     /// The address of the ingest API
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))]
     api_listen: SocketAddr,
+    /// A further host name by which clients reach the emulator and the ingest API, with the names below it; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    hosts: Vec<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -63,7 +66,7 @@ impl Dev {
         traces: Option<Traces>,
         signals: Option<Signals>,
     ) -> Result<(), Failure> {
-        let starting = DevServers::start(settings, self.sqs_listen, self.api_listen);
+        let starting = DevServers::start(settings, self.sqs_listen, self.api_listen, self.hosts.clone());
         let mut servers = Box::pin(starting).await?;
         servers.traces = traces;
         let ended =

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use longshore_emulator::{Emulator, SnsAccount, SnsApiError, StringMap};
+use longshore_emulator::{Emulator, EmulatorBuilder, SnsAccount, SnsApiError, StringMap};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{ingest, internal_error, show};
@@ -52,13 +52,15 @@ pub(super) struct DevServers {
 }
 
 impl DevServers {
-    /// Starts the servers and creates every configured queue and topic in the emulator.
+    /// Starts the servers and creates every configured queue and topic in the emulator; clients reach them by further host names, too.
     pub(super) async fn start(
         mut settings: Settings,
         sqs: SocketAddr,
         api: SocketAddr,
+        hosts: Vec<String>,
     ) -> Result<Self, Failure> {
-        let emulator = Emulator::builder().address(sqs).on_publish(|message| show(message)).start().await;
+        let builder = Emulator::builder().address(sqs).on_publish(|message| show(message));
+        let emulator = hosts.iter().fold(builder, EmulatorBuilder::allow_host).start().await;
         let emulator = emulator.map_err(|error| cannot_listen(sqs, "--sqs-listen", &error.source))?;
         let (api_listener, api) = listen(api, "--api-listen").await?;
         let (admin_listener, admin) = listen(settings.admin.listen, "--admin-listen").await?;
@@ -68,7 +70,8 @@ impl DevServers {
         let (queue_name, dlq_name) =
             queues.into_iter().next().ok_or_else(|| internal_error("there is no queue"))?;
         let (queue, stop) = (open_queue(&emulator, &queue_name).await?, Stop::new());
-        let serving = ingest::serve(api_listener, queue.clone(), stop.clone());
+        let (sending, stopping) = (queue.clone(), stop.clone());
+        let serving = async move { ingest::serve(api_listener, &hosts, sending, stopping).await };
         let ingest = tasks::detach("ingest api", serving);
         let admin = admin_listener.into_std().map_err(internal_error)?;
         let traces = None;

@@ -1,11 +1,15 @@
 //! Events of the start, the servers, the stop and the traces.
 
-use std::{error::Error, io, net::SocketAddr};
+use std::{error::Error, net::SocketAddr};
 
+use prometheus::IntCounter;
 use tokio::task::JoinError;
 
 use super::events;
-use crate::queue::QueueError;
+use crate::{
+    queue::QueueError,
+    telemetry::{ConnectionFault, Each},
+};
 
 events! {
     START = "The start, and the servers";
@@ -108,10 +112,17 @@ events! {
         address: SocketAddr as %,
     }
 
-    /// The admin server failed.
-    error AdminFailed<'a>: "admin server failed" {
-        /// The error.
-        error: &'a io::Error as %,
+    /// The admin server closed or refused a connection that a slow, idle or greedy client kept from others.
+    sampled AdminConnectionClosed: "admin connection closed" {
+        /// The reason.
+        reason: ConnectionFault as %,
+    }
+    counts "longshore_admin_connections_closed_total" |event, closed: Each<ConnectionFault, IntCounter>, warnings| closed.of(event.reason).inc();
+
+    /// The ingest API closed or refused a connection that a slow, idle or greedy client kept from others.
+    debug IngestConnectionClosed: "ingest connection closed" {
+        /// The reason.
+        reason: ConnectionFault as %,
     }
 
     /// A server of `longshore dev` failed.

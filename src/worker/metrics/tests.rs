@@ -13,8 +13,8 @@ use crate::{
     },
     handler::FailureCounter,
     telemetry::{
-        Action, CallResult, Ending, FailureCause, HandlerKind, Label, MessageState, MetricKind, Metrics,
-        Notified, Occasion, ProcessExit, ProcessState,
+        Action, CallResult, ConnectionFault, Ending, FailureCause, HandlerKind, Label, MessageState,
+        MetricKind, Metrics, Notified, Occasion, ProcessExit, ProcessState,
     },
 };
 
@@ -48,6 +48,7 @@ fn everything(names: &[&str]) -> String {
     let drain = DrainMetrics::in_scope(&metrics.process());
     drain.limit(Duration::from_secs(110));
     drain.unopened(|| 0);
+    metrics.process().group::<AdminMetrics>().closed.of(ConnectionFault::Unread).inc();
     metrics.process().group::<ProtectionMetrics>().task_protected.by(|| Some(1.0));
     metrics.text()
 }
@@ -141,6 +142,7 @@ fn every_metric_has_a_queue_label_or_is_about_the_process() {
     let of_process = |name: &str| {
         name.starts_with("process_")
             || name.starts_with("longshore_drain_")
+            || name.starts_with("longshore_admin_")
             || name == "longshore_task_protected"
             || name == "longshore_build_info"
             || name == "longshore_queues_unopened"

@@ -6,43 +6,22 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use axum::serve::Listener;
 use bytes::{Buf as _, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use longshore_listener::ClientStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{REQUEST_BYTES, error::IngestError};
 
 /// The beginnings of the server's own responses; no route responds with these statuses.
 const HEAD_TOO_LARGE: [&[u8]; 2] = [b"HTTP/1.1 414 ", b"HTTP/1.1 431 "];
 
-/// Accepts the connections of the ingest API.
-pub(super) struct IngestListener(pub(super) TcpListener);
-
-impl Listener for IngestListener {
-    type Io = IngestConnection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (IngestConnection, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        (IngestConnection { stream, refused: None }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
 /// One connection.
 pub(super) struct IngestConnection {
-    stream: TcpStream,
+    stream: ClientStream,
     refused: Option<RefusedHead>,
 }
 
@@ -55,6 +34,10 @@ struct RefusedHead {
 }
 
 impl IngestConnection {
+    pub(super) fn new(stream: ClientStream) -> Self {
+        Self { stream, refused: None }
+    }
+
     /// Writes the rest of the response to a refused head, if there is one.
     fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(RefusedHead { response, .. }) = &mut self.refused else { return Poll::Ready(Ok(())) };

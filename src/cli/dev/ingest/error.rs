@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use longshore_listener::ForeignRequest;
 use serde::Serialize;
 
 use crate::queue::{EntryError, QueueError, RetryClass};
@@ -75,6 +76,12 @@ impl IngestError {
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
              connection: close\r\ndate: {date}\r\n\r\n{body}"
         ))
+    }
+
+    /// A request that a foreign web page may have sent.
+    pub(super) fn foreign(request: &ForeignRequest) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "ForeignRequest", request.to_string())
+            .with_hint("allow a host name by which clients reach the ingest API with --allow-host")
     }
 
     pub(super) fn unknown_path() -> Self {

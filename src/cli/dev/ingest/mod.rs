@@ -8,7 +8,7 @@
 //! | `GET /v1/send?MessageBody=…` | the parameter | 200 with SQS's `SendMessageResponse` |
 //!
 //! A request that cannot be sent gets a 4xx, a failure of the queue a 502 or 503 with `Retry-After`; the body of both is
-//! `{"error": {"code", "message", "hint"?}}`.
+//! `{"error": {"code", "message", "hint"?}}`. A request that a foreign web page may have sent gets a 403.
 //!
 //! `POST /v1/messages` reads these headers, each of which a mapping template of API Gateway can read too; an empty
 //! one counts as absent:
@@ -35,17 +35,27 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request, State},
     http::Method,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
     routing::{MethodRouter, get, post},
 };
+use longshore_listener::{AllowedHosts, HttpListener, ListenerLimits};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use self::{connection::IngestListener, error::IngestError};
-use crate::{queue::Queue, stop::Stop};
+use self::{connection::IngestConnection, error::IngestError};
+use crate::{
+    queue::Queue,
+    stop::Stop,
+    telemetry::{ConnectionFault, events},
+};
 
 /// The largest request, which is API Gateway's own limit.
 const REQUEST_BYTES: usize = 10 * 1024 * 1024;
+/// The most connections.
+const CONNECTIONS: usize = 1024;
 /// The time for requests under way after the stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -53,7 +63,7 @@ const GRACE: Duration = Duration::from_secs(5);
 type SharedQueue = Arc<dyn Queue>;
 
 /// The routes, which send to a queue.
-fn router(queue: Arc<dyn Queue>) -> Router {
+fn router(queue: Arc<dyn Queue>, hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/v1/messages", only(&Method::POST, post(single::send)))
         .route("/v1/messages/batch", only(&Method::POST, post(batch::send)))
@@ -61,24 +71,47 @@ fn router(queue: Arc<dyn Queue>) -> Router {
         .route("/v1/send", only(&Method::GET, get(single::send_by_query)))
         .fallback(|| async { IngestError::unknown_path() })
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
         .with_state(queue)
 }
 
+async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match hosts.check(&head) {
+        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Err(foreign) => IngestError::foreign(&foreign).into_response(),
+    }
+}
+
 /// Serves the routes until the stop; requests under way then have five seconds, or until a halt.
-pub(crate) async fn serve(listener: TcpListener, queue: Arc<dyn Queue>, stop: Stop) -> io::Result<()> {
-    let draining = stop.clone();
-    let server = axum::serve(IngestListener(listener), router(queue))
-        .with_graceful_shutdown(async move { draining.draining().await })
-        .into_future();
+///
+/// Further host names are allowed, by which clients reach the API.
+pub(crate) async fn serve(
+    socket: TcpListener,
+    hosts: &[String],
+    queue: Arc<dyn Queue>,
+    stop: Stop,
+) -> io::Result<()> {
+    let hosts = AllowedHosts::at(socket.local_addr()?.ip(), hosts);
+    let listener = HttpListener::new(socket, router(queue, hosts))
+        .limits(ListenerLimits::default().connections(CONNECTIONS))
+        .on_close(|reason| {
+            if let Some(reason) = ConnectionFault::of(reason) {
+                events::IngestConnectionClosed { reason }.emit();
+            }
+        });
+    let end = CancellationToken::new();
     let grace = async {
         stop.draining().await;
+        end.cancel();
         // A halt ends the grace early.
         drop(tokio::time::timeout(GRACE, stop.halted()).await);
     };
     tokio::select! {
-        ended = server => ended,
-        () = grace => Ok(()),
+        () = listener.serve_wrapped(IngestConnection::new, end.clone()) => {}
+        () = grace => {}
     }
+    Ok(())
 }
 
 /// Refuses other methods; `HEAD` too, which axum would treat as a `GET` and so send a message.
