@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, ready},
+    stream::{FuturesUnordered, StreamExt as _},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -173,7 +174,22 @@ impl<'a> CallCancellation<'a> {
     }
 
     /// Waits until every lease is lost or cancelled.
+    ///
+    /// Those behind a lost one of their group are cancelled with it: SQS hands the lost message out although they are held,
+    /// and their outcomes no longer count.
     async fn fires(&self) {
+        let follows = |index: usize| {
+            let group = self.messages[index].group.as_ref()?;
+            self.messages[index + 1..].iter().find(|held| held.group.as_ref() == Some(group))
+        };
+        let mut followed: FuturesUnordered<_> = (0..self.messages.len())
+            .filter_map(|index| Some((&self.messages[index], follows(index)?)))
+            .map(async |(held, next)| {
+                held.lease.cancellation().cancelled().await;
+                next.lease.cancellation().cancel();
+            })
+            .collect();
+        while followed.next().await.is_some() {}
         for held in self.messages {
             held.lease.cancellation().cancelled().await;
         }

@@ -1,12 +1,14 @@
 //! Promise 6 with other failures than those of handlers: nothing overtakes a message of its group.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use longshore::{
+    Message,
     backoff::{Backoff, Jitter},
     consumer::{BatchSettings, Groups},
     duration::Span,
     handler::{Outcome, Outcomes},
+    testing::RunEnd,
 };
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +16,7 @@ use crate::support::{
     calls::Action,
     faulty::{Failure, Fault},
     gate::Gate,
-    scene::Scene,
+    scene::{Running, Scene},
     secs,
 };
 
@@ -177,4 +179,102 @@ async fn a_group_that_fails_for_ever_slows_no_other_down() {
     scene.journal.done(2_000).await;
     assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     worker.stop.halt();
+}
+
+/// A worker that runs `a0` and holds what follows it, and another worker that SQS has handed `a0`, as it does when the
+/// first worker's lease ends there although it holds the messages behind it.
+struct TakenOver {
+    scene: Scene,
+    workers: [Running; 2],
+    /// Ends the first worker's call.
+    first: Gate,
+    /// Ends the second worker's call.
+    second: Gate,
+}
+
+impl TakenOver {
+    /// Begins with calls of so many messages.
+    async fn begin(size: usize) -> Self {
+        let batch = BatchSettings { size, ..BatchSettings::default() };
+        // Three permits in all, so that the first worker does not receive what is taken from it.
+        let scene = Scene::fifo().visibility(secs(30)).permits(1, 3 - size);
+        let scene = scene.options(|options| options.batch = batch);
+        let other = scene.other_worker();
+        for number in 0..3 {
+            scene.send_to("a", format!("a{number}"));
+        }
+        let (first, second) = (Gate::default(), Gate::default());
+        let start = |scene: &Scene, gate: &Gate| {
+            let gate = gate.clone();
+            scene.start_batches(move |_, _| {
+                let gate = gate.clone();
+                async move {
+                    gate.passed().await;
+                    Outcomes::All(Outcome::Done)
+                }
+            })
+        };
+        let worker = start(&scene, &first);
+        scene.journal.began(1).await;
+        let held = &scene.journal.runs()[0].message;
+        scene.account.change_visibility("orders.fifo", held.receipt.as_str(), Duration::ZERO).unwrap();
+        let workers = [worker, start(&other, &second)];
+        scene.journal.began(size + 1).await;
+        assert_eq!(scene.journal.runs_of("a0").len(), 2);
+        Self { scene, workers, first, second }
+    }
+
+    /// Lets the messages end, and stops the workers.
+    async fn end(self) {
+        self.first.open();
+        self.second.open();
+        self.scene.emptied().await;
+        for worker in self.workers {
+            worker.drain().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_starts_behind_a_message_that_another_worker_has_taken_over() {
+    let taken = TakenOver::begin(1).await;
+    taken.first.open();
+    sleep(secs(60)).await;
+    assert_eq!(bodies(&taken.scene), ["a0", "a0"], "the delete of the first was refused");
+    let journal = taken.scene.journal.clone();
+    taken.end().await;
+    let order: Vec<_> = journal.runs().into_iter().map(|run| run.message.body.clone()).collect();
+    assert_eq!(order, ["a0", "a0", "a1", "a2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_behind_a_message_that_another_worker_has_taken_over() {
+    let taken = TakenOver::begin(3).await;
+    sleep(secs(30)).await;
+    let cut = taken.scene.journal.runs().into_iter().filter(|run| run.call == 0);
+    let ends: Vec<_> = cut.map(|run| (run.message.body.clone(), run.ended.map(|(_, end)| end))).collect();
+    let expected = ["a0", "a1", "a2"].map(|body| (body.to_owned(), Some(RunEnd::Cut)));
+    assert_eq!(ends, expected, "none of the group may run beside the one that was taken over");
+    taken.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_runs_elsewhere_before_those_that_cannot_be_given_back() {
+    let scene = Scene::fifo().visibility(secs(30));
+    let other = scene.other_worker();
+    for number in 0..3 {
+        scene.send_to("a", format!("a{number}"));
+    }
+    let fail_once = async |message: Arc<Message>, _| match (message.body.as_str(), message.receive_count) {
+        ("a0", 1) => Outcome::RetryIn(secs(0), "on purpose".to_owned()),
+        _ => Outcome::Done,
+    };
+    // The messages behind the failed one are given back first, and in the same call or in one of their own.
+    scene.queue.script(Action::ChangeVisibility, |_| Fault::Entries(vec![0, 1]));
+    let workers = [scene.start(fail_once), other.start(fail_once)];
+    scene.emptied().await;
+    assert_eq!(bodies(&scene), ["a0", "a0", "a1", "a2"]);
+    for worker in workers {
+        worker.drain().await;
+    }
 }

@@ -298,8 +298,11 @@ impl Ledger {
     }
 
     /// Stops the extensions of a lease, so that its message can be given back.
-    pub(super) fn freeze(&mut self, lease: LeaseId) -> VisibilityReceipt {
-        let Some(entry) = self.entries.get_mut(&lease) else { return VisibilityReceipt::Lost };
+    ///
+    /// Not once the lease is over: a standard queue would take the receipt, and show a message that another worker holds.
+    pub(super) fn freeze(&mut self, lease: LeaseId, now: Instant) -> VisibilityReceipt {
+        let entry = self.entries.get_mut(&lease).filter(|entry| entry.is_held(now));
+        let Some(entry) = entry else { return VisibilityReceipt::Lost };
         match entry.state {
             LeaseState::Lost => VisibilityReceipt::Lost,
             LeaseState::Extending => VisibilityReceipt::ExtensionInFlight,

@@ -254,8 +254,8 @@ impl Lease {
     }
 
     /// Stops the extensions, and returns the newest receipt for giving the message back.
-    pub(crate) fn begin_visibility_change(&self) -> VisibilityReceipt {
-        self.leases.ledger().freeze(self.lease)
+    pub(crate) fn begin_visibility_change(&self, now: Instant) -> VisibilityReceipt {
+        self.leases.ledger().freeze(self.lease, now)
     }
 
     /// The newest receipt; `None` when the lease is lost at `now`.

@@ -140,7 +140,7 @@ impl PendingSettlements {
         let receipt = match settlement.action {
             SettleAction::Copy(_) => lease.receipt(now),
             SettleAction::Delete => lease.begin_delete(now),
-            SettleAction::ChangeVisibility(_) => match lease.begin_visibility_change() {
+            SettleAction::ChangeVisibility(_) => match lease.begin_visibility_change(now) {
                 VisibilityReceipt::Ready(receipt) => Some(receipt),
                 VisibilityReceipt::ExtensionInFlight => {
                     self.delay(settlement, EXTENSION_DELAY);

@@ -150,9 +150,9 @@ fn a_message_received_again_is_a_duplicate_and_replaces_the_receipt() {
 fn a_message_received_again_while_it_is_given_back_gets_a_new_lease() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let before = granted(acquire(&mut ledger, 1, start));
-    ledger.freeze(before.lease);
+    ledger.freeze(before.lease, start);
     let after = granted(receive(&mut ledger, 1, "second", (start, start)));
-    assert_eq!(ledger.freeze(before.lease), VisibilityReceipt::Lost, "the older lease has ended");
+    assert_eq!(ledger.freeze(before.lease, start), VisibilityReceipt::Lost, "the older lease has ended");
     ledger.release(before.lease, &id(1), LeaseEnd::Released);
     assert!(ledger.deadlines(after.lease, start).is_some());
     assert_eq!(ledger.take_due(start + VISIBILITY / 2).len(), 1);
@@ -225,9 +225,9 @@ fn a_lease_being_extended_is_given_back_after_the_answer() {
     let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
     let now = start + VISIBILITY / 2;
     let extension = ledger.take_due(now).remove(0);
-    assert_eq!(ledger.freeze(lease), VisibilityReceipt::ExtensionInFlight);
+    assert_eq!(ledger.freeze(lease, start), VisibilityReceipt::ExtensionInFlight);
     ledger.extended(&extension, (now, now), 0.5);
-    assert_eq!(ledger.freeze(lease), VisibilityReceipt::Ready(Receipt::new("first")));
+    assert_eq!(ledger.freeze(lease, start), VisibilityReceipt::Ready(Receipt::new("first")));
     assert!(ledger.take_due(now + VISIBILITY).is_empty(), "a frozen lease is not extended");
 }
 
@@ -274,4 +274,13 @@ fn only_the_newest_done_messages_are_remembered() {
     }
     assert!(!done.contains(&id(0)));
     assert!(done.contains(&id(1)) && done.contains(&id(2)));
+}
+
+#[test]
+fn a_message_whose_lease_is_over_is_not_given_back() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let held = granted(acquire(&mut ledger, 1, start));
+    let before = start + VISIBILITY - Duration::from_millis(1);
+    assert_eq!(ledger.freeze(held.lease, before), VisibilityReceipt::Ready(Receipt::new("first")));
+    assert_eq!(ledger.freeze(held.lease, start + VISIBILITY), VisibilityReceipt::Lost, "another may hold it");
 }
