@@ -245,6 +245,10 @@ pub(super) fn below(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/ecs.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,8 @@ use rustix::io::Errno;
 
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::output::fuzz;
 pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},

@@ -15,6 +15,10 @@ mod sns;
 mod sqs;
 mod xml;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/server.rs"]
+pub(crate) mod fuzz;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{

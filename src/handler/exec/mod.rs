@@ -23,6 +23,10 @@ mod program;
 mod run;
 mod settings;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/exec.rs"]
+pub(crate) mod fuzz;
+
 use std::{ffi::OsString, sync::Arc};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};

@@ -24,6 +24,10 @@ mod headers;
 mod outcome;
 mod settings;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/http.rs"]
+pub(crate) mod fuzz;
+
 use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;

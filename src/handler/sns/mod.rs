@@ -16,6 +16,10 @@ mod publication;
 mod quota;
 mod settings;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/sns.rs"]
+pub(crate) mod fuzz;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

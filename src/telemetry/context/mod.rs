@@ -4,6 +4,10 @@
 
 mod formats;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../tests/fuzz/context.rs"]
+pub(crate) mod fuzz;
+
 use opentelemetry::{
     Context, ContextGuard, TraceFlags,
     trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState},

@@ -5,6 +5,10 @@ mod invocation_state;
 mod process;
 mod program;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../../tests/fuzz/runtime_api.rs"]
+pub(super) mod fuzz;
+
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
