@@ -107,7 +107,7 @@ async fn the_environment_describes_the_message() {
             sequence_number: Some("18849496460467696128".to_owned()),
             deduplication_id: Some("order-7".to_owned()),
             sender_id: Some("AIDAEXAMPLE".to_owned()),
-            trace_header: Some("Root=1-5759e988".to_owned()),
+            trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
             ..SystemAttributes::default()
         },
         ..with_attributes([
@@ -133,7 +133,7 @@ async fn the_environment_describes_the_message() {
     is("LONGSHORE_ATTRIBUTE_WEEKS_ON_LIST", "6");
     is("LONGSHORE_ATTRIBUTE_COVER", "AQL/");
     is("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    is("_X_AMZN_TRACE_ID", "Root=1-5759e988");
+    is("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793");
     is("DIR", directory.path().to_str().unwrap());
     assert!(value(&variables, "PATH").is_some(), "Longshore's own environment is not inherited");
     assert_eq!(value(&variables, "LONGSHORE_ATTRIBUTES_LEFT_OUT"), None);

@@ -9,7 +9,10 @@ use longshore::{
     worker::Drained,
 };
 
-use super::{functions, harness::Scene};
+use super::{
+    functions,
+    harness::{Scene, huge_trace_header},
+};
 
 /// Defines each test for every client.
 macro_rules! clients {
@@ -25,6 +28,11 @@ macro_rules! clients {
             #[tokio::test]
             async fn the_messages_that_the_function_names_come_again_and_no_others() {
                 super::the_messages_that_the_function_names_come_again(functions::$client()).await;
+            }
+
+            #[tokio::test]
+            async fn a_trace_header_of_100_kb_fails_no_message_of_its_batch() {
+                super::a_trace_header_of_100_kb_fails_no_message(functions::$client()).await;
             }
 
             #[tokio::test]
@@ -78,6 +86,20 @@ async fn the_messages_that_the_function_names_come_again(function: impl Into<Opt
     for body in ["done-1", "fail-not", "done-2"] {
         assert_eq!(scene.runs_of(body), [1], "{body}");
     }
+}
+
+async fn a_trace_header_of_100_kb_fails_no_message(function: impl Into<Option<Settings>>) {
+    let Some(function) = function.into() else { return };
+    let scene = Scene::new().batches_of(3);
+    scene.send_traced("done-1", huge_trace_header());
+    scene.send_all(["done-2", "done-3"]);
+    let running = scene.start(function);
+    scene.emptied().await;
+    running.drain().await;
+    for body in ["done-1", "done-2", "done-3"] {
+        assert_eq!(scene.runs_of(body), [1], "{body}");
+    }
+    assert_eq!(scene.processes().len(), 1, "{:?}", scene.runs());
 }
 
 async fn an_exception_fails_the_whole_batch(function: impl Into<Option<Settings>>) {

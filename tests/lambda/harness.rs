@@ -29,6 +29,12 @@ use tokio::{
 };
 
 const QUEUE: &str = "orders";
+
+/// A header of X-Ray's with 100 KB in it, which no runtime's client can read.
+pub(crate) fn huge_trace_header() -> String {
+    format!("Root=1-5759e988-bd862e3fe1be46a994272793;Lineage={}", "x".repeat(100_000))
+}
+
 /// The longest wait for a condition before its test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// The interval of checks of a condition.
@@ -81,6 +87,12 @@ impl Scene {
 
     pub(crate) fn send(&self, body: &str) -> String {
         self.account.send(QUEUE, OutgoingMessage::new(body)).unwrap().id.to_string()
+    }
+
+    /// Sends a message with this `AWSTraceHeader`.
+    pub(crate) fn send_traced(&self, body: &str, header: String) {
+        let message = OutgoingMessage { trace_header: Some(header), ..OutgoingMessage::new(body) };
+        self.account.send(QUEUE, message).unwrap();
     }
 
     /// Sends a message for each of these bodies.

@@ -5,7 +5,10 @@ use longshore::{
     worker::Drained,
 };
 
-use super::{functions, harness::Scene};
+use super::{
+    functions,
+    harness::{Scene, huge_trace_header},
+};
 
 /// Sends a message with a lie between two honest ones; returns the scene once the queue is empty.
 async fn lied(lie: &str) -> Scene {
@@ -126,4 +129,16 @@ async fn an_answer_that_is_not_json_counts_by_partial_responses() {
     scene.emptied().await;
     running.drain().await;
     assert_eq!(scene.runs_of("garbage"), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_trace_header_that_a_runtime_cannot_read_is_not_passed_on() {
+    let scene = Scene::new();
+    scene.send_traced("honest:traced", huge_trace_header());
+    scene.send("honest:after");
+    let running = scene.start(functions::liar(&[]));
+    scene.emptied().await;
+    running.drain().await;
+    assert_eq!((scene.runs_of("honest:traced"), scene.runs_of("honest:after")), (vec![1], vec![1]));
+    assert_eq!(scene.processes().len(), 1, "{:?}", scene.runs());
 }

@@ -39,10 +39,6 @@ pub(super) fn of_message(
 ) -> Vec<Variable> {
     let system = &message.system;
     let timestamp = |at: Option<SystemTime>| at.and_then(|at| iso_8601(at, Precision::Milliseconds));
-    let plain = |text: Option<Cow<'_, str>>| {
-        let text = text.filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
-        text.map(Cow::into_owned)
-    };
     let mut variables = vec![
         ("LONGSHORE_MESSAGE_ID", Some(message.id.to_string())),
         ("LONGSHORE_QUEUE", Some(queue_name.to_owned())),
@@ -56,8 +52,8 @@ pub(super) fn of_message(
         ("LONGSHORE_SEQUENCE_NUMBER", system.sequence_number.clone()),
         ("LONGSHORE_DEAD_LETTER_SOURCE_ARN", system.dead_letter_source_arn.clone()),
         ("_X_AMZN_TRACE_ID", traced.xray.map(Cow::into_owned)),
-        ("TRACEPARENT", plain(traced.traceparent)),
-        ("TRACESTATE", plain(traced.tracestate)),
+        ("TRACEPARENT", traced.traceparent.map(Cow::into_owned)),
+        ("TRACESTATE", traced.tracestate.map(Cow::into_owned)),
     ];
     for (_, value) in &mut variables {
         *value = value.take().filter(|value| value.len() <= VALUE_BYTES && !value.contains('\0'));
@@ -181,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_senders_trace_is_passed_on_unless_it_has_control_characters() {
+    fn the_senders_trace_is_passed_on_if_it_is_valid() {
         let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let message = with_attributes([("traceparent", AttributeValue::string(context))]);
         assert_eq!(value_of(&message, "TRACEPARENT").unwrap(), context);

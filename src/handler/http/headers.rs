@@ -101,7 +101,7 @@ pub(super) fn add_periodic(headers: &mut HeaderMap, task: &PeriodicTask<'_>) {
 fn put_traces(headers: &mut HeaderMap, traced: &CallTrace<'_>) {
     let CallTrace { traceparent, tracestate, xray } = traced;
     for (name, value) in [(&TRACEPARENT, traceparent), (&TRACESTATE, tracestate), (&AMAZON_TRACE, xray)] {
-        put(headers, name, value.as_deref().filter(|value| is_plain(value)));
+        put(headers, name, value.as_deref());
     }
 }
 

@@ -12,7 +12,10 @@ use uuid::Uuid;
 
 use super::PartialResponses;
 use crate::{
-    handler::sqs_event::{self, BatchOutcome, mentions_failures},
+    handler::{
+        call_trace::xray_of_sender,
+        sqs_event::{self, BatchOutcome, mentions_failures},
+    },
     message::{Message, MessageId},
     telemetry::{FailureCause, context::TraceContext, spans::Trace},
 };
@@ -35,7 +38,7 @@ pub(super) struct Invocation {
     pub(super) event: Bytes,
     /// The time at which the function is ended, in milliseconds since 1970.
     pub(super) deadline_ms: u128,
-    /// The trace context in X-Ray's form: that of the call, or of the first message that has one.
+    /// The trace context in X-Ray's form: that of the call, or of the first message that has a valid one.
     pub(super) trace_id: Option<String>,
     /// The trace context of the function's log lines: that of the call, or of the producer of its only message.
     pub(super) log_trace: Option<TraceContext>,
@@ -55,7 +58,7 @@ impl Invocation {
             id: Uuid::new_v4().to_string(),
             event,
             deadline_ms: deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
-            trace_id: messages.iter().find_map(|message| message.system.trace_header.clone()),
+            trace_id: messages.iter().find_map(|message| xray_of_sender(message)).map(str::to_owned),
             log_trace: only.and_then(|message| TraceContext::of_message(message)),
             message_id: only.map(|message| message.id.clone()),
             message_ids: (messages.len() > 1).then(|| logged_ids(messages)),
@@ -206,16 +209,19 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_is_that_of_the_first_message_with_one() {
+    fn the_trace_is_that_of_the_first_message_with_a_valid_one() {
         let traced = |id: &str, trace: Option<&str>| {
             let mut message = Message::new(id, "");
             message.system.trace_header = trace.map(str::to_owned);
             message
         };
-        let messages = [traced("a", None), traced("b", Some("Root=1-b")), traced("c", Some("Root=1-c"))];
+        let root = |digit: &str| format!("Root=1-5759e988-{}", digit.repeat(24));
+        let huge = format!("{};Self={}", root("a"), "x".repeat(100_000));
+        let messages = [None, Some("Root=1"), Some(&*huge), Some(&*root("b")), Some(&*root("c"))]
+            .map(|trace| traced("m", trace));
         let trace = |messages: &[&Message]| Invocation::new(messages, Bytes::new(), None).trace_id;
-        assert_eq!(trace(&messages.each_ref()).as_deref(), Some("Root=1-b"));
-        assert_eq!(trace(&[&messages[0]]), None);
+        assert_eq!(trace(&messages.each_ref()), Some(root("b")));
+        assert_eq!(trace(&messages[..3].iter().collect::<Vec<_>>()), None);
     }
 
     #[test]

@@ -9,12 +9,19 @@ use opentelemetry::{
 
 use super::{Recorded, TraceContext};
 
-/// The longest `tracestate` that is propagated; the W3C requires this much.
-const STATE_BYTES: usize = 512;
+/// The longest value that is read and passed on, of any format; the W3C requires this much of a `tracestate`.
+///
+/// HTTP servers and clients refuse long headers, and a message that is refused for its trace could never be handled.
+const VALUE_BYTES: usize = 512;
+
+/// True if every program can read the value from a header or from a variable.
+fn can_be_passed_on(value: &str) -> bool {
+    value.len() <= VALUE_BYTES && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
 
 /// Reads the W3C's headers (<https://www.w3.org/TR/trace-context/>); an invalid `tracestate` is ignored.
 pub(super) fn read_traceparent(traceparent: &str, tracestate: Option<&str>) -> Option<TraceContext> {
-    let mut parts = traceparent.split('-');
+    let mut parts = Some(traceparent).filter(|text| can_be_passed_on(text))?.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let version = hex(version, 2)?;
     // Later versions may append fields; 255 is forbidden.
@@ -30,8 +37,7 @@ pub(super) fn read_traceparent(traceparent: &str, tracestate: Option<&str>) -> O
 }
 
 fn read_tracestate(text: &str) -> Option<TraceState> {
-    let is_plain = text.len() <= STATE_BYTES && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    is_plain.then(|| text.parse().ok())?
+    can_be_passed_on(text).then(|| text.parse().ok())?
 }
 
 /// Writes the W3C's `traceparent`.
@@ -44,6 +50,7 @@ pub(super) fn write_traceparent(context: &SpanContext) -> String {
 ///
 /// Without a decision (`Sampled=?`, or nothing) the next sampler decides.
 pub(super) fn read_xray(header: &str) -> Option<TraceContext> {
+    let header = Some(header).filter(|header| can_be_passed_on(header))?;
     let (mut trace, mut span, mut recorded) = (None, None, Recorded::Undecided);
     for (name, value) in header.split(';').filter_map(|field| field.trim().split_once('=')) {
         match name {

@@ -1,6 +1,6 @@
 //! Trace contexts in every format that producers and handlers use.
 //!
-//! Senders are not trusted: a malformed value is ignored.
+//! Senders are not trusted: a malformed value, or one of more than 512 bytes, is ignored.
 
 mod formats;
 

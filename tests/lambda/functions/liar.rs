@@ -17,6 +17,9 @@ use std::{
 
 use serde_json::Value;
 
+/// The longest line of a response's head that it reads, as with the client of Python's runtime.
+const LINE_BYTES: usize = 65_536;
+
 /// The host's response to a request.
 struct Reply {
     status: u16,
@@ -217,6 +220,7 @@ fn read_reply(mut stream: BufReader<TcpStream>) -> Reply {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).unwrap();
+        assert!(line.len() <= LINE_BYTES, "got more than {LINE_BYTES} bytes when reading a header line");
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().unwrap(),

@@ -103,16 +103,11 @@ const TRACE_HEADER: &str = "x-amzn-trace-id";
 /// a new trace, as API Gateway begins one.
 pub(super) fn trace_header(headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(own) = text(TRACE_HEADER).filter(|own| has_trace_id(own)) {
+    if let Some(own) = text(TRACE_HEADER).filter(|own| TraceContext::from_xray(own).is_some()) {
         return own.to_owned();
     }
     let by_w3c = || TraceContext::from_traceparent(text("traceparent")?, None);
     by_w3c().unwrap_or_else(TraceContext::fresh).xray()
-}
-
-/// Returns true if the header has a trace id.
-fn has_trace_id(header: &str) -> bool {
-    header.split(';').any(|field| field.trim().starts_with("Root=1-"))
 }
 
 #[cfg(test)]
@@ -192,7 +187,11 @@ mod tests {
 
     #[test]
     fn the_requests_own_header_is_kept() {
-        for own in [XRAY, "Root=1-5759e988-bd862e3fe1be46a994272793", "Self=1-2-3;Root=1-5759e988-bd"] {
+        for own in [
+            XRAY,
+            "Root=1-5759e988-bd862e3fe1be46a994272793",
+            "Self=1-2-3;Root=1-5759e988-bd862e3fe1be46a994272793",
+        ] {
             assert_eq!(of(&[(TRACE_HEADER, own.as_bytes()), ("traceparent", PARENT.as_bytes())]), own);
         }
     }
