@@ -35,7 +35,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds docs deploy-test deploy-template test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -86,6 +86,9 @@ unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 
 fuzz: ## every fuzz target under libFuzzer, five minutes each; SECONDS_EACH=20 and TARGETS="ecs sqs" change that; needs a C++ compiler
 	tests/fuzz/run.sh $(or $(SECONDS_EACH),300) $(TARGETS)
+
+mutants: $(TOOLS)/cargo-mutants-$(MUTANTS) ## change the rooms that decide in every small way, and list what no test notices: hours; FILE=src/backoff.rs for one
+	PATH="$(TOOLS)/bin:$$PATH" cargo mutants --package longshore --jobs 1 --output target/mutants $(FILE:%=--file %)
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
@@ -141,6 +144,10 @@ $(TOOLS)/cargo-deny-$(DENY):
 
 $(TOOLS)/cargo-machete-$(MACHETE):
 	$(INSTALL) --no-default-features cargo-machete --version $(MACHETE)
+	@rm -rf $(TOOLS)/build && touch $@
+
+$(TOOLS)/cargo-mutants-$(MUTANTS):
+	$(INSTALL) cargo-mutants --version $(MUTANTS)
 	@rm -rf $(TOOLS)/build && touch $@
 
 $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX):
