@@ -22,7 +22,7 @@ pub(crate) fn sources(input: &[u8]) {
         |line: &str| line.split_once('=').map(|(name, value)| (OsString::from(name), value.into()));
     let environment = variables.lines().filter_map(variable).collect();
     let sources = Sources { file: ConfigFile::Named(path), environment, ..Sources::default() };
-    let purpose = if input.len() % 2 == 0 { Purpose::Run } else { Purpose::Inspect };
+    let purpose = if input.len().is_multiple_of(2) { Purpose::Run } else { Purpose::Inspect };
     match load(&sources, purpose) {
         Ok(config) => assert!(!config.to_text().is_empty() && config.to_json().is_object()),
         Err(problems) => assert!(!problems.to_string().is_empty()),

@@ -16,7 +16,7 @@ pub(crate) fn output(input: &[u8]) {
         lines.push(chunk, &mut take);
     }
     lines.end(&mut take);
-    let whole = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let whole = bytes.split(|byte| *byte == b'\n').count() - 1;
     let rest = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     assert_eq!(count, whole + usize::from(!rest.is_empty()));
     assert!(cut <= bytes.len() as u64);

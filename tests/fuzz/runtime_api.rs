@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fuzz target panics where a fact does not hold")]
 
-use std::{cell::OnceCell, convert::Infallible, sync::Arc, time::Duration};
+use std::{cell::OnceCell, convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
@@ -15,8 +15,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{QueuedInvocation, api::RuntimeRoutes, invocation_state::InvocationState};
-use crate::{handler::lambda::invocation::Invocation, message::Message};
+use super::{ApiAccess, RuntimePeers, RuntimeRoutes};
+use crate::{
+    handler::lambda::{
+        invocation::Invocation,
+        runtime::{QueuedInvocation, invocation_state::InvocationState},
+    },
+    message::Message,
+};
 
 thread_local! {
     static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
@@ -31,16 +37,21 @@ pub(crate) fn runtime_api(input: &[u8]) {
 }
 
 async fn converse(input: &[u8]) {
+    let peer = (Ipv4Addr::LOCALHOST, 9001).into();
     let state = Arc::new(InvocationState::default());
-    let _next = state.request_next().unwrap();
+    let _next = state.request_next(peer, None).unwrap();
     let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
     let id = invocation.id.clone();
     let (answer, _answered) = oneshot::channel();
     state.deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() }).unwrap();
-    let routes = RuntimeRoutes::new(state, "arn".into());
+    let routes = RuntimeRoutes {
+        state,
+        peers: RuntimePeers::new(peer, std::process::id(), "orders".into()),
+        function_arn: "arn".into(),
+    };
     let service = service_fn(move |request| {
         let routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.reply(request).await) }
+        async move { Ok::<_, Infallible>(routes.reply(request, ApiAccess::Full { peer }).await) }
     });
     let (client, server) = duplex(64 * 1024);
     let mut builder = http1::Builder::new();

@@ -18,7 +18,7 @@ pub(crate) fn answers(input: &[u8]) {
         pairs.iter().map(|(name, value)| (QueueAttributeName::from(*name), (*value).to_owned())).collect();
     if let Ok(description) = convert::description(&attributes) {
         assert!(!description.arn.is_empty());
-        assert!(description.fifo || !description.arn.ends_with(".fifo"));
+        assert_eq!(description.fifo, crate::queue::is_fifo(&description.arn) || says_fifo(&attributes));
     }
     check_message(&pairs);
     for (_, value) in pairs.iter().filter(|(name, _)| *name == "url") {
@@ -46,4 +46,8 @@ fn check_message(pairs: &[(&str, &str)]) {
     }
     let message = convert::message(sent.body(String::new()).build());
     assert!(message.is_some_and(|message| message.size_bytes() >= message.attributes.len()));
+}
+
+fn says_fifo(attributes: &HashMap<QueueAttributeName, String>) -> bool {
+    attributes.get(&QueueAttributeName::FifoQueue).is_some_and(|text| text == "true")
 }

@@ -6,10 +6,6 @@ mod peers;
 mod process;
 mod program;
 
-#[cfg(any(test, fuzzing))]
-#[path = "../../../../tests/fuzz/runtime_api.rs"]
-pub(super) mod fuzz;
-
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -19,6 +15,8 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+#[cfg(any(test, fuzzing))]
+pub(super) use self::api::fuzz;
 use self::{process::ProcessSupervisor, program::Program};
 use super::{
     CallError, InstanceStates, Settings, Source,
