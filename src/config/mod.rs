@@ -14,7 +14,7 @@ mod type_errors;
 mod unknown_keys;
 mod variables;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../tests/fuzz/config.rs"]
 pub(crate) mod fuzz;
 

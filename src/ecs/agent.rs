@@ -245,7 +245,7 @@ pub(super) fn below(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../tests/fuzz/ecs.rs"]
 pub(crate) mod fuzz;
 

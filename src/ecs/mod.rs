@@ -21,7 +21,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) use self::agent::ProtectionReport;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(crate) use self::agent::fuzz;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
 pub(crate) use self::{

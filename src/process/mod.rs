@@ -22,7 +22,7 @@ use rustix::io::Errno;
 
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(crate) use self::output::fuzz;
 #[cfg(feature = "lambda")]
 pub(crate) use self::peer::{PeerHolder, peer_holder};

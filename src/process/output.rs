@@ -167,7 +167,7 @@ fn whole_characters(bytes: &[u8]) -> &[u8] {
     if is_incomplete { &bytes[..bytes.len() - incomplete.len()] } else { bytes }
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../tests/fuzz/output.rs"]
 pub(crate) mod fuzz;
 

@@ -23,7 +23,7 @@ mod program;
 mod run;
 mod settings;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/exec.rs"]
 pub(crate) mod fuzz;
 

@@ -24,7 +24,7 @@ mod headers;
 mod outcome;
 mod settings;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/http.rs"]
 pub(crate) mod fuzz;
 

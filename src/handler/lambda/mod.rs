@@ -16,7 +16,7 @@ mod invocation;
 mod runtime;
 mod settings;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/lambda.rs"]
 pub(crate) mod fuzz;
 

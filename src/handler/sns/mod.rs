@@ -16,7 +16,7 @@ mod publication;
 mod quota;
 mod settings;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/sns.rs"]
 pub(crate) mod fuzz;
 

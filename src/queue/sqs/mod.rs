@@ -3,7 +3,7 @@
 mod address;
 mod convert;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/sqs.rs"]
 pub(crate) mod fuzz;
 

@@ -4,7 +4,7 @@
 
 mod formats;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/context.rs"]
 pub(crate) mod fuzz;
 

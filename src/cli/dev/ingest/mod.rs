@@ -31,7 +31,7 @@ mod error;
 mod sending;
 mod single;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../../tests/fuzz/ingest.rs"]
 pub(crate) mod fuzz;
 

@@ -332,7 +332,7 @@ fn status(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     reply
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../../tests/fuzz/runtime_api.rs"]
 pub(in crate::handler::lambda) mod fuzz;
 
