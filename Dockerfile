@@ -1,4 +1,5 @@
 # The worker as a container image: docs/docker.md says how to run, configure and extend it.
+# The bases. `make pin` writes their digests here, each behind its tag, and again whenever they are to be renewed.
 ARG BUILD_IMAGE=rust:1-bookworm
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
@@ -12,7 +13,19 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin longshore \
     && install -D target/release/longshore /out/longshore
 
+# The bill of materials: what the program of this build is made of, in CycloneDX 1.5.
+FROM ${BUILD_IMAGE} AS sbom
+ARG CYCLONEDX=0.5.9
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install --locked --root /tools cargo-cyclonedx --version "${CYCLONEDX}"
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    PATH="/tools/bin:$PATH" cargo cyclonedx --format json --spec-version 1.5 --override-filename longshore.cdx
+
 FROM ${RUNTIME_IMAGE} AS runtime
+COPY LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md /usr/share/doc/longshore/
+COPY --from=sbom /src/longshore.cdx.json /usr/share/doc/longshore/
 COPY --from=build /out/longshore /usr/local/bin/longshore
 # Written by the exec kind only, and so where the rest is read-only; as a volume, because Fargate gives a mount to root alone
 # where the image has none.

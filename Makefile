@@ -5,6 +5,8 @@ SHELL := /bin/bash
 TOOLS := $(CURDIR)/target/tools
 DENY := 0.20.2
 MACHETE := 0.9.2
+MUTANTS := 27.1.0
+CYCLONEDX := 0.5.9
 
 VENV := $(CURDIR)/target/python
 REQUIREMENTS := tests/conformance/requirements.txt
@@ -33,7 +35,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences unused bench bench-kinds docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -62,11 +64,31 @@ tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKI
 	set -x; cargo $$run --locked --workspace --no-fail-fast
 	cargo test --locked --workspace --doc
 
-licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies
+licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies, and that THIRD-PARTY.md has them all
 	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+	$(if $(filter 1,$(LONGSHORE_SKIP_PYTHON)),@echo "skipped: THIRD-PARTY.md (LONGSHORE_SKIP_PYTHON=1)",python3 tests/notices.py --check)
+
+notices: ## write THIRD-PARTY.md anew, after a change of Cargo.lock
+	python3 tests/notices.py
+
+advisories: $(TOOLS)/cargo-deny-$(DENY) ## known vulnerabilities of the dependencies; skipped, and says so, where RustSec's database cannot be reached
+	tests/advisories.sh $(TOOLS)/bin/cargo-deny
+
+sbom: $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX) ## write target/longshore.cdx.json: the program's components, as in the image
+	PATH="$(TOOLS)/bin:$$PATH" cargo cyclonedx --format json --spec-version 1.5 --override-filename longshore.cdx
+	@mkdir -p target && mv longshore.cdx.json target/ && rm -f emulator/longshore.cdx.json
+
+pin: ## write the digests of the image's bases into the Dockerfile; needs a Docker engine and their registries
+	deploy/pin.sh Dockerfile
 
 unused: $(TOOLS)/cargo-machete-$(MACHETE) ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete
+
+fuzz: ## every fuzz target under libFuzzer, five minutes each; SECONDS_EACH=20 and TARGETS="ecs sqs" change that; needs a C++ compiler
+	tests/fuzz/run.sh $(or $(SECONDS_EACH),300) $(TARGETS)
+
+mutants: $(TOOLS)/cargo-mutants-$(MUTANTS) ## change the rooms that decide in every small way, and list what no test notices: hours; FILE=src/backoff.rs for one
+	PATH="$(TOOLS)/bin:$$PATH" cargo mutants --package longshore --jobs 1 --output target/mutants $(FILE:%=--file %)
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
@@ -125,6 +147,14 @@ $(TOOLS)/cargo-deny-$(DENY):
 
 $(TOOLS)/cargo-machete-$(MACHETE):
 	$(INSTALL) --no-default-features cargo-machete --version $(MACHETE)
+	@rm -rf $(TOOLS)/build && touch $@
+
+$(TOOLS)/cargo-mutants-$(MUTANTS):
+	$(INSTALL) cargo-mutants --version $(MUTANTS)
+	@rm -rf $(TOOLS)/build && touch $@
+
+$(TOOLS)/cargo-cyclonedx-$(CYCLONEDX):
+	$(INSTALL) cargo-cyclonedx --version $(CYCLONEDX)
 	@rm -rf $(TOOLS)/build && touch $@
 
 # The Python that the conformance tests use.

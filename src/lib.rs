@@ -229,6 +229,12 @@ mod support;
 #[path = "../tests/inside.rs"]
 mod tests;
 
+/// Fuzz targets, for `make fuzz`; no part of the library.
+#[cfg(any(test, fuzzing))]
+#[cfg(feature = "cli")]
+#[path = "../tests/fuzz/mod.rs"]
+pub mod fuzz;
+
 /// Compiles the README's examples with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

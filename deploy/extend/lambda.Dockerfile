@@ -14,6 +14,7 @@ RUN apt-get update \
 # AWS's own runtime for Python, which starts the function and asks Longshore for its events.
 RUN python3 -m pip install --no-cache-dir --break-system-packages awslambdaric==4.2.2
 COPY --from=longshore /usr/local/bin/longshore /usr/local/bin/longshore
+COPY --from=longshore /usr/share/doc/longshore /usr/share/doc/longshore
 WORKDIR /var/task
 COPY app.py longshore.toml ./
 # An image that Longshore comes into has none of its manners: they are the same for every such image.

@@ -8,6 +8,7 @@ FROM ${LONGSHORE_IMAGE} AS longshore
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=longshore /usr/local/bin/longshore /usr/local/bin/longshore
+COPY --from=longshore /usr/share/doc/longshore /usr/share/doc/longshore
 # The certificates that TLS trusts, which a slim image does not have.
 COPY --from=longshore /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 WORKDIR /app

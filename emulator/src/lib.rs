@@ -48,6 +48,11 @@ pub use self::{
     },
 };
 
+/// Fuzz targets, for `make fuzz`; no part of the library.
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/fuzz/mod.rs"]
+pub mod fuzz;
+
 /// Compiles the examples of the README with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -14,6 +14,10 @@ mod type_errors;
 mod unknown_keys;
 mod variables;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../tests/fuzz/config.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 pub(crate) use self::{flags::FLAGS, reference::reference};
 pub(crate) use self::{

@@ -245,6 +245,10 @@ pub(super) fn below(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../tests/fuzz/ecs.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -79,7 +79,7 @@ impl TaskMetadata {
     }
 
     /// The OpenTelemetry resource attributes, named by the conventions for `cloud` and `aws.ecs`.
-    fn resource_attributes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn resource_attributes(&self) -> Vec<(&'static str, String)> {
         if self.task_arn.is_empty() {
             return Vec::new();
         }

@@ -21,6 +21,8 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) use self::agent::ProtectionReport;
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+pub(crate) use self::agent::fuzz;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
 pub(crate) use self::{
     agent::{Agent, HttpAgent, ProtectionRequest},

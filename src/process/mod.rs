@@ -27,6 +27,8 @@ pub(crate) use self::limits::check_open_files;
 pub(crate) use self::limits::raise_open_files;
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+pub(crate) use self::output::fuzz;
 #[cfg(feature = "lambda")]
 pub(crate) use self::peer::{PeerHolder, peer_holder};
 pub(crate) use self::{

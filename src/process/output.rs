@@ -167,6 +167,10 @@ fn whole_characters(bytes: &[u8]) -> &[u8] {
     if is_incomplete { &bytes[..bytes.len() - incomplete.len()] } else { bytes }
 }
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../tests/fuzz/output.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 
 import engine
 from engine import docker
@@ -16,6 +17,11 @@ from world import HERE, IMAGE, ROOT, RUNTIME_BASE, VERSION
 LARGEST_BYTES = 40_000_000
 PATTERNS = ["Dockerfile", "deploy/extend/**/*Dockerfile", f"{HERE}/*.Dockerfile"]
 DOCKERFILES = [str(path.relative_to(ROOT)) for pattern in PATTERNS for path in ROOT.glob(pattern)]
+
+# Where the image has its licences and its bill of materials.
+DOCUMENTS = "usr/share/doc/longshore"
+SBOM = "longshore.cdx.json"
+DOCUMENT_NAMES = {"LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", SBOM}
 
 # Amazon Linux 2023, which AWS's Lambda images are made of, has this one.
 NEWEST_GLIBC = (2, 34)
@@ -76,7 +82,34 @@ def the_version_that_nobody_gave_is_that_of_the_manifest(_):
 @fact
 def the_program_is_all_that_it_adds_to_its_base(_):
     added = {name.rstrip("/") for name in engine.files(IMAGE) - engine.files(RUNTIME_BASE)}
-    same("added", added - {"usr/local", "usr/local/bin"}, {"usr/local/bin/longshore", "etc/longshore"})
+    documents = {f"{DOCUMENTS}/{name}" for name in DOCUMENT_NAMES} | {DOCUMENTS}
+    directories = {"usr/local", "usr/local/bin", "usr/share", "usr/share/doc"}
+    same("added", added - directories, {"usr/local/bin/longshore", "etc/longshore"} | documents)
+
+
+@fact
+def it_has_its_licences_and_a_bill_of_materials_with_every_package(_):
+    for name in DOCUMENT_NAMES - {SBOM}:
+        same(name, content(name), (ROOT / name).read_text())
+    bill = json.loads(content(SBOM))
+    same("form", (bill["bomFormat"], bill["specVersion"]), ("CycloneDX", "1.5"))
+    same("program", bill["metadata"]["component"]["name"], "longshore")
+    noticed = set(re.findall(r"^- (\S+ \S+) \(", (ROOT / "THIRD-PARTY.md").read_text(), re.MULTILINE))
+    listed = {f"{component['name']} {component['version']}" for component in bill["components"]}
+    same("packages without an entry", noticed - listed, set())
+
+
+@fact
+def the_tool_of_the_bill_of_materials_has_one_version(_):
+    version = re.search(r"^CYCLONEDX := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    holds(version[1], f"\nARG CYCLONEDX={version[1]}\n" in (ROOT / "Dockerfile").read_text())
+
+
+def content(name):
+    made = docker("create", "--label", engine.LABEL, IMAGE)
+    copied = subprocess.run(["docker", "cp", f"{made}:/{DOCUMENTS}/{name}", "-"], capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(copied.stdout)) as archive:
+        return archive.extractfile(name).read().decode()
 
 
 @fact
@@ -85,7 +118,9 @@ def the_build_is_given_manifests_and_sources_and_nothing_else(_):
     command = ["docker", "build", "--quiet", "--output", "type=tar,dest=-", "--file", "-", str(ROOT)]
     built = subprocess.run(command, input=b"FROM scratch\nCOPY . /\n", capture_output=True, check=True)
     names = engine.names(io.BytesIO(built.stdout))
-    same("given", {name.split("/")[0] for name in names if name != "./"}, {"Cargo.toml", "Cargo.lock", "src"})
+    licences = DOCUMENT_NAMES - {SBOM}
+    manifests = {"Cargo.toml", "Cargo.lock"}
+    same("given", {name.split("/")[0] for name in names if name != "./"}, manifests | {"src", "emulator"} | licences)
 
 
 @fact

@@ -16,6 +16,10 @@ mod sns;
 mod sqs;
 mod xml;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/server.rs"]
+pub(crate) mod fuzz;
+
 use std::{net::SocketAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use axum::{

@@ -2,6 +2,8 @@
 
 use quick_xml::escape::escape;
 
+use crate::limits;
+
 /// The XML namespace of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum XmlNamespace {
@@ -42,9 +44,16 @@ impl XmlWriter {
     }
 
     /// Writes an element with a text; escapes carriage returns, which a parser would turn into newlines.
+    ///
+    /// An error may quote characters that XML has no form for, not even escaped: each becomes U+FFFD.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.open(name);
-        self.0.push_str(&escape(text));
+        if text.chars().all(limits::is_allowed) {
+            self.0.push_str(&escape(text));
+        } else {
+            let allowed = |character| if limits::is_allowed(character) { character } else { '\u{fffd}' };
+            self.0.push_str(&escape(text.chars().map(allowed).collect::<String>()));
+        }
         self.close(name);
     }
 
@@ -99,7 +108,6 @@ mod tests {
     use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
 
     use super::*;
-    use crate::limits;
 
     fn text_in(document: &str) -> String {
         let mut reader = Reader::from_str(document);
@@ -129,6 +137,12 @@ mod tests {
             "<?xml version=\"1.0\"?><AResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">\
              <AResult><B>c&lt;d</B></AResult></AResponse>"
         );
+    }
+
+    #[test]
+    fn a_character_that_xml_does_not_have_is_replaced() {
+        let document = XmlWriter::document(XmlNamespace::Sqs, "A", |xml| xml.text("B", "\0<\u{1}\u{ffff}"));
+        assert_eq!(text_in(&document), "\u{fffd}<\u{fffd}\u{fffd}");
     }
 
     proptest! {

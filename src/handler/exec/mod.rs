@@ -24,6 +24,10 @@ mod program;
 mod run;
 mod settings;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/exec.rs"]
+pub(crate) mod fuzz;
+
 use std::{ffi::OsString, sync::Arc};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};

@@ -25,6 +25,10 @@ mod headers;
 mod outcome;
 mod settings;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/http.rs"]
+pub(crate) mod fuzz;
+
 use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;

@@ -16,6 +16,10 @@ mod invocation;
 mod runtime;
 mod settings;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/lambda.rs"]
+pub(crate) mod fuzz;
+
 use std::{
     error::Error,
     num::NonZeroUsize,

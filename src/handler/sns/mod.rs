@@ -16,6 +16,10 @@ mod publication;
 mod quota;
 mod settings;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/sns.rs"]
+pub(crate) mod fuzz;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

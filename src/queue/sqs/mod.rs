@@ -3,6 +3,10 @@
 mod address;
 mod convert;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/sqs.rs"]
+pub(crate) mod fuzz;
+
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{

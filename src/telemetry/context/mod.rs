@@ -4,6 +4,10 @@
 
 mod formats;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../tests/fuzz/context.rs"]
+pub(crate) mod fuzz;
+
 use opentelemetry::{
     Context, ContextGuard, TraceFlags,
     trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState},

@@ -31,6 +31,10 @@ mod error;
 mod sending;
 mod single;
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../../tests/fuzz/ingest.rs"]
+pub(crate) mod fuzz;
+
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{

@@ -332,6 +332,10 @@ fn status(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     reply
 }
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+#[path = "../../../../tests/fuzz/runtime_api.rs"]
+pub(in crate::handler::lambda) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use std::{io::Write as _, net::TcpStream as PlainStream};

@@ -15,6 +15,8 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+#[cfg(all(any(test, fuzzing), feature = "cli"))]
+pub(super) use self::api::fuzz;
 use self::{process::ProcessSupervisor, program::Program};
 use super::{
     InstanceStates, Settings, Source,
