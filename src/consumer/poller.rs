@@ -125,6 +125,7 @@ impl Poller {
         while !stop.is_draining() {
             let next_round = self.send_receives();
             tokio::select! {
+                biased;
                 Some(answer) = self.receives.next() => self.handle_answer(answer),
                 () = changed(&permits, &mut self.availability, next_round) => {}
                 () = stop.draining() => {}
@@ -285,6 +286,7 @@ impl Poller {
         let latest = self.answers_due + LATE_ANSWER;
         while !self.receives.is_empty() {
             tokio::select! {
+                biased;
                 Some(answer) = self.receives.next() => self.handle_answer(answer),
                 () = tokio::time::sleep_until(latest) => break,
                 () = end_of_receives.cancelled() => break,
@@ -309,6 +311,7 @@ async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Re
 /// Waits until permits are freed, the availability changes, or the next round is due.
 async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
     tokio::select! {
+        biased;
         () = permits.freed() => {}
         () = availability.next() => {}
         () = tokio::time::sleep_until(next_round) => {}

@@ -266,6 +266,7 @@ impl Worker {
     async fn start(mut self, environment: &Environment, parts: &mut RunningParts) -> Result<(), WorkerError> {
         let tasks = &environment.tasks;
         let opened = tokio::select! {
+            biased;
             opened = try_join_all(self.consumers.iter().map(open)) => opened?,
             () = environment.stop.draining() => return Ok(()),
         };
