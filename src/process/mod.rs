@@ -7,6 +7,8 @@
 
 mod group;
 mod output;
+#[cfg(feature = "lambda")]
+mod peer;
 mod running;
 
 use std::{
@@ -20,6 +22,8 @@ use rustix::io::Errno;
 
 #[cfg(test)]
 pub(crate) use self::output::LINE_BYTES;
+#[cfg(feature = "lambda")]
+pub(crate) use self::peer::{PeerHolder, peer_holder};
 pub(crate) use self::{
     output::{Output, OutputLine},
     running::{Process, signal_name},

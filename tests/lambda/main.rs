@@ -10,3 +10,4 @@ mod harness;
 mod lies;
 mod lives;
 mod output;
+mod strangers;

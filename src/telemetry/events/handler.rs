@@ -60,6 +60,14 @@ events! {
     /// An emulator answered after its handler had ended.
     debug EmulatorLate: "an emulator answered after the end of its handler" {}
 
+    /// A process outside of a runtime's process group connected to its Runtime API; logged once for each runtime process.
+    warn RuntimePeerRefused<'a>: "a connection to the runtime api was refused, hint: only the process group of the runtime may use it" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The process id of the runtime.
+        process: u32,
+    }
+
     /// A runtime requested a path that the Runtime API does not have.
     debug RuntimePathUnknown<'a>: "the runtime requested a path that the runtime api does not have" {
         /// The path.

@@ -1,9 +1,16 @@
 //! Serves Lambda's Runtime API to one process, on its own loopback port.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
@@ -16,7 +23,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::invocation_state::{InvocationState, ProtocolError};
+use super::{
+    invocation_state::{InvocationState, ProtocolError},
+    peers::{ApiAccess, RuntimePeers},
+};
 use crate::{
     handler::lambda::invocation::{ANSWER_BYTES, FunctionError, Invocation, InvocationFailure},
     tasks,
@@ -28,30 +38,51 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// The pause after a connection could not be accepted, as a rule for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The time limit for the head of a request on a connection that is refused.
+const REFUSED_HEAD: Duration = Duration::from_secs(5);
+
+/// The loopback port of the Runtime API of a process that is yet to be started.
+#[derive(Debug)]
+pub(super) struct RuntimePort {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl RuntimePort {
+    /// Listens on a free port; connections wait until it is served.
+    pub(super) async fn bind() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Ok(Self { address: listener.local_addr()?, listener })
+    }
+
+    /// The address for the process.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// The served API; dropped, its connections are closed.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
-    address: SocketAddr,
+    peers: RuntimePeers,
     state: Arc<InvocationState>,
     ending: CancellationToken,
     serving: JoinHandle<()>,
 }
 
 impl RuntimeApi {
-    /// Listens on a loopback port, and serves one process.
-    pub(super) async fn serve(function_arn: Arc<str>) -> io::Result<Self> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+    /// Serves one process on its port.
+    pub(super) fn serve(port: RuntimePort, peers: RuntimePeers, function_arn: Arc<str>) -> Self {
         let state = Arc::new(InvocationState::default());
         let ending = CancellationToken::new();
-        let routes = RuntimeRoutes::new(state.clone(), function_arn);
-        let serving = tasks::detach("runtime api", serve(listener, routes, ending.clone()));
-        Ok(Self { address, state, ending, serving })
+        let routes = RuntimeRoutes { state: state.clone(), peers: peers.clone(), function_arn };
+        let serving = tasks::detach("runtime api", serve(port.listener, routes, ending.clone()));
+        Self { peers, state, ending, serving }
     }
 
-    /// The address for the process.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// The number of connections of other processes, which were refused.
+    pub(super) fn refused(&self) -> usize {
+        self.peers.refused()
     }
 
     /// The state of the invocation.
@@ -82,25 +113,25 @@ async fn serve(listener: TcpListener, routes: RuntimeRoutes, ending: Cancellatio
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.push(connection(routes.clone(), stream)),
+                Ok((stream, peer)) => connections.push(connection(routes.clone(), stream, peer)),
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             Some(()) = connections.next() => {}
             () = ending.cancelled() => break,
         }
     }
-    for stream in pending_connections(listener) {
-        connections.push(connection(routes.clone(), stream));
+    for (stream, peer) in pending_connections(listener) {
+        connections.push(connection(routes.clone(), stream, peer));
     }
     while connections.next().await.is_some() {}
 }
 
 /// Accepts the connections that are open already, which the runtime may not have seen yet.
-fn pending_connections(listener: TcpListener) -> Vec<TcpStream> {
+fn pending_connections(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let Ok(listener) = listener.into_std() else { return Vec::new() };
     // The listener does not block: an error means that no connection is left.
     let accepted = std::iter::from_fn(|| listener.accept().ok());
-    accepted.filter_map(|(stream, _)| nonblocking(stream).ok()).collect()
+    accepted.filter_map(|(stream, peer)| Some((nonblocking(stream).ok()?, peer))).collect()
 }
 
 fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
@@ -108,18 +139,23 @@ fn nonblocking(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(stream)
 }
 
-/// Serves the requests of one connection until it is closed.
-fn connection(routes: RuntimeRoutes, stream: TcpStream) -> Connection {
-    let service = service_fn(move |request| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.reply(request).await) }
-    });
-    let mut builder = http1::Builder::new();
-    // A process may close the connection or end right after its answer, which would otherwise be dropped unread.
-    builder.half_close(true);
-    let connection = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-    // A broken connection is no failure by itself: its open request, if any, reports the failure.
-    Box::pin(connection.map(drop))
+/// Checks one connection, and serves its requests until it is closed.
+fn connection(routes: RuntimeRoutes, stream: TcpStream, peer: SocketAddr) -> Connection {
+    Box::pin(async move {
+        let access = routes.peers.access(peer).await;
+        let service = service_fn(move |request| {
+            let routes = routes.clone();
+            async move { Ok::<_, Infallible>(routes.reply(request, access).await) }
+        });
+        let mut builder = http1::Builder::new();
+        // A process may close the connection or end right after its answer, which would otherwise be dropped unread.
+        builder.half_close(true).timer(TokioTimer::new());
+        if access == ApiAccess::Refused {
+            builder.keep_alive(false).header_read_timeout(REFUSED_HEAD);
+        }
+        // A broken connection is no failure by itself: its open request, if any, reports the failure.
+        drop(builder.serve_connection(TokioIo::new(stream), service).await);
+    })
 }
 
 /// The header with the type of a function's failure, in an answer's head or trailers.
@@ -129,36 +165,41 @@ const EXCESS_BYTES: usize = 32 * 1024 * 1024;
 
 /// The routes of a process's requests.
 #[derive(Clone, Debug)]
-pub(super) struct RuntimeRoutes {
+struct RuntimeRoutes {
     state: Arc<InvocationState>,
+    peers: RuntimePeers,
     function_arn: Arc<str>,
 }
 
 /// The response to a request.
-pub(super) type Reply = Response<Full<Bytes>>;
+type Reply = Response<Full<Bytes>>;
 
 impl RuntimeRoutes {
-    /// Creates the routes for the process with this invocation state.
-    pub(super) fn new(state: Arc<InvocationState>, function_arn: Arc<str>) -> Self {
-        Self { state, function_arn }
-    }
-
     /// Answers one request; one for the next invocation waits until there is one.
-    pub(super) async fn reply(&self, request: Request<Incoming>) -> Reply {
+    async fn reply(&self, request: Request<Incoming>, access: ApiAccess) -> Reply {
         let path = request.uri().path().to_owned();
+        if access == ApiAccess::Refused {
+            return not_of_the_group();
+        }
         let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else { return unknown(&path) };
         let rest: Vec<&str> = rest.split('/').collect();
-        match (request.method(), rest.as_slice()) {
-            (&Method::GET, ["invocation", "next"]) => self.next().await,
-            (&Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
-            (&Method::POST, ["invocation", id, "error"]) => self.error(id, request).await,
-            (&Method::POST, ["init", "error"]) => self.init_error(request).await,
+        match (access, request.method(), rest.as_slice()) {
+            (ApiAccess::Full { peer }, &Method::GET, ["invocation", "next"]) => self.next(peer).await,
+            (_, &Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
+            (_, &Method::POST, ["invocation", id, "error"]) => self.error(id, request).await,
+            (ApiAccess::Full { .. }, &Method::POST, ["init", "error"]) => self.init_error(request).await,
             _ => unknown(&path),
         }
     }
 
-    async fn next(&self) -> Reply {
-        match self.state.request_next() {
+    async fn next(&self, peer: SocketAddr) -> Reply {
+        let mut closed = None;
+        if let Some(first) = self.state.requester()
+            && self.peers.is_closed(first).await
+        {
+            closed = Some(first);
+        }
+        match self.state.request_next(peer, closed) {
             Ok(next) => match next.await {
                 Ok(invocation) => self.invocation(&invocation),
                 Err(_) => protocol_error(ProtocolError::InvalidTransition),
@@ -267,6 +308,11 @@ fn protocol_error(error: ProtocolError) -> Reply {
     }
 }
 
+fn not_of_the_group() -> Reply {
+    let text = r#"{"errorMessage":"only the process group of the runtime may use this api","errorType":"Forbidden"}"#;
+    status(StatusCode::FORBIDDEN, text)
+}
+
 fn too_large() -> Reply {
     let text = format!(
         r#"{{"errorMessage":"Exceeded maximum allowed payload size ({ANSWER_BYTES} bytes).","errorType":"RequestEntityTooLarge"}}"#
@@ -291,29 +337,89 @@ mod tests {
     use std::{io::Write as _, net::TcpStream as PlainStream};
 
     use bytes::Bytes;
-    use tokio::sync::oneshot;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::oneshot,
+    };
 
     use super::*;
     use crate::{
-        handler::lambda::{invocation::Invocation, runtime::QueuedInvocation},
+        handler::lambda::{
+            invocation::{Answered, Invocation},
+            runtime::QueuedInvocation,
+        },
         message::Message,
     };
 
-    #[tokio::test]
-    async fn an_answer_that_was_sent_before_the_end_is_still_read() {
-        let mut api = RuntimeApi::serve("arn".into()).await.unwrap();
-        let _next = api.state().request_next().unwrap();
+    /// The API of a runtime in the process group of this test.
+    async fn api() -> (RuntimeApi, SocketAddr) {
+        let port = RuntimePort::bind().await.unwrap();
+        let address = port.address();
+        let group = rustix::process::getpgrp().as_raw_pid().try_into().unwrap();
+        (RuntimeApi::serve(port, RuntimePeers::new(address, group, "orders".into()), "arn".into()), address)
+    }
+
+    /// Delivers an invocation to the pending request; returns its id and its answer.
+    fn deliver(api: &RuntimeApi) -> (String, oneshot::Receiver<Answered>) {
         let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
-        let (id, (answer, mut answered)) = (invocation.id.clone(), oneshot::channel());
+        let (id, (answer, answered)) = (invocation.id.clone(), oneshot::channel());
         api.state()
             .deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() })
             .unwrap();
+        (id, answered)
+    }
+
+    async fn request_next(address: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        stream
+    }
+
+    async fn status_of(stream: &mut TcpStream) -> String {
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        String::from_utf8_lossy(&head[9..]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_sent_before_the_end_is_still_read() {
+        let (mut api, address) = api().await;
+        let _next = api.state().request_next(address, None).unwrap();
+        let (id, mut answered) = deliver(&api);
         // The runtime does not run meanwhile: at the end not even the connection has been accepted.
-        let mut stream = PlainStream::connect(api.address()).unwrap();
+        let mut stream = PlainStream::connect(address).unwrap();
         let head = format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: x\r\n");
         stream.write_all(format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
         drop(stream);
         api.finish().await;
         assert_eq!(answered.try_recv(), Ok(Ok(Bytes::from_static(b"{}"))));
+    }
+
+    #[tokio::test]
+    async fn the_first_live_request_for_work_keeps_its_claim() {
+        let (api, address) = api().await;
+        let mut first = request_next(address).await;
+        drop(api.state().ready().await);
+        assert_eq!(status_of(&mut request_next(address).await).await, "403");
+        deliver(&api);
+        assert_eq!(status_of(&mut first).await, "200");
+    }
+
+    #[tokio::test]
+    async fn a_request_for_work_whose_connection_is_closed_gives_its_claim_up() {
+        let (api, address) = api().await;
+        let first = request_next(address).await;
+        drop(api.state().ready().await);
+        let closed = first.local_addr().unwrap();
+        drop(first);
+        let mut second = request_next(address).await;
+        while api.state().requester().is_none_or(|peer| peer == closed) {
+            tokio::task::yield_now().await;
+        }
+        deliver(&api);
+        assert_eq!(status_of(&mut second).await, "200");
     }
 }

@@ -1,6 +1,9 @@
 //! The invocation state of one runtime process: its request for work and its open invocation.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -21,13 +24,27 @@ pub(super) struct InvocationState {
 #[derive(Debug, Default)]
 struct InvocationPhase {
     /// The pending request for the next invocation.
-    request: Option<oneshot::Sender<Arc<Invocation>>>,
+    request: Option<PendingRequest>,
     /// The invocation that the process has received and not answered.
     open: Option<OpenInvocation>,
     init_error: Option<FunctionError>,
     has_requested: bool,
     has_answered: bool,
     is_broken: bool,
+}
+
+#[derive(Debug)]
+struct PendingRequest {
+    /// The other end of its connection.
+    peer: SocketAddr,
+    next: oneshot::Sender<Arc<Invocation>>,
+}
+
+impl PendingRequest {
+    /// True while its connection is served.
+    fn is_live(&self) -> bool {
+        !self.next.is_closed()
+    }
 }
 
 #[derive(Debug)]
@@ -57,9 +74,15 @@ pub(super) enum Readiness {
 impl InvocationState {
     /// Records the request for the next invocation, which the receiver returns.
     ///
+    /// A pending request keeps its claim unless it is that of `closed`, a connection whose other end is closed.
+    ///
     /// A request while an invocation is open fails that invocation and makes the process one to replace: a process that
     /// requests without answering would use up a receive of a message each time.
-    pub(super) fn request_next(&self) -> Result<oneshot::Receiver<Arc<Invocation>>, ProtocolError> {
+    pub(super) fn request_next(
+        &self,
+        peer: SocketAddr,
+        closed: Option<SocketAddr>,
+    ) -> Result<oneshot::Receiver<Arc<Invocation>>, ProtocolError> {
         let mut phase = self.lock();
         if let Some(open) = phase.open.take() {
             phase.is_broken = true;
@@ -68,12 +91,20 @@ impl InvocationState {
             self.changed.notify_one();
             return Err(ProtocolError::InvalidTransition);
         }
-        let (request, next) = oneshot::channel();
-        phase.request = Some(request);
+        if phase.request.as_ref().is_some_and(|first| first.is_live() && Some(first.peer) != closed) {
+            return Err(ProtocolError::InvalidTransition);
+        }
+        let (sender, next) = oneshot::channel();
+        phase.request = Some(PendingRequest { peer, next: sender });
         phase.has_requested = true;
         drop(phase);
         self.changed.notify_one();
         Ok(next)
+    }
+
+    /// The other end of the connection with the pending request, if there is one.
+    pub(super) fn requester(&self) -> Option<SocketAddr> {
+        self.lock().request.as_ref().filter(|request| request.is_live()).map(|request| request.peer)
     }
 
     /// True while the process has not answered this invocation.
@@ -113,7 +144,7 @@ impl InvocationState {
                     return Readiness::InitError(error);
                 }
                 // A request whose connection is closed does not count.
-                if phase.request.as_ref().is_some_and(|request| !request.is_closed()) {
+                if phase.request.as_ref().is_some_and(PendingRequest::is_live) {
                     return Readiness::Ready;
                 }
             }
@@ -126,7 +157,7 @@ impl InvocationState {
         let mut phase = self.lock();
         let Some(request) = phase.request.take() else { return Err(queued) };
         let id = queued.invocation.id.clone();
-        if let Err(invocation) = request.send(queued.invocation) {
+        if let Err(invocation) = request.next.send(queued.invocation) {
             return Err(QueuedInvocation { invocation, ..queued });
         }
         phase.open = Some(OpenInvocation { id, answer: queued.answer });

@@ -2,6 +2,7 @@
 
 mod api;
 mod invocation_state;
+mod peers;
 mod process;
 mod program;
 

@@ -11,9 +11,15 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Invocation, QueuedInvocation, Shared, api::RuntimeApi, invocation_state::Readiness};
+use super::{
+    Invocation, QueuedInvocation, Shared,
+    api::{RuntimeApi, RuntimePort},
+    invocation_state::Readiness,
+    peers::RuntimePeers,
+};
 use crate::{
     backoff::{Backoff, Jitter},
+    duration::Span,
     handler::{
         lambda::{
             InstanceState,
@@ -154,10 +160,12 @@ impl RuntimeProcess {
     pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
         let not_started = |reason: String| ProcessEnd::NotStarted(reason);
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
-        let api = RuntimeApi::serve(program.function_arn()).await;
-        let api = api.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
-        let started = program.start(api.address());
+        let port = RuntimePort::bind().await;
+        let port = port.map_err(|error| not_started(format!("no port for the runtime api: {error}")))?;
+        let started = program.start(port.address());
         let mut process = started.map_err(|error| not_started(error.reason()))?;
+        let peers = RuntimePeers::new(port.address(), process.id(), shared.queue.clone());
+        let api = RuntimeApi::serve(port, peers, program.function_arn());
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
@@ -265,7 +273,18 @@ impl RuntimeProcess {
                 self.api.finish().await;
                 Err(self.failed_start(&describe(status)))
             }
-            () = sleep(limit.0) => Err(format!("the runtime did not ask for work within {limit}")),
+            () = sleep(limit.0) => Err(self.silence(limit)),
+        }
+    }
+
+    /// The reason why a process is replaced that did not request an invocation in time.
+    fn silence(&self, limit: Span) -> String {
+        let reason = format!("the runtime did not ask for work within {limit}");
+        match self.api.refused() {
+            0 => reason,
+            refused => {
+                format!("{reason}; connections from outside of its process group were refused: {refused}")
+            }
         }
     }
 
