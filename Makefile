@@ -35,7 +35,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds simulate simulate-mutations docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -89,6 +89,14 @@ fuzz: ## every fuzz target under libFuzzer, five minutes each; SECONDS_EACH=20 a
 
 mutants: $(TOOLS)/cargo-mutants-$(MUTANTS) ## change the rooms that decide in every small way, and list what no test notices: hours; FILE=src/backoff.rs for one
 	PATH="$(TOOLS)/bin:$$PATH" cargo mutants --package longshore --jobs 1 --output target/mutants $(FILE:%=--file %)
+
+SEEDS := 0..3000
+
+simulate: ## whole workers in 3,000 seeded worlds of faults, checked against the promises; SEEDS=3000..9000 runs others
+	LONGSHORE_SIMULATION_SEEDS=$(SEEDS) cargo test --locked --lib every_promise_holds
+
+simulate-mutations: ## break each promise on purpose, find it by the simulation, and write the table in docs/simulation.md
+	python3 tests/simulation/mutations.py
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series

@@ -515,6 +515,16 @@ fn a_log_line_without_an_event_is_caught() {
 }
 
 #[test]
+fn chance_decides_nothing_in_the_engine() {
+    for source in crate_sources().iter().filter(|source| source.path.starts_with("src/consumer/")) {
+        let code = source.code();
+        let arms = code.split("select! {").skip(1);
+        let is_biased = arms.into_iter().all(|arms| arms.trim_start().starts_with("biased;"));
+        assert!(is_biased, "{}: a select! without biased, so that no simulated seed repeats", source.path);
+    }
+}
+
+#[test]
 fn a_second_reader_of_the_environment_is_caught() {
     for text in ["std::env::var(\"X\")", "env::vars_os()", "use std::env::var_os;"] {
         assert!(environment(&Source::new("src/cli/run.rs", text)).is_some());

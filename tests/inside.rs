@@ -23,6 +23,7 @@ mod process;
 mod promises;
 mod queue_contract;
 mod services;
+mod simulation;
 mod starting;
 mod testing;
 #[path = "traces/rust.rs"]

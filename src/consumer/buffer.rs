@@ -1,7 +1,7 @@
 //! The buffer of messages that wait for a call of the handler: slots, batches and the order of FIFO groups; pure.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -24,7 +24,8 @@ pub(super) struct Buffer<T> {
     is_closed: bool,
     /// Messages without a group.
     ungrouped: WaitingLine<T>,
-    groups: HashMap<Group, WaitingLine<T>>,
+    /// In an order of their own, so that a simulation repeats.
+    groups: BTreeMap<Group, WaitingLine<T>>,
     /// The groups that may start, in the order in which they became ready, each with that time.
     ready: VecDeque<(Instant, Group)>,
     /// All ungrouped messages, and all messages of ready groups.
@@ -125,7 +126,7 @@ impl<T> Buffer<T> {
             running: 0,
             is_closed: false,
             ungrouped: WaitingLine::default(),
-            groups: HashMap::new(),
+            groups: BTreeMap::new(),
             ready: VecDeque::new(),
             startable: Load::default(),
             waiting: 0,

@@ -126,6 +126,7 @@ impl HandlerCaller {
     /// Waits for the end of a cancelled handler's grace.
     async fn grace_ended(&self) {
         tokio::select! {
+            biased;
             () = sleep(GRACE) => {}
             () = self.end_of_grace.cancelled() => {}
         }

@@ -126,6 +126,7 @@ impl Poller {
         while !stop.is_draining() {
             let next_round = self.send_receives();
             tokio::select! {
+                biased;
                 Some(answer) = self.receives.next() => self.handle_answer(answer),
                 () = changed(&permits, &mut self.availability, next_round) => {}
                 () = stop.draining() => {}
@@ -290,6 +291,7 @@ impl Poller {
         let latest = self.answers_due + LATE_ANSWER;
         while !self.receives.is_empty() {
             tokio::select! {
+                biased;
                 Some(answer) = self.receives.next() => self.handle_answer(answer),
                 () = tokio::time::sleep_until(latest) => break,
                 () = end_of_receives.cancelled() => break,
@@ -314,6 +316,7 @@ async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Re
 /// Waits until permits are freed, the availability changes, or the next round is due.
 async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
     tokio::select! {
+        biased;
         () = permits.freed() => {}
         () = availability.next() => {}
         () = tokio::time::sleep_until(next_round) => {}

@@ -1,7 +1,7 @@
 //! Lines of FIFO messages that wait for their preparation, one line for each group; pure.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use super::buffer::{Group, LostMessages};
 /// after another.
 #[derive(Debug)]
 pub(super) struct PreparationLines<T> {
-    lines: HashMap<Group, PreparationLine<T>>,
+    lines: BTreeMap<Group, PreparationLine<T>>,
     waiting: usize,
 }
 
@@ -56,7 +56,7 @@ impl<T> PreparationLine<T> {
 
 impl<T> Default for PreparationLines<T> {
     fn default() -> Self {
-        Self { lines: HashMap::new(), waiting: 0 }
+        Self { lines: BTreeMap::new(), waiting: 0 }
     }
 }
 

@@ -235,6 +235,7 @@ impl Intake {
         let intake = self.clone();
         self.0.tasks.spawn(async move {
             tokio::select! {
+                biased;
                 () = intake.0.stop.draining() => {}
                 _ = run_ended => {}
             }

@@ -97,6 +97,7 @@ impl FaultWatch {
         let mut work = pin!(work);
         loop {
             tokio::select! {
+                biased;
                 answer = &mut work => return answer,
                 Some(fault) = self.faults.recv() => self.note(fault),
             }

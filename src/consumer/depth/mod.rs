@@ -75,6 +75,7 @@ impl DepthPoller {
     /// Polls until the stop, which drops a call in flight.
     pub(crate) async fn run(mut self, stop: Stop) {
         tokio::select! {
+            biased;
             () = self.poll_repeatedly() => {}
             () = stop.draining() => {}
         }

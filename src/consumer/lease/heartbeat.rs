@@ -67,9 +67,10 @@ impl Heartbeat {
             pulse.beat();
             self.extend_due();
             tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(self.next_check()) => {}
                 () = self.failed.notified() => {}
-                () = stop.cancelled() => return,
             }
         }
     }

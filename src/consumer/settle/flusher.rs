@@ -48,8 +48,9 @@ impl Flusher {
             pulse.beat();
             self.send_due(&calls).await;
             tokio::select! {
-                () = self.pending.due(Instant::now() + TICK) => {}
+                biased;
                 () = stop.cancelled() => return,
+                () = self.pending.due(Instant::now() + TICK) => {}
             }
         }
     }

@@ -97,6 +97,7 @@ impl PendingSettlements {
     pub(super) async fn due(&self, latest: Instant) {
         let next = self.batcher().next_due().map_or(latest, |due| due.min(latest));
         tokio::select! {
+            biased;
             () = tokio::time::sleep_until(next) => {}
             () = self.changed.notified() => {}
         }

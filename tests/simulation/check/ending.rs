@@ -1,0 +1,105 @@
+//! Promises 10, 11 and 12: a drain hides nothing, no loop is hot, and everything ends.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::support::calls::Action;
+use crate::tests::simulation::{
+    model::Model,
+    plan::FailureMode,
+    record::{Received, RunEnd},
+};
+
+/// The time that a drain may take beyond its limit.
+const TOLERANCE: Duration = Duration::from_millis(500);
+/// The window in which calls are counted.
+const WINDOW: Duration = Duration::from_secs(10);
+/// The most receives of one worker in a window. Each brings or waits, so only a loop that is hot sends more.
+const MOST_RECEIVES: usize = 150;
+/// The most calls of one action in a window that name the same receive of a message.
+const MOST_REPEATS: usize = 30;
+
+pub(super) fn a_drain_hides_nothing_and_keeps_its_limit(model: &Model<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (worker, life) in &model.lives {
+        let (Some(began), Some((ended, drained))) = (life.drain_began, life.drained) else { continue };
+        let frozen: Duration = model
+            .freezes
+            .iter()
+            .filter(|(_, thawed)| *thawed >= began && *thawed <= ended)
+            .map(|(from, to)| *to - *from)
+            .sum();
+        if ended - began > model.world().worker.drain_limit + TOLERANCE + frozen {
+            broken.push(format!("worker {worker} drained from {began:?} to {ended:?}, {drained:?}"));
+        }
+        for (received, hold) in model.holds.iter().filter(|(_, hold)| hold.worker == *worker) {
+            let is_hidden = hold.end() > ended && hold.until_at(ended) > ended;
+            let is_given_back = hold.given_back.is_some_and(|at| at <= ended);
+            if is_hidden && !is_given_back && !model.is_touched(*received, hold.taken, ended) {
+                broken.push(format!(
+                    "worker {worker} drained at {ended:?}, {drained:?}, and hides {received:?} until {:?}",
+                    hold.until_at(ended)
+                ));
+            }
+        }
+    }
+    broken
+}
+
+pub(super) fn no_hot_loop(model: &Model<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    if model.record.is_hot {
+        broken.push(format!("{} calls", model.calls.len()));
+    }
+    let mut receives: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+    let mut repeats: BTreeMap<(usize, u8, Received), Vec<Duration>> = BTreeMap::new();
+    for call in model.calls.values() {
+        let action = match call.action {
+            Action::Receive => {
+                receives.entry(call.worker).or_default().push(call.sent);
+                continue;
+            }
+            Action::Delete => 0,
+            Action::ChangeVisibility => 1,
+            Action::Send => 2,
+            Action::Describe => continue,
+        };
+        for (received, _) in &call.entries {
+            repeats.entry((call.worker, action, *received)).or_default().push(call.sent);
+        }
+    }
+    for (worker, times) in receives {
+        broken.extend(
+            hottest(&times, MOST_RECEIVES).map(|found| format!("receives of worker {worker}: {found}")),
+        );
+    }
+    for (key, times) in repeats {
+        broken.extend(hottest(&times, MOST_REPEATS).map(|found| format!("calls for {key:?}: {found}")));
+    }
+    broken
+}
+
+fn hottest(times: &[Duration], most: usize) -> Option<String> {
+    let window = times.windows(most + 1).find(|window| window[most] - window[0] < WINDOW)?;
+    Some(format!("{} in {:?} from {:?} on", window.len(), window[most] - window[0], window[0]))
+}
+
+/// Every message is done or in the DLQ, and one whose body cannot be read is in the DLQ.
+pub(super) fn everything_ends(model: &Model<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    if model.record.left > 0 {
+        broken.push(format!("{} messages are left in the queue", model.record.left));
+    }
+    for (number, plan) in model.world().messages.iter().enumerate() {
+        let is_dead = model.record.dead.contains(&number);
+        let is_bad = plan.failure == FailureMode::BadBody && model.world().worker.batch == 1;
+        let is_done =
+            model.runs.iter().any(|run| run.received.number == number && run.is_over_with(RunEnd::Done));
+        let is_held = model.holds.iter().any(|(received, hold)| {
+            received.number == number && hold.deleted.is_none() && hold.taken_again.is_none()
+        });
+        if !is_dead && (is_bad || !is_done) && !(is_held && model.record.left > 0) {
+            broken.push(format!("message {number} is neither done nor in the DLQ"));
+        }
+    }
+    broken
+}

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Breaks each promise on purpose in a copy of the tree, and prints the first seed of the simulation that finds it.
+
+All mutations are built at once: each becomes `if crate::mutation::is("name") { mutated } else { original }`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPY = ROOT / "target" / "mutations" / "tree"
+SEEDS = 200
+
+# Promise, name, file, original and mutated text; both are expressions or statements.
+MUTATIONS = [
+    ("1", "a retry is deleted", "src/consumer/disposition.rs",
+     "Outcome::Retry(reason) => {0},",
+     "Conclusion::new(Ending::Retry, reason, self.retry(message))",
+     "Conclusion::new(Ending::Retry, reason, Disposition::Delete)"),
+    ("1", "a panic is deleted", "src/consumer/disposition.rs",
+     "LeaseStatus::Held | LeaseStatus::Cancelled => {\n                {0}\n            }",
+     "Conclusion::new(Ending::Panicked, reason, self.retry(message))",
+     "Conclusion::new(Ending::Panicked, reason, Disposition::Delete)"),
+    ("1", "a reject whose copy is refused is deleted", "src/consumer/settle/dead_letter.rs",
+     "let visible = {0};",
+     "settlement.followed_by(SettleAction::ChangeVisibility(delay))",
+     "settlement.followed_by(SettleAction::Delete)"),
+    ("2", "an extension is due at the end of the visibility", "src/consumer/lease/ledger.rs",
+     "fn due(from: Instant, visibility: Duration, chance: f64) -> Instant {\n    {0}\n}",
+     "from + visibility.mul_f64(0.45 + chance / 10.0)",
+     "from + visibility.mul_f64(1.0 + chance / 10.0)"),
+    ("2", "a failed extension is not tried again", "src/consumer/lease/heartbeat.rs",
+     "self.leases.ledger().not_extended(extension, Instant::now(), {0});",
+     "pause",
+     "pause * 1_000"),
+    ("3", "one more call than the concurrency", "src/consumer/buffer.rs",
+     "if self.is_closed || {0} {\n            return None;",
+     "self.running >= self.concurrency",
+     "self.running > self.concurrency"),
+    ("3", "more permits than the settings allow", "src/consumer/poller.rs",
+     "let capacity = {0};",
+     "(self.parts.most_running + prefetch).min(limits::IN_FLIGHT)",
+     "(self.parts.most_running + prefetch + 3).min(limits::IN_FLIGHT)"),
+    ("4", "every receive asks for ten", "src/consumer/poller.rs",
+     "let max = {0};",
+     "reservation.permits()",
+     "limits::BATCH_ENTRIES"),
+    ("5", "a lost lease does not cancel its call", "src/consumer/lease/ledger.rs",
+     "let is_given_back = entry.state == LeaseState::Frozen;\n        entry.state = LeaseState::Lost;\n        {0};",
+     "entry.cancellation.cancel()",
+     "()"),
+    ("5", "a message is deleted after its lease was lost", "src/consumer/lease/ledger.rs",
+     "let entry = self.entries.get_mut(&lease).filter(|entry| {0})?;\n        entry.is_deleting = true;",
+     "entry.is_held(now)",
+     "true"),
+    ("6", "a group does not wait for the message before", "src/consumer/dispatcher.rs",
+     "if let Some(group) = {0} {\n                lease.add_dependent(Box::new(GroupTurn::new(self.clone(), group.clone())));",
+     "group",
+     "group.take().filter(|_| false).as_ref()"),
+    ("6", "what is behind a failure is not given back", "src/consumer/dispatcher.rs",
+     "let Some(mut behind) = {0} else { return Vec::new() };",
+     "self.buffer.fail(group)",
+     "None"),
+    ("6", "a call's later messages count behind a failure", "src/consumer/disposition.rs",
+     "if let Some(delay) = {0} {\n                entry.insert(delay);",
+     "retried_in",
+     "None"),
+    ("7", "a message that is held runs again", "src/consumer/lease/ledger.rs",
+     "if let Some(&older) = {0} {\n            match",
+     "self.by_message.get(received.id)",
+     "self.by_message.get(received.id).filter(|_| false)"),
+    ("7", "what was done is forgotten", "src/consumer/lease/ledger.rs",
+     "pub(super) fn is_done(&self, id: &MessageId) -> bool {\n        {0}\n    }",
+     "self.unconfirmed.contains(id) || self.confirmed.contains(id)",
+     "false"),
+    ("7", "done after a lost lease is forgotten", "src/consumer/fifo.rs",
+     "Disposition::Remember => {0},",
+     "held.lease.mark_done()",
+     "drop(held)"),
+    ("8", "failed entries of an answer count as settled", "src/consumer/settle/flusher.rs",
+     "match {0} {\n            Ok(()) if sent.is_superseded() =>",
+     "entry",
+     "Ok(()).or(entry)"),
+    ("9", "a call is not ended at its time limit", "src/consumer/call.rs",
+     "let deadline = {0};",
+     "self.time_limit.and_then(|limit| began.checked_add(limit))",
+     "self.time_limit.and_then(|_| None)"),
+    ("9", "a panic pauses the queue for good", "src/consumer/dispatcher.rs",
+     "state.buffer.call_ended();\n            (state.buffer.start(now), state.load())",
+     None, None),
+    ("10", "a drain gives back no waiting message", "src/consumer/shutdown.rs",
+     "pub(crate) fn give_back_waiting(&self) {\n        {0};",
+     "self.dispatcher.give_back_waiting(Duration::ZERO)",
+     "()"),
+    ("10", "a drain has twice its limit", "src/worker/shutdown.rs",
+     "let clock = DrainClock::start({0});",
+     "limits.all",
+     "limits.all * 2"),
+    ("11", "a failed receive is repeated at once", "src/consumer/poller.rs",
+     "self.schedule.failed({0});",
+     "now + retry_in",
+     "now"),
+    ("11", "an empty answer is followed by a receive at once", "src/consumer/poller.rs",
+     "self.schedule.pause_until({0});",
+     "now + SHORTEST_WAIT",
+     "now"),
+    ("12", "a body that cannot be read counts as done", "src/handler/from_json.rs",
+     "serde_json::from_str(body).map_err(|error| {0})",
+     "self.outcome(bad_body_reason(&error))",
+     "Outcome::Done"),
+]
+MUTATIONS = [mutation for mutation in MUTATIONS if mutation[4] is not None]
+
+SWITCH = '''
+/// The mutation of this run.
+#[expect(missing_docs, clippy::all, reason = "a copy that is thrown away")]
+pub(crate) mod mutation {
+    pub(crate) fn is(name: &str) -> bool {
+        static CHOSEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        CHOSEN.get_or_init(|| std::env::var("LONGSHORE_MUTATION").ok()).as_deref() == Some(name)
+    }
+}
+'''
+
+
+def mutate(text, mutation):
+    _, name, path, frame, original, mutated = mutation
+    before = frame.replace("{0}", original)
+    if text.count(before) != 1:
+        sys.exit(f"error: {path} has {text.count(before)} times the text of \"{name}\":\n{before}")
+    switch = f'(if crate::mutation::is("{name}") {{ {mutated} }} else {{ {original} }})'
+    return text.replace(before, frame.replace("{0}", switch))
+
+
+def copy_tree():
+    COPY.mkdir(parents=True, exist_ok=True)
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in files.stdout.splitlines():
+        source, copy = ROOT / name, COPY / name
+        if not source.is_file():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.is_file() or copy.read_bytes() != source.read_bytes():
+            shutil.copy(source, copy)
+    changed = {}
+    for mutation in MUTATIONS:
+        path = mutation[2]
+        changed[path] = mutate(changed.get(path) or (ROOT / path).read_text(), mutation)
+    changed["src/lib.rs"] = (ROOT / "src/lib.rs").read_text() + SWITCH
+    for path, text in changed.items():
+        (COPY / path).write_text(text)
+
+
+def run(name, seeds):
+    environment = {**os.environ, "LONGSHORE_MUTATION": name, "LONGSHORE_SIMULATION_SEEDS": seeds,
+                   "LONGSHORE_SIMULATION_FIRST": "1", "CARGO_TARGET_DIR": str(ROOT / "target")}
+    command = ["cargo", "test", "--locked", "--lib", "every_promise_holds"]
+    return subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True)
+
+
+def write_table(rows):
+    page = ROOT / "docs" / "simulation.md"
+    text = page.read_text()
+    before, rest = text.split("<!-- mutations -->")
+    _, after = rest.split("<!-- end of mutations -->")
+    lines = ["| promise | mutation | seed | reported as |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    page.write_text(f"{before}<!-- mutations -->\n" + "\n".join(lines) + f"\n<!-- end of mutations -->{after}")
+
+
+def main():
+    copy_tree()
+    unmutated = run("none", f"0..{SEEDS}")
+    if unmutated.returncode != 0:
+        sys.exit(f"error: the simulation fails without a mutation:\n{unmutated.stdout}{unmutated.stderr}")
+    rows, survivors = [], []
+    for promise, name, *_ in MUTATIONS:
+        result = run(name, f"0..{SEEDS}")
+        found = re.search(r"seed (\d+) breaks \d+\n  promise ([^:]*: [^:]*)|seed (\d+) breaks \d+\n  (a panic)", result.stdout)
+        if result.returncode == 0 or not found:
+            survivors.append(name)
+            rows.append((promise, name, "not found", ""))
+        else:
+            rows.append((promise, name, found[1] or found[3], found[2] or found[4]))
+        print(f"| {' | '.join(rows[-1])} |", flush=True)
+    write_table(rows)
+    if survivors:
+        sys.exit(f"error: within {SEEDS} seeds the simulation does not find: {', '.join(survivors)}")
+
+
+if __name__ == "__main__":
+    main()
