@@ -13,7 +13,7 @@ use super::{Consumer, open::Opened};
 use crate::{
     consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
     ecs::ProtectionMetrics,
-    handler::metrics::{HandlerMetrics, ProcessMetrics},
+    handler::metrics::{HandlerMetrics, HttpMetrics, ProcessMetrics},
     queue::metrics::CallMetrics,
     sns::metrics::{NotificationMetrics, PublishMetrics},
     telemetry::{self, MetricDefinition, MetricGroup, ProcessUsageMetrics},
@@ -39,6 +39,7 @@ const GROUPS: &[&[MetricDefinition]] = &[
     DepthMetrics::DEFINITIONS,
     HandlerMetrics::DEFINITIONS,
     ProcessMetrics::DEFINITIONS,
+    HttpMetrics::DEFINITIONS,
     ProtectionMetrics::DEFINITIONS,
     WorkerMetrics::DEFINITIONS,
     ProcessUsageMetrics::DEFINITIONS,

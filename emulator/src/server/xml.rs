@@ -2,6 +2,8 @@
 
 use quick_xml::escape::escape;
 
+use crate::limits;
+
 /// The XML namespace of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum XmlNamespace {
@@ -42,9 +44,12 @@ impl XmlWriter {
     }
 
     /// Writes an element with a text; escapes carriage returns, which a parser would turn into newlines.
+    ///
+    /// XML has no form for some characters, such as NUL. Errors may quote them from a request, and have `�` instead.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.open(name);
-        self.0.push_str(&escape(text));
+        let text = text.replace(|character| !limits::is_allowed(character), "\u{FFFD}");
+        self.0.push_str(&escape(text.as_str()));
         self.close(name);
     }
 
@@ -99,7 +104,6 @@ mod tests {
     use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
 
     use super::*;
-    use crate::limits;
 
     fn text_in(document: &str) -> String {
         let mut reader = Reader::from_str(document);
@@ -132,6 +136,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_document_is_valid_xml_whatever_an_error_quotes(text: String) {
+            let document = XmlWriter::document(XmlNamespace::Sqs, "A", |xml| xml.text("B", &text));
+            prop_assert!(document.chars().all(limits::is_allowed));
+            prop_assert_eq!(text_in(&document), text.replace(|c| !limits::is_allowed(c), "\u{FFFD}"));
+        }
+
         #[test]
         fn every_text_that_sqs_accepts_is_parsed_as_it_was_written(
             text in proptest::collection::vec(any::<char>().prop_filter("sqs", |c| limits::is_allowed(*c)), 0..40)

@@ -1,0 +1,120 @@
+//! Escapes characters in log lines that would act on a terminal or reorder the text.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The form of lines, which decides how a character is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineForm {
+    /// As in Rust: `\u{202e}`. Escape characters are left alone: they are the colours of the lines; those in values are
+    /// escaped before.
+    Text,
+    /// As in JSON, where such a character can only be in a string: `\u202e`.
+    Json,
+}
+
+/// Makes writers that escape what is written to those of `inner`, which must be whole lines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EscapedLines<M> {
+    pub(super) form: LineForm,
+    pub(super) inner: M,
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for EscapedLines<M> {
+    type Writer = LineEscaper<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LineEscaper { form: self.form, inner: self.inner.make_writer() }
+    }
+}
+
+/// Escapes the lines that are written to it.
+#[derive(Debug)]
+pub(super) struct LineEscaper<W> {
+    form: LineForm,
+    inner: W,
+}
+
+impl<W: Write> Write for LineEscaper<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match std::str::from_utf8(bytes) {
+            Ok(lines) => self.inner.write_all(escaped(lines, self.form).as_bytes()),
+            Err(_) => self.inner.write_all(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
+    if !lines.contains(|character| is_escaped(character, form)) {
+        return lines.into();
+    }
+    let mut escaped = String::with_capacity(lines.len() + 16);
+    for character in lines.chars() {
+        match form {
+            _ if !is_escaped(character, form) => escaped.push(character),
+            LineForm::Text => escaped.extend(character.escape_unicode()),
+            // All of them are in the first plane.
+            LineForm::Json => {
+                let digit = |shift| char::from_digit((u32::from(character) >> shift) & 15, 16).unwrap_or('0');
+                escaped.push_str("\\u");
+                escaped.extend([12, 8, 4, 0].map(digit));
+            }
+        }
+    }
+    escaped.into()
+}
+
+fn is_escaped(character: char, form: LineForm) -> bool {
+    let is_layout = matches!(character, '\n' | '\t') || (character == '\u{1b}' && form == LineForm::Text);
+    (character.is_control() && !is_layout) || is_directional(character)
+}
+
+/// True for the characters that change the direction of the text after them, and line and paragraph separators.
+fn is_directional(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn controls_and_directional_characters_are_escaped_and_the_rest_is_kept() {
+        for (line, text, json) in [
+            ("C1 \u{9b}31m", r"C1 \u{9b}31m", r"C1 \u009b31m"),
+            ("DEL \u{7f}", r"DEL \u{7f}", r"DEL \u007f"),
+            ("bidi \u{202e}txt.exe\u{2069}", r"bidi \u{202e}txt.exe\u{2069}", r"bidi \u202etxt.exe\u2069"),
+            ("return \r", r"return \u{d}", r"return \u000d"),
+            ("ünd\t🚢\n", "ünd\t🚢\n", "ünd\t🚢\n"),
+        ] {
+            assert_eq!(escaped(line, LineForm::Text), text);
+            assert_eq!(escaped(line, LineForm::Json), json);
+        }
+        assert_eq!(escaped("\u{1b}[32m INFO\u{1b}[0m", LineForm::Text), "\u{1b}[32m INFO\u{1b}[0m");
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_json_line_has_the_same_values(text: String) {
+            let line = serde_json::to_string(&text).unwrap();
+            let escaped = escaped(&line, LineForm::Json);
+            prop_assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+            prop_assert!(!escaped.contains(|character: char| character.is_control() || is_directional(character)));
+        }
+    }
+}
