@@ -11,11 +11,12 @@ mod run;
 mod runtime;
 mod send;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
+use crate::worker::{Signals, WorkerError};
 
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
@@ -40,11 +41,19 @@ enum CliCommand {
     Send(send::Send),
 }
 
+/// The commands that run a worker, which signals drain; the other commands end by them.
+const WORKING_COMMANDS: [&str; 2] = ["run", "dev"];
+
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    let ended = match Cli::try_parse() {
-        Ok(cli) => execute(cli.command),
-        Err(message) => output::print_usage(&message),
+    // First of all, even before the command line is parsed: until now a signal ends the process with no exit code.
+    let is_working =
+        env::args_os().nth(1).is_some_and(|command| WORKING_COMMANDS.iter().any(|name| command == *name));
+    let signals = if is_working { Signals::listen_early().map(Some) } else { Ok(None) };
+    let ended = match (Cli::try_parse(), signals) {
+        (Ok(cli), Ok(signals)) => execute(cli.command, signals),
+        (Ok(_), Err(error)) => Err(WorkerError::System(error).into()),
+        (Err(message), _) => output::print_usage(&message),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,10 +61,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(command: CliCommand) -> Result<(), Failure> {
+fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure> {
     match command {
-        CliCommand::Run(run) => run.execute(),
-        CliCommand::Dev(dev) => dev.execute(),
+        CliCommand::Run(run) => run.execute(signals),
+        CliCommand::Dev(dev) => dev.execute(signals),
         CliCommand::Emulator(emulator) => emulator.execute(),
         CliCommand::Check(check) => check.execute(),
         CliCommand::Config(config) => config.execute(),

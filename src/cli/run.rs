@@ -5,7 +5,7 @@ use clap::Args;
 use super::{options::Options, output::Failure, runtime};
 use crate::{
     config::{self, Purpose},
-    worker,
+    worker::{self, Signals},
 };
 
 /// Receives messages and hands each to the handler, until SIGTERM
@@ -16,10 +16,11 @@ pub(super) struct RunCommand {
 }
 
 impl RunCommand {
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(super) fn execute(&self, signals: Option<Signals>) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Run)?;
         let traces = runtime::start_logging(&config)?;
         let worker = runtime::with_traces(worker::worker(&config.settings)?, traces);
+        let worker = runtime::with_signals(worker, signals);
         runtime::exit_result(runtime::run_small(worker.run())?)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     config::{self, Config},
     ecs,
     telemetry::traces::{Traces, TracesError},
-    worker::{Drained, Worker, WorkerError},
+    worker::{Drained, Signals, Worker, WorkerError},
 };
 
 /// The time that a command waits at its end for calls that block, such as the look-up of a handler's host.
@@ -83,6 +83,14 @@ pub(super) fn start_logging(config: &Config) -> Result<Option<Traces>, Failure> 
 pub(super) fn with_traces(worker: Worker, traces: Option<Traces>) -> Worker {
     match traces {
         Some(traces) => worker.traces(traces),
+        None => worker,
+    }
+}
+
+/// The worker with the signals that the program has listened for since its start.
+pub(super) fn with_signals(worker: Worker, signals: Option<Signals>) -> Worker {
+    match signals {
+        Some(signals) => worker.signals(signals),
         None => worker,
     }
 }

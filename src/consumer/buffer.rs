@@ -185,7 +185,7 @@ impl<T> Buffer<T> {
         if self.startable.messages == 0 {
             return None;
         }
-        // SQS returns no more messages of a group until those held here are settled, so waiting cannot fill the batch.
+        // SQS returns nothing behind the messages of a group that are held here, so waiting cannot fill the batch.
         let is_of_one_group = self.batch.groups == Groups::One && !self.ready.is_empty();
         if !is_of_one_group && !self.is_ripe(now) {
             return None;

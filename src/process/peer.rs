@@ -31,7 +31,12 @@ pub(crate) fn peer_holder(peer: SocketAddr, own: SocketAddr, group: u32) -> Peer
     if cfg!(not(target_os = "linux")) {
         return PeerHolder::Group;
     }
-    match socket(peer, own) {
+    holder_by(Path::new("/proc/self/net"), peer, own, group)
+}
+
+/// The holder by these tables of sockets.
+fn holder_by(tables: &Path, peer: SocketAddr, own: SocketAddr, group: u32) -> PeerHolder {
+    match socket(tables, peer, own) {
         Ok(None | Some(Socket { inode: 0, .. })) => PeerHolder::Nobody,
         Ok(Some(socket)) if is_held_by(&socket, group) => PeerHolder::Group,
         Ok(Some(_)) | Err(_) => PeerHolder::Other,
@@ -48,11 +53,11 @@ struct Socket {
 }
 
 /// Finds the socket at `local` that is connected to `remote`.
-fn socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
+fn socket(tables: &Path, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
     let pairs = [ends(local, remote, Table::V4), ends(local, remote, Table::V6)];
-    for (table, ends) in ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().zip(pairs) {
+    for (table, ends) in ["tcp", "tcp6"].into_iter().zip(pairs) {
         let Some(ends) = ends else { continue };
-        match fs::read_to_string(table) {
+        match fs::read_to_string(tables.join(table)) {
             Ok(lines) => {
                 if let Some(socket) = find(&lines, &ends) {
                     return Ok(Some(socket));
@@ -91,8 +96,8 @@ fn written(address: SocketAddr, table: Table) -> Option<String> {
     };
     let octets = ip.octets();
     let (numbers, _) = octets.as_chunks();
-    let numbers: String = numbers.iter().map(|bytes| format!("{:08X}", u32::from_ne_bytes(*bytes))).collect();
-    Some(format!("{numbers}:{port:04X}"))
+    let numbers = numbers.iter().map(|bytes| format!("{:08X}", u32::from_ne_bytes(*bytes)));
+    Some(format!("{}:{port:04X}", numbers.collect::<Vec<_>>().concat()))
 }
 
 /// Finds the socket with these ends in a table.
@@ -116,9 +121,13 @@ fn is_held_by(socket: &Socket, group: u32) -> bool {
 /// True if the process holds the socket, or may hold it and belongs to the user who opened it.
 fn holds(process: i32, socket: &Socket) -> bool {
     let folder = PathBuf::from(format!("/proc/{process}"));
-    match has_descriptor(&folder, socket) {
+    may_hold(has_descriptor(&folder, socket), || user(&folder), socket)
+}
+
+fn may_hold(is_held: io::Result<bool>, user: impl FnOnce() -> Option<u32>, socket: &Socket) -> bool {
+    match is_held {
         Ok(is_held) => is_held,
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => user(&folder) == Some(socket.user),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => user() == Some(socket.user),
         Err(_) => false,
     }
 }
@@ -198,6 +207,25 @@ mod tests {
         assert_eq!(holder_of(&peer, own, other.id()), PeerHolder::Other);
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_of_another_user_counts_by_its_user() {
+        let socket = Socket { inode: 42, user: 1000 };
+        let unreadable = || Err(ErrorKind::PermissionDenied.into());
+        assert!(may_hold(unreadable(), || Some(1000), &socket));
+        assert!(!may_hold(unreadable(), || Some(1001), &socket));
+        assert!(!may_hold(unreadable(), || None, &socket));
+        assert!(!may_hold(Err(ErrorKind::NotFound.into()), || Some(1000), &socket));
+        assert_eq!(user(Path::new("/proc/self")), Some(rustix::process::geteuid().as_raw()));
+    }
+
+    #[test]
+    fn without_tables_of_sockets_no_connection_is_the_groups() {
+        let (peer, _accepted, own) = pair("127.0.0.1");
+        let nowhere = tempfile::tempdir().unwrap();
+        let holder = holder_by(nowhere.path(), peer.local_addr().unwrap(), own, own_group());
+        assert_eq!(holder, PeerHolder::Other);
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
 /// - A received message is hidden from other receives until its visibility ends, its visibility is set to
 ///   zero, or it is deleted. The time counts from a point between the call and its answer, so a caller that counts from
 ///   the call never believes in a lease that has ended.
-/// - A receipt is valid until the message is received again or deleted.
+/// - A receipt of a standard queue deletes the message and moves its visibility until the message is deleted, also after
+///   it was received again. One of a FIFO queue is refused once its visibility has ended.
+/// - A message of a FIFO group that is in flight keeps back those behind it, and none before it.
 /// - Batch calls return one result per entry, in the order of the entries. `Err` means that the call as a whole failed
 ///   and that the result of each entry is unknown.
 /// - No call retries by itself: the caller decides about retries.

@@ -46,6 +46,8 @@ pub(crate) use self::from_settings::{consumer_of, name_in_sqs, worker};
 pub(crate) use self::metrics::metrics_reference;
 #[cfg(feature = "cli")]
 pub use self::open::open_queue;
+#[cfg(feature = "cli")]
+pub(crate) use self::stop_requests::Signals;
 pub use self::{
     consumer::{Consumer, DeadLetters},
     error::WorkerError,

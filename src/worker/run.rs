@@ -59,6 +59,8 @@ pub struct Worker {
     signal: Option<ScalingSignal>,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
+    /// The signals that stop it; absent, it listens when it runs.
+    signals: Option<Signals>,
     metrics: Metrics,
     health: Health,
     status: WorkerStatus,
@@ -84,6 +86,7 @@ impl Worker {
             signal: None,
             #[cfg(feature = "otel")]
             traces: None,
+            signals: None,
             metrics: Metrics::new(),
             health: Health::new(),
             status: WorkerStatus::default(),
@@ -150,6 +153,14 @@ impl Worker {
         self
     }
 
+    /// Sets the signals that stop it, which the program has listened for since its start.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn signals(mut self, signals: Signals) -> Self {
+        self.signals = Some(signals);
+        self
+    }
+
     /// Adds the metrics to this registry, beside the program's own; call it before [`metrics`](Self::metrics).
     ///
     /// One registry serves one worker.
@@ -174,7 +185,9 @@ impl Worker {
         self.status.clone()
     }
 
-    /// Runs until SIGTERM or SIGINT, and then drains; a second signal stops at once.
+    /// Runs until SIGTERM, SIGINT, SIGQUIT or SIGHUP, and then drains; a second signal stops at once.
+    ///
+    /// A SIGHUP that the parent process has ignored, as `nohup` does, stays ignored.
     ///
     /// Handlers run on the current runtime, everything else on a thread of the worker's own.
     pub async fn run(self) -> Result<Drained, WorkerError> {
@@ -182,8 +195,9 @@ impl Worker {
     }
 
     /// Runs until a signal or until `stop` is requested, and then drains.
-    pub async fn run_with(self, stop: Stop) -> Result<Drained, WorkerError> {
-        let signals = tasks::detach("signals", Signals::listen()?.forward_to(stop.clone()));
+    pub async fn run_with(mut self, stop: Stop) -> Result<Drained, WorkerError> {
+        let signals = self.signals.take().map_or_else(Signals::listen, Ok)?;
+        let signals = tasks::detach("signals", signals.forward_to(stop.clone()));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended

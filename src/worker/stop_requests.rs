@@ -1,8 +1,11 @@
 //! The sources of stop requests beside the program itself: signals, and tasks that end in a fault.
 
-use std::{future::Future, io, pin::pin};
+use std::{fs, future::Future, io, pin::pin};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::{
     stop::Stop,
@@ -10,21 +13,42 @@ use crate::{
     telemetry::events,
 };
 
-/// The signals that stop the process: the first SIGTERM or SIGINT drains, the second halts.
-pub(super) struct Signals {
+/// The signals that stop the process: the first SIGTERM, SIGINT, SIGQUIT or SIGHUP drains, the second halts.
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    /// Absent where the parent has hangups ignored, as `nohup` does: they stay ignored.
+    ///
+    /// SIGINT and SIGQUIT drain even so, because a shell without job control ignores them for everything in the background.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
+    /// Listens from now on; needs a tokio runtime. A signal that comes before anything awaits it is kept.
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
+        let (terminate, interrupt, quit) =
+            (signal(terminate)?, signal(interrupt)?, signal(SignalKind::quit())?);
+        let hangup =
+            if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { terminate, interrupt, quit, hangup })
+    }
+
+    /// Listens from now on, before the process has a runtime: the one of the worker will deliver what came before it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn listen_early() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _context = runtime.enter();
+        Self::listen()
     }
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+            Some(()) = next_of(&mut self.hangup) => "SIGHUP",
         }
     }
 
@@ -37,6 +61,23 @@ impl Signals {
         events::HaltSignalled { signal }.emit();
         stop.halt();
     }
+}
+
+/// The next signal of this kind; `None` if it is not listened for.
+async fn next_of(signal: &mut Option<Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
+}
+
+/// True if this process ignores the signal, by `/proc`; false without it.
+fn is_ignored(signal: SignalKind) -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored_by(&status, signal))
+}
+
+/// Reads the mask of ignored signals in `/proc/self/status`.
+fn is_ignored_by(status: &str, signal: SignalKind) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal.as_raw_value() - 1)) != 0
 }
 
 /// Watches for tasks that end in a fault, and requests the stop that each requires.
@@ -97,6 +138,16 @@ mod tests {
         watch.until(stop.draining()).await;
         assert_eq!(watch.first(), Some(task));
         stop
+    }
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read_bit_by_bit() {
+        let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t00000001800004e8\n";
+        assert!(is_ignored_by(status, SignalKind::hangup()), "by nohup");
+        for signal in [SignalKind::interrupt(), SignalKind::quit(), SignalKind::terminate()] {
+            assert!(!is_ignored_by(status, signal), "{signal:?}");
+        }
+        assert!(!is_ignored_by("", SignalKind::hangup()));
     }
 
     async fn is_halted(stop: &Stop) -> bool {

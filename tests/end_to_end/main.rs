@@ -19,6 +19,7 @@ mod outage;
 mod queues;
 mod reject;
 mod send;
+mod signals;
 mod sns;
 mod start;
 mod stop;

@@ -88,7 +88,7 @@ async fn an_idle_worker_stops_within_a_second() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let handler = Handler::willing();
-    for signal in [Signal::Terminate, Signal::Interrupt] {
+    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
         let mut worker = Worker::start(&pair.queue, &handler, "").await;
         // Ready after the first message: the next receive then waits its 20 s.
         dev.sqs.send(&pair.queue, "first").await;
@@ -106,7 +106,7 @@ async fn an_idle_worker_stops_within_a_second() {
 
 #[tokio::test]
 async fn dev_stops_like_run() {
-    for signal in [Signal::Terminate, Signal::Interrupt] {
+    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
         let mut dev = Dev::start().await;
         dev.post("{}").await;
         dev.process.says("done").await;

@@ -43,17 +43,17 @@ async fn another_process_gets_no_work_and_can_answer_nothing() {
         assert_eq!(status(&api, "GET", "invocation/next").await, 403);
         assert_eq!(status(&api, "POST", "init/error").await, 403);
     }
-    scene.send("on-request");
+    scene.send("shows-its-id");
     until("the function runs", || noted(&scene, "id ").is_some()).await;
     let id = noted(&scene, "id ").unwrap();
     for what in ["response", "error"] {
         assert_eq!(status(&api, "POST", &format!("invocation/{id}/{what}")).await, 403);
     }
-    assert_eq!((scene.held(), scene.runs_of("on-request")), (1, vec![1]));
+    assert_eq!((scene.held(), scene.runs_of("shows-its-id")), (1, vec![1]));
     scene.note("go");
     scene.emptied().await;
     assert_eq!(running.drain().await, Drained::All);
-    assert_eq!((scene.runs_of("on-request"), scene.processes().len()), (vec![1], 1));
+    assert_eq!((scene.runs_of("shows-its-id"), scene.statuses("own")), (vec![1], vec![202]));
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ pub(crate) async fn one_receive_takes_several_of_a_group_in_order(harness: &dyn 
     assert_eq!(bodies(&messages), ["1", "2", "3"]);
 }
 
-/// While a message of a group is in flight, only other groups give messages.
-pub(crate) async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dyn Harness) {
+/// A message in flight closes its group behind it; other groups give messages.
+pub(crate) async fn a_group_is_closed_behind_a_message_in_flight(harness: &dyn Harness) {
     let queue = queue_of(harness, Kind::Fifo.shape()).await;
     for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
         send(&*queue, of_group(group, body)).await;
@@ -38,6 +38,35 @@ pub(crate) async fn a_group_in_flight_gives_nothing_while_others_do(harness: &dy
     receive_nothing(&*queue, "both groups are in flight").await;
     delete(&*queue, &first).await;
     assert_eq!(receive(&*queue, LONG).await.body, "a2", "the group is free");
+}
+
+/// A message that is given back comes again although a later one of its group is in flight.
+pub(crate) async fn a_group_is_open_before_a_message_in_flight(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2", "3"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let held = try_receive(&*queue, 2, WAIT, LONG).await;
+    assert_eq!(bodies(&held), ["1", "2"]);
+    change(&*queue, &held[0], Duration::ZERO).await;
+    assert_eq!(bodies(&try_receive(&*queue, 10, WAIT, LONG).await), ["1"], "the second is still held");
+    receive_nothing(&*queue, "the third is behind both").await;
+    delete(&*queue, &held[1]).await;
+    receive_nothing(&*queue, "the first is held again").await;
+}
+
+/// When all but one message of a group come back, those before that one are received, in the order of sending.
+pub(crate) async fn an_extended_message_closes_nothing_before_it(harness: &dyn Harness) {
+    let queue = queue_of(harness, Kind::Fifo.shape()).await;
+    for body in ["1", "2", "3", "4"] {
+        send(&*queue, of_group("a", body)).await;
+    }
+    let held = try_receive(&*queue, 3, WAIT, SHORT).await;
+    assert_eq!(bodies(&held), ["1", "2", "3"]);
+    change(&*queue, &held[2], LONG).await;
+    pass_short().await;
+    assert_eq!(bodies(&receive_all(&*queue, 2).await), ["1", "2"]);
+    receive_nothing(&*queue, "the fourth is behind all of them").await;
 }
 
 /// A message that is given back is received before those sent after it.

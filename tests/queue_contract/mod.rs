@@ -87,12 +87,14 @@ macro_rules! queue_contract {
         queue_contract! { @each [$(#[$test])+] [$harness]
             fifo::a_duplicate_is_taken_once
             fifo::a_duplicate_is_taken_again_after_five_minutes
-            fifo::a_group_in_flight_gives_nothing_while_others_do
+            fifo::a_group_is_closed_behind_a_message_in_flight
+            fifo::a_group_is_open_before_a_message_in_flight
             fifo::a_late_delete_is_refused
             fifo::a_message_given_back_comes_before_its_successors
             fifo::a_message_without_a_group_fails_its_batch
             fifo::a_repeated_attempt_brings_the_same_messages
             fifo::an_attempt_without_its_messages_is_a_new_receive
+            fifo::an_extended_message_closes_nothing_before_it
             fifo::equal_bodies_are_duplicates_by_content
             fifo::one_receive_takes_several_of_a_group_in_order
             fifo::sequence_numbers_grow
@@ -101,7 +103,7 @@ macro_rules! queue_contract {
             hiding::a_longer_visibility_keeps_a_message_hidden
             hiding::a_message_comes_back_with_a_higher_receive_count
             hiding::a_received_message_is_hidden
-            hiding::an_older_receipt_changes_nothing
+            hiding::an_older_receipt_still_changes_the_visibility
             hiding::the_twelve_hours_count_from_the_receive
             hiding::visibility_zero_gives_a_message_back_at_once
             redriving::a_dead_letter_keeps_what_it_was
@@ -117,6 +119,7 @@ macro_rules! queue_contract {
             settling::a_late_delete_deletes
             settling::a_missing_queue_is_given_up
             settling::a_queue_describes_itself
+            settling::an_older_receipt_still_deletes
             settling::deleting_twice_is_fine
             settling::garbage_fails_alone_and_is_a_lost_lease
             waiting::a_dropped_receive_takes_nothing

@@ -1,10 +1,12 @@
 //! Deletes, and the attributes of a queue.
 
+use std::time::Duration;
+
 use super::{
     Harness, Shape,
     steps::{
         LONG, SHORT, delete, pass_short, queue_of, receive, receive_all, receive_nothing, send_body,
-        try_delete,
+        try_change, try_delete,
     },
 };
 use longshore::{
@@ -38,6 +40,18 @@ pub(crate) async fn a_late_delete_deletes(harness: &dyn Harness) {
     let held = receive(&*queue, SHORT).await;
     pass_short().await;
     delete(&*queue, &held).await;
+    receive_nothing(&*queue, "the message was deleted").await;
+}
+
+/// Once a message was received again, the older receipts of a standard queue still delete it.
+pub(crate) async fn an_older_receipt_still_deletes(harness: &dyn Harness) {
+    let queue = queue_of(harness, Shape::default()).await;
+    send_body(&*queue, "one").await;
+    let older = receive(&*queue, Duration::ZERO).await;
+    let younger = receive(&*queue, LONG).await;
+    delete(&*queue, &older).await;
+    let refusal = try_change(&*queue, &younger, Duration::ZERO).await.map_err(|error| error.retry_class);
+    assert_eq!(refusal, Err(RetryClass::LeaseLost), "the message is gone");
     receive_nothing(&*queue, "the message was deleted").await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{message::StoredState, receipt::MessageKey};
 
-/// The groups of a FIFO queue; each gives messages to one receive at a time, in the order of sending.
+/// The groups of a FIFO queue; each gives its messages in the order of sending, and none behind one in flight.
 #[derive(Debug, Default)]
 pub(super) struct MessageGroups {
     by_id: HashMap<Arc<str>, MessageGroup>,
@@ -22,37 +23,49 @@ pub(super) struct MessageGroups {
 /// The messages of one group.
 #[derive(Debug, Default)]
 struct MessageGroup {
-    /// The messages that are not in flight, in the order of sending.
-    waiting: BTreeMap<MessageKey, WaitReason>,
-    /// The number of messages in flight; while there are any, no other receive gets a message.
-    in_flight: usize,
+    /// All of them in the order of sending.
+    members: BTreeMap<MessageKey, GroupedState>,
     /// The turn of the group among the available ones.
     turn: Option<u64>,
 }
 
-/// The event for which a message of a group waits.
+/// The state of a message in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WaitReason {
-    Delay,
-    Receive,
+enum GroupedState {
+    Visible,
+    Delayed,
+    InFlight,
+}
+
+impl From<StoredState> for GroupedState {
+    fn from(state: StoredState) -> Self {
+        match state {
+            StoredState::Visible { .. } => Self::Visible,
+            StoredState::Delayed(_) => Self::Delayed,
+            StoredState::InFlight(_) => Self::InFlight,
+        }
+    }
 }
 
 impl MessageGroup {
-    /// The next message, if its delay is over.
-    fn head(&self) -> Option<MessageKey> {
-        let (key, reason) = self.waiting.first_key_value()?;
-        (*reason == WaitReason::Receive).then_some(*key)
+    /// The message that a receive takes next if `last` is the one of this group that it has taken last.
+    ///
+    /// A message in flight or delayed closes the group behind it, and not before it (recorded against AWS).
+    fn next(&self, last: Option<MessageKey>) -> Option<MessageKey> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let (key, state) = self.members.range((from, Bound::Unbounded)).next()?;
+        (*state == GroupedState::Visible).then_some(*key)
     }
 }
 
 impl MessageGroups {
-    /// The next message for a receive: of the group it has already taken messages from, then of the group that has
-    /// been available longest.
-    pub(super) fn next(&self, current: Option<&str>) -> Option<MessageKey> {
-        let of_current = current.and_then(|id| self.by_id.get(id)?.head());
-        of_current.or_else(|| {
+    /// The next message for a receive: of the group that `last` is of, the message it has taken last, then of the
+    /// group that has been available longest.
+    pub(super) fn next(&self, last: Option<(&str, MessageKey)>) -> Option<MessageKey> {
+        let of_same_group = last.and_then(|(id, key)| self.by_id.get(id)?.next(Some(key)));
+        of_same_group.or_else(|| {
             let (_, id) = self.available.first_key_value()?;
-            self.by_id.get(id)?.head()
+            self.by_id.get(id)?.next(None)
         })
     }
 
@@ -61,26 +74,17 @@ impl MessageGroups {
         if !self.by_id.contains_key(id) {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
-        self.change(id, |group| match state {
-            StoredState::Visible { .. } => {
-                group.waiting.insert(key, WaitReason::Receive);
-            }
-            StoredState::Delayed(_) => {
-                group.waiting.insert(key, WaitReason::Delay);
-            }
-            StoredState::InFlight(_) => group.in_flight += 1,
+        self.change(id, |group| {
+            group.members.insert(key, state.into());
         });
     }
 
-    /// Removes a message that was in this state.
-    pub(super) fn remove(&mut self, key: MessageKey, id: &str, state: StoredState) {
-        self.change(id, |group| match state {
-            StoredState::Visible { .. } | StoredState::Delayed(_) => {
-                group.waiting.remove(&key);
-            }
-            StoredState::InFlight(_) => group.in_flight -= 1,
+    /// Removes a message.
+    pub(super) fn remove(&mut self, key: MessageKey, id: &str) {
+        self.change(id, |group| {
+            group.members.remove(&key);
         });
-        if self.by_id.get(id).is_some_and(|group| group.in_flight == 0 && group.waiting.is_empty()) {
+        if self.by_id.get(id).is_some_and(|group| group.members.is_empty()) {
             self.by_id.remove(id);
         }
     }
@@ -89,7 +93,7 @@ impl MessageGroups {
     fn change(&mut self, id: &str, change: impl FnOnce(&mut MessageGroup)) {
         let Some(group) = self.by_id.get_mut(id) else { return };
         change(group);
-        let is_available = group.in_flight == 0 && group.head().is_some();
+        let is_available = group.next(None).is_some();
         match (group.turn, is_available) {
             (None, true) => {
                 self.turns += 1;
@@ -157,17 +161,29 @@ mod tests {
 
     const VISIBLE: StoredState = StoredState::Visible { turn: 0 };
 
+    fn set(groups: &mut MessageGroups, key: MessageKey, state: StoredState) {
+        groups.remove(key, "a");
+        groups.insert(key, "a", state);
+    }
+
     #[test]
-    fn a_group_in_flight_gives_no_other_receive_a_message() {
+    fn a_message_in_flight_closes_its_group_behind_it_and_not_before_it() {
         let mut groups = MessageGroups::default();
-        groups.insert(1, "a", VISIBLE);
-        groups.insert(2, "a", VISIBLE);
+        for key in 1..=3 {
+            groups.insert(key, "a", VISIBLE);
+        }
         let in_flight = StoredState::InFlight(Instant::now());
-        groups.remove(1, "a", VISIBLE);
-        groups.insert(1, "a", in_flight);
-        assert_eq!((groups.next(None), groups.next(Some("a"))), (None, Some(2)));
-        groups.remove(1, "a", in_flight);
-        assert_eq!(groups.next(None), Some(2));
+        set(&mut groups, 1, in_flight);
+        assert_eq!((groups.next(None), groups.next(Some(("a", 1)))), (None, Some(2)));
+        set(&mut groups, 2, in_flight);
+        set(&mut groups, 1, VISIBLE);
+        assert_eq!(groups.next(None), Some(1), "before the one in flight");
+        set(&mut groups, 1, in_flight);
+        assert_eq!(groups.next(Some(("a", 1))), None, "the second is in flight for another receive");
+        groups.remove(1, "a");
+        assert_eq!(groups.next(None), None, "behind the one in flight");
+        groups.remove(2, "a");
+        assert_eq!(groups.next(None), Some(3));
     }
 
     #[test]
@@ -182,7 +198,7 @@ mod tests {
     fn an_empty_group_is_forgotten() {
         let mut groups = MessageGroups::default();
         groups.insert(1, "a", VISIBLE);
-        groups.remove(1, "a", VISIBLE);
+        groups.remove(1, "a");
         assert!(groups.by_id.is_empty() && groups.available.is_empty());
     }
 

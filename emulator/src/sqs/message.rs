@@ -120,7 +120,7 @@ pub(super) struct StoredMessage {
     pub(super) receives: u32,
     /// The time of the first receive.
     pub(super) first_received_at: Option<SystemTime>,
-    /// The latest receive, whose handle is the only valid one.
+    /// The latest receive, whose handle is the only valid one of a FIFO queue.
     pub(super) latest: Option<LatestReceive>,
     /// The queue from which a redrive policy moved it.
     pub(super) source_arn: Option<Arc<str>>,

@@ -70,9 +70,9 @@ impl MessageStore {
         keys.iter().map(|key| self.messages[key].0.content.clone()).collect()
     }
 
-    /// The next message for a receive; `group` is the one from which it took its last message.
-    pub(super) fn next(&self, group: Option<&str>) -> Option<MessageKey> {
-        self.order.next(group)
+    /// The next message for a receive; `last` is the message it has taken last, with its group.
+    pub(super) fn next(&self, last: Option<(&str, MessageKey)>) -> Option<MessageKey> {
+        self.order.next(last)
     }
 
     /// Hides a message until a time.
@@ -194,10 +194,10 @@ impl DeliveryOrder {
         }
     }
 
-    fn next(&self, group: Option<&str>) -> Option<MessageKey> {
+    fn next(&self, last: Option<(&str, MessageKey)>) -> Option<MessageKey> {
         match self {
             Self::Standard(visible) => visible.first_key_value().map(|(_, key)| *key),
-            Self::Fifo(groups) => groups.next(group),
+            Self::Fifo(groups) => groups.next(last),
         }
     }
 
@@ -217,7 +217,7 @@ impl DeliveryOrder {
                 visible.remove(&turn);
             }
             (Self::Standard(_), _) => {}
-            (Self::Fifo(groups), state) => groups.remove(key, group.unwrap_or_default(), state),
+            (Self::Fifo(groups), _) => groups.remove(key, group.unwrap_or_default()),
         }
     }
 }

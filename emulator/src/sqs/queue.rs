@@ -299,12 +299,12 @@ impl QueueState {
 
     fn take_visible(&mut self, visibility: Duration, allowance: ReceiveAllowance, now: Now) -> TakenMessages {
         let mut taken = TakenMessages::default();
-        let mut group: Option<Arc<str>> = None;
+        let mut last: Option<(Arc<str>, MessageKey)> = None;
         while taken.received.len() < allowance.messages
-            && let Some(key) = self.messages.next(group.as_deref())
+            && let Some(key) = self.messages.next(last.as_ref().map(|(group, key)| (&**group, *key)))
             && let Some((message, _)) = self.messages.get(key)
         {
-            group.clone_from(&message.content.group_id);
+            last = message.content.group_id.clone().map(|group| (group, key));
             let is_exhausted = allowance.max_receives.is_some_and(|max| message.receives >= max.get());
             if is_exhausted {
                 taken.exhausted.extend(self.messages.remove(key).map(|message| (key, message)));
@@ -362,27 +362,24 @@ impl QueueState {
 
     /// Deletes a received message.
     ///
-    /// The handle of an earlier receive deletes nothing. A standard queue reports no error for it, and its latest
-    /// handle deletes even after the visibility timeout; a FIFO queue accepts a handle only while the message is in
-    /// flight.
+    /// A standard queue accepts every handle of the message, also after its time and after it was received again; a
+    /// FIFO queue only the latest, while the message is in flight (recorded against AWS).
     pub(super) fn delete(&mut self, handle: &str) -> Result<(), SqsApiError> {
         let receive = self.receipts.decode(handle)?;
         let Some((message, state)) = self.messages.get(receive.key) else { return Ok(()) };
-        let is_latest = message.is_latest(receive);
-        let is_held = is_latest && matches!(state, StoredState::InFlight(_));
+        let is_held = message.is_latest(receive) && matches!(state, StoredState::InFlight(_));
         if self.attributes.queue_type.is_fifo() && !is_held {
             let reason = "The receipt handle has expired.";
             return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
         }
-        if is_latest {
-            self.messages.remove(receive.key);
-        }
+        self.messages.remove(receive.key);
         Ok(())
     }
 
     /// Sets the time for which a received message stays hidden, from now on.
     ///
-    /// After the visibility timeout the message stays visible, and the response is the same (recorded against AWS).
+    /// After the visibility timeout the message stays visible, and the response is the same. Once it was received again,
+    /// a standard queue accepts the older handles too (recorded against AWS).
     pub(super) fn change_visibility(
         &mut self,
         handle: &str,
@@ -391,8 +388,10 @@ impl QueueState {
     ) -> Result<(), SqsApiError> {
         validate::check_duration("VisibilityTimeout", visibility)?;
         let receive = self.receipts.decode(handle)?;
-        let held = self.messages.get(receive.key).filter(|(message, _)| message.is_latest(receive));
-        let Some((latest, state)) = held.and_then(|(message, state)| Some((message.latest?, state))) else {
+        let is_fifo = self.attributes.queue_type.is_fifo();
+        let found =
+            self.messages.get(receive.key).filter(|(message, _)| !is_fifo || message.is_latest(receive));
+        let Some((latest, state)) = found.and_then(|(message, state)| Some((message.latest?, state))) else {
             let reason = "Message does not exist or is not available for visibility timeout change.";
             return Err(SqsApiError::invalid_parameter("ReceiptHandle", handle, reason));
         };

@@ -503,6 +503,18 @@ def a_standard_queue_deletes_by_a_receipt_whose_time_ran_out(world):
 
 
 @fact
+def an_older_receipt_of_a_standard_queue_changes_the_visibility_and_deletes(world):
+    url = world.queue()
+    world.send(url)
+    older = world.one(url, VisibilityTimeout=0)["ReceiptHandle"]
+    same("held again", len(world.receive(url)), 1)
+    world.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=older, VisibilityTimeout=0)
+    same("given back", len(world.receive(url)), 1)
+    world.sqs.delete_message(QueueUrl=url, ReceiptHandle=older)
+    same("gone", world.counts(url), [0, 0, 0])
+
+
+@fact
 def a_visibility_of_zero_gives_the_message_back(world):
     url = world.queue()
     world.send(url)
@@ -671,6 +683,19 @@ def a_fifo_group_comes_in_order_and_one_at_a_time(world):
     same("held back", world.receive(url, wait=0), [])
     world.sqs.delete_message(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
     same("next", world.one(url)["Body"], "a2")
+
+
+@fact
+def a_fifo_group_is_open_before_a_message_in_flight_and_closed_behind_it(world):
+    url = world.queue(fifo=True, ContentBasedDeduplication="true")
+    for body in ["1", "2", "3"]:
+        world.send(url, body, MessageGroupId="a")
+    held = world.receive(url, MaxNumberOfMessages=2)
+    same("held", [message["Body"] for message in held], ["1", "2"])
+    receipt = held[0]["ReceiptHandle"]
+    world.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+    same("before", [message["Body"] for message in world.receive(url, MaxNumberOfMessages=10)], ["1"])
+    same("behind", world.receive(url, wait=0), [])
 
 
 @fact

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::{self, Purpose, Settings},
     telemetry::{events, traces::Traces},
-    worker::{self, Worker, consumer_of},
+    worker::{self, Signals, Worker, consumer_of},
 };
 
 /// The queue of `dev` if no other is configured.
@@ -46,7 +46,7 @@ pub(super) struct Dev {
 }
 
 impl Dev {
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(super) fn execute(&self, signals: Option<Signals>) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Inspect)?;
         let traces = runtime::start_logging(&config)?;
@@ -54,23 +54,30 @@ impl Dev {
         if self.demo {
             demo::adjust(&mut settings);
         }
-        runtime::run_large(self.serve(settings, traces))?
+        runtime::run_large(self.serve(settings, traces, signals))?
     }
 
-    async fn serve(&self, settings: Settings, traces: Option<Traces>) -> Result<(), Failure> {
+    async fn serve(
+        &self,
+        settings: Settings,
+        traces: Option<Traces>,
+        signals: Option<Signals>,
+    ) -> Result<(), Failure> {
         let starting = DevServers::start(settings, self.sqs_listen, self.api_listen);
         let mut servers = Box::pin(starting).await?;
         servers.traces = traces;
-        let ended = if self.demo { demo::run(&servers).await } else { work(&servers).await };
+        let ended =
+            if self.demo { demo::run(&servers, signals).await } else { work(&servers, signals).await };
         servers.close().await;
         ended
     }
 }
 
-/// Runs the worker until SIGTERM or SIGINT.
-async fn work(servers: &DevServers) -> Result<(), Failure> {
+/// Runs the worker until a signal.
+async fn work(servers: &DevServers, signals: Option<Signals>) -> Result<(), Failure> {
     show_welcome(servers)?;
-    runtime::exit_result(worker(servers, |step| show(step))?.run().await)
+    let worker = runtime::with_signals(worker(servers, |step| show(step))?, signals);
+    runtime::exit_result(worker.run().await)
 }
 
 /// The worker of `dev`: every queue with its configured handler, or with the demo handler.

@@ -1,7 +1,7 @@
 //! A process that is killed at the end of its test.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command as PlainCommand, Stdio},
     time::Duration,
 };
@@ -54,6 +54,14 @@ impl Launch {
         self
     }
 
+    /// Puts a named pipe there, from which it reads its `longshore.toml`; returns its path.
+    pub(crate) fn file_by_pipe(self) -> (Self, PathBuf) {
+        let path = self.directory.path().join("longshore.toml");
+        let made = PlainCommand::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success(), "mkfifo");
+        (self, path)
+    }
+
     /// Puts copies of these files into its directory.
     pub(crate) fn copies_of(self, files: &[&Path]) -> Self {
         for file in files {
@@ -96,6 +104,8 @@ pub(crate) struct Process {
 pub(crate) enum Signal {
     Terminate,
     Interrupt,
+    Quit,
+    HangUp,
     Kill,
 }
 
@@ -121,13 +131,20 @@ impl Process {
         self.errors.line_with(wanted).await
     }
 
+    /// The id of the process, which runs.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+
     pub(crate) fn signal(&mut self, signal: Signal) {
         let name = match signal {
             Signal::Terminate => "TERM",
             Signal::Interrupt => "INT",
+            Signal::Quit => "QUIT",
+            Signal::HangUp => "HUP",
             Signal::Kill => "KILL",
         };
-        let id = self.child.id().expect("the process runs").to_string();
+        let id = self.id().to_string();
         // The shell's own kill: a signal needs either that or unsafe code.
         let mut shell = PlainCommand::new("sh");
         let sent = shell.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id]).status().unwrap();

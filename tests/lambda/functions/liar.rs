@@ -130,10 +130,14 @@ fn lie_on_the_wire(what: &str, answer: &str) {
             process::exit(0);
         }
         "on-request" => {
-            note(&format!("id {}", answer.split('/').nth(1).unwrap()));
             wait_until(|| !lines("go").is_empty());
             note("answers");
             post(answer, "", b"{}");
+        }
+        "shows-its-id" => {
+            note(&format!("id {}", answer.split('/').nth(1).unwrap()));
+            wait_until(|| !lines("go").is_empty());
+            note_status("own", &post(answer, "", b"{}"));
         }
         "never-again" => {
             note_status("own", &post(answer, "", b"{}"));

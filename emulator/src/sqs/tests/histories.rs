@@ -147,7 +147,7 @@ impl History {
 
     /// Receives, and checks both the received messages and the others.
     fn receive(&mut self, from: Location, max: usize, visibility: u64) -> usize {
-        let blocked = self.groups_in_flight(from);
+        let in_flight = self.first_in_flight(from);
         let receive = ReceiveOptions { max, ..now(Some(Duration::from_secs(visibility))) };
         let received = self.store.receive(name_of(self.kind, from), &receive, self.now()).unwrap();
         assert!(received.len() <= max, "no more than requested");
@@ -155,9 +155,9 @@ impl History {
             self.note(from, message, visibility);
         }
         let numbers: Vec<usize> = received.iter().map(|message| self.numbers[&message.content.id]).collect();
-        self.check_groups(&numbers, from, &blocked);
+        self.check_groups(&numbers, from, &in_flight);
         if received.len() < max {
-            self.check_nothing_was_left(from, &numbers, &blocked);
+            self.check_nothing_was_left(from, &numbers, &in_flight);
         }
         numbers.len()
     }
@@ -182,22 +182,27 @@ impl History {
         self.receives.push((number, from, handle));
     }
 
-    /// The groups with messages in flight.
-    fn groups_in_flight(&self, location: Location) -> Vec<String> {
+    /// The first message in flight of each group that has any.
+    fn first_in_flight(&self, location: Location) -> BTreeMap<String, usize> {
         let held =
-            |known: &&Known| known.location == location && known.held && known.hidden_until > self.seconds;
-        self.alive.values().filter(held).filter_map(|known| known.group.clone()).collect()
+            |known: &Known| known.location == location && known.held && known.hidden_until > self.seconds;
+        let held = self.alive.iter().rev().filter(|(_, known)| held(known));
+        held.filter_map(|(number, known)| Some((known.group.clone()?, *number))).collect()
     }
 
-    /// Checks that each group returned its first messages, in order, and none while others were in flight.
-    fn check_groups(&self, received: &[usize], from: Location, blocked: &[String]) {
+    /// Checks that each group returned its first messages, in order, and none behind one in flight.
+    fn check_groups(&self, received: &[usize], from: Location, in_flight: &BTreeMap<String, usize>) {
         if self.kind == Kind::Standard {
             return;
         }
         for group in GROUPS {
             let in_group = |number: &&usize| self.alive[*number].group.as_deref() == Some(group);
             let came: Vec<_> = received.iter().filter(in_group).copied().collect();
-            assert!(came.is_empty() || !blocked.iter().any(|id| id == group), "group {group} was in flight");
+            let end = in_flight.get(group).copied().unwrap_or(usize::MAX);
+            assert!(
+                came.iter().all(|number| *number < end),
+                "group {group} was in flight from {end} on: {came:?}"
+            );
             let receivable = |number: &&usize| {
                 let known = &self.alive[*number];
                 known.location == from
@@ -210,12 +215,18 @@ impl History {
     }
 
     /// Checks that a receive of fewer messages than requested left no receivable one.
-    fn check_nothing_was_left(&self, from: Location, received: &[usize], blocked: &[String]) {
+    fn check_nothing_was_left(
+        &self,
+        from: Location,
+        received: &[usize],
+        in_flight: &BTreeMap<String, usize>,
+    ) {
         for (number, known) in &self.alive {
+            let first_in_flight = known.group.as_ref().and_then(|group| in_flight.get(group));
             let is_receivable = known.location == from
                 && known.hidden_until <= self.seconds
                 && (from == Location::Dead || known.receives < MAX_RECEIVES)
-                && !known.group.as_ref().is_some_and(|group| blocked.contains(group));
+                && first_in_flight.is_none_or(|first| number < first);
             assert!(!is_receivable || received.contains(number), "message {number} was left");
         }
     }
@@ -229,7 +240,11 @@ impl History {
         let queue = self.store.open(name, now).unwrap();
         let changed = queue.change_visibility(&handle, Duration::from_secs(visibility), now);
         let known = self.alive.get_mut(&number);
-        let Some(known) = known.filter(|known| known.latest.as_ref() == Some(&handle)) else {
+        let kind = self.kind;
+        let is_known = |known: &&mut Known| {
+            known.location == location && (kind == Kind::Standard || known.latest.as_ref() == Some(&handle))
+        };
+        let Some(known) = known.filter(is_known) else {
             assert!(changed.is_err(), "a stale handle changed a message");
             return;
         };
@@ -257,7 +272,7 @@ impl History {
             assert!(deleted.is_err(), "a FIFO queue accepts only a handle in flight");
         } else {
             assert_eq!(deleted, Ok(()));
-            if is_latest && !has_moved {
+            if !has_moved {
                 self.alive.remove(&number);
             }
         }

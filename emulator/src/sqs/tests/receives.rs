@@ -100,16 +100,28 @@ async fn messages_stay_when_their_dead_letter_queue_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_receipt_deletes_nothing() {
+async fn an_older_receipt_of_a_standard_queue_deletes_and_changes_the_visibility() {
     let account = account_with("orders", &[]);
     send(&account, "orders", "one");
-    let older = receive_for(&account, "orders", SECOND).await.remove(0);
-    advance(SECOND).await;
-    let latest = receive(&account, "orders").await.remove(0);
-    assert_eq!(account.delete("orders", &older.receipt_handle), Ok(()));
-    assert_eq!(attribute(&account, "orders", "ApproximateNumberOfMessagesNotVisible").as_deref(), Some("1"));
-    assert_eq!(account.delete("orders", &latest.receipt_handle), Ok(()));
-    assert_eq!(attribute(&account, "orders", "ApproximateNumberOfMessagesNotVisible").as_deref(), Some("0"));
+    let older = receive_for(&account, "orders", Duration::ZERO).await.remove(0).receipt_handle;
+    assert_eq!(receive(&account, "orders").await.len(), 1);
+    assert_eq!(account.change_visibility("orders", &older, Duration::ZERO), Ok(()));
+    assert_eq!(receive(&account, "orders").await[0].receive_count, 3, "it was visible");
+    assert_eq!(account.delete("orders", &older), Ok(()));
+    assert!(account.messages("orders").unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_receipt_of_a_fifo_queue_is_refused() {
+    let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
+    account.send("orders.fifo", of_group("a", "one")).unwrap();
+    let older = receive_for(&account, "orders.fifo", Duration::ZERO).await.remove(0).receipt_handle;
+    assert_eq!(receive(&account, "orders.fifo").await.len(), 1);
+    let changed = account.change_visibility("orders.fifo", &older, Duration::ZERO);
+    assert_eq!(code(changed), Some(SqsErrorCode::InvalidParameterValue));
+    let refused = account.delete("orders.fifo", &older).unwrap_err();
+    assert!(refused.message.ends_with("Reason: The receipt handle has expired."), "{refused}");
+    assert_eq!(account.messages("orders.fifo").unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,16 +200,35 @@ async fn a_repeated_attempt_returns_the_same_messages() {
     assert!(attempt(2).await.unwrap().is_empty(), "no longer the same set");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_fifo_group_waits_for_all_of_its_messages_in_flight() {
+/// A FIFO queue of so many messages of one group, and those that the first receive has brought.
+async fn held_group(messages: usize, receive: ReceiveOptions) -> (SqsAccount, Vec<DeliveredMessage>) {
     let account = account_with("orders.fifo", &[("FifoQueue", "true")]);
-    for body in ["1", "2", "3"] {
-        account.send("orders.fifo", of_group("a", body)).unwrap();
+    for number in 1..=messages {
+        account.send("orders.fifo", of_group("a", &number.to_string())).unwrap();
     }
-    let two = ReceiveOptions { max: 2, ..now(None) };
-    let held = account.receive("orders.fifo", two).await.unwrap();
+    let held = account.receive("orders.fifo", receive).await.unwrap();
+    (account, held)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fifo_group_is_closed_behind_a_message_in_flight() {
+    let (account, held) = held_group(3, ReceiveOptions { max: 2, ..now(None) }).await;
     account.delete("orders.fifo", &held[0].receipt_handle).unwrap();
     assert!(receive(&account, "orders.fifo").await.is_empty(), "the second is in flight");
     account.change_visibility("orders.fifo", &held[1].receipt_handle, Duration::ZERO).unwrap();
     assert_eq!(bodies(&receive(&account, "orders.fifo").await), ["2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fifo_group_is_open_before_a_message_in_flight() {
+    let (account, held) = held_group(5, ReceiveOptions { max: 4, ..now(Some(2 * SECOND)) }).await;
+    account.change_visibility("orders.fifo", &held[0].receipt_handle, Duration::ZERO).unwrap();
+    assert_eq!(bodies(&receive_for(&account, "orders.fifo", SECOND).await), ["1"]);
+    account.change_visibility("orders.fifo", &held[3].receipt_handle, 60 * SECOND).unwrap();
+    advance(2 * SECOND).await;
+    assert_eq!(
+        bodies(&receive(&account, "orders.fifo").await),
+        ["1", "2", "3"],
+        "all before the extended one"
+    );
 }

@@ -30,6 +30,7 @@ use crate::{
     stop::Stop,
     tasks,
     telemetry::Metrics,
+    worker::Signals,
 };
 
 pub(crate) use self::handler::{DemoHandler, DemoStep};
@@ -59,7 +60,7 @@ pub(super) fn adjust(settings: &mut Settings) {
 }
 
 /// Runs the demonstration; fails unless every message ends where it should.
-pub(super) async fn run(servers: &DevServers) -> Result<(), Failure> {
+pub(super) async fn run(servers: &DevServers, signals: Option<Signals>) -> Result<(), Failure> {
     show_welcome(servers)?;
     let (record, stop) = (DemoRecord::default(), Stop::new());
     let recorded = record.clone();
@@ -70,6 +71,7 @@ pub(super) async fn run(servers: &DevServers) -> Result<(), Failure> {
             show(step);
         }
     })?;
+    let worker = runtime::with_signals(worker, signals);
     let demo = Demo {
         api: servers.api,
         queue: servers.queue.clone(),
