@@ -155,7 +155,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use tracing::{Level, enabled, subscriber::with_default};
 
@@ -196,14 +196,14 @@ mod tests {
 
     #[test]
     fn no_value_acts_on_a_terminal() {
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let writer = EscapedLines { form: LineForm::Text, inner: Arc::clone(&written) };
+        let written = tempfile::NamedTempFile::new().unwrap();
+        let writer = EscapedLines { form: LineForm::Text, inner: Arc::new(written.reopen().unwrap()) };
         let layer = fmt::layer().with_ansi(true).with_writer(writer);
         with_default(Registry::default().with(layer), || {
             let hostile = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\r";
             tracing::info!(plain = hostile, shown = %hostile, debug = ?hostile, "logged {hostile}");
         });
-        let line = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        let line = std::fs::read_to_string(written.path()).unwrap();
         let acts =
             |part: &str| part.contains(['\u{9b}', '\u{7f}', '\u{202e}', '\r']) || part.contains("\u{1b}[2J");
         assert!(!acts(&line), "{line:?}");

@@ -67,9 +67,10 @@ fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
             LineForm::Text => escaped.extend(character.escape_unicode()),
             // All of them are in the first plane.
             LineForm::Json => {
-                let digit = |shift| char::from_digit((u32::from(character) >> shift) & 15, 16).unwrap_or('0');
+                let code = u32::from(character);
+                let digit = |shift: u32| char::from_digit((code >> shift) & 15, 16).unwrap_or('0');
                 escaped.push_str("\\u");
-                escaped.extend([12, 8, 4, 0].map(digit));
+                escaped.extend([12_u32, 8, 4, 0].map(digit));
             }
         }
     }
