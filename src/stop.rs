@@ -20,13 +20,29 @@ const LONGEST: Span = Span::secs(12 * 60 * 60);
 pub(crate) struct Settings {
     /// The time limit of a stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
     pub limit: Option<Span>,
+    /// The longest time that a stop waits for receives under way, which may still bring messages to give back; absent, the rest of their `receive.wait` and 2 s. A receive that is cut off may leave messages hidden for their visibility timeout.
+    pub receives: Option<Span>,
+}
+
+/// The time limits of a drain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DrainLimits {
+    /// The limit of all its steps.
+    pub(crate) all: Duration,
+    /// The longest wait for receives in flight, within the part of the running handlers.
+    pub(crate) receives: Duration,
+}
+
+impl Default for DrainLimits {
+    fn default() -> Self {
+        Self { all: Settings::USUAL, receives: Duration::MAX }
+    }
 }
 
 impl Settings {
     /// The limit if the platform's stop timeout is unknown: it fits Fargate's longest.
     pub(crate) const USUAL: Duration = Duration::from_secs(110);
-    /// The longest time of the steps after the limit: ending handlers' processes, releasing the task protection,
-    /// sending the last spans.
+    /// The time between the limit and the platform's kill, for the start and the end of the process's stop.
     pub(crate) const RESERVE: Duration = Duration::from_secs(10);
 
     /// Finds a limit that is longer than SQS hides any message.
@@ -40,6 +56,14 @@ impl Settings {
     pub(crate) fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
         let derived = |timeout: Duration| timeout.saturating_sub(Self::RESERVE).max(timeout / 2);
         self.limit.map_or_else(|| stop_timeout.map_or(Self::USUAL, derived), |Span(limit)| limit)
+    }
+
+    /// The time limits of a stop where the platform kills after `stop_timeout`.
+    pub(crate) fn limits(&self, stop_timeout: Option<Duration>) -> DrainLimits {
+        DrainLimits {
+            all: self.limit(stop_timeout),
+            receives: self.receives.map_or(Duration::MAX, |Span(limit)| limit),
+        }
     }
 }
 
@@ -97,7 +121,9 @@ mod tests {
     #[test]
     fn the_limit_follows_from_the_stop_timeout_unless_it_is_set() {
         let limit = |limit: Option<u64>, stop_timeout: Option<u64>| {
-            Settings { limit: limit.map(Span::secs) }.limit(stop_timeout.map(Duration::from_secs)).as_secs()
+            Settings { limit: limit.map(Span::secs), receives: None }
+                .limit(stop_timeout.map(Duration::from_secs))
+                .as_secs()
         };
         assert_eq!((limit(None, None), limit(None, Some(120)), limit(None, Some(30))), (110, 110, 20));
         assert_eq!((limit(None, Some(4)), limit(Some(50), Some(30))), (2, 50));

@@ -14,7 +14,7 @@ use crate::{
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
-    stop,
+    stop::{self, DrainLimits},
     telemetry::{logs, traces},
 };
 
@@ -42,7 +42,12 @@ pub(crate) struct Settings {
 impl Settings {
     /// The longest time that a stop may take.
     pub(crate) fn drain_limit(&self) -> Duration {
-        self.drain.limit(self.ecs.stop_timeout())
+        self.drain_limits().all
+    }
+
+    /// The time limits of a stop.
+    pub(crate) fn drain_limits(&self) -> DrainLimits {
+        self.drain.limits(self.ecs.stop_timeout())
     }
 
     /// Finds every setting that cannot work, in the parts and between them.

@@ -6,7 +6,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, ready},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{disposition::CallEnd, prepare::HeldMessage};
@@ -67,6 +67,8 @@ pub(super) struct HandlerCaller {
     pub(super) time_limit: Option<Duration>,
     /// The number of receives after which SQS moves a message to the dead-letter queue, if known.
     pub(super) last_attempt: Option<NonZeroU32>,
+    /// Cancelled when a drain waits for cancelled handlers no longer.
+    pub(super) end_of_grace: CancellationToken,
 }
 
 impl HandlerCaller {
@@ -99,23 +101,32 @@ impl HandlerCaller {
         let context = cancellation.context(&batch);
         let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
         tokio::pin!(call);
+        // The call is polled first, so that no timer is set for a handler that returns at once.
         let answer = tokio::select! {
-        // Polled first, so that no timer is set for a handler that returns at once.
-                    biased;
-                    answer = &mut call => answer,
-                    () = passed(deadline) => {
-        // Cancels the tasks that the handler has spawned, too.
-                        cancellation.cancel();
-                        return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
-                    }
-                    () = cancellation.fires() => match tokio::time::timeout(GRACE, &mut call).await {
-                        Ok(answer) => answer,
-                        Err(_) => return CallEnd::Cancelled,
-                    },
-                };
+            biased;
+            answer = &mut call => answer,
+            () = passed(deadline) => {
+                // Cancels the tasks that the handler has spawned, too.
+                cancellation.cancel();
+                return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
+            }
+            () = cancellation.fires() => tokio::select! {
+                biased;
+                answer = &mut call => answer,
+                () = self.grace_ended() => return CallEnd::Cancelled,
+            },
+        };
         match answer {
             Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
             Err(panic) => CallEnd::Panicked(panic),
+        }
+    }
+
+    /// Waits for the end of a cancelled handler's grace.
+    async fn grace_ended(&self) {
+        tokio::select! {
+            () = sleep(GRACE) => {}
+            () = self.end_of_grace.cancelled() => {}
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Disposition {
     },
     /// Nothing: its lease is lost.
     Abandon,
+    /// Remember that it is done, to delete it when it is received again: its lease is lost.
+    Remember,
 }
 
 /// The end of one message's call, with the handler's reason.
@@ -41,6 +43,12 @@ impl Conclusion {
 
     pub(super) fn lease_lost() -> Self {
         Self::new(Ending::LeaseLost, "the lease was lost", Disposition::Abandon)
+    }
+
+    /// The message is visible to other workers, and this one will not run it again.
+    fn done_too_late() -> Self {
+        let reason = "the lease was lost before the handler was done";
+        Self::new(Ending::LeaseLost, reason, Disposition::Remember)
     }
 
     fn drained(reason: impl Into<String>) -> Self {
@@ -108,7 +116,7 @@ impl DispositionRules {
     pub(super) fn retried_in(&self, disposition: Disposition, receive_count: u32) -> Option<Duration> {
         match disposition {
             Disposition::Retry(delay) => (!self.is_last_attempt(receive_count)).then_some(delay),
-            Disposition::Abandon => Some(Duration::ZERO),
+            Disposition::Abandon | Disposition::Remember => Some(Duration::ZERO),
             Disposition::Delete | Disposition::DeadLetter { .. } => None,
         }
     }
@@ -155,11 +163,12 @@ impl DispositionRules {
         }
     }
 
-    /// The outcome counts only while the lease is held.
+    /// The outcome counts only while the lease is held; afterwards, that the handler was done is remembered.
     ///
     /// A handler that fails after it was cancelled did not fail because of its message, which is visible again at once.
     pub(super) fn conclude_outcome(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
         let is_cancelled = match message.lease {
+            LeaseStatus::Lost if outcome == Outcome::Done => return Conclusion::done_too_late(),
             LeaseStatus::Lost => return Conclusion::lease_lost(),
             LeaseStatus::Cancelled => true,
             LeaseStatus::Held => false,
@@ -219,9 +228,10 @@ fn keep_group_order(
 ) {
     match failed.entry(group.clone()) {
         btree_map::Entry::Occupied(delay) => {
-            if conclusion.disposition != Disposition::Abandon {
-                *conclusion = Conclusion::behind_a_failure(*delay.get());
-            }
+            *conclusion = match conclusion.disposition {
+                Disposition::Abandon | Disposition::Remember => Conclusion::lease_lost(),
+                _ => Conclusion::behind_a_failure(*delay.get()),
+            };
         }
         btree_map::Entry::Vacant(entry) => {
             if let Some(delay) = retried_in {
@@ -274,11 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn no_outcome_counts_once_the_lease_is_lost() {
-        for outcome in [Outcome::Done, Outcome::Reject(String::new()), Outcome::Retry(String::new())] {
+    fn once_the_lease_is_lost_an_outcome_settles_nothing_and_done_is_remembered() {
+        for outcome in [Outcome::Reject(String::new()), Outcome::Retry(String::new())] {
             let lost = (Ending::LeaseLost, Disposition::Abandon);
             assert_eq!(conclude_one(outcome, LeaseStatus::Lost), lost);
         }
+        let remembered = (Ending::LeaseLost, Disposition::Remember);
+        assert_eq!(conclude_one(Outcome::Done, LeaseStatus::Lost), remembered);
     }
 
     #[test]

@@ -186,6 +186,7 @@ impl OrderedSettler {
                 self.settler.reject(lease, message, Rejection { reason, retry_in });
             }
             Disposition::Abandon => drop(held),
+            Disposition::Remember => held.lease.mark_done(),
         }
     }
 

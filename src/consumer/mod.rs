@@ -27,7 +27,6 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
-use tokio_util::sync::CancellationToken;
 
 #[cfg(test)]
 pub(crate) use self::prepare::{PreparationClaim, PreparedMessage};
@@ -43,6 +42,7 @@ use self::{
     poller::{Poller, PollerParts, TICK, WATCHDOG},
     prepare::{Intake, IntakeParts, PreparationTasks},
     schedule::Schedule,
+    shutdown::EngineEnds,
 };
 pub(crate) use self::{
     availability::PauseReason,
@@ -177,7 +177,8 @@ impl Engine {
         let preparations = PreparationTasks::on(parts.runtime.clone());
         let ordered = parts.ordered_settler(&settler, &preparations);
         let observers: Arc<[_]> = parts.observers.iter().cloned().collect();
-        let dispatcher = parts.dispatcher(&availability, &ordered, &observers);
+        let ends = EngineEnds::default();
+        let dispatcher = parts.dispatcher(&availability, &ordered, &observers, &ends);
         let permits = Permits::new(settings.running() + settings.prefetch.initial());
         let (last_error_sender, last_error) = watch::channel(None);
         let engine = Self(Arc::new(Inner {
@@ -193,15 +194,14 @@ impl Engine {
             depth: parts.depth.clone(),
         }));
         let intake = parts.intake(&engine, ordered, &preparations);
-        let poller = parts.poller(&engine, intake, last_error_sender);
-        let (end_of_settler, end_of_heartbeat) = (CancellationToken::new(), CancellationToken::new());
+        let poller = parts.poller(&engine, intake, last_error_sender, &ends);
         let heartbeat = leases.clone().run_heartbeat(
             queue.clone(),
             parts.pulse("heartbeat", LONGEST_SILENCE),
-            end_of_heartbeat.clone(),
+            ends.heartbeat.clone(),
         );
         tasks.spawn("heartbeat", End::Fatal, heartbeat);
-        let settling = settler.clone().run(parts.pulse("settle", LONGEST_SILENCE), end_of_settler.clone());
+        let settling = settler.clone().run(parts.pulse("settle", LONGEST_SILENCE), ends.settler.clone());
         tasks.spawn("settle", End::Fatal, settling);
         RunningEngine {
             // It ends at the stop, which the fault watch may notice later: that end is no fault.
@@ -214,8 +214,7 @@ impl Engine {
             leases,
             settler,
             observers,
-            end_of_settler,
-            end_of_heartbeat,
+            ends,
         }
     }
 
@@ -296,6 +295,7 @@ impl EngineParts {
         availability: &Availability,
         settler: &OrderedSettler,
         observers: &Arc<[Arc<dyn CallObserver>]>,
+        ends: &EngineEnds,
     ) -> Dispatcher {
         let caller = HandlerCaller {
             queue: self.name.clone(),
@@ -303,6 +303,7 @@ impl EngineParts {
             batch_size: self.settings.batch.size,
             time_limit: self.settings.timeout.duration(),
             last_attempt: self.traits.max_receive_count,
+            end_of_grace: ends.grace.clone(),
         };
         let parts = DispatcherParts {
             queue: self.name.clone(),
@@ -335,7 +336,13 @@ impl EngineParts {
         })
     }
 
-    fn poller(&self, engine: &Engine, intake: Intake, last_error: watch::Sender<Option<String>>) -> Poller {
+    fn poller(
+        &self,
+        engine: &Engine,
+        intake: Intake,
+        last_error: watch::Sender<Option<String>>,
+        ends: &EngineEnds,
+    ) -> Poller {
         let receive = self.settings.receive;
         let longest_silence = (receive.wait.0 + WATCHDOG + TICK) * 2;
         let parts = PollerParts {
@@ -356,6 +363,7 @@ impl EngineParts {
             depth: self.depth.clone(),
             traces: self.traces.clone(),
             stop: self.stop.clone(),
+            end_of_receives: ends.receives.clone(),
             pulse: self.pulse("receive", longest_silence),
             ready: self.condition("receive", "no receive has succeeded yet"),
             last_error,

@@ -7,6 +7,7 @@ use futures_util::{
     stream::{FuturesUnordered, StreamExt as _},
 };
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Prefetch,
@@ -40,8 +41,8 @@ pub(super) const TICK: Duration = Duration::from_secs(5);
 /// An empty answer that comes sooner is followed by a pause of this length, because not every server waits as requested.
 /// Such an answer does not prove that the queue is empty: SQS may have asked only some of its servers.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// The time limit of receives in flight at a stop.
-const LAST_ANSWERS: Duration = Duration::from_millis(100);
+/// The time beyond its wait for which a stop waits for a receive, because answers may be late.
+const LATE_ANSWER: Duration = Duration::from_secs(2);
 /// The most receives of a message whose age is sampled: one received more often has waited because it failed, so its
 /// age does not show how long the others wait. CloudWatch leaves such messages out, too.
 const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
@@ -77,6 +78,8 @@ pub(super) struct PollerParts {
     pub(super) depth: QueueDepth,
     pub(super) traces: Option<QueueTraces>,
     pub(super) stop: Stop,
+    /// Cancelled when a stop waits for receives in flight no longer.
+    pub(super) end_of_receives: CancellationToken,
     pub(super) pulse: Pulse,
     pub(super) ready: Condition,
     /// The error of the last receive, for the status.
@@ -90,6 +93,8 @@ pub(super) struct Poller {
     schedule: Schedule,
     failed_receives: FailedReceives,
     receives: FuturesUnordered<BoxFuture<'static, ReceiveAnswer>>,
+    /// The time at which all receives in flight should be answered.
+    answers_due: Instant,
     /// True once a receive was answered.
     has_begun: bool,
     failures: u32,
@@ -106,6 +111,7 @@ impl Poller {
             schedule,
             failed_receives: FailedReceives::default(),
             receives: FuturesUnordered::new(),
+            answers_due: Instant::now(),
             has_begun: false,
             failures: 0,
             failed_at: None,
@@ -203,6 +209,7 @@ impl Poller {
         // On a FIFO queue a receive has an id, so that it can be repeated if its answer is lost.
         let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
         let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
+        self.answers_due = self.answers_due.max(now + wait);
         self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
         self.parts.metrics.pollers.inc();
     }
@@ -267,13 +274,25 @@ impl Poller {
         self.schedule.failed(now + retry_in);
     }
 
-    /// Waits briefly for the receives in flight; their messages are given back.
+    /// Waits for the receives in flight, unless a cut receive hides nothing; their messages are given back.
     ///
-    /// A receive that is dropped may still hide messages, which come back after their visibility.
+    /// A receive that is cut off may hide messages, which come back after their visibility.
     async fn take_last_answers(mut self) {
-        let end = Instant::now() + LAST_ANSWERS;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(end, self.receives.next()).await {
-            self.handle_answer(answer);
+        if self.parts.queue.cut_receives_hide_nothing() {
+            self.receives.clear();
+        }
+        let (stop, end_of_receives) = (self.parts.stop.clone(), self.parts.end_of_receives.clone());
+        let latest = self.answers_due + LATE_ANSWER;
+        while !self.receives.is_empty() {
+            tokio::select! {
+                Some(answer) = self.receives.next() => self.handle_answer(answer),
+                () = tokio::time::sleep_until(latest) => break,
+                () = end_of_receives.cancelled() => break,
+                () = stop.halted() => break,
+            }
+        }
+        if !self.receives.is_empty() {
+            events::ReceivesCut { queue: &self.parts.name, receives: self.receives.len() }.emit();
         }
         self.parts.metrics.pollers.set(0);
     }

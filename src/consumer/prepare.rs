@@ -5,6 +5,7 @@ use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     runtime::Handle,
+    sync::oneshot,
     time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -190,24 +191,57 @@ impl Intake {
                 continue;
             };
             let group = self.0.order.group_of(&message);
+            let held = |message, lease, group| HeldMessage {
+                message: Arc::new(message),
+                lease,
+                group,
+                turn: None,
+                prepared: None,
+            };
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
                     let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
-                    let message = Arc::new(message);
-                    let held = HeldMessage { message, lease, group, turn: None, prepared: None };
+                    let held = held(message, lease, group);
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
+                Acquired::Overlapping(lease, run_ended) => {
+                    blocked.extend(group.clone());
+                    self.admit_after(run_ended, held(message, lease, group));
+                }
                 // The held message may be about to be given back, and then no longer blocks its group: the messages behind
                 // the duplicate are given back, to be received after it.
                 Acquired::Duplicate => blocked.extend(group),
             }
         }
         self.0.settler.give_back(behind, Duration::ZERO);
+        self.start(admitted);
+    }
+
+    /// Passes messages to the preparation or the dispatcher.
+    fn start(&self, admitted: Vec<HeldMessage>) {
         match &self.0.preparation {
             None => self.0.dispatcher.dispatch(admitted),
             Some(preparation) => self.prepare_all(preparation, admitted),
         }
+    }
+
+    /// Admits a message when its earlier run, whose lease was lost, has ended.
+    ///
+    /// Its receive is spent already, so the message is not left to wait for its visibility timeout.
+    fn admit_after(&self, run_ended: oneshot::Receiver<()>, held: HeldMessage) {
+        let intake = self.clone();
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                () = intake.0.stop.draining() => {}
+                _ = run_ended => {}
+            }
+            if held.lease.is_done_before() {
+                intake.delete_again(held.lease, held.group);
+            } else {
+                intake.start(vec![held]);
+            }
+        });
     }
 
     fn report_excess(&self, message: &Message) {

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, call::CallObserver, dispatcher::Dispatcher, prepare::PreparationTasks};
@@ -20,8 +20,18 @@ pub(crate) struct RunningEngine {
     pub(super) observers: Arc<[Arc<dyn CallObserver>]>,
     pub(super) poller: JoinHandle<()>,
     pub(super) probes: JoinHandle<()>,
-    pub(super) end_of_settler: CancellationToken,
-    pub(super) end_of_heartbeat: CancellationToken,
+    pub(super) ends: EngineEnds,
+}
+
+/// The signals that end parts of an engine, each in its step of the stop.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EngineEnds {
+    /// Ends the wait for receives in flight.
+    pub(super) receives: CancellationToken,
+    /// Ends the grace of cancelled handlers.
+    pub(super) grace: CancellationToken,
+    pub(super) settler: CancellationToken,
+    pub(super) heartbeat: CancellationToken,
 }
 
 impl RunningEngine {
@@ -40,10 +50,17 @@ impl RunningEngine {
         self.dispatcher.give_back_waiting(Duration::ZERO);
     }
 
-    /// Waits until the poller has ended; the stop must have been requested.
-    pub(crate) async fn polling_stopped(&mut self) {
+    /// Waits until receives in flight are answered, or cut off at the limit, and the poller has ended; the stop must have
+    /// been requested.
+    pub(crate) async fn polling_stopped(&mut self, limit: Duration) {
         self.probes.abort();
-        if let Err(error) = (&mut self.poller).await {
+        let ended = if let Ok(ended) = timeout(limit, &mut self.poller).await {
+            ended
+        } else {
+            self.ends.receives.cancel();
+            (&mut self.poller).await
+        };
+        if let Err(error) = ended {
             events::ReceiveLoopBroken { queue: self.engine.name(), error: &error }.emit();
         }
     }
@@ -57,6 +74,11 @@ impl RunningEngine {
     /// Cancels every handler; one that has not ended after a second is dropped, and its message given back.
     pub(crate) fn cancel_handlers(&self) {
         self.leases.cancel_all();
+    }
+
+    /// Drops the cancelled handlers that have not ended yet, and gives their messages back.
+    pub(crate) fn drop_handlers(&self) {
+        self.ends.grace.cancel();
     }
 
     /// Waits until every message is settled or given up, and every preparation completed or undone.
@@ -89,8 +111,8 @@ impl RunningEngine {
         for observer in &*self.observers {
             observer.close();
         }
-        self.end_of_settler.cancel();
-        self.end_of_heartbeat.cancel();
+        self.ends.settler.cancel();
+        self.ends.heartbeat.cancel();
     }
 
     /// The number of done messages that could not be deleted so far.

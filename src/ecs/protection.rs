@@ -19,8 +19,6 @@ use crate::{
 
 /// The time limit of a request, whatever the agent's own limit is.
 const CALL_LIMIT: Duration = Duration::from_secs(8);
-/// The time limit of the release at a stop; the protection expires anyway.
-const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 /// The time in which the same failure is not logged again.
 const QUIET: Duration = Duration::from_mins(10);
 
@@ -104,10 +102,10 @@ impl TaskProtection {
         &self.status
     }
 
-    /// Ends the loop, and releases the protection if there may be one; takes at most two seconds.
-    pub(crate) async fn end(self) {
+    /// Ends the loop, and releases the protection if there may be one; after the limit it is left to expire.
+    pub(crate) async fn end(self, limit: Duration) {
         self.end.cancel();
-        if tokio::time::timeout(RELEASE_LIMIT, self.ended).await.is_err() {
+        if tokio::time::timeout(limit, self.ended).await.is_err() {
             events::ProtectionLeft {}.emit();
         }
     }

@@ -111,6 +111,11 @@ impl Queue for EmulatorQueue {
             .boxed()
     }
 
+    /// A receive takes its messages when it is answered, in the same poll.
+    fn cut_receives_hide_nothing(&self) -> bool {
+        true
+    }
+
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         async move { self.find(name) }.boxed()
     }

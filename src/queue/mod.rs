@@ -34,7 +34,7 @@ pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
 /// - No call retries by itself: the caller decides about retries.
 /// - No call waits for ever: each ends with an answer or an error within its own time limit.
 /// - Futures may be dropped. A dropped receive may have hidden messages, which come back after their visibility, so
-///   callers let a receive end if they can.
+///   callers let a receive end unless [`Queue::cut_receives_hide_nothing`].
 pub trait Queue: Send + Sync + 'static {
     /// Receives up to `request.max` messages, waiting up to `request.wait` for the first of them.
     ///
@@ -59,6 +59,13 @@ pub trait Queue: Send + Sync + 'static {
     /// The queue's URL, where it has one.
     fn url(&self) -> Option<&str> {
         None
+    }
+
+    /// Returns true if a receive that is dropped has hidden no message and hides none later, so that a stop may drop it.
+    ///
+    /// Of SQS that is not known: users report long polls that went on to take messages after their client had gone.
+    fn cut_receives_hide_nothing(&self) -> bool {
+        false
     }
 
     /// Opens another queue where this one is, such as its dead-letter queue.

@@ -24,7 +24,7 @@ use crate::{
 
 /// Builds the worker; skips queues without a handler.
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
-    let mut worker = Worker::new().drain_limit(settings.drain_limit()).admin(settings.admin.listen);
+    let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     for (name, queue) in &settings.queues {
         if let Some(handler) = &queue.handler {

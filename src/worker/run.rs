@@ -42,7 +42,7 @@ use crate::{
         depth::{self, Interval},
     },
     health::{Condition, Health},
-    stop::{Settings as StopSettings, Stop},
+    stop::{DrainLimits, Stop},
     tasks::{self, End, Tasks},
     telemetry::{MetricScope, Metrics, events},
 };
@@ -50,7 +50,7 @@ use crate::{
 /// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
-    drain_limit: Duration,
+    drain: DrainLimits,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
     #[cfg(feature = "ecs")]
@@ -77,7 +77,7 @@ impl Worker {
     pub fn new() -> Self {
         Self {
             consumers: Vec::new(),
-            drain_limit: StopSettings::USUAL,
+            drain: DrainLimits::default(),
             #[cfg(feature = "admin")]
             admin: None,
             #[cfg(feature = "ecs")]
@@ -103,11 +103,26 @@ impl Worker {
     /// Sets the time limit of a stop; default: 110 s.
     ///
     /// Running handlers may go on for all but 7 s of it, or for three quarters of a limit below 28 s; in the rest their
-    /// messages are given back. A limit below 28 s may be exceeded by up to 7 s.
+    /// messages are given back. What is not reached in time is logged, and counted by [`Drained`].
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.drain_limit = limit;
+        self.drain.all = limit;
         self
+    }
+
+    /// Sets the longest time that a stop waits for receives in flight; default: the rest of their wait and 2 s.
+    ///
+    /// They may still bring messages, which are given back. SQS may hide messages for a receive that is cut off; they
+    /// come back after their visibility timeout.
+    #[must_use]
+    pub fn drain_receives(mut self, limit: Duration) -> Self {
+        self.drain.receives = limit;
+        self
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn drain_limits(self, drain: DrainLimits) -> Self {
+        Self { drain, ..self }
     }
 
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
@@ -221,13 +236,13 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        let (limit, metrics) = (self.drain_limit, self.metrics.clone());
+        let (limits, metrics) = (self.drain, self.metrics.clone());
         let drain = DrainMetrics::in_scope(&metrics.process());
-        drain.limit(limit);
+        drain.limit(limits.all);
         self.status.set_stop(stop.clone());
         let (tasks, faults) = Tasks::on(runtime.clone());
         let readiness = self.health.condition("worker", "the queues are not open yet");
-        let environment = Environment { readiness, stop, tasks, caller, runtime, drain_limit: limit };
+        let environment = Environment { readiness, stop, tasks, caller, runtime, drain_limit: limits.all };
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
         parts.traces.clone_from(&self.traces);
@@ -241,7 +256,7 @@ impl Worker {
             drain.draining();
             environment.readiness.unready("draining");
         }
-        let drained = shut_down(parts, limit, stop, &mut faults).await;
+        let drained = shut_down(parts, limits, stop, &mut faults).await;
         started?;
         events::WorkerDrained { held: drained.held() }.emit();
         faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 #[cfg(feature = "ecs")]
 use super::embedded_metrics::ScalingTask;
@@ -14,21 +14,26 @@ use crate::admin::AdminServer;
 use crate::ecs::TaskProtection;
 #[cfg(feature = "otel")]
 use crate::telemetry::traces::Traces;
-use crate::{consumer::RunningEngine, stop::Stop, telemetry::events};
+use crate::{
+    consumer::RunningEngine,
+    stop::{DrainLimits, Stop},
+    telemetry::events,
+};
 
-/// The time limit of cancelled handlers; only one that blocks its thread exceeds its grace period.
-const CANCEL_LIMIT: Duration = Duration::from_secs(2);
-/// The shortest time limit of the last settlements, even after the drain limit.
-const SHORTEST_FLUSH: Duration = Duration::from_secs(5);
+/// The longest time between the end of the handlers' part of the drain limit and its end.
+const LONGEST_REST: Duration = Duration::from_secs(7);
+/// The longest drain: no message is held longer.
+const LONGEST_DRAIN: Duration = Duration::from_hours(12);
 /// The longest time limit of the last settlements, even if the drain limit leaves more.
 const LONGEST_FLUSH: Duration = Duration::from_secs(10);
-/// The shortest time limit for handlers to end processes outside of calls, even after the drain limit.
-const SHORTEST_CLOSE: Duration = Duration::from_secs(1);
-/// The longest time limit for that, even if the drain limit leaves more.
+/// The longest time limit for handlers to end processes outside of calls, even if the drain limit leaves more.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
-/// The time limit of the last export of spans.
+/// The longest time limit for the release of the task protection.
+#[cfg(feature = "ecs")]
+const LONGEST_RELEASE: Duration = Duration::from_secs(2);
+/// The longest time limit of the last export of spans.
 #[cfg(feature = "otel")]
-const TRACES_LIMIT: Duration = Duration::from_secs(2);
+const LONGEST_EXPORT: Duration = Duration::from_secs(2);
 
 /// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,14 +88,15 @@ pub(super) struct RunningParts {
 /// the protection in `protecting.rs`.
 pub(super) async fn shut_down(
     parts: RunningParts,
-    limit: Duration,
+    limits: DrainLimits,
     stop: &Stop,
     faults: &mut FaultWatch,
 ) -> Drained {
-    let mut drain = EngineDrain::new(parts.engines, limit);
+    let clock = DrainClock::start(limits.all);
+    let mut drain = EngineDrain::new(parts.engines, clock);
     // First of all, so that a handler that ends during the drain or a halt does not start a waiting message.
     drain.start_no_more();
-    faults.until(unless_halted(stop, drain.stop_polling_and_give_back())).await;
+    faults.until(unless_halted(stop, drain.stop_polling_and_give_back(limits.receives))).await;
     faults.until(unless_halted(stop, drain.end_handlers())).await;
     faults.until(unless_halted(stop, drain.flush_answers())).await;
     faults.until(unless_halted(stop, drain.close_handlers())).await;
@@ -98,13 +104,13 @@ pub(super) async fn shut_down(
     let drained = drain.stop_heartbeats(stop);
     #[cfg(feature = "ecs")]
     if let Some(protection) = parts.protection {
-        unless_halted(stop, protection.end()).await;
+        unless_halted(stop, protection.end(remaining(clock.end(), LONGEST_RELEASE))).await;
     }
     #[cfg(feature = "ecs")]
     drop(parts.scaling);
     #[cfg(feature = "otel")]
     if let Some(traces) = parts.traces {
-        unless_halted(stop, traces.flush(TRACES_LIMIT)).await;
+        unless_halted(stop, traces.flush(remaining(clock.end(), LONGEST_EXPORT))).await;
     }
     #[cfg(feature = "admin")]
     if let Some(admin) = parts.admin {
@@ -121,55 +127,109 @@ async fn unless_halted(stop: &Stop, work: impl Future<Output = ()>) {
     }
 }
 
+/// The deadlines of the steps of a drain.
+#[derive(Clone, Copy, Debug)]
+struct DrainClock {
+    began: Instant,
+    limit: Duration,
+}
+
+impl DrainClock {
+    fn start(limit: Duration) -> Self {
+        Self { began: Instant::now(), limit }
+    }
+
+    /// The time at which this part of the limit is over; a limit without an end has one in years.
+    fn at(&self, part: Duration) -> Instant {
+        self.began.checked_add(part).unwrap_or_else(|| self.began + LONGEST_DRAIN)
+    }
+
+    /// The end of the part in which handlers may run.
+    fn handlers(&self) -> Instant {
+        self.at(handlers_part(self.limit))
+    }
+
+    /// The time at which cancelled handlers are dropped: after two sevenths of the rest.
+    fn grace(&self) -> Instant {
+        self.before_end(5)
+    }
+
+    /// The end of the last settlements.
+    fn flush(&self) -> Instant {
+        self.before_end(2)
+    }
+
+    /// The end of the handlers' processes.
+    fn close(&self) -> Instant {
+        self.before_end(1)
+    }
+
+    fn end(&self) -> Instant {
+        self.at(self.limit)
+    }
+
+    fn before_end(&self, sevenths: u32) -> Instant {
+        self.at(self.limit.saturating_sub(rest(self.limit) * sevenths / 7))
+    }
+}
+
+/// The time that remains until a deadline, at most `longest`.
+fn remaining(deadline: Instant, longest: Duration) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).min(longest)
+}
+
 /// The drain of all engines at once, step by step.
 struct EngineDrain {
     engines: Vec<RunningEngine>,
-    limit: Duration,
-    began: Instant,
+    clock: DrainClock,
     undeleted_before: usize,
 }
 
 impl EngineDrain {
-    fn new(engines: Vec<RunningEngine>, limit: Duration) -> Self {
+    fn new(engines: Vec<RunningEngine>, clock: DrainClock) -> Self {
         let undeleted_before = engines.iter().map(RunningEngine::undeleted).sum();
-        Self { engines, limit, began: Instant::now(), undeleted_before }
-    }
-
-    fn remaining(&self, of: Duration) -> Duration {
-        of.saturating_sub(self.began.elapsed())
+        Self { engines, clock, undeleted_before }
     }
 
     fn start_no_more(&self) {
         self.engines.iter().for_each(RunningEngine::start_nothing);
     }
 
-    /// Gives back waiting messages, and again those that arrive while the pollers end.
-    async fn stop_polling_and_give_back(&mut self) {
+    /// Gives back waiting messages, and those that receives in flight still bring.
+    async fn stop_polling_and_give_back(&mut self, longest: Duration) {
         self.engines.iter().for_each(RunningEngine::give_back_waiting);
-        join_all(self.engines.iter_mut().map(RunningEngine::polling_stopped)).await;
+        let limit = remaining(self.clock.handlers(), longest);
+        join_all(self.engines.iter_mut().map(|engine| engine.polling_stopped(limit))).await;
         self.engines.iter().for_each(RunningEngine::give_back_waiting);
     }
 
     /// Waits for running handlers, and cancels those that exceed their part of the limit.
     async fn end_handlers(&self) {
-        let ended = join_all(self.engines.iter().map(RunningEngine::handlers_ended));
-        if timeout(self.remaining(handlers_part(self.limit)), ended).await.is_ok() {
+        if timeout_at(self.clock.handlers(), self.handlers_ended()).await.is_ok() {
             return;
         }
-        events::HandlersCancelled { limit_seconds: self.limit.as_secs_f64() }.emit();
+        events::HandlersCancelled { limit_seconds: self.clock.limit.as_secs_f64() }.emit();
         self.engines.iter().for_each(RunningEngine::cancel_handlers);
-        let cancelled = join_all(self.engines.iter().map(RunningEngine::handlers_ended));
-        if timeout(CANCEL_LIMIT, cancelled).await.is_err() {
+        if timeout_at(self.clock.grace(), self.handlers_ended()).await.is_ok() {
+            return;
+        }
+        self.engines.iter().for_each(RunningEngine::drop_handlers);
+        let limit = remaining(self.clock.flush(), LONGEST_FLUSH) / 2;
+        if timeout(limit, self.handlers_ended()).await.is_err() {
             events::HandlerBlocks {}.emit();
         }
     }
 
+    async fn handlers_ended(&self) {
+        join_all(self.engines.iter().map(RunningEngine::handlers_ended)).await;
+    }
+
     /// Sends the last settlements to SQS, and the last notifications in a part of the same time.
     async fn flush_answers(&self) {
-        let limit = self.remaining(self.limit).clamp(SHORTEST_FLUSH, LONGEST_FLUSH);
+        let limit = remaining(self.clock.flush(), LONGEST_FLUSH);
         let flushed = join_all(self.engines.iter().map(RunningEngine::flushed));
-        let notified = timeout(SHORTEST_FLUSH, join_all(self.engines.iter().map(RunningEngine::notified)));
-        let (flushed, _) = tokio::join!(timeout(limit, flushed), notified);
+        let notified = join_all(self.engines.iter().map(RunningEngine::notified));
+        let (flushed, _) = tokio::join!(timeout(limit, flushed), timeout(limit / 2, notified));
         if flushed.is_err() {
             events::AnswersLeft { limit_seconds: limit.as_secs_f64() }.emit();
         }
@@ -177,7 +237,7 @@ impl EngineDrain {
 
     /// Lets handlers end processes and tasks outside of their calls.
     async fn close_handlers(&self) {
-        let limit = self.remaining(self.limit).clamp(SHORTEST_CLOSE, LONGEST_CLOSE);
+        let limit = remaining(self.clock.close(), LONGEST_CLOSE);
         let closed = join_all(self.engines.iter().map(RunningEngine::close_handler));
         if timeout(limit, closed).await.is_err() {
             events::HandlerNotClosed { limit_seconds: limit.as_secs_f64() }.emit();
@@ -199,11 +259,14 @@ impl EngineDrain {
     }
 }
 
-/// The handlers' part of the drain limit: all but the time for cancelling and flushing.
-///
-/// It is at least three quarters of the limit, so a short limit may be exceeded by those times.
+/// The handlers' part of the drain limit: all but 7 s, or three quarters of a limit below 28 s.
 fn handlers_part(limit: Duration) -> Duration {
-    limit.saturating_sub((CANCEL_LIMIT + SHORTEST_FLUSH).min(limit / 4))
+    limit.saturating_sub(rest(limit))
+}
+
+/// The part of the drain limit after that of the handlers: for cancelling, flushing, closing and exporting.
+fn rest(limit: Duration) -> Duration {
+    LONGEST_REST.min(limit / 4)
 }
 
 /// True when a stop may cut off a handler with this time limit.

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::support::{Dev, Gate, Handler, Pair, Signal, Sqs, Worker, sqs::Counts, until};
+use super::support::{
+    Dev, Gate, Handler, Pair, Signal, Sqs, Worker, http,
+    proxy::{Proxy, ProxyMode},
+    sqs::Counts,
+    until,
+};
 
 /// A worker with two slots, which runs two messages and holds a third that waits.
 struct Busy {
@@ -84,24 +89,92 @@ async fn a_message_that_outlasts_the_drain_limit_is_visible_at_once() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_stops_within_a_second() {
+async fn an_idle_worker_stops_when_its_receive_is_answered() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let handler = Handler::willing();
     for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
-        let mut worker = Worker::start(&pair.queue, &handler, "").await;
-        // Ready after the first message: the next receive then waits its 20 s.
-        dev.sqs.send(&pair.queue, "first").await;
-        worker.admin.becomes_ready().await;
-        dev.sqs.becomes_empty(&pair.queue).await;
+        let mut worker = idle(&dev, &pair, &handler, "receive = { wait = \"2s\" }").await;
         worker.process.signal(signal);
         let ended = worker.process.ended().await;
         assert_eq!(ended.code, Some(0), "{signal:?}: {}", ended.errors);
-        assert!(ended.after < Duration::from_secs(1), "{signal:?} took {:?}", ended.after);
+        assert!(ended.after < Duration::from_secs(4), "{signal:?} took {:?}", ended.after);
+        assert!(!ended.errors.contains("receives were cut off"), "{}", ended.errors);
         // No receive that the worker left behind takes it.
         dev.sqs.send(&pair.queue, "later").await;
         assert_eq!(dev.sqs.take_all(&pair.queue).await, [("later".to_owned(), 1)]);
     }
+}
+
+#[tokio::test]
+async fn a_setting_and_a_second_signal_cut_receives_off() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 5).await;
+    let handler = Handler::willing();
+    let mut worker = idle(&dev, &pair, &handler, "[drain]\nreceives = \"500ms\"").await;
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(ended.errors.contains("receives were cut off"), "{}", ended.errors);
+    assert!(ended.after < Duration::from_secs(4), "it took {:?}", ended.after);
+
+    let mut worker = idle(&dev, &pair, &handler, "").await;
+    worker.process.signal(Signal::Terminate);
+    worker.process.complains("draining").await;
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
+    assert!(ended.after < Duration::from_secs(4), "it took {:?}", ended.after);
+}
+
+/// A worker whose long poll is in flight, as it has received its first message.
+async fn idle(dev: &Dev, pair: &Pair, handler: &Handler, settings: &str) -> Worker {
+    let worker = Worker::start(&pair.queue, handler, settings).await;
+    dev.sqs.send(&pair.queue, "first").await;
+    worker.admin.becomes_ready().await;
+    dev.sqs.becomes_empty(&pair.queue).await;
+    worker
+}
+
+#[tokio::test]
+async fn a_stop_hides_nothing_although_receives_are_answered_late() {
+    let dev = Dev::start().await;
+    let proxy = Proxy::before(http::authority(&dev.endpoint)).await;
+    proxy.set_mode(ProxyMode::Late(Duration::from_millis(250)));
+    let pair = dev.sqs.pair("orders", 5).await;
+    let bodies: Vec<_> = (0..4_000).map(|number| number.to_string()).collect();
+    dev.sqs.send_all(&pair.queue, &bodies).await;
+    let handler = Handler::start(async |_| {
+        sleep(Duration::from_millis(20)).await;
+        200
+    });
+    let queue = pair.queue.replace(http::authority(&dev.endpoint), &proxy.address.to_string());
+    let mut worker = Worker::start(&queue, &handler, "concurrency = 32\nvisibility = \"5m\"").await;
+    handler.has_ended(200).await;
+    worker.process.signal(Signal::Terminate);
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let counts = dev.sqs.counts(&pair.queue).await;
+    assert_eq!((counts.in_flight, counts.visible), (0, 4_000 - handler.ended().len() as u64));
+}
+
+#[tokio::test]
+async fn what_was_done_while_the_process_was_suspended_is_deleted_and_not_run_again() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 5).await;
+    let gate = Gate::closed();
+    let handler = gate.handler();
+    dev.sqs.send(&pair.queue, "once").await;
+    let settings = "concurrency = 1\nprefetch = 0\nvisibility = \"2s\"\nreceive = { wait = \"1s\" }";
+    let mut worker = Worker::start(&pair.queue, &handler, settings).await;
+    handler.has_started(1).await;
+    worker.process.signal(Signal::Stop);
+    gate.open();
+    handler.has_ended(1).await;
+    until("its lease is over", async || dev.sqs.counts(&pair.queue).await.visible == 1).await;
+    worker.process.signal(Signal::Continue);
+    dev.sqs.becomes_empty(&pair.queue).await;
+    assert_eq!(handler.started().len(), 1);
+    assert_eq!(dev.sqs.counts(&pair.dlq).await, Counts::default());
 }
 
 #[tokio::test]

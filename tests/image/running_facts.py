@@ -82,7 +82,7 @@ def a_message_whose_handler_takes_too_long_is_given_back_and_comes_again(world):
 
 
 @fact
-def an_idle_worker_is_stopped_at_once(world):
+def an_idle_worker_stops_when_its_long_poll_ends(world):
     handler, url = world.slow_handler()
     worker = world.worker(IMAGE, world.queue(), HANDLER__KIND="http", HANDLER__URL=url)
     worker.says("queue opened")

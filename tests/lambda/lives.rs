@@ -197,7 +197,7 @@ async fn a_function_that_runs_at_the_drain_limit_is_ended_and_its_message_given_
     until("the function runs", || scene.runs().len() == 1).await;
     assert_eq!(running.drain().await, Drained::All);
     assert_eq!((scene.visible(), scene.runs_of("hang")), (1, vec![1]));
-    assert!(!scene.processes().into_iter().any(is_alive));
+    until("the process has ended", || !scene.processes().into_iter().any(is_alive)).await;
 }
 
 #[tokio::test]

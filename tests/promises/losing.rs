@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use longshore::{duration::Limit, handler::Outcome, testing::RunEnd};
+use longshore::{duration::Limit, handler::Outcome, testing::RunEnd, worker::Drained};
 use tokio::time::sleep;
 
 use crate::support::{
@@ -50,10 +50,8 @@ async fn a_purge_cancels_the_handlers_of_what_was_purged() {
 async fn a_message_that_another_consumer_got_is_not_deleted_here() {
     let scene = Scene::new().permits(1, 0).visibility(secs(10));
     let id = scene.send("a");
-    let worker = scene.start(|message, context| async move {
-        if message.receive_count == 1 {
-            context.cancelled().await;
-        }
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
         Outcome::Done
     });
     scene.journal.began(1).await;
@@ -63,9 +61,87 @@ async fn a_message_that_another_consumer_got_is_not_deleted_here() {
     scene.journal.ended(1).await;
     sleep(secs(60)).await;
     assert!(scene.queue.deletes_of(&id).is_empty(), "its outcome came after its lease");
-    scene.emptied().await;
-    assert_eq!(scene.journal.runs().len(), 2, "and does not count when the message comes back");
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_done_after_its_lease_was_lost_is_deleted_and_not_run_when_it_comes_back() {
+    let scene = Scene::new().permits(1, 0).visibility(secs(10));
+    let id = scene.send("a");
+    let worker = scene.start(|_, context| async move {
+        context.cancelled().await;
+        sleep(Duration::from_millis(500)).await;
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    scene.emptied().await;
+    assert_eq!((scene.journal.runs().len(), scene.queue.deletes_of(&id).len()), (1, 1));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_received_while_its_cut_run_ends_runs_without_another_receive() {
+    for done in [false, true] {
+        let scene = Scene::new().max_receives(2).permits(2, 0).visibility(secs(10));
+        scene.send("a");
+        let worker = scene.start(move |message, context| async move {
+            if message.receive_count == 1 {
+                context.cancelled().await;
+                // Longer than the second receive takes, and within the grace or beyond it.
+                sleep(Duration::from_millis(if done { 900 } else { 5_000 })).await;
+            }
+            Outcome::Done
+        });
+        scene.journal.began(1).await;
+        scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+        scene.queue.always(Action::Receive, Fault::AnswersLate(Duration::from_millis(300)));
+        scene.emptied().await;
+        let receives: Vec<_> = scene.journal.runs().iter().map(|run| run.message.receive_count).collect();
+        assert_eq!(receives, if done { vec![1] } else { vec![1, 2] });
+        assert_eq!(scene.dead(), 0);
+        worker.stop.halt();
+        worker.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_of_a_message_received_while_its_cut_run_ends_do_not_overlap() {
+    let scene = Scene::fifo().max_receives(2).permits(2, 0).visibility(secs(10));
+    scene.send_to("g", "1");
+    scene.send_to("g", "2");
+    let worker = scene.start(|message, _| async move {
+        if message.receive_count == 1 && message.body == "1" {
+            pending::<()>().await;
+        }
+        Outcome::Done
+    });
+    scene.journal.began(1).await;
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    scene.queue.always(Action::Receive, Fault::AnswersLate(Duration::from_millis(300)));
+    scene.journal.began(2).await;
+    let (runs, dead) = (scene.journal.runs(), scene.dead());
+    assert!(runs[0].ended.is_some(), "the cut run has ended");
+    assert_eq!((runs[1].message.body.as_str(), runs[1].message.receive_count, dead), ("1", 2, 0));
+    scene.queue.heal(Action::ChangeVisibility);
+    scene.emptied().await;
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_received_while_its_cut_run_ends_is_given_back_at_a_stop() {
+    let scene = Scene::new().permits(2, 0).visibility(secs(10));
+    scene.send("a");
+    let worker = scene.start(|_, _| pending());
+    scene.journal.began(1).await;
+    scene.queue.always(Action::ChangeVisibility, Fault::Hangs);
+    scene.queue.always(Action::Receive, Fault::AnswersLate(Duration::from_millis(300)));
+    sleep(Duration::from_millis(10_500)).await;
+    scene.queue.heal(Action::ChangeVisibility);
+    assert_eq!(worker.metric("longshore_leases_lost_total"), 1);
+    assert_eq!(worker.metric("longshore_messages_held"), 2, "the cut run, and the message received again");
+    assert_eq!(worker.drain().await, Drained::All);
+    assert_eq!((scene.described().visible, scene.journal.runs().len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

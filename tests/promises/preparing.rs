@@ -202,6 +202,7 @@ async fn a_claim_is_undone_when_the_lease_is_lost_while_the_handler_runs() {
     let worker = scene.start(async |message, context| {
         if message.receive_count == 1 {
             context.cancelled().await;
+            return Outcome::Retry("cancelled".to_owned());
         }
         Outcome::Done
     });

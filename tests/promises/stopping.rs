@@ -15,6 +15,7 @@ use longshore::{
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
+    agent::{AgentBehavior, FakeAgent},
     calls::Action,
     faulty::{Failure, Fault},
     gate::Gate,
@@ -184,16 +185,105 @@ impl Handler for Endless {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_a_handler_takes_no_longer_than_the_drain_limit_leaves() {
-    for (limit, longest) in [(secs(4), secs(5)), (secs(60), secs(60))] {
+async fn a_stop_keeps_a_limit_of_any_length_and_gives_endless_work_back_in_it() {
+    for limit in [Duration::from_millis(200), secs(1), secs(4), secs(20), secs(60)] {
         let scene = Scene::new().drain_limit(limit);
         scene.send("a");
         let worker = scene.start_handler(Endless);
         scene.journal.began(1).await;
         let stopped = Instant::now();
-        assert_eq!(worker.drain().await, Drained::All);
-        assert!(stopped.elapsed() <= longest, "{:?} of {limit:?}", stopped.elapsed());
+        assert_eq!(worker.drain().await, Drained::All, "{limit:?}");
+        assert!(stopped.elapsed() <= limit, "{:?} of {limit:?}", stopped.elapsed());
+        assert_eq!(scene.described().visible, 1, "{limit:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_keeps_a_limit_of_any_length_when_nothing_is_answered() {
+    for limit in [Duration::ZERO, secs(1), secs(4), secs(20), secs(60)] {
+        let agent = Arc::new(FakeAgent::default());
+        agent.set_behavior(AgentBehavior::Hangs);
+        let scene = Scene::new().drain_limit(limit).permits(1, 20).visibility(secs(300)).on_ecs(&agent);
+        scene.send("a");
+        let worker = scene.start_handler(Endless);
+        scene.journal.began(1).await;
+        sleep(secs(20)).await;
+        for action in [Action::Receive, Action::ChangeVisibility, Action::Delete] {
+            scene.queue.always(action, Fault::Hangs);
+        }
+        sleep(secs(25)).await;
+        assert!(scene.queue.receives_under_way() > 0);
+        let stopped = Instant::now();
+        assert_eq!(worker.drain().await, Drained::Partly { held: 1 }, "{limit:?}");
+        assert!(stopped.elapsed() <= limit, "{:?} of {limit:?}", stopped.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_receives_in_flight_and_gives_back_what_they_bring() {
+    let scene = Scene::new().permits(10, 40);
+    scene.queue.always(Action::Receive, Fault::AnswersLate(Duration::from_millis(250)));
+    let worker = scene.start(|_, _| async {
+        sleep(Duration::from_millis(50)).await;
+        Outcome::Done
+    });
+    scene.send_many(4_000);
+    scene.journal.ended(300).await;
+    while scene.queue.receives_under_way() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let stopped = Instant::now();
+    assert_eq!(worker.drain().await, Drained::All);
+    assert!(stopped.elapsed() < secs(2), "{:?}", stopped.elapsed());
+    assert_eq!(scene.described().in_flight, 0, "nothing stays hidden");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_worker_waits_for_a_receive_that_may_outlive_it_and_gives_back_what_it_brings() {
+    for sent in [None, Some(secs(3))] {
+        let scene = Scene::new();
+        scene.queue.let_receives_outlive_clients();
+        let worker = scene.start(|_, _| async { Outcome::Done });
+        sleep(secs(30)).await;
+        let stopped = Instant::now();
+        worker.stop.drain();
+        if let Some(after) = sent {
+            sleep(after).await;
+            scene.send("late");
+        }
+        assert_eq!(worker.ended().await, Drained::All);
+        let longest = sent.map_or(secs(20), |after| after + secs(1));
+        assert!(stopped.elapsed() <= longest, "{:?}", stopped.elapsed());
+        sleep(secs(20)).await;
+        assert_eq!(scene.described().in_flight, 0, "nothing stays hidden");
+        assert_eq!(scene.described().visible, u64::from(sent.is_some()));
+        assert!(scene.journal.runs().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_a_receive_that_hangs_no_longer_than_its_wait() {
+    let scene = Scene::new();
+    scene.queue.always(Action::Receive, Fault::Hangs);
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    sleep(Duration::from_millis(100)).await;
+    let stopped = Instant::now();
+    assert_eq!(worker.drain().await, Drained::All);
+    assert!(stopped.elapsed() <= secs(3), "the first receive waits for a second: {:?}", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_cuts_receives_in_flight() {
+    let scene = Scene::new();
+    scene.queue.let_receives_outlive_clients();
+    let worker = scene.start(|_, _| async { Outcome::Done });
+    sleep(secs(30)).await;
+    worker.stop.drain();
+    sleep(secs(1)).await;
+    let halted = Instant::now();
+    worker.stop.halt();
+    assert_eq!(worker.ended().await, Drained::All);
+    assert!(halted.elapsed() < Duration::from_millis(100), "{:?}", halted.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +355,7 @@ async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_worker_stops_within_300_milliseconds() {
+async fn an_idle_worker_whose_cut_receive_hides_nothing_stops_within_300_milliseconds() {
     let scene = Scene::new();
     let worker = scene.start(|_, _| async { Outcome::Done });
     sleep(secs(30)).await;

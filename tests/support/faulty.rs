@@ -6,7 +6,7 @@ use std::{
     future::{Future, pending},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,7 @@ use longshore::{
         BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
         VisibilityChange, limits,
     },
+    tasks,
 };
 use tokio::time::{Instant, sleep};
 
@@ -76,6 +77,7 @@ pub(crate) struct FaultyQueue {
     state: Mutex<State>,
     receives_under_way: AtomicUsize,
     is_described_as_fifo: bool,
+    receives_outlive_clients: AtomicBool,
 }
 
 #[derive(Default)]
@@ -89,12 +91,18 @@ struct State {
 impl FaultyQueue {
     pub(crate) fn new(inner: EmulatorQueue) -> Self {
         let (state, receives_under_way) = (Mutex::default(), AtomicUsize::new(0));
-        Self { inner, state, receives_under_way, is_described_as_fifo: false }
+        let receives_outlive_clients = AtomicBool::new(false);
+        Self { inner, state, receives_under_way, is_described_as_fifo: false, receives_outlive_clients }
     }
 
     /// Reports the queue as a FIFO queue in its attributes.
     pub(crate) fn described_as_fifo(self) -> Self {
         Self { is_described_as_fifo: true, ..self }
+    }
+
+    /// Lets every receive go on after its client has gone, as users report of SQS.
+    pub(crate) fn let_receives_outlive_clients(&self) {
+        self.receives_outlive_clients.store(true, Ordering::SeqCst);
     }
 
     /// Sets the fault of every further call of this action by its number; the first is 1.
@@ -173,7 +181,13 @@ impl FaultyQueue {
     }
 
     async fn receive_through(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
-        let messages = self.inner.receive(request).await?;
+        let inner = self.inner.clone();
+        let receive = async move { inner.receive(request).await };
+        let messages = if self.receives_outlive_clients.load(Ordering::SeqCst) {
+            tasks::detach("receive", receive).await.unwrap()?
+        } else {
+            receive.await?
+        };
         self.remember(&messages);
         Ok(messages)
     }
@@ -289,6 +303,12 @@ impl Queue for FaultyQueue {
             self.receive_with(fault, request).await
         }
         .boxed()
+    }
+
+    /// A receive with a fault may be answered long after it took its messages.
+    fn cut_receives_hide_nothing(&self) -> bool {
+        let has_faults = self.state.lock().unwrap().scripts.contains_key(&Action::Receive);
+        !has_faults && !self.receives_outlive_clients.load(Ordering::SeqCst)
     }
 
     fn delete<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, BatchResult<()>> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{LeaseDeadlines, ReceiveTimes, VisibilityReceipt};
@@ -66,6 +66,8 @@ pub(super) struct ReceivedMessage<'a> {
 pub(super) enum LeaseGrant {
     New(GrantedLease),
     AlreadyDone(GrantedLease),
+    /// The lease before was lost, and its run has not ended.
+    Overlapping(GrantedLease, oneshot::Receiver<()>),
     Duplicate,
 }
 
@@ -123,6 +125,8 @@ struct LedgerEntry {
     /// The number of extensions that failed in a row.
     failures: u32,
     state: LeaseState,
+    /// Dropped with the entry, which lets the next run of the message begin.
+    next_run: Option<oneshot::Sender<()>>,
     /// True once a delete was sent: an extension that fails later does not mean that the lease was lost.
     is_deleting: bool,
     /// The entry's time in the agenda.
@@ -176,16 +180,28 @@ impl Ledger {
         let deadline = sent + self.terms.visibility;
         let check_at = due(answered, deadline.saturating_duration_since(answered), chance);
         if let Some(&older) = self.by_message.get(received.id) {
-            if self.entries.get(&older).is_some_and(|entry| entry.state != LeaseState::Frozen) {
-                self.renew(older, &received, (check_at, deadline));
-                return LeaseGrant::Duplicate;
+            match self.entries.get_mut(&older).map(|entry| (entry.state, entry)) {
+                Some((LeaseState::Lost, entry)) if entry.receive_count <= received.receive_count => {
+                    let (next_run, ended) = oneshot::channel();
+                    entry.next_run = Some(next_run);
+                    return LeaseGrant::Overlapping(self.enter(received, deadline, check_at), ended);
+                }
+                Some((LeaseState::Held | LeaseState::Extending | LeaseState::Lost, _)) => {
+                    self.renew(older, &received, (check_at, deadline));
+                    return LeaseGrant::Duplicate;
+                }
+                // It was received again because it was given back, even if that call has not been answered yet.
+                Some((LeaseState::Frozen, _)) | None => self.remove(older),
             }
-            // It was received again because it was given back, even if that call has not been answered yet.
-            self.remove(older);
         }
-        let is_done = self.unconfirmed.contains(received.id) || self.confirmed.contains(received.id);
+        let is_done = self.is_done(received.id);
         let granted = self.enter(received, deadline, check_at);
         if is_done { LeaseGrant::AlreadyDone(granted) } else { LeaseGrant::New(granted) }
+    }
+
+    /// Returns true for a remembered message whose handler was done.
+    pub(super) fn is_done(&self, id: &MessageId) -> bool {
+        self.unconfirmed.contains(id) || self.confirmed.contains(id)
     }
 
     fn enter(&mut self, received: ReceivedMessage<'_>, deadline: Instant, check_at: Instant) -> GrantedLease {
@@ -200,6 +216,7 @@ impl Ledger {
             visibility: self.terms.visibility,
             failures: 0,
             state: LeaseState::Held,
+            next_run: None,
             is_deleting: false,
             check_at,
             cancellation: cancellation.clone(),
@@ -236,7 +253,10 @@ impl Ledger {
     fn remove(&mut self, lease: LeaseId) {
         if let Some(entry) = self.entries.remove(&lease) {
             self.agenda.remove(&(entry.check_at, lease));
-            self.by_message.remove(&entry.id);
+            // A newer lease on the same message may have replaced it.
+            if self.by_message.get(&entry.id) == Some(&lease) {
+                self.by_message.remove(&entry.id);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use opentelemetry::ContextGuard;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use self::metrics::{GroupTally, LeaseMetrics};
@@ -69,6 +69,8 @@ pub(crate) enum Acquired {
     New(Lease),
     /// The handler has completed this message before: it must be deleted, not run.
     AlreadyDone(Lease),
+    /// An earlier lease was lost, and its run has not ended: the message may run once the receiver returns.
+    Overlapping(Lease, oneshot::Receiver<()>),
     /// This worker holds the message already; that lease now has the newer receipt.
     Duplicate,
 }
@@ -100,6 +102,9 @@ impl Leases {
         let acquired = match grant {
             LeaseGrant::New(granted) => return Acquired::New(self.lease(message, permit, granted)),
             LeaseGrant::AlreadyDone(granted) => Acquired::AlreadyDone(self.lease(message, permit, granted)),
+            LeaseGrant::Overlapping(granted, ended) => {
+                return Acquired::Overlapping(self.lease(message, permit, granted), ended);
+            }
             LeaseGrant::Duplicate => Acquired::Duplicate,
         };
         self.report_duplicate(id);
@@ -243,6 +248,11 @@ impl Lease {
         is_young || self.deadlines().is_some()
     }
 
+    /// Returns true if the message was done in an earlier run of this worker.
+    pub(crate) fn is_done_before(&self) -> bool {
+        self.leases.ledger().is_done(&self.id)
+    }
+
     /// Stops the extensions, and returns the newest receipt for giving the message back.
     pub(crate) fn begin_visibility_change(&self) -> VisibilityReceipt {
         self.leases.ledger().freeze(self.lease)
@@ -258,7 +268,7 @@ impl Lease {
         self.leases.ledger().begin_delete(self.lease, now)
     }
 
-    /// Remembers the message as done but not deleted, so that it does not run when it is received again.
+    /// Remembers the message as done but not deleted, so that it is deleted and not run when it is received again.
     pub(crate) fn mark_done(&mut self) {
         self.end = LeaseEnd::Done;
     }
@@ -315,6 +325,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // The next run of the message may begin once the lease is released.
+        self.dependents.clear();
         self.leases.ledger().release(self.lease, &self.id, self.end);
         self.leases.0.metrics.held.dec();
     }

@@ -211,8 +211,9 @@ impl EndingRuns {
         }
     }
 
-    /// Waits until all of the programs have ended.
+    /// Waits until all of the programs have ended; if dropped before, it kills the rest.
     pub(super) async fn wait_for_all(&self) {
+        let _rest = KillOnDrop(self);
         while let Some(mut call) = self.take() {
             drop(call.outcome().await);
         }
@@ -229,6 +230,16 @@ impl EndingRuns {
 
     fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<Outcome>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Kills the programs that have not ended when it is dropped.
+struct KillOnDrop<'a>(&'a EndingRuns);
+
+impl Drop for KillOnDrop<'_> {
+    fn drop(&mut self) {
+        // A run that is aborted drops its program, which kills it.
+        self.0.lock().drain(..).for_each(|run| run.abort());
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Settings {
     pub(crate) partial_responses: PartialResponses,
     /// The time limit until the program asks for its first event, and after each answer until it asks for the next.
     pub(crate) init_timeout: Span,
-    /// The time that a stopped program has after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves, but a second.
+    /// The time that a stopped program has after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves.
     pub(crate) grace: Span,
 }
 

@@ -144,6 +144,14 @@ events! {
         error: &'a JoinError as %,
     }
 
+    /// A stop did not wait longer for receives in flight. Messages that they took are hidden for their visibility timeout.
+    warn ReceivesCut<'a>: "receives were cut off, messages that they took come back after their visibility timeout" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The receives in flight.
+        receives: usize,
+    }
+
     /// The handlers' part of the drain limit is over.
     warn HandlersCancelled: "the drain limit is all but over, running handlers are cancelled" {
         /// The drain limit.

@@ -107,6 +107,8 @@ pub(crate) enum Signal {
     Quit,
     HangUp,
     Kill,
+    Stop,
+    Continue,
 }
 
 /// The end of a process.
@@ -143,6 +145,8 @@ impl Process {
             Signal::Quit => "QUIT",
             Signal::HangUp => "HUP",
             Signal::Kill => "KILL",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
         };
         let id = self.id().to_string();
         // The shell's own kill: a signal needs either that or unsafe code.

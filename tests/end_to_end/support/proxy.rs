@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use super::tasks;
@@ -14,6 +15,7 @@ use tokio::{
     },
     sync::watch,
     task::JoinHandle,
+    time::sleep,
 };
 
 /// The treatment of connections, old and new.
@@ -23,6 +25,8 @@ pub(crate) enum ProxyMode {
     Open,
     /// Accepts connections and requests, and withholds the answers.
     Silent,
+    /// Forwards the answers after this time.
+    Late(Duration),
     /// Closes the connections.
     Closed,
 }
@@ -103,8 +107,11 @@ async fn pass(
             return;
         }
         captured.lock().unwrap().extend_from_slice(&buffer[..length]);
-        let is_silent = mode.as_ref().is_some_and(|mode| *mode.borrow() == ProxyMode::Silent);
-        if !is_silent && to.write_all(&buffer[..length]).await.is_err() {
+        let mode = mode.as_ref().map(|mode| *mode.borrow());
+        if let Some(ProxyMode::Late(by)) = mode {
+            sleep(by).await;
+        }
+        if mode != Some(ProxyMode::Silent) && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
     }

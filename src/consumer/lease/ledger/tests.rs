@@ -77,6 +77,25 @@ fn the_late_answer_of_an_older_receive_changes_nothing() {
 }
 
 #[test]
+fn a_newer_receive_of_a_lost_message_waits_for_the_end_of_its_run() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let lost = granted(acquire(&mut ledger, 1, start));
+    let later = start + VISIBILITY;
+    assert_eq!(ledger.expire(later).len(), 1);
+    let older = receive_again(&mut ledger, 1, ("older", 0), (later, later));
+    assert!(matches!(older, LeaseGrant::Duplicate), "{older:?}");
+    let grant = receive_again(&mut ledger, 1, ("second", 2), (later, later));
+    let LeaseGrant::Overlapping(next, mut run_ended) = grant else { panic!("{grant:?}") };
+    assert_eq!(run_ended.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+    ledger.release(lost.lease, &id(1), LeaseEnd::Done);
+    assert_eq!(run_ended.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    assert!(ledger.is_done(&id(1)));
+    assert_eq!(ledger.receipt(next.lease, later), Some(Receipt::new("second")));
+    let held = receive_again(&mut ledger, 1, ("third", 3), (later, later));
+    assert!(matches!(held, LeaseGrant::Duplicate), "it belongs to the newer lease: {held:?}");
+}
+
+#[test]
 fn an_extension_granted_after_the_deadline_does_not_count() {
     let (mut ledger, start) = (ledger(), Instant::now());
     let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, 1, start));

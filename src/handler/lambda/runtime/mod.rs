@@ -13,11 +13,8 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc, oneshot},
-    task::JoinHandle,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::{process::ProcessSupervisor, program::Program};
 use super::{
@@ -69,7 +66,8 @@ struct Shared {
 #[derive(Debug)]
 enum Supervisors {
     NotStarted,
-    Started(Vec<JoinHandle<()>>),
+    /// Their processes are killed when the handles are dropped.
+    Started(Vec<AbortOnDropHandle<()>>),
 }
 
 impl Host {
@@ -126,7 +124,7 @@ impl Host {
         }
     }
 
-    /// Ends the processes: SIGTERM, then SIGKILL after the grace period.
+    /// Ends the processes: SIGTERM, then SIGKILL after the grace period, or at once if this is dropped before.
     pub(super) async fn close(&self) {
         self.shared.closing.cancel();
         let supervisors = std::mem::replace(&mut *self.supervisors(), Supervisors::Started(Vec::new()));
@@ -143,21 +141,15 @@ impl Host {
             let supervisor = |number| ProcessSupervisor::new(self.shared.clone(), number).run();
             let numbers = 0..self.shared.processes.get();
             *supervisors = Supervisors::Started(
-                numbers.map(|number| tasks::detach("lambda runtime", supervisor(number))).collect(),
+                numbers
+                    .map(|number| AbortOnDropHandle::new(tasks::detach("lambda runtime", supervisor(number))))
+                    .collect(),
             );
         }
     }
 
     fn supervisors(&self) -> MutexGuard<'_, Supervisors> {
         self.supervisors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if let Supervisors::Started(supervisors) = &*self.supervisors() {
-            supervisors.iter().for_each(JoinHandle::abort);
-        }
     }
 }
 
