@@ -37,9 +37,9 @@ metric_group! {
 
 metric_group! {
     /// Metrics of one queue's handler of the `http` kind.
-    pub struct HttpMetrics {
+    pub(crate) struct HttpMetrics {
         /// Message attributes that were posted without a header: too large, of a name that no header can have, or of names that many servers take for one.
-        pub attributes_left_out: Lazily<IntCounter> = "longshore_handler_attributes_left_out_total" ["queue"];
+        pub(crate) attributes_left_out: Lazily<IntCounter> = "longshore_handler_attributes_left_out_total" ["queue"];
     }
 }
 
