@@ -108,11 +108,17 @@ impl Settings {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let form = if self.is_json() { LineForm::Json } else { LineForm::Text };
+        let form = match (self.is_json(), io::stderr().is_terminal()) {
+            (true, _) => LineForm::Json,
+            (false, true) => LineForm::ColouredText,
+            (false, false) => LineForm::Text,
+        };
         let lines = fmt::layer().with_writer(EscapedLines { form, inner: io::stderr });
         match form {
             LineForm::Json => lines.json().event_format(Line).boxed(),
-            LineForm::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+            LineForm::Text | LineForm::ColouredText => {
+                lines.with_ansi(form == LineForm::ColouredText).boxed()
+            }
         }
     }
 
@@ -197,7 +203,8 @@ mod tests {
     #[test]
     fn no_value_acts_on_a_terminal() {
         let written = tempfile::NamedTempFile::new().unwrap();
-        let writer = EscapedLines { form: LineForm::Text, inner: Arc::new(written.reopen().unwrap()) };
+        let writer =
+            EscapedLines { form: LineForm::ColouredText, inner: Arc::new(written.reopen().unwrap()) };
         let layer = fmt::layer().with_ansi(true).with_writer(writer);
         with_default(Registry::default().with(layer), || {
             let hostile = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\r";

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, Write as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -89,7 +89,8 @@ struct LockedDirectory {
 impl LockedDirectory {
     /// Creates it under a name that no other process looks for, until it is locked.
     fn create(parent: &Path) -> io::Result<Self> {
-        let directory = Builder::new().prefix(UNLOCKED_PREFIX).tempdir_in(parent)?;
+        let own_only = fs::Permissions::from_mode(0o700);
+        let directory = Builder::new().prefix(UNLOCKED_PREFIX).permissions(own_only).tempdir_in(parent)?;
         let lock = File::open(directory.path())?;
         match lock.try_lock() {
             // On a file system without locks none is ever found to be left behind.

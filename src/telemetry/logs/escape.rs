@@ -10,9 +10,10 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The form of lines, which decides how a character is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineForm {
-    /// As in Rust: `\u{202e}`. Escape characters are left alone: they are the colours of the lines; those in values are
-    /// escaped before.
+    /// As in Rust: `\u{202e}`.
     Text,
+    /// The same, and the colours of the lines themselves are kept.
+    ColouredText,
     /// As in JSON, where such a character can only be in a string: `\u202e`.
     Json,
 }
@@ -57,29 +58,37 @@ impl<W: Write> Write for LineEscaper<W> {
 }
 
 fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
-    if !lines.contains(|character| is_escaped(character, form)) {
+    if !lines.contains(is_escaped) {
         return lines.into();
     }
     let mut escaped = String::with_capacity(lines.len() + 16);
-    for character in lines.chars() {
-        match form {
-            _ if !is_escaped(character, form) => escaped.push(character),
-            LineForm::Text => escaped.extend(character.escape_unicode()),
+    for (at, character) in lines.char_indices() {
+        if !is_escaped(character) || (form == LineForm::ColouredText && is_colour(&lines[at..])) {
+            escaped.push(character);
+        } else if form == LineForm::Json {
+            let code = u32::from(character);
             // All of them are in the first plane.
-            LineForm::Json => {
-                let code = u32::from(character);
-                let digit = |shift: u32| char::from_digit((code >> shift) & 15, 16).unwrap_or('0');
-                escaped.push_str("\\u");
-                escaped.extend([12_u32, 8, 4, 0].map(digit));
-            }
+            let digit = |shift: u32| char::from_digit((code >> shift) & 15, 16).unwrap_or('0');
+            escaped.push_str("\\u");
+            escaped.extend([12_u32, 8, 4, 0].map(digit));
+        } else {
+            escaped.extend(character.escape_unicode());
         }
     }
     escaped.into()
 }
 
-fn is_escaped(character: char, form: LineForm) -> bool {
-    let is_layout = matches!(character, '\n' | '\t') || (character == '\u{1b}' && form == LineForm::Text);
-    (character.is_control() && !is_layout) || is_directional(character)
+fn is_escaped(character: char) -> bool {
+    (character.is_control() && !matches!(character, '\n' | '\t')) || is_directional(character)
+}
+
+/// The styles of lines: none, bold, dimmed, italic, and the colours of levels. None of them hides text.
+const STYLES: [&str; 9] = ["0", "1", "2", "3", "31", "32", "33", "34", "35"];
+
+/// True if the text begins with a sequence that only sets such styles.
+fn is_colour(text: &str) -> bool {
+    let sequence = text.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m'));
+    sequence.is_some_and(|(styles, _)| styles.split(';').all(|style| STYLES.contains(&style)))
 }
 
 /// True for the characters that change the direction of the text after them, and line and paragraph separators.
@@ -104,9 +113,21 @@ mod tests {
             ("ünd\t🚢\n", "ünd\t🚢\n", "ünd\t🚢\n"),
         ] {
             assert_eq!(escaped(line, LineForm::Text), text);
+            assert_eq!(escaped(line, LineForm::ColouredText), text);
             assert_eq!(escaped(line, LineForm::Json), json);
         }
-        assert_eq!(escaped("\u{1b}[32m INFO\u{1b}[0m", LineForm::Text), "\u{1b}[32m INFO\u{1b}[0m");
+    }
+
+    #[test]
+    fn only_the_colours_of_lines_are_kept_and_only_where_there_are_any() {
+        let coloured = "\u{1b}[32m INFO\u{1b}[0m \u{1b}[1;31mx\u{1b}[0m";
+        assert_eq!(escaped(coloured, LineForm::ColouredText), coloured);
+        assert_eq!(escaped("\u{1b}[32mx", LineForm::Text), r"\u{1b}[32mx");
+        for hostile in
+            ["\u{1b}[2J", "\u{1b}[8m", "\u{1b}]0;title\u{7}", "\u{1b}c", "\u{1b}[m", "\u{1b}[0;30m", "\u{1b}"]
+        {
+            assert!(!escaped(hostile, LineForm::ColouredText).contains('\u{1b}'), "{hostile:?}");
+        }
     }
 
     proptest! {
