@@ -17,7 +17,7 @@ use crate::{
     message::StringMap,
     server::{self, ServerState, Shutdown},
     sns::{PublishedMessage, SnsAccount},
-    sqs::{AccountIdentity, SqsAccount, SqsApiError},
+    sqs::{AccountIdentity, AccountLimits, SqsAccount, SqsApiError},
 };
 
 /// A running server of SQS and SNS; it stops when it is dropped.
@@ -174,6 +174,7 @@ type PublishListener = Arc<dyn Fn(&PublishedMessage) + Send + Sync>;
 pub struct EmulatorBuilder {
     address: SocketAddr,
     identity: AccountIdentity,
+    limits: AccountLimits,
     listener: PublishListener,
 }
 
@@ -182,6 +183,7 @@ impl Default for EmulatorBuilder {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             identity: AccountIdentity::default(),
+            limits: AccountLimits::default(),
             listener: Arc::new(|_| {}),
         }
     }
@@ -189,11 +191,12 @@ impl Default for EmulatorBuilder {
 
 impl std::fmt::Debug for EmulatorBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, identity, .. } = self;
+        let Self { address, identity, limits, .. } = self;
         formatter
             .debug_struct("EmulatorBuilder")
             .field("address", address)
             .field("identity", identity)
+            .field("limits", limits)
             .finish_non_exhaustive()
     }
 }
@@ -219,6 +222,15 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Sets the most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB).
+    ///
+    /// A send beyond them fails with `OverLimit`, until messages are deleted.
+    #[must_use]
+    pub fn stored_bytes(mut self, stored_bytes: usize) -> Self {
+        self.limits.stored_bytes = stored_bytes;
+        self
+    }
+
     /// Calls a function with every message that is published to a topic or a phone number.
     #[must_use]
     pub fn on_publish(self, listener: impl Fn(&PublishedMessage) + Send + Sync + 'static) -> Self {
@@ -227,11 +239,13 @@ impl EmulatorBuilder {
 
     /// Starts the server on the current runtime.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let Self { address, identity, listener } = self;
+        let Self { address, identity, limits, listener } = self;
         let failed = |source| EmulatorError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        let sns = SnsAccount::with_listener(SqsAccount::new(identity), move |message| listener(message));
+        let sns = SnsAccount::with_listener(SqsAccount::with_limits(identity, limits), move |message| {
+            listener(message);
+        });
         let shutdown = Shutdown::default();
         let state = ServerState::new(sns.clone(), address, shutdown.clone());
         Ok(Emulator { address, sns, shutdown, server: Some(spawn(server::serve(socket, state))) })

@@ -32,6 +32,7 @@ mod message;
 mod server;
 mod sns;
 mod sqs;
+mod storage;
 
 pub use self::{
     emulator::{Emulator, EmulatorBuilder, EmulatorError},

@@ -1,4 +1,4 @@
-//! The limits that SQS and SNS document.
+//! The limits that SQS and SNS document, and those that keep the memory of the emulator within bounds.
 
 use std::time::Duration;
 
@@ -29,6 +29,17 @@ pub(crate) const SUBJECT_CHARS: usize = 100;
 pub(crate) const SMS_CHARS: usize = 1_600;
 /// The largest message of a topic whose `MaximumMessageSize` is not set, body and attributes.
 pub(crate) const TOPIC_MESSAGE_BYTES: usize = 262_144;
+
+/// The most bytes that queues and topics hold in memory together, unless a setting says otherwise.
+pub(crate) const STORED_BYTES: usize = 1024 * 1024 * 1024;
+/// The most parameters of a request: more than twice those of the largest, a batch with all attributes.
+pub(crate) const PARAMETERS: usize = 1_000;
+/// The deepest nesting of parameters, that of SNS: `Entries.member.1.MessageAttributes.entry.1.Value.StringValue`.
+pub(crate) const PARAMETER_DEPTH: usize = 8;
+/// The longest name of a parameter, in bytes: twice that of the longest.
+pub(crate) const PARAMETER_NAME_BYTES: usize = 256;
+/// The largest value of one attribute of a queue, a topic or a subscription, in bytes: that of a filter policy.
+pub(crate) const ATTRIBUTE_BYTES: usize = 256 * 1024;
 
 /// Returns true if SQS accepts the character in a body: the characters of XML 1.0.
 pub(crate) const fn is_allowed(character: char) -> bool {

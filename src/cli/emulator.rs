@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use longshore_emulator::{Emulator, EmulatorError};
+use longshore_emulator::{AccountLimits, Emulator, EmulatorError};
 
 use super::{
     output::{self, Exit, Failure},
@@ -25,6 +25,9 @@ pub(super) struct EmulatorCommand {
     /// Give each of these queues a DLQ, to which a message moves after so many receives
     #[arg(long, value_name = "NUMBER")]
     max_receives: Option<NonZeroU32>,
+    /// The most bytes in memory of all queues and topics, 512 for each message counted in; a send beyond them fails
+    #[arg(long, value_name = "NUMBER", default_value_t = AccountLimits::default().stored_bytes)]
+    stored_bytes: usize,
 }
 
 impl EmulatorCommand {
@@ -35,7 +38,8 @@ impl EmulatorCommand {
     async fn serve(&self) -> Result<(), Failure> {
         let shown =
             |message: &longshore_emulator::PublishedMessage| drop(output::print_line(&message.to_string()));
-        let emulator = Emulator::builder().address(self.listen).on_publish(shown).start().await?;
+        let builder = Emulator::builder().address(self.listen).stored_bytes(self.stored_bytes);
+        let emulator = builder.on_publish(shown).start().await?;
         for name in &self.queues {
             let created = match self.max_receives {
                 Some(max_receives) => emulator.create_queue_with_dlq(name, max_receives).map(drop),

@@ -1,5 +1,7 @@
 //! `longshore emulator`: SQS and SNS without a worker.
 
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+
 use super::support::{Launch, Signal, Sqs, sqs::Counts};
 
 #[tokio::test]
@@ -23,6 +25,18 @@ async fn a_queue_of_the_emulator_has_a_dlq_on_request() {
     let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--max-receives", "3"];
     let emulator = Launch::of(&arguments).start();
     emulator.says("/orders-dlq").await;
+}
+
+#[tokio::test]
+async fn the_emulator_holds_no_more_bytes_than_it_may() {
+    let arguments = ["emulator", "--listen", "127.0.0.1:0", "--queue", "orders", "--stored-bytes", "3000"];
+    let emulator = Launch::of(&arguments).start();
+    let line = emulator.says("endpoint ").await;
+    let endpoint = line.split_whitespace().next_back().unwrap().to_owned();
+    let (sqs, url) = (Sqs::at(&endpoint), format!("{endpoint}/000000000000/orders"));
+    sqs.send(&url, "hello").await;
+    let refused = sqs.client.send_message().queue_url(&url).message_body("x".repeat(2000)).send().await;
+    assert_eq!(refused.unwrap_err().into_service_error().code(), Some("OverLimit"));
 }
 
 #[tokio::test]

@@ -109,6 +109,9 @@ impl RequestError {
             (Self::Address(_) | Self::Sns(SnsApiError { code: SnsErrorCode::NotFound, .. }), _) => {
                 StatusCode::NOT_FOUND
             }
+            (Self::Sns(SnsApiError { code: SnsErrorCode::Throttled, .. }), _) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             (Self::Sqs(error), WireProtocol::Query) => query_status(error.code),
             _ => StatusCode::BAD_REQUEST,
         }

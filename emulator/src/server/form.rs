@@ -15,12 +15,14 @@ use serde::{
 };
 use url::form_urlencoded;
 
-/// The deepest nesting, that of SNS: `Entries.member.1.MessageAttributes.entry.1.Value.StringValue`.
-const DEPTH: usize = 8;
+use crate::limits::{PARAMETER_DEPTH, PARAMETER_NAME_BYTES, PARAMETERS};
 
 /// The parameters of a request, as a tree.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct QueryForm(Branch);
+pub(super) struct QueryForm {
+    tree: Branch,
+    parameters: usize,
+}
 
 type Branch = BTreeMap<String, FormNode>;
 
@@ -33,17 +35,22 @@ enum FormNode {
 }
 
 impl QueryForm {
-    /// Adds the parameters of a query string or of a form body.
-    pub(super) fn read(&mut self, encoded: &[u8]) {
+    /// Adds the parameters of a query string or of a form body, unless one exceeds the bounds of every request.
+    ///
+    /// A short name may become a tree of many nodes, so the size of the body alone is no bound for its memory.
+    pub(super) fn read(&mut self, encoded: &[u8]) -> Result<(), Error> {
         for (name, value) in form_urlencoded::parse(encoded) {
-            let path: Vec<&str> = name.splitn(DEPTH, '.').collect();
-            insert(&mut self.0, &path, value.into_owned());
+            self.parameters += 1;
+            let path: Vec<&str> = name.split('.').take(PARAMETER_DEPTH + 1).collect();
+            check_bounds(self.parameters, path.len(), name.len())?;
+            insert(&mut self.tree, &path, value.into_owned());
         }
+        Ok(())
     }
 
     /// A parameter that is neither a list nor a map.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        match self.0.get(name) {
+        match self.tree.get(name) {
             Some(FormNode::Leaf(value)) => Some(value),
             _ => None,
         }
@@ -51,8 +58,21 @@ impl QueryForm {
 
     /// Deserializes the parameters.
     pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        T::deserialize(structure(&self.0))
+        T::deserialize(structure(&self.tree))
     }
+}
+
+fn check_bounds(parameters: usize, depth: usize, name_bytes: usize) -> Result<(), Error> {
+    if parameters > PARAMETERS {
+        return Err(Error::custom(format!("more than {PARAMETERS} parameters")));
+    }
+    if depth > PARAMETER_DEPTH {
+        return Err(Error::custom(format!("a name of more than {PARAMETER_DEPTH} parts")));
+    }
+    if name_bytes > PARAMETER_NAME_BYTES {
+        return Err(Error::custom(format!("a name of more than {PARAMETER_NAME_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 /// A later parameter of the same name wins.
@@ -197,7 +217,7 @@ mod tests {
 
     fn decode(encoded: &str) -> Result<Request, Error> {
         let mut form = QueryForm::default();
-        form.read(encoded.as_bytes());
+        form.read(encoded.as_bytes())?;
         form.decode()
     }
 
@@ -254,13 +274,29 @@ mod tests {
         #[test]
         fn no_parameters_make_the_decoding_panic(encoded in "([A-Z][a-z]{3,6}|[.=&%0-9]){0,40}|.*") {
             let mut form = QueryForm::default();
-            form.read(encoded.as_bytes());
+            drop(form.read(encoded.as_bytes()));
             drop(form.decode::<Request>());
         }
     }
 
     #[test]
-    fn a_name_of_a_million_dots_is_only_a_long_name() {
-        assert_eq!(decode(&format!("{}=x", ".".repeat(1_000_000))), Ok(Request::default()));
+    fn a_form_is_read_up_to_its_bounds_and_refused_beyond() {
+        let many = |count: usize| "Other=&".repeat(count);
+        let deep = |parts: usize| vec!["N"; parts].join(".");
+        for (within, beyond) in [
+            (many(PARAMETERS), many(PARAMETERS + 1)),
+            (deep(PARAMETER_DEPTH), deep(PARAMETER_DEPTH + 1)),
+            ("N".repeat(PARAMETER_NAME_BYTES), "N".repeat(PARAMETER_NAME_BYTES + 1)),
+        ] {
+            assert_eq!(decode(&within), Ok(Request::default()));
+            assert!(decode(&beyond).unwrap_err().to_string().contains("more than"));
+        }
+    }
+
+    #[test]
+    fn the_parameters_of_the_url_and_of_the_body_count_together() {
+        let mut form = QueryForm::default();
+        assert!(form.read("Other=&".repeat(PARAMETERS).as_bytes()).is_ok());
+        assert!(form.read(b"Other=").is_err());
     }
 }

@@ -9,6 +9,7 @@ mod attribute;
 mod batch;
 mod error;
 mod form;
+mod json;
 mod request;
 mod response;
 mod sns;

@@ -60,7 +60,7 @@ impl SnsAccount {
         sqs: SqsAccount,
         listener: impl Fn(&PublishedMessage) + Send + Sync + 'static,
     ) -> Self {
-        let store = Mutex::new(SnsStore::new(sqs.identity().clone()));
+        let store = Mutex::new(SnsStore::new(sqs.identity().clone(), sqs.storage().clone()));
         Self(Arc::new(Inner { sqs, store, listener: Box::new(listener) }))
     }
 
@@ -101,7 +101,7 @@ impl SnsAccount {
 
     /// Sets one attribute of a topic.
     pub fn set_topic_attribute(&self, arn: &str, name: &str, value: &str) -> Result<(), SnsApiError> {
-        self.with(|store| store.topic(arn)?.attributes.set(name, value))
+        self.with(|store| store.topic(arn)?.set(name, value))
     }
 
     /// The tags of a topic.
@@ -168,7 +168,7 @@ impl SnsAccount {
 
     /// The last published messages, the oldest first, a thousand at most.
     pub fn published(&self) -> Vec<PublishedMessage> {
-        self.with(|store| store.published.iter().cloned().collect())
+        self.with(|store| store.published.iter().map(|record| record.message.clone()).collect())
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut SnsStore) -> T) -> T {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::storage::StorageFull;
+
 /// An error as SNS returns it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -46,6 +48,12 @@ impl SnsApiError {
     }
 }
 
+impl From<StorageFull> for SnsApiError {
+    fn from(full: StorageFull) -> Self {
+        Self::new(SnsErrorCode::Throttled, full.to_string())
+    }
+}
+
 /// The error codes of SNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SnsErrorCode {
@@ -63,6 +71,8 @@ pub enum SnsErrorCode {
     InvalidParameterValue,
     /// There is no such topic or subscription.
     NotFound,
+    /// The emulator holds too many bytes.
+    Throttled,
     /// A batch holds more than ten entries.
     TooManyEntriesInBatchRequest,
 }
@@ -78,6 +88,7 @@ impl SnsErrorCode {
             Self::InvalidParameter => "InvalidParameter",
             Self::InvalidParameterValue => "ParameterValueInvalid",
             Self::NotFound => "NotFound",
+            Self::Throttled => "Throttled",
             Self::TooManyEntriesInBatchRequest => "TooManyEntriesInBatchRequest",
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn publish_to_topic(
     let sequence_number = topic.attributes.is_fifo().then(|| topic.fifo.next_number());
     let result = PublishResult { id: new_id(), sequence_number };
     if let Some(key) = deduplication {
-        topic.fifo.insert(key, result.clone(), now);
+        topic.fifo.insert(key, result.clone(), (now, topic.storage.store(0)?));
     }
     let notification =
         TopicNotification { topic: &topic.arn, request: &request, body: &body, result: &result };

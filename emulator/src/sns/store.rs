@@ -12,6 +12,7 @@ use super::{
 use crate::{
     message::StringMap,
     sqs::{AccountIdentity, SqsAccount},
+    storage::{Storage, StoredBytes},
 };
 
 /// The most published messages that are remembered.
@@ -23,12 +24,20 @@ pub(super) struct SnsStore {
     identity: AccountIdentity,
     topics: BTreeMap<String, TopicState>,
     /// The last published messages.
-    pub(super) published: VecDeque<PublishedMessage>,
+    pub(super) published: VecDeque<PublishedRecord>,
+    storage: Storage,
+}
+
+/// A published message that is remembered.
+#[derive(Debug)]
+pub(super) struct PublishedRecord {
+    pub(super) message: PublishedMessage,
+    _stored: StoredBytes,
 }
 
 impl SnsStore {
-    pub(super) fn new(identity: AccountIdentity) -> Self {
-        Self { identity, topics: BTreeMap::new(), published: VecDeque::new() }
+    pub(super) fn new(identity: AccountIdentity, storage: Storage) -> Self {
+        Self { identity, topics: BTreeMap::new(), published: VecDeque::new(), storage }
     }
 
     pub(super) fn arn(&self, name: &str) -> Result<SnsTopicArn, SnsApiError> {
@@ -52,7 +61,8 @@ impl SnsStore {
             let reason = "Attributes Reason: Topic already exists with different attributes";
             return Err(SnsApiError::invalid(reason));
         }
-        self.topics.insert(arn.to_string(), TopicState::new(arn.clone(), attributes, tags.clone()));
+        let topic = TopicState::new(arn.clone(), attributes, tags.clone(), self.storage.clone())?;
+        self.topics.insert(arn.to_string(), topic);
         Ok(arn)
     }
 
@@ -85,7 +95,7 @@ impl SnsStore {
     ) -> Result<String, SnsApiError> {
         let topic = self.topic(topic_arn)?;
         subscription::check_endpoint(topic.attributes.is_fifo(), request)?;
-        let requested = Subscription::create(&topic.arn, request)?;
+        let requested = Subscription::create(&topic.arn, request, &topic.storage)?;
         if let Some(existing) = topic.subscriptions.iter().find(|other| other.endpoint == request.endpoint) {
             let agrees = request.attributes.is_empty() || existing.has_attributes_of(&requested);
             let reason = "Attributes Reason: Subscription already exists with different attributes";
@@ -156,10 +166,24 @@ impl SnsStore {
             PublishTarget::Phone(_) => (publish::publish_to_phone(&request)?, 1),
         };
         let message = PublishedMessage { request, delivered };
+        self.remember(&message);
+        Ok((result, message))
+    }
+
+    /// Remembers a published message, in a full storage instead of older ones.
+    fn remember(&mut self, message: &PublishedMessage) {
         if self.published.len() == REMEMBERED {
             self.published.pop_front();
         }
-        self.published.push_back(message.clone());
-        Ok((result, message))
+        loop {
+            if let Ok(stored) = self.storage.store(message.request.size_bytes()) {
+                return self
+                    .published
+                    .push_back(PublishedRecord { message: message.clone(), _stored: stored });
+            }
+            if self.published.pop_front().is_none() {
+                return;
+            }
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! The subscription of a queue to a topic, raw or enveloped, with an optional filter.
 
-use super::{SnsApiError, SnsTopicArn, filter::FilterPolicy};
-use crate::message::StringMap;
+use super::{SnsApiError, SnsTopicArn, filter::FilterPolicy, topic::check_attribute_size};
+use crate::{
+    message::StringMap,
+    storage::{Storage, StoredBytes, text_bytes},
+};
 
 /// The subscription of one queue to a topic.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) arn: String,
     pub(super) endpoint: String,
     pub(super) filter: Option<FilterPolicy>,
     attributes: StringMap,
+    stored: StoredBytes,
 }
 
 /// The parameters of `Subscribe`.
@@ -35,13 +39,18 @@ pub struct SubscriptionSummary {
 
 impl Subscription {
     /// A subscription of a request that was checked.
-    pub(super) fn create(topic: &SnsTopicArn, request: &SubscribeRequest<'_>) -> Result<Self, SnsApiError> {
+    pub(super) fn create(
+        topic: &SnsTopicArn,
+        request: &SubscribeRequest<'_>,
+        storage: &Storage,
+    ) -> Result<Self, SnsApiError> {
         let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
         let mut subscription = Self {
             arn: format!("{topic}:{}", id.hyphenated()),
             endpoint: request.endpoint.to_owned(),
             filter: None,
             attributes: StringMap::new(),
+            stored: storage.store(request.endpoint.len())?,
         };
         for (name, value) in request.attributes {
             subscription.set(name, value)?;
@@ -51,6 +60,10 @@ impl Subscription {
 
     /// Sets one attribute; an empty filter policy removes it.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+        check_attribute_size(name, value)?;
+        let old = self.attributes.get(name).map_or(0, |old| name.len() + old.len());
+        let text = self.endpoint.len() + text_bytes(&self.attributes) - old + name.len() + value.len();
+        self.stored.resize(text)?;
         match name {
             "RawMessageDelivery" if matches!(value, "true" | "false") => {}
             "RawMessageDelivery" => {

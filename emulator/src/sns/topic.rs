@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{PublishResult, SnsApiError, SnsTopicArn, subscription::Subscription};
-use crate::{limits, message::StringMap};
+use crate::{
+    limits,
+    message::StringMap,
+    storage::{Storage, StoredBytes, text_bytes},
+};
 
 /// One topic.
 #[derive(Debug)]
@@ -16,19 +20,39 @@ pub(super) struct TopicState {
     pub(super) subscriptions: Vec<Subscription>,
     pub(super) deleted_subscriptions: usize,
     pub(super) fifo: TopicDeduplication,
+    pub(super) storage: Storage,
+    /// The bytes of its attributes and tags.
+    stored: StoredBytes,
 }
 
 impl TopicState {
     /// A topic without subscriptions.
-    pub(super) fn new(arn: SnsTopicArn, attributes: TopicAttributes, tags: StringMap) -> Self {
-        Self {
+    pub(super) fn new(
+        arn: SnsTopicArn,
+        attributes: TopicAttributes,
+        tags: StringMap,
+        storage: Storage,
+    ) -> Result<Self, SnsApiError> {
+        let stored = storage.store(text_bytes(&attributes.0) + text_bytes(&tags))?;
+        Ok(Self {
             arn,
             attributes,
             tags,
             subscriptions: Vec::new(),
             deleted_subscriptions: 0,
             fifo: TopicDeduplication::default(),
-        }
+            storage,
+            stored,
+        })
+    }
+
+    /// Sets one attribute.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+        let mut attributes = self.attributes.clone();
+        attributes.set(name, value)?;
+        self.stored.resize(text_bytes(&attributes.0) + text_bytes(&self.tags))?;
+        self.attributes = attributes;
+        Ok(())
     }
 
     /// The attributes as SNS returns them, counts of subscriptions included.
@@ -84,7 +108,7 @@ impl TopicAttributes {
     }
 
     /// Sets one attribute of an existing topic.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
         if name == "FifoTopic" {
             return Err(SnsApiError::invalid("AttributeName"));
         }
@@ -92,6 +116,7 @@ impl TopicAttributes {
     }
 
     fn insert(&mut self, name: &str, value: &str) -> Result<(), SnsApiError> {
+        check_attribute_size(name, value)?;
         let is_allowed = match name {
             "FifoTopic" | "ContentBasedDeduplication" => matches!(value, "true" | "false"),
             "FifoThroughputScope" => matches!(value, "Topic" | "MessageGroup"),
@@ -150,6 +175,15 @@ impl TopicAttributes {
     }
 }
 
+/// Checks the size of an attribute of a topic or a subscription.
+pub(super) fn check_attribute_size(name: &str, value: &str) -> Result<(), SnsApiError> {
+    if value.len() <= limits::ATTRIBUTE_BYTES {
+        return Ok(());
+    }
+    let reason = format!("Attributes Reason: {name} is larger than {} bytes", limits::ATTRIBUTE_BYTES);
+    Err(SnsApiError::invalid(reason))
+}
+
 /// The time for which a deduplication id is remembered.
 const WINDOW: Duration = Duration::from_mins(5);
 
@@ -157,10 +191,18 @@ const WINDOW: Duration = Duration::from_mins(5);
 pub(super) type DeduplicationKey = (Option<String>, String);
 
 /// The sequence numbers of a FIFO topic and the messages of the last five minutes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct TopicDeduplication {
     last_number: u64,
-    recent: HashMap<DeduplicationKey, (Instant, PublishResult)>,
+    recent: HashMap<DeduplicationKey, RecentPublication>,
+}
+
+/// A publication of the last five minutes.
+#[derive(Debug)]
+struct RecentPublication {
+    at: Instant,
+    result: PublishResult,
+    _stored: StoredBytes,
 }
 
 impl TopicDeduplication {
@@ -172,12 +214,17 @@ impl TopicDeduplication {
 
     /// The result of the same message within the last five minutes.
     pub(super) fn get(&mut self, key: &DeduplicationKey, now: Instant) -> Option<PublishResult> {
-        self.recent.retain(|_, (at, _)| now.saturating_duration_since(*at) < WINDOW);
-        self.recent.get(key).map(|(_, result)| result.clone())
+        self.recent.retain(|_, recent| now.saturating_duration_since(recent.at) < WINDOW);
+        self.recent.get(key).map(|recent| recent.result.clone())
     }
 
     /// Remembers the result of a message.
-    pub(super) fn insert(&mut self, key: DeduplicationKey, result: PublishResult, now: Instant) {
-        self.recent.insert(key, (now, result));
+    pub(super) fn insert(
+        &mut self,
+        key: DeduplicationKey,
+        result: PublishResult,
+        (now, stored): (Instant, StoredBytes),
+    ) {
+        self.recent.insert(key, RecentPublication { at: now, result, _stored: stored });
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     limits,
     message::{NewMessage, StringMap},
+    storage::Storage,
 };
 
 /// The region and number of an account, which are part of every ARN.
@@ -36,11 +37,14 @@ impl Default for AccountIdentity {
 pub struct AccountLimits {
     /// The most messages in flight per queue (120,000).
     pub in_flight: usize,
+    /// The most bytes in memory of all queues and topics, 512 for each message counted in (1 GiB); beyond them a send
+    /// fails with `OverLimit`.
+    pub stored_bytes: usize,
 }
 
 impl Default for AccountLimits {
     fn default() -> Self {
-        Self { in_flight: limits::IN_FLIGHT }
+        Self { in_flight: limits::IN_FLIGHT, stored_bytes: limits::STORED_BYTES }
     }
 }
 
@@ -71,6 +75,7 @@ pub struct SqsAccount(Arc<Inner>);
 struct Inner {
     identity: AccountIdentity,
     clock: EmulatorClock,
+    storage: Storage,
     store: Mutex<SqsStore>,
 }
 
@@ -88,13 +93,19 @@ impl SqsAccount {
 
     /// An account without queues, with limits other than those of SQS.
     pub fn with_limits(identity: AccountIdentity, limits: AccountLimits) -> Self {
-        let store = Mutex::new(SqsStore::new(identity.clone(), limits));
-        Self(Arc::new(Inner { identity, clock: EmulatorClock::start(), store }))
+        let storage = Storage::new(limits.stored_bytes);
+        let store = Mutex::new(SqsStore::new(identity.clone(), limits, storage.clone()));
+        Self(Arc::new(Inner { identity, clock: EmulatorClock::start(), storage, store }))
     }
 
     /// The region and number of the account.
     pub fn identity(&self) -> &AccountIdentity {
         &self.0.identity
+    }
+
+    /// The storage of the account, which its topics share.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
     }
 
     /// Creates a queue; succeeds if one of the same name and attributes exists.
@@ -145,16 +156,20 @@ impl SqsAccount {
     /// Adds tags to a queue, or changes them.
     pub fn tag(&self, name: &str, tags: &StringMap) -> Result<(), SqsApiError> {
         self.with(|store, now| {
-            store.open(name, now)?.tags.extend(tags.clone());
-            Ok(())
+            let queue = store.open(name, now)?;
+            let mut all = queue.tags.clone();
+            all.extend(tags.clone());
+            queue.set_tags(all)
         })
     }
 
     /// Removes tags from a queue.
     pub fn untag(&self, name: &str, keys: &[String]) -> Result<(), SqsApiError> {
         self.with(|store, now| {
-            store.open(name, now)?.tags.retain(|key, _| !keys.contains(key));
-            Ok(())
+            let queue = store.open(name, now)?;
+            let mut left = queue.tags.clone();
+            left.retain(|key, _| !keys.contains(key));
+            queue.set_tags(left)
         })
     }
 

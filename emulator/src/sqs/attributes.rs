@@ -94,6 +94,9 @@ impl QueueConfiguration {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), SqsApiError> {
+        if value.len() > limits::ATTRIBUTE_BYTES {
+            return Err(invalid(name));
+        }
         match name {
             "VisibilityTimeout" => self.visibility = seconds(name, value, 0..=43_200)?,
             "DelaySeconds" => self.delay = seconds(name, value, 0..=900)?,

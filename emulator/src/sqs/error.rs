@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::storage::StorageFull;
+
 /// An error as SQS returns it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -33,6 +35,12 @@ impl SqsApiError {
     }
 }
 
+impl From<StorageFull> for SqsApiError {
+    fn from(full: StorageFull) -> Self {
+        Self::new(SqsErrorCode::OverLimit, full.to_string())
+    }
+}
+
 /// The error codes of SQS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SqsErrorCode {
@@ -56,7 +64,7 @@ pub enum SqsErrorCode {
     InvalidParameterValue,
     /// A required parameter is missing.
     MissingParameter,
-    /// Too many messages are in flight.
+    /// Too many messages are in flight, or the emulator holds too many bytes.
     OverLimit,
     /// The queue was purged less than a minute ago.
     PurgeQueueInProgress,

@@ -9,7 +9,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::receipt::Receive;
-use crate::message::MessageAttributeValue;
+use crate::{
+    message::{MessageAttributeValue, attributes_bytes},
+    storage::StoredBytes,
+};
 
 /// The response to a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,15 @@ pub struct MessageContent {
     pub trace_header: Option<String>,
 }
 
+impl MessageContent {
+    /// The length of its texts in memory.
+    pub(super) fn stored_bytes(&self) -> usize {
+        let ids = [self.group_id.as_deref(), self.deduplication_id.as_deref(), self.trace_header.as_deref()];
+        let ids: usize = ids.into_iter().flatten().map(str::len).sum();
+        self.body.len() + attributes_bytes(&self.attributes) + ids
+    }
+}
+
 /// A message as one receive returned it.
 #[derive(Clone, Debug)]
 pub struct DeliveredMessage {
@@ -124,6 +136,8 @@ pub(super) struct StoredMessage {
     pub(super) latest: Option<LatestReceive>,
     /// The queue from which a redrive policy moved it.
     pub(super) source_arn: Option<Arc<str>>,
+    /// The bytes of its content.
+    pub(super) stored: StoredBytes,
 }
 
 /// The latest receive of a message.
@@ -137,8 +151,8 @@ pub(super) struct LatestReceive {
 
 impl StoredMessage {
     /// A message that was never received.
-    pub(super) fn new(content: Arc<MessageContent>, since: Instant) -> Self {
-        Self { content, since, receives: 0, first_received_at: None, latest: None, source_arn: None }
+    pub(super) fn new(content: Arc<MessageContent>, since: Instant, stored: StoredBytes) -> Self {
+        Self { content, since, receives: 0, first_received_at: None, latest: None, source_arn: None, stored }
     }
 
     /// Returns true if the receive is the latest of the message.

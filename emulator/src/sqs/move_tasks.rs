@@ -11,12 +11,16 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    MessageContent, SqsApiError, SqsErrorCode, send,
+    MessageContent, SqsApiError, SqsErrorCode,
+    message::StoredMessage,
+    send,
     store::{Now, SqsStore},
 };
 
 /// The highest rate of a move, in messages a second.
 const MAX_RATE: u32 = 500;
+/// The most tasks of a source that a list shows.
+const MOST_LISTED: usize = 10;
 
 /// The parameters of `StartMessageMoveTask`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,12 +168,27 @@ pub(super) fn start(store: &mut SqsStore, start: &StartMoveTask, now: Now) -> Re
              given time.",
         ));
     }
+    forget_old(store, &start.source_arn);
     let progress = MoveProgress::new(start, to_move, now);
     let handle = progress.task.handle.clone();
     store.moves.0.push(progress);
     advance(store, now); // Waiting receives of all queues must set their timers by the next moves.
     store.queues.values().for_each(|queue| queue.waiting.wake_first());
     Ok(handle)
+}
+
+/// Forgets ended tasks that no list shows any more: of deleted queues, and the oldest of this source.
+fn forget_old(store: &mut SqsStore, source_arn: &str) {
+    let mut tasks = std::mem::take(&mut store.moves.0);
+    let source_exists = |task: &MoveTask| store.name_of(&task.parameters.source_arn).is_some();
+    tasks.retain(|progress| progress.is_running() || source_exists(&progress.task));
+    let of_source = |progress: &MoveProgress| progress.task.parameters.source_arn == source_arn;
+    if tasks.iter().filter(|progress| of_source(progress)).count() >= MOST_LISTED
+        && let Some(oldest) = tasks.iter().position(of_source)
+    {
+        tasks.remove(oldest);
+    }
+    store.moves.0 = tasks;
 }
 
 /// The latest tasks of a source queue, the youngest first.
@@ -182,7 +201,7 @@ pub(super) fn list(
     if store.name_of(source_arn).is_none() {
         return Err(no_such_resource("SourceArn"));
     }
-    if !(1..=10).contains(&max) {
+    if !(1..=MOST_LISTED).contains(&max) {
         let reason = "Must be between 1 and 10, if provided.";
         return Err(SqsApiError::invalid_parameter("MaxResults", max, reason));
     }
@@ -232,7 +251,7 @@ fn move_one(store: &mut SqsStore, task: &MoveTask, now: Now) -> MoveResult {
     let Some((key, message)) = next.and_then(|key| Some((key, source.messages.get(key)?.0))) else {
         return MoveResult::NothingLeft;
     };
-    let (content, origin) = (Arc::clone(&message.content), message.source_arn.clone());
+    let origin = message.source_arn.clone();
     let destination = task.parameters.destination_arn.clone();
     let Some(target_arn) = destination.or(origin.map(|arn| arn.as_ref().to_owned())) else {
         return MoveResult::Failed("CouldNotDetermineMessageSource");
@@ -240,21 +259,23 @@ fn move_one(store: &mut SqsStore, task: &MoveTask, now: Now) -> MoveResult {
     let Some(target_name) = store.name_of(&target_arn) else {
         return MoveResult::Failed("AWS.SimpleQueueService.NonExistentQueue");
     };
-    if let Some(source) = store.queues.get_mut(&source_name) {
-        source.messages.remove(key);
-    }
-    send_again(store, &content, &target_name, now);
+    let Some(moved) = store.queues.get_mut(&source_name).and_then(|source| source.messages.remove(key))
+    else {
+        return MoveResult::NothingLeft;
+    };
+    send_again(store, moved, &target_name, now);
     MoveResult::Moved
 }
 
-fn send_again(store: &mut SqsStore, content: &MessageContent, target: &str, now: Now) {
-    let key = store.next_serial();
+fn send_again(store: &mut SqsStore, moved: StoredMessage, target: &str, now: Now) {
+    let (key, content) = (store.next_serial(), moved.content);
     let Some(queue) = store.queues.get_mut(target) else { return };
     let sequence_number = content.sequence_number.as_ref().map(|_| send::sequence_number(key));
     let content =
-        MessageContent { id: send::new_id(), sent_at: now.wall, sequence_number, ..content.clone() };
+        MessageContent { id: send::new_id(), sent_at: now.wall, sequence_number, ..(*content).clone() };
     queue.advance(now);
-    queue.insert(key, Arc::new(content), Duration::ZERO, now);
+    let message = StoredMessage::new(Arc::new(content), now.at, moved.stored);
+    queue.insert(key, message, Duration::ZERO, now);
     queue.wake_receives();
 }
 

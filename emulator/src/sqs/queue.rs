@@ -23,6 +23,7 @@ use super::{
 use crate::{
     limits,
     message::{NewMessage, StringMap},
+    storage::{Storage, StoredBytes, text_bytes},
 };
 
 /// The time after a purge in which the next one is refused.
@@ -75,12 +76,30 @@ pub(super) struct QueueState {
     pub(super) messages: MessageStore,
     pub(super) waiting: WaitingReceives,
     pub(super) receipts: ReceiptCodec,
-    deduplicated: RecentIds<DeduplicationKey, Arc<MessageContent>>,
-    attempts: RecentIds<String, Vec<Receive>>,
+    deduplicated: RecentIds<DeduplicationKey, FirstMessage>,
+    attempts: RecentIds<String, ReceiveAttemptRecord>,
     limits: AccountLimits,
+    storage: Storage,
+    /// The bytes of its attributes and tags.
+    stored: StoredBytes,
     created_at: SystemTime,
     modified_at: SystemTime,
     purged: Option<Instant>,
+}
+
+/// The first message of a deduplication id.
+#[derive(Debug)]
+struct FirstMessage {
+    id: Arc<str>,
+    sequence_number: Option<String>,
+    _stored: StoredBytes,
+}
+
+/// The messages that a receive with an attempt id has returned.
+#[derive(Debug)]
+struct ReceiveAttemptRecord {
+    receives: Vec<Receive>,
+    _stored: StoredBytes,
 }
 
 /// The limits of one receive.
@@ -109,14 +128,15 @@ impl QueueState {
         name: &str,
         arn: String,
         attributes: QueueConfiguration,
-        limits: AccountLimits,
+        (limits, storage): (AccountLimits, Storage),
         now: Now,
-    ) -> Self {
+    ) -> Result<Self, SqsApiError> {
         let order = match attributes.queue_type {
             QueueType::Standard => DeliveryOrder::standard(),
             QueueType::Fifo(_) => DeliveryOrder::fifo(),
         };
-        Self {
+        let stored = storage.store(name.len() + text_bytes(&attributes.show()))?;
+        Ok(Self {
             name: name.into(),
             arn: arn.into(),
             attributes,
@@ -127,10 +147,12 @@ impl QueueState {
             deduplicated: RecentIds::default(),
             attempts: RecentIds::default(),
             limits,
+            storage,
+            stored,
             created_at: now.wall,
             modified_at: now.wall,
             purged: None,
-        }
+        })
     }
 
     /// Advances the queue to the current time: ends delays and visibility timeouts, drops old messages.
@@ -156,9 +178,22 @@ impl QueueState {
     }
 
     /// Changes the attributes.
-    pub(super) fn set_attributes(&mut self, attributes: QueueConfiguration, now: Now) {
+    pub(super) fn set_attributes(
+        &mut self,
+        attributes: QueueConfiguration,
+        now: Now,
+    ) -> Result<(), SqsApiError> {
+        self.stored.resize(self.name.len() + text_bytes(&attributes.show()) + text_bytes(&self.tags))?;
         self.attributes = attributes;
         self.modified_at = now.wall;
+        Ok(())
+    }
+
+    /// Replaces the tags.
+    pub(super) fn set_tags(&mut self, tags: StringMap) -> Result<(), SqsApiError> {
+        self.stored.resize(self.name.len() + text_bytes(&self.attributes.show()) + text_bytes(&tags))?;
+        self.tags = tags;
+        Ok(())
     }
 
     /// All attributes as SQS returns them.
@@ -230,12 +265,17 @@ impl QueueState {
             let (id, sequence_number) = (first.id.clone(), first.sequence_number.clone());
             return Ok(SendResult { id, sequence_number, ..send::result(&content) });
         }
-        let result = send::result(&content);
-        let content = Arc::new(content);
-        if let Some(key) = self.deduplication_key(&content) {
-            self.deduplicated.insert(key, Arc::clone(&content), now.at);
+        let (result, stored) = (send::result(&content), self.storage.store(content.stored_bytes())?);
+        if let Some(id) = self.deduplication_key(&content) {
+            let (first, sequence_number) = (content.id.clone(), content.sequence_number.clone());
+            let stored = self.storage.store(0)?;
+            self.deduplicated.insert(
+                id,
+                FirstMessage { id: first, sequence_number, _stored: stored },
+                now.at,
+            );
         }
-        self.insert(key, content, delay, now);
+        self.insert(key, StoredMessage::new(Arc::new(content), now.at, stored), delay, now);
         Ok(result)
     }
 
@@ -252,20 +292,14 @@ impl QueueState {
     }
 
     /// Adds a message that was checked.
-    pub(super) fn insert(
-        &mut self,
-        key: MessageKey,
-        content: Arc<MessageContent>,
-        delay: Duration,
-        now: Now,
-    ) {
+    pub(super) fn insert(&mut self, key: MessageKey, message: StoredMessage, delay: Duration, now: Now) {
         let delayed_until = (!delay.is_zero()).then(|| now.at + delay);
-        self.messages.insert(key, StoredMessage::new(content, now.at), delayed_until);
+        self.messages.insert(key, message, delayed_until);
     }
 
-    fn duplicate_of(&mut self, content: &MessageContent, now: Now) -> Option<&MessageContent> {
+    fn duplicate_of(&mut self, content: &MessageContent, now: Now) -> Option<&FirstMessage> {
         let key = self.deduplication_key(content)?;
-        self.deduplicated.get(&key, now.at).map(AsRef::as_ref)
+        self.deduplicated.get(&key, now.at)
     }
 
     fn deduplication_key(&self, content: &MessageContent) -> Option<DeduplicationKey> {
@@ -292,7 +326,10 @@ impl QueueState {
         {
             let handles = taken.received.iter().map(|message| message.receipt_handle.as_str());
             let receives = handles.filter_map(|handle| self.receipts.decode(handle).ok()).collect();
-            self.attempts.insert(id.clone(), receives, now.at);
+            // A full storage costs the memory of attempts, and fails no receive.
+            if let Ok(stored) = self.storage.store(0) {
+                self.attempts.insert(id.clone(), ReceiveAttemptRecord { receives, _stored: stored }, now.at);
+            }
         }
         taken
     }
@@ -344,7 +381,7 @@ impl QueueState {
         visibility: Duration,
         now: Now,
     ) -> Option<Vec<DeliveredMessage>> {
-        let receives = self.attempts.get(attempt_id, now.at)?.clone();
+        let receives = self.attempts.get(attempt_id, now.at)?.receives.clone();
         let is_held = |receive: &Receive| {
             let found = self.messages.get(receive.key);
             found.is_some_and(|(message, state)| {

@@ -21,7 +21,10 @@ use super::{
     validate,
     waiting::WakeUp,
 };
-use crate::message::{NewMessage, StringMap};
+use crate::{
+    message::{NewMessage, StringMap},
+    storage::Storage,
+};
 
 /// The longest name of a queue, `.fifo` included.
 const NAME_CHARS: usize = 80;
@@ -61,15 +64,17 @@ pub(super) struct SqsStore {
     pub(super) moves: MoveTasks,
     identity: AccountIdentity,
     limits: AccountLimits,
+    storage: Storage,
     sender_id: Arc<str>,
     serials: u64,
 }
 
 impl SqsStore {
     /// A store without queues.
-    pub(super) fn new(identity: AccountIdentity, limits: AccountLimits) -> Self {
+    pub(super) fn new(identity: AccountIdentity, limits: AccountLimits, storage: Storage) -> Self {
         let sender_id = identity.account_id.as_str().into();
-        Self { queues: BTreeMap::new(), moves: MoveTasks::default(), identity, limits, sender_id, serials: 0 }
+        let (queues, moves) = (BTreeMap::new(), MoveTasks::default());
+        Self { queues, moves, identity, limits, storage, sender_id, serials: 0 }
     }
 
     /// The next number for a message, a receive or a waiting receive.
@@ -107,8 +112,8 @@ impl SqsStore {
         }
         let arn = format!("arn:aws:sqs:{}:{}:{name}", self.identity.region, self.identity.account_id);
         self.check_dead_letters(&arn, &attributes)?;
-        let mut queue = QueueState::new(name, arn, attributes, self.limits, now);
-        queue.tags.clone_from(tags);
+        let mut queue = QueueState::new(name, arn, attributes, (self.limits, self.storage.clone()), now)?;
+        queue.set_tags(tags.clone())?;
         self.queues.insert(name.into(), queue);
         Ok(())
     }
@@ -138,7 +143,7 @@ impl SqsStore {
         let (attributes, arn) = (queue.attributes.changed(given)?, Arc::clone(&queue.arn));
         self.check_dead_letters(&arn, &attributes)?;
         let queue = self.open(name, now)?;
-        queue.set_attributes(attributes, now);
+        queue.set_attributes(attributes, now)?;
         queue.wake_receives();
         Ok(())
     }

@@ -26,7 +26,10 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start() -> Self {
-        let emulator = Emulator::start().await.unwrap();
+        Self::of(Emulator::start().await.unwrap())
+    }
+
+    pub(crate) fn of(emulator: Emulator) -> Self {
         let address = emulator.address();
         Self { address, client: client(address), emulator }
     }

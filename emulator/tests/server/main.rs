@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that cannot go on fails its test")]
 
 mod batches;
+mod bounds;
 mod errors;
 mod hang_up;
 mod harness;

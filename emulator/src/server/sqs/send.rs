@@ -220,7 +220,7 @@ mod tests {
             "MessageGroupId":"g","MessageDeduplicationId":"d"}]}"#;
         let json: SendMessageBatch = serde_json::from_str(json).unwrap();
         let mut form = QueryForm::default();
-        form.read(b"QueueUrl=u");
+        form.read(b"QueueUrl=u").unwrap();
         for parameter in [
             "Id=a",
             "MessageBody=x+%26+y",
@@ -237,7 +237,7 @@ mod tests {
             "MessageGroupId=g",
             "MessageDeduplicationId=d",
         ] {
-            form.read(format!("SendMessageBatchRequestEntry.1.{parameter}").as_bytes());
+            form.read(format!("SendMessageBatchRequestEntry.1.{parameter}").as_bytes()).unwrap();
         }
         let form: SendMessageBatch = form.decode().unwrap();
         assert_eq!(format!("{form:?}"), format!("{json:?}"));

@@ -16,6 +16,7 @@ use crate::{
         AccountIdentity, AccountLimits, DeliveredMessage, ReceiveOptions,
         store::{Now, SqsStore},
     },
+    storage::Storage,
 };
 
 const MAX_RECEIVES: u32 = 3;
@@ -84,6 +85,7 @@ struct Known {
 struct History {
     kind: Kind,
     store: SqsStore,
+    storage: Storage,
     start: Instant,
     seconds: u64,
     /// The messages that were not deleted, in the order of sending.
@@ -95,7 +97,9 @@ struct History {
 
 impl History {
     fn of(kind: Kind) -> Self {
-        let mut store = SqsStore::new(AccountIdentity::default(), AccountLimits::default());
+        let (identity, limits) = (AccountIdentity::default(), AccountLimits::default());
+        let storage = Storage::new(limits.stored_bytes);
+        let mut store = SqsStore::new(identity, limits, storage.clone());
         let start = Instant::now();
         let at_start = Now { at: start, wall: SystemTime::UNIX_EPOCH };
         let fifo: &[(&str, &str)] = if kind == Kind::Fifo { &[("FifoQueue", "true")] } else { &[] };
@@ -107,7 +111,7 @@ impl History {
         attributes.insert("RedrivePolicy".to_owned(), policy);
         store.create(name_of(kind, Location::Source), &attributes, &StringMap::new(), at_start).unwrap();
         let (alive, numbers, receives) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { kind, store, start, seconds: 0, alive, numbers, receives }
+        Self { kind, store, storage, start, seconds: 0, alive, numbers, receives }
     }
 
     fn run(mut self, steps: Vec<Step>) {
@@ -304,6 +308,10 @@ impl History {
         }
         drained.sort_unstable();
         assert_eq!(drained, expected, "messages were lost");
+        for location in [Location::Source, Location::Dead] {
+            self.store.remove(name_of(self.kind, location)).unwrap();
+        }
+        assert_eq!(self.storage.used(), 0, "the bytes of deleted messages are free");
     }
 }
 

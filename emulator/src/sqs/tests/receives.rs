@@ -146,7 +146,10 @@ async fn refused_changes_have_the_messages_of_sqs() {
 }
 
 fn small_account(attributes: &[(&str, &str)], queue: &str) -> SqsAccount {
-    let account = SqsAccount::with_limits(AccountIdentity::default(), AccountLimits { in_flight: 2 });
+    let account = SqsAccount::with_limits(
+        AccountIdentity::default(),
+        AccountLimits { in_flight: 2, ..AccountLimits::default() },
+    );
     create(&account, queue, attributes);
     account
 }

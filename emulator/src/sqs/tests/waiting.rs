@@ -144,7 +144,10 @@ async fn a_message_is_hidden_in_the_poll_that_returns_it() {
 
 /// An account with one message in flight for this time, at the limit of messages in flight.
 async fn full_account(visibility: Duration) -> (SqsAccount, DeliveredMessage) {
-    let account = SqsAccount::with_limits(AccountIdentity::default(), AccountLimits { in_flight: 1 });
+    let account = SqsAccount::with_limits(
+        AccountIdentity::default(),
+        AccountLimits { in_flight: 1, ..AccountLimits::default() },
+    );
     create(&account, "orders", &[]);
     send(&account, "orders", "held");
     let held = receive_for(&account, "orders", visibility).await.remove(0);
