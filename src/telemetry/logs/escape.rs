@@ -132,7 +132,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_escaped_json_line_has_the_same_values(text: String) {
+        fn an_escaped_json_line_has_the_same_values(text in proptest::collection::vec(any::<char>(), 0..40)) {
+            let text: String = text.into_iter().chain(['\u{9b}', '\u{202e}', '\r']).collect();
             let line = serde_json::to_string(&text).unwrap();
             let escaped = escaped(&line, LineForm::Json);
             prop_assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
