@@ -99,6 +99,18 @@ pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// The variables of this process that may hold secrets of its own, which programs that it starts do not inherit.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn withheld_variables() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_withheld(&name.to_string_lossy())).collect()
+}
+
+/// True for the variables of settings, and for the headers with the credentials of OpenTelemetry's collector.
+fn is_withheld(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    name.starts_with("LONGSHORE__") || name.starts_with("OTEL_") && name.ends_with("_HEADERS")
+}
+
 /// The `PATH` of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn search_path() -> Option<OsString> {
@@ -209,6 +221,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn settings_and_headers_of_the_collector_are_withheld_from_programs() {
+        for name in [
+            "LONGSHORE__AWS__REGION",
+            "longshore__x",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        ] {
+            assert!(is_withheld(name), "{name}");
+        }
+        for name in
+            ["LONGSHORE_QUEUE", "OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_ACCESS_KEY_ID", "PATH", "MY_HEADERS"]
+        {
+            assert!(!is_withheld(name), "{name}");
+        }
+    }
 
     fn from_file(text: &str) -> (tempfile::TempDir, Sources) {
         let directory = tempfile::tempdir().unwrap();

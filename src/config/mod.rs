@@ -22,7 +22,10 @@ pub(crate) mod fuzz;
 pub(crate) use self::{flags::FLAGS, reference::reference};
 pub(crate) use self::{
     flags::Flags,
-    load::{Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings},
+    load::{
+        Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings,
+        withheld_variables,
+    },
     schema::schema,
     settings::{QueueSettings, Settings},
 };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{layers::of_variable, load::Config};
-use crate::settings::{HIDDEN, Key, hide, holds_secrets, quoted};
+use crate::settings::{HIDDEN, Key, hide_setting, holds_secrets, quoted};
 
 impl Config {
     /// The settings as TOML, with the origin of each as a comment; secrets are hidden.
@@ -90,17 +90,15 @@ fn line(name: &str, value: &Value) -> String {
     }
 }
 
-/// Hides secrets in a value; `outer` is the name of its table.
+/// Hides secrets in the value of this name.
 fn hidden(outer: &str, value: Value) -> Value {
     let entry = |(name, value): (String, Value)| {
         let value = if holds_secrets(outer, &name) { concealed(value) } else { hidden(&name, value) };
         (name, value)
     };
     match value {
-        Value::String(text) => hide(&text).into(),
-        Value::Array(items) => items.into_iter().map(|item| hidden(outer, item)).collect(),
         Value::Object(table) => table.into_iter().map(entry).collect(),
-        value => value,
+        value => hide_setting(outer, value),
     }
 }
 
@@ -123,6 +121,22 @@ mod tests {
             json!({"handler": {"env": {"DB": "hunter2"}, "url": "http://u:p@h/", "grace": "5s"}}),
         );
         let expected = json!({"handler": {"env": {"DB": "***"}, "url": "http://***@h/", "grace": "5s"}});
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn secrets_in_a_command_and_in_malformed_urls_are_hidden() {
+        let shown = hidden(
+            "orders",
+            json!({
+                "endpoint_url": "http://u:12/34@h/",
+                "handler": {"command": ["job", "--password=hunter2", "https://u:p@h/"], "urls": ["http:/u:p@h"]},
+            }),
+        );
+        let expected = json!({
+            "endpoint_url": "http://***@h/",
+            "handler": {"command": ["job", "--password=***", "https://***@h/"], "urls": ["***@h"]},
+        });
         assert_eq!(shown, expected);
     }
 }

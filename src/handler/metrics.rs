@@ -35,6 +35,14 @@ metric_group! {
     }
 }
 
+metric_group! {
+    /// Metrics of one queue's handler of the `http` kind.
+    pub(crate) struct HttpMetrics {
+        /// Message attributes that were posted without a header: too large, of a name that no header can have, or of names that many servers take for one.
+        pub(crate) attributes_left_out: Lazily<IntCounter> = "longshore_handler_attributes_left_out_total" ["queue"];
+    }
+}
+
 impl ProcessMetrics {
     /// Creates the series at zero: processes in these states, starts and exits.
     pub(super) fn begin(&self, states: &[ProcessState]) {

@@ -10,6 +10,11 @@ use crate::shortage::Shortage;
 /// The longest time that a message may stay hidden, which is SQS's limit.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_hours(12);
 
+/// The shortest delay that a program outside may ask for: one that always asks for none would use up the receives of its
+/// messages within a second.
+#[cfg(any(feature = "http", feature = "lambda"))]
+pub(super) const SHORTEST_DELAY: Duration = Duration::from_secs(1);
+
 /// A handler's decision on a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

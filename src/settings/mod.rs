@@ -17,7 +17,7 @@ use crate::duration::Span;
 
 pub(crate) use self::{
     problem::within,
-    secret::{HIDDEN, holds_secrets},
+    secret::{HIDDEN, hide_setting, holds_secrets},
 };
 pub(crate) use self::{
     problem::{Problem, Problems},
@@ -68,6 +68,14 @@ pub(crate) fn http_url(key: &str, url: Option<&str>) -> Option<Problem> {
         Err(error) => format!("not a URL: {error}"),
     };
     Some(Problem::new(key, message).with_value(url).with_allowed("an http or https URL"))
+}
+
+/// Requires names that an environment variable can have.
+pub(crate) fn variable_names(key: &str, names: &[String]) -> impl Iterator<Item = Problem> {
+    let is_invalid = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
+    let problem =
+        move |name: &String| not_allowed(key, format!("{name:?}"), "names of environment variables");
+    names.iter().filter(is_invalid).map(problem)
 }
 
 /// The path of a setting; displayed with dots, and with quotes where TOML needs them.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Key,
-    secret::{HIDDEN, hide, holds_secrets, names_a_secret},
+    secret::{HIDDEN, hide, hide_setting, holds_secrets, names_a_secret},
 };
 
 /// The longest part of a value that is shown.
@@ -158,7 +158,8 @@ fn shown(key: &Key, value: &Value) -> String {
     if is_inside || names.last().is_some_and(|name| names_a_secret(name)) {
         return HIDDEN.to_owned();
     }
-    let text = hide(&value.to_string());
+    let name = names.last().map_or("", String::as_str);
+    let text = hide_setting(name, value.clone()).to_string();
     match text.char_indices().nth(VALUE_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -1,10 +1,22 @@
-//! Hides credentials in text that is shown or logged.
+//! Hides credentials in text and settings that are shown or logged.
+
+use serde_json::Value;
 
 /// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "***";
 
 /// Words in the name of a query parameter that make its value a secret.
-const SECRET_WORDS: [&str; 7] = ["token", "secret", "key", "sig", "password", "auth", "credential"];
+const SECRET_WORDS: [&str; 10] =
+    ["token", "secret", "key", "sig", "password", "passwd", "passphrase", "pwd", "auth", "credential"];
+
+/// The setting with a program and its arguments.
+const COMMAND: &str = "command";
+
+/// The options whose value is a user and a password, as those of curl.
+const USER_OPTIONS: [&str; 4] = ["-u", "-U", "--user", "--proxy-user"];
+
+/// Words before a credential in a header.
+const CREDENTIAL_SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
 
 /// The table of a program's environment variables, which often hold its secrets.
 const ENVIRONMENT: [&str; 2] = ["handler", "env"];
@@ -19,8 +31,7 @@ pub(crate) fn hide(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
-        let end = after.find(ends_a_url).unwrap_or(after.len());
-        let (url, remaining) = after.split_at(end);
+        let (url, remaining) = after.split_at(url_end(after));
         shown.push_str(&hide_in_words(before));
         shown.push_str("://");
         shown.push_str(&hide_in_url(url));
@@ -28,6 +39,136 @@ pub(crate) fn hide(text: &str) -> String {
     }
     shown.push_str(&hide_in_words(rest));
     shown
+}
+
+/// Hides secrets in the value of a setting by its name.
+///
+/// A URL is hidden up to its last `@`, however malformed it is. In a command, the values of options and variables whose
+/// names say that they are secrets are hidden.
+pub(crate) fn hide_setting(name: &str, value: Value) -> Value {
+    match value {
+        Value::String(text) if name == COMMAND => hide_in_command(&[text]).concat().into(),
+        Value::String(text) if is_url_setting(name) => hide_in_url_setting(&text).into(),
+        Value::String(text) => hide(&text).into(),
+        Value::Array(items) if name == COMMAND && items.iter().all(Value::is_string) => {
+            let arguments: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            hide_in_command(&arguments).into()
+        }
+        Value::Array(items) => items.into_iter().map(|item| hide_setting(name, item)).collect(),
+        value => value,
+    }
+}
+
+fn is_url_setting(name: &str) -> bool {
+    ["url", "urls"].iter().any(|ending| name == *ending || name.ends_with(&format!("_{ending}")))
+}
+
+fn hide_in_url_setting(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    match rest.rsplit_once('@') {
+        Some((_, after)) if scheme.is_empty() => hide(&format!("{HIDDEN}@{after}")),
+        Some((_, after)) => hide(&format!("{scheme}://{HIDDEN}@{after}")),
+        None => hide(text),
+    }
+}
+
+/// Hides secrets in a program's arguments, each of which may be a script of several words.
+fn hide_in_command(arguments: &[impl AsRef<str>]) -> Vec<String> {
+    let mut next = NextWord::Shown;
+    let shown = |argument: &str| match next {
+        NextWord::Hidden | NextWord::User => next.shown(argument),
+        NextWord::Shown | NextWord::Assigned => hide(&hide_in_argument(argument, &mut next)),
+    };
+    arguments.iter().map(AsRef::as_ref).map(shown).collect()
+}
+
+fn hide_in_argument(argument: &str, next: &mut NextWord) -> String {
+    let is_between = |character: char| character.is_whitespace() || matches!(character, '"' | '\'' | ';');
+    let (mut shown, mut rest) = (String::new(), argument);
+    while !rest.is_empty() {
+        let (between, after) = rest.split_at(rest.find(|letter| !is_between(letter)).unwrap_or(rest.len()));
+        let quote =
+            between.chars().last().filter(|last| matches!(last, '"' | '\'') && *next == NextWord::Hidden);
+        let end = quote.map_or_else(|| after.find(is_between), |quote| after.find(quote));
+        let (word, remaining) = after.split_at(end.unwrap_or(after.len()));
+        shown.push_str(between);
+        if !word.is_empty() {
+            shown.push_str(&next.shown(word));
+        }
+        rest = remaining;
+    }
+    shown
+}
+
+/// The way to show the next word of a command, by the words before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextWord {
+    Shown,
+    /// It is hidden if this one assigns it: the word before names a secret.
+    Assigned,
+    Hidden,
+    /// It is a user, a colon and a password.
+    User,
+}
+
+impl NextWord {
+    /// Returns the word without secrets.
+    fn shown(&mut self, word: &str) -> String {
+        match std::mem::replace(self, Self::Shown) {
+            Self::Hidden if CREDENTIAL_SCHEMES.contains(&word.to_lowercase().as_str()) => {
+                *self = Self::Hidden
+            }
+            Self::Hidden => return HIDDEN.to_owned(),
+            Self::User => return hide_after_colon(word),
+            Self::Assigned if matches!(word, ":" | "=") => *self = Self::Hidden,
+            Self::Assigned | Self::Shown => match word.split_once(['=', ':']) {
+                Some((name, value)) if is_assigned(name, value) => {
+                    return format!("{}{HIDDEN}", &word[..=name.len()]);
+                }
+                _ => *self = Self::after(word),
+            },
+        }
+        word.to_owned()
+    }
+
+    /// The way to show the word after one that is shown.
+    fn after(word: &str) -> Self {
+        if USER_OPTIONS.contains(&word) {
+            Self::User
+        } else if !names_a_secret(word) {
+            Self::Shown
+        } else if word.starts_with('-') || word.ends_with([':', '=']) {
+            Self::Hidden
+        } else {
+            Self::Assigned
+        }
+    }
+}
+
+/// True for a name and a value as in `--password=value`, `PASSWORD=value` and `"password":value`.
+fn is_assigned(name: &str, value: &str) -> bool {
+    !value.is_empty() && !value.starts_with("//") && names_a_secret(name)
+}
+
+fn hide_after_colon(user: &str) -> String {
+    user.split_once(':').map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:{HIDDEN}"))
+}
+
+/// The end of a URL in a text, of which `after` is what follows `://`.
+///
+/// A malformed password may have quotes in it, or, if what stands before it cannot be a port, white space.
+fn url_end(after: &str) -> usize {
+    let scope = after.find("://").map_or(after, |next| &after[..next]);
+    let word = scope.split(char::is_whitespace).next().unwrap_or_default();
+    let in_words = || has_no_port(&word[..host_end(word)]).then(|| scope.rfind('@')).flatten();
+    let host = word.rfind('@').or_else(in_words).map_or(0, |at| at + 1);
+    after[host..].find(ends_a_url).map_or(after.len(), |end| host + end)
+}
+
+/// True if what follows the host's colon cannot be a port.
+fn has_no_port(authority: &str) -> bool {
+    let is_no_port = |port: &str| !port.is_empty() && !port.ends_with(']') && port.parse::<u16>().is_err();
+    authority.rsplit_once(':').is_some_and(|(_, port)| is_no_port(port))
 }
 
 /// Hides in text that may hold parts of a URL: the text before an `@`, and the values of a query.
@@ -66,6 +207,7 @@ fn hide_in_url(url: &str) -> String {
     let (authority, path) = url.split_at(authority_end(url));
     let authority = match authority.rsplit_once('@') {
         Some((_, host)) => format!("{HIDDEN}@{host}"),
+        None if has_no_port(authority) => hide_after_colon(authority),
         None => authority.to_owned(),
     };
     match path.split_once('?') {
@@ -78,10 +220,8 @@ fn hide_in_url(url: &str) -> String {
 fn authority_end(url: &str) -> usize {
     let end = host_end(url);
     let (authority, path) = url.split_at(end);
-    let is_no_port = |port: &str| !port.is_empty() && port.parse::<u16>().is_err();
-    let is_cut_password = authority.rsplit_once(':').is_some_and(|(_, port)| is_no_port(port));
     match path.rfind('@') {
-        Some(at) if is_cut_password => end + at + 1 + host_end(&path[at + 1..]),
+        Some(at) if has_no_port(authority) => end + at + 1 + host_end(&path[at + 1..]),
         _ => end,
     }
 }
@@ -123,12 +263,72 @@ mod tests {
             ("no url at all, is it? no", "no url at all, is it? no"),
             ("http://u:pw@ bad host:1/?token=t", "http://***@ bad host:1/?token=***"),
             ("//u:pw@h/ and u:pw@h", "***@h/ and ***@h"),
+            ("http://u:p w@h/ ok", "http://***@h/ ok"),
+            ("\"http://u:p\"w,x@h/\" ok", "\"http://***@h/\" ok"),
+            ("redis://:hunter2", "redis://:***"),
+            ("http://[::1]:80/ and http://[::1]/", "http://[::1]:80/ and http://[::1]/"),
+            ("http://a/,http://u:p@h/", "http://a/,http://***@h/"),
         ] {
             assert_eq!(hide(text), shown);
         }
     }
 
+    #[test]
+    fn a_malformed_url_of_a_setting_is_hidden_up_to_its_last_at() {
+        for (text, shown) in [
+            ("http://u:12/34@h/", "http://***@h/"),
+            ("http:/u:p@h/", "***@h/"),
+            ("u:p w@h", "***@h"),
+            ("http://u:p@q?x#y@h/?token=t", "http://***@h/?token=***"),
+            ("http://127.0.0.1:8080/a", "http://127.0.0.1:8080/a"),
+        ] {
+            for name in ["url", "endpoint_url"] {
+                assert_eq!(hide_setting(name, text.into()), Value::from(shown));
+            }
+            assert_eq!(hide_setting("urls", vec![text].into()), Value::from(vec![shown]));
+        }
+    }
+
+    #[test]
+    fn secrets_in_the_arguments_of_a_command_are_hidden() {
+        for (arguments, shown) in [
+            (vec!["job", "--password=hunter2", "--fast"], vec!["job", "--password=***", "--fast"]),
+            (vec!["job", "--api-key", "hunter 2", "x"], vec!["job", "--api-key", "***", "x"]),
+            (vec!["psql", "postgres://app:hunter2@db/orders"], vec!["psql", "postgres://***@db/orders"]),
+            (vec!["curl", "-u", "app:hunter2", "h"], vec!["curl", "-u", "app:***", "h"]),
+            (
+                vec!["sh", "-c", "DB_PASSWORD='hunter 2' job; curl -H 'Authorization: Bearer hunter2' h"],
+                vec!["sh", "-c", "DB_PASSWORD='***' job; curl -H 'Authorization: Bearer ***' h"],
+            ),
+            (vec!["job", r#"{"password": "hunter2"}"#], vec!["job", r#"{"password": "***"}"#]),
+            (
+                vec!["python3", "-m", "awslambdaric", "app.handler"],
+                vec!["python3", "-m", "awslambdaric", "app.handler"],
+            ),
+        ] {
+            assert_eq!(hide_setting(COMMAND, arguments.into()), Value::from(shown));
+        }
+        assert_eq!(hide_setting(COMMAND, "job --token=x".into()), Value::from("job --token=***"));
+    }
+
     proptest! {
+        #[test]
+        fn an_option_for_a_secret_never_shows_it(name in "[a-z-]{0,5}(password|token|secret)", secret in "[A-Z0-9]{8}") {
+            for arguments in [
+                vec![format!("--{name}={secret}")],
+                vec![format!("--{name}"), secret.clone()],
+                vec![format!("env {name}={secret} job")],
+            ] {
+                prop_assert!(!hide_setting(COMMAND, arguments.into()).to_string().contains(&secret));
+            }
+        }
+
+        #[test]
+        fn a_password_of_any_characters_never_survives_in_a_setting(password in "[ -~]{1,12}") {
+            let shown = hide_setting("url", format!("http://user:SECRET{password}@host/").into()).to_string();
+            prop_assert!(!shown.contains("SECRET"), "{shown}");
+        }
+
         #[test]
         fn a_password_never_survives(user in "[a-z]{1,8}", password in "[A-Z0-9]{8}", rest in "[ -~]{0,20}") {
             let text = format!("x http://{user}:{password}@host/{rest}");

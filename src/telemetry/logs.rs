@@ -1,5 +1,6 @@
 //! The log: its destination, form and filter.
 
+mod escape;
 mod line;
 
 use std::{
@@ -19,7 +20,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use self::line::Line;
+use self::{
+    escape::{EscapedLines, LineForm},
+    line::Line,
+};
 use super::traces::Traces;
 use crate::settings::Problem;
 
@@ -104,11 +108,17 @@ impl Settings {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let lines = fmt::layer().with_writer(io::stderr);
-        if self.is_json() {
-            lines.json().event_format(Line).boxed()
-        } else {
-            lines.with_ansi(io::stderr().is_terminal()).boxed()
+        let form = match (self.is_json(), io::stderr().is_terminal()) {
+            (true, _) => LineForm::Json,
+            (false, true) => LineForm::ColouredText,
+            (false, false) => LineForm::Text,
+        };
+        let lines = fmt::layer().with_writer(EscapedLines { form, inner: io::stderr });
+        match form {
+            LineForm::Json => lines.json().event_format(Line).boxed(),
+            LineForm::Text | LineForm::ColouredText => {
+                lines.with_ansi(form == LineForm::ColouredText).boxed()
+            }
         }
     }
 
@@ -151,6 +161,8 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tracing::{Level, enabled, subscriber::with_default};
 
     use super::*;
@@ -186,6 +198,23 @@ mod tests {
             assert!(!enabled!(target: "aws_sigv4::http_request::sign", Level::DEBUG));
             assert!(!enabled!(target: "hyper_util::client", Level::INFO));
         });
+    }
+
+    #[test]
+    fn no_value_acts_on_a_terminal() {
+        let written = tempfile::NamedTempFile::new().unwrap();
+        let writer =
+            EscapedLines { form: LineForm::ColouredText, inner: Arc::new(written.reopen().unwrap()) };
+        let layer = fmt::layer().with_ansi(true).with_writer(writer);
+        with_default(Registry::default().with(layer), || {
+            let hostile = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\r";
+            tracing::info!(plain = hostile, shown = %hostile, debug = ?hostile, "logged {hostile}");
+        });
+        let line = std::fs::read_to_string(written.path()).unwrap();
+        let acts =
+            |part: &str| part.contains(['\u{9b}', '\u{7f}', '\u{202e}', '\r']) || part.contains("\u{1b}[2J");
+        assert!(!acts(&line), "{line:?}");
+        assert!(line.contains("\u{1b}["), "the colours of the line are kept: {line:?}");
     }
 
     #[test]

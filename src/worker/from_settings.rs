@@ -84,11 +84,13 @@ pub(super) fn build_handler(
         handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), name_in_sqs(queue))?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
-            Ok(LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?.into())
+            let lambda = LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?;
+            Ok(lambda.without_variables(config::withheld_variables()).into())
         }
         handler::Settings::Exec(exec) => {
             let exec = ExecHandler::new(exec.clone(), name_in_sqs(queue))?;
-            Ok(exec.search_path(config::search_path()).into())
+            let exec = exec.search_path(config::search_path());
+            Ok(exec.without_variables(config::withheld_variables()).into())
         }
         handler::Settings::Sns(sns) => {
             let publisher = publisher_of_handler(sns, queue, aws);

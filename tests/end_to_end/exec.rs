@@ -5,7 +5,9 @@ use std::{
     process::Command,
 };
 
-use super::support::{Dev, Launch, Pair, Process, Signal, alive::is_running, until};
+use super::support::{
+    Dev, Launch, Pair, Process, Signal, alive::is_running, secrets::inherits_no_secret, until,
+};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/exec");
 
@@ -76,11 +78,15 @@ async fn stubborn(dev: &Dev, pair: &Pair, drain_limit: &str) -> (Process, u32) {
     );
     let worker = Launch::of(&["run"]).file(&file).start();
     dev.sqs.send(&pair.queue, "x").await;
-    let line = worker.complains("pid ").await;
-    let digits = line.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit);
-    let pid = digits.collect::<String>().parse().unwrap();
-    assert!(is_running(pid), "{line}");
+    let pid = pid(&worker.complains("pid ").await);
+    assert!(is_running(pid));
     (worker, pid)
+}
+
+/// The process id in a line that a program wrote.
+fn pid(line: &str) -> u32 {
+    let digits = line.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit);
+    digits.collect::<String>().parse().unwrap()
 }
 
 #[tokio::test]
@@ -118,4 +124,37 @@ async fn a_missing_program_is_reported_at_the_start() {
     let worker = Launch::of(&["run"]).file(&file).variable("PATH", "/nowhere:/bin").start();
     let complaint = worker.complains("no such program: no-such-program").await;
     assert!(complaint.contains("hint:"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_program_does_not_inherit_the_workers_secrets_unless_it_is_allowed_to() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("secrets", 3).await;
+    dev.sqs.send(&pair.queue, "x").await;
+    let program = "kind = 'exec'\ncommand = ['sh', '-c', 'env; echo whole environment']";
+    inherits_no_secret(&pair.queue, program).await;
+}
+
+#[tokio::test]
+async fn files_that_a_killed_worker_leaves_behind_are_removed_by_the_next() {
+    let (dev, files) = (Dev::start().await, tempfile::tempdir().unwrap());
+    let pair = dev.sqs.pair("killed", 3).await;
+    let file = format!(
+        "admin.listen = '127.0.0.1:0'\n[queues.killed]\nurl = '{}'\n[queues.killed.handler]\nkind = 'exec'\n\
+         body_file_bytes = 0\ntemporary_directory = '{}'\ncommand = ['sh', '-c', 'echo pid $$; sleep 600']\n",
+        pair.queue,
+        files.path().display()
+    );
+    let mut worker = Launch::of(&["run"]).file(&file).variable("PATH", "/usr/bin:/bin").start();
+    dev.sqs.send(&pair.queue, "secret").await;
+    let program = pid(&worker.complains("pid ").await);
+    worker.signal(Signal::Kill);
+    worker.ended().await;
+    assert_eq!(std::fs::read_dir(files.path()).unwrap().count(), 1, "it had no time to remove its files");
+    let next = Launch::of(&["run"]).file(&file).variable("PATH", "/usr/bin:/bin").start();
+    next.complains("files of a process that was killed are removed").await;
+    assert_eq!(std::fs::read_dir(files.path()).unwrap().count(), 0);
+    let ended =
+        Command::new("sh").args(["-c", "kill -s KILL -- \"-$1\"", "kill", &program.to_string()]).status();
+    assert!(ended.unwrap().success(), "the program that the worker could not end");
 }

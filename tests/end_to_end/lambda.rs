@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::{
     examples::example,
-    support::{Dev, Launch, Signal, alive::is_running, python::python_path_with, until},
+    support::{
+        Dev, Launch, Signal, alive::is_running, python::python_path_with, secrets::inherits_no_secret, until,
+    },
 };
 
 /// A file of an example.
@@ -107,4 +109,12 @@ async fn a_runtime_that_waits_for_work_ends_when_longshore_is_killed() {
     dev.sqs.becomes_empty(&pair.queue).await;
     worker.signal(Signal::Kill);
     until("the runtime is gone", async || !is_running(process)).await;
+}
+
+#[tokio::test]
+async fn a_function_does_not_inherit_the_workers_secrets_unless_it_is_allowed_to() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("secrets", 3).await;
+    let program = "kind = 'lambda'\ncommand = ['sh', '-c', 'env; echo whole environment; sleep 60']";
+    inherits_no_secret(&pair.queue, program).await;
 }

@@ -12,7 +12,9 @@ use longshore::{
 };
 use tokio::net::TcpListener;
 
-use super::harness::{Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of};
+use super::harness::{
+    Peer, Recorder, http, http_with, message, outcome_of, outcomes_of, url_of, with_attributes,
+};
 
 /// The causes of failure that a call of this handler is counted under.
 async fn causes(http: AnyHandler) -> Vec<&'static str> {
@@ -103,4 +105,18 @@ async fn an_answer_that_breaks_off_after_its_status_is_one_failure() {
     let breaking = async { peer.accept_one_request().await.answer(beginning).await };
     let (causes, ()) = tokio::join!(causes_of_batch(&url), breaking);
     assert_eq!(causes, ["connection"]);
+}
+
+#[tokio::test]
+async fn attributes_without_a_header_are_counted() {
+    let (metrics, recorder) = (Metrics::new(), Recorder::answering(StatusCode::OK).await);
+    let http = http(&recorder.url);
+    http.register_metrics(&metrics.queue("orders", "orders"));
+    let names = [("tenant-id", "1"), ("Tenant_Id", "2"), ("other", "3")];
+    outcome_of(&http, with_attributes(names)).await;
+    assert_eq!(metrics.count("longshore_handler_attributes_left_out_total", &[]), 2);
+    let request = recorder.last();
+    assert_eq!(request.header("x-longshore-attributes-left-out"), "2");
+    assert_eq!(request.header("x-aws-sqsd-attr-other"), "3");
+    assert!(!request.headers.contains_key("x-aws-sqsd-attr-tenant-id"));
 }

@@ -71,13 +71,24 @@ async fn calls_at_once_do_not_wait_for_each_other() {
 async fn a_periodic_task_is_posted_to_its_path() {
     let recorder = Recorder::answering(StatusCode::OK).await;
     let task = super::harness::periodic_task("/cron/nightly?full=1");
-    assert_eq!(outcome_of(&http(&format!("{}jobs", recorder.url)), task).await, Outcome::Done);
+    let settings = Settings::new(format!("{}jobs", recorder.url)).unwrap().periodic();
+    assert_eq!(outcome_of(&http_with(settings), task).await, Outcome::Done);
     let request = recorder.last();
     assert_eq!(request.target, "/cron/nightly?full=1");
     assert_eq!(request.body, "elasticbeanstalk scheduled job");
     assert_eq!(request.header("x-aws-sqsd-taskname"), "nightly");
     assert_eq!(request.header("x-aws-sqsd-scheduled-at"), "2026-01-02T03:04:05Z");
     assert_eq!(request.header("x-aws-sqsd-path"), "/cron/nightly?full=1");
+}
+
+#[tokio::test]
+async fn a_message_chooses_no_path_unless_the_settings_allow_it() {
+    let recorder = Recorder::answering(StatusCode::OK).await;
+    let task = super::harness::periodic_task("/admin/delete");
+    assert_eq!(outcome_of(&http(&format!("{}jobs", recorder.url)), task).await, Outcome::Done);
+    let request = recorder.last();
+    assert_eq!(request.target, "/jobs");
+    assert!(!request.headers.contains_key("x-aws-sqsd-path"));
 }
 
 #[tokio::test]

@@ -147,6 +147,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_document_is_valid_xml_whatever_an_error_quotes(text in proptest::collection::vec(any::<char>(), 0..40)) {
+            let text: String = text.into_iter().chain(['\0', '\u{1b}', '\u{FFFE}']).collect();
+            let document = XmlWriter::document(XmlNamespace::Sqs, "A", |xml| xml.text("B", &text));
+            prop_assert!(document.chars().all(limits::is_allowed));
+            prop_assert_eq!(text_in(&document), text.replace(|c| !limits::is_allowed(c), "\u{FFFD}"));
+        }
+
+        #[test]
         fn every_text_that_sqs_accepts_is_parsed_as_it_was_written(
             text in proptest::collection::vec(any::<char>().prop_filter("sqs", |c| limits::is_allowed(*c)), 0..40)
         ) {

@@ -18,6 +18,7 @@
 //! then the program counts towards the concurrency: a new one is started only when an old one has ended.
 
 mod environment;
+mod files;
 mod log;
 mod outcome;
 mod program;
@@ -28,12 +29,16 @@ mod settings;
 #[path = "../../../tests/fuzz/exec.rs"]
 pub(crate) mod fuzz;
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    ffi::OsString,
+    sync::{Arc, Once},
+};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 
 pub use self::settings::{Others, Settings};
 use self::{
+    files::MessageFiles,
     program::RefusedProgram,
     run::{EndingRuns, ProgramCall, Run},
 };
@@ -54,6 +59,8 @@ use crate::{
 pub struct ExecHandler {
     parts: Arc<ExecParts>,
     ending: EndingRuns,
+    /// The first probe, which is before the first message, removes the files that an earlier process has left behind.
+    files_left_behind: Once,
 }
 
 /// The state that every run shares.
@@ -62,6 +69,9 @@ struct ExecParts {
     settings: Settings,
     queue_name: Box<str>,
     search_path: Option<OsString>,
+    /// Longshore's variables that the program does not inherit.
+    withheld: Vec<OsString>,
+    files: Arc<MessageFiles>,
     refused: RefusedProgram,
     metrics: KindMetrics<ProcessMetrics>,
 }
@@ -83,8 +93,11 @@ impl ExecHandler {
         Problems::refuse(settings.validate()).map_err(ExecError::Settings)?;
         let (queue_name, refused, metrics) =
             (queue_name.into(), RefusedProgram::default(), KindMetrics::default());
-        let parts = Arc::new(ExecParts { settings, queue_name, search_path: None, refused, metrics });
-        Ok(Self { parts, ending: EndingRuns::default() })
+        let files = Arc::new(MessageFiles::under(settings.temporary_directory.clone()));
+        let (search_path, withheld) = (None, Vec::new());
+        let parts =
+            Arc::new(ExecParts { settings, queue_name, search_path, withheld, files, refused, metrics });
+        Ok(Self { parts, ending: EndingRuns::default(), files_left_behind: Once::new() })
     }
 
     /// Sets the `PATH` in which the probe looks for a program given by its name; without it the probe of such a program
@@ -92,6 +105,16 @@ impl ExecHandler {
     #[must_use]
     pub fn search_path(mut self, path: Option<OsString>) -> Self {
         Arc::make_mut(&mut self.parts).search_path = path;
+        self
+    }
+
+    /// Removes these variables from the program's environment, except those of the setting `inherit`.
+    #[must_use]
+    pub fn without_variables(mut self, names: impl IntoIterator<Item = OsString>) -> Self {
+        let parts = Arc::make_mut(&mut self.parts);
+        let is_inherited = |name: &OsString| parts.settings.inherit.iter().any(|kept| **kept == **name);
+        let names = names.into_iter().filter(|name| !is_inherited(name));
+        parts.withheld = names.collect();
         self
     }
 
@@ -147,7 +170,11 @@ impl ErasedHandler for ExecHandler {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         // Starting a program needs a runtime, which only a polled future surely has.
-        future::lazy(|_| self.check()).boxed()
+        future::lazy(|_| {
+            self.files_left_behind.call_once(|| self.parts.files.remove_left_behind());
+            self.check()
+        })
+        .boxed()
     }
 
     /// Waits for the programs whose calls have ended, each for at most its `grace`.

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,13 +11,14 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
-use tempfile::{Builder, TempPath};
+use tempfile::TempPath;
 use tokio::{io::AsyncWriteExt as _, process::ChildStdin, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ExecParts,
     environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, AttributeVariables, BODY_FILE},
+    files::MessageFiles,
     log::{Log, Stream},
     outcome, program,
 };
@@ -302,14 +303,14 @@ fn start_with(
     context: &Context,
     attributes_bytes: usize,
 ) -> Result<StartedProgram, StartFailure> {
-    let ExecParts { settings, queue_name, .. } = parts;
-    let directory = settings.temporary_directory.as_deref();
+    let ExecParts { settings, queue_name, files, .. } = parts;
     let failed =
-        |what| move |source| StartFailure::File { what, directory: temporary_directory(directory), source };
+        |what| move |source| StartFailure::File { what, directory: files.parent().to_owned(), source };
     let attributes = AttributeVariables::of(message, attributes_bytes);
-    let body_file = (message.body.len() >= settings.body_file_bytes).then(|| write_body(message, directory));
+    let body_file = (message.body.len() >= settings.body_file_bytes)
+        .then(|| files.write(".body", message.body.as_bytes()));
     let body_file = body_file.transpose().map_err(failed("body"))?;
-    let attributes_file = attributes.has_left_out().then(|| write_attributes(message, directory));
+    let attributes_file = attributes.has_left_out().then(|| write_attributes(message, files));
     let attributes_file = attributes_file.transpose().map_err(failed("attributes"))?;
     let mut command = command(parts);
     for (name, value) in &attributes.variables {
@@ -327,12 +328,15 @@ fn start_with(
 }
 
 /// The command of the settings, with their directory and environment.
-fn command(ExecParts { settings, .. }: &ExecParts) -> Command {
+fn command(ExecParts { settings, withheld, .. }: &ExecParts) -> Command {
     let mut arguments = settings.command.iter();
     let program = arguments.next().map_or("", String::as_str);
     let mut command = Command::new(program).args(arguments).with_stdin();
     if let Some(directory) = &settings.directory {
         command = command.directory(directory);
+    }
+    for name in withheld {
+        command = command.without_env(name);
     }
     for (name, value) in &settings.env {
         command = command.env(name, value);
@@ -348,31 +352,11 @@ fn with_variable(command: Command, name: &str, value: Option<impl AsRef<std::ffi
     }
 }
 
-fn temporary_directory(directory: Option<&Path>) -> PathBuf {
-    directory.map_or_else(std::env::temp_dir, Path::to_path_buf)
-}
-
-/// Writes the body into a file that no other user may read, and that is removed when the path is dropped.
-fn write_body(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
-    write(directory, ".body", message.body.as_bytes())
-}
-
-/// Writes all attributes into such a file, in the format of Lambda's event.
-fn write_attributes(message: &Message, directory: Option<&Path>) -> io::Result<TempPath> {
+/// Writes all attributes into a file, in the format of Lambda's event.
+fn write_attributes(message: &Message, files: &MessageFiles) -> io::Result<TempPath> {
     let entries: BTreeMap<&str, Entry<'_>> =
         message.attributes.iter().map(|(name, value)| (name.as_str(), Entry::of(value))).collect();
-    write(directory, ".json", &serde_json::to_vec(&entries)?)
-}
-
-fn write(directory: Option<&Path>, suffix: &str, bytes: &[u8]) -> io::Result<TempPath> {
-    let mut builder = Builder::new();
-    builder.prefix("longshore-").suffix(suffix);
-    let mut file = match directory {
-        Some(directory) => builder.tempfile_in(directory)?,
-        None => builder.tempfile()?,
-    };
-    file.write_all(bytes)?;
-    Ok(file.into_temp_path())
+    files.write(".json", &serde_json::to_vec(&entries)?)
 }
 
 /// One attribute, with the field names of Lambda's event.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     duration::Span,
-    settings::{Problem, not_allowed},
+    settings::{Problem, not_allowed, variable_names},
 };
 
 /// The longest `grace` allowed.
@@ -22,9 +22,12 @@ pub struct Settings {
     /// The directory that the program is started in; absent, Longshore's own.
     #[serde(default)]
     pub(crate) directory: Option<PathBuf>,
-    /// Further environment variables for the program, which has Longshore's own too.
+    /// Further environment variables for the program, which has Longshore's own too, but those of its settings.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
+    /// The names of variables that the program has too though they may hold Longshore's secrets: those that begin with `LONGSHORE__`, and `OTEL_…_HEADERS`.
+    #[serde(default)]
+    pub(crate) inherit: Vec<String>,
     /// Exit codes that mean done.
     #[serde(default = "done")]
     pub(crate) done: Vec<u8>,
@@ -97,6 +100,7 @@ impl Settings {
             command: command.into_iter().map(Into::into).collect(),
             directory: None,
             env: BTreeMap::new(),
+            inherit: Vec::new(),
             done: done(),
             reject: reject(),
             retry: retry(),
@@ -112,6 +116,13 @@ impl Settings {
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets the variables that the program inherits though they may hold Longshore's secrets; default: none of them.
+    #[must_use]
+    pub fn inherit<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.inherit = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -193,7 +204,7 @@ impl Settings {
     fn validate_command(&self, problems: &mut Vec<Problem>) {
         if self.command.first().is_none_or(String::is_empty) {
             let allowed = "a list of a program and its arguments, such as [\"python3\", \"/app/job.py\"]";
-            problems.push(not_allowed("command", format!("{:?}", self.command), allowed));
+            problems.push(not_allowed("command", "no program", allowed));
         }
         if self.command.iter().any(|part| part.contains('\0')) {
             problems.push(not_allowed("command", "a text with a NUL", "texts without NUL"));
@@ -226,6 +237,7 @@ impl Settings {
                 problems.push(not_allowed("env", name.clone(), allowed));
             }
         }
+        problems.extend(variable_names("inherit", &self.inherit));
     }
 
     fn validate_codes(&self, problems: &mut Vec<Problem>) {
@@ -274,6 +286,7 @@ mod tests {
             env: [("A=B", "1"), ("C", "\0"), ("LONGSHORE_QUEUE", "q"), ("FINE", "")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            inherit: vec!["A=B".to_owned(), "FINE".to_owned()],
             done: vec![0, 1],
             reject: vec![1, 2],
             retry: vec![2, 3],
@@ -288,6 +301,7 @@ mod tests {
             "env",
             "env",
             "env",
+            "inherit",
             "reject",
             "retry",
             "grace",

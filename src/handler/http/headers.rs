@@ -1,6 +1,6 @@
 //! Builds the headers of a post from its message: pure.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -48,13 +48,21 @@ pub(super) struct Deadlines {
     pub(super) call: Option<SystemTime>,
 }
 
+/// The headers of one call.
+#[derive(Debug)]
+pub(super) struct CallHeaders {
+    pub(super) headers: HeaderMap,
+    /// The String and Number attributes without a header.
+    pub(super) attributes_left_out: u64,
+}
+
 /// The headers of one call, without `Content-Type` and `User-Agent`.
 pub(super) fn of_call(
     message: &Message,
     queue_name: &str,
     deadlines: Deadlines,
     traced: &CallTrace<'_>,
-) -> HeaderMap {
+) -> CallHeaders {
     let mut headers = HeaderMap::with_capacity(16);
     put(&mut headers, &MESSAGE_ID, Some(message.id.as_str()));
     put(&mut headers, &QUEUE, Some(queue_name));
@@ -65,8 +73,8 @@ pub(super) fn of_call(
     put(&mut headers, &GROUP_ID, message.system.group_id.as_deref());
     put_deadlines(&mut headers, deadlines);
     put_traces(&mut headers, traced);
-    put_attributes(&mut headers, message);
-    headers
+    let attributes_left_out = put_attributes(&mut headers, message);
+    CallHeaders { headers, attributes_left_out }
 }
 
 /// The headers of a call for a batch: those that its messages share.
@@ -105,27 +113,42 @@ fn put_traces(headers: &mut HeaderMap, traced: &CallTrace<'_>) {
     }
 }
 
-fn put_attributes(headers: &mut HeaderMap, message: &Message) {
-    let mut free_bytes = ATTRIBUTES_BYTES;
-    let mut left_out = 0_usize;
-    let texts = message.attributes.iter().filter_map(|(name, value)| Some((name, value.text()?)));
-    for (name, text) in texts {
-        let header = is_attribute_name(name).then(|| encode(&format!("{ATTRIBUTE_PREFIX}{name}"), text));
-        let Some((name, value)) = header.flatten() else {
-            left_out += 1;
-            continue;
-        };
-        let size_bytes = name.as_str().len() + value.len();
-        if size_bytes > free_bytes {
-            left_out += 1;
-            continue;
+/// Adds a header for each String and Number attribute that can have one; returns the number of those left out.
+///
+/// Attributes whose names differ only in case, or in `-` and `_`, are all left out: many servers take their headers for
+/// one, and a program must not mistake one attribute for another.
+fn put_attributes(headers: &mut HeaderMap, message: &Message) -> u64 {
+    let mut named: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
+    for (name, value) in &message.attributes {
+        if let Some(text) = value.text() {
+            let folded = name.to_ascii_lowercase().replace('_', "-");
+            named.entry(folded).or_default().push((name, text));
         }
-        free_bytes -= size_bytes;
-        headers.append(name, value);
+    }
+    let (mut free_bytes, mut left_out) = (ATTRIBUTES_BYTES, 0);
+    for attributes in named.values() {
+        match attribute_header(attributes).filter(|(name, value)| header_bytes(name, value) <= free_bytes) {
+            Some((name, value)) => {
+                free_bytes -= header_bytes(&name, &value);
+                headers.insert(name, value);
+            }
+            None => left_out += u64::try_from(attributes.len()).unwrap_or(u64::MAX),
+        }
     }
     if left_out > 0 {
         headers.insert(LEFT_OUT, left_out.into());
     }
+    left_out
+}
+
+/// The header of the only attribute of a name, if a header can hold it.
+fn attribute_header(attributes: &[(&str, &str)]) -> Option<(HeaderName, HeaderValue)> {
+    let [(name, text)] = attributes else { return None };
+    is_attribute_name(name).then(|| encode(&format!("{ATTRIBUTE_PREFIX}{name}"), text))?
+}
+
+fn header_bytes(name: &HeaderName, value: &HeaderValue) -> usize {
+    name.as_str().len() + value.len()
 }
 
 /// Sets a header, unless the value is absent or too long.
@@ -186,10 +209,11 @@ pub(super) struct PeriodicTask<'a> {
 }
 
 impl<'a> PeriodicTask<'a> {
-    /// Reads the message as a periodic task, if it is one.
+    /// Reads the message as a periodic task, if it is one; a path of more than 1 KiB is none of Beanstalk's.
     pub(super) fn of(message: &'a Message) -> Option<Self> {
         let text = |name: &str| message.attributes.get(name).and_then(|value| value.text());
-        let path = text("beanstalk.sqsd.path").filter(|_| message.body == PERIODIC_TASK_BODY)?;
+        let path = text("beanstalk.sqsd.path").filter(|path| path.len() <= VALUE_BYTES)?;
+        let path = Some(path).filter(|_| message.body == PERIODIC_TASK_BODY)?;
         let (name, scheduled_at) = (text("beanstalk.sqsd.task_name"), text("beanstalk.sqsd.scheduled_time"));
         Some(Self { path, name, scheduled_at })
     }
@@ -238,7 +262,7 @@ mod tests {
     fn headers_of(message: &Message) -> HeaderMap {
         let lease = SystemTime::UNIX_EPOCH + Duration::from_millis(1_545_082_679_250);
         let deadlines = Deadlines { lease: Some(lease), call: None };
-        of_call(message, "orders", deadlines, &CallTrace::of_sender(message))
+        of_call(message, "orders", deadlines, &CallTrace::of_sender(message)).headers
     }
 
     fn decoded(value: &HeaderValue) -> String {
@@ -292,6 +316,18 @@ mod tests {
     }
 
     #[test]
+    fn attributes_whose_names_many_servers_take_for_one_are_all_left_out() {
+        let names = ["tenant-id", "Tenant_ID", "TENANT-id", "tenant.id", "other"];
+        let message = with_attributes(names.map(|name| (name, AttributeValue::string("1"))));
+        let headers = headers_of(&message);
+        assert_eq!(headers[LEFT_OUT], "3");
+        let of_attributes = headers.keys().filter_map(|name| name.as_str().strip_prefix(ATTRIBUTE_PREFIX));
+        assert_eq!(Vec::from_iter(of_attributes), ["other", "tenant.id"]);
+        let one_is_encoded = [("note", AttributeValue::string("a")), ("NOTE", AttributeValue::string("ü"))];
+        assert_eq!(headers_of(&with_attributes(one_is_encoded))[LEFT_OUT], "2");
+    }
+
+    #[test]
     fn attributes_too_large_for_a_header_are_left_out_and_counted() {
         let message = with_attributes([
             ("Huge", AttributeValue::string("x".repeat(5000))),
@@ -331,6 +367,7 @@ mod tests {
             let of_attributes = headers.iter().filter(|(name, _)| name.as_str().starts_with(ATTRIBUTE_PREFIX));
             let total: usize = of_attributes.map(|(name, value)| name.as_str().len() + value.len()).sum();
             prop_assert!(total <= ATTRIBUTES_BYTES);
+            prop_assert!(headers.keys().all(|name| headers.get_all(name).iter().count() == 1));
             prop_assert!(headers.values().all(|value| value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))));
         }
 
@@ -380,7 +417,8 @@ mod tests {
     }
 
     #[test]
-    fn a_message_with_another_body_is_no_task() {
+    fn a_message_with_another_body_or_a_path_of_more_than_1_kib_is_no_task() {
         assert_eq!(PeriodicTask::of(&periodic("{}", "/cron")), None);
+        assert_eq!(PeriodicTask::of(&periodic(PERIODIC_TASK_BODY, &"/".repeat(1025))), None);
     }
 }

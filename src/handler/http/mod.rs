@@ -39,13 +39,13 @@ use tokio::time::{Instant, timeout};
 pub use self::{batch::HttpBatchHandler, settings::Settings};
 use self::{
     client::FailedPost,
-    headers::{Deadlines, PeriodicTask},
+    headers::{CallHeaders, Deadlines, PeriodicTask},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Unavailable,
     any::{ErasedHandler, HandlerProfile, handle_single},
     call_trace::CallTrace,
-    metrics::{FailureCounter, KindMetrics},
+    metrics::{FailureCounter, HttpMetrics, KindMetrics},
     timestamp::system_time,
 };
 use crate::{
@@ -62,7 +62,7 @@ pub struct HttpHandler {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
-    metrics: KindMetrics,
+    metrics: KindMetrics<HttpMetrics>,
 }
 
 impl fmt::Debug for HttpHandler {
@@ -136,8 +136,12 @@ impl HttpHandler {
 
     fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
         let (deadlines, traced) = (self.deadlines(context), CallTrace::of(&message, context));
-        let mut headers = headers::of_call(&message, &self.queue_name, deadlines, &traced);
-        let task = PeriodicTask::of(&message);
+        let CallHeaders { mut headers, attributes_left_out } =
+            headers::of_call(&message, &self.queue_name, deadlines, &traced);
+        if let Some(metrics) = self.metrics.group().filter(|_| attributes_left_out > 0) {
+            metrics.attributes_left_out.inc_by(attributes_left_out);
+        }
+        let task = PeriodicTask::of(&message).filter(|_| self.settings.periodic);
         if let Some(task) = &task {
             headers::add_periodic(&mut headers, task);
         }

@@ -6,7 +6,10 @@ use reqwest::StatusCode;
 
 use super::Settings;
 use crate::{
-    handler::{Outcome, outcome::LONGEST_DELAY},
+    handler::{
+        Outcome,
+        outcome::{LONGEST_DELAY, SHORTEST_DELAY},
+    },
     telemetry::FailureCause,
 };
 
@@ -42,7 +45,7 @@ pub(super) fn cause(status: StatusCode) -> FailureCause {
     }
 }
 
-/// Reads `Retry-After`: seconds or an HTTP date; a past date means no delay.
+/// Reads `Retry-After`: seconds or an HTTP date; a past date means the shortest delay.
 fn delay(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -50,7 +53,7 @@ fn delay(text: &str, now: SystemTime) -> Option<Duration> {
     } else {
         httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
     };
-    Some(delay.min(LONGEST_DELAY))
+    Some(delay.clamp(SHORTEST_DELAY, LONGEST_DELAY))
 }
 
 #[cfg(test)]
@@ -99,9 +102,14 @@ mod tests {
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
         assert_eq!(delay_of(429, "7"), Some(7));
-        assert_eq!(delay_of(503, " 0 "), Some(0));
         assert_eq!(delay_of(503, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(77));
-        assert_eq!(delay_of(503, "Sat, 05 Nov 1994 08:49:37 GMT"), Some(0), "a past date");
+    }
+
+    #[test]
+    fn retry_after_is_a_second_at_least() {
+        for text in ["0", " 0 ", "000", "Sat, 05 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(delay_of(503, text), Some(1), "{text}");
+        }
     }
 
     #[test]
@@ -128,7 +136,7 @@ mod tests {
         #[test]
         fn no_retry_after_panics_or_delays_past_the_limit(text in ".*") {
             if let Outcome::RetryIn(delay, _) = outcome_of(503, Some(&text)) {
-                prop_assert!(delay <= LONGEST_DELAY);
+                prop_assert!((SHORTEST_DELAY..=LONGEST_DELAY).contains(&delay));
             }
         }
     }

@@ -38,6 +38,9 @@ pub struct Settings {
     /// `true` lets the answer to a batch reject single messages, by `"outcome": "reject"`; otherwise they are retried.
     #[serde(default)]
     pub(crate) reject_items: bool,
+    /// `true` posts Elastic Beanstalk's periodic tasks to the paths that they name on the server of `url`; otherwise they are posted to `url`, because whoever may send a message can write such a task.
+    #[serde(default)]
+    pub(crate) periodic: bool,
 }
 
 fn content_type() -> String {
@@ -76,6 +79,7 @@ impl Settings {
             success: Vec::new(),
             reject: Vec::new(),
             reject_items: false,
+            periodic: false,
         }
     }
 
@@ -118,6 +122,13 @@ impl Settings {
     #[must_use]
     pub fn reject_items(mut self) -> Self {
         self.reject_items = true;
+        self
+    }
+
+    /// Posts Elastic Beanstalk's periodic tasks to the paths that they name; otherwise they are posted to the URL.
+    #[must_use]
+    pub fn periodic(mut self) -> Self {
+        self.periodic = true;
         self
     }
 

@@ -22,6 +22,7 @@ pub(crate) mod fuzz;
 
 use std::{
     error::Error,
+    ffi::OsString,
     num::NonZeroUsize,
     sync::{Arc, Once, OnceLock},
 };
@@ -117,6 +118,17 @@ impl LambdaHandler {
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
         Ok(Self { queue, source, fallback, partial_responses, instances, ignored_failures, metrics })
+    }
+
+    /// Removes these variables from the environment of the function's processes, except those of the setting `inherit`.
+    ///
+    /// Only the first call has an effect.
+    #[must_use]
+    pub fn without_variables(self, names: impl IntoIterator<Item = OsString>) -> Self {
+        if let Instances::Hosted(host) = &self.instances {
+            host.withhold(names.into_iter().collect());
+        }
+        self
     }
 
     fn source(&self) -> &Source {

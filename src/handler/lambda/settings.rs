@@ -8,7 +8,7 @@ use url::Url;
 use super::{LambdaError, Source};
 use crate::{
     duration::Span,
-    settings::{Problem, hide, not_allowed},
+    settings::{Problem, hide, not_allowed, variable_names},
 };
 
 /// The most runtime processes of one queue.
@@ -33,8 +33,10 @@ pub struct Settings {
     pub(crate) handler: Option<String>,
     /// The directory of the function's code: `LAMBDA_TASK_ROOT`, and where the program is started. Absent, `/var/task` and Longshore's own directory.
     pub(crate) task_root: Option<PathBuf>,
-    /// Further environment variables for the program, which has Longshore's own too.
+    /// Further environment variables for the program, which has Longshore's own too, but those of its settings.
     pub(crate) env: BTreeMap<String, String>,
+    /// The names of variables that the program has too though they may hold Longshore's secrets: those that begin with `LONGSHORE__`, and `OTEL_…_HEADERS`.
+    pub(crate) inherit: Vec<String>,
     /// The function's name, which it finds in its environment; absent, the queue's name.
     pub(crate) function_name: Option<String>,
     /// The function's memory in MB, which it finds in its environment; Longshore limits nothing.
@@ -79,6 +81,7 @@ impl Default for Settings {
             handler: None,
             task_root: None,
             env: BTreeMap::new(),
+            inherit: Vec::new(),
             function_name: None,
             memory: 128,
             processes: None,
@@ -117,6 +120,13 @@ impl Settings {
     #[must_use]
     pub fn task_root(mut self, directory: impl Into<PathBuf>) -> Self {
         self.task_root = Some(directory.into());
+        self
+    }
+
+    /// Sets the variables that the program inherits though they may hold Longshore's secrets; default: none of them.
+    #[must_use]
+    pub fn inherit<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.inherit = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -218,6 +228,7 @@ impl Settings {
             ("handler", self.handler.is_some()),
             ("task_root", self.task_root.is_some()),
             ("env", !self.env.is_empty()),
+            ("inherit", !self.inherit.is_empty()),
             ("function_name", self.function_name.is_some()),
             ("processes", self.processes.is_some()),
         ];
@@ -255,6 +266,7 @@ impl Settings {
                 problems.push(not_allowed("env", name.clone(), allowed));
             }
         }
+        problems.extend(variable_names("inherit", &self.inherit));
         for (key, text) in [("handler", &self.handler), ("function_name", &self.function_name)] {
             let is_invalid = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
             if let Some(text) = text.as_ref().filter(is_invalid) {

@@ -59,7 +59,12 @@ fn phone_number(message: &Message, settings: &Settings) -> Result<PhoneNumber, U
     match (attribute, &settings.phone_number, name) {
         (Some(value), _, Some(name)) => {
             let number = value.text().unwrap_or_default().parse();
-            number.map_err(|error| Unpublishable(format!("the attribute {name} is {error}")))
+            let number: PhoneNumber =
+                number.map_err(|error| Unpublishable(format!("the attribute {name} is {error}")))?;
+            let refused = || {
+                Unpublishable(format!("the number in the attribute {name} has none of the phone_prefixes"))
+            };
+            Some(number).filter(|number| settings.allows(number)).ok_or_else(refused)
         }
         (_, Some(number), _) => Ok(number.clone()),
         (_, None, name) => {
@@ -181,6 +186,21 @@ mod tests {
         let reason = number_in(Some("0155-501-0123"), Some("+15550100999")).unwrap_err();
         assert!(reason.contains("e.164") && !reason.contains("0123,"), "{reason}");
         assert!(!reason.contains("0155"), "{reason}");
+    }
+
+    #[test]
+    fn a_number_without_an_allowed_prefix_is_rejected_and_not_quoted() {
+        let settings = Settings::to_phone_of_attribute("phone").phone_prefixes(["+49", "+1555"]);
+        let of = |number: &str| {
+            let mut message = Message::new("id", "body");
+            message.attributes.insert("phone".to_owned(), AttributeValue::string(number));
+            publication(&message, &settings).map(drop).map_err(|Unpublishable(reason)| reason)
+        };
+        assert_eq!((of("+15550100123"), of("+4915510000")), (Ok(()), Ok(())));
+        for other in ["+882510000", "+1900555"] {
+            let reason = of(other).unwrap_err();
+            assert!(reason.contains("phone_prefixes") && !reason.contains(&other[2..]), "{reason}");
+        }
     }
 
     #[test]

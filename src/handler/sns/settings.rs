@@ -21,9 +21,11 @@ pub struct Settings {
     pub(crate) phone_number: Option<PhoneNumber>,
     /// The message attribute that holds the phone's number, in E.164; a message without it goes to `phone_number`.
     pub(crate) phone_number_attribute: Option<String>,
+    /// The beginnings of the numbers that SMS may go to, such as `["+49", "+1555"]`; a message for another number is rejected. Absent, every number: whoever may send a message then chooses where an SMS goes, and what it costs.
+    pub(crate) phone_prefixes: Vec<String>,
     /// The subject of what is published to a topic, which e-mail subscriptions show: up to 100 printable ASCII characters.
     pub(crate) subject: Option<String>,
-    /// The most publications in an hour by this process, every part of a long SMS counted; a message over it is tried again when there is room. Absent, it is 100 for SMS, and there is none for a topic.
+    /// The most publications in an hour by this process, which counts from nothing at each start; every part of a long SMS is counted; a message over it is tried again when there is room. Absent, it is 100 for SMS, and there is none for a topic.
     #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
     pub(crate) limit_per_hour: Option<u32>,
     /// The region that SMS are sent from; absent, that of `aws.region`.
@@ -55,6 +57,13 @@ impl Settings {
         self
     }
 
+    /// Sets the beginnings of the numbers that SMS may go to; default: every number.
+    #[must_use]
+    pub fn phone_prefixes<T: Into<String>>(mut self, prefixes: impl IntoIterator<Item = T>) -> Self {
+        self.phone_prefixes = prefixes.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets the subject, which e-mail subscriptions show: up to 100 printable ASCII characters.
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
@@ -62,7 +71,7 @@ impl Settings {
         self
     }
 
-    /// Sets the most publications in an hour; default: 100 for SMS, no limit for a topic.
+    /// Sets the most publications in an hour of this process; default: 100 for SMS, no limit for a topic.
     #[must_use]
     pub fn limit_per_hour(mut self, publications: u32) -> Self {
         self.limit_per_hour = Some(publications);
@@ -74,6 +83,12 @@ impl Settings {
         self.limit_per_hour.or_else(|| self.sends_sms().then_some(SMS_AN_HOUR))
     }
 
+    /// True if SMS may go to this number.
+    pub(super) fn allows(&self, number: &PhoneNumber) -> bool {
+        let starts = |prefix: &String| number.as_str().starts_with(prefix.as_str());
+        self.phone_prefixes.is_empty() || self.phone_prefixes.iter().any(starts)
+    }
+
     fn sends_sms(&self) -> bool {
         self.phone_number.is_some() || self.phone_number_attribute.is_some()
     }
@@ -82,6 +97,7 @@ impl Settings {
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         self.validate_target(&mut problems);
+        self.validate_prefixes(&mut problems);
         if let Some(subject) = &self.subject {
             if !limits::is_subject(subject) {
                 let allowed = "1 to 100 printable ascii characters, the first of them no space";
@@ -95,6 +111,25 @@ impl Settings {
         }
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems
+    }
+
+    fn validate_prefixes(&self, problems: &mut Vec<Problem>) {
+        let is_prefix = |prefix: &String| {
+            let digits = prefix.strip_prefix('+').unwrap_or_default();
+            (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        for prefix in self.phone_prefixes.iter().filter(|prefix| !is_prefix(prefix)) {
+            let allowed = "a plus and 1 to 15 digits, such as +49";
+            problems.push(not_allowed("phone_prefixes", format!("{prefix:?}"), allowed));
+        }
+        if !self.phone_prefixes.is_empty() && !self.sends_sms() {
+            let allowed = "no prefixes for a topic: they are for sms";
+            problems.push(not_allowed("phone_prefixes", "beside topic_arn", allowed));
+        }
+        if let Some(number) = self.phone_number.as_ref().filter(|number| !self.allows(number)) {
+            let allowed = "a number that begins with one of phone_prefixes";
+            problems.push(not_allowed("phone_number", number, allowed));
+        }
     }
 
     fn validate_target(&self, problems: &mut Vec<Problem>) {
@@ -146,6 +181,18 @@ mod tests {
         let expected =
             ["topic_arn", "region", "phone_number_attribute", "subject", "limit_per_hour", "endpoint_url"];
         assert_eq!(keys(json), expected);
+    }
+
+    #[test]
+    fn prefixes_are_those_of_numbers_and_for_sms_only() {
+        let prefixes =
+            |list: &str| keys(&format!(r#"{{"phone_number_attribute": "phone", "phone_prefixes": {list}}}"#));
+        assert_eq!(prefixes(r#"["+49", "+1555"]"#), Vec::<String>::new());
+        assert_eq!(prefixes(r#"["49", "+", "", "+4x", "+1234567890123456"]"#), ["phone_prefixes"; 5]);
+        let topic =
+            r#"{"topic_arn": "arn:aws:sns:eu-west-1:123456789012:orders", "phone_prefixes": ["+49"]}"#;
+        assert_eq!(keys(topic), ["phone_prefixes"]);
+        assert_eq!(keys(r#"{"phone_number": "+15550100123", "phone_prefixes": ["+49"]}"#), ["phone_number"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
-use crate::handler::outcome::LONGEST_DELAY;
+use crate::handler::outcome::{LONGEST_DELAY, SHORTEST_DELAY};
 
 /// The outcome of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,8 +114,10 @@ impl ItemFailure {
     /// Reads one failure; fields beyond Lambda's that cannot be read are ignored.
     fn of(item: &Object<'_>) -> Self {
         let seconds = field::<f64>(item, RETRY_AFTER).filter(|seconds| *seconds >= 0.0);
-        let delay =
-            |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
+        let delay = |seconds| {
+            let delay = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_DELAY);
+            delay.clamp(SHORTEST_DELAY, LONGEST_DELAY)
+        };
         let action = match field::<Cow<'_, str>>(item, OUTCOME).as_deref() {
             Some("reject") => FailureAction::Reject,
             _ => FailureAction::Retry,
@@ -158,7 +160,7 @@ mod tests {
     fn a_failure_may_set_the_delay_of_its_message() {
         let delay = |fields: &str| failure_of(fields).retry_after;
         assert_eq!(delay(r#""retryAfter":30"#), Some(Duration::from_secs(30)));
-        assert_eq!(delay(r#""retryAfter":0"#), Some(Duration::ZERO));
+        assert_eq!(delay(r#""retryAfter":0"#), Some(SHORTEST_DELAY));
         assert_eq!(delay(r#""retryAfter":1.5"#), Some(Duration::from_millis(1_500)));
         assert_eq!(delay(r#""retryAfter":1e300"#), Some(LONGEST_DELAY));
         for unreadable in ["null", "-1", "\"30\"", "[]", "true"] {

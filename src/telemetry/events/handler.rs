@@ -1,5 +1,7 @@
 //! Events of handlers, their processes and their output.
 
+use std::{io, path::Path};
+
 use prometheus::{IntCounter, IntGauge};
 
 use super::events;
@@ -156,6 +158,20 @@ events! {
         line: &'a str,
     }
 
+    /// Files of messages that a killed process had left behind were removed.
+    info FilesRemoved<'a>: "files of a process that was killed are removed" {
+        /// Their directory.
+        directory: &'a Path as ?,
+    }
+
+    /// The directory of a handler's files could not be removed at its end.
+    debug FilesNotRemoved<'a>: "files of messages are not removed" {
+        /// Their directory.
+        directory: &'a Path as ?,
+        /// The error.
+        error: &'a io::Error as %,
+    }
+
     /// A program was started for a message.
     debug ProgramStarted<'a>: "program started" {
         /// The queue's configured name.
@@ -211,6 +227,6 @@ events! {
         /// The message's id.
         message_id: &'a MessageId as %,
         /// The error of the write.
-        error: &'a std::io::Error as %,
+        error: &'a io::Error as %,
     }
 }

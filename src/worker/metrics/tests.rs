@@ -38,6 +38,7 @@ fn everything(names: &[&str]) -> String {
         processes.processes.begin(ProcessState::ALL);
         processes.process_starts.inc_by(0);
         processes.process_exits.begin(ProcessExit::ALL);
+        scope.group::<HttpMetrics>().attributes_left_out.inc_by(0);
         scope.group::<SettleMetrics>();
         let depth = QueueDepth::in_scope(&scope, 1);
         depth.polls_every(Duration::from_secs(30));

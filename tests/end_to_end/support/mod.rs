@@ -18,6 +18,7 @@ pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod secrets;
 #[path = "../../support/skips.rs"]
 pub(crate) mod skips;
 pub(crate) mod sns;

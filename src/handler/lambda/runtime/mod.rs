@@ -7,6 +7,7 @@ mod process;
 mod program;
 
 use std::{
+    ffi::OsString,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
 };
@@ -57,6 +58,8 @@ struct Shared {
     /// The queue's configured name, for the log.
     queue: Arc<str>,
     processes: NonZeroUsize,
+    /// Longshore's variables that the processes do not inherit.
+    withheld: OnceLock<Vec<OsString>>,
     /// Set when the processes are started.
     program: OnceLock<Program>,
     invocations: AsyncMutex<mpsc::UnboundedReceiver<QueuedInvocation>>,
@@ -87,6 +90,7 @@ impl Host {
             settings,
             queue,
             processes,
+            withheld: OnceLock::new(),
             program: OnceLock::new(),
             invocations: AsyncMutex::new(receiver),
             states: InstanceStates::starting(processes.get()),
@@ -95,6 +99,13 @@ impl Host {
             metrics,
         };
         Self { invocations, shared: Arc::new(shared), supervisors: Mutex::new(Supervisors::NotStarted) }
+    }
+
+    /// Removes these variables from the environment of the processes, except those of the setting `inherit`.
+    pub(super) fn withhold(&self, mut names: Vec<OsString>) {
+        let kept = &self.shared.settings.inherit;
+        names.retain(|name| !kept.iter().any(|kept| **kept == **name));
+        self.shared.withheld.get_or_init(|| names);
     }
 
     /// Waits until a process is ready; `Err` has the reason if none can be started.
@@ -137,7 +148,8 @@ impl Host {
     fn start(&self, source: &Source) {
         let mut supervisors = self.supervisors();
         if let Supervisors::NotStarted = *supervisors {
-            self.shared.program.get_or_init(|| Program::of(&self.shared.settings, source));
+            let withheld = self.shared.withheld.get().cloned().unwrap_or_default();
+            self.shared.program.get_or_init(|| Program::of(&self.shared.settings, source).without(withheld));
             let supervisor = |number| ProcessSupervisor::new(self.shared.clone(), number).run();
             let numbers = 0..self.shared.processes.get();
             *supervisors = Supervisors::Started(

@@ -1,6 +1,6 @@
 //! The program of a function, with the environment that it has on Lambda.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ pub(super) struct Program {
     command: Vec<String>,
     directory: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    /// The variables of Longshore's own that the processes do not inherit.
+    withheld: Vec<OsString>,
     /// The function's ARN, which its invocations have.
     function_arn: Arc<str>,
 }
@@ -50,8 +52,14 @@ impl Program {
             command: settings.command.clone(),
             directory,
             variables: own.chain(given).collect(),
+            withheld: Vec::new(),
             function_arn: source.function_arn(name).into(),
         }
+    }
+
+    /// Removes these variables from the environment.
+    pub(super) fn without(self, withheld: Vec<OsString>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// The function's ARN, which its invocations have.
@@ -63,8 +71,9 @@ impl Program {
     pub(super) fn start(&self, api: SocketAddr) -> Result<Process, StartError> {
         let (program, arguments) =
             self.command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
-        let command = Command::new(program)
-            .args(arguments)
+        let command = Command::new(program).args(arguments);
+        let command = self.withheld.iter().fold(command, |command, name| command.without_env(name));
+        let command = command
             .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
             .env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream());
         let command = self.variables.iter().fold(command, |command, (name, value)| command.env(name, value));
