@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     Settings,
-    headers::{Deadlines, PeriodicTask, add_periodic, of_call},
+    headers::{CallHeaders, Deadlines, PeriodicTask, add_periodic, of_call},
     outcome::outcome,
 };
 use crate::{
@@ -23,7 +23,8 @@ const HEADERS_BYTES: usize = 16 * 1024;
 pub(crate) fn messages(input: &[u8]) {
     let message = message::read(input);
     let deadlines = Deadlines { lease: Some(SystemTime::now()), call: message.system.first_received_at };
-    let mut headers = of_call(&message, "orders", deadlines, &CallTrace::of_sender(&message));
+    let CallHeaders { mut headers, .. } =
+        of_call(&message, "orders", deadlines, &CallTrace::of_sender(&message));
     let handler = Url::parse("http://127.0.0.1:8080/orders").unwrap();
     if let Some(task) = PeriodicTask::of(&message) {
         add_periodic(&mut headers, &task);

@@ -9,6 +9,7 @@ use axum::{
     http::Request,
 };
 use longshore_emulator::{AccountIdentity, SqsAccount, StringMap};
+use longshore_listener::AllowedHosts;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
 
@@ -45,7 +46,10 @@ async fn send(request: Request<Body>, body: &[u8]) {
     let account = SqsAccount::new(AccountIdentity::default());
     account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
     let is_single = request.uri().path() == "/v1/messages";
-    let response = router(Arc::new(EmulatorQueue::new(&account, "orders"))).oneshot(request).await.unwrap();
+    let response = router(Arc::new(EmulatorQueue::new(&account, "orders")), AllowedHosts::default())
+        .oneshot(request)
+        .await
+        .unwrap();
     let status = response.status();
     assert!(status.is_success() || status.is_client_error(), "{status}");
     let answer = to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::{cell::OnceCell, net::Ipv4Addr, sync::Arc};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{ServerState, Shutdown, answer};
+use super::{AllowedHosts, ServerState, Shutdown, answer};
 use crate::{AccountIdentity, SnsAccount, SqsAccount, StringMap, limits};
 
 thread_local! {
@@ -67,7 +67,8 @@ fn state() -> Arc<ServerState> {
     sqs.create_queue("orders.fifo", &fifo, &StringMap::new()).unwrap();
     let sns = SnsAccount::new(sqs);
     sns.create_topic("news", &StringMap::new(), &StringMap::new()).unwrap();
-    Arc::new(ServerState::new(sns, (Ipv4Addr::LOCALHOST, 9324).into(), Shutdown::default()))
+    let hosts = AllowedHosts::default();
+    Arc::new(ServerState::new(sns, (Ipv4Addr::LOCALHOST, 9324).into(), hosts, Shutdown::default()))
 }
 
 async fn body_of(response: Response<Body>) -> Vec<u8> {
