@@ -22,6 +22,7 @@ mod process;
 #[path = "promises/main.rs"]
 mod promises;
 mod queue_contract;
+mod redriving;
 mod services;
 mod simulation;
 mod starting;

@@ -1,6 +1,6 @@
 //! Calls the handler, ends the call at its time limit or when all leases are lost, and defines observers of calls.
 
-use std::{num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
+    consumer::depth::RedriveView,
     handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement},
     message::Message,
     telemetry::{Ending, spans::Trace},
@@ -66,8 +67,7 @@ pub(super) struct HandlerCaller {
     /// The most messages a call.
     pub(super) batch_size: usize,
     pub(super) time_limit: Option<Duration>,
-    /// The number of receives after which SQS moves a message to the dead-letter queue, if known.
-    pub(super) last_attempt: Option<NonZeroU32>,
+    pub(super) redrive: RedriveView,
     /// Cancelled when a drain waits for cancelled handlers no longer.
     pub(super) end_of_grace: CancellationToken,
 }
@@ -139,7 +139,7 @@ impl HandlerCaller {
     ) -> Context {
         Context::of_lease(self.queue.clone(), Arc::new(lease.time()), lease.cancellation().clone())
             .with_attempt(message.receive_count)
-            .with_last_attempt(self.last_attempt)
+            .with_last_attempt(self.redrive.max_receive_count())
             .with_deadline(deadline)
     }
 }

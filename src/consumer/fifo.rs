@@ -1,6 +1,6 @@
 //! Keeps the order of FIFO groups: a message starts when the one before it is settled.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -11,21 +11,14 @@ use super::{
     prepare::{HeldMessage, PreparationTasks},
 };
 use crate::{
+    backoff::Backoff,
+    consumer::depth::RedriveView,
     consumer::lease::{Dependent, Lease},
     consumer::metrics::ConsumerMetrics,
     consumer::settle::{Rejection, Settler},
     message::Message,
     queue::QueueAttributes,
 };
-
-/// The properties of a queue on which its engine depends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct QueueTraits {
-    /// The order of its messages.
-    pub order: Order,
-    /// The number of receives after which SQS moves a message to the dead-letter queue, where that is known.
-    pub max_receive_count: Option<NonZeroU32>,
-}
 
 /// The order in which a queue's messages run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,11 +40,9 @@ impl Order {
     }
 }
 
-impl From<&QueueAttributes> for QueueTraits {
+impl From<&QueueAttributes> for Order {
     fn from(description: &QueueAttributes) -> Self {
-        let order = if description.fifo { Order::Groups } else { Order::None };
-        let max_receive_count = description.redrive.as_ref().map(|redrive| redrive.max_receive_count);
-        Self { order, max_receive_count }
+        if description.fifo { Self::Groups } else { Self::None }
     }
 }
 
@@ -125,7 +116,8 @@ impl Drop for BehindReject {
 #[derive(Clone)]
 pub(super) struct OrderedSettler {
     settler: Settler,
-    rules: DispositionRules,
+    redrive: RedriveView,
+    retry: Backoff,
     tasks: PreparationTasks,
     metrics: Arc<ConsumerMetrics>,
 }
@@ -133,16 +125,21 @@ pub(super) struct OrderedSettler {
 impl OrderedSettler {
     pub(super) fn new(
         settler: Settler,
-        rules: DispositionRules,
+        redrive: RedriveView,
+        retry: Backoff,
         tasks: PreparationTasks,
         metrics: Arc<ConsumerMetrics>,
     ) -> Self {
-        Self { settler, rules, tasks, metrics }
+        Self { settler, redrive, retry, tasks, metrics }
     }
 
-    /// The rules by which outcomes become dispositions.
-    pub(super) fn rules(&self) -> &DispositionRules {
-        &self.rules
+    /// The rules by which outcomes become dispositions now.
+    pub(super) fn rules(&self) -> DispositionRules {
+        DispositionRules {
+            max_receive_count: self.redrive.max_receive_count(),
+            retry: self.retry,
+            copies_rejects: self.settler.copies_rejects(),
+        }
     }
 
     /// Settles the messages of a call; those behind a rejected one of their group wait for its copy.
@@ -174,7 +171,7 @@ impl OrderedSettler {
     /// Settles one message.
     fn settle(&self, mut held: HeldMessage, Conclusion { reason, disposition, .. }: Conclusion) {
         let asks_to_go = matches!(disposition, Disposition::Retry(_) | Disposition::DeadLetter { .. });
-        if asks_to_go && self.rules.is_last_attempt(held.message.receive_count) {
+        if asks_to_go && self.rules().is_last_attempt(held.message.receive_count) {
             // SQS does not return it again, even if this call fails.
             held.lease.release_dependents();
         }

@@ -39,7 +39,6 @@ use self::{
     buffer::Buffer,
     call::HandlerCaller,
     dispatcher::{Dispatcher, DispatcherParts},
-    disposition::DispositionRules,
     fifo::OrderedSettler,
     poller::{Poller, PollerParts, TICK, WATCHDOG},
     prepare::{Intake, IntakeParts, PreparationTasks},
@@ -48,7 +47,7 @@ use self::{
 };
 pub(crate) use self::{
     availability::PauseReason,
-    fifo::{Order, QueueTraits},
+    fifo::Order,
     settings::{ConsumerSettings, Groups},
     shutdown::RunningEngine,
 };
@@ -57,7 +56,7 @@ pub(crate) use self::{
     prepare::Preparation,
 };
 use crate::{
-    consumer::depth::{Counts, QueueDepth},
+    consumer::depth::{Counts, QueueDepth, RedriveView},
     consumer::lease::{LeaseTerms, Leases, Permits},
     consumer::metrics::ConsumerMetrics,
     consumer::settle::{DeadLetterQueue, Settler},
@@ -94,6 +93,7 @@ struct Inner {
     last_error: watch::Receiver<Option<String>>,
     metrics: Arc<ConsumerMetrics>,
     depth: QueueDepth,
+    wanted: Wanted,
 }
 
 /// The parts of an engine.
@@ -104,8 +104,10 @@ pub(crate) struct EngineParts {
     pub queue: Arc<dyn Queue>,
     /// The DLQ that rejected messages are copied to; absent, a reject is a retry.
     pub dead_letters: Option<DeadLetterQueue>,
-    /// The queue's properties.
-    pub traits: QueueTraits,
+    /// The order of the queue's messages.
+    pub order: Order,
+    /// The queue's redrive policy.
+    pub redrive: RedriveView,
     /// The handler of its messages.
     pub handler: AnyHandler,
     /// The preparation of messages between their receive and their call, if there is one.
@@ -199,6 +201,7 @@ impl Engine {
             last_error,
             metrics,
             depth: parts.depth.clone(),
+            wanted: parts.wanted(&settler),
         }));
         let intake = parts.intake(&engine, ordered, &preparations);
         let poller = parts.poller(&engine, intake, last_error_sender, &ends);
@@ -228,6 +231,16 @@ impl Engine {
     /// The queue's configured name.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// True if messages are received with all of their attributes, which copies of rejected ones need.
+    pub(crate) fn receives_everything(&self) -> bool {
+        self.0.wanted == Wanted::Everything
+    }
+
+    /// Copies rejected messages to this DLQ from now on; without one a reject is a retry.
+    pub(crate) fn copy_rejects_to(&self, dlq: Option<DeadLetterQueue>) {
+        self.0.settler.copy_rejects_to(dlq);
     }
 
     /// The state of the engine.
@@ -294,12 +307,8 @@ impl EngineParts {
     }
 
     fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {
-        let rules = DispositionRules {
-            max_receive_count: self.traits.max_receive_count,
-            retry: self.settings.retry,
-            copies_rejects: settler.copies_rejects(),
-        };
-        OrderedSettler::new(settler.clone(), rules, preparations.clone(), self.metrics.group())
+        let (redrive, retry) = (self.redrive.clone(), self.settings.retry);
+        OrderedSettler::new(settler.clone(), redrive, retry, preparations.clone(), self.metrics.group())
     }
 
     fn dispatcher(
@@ -314,7 +323,7 @@ impl EngineParts {
             handler: self.handler.clone(),
             batch_size: self.settings.batch.size,
             time_limit: self.settings.timeout.duration(),
-            last_attempt: self.traits.max_receive_count,
+            redrive: self.redrive.clone(),
             end_of_grace: ends.grace.clone(),
         };
         let parts = DispatcherParts {
@@ -337,7 +346,7 @@ impl EngineParts {
     fn intake(&self, engine: &Engine, settler: OrderedSettler, preparations: &PreparationTasks) -> Intake {
         Intake::new(IntakeParts {
             queue: self.name.clone(),
-            order: self.traits.order,
+            order: self.order,
             leases: engine.0.leases.clone(),
             preparation: self.preparation.clone(),
             tasks: preparations.clone(),
@@ -360,8 +369,8 @@ impl EngineParts {
         let parts = PollerParts {
             name: self.name.clone(),
             queue: self.queue.clone(),
-            order: self.traits.order,
-            wanted: self.wanted(&engine.0.settler),
+            order: self.order,
+            wanted: engine.0.wanted,
             visibility: self.settings.visibility.0,
             wait: self.settings.wait(),
             prefetch: self.settings.prefetch,
@@ -386,7 +395,7 @@ impl EngineParts {
     /// The parts of messages to receive: those that the handler wants, or everything on a FIFO queue, which needs the
     /// groups, where rejects are copied, where messages are prepared, and where producers' traces are read.
     fn wanted(&self, settler: &Settler) -> Wanted {
-        match self.traits.order {
+        match self.order {
             Order::None if self.traces.is_some() || self.preparation.is_some() => Wanted::Everything,
             Order::None => settler.wanted(self.handler.wanted()),
             Order::Groups => Wanted::Everything,

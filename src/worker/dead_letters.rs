@@ -14,7 +14,7 @@ use crate::{
         Queue, QueueAttributes, QueueError, QueueName, RetryClass,
         sqs::{AwsAccess, ClientOptions},
     },
-    telemetry::{Label as _, events},
+    telemetry::{HandlerKind, Label as _, events},
 };
 
 /// Opens the DLQ of a consumer; `None` means that rejected messages are retried, which is logged unless configured.
@@ -26,22 +26,42 @@ pub(super) async fn open(
 ) -> Result<Option<DeadLetterQueue>, WorkerError> {
     let found = match &consumer.dead_letters {
         DeadLetters::Nowhere => None,
-        DeadLetters::ByPolicy => by_policy(consumer, source, of_source, attempts).await?,
+        DeadLetters::ByPolicy => by_policy(&consumer.name, source, of_source, attempts).await?,
         DeadLetters::At(address) => Some(configured(consumer, source, address, attempts).await?),
         DeadLetters::Open(queue) => {
             let described = described(queue.clone(), attempts).await;
-            Some(described.map_err(|error| failed(consumer, "given open", error))?)
+            Some(described.map_err(|error| failed(&consumer.name, "given open", error))?)
         }
     };
-    let Some((queue, description)) = found else { return Ok(None) };
+    found.map(|found| fitted(&consumer.name, consumer.kind, of_source, found)).transpose()
+}
+
+/// Opens the DLQ that the redrive policy of a queue names now.
+pub(super) async fn of_policy(
+    (name, kind): (&str, HandlerKind),
+    source: &dyn Queue,
+    of_source: &QueueAttributes,
+    attempts: &Attempts<'_>,
+) -> Result<Option<DeadLetterQueue>, WorkerError> {
+    let found = by_policy(name, source, of_source, attempts).await?;
+    found.map(|found| fitted(name, kind, of_source, found)).transpose()
+}
+
+/// The DLQ, if it fits its source queue.
+fn fitted(
+    name: &str,
+    kind: HandlerKind,
+    of_source: &QueueAttributes,
+    (queue, description): Found,
+) -> Result<DeadLetterQueue, WorkerError> {
     // The worker may not read it, but SQS accepts only a DLQ of the source queue's type.
     let description =
         description.unwrap_or_else(|| QueueAttributes { fifo: of_source.fifo, ..QueueAttributes::default() });
     if let Some(problem) = incompatibility(of_source, &description) {
-        return Err(WorkerError::UnfitDlq { queue: consumer.name.to_string(), problem });
+        return Err(WorkerError::UnfitDlq { queue: name.to_owned(), problem });
     }
-    events::DlqOpened { queue: &consumer.name, dlq: &description.arn }.emit();
-    Ok(Some(DeadLetterQueue { queue, description, kind: consumer.kind.as_str() }))
+    events::DlqOpened { queue: name, dlq: &description.arn }.emit();
+    Ok(DeadLetterQueue { queue, description, kind: kind.as_str() })
 }
 
 /// An open queue, with its attributes if the worker may read them.
@@ -54,12 +74,11 @@ async fn described(queue: Arc<dyn Queue>, attempts: &Attempts<'_>) -> Result<Fou
 
 /// The DLQ that the redrive policy names; without access to it rejects are retried, and the policy moves them.
 async fn by_policy(
-    consumer: &Consumer,
+    queue: &str,
     source: &dyn Queue,
     of_source: &QueueAttributes,
     attempts: &Attempts<'_>,
 ) -> Result<Option<Found>, WorkerError> {
-    let queue = &*consumer.name;
     let Some(policy) = &of_source.redrive else { return Ok(None) };
     let dlq = policy.dead_letter_arn.as_str();
     let Some(name) = QueueName::of_arn(dlq) else {
@@ -67,19 +86,19 @@ async fn by_policy(
         return Ok(None);
     };
     match named(source, &name.seen_from(&of_source.arn), attempts).await {
-        Ok((queue, description)) => {
+        Ok((dead_letters, description)) => {
             let known = || QueueAttributes {
                 arn: dlq.to_owned(),
                 fifo: of_source.fifo,
                 ..QueueAttributes::default()
             };
-            Ok(Some((queue, Some(description.unwrap_or_else(known)))))
+            Ok(Some((dead_letters, Some(description.unwrap_or_else(known)))))
         }
         Err(error) if error.retry_class() == RetryClass::Refused => {
             events::DlqUnopened { queue, dlq, error: &error }.emit();
             Ok(None)
         }
-        Err(error) => Err(failed(consumer, dlq, error)),
+        Err(error) => Err(failed(queue, dlq, error)),
     }
 }
 
@@ -91,7 +110,7 @@ async fn configured(
 ) -> Result<Found, WorkerError> {
     if !address.contains("://") {
         let found = named(source, &QueueName::new(address), attempts).await;
-        return found.map_err(|error| failed(consumer, address, error));
+        return found.map_err(|error| failed(&consumer.name, address, error));
     }
     let own = AwsAccess::default();
     let access = match &consumer.source {
@@ -99,7 +118,7 @@ async fn configured(
         ConsumerSource::Open(_) => &own,
     };
     let queue = open_at(address, address, (access, ClientOptions::default()), attempts).await?;
-    described(queue, attempts).await.map_err(|error| failed(consumer, address, error))
+    described(queue, attempts).await.map_err(|error| failed(&consumer.name, address, error))
 }
 
 /// A queue by its name, over the connection of the consumed queue.
@@ -107,8 +126,8 @@ async fn named(source: &dyn Queue, name: &QueueName, attempts: &Attempts<'_>) ->
     described(attempts.repeat(|| source.open_other(name)).await?, attempts).await
 }
 
-fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
-    WorkerError::Dlq { queue: consumer.name.to_string(), dlq: dlq.to_owned(), source }
+fn failed(queue: &str, dlq: &str, source: QueueError) -> WorkerError {
+    WorkerError::Dlq { queue: queue.to_owned(), dlq: dlq.to_owned(), source }
 }
 
 /// The reason why messages of a queue cannot be copied to this DLQ, if there is one.

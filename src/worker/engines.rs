@@ -7,8 +7,13 @@ use tokio::runtime::Handle;
 #[cfg(feature = "sns")]
 use super::observers::NotifyEnds;
 use super::{
-    Consumer, WorkerError, WorkerStatus, late::LateQueues, metrics::QueueMeasurements, open::Opened,
-    opening::OpenedOrMissing, shutdown::RunningParts,
+    Consumer, DeadLetters, WorkerError, WorkerStatus,
+    late::LateQueues,
+    metrics::QueueMeasurements,
+    open::Opened,
+    opening::OpenedOrMissing,
+    redrive::{DlqOpener, RedriveFollower},
+    shutdown::RunningParts,
 };
 #[cfg(feature = "ecs")]
 use super::{embedded_metrics::Meter, observers::CountCalls, shutdown::may_outlast};
@@ -19,7 +24,7 @@ use crate::telemetry::spans::QueueIdentity;
 use crate::{
     consumer::{
         CallObserver, Engine, EngineParts,
-        depth::{self, Interval},
+        depth::{self, Interval, RedrivePublisher},
     },
     health::Health,
     stop::Stop,
@@ -128,7 +133,15 @@ impl Engines {
                 measurements.work(),
             ));
         }
-        self.environment.poll_depth(&consumer, opened, &measurements);
+        let redrive = RedrivePublisher::new(opened.redrive.clone());
+        let (policy, follows) = (redrive.view(), follows_policy(&consumer));
+        let dlq = DlqOpener {
+            name: consumer.name.clone(),
+            kind: consumer.kind,
+            queue: opened.queue.clone(),
+            description: opened.description(),
+        };
+        self.environment.poll_depth(&consumer, opened, (&measurements, redrive));
         let observers = self.environment.observers(&consumer, &self.parts, &measurements.scope);
         if !opened.arn.is_empty() {
             consumer.handler.opened(&opened.arn);
@@ -137,7 +150,8 @@ impl Engines {
         let parts = EngineParts {
             queue: opened.queue.clone(),
             dead_letters: opened.dead_letters.clone(),
-            traits: opened.traits,
+            order: opened.order,
+            redrive: policy.clone(),
             handler: consumer.handler,
             preparation: consumer.preparation,
             observers,
@@ -153,7 +167,12 @@ impl Engines {
             runtime: runtime.clone(),
         };
         let running = Engine::start(&parts, tasks);
-        status.opened(running.engine().clone());
+        let engine = running.engine().clone();
+        status.opened(engine.clone());
+        if follows {
+            let follower = RedriveFollower { policy, dlq, engine };
+            tasks.spawn("redrive", End::Fine, follower.run(stop.clone()));
+        }
         self.parts.engines.push(running);
     }
 
@@ -168,6 +187,12 @@ impl Engines {
         #[cfg(not(feature = "otel"))]
         None
     }
+}
+
+/// True if rejected messages are copied to the DLQ of the redrive policy, and polls notice its changes.
+fn follows_policy(consumer: &Consumer) -> bool {
+    let is_polled = matches!(consumer.settings.depth.interval, Interval::Every(_));
+    is_polled && matches!(consumer.dead_letters, DeadLetters::ByPolicy)
 }
 
 impl Environment {
@@ -198,7 +223,12 @@ impl Environment {
     }
 
     /// Polls the number of messages in a queue, if an interval is set.
-    fn poll_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
+    fn poll_depth(
+        &self,
+        consumer: &Consumer,
+        opened: &Opened,
+        (measurements, redrive): (&QueueMeasurements, RedrivePublisher),
+    ) {
         let Interval::Every(interval) = consumer.settings.depth.interval else { return };
         let parts = depth::DepthPollerParts {
             name: consumer.name.clone(),
@@ -206,6 +236,7 @@ impl Environment {
             dlq: opened.dlq.clone(),
             depth: measurements.depth.clone(),
             calls: measurements.scope.group(),
+            redrive,
         };
         let polls = depth::DepthPoller::new(parts, measurements.work(), interval).run(self.stop.clone());
         self.tasks.spawn("depth", End::Fine, polls);

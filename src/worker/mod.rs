@@ -31,6 +31,7 @@ mod open;
 mod opening;
 #[cfg(feature = "cli")]
 pub(crate) mod preflight;
+mod redrive;
 mod run;
 mod runtime;
 mod shutdown;

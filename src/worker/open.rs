@@ -11,11 +11,11 @@ use super::{
     dead_letters,
 };
 use crate::{
-    consumer::QueueTraits,
+    consumer::Order,
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Queue, QueueAttributes, QueueError, QueueName, is_fifo,
+        Queue, QueueAttributes, QueueError, RedrivePolicy, is_fifo,
         sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
     },
     telemetry::events,
@@ -28,9 +28,18 @@ pub(super) struct Opened {
     pub(super) dead_letters: Option<DeadLetterQueue>,
     /// The DLQ whose messages are counted.
     pub(super) dlq: Dlq,
-    pub(super) traits: QueueTraits,
+    pub(super) order: Order,
+    pub(super) redrive: Option<RedrivePolicy>,
     /// Empty if the worker may not read it.
     pub(super) arn: String,
+}
+
+impl Opened {
+    /// The attributes of the queue that do not change, as far as they are known.
+    pub(super) fn description(&self) -> QueueAttributes {
+        let (arn, fifo) = (self.arn.clone(), self.order == Order::Groups);
+        QueueAttributes { arn, fifo, ..QueueAttributes::default() }
+    }
 }
 
 /// Opens the queue of a consumer, and reads its attributes.
@@ -55,18 +64,24 @@ pub(super) async fn open(consumer: &Consumer, attempts: &Attempts<'_>) -> Result
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
     let dead_letters = dead_letters::open(consumer, &*queue, &description, attempts).await?;
-    let dlq = dlq(dead_letters.as_ref(), &description);
-    Ok(Opened { queue, dead_letters, dlq, traits: (&description).into(), arn: description.arn })
+    let dlq = dlq(consumer, dead_letters.as_ref(), &description);
+    Ok(Opened {
+        queue,
+        dead_letters,
+        dlq,
+        order: (&description).into(),
+        redrive: description.redrive,
+        arn: description.arn,
+    })
 }
 
-/// The queue for rejected messages, or else the DLQ that the redrive policy names.
-fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> Dlq {
-    if let Some(dead_letters) = dead_letters {
-        return Dlq::Open(dead_letters.queue.clone());
+/// The DLQ whose messages are counted: the configured one, or else that of the redrive policy.
+fn dlq(consumer: &Consumer, dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> Dlq {
+    match (&consumer.dead_letters, dead_letters) {
+        (DeadLetters::ByPolicy, Some(of_policy)) => Dlq::Open(of_policy.queue.clone()),
+        (_, Some(configured)) => Dlq::Configured(configured.queue.clone()),
+        (_, None) => Dlq::of_policy(of_source.redrive.as_ref(), &of_source.arn),
     }
-    let policy = of_source.redrive.as_ref();
-    let name = policy.and_then(|policy| QueueName::of_arn(&policy.dead_letter_arn));
-    name.map_or(Dlq::None, |name| Dlq::Named(name.seen_from(&of_source.arn)))
 }
 
 /// The attributes of a queue; `None` if it exists but the worker may not read them.

@@ -1,10 +1,12 @@
 //! Polls the number of messages in a queue and its DLQ: often while messages arrive, rarely while none do.
 //!
-//! Only metrics depend on the answers, so nothing waits for them, and a refusal does not stop the worker. Values that
-//! polls could not renew disappear from the metrics ([`QueueDepth`]).
+//! Only metrics depend on the counts, so nothing waits for them, and a refusal does not stop the worker. Values that
+//! polls could not renew disappear from the metrics ([`QueueDepth`]). The answers also have the redrive policy, which may
+//! change while the queue is consumed ([`RedriveView`]).
 
 mod estimate;
 mod metrics;
+mod redrive;
 mod rhythm;
 mod settings;
 
@@ -14,13 +16,17 @@ use tokio::time::{Instant, sleep};
 
 use self::rhythm::{PollResult, Rhythm, Traffic};
 use crate::{
-    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, metrics::CallMetrics, within},
+    queue::{
+        Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass, metrics::CallMetrics,
+        within,
+    },
     stop::Stop,
     telemetry::{Action, CallResult, events},
 };
 
 #[cfg(test)]
 pub(crate) use self::metrics::DepthMetrics;
+pub(crate) use self::redrive::{RedrivePublisher, RedriveView};
 pub use self::{estimate::Counts, metrics::QueueDepth};
 pub(crate) use self::{
     estimate::QueueAgeSample,
@@ -40,6 +46,8 @@ pub(crate) struct DepthPollerParts {
     pub dlq: Dlq,
     /// The depth that the polls update.
     pub depth: QueueDepth,
+    /// The redrive policy that the polls update.
+    pub redrive: RedrivePublisher,
     /// Counts the calls.
     pub calls: Arc<CallMetrics>,
 }
@@ -49,10 +57,20 @@ pub(crate) struct DepthPollerParts {
 pub(crate) enum Dlq {
     /// There is none.
     None,
-    /// A DLQ that is open already.
+    /// A DLQ that is configured, whatever the redrive policy names.
+    Configured(Arc<dyn Queue>),
+    /// The DLQ of the redrive policy, open already.
     Open(Arc<dyn Queue>),
-    /// A DLQ beside the queue, by its name.
+    /// The DLQ of the redrive policy, by its name.
     Named(QueueName),
+}
+
+impl Dlq {
+    /// The DLQ that the policy of the queue with this ARN names.
+    pub(crate) fn of_policy(policy: Option<&RedrivePolicy>, source_arn: &str) -> Self {
+        let name = policy.and_then(|policy| QueueName::of_arn(&policy.dead_letter_arn));
+        name.map_or(Self::None, |name| Self::Named(name.seen_from(source_arn)))
+    }
 }
 
 /// Polls the depth of one queue and its DLQ.
@@ -105,12 +123,33 @@ impl DepthPoller {
 
     async fn poll_queue(&mut self, traffic: Traffic) {
         let answer = self.describe(&*self.parts.queue).await;
-        if let Ok(QueueAttributes { visible, in_flight, delayed, .. }) = answer {
+        if let Ok(attributes) = &answer {
+            let QueueAttributes { visible, in_flight, delayed, .. } = *attributes;
             self.parts.depth.polled(Counts { visible, in_flight, delayed });
+            self.publish_policy(attributes);
         }
         let answer = answer.map(drop);
         let has_changed = self.queue_rhythm.record(PollResult::of(&answer), traffic, Instant::now());
         self.report(events::DepthOf::Queue, has_changed, answer);
+    }
+
+    /// Publishes the redrive policy if it has changed, and counts the messages of its DLQ from now on.
+    fn publish_policy(&mut self, QueueAttributes { arn, redrive, .. }: &QueueAttributes) {
+        if !self.parts.redrive.publish(redrive.as_ref()) {
+            return;
+        }
+        let queue = &*self.parts.name;
+        match redrive {
+            Some(RedrivePolicy { dead_letter_arn: dlq, max_receive_count }) => {
+                let max_receive_count = max_receive_count.get();
+                events::RedriveChanged { queue, dlq, max_receive_count }.emit();
+            }
+            None => events::RedriveRemoved { queue }.emit(),
+        }
+        if !matches!(self.parts.dlq, Dlq::Configured(_)) {
+            self.parts.dlq = Dlq::of_policy(redrive.as_ref(), arn);
+            self.dlq_rhythm = Rhythm::new(self.interval);
+        }
     }
 
     async fn poll_dlq(&mut self, traffic: Traffic) {
@@ -131,7 +170,7 @@ impl DepthPoller {
     async fn dlq(&mut self) -> Result<Option<Arc<dyn Queue>>, QueueError> {
         let name = match &self.parts.dlq {
             Dlq::None => return Ok(None),
-            Dlq::Open(dlq) => return Ok(Some(dlq.clone())),
+            Dlq::Configured(dlq) | Dlq::Open(dlq) => return Ok(Some(dlq.clone())),
             Dlq::Named(name) => name,
         };
         let dlq = self.parts.queue.open_other(name).await?;

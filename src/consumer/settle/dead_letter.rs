@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
@@ -92,47 +92,76 @@ impl DeadLetter {
 /// Sends copies to the DLQ, and has the messages deleted whose copies SQS has accepted.
 pub(super) struct DeadLetterSender {
     parts: DeadLetterSenderParts,
+    /// Absent while rejects are retries.
+    target: RwLock<Option<Arc<DeadLetterTarget>>>,
     calls: Semaphore,
+}
+
+/// The DLQ that copies are sent to, with their spans.
+pub(super) struct DeadLetterTarget {
+    dlq: DeadLetterQueue,
+    traces: Option<QueueTraces>,
+}
+
+impl DeadLetterTarget {
+    /// Builds the copy of a message that was rejected now.
+    pub(super) fn dead_letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
+        let reject = RejectRecord { reason, kind: self.dlq.kind, at: SystemTime::now() };
+        DeadLetter { message: copy(message, &reject, self.dlq.limits()), retry_in }
+    }
 }
 
 pub(super) struct DeadLetterSenderParts {
     pub(super) name: Arc<str>,
-    pub(super) dlq: DeadLetterQueue,
     pub(super) pending: Arc<PendingSettlements>,
     pub(super) metrics: Arc<SettleMetrics>,
     pub(super) calls: Arc<CallMetrics>,
     pub(super) scope: MetricScope,
-    pub(super) traces: Option<QueueTraces>,
+    /// The spans of the messages' own queue; absent while traces are off.
+    pub(super) traces_of_source: Option<QueueTraces>,
     /// Unready while the DLQ refuses copies.
     pub(super) ready: Condition,
 }
 
 impl DeadLetterSender {
+    /// A sender without a DLQ.
     pub(super) fn new(parts: DeadLetterSenderParts) -> Self {
         parts.ready.ready();
-        Self { parts, calls: Semaphore::new(CALLS_AT_ONCE) }
+        Self { parts, target: RwLock::default(), calls: Semaphore::new(CALLS_AT_ONCE) }
     }
 
-    /// Builds the copy of a message that was rejected now.
-    pub(super) fn dead_letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
-        let DeadLetterQueue { kind, .. } = self.parts.dlq;
-        let reject = RejectRecord { reason, kind, at: SystemTime::now() };
-        DeadLetter { message: copy(message, &reject, self.parts.dlq.limits()), retry_in }
+    /// Sends copies to this DLQ from now on; without one, messages whose copies are not sent yet are given back.
+    pub(super) fn send_to(&self, dlq: Option<DeadLetterQueue>) {
+        let traces_of = |dlq: &DeadLetterQueue| {
+            self.parts.traces_of_source.as_ref().map(|of_source| dlq.traces(of_source))
+        };
+        let target = dlq.map(|dlq| Arc::new(DeadLetterTarget { traces: traces_of(&dlq), dlq }));
+        *self.target.write().unwrap_or_else(PoisonError::into_inner) = target;
+        // A refusal by another DLQ says nothing about this one.
+        self.parts.ready.ready();
+    }
+
+    /// The DLQ that copies are sent to.
+    pub(super) fn target(&self) -> Option<Arc<DeadLetterTarget>> {
+        self.target.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends the copies of a batch.
     pub(super) async fn send(&self, batch: Vec<Settlement<PendingLease>>) {
         // The semaphore is never closed.
         let Ok(_permit) = self.calls.acquire().await else { return };
+        let Some(target) = self.target() else {
+            return batch.into_iter().for_each(|settlement| self.give_back(settlement));
+        };
         let batch = self.parts.pending.with_receipts(batch);
         let messages: Vec<_> = batch.iter().filter_map(|sent| outgoing(&sent.settlement)).cloned().collect();
         if messages.is_empty() {
             return;
         }
         let began = Instant::now();
-        let answer = within(WATCHDOG, "a copy", self.parts.dlq.queue.send(&messages)).await;
+        let answer = within(WATCHDOG, "a copy", target.dlq.queue.send(&messages)).await;
         self.parts.calls.called(Action::Copy, CallResult::of(&answer), began);
-        if let Some(traces) = &self.parts.traces {
+        if let Some(traces) = &target.traces {
             traces.settled(&settled(Action::Copy, began, &batch), &answer);
         }
         self.handle_answer(batch, answer);

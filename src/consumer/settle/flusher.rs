@@ -31,8 +31,8 @@ pub(super) struct Flusher {
     pub(super) name: Arc<str>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) pending: Arc<PendingSettlements>,
-    /// The sender of copies to the DLQ, where there is one.
-    pub(super) dead_letters: Option<Arc<DeadLetterSender>>,
+    /// The sender of copies to the DLQ.
+    pub(super) dead_letters: Arc<DeadLetterSender>,
     pub(super) metrics: Arc<SettleMetrics>,
     pub(super) calls: Arc<CallMetrics>,
     pub(super) traces: Option<QueueTraces>,
@@ -60,10 +60,8 @@ impl Flusher {
             let batch = self.pending.take_due(Instant::now());
             let Some(first) = batch.first() else { return };
             if matches!(first.action, SettleAction::Copy(_)) {
-                // Without a DLQ no settlement is a copy.
-                if let Some(dead_letters) = self.dead_letters.clone() {
-                    tasks::detach("copy", async move { dead_letters.send(batch).await });
-                }
+                let dead_letters = self.dead_letters.clone();
+                tasks::detach("copy", async move { dead_letters.send(batch).await });
                 continue;
             }
             // The semaphore is never closed.

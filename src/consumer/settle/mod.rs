@@ -35,7 +35,7 @@ pub(crate) struct Settler {
     name: Arc<str>,
     pending: Arc<PendingSettlements>,
     flusher: Arc<Flusher>,
-    dead_letters: Option<Arc<DeadLetterSender>>,
+    dead_letters: Arc<DeadLetterSender>,
 }
 
 /// The parts of a [`Settler`].
@@ -73,18 +73,17 @@ impl Settler {
         } = parts;
         ready.ready();
         let pending = Arc::new(PendingSettlements::new(name.clone(), longest_linger, scope.group()));
-        let dead_letters = dead_letters.map(|dlq| {
-            Arc::new(DeadLetterSender::new(DeadLetterSenderParts {
-                name: name.clone(),
-                traces: traces.as_ref().map(|traces| dlq.traces(traces)),
-                dlq,
-                pending: pending.clone(),
-                metrics: scope.group(),
-                calls: scope.group(),
-                scope: scope.clone(),
-                ready: dlq_ready,
-            }))
+        let sender = DeadLetterSender::new(DeadLetterSenderParts {
+            name: name.clone(),
+            traces_of_source: traces.clone(),
+            pending: pending.clone(),
+            metrics: scope.group(),
+            calls: scope.group(),
+            scope: scope.clone(),
+            ready: dlq_ready,
         });
+        sender.send_to(dead_letters);
+        let dead_letters = Arc::new(sender);
         let flusher = Flusher {
             name: name.clone(),
             queue,
@@ -116,8 +115,8 @@ impl Settler {
     /// Copies the message to the DLQ and then deletes it. Without a DLQ it becomes visible again.
     pub(crate) fn reject(&self, lease: Lease, message: Arc<Message>, rejection: Rejection) {
         let Rejection { reason, retry_in } = rejection;
-        let Some(dead_letters) = &self.dead_letters else { return self.change_visibility(lease, retry_in) };
-        let dead_letter = dead_letters.dead_letter(Arc::unwrap_or_clone(message), &reason, retry_in);
+        let Some(target) = self.dead_letters.target() else { return self.change_visibility(lease, retry_in) };
+        let dead_letter = target.dead_letter(Arc::unwrap_or_clone(message), &reason, retry_in);
         if !dead_letter.has_reason() {
             let _trace = lease.enter_trace();
             events::ReasonLeftOut { queue: &self.name, message_id: lease.id(), reason: &reason }.emit();
@@ -127,7 +126,12 @@ impl Settler {
 
     /// Returns true when rejected messages are copied to a DLQ.
     pub(crate) fn copies_rejects(&self) -> bool {
-        self.dead_letters.is_some()
+        self.dead_letters.target().is_some()
+    }
+
+    /// Copies rejected messages to this DLQ from now on; without one a reject is a retry.
+    pub(crate) fn copy_rejects_to(&self, dlq: Option<DeadLetterQueue>) {
+        self.dead_letters.send_to(dlq);
     }
 
     /// The parts of each message to receive: all of them where rejected messages are copied.

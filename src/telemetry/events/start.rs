@@ -106,6 +106,36 @@ events! {
         error: &'a QueueError as %,
     }
 
+    /// The redrive policy has changed while the queue is consumed; the new one applies.
+    info RedriveChanged<'a>: "the redrive policy has changed" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The ARN of the DLQ that it names.
+        dlq: &'a str,
+        /// The number of receives after which a message moves there.
+        max_receive_count: u32,
+    }
+
+    /// The queue has lost its redrive policy while it is consumed.
+    warn RedriveRemoved<'a>: "the queue has no redrive policy any more: failing messages come back until their retention ends" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+
+    /// The DLQ of a new redrive policy cannot be used.
+    warn RedriveUnusable<'a>: "the dlq of the new redrive policy cannot be used: rejected messages are retried" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// A queue has got a DLQ while a handler of bodies alone consumes it: the messages lack the attributes that copies need.
+    warn DlqAtNextStart<'a>: "the queue has a dlq now: rejected messages are retried until the next start, and then copied to it" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+
     /// The admin server accepts connections.
     info AdminListens: "admin server listens" {
         /// The address.
