@@ -210,7 +210,7 @@ impl Dispatcher {
 
     /// Gives back the messages that were kept for long, except those that SQS would then move to the dead-letter queue.
     fn give_back_kept(&self) {
-        let rules = *self.0.parts.settler.rules();
+        let rules = self.0.parts.settler.rules();
         let may_go = |held: &HeldMessage| !rules.is_last_attempt(held.message.receive_count);
         let delay = HANDLER_DOWN_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);

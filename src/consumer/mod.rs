@@ -284,7 +284,7 @@ impl EngineParts {
     }
 
     fn settler(&self) -> Settler {
-        let usual_linger = match self.traits.order {
+        let usual_linger = match self.order {
             Order::None => USUAL_LINGER,
             Order::Groups => USUAL_LINGER_IN_GROUPS,
         };

@@ -116,7 +116,7 @@ impl NextWord {
     fn shown(&mut self, word: &str) -> String {
         match std::mem::replace(self, Self::Shown) {
             Self::Hidden if CREDENTIAL_SCHEMES.contains(&word.to_lowercase().as_str()) => {
-                *self = Self::Hidden
+                *self = Self::Hidden;
             }
             Self::Hidden => return HIDDEN.to_owned(),
             Self::User => return hide_after_colon(word),

@@ -59,7 +59,8 @@ fn every_promise_holds_in_every_seeded_world() {
     } else {
         let halves = [0, 1].map(|half| {
             let seeds = seeds.clone().filter(move |seed| seed % 2 == half);
-            std::thread::spawn(move || seeds.filter_map(failure_of).collect::<Vec<_>>())
+            let simulating = move || seeds.filter_map(failure_of).collect::<Vec<_>>();
+            std::thread::Builder::new().name("simulation".to_owned()).spawn(simulating).unwrap()
         });
         halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
     };

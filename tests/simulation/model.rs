@@ -152,7 +152,7 @@ impl<'a> Model<'a> {
             ),
             Fact::Faulty { call, kind, by } => self.call(*call).fault = Some((*kind, *by)),
             Fact::Taken { call, received, visibility } => {
-                self.taken(at, worker, *call, *received, *visibility)
+                self.taken(at, (worker, *call), *received, *visibility);
             }
             Fact::Deleted(received) => self.hold(*received).deleted = Some(at),
             Fact::Changed { received, visibility } => self.changed(at, *received, *visibility),
@@ -222,7 +222,13 @@ impl<'a> Model<'a> {
         self.calls.insert(number, call);
     }
 
-    fn taken(&mut self, at: Duration, worker: usize, call: usize, received: Received, visibility: Duration) {
+    fn taken(
+        &mut self,
+        at: Duration,
+        (worker, call): (usize, usize),
+        received: Received,
+        visibility: Duration,
+    ) {
         if let Some(hold) = self.holds.get_mut(&received) {
             // A repeated receive of a FIFO queue.
             hold.untils.push((at, at + visibility));

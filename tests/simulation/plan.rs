@@ -226,7 +226,6 @@ fn messages(random: &mut Rng, queue: QueuePlan, worker: WorkerPlan, storm: Durat
 
 fn failure(random: &mut Rng, queue: QueuePlan, is_ever_down: bool) -> FailureMode {
     match random.u32(0..12) {
-        0..=2 => FailureMode::Retries,
         3 | 4 => FailureMode::RetriesIn(random.u64(0..9)),
         5 | 6 => FailureMode::Rejects,
         7 => FailureMode::Panics,
@@ -239,8 +238,8 @@ fn failure(random: &mut Rng, queue: QueuePlan, is_ever_down: bool) -> FailureMod
 
 fn network(random: &mut Rng, queue: QueuePlan) -> Network {
     let is_calm = one_in(random, 3);
-    let chance = |random: &mut Rng| if is_calm { 0 } else { pick(random, &[0, 0, 5, 20, 50]) };
-    let (receive, delete, change, copy) = (chance(random), chance(random), chance(random), chance(random));
+    let likely = |random: &mut Rng| if is_calm { 0 } else { pick(random, &[0, 0, 5, 20, 50]) };
+    let (receive, delete, change, copy) = (likely(random), likely(random), likely(random), likely(random));
     let mut kinds: Vec<_> = KINDS.into_iter().filter(|_| random.bool()).collect();
     if kinds.is_empty() {
         kinds.push(pick(random, &KINDS));

@@ -255,19 +255,20 @@ fn set_policy(account: &SqsAccount, world: &World, most: u32) {
 
 fn settings(world: &World) -> ConsumerSettings {
     let plan = &world.worker;
-    let mut settings = ConsumerSettings::default();
-    settings.concurrency = plan.concurrency;
-    settings.prefetch = plan.prefetch.map_or(Prefetch::Auto, Prefetch::Fixed);
-    settings.visibility = Span(plan.visibility);
-    settings.timeout = Limit::After(plan.timeout);
-    settings.retry = RETRY;
-    settings.batch = BatchSettings {
-        size: plan.batch,
-        window: Span::secs(plan.window),
-        groups: if plan.one_group { Groups::One } else { Groups::Several },
-        ..BatchSettings::default()
-    };
-    settings
+    ConsumerSettings {
+        concurrency: plan.concurrency,
+        prefetch: plan.prefetch.map_or(Prefetch::Auto, Prefetch::Fixed),
+        visibility: Span(plan.visibility),
+        timeout: Limit::After(plan.timeout),
+        retry: RETRY,
+        batch: BatchSettings {
+            size: plan.batch,
+            window: Span::secs(plan.window),
+            groups: if plan.one_group { Groups::One } else { Groups::Several },
+            ..BatchSettings::default()
+        },
+        ..ConsumerSettings::default()
+    }
 }
 
 /// The handler of a worker, whose runs are recorded.

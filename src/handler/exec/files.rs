@@ -150,7 +150,9 @@ mod tests {
         fs::create_dir(&left).unwrap();
         fs::write(left.join("message-1.body"), "body").unwrap();
         let others = ["another-exec-1", ".longshore-exec-new"].map(|name| parent.path().join(name));
-        others.iter().for_each(|path| fs::create_dir(path).unwrap());
+        for path in &others {
+            fs::create_dir(path).unwrap();
+        }
         std::os::unix::fs::symlink(&others[0], parent.path().join("longshore-exec-link")).unwrap();
         MessageFiles::under(Some(parent.path().to_owned())).remove_left_behind();
         assert!(!left.exists() && file.exists());

@@ -322,7 +322,7 @@ mod tests {
         let headers = headers_of(&message);
         assert_eq!(headers[LEFT_OUT], "3");
         let of_attributes = headers.keys().filter_map(|name| name.as_str().strip_prefix(ATTRIBUTE_PREFIX));
-        assert_eq!(Vec::from_iter(of_attributes), ["other", "tenant.id"]);
+        assert_eq!(of_attributes.collect::<Vec<_>>(), ["other", "tenant.id"]);
         let one_is_encoded = [("note", AttributeValue::string("a")), ("NOTE", AttributeValue::string("ü"))];
         assert_eq!(headers_of(&with_attributes(one_is_encoded))[LEFT_OUT], "2");
     }

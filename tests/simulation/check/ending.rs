@@ -26,9 +26,9 @@ pub(super) fn a_drain_hides_nothing_and_keeps_its_limit(model: &Model<'_>) -> Ve
             .freezes
             .iter()
             .filter(|(_, thawed)| *thawed >= began && *thawed <= ended)
-            .map(|(from, to)| *to - *from)
+            .map(|(from, to)| to.saturating_sub(*from))
             .sum();
-        if ended - began > model.world().worker.drain_limit + TOLERANCE + frozen {
+        if ended.saturating_sub(began) > model.world().worker.drain_limit + TOLERANCE + frozen {
             broken.push(format!("worker {worker} drained from {began:?} to {ended:?}, {drained:?}"));
         }
         for (received, hold) in model.holds.iter().filter(|(_, hold)| hold.worker == *worker) {
@@ -79,8 +79,8 @@ pub(super) fn no_hot_loop(model: &Model<'_>) -> Vec<String> {
 }
 
 fn hottest(times: &[Duration], most: usize) -> Option<String> {
-    let window = times.windows(most + 1).find(|window| window[most] - window[0] < WINDOW)?;
-    Some(format!("{} in {:?} from {:?} on", window.len(), window[most] - window[0], window[0]))
+    let window = times.windows(most + 1).find(|window| window[most].saturating_sub(window[0]) < WINDOW)?;
+    Some(format!("{} in {:?} from {:?} on", window.len(), window[most].saturating_sub(window[0]), window[0]))
 }
 
 /// Every message is done or in the DLQ, and one whose body cannot be read is in the DLQ.
@@ -97,7 +97,9 @@ pub(super) fn everything_ends(model: &Model<'_>) -> Vec<String> {
         let is_held = model.holds.iter().any(|(received, hold)| {
             received.number == number && hold.deleted.is_none() && hold.taken_again.is_none()
         });
-        if !is_dead && (is_bad || !is_done) && !(is_held && model.record.left > 0) {
+        let is_over = is_dead || (is_done && !is_bad);
+        let is_waited_for = is_held && model.record.left > 0;
+        if !is_over && !is_waited_for {
             broken.push(format!("message {number} is neither done nor in the DLQ"));
         }
     }

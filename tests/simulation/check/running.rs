@@ -135,7 +135,7 @@ pub(super) fn a_failure_touches_no_other_message(model: &Model<'_>) -> Vec<Strin
             matches!(plan.failure_at(other.received.count), Some(FailureMode::Panics | FailureMode::Hangs))
         });
         let is_stopping = model.lives[&run.worker].stops() <= run.end();
-        let has_timed_out = run.end() - run.began >= model.world().worker.timeout;
+        let has_timed_out = run.end().saturating_sub(run.began) >= model.world().worker.timeout;
         let is_touched = model
             .runs
             .iter()

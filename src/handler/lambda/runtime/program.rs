@@ -72,7 +72,7 @@ impl Program {
         let (program, arguments) =
             self.command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
         let command = Command::new(program).args(arguments);
-        let command = self.withheld.iter().fold(command, |command, name| command.without_env(name));
+        let command = self.withheld.iter().fold(command, Command::without_env);
         let command = command
             .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
             .env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream());
