@@ -156,6 +156,7 @@ mod settings;
 mod shortage;
 #[cfg(feature = "sns")]
 pub mod sns;
+mod start;
 mod stop;
 mod tasks;
 mod telemetry;

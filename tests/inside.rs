@@ -23,6 +23,7 @@ mod process;
 mod promises;
 mod queue_contract;
 mod services;
+mod starting;
 mod testing;
 #[path = "traces/rust.rs"]
 mod traces_of_a_program;
