@@ -154,6 +154,7 @@ mod queue;
 mod settings;
 #[cfg(feature = "sns")]
 pub mod sns;
+mod start;
 mod stop;
 mod tasks;
 mod telemetry;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("message", 0),
     ("md5", 0),
     ("health", 0),
+    ("start", 0),
     ("stop", 0),
     ("backoff", 0),
     ("tasks", 0),

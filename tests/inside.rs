@@ -24,6 +24,7 @@ mod promises;
 mod queue_contract;
 mod services;
 mod simulation;
+mod starting;
 mod testing;
 #[path = "traces/rust.rs"]
 mod traces_of_a_program;

@@ -8,6 +8,7 @@ import { expressions, metricsIn, named, OF_PROMETHEUS } from './panels_of.ts';
 /** Metrics of the catalogue that no panel shows, and why. */
 const NOT_SHOWN: Readonly<Record<string, string>> = {
   longshore_drain_limit_seconds: 'what LongshoreDrainExceeded compares with',
+  longshore_queues_unopened: 'zero but for a start and a missing queue, which /status and the log name',
   process_max_fds: 'a limit that the worker comes nowhere near',
   process_open_fds: 'a worker has few files open, and its log says when there are too many',
   process_threads: 'a worker has always the same few threads',

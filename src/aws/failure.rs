@@ -1,15 +1,33 @@
 //! The failure of an SDK call: its kind, its status, and whether the request may have been sent.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
+    primitives::{DateTime, DateTimeFormat},
 };
 use hyper_util::client::legacy;
 
 use crate::error_chain::message_with_causes;
+
+/// The codes of refusals that a wrong clock may cause, as in the SDK.
+const CLOCK_CODES: [&str; 8] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+/// The difference up to which a clock causes no refusal, as in the SDK.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(4);
 
 /// The failure of a call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +38,9 @@ pub(crate) struct CallFailure {
     pub send_state: SendState,
     /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
+    /// The difference between this machine's clock and the service's, if the service may have refused the call because
+    /// of it. The SDK signs the next call of the same client by the service's clock.
+    pub clock_error: Option<Duration>,
     /// The service's message, or else the chain of causes on one line.
     pub message: String,
 }
@@ -54,6 +75,8 @@ impl CallFailure {
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        let is_by_clock = code.is_some_and(|code| CLOCK_CODES.contains(&code));
+        let clock_error = error.raw_response().filter(|_| is_by_clock).and_then(clock_error);
         let (kind, message) = match code {
             Some(code) => {
                 (FailureKind::Answered(code.to_owned()), error.message().unwrap_or("no message").to_owned())
@@ -62,7 +85,7 @@ impl CallFailure {
             None if let Some(cause) = cause_of(error) => (FailureKind::NoCredentials, unsigned(cause)),
             None => (FailureKind::NoUsableAnswer, message_with_causes(error)),
         };
-        Self { kind, send_state: SendState::of(error), status, message }
+        Self { kind, send_state: SendState::of(error), status, clock_error, message }
     }
 
     /// True when the service, or a proxy before it, asked for a later retry.
@@ -83,6 +106,14 @@ impl SendState {
         };
         if is_unsent { Self::NotSent } else { Self::MaybeSent }
     }
+}
+
+/// The difference between this machine's clock and that of an answer, if it is more than is tolerated.
+fn clock_error(answer: &HttpResponse) -> Option<Duration> {
+    let date = DateTime::from_str(answer.headers().get("date")?, DateTimeFormat::HttpDate).ok()?;
+    let (theirs, ours) = (SystemTime::try_from(date).ok()?, SystemTime::now());
+    let difference = theirs.duration_since(ours).unwrap_or_else(|error| error.duration());
+    (difference > CLOCK_TOLERANCE).then(|| Duration::from_secs(difference.as_secs()))
 }
 
 /// True when a time limit ended the call: the attempt's, or the connection's, which the SDK reports differently.

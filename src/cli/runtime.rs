@@ -57,6 +57,7 @@ impl From<WorkerError> for Failure {
             | WorkerError::Handler { .. }
             | WorkerError::UnfitDlq { .. } => Exit::Usage,
             WorkerError::Queue { .. }
+            | WorkerError::Unanswered { .. }
             | WorkerError::Dlq { .. }
             | WorkerError::Credentials { .. }
             | WorkerError::Admin { .. } => Exit::Unavailable,

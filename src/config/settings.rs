@@ -14,6 +14,7 @@ use crate::{
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
+    start::{self, Missing},
     stop::{self, DrainLimits},
     telemetry::{logs, traces},
 };
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub aws: sqs::Settings,
     /// The admin server.
     pub admin: admin::Settings,
+    /// The start.
+    pub start: start::Settings,
     /// The orderly stop.
     pub drain: stop::Settings,
     /// The worker as a task of Amazon ECS.
@@ -52,7 +55,7 @@ impl Settings {
 
     /// Finds every setting that cannot work, in the parts and between them.
     pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
-        let Self { queues, aws, admin: _, drain, ecs, log, traces: _ } = self;
+        let Self { queues, aws, admin: _, start: _, drain, ecs, log, traces: _ } = self;
         let mut problems = Vec::new();
         if queues.is_empty() && purpose == Purpose::Run {
             let hint =
@@ -119,6 +122,8 @@ pub(crate) struct QueueSettings {
     pub region: Option<String>,
     /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
     pub endpoint_url: Option<String>,
+    /// What happens if the queue, or the DLQ that its section names, does not exist at the start: `fail` ends it, `wait` consumes the other queues, and this one as soon as it exists. `/status` names it, and `/readyz` does not wait for it.
+    pub missing: Missing,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,

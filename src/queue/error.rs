@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, duration::Span};
 
 /// The retry that a failed call allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct QueueError {
     code: Option<String>,
     message: String,
     timed_out: bool,
+    /// True if the call was refused because of this machine's clock.
+    is_by_clock: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -80,12 +82,13 @@ impl QueueError {
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
         let retry_class = RetryClass::of_code(&code, &message);
-        Self { retry_class, code: Some(code), message, timed_out: false, source: None }
+        Self { retry_class, code: Some(code), message, timed_out: false, is_by_clock: false, source: None }
     }
 
     /// An error without an answer, or one that its code does not classify correctly.
     pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
-        Self { retry_class, code: None, message: message.into(), timed_out: false, source: None }
+        let message = message.into();
+        Self { retry_class, code: None, message, timed_out: false, is_by_clock: false, source: None }
     }
 
     /// A call that was dropped because it did not end in time.
@@ -98,6 +101,13 @@ impl QueueError {
     pub fn with_retry_class(mut self, retry_class: RetryClass) -> Self {
         self.retry_class = retry_class;
         self
+    }
+
+    /// A refusal because this machine's clock differs so much from SQS's; the SDK signs the next call by SQS's clock.
+    #[must_use]
+    pub fn caused_by_clock(self, difference: Duration) -> Self {
+        let message = format!("{} (this machine's clock is off by {})", self.message, Span(difference));
+        Self { is_by_clock: true, message, ..self.with_retry_class(RetryClass::Transient) }
     }
 
     /// Adds the error that caused this one.
@@ -115,6 +125,16 @@ impl QueueError {
     /// True if the call was dropped because it did not end in time.
     pub fn is_timeout(&self) -> bool {
         self.timed_out
+    }
+
+    /// True if the call was refused because of this machine's clock.
+    pub fn is_by_clock(&self) -> bool {
+        self.is_by_clock
+    }
+
+    /// True if there is no such queue.
+    pub fn is_missing_queue(&self) -> bool {
+        matches!(self.plain_code(), Some("QueueDoesNotExist" | "NonExistentQueue"))
     }
 
     /// SQS's error code, if there was an answer.

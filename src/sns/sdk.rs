@@ -139,7 +139,7 @@ where
 {
     let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let CallFailure { kind, send_state, message, .. } = failed;
+    let CallFailure { kind, send_state, message, clock_error, .. } = failed;
     let failure = match (kind, send_state) {
         (FailureKind::Answered(code), _) => TopicError::answered(code, message),
         (FailureKind::NoCredentials, _) => TopicError::new(PublishRetryClass::NotSent, message),
@@ -150,6 +150,9 @@ where
             TopicError::new(PublishRetryClass::Transient, format!("no usable answer from sns: {message}"))
         }
     };
+    // The next call is signed by the service's clock.
+    let failure =
+        if clock_error.is_some() { failure.with_retry_class(PublishRetryClass::NotSent) } else { failure };
     let failure = if is_busy { failure.with_retry_class(PublishRetryClass::Transient) } else { failure };
     failure.with_source(error)
 }

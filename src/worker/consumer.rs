@@ -11,6 +11,7 @@ use crate::{
     duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
+    start::Missing,
     telemetry::HandlerKind,
 };
 
@@ -27,6 +28,8 @@ pub struct Consumer {
     /// The handler's kind in metrics and in the copies of rejected messages.
     pub(super) kind: HandlerKind,
     pub(super) dead_letters: DeadLetters,
+    /// The treatment of a queue that does not exist at the start.
+    pub(super) missing: Missing,
     pub(super) settings: ConsumerSettings,
     /// The preparation of messages between their receive and their call, if there is one.
     pub(super) preparation: Option<Arc<dyn Preparation>>,
@@ -81,6 +84,7 @@ impl Consumer {
             handler: handler.into(),
             kind: HandlerKind::Rust,
             dead_letters: DeadLetters::default(),
+            missing: Missing::default(),
             #[cfg(feature = "sns")]
             notify: None,
             settings: ConsumerSettings::default(),
@@ -107,6 +111,18 @@ impl Consumer {
     pub fn dead_letters(mut self, dead_letters: DeadLetters) -> Self {
         self.dead_letters = dead_letters;
         self
+    }
+
+    /// Waits for a queue, or for its configured DLQ, that does not exist when the worker starts, while the other queues
+    /// are consumed; by default such a queue ends the start.
+    #[must_use]
+    pub fn wait_if_missing(self) -> Self {
+        self.missing(Missing::Wait)
+    }
+
+    /// Sets the treatment of a queue that does not exist at the start.
+    pub(super) fn missing(self, missing: Missing) -> Self {
+        Self { missing, ..self }
     }
 
     /// Sets the name in logs and metrics.

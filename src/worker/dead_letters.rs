@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use super::{
     WorkerError,
+    attempts::Attempts,
     consumer::{Consumer, ConsumerSource, DeadLetters},
-    open::{describe, open_queue, with_retries},
+    open::{describe, open_at},
 };
 use crate::{
     consumer::settle::DeadLetterQueue,
-    queue::{Queue, QueueAttributes, QueueError, QueueName, RetryClass, sqs::AwsAccess},
+    queue::{
+        Queue, QueueAttributes, QueueError, QueueName, RetryClass,
+        sqs::{AwsAccess, ClientOptions},
+    },
     telemetry::{Label as _, events},
 };
 
@@ -18,13 +22,15 @@ pub(super) async fn open(
     consumer: &Consumer,
     source: &dyn Queue,
     of_source: &QueueAttributes,
+    attempts: &Attempts<'_>,
 ) -> Result<Option<DeadLetterQueue>, WorkerError> {
     let found = match &consumer.dead_letters {
         DeadLetters::Nowhere => None,
-        DeadLetters::ByPolicy => by_policy(consumer, source, of_source).await?,
-        DeadLetters::At(address) => Some(configured(consumer, source, address).await?),
+        DeadLetters::ByPolicy => by_policy(consumer, source, of_source, attempts).await?,
+        DeadLetters::At(address) => Some(configured(consumer, source, address, attempts).await?),
         DeadLetters::Open(queue) => {
-            Some(described(queue.clone()).await.map_err(|error| failed(consumer, "given open", error))?)
+            let described = described(queue.clone(), attempts).await;
+            Some(described.map_err(|error| failed(consumer, "given open", error))?)
         }
     };
     let Some((queue, description)) = found else { return Ok(None) };
@@ -41,8 +47,8 @@ pub(super) async fn open(
 /// An open queue, with its attributes if the worker may read them.
 type Found = (Arc<dyn Queue>, Option<QueueAttributes>);
 
-async fn described(queue: Arc<dyn Queue>) -> Result<Found, QueueError> {
-    let description = describe(&*queue).await?;
+async fn described(queue: Arc<dyn Queue>, attempts: &Attempts<'_>) -> Result<Found, QueueError> {
+    let description = describe(&*queue, attempts).await?;
     Ok((queue, description))
 }
 
@@ -51,6 +57,7 @@ async fn by_policy(
     consumer: &Consumer,
     source: &dyn Queue,
     of_source: &QueueAttributes,
+    attempts: &Attempts<'_>,
 ) -> Result<Option<Found>, WorkerError> {
     let queue = &*consumer.name;
     let Some(policy) = &of_source.redrive else { return Ok(None) };
@@ -59,7 +66,7 @@ async fn by_policy(
         events::DlqUnnamed { queue, dlq }.emit();
         return Ok(None);
     };
-    match named(source, &name.seen_from(&of_source.arn)).await {
+    match named(source, &name.seen_from(&of_source.arn), attempts).await {
         Ok((queue, description)) => {
             let known = || QueueAttributes {
                 arn: dlq.to_owned(),
@@ -76,9 +83,14 @@ async fn by_policy(
     }
 }
 
-async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> Result<Found, WorkerError> {
+async fn configured(
+    consumer: &Consumer,
+    source: &dyn Queue,
+    address: &str,
+    attempts: &Attempts<'_>,
+) -> Result<Found, WorkerError> {
     if !address.contains("://") {
-        let found = named(source, &QueueName::new(address)).await;
+        let found = named(source, &QueueName::new(address), attempts).await;
         return found.map_err(|error| failed(consumer, address, error));
     }
     let own = AwsAccess::default();
@@ -86,13 +98,13 @@ async fn configured(consumer: &Consumer, source: &dyn Queue, address: &str) -> R
         ConsumerSource::Sqs { access, .. } => access,
         ConsumerSource::Open(_) => &own,
     };
-    let queue = open_queue(address, access.clone()).await?;
-    described(queue).await.map_err(|error| failed(consumer, address, error))
+    let queue = open_at(address, address, (access, ClientOptions::default()), attempts).await?;
+    described(queue, attempts).await.map_err(|error| failed(consumer, address, error))
 }
 
 /// A queue by its name, over the connection of the consumed queue.
-async fn named(source: &dyn Queue, name: &QueueName) -> Result<Found, QueueError> {
-    described(with_retries(|| source.open_other(name)).await?).await
+async fn named(source: &dyn Queue, name: &QueueName, attempts: &Attempts<'_>) -> Result<Found, QueueError> {
+    described(attempts.repeat(|| source.open_other(name)).await?, attempts).await
 }
 
 fn failed(consumer: &Consumer, dlq: &str, source: QueueError) -> WorkerError {
@@ -116,6 +128,7 @@ mod tests {
     use super::*;
     use crate::handler;
     use crate::queue::EmulatorQueue;
+    use crate::worker::open::few_attempts;
     use longshore_emulator::{SqsAccount, StringMap};
 
     /// An account of a queue whose policy names a DLQ, and of another DLQ of each kind.
@@ -140,7 +153,7 @@ mod tests {
         let handler = handler::from_fn(async |_| ());
         let consumer = Consumer::of("orders", queue.clone(), handler).dead_letters(dead_letters);
         let of_source = queue.describe().await.unwrap();
-        let dlq = Box::pin(open(&consumer, &*queue, &of_source)).await?;
+        let dlq = Box::pin(open(&consumer, &*queue, &of_source, &few_attempts("orders"))).await?;
         Ok(dlq.map(|dlq| dlq.description.arn))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -137,15 +137,28 @@ fn to_stdout(line: &str) {
 }
 
 /// The task that prints the signal; it ends when this is dropped.
-pub(super) struct ScalingTask(#[expect(dead_code, reason = "its drop ends the task")] AbortOnDropHandle<()>);
+pub(super) struct ScalingTask {
+    meters: Meters,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The meters of the queues that are open.
+type Meters = Arc<Mutex<Vec<Meter>>>;
 
 impl ScalingTask {
-    pub(super) fn start(signal: ScalingSignal, meters: Vec<Meter>, tasks: &Tasks) -> Self {
-        Self(AbortOnDropHandle::new(tasks.spawn("scaling signal", End::Fault, print_lines(signal, meters))))
+    pub(super) fn start(signal: ScalingSignal, tasks: &Tasks) -> Self {
+        let meters = Meters::default();
+        let printing = tasks.spawn("scaling signal", End::Fault, print_lines(signal, meters.clone()));
+        Self { meters, _task: AbortOnDropHandle::new(printing) }
+    }
+
+    /// Prints the lines of one more queue.
+    pub(super) fn add(&self, meter: Meter) {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).push(meter);
     }
 }
 
-async fn print_lines(signal: ScalingSignal, mut meters: Vec<Meter>) {
+async fn print_lines(signal: ScalingSignal, meters: Meters) {
     let mut ticks = interval(signal.interval.max(SHORTEST));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick is immediate.
@@ -154,7 +167,7 @@ async fn print_lines(signal: ScalingSignal, mut meters: Vec<Meter>) {
     let scope = Scope { namespace: signal.namespace, properties };
     loop {
         ticks.tick().await;
-        for meter in &mut meters {
+        for meter in meters.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             (signal.print)(&meter.line(&scope, SystemTime::now()));
         }
     }

@@ -1,10 +1,12 @@
 //! Errors of a worker's start, and of tasks that ended in a fault.
 
-use std::{error::Error, io, net::SocketAddr};
+use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use crate::{
-    queue::{QueueError, sqs::credentials_fault},
+    duration::Span,
+    queue::{QueueError, RetryClass, sqs::credentials_fault},
     settings::Problems,
+    start::{Missing, Patience},
 };
 
 /// The error of a worker that could not start, or that had a task end in a fault.
@@ -56,6 +58,16 @@ pub enum WorkerError {
         /// The failed call.
         source: QueueError,
     },
+    /// The queue could not be opened in the time that the start has.
+    #[error("queue {queue}: not opened within start.patience, which is {}: {source}", Span(*patience))]
+    Unanswered {
+        /// The queue's configured name.
+        queue: String,
+        /// The time.
+        patience: Duration,
+        /// The last failed call.
+        source: QueueError,
+    },
     /// The queue could not be opened without credentials.
     #[error("queue {queue}: {source}")]
     Credentials {
@@ -105,6 +117,9 @@ impl WorkerError {
             Self::NoQueue => Some("add a consumer"),
             Self::Duplicate { .. } => Some("keep one of the two, or name one with Consumer::named"),
             Self::Queue { .. } => Some("check the url, the region, the credentials and the network"),
+            Self::Unanswered { .. } => {
+                Some("check the url, the region, the credentials and the network, or raise start.patience")
+            }
             Self::Credentials { .. } => Some(
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role",
             ),
@@ -116,6 +131,27 @@ impl WorkerError {
             Self::Fault(_) => Some("please report this with the log"),
             Self::Settings { .. } | Self::Address { .. } | Self::Handler { .. } | Self::System(_) => None,
         }
+    }
+
+    /// The failure of a start with this patience.
+    pub(super) fn after(self, patience: Patience) -> Self {
+        match (self, patience) {
+            (Self::Queue { queue, source }, Patience::For(patience))
+                if source.retry_class() == RetryClass::Transient && !source.is_by_clock() =>
+            {
+                Self::Unanswered { queue, patience, source }
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// True if a queue, or its configured DLQ, does not exist, and its consumer waits for it.
+    pub(super) fn is_waited_for(&self, missing: Missing) -> bool {
+        let is_missing = match self {
+            Self::Queue { source, .. } | Self::Dlq { source, .. } => source.is_missing_queue(),
+            _ => false,
+        };
+        is_missing && missing == Missing::Wait
     }
 
     /// The failure to open a queue.

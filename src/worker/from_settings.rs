@@ -25,6 +25,7 @@ use crate::{
 /// Builds the worker; skips queues without a handler.
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
+    worker = worker.patience(settings.start.patience);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     for (name, queue) in &settings.queues {
         if let Some(handler) = &queue.handler {
@@ -114,6 +115,7 @@ pub(crate) fn consumer_of(
         .named(name)
         .aws(queue.reach(aws))
         .dead_letters(dead_letters(&queue.dlq))
+        .missing(queue.missing)
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
 }

@@ -61,6 +61,8 @@ metric_group! {
     pub(super) struct WorkerMetrics {
         /// Seconds since the stop was requested; 0 before.
         drain_seconds: Computed = "longshore_drain_seconds" [];
+        /// Configured queues that are not open: the start still waits for SQS, or for a queue that does not exist yet.
+        unopened: Computed = "longshore_queues_unopened" [];
         /// Time limit of a stop, in seconds.
         drain_limit: Gauge = "longshore_drain_limit_seconds" [];
         /// Always 1; the label is the version.
@@ -87,6 +89,12 @@ impl DrainMetrics {
 
     pub(super) fn limit(&self, limit: Duration) {
         self.metrics.drain_limit.set(limit.as_secs_f64());
+    }
+
+    /// Shows the number of queues that are not open.
+    pub(super) fn unopened(&self, count: impl Fn() -> usize + Send + Sync + 'static) {
+        #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 queues")]
+        self.metrics.unopened.by(move || Some(count() as f64));
     }
 
     /// Notes that the stop was requested; only the first call has an effect.

@@ -13,18 +13,22 @@
 //! # }
 //! ```
 
+mod attempts;
 mod check;
 mod consumer;
 mod dead_letters;
 #[cfg(feature = "ecs")]
 mod embedded_metrics;
+mod engines;
 mod error;
 #[cfg(feature = "cli")]
 mod from_settings;
+mod late;
 mod metrics;
 #[cfg(any(feature = "ecs", feature = "sns"))]
 mod observers;
 mod open;
+mod opening;
 #[cfg(feature = "cli")]
 pub(crate) mod preflight;
 mod run;
@@ -32,7 +36,10 @@ mod runtime;
 mod shutdown;
 mod stop_requests;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use serde_json::{Value, json};
 
@@ -62,7 +69,15 @@ pub struct WorkerStatus(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     stop: OnceLock<Stop>,
-    engines: OnceLock<Vec<Engine>>,
+    queues: Mutex<Queues>,
+}
+
+/// The queues of a worker by their state.
+#[derive(Default)]
+struct Queues {
+    /// Those that are not open yet, with the error of the last attempt.
+    opening: BTreeMap<Arc<str>, Option<String>>,
+    open: Vec<Engine>,
 }
 
 impl WorkerStatus {
@@ -70,18 +85,42 @@ impl WorkerStatus {
         self.0.stop.get_or_init(|| stop);
     }
 
-    fn set_engines(&self, engines: Vec<Engine>) {
-        self.0.engines.get_or_init(|| engines);
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The status as JSON: the version, whether the worker drains, and an object for each queue.
+    /// Notes that a queue is not open yet, and the error of the last attempt.
+    fn opening(&self, queue: &str, error: Option<String>) {
+        self.queues().opening.insert(queue.into(), error);
+    }
+
+    /// Notes that a queue is open.
+    fn opened(&self, engine: Engine) {
+        let mut queues = self.queues();
+        queues.opening.remove(engine.name());
+        queues.open.push(engine);
+    }
+
+    /// The number of queues that are not open.
+    fn unopened(&self) -> usize {
+        self.queues().opening.len()
+    }
+
+    /// The status as JSON: the version, whether the worker drains, an object for each queue, and one for each queue that is
+    /// not open yet.
     pub fn json(&self) -> String {
         self.value().to_string()
     }
 
     fn value(&self) -> Value {
-        let queues: Vec<_> = self.0.engines.get().into_iter().flatten().map(Engine::status).collect();
+        let queues = self.queues();
+        let open: Vec<_> = queues.open.iter().map(Engine::status).collect();
+        let opening = queues.opening.iter();
+        let opening: Vec<_> =
+            opening.map(|(queue, error)| json!({ "queue": &**queue, "lastError": error })).collect();
         let is_draining = self.0.stop.get().is_some_and(Stop::is_draining);
-        json!({ "version": env!("CARGO_PKG_VERSION"), "draining": is_draining, "queues": queues })
+        json!({
+            "version": env!("CARGO_PKG_VERSION"), "draining": is_draining, "queues": open, "opening": opening,
+        })
     }
 }

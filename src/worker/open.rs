@@ -1,28 +1,25 @@
 //! Opens a consumer's queue, its DLQ and its attributes, before anything is received.
 
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::sync::Arc;
 
 use url::Url;
 
 use super::{
     WorkerError,
+    attempts::{AttemptLimit, Attempts},
     consumer::{Consumer, ConsumerSource, DeadLetters},
     dead_letters,
 };
 use crate::{
-    backoff::Backoff,
     consumer::QueueTraits,
     consumer::depth::Dlq,
     consumer::settle::DeadLetterQueue,
     queue::{
-        Queue, QueueAttributes, QueueError, QueueName, RetryClass, is_fifo,
-        sqs::{AwsAccess, ClientOptions, CredentialsFault, QueueAddress, SqsQueue, credentials_fault},
+        Queue, QueueAttributes, QueueError, QueueName, is_fifo,
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
     },
     telemetry::events,
 };
-
-/// The attempts to open a queue that does not answer, before the start fails.
-const TRIES: u32 = 4;
 
 /// An open queue, with the attributes that the engine needs.
 pub(super) struct Opened {
@@ -36,24 +33,17 @@ pub(super) struct Opened {
     pub(super) arn: String,
 }
 
-/// Refuses two consumers of one queue, because each would receive messages that the other holds.
-pub(super) fn refuse_duplicate_queues(consumers: &[Consumer], opened: &[Opened]) -> Result<(), WorkerError> {
-    let mut arns = HashSet::new();
-    for (consumer, opened) in consumers.iter().zip(opened) {
-        if !opened.arn.is_empty() && !arns.insert(&opened.arn) {
-            return Err(WorkerError::Duplicate { queue: consumer.name.to_string() });
-        }
-    }
-    Ok(())
-}
-
 /// Opens the queue of a consumer, and reads its attributes.
-pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
+pub(super) async fn open(consumer: &Consumer, attempts: &Attempts<'_>) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
         ConsumerSource::Open(queue) => queue.clone(),
-        ConsumerSource::Sqs { address, access } => open_sqs(consumer, address, access).await?,
+        ConsumerSource::Sqs { address, access } => {
+            let receive = consumer.settings.receive;
+            let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
+            open_at(&consumer.name, address, (access, options), attempts).await?
+        }
     };
-    let description = match describe(&*queue).await {
+    let description = match describe(&*queue, attempts).await {
         Ok(Some(description)) => {
             log_redrive_policy(consumer, &description);
             description
@@ -64,7 +54,7 @@ pub(super) async fn open(consumer: &Consumer) -> Result<Opened, WorkerError> {
         }
         Err(error) => return Err(WorkerError::not_opened(&consumer.name, error)),
     };
-    let dead_letters = dead_letters::open(consumer, &*queue, &description).await?;
+    let dead_letters = dead_letters::open(consumer, &*queue, &description, attempts).await?;
     let dlq = dlq(dead_letters.as_ref(), &description);
     Ok(Opened { queue, dead_letters, dlq, traits: (&description).into(), arn: description.arn })
 }
@@ -80,26 +70,42 @@ fn dlq(dead_letters: Option<&DeadLetterQueue>, of_source: &QueueAttributes) -> D
 }
 
 /// The attributes of a queue; `None` if it exists but the worker may not read them.
-pub(super) async fn describe(queue: &dyn Queue) -> Result<Option<QueueAttributes>, QueueError> {
-    match with_retries(|| queue.describe()).await {
+pub(super) async fn describe(
+    queue: &dyn Queue,
+    attempts: &Attempts<'_>,
+) -> Result<Option<QueueAttributes>, QueueError> {
+    match attempts.repeat(|| queue.describe()).await {
         Err(error) if is_only_forbidden(&error) => Ok(None),
         answer => answer.map(Some),
     }
 }
 
-async fn open_sqs(
-    consumer: &Consumer,
-    text: &str,
-    access: &AwsAccess,
-) -> Result<Arc<dyn Queue>, WorkerError> {
-    let receive = consumer.settings.receive;
-    let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
-    open_at(&consumer.name, text, access, options).await
-}
-
 /// Opens a queue of SQS by its URL or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, &access.into(), ClientOptions::default()).await
+    open_at(address, address, (&access.into(), ClientOptions::default()), &few_attempts(address)).await
+}
+
+/// Opens a queue of SQS, which errors call by its name.
+pub(super) async fn open_at(
+    name: &str,
+    text: &str,
+    (access, options): (&AwsAccess, ClientOptions),
+    attempts: &Attempts<'_>,
+) -> Result<Arc<dyn Queue>, WorkerError> {
+    let address = address(text).map_err(|source| WorkerError::Address {
+        queue: name.to_owned(),
+        url: text.to_owned(),
+        source: source.into(),
+    })?;
+    match attempts.repeat(|| SqsQueue::open(access, &address, options)).await {
+        Ok(open) => Ok(Arc::new(open)),
+        Err(error) => Err(WorkerError::not_opened(name, error)),
+    }
+}
+
+/// The attempts of a command for which a person waits.
+pub(super) fn few_attempts(queue: &str) -> Attempts<'_> {
+    Attempts::new(queue, AttemptLimit::Few, &|queue, error| events::StartDelayed { queue, error }.emit())
 }
 
 /// Parses a queue's address: a URL, or a name.
@@ -108,51 +114,6 @@ pub(super) fn address(text: &str) -> Result<QueueAddress, url::ParseError> {
         return Url::parse(text).map(QueueAddress::Url);
     }
     Ok(QueueAddress::Name(text.to_owned()))
-}
-
-async fn open_at(
-    name: &str,
-    text: &str,
-    access: &AwsAccess,
-    options: ClientOptions,
-) -> Result<Arc<dyn Queue>, WorkerError> {
-    let address = match address(text) {
-        Ok(address) => address,
-        Err(source) => {
-            return Err(WorkerError::Address {
-                queue: name.to_owned(),
-                url: text.to_owned(),
-                source: source.into(),
-            });
-        }
-    };
-    match with_retries(|| SqsQueue::open(access, &address, options)).await {
-        Ok(open) => Ok(Arc::new(open)),
-        Err(error) => Err(WorkerError::not_opened(name, error)),
-    }
-}
-
-/// Retries a call a few times while its failure is transient.
-pub(super) async fn with_retries<T, F>(mut call: impl FnMut() -> F) -> Result<T, QueueError>
-where
-    F: Future<Output = Result<T, QueueError>>,
-{
-    let mut attempt = 1;
-    loop {
-        match call().await {
-            Err(error) if is_transient(&error) && attempt < TRIES => {
-                events::StartDelayed { error: &error, attempt }.emit();
-                tokio::time::sleep(Backoff::CALLS.random_delay(attempt)).await;
-                attempt += 1;
-            }
-            answer => return answer,
-        }
-    }
-}
-
-fn is_transient(error: &QueueError) -> bool {
-    let has_no_credentials = credentials_fault(error) == Some(CredentialsFault::Missing);
-    error.retry_class() == RetryClass::Transient && !error.is_timeout() && !has_no_credentials
 }
 
 /// True if the permission to read the attributes is missing, and not that for a KMS key.

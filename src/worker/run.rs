@@ -4,53 +4,39 @@
 use std::net::{self, SocketAddr};
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 
-#[cfg(feature = "sns")]
-use super::observers::NotifyEnds;
 use super::{
     Consumer, Drained, WorkerError, WorkerStatus,
     check::check,
-    metrics::{DrainMetrics, QueueMeasurements},
-    open::{Opened, open, refuse_duplicate_queues},
+    engines::{Engines, Environment},
+    metrics::DrainMetrics,
+    opening::Opening,
     runtime::EngineRuntime,
     shutdown::{RunningParts, shut_down},
     stop_requests::{FaultWatch, Signals},
 };
 #[cfg(feature = "ecs")]
-use super::{
-    ScalingSignal,
-    embedded_metrics::{Meter, ScalingTask},
-    observers::CountCalls,
-    shutdown::may_outlast,
-};
+use super::{ScalingSignal, embedded_metrics::ScalingTask};
 #[cfg(feature = "admin")]
 use crate::admin::{AdminListener, AdminServer, AdminSource};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
-#[cfg(feature = "sns")]
-use crate::sns::notifications::Notifier;
 #[cfg(feature = "otel")]
-use crate::telemetry::{
-    spans::{QueueIdentity, QueueTraces},
-    traces::Traces,
-};
+use crate::telemetry::traces::Traces;
 use crate::{
-    consumer::{
-        CallObserver, Engine, EngineParts, RunningEngine,
-        depth::{self, Interval},
-    },
-    health::{Condition, Health},
+    health::Health,
+    start::Patience,
     stop::{DrainLimits, Stop},
-    tasks::{self, End, Tasks},
-    telemetry::{MetricScope, Metrics, events},
+    tasks::{self, Tasks},
+    telemetry::{Metrics, events},
 };
 
 /// A process that consumes queues: its consumers, and what they share.
 pub struct Worker {
     consumers: Vec<Consumer>,
     drain: DrainLimits,
+    patience: Patience,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
     #[cfg(feature = "ecs")]
@@ -78,6 +64,7 @@ impl Worker {
         Self {
             consumers: Vec::new(),
             drain: DrainLimits::default(),
+            patience: Patience::default(),
             #[cfg(feature = "admin")]
             admin: None,
             #[cfg(feature = "ecs")]
@@ -123,6 +110,20 @@ impl Worker {
     #[cfg(feature = "cli")]
     pub(super) fn drain_limits(self, drain: DrainLimits) -> Self {
         Self { drain, ..self }
+    }
+
+    /// Sets the time for which the start repeats calls to SQS whose failure may pass; `None` means for ever. Default: 60 s.
+    ///
+    /// Until every queue is open, the worker is not ready. Refused access and a queue that does not exist end the start at
+    /// once, but for [`Consumer::wait_if_missing`].
+    #[must_use]
+    pub fn start_patience(self, patience: Option<Duration>) -> Self {
+        self.patience(patience.map_or(Patience::Forever, Patience::For))
+    }
+
+    /// Sets the patience of the start.
+    pub(super) fn patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
@@ -236,52 +237,56 @@ impl Worker {
 
     async fn work(mut self, stop: Stop, caller: Handle, runtime: Handle) -> Result<Drained, WorkerError> {
         check(&self.consumers)?;
-        let (limits, metrics) = (self.drain, self.metrics.clone());
+        let (limits, metrics, health, status) =
+            (self.drain, self.metrics.clone(), self.health.clone(), self.status.clone());
         let drain = DrainMetrics::in_scope(&metrics.process());
         drain.limit(limits.all);
-        self.status.set_stop(stop.clone());
+        drain.unopened({
+            let status = status.clone();
+            move || status.unopened()
+        });
+        status.set_stop(stop.clone());
         let (tasks, faults) = Tasks::on(runtime.clone());
-        let readiness = self.health.condition("worker", "the queues are not open yet");
-        let environment = Environment { readiness, stop, tasks, caller, runtime, drain_limit: limits.all };
+        let opening = Opening::new(self.patience, &health, status.clone());
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
         parts.traces.clone_from(&self.traces);
         #[cfg(feature = "admin")]
-        self.start_admin(&environment.tasks, &mut parts).await?;
-        let stop = &environment.stop;
+        self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
-        let started = self.start(&environment, &mut parts).await;
+        let environment =
+            Environment { metrics, health, status, stop, tasks, caller, runtime, drain_limit: limits.all };
+        let stop = environment.stop.clone();
+        let mut engines = Engines::new(environment, parts);
+        let started = faults.until(self.start(&opening, &stop, &mut engines)).await;
+        let readiness = opening.into_readiness();
         if started.is_ok() {
-            faults.until(stop.draining()).await;
+            readiness.ready();
+            faults.until(engines.start_late()).await;
             drain.draining();
-            environment.readiness.unready("draining");
+            readiness.unready("draining");
         }
-        let drained = shut_down(parts, limits, stop, &mut faults).await;
+        let drained = shut_down(engines.parts, limits, &stop, &mut faults).await;
         started?;
         events::WorkerDrained { held: drained.held() }.emit();
         faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))
     }
 
     /// Opens every queue and starts its engine, unless a stop comes first.
-    async fn start(mut self, environment: &Environment, parts: &mut RunningParts) -> Result<(), WorkerError> {
-        let tasks = &environment.tasks;
+    async fn start(
+        mut self,
+        opening: &Opening,
+        stop: &Stop,
+        engines: &mut Engines,
+    ) -> Result<(), WorkerError> {
         let opened = tokio::select! {
             biased;
-            opened = try_join_all(self.consumers.iter().map(open)) => opened?,
-            () = environment.stop.draining() => return Ok(()),
+            () = stop.draining() => return Ok(()),
+            opened = opening.open_all(&self.consumers) => opened?,
         };
-        refuse_duplicate_queues(&self.consumers, &opened)?;
-        let queues = self.consumers.iter().zip(&opened);
-        let measurements: Vec<_> = queues
-            .map(|(consumer, opened)| QueueMeasurements::new(&self.metrics, consumer, opened))
-            .collect();
         #[cfg(feature = "ecs")]
-        self.start_ecs(&opened, &measurements, tasks, parts);
-        let status = self.status.clone();
-        parts.engines = self.start_engines(&opened, measurements, parts, environment);
-        status.set_engines(parts.engines.iter().map(|running| running.engine().clone()).collect());
-        environment.readiness.ready();
-        Ok(())
+        self.start_ecs(engines);
+        engines.start_all(self.consumers, opened)
     }
 
     #[cfg(feature = "admin")]
@@ -305,127 +310,16 @@ impl Worker {
     }
 
     #[cfg(feature = "ecs")]
-    fn start_ecs(
-        &mut self,
-        opened: &[Opened],
-        measurements: &[QueueMeasurements],
-        tasks: &Tasks,
-        parts: &mut RunningParts,
-    ) {
+    fn start_ecs(&mut self, engines: &mut Engines) {
+        let tasks = engines.tasks().clone();
         if let Some(plan) = self.protection.take() {
-            let protection = ecs::TaskProtection::start(plan, tasks);
+            let protection = ecs::TaskProtection::start(plan, &tasks);
             let status = protection.status().clone();
             let metrics = self.metrics.process().group::<ProtectionMetrics>();
             metrics.task_protected.by(move || Some(f64::from(status.is_protected())));
-            parts.protection = Some(protection);
+            engines.parts.protection = Some(protection);
         }
-        if let Some(signal) = self.signal.take() {
-            let queues = self.consumers.iter().zip(opened).zip(measurements);
-            let meters = queues.map(|((consumer, opened), measurements)| {
-                let name = consumer.name_in_sqs(&opened.arn);
-                Meter::new(name, &measurements.scope, measurements.depth.clone(), measurements.work())
-            });
-            parts.scaling = Some(ScalingTask::start(signal, meters.collect(), tasks));
-        }
-    }
-
-    #[cfg(feature = "otel")]
-    fn queue_traces(traces: Option<&Traces>, opened: &Opened, name: &str) -> Option<QueueTraces> {
-        let identity = QueueIdentity::of(opened.queue.url(), name);
-        traces.map(|traces| traces.queue(&identity))
-    }
-
-    fn start_engines(
-        self,
-        opened: &[Opened],
-        measurements: Vec<QueueMeasurements>,
-        parts: &RunningParts,
-        environment: &Environment,
-    ) -> Vec<RunningEngine> {
-        let start = |((consumer, opened), measurements): ((Consumer, &Opened), QueueMeasurements)| {
-            environment.poll_depth(&consumer, opened, &measurements);
-            let observers = environment.observers(&consumer, parts, &measurements.scope);
-            if !opened.arn.is_empty() {
-                consumer.handler.opened(&opened.arn);
-            }
-            let parts = EngineParts {
-                queue: opened.queue.clone(),
-                dead_letters: opened.dead_letters.clone(),
-                traits: opened.traits,
-                handler: consumer.handler,
-                preparation: consumer.preparation,
-                observers,
-                settings: consumer.settings,
-                metrics: measurements.scope,
-                failures: measurements.failures,
-                depth: measurements.depth,
-                #[cfg(feature = "otel")]
-                traces: Self::queue_traces(self.traces.as_ref(), opened, &consumer.name),
-                #[cfg(not(feature = "otel"))]
-                traces: None,
-                name: consumer.name,
-                health: self.health.clone(),
-                stop: environment.stop.clone(),
-                caller: environment.caller.clone(),
-                runtime: environment.runtime.clone(),
-            };
-            Engine::start(&parts, &environment.tasks)
-        };
-        self.consumers.into_iter().zip(opened).zip(measurements).map(start).collect()
-    }
-}
-
-/// The surroundings of a running worker.
-struct Environment {
-    /// The readiness of the worker as a whole.
-    readiness: Condition,
-    stop: Stop,
-    tasks: Tasks,
-    /// The runtime of handlers that may block.
-    caller: Handle,
-    /// The runtime of everything else.
-    runtime: Handle,
-    drain_limit: Duration,
-}
-
-impl Environment {
-    /// The observers of a consumer's calls: for the protection of the task, and for notifications.
-    #[cfg_attr(
-        not(feature = "ecs"),
-        expect(unused_variables, reason = "only the protection asks for the parts")
-    )]
-    fn observers(
-        &self,
-        consumer: &Consumer,
-        parts: &RunningParts,
-        scope: &MetricScope,
-    ) -> Vec<Arc<dyn CallObserver>> {
-        let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
-        #[cfg(feature = "ecs")]
-        if let Some(protection) = &parts.protection
-            && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)
-        {
-            observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
-        }
-        #[cfg(feature = "sns")]
-        if let Some(plan) = &consumer.notify {
-            let notifier = Notifier::start(consumer.name.clone(), plan, scope, &self.tasks);
-            observers.push(Arc::new(NotifyEnds(notifier)));
-        }
-        observers
-    }
-
-    /// Polls the number of messages in a queue, if an interval is set.
-    fn poll_depth(&self, consumer: &Consumer, opened: &Opened, measurements: &QueueMeasurements) {
-        let Interval::Every(interval) = consumer.settings.depth.interval else { return };
-        let parts = depth::DepthPollerParts {
-            name: consumer.name.clone(),
-            queue: opened.queue.clone(),
-            dlq: opened.dlq.clone(),
-            depth: measurements.depth.clone(),
-            calls: measurements.scope.group(),
-        };
-        let polls = depth::DepthPoller::new(parts, measurements.work(), interval).run(self.stop.clone());
-        self.tasks.spawn("depth", End::Fine, polls);
+        let signal = self.signal.take();
+        engines.parts.scaling = signal.map(|signal| ScalingTask::start(signal, &tasks));
     }
 }

@@ -72,7 +72,7 @@ async fn from_its_first_milliseconds_on_a_worker_ends_by_a_signal_in_order() {
 async fn a_hangup_that_the_parent_ignores_stays_ignored() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     let pair = dev.sqs.pair("orders", 5).await;
-    let file = section("orders", &pair.queue, &handler.url(), "");
+    let file = section("orders", &pair.queue, &handler.url(), "receive = { wait = \"1s\" }");
     let program = env!("CARGO_BIN_EXE_longshore");
     let launch = Launch::program(Path::new("/usr/bin/nohup"));
     let launch = launch.arguments(&[program, "run", "--admin-listen", "127.0.0.1:0"]).file(&file);

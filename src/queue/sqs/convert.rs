@@ -171,7 +171,7 @@ where
 {
     let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let CallFailure { kind, message, .. } = failed;
+    let CallFailure { kind, message, clock_error, .. } = failed;
     let failure = match kind {
         FailureKind::Answered(code) => QueueError::answered(code, message),
         FailureKind::TimedOut => QueueError::timed_out(message),
@@ -179,6 +179,10 @@ where
         FailureKind::NoUsableAnswer => {
             QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
         }
+    };
+    let failure = match clock_error {
+        Some(difference) => failure.caused_by_clock(difference),
+        None => failure,
     };
     let failure = if is_busy { failure.with_retry_class(RetryClass::Transient) } else { failure };
     failure.with_source(error)

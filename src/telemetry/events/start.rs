@@ -10,12 +10,36 @@ use crate::queue::QueueError;
 events! {
     START = "The start, and the servers";
 
-    /// SQS does not answer at the start; the call is retried.
+    /// A queue cannot be opened for a reason that may pass, and the call is repeated; logged once for each reason, whatever the number of queues and attempts.
     warn StartDelayed<'a>: "sqs does not answer yet" {
+        /// The configured name of the first queue with this reason.
+        queue: &'a str,
         /// The error.
         error: &'a QueueError as %,
-        /// The number of attempts that failed.
-        attempt: u32,
+    }
+
+    /// A queue does not exist yet, and its section has `missing = "wait"`.
+    warn QueueMissing<'a>: "the queue does not exist yet and is consumed once it does" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// A queue that was missing at the start cannot be opened for another reason; logged once for each reason.
+    error QueueNotOpened<'a>: "the queue cannot be opened, and is tried again" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// A queue that was missing at the start is one that another consumer has; it is not consumed twice.
+    error QueueDuplicate<'a>: "the queue has a consumer already" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
     }
 
     /// A queue is open.

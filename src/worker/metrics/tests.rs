@@ -45,7 +45,9 @@ fn everything(names: &[&str]) -> String {
         depth.dlq_polled(3);
         drop(GroupTally::in_scope(&scope).hold("tenant"));
     }
-    DrainMetrics::in_scope(&metrics.process()).limit(Duration::from_secs(110));
+    let drain = DrainMetrics::in_scope(&metrics.process());
+    drain.limit(Duration::from_secs(110));
+    drain.unopened(|| 0);
     metrics.process().group::<ProtectionMetrics>().task_protected.by(|| Some(1.0));
     metrics.text()
 }
@@ -141,6 +143,7 @@ fn every_metric_has_a_queue_label_or_is_about_the_process() {
             || name.starts_with("longshore_drain_")
             || name == "longshore_task_protected"
             || name == "longshore_build_info"
+            || name == "longshore_queues_unopened"
     };
     for MetricDefinition { name, labels, .. } in all_metrics() {
         let of_queue = labels.first().is_some_and(|label| label.name == "queue");

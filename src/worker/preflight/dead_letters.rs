@@ -10,7 +10,7 @@ use crate::{
     worker::{
         WorkerError,
         dead_letters::incompatibility,
-        open::{describe, is_only_forbidden, open_queue, with_retries},
+        open::{describe, few_attempts, is_only_forbidden, open_queue},
     },
 };
 
@@ -58,7 +58,7 @@ async fn open_configured(
         open_queue(address, settings.reach(&process.aws)).await.map_err(cause)?
     } else {
         let name = QueueName::new(address);
-        with_retries(|| queue.open_other(&name)).await?
+        few_attempts("the dlq").repeat(|| queue.open_other(&name)).await?
     };
     described(&opened).await
 }
@@ -72,12 +72,12 @@ async fn open_by_arn(
         return Err(QueueError::new(RetryClass::Refused, "the redrive policy names no queue"));
     };
     let name = name.seen_from(&of_source.arn);
-    described(&with_retries(|| queue.open_other(&name)).await?).await
+    described(&few_attempts("the dlq").repeat(|| queue.open_other(&name)).await?).await
 }
 
 async fn described(queue: &Arc<dyn Queue>) -> Result<QueueAttributes, QueueError> {
     let denied = || QueueError::answered("AccessDenied", "sqs:GetQueueAttributes is refused");
-    describe(&**queue).await?.ok_or_else(denied)
+    describe(&**queue, &few_attempts("the dlq")).await?.ok_or_else(denied)
 }
 
 fn cause(error: WorkerError) -> QueueError {
@@ -89,7 +89,7 @@ fn cause(error: WorkerError) -> QueueError {
 
 fn code_of(error: &QueueError) -> Code {
     match error.plain_code() {
-        Some("QueueDoesNotExist" | "NonExistentQueue") => Code::DlqMissing,
+        _ if error.is_missing_queue() => Code::DlqMissing,
         _ if is_only_forbidden(error) => Code::DlqForbidden,
         _ => Code::DlqUnreachable,
     }

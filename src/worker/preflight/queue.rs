@@ -10,7 +10,7 @@ use crate::{
     queue::{Queue, QueueAttributes, QueueError, limits, sqs::credentials_fault},
     worker::{
         WorkerError,
-        open::{describe, is_kms, open_queue},
+        open::{describe, few_attempts, is_kms, open_queue},
     },
 };
 
@@ -44,7 +44,7 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
         Ok(opened) => opened,
         Err(error) => return QueueFindings::only(not_opened(name, &error)),
     };
-    let description = match describe(&*opened).await {
+    let description = match describe(&*opened, &few_attempts(name)).await {
         Ok(description) => description,
         Err(error) => return QueueFindings::only(unreachable(name, &error)),
     };
@@ -72,7 +72,8 @@ fn not_opened(name: &str, error: &WorkerError) -> Finding {
 fn unreachable(name: &str, error: &QueueError) -> Finding {
     let code = match error.plain_code() {
         _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
-        Some("QueueDoesNotExist" | "NonExistentQueue" | "InvalidAddress") => Code::QueueMissing,
+        Some("InvalidAddress") => Code::QueueMissing,
+        _ if error.is_missing_queue() => Code::QueueMissing,
         Some("AccessDenied" | "AccessDeniedException") => Code::QueueForbidden,
         _ if is_kms(error) => Code::Kms,
         _ => Code::QueueUnreachable,

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 #[path = "../../support/alive.rs"]
 pub(crate) mod alive;
 pub(crate) mod aws;
+pub(crate) mod clock;
 pub(crate) mod dev;
 pub(crate) mod ecs;
 pub(crate) mod gate;
