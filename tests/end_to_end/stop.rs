@@ -128,7 +128,8 @@ async fn a_setting_and_a_second_signal_cut_receives_off() {
 
 /// A worker whose long poll is in flight, as it has received its first message.
 async fn idle(dev: &Dev, pair: &Pair, handler: &Handler, settings: &str) -> Worker {
-    let worker = Worker::start(&pair.queue, handler, settings).await;
+    let launch = Worker::launch(&pair.queue, handler, settings).waiting_for_receives();
+    let worker = Worker::launched(launch).await;
     dev.sqs.send(&pair.queue, "first").await;
     worker.admin.becomes_ready().await;
     dev.sqs.becomes_empty(&pair.queue).await;
@@ -148,7 +149,9 @@ async fn a_stop_hides_nothing_although_receives_are_answered_late() {
         200
     });
     let queue = pair.queue.replace(http::authority(&dev.endpoint), &proxy.address.to_string());
-    let mut worker = Worker::start(&queue, &handler, "concurrency = 32\nvisibility = \"5m\"").await;
+    let settings = "concurrency = 32\nvisibility = \"5m\"";
+    let launch = Worker::launch(&queue, &handler, settings).waiting_for_receives();
+    let mut worker = Worker::launched(launch).await;
     handler.has_ended(200).await;
     worker.process.signal(Signal::Terminate);
     let ended = worker.process.ended().await;

@@ -238,8 +238,9 @@ fn failure(random: &mut Rng, queue: QueuePlan, is_ever_down: bool) -> FailureMod
 
 fn network(random: &mut Rng, queue: QueuePlan) -> Network {
     let is_calm = one_in(random, 3);
-    let likely = |random: &mut Rng| if is_calm { 0 } else { pick(random, &[0, 0, 5, 20, 50]) };
-    let (receive, delete, change, copy) = (likely(random), likely(random), likely(random), likely(random));
+    let percent = |random: &mut Rng| if is_calm { 0 } else { pick(random, &[0, 0, 5, 20, 50]) };
+    let (receive, delete, change, copy) =
+        (percent(random), percent(random), percent(random), percent(random));
     let mut kinds: Vec<_> = KINDS.into_iter().filter(|_| random.bool()).collect();
     if kinds.is_empty() {
         kinds.push(pick(random, &KINDS));

@@ -18,6 +18,7 @@ use crate::{
         output::{Exit, Failure},
     },
     config::Settings,
+    duration::Span,
     handler,
     queue::{Queue, sqs},
     sns::TopicArn,
@@ -29,6 +30,9 @@ use crate::{
 
 /// The receives after which a message moves to the DLQ.
 const MAX_RECEIVE_COUNT: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
+/// The longest wait of a receive.
+const LONGEST_WAIT: Span = Span::secs(1);
 
 /// The running servers, with the settings that point at them.
 pub(super) struct DevServers {
@@ -124,6 +128,8 @@ fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(St
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
         // A configured DLQ may be a real one; here the redrive policy names the emulator's.
         (queue.dlq.url, queue.dlq.name) = (None, None);
+        // A stop waits for receives under way; here they cost nothing.
+        queue.consumer.receive.wait = queue.consumer.receive.wait.min(LONGEST_WAIT);
         names.push((name, dlq));
     }
     Ok(names)

@@ -34,12 +34,20 @@ impl Launch {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(path);
         command.env_clear().current_dir(&directory).stdin(Stdio::null());
+        // A stop waits for receives under way; few tests are about that.
+        command.env("LONGSHORE__DRAIN__RECEIVES", "1s");
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Self { command, directory }
     }
 
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
+        self
+    }
+
+    /// Lets a stop wait for receives as long as it does by default, or by the file.
+    pub(crate) fn waiting_for_receives(mut self) -> Self {
+        self.command.env_remove("LONGSHORE__DRAIN__RECEIVES");
         self
     }
 
