@@ -42,7 +42,8 @@
 //!
 //! The [`Outcome`](handler::Outcome) decides what SQS is asked: `Done` deletes the message, `Retry` and `RetryIn` make it
 //! visible again after a delay, `Reject` copies it to the DLQ and deletes it, `Down` gives it back and pauses polling until
-//! the handler's `probe` succeeds, `ShortOfResources` keeps it until the worker has resources again. `Ok(())` is `Done`, `Err` is `Retry`; a panic or a time-out is a `Retry`, too.
+//! the handler's `probe` succeeds, `ShortOfResources` keeps it until the worker has resources again. `Ok(())` is `Done`,
+//! `Err` is `Retry`; a panic or a time-out is a `Retry`, too.
 //!
 //! A [`BatchHandler`](handler::BatchHandler) receives several messages a call ([`Consumer::batch_size`]) and answers an outcome
 //! for each. The [`Context`](handler::Context) of a call has the attempt, the deadline and the cancellation.
