@@ -35,7 +35,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds simulate simulate-mutations docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -97,6 +97,12 @@ simulate: ## whole workers in 3,000 seeded worlds of faults, checked against the
 
 simulate-mutations: ## break each promise on purpose, find it by the simulation, and write the table in docs/simulation.md
 	python3 tests/simulation/mutations.py
+
+chaos: $(WORKER) ## ten minutes of kills, suspensions and network faults on real workers, and what became of each message; CHAOS_SECONDS=60 CHAOS_SEED=7 change that
+	python3 tests/chaos/main.py $(PROGRAM) $(or $(CHAOS_SECONDS),600) $(CHAOS_SEED)
+
+chaos-minute: ## a minute of it
+	@$(MAKE) --no-print-directory chaos CHAOS_SECONDS=60
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
