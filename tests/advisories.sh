@@ -8,7 +8,7 @@ database=${LONGSHORE_ADVISORIES:-$original}
 
 export GIT_TERMINAL_PROMPT=0
 if ! timeout 60 git ls-remote --exit-code "$database" HEAD >/dev/null 2>&1; then
-  echo "skipped: advisories, $database cannot be reached (hint: LONGSHORE_ADVISORIES=<a git repository with a copy>)"
+  echo "skipped: advisories, their database cannot be reached (hint: LONGSHORE_ADVISORIES=<a git repository with a copy>)"
   exit 0
 fi
 # Git itself fetches, and from the copy where one is named.
