@@ -100,54 +100,67 @@ impl Limit {
     }
 }
 
-impl FromStr for Limit {
-    type Err = NotADuration;
+/// Reads and writes settings that are a duration or, for one variant, a word.
+macro_rules! duration_or_word {
+    ($type:ident, $word:literal => $without:ident, $with:ident, examples: $examples:tt) => {
+        impl std::str::FromStr for $type {
+            type Err = $crate::duration::NotADuration;
 
-    fn from_str(text: &str) -> Result<Self, NotADuration> {
-        if text == "none" {
-            return Ok(Self::None);
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                if text == $word {
+                    return Ok(Self::$without);
+                }
+                text.parse().map(|$crate::duration::Span(duration)| Self::$with(duration))
+            }
         }
-        text.parse().map(|Span(duration)| Self::After(duration))
-    }
-}
 
-impl TryFrom<String> for Limit {
-    type Error = NotADuration;
+        impl TryFrom<String> for $type {
+            type Error = $crate::duration::NotADuration;
 
-    fn try_from(text: String) -> Result<Self, NotADuration> {
-        text.parse()
-    }
-}
-
-impl From<Limit> for String {
-    fn from(limit: Limit) -> Self {
-        limit.to_string()
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => formatter.write_str("none"),
-            Self::After(duration) => Span(*duration).fmt(formatter),
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
         }
-    }
+
+        impl From<$type> for String {
+            fn from(setting: $type) -> Self {
+                setting.to_string()
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    Self::$without => formatter.write_str($word),
+                    Self::$with(duration) => $crate::duration::Span(*duration).fmt(formatter),
+                }
+            }
+        }
+
+        #[cfg(feature = "cli")]
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "examples": $examples,
+                    "x-hint": $crate::duration::NotADuration::HINT
+                })
+            }
+        }
+    };
 }
 
-#[cfg(feature = "cli")]
-impl schemars::JsonSchema for Limit {
-    fn inline_schema() -> bool {
-        true
-    }
+pub(crate) use duration_or_word;
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Limit".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "examples": ["15m", "2h", "none"], "x-hint": NotADuration::HINT })
-    }
-}
+duration_or_word!(Limit, "none" => None, After, examples: ["15m", "2h", "none"]);
 
 /// Reads and writes a [`Duration`] as text, for `#[serde(with = "…")]`.
 pub(crate) mod text {

@@ -1,10 +1,10 @@
 //! Settings of the start: its patience with an SQS that does not answer, and with queues that do not exist yet.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::duration::{NotADuration, Span};
+use crate::duration::duration_or_word;
 
 /// Settings of the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,54 +32,7 @@ impl Default for Patience {
     }
 }
 
-impl FromStr for Patience {
-    type Err = NotADuration;
-
-    fn from_str(text: &str) -> Result<Self, NotADuration> {
-        if text == "forever" {
-            return Ok(Self::Forever);
-        }
-        text.parse().map(|Span(duration)| Self::For(duration))
-    }
-}
-
-impl TryFrom<String> for Patience {
-    type Error = NotADuration;
-
-    fn try_from(text: String) -> Result<Self, NotADuration> {
-        text.parse()
-    }
-}
-
-impl From<Patience> for String {
-    fn from(patience: Patience) -> Self {
-        patience.to_string()
-    }
-}
-
-impl fmt::Display for Patience {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forever => formatter.write_str("forever"),
-            Self::For(duration) => Span(*duration).fmt(formatter),
-        }
-    }
-}
-
-#[cfg(feature = "cli")]
-impl schemars::JsonSchema for Patience {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Patience".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "examples": ["1m", "5m", "forever"], "x-hint": NotADuration::HINT })
-    }
-}
+duration_or_word!(Patience, "forever" => Forever, For, examples: ["1m", "5m", "forever"]);
 
 /// The treatment of a queue that does not exist when the worker starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,10 @@
 //! Calls the handler, ends the call at its time limit or when all leases are lost, and defines observers of calls.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, ready},
-    stream::{FuturesUnordered, StreamExt as _},
+    future::{BoxFuture, join_all, ready},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -179,22 +178,22 @@ impl<'a> CallCancellation<'a> {
     /// Those behind a lost one of their group are cancelled with it: SQS hands the lost message out although they are held,
     /// and their outcomes no longer count.
     async fn fires(&self) {
-        let follows = |index: usize| {
-            let group = self.messages[index].group.as_ref()?;
-            self.messages[index + 1..].iter().find(|held| held.group.as_ref() == Some(group))
-        };
-        let mut followed: FuturesUnordered<_> = (0..self.messages.len())
-            .filter_map(|index| Some((&self.messages[index], follows(index)?)))
-            .map(async |(held, next)| {
-                held.lease.cancellation().cancelled().await;
-                next.lease.cancellation().cancel();
-            })
-            .collect();
-        while followed.next().await.is_some() {}
+        join_all(self.followed().into_iter().map(async |(held, next)| {
+            held.lease.cancellation().cancelled().await;
+            next.lease.cancellation().cancel();
+        }))
+        .await;
         for held in self.messages {
             held.lease.cancellation().cancelled().await;
         }
         self.call.cancel();
+    }
+
+    /// Each message that has another of its group behind it, with the next one.
+    fn followed(&self) -> Vec<(&HeldMessage, &HeldMessage)> {
+        let mut next_of = BTreeMap::new();
+        let with_next = |held: &'a HeldMessage| Some((held, next_of.insert(held.group.as_ref()?, held)?));
+        self.messages.iter().rev().filter_map(with_next).collect()
     }
 
     fn cancel(&self) {

@@ -400,11 +400,8 @@ impl Dispatcher {
 
     /// True if the next message of a group waits until one of the batch is settled.
     fn is_awaited(&self, batch: &[HeldMessage]) -> bool {
-        let mut groups = batch.iter().filter_map(|held| held.group.as_ref()).peekable();
-        groups.peek().is_some() && {
-            let state = self.state();
-            groups.any(|group| state.buffer.has_blocked(group))
-        }
+        let mut groups = batch.iter().filter_map(|held| held.group.as_ref());
+        groups.any(|group| self.state().buffer.has_blocked(group))
     }
 
     fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], ended: &EndedCall) {

@@ -42,6 +42,11 @@ pub(super) struct HeldMessage {
 }
 
 impl HeldMessage {
+    /// A message that was just received.
+    fn new(message: Message, lease: Lease, group: Option<Group>) -> Self {
+        Self { message: Arc::new(message), lease, group, turn: None, prepared: None }
+    }
+
     /// Returns the message as it was received, and its lease, whose deletion completes the preparation.
     pub(super) fn into_lease_to_delete(self) -> (Arc<Message>, Lease) {
         let Self { message, mut lease, prepared, .. } = self;
@@ -192,24 +197,19 @@ impl Intake {
             };
             let group = self.0.order.group_of(&message);
             let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
-            let held = |message, lease, group| HeldMessage {
-                message: Arc::new(message),
-                lease,
-                group,
-                turn: None,
-                prepared: None,
-            };
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
-                    let held = held(message, lease, group);
+                    let held = HeldMessage::new(message, lease, group);
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
                 // Several of a group that wait for ends of runs could start in any order.
-                Acquired::Overlapping(lease, _) if is_blocked => behind.push(held(message, lease, group)),
+                Acquired::Overlapping(lease, _) if is_blocked => {
+                    behind.push(HeldMessage::new(message, lease, group));
+                }
                 Acquired::Overlapping(lease, run_ended) => {
                     blocked.extend(group.clone());
-                    self.admit_after(run_ended, held(message, lease, group));
+                    self.admit_after(run_ended, HeldMessage::new(message, lease, group));
                 }
                 // The held message may be about to be given back, and then no longer blocks its group: the messages behind
                 // the duplicate are given back, to be received after it.

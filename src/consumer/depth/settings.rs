@@ -1,11 +1,11 @@
 //! Settings of the polls of a queue's depth.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    duration::{NotADuration, Span},
+    duration::{Span, duration_or_word},
     settings::Problem,
 };
 
@@ -50,54 +50,7 @@ impl Default for Interval {
     }
 }
 
-impl FromStr for Interval {
-    type Err = NotADuration;
-
-    fn from_str(text: &str) -> Result<Self, NotADuration> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        text.parse().map(|Span(duration)| Self::Every(duration))
-    }
-}
-
-impl TryFrom<String> for Interval {
-    type Error = NotADuration;
-
-    fn try_from(text: String) -> Result<Self, NotADuration> {
-        text.parse()
-    }
-}
-
-impl From<Interval> for String {
-    fn from(interval: Interval) -> Self {
-        interval.to_string()
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => formatter.write_str("off"),
-            Self::Every(duration) => Span(*duration).fmt(formatter),
-        }
-    }
-}
-
-#[cfg(feature = "cli")]
-impl schemars::JsonSchema for Interval {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Interval".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "examples": ["30s", "5m", "off"], "x-hint": NotADuration::HINT })
-    }
-}
+duration_or_word!(Interval, "off" => Off, Every, examples: ["30s", "5m", "off"]);
 
 #[cfg(test)]
 mod tests {

@@ -303,16 +303,13 @@ impl Ledger {
     pub(super) fn freeze(&mut self, lease: LeaseId, now: Instant) -> VisibilityReceipt {
         let entry = self.entries.get_mut(&lease).filter(|entry| entry.is_held(now));
         let Some(entry) = entry else { return VisibilityReceipt::Lost };
-        match entry.state {
-            LeaseState::Lost => VisibilityReceipt::Lost,
-            LeaseState::Extending => VisibilityReceipt::ExtensionInFlight,
-            LeaseState::Held | LeaseState::Frozen => {
-                entry.state = LeaseState::Frozen;
-                let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
-                self.check_at(lease, deadline);
-                VisibilityReceipt::Ready(receipt)
-            }
+        if entry.state == LeaseState::Extending {
+            return VisibilityReceipt::ExtensionInFlight;
         }
+        entry.state = LeaseState::Frozen;
+        let (deadline, receipt) = (entry.deadline, entry.receipt.clone());
+        self.check_at(lease, deadline);
+        VisibilityReceipt::Ready(receipt)
     }
 
     /// Sets the trace for log lines about the message.
