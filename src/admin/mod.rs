@@ -1,6 +1,5 @@
 //! The admin server: health, metrics and status over HTTP, on a port of its own.
 
-mod metrics;
 mod router;
 mod scrapes;
 
@@ -11,6 +10,7 @@ use std::{
 };
 
 use longshore_listener::{AllowedHosts, HttpListener};
+use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use self::router::router;
 use crate::{
     tasks::{End, Tasks},
-    telemetry::{ConnectionFault, MetricScope, events},
+    telemetry::{ConnectionFault, Each, MetricScope, events, metric_group},
 };
 
-pub(crate) use self::{metrics::AdminMetrics, router::AdminSource};
+pub(crate) use self::router::AdminSource;
 
 /// The admin server's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,14 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)) }
+    }
+}
+
+metric_group! {
+    /// Metrics of the admin server.
+    pub(crate) struct AdminMetrics {
+        /// Connections to the admin server that were closed or refused because their client was slow, idle or read nothing, or because all connections were in use.
+        pub closed: Each<ConnectionFault, IntCounter> = "longshore_admin_connections_closed_total" ["reason"];
     }
 }
 

@@ -8,7 +8,6 @@ mod estimate;
 mod metrics;
 mod redrive;
 mod rhythm;
-mod settings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +29,7 @@ pub(crate) use self::redrive::{RedrivePublisher, RedriveView};
 pub use self::{estimate::Counts, metrics::QueueDepth};
 pub(crate) use self::{
     estimate::QueueAgeSample,
-    settings::{Interval, Settings},
+    rhythm::{Interval, Settings},
 };
 
 /// The time limit of an answer.
