@@ -100,8 +100,11 @@ impl HttpListener {
                         connections.start(stream, &wrap, router.clone(), end.clone());
                     }
                     // Of the other errors most are those of a client that is gone.
-                    Err(error) => if is_shortage(&error) && !connections.replace() {
-                        sleep(ACCEPT_PAUSE).await;
+                    Err(error) => if is_shortage(&error) {
+                        connections.forget_ended();
+                        if !connections.replace() {
+                            sleep(ACCEPT_PAUSE).await;
+                        }
                     },
                 },
                 _ = checks.tick(), if !connections.open.is_empty() => connections.close_overdue(),
@@ -176,8 +179,9 @@ impl Connections {
     }
 
     /// Closes the connection that has waited for its client for longest; false if all wait for the server.
+    ///
+    /// Those that have ended must be forgotten before.
     fn replace(&mut self) -> bool {
-        self.forget_ended();
         let waiting = self.open.iter().enumerate();
         let waiting = waiting.filter_map(|(index, open)| Some((open.state.precedence()?, index)));
         let Some((_, index)) = waiting.min() else { return false };

@@ -84,12 +84,15 @@ pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
 }
 
 async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
     let (head, body) = request.into_parts();
     match hosts.check(&head) {
-        Err(foreign) if !head.method.is_safe() => {
+        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Err(foreign) => {
             (StatusCode::FORBIDDEN, Json(json!({ "error": foreign.to_string() }))).into_response()
         }
-        _ => next.run(Request::from_parts(head, body)).await,
     }
 }
 

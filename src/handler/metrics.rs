@@ -7,6 +7,7 @@ use std::{
 
 use prometheus::{IntCounter, IntGauge};
 
+use super::Outcome;
 use crate::telemetry::{
     ByLabel, Ending, FailureCause, HandlerKind, Label as _, Lazily, MetricGroup, MetricScope, ProcessExit,
     ProcessState, metric_group,
@@ -144,6 +145,13 @@ impl<G: MetricGroup> KindMetrics<G> {
     pub(super) fn failed(&self, cause: FailureCause) {
         if let Some((metrics, _)) = self.0.get() {
             metrics.failures.of(cause).inc();
+        }
+    }
+
+    /// Counts a call that failed with this outcome, unless the worker itself was short of resources.
+    pub(super) fn failed_with(&self, cause: FailureCause, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::ShortOfResources(_)) {
+            self.failed(cause);
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn raise_open_files() {
     if at_start.current == at_start.maximum {
         return;
     }
-    let raised = Rlimit { current: at_start.maximum, maximum: at_start.maximum };
+    let raised = Rlimit { current: at_start.maximum, ..at_start };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => drop(AT_START.set(at_start)),
         Err(error) => tracing::debug!(%error, "limit of open files not raised"),
@@ -34,8 +34,7 @@ pub(crate) fn raise_open_files() {
 
 /// Gives a program that was just started the limit with which this process was started.
 pub(super) fn restore(program: Pid) {
-    let Some(at_start) = AT_START.get() else { return };
-    let at_start = Rlimit { current: at_start.current, maximum: at_start.maximum };
+    let Some(at_start) = AT_START.get().copied() else { return };
     match prlimit(Some(program), Resource::Nofile, at_start) {
         // It may have ended, or run as another user.
         Ok(_) | Err(Errno::SRCH | Errno::PERM) => {}

@@ -20,7 +20,7 @@ use std::{
     process::Stdio,
 };
 
-use rustix::{io::Errno, process::Pid};
+use rustix::io::Errno;
 
 pub(crate) use self::limits::check_open_files;
 #[cfg(feature = "cli")]
@@ -36,6 +36,11 @@ pub(crate) use self::{
     running::{Process, signal_name},
 };
 use crate::shortage::Shortage;
+
+/// The variables that a program does not inherit: these, except those that its settings keep.
+pub(crate) fn withheld(names: impl IntoIterator<Item = OsString>, kept: &[String]) -> Vec<OsString> {
+    names.into_iter().filter(|name| !kept.iter().any(|kept| **kept == **name)).collect()
+}
 
 /// A program to be started, its standard output and error piped.
 ///
@@ -99,12 +104,11 @@ impl Command {
     pub(crate) fn spawn(mut self) -> Result<Process, StartError> {
         match check_open_files(0).and_then(|()| self.inner.spawn()) {
             Ok(child) => {
-                if let Some(program) =
-                    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
-                {
+                let process = Process::new(child);
+                if let Some(program) = process.pid() {
                     limits::restore(program);
                 }
-                Ok(Process::new(child))
+                Ok(process)
             }
             Err(source) => Err(self.failure(source)),
         }

@@ -153,8 +153,13 @@ impl Process {
         Ok(())
     }
 
+    /// The id as the system takes it; absent if the program had ended before its id was known.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.id).ok().and_then(Pid::from_raw)
+    }
+
     fn is_running(&self) -> io::Result<bool> {
-        let Some(pid) = i32::try_from(self.id).ok().and_then(Pid::from_raw) else { return Ok(false) };
+        let Some(pid) = self.pid() else { return Ok(false) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         Ok(retry_on_intr(|| waitid(WaitId::Pid(pid), options))?.is_none())
     }

@@ -70,12 +70,16 @@ pub(crate) fn http_url(key: &str, url: Option<&str>) -> Option<Problem> {
     Some(Problem::new(key, message).with_value(url).with_allowed("an http or https URL"))
 }
 
+/// True for a name that an environment variable can have.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
 /// Requires names that an environment variable can have.
 pub(crate) fn variable_names(key: &str, names: &[String]) -> impl Iterator<Item = Problem> {
-    let is_invalid = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
     let problem =
         move |name: &String| not_allowed(key, format!("{name:?}"), "names of environment variables");
-    names.iter().filter(is_invalid).map(problem)
+    names.iter().filter(|name| !is_variable_name(name)).map(problem)
 }
 
 /// The path of a setting; displayed with dots, and with quotes where TOML needs them.

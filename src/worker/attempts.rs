@@ -15,6 +15,7 @@ use crate::{
         sqs::{CredentialsFault, credentials_fault},
     },
     start::Patience,
+    telemetry::events,
 };
 
 /// The attempts of a command for which a person waits.
@@ -122,8 +123,15 @@ impl LoggedCauses {
         is_admitted
     }
 
+    /// Logs the failure of a call that is repeated, unless its cause was logged of late.
+    pub(super) fn log_delay(&self, queue: &str, error: &QueueError) {
+        if self.admits_error(error, Instant::now()) {
+            events::StartDelayed { queue, error }.emit();
+        }
+    }
+
     /// The same for the failure of a call; an error code is one cause, whatever its text is.
-    pub(super) fn admits_error(&self, error: &QueueError, now: Instant) -> bool {
+    fn admits_error(&self, error: &QueueError, now: Instant) -> bool {
         match error.code() {
             Some(code) => self.admits(code, now),
             None => self.admits(&error.to_string(), now),

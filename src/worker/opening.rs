@@ -1,7 +1,6 @@
 //! Opens the queues of a start, all at once, for as long as its patience lasts.
 
 use futures_util::future::try_join_all;
-use tokio::time::Instant;
 
 use super::{
     Consumer, WorkerError, WorkerStatus,
@@ -12,7 +11,6 @@ use crate::{
     health::{Condition, Health},
     queue::QueueError,
     start::Patience,
-    telemetry::events,
 };
 
 /// The reason for which a worker is not ready during its start.
@@ -59,9 +57,7 @@ impl Opening {
     }
 
     fn delayed(&self, queue: &str, error: &QueueError) {
-        if self.causes.admits_error(error, Instant::now()) {
-            events::StartDelayed { queue, error }.emit();
-        }
+        self.causes.log_delay(queue, error);
         self.readiness.unready(format!("{UNOPENED}, queue {queue}: {error}"));
         self.status.opening(queue, Some(error.to_string()));
     }

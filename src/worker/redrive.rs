@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::{
     WorkerError,
     attempts::{AttemptLimit, Attempts, LoggedCauses},
@@ -82,11 +80,7 @@ impl DlqOpener {
     /// Opens the DLQ, for as long as its failure may pass.
     async fn open(&self) -> Result<Option<DeadLetterQueue>, WorkerError> {
         let causes = LoggedCauses::default();
-        let on_delay = |queue: &str, error: &QueueError| {
-            if causes.admits_error(error, Instant::now()) {
-                events::StartDelayed { queue, error }.emit();
-            }
-        };
+        let on_delay = |queue: &str, error: &QueueError| causes.log_delay(queue, error);
         let attempts = Attempts::new(&self.name, AttemptLimit::of(Patience::Forever), &on_delay);
         dead_letters::of_policy((&self.name, self.kind), &*self.queue, &self.description, &attempts).await
     }

@@ -1,13 +1,12 @@
 //! One topic: its attributes, and the deduplication of a FIFO topic.
 
-use std::{collections::HashMap, time::Duration};
-
 use tokio::time::Instant;
 
 use super::{PublishResult, SnsApiError, SnsTopicArn, subscription::Subscription};
 use crate::{
     limits,
     message::StringMap,
+    sqs::RecentIds,
     storage::{Storage, StoredBytes, text_bytes},
 };
 
@@ -184,9 +183,6 @@ pub(super) fn check_attribute_size(name: &str, value: &str) -> Result<(), SnsApi
     Err(SnsApiError::invalid(reason))
 }
 
-/// The time for which a deduplication id is remembered.
-const WINDOW: Duration = Duration::from_mins(5);
-
 /// The identity of a message on a FIFO topic: the group, if groups are deduplicated separately, and the id.
 pub(super) type DeduplicationKey = (Option<String>, String);
 
@@ -194,13 +190,12 @@ pub(super) type DeduplicationKey = (Option<String>, String);
 #[derive(Debug, Default)]
 pub(super) struct TopicDeduplication {
     last_number: u64,
-    recent: HashMap<DeduplicationKey, RecentPublication>,
+    recent: RecentIds<DeduplicationKey, RecentPublication>,
 }
 
 /// A publication of the last five minutes.
 #[derive(Debug)]
 struct RecentPublication {
-    at: Instant,
     result: PublishResult,
     _stored: StoredBytes,
 }
@@ -214,8 +209,7 @@ impl TopicDeduplication {
 
     /// The result of the same message within the last five minutes.
     pub(super) fn get(&mut self, key: &DeduplicationKey, now: Instant) -> Option<PublishResult> {
-        self.recent.retain(|_, recent| now.saturating_duration_since(recent.at) < WINDOW);
-        self.recent.get(key).map(|recent| recent.result.clone())
+        self.recent.get(key, now).map(|recent| recent.result.clone())
     }
 
     /// Remembers the result of a message.
@@ -225,6 +219,6 @@ impl TopicDeduplication {
         result: PublishResult,
         (now, stored): (Instant, StoredBytes),
     ) {
-        self.recent.insert(key, RecentPublication { at: now, result, _stored: stored });
+        self.recent.insert(key, RecentPublication { result, _stored: stored }, now);
     }
 }

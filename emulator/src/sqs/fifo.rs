@@ -23,28 +23,10 @@ pub(super) struct MessageGroups {
 /// The messages of one group.
 #[derive(Debug, Default)]
 struct MessageGroup {
-    /// All of them in the order of sending.
-    members: BTreeMap<MessageKey, GroupedState>,
+    /// All of them in the order of sending; true for those that are visible.
+    members: BTreeMap<MessageKey, bool>,
     /// The turn of the group among the available ones.
     turn: Option<u64>,
-}
-
-/// The state of a message in its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum GroupedState {
-    Visible,
-    Delayed,
-    InFlight,
-}
-
-impl From<StoredState> for GroupedState {
-    fn from(state: StoredState) -> Self {
-        match state {
-            StoredState::Visible { .. } => Self::Visible,
-            StoredState::Delayed(_) => Self::Delayed,
-            StoredState::InFlight(_) => Self::InFlight,
-        }
-    }
 }
 
 impl MessageGroup {
@@ -53,8 +35,8 @@ impl MessageGroup {
     /// A message in flight or delayed closes the group behind it, and not before it (recorded against AWS).
     fn next(&self, last: Option<MessageKey>) -> Option<MessageKey> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let (key, state) = self.members.range((from, Bound::Unbounded)).next()?;
-        (*state == GroupedState::Visible).then_some(*key)
+        let (key, is_visible) = self.members.range((from, Bound::Unbounded)).next()?;
+        is_visible.then_some(*key)
     }
 }
 
@@ -75,7 +57,7 @@ impl MessageGroups {
             self.by_id.insert(id.into(), MessageGroup::default());
         }
         self.change(id, |group| {
-            group.members.insert(key, state.into());
+            group.members.insert(key, matches!(state, StoredState::Visible { .. }));
         });
     }
 
@@ -117,7 +99,7 @@ pub(super) type DeduplicationKey = (Option<Arc<str>>, String);
 
 /// Values by the ids of the last five minutes.
 #[derive(Debug)]
-pub(super) struct RecentIds<Id, Value> {
+pub(crate) struct RecentIds<Id, Value> {
     values: HashMap<Id, (Instant, Value)>,
     ages: VecDeque<(Instant, Id)>,
 }
@@ -130,13 +112,13 @@ impl<Id, Value> Default for RecentIds<Id, Value> {
 
 impl<Id: Clone + Eq + std::hash::Hash, Value> RecentIds<Id, Value> {
     /// The value of an id of the last five minutes.
-    pub(super) fn get(&mut self, id: &Id, now: Instant) -> Option<&Value> {
+    pub(crate) fn get(&mut self, id: &Id, now: Instant) -> Option<&Value> {
         self.drop_old(now);
         self.values.get(id).map(|(_, value)| value)
     }
 
     /// Remembers a value from now on.
-    pub(super) fn insert(&mut self, id: Id, value: Value, now: Instant) {
+    pub(crate) fn insert(&mut self, id: Id, value: Value, now: Instant) {
         self.drop_old(now);
         self.ages.push_back((now, id.clone()));
         self.values.insert(id, (now, value));

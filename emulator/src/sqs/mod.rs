@@ -21,7 +21,6 @@ mod store;
 mod validate;
 mod waiting;
 
-pub(crate) use self::validate::{batch_bytes, batch_ids, seconds};
 pub use self::{
     account::{AccountIdentity, AccountLimits, SqsAccount},
     error::{SqsApiError, SqsErrorCode},
@@ -29,6 +28,10 @@ pub use self::{
     move_tasks::{MoveStatus, MoveTask, StartMoveTask},
     queue::{QueueSnapshot, RedriveSettings},
     waiting::ReceiveFuture,
+};
+pub(crate) use self::{
+    fifo::RecentIds,
+    validate::{batch_bytes, batch_ids, seconds},
 };
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl QueueState {
             QueueType::Standard => DeliveryOrder::standard(),
             QueueType::Fifo(_) => DeliveryOrder::fifo(),
         };
-        let stored = storage.store(name.len() + text_bytes(&attributes.show()))?;
+        let stored = storage.store(length_of(name, &attributes, &StringMap::new()))?;
         Ok(Self {
             name: name.into(),
             arn: arn.into(),
@@ -183,7 +183,7 @@ impl QueueState {
         attributes: QueueConfiguration,
         now: Now,
     ) -> Result<(), SqsApiError> {
-        self.stored.resize(self.name.len() + text_bytes(&attributes.show()) + text_bytes(&self.tags))?;
+        self.stored.resize(length_of(&self.name, &attributes, &self.tags))?;
         self.attributes = attributes;
         self.modified_at = now.wall;
         Ok(())
@@ -191,7 +191,7 @@ impl QueueState {
 
     /// Replaces the tags.
     pub(super) fn set_tags(&mut self, tags: StringMap) -> Result<(), SqsApiError> {
-        self.stored.resize(self.name.len() + text_bytes(&self.attributes.show()) + text_bytes(&tags))?;
+        self.stored.resize(length_of(&self.name, &self.attributes, &tags))?;
         self.tags = tags;
         Ok(())
     }
@@ -449,6 +449,11 @@ impl QueueState {
         }
         Ok(())
     }
+}
+
+/// The length of the texts of a queue.
+fn length_of(name: &str, attributes: &QueueConfiguration, tags: &StringMap) -> usize {
+    name.len() + text_bytes(&attributes.show()) + text_bytes(tags)
 }
 
 fn epoch_seconds(time: SystemTime) -> String {

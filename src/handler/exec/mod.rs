@@ -112,9 +112,7 @@ impl ExecHandler {
     #[must_use]
     pub fn without_variables(mut self, names: impl IntoIterator<Item = OsString>) -> Self {
         let parts = Arc::make_mut(&mut self.parts);
-        let is_inherited = |name: &OsString| parts.settings.inherit.iter().any(|kept| **kept == **name);
-        let names = names.into_iter().filter(|name| !is_inherited(name));
-        parts.withheld = names.collect();
+        parts.withheld = process::withheld(names, &parts.settings.inherit);
         self
     }
 

@@ -50,9 +50,7 @@ impl Run {
             Err(failure) => {
                 self.record_refusal(&failure);
                 let outcome = failure.outcome();
-                if !matches!(outcome, Outcome::ShortOfResources(_)) {
-                    self.parts.metrics.failed(FailureCause::Spawn);
-                }
+                self.parts.metrics.failed_with(FailureCause::Spawn, &outcome);
                 outcome
             }
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     duration::Span,
-    settings::{Problem, not_allowed, variable_names},
+    settings::{Problem, is_variable_name, not_allowed, variable_names},
 };
 
 /// The longest `grace` allowed.
@@ -229,7 +229,7 @@ impl Settings {
     fn validate_env(&self, problems: &mut Vec<Problem>) {
         for (name, value) in &self.env {
             // The value may be a secret, so only the name is shown.
-            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            if !is_variable_name(name) || value.contains('\0') {
                 let allowed = "names without = and values without NUL";
                 problems.push(not_allowed("env", format!("{name:?}"), allowed));
             } else if name.starts_with("LONGSHORE_") {

@@ -128,9 +128,7 @@ impl HttpHandler {
 
     /// Counts a failed post, unless the worker could not make it, and returns its outcome.
     fn failed_post(&self, FailedPost { outcome, cause }: FailedPost) -> Outcome {
-        if !matches!(outcome, Outcome::ShortOfResources(_)) {
-            self.metrics.failed(cause);
-        }
+        self.metrics.failed_with(cause, &outcome);
         outcome
     }
 

@@ -194,13 +194,13 @@ impl LambdaHandler {
 
     /// Counts a call that no instance can run, unless the worker is the cause, and returns its outcome.
     fn unavailable(&self, unavailable: Unavailable) -> Outcomes {
-        if let Unavailable::Down(_) = &unavailable {
-            self.metrics.failed(match self.instances {
-                Instances::Hosted(_) => FailureCause::InitError,
-                Instances::Emulated(_) => FailureCause::Connection,
-            });
-        }
-        Outcome::from(unavailable).into()
+        let outcome = Outcome::from(unavailable);
+        let cause = match self.instances {
+            Instances::Hosted(_) => FailureCause::InitError,
+            Instances::Emulated(_) => FailureCause::Connection,
+        };
+        self.metrics.failed_with(cause, &outcome);
+        outcome.into()
     }
 
     fn log_ignored_failures(&self) {

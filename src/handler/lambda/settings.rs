@@ -8,7 +8,7 @@ use url::Url;
 use super::{LambdaError, Source};
 use crate::{
     duration::Span,
-    settings::{Problem, hide, not_allowed, variable_names},
+    settings::{Problem, hide, is_variable_name, not_allowed, variable_names},
 };
 
 /// The most runtime processes of one queue.
@@ -257,8 +257,7 @@ impl Settings {
             problems.push(not_allowed("command", "a text with a NUL", "texts without NUL"));
         }
         for (name, value) in &self.env {
-            let is_name = !name.is_empty() && !name.contains(['=', '\0']);
-            if !is_name || value.contains('\0') {
+            if !is_variable_name(name) || value.contains('\0') {
                 let allowed = "names without = and values without NUL";
                 problems.push(not_allowed("env", format!("{name:?}"), allowed));
             } else if RESERVED.contains(&name.as_str()) {

@@ -102,9 +102,7 @@ impl SnsHandler {
         let answer = publish(&*self.publisher, &mut publication, context.trace(), metrics).await;
         let Err(error) = answer else { return Outcome::Done };
         let outcome = outcome(&error, &publication.target, &self.settings);
-        if !matches!(outcome, Outcome::ShortOfResources(_)) {
-            self.metrics.failed(cause(&error));
-        }
+        self.metrics.failed_with(cause(&error), &outcome);
         if error.is_unpublished()
             && let Some(mut quota) = self.quota()
         {

@@ -28,6 +28,7 @@ use crate::{
         Unavailable,
         metrics::{KindMetrics, ProcessMetrics},
     },
+    process::withheld,
     tasks,
     telemetry::events,
 };
@@ -102,10 +103,8 @@ impl Host {
     }
 
     /// Removes these variables from the environment of the processes, except those of the setting `inherit`.
-    pub(super) fn withhold(&self, mut names: Vec<OsString>) {
-        let kept = &self.shared.settings.inherit;
-        names.retain(|name| !kept.iter().any(|kept| **kept == **name));
-        self.shared.withheld.get_or_init(|| names);
+    pub(super) fn withhold(&self, names: Vec<OsString>) {
+        self.shared.withheld.get_or_init(|| withheld(names, &self.shared.settings.inherit));
     }
 
     /// Waits until a process is ready; `Err` has the reason if none can be started.
