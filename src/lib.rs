@@ -132,6 +132,7 @@
 mod admin;
 mod aws;
 mod backoff;
+mod certificates;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -1,13 +1,18 @@
-//! Networking that several HTTP clients share: one TLS implementation, look-ups of hosts, and bare connections.
+//! Networking that several HTTP clients share: TLS, trusted certificates, look-ups of hosts, and bare connections.
 
 use std::{io, net::SocketAddr, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{
+    Certificate, ClientBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
 use rustix::io::Errno;
 use rustls::crypto::{CryptoProvider, ring};
 use tokio::net::{TcpStream, lookup_host};
 use url::{Host, Url};
+
+use crate::aws;
 
 /// Installs the process's TLS implementation, which reqwest needs for `http` URLs too.
 ///
@@ -16,6 +21,19 @@ pub(crate) fn provide_tls() {
     if CryptoProvider::get_default().is_none() {
         let _already_installed = ring::default_provider().install_default();
     }
+}
+
+/// Trusts the certificates of `AWS_CA_BUNDLE` too, beside the system's.
+pub(crate) fn trust_ca_bundle(client: ClientBuilder) -> reqwest::Result<ClientBuilder> {
+    match ca_bundle() {
+        Some(pem) => Ok(client.tls_certs_merge(Certificate::from_pem_bundle(pem)?)),
+        None => Ok(client),
+    }
+}
+
+/// The certificates of `AWS_CA_BUNDLE`, as PEM; the clients of AWS report a file that cannot be used.
+pub(crate) fn ca_bundle() -> Option<&'static [u8]> {
+    aws::Network::of_process().ok()?.ca_bundle()
 }
 
 /// Opens a TCP connection to the host and port of a URL.

@@ -1,6 +1,8 @@
-//! The parts that the clients of all AWS services share: the SDK configuration, and the failures of calls.
+//! The parts that the clients of all AWS services share: the SDK configuration, the network, and the failures of calls.
 
 mod failure;
+mod network;
+mod proxy;
 
 use std::time::Duration;
 
@@ -11,16 +13,15 @@ use aws_config::{
 };
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::SharedHttpClient;
-use aws_smithy_http_client::{
-    Builder as HttpBuilder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::settings::{Problem, http_url};
+use crate::settings::{Problem, Problems, http_url};
 
-pub(crate) use self::failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault};
+pub(crate) use self::{
+    failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
+    network::Network,
+};
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +100,9 @@ impl AwsAccess {
 
     /// Loads the SDK configuration for a service at this location.
     ///
-    /// The clients made of it share one connection pool, which keeps up to `connections` idle connections.
-    pub async fn load(&self, location: ServiceLocation, connections: usize) -> SdkConfig {
+    /// The clients made of it share one connection pool, which keeps up to `connections` idle connections. Fails if the
+    /// environment names a proxy or certificates that cannot be used.
+    pub async fn load(&self, location: ServiceLocation, connections: usize) -> Result<SdkConfig, Problems> {
         match self {
             Self::Settings(settings) => load(settings, location, connections).await,
             Self::Loaded(config) => adapt(config, location, connections),
@@ -109,7 +111,7 @@ impl AwsAccess {
 }
 
 /// Adds the location to a loaded configuration, where that names none, and turns off what the worker does itself.
-fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> SdkConfig {
+fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> Result<SdkConfig, Problems> {
     let region = config.region().cloned().or_else(|| location.region.map(Region::new));
     let endpoint = config.endpoint_url().map(str::to_owned).or(location.endpoint);
     let mut builder = config.to_builder().region(region);
@@ -117,23 +119,24 @@ fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> S
     builder.set_retry_config(Some(RetryConfig::disabled()));
     builder.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
     if config.http_client().is_none() {
-        builder.set_http_client(Some(http_client(connections)));
+        builder.set_http_client(Some(http_client(connections)?));
     }
-    builder.build()
+    Ok(builder.build())
 }
 
-fn http_client(connections: usize) -> SharedHttpClient {
-    HttpBuilder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .pool_max_idle_per_host(connections)
-        .build_https()
+fn http_client(connections: usize) -> Result<SharedHttpClient, Problems> {
+    Network::of_process().map(|network| network.http_client(connections)).map_err(Clone::clone)
 }
 
-async fn load(settings: &Settings, location: ServiceLocation, connections: usize) -> SdkConfig {
+async fn load(
+    settings: &Settings,
+    location: ServiceLocation,
+    connections: usize,
+) -> Result<SdkConfig, Problems> {
     let endpoint = settings.endpoint_url.clone().or(location.endpoint);
     let region = settings.region.clone().or(location.region);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(connections))
+        .http_client(http_client(connections)?)
         // The callers retry: the poller repeats a receive, the heartbeat an extension before its deadline.
         .retry_config(RetryConfig::disabled())
         // A long poll is silent for 20 s by design, which the protection mistakes for a stall (aws-sdk-rust#1148).
@@ -154,7 +157,7 @@ async fn load(settings: &Settings, location: ServiceLocation, connections: usize
         }
         loader = loader.endpoint_url(endpoint);
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 /// Adds placeholder credentials: an emulator requires some, and checks none.
@@ -197,11 +200,11 @@ mod tests {
             endpoint: Some("http://127.0.0.1:9324/".to_owned()),
         };
         let own = SdkConfig::builder().region(Region::new("us-west-2")).build();
-        let adapted = adapt(&own, location.clone(), 1);
+        let adapted = adapt(&own, location.clone(), 1).unwrap();
         assert_eq!(adapted.region().map(Region::as_ref), Some("us-west-2"));
         assert_eq!(adapted.endpoint_url(), Some("http://127.0.0.1:9324/"));
         assert!(adapted.http_client().is_some());
-        let empty = adapt(&SdkConfig::builder().build(), location, 1);
+        let empty = adapt(&SdkConfig::builder().build(), location, 1).unwrap();
         assert_eq!(empty.region().map(Region::as_ref), Some("eu-west-1"));
         assert_eq!(empty.retry_config().map(RetryConfig::max_attempts), Some(1));
     }

@@ -6,7 +6,7 @@ use super::{
     file,
     flags::{self, Flags},
     layers::{DEFAULT, Layer, json, of_flag, of_variable, origin_of},
-    otel,
+    network, otel,
     schema::{self, SchemaNode},
     settings::Settings,
     type_errors, unknown_keys, variables,
@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub traces: Option<traces::Plan>,
     /// The variables of OpenTelemetry that are set, with their values.
     pub(super) otel: Vec<(&'static str, String)>,
+    /// The variables of the network of AWS calls that are set, with their values.
+    pub(super) network: Vec<(&'static str, String)>,
     /// The settings of all sources, merged.
     layers: Layer,
 }
@@ -134,7 +136,9 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     let otel = otel::shown_variables(&sources.environment);
     let (traces, invalid) = otel::plan(&sources.environment);
     problems.extend(invalid);
-    let config = Config { settings, traces, otel, layers };
+    problems.extend(network::problems(&sources.environment));
+    let network = network::shown_variables(&sources.environment);
+    let config = Config { settings, traces, otel, network, layers };
     let broken: Vec<_> = config
         .settings
         .validate(purpose)

@@ -4,6 +4,7 @@ mod file;
 mod flags;
 mod layers;
 mod load;
+mod network;
 mod otel;
 #[cfg(test)]
 mod reference;

@@ -12,7 +12,9 @@ impl Config {
         if let Value::Object(table) = self.shown() {
             self.write_table(&mut text, &Key::default(), &table);
         }
-        self.write_otel(&mut text);
+        let traces = if self.traces.is_some() { "Traces are on." } else { "Traces are off." };
+        write_variables(&mut text, traces, &self.otel);
+        write_variables(&mut text, "The network of AWS calls.", &self.network);
         text
     }
 
@@ -20,21 +22,10 @@ impl Config {
     pub(crate) fn to_json(&self) -> Value {
         let mut flat = Map::new();
         self.flatten(&Key::default(), self.shown(), &mut flat);
-        for (name, value) in &self.otel {
+        for (name, value) in self.otel.iter().chain(&self.network) {
             flat.insert((*name).to_owned(), json!({ "value": value, "origin": of_variable(name) }));
         }
         Value::Object(flat)
-    }
-
-    /// Writes the variables of OpenTelemetry, which are not settings of the file, as comments.
-    fn write_otel(&self, text: &mut String) {
-        if self.otel.is_empty() {
-            return;
-        }
-        push(text, if self.traces.is_some() { "\n# Traces are on." } else { "\n# Traces are off." });
-        for (name, value) in &self.otel {
-            push(text, &format!("# {name} = {}", Value::from(value.as_str())));
-        }
     }
 
     fn shown(&self) -> Value {
@@ -74,6 +65,17 @@ impl Config {
                 self.write_table(text, &key.child(name), table);
             }
         }
+    }
+}
+
+/// Writes variables, which are not settings of the file, as comments.
+fn write_variables(text: &mut String, title: &str, variables: &[(&str, String)]) {
+    if variables.is_empty() {
+        return;
+    }
+    push(text, &format!("\n# {title}"));
+    for (name, value) in variables {
+        push(text, &format!("# {name} = {}", Value::from(value.as_str())));
     }
 }
 

@@ -47,20 +47,24 @@ impl SnsPublisher {
         Self::new(config, ServiceLocation::default())
     }
 
-    async fn client(&self) -> &Client {
+    async fn client(&self) -> Result<&Client, TopicError> {
         let build = async || {
-            let shared = self.access.load(self.location.clone(), CONNECTIONS).await;
+            let loaded = self.access.load(self.location.clone(), CONNECTIONS).await;
+            let shared = loaded.map_err(|problems| {
+                let message = format!("the access to aws has {problems}");
+                TopicError::new(PublishRetryClass::Refused, message).with_source(problems)
+            })?;
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)
                 .operation_attempt_timeout(aws::CALL)
                 .build();
-            Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
+            Ok(Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build()))
         };
-        self.client.get_or_init(build).await
+        self.client.get_or_try_init(build).await
     }
 
     async fn send(&self, publication: &Publication) -> Result<PublicationId, TopicError> {
-        let call = self.client().await.publish().message(&publication.body);
+        let call = self.client().await?.publish().message(&publication.body);
         let call = match &publication.target {
             Target::Topic(arn) => call.topic_arn(arn.as_str()),
             Target::Phone(number) => call.phone_number(number.as_str()),
@@ -80,7 +84,7 @@ impl SnsPublisher {
     }
 
     async fn check_topic(&self, topic: &TopicArn) -> Result<(), TopicError> {
-        match answered(self.client().await.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
+        match answered(self.client().await?.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
             Err(error) if !denies_lookup(&error) => Err(error),
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ mod http_example;
 mod lambda;
 mod logs;
 mod lost;
+mod network;
 mod outage;
 mod queues;
 mod reject;

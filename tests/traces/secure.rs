@@ -1,4 +1,4 @@
-//! A collector over https gets spans only if `SSL_CERT_FILE` names its certificate.
+//! A collector over https gets spans only if `SSL_CERT_FILE` or `AWS_CA_BUNDLE` names its certificate.
 
 use super::{
     spans::SETTINGS,
@@ -35,6 +35,17 @@ async fn a_collector_is_trusted_over_https_only_by_the_named_certificates() {
     let (_dev, _handler, trusting) = exporting(address, &[("SSL_CERT_FILE", certificate)]).await;
     collector.says("took /v1/traces with Bearer canary-header").await;
     drop(trusting);
+
+    let (_dev, _handler, of_bundle) = exporting(
+        address,
+        &[
+            ("AWS_CA_BUNDLE", certificate),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20canary-bundle"),
+        ],
+    )
+    .await;
+    collector.says("took /v1/traces with Bearer canary-bundle").await;
+    drop(of_bundle);
 
     let (_dev, _handler, untrusting) = exporting(address, &[]).await;
     let line = untrusting.process.complains("traces are lost on their way to the collector").await;

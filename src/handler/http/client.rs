@@ -12,7 +12,7 @@ use reqwest::{Client, Request, RequestBuilder, Response, header, redirect};
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
-use super::{HttpError, Settings};
+use super::{HttpError, Settings, tls};
 use crate::{
     error_chain::causes,
     handler::{Outcome, Unavailable},
@@ -76,6 +76,8 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
     if settings.url.scheme() == "http" {
         // Does not load the system's certificates, which a minimal container may lack.
         builder = builder.tls_certs_only([]);
+    } else {
+        builder = tls::with_certificates(builder, settings)?;
     }
     builder.build().map_err(|error| HttpError::Client(error.into()))
 }

@@ -24,6 +24,7 @@ mod client;
 mod headers;
 mod outcome;
 mod settings;
+mod tls;
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/http.rs"]
@@ -85,6 +86,14 @@ pub enum HttpError {
         /// The invalid URL, its password hidden.
         url: String,
         /// The reason.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A file of certificates or keys cannot be used.
+    #[error("the http handler's {setting}: {source}")]
+    Certificates {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The reason, with the file.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The client could not be built: https needs the system's CA certificates.

@@ -1,12 +1,12 @@
 //! Settings of the `http` kind.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::HttpError;
+use super::{HttpError, tls};
 use crate::{
     duration::Span,
     settings::{Problem, hide, not_allowed},
@@ -41,6 +41,15 @@ pub struct Settings {
     /// `true` posts Elastic Beanstalk's periodic tasks to the paths that they name on the server of `url`; otherwise they are posted to `url`, because whoever may send a message can write such a task.
     #[serde(default)]
     pub(crate) periodic: bool,
+    /// The file of the certificates that an `https` handler is trusted by, in PEM; absent, the system's and those of `AWS_CA_BUNDLE`.
+    #[serde(default)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The file of the certificate that Longshore shows an `https` handler, with its chain, in PEM.
+    #[serde(default)]
+    pub(crate) client_cert_file: Option<PathBuf>,
+    /// The file of that certificate's private key, in PEM; absent, it is in `client_cert_file`.
+    #[serde(default)]
+    pub(crate) client_key_file: Option<PathBuf>,
 }
 
 fn content_type() -> String {
@@ -80,6 +89,9 @@ impl Settings {
             reject: Vec::new(),
             reject_items: false,
             periodic: false,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
         }
     }
 
@@ -132,6 +144,20 @@ impl Settings {
         self
     }
 
+    /// Trusts only the certificates of this file, in PEM; default: the system's and those of `AWS_CA_BUNDLE`.
+    #[must_use]
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(file.into());
+        self
+    }
+
+    /// Shows the handler the certificate of this file, with the private key of the other, both in PEM.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        (self.client_cert_file, self.client_key_file) = (Some(certificate.into()), Some(key.into()));
+        self
+    }
+
     /// The URL without its name and password, for display and logs.
     pub(crate) fn shown_url(&self) -> String {
         let mut url = self.url.clone();
@@ -149,6 +175,7 @@ impl Settings {
             problems.push(not_allowed("content_type", format!("{:?}", self.content_type), allowed));
         }
         self.validate_statuses(&mut problems);
+        problems.extend(tls::validate(self));
         problems
     }
 

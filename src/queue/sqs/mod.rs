@@ -48,7 +48,7 @@ impl SqsQueue {
         address: &QueueAddress,
         options: ClientOptions,
     ) -> Result<Self, QueueError> {
-        let clients = Clients::build(access, address, options).await;
+        let clients = Clients::build(access, address, options).await?;
         let url = match address {
             QueueAddress::Url(url) => url.to_string(),
             QueueAddress::Name(name) => queue_url(&clients, &QueueName::new(name)).await?,
@@ -225,10 +225,18 @@ impl Clients {
     }
 
     /// Builds both clients over one pool of connections.
-    async fn build(access: &AwsAccess, address: &QueueAddress, options: ClientOptions) -> Self {
+    async fn build(
+        access: &AwsAccess,
+        address: &QueueAddress,
+        options: ClientOptions,
+    ) -> Result<Self, QueueError> {
         let location =
             ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
-        let shared = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
+        let loaded = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
+        let shared = loaded.map_err(|problems| {
+            let message = format!("the access to aws has {problems}");
+            QueueError::new(RetryClass::Refused, message).with_source(problems)
+        })?;
         let with_limit = |limit: Duration| {
             let timeouts = TimeoutConfig::builder()
                 .connect_timeout(aws::CONNECT)
@@ -236,7 +244,7 @@ impl Clients {
                 .build();
             Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
         };
-        Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
+        Ok(Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) })
     }
 }
 

@@ -6,7 +6,8 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     Compression as OtlpCompression, ExporterBuildError, SpanExporter, WithExportConfig as _,
-    WithHttpConfig as _, WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
+    WithHttpConfig as _, WithTonicConfig as _,
+    tonic_types::transport::{Certificate, ClientTlsConfig},
 };
 use reqwest::{ClientBuilder, redirect};
 
@@ -45,7 +46,7 @@ fn client(plan: &Plan) -> reqwest::Result<reqwest::Client> {
     net::provide_tls();
     let client = ClientBuilder::new().timeout(plan.timeout).redirect(redirect::Policy::none()).no_proxy();
     // The system's certificates are read only where they are needed: it takes longer than the rest of the start.
-    let client = if is_secure(plan) { client } else { client.tls_certs_only([]) };
+    let client = if is_secure(plan) { net::trust_ca_bundle(client)? } else { client.tls_certs_only([]) };
     client.build()
 }
 
@@ -60,7 +61,12 @@ fn over_grpc(plan: &Plan) -> Result<SpanExporter, ExporterBuildError> {
         return exporter.build();
     }
     net::provide_tls();
-    exporter.with_tls_config(ClientTlsConfig::new().with_native_roots()).build()
+    let tls = ClientTlsConfig::new().with_native_roots();
+    let tls = match net::ca_bundle() {
+        Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+        None => tls,
+    };
+    exporter.with_tls_config(tls).build()
 }
 
 fn is_secure(plan: &Plan) -> bool {

@@ -108,7 +108,7 @@ impl Plan {
         let protocol = protocol(variables);
         for file in TLS_FILES {
             if let Some((name, value)) = variables.for_traces(file) {
-                let problem = "not supported: longshore uses the system's certificates, and those that SSL_CERT_FILE names";
+                let problem = "not supported: longshore uses the system's certificates or those that SSL_CERT_FILE names, and those of AWS_CA_BUNDLE";
                 variables.fault(name, &value, problem, "nothing");
             }
         }

@@ -82,6 +82,8 @@ codes! {
         "keep one of the two sections and raise its concurrency";
     QueueUnreachable = "queue-unreachable", Unavailable,
         "check the url, the region and the network: a private subnet needs a NAT gateway or a VPC endpoint of SQS";
+    Proxy = "proxy", Notice,
+        "nothing if AWS is meant to be called so; otherwise unset the variable, or add the hosts of the endpoints to NO_PROXY";
     QueueForbidden = "queue-forbidden", Unavailable,
         "grant the task role sqs:GetQueueUrl on the queue, or give the queue's url";
     Kms = "kms", Unavailable,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::from_settings;
 use crate::{
+    aws::Network,
     config::{QueueSettings, Settings},
     ecs::EcsEnvironment,
     handler::{self, AnyHandler},
@@ -35,7 +36,21 @@ pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment
     let duplicates =
         duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
     let of_queues = queues.into_iter().flat_map(|checked| checked.found);
-    Report::new(of_queues.chain(duplicates).chain(of_task).collect())
+    Report::new(of_queues.chain(duplicates).chain(of_task).chain(proxies()).collect())
+}
+
+/// Names the proxies of AWS calls.
+fn proxies() -> Vec<Finding> {
+    let Ok(network) = Network::of_process() else { return Vec::new() };
+    let except = match network.proxies().no_proxy() {
+        "" => String::new(),
+        hosts => format!(", except for the hosts of NO_PROXY: {hosts}"),
+    };
+    let proxies = network.proxies().iter();
+    let message = |(scheme, proxy, variable)| {
+        format!("AWS is called over {scheme} through the proxy {proxy} of {variable}{except}")
+    };
+    proxies.map(|proxy| Finding::new(Code::Proxy, message((proxy.scheme, proxy, proxy.variable)))).collect()
 }
 
 /// Finds queues that an earlier section has, even by another address.

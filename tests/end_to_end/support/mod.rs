@@ -8,6 +8,7 @@ pub(crate) mod aws;
 pub(crate) mod clock;
 pub(crate) mod dev;
 pub(crate) mod ecs;
+pub(crate) mod forward_proxy;
 pub(crate) mod gate;
 pub(crate) mod guarded;
 pub(crate) mod handler;
@@ -24,6 +25,7 @@ pub(crate) mod skips;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod tasks;
+pub(crate) mod tls;
 pub(crate) mod worker;
 
 pub(crate) use self::{

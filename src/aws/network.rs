@@ -1,0 +1,223 @@
+//! The network of AWS calls: proxies, trusted certificates, and the HTTP client that uses both.
+
+use std::{error::Error, path::Path, sync::Arc, sync::LazyLock};
+
+use aws_sdk_sqs::config::SharedHttpClient;
+use aws_smithy_http_client::{
+    Builder, Connector,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+
+use super::proxy::{Proxies, Proxy, origin};
+use crate::{
+    certificates,
+    settings::{Problem, Problems},
+};
+
+/// The variable with the certificates that AWS calls trust, in place of the system's.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+/// The variable with the certificates that stand for the system's, which rustls reads by itself.
+const SYSTEM_CERTIFICATES: &str = "SSL_CERT_FILE";
+
+/// The status with which a proxy demands credentials.
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
+
+/// The network of AWS calls by the environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    proxies: Arc<Proxies>,
+    tls: TlsContext,
+    /// The certificates of `AWS_CA_BUNDLE`, as PEM.
+    ca_bundle: Option<Arc<[u8]>>,
+}
+
+impl Network {
+    /// The variables that it is read from, those of certificates aside.
+    pub(crate) const VARIABLES: [&str; 8] = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        CA_BUNDLE,
+        SYSTEM_CERTIFICATES,
+    ];
+
+    /// Reads the variables, and the files that they name.
+    pub(crate) fn of(find: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let proxies = Proxies::of(find).unwrap_or_else(|faults| {
+            problems.extend(faults);
+            Proxies::default()
+        });
+        let mut read = |variable| {
+            let path = find(variable).filter(|path| !path.is_empty())?;
+            let file = certificates::read_trusted(Path::new(&path));
+            file.map_err(|error| problems.push(unusable(variable, &error))).ok()
+        };
+        read(SYSTEM_CERTIFICATES);
+        let ca_bundle: Option<Arc<[u8]>> = read(CA_BUNDLE).map(Arc::from);
+        let trusted = match &ca_bundle {
+            Some(pem) => TrustStore::empty().with_pem_certificate(&**pem),
+            None => TrustStore::default(),
+        };
+        match TlsContext::builder().with_trust_store(trusted).build() {
+            Ok(tls) if problems.is_empty() => Ok(Self { proxies: Arc::new(proxies), tls, ca_bundle }),
+            Ok(_) => Err(Problems(problems)),
+            Err(error) => Err(Problems(vec![unusable(CA_BUNDLE, &error)])),
+        }
+    }
+
+    /// The network by the variables of this process, read once.
+    pub(crate) fn of_process() -> Result<&'static Self, &'static Problems> {
+        static OF_PROCESS: LazyLock<Result<Network, Problems>> = LazyLock::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "a library has no configuration that reads them")]
+            Network::of(&|name| std::env::var(name).ok())
+        });
+        OF_PROCESS.as_ref()
+    }
+
+    /// The proxies.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// The certificates of `AWS_CA_BUNDLE`, as PEM.
+    pub(crate) fn ca_bundle(&self) -> Option<&[u8]> {
+        self.ca_bundle.as_deref()
+    }
+
+    /// An HTTP client that keeps up to `connections` idle connections to a host.
+    pub(super) fn http_client(&self, connections: usize) -> SharedHttpClient {
+        let direct = Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(self.tls.clone())
+            .pool_max_idle_per_host(connections)
+            .build_https();
+        let proxied = |proxy: &Arc<Proxy>| (proxy.clone(), self.client_through(proxy, connections));
+        let proxied: Vec<_> = self.proxies.iter().map(proxied).collect();
+        if proxied.is_empty() {
+            return direct;
+        }
+        SharedHttpClient::new(RoutingClient { proxies: self.proxies.clone(), direct, proxied })
+    }
+
+    fn client_through(&self, proxy: &Proxy, connections: usize) -> SharedHttpClient {
+        let (proxy, tls) = (proxy.config(), self.tls.clone());
+        Builder::new().build_with_connector_fn(move |settings, _| {
+            let mut builder = Connector::builder()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .tls_context(tls.clone())
+                .proxy_config(proxy.clone())
+                .pool_max_idle_per_host(connections);
+            builder.set_connector_settings(settings.cloned());
+            builder.build()
+        })
+    }
+}
+
+fn unusable(variable: &str, error: &dyn Error) -> Problem {
+    Problem::general(format!("{variable}: {error}"))
+        .with_origin(origin(variable))
+        .with_allowed("a file with certificates in PEM")
+}
+
+/// Chooses for each request between a direct connection and one through a proxy.
+#[derive(Debug)]
+struct RoutingClient {
+    proxies: Arc<Proxies>,
+    direct: SharedHttpClient,
+    proxied: Vec<(Arc<Proxy>, SharedHttpClient)>,
+}
+
+impl HttpClient for RoutingClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let connector = |client: &SharedHttpClient| client.http_connector(settings, components);
+        SharedHttpConnector::new(RoutingConnector {
+            proxies: self.proxies.clone(),
+            direct: connector(&self.direct),
+            proxied: self.proxied.iter().map(|(proxy, client)| (proxy.clone(), connector(client))).collect(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct RoutingConnector {
+    proxies: Arc<Proxies>,
+    direct: SharedHttpConnector,
+    proxied: Vec<(Arc<Proxy>, SharedHttpConnector)>,
+}
+
+impl HttpConnector for RoutingConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let proxy = self.proxies.for_url(request.uri());
+        let chosen = proxy.and_then(|chosen| self.proxied.iter().find(|(own, _)| Arc::ptr_eq(own, chosen)));
+        let Some((proxy, connector)) = chosen else { return self.direct.call(request) };
+        let (proxy, answer) = (proxy.clone(), connector.call(request));
+        HttpConnectorFuture::new(async move { answered_through(&proxy, answer.await) })
+    }
+}
+
+/// Names the proxy in errors, and takes its demand of credentials for one.
+fn answered_through(
+    proxy: &Proxy,
+    answer: Result<HttpResponse, ConnectorError>,
+) -> Result<HttpResponse, ConnectorError> {
+    match answer {
+        Ok(answer) if answer.status().as_u16() == PROXY_AUTHENTICATION_REQUIRED => {
+            let source = "it demands other credentials (status 407)".into();
+            Err(ConnectorError::io(Box::new(ProxyFailure { proxy: proxy.to_string(), source })))
+        }
+        Ok(answer) => Ok(answer),
+        Err(error) => {
+            let (is_timeout, is_io, is_user, kind) =
+                (error.is_timeout(), error.is_io(), error.is_user(), error.as_other());
+            let failure = Box::new(ProxyFailure { proxy: proxy.to_string(), source: error.into_source() });
+            Err(match () {
+                () if is_timeout => ConnectorError::timeout(failure),
+                () if is_io => ConnectorError::io(failure),
+                () if is_user => ConnectorError::user(failure),
+                () => ConnectorError::other(failure, kind),
+            })
+        }
+    }
+}
+
+/// The failure of a request through a proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("through the proxy {proxy}")]
+struct ProxyFailure {
+    proxy: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_and_a_bad_proxy_are_all_reported_with_their_variables() {
+        let variables = |name: &str| match name {
+            "AWS_CA_BUNDLE" | "SSL_CERT_FILE" => Some(format!("/no/such/{name}.pem")),
+            "HTTP_PROXY" => Some("ftp://proxy".to_owned()),
+            _ => None,
+        };
+        let problems = Network::of(&variables).unwrap_err();
+        let text = problems.to_string();
+        assert_eq!(problems.0.len(), 3, "{text}");
+        for part in ["/no/such/AWS_CA_BUNDLE.pem", "/no/such/SSL_CERT_FILE.pem", "environment HTTP_PROXY"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

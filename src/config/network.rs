@@ -1,0 +1,59 @@
+//! Reads the variables of the network of AWS calls: proxies and trusted certificates.
+
+use std::ffi::OsString;
+
+use serde_json::Value;
+
+use crate::{
+    aws::Network,
+    settings::{Problem, hide_setting},
+};
+
+/// The problems in the variables, and in the files that they name.
+pub(super) fn problems(environment: &[(OsString, OsString)]) -> Vec<Problem> {
+    Network::of(&|name| value(environment, name)).err().map_or_else(Vec::new, |problems| problems.0)
+}
+
+/// The variables that are set, each with its value without credentials.
+pub(super) fn shown_variables(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
+    let shown = |name: &'static str| {
+        let value = value(environment, name).filter(|value| !value.is_empty())?;
+        let shown = hide_setting("url", Value::from(value));
+        Some((name, shown.as_str().unwrap_or_default().to_owned()))
+    };
+    Network::VARIABLES.into_iter().filter_map(shown).collect()
+}
+
+fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
+    let (_, value) = environment.iter().find(|(own, _)| own == name)?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[test]
+    fn variables_are_shown_without_the_credentials_of_proxies() {
+        let variables = [
+            ("HTTPS_PROXY", "http://user:hun/ter2@proxy:3128"),
+            ("http_proxy", "user:hunter2@proxy:3128"),
+            ("NO_PROXY", ".internal,10.0.0.0/8"),
+            ("AWS_CA_BUNDLE", "/etc/ca.pem"),
+        ];
+        let shown = shown_variables(&environment(&variables));
+        let expected = [
+            ("HTTPS_PROXY", "http://***@proxy:3128".to_owned()),
+            ("http_proxy", "***@proxy:3128".to_owned()),
+            ("NO_PROXY", ".internal,10.0.0.0/8".to_owned()),
+            ("AWS_CA_BUNDLE", "/etc/ca.pem".to_owned()),
+        ];
+        assert_eq!(shown, expected);
+        let problems = problems(&environment(&[("AWS_CA_BUNDLE", "/no/such.pem")]));
+        assert!(problems[0].to_string().contains("/no/such.pem"), "{}", problems[0]);
+    }
+}
