@@ -103,7 +103,7 @@ simulate: ## whole workers in 3,000 seeded worlds of faults, checked against the
 simulate-mutations: ## break each promise on purpose, find it by the simulation, and write the table in docs/simulation.md
 	python3 tests/simulation/mutations.py
 
-chaos: $(WORKER) ## ten minutes of kills, suspensions and network faults on real workers, and what became of each message; CHAOS_SECONDS=60 CHAOS_SEED=7 change that
+chaos: $(WORKER) ## ten minutes of kills, suspensions, starvation and network faults on real workers of each kind, and what became of each message; CHAOS_SECONDS=60 CHAOS_SEED=7 change that
 	python3 tests/chaos/main.py $(PROGRAM) $(or $(CHAOS_SECONDS),600) $(CHAOS_SEED)
 
 chaos-minute: ## a minute of it
