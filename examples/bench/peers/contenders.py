@@ -32,10 +32,11 @@ class Contender:
     messages: str = "json"
 
 
-def longshore(name, kind, concurrency, batch=1, **more):
+def longshore(name, kind, concurrency, batch=1, prefetch="auto", **more):
     prefix = "LONGSHORE__QUEUES__BENCH__"
     settings = {f"{prefix}HANDLER__{key}": value for key, value in kind.items()}
     settings |= {f"{prefix}CONCURRENCY": str(concurrency), f"{prefix}BATCH__SIZE": str(batch)}
+    settings |= {f"{prefix}PREFETCH": str(prefetch)}
     settings |= {"LONGSHORE__ADMIN__LISTEN": "127.0.0.1:0", "LONGSHORE__LOG__FORMAT": "json"}
     return Contender(name, lambda url: [LONGSHORE, "run"], lambda url: settings | {f"{prefix}URL": url}, **more)
 
@@ -44,8 +45,8 @@ def longshore_rust(name, concurrency):
     return Contender(name, lambda url: [RELEASE / "examples/bench_worker", url, str(concurrency), "body"])
 
 
-def longshore_http(name, concurrency, batch=1):
-    return longshore(name, {"KIND": "http"}, concurrency, batch, handler=[NODE_PROGRAM, HERE / "http_handler.cjs"])
+def longshore_http(name, concurrency, **more):
+    return longshore(name, {"KIND": "http"}, concurrency, handler=[NODE_PROGRAM, HERE / "http_handler.cjs"], **more)
 
 
 def longshore_lambda(name, concurrency, batch=1):
@@ -94,6 +95,7 @@ DRAIN = [
 UNEVEN = [
     longshore_rust("**Longshore**, Rust handler", CONCURRENCY),
     longshore_http("**Longshore**, `http` to Node", CONCURRENCY),
+    longshore_http("**Longshore**, `http` to Node, `prefetch = 20`", CONCURRENCY, prefetch=20),
     longshore_lambda("**Longshore**, `lambda` Python", CONCURRENCY),
     node("sqs-consumer, `handleMessageBatch`, one instance", "sqs_consumer.cjs", "1", "10"),
     node("sqs-consumer, 10 instances of `batchSize` 1", "sqs_consumer.cjs", "10", "1"),
