@@ -78,7 +78,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let consumer = Consumer::new(url, handler::from_json(sleep_as_the_body_says))
                 .named("bench")
                 .concurrency(messages);
-            Ok(Worker::new().consumer(consumer).run().await?)
+            Worker::new().consumer(consumer).run().await?;
+            Ok(())
         }
         _ => Err("the mode is engine, caller, held, idle or body".into()),
     }
