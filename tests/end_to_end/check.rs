@@ -181,6 +181,20 @@ async fn every_misconfigured_queue_is_found_with_the_reason() {
 }
 
 #[tokio::test]
+async fn what_the_worker_would_wait_for_is_no_failure() {
+    let (dev, handler) = (Dev::start().await, Handler::willing());
+    let queue = dev.sqs.queue("orders", &[policy(&dev.sqs, "orders-dlq", 3).await]).await;
+    let later = queue.replace("orders", "never-created");
+    let section = |name: &str, queue: &str, rest: &str| section(name, queue, &handler.url(), rest);
+    let file = section("later", &later, "missing = \"wait\"")
+        + &section("orders", &queue, "missing = \"wait\"\ndlq = { name = \"never-created-dlq\" }");
+    let checked = Checked::of(&file).await;
+    assert_eq!(checked.faults("later"), ["queue-awaited"], "{}", checked.report);
+    assert_eq!(checked.faults("orders"), ["dlq-awaited"], "{}", checked.report);
+    assert_eq!((checked.code, &checked.report["verdict"]), (Some(0), &"fit".into()));
+}
+
+#[tokio::test]
 async fn each_permission_that_is_missing_is_named() {
     let (dev, handler) = (Dev::start().await, Handler::willing());
     dev.sqs.queue("orders", &[policy(&dev.sqs, "orders-dlq", 3).await]).await;

@@ -91,6 +91,8 @@ pub(super) struct Model<'a> {
     pub(super) duplicates: Vec<(Duration, Number)>,
     /// The worker, the message and the position of each copy that the DLQ took.
     copies: Vec<(usize, Number, usize)>,
+    /// The worker, the `maxReceiveCount` and the position of each time a worker read it.
+    policy_reads: Vec<(usize, u32, usize)>,
     latest: HashMap<Number, Received>,
     calls_of: HashMap<Number, Vec<usize>>,
     open: HashMap<(usize, Received), usize>,
@@ -108,6 +110,7 @@ impl<'a> Model<'a> {
             freezes: Vec::new(),
             duplicates: Vec::new(),
             copies: Vec::new(),
+            policy_reads: Vec::new(),
             latest: HashMap::new(),
             calls_of: HashMap::new(),
             open: HashMap::new(),
@@ -183,6 +186,7 @@ impl<'a> Model<'a> {
             }
             Fact::Frozen(lasted) => self.freezes.push((at.saturating_sub(*lasted), at)),
             Fact::Copied(number) => self.copies.push((worker, *number, position)),
+            Fact::PolicyRead(most) => self.policy_reads.push((worker, *most, position)),
             Fact::Refused(_) | Fact::Policy(_) | Fact::Calm => {}
         }
     }
@@ -266,6 +270,15 @@ impl<'a> Model<'a> {
         self.copies.iter().any(|(worker, number, position)| {
             (*worker, *number) == (run.worker, run.received.number) && *position > run.end_position
         })
+    }
+
+    /// True if this was the message's last attempt, by what the worker had read of the policy at the end of the run.
+    pub(super) fn is_last_attempt(&self, run: &Run) -> bool {
+        let is_known = |(worker, _, position): &&(usize, u32, usize)| {
+            *worker == run.worker && *position < run.end_position
+        };
+        let known = self.policy_reads.iter().rev().find(is_known);
+        known.is_some_and(|(_, most, _)| run.received.count >= *most)
     }
 
     /// True if a fault, a freeze or a duplicate in this time may have ended this hold or hidden its message.

@@ -422,6 +422,9 @@ impl Queue for Wire {
             }
             let answer = self.queue.describe().await;
             self.unless_cut().await;
+            if let Ok(QueueAttributes { redrive: Some(policy), .. }) = &answer {
+                self.note(Fact::PolicyRead(policy.max_receive_count.get()));
+            }
             self.answered(fate, answer, |_| Vec::new())
         }
         .boxed()

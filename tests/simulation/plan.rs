@@ -147,19 +147,6 @@ impl World {
         let incidents = incidents(random, queue, workers, storm);
         Self { seed, queue, worker, workers, messages, network, incidents, calm_at: storm }
     }
-
-    pub(super) fn changes_policy(&self) -> bool {
-        self.incidents.iter().any(|(_, incident)| matches!(incident, Incident::Policy(_)))
-    }
-
-    /// The lowest `maxReceiveCount` at any time.
-    pub(super) fn least_max_receives(&self) -> Option<u32> {
-        let policies = self.incidents.iter().filter_map(|(_, incident)| match incident {
-            Incident::Policy(most) => Some(*most),
-            _ => None,
-        });
-        policies.chain(self.queue.max_receives).min()
-    }
 }
 
 impl MessagePlan {

@@ -88,6 +88,8 @@ pub(super) enum Fact {
     },
     Frozen(Duration),
     Policy(u32),
+    /// The worker has read that `maxReceiveCount` is this.
+    PolicyRead(u32),
     Calm,
 }
 

@@ -76,6 +76,8 @@ codes! {
         "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
     QueueMissing = "queue-missing", Unavailable,
         "create the queue, or correct its url or name, its region and its account";
+    QueueAwaited = "queue-awaited", Warning,
+        "nothing if the queue is yet to be created; otherwise correct its url or name, its region and its account";
     DuplicateQueue = "duplicate-queue", Misconfigured,
         "keep one of the two sections and raise its concurrency";
     QueueUnreachable = "queue-unreachable", Unavailable,
@@ -106,6 +108,8 @@ codes! {
         "raise maxReceiveCount in the queue's RedrivePolicy to 3 or more: a crash or a deployment costs a receive";
     DlqMissing = "dlq-missing", Unavailable,
         "create the dlq, or correct the RedrivePolicy or the queue's dlq settings";
+    DlqAwaited = "dlq-awaited", Warning,
+        "nothing if the dlq is yet to be created; otherwise correct the queue's dlq settings";
     DlqForbidden = "dlq-forbidden", Warning,
         "grant the task role sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq, or set dlq.copy_rejects = false";
     DlqUnreachable = "dlq-unreachable", Unavailable,

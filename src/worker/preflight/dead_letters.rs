@@ -7,6 +7,7 @@ use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
     queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass},
+    start::Missing,
     worker::{
         WorkerError,
         dead_letters::incompatibility,
@@ -33,7 +34,14 @@ pub(super) async fn check(
     };
     match dlq {
         Ok(dlq) => found.extend(check_dlq(name, settings, description, &dlq)),
-        Err(error) => found.push(Finding::of(name, code_of(&error), format!("dlq {shown}: {error}"))),
+        Err(error) => {
+            let is_awaited = configured.is_some() && settings.missing == Missing::Wait;
+            let code = match code_of(&error) {
+                Code::DlqMissing if is_awaited => Code::DlqAwaited,
+                code => code,
+            };
+            found.push(Finding::of(name, code, format!("dlq {shown}: {error}")));
+        }
     }
     found
 }

@@ -8,6 +8,7 @@ use crate::{
     consumer::Groups,
     duration::Span,
     queue::{Queue, QueueAttributes, QueueError, limits, sqs::credentials_fault},
+    start::Missing,
     worker::{
         WorkerError,
         open::{describe, few_attempts, is_kms, open_queue},
@@ -42,11 +43,11 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
 async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return QueueFindings::only(not_opened(name, &error)),
+        Err(error) => return QueueFindings::only(not_opened(name, queue.missing, &error)),
     };
     let description = match describe(&*opened, &few_attempts(name)).await {
         Ok(description) => description,
-        Err(error) => return QueueFindings::only(unreachable(name, &error)),
+        Err(error) => return QueueFindings::only(unreachable(name, queue.missing, &error)),
     };
     let mut found = check_permissions(name, &*opened).await;
     let Some(description) = description else {
@@ -59,20 +60,21 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
     QueueFindings { found, arn: Some(description.arn) }
 }
 
-fn not_opened(name: &str, error: &WorkerError) -> Finding {
+fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
     match error {
         WorkerError::Credentials { source, .. } | WorkerError::Queue { source, .. } => {
-            unreachable(name, source)
+            unreachable(name, missing, source)
         }
         error => Finding::of(name, Code::Configuration, error.to_string()),
     }
 }
 
 /// The finding of a failed call to a queue.
-fn unreachable(name: &str, error: &QueueError) -> Finding {
+fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
     let code = match error.plain_code() {
         _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
         Some("InvalidAddress") => Code::QueueMissing,
+        _ if error.is_missing_queue() && missing == Missing::Wait => Code::QueueAwaited,
         _ if error.is_missing_queue() => Code::QueueMissing,
         Some("AccessDenied" | "AccessDeniedException") => Code::QueueForbidden,
         _ if is_kms(error) => Code::Kms,
@@ -139,7 +141,7 @@ mod tests {
     use crate::queue::RetryClass;
 
     fn code_of(error: &QueueError) -> Code {
-        unreachable("orders", error).code
+        unreachable("orders", Missing::Fail, error).code
     }
 
     #[test]
@@ -156,6 +158,8 @@ mod tests {
             assert_eq!(code_of(&QueueError::answered(code, "no")), found, "{code}");
         }
         assert_eq!(code_of(&QueueError::new(RetryClass::Transient, "refused")), Code::QueueUnreachable);
+        let missing = QueueError::answered("AWS.SimpleQueueService.NonExistentQueue", "no");
+        assert_eq!(unreachable("orders", Missing::Wait, &missing).code, Code::QueueAwaited);
     }
 
     #[test]

@@ -36,9 +36,7 @@ pub(super) fn only_when_done_or_copied(model: &Model<'_>) -> Vec<String> {
 
 /// True if an earlier message of its group in the same call is certain to come again.
 fn is_behind_a_failure(model: &Model<'_>, run: &Run) -> bool {
-    let is_last =
-        |failed: &Run| model.world().least_max_receives().is_some_and(|most| failed.received.count >= most);
-    failures_before(model, run).any(|failed| !is_last(failed))
+    failures_before(model, run).any(|failed| !model.is_last_attempt(failed))
 }
 
 /// The failed runs of its group before this one in the same call.

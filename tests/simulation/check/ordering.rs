@@ -34,15 +34,14 @@ fn ran_before_in_call(model: &Model<'_>, message: &Run, other: &Run) -> bool {
     })
 }
 
-/// True if the worker may have taken the failure before for the message's last, because the policy changed.
+/// True if the other one's worker took a run before for the message's last, by a policy that has changed since it read it.
 fn may_hold_up_no_other(model: &Model<'_>, message: &Run, other: &Run) -> bool {
-    let least = model.world().least_max_receives().unwrap_or(u32::MAX);
-    let seems_last = |run: &Run| {
-        run.received.number == message.received.number
-            && run.received.count >= least
+    model.runs.iter().any(|run| {
+        run.worker == other.worker
+            && run.received.number == message.received.number
             && run.position < other.position
-    };
-    model.world().changes_policy() && model.runs.iter().any(seems_last)
+            && model.is_last_attempt(run)
+    })
 }
 
 /// No message begins while another of its group runs, unless that one's lease is lost and its worker is another.
