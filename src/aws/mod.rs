@@ -1,6 +1,7 @@
 //! The parts that the clients of all AWS services share: the SDK configuration, and the failures of calls.
 
 mod failure;
+mod user_agent;
 
 use std::time::Duration;
 
@@ -20,7 +21,10 @@ use url::Url;
 
 use crate::settings::{Problem, http_url};
 
-pub(crate) use self::failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault};
+pub(crate) use self::{
+    failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
+    user_agent::FixedUserAgent,
+};
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,8 @@ fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> S
     let endpoint = config.endpoint_url().map(str::to_owned).or(location.endpoint);
     let mut builder = config.to_builder().region(region);
     builder.set_endpoint_url(endpoint);
+    // A client without one panics.
+    builder.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
     builder.set_retry_config(Some(RetryConfig::disabled()));
     builder.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
     if config.http_client().is_none() {
