@@ -3,6 +3,7 @@
 mod failure;
 mod network;
 mod proxy;
+mod user_agent;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::settings::{Problem, Problems, http_url};
 pub(crate) use self::{
     failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
     network::Network,
+    user_agent::FixedUserAgent,
 };
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
@@ -116,6 +118,8 @@ fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> R
     let endpoint = config.endpoint_url().map(str::to_owned).or(location.endpoint);
     let mut builder = config.to_builder().region(region);
     builder.set_endpoint_url(endpoint);
+    // A client without one panics.
+    builder.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
     builder.set_retry_config(Some(RetryConfig::disabled()));
     builder.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
     if config.http_client().is_none() {

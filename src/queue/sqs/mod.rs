@@ -7,7 +7,7 @@ mod convert;
 #[path = "../../../tests/fuzz/sqs.rs"]
 pub(crate) mod fuzz;
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -26,7 +26,7 @@ use super::{
     VisibilityChange, limits,
 };
 use crate::{
-    aws::{self, ServiceLocation},
+    aws::{self, FixedUserAgent, ServiceLocation},
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
 };
 
@@ -186,19 +186,21 @@ where
     tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
 }
 
-/// Sorts a batch's results by its entries; an entry without a result counts as failed.
+/// Sorts a batch's results by its entries, whose ids are their positions; an entry without a result counts as failed.
 fn by_position<T>(
     entries: usize,
     done: impl Iterator<Item = (String, Result<T, EntryError>)>,
     failed: Vec<BatchResultErrorEntry>,
 ) -> Vec<Result<T, EntryError>> {
     let failed = failed.into_iter().map(|entry| (entry.id.clone(), Err(entry_error(entry))));
-    let mut answers: HashMap<String, _> = done.chain(failed).collect();
-    (0..entries)
-        .map(|position| {
-            answers.remove(&position.to_string()).unwrap_or_else(|| Err(EntryError::unanswered()))
-        })
-        .collect()
+    let mut results: Vec<_> = (0..entries).map(|_| None).collect();
+    for (id, result) in done.chain(failed) {
+        let entry = id.parse().ok().and_then(|position: usize| results.get_mut(position));
+        if let Some(entry) = entry {
+            *entry = Some(result);
+        }
+    }
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(EntryError::unanswered()))).collect()
 }
 
 fn unbuildable(error: BuildError) -> QueueError {
@@ -242,7 +244,11 @@ impl Clients {
                 .connect_timeout(aws::CONNECT)
                 .operation_attempt_timeout(limit)
                 .build();
-            Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
+            let mut builder = Builder::from(&shared).timeout_config(timeouts);
+            if shared.app_name().is_none() {
+                builder = builder.interceptor(FixedUserAgent);
+            }
+            Client::from_conf(builder.build())
         };
         Ok(Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) })
     }
@@ -265,6 +271,8 @@ impl Default for ClientOptions {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::{AppName, Region, SdkConfig};
+    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -304,6 +312,35 @@ mod tests {
         tokio::select! {
             description = queue.describe() => description,
             () = serve => unreachable!("the server never ends"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_names_longshore_and_not_the_sdk_unless_the_program_has_a_name() {
+        let credentials = Credentials::new("id", "secret", None, None, "test");
+        let own = || {
+            SdkConfig::builder()
+                .region(Region::from_static("eu-west-1"))
+                .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+        };
+        let named = own().app_name(AppName::new("billing").unwrap()).build();
+        for (config, expected) in [(own().build(), "user-agent: longshore/"), (named, "app/billing")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/1/orders", listener.local_addr().unwrap());
+            let address = QueueAddress::Url(url.parse().unwrap());
+            let queue = SqsQueue::open(&config.into(), &address, ClientOptions::default()).await.unwrap();
+            let read = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4_096];
+                let length = stream.read(&mut request).await.unwrap();
+                String::from_utf8_lossy(&request[..length]).to_lowercase()
+            };
+            let request = tokio::select! {
+                request = read => request,
+                _ = queue.describe() => unreachable!("the server never answers"),
+            };
+            assert!(request.contains(expected), "{request}");
+            assert_eq!(request.matches("user-agent:").count(), if expected == "app/billing" { 2 } else { 1 });
         }
     }
 
