@@ -22,6 +22,7 @@ use crate::settings::{Problem, Problems, http_url};
 pub(crate) use self::{
     failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
     network::Network,
+    proxy::Proxy,
     user_agent::FixedUserAgent,
 };
 

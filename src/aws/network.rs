@@ -1,6 +1,10 @@
 //! The network of AWS calls: proxies, trusted certificates, and the HTTP client that uses both.
 
-use std::{error::Error, path::Path, sync::Arc, sync::LazyLock};
+use std::{
+    error::Error,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use aws_sdk_sqs::config::SharedHttpClient;
 use aws_smithy_http_client::{
@@ -181,14 +185,17 @@ fn answered_through(
         }
         Ok(answer) => Ok(answer),
         Err(error) => {
-            let (is_timeout, is_io, is_user, kind) =
-                (error.is_timeout(), error.is_io(), error.is_user(), error.as_other());
+            let (is_timeout, is_io, is_user) = (error.is_timeout(), error.is_io(), error.is_user());
+            let kind = error.as_other();
             let failure = Box::new(ProxyFailure { proxy: proxy.to_string(), source: error.into_source() });
-            Err(match () {
-                () if is_timeout => ConnectorError::timeout(failure),
-                () if is_io => ConnectorError::io(failure),
-                () if is_user => ConnectorError::user(failure),
-                () => ConnectorError::other(failure, kind),
+            Err(if is_timeout {
+                ConnectorError::timeout(failure)
+            } else if is_io {
+                ConnectorError::io(failure)
+            } else if is_user {
+                ConnectorError::user(failure)
+            } else {
+                ConnectorError::other(failure, kind)
             })
         }
     }

@@ -32,7 +32,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    fn of(scheme: &'static str, variable: &'static str, text: &str) -> Result<Self, Problem> {
+    fn of(scheme: &'static str, variable: &'static str, text: &str) -> Result<Self, Box<Problem>> {
         let text = text.trim();
         let url = if text.contains("://") {
             text.to_owned()
@@ -51,7 +51,7 @@ impl Proxy {
                 .with_origin(origin(variable))
                 .with_allowed("an http or https url, such as http://proxy:3128; %-escapes for what is special in a password")
         };
-        let (shown, config) = parts.ok_or_else(problem)?;
+        let (shown, config) = parts.ok_or_else(|| Box::new(problem()))?;
         Ok(Self { scheme, variable, shown, config })
     }
 
@@ -93,7 +93,7 @@ impl Proxies {
         for (scheme, names) in PROXIES {
             match first(names).map(|(name, value)| Proxy::of(scheme, name, &value)) {
                 Some(Ok(proxy)) => all.push(Arc::new(proxy)),
-                Some(Err(problem)) => problems.push(problem),
+                Some(Err(problem)) => problems.push(*problem),
                 None => {}
             }
         }
@@ -157,10 +157,7 @@ impl DirectHosts {
             return Some(Self::Network { address, bits: bits.unwrap_or(u32::MAX), port });
         }
         let name = host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase();
-        match name.is_empty() {
-            true => (host == "*").then_some(Self::All),
-            false => Some(Self::Named { name, port }),
-        }
+        if name.is_empty() { (host == "*").then_some(Self::All) } else { Some(Self::Named { name, port }) }
     }
 
     fn include(&self, host: &Host<&str>, requested_port: Option<u16>) -> bool {

@@ -30,16 +30,18 @@ fn signed(launch: Launch) -> Launch {
     launch.variable("AWS_ACCESS_KEY_ID", "any").variable("AWS_SECRET_ACCESS_KEY", "any")
 }
 
-/// The queue of `longshore dev` at another host.
-fn queue_at(dev: &Dev, base: &str) -> String {
-    dev.queue.replace(&dev.endpoint, base)
+/// A queue of `longshore dev`, by its URL there and at another host.
+async fn queue_at(dev: &Dev, base: &str) -> (String, String) {
+    let queue = dev.sqs.pair("orders", 3).await.queue;
+    let elsewhere = queue.replace(&dev.endpoint, base);
+    (queue, elsewhere)
 }
 
 #[tokio::test]
 async fn calls_go_through_the_proxy_with_credentials_that_are_shown_nowhere() {
     let (dev, handler) = (dev().await, Handler::willing());
     let proxy = ForwardProxy::to(authority(&dev.endpoint), Some(SENT)).await;
-    let queue = queue_at(&dev, &format!("http://{HOST}"));
+    let (own, queue) = queue_at(&dev, &format!("http://{HOST}")).await;
     let url = format!("http://{IN_URL}@{}", proxy.address);
     let launch = |command: &[&str], queue: &str| {
         let launch =
@@ -48,7 +50,7 @@ async fn calls_go_through_the_proxy_with_credentials_that_are_shown_nowhere() {
     };
     let run = launch(&["run", "--admin-listen", "127.0.0.1:0", "--log", "trace,longshore=trace"], &queue);
     let worker = Worker::launched(run).await;
-    dev.post("a").await;
+    dev.sqs.send(&own, "a").await;
     handler.has_ended(1).await;
     assert!(
         proxy.requests().iter().all(|line| line.starts_with(&format!("POST http://{HOST}/"))),
@@ -79,14 +81,14 @@ async fn https_calls_are_tunnelled_and_trust_the_bundle_alone() {
     let (dev, handler, ca) = (dev().await, Handler::willing(), Authority::new());
     let server = TlsServer::before(authority(&dev.endpoint), AWS_HOST, &ca, Clients::Any).await;
     let proxy = ForwardProxy::to(&server.address.to_string(), Some(SENT)).await;
-    let queue = queue_at(&dev, &format!("https://{AWS_HOST}"));
+    let (own, queue) = queue_at(&dev, &format!("https://{AWS_HOST}")).await;
     let file = section("orders", &queue, &handler.url(), "");
     let through_proxy = |launch: Launch| {
         signed(launch.file(&file)).variable("HTTPS_PROXY", &format!("{IN_URL}@{}", proxy.address))
     };
     let run = through_proxy(Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]));
     let worker = Worker::launched(run.variable("AWS_CA_BUNDLE", &ca.ca_file())).await;
-    dev.post("a").await;
+    dev.sqs.send(&own, "a").await;
     handler.has_ended(1).await;
     drop(worker);
     let target = format!("CONNECT {AWS_HOST}:443 ");
@@ -103,7 +105,7 @@ async fn an_error_behind_a_proxy_names_the_proxy() {
     let (dev, handler) = (dev().await, Handler::willing());
     let picky = ForwardProxy::to(authority(&dev.endpoint), Some(SENT)).await;
     for (scheme, variable, host) in [("http", "HTTP_PROXY", HOST), ("https", "HTTPS_PROXY", AWS_HOST)] {
-        let queue = queue_at(&dev, &format!("{scheme}://{host}"));
+        let (_, queue) = queue_at(&dev, &format!("{scheme}://{host}")).await;
         let file = section("orders", &queue, &handler.url(), "region = \"eu-west-1\"");
         for proxy in [format!("http://user:canary@{}", picky.address), "http://127.0.0.1:1".to_owned()] {
             let check = signed(Launch::of(&["check"]).file(&file)).variable(variable, &proxy).run().await;
@@ -126,7 +128,8 @@ async fn a_proxy_or_a_file_that_cannot_be_used_ends_the_start_with_64() {
         (&of_handler, "NONE", "", "/no/such/handler.pem"),
     ] {
         for command in ["run", "check"] {
-            let ended = Launch::of(&[command]).file(file).variable(variable, value).run().await;
+            let launch = Launch::of(&[command]).file(file).variable(variable, value);
+            let ended = launch.variable("AWS_EC2_METADATA_DISABLED", "true").run().await;
             let text = ended.output + &ended.errors;
             assert_eq!(ended.code, Some(64), "{command} {variable}: {text}");
             assert!(text.contains(named) && !text.contains("canary"), "{command} {variable}: {text}");
@@ -137,6 +140,7 @@ async fn a_proxy_or_a_file_that_cannot_be_used_ends_the_start_with_64() {
 #[tokio::test]
 async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     let (dev, handler, ca) = (dev().await, Handler::willing(), Authority::new());
+    let queue = dev.sqs.pair("orders", 3).await.queue;
     let open = TlsServer::before(authority(&handler.url()), "localhost", &ca, Clients::Any).await;
     let closed = TlsServer::before(authority(&handler.url()), "localhost", &ca, Clients::Known).await;
     let file = |name: &str| ca.file(name).to_str().unwrap().to_owned();
@@ -155,18 +159,19 @@ async fn an_https_handler_is_trusted_by_its_own_authority_or_the_bundle() {
     .enumerate()
     {
         let url = format!("https://localhost:{}/", server.address.port());
-        let section = section("orders", &dev.queue, &url, "");
+        let section = section("orders", &queue, &url, "");
         let section = section.replace("/\" }", &format!("/\"{settings} }}"));
         let launch = Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&section);
         let worker = Worker::launched(launch.variable("AWS_CA_BUNDLE", &bundle)).await;
-        dev.post("a").await;
+        dev.sqs.send(&queue, "a").await;
         handler.has_ended(number + 1).await;
+        dev.sqs.becomes_empty(&queue).await;
         drop(worker);
     }
     let url = format!("https://localhost:{}/", closed.address.port());
-    let unknown = section("orders", &dev.queue, &url, "").replace("/\" }", &format!("/\"{own} }}"));
+    let unknown = section("orders", &queue, &url, "").replace("/\" }", &format!("/\"{own} }}"));
     let worker = Worker::launched(Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&unknown)).await;
-    dev.post("refused").await;
+    dev.sqs.send(&queue, "refused").await;
     until("a client without a certificate is refused", async || closed.refusals() > 0).await;
     assert_eq!(handler.ended().len(), 3);
     drop(worker);

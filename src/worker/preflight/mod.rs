@@ -8,14 +8,14 @@ mod ecs;
 mod queue;
 mod report;
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
 use serde_json::{Value, json};
 
 use super::from_settings;
 use crate::{
-    aws::Network,
+    aws::{Network, Proxy},
     config::{QueueSettings, Settings},
     ecs::EcsEnvironment,
     handler::{self, AnyHandler},
@@ -46,11 +46,12 @@ fn proxies() -> Vec<Finding> {
         "" => String::new(),
         hosts => format!(", except for the hosts of NO_PROXY: {hosts}"),
     };
-    let proxies = network.proxies().iter();
-    let message = |(scheme, proxy, variable)| {
-        format!("AWS is called over {scheme} through the proxy {proxy} of {variable}{except}")
+    let finding = |proxy: &Arc<Proxy>| {
+        let Proxy { scheme, variable, .. } = &**proxy;
+        let message = format!("AWS is called over {scheme} through the proxy {proxy} of {variable}{except}");
+        Finding::new(Code::Proxy, message)
     };
-    proxies.map(|proxy| Finding::new(Code::Proxy, message((proxy.scheme, proxy, proxy.variable)))).collect()
+    network.proxies().iter().map(finding).collect()
 }
 
 /// Finds queues that an earlier section has, even by another address.
