@@ -38,6 +38,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::notifications", 6),
     ("consumer", 8),
     ("admin", 9),
+    ("envelope", 9),
     ("config", 10),
     ("worker", 11),
     ("testing", 12),
