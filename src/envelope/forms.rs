@@ -15,7 +15,7 @@ use crate::message::{AttributeContent, AttributeValue};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Notification {
+struct SnsNotification {
     r#type: String,
     message_id: String,
     topic_arn: String,
@@ -23,23 +23,23 @@ struct Notification {
     message: String,
     timestamp: Option<String>,
     #[serde(default)]
-    message_attributes: BTreeMap<String, Attribute>,
+    message_attributes: BTreeMap<String, NotificationAttribute>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribute {
+struct NotificationAttribute {
     r#type: String,
     value: String,
 }
 
 /// The message in a notification; `None` for any other body.
 pub(super) fn of_notification(body: &str) -> Option<Content> {
-    let notification: Notification = serde_json::from_str(body).ok()?;
+    let notification: SnsNotification = serde_json::from_str(body).ok()?;
     if notification.r#type != "Notification" || !notification.topic_arn.starts_with("arn:") {
         return None;
     }
-    let Notification { message_id, topic_arn, subject, message, timestamp, message_attributes, .. } =
+    let SnsNotification { message_id, topic_arn, subject, message, timestamp, message_attributes, .. } =
         notification;
     let mut attributes: BTreeMap<_, _> =
         message_attributes.into_iter().map(|(name, value)| (name, attribute(value))).collect();
@@ -57,14 +57,14 @@ pub(super) fn of_notification(body: &str) -> Option<Content> {
     Some(Content { body: message, attributes })
 }
 
-fn attribute(Attribute { r#type, value }: Attribute) -> AttributeValue {
+fn attribute(NotificationAttribute { r#type, value }: NotificationAttribute) -> AttributeValue {
     let bytes = r#type.starts_with("Binary").then(|| BASE64_STANDARD.decode(&value).ok()).flatten();
     let content = bytes.map_or(AttributeContent::Text(value), AttributeContent::Bytes);
     AttributeValue { data_type: r#type, content }
 }
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct EventBridgeEvent<'a> {
     id: String,
     #[serde(rename = "detail-type")]
     detail_type: String,
@@ -79,7 +79,8 @@ struct Event<'a> {
 
 /// The detail of an event; `None` for any other body.
 pub(super) fn of_event(body: &str) -> Option<Content> {
-    let Event { id, detail_type, source, account, time, region, detail } = serde_json::from_str(body).ok()?;
+    let EventBridgeEvent { id, detail_type, source, account, time, region, detail } =
+        serde_json::from_str(body).ok()?;
     let attributes: BTreeMap<_, _> = [
         ("eventbridge.id", id),
         ("eventbridge.detail_type", detail_type),
