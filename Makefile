@@ -111,7 +111,8 @@ chaos-minute: ## a minute of it
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
-	target/release/examples/bench_drain 50000 3
+	# The contenders have one core, the emulator and the measuring program the other.
+	taskset --cpu-list 1 target/release/examples/bench_drain 40000 3 0
 	target/release/examples/bench_series 1000
 	@$(MAKE) --no-print-directory bench-kinds
 

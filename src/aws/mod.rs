@@ -23,7 +23,7 @@ pub(crate) use self::{
     failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
     network::Network,
     proxy::Proxy,
-    user_agent::FixedUserAgent,
+    user_agent::with_user_agent,
 };
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
@@ -211,6 +211,7 @@ mod tests {
         assert!(adapted.http_client().is_some());
         let empty = adapt(&SdkConfig::builder().build(), location, 1).unwrap();
         assert_eq!(empty.region().map(Region::as_ref), Some("eu-west-1"));
+        assert!(empty.behavior_version().is_some(), "a client without one panics");
         assert_eq!(empty.retry_config().map(RetryConfig::max_attempts), Some(1));
     }
 }

@@ -53,7 +53,12 @@ mod tests {
             ("AWS_CA_BUNDLE", "/etc/ca.pem".to_owned()),
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_a_problem_with_its_variable() {
         let problems = problems(&environment(&[("AWS_CA_BUNDLE", "/no/such.pem")]));
+        assert_eq!(problems[0].origin(), Some("environment AWS_CA_BUNDLE"));
         assert!(problems[0].to_string().contains("/no/such.pem"), "{}", problems[0]);
     }
 }

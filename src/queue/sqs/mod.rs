@@ -26,7 +26,7 @@ use super::{
     VisibilityChange, limits,
 };
 use crate::{
-    aws::{self, FixedUserAgent, ServiceLocation},
+    aws::{self, ServiceLocation},
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
 };
 
@@ -244,11 +244,8 @@ impl Clients {
                 .connect_timeout(aws::CONNECT)
                 .operation_attempt_timeout(limit)
                 .build();
-            let mut builder = Builder::from(&shared).timeout_config(timeouts);
-            if shared.app_name().is_none() {
-                builder = builder.interceptor(FixedUserAgent);
-            }
-            Client::from_conf(builder.build())
+            let builder = Builder::from(&shared).timeout_config(timeouts);
+            Client::from_conf(aws::with_user_agent(builder, &shared).build())
         };
         Ok(Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) })
     }
@@ -271,8 +268,6 @@ impl Default for ClientOptions {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::{AppName, Region, SdkConfig};
-    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -312,35 +307,6 @@ mod tests {
         tokio::select! {
             description = queue.describe() => description,
             () = serve => unreachable!("the server never ends"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_call_names_longshore_and_not_the_sdk_unless_the_program_has_a_name() {
-        let credentials = Credentials::new("id", "secret", None, None, "test");
-        let own = || {
-            SdkConfig::builder()
-                .region(Region::from_static("eu-west-1"))
-                .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-        };
-        let named = own().app_name(AppName::new("billing").unwrap()).build();
-        for (config, expected) in [(own().build(), "user-agent: longshore/"), (named, "app/billing")] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/1/orders", listener.local_addr().unwrap());
-            let address = QueueAddress::Url(url.parse().unwrap());
-            let queue = SqsQueue::open(&config.into(), &address, ClientOptions::default()).await.unwrap();
-            let read = async {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = [0; 4_096];
-                let length = stream.read(&mut request).await.unwrap();
-                String::from_utf8_lossy(&request[..length]).to_lowercase()
-            };
-            let request = tokio::select! {
-                request = read => request,
-                _ = queue.describe() => unreachable!("the server never answers"),
-            };
-            assert!(request.contains(expected), "{request}");
-            assert_eq!(request.matches("user-agent:").count(), if expected == "app/billing" { 2 } else { 1 });
         }
     }
 
