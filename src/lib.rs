@@ -144,6 +144,8 @@ pub mod ecs;
 mod error_chain;
 pub mod handler;
 mod health;
+#[cfg(feature = "cli")]
+mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]
 mod md5;
 mod message;

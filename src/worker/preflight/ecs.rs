@@ -30,7 +30,7 @@ fn check_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding
     };
     let mut found = Vec::new();
     let is_set = settings.drain.limit.is_some();
-    if is_set && limit.saturating_add(stop::Settings::RESERVE) > stop_timeout {
+    if is_set && limit > stop::Settings::longest_within(stop_timeout) {
         let (limit, stop_timeout) = (Span(limit), Span(stop_timeout));
         let message = format!("drain.limit is {limit}, and ECS kills {stop_timeout} after SIGTERM");
         found.push(Finding::new(Code::DrainLimit, message));

@@ -5,6 +5,7 @@
 mod codes;
 mod dead_letters;
 mod ecs;
+mod kubernetes;
 mod queue;
 mod report;
 
@@ -35,7 +36,8 @@ pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment
     let duplicates =
         duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
     let of_queues = queues.into_iter().flat_map(|checked| checked.found);
-    Report::new(of_queues.chain(duplicates).chain(of_task).collect())
+    let of_pod = kubernetes::check(settings);
+    Report::new(of_queues.chain(duplicates).chain(of_task).chain(of_pod).collect())
 }
 
 /// Finds queues that an earlier section has, even by another address.
