@@ -227,8 +227,7 @@ mod tests {
     fn in_a_pod_the_drain_limit_follows_from_the_grace_period() {
         let limit = |variables: &[(&str, &str)], file: &str| {
             let (_directory, mut sources) = from_file(file);
-            sources.environment =
-                variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            sources.environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
             load(&sources, Purpose::Inspect).unwrap().settings.drain_limit().as_secs()
         };
         let pod = ("KUBERNETES_SERVICE_HOST", "10.100.0.1");

@@ -11,7 +11,9 @@ use crate::{
     admin,
     consumer::{ConsumerSettings, settle},
     duration::Span,
-    ecs, handler, kubernetes,
+    ecs,
+    envelope::Unwrap,
+    handler, kubernetes,
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
@@ -141,6 +143,8 @@ pub(crate) struct QueueSettings {
     pub endpoint_url: Option<String>,
     /// What happens if the queue, or the DLQ that its section names, does not exist at the start: `fail` ends it, `wait` consumes the other queues, and this one as soon as it exists. `/status` names it, and `/readyz` does not wait for it.
     pub missing: Missing,
+    /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
+    pub unwrap: Unwrap,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,

@@ -49,6 +49,8 @@ struct Inner {
     state: Mutex<DispatcherState>,
     /// Notified when the last running call has ended.
     no_call: Notify,
+    /// Notified when a slot becomes free and no message can take it.
+    slot_idle: Notify,
 }
 
 /// The parts of a [`Dispatcher`].
@@ -72,7 +74,8 @@ pub(super) struct DispatcherParts {
 impl Dispatcher {
     pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
         let state = DispatcherState::new(buffer, Instant::now());
-        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new() }))
+        let (no_call, slot_idle) = (Notify::new(), Notify::new());
+        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call, slot_idle }))
     }
 
     fn state(&self) -> MutexGuard<'_, DispatcherState> {
@@ -173,6 +176,13 @@ impl Dispatcher {
         self.0.no_call.notify_waiters();
     }
 
+    /// Waits until a slot is free for which no message waits; returns at once if that was so since the last wait.
+    ///
+    /// Only the poller may wait: its next receive may be due, although the messages that have ended still hold permits.
+    pub(super) async fn slot_idle(&self) {
+        self.0.slot_idle.notified().await;
+    }
+
     /// Frees a slot whose call did not end normally.
     fn free_slot(&self) {
         let load = {
@@ -181,6 +191,7 @@ impl Dispatcher {
             state.load()
         };
         self.note_load(load);
+        self.0.slot_idle.notify_one();
         self.start_waiting(Instant::now());
     }
 
@@ -559,6 +570,9 @@ impl Slot {
             (state.take_startable(&self.dispatcher.0.parts.availability, now), state.load())
         };
         self.is_taken = batch.is_some();
+        if !self.is_taken {
+            self.dispatcher.0.slot_idle.notify_one();
+        }
         self.dispatcher.note_load(load);
         batch.map(|batch| self.dispatcher.with_turns(batch))
     }

@@ -15,8 +15,7 @@ fn check_stop(settings: &Settings) -> Option<Finding> {
         return Some(Finding::new(Code::GracePeriodUnknown, message));
     }
     let period = settings.kubernetes.grace_period()?;
-    let message =
-        || format!("drain.limit is {limit}, and Kubernetes kills {} after SIGTERM", Span(period));
+    let message = || format!("drain.limit is {limit}, and Kubernetes kills {} after SIGTERM", Span(period));
     let is_too_long = settings.drain.limit.is_some() && limit.0 > stop::Settings::longest_within(period);
     is_too_long.then(|| Finding::new(Code::DrainLimit, message()))
 }
