@@ -290,6 +290,15 @@ mod tests {
     }
 
     #[test]
+    fn an_at_in_the_text_of_another_setting_hides_the_word_before_it_only() {
+        let text = "a b@c, http://127.0.0.1/ and http://u:p@h/";
+        assert_eq!(
+            hide_setting("description", text.into()),
+            Value::from("a ***@c, http://127.0.0.1/ and http://***@h/")
+        );
+    }
+
+    #[test]
     fn secrets_in_the_arguments_of_a_command_are_hidden() {
         for (arguments, shown) in [
             (vec!["job", "--password=hunter2", "--fast"], vec!["job", "--password=***", "--fast"]),

@@ -126,6 +126,8 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -150,6 +152,21 @@ mod tests {
         assert!(permits.reserve(1).is_none());
         drop(reservation);
         assert_eq!(permits.available(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_when_permits_become_available_and_at_no_other_resize() {
+        let permits = Permits::new(4);
+        let has_waited = async || tokio::time::timeout(Duration::ZERO, permits.freed()).await.is_ok();
+        assert!(!has_waited().await);
+        permits.resize(4);
+        permits.resize(2);
+        assert!(!has_waited().await);
+        permits.resize(3);
+        assert!(has_waited().await);
+        assert_eq!(permits.capacity(), 3);
+        drop(permits.reserve(1));
+        assert!(has_waited().await);
     }
 
     proptest! {

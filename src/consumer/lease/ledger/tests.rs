@@ -284,3 +284,76 @@ fn a_message_whose_lease_is_over_is_not_given_back() {
     assert_eq!(ledger.freeze(held.lease, before), VisibilityReceipt::Ready(Receipt::new("first")));
     assert_eq!(ledger.freeze(held.lease, start + VISIBILITY), VisibilityReceipt::Lost, "another may hold it");
 }
+
+#[test]
+fn a_receipt_is_superseded_by_that_of_a_newer_receive_only() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let GrantedLease { lease, .. } = granted(receive_again(&mut ledger, 1, ("first", 1), (start, start)));
+    assert!(!ledger.is_superseded(lease, &Receipt::new("first")));
+    receive_again(&mut ledger, 1, ("second", 2), (start, start));
+    assert!(ledger.is_superseded(lease, &Receipt::new("first")));
+    ledger.release(lease, &id(1), LeaseEnd::Released);
+    assert!(!ledger.is_superseded(lease, &Receipt::new("first")), "a lease that has ended has no receipt");
+}
+
+#[test]
+fn an_answer_to_an_extension_of_an_older_receipt_has_no_effect() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, 1, start));
+    let half = start + VISIBILITY / 2;
+    let extension = ledger.take_due(half).remove(0);
+    receive_again(&mut ledger, 1, ("second", 2), (half, half));
+    assert!(!ledger.refused(&extension));
+    ledger.not_extended(&extension, half, Duration::ZERO);
+    assert_eq!(ledger.extended(&extension, (half, half), 0.5), ExtensionEffect::None);
+    assert_eq!(ledger.deadlines(lease, half).unwrap().deadline, half + VISIBILITY);
+    assert!(!cancellation.is_cancelled());
+}
+
+#[test]
+fn a_refused_extension_is_a_loss_unless_the_delete_was_sent() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let half = start + VISIBILITY / 2;
+    for (number, is_deleting) in [(1, false), (2, true)] {
+        let GrantedLease { lease, cancellation, .. } = granted(acquire(&mut ledger, number, start));
+        let extension = ledger.take_due(half).remove(0);
+        if is_deleting {
+            ledger.begin_delete(lease, half);
+        }
+        assert_eq!(ledger.refused(&extension), !is_deleting);
+        assert!(cancellation.is_cancelled());
+    }
+}
+
+#[test]
+fn a_failed_extension_is_due_again_after_its_pause() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    acquire(&mut ledger, 1, start);
+    let half = start + VISIBILITY / 2;
+    let extension = ledger.take_due(half).remove(0);
+    ledger.not_extended(&extension, half, Duration::from_secs(2));
+    assert_eq!(ledger.next_check(), Some(half + Duration::from_secs(2)));
+}
+
+#[test]
+fn every_lease_is_counted_and_all_can_be_cancelled() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let leases: Vec<_> = (0..3).map(|number| granted(acquire(&mut ledger, number, start))).collect();
+    assert_eq!((ledger.len(), ledger.shortest_visibility()), (3, VISIBILITY));
+    assert!(!leases.iter().any(|granted| granted.cancellation.is_cancelled()));
+    ledger.cancel_all();
+    assert!(leases.iter().all(|granted| granted.cancellation.is_cancelled()));
+    assert_eq!(ledger.len(), 3, "they are kept");
+}
+
+#[test]
+fn the_trace_of_a_call_replaces_that_of_the_producer() {
+    let (mut ledger, start) = (ledger(), Instant::now());
+    let GrantedLease { lease, .. } = granted(acquire(&mut ledger, 1, start));
+    assert!(ledger.trace(lease).is_none());
+    let trace = TraceContext::fresh();
+    ledger.set_trace(lease, trace.clone());
+    for found in [ledger.trace(lease), ledger.trace_of_message(&id(1))] {
+        assert_eq!(found.map(|found| found.trace_id()), Some(trace.trace_id()));
+    }
+}
