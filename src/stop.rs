@@ -18,7 +18,7 @@ const LONGEST: Span = Span::secs(12 * 60 * 60);
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// The time limit of a stop after SIGTERM; absent, 10 s less than `ecs.stop_timeout`, or 110s where that is not set either. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s.
+    /// The time limit of a stop after SIGTERM; absent, 10 s less than the time after which the platform kills, as far as that is known (`kubernetes.termination_grace_period` in a pod, else `ecs.stop_timeout`), or 110s. Running handlers may go on for all but 7 s of it (three quarters of it below 28 s); the rest is for giving their messages back. Keep it 10 s below the time after which the platform kills: Fargate gives at most 120 s, Kubernetes 30 s unless the pod says otherwise.
     pub limit: Option<Span>,
     /// The longest time that a stop waits for receives under way, which may still bring messages to give back; absent, the rest of their `receive.wait` and 2 s. A receive that is cut off may leave messages hidden for their visibility timeout.
     pub receives: Option<Span>,
@@ -40,28 +40,32 @@ impl Default for DrainLimits {
 }
 
 impl Settings {
-    /// The limit if the platform's stop timeout is unknown: it fits Fargate's longest.
+    /// The limit if it is unknown when the platform kills: it fits Fargate's longest stop timeout.
     pub(crate) const USUAL: Duration = Duration::from_secs(110);
     /// The time between the limit and the platform's kill, for the start and the end of the process's stop.
-    pub(crate) const RESERVE: Duration = Duration::from_secs(10);
+    const RESERVE: Duration = Duration::from_secs(10);
 
     /// Finds a limit that is longer than SQS hides any message.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         self.limit.and_then(|limit| at_most("limit", limit, LONGEST)).into_iter().collect()
     }
 
-    /// The time limit of a stop where the platform kills after `stop_timeout`.
-    ///
-    /// Below twice the reserve it is half of that time.
-    pub(crate) fn limit(&self, stop_timeout: Option<Duration>) -> Duration {
-        let derived = |timeout: Duration| timeout.saturating_sub(Self::RESERVE).max(timeout / 2);
-        self.limit.map_or_else(|| stop_timeout.map_or(Self::USUAL, derived), |Span(limit)| limit)
+    /// The longest limit where the platform kills after this time: it leaves the reserve, or half of a time that is below
+    /// twice the reserve.
+    pub(crate) fn longest_within(kill_after: Duration) -> Duration {
+        kill_after.saturating_sub(Self::RESERVE).max(kill_after / 2)
     }
 
-    /// The time limits of a stop where the platform kills after `stop_timeout`.
-    pub(crate) fn limits(&self, stop_timeout: Option<Duration>) -> DrainLimits {
+    /// The time limit of a stop where the platform kills after this time.
+    pub(crate) fn limit(&self, kill_after: Option<Duration>) -> Duration {
+        let derived = || kill_after.map_or(Self::USUAL, Self::longest_within);
+        self.limit.map_or_else(derived, |Span(limit)| limit)
+    }
+
+    /// The time limits of a stop where the platform kills after this time.
+    pub(crate) fn limits(&self, kill_after: Option<Duration>) -> DrainLimits {
         DrainLimits {
-            all: self.limit(stop_timeout),
+            all: self.limit(kill_after),
             receives: self.receives.map_or(Duration::MAX, |Span(limit)| limit),
         }
     }
@@ -119,10 +123,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_follows_from_the_stop_timeout_unless_it_is_set() {
-        let limit = |limit: Option<u64>, stop_timeout: Option<u64>| {
+    fn the_limit_follows_from_the_time_to_the_kill_unless_it_is_set() {
+        let limit = |limit: Option<u64>, kill_after: Option<u64>| {
             Settings { limit: limit.map(Span::secs), receives: None }
-                .limit(stop_timeout.map(Duration::from_secs))
+                .limit(kill_after.map(Duration::from_secs))
                 .as_secs()
         };
         assert_eq!((limit(None, None), limit(None, Some(120)), limit(None, Some(30))), (110, 110, 20));

@@ -33,6 +33,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::metrics", 4),
     ("handler", 5),
     ("ecs", 5),
+    ("kubernetes", 5),
     ("consumer::depth", 5),
     ("consumer::lease", 6),
     ("consumer::settle", 7),

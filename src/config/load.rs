@@ -131,7 +131,8 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     let root = SchemaNode::root(&schema);
     let (mut layers, mut problems) = merged_layers(sources, &root)?;
     problems.extend(unknown_keys::remove_unknown(&mut layers, &root));
-    let (settings, wrong) = type_errors::read(&mut layers, &root);
+    let (mut settings, wrong) = type_errors::read(&mut layers, &root);
+    settings.kubernetes = settings.kubernetes.in_environment(&sources.environment);
     problems.extend(wrong);
     let otel = otel::shown_variables(&sources.environment);
     let (traces, invalid) = otel::plan(&sources.environment);
@@ -225,6 +226,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn in_a_pod_the_drain_limit_follows_from_the_grace_period() {
+        let limit = |variables: &[(&str, &str)], file: &str| {
+            let (_directory, mut sources) = from_file(file);
+            sources.environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            load(&sources, Purpose::Inspect).unwrap().settings.drain_limit().as_secs()
+        };
+        let pod = ("KUBERNETES_SERVICE_HOST", "10.100.0.1");
+        let period = ("LONGSHORE__KUBERNETES__TERMINATION_GRACE_PERIOD", "120s");
+        let of_task = "[ecs]\nstop_timeout = \"90s\"";
+        assert_eq!((limit(&[pod], ""), limit(&[], "")), (20, 110));
+        assert_eq!((limit(&[pod, period], ""), limit(&[period], "")), (110, 110));
+        assert_eq!((limit(&[pod], of_task), limit(&[pod, period], of_task)), (20, 110));
+        assert_eq!(limit(&[period], of_task), 80);
+        assert_eq!(limit(&[pod, period], "[drain]\nlimit = \"5s\""), 5);
+    }
 
     #[test]
     fn settings_and_headers_of_the_collector_are_withheld_from_programs() {

@@ -10,9 +10,10 @@ use super::Purpose;
 use crate::{
     admin,
     consumer::{ConsumerSettings, settle},
+    duration::Span,
     ecs,
     envelope::Unwrap,
-    handler,
+    handler, kubernetes,
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub drain: stop::Settings,
     /// The worker as a task of Amazon ECS.
     pub ecs: ecs::Settings,
+    /// The worker in a pod of Kubernetes.
+    pub kubernetes: kubernetes::Settings,
     /// The log.
     pub log: logs::Settings,
     /// Traces, which the standard `OTEL_*` variables turn on.
@@ -52,12 +55,25 @@ impl Settings {
 
     /// The time limits of a stop.
     pub(crate) fn drain_limits(&self) -> DrainLimits {
-        self.drain.limits(self.ecs.stop_timeout())
+        self.drain.limits(self.kill_after())
+    }
+
+    /// The time after which the platform kills the process that it has sent SIGTERM, if it is known.
+    fn kill_after(&self) -> Option<Duration> {
+        let of_pod = self.kubernetes.grace_period();
+        if self.kubernetes.is_pod { of_pod } else { self.ecs.stop_timeout().or(of_pod) }
+    }
+
+    /// True in a pod whose grace period is assumed, unless the drain limit is set and fits into that.
+    pub(crate) fn is_grace_period_unknown(&self) -> bool {
+        let longest = self.kubernetes.grace_period().map(stop::Settings::longest_within);
+        let fits = self.drain.limit.is_some_and(|Span(limit)| Some(limit) <= longest);
+        self.kubernetes.is_assumed() && !fits
     }
 
     /// Finds every setting that cannot work, in the parts and between them.
     pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
-        let Self { queues, aws, admin: _, start: _, drain, ecs, log, traces: _ } = self;
+        let Self { queues, aws, admin: _, start: _, drain, ecs, kubernetes, log, traces: _ } = self;
         let mut problems = Vec::new();
         if queues.is_empty() && purpose == Purpose::Run {
             let hint =
@@ -73,6 +89,7 @@ impl Settings {
         problems.extend(within("aws", aws.validate()));
         problems.extend(within("drain", drain.validate()));
         problems.extend(within("ecs", ecs.validate()));
+        problems.extend(within("kubernetes", kubernetes.validate()));
         problems.extend(within("log", log.validate()));
         problems
     }
@@ -249,7 +266,7 @@ fn plain_url(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{consumer::depth, consumer::settle::DlqSettings, duration::Span};
+    use crate::{consumer::depth, consumer::settle::DlqSettings};
 
     fn of_urls(urls: [&str; 2]) -> Settings {
         let queue = |url: &str| QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
@@ -294,11 +311,18 @@ mod tests {
         let mut settings = Settings::default();
         settings.drain.limit = Some(Span::secs(43_201));
         settings.ecs.metrics_namespace = "AWS/SQS".to_owned();
+        settings.kubernetes.termination_grace_period = Some(Span::secs(0));
         settings.aws.endpoint_url = Some("ftp://h".to_owned());
         settings.log.filter = "longshore=loud".to_owned();
         assert_eq!(
             keys(&settings, Purpose::Inspect),
-            ["aws.endpoint_url", "drain.limit", "ecs.metrics_namespace", "log.filter"]
+            [
+                "aws.endpoint_url",
+                "drain.limit",
+                "ecs.metrics_namespace",
+                "kubernetes.termination_grace_period",
+                "log.filter"
+            ]
         );
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
     worker = worker.patience(settings.start.patience);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
+    warn_in_pod(settings);
     for (name, queue) in &settings.queues {
         if let Some(handler) = &queue.handler {
             worker = worker.consumer(consumer(name, queue, handler, &settings.aws)?);
@@ -55,6 +56,17 @@ fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnviro
     let mut signal = ScalingSignal::new(settings.metrics_namespace.as_str(), settings.metrics_interval.0);
     signal.metadata.clone_from(&surroundings.metadata);
     worker.scaling_signal(signal)
+}
+
+/// Logs the settings with which a pod is killed too early, or not probed.
+fn warn_in_pod(settings: &Settings) {
+    if settings.is_grace_period_unknown() {
+        events::GracePeriodUnknown { limit_seconds: settings.drain_limit().as_secs_f64() }.emit();
+    }
+    let address = settings.admin.listen;
+    if settings.kubernetes.is_beyond_probes(address) {
+        events::AdminOnLoopback { address }.emit();
+    }
 }
 
 fn consumer(

@@ -136,6 +136,18 @@ events! {
         queue: &'a str,
     }
 
+    /// In a pod the settings lack the time that Kubernetes waits before it kills the container.
+    warn GracePeriodUnknown: "kubernetes.termination_grace_period is not set, and kubernetes does not pass it to containers, hint: set it to the pod's terminationGracePeriodSeconds" {
+        /// The drain limit, which fits 30 s unless it is set.
+        limit_seconds: f64,
+    }
+
+    /// In a pod the admin server listens on loopback, where neither the kubelet's HTTP probes nor scrapers reach it.
+    warn AdminOnLoopback: "the admin server listens on loopback in a pod, where probes over http cannot reach it, hint: set admin.listen to 0.0.0.0:9090, or probe with longshore healthcheck" {
+        /// The address.
+        address: SocketAddr as %,
+    }
+
     /// The admin server accepts connections.
     info AdminListens: "admin server listens" {
         /// The address.

@@ -137,13 +137,17 @@ codes! {
     HandlerUnreachable = "handler-unreachable", Unavailable,
         "start the handler, or correct where it is; the worker would wait for it and receive nothing";
     TimeoutBeyondDrain = "timeout-beyond-drain", Notice,
-        "nothing if the work may start again; otherwise lower the queue's timeout, or raise drain.limit and the stopTimeout with it";
+        "nothing if the work may start again; otherwise lower the queue's timeout, or raise drain.limit, and with it the stopTimeout (ECS) or the terminationGracePeriodSeconds (Kubernetes)";
     DrainLimit = "drain-limit", Misconfigured,
-        "leave drain.limit out, or keep it 10 s below the stopTimeout: ECS kills a worker that is still giving messages back";
+        "leave drain.limit out, or keep it 10 s below the stopTimeout (ECS) or the terminationGracePeriodSeconds (Kubernetes): a worker that is still giving messages back is killed then";
     StopTimeoutUnknown = "stop-timeout-unknown", Warning,
         "set ecs.stop_timeout to the stopTimeout of the container in the task definition, best 120s; ECS uses 30 s where that says nothing";
     StopTimeoutBeyondFargate = "stop-timeout-beyond-fargate", Warning,
         "set stopTimeout and ecs.stop_timeout to 120s at most, unless the task runs on EC2";
+    GracePeriodUnknown = "grace-period-unknown", Warning,
+        "set kubernetes.termination_grace_period to the pod's terminationGracePeriodSeconds; Kubernetes uses 30 s where the pod does not set it";
+    AdminOnLoopback = "admin-on-loopback", Warning,
+        "set admin.listen to 0.0.0.0:9090, or [::]:9090 where pods have IPv6 alone; or leave it, with an exec probe of longshore healthcheck";
     ProtectionUnavailable = "protection-unavailable", Warning,
         "grant the task role ecs:GetTaskProtection and ecs:UpdateTaskProtection, or set ecs.protect = \"off\"";
     ProtectionPointless = "protection-pointless", Notice,

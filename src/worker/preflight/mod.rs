@@ -4,7 +4,7 @@
 
 mod codes;
 mod dead_letters;
-mod ecs;
+mod platform;
 mod queue;
 mod report;
 
@@ -32,11 +32,11 @@ pub(crate) use self::{
 /// Checks everything that these settings name, concurrently.
 pub(crate) async fn preflight(settings: &Settings, surroundings: &EcsEnvironment) -> Report {
     let queues = settings.queues.iter().map(|(name, queue)| queue::check(name, queue, settings));
-    let (queues, of_task) = tokio::join!(join_all(queues), ecs::check(settings, surroundings));
+    let (queues, of_platform) = tokio::join!(join_all(queues), platform::check(settings, surroundings));
     let duplicates =
         duplicates(settings.queues.keys().zip(queues.iter().map(|checked| checked.arn.as_deref())));
     let of_queues = queues.into_iter().flat_map(|checked| checked.found);
-    Report::new(of_queues.chain(duplicates).chain(of_task).chain(proxies()).collect())
+    Report::new(of_queues.chain(duplicates).chain(of_platform).chain(proxies()).collect())
 }
 
 /// Names the proxies of AWS calls.

@@ -1,7 +1,7 @@
 //! Checks one queue: that it exists, and that it is as the settings expect.
 
 use super::{
-    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, ecs, fifo_topic,
+    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, platform,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -35,7 +35,7 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
         check_handler(name, queue, settings),
         check_topics(name, queue, settings),
     );
-    let beyond = ecs::timeout_beyond_drain(name, queue, settings);
+    let beyond = platform::timeout_beyond_drain(name, queue, settings);
     checked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
     checked
 }

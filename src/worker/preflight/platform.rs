@@ -1,4 +1,5 @@
-//! Checks the ECS task: that a stop fits into the stop timeout, and that the task can be protected.
+//! Checks the platform: that a stop fits into the time that ECS or Kubernetes gives, that ECS protects the task, and that
+//! the probes of Kubernetes reach the admin server.
 
 use std::time::Duration;
 
@@ -14,14 +15,16 @@ use crate::{
 /// The longest stop timeout on Fargate.
 const FARGATE_MAX: Duration = Duration::from_mins(2);
 
-/// Finds the settings of the task that prevent an orderly stop.
+/// Finds the settings of the task or the pod that prevent an orderly stop, and those with which the pod is not probed.
 pub(super) async fn check(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
-    let mut found = check_stop(settings, surroundings);
+    let mut found = check_task_stop(settings, surroundings);
     found.extend(check_protection(settings, surroundings).await);
+    found.extend(check_pod_stop(settings));
+    found.extend(check_admin(settings));
     found
 }
 
-fn check_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
+fn check_task_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding> {
     let limit = settings.drain_limit();
     let Some(stop_timeout) = settings.ecs.stop_timeout() else {
         let message = format!("the drain limit is {}, and when ECS kills is not known", Span(limit));
@@ -30,7 +33,7 @@ fn check_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding
     };
     let mut found = Vec::new();
     let is_set = settings.drain.limit.is_some();
-    if is_set && limit.saturating_add(stop::Settings::RESERVE) > stop_timeout {
+    if is_set && limit > stop::Settings::longest_within(stop_timeout) {
         let (limit, stop_timeout) = (Span(limit), Span(stop_timeout));
         let message = format!("drain.limit is {limit}, and ECS kills {stop_timeout} after SIGTERM");
         found.push(Finding::new(Code::DrainLimit, message));
@@ -40,6 +43,24 @@ fn check_stop(settings: &Settings, surroundings: &EcsEnvironment) -> Vec<Finding
         found.push(Finding::new(Code::StopTimeoutBeyondFargate, message));
     }
     found
+}
+
+fn check_pod_stop(settings: &Settings) -> Option<Finding> {
+    let limit = Span(settings.drain_limit());
+    if settings.is_grace_period_unknown() {
+        let message = format!("the drain limit is {limit}, and when Kubernetes kills is not known");
+        return Some(Finding::new(Code::GracePeriodUnknown, message));
+    }
+    let period = settings.kubernetes.grace_period()?;
+    let message = || format!("drain.limit is {limit}, and Kubernetes kills {} after SIGTERM", Span(period));
+    let is_too_long = settings.drain.limit.is_some() && limit.0 > stop::Settings::longest_within(period);
+    is_too_long.then(|| Finding::new(Code::DrainLimit, message()))
+}
+
+fn check_admin(settings: &Settings) -> Option<Finding> {
+    let listen = settings.admin.listen;
+    let message = || format!("admin.listen is {listen}, which nothing outside of the container reaches");
+    settings.kubernetes.is_beyond_probes(listen).then(|| Finding::new(Code::AdminOnLoopback, message()))
 }
 
 /// Finds a handler that may run longer than a stop waits, whose messages then start again elsewhere.
@@ -83,7 +104,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.drain.limit = limit.map(Span::secs);
         settings.ecs.stop_timeout = stop_timeout.map(Span::secs);
-        check_stop(&settings, surroundings).into_iter().map(|found| found.code).collect()
+        check_task_stop(&settings, surroundings).into_iter().map(|found| found.code).collect()
     }
 
     #[test]
@@ -105,5 +126,40 @@ mod tests {
         assert!(timeout_beyond_drain("orders", &queue, &settings).is_some());
         settings.drain.limit = Some(Span::secs(13 * 3_600));
         assert!(timeout_beyond_drain("orders", &queue, &settings).is_none());
+    }
+
+    /// The findings in a pod, or elsewhere, with this drain limit and grace period.
+    fn pod_codes(is_pod: bool, limit: Option<u64>, period: Option<u64>) -> Vec<Code> {
+        let mut settings = Settings::default();
+        settings.drain.limit = limit.map(Span::secs);
+        settings.kubernetes.termination_grace_period = period.map(Span::secs);
+        settings.kubernetes.is_pod = is_pod;
+        check_pod_stop(&settings).map(|found| found.code).into_iter().collect()
+    }
+
+    #[test]
+    fn a_drain_limit_must_fit_into_the_grace_period() {
+        for is_pod in [true, false] {
+            assert_eq!(pod_codes(is_pod, None, Some(60)), [], "it follows from the grace period");
+            assert_eq!(pod_codes(is_pod, Some(50), Some(60)), []);
+            assert_eq!(pod_codes(is_pod, Some(51), Some(60)), [Code::DrainLimit]);
+            assert_eq!(pod_codes(is_pod, Some(7), Some(15)), [], "as it would follow");
+        }
+    }
+
+    #[test]
+    fn a_grace_period_that_is_not_set_is_unknown_unless_the_drain_limit_fits_into_the_usual_one() {
+        assert_eq!(pod_codes(true, None, None), [Code::GracePeriodUnknown]);
+        assert_eq!(pod_codes(true, Some(21), None), [Code::GracePeriodUnknown]);
+        assert_eq!(pod_codes(true, Some(20), None), []);
+        assert_eq!(pod_codes(false, Some(110), None), []);
+    }
+
+    #[test]
+    fn an_admin_server_on_loopback_is_reported_in_a_pod_alone() {
+        let mut settings = Settings::default();
+        assert_eq!(check_admin(&settings), None);
+        settings.kubernetes.is_pod = true;
+        assert_eq!(check_admin(&settings).map(|found| found.code), Some(Code::AdminOnLoopback));
     }
 }
