@@ -7,7 +7,7 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, ConsumerSettings, Prefetch, Preparation},
+    consumer::{BatchSettings, BreakerSettings, ConsumerSettings, Prefetch, Preparation},
     duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
@@ -188,6 +188,14 @@ impl Consumer {
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
         self.settings.batch = batch;
+        self
+    }
+
+    /// Opens the breaker also by the share of failed calls; default: only by three calls in a row that answer
+    /// [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
+    #[must_use]
+    pub fn breaker(mut self, breaker: BreakerSettings) -> Self {
+        self.settings.breaker = Some(breaker);
         self
     }
 

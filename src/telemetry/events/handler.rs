@@ -29,6 +29,23 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::HandlerDown).set(0);
 
+    /// Calls of the handler found it unavailable in a row, or fail too often: it counts as down, and one message at a time is
+    /// tried.
+    error BreakerOpened<'a>: "breaker opened, handler counts as down and polling is paused" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The failures that opened it.
+        reason: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::BreakerOpen).set(1);
+
+    /// A tried message was handled, or none came.
+    info BreakerClosed<'a>: "breaker closed, polling goes on" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::BreakerOpen).set(0);
+
     /// The worker is short of descriptors, processes or memory: polling is paused, and what it holds waits for the
     /// resource.
     error ShortOfResources<'a>: "short of resources, polling is paused" {
