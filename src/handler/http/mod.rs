@@ -23,6 +23,8 @@
 
 mod batch;
 mod client;
+#[cfg(feature = "cli")]
+mod doubt;
 mod headers;
 mod outcome;
 mod settings;
@@ -198,6 +200,11 @@ impl ErasedHandler for HttpHandler {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.connect())
+    }
+
+    #[cfg(feature = "cli")]
+    fn doubt(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(doubt::doubt(&self.client, &self.settings))
     }
 
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
