@@ -284,6 +284,7 @@ impl Availability {
     fn limit<T>(&self, change: impl FnOnce(&mut Limits) -> T) -> T {
         // The reasons change under the same lock, so that they always agree with the limits.
         let mut limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_pausing = limits.breaker.is_pausing();
         let changed = change(&mut limits);
         let Limits { resources, breaker } = &*limits;
         let is_limiting = resources.is_limiting() || breaker.is_watching();
@@ -293,9 +294,11 @@ impl Availability {
             events::ResourcesBack { queue }.emit(paused);
         }
         match breaker.open_reason() {
-            Some(reason) if !self.has(PauseReason::BreakerOpen) => {
-                self.pause(PauseReason::BreakerOpen, reason);
-                events::BreakerOpened { queue, reason }.emit(paused);
+            // Each pause is noticed by the probes, which end it.
+            Some(reason) if breaker.is_pausing() && !was_pausing => {
+                if self.pause(PauseReason::BreakerOpen, reason) {
+                    events::BreakerOpened { queue, reason }.emit(paused);
+                }
             }
             None if self.resume(PauseReason::BreakerOpen) => events::BreakerClosed { queue }.emit(paused),
             _ => {}

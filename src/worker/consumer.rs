@@ -191,11 +191,11 @@ impl Consumer {
         self
     }
 
-    /// Opens the breaker also by the share of failed calls; default: only by three calls in a row that answer
-    /// [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
+    /// Pauses polling once this share of at least ten calls within 30 s has failed; default: only after three calls in a
+    /// row that return [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
     #[must_use]
-    pub fn breaker(mut self, breaker: BreakerSettings) -> Self {
-        self.settings.breaker = Some(breaker);
+    pub fn breaker(mut self, failures: f64) -> Self {
+        self.settings.breaker = Some(BreakerSettings { failures, ..BreakerSettings::default() });
         self
     }
 
