@@ -35,6 +35,14 @@ const PROBES: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
+/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
+/// own receives in flight could return them at once.
+pub(super) const HANDLER_DOWN_DELAY: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
 /// The time limit of one probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// The longest time for which messages are kept, for want of resources or an available handler; others may have them.

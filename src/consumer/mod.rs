@@ -32,7 +32,7 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 
 #[cfg(test)]
-pub(crate) use self::prepare::{PreparationClaim, PreparedMessage};
+pub(crate) use self::prepare::PreparationClaim;
 pub use self::settings::{BatchSettings, BreakerSettings, Prefetch};
 use self::{
     availability::Availability,
@@ -53,7 +53,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
-    prepare::Preparation,
+    prepare::{Preparation, PreparedMessage},
 };
 use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},

@@ -488,4 +488,20 @@ mod tests {
         assert_eq!(serde_json::from_str::<Prefetch>("3").unwrap(), Prefetch::Fixed(3));
         assert!(serde_json::from_str::<Prefetch>("-3").is_err());
     }
+
+    #[test]
+    fn a_receive_waits_for_two_thirds_of_the_visibility_at_most() {
+        let mut settings = ConsumerSettings { visibility: Span::secs(12), ..ConsumerSettings::default() };
+        settings.receive.wait = Span::secs(20);
+        assert_eq!(settings.wait(), Duration::from_secs(8));
+        settings.receive.wait = Span::secs(5);
+        assert_eq!(settings.wait(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_prefetch_is_written_as_it_is_read() {
+        for (prefetch, text, initial) in [(Prefetch::Auto, "auto", 0), (Prefetch::Fixed(12), "12", 12)] {
+            assert_eq!((prefetch.to_string().as_str(), prefetch.initial()), (text, initial));
+        }
+    }
 }

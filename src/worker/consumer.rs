@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "envelopes")]
+use crate::envelope::Unwrap;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -242,6 +244,14 @@ impl Consumer {
     #[must_use]
     pub fn notify(mut self, plan: NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
+        self
+    }
+
+    /// Sets the envelopes that are taken off a message before its handler is called; default: none.
+    #[cfg(feature = "envelopes")]
+    #[must_use]
+    pub fn unwrap_envelopes(mut self, unwrap: Unwrap) -> Self {
+        self.preparation = unwrap.preparation();
         self
     }
 
