@@ -411,7 +411,12 @@ mod tests {
     #[test]
     fn the_last_attempt_of_a_group_is_given_back_at_once() {
         let of = |group: Option<&Group>, receive_count| {
-            let message = MessageFacts { group, receive_count, lease: LeaseStatus::Held, kept_failures: KeptFailures::None };
+            let message = MessageFacts {
+                group,
+                receive_count,
+                lease: LeaseStatus::Held,
+                kept_failures: KeptFailures::None,
+            };
             rules(3, true).conclude_outcome(Outcome::Retry(String::new()), &message).disposition
         };
         let group = Group::from("a".to_owned());

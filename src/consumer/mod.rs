@@ -33,7 +33,8 @@ use tokio::{runtime::Handle, sync::watch};
 
 #[cfg(test)]
 pub(crate) use self::prepare::PreparationClaim;
-pub use self::settings::{BatchSettings, BreakerSettings, Prefetch};
+pub(crate) use self::settings::BreakerSettings;
+pub use self::settings::{BatchSettings, Prefetch};
 use self::{
     availability::Availability,
     buffer::Buffer,

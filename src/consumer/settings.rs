@@ -85,7 +85,8 @@ impl ConsumerSettings {
         problems.extend(self.validate_times());
         problems.extend(within("receive", self.receive.validate()));
         problems.extend(within("retry", self.retry.validate()));
-        problems.extend(within("breaker", self.breaker.map(|breaker| breaker.validate()).unwrap_or_default()));
+        problems
+            .extend(within("breaker", self.breaker.map(|breaker| breaker.validate()).unwrap_or_default()));
         problems.extend(within("settle", self.settle.validate(self.visibility)));
         problems.extend(within("depth", self.depth.validate()));
         problems
