@@ -17,6 +17,11 @@ NODE_MODULES := $(CURDIR)/target/node
 # Node's own runtime for Lambda is built of C++ with the cmake that comes with the Python packages.
 NODE := $(if $(filter 1,$(LONGSHORE_SKIP_PYTHON) $(LONGSHORE_SKIP_NODE)),,$(NODE_MODULES)/ready)
 
+# Other SQS consumers that Longshore is measured beside.
+PEERS := $(CURDIR)/target/peers
+MESSAGES := 40000
+ROUNDS := 3
+
 # The tools are built once and run for seconds: building them fast matters more than running them fast.
 INSTALL := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	CARGO_TARGET_DIR=$(TOOLS)/build cargo install --locked --root $(TOOLS)
@@ -35,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -106,7 +111,8 @@ chaos-minute: ## a minute of it
 
 bench: ## what docs/performance.md is measured with
 	cargo build --release --locked --bin longshore --example bench_drain --example bench_bare_loop --example bench_worker --example bench_series
-	target/release/examples/bench_drain 50000 3
+	# The contenders have one core, the emulator and the measuring program the other.
+	taskset --cpu-list 1 target/release/examples/bench_drain 40000 3 0
 	target/release/examples/bench_series 1000
 	@$(MAKE) --no-print-directory bench-kinds
 
@@ -114,6 +120,10 @@ bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about 
 	cargo build --release --locked --bin longshore --example bench_kinds --example bench_uneven
 	LONGSHORE_TEST_PYTHON=$(if $(PYTHON),$(VENV)/bin/python) target/release/examples/bench_kinds 3 2>target/bench-kinds.log
 	target/release/examples/bench_uneven 30 2>>target/bench-kinds.log
+
+bench-peers: $(PEERS)/ready ## Longshore beside sqs-consumer, squiss-ts, a boto3 loop and Celery; MESSAGES=40000 ROUNDS=3 change that
+	$(if $(PEERS_RELEASE),,cargo build --release --locked --bin longshore --example bench_bare_loop --example bench_worker)
+	PEERS_NODE=$(PEERS)/node $(PEERS)/python/bin/python examples/bench/peers/main.py $(MESSAGES) $(ROUNDS)
 
 deploy-test: deploy/node_modules/ready $(if $(DEPLOY_SKIP_LINT),,$(DEPLOY)/python/ready) $(if $(DEPLOY_SKIP_VELOCITY),,deploy/build/velocity/Render.class) ## the deployment's checks; LONGSHORE_SKIP_VELOCITY=1 leaves out those that need Java, LONGSHORE_SKIP_PYTHON=1 cfn-lint
 	$(if $(DEPLOY_SKIP_VELOCITY),@echo "skipped: the mapping templates on Velocity (LONGSHORE_SKIP_VELOCITY=1)")
@@ -190,6 +200,19 @@ $(NODE_MODULES)/ready: tests/conformance/node/package.json tests/conformance/nod
 	else \
 		echo "error: aws-lambda-ric, the Lambda runtime for Node, does not build here" >&2; \
 		echo "hint: install node, npm, make and a C++ compiler, or leave its tests out with LONGSHORE_SKIP_NODE=1" >&2; \
+		exit 1; \
+	fi
+
+# Both are pinned with all they need, Node too: some need a newer one than the tests.
+$(PEERS)/ready: $(addprefix examples/bench/peers/,requirements.txt package.json package-lock.json)
+	@mkdir -p $(PEERS)/node && cp examples/bench/peers/package*.json $(PEERS)/node/
+	@if python3 -m venv --clear $(PEERS)/python && \
+		$(PEERS)/python/bin/pip install --quiet --disable-pip-version-check --requirement examples/bench/peers/requirements.txt && \
+		npm ci --prefix $(PEERS)/node --silent --no-audit --no-fund --ignore-scripts=false; then \
+		touch $@; \
+	else \
+		echo "error: the consumers of examples/bench/peers/ do not install here" >&2; \
+		echo "hint: install python3 with venv and pip, and node with npm" >&2; \
 		exit 1; \
 	fi
 

@@ -147,4 +147,27 @@ mod tests {
         let millis: Vec<_> = (1..=9).map(|attempt| backoff.delay(attempt, 0.0).as_millis()).collect();
         assert_eq!(millis, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000, 20_000]);
     }
+
+    #[test]
+    fn the_jitter_leaves_half_of_a_delay_or_none() {
+        let delay = |jitter, chance| Backoff { jitter, ..Backoff::CALLS }.delay(1, chance).as_millis();
+        assert_eq!([0.0, 0.5, 1.0].map(|chance| delay(Jitter::Full, chance)), [0, 100, 200]);
+        assert_eq!([0.0, 0.5, 1.0].map(|chance| delay(Jitter::Half, chance)), [100, 150, 200]);
+        assert!((100..=200).contains(&Backoff::CALLS.random_delay(1).as_millis()));
+    }
+
+    #[test]
+    fn each_value_that_cannot_work_is_a_problem() {
+        let problems = |backoff: Backoff| {
+            let problems = backoff.validate();
+            problems.iter().map(|problem| problem.key().unwrap().to_string()).collect::<Vec<_>>()
+        };
+        let (sound, second) = (Backoff::CALLS, Duration::from_secs(1));
+        assert!(problems(Backoff { initial: second, max: second, factor: 1.0, ..sound }).is_empty());
+        assert_eq!(problems(Backoff { initial: 2 * second, max: second, ..sound }), ["initial"]);
+        assert_eq!(problems(Backoff { max: Duration::from_secs(43_201), ..sound }), ["max"]);
+        for factor in [0.9, f64::NAN, f64::INFINITY] {
+            assert_eq!(problems(Backoff { factor, ..sound }), ["factor"], "{factor}");
+        }
+    }
 }

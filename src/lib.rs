@@ -141,6 +141,8 @@ mod consumer;
 mod duration;
 #[cfg(feature = "ecs")]
 pub mod ecs;
+#[cfg(feature = "envelopes")]
+mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
@@ -165,6 +167,8 @@ mod telemetry;
 pub mod testing;
 mod worker;
 
+#[cfg(feature = "envelopes")]
+pub use self::envelope::Unwrap;
 #[cfg(feature = "otel")]
 pub use self::telemetry::traces::Traces;
 #[cfg(feature = "ecs")]

@@ -38,6 +38,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::notifications", 6),
     ("consumer", 8),
     ("admin", 9),
+    ("envelope", 9),
     ("config", 10),
     ("worker", 11),
     ("testing", 12),
@@ -49,7 +50,7 @@ const MAIN_LINES: usize = 60;
 /// A file shorter than this has a reason, so few are.
 const SMALL_FILE_LINES: usize = 60;
 /// The most small files of the crate and the emulator.
-const SMALL_FILES: usize = 35;
+const SMALL_FILES: usize = 36;
 
 /// The type names that several modules may have.
 const COMMON_TYPE_NAMES: &[&str] = &["Settings", "Error", "Builder", "Inner"];

@@ -1,13 +1,14 @@
 //! The yardstick of `bench_drain`: loops of receive ten, delete ten, with the SDK's default settings and no handler.
 //!
-//! Usage: `bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned]`; prints one line of JSON. The allocator is the system's.
+//! Usage: `bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned]` drains so many messages; `bench_bare_loop QUEUE_URL 0 POLLERS
+//! idle SECONDS` polls an empty queue. Prints one line of JSON. The allocator is the system's.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod usage;
 
 use std::{
     error::Error,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -26,31 +27,39 @@ use self::usage::Usage;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().collect();
-    let [_, url, messages, pollers, settings @ ..] = arguments.as_slice() else {
-        return Err("usage: bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned]".into());
+    let [_, url, messages, pollers, mode @ ..] = arguments.as_slice() else {
+        return Err("usage: bench_bare_loop QUEUE_URL MESSAGES POLLERS [tuned | idle SECONDS]".into());
     };
-    let client = client(url, settings.first().is_some_and(|setting| setting == "tuned")).await;
+    let client = client(url, mode.first().is_some_and(|mode| mode == "tuned")).await;
     let (messages, pollers): (usize, usize) = (messages.parse()?, pollers.parse()?);
-    let (began, done) = (Instant::now(), AtomicUsize::new(0));
-    let calls = try_join_all((0..pollers).map(|_| poll(&client, url, messages, &done))).await?;
-    println!("{}", Usage::of_this_process(messages, calls.iter().sum(), began.elapsed()));
+    let (began, done, calls) = (Instant::now(), AtomicUsize::new(0), AtomicU64::new(0));
+    if let [_, seconds] = mode {
+        let polls = try_join_all((0..pollers).map(|_| poll(&client, url, usize::MAX, (&done, &calls))));
+        if let Ok(ended) = tokio::time::timeout(Duration::from_secs(seconds.parse()?), polls).await {
+            ended?;
+        }
+    } else {
+        try_join_all((0..pollers).map(|_| poll(&client, url, messages, (&done, &calls)))).await?;
+    }
+    println!("{}", Usage::of_this_process(messages, calls.into_inner(), began.elapsed()));
     Ok(())
 }
 
-/// One poller; answers how many calls it made until all messages were deleted.
+/// One poller, until all messages are deleted; it counts its calls.
 async fn poll(
     client: &Client,
     url: &str,
     messages: usize,
-    done: &AtomicUsize,
-) -> Result<u64, Box<dyn Error>> {
-    let mut calls = 0;
+    (done, calls): (&AtomicUsize, &AtomicU64),
+) -> Result<(), Box<dyn Error>> {
+    // A poller that drains must soon notice that the others have taken the last message.
+    let wait = if messages == usize::MAX { 20 } else { 1 };
     while done.load(Ordering::Relaxed) < messages {
-        let received = receive_and_delete(client, url).await?;
+        let received = receive_and_delete(client, url, wait).await?;
         done.fetch_add(received, Ordering::Relaxed);
-        calls += if received > 0 { 2 } else { 1 };
+        calls.fetch_add(if received > 0 { 2 } else { 1 }, Ordering::Relaxed);
     }
-    Ok(calls)
+    Ok(())
 }
 
 async fn client(url: &str, is_tuned: bool) -> Client {
@@ -73,8 +82,8 @@ async fn client(url: &str, is_tuned: bool) -> Client {
     Client::new(&shared)
 }
 
-async fn receive_and_delete(client: &Client, url: &str) -> Result<usize, Box<dyn Error>> {
-    let receive = client.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(1);
+async fn receive_and_delete(client: &Client, url: &str, wait: i32) -> Result<usize, Box<dyn Error>> {
+    let receive = client.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(wait);
     let messages = receive.send().await?.messages.unwrap_or_default();
     let entries: Result<Vec<_>, _> = messages
         .iter()

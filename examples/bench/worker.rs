@@ -1,8 +1,9 @@
-//! The worker that `bench_drain` measures, with a handler that does nothing, or nothing but sleep.
+//! The worker that `bench_drain` and `make bench-peers` measure, with a handler that does nothing, or nothing but sleep.
 //!
 //! Usage: `bench_worker QUEUE_URL MESSAGES engine|caller` drains so many messages with a no-op handler on the
 //! engine's thread or on the caller's runtime; `bench_worker QUEUE_URL MESSAGES held SECONDS` holds so many messages
-//! in sleeping handlers for that long; `bench_worker QUEUE_URL 0 idle SECONDS` polls an empty queue. Prints one line of JSON.
+//! in sleeping handlers for that long; `bench_worker QUEUE_URL 0 idle SECONDS` polls an empty queue. Each prints one line of JSON.
+//! `bench_worker QUEUE_URL CONCURRENCY body` sleeps for as long as each message says, `{"sleep_ms": 10}`, until it is ended.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod usage;
@@ -18,7 +19,7 @@ use std::{
 
 use longshore::{
     Consumer, Message, Metrics, Stop, Worker,
-    handler::{AnyHandler, Context, Handler, Outcome},
+    handler::{self, AnyHandler, Context, Handler, Outcome},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -48,11 +49,22 @@ impl Handler for NoOp {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Body {
+    sleep_ms: u64,
+}
+
+async fn sleep_as_the_body_says(Body { sleep_ms }: Body) {
+    if sleep_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(sleep_ms)).await;
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().collect();
     let [_, url, messages, mode, seconds @ ..] = arguments.as_slice() else {
-        return Err("usage: bench_worker QUEUE_URL MESSAGES engine|caller|held|idle [SECONDS]".into());
+        return Err("usage: bench_worker QUEUE_URL MESSAGES engine|caller|held|idle|body [SECONDS]".into());
     };
     // As the binary logs: what it costs to have the spans counts, too.
     longshore::internals::LogSettings::default().init()?;
@@ -62,7 +74,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "engine" => drain(url, messages, AnyHandler::on_engine_thread).await,
         "caller" => drain(url, messages, |handler| handler).await,
         "held" | "idle" => hold(url, messages, seconds).await,
-        _ => Err("the mode is engine, caller, held or idle".into()),
+        "body" => {
+            let consumer = Consumer::new(url, handler::from_json(sleep_as_the_body_says))
+                .named("bench")
+                .concurrency(messages);
+            Worker::new().consumer(consumer).run().await?;
+            Ok(())
+        }
+        _ => Err("the mode is engine, caller, held, idle or body".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The parts that the clients of all AWS services share: the SDK configuration, and the failures of calls.
 
 mod failure;
+mod user_agent;
 
 use std::time::Duration;
 
@@ -20,7 +21,10 @@ use url::Url;
 
 use crate::settings::{Problem, http_url};
 
-pub(crate) use self::failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault};
+pub(crate) use self::{
+    failure::{CallFailure, CredentialsFault, FailureKind, SendState, credentials_fault},
+    user_agent::with_user_agent,
+};
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,8 @@ fn adapt(config: &SdkConfig, location: ServiceLocation, connections: usize) -> S
     let endpoint = config.endpoint_url().map(str::to_owned).or(location.endpoint);
     let mut builder = config.to_builder().region(region);
     builder.set_endpoint_url(endpoint);
+    // A client without one panics.
+    builder.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
     builder.set_retry_config(Some(RetryConfig::disabled()));
     builder.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
     if config.http_client().is_none() {
@@ -203,6 +209,7 @@ mod tests {
         assert!(adapted.http_client().is_some());
         let empty = adapt(&SdkConfig::builder().build(), location, 1);
         assert_eq!(empty.region().map(Region::as_ref), Some("eu-west-1"));
+        assert!(empty.behavior_version().is_some(), "a client without one panics");
         assert_eq!(empty.retry_config().map(RetryConfig::max_attempts), Some(1));
     }
 }

@@ -10,7 +10,9 @@ use super::Purpose;
 use crate::{
     admin,
     consumer::{ConsumerSettings, settle},
-    ecs, handler,
+    ecs,
+    envelope::Unwrap,
+    handler,
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
@@ -124,6 +126,8 @@ pub(crate) struct QueueSettings {
     pub endpoint_url: Option<String>,
     /// What happens if the queue, or the DLQ that its section names, does not exist at the start: `fail` ends it, `wait` consumes the other queues, and this one as soon as it exists. `/status` names it, and `/readyz` does not wait for it.
     pub missing: Missing,
+    /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
+    pub unwrap: Unwrap,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,

@@ -35,6 +35,14 @@ const PROBES: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
+/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
+/// own receives in flight could return them at once.
+pub(super) const HANDLER_DOWN_DELAY: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
 /// The time limit of one probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// The longest time for which messages are kept, for want of resources or an available handler; others may have them.
@@ -284,6 +292,7 @@ impl Availability {
     fn limit<T>(&self, change: impl FnOnce(&mut Limits) -> T) -> T {
         // The reasons change under the same lock, so that they always agree with the limits.
         let mut limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_pausing = limits.breaker.is_pausing();
         let changed = change(&mut limits);
         let Limits { resources, breaker } = &*limits;
         let is_limiting = resources.is_limiting() || breaker.is_watching();
@@ -293,9 +302,11 @@ impl Availability {
             events::ResourcesBack { queue }.emit(paused);
         }
         match breaker.open_reason() {
-            Some(reason) if !self.has(PauseReason::BreakerOpen) => {
-                self.pause(PauseReason::BreakerOpen, reason);
-                events::BreakerOpened { queue, reason }.emit(paused);
+            // Each pause is noticed by the probes, which end it.
+            Some(reason) if breaker.is_pausing() && !was_pausing => {
+                if self.pause(PauseReason::BreakerOpen, reason) {
+                    events::BreakerOpened { queue, reason }.emit(paused);
+                }
             }
             None if self.resume(PauseReason::BreakerOpen) => events::BreakerClosed { queue }.emit(paused),
             _ => {}

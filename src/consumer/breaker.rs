@@ -108,7 +108,7 @@ enum OpenCause {
 
 /// The state of an open breaker.
 #[derive(Clone, Debug)]
-struct Opening {
+struct OpenBreaker {
     cause: OpenCause,
     reason: String,
 }
@@ -122,7 +122,7 @@ pub(super) struct Breaker {
     limit: StartLimit,
     row: FailuresInARow,
     rate: Option<FailureRate>,
-    opening: Option<Opening>,
+    opening: Option<OpenBreaker>,
     /// The number of openings and failed trials since all calls could start.
     attempts: u32,
 }
@@ -176,7 +176,7 @@ impl Breaker {
 
     /// The length of the present pause.
     pub(super) fn pause(&self) -> Duration {
-        let by_rate = |opening: &Opening| opening.cause == OpenCause::FailureRate;
+        let by_rate = |opening: &OpenBreaker| opening.cause == OpenCause::FailureRate;
         let pauses = self.rate.as_ref().filter(|_| self.opening.as_ref().is_some_and(by_rate));
         pauses.map_or(PAUSES, |rate| rate.settings.pauses()).random_delay(self.attempts)
     }
@@ -253,7 +253,7 @@ impl Breaker {
     }
 
     fn open(&mut self, cause: OpenCause, reason: String, call: &BreakerInput<'_>) {
-        self.opening = Some(Opening { cause, reason });
+        self.opening = Some(OpenBreaker { cause, reason });
         self.fail(call);
     }
 

@@ -199,10 +199,10 @@ impl<T> Buffer<T> {
         self.push(item, None, bytes, now.checked_sub(self.batch.window.0).unwrap_or(now));
     }
 
-    /// True if every waiting message is of this kind.
-    pub(super) fn all_waiting(&self, is_such: impl Fn(&T) -> bool) -> bool {
-        let lines = self.groups.values().chain([&self.ungrouped]);
-        lines.flat_map(|line| &line.messages).all(|message| is_such(&message.item))
+    /// True if every message that waits for a call, and not behind one of its group, is of this kind.
+    pub(super) fn all_first(&self, is_such: impl Fn(&T) -> bool) -> bool {
+        let of_groups = self.groups.values().filter_map(|line| line.messages.front());
+        self.ungrouped.messages.iter().chain(of_groups).all(|message| is_such(&message.item))
     }
 
     /// Takes the next batch that may start now, which counts as a running call until [`Buffer::call_ended`].

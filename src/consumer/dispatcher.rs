@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
-    availability::{Availability, KeptForLong},
+    availability::{Availability, HANDLER_DOWN_DELAY, KeptForLong},
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::{Buffer, Group},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
@@ -19,7 +19,6 @@ use super::{
     prepare::HeldMessage,
 };
 use crate::{
-    backoff::{Backoff, Jitter},
     consumer::lease::Lease,
     consumer::metrics::ConsumerMetrics,
     handler::FailureCounter,
@@ -32,15 +31,6 @@ use crate::{
     },
 };
 
-/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
-/// own receives in flight could return them at once.
-const HANDLER_DOWN_DELAY: Backoff = Backoff {
-    initial: Duration::from_secs(5),
-    factor: 1.0,
-    max: Duration::from_secs(5),
-    jitter: Jitter::Half,
-};
-
 /// Starts and concludes the calls of one queue; clones share one state.
 #[derive(Clone)]
 pub(super) struct Dispatcher(Arc<Inner>);
@@ -50,6 +40,8 @@ struct Inner {
     state: Mutex<DispatcherState>,
     /// Notified when the last running call has ended.
     no_call: Notify,
+    /// Notified when a slot becomes free and no message can take it.
+    slot_idle: Notify,
 }
 
 /// The parts of a [`Dispatcher`].
@@ -73,7 +65,8 @@ pub(super) struct DispatcherParts {
 impl Dispatcher {
     pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
         let state = DispatcherState::new(buffer, Instant::now());
-        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new() }))
+        let (no_call, slot_idle) = (Notify::new(), Notify::new());
+        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call, slot_idle }))
     }
 
     fn state(&self) -> MutexGuard<'_, DispatcherState> {
@@ -174,6 +167,13 @@ impl Dispatcher {
         self.0.no_call.notify_waiters();
     }
 
+    /// Waits until a slot is free for which no message waits; returns at once if that was so since the last wait.
+    ///
+    /// Only the poller may wait: its next receive may be due, although the messages that have ended still hold permits.
+    pub(super) async fn slot_idle(&self) {
+        self.0.slot_idle.notified().await;
+    }
+
     /// Frees a slot whose call did not end normally.
     fn free_slot(&self) {
         let load = {
@@ -182,6 +182,7 @@ impl Dispatcher {
             state.load()
         };
         self.note_load(load);
+        self.0.slot_idle.notify_one();
         self.start_waiting(Instant::now());
     }
 
@@ -394,8 +395,9 @@ impl Dispatcher {
     ) -> CallConclusion {
         let settler = &self.0.parts.settler;
         let availability = &self.0.parts.availability;
-        let facts = |held: &HeldMessage| held.facts(availability.kept_failures(held.kept_since, ended.at));
-        let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
+        let facts =
+            batch.iter().map(|held| held.facts(availability.kept_failures(held.kept_since, ended.at)));
+        let (conclusions, failed_groups) = settler.rules().conclude(end, facts);
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);
         }
@@ -571,6 +573,9 @@ impl Slot {
             (state.take_startable(&self.dispatcher.0.parts.availability, now), state.load())
         };
         self.is_taken = batch.is_some();
+        if !self.is_taken {
+            self.dispatcher.0.slot_idle.notify_one();
+        }
         self.dispatcher.note_load(load);
         batch.map(|batch| self.dispatcher.with_turns(batch))
     }

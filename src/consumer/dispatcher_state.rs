@@ -72,7 +72,7 @@ impl DispatcherState {
             patience: rate.patience(),
             receive_mode: failed_groups.mode(now),
             needs_one_to_try: availability.may_receive_one_to_try()
-                && buffer.all_waiting(|held| held.kept_since.is_some())
+                && buffer.all_first(|held| held.kept_since.is_some())
                 && unprepared.waiting() == 0,
         }
     }

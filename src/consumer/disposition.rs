@@ -409,6 +409,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_attempt_of_a_group_is_given_back_at_once() {
+        let of = |group: Option<&Group>, receive_count| {
+            let message = MessageFacts {
+                group,
+                receive_count,
+                lease: LeaseStatus::Held,
+                kept_failures: KeptFailures::None,
+            };
+            rules(3, true).conclude_outcome(Outcome::Retry(String::new()), &message).disposition
+        };
+        let group = Group::from("a".to_owned());
+        assert_eq!(of(Some(&group), 3), Disposition::Retry(Duration::ZERO));
+        assert_eq!(of(Some(&group), 2), Disposition::Retry(SECOND * 2));
+        assert_eq!(of(None, 3), Disposition::Retry(SECOND * 4));
+    }
+
+    #[test]
+    fn the_message_of_a_panic_is_its_text() {
+        assert_eq!(panic_message(&"full"), "full");
+        assert_eq!(panic_message(&"disk full".to_owned()), "disk full");
+        assert_eq!(panic_message(&7), "a panic without a message");
+    }
+
+    #[test]
     fn behind_a_kept_message_of_its_group_all_are_kept() {
         let group: Group = "a".into();
         let facts = [LeaseStatus::Held, LeaseStatus::Held, LeaseStatus::Lost]

@@ -32,8 +32,9 @@ use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 
 #[cfg(test)]
-pub(crate) use self::prepare::{PreparationClaim, PreparedMessage};
-pub use self::settings::{BatchSettings, BreakerSettings, Prefetch};
+pub(crate) use self::prepare::PreparationClaim;
+pub(crate) use self::settings::BreakerSettings;
+pub use self::settings::{BatchSettings, Prefetch};
 use self::{
     availability::Availability,
     buffer::Buffer,
@@ -53,7 +54,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
-    prepare::Preparation,
+    prepare::{Preparation, PreparedMessage},
 };
 use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},

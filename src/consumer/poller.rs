@@ -123,12 +123,13 @@ impl Poller {
     /// Receives messages until the stop.
     pub(super) async fn run(mut self) {
         let (stop, permits) = (self.parts.stop.clone(), self.parts.permits.clone());
+        let dispatcher = self.parts.dispatcher.clone();
         while !stop.is_draining() {
             let next_round = self.send_receives();
             tokio::select! {
                 biased;
                 Some(answer) = self.receives.next() => self.handle_answer(answer),
-                () = changed(&permits, &mut self.availability, next_round) => {}
+                () = changed(&permits, &dispatcher, &mut self.availability, next_round) => {}
                 () = stop.draining() => {}
             }
         }
@@ -320,11 +321,17 @@ async fn receive(queue: Arc<dyn Queue>, request: ReceiveRequest, reservation: Re
     ReceiveAnswer { asked, attempt_id, reservation, sent, result }
 }
 
-/// Waits until permits are freed, the availability changes, or the next round is due.
-async fn changed(permits: &Permits, availability: &mut AvailabilityChanges, next_round: Instant) {
+/// Waits until permits are freed, a slot is idle, the availability changes, or the next round is due.
+async fn changed(
+    permits: &Permits,
+    dispatcher: &Dispatcher,
+    availability: &mut AvailabilityChanges,
+    next_round: Instant,
+) {
     tokio::select! {
         biased;
         () = permits.freed() => {}
+        () = dispatcher.slot_idle() => {}
         () = availability.next() => {}
         () = tokio::time::sleep_until(next_round) => {}
     }

@@ -366,4 +366,42 @@ mod tests {
     fn nothing_is_prefetched_before_a_round_trip_is_known() {
         assert_eq!(schedule().prefetch(1_000.0), 0);
     }
+
+    #[test]
+    fn as_many_messages_as_start_within_a_round_trip_should_be_held() {
+        let mut schedule = schedule();
+        schedule.full_receive(Duration::from_millis(500));
+        assert_eq!(schedule.low_water(20.0), 10);
+    }
+
+    #[test]
+    fn answers_that_are_nearly_full_remove_no_poller() {
+        let (mut schedule, now) = (schedule(), Instant::now());
+        for _ in 0..40 {
+            schedule.answered(10, 10, 100, now);
+        }
+        schedule.answered(10, 8, 100, now);
+        assert_eq!(schedule.pollers, 32);
+        assert_eq!([share(5, 10).to_string(), share(12, 10).to_string()], ["0.5", "1"]);
+    }
+
+    #[test]
+    fn permits_wait_for_a_tenth_of_a_call() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start);
+        rate.call_ended(Duration::from_millis(50), 1, start);
+        assert_eq!(rate.patience(), Duration::from_millis(5));
+    }
+
+    #[test]
+    fn the_rate_falls_while_no_message_ends() {
+        let start = Instant::now();
+        let mut rate = MessageRate::new(start);
+        rate.call_ended(PATIENCE, 40, start + 2 * RATE_WINDOW);
+        let at_first = rate.per_second(start + 2 * RATE_WINDOW);
+        rate.call_ended(PATIENCE, 1, start + 2 * RATE_WINDOW);
+        let later = 2.0 / (10.0 * RATE_WINDOW.as_secs_f64());
+        assert!((at_first - 20.0 / RATE_WINDOW.as_secs_f64()).abs() < 1e-9, "{at_first}");
+        assert!((rate.per_second(start + 12 * RATE_WINDOW) - later).abs() < 1e-9);
+    }
 }

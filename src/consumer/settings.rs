@@ -85,7 +85,8 @@ impl ConsumerSettings {
         problems.extend(self.validate_times());
         problems.extend(within("receive", self.receive.validate()));
         problems.extend(within("retry", self.retry.validate()));
-        problems.extend(within("breaker", self.breaker.map(|breaker| breaker.validate()).unwrap_or_default()));
+        problems
+            .extend(within("breaker", self.breaker.map(|breaker| breaker.validate()).unwrap_or_default()));
         problems.extend(within("settle", self.settle.validate(self.visibility)));
         problems.extend(within("depth", self.depth.validate()));
         problems
@@ -487,5 +488,21 @@ mod tests {
         assert_eq!("12".parse(), Ok(Prefetch::Fixed(12)));
         assert_eq!(serde_json::from_str::<Prefetch>("3").unwrap(), Prefetch::Fixed(3));
         assert!(serde_json::from_str::<Prefetch>("-3").is_err());
+    }
+
+    #[test]
+    fn a_receive_waits_for_two_thirds_of_the_visibility_at_most() {
+        let mut settings = ConsumerSettings { visibility: Span::secs(12), ..ConsumerSettings::default() };
+        settings.receive.wait = Span::secs(20);
+        assert_eq!(settings.wait(), Duration::from_secs(8));
+        settings.receive.wait = Span::secs(5);
+        assert_eq!(settings.wait(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_prefetch_is_written_as_it_is_read() {
+        for (prefetch, text, initial) in [(Prefetch::Auto, "auto", 0), (Prefetch::Fixed(12), "12", 12)] {
+            assert_eq!((prefetch.to_string().as_str(), prefetch.initial()), (text, initial));
+        }
     }
 }

@@ -175,4 +175,26 @@ mod tests {
         assert!(key.is_within(&key) && key.is_within(&Key::new(["queues"])));
         assert!(!Key::new(["queues"]).is_within(&key) && !key.is_within(&Key::new(["queues", "b"])));
     }
+
+    #[test]
+    fn a_key_has_a_last_name_and_a_parent() {
+        let key = Key::new(["queues", "a"]);
+        assert_eq!(key.split_last(), Some(("a", &["queues".to_owned()][..])));
+        assert_eq!(key.parent(), Some(Key::new(["queues"])));
+        assert_eq!((Key::default().split_last(), Key::default().parent()), (None, None));
+    }
+
+    #[test]
+    fn names_are_alike_if_the_environment_cannot_tell_them_apart() {
+        assert!(are_alike("Dead-Orders", "dead_orders"));
+        assert!(!are_alike("orders", "orders2"));
+    }
+
+    #[test]
+    fn a_variable_has_a_name_without_an_equals_sign() {
+        let names = ["A", "", "A=B", "A\0"].map(str::to_owned);
+        let problems: Vec<_> = variable_names("inherit", &names).collect();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems[1].to_string().contains("A=B"), "{problems:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod escape;
 mod line;
+mod span_fields;
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -23,6 +24,7 @@ use tracing_subscriber::{
 use self::{
     escape::{EscapedLines, LineForm},
     line::Line,
+    span_fields::SpanFields,
 };
 use super::traces::Traces;
 use crate::settings::Problem;
@@ -115,7 +117,7 @@ impl Settings {
         };
         let lines = fmt::layer().with_writer(EscapedLines { form, inner: io::stderr });
         match form {
-            LineForm::Json => lines.json().event_format(Line).boxed(),
+            LineForm::Json => lines.json().event_format(Line).fmt_fields(SpanFields).boxed(),
             LineForm::Text | LineForm::ColouredText => {
                 lines.with_ansi(form == LineForm::ColouredText).boxed()
             }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "envelopes")]
+use crate::envelope::Unwrap;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -191,11 +193,11 @@ impl Consumer {
         self
     }
 
-    /// Opens the breaker also by the share of failed calls; default: only by three calls in a row that answer
-    /// [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
+    /// Pauses polling once this share of at least ten calls within 30 s has failed; default: only after three calls in a
+    /// row that return [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
     #[must_use]
-    pub fn breaker(mut self, breaker: BreakerSettings) -> Self {
-        self.settings.breaker = Some(breaker);
+    pub fn breaker(mut self, failures: f64) -> Self {
+        self.settings.breaker = Some(BreakerSettings { failures, ..BreakerSettings::default() });
         self
     }
 
@@ -242,6 +244,14 @@ impl Consumer {
     #[must_use]
     pub fn notify(mut self, plan: NotificationPlan) -> Self {
         self.notify = (!plan.settings.topics().is_empty()).then_some(plan);
+        self
+    }
+
+    /// Sets the envelopes that are taken off a message before its handler is called; default: none.
+    #[cfg(feature = "envelopes")]
+    #[must_use]
+    pub fn unwrap_envelopes(mut self, unwrap: Unwrap) -> Self {
+        self.preparation = unwrap.preparation();
         self
     }
 

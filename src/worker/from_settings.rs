@@ -118,6 +118,7 @@ pub(crate) fn consumer_of(
         .aws(queue.reach(aws))
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
+        .unwrap_envelopes(queue.unwrap)
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
 }

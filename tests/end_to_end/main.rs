@@ -8,6 +8,7 @@ mod demo;
 mod down;
 mod ecs;
 mod emulator;
+mod envelopes;
 mod examples;
 mod exec;
 mod fifo;

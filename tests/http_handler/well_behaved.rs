@@ -1,5 +1,7 @@
 //! Handlers that answer properly.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use longshore::{
     duration::Span,

@@ -91,6 +91,59 @@ fn a_batch_is_not_larger_than_its_bytes_unless_one_message_is() {
 }
 
 #[test]
+fn a_batch_of_several_groups_is_not_larger_than_its_bytes() {
+    let now = Instant::now();
+    let mut buffer = Buffer::new(usize::MAX, BatchSettings { bytes: 100, ..batch(10, 0) });
+    for (number, bytes) in [(1, 59), (2, 40), (3, 2)] {
+        buffer.push(number, Some(group(number)), bytes, now);
+    }
+    let taken: Vec<_> = std::iter::from_fn(|| buffer.start(now)).collect();
+    assert_eq!(taken, [vec![1, 2], vec![3]]);
+}
+
+#[test]
+fn the_bytes_of_a_started_batch_do_not_fill_the_next_one() {
+    let now = Instant::now();
+    let mut buffer = Buffer::new(usize::MAX, BatchSettings { bytes: 100, ..batch(10, 5) });
+    buffer.push(1, None, 100, now);
+    assert_eq!(buffer.start(now), Some(vec![1]));
+    buffer.push(2, None, 1, now);
+    assert_eq!(buffer.start(now), None);
+}
+
+#[test]
+fn only_full_batches_are_ready_to_start() {
+    let items: Vec<_> = (1..=5).map(|number| (None, number)).collect();
+    assert_eq!(buffer_of(&items, batch(2, 5), Instant::now()).ready_to_start(), 4);
+}
+
+#[test]
+fn messages_are_blocked_while_one_of_their_group_runs() {
+    let now = Instant::now();
+    let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2)], batch(1, 0), now);
+    assert!(!buffer.has_blocked(&group(1)), "none of it runs");
+    buffer.start(now);
+    assert!(buffer.has_blocked(&group(1)));
+    buffer.fail(&group(1));
+    assert!(!buffer.has_blocked(&group(1)), "none of it waits");
+}
+
+#[test]
+fn the_next_start_is_known_while_a_slot_is_free() {
+    let (now, window) = (Instant::now(), Duration::from_secs(5));
+    let mut buffer = Buffer::new(1, batch(2, 5));
+    buffer.push(1, None, 1, now);
+    assert_eq!(buffer.next_start(), Some(now + window));
+    buffer.start(now + window);
+    buffer.push(2, None, 1, now);
+    assert_eq!(buffer.next_start(), None, "its one slot is taken");
+    buffer.call_ended();
+    assert_eq!(buffer.next_start(), Some(now + window));
+    buffer.close();
+    assert_eq!(buffer.next_start(), None);
+}
+
+#[test]
 fn a_batch_of_one_group_does_not_wait_to_become_full() {
     let now = Instant::now();
     let settings = BatchSettings { groups: Groups::One, ..batch(2, 5) };
@@ -288,4 +341,16 @@ fn messages_that_may_not_go_keep_their_group() {
     assert_eq!(buffer.start(now), Some(vec![(None, 2)]));
     assert_eq!(buffer.start(now), Some(vec![(Some(1), 3)]));
     assert_eq!((buffer.start(now), buffer.waiting()), (None, 1));
+}
+
+#[test]
+fn a_group_runs_on_after_its_waiting_messages_were_taken() {
+    let now = Instant::now();
+    let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(2), 3)], batch(1, 0), now);
+    buffer.start(now);
+    assert_eq!(buffer.take_waiting(), [(Some(1), 2), (Some(2), 3)]);
+    buffer.push((Some(1), 4), Some(group(1)), 1, now);
+    buffer.push((Some(2), 5), Some(group(2)), 1, now);
+    assert_eq!(buffer.start(now), Some(vec![(Some(2), 5)]), "the other group is free");
+    assert_eq!(buffer.start(now), None, "one of the first group still runs");
 }

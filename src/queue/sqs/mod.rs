@@ -7,7 +7,7 @@ mod convert;
 #[path = "../../../tests/fuzz/sqs.rs"]
 pub(crate) mod fuzz;
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -186,19 +186,21 @@ where
     tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
 }
 
-/// Sorts a batch's results by its entries; an entry without a result counts as failed.
+/// Sorts a batch's results by its entries, whose ids are their positions; an entry without a result counts as failed.
 fn by_position<T>(
     entries: usize,
     done: impl Iterator<Item = (String, Result<T, EntryError>)>,
     failed: Vec<BatchResultErrorEntry>,
 ) -> Vec<Result<T, EntryError>> {
     let failed = failed.into_iter().map(|entry| (entry.id.clone(), Err(entry_error(entry))));
-    let mut answers: HashMap<String, _> = done.chain(failed).collect();
-    (0..entries)
-        .map(|position| {
-            answers.remove(&position.to_string()).unwrap_or_else(|| Err(EntryError::unanswered()))
-        })
-        .collect()
+    let mut results: Vec<_> = (0..entries).map(|_| None).collect();
+    for (id, result) in done.chain(failed) {
+        let entry = id.parse().ok().and_then(|position: usize| results.get_mut(position));
+        if let Some(entry) = entry {
+            *entry = Some(result);
+        }
+    }
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(EntryError::unanswered()))).collect()
 }
 
 fn unbuildable(error: BuildError) -> QueueError {
@@ -234,7 +236,8 @@ impl Clients {
                 .connect_timeout(aws::CONNECT)
                 .operation_attempt_timeout(limit)
                 .build();
-            Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build())
+            let builder = Builder::from(&shared).timeout_config(timeouts);
+            Client::from_conf(aws::with_user_agent(builder, &shared).build())
         };
         Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) }
     }

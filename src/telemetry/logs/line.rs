@@ -25,7 +25,7 @@ const OF_TRACES: &str = "otel.";
 
 /// Writes a line: timestamp, level, message, the fields of the event, and those of the spans it is in.
 ///
-/// The spans must be formatted as JSON.
+/// The spans must be formatted by [`SpanFields`](super::span_fields::SpanFields).
 pub(super) struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -82,9 +82,10 @@ impl Fields {
         self.set(if is_own { format!("{name}_") } else { name.to_owned() }, value);
     }
 
-    /// Sets all fields of a JSON object.
-    fn set_all(&mut self, object: &str) {
-        let fields: Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
+    /// Sets all fields of JSON objects, of which the later ones override those before.
+    fn set_all(&mut self, objects: &str) {
+        let objects = serde_json::Deserializer::from_str(objects).into_iter::<Map<String, Value>>();
+        let fields: Map<String, Value> = objects.filter_map(Result::ok).flatten().collect();
         for (name, value) in fields {
             self.set_renamed(&name, value);
         }

@@ -32,10 +32,15 @@ impl Sns {
     pub(crate) async fn listener(&self, topic: &str, name: &str) -> String {
         let fifo = name.strip_suffix(".fifo").map(|_| (QueueAttributeName::FifoQueue, "true".to_owned()));
         let url = self.sqs.queue(name, &fifo.into_iter().collect::<Vec<_>>()).await;
-        let endpoint = self.sqs.attribute(&url, QueueAttributeName::QueueArn).await;
-        let subscribe = self.client.subscribe().topic_arn(topic).protocol("sqs").endpoint(endpoint);
-        subscribe.attributes("RawMessageDelivery", "true").send().await.unwrap();
+        self.subscribe(topic, &url, true).await;
         url
+    }
+
+    /// Subscribes a queue to a topic.
+    pub(crate) async fn subscribe(&self, topic: &str, url: &str, is_raw: bool) {
+        let endpoint = self.sqs.attribute(url, QueueAttributeName::QueueArn).await;
+        let subscribe = self.client.subscribe().topic_arn(topic).protocol("sqs").endpoint(endpoint);
+        subscribe.attributes("RawMessageDelivery", is_raw.to_string()).send().await.unwrap();
     }
 
     /// Waits until a subscribed queue has received this many messages; returns their bodies.

@@ -7,7 +7,7 @@ use std::{
 
 use tracing::{Level, Span, field::Empty, info, info_span, subscriber::with_default};
 
-use super::*;
+use super::{super::span_fields::SpanFields, *};
 use crate::telemetry::context::TraceContext;
 
 #[derive(Clone, Default)]
@@ -30,6 +30,7 @@ fn line(write: impl FnOnce()) -> Map<String, Value> {
     let subscriber = tracing_subscriber::fmt()
         .json()
         .event_format(Line)
+        .fmt_fields(SpanFields)
         .with_max_level(Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
@@ -69,7 +70,7 @@ fn hostile_values_of_a_span_are_written_unchanged() {
     let line = line(|| {
         let _call = info_span!("process", queue = hostile, ratio = f64::NAN, big = u128::MAX).entered();
         let _own = info_span!("own", r#type = hostile, trace_id = hostile, later = Empty).entered();
-        Span::current().record("later", hostile);
+        Span::current().record("later", "overridden").record("later", hostile);
         info!(message_id = %hostile, "logged");
     });
     for name in ["queue", "type", "trace_id_", "later", "message_id"] {
