@@ -46,8 +46,8 @@ function health(): Row {
       }),
       number({
         title: 'Handlers down', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
-        description: 'Workers that pause polling a queue because its handler cannot be reached.',
-        query: sum(of('longshore_polling_paused', 'reason="handler_down"')),
+        description: 'Workers that pause polling a queue because its handler cannot be reached or its breaker is open.',
+        query: sum(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
       }),
       number({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',

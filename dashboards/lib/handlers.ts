@@ -35,8 +35,8 @@ function glance(): Row {
     panels: [
       number({
         title: 'Down', unit: 'count', width: 4, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
-        description: 'Handlers that cannot be reached, in all workers; polling of their queues is paused.',
-        query: inAll(of('longshore_polling_paused', 'reason="handler_down"')),
+        description: 'Handlers that cannot be reached or whose breaker is open, in all workers; polling of their queues is paused.',
+        query: inAll(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
       }),
       number({
         title: 'Failed', unit: 'percentunit', width: 4, none: 'no messages', limits: { look: 0.01, act: 0.1 },
@@ -129,7 +129,7 @@ function failures(): Row {
           { title: 'Failures', query: sumBy('queue', ofKind(increase(FAILURES))), unit: 'count' },
           { title: 'Rejected', query: sumBy('queue', ofKind(increase(ENDED, 'ending="reject"'))), unit: 'count' },
           { title: 'Time-outs', query: sumBy('queue', ofKind(increase(ENDED, 'ending="timeout"'))), unit: 'count' },
-          { title: 'Down', query: sumBy('queue', ofKind(of('longshore_polling_paused', 'reason="handler_down"'))), unit: 'count' },
+          { title: 'Down', query: sumBy('queue', ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))), unit: 'count' },
         ],
       }),
     ],
@@ -143,12 +143,12 @@ function down(): Row {
       states({
         title: 'Polling, by queue', unit: 'short', width: 16, height: 8, good: 'polling', bad: 'paused',
         limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
-        description: 'Paused while any worker cannot reach the handler; no receive count is spent meanwhile.',
-        queries: [{ expr: `max by (queue) (${ofKind(of('longshore_polling_paused', 'reason="handler_down"'))})`, legend: '{{queue}}' }],
+        description: 'Paused while any worker cannot reach the handler or its breaker is open; no receive count is spent meanwhile.',
+        queries: [{ expr: `max by (queue) (${ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))})`, legend: '{{queue}}' }],
       }),
       lines({
         title: 'Given back unhandled', unit: 'mps', width: 8, colours: { 'given back': 'yellow', kept: 'purple' },
-        description: 'Messages given back before their handler started: while it is down, at a stop, or behind a failed message of their FIFO group; and those kept, for want of descriptors, processes or memory.',
+        description: 'Messages given back before their handler started: while it is down, at a stop, or behind a failed message of their FIFO group; and those kept, for want of descriptors, processes, memory or an available handler.',
         queries: [
           { expr: inAll(rate('longshore_messages_given_back_total')), legend: 'given back' },
           { expr: inAll(rate('longshore_messages_kept_total')), legend: 'kept' },

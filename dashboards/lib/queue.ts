@@ -74,7 +74,7 @@ function glance(): Row {
       }),
       number({
         title: 'Paused workers', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
-        description: 'Workers that pause polling because the handler cannot be reached, or because they are short of descriptors, processes or memory.',
+        description: 'Workers that pause polling because the handler cannot be reached or its breaker is open, or because they are short of descriptors, processes or memory.',
         query: sum(of('longshore_polling_paused')),
       }),
     ],
@@ -264,9 +264,9 @@ function calls(): Row {
       }),
       states({
         title: 'Polling', unit: 'short', width: 8, height: 8, good: 'polling', bad: 'paused', limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
-        description: 'Whether any worker pauses polling because the handler cannot be reached, or for want of descriptors, processes or memory.',
+        description: 'Whether any worker pauses polling because the handler cannot be reached or its breaker is open, or for want of descriptors, processes or memory.',
         queries: [
-          { expr: max(of('longshore_polling_paused', 'reason="handler_down"')), legend: 'handler' },
+          { expr: max(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')), legend: 'handler' },
           { expr: max(of('longshore_polling_paused', 'reason="short_of_resources"')), legend: 'resources' },
         ],
       }),

@@ -14,7 +14,11 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
-use super::start_limit::StartLimit;
+use super::{
+    breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures},
+    settings::ConsumerSettings,
+    start_limit::StartLimit,
+};
 use crate::{
     backoff::{Backoff, Jitter},
     consumer::metrics::ConsumerMetrics,
@@ -31,9 +35,17 @@ const PROBES: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
+/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
+/// own receives in flight could return them at once.
+pub(super) const HANDLER_DOWN_DELAY: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    max: Duration::from_secs(5),
+    jitter: Jitter::Half,
+};
 /// The time limit of one probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
-/// The longest time for which messages are kept for a worker that is short of resources; others may have them.
+/// The longest time for which messages are kept, for want of resources or an available handler; others may have them.
 const LONGEST_KEPT: Duration = Duration::from_mins(5);
 
 /// A reason for which polling is paused.
@@ -44,6 +56,8 @@ pub(crate) enum PauseReason {
     NotProbed,
     /// The handler cannot be reached.
     HandlerDown,
+    /// Calls of the handler fail in a row, or too often.
+    BreakerOpen,
     /// The worker is short of descriptors, processes or memory.
     ShortOfResources,
     /// An operator has paused the queue.
@@ -64,13 +78,30 @@ struct Inner {
     queue: Arc<str>,
     handler: AnyHandler,
     reasons: watch::Sender<PauseReasons>,
-    start_limit: Mutex<StartLimit>,
-    /// False while calls start without a look at the limit, which is nearly always.
+    limits: Mutex<Limits>,
+    /// False while calls start and end without a look at the limits, which is nearly always.
     is_limiting: AtomicBool,
     /// The number of failures of the handler in a row, which decides the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
     metrics: Arc<ConsumerMetrics>,
+}
+
+/// The kept messages that are given back, unless SQS would move them to the dead-letter queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeptForLong {
+    /// All that wait.
+    All,
+    /// Those that were first kept at this time or before.
+    Since(Instant),
+}
+
+/// The limits of the calls that start.
+struct Limits {
+    /// After a shortage of the worker's resources.
+    resources: StartLimit,
+    /// After failures of the handler.
+    breaker: Breaker,
 }
 
 /// The changes of a queue's availability, none of them missed.
@@ -91,18 +122,22 @@ impl Availability {
     pub(super) fn new(
         queue: Arc<str>,
         handler: AnyHandler,
-        concurrency: usize,
+        settings: &ConsumerSettings,
         ready: Condition,
         metrics: Arc<ConsumerMetrics>,
     ) -> Self {
         let not_probed = (PauseReason::NotProbed, "the handler was not probed yet".into());
         let reasons = watch::Sender::new(PauseReasons::from([not_probed]));
+        let concurrency = settings.concurrency;
+        let breaker = Breaker::closed(concurrency, settings.breaker);
+        let is_limiting = AtomicBool::new(breaker.is_watching());
+        let limits = Mutex::new(Limits { resources: StartLimit::open(concurrency), breaker });
         Self(Arc::new(Inner {
             queue,
             handler,
             reasons,
-            start_limit: Mutex::new(StartLimit::open(concurrency)),
-            is_limiting: AtomicBool::new(false),
+            limits,
+            is_limiting,
             failures: AtomicU32::new(0),
             ready,
             metrics,
@@ -135,7 +170,7 @@ impl Availability {
 
     /// Pauses polling for a reason; returns false if it was already paused for that reason.
     ///
-    /// Held messages still run, unless the handler is down or the worker is short of resources.
+    /// Held messages still run, unless the handler is down, the breaker open or the worker short of resources.
     pub(super) fn pause(&self, reason: PauseReason, details: &str) -> bool {
         let mut is_new = false;
         self.0.reasons.send_modify(|reasons| {
@@ -161,32 +196,78 @@ impl Availability {
 
     /// Returns true if one more call may start beside the `running` ones.
     pub(super) fn may_start(&self, running: usize, now: Instant) -> bool {
-        !self.0.is_limiting.load(Ordering::Relaxed) || self.limit(|limit| limit.may_start(running, now))
+        !self.is_limiting()
+            || self.limit(|Limits { resources, breaker }| {
+                resources.may_start(running, now) && breaker.may_start(running, now)
+            })
+    }
+
+    fn is_limiting(&self) -> bool {
+        self.0.is_limiting.load(Ordering::Relaxed)
     }
 
     /// Returns the time at which more calls may start, while they are limited.
     pub(super) fn next_start(&self) -> Option<Instant> {
-        self.limit(|limit| limit.next_change())
+        self.limit(|Limits { resources, breaker }| {
+            resources.next_change().into_iter().chain(breaker.next_change()).min()
+        })
     }
 
     /// Notes whether a call started where one might.
     pub(super) fn tried_to_start(&self, has_started: bool, now: Instant) {
-        if self.0.is_limiting.load(Ordering::Relaxed) {
-            self.limit(|limit| if has_started { limit.started(now) } else { limit.nothing_to_try(now) });
+        if self.is_limiting() {
+            self.limit(|Limits { resources, breaker }| {
+                if has_started {
+                    resources.started(now);
+                    breaker.started(now);
+                } else {
+                    resources.nothing_to_try(now);
+                }
+            });
+        }
+    }
+
+    /// Notes that a receive brought nothing.
+    pub(super) fn nothing_received(&self, now: Instant) {
+        if self.is_limiting() {
+            self.limit(|limits| limits.breaker.nothing_received(now));
+        }
+    }
+
+    /// Returns true while a message may be received that the breaker could try, although polling is paused.
+    pub(super) fn may_receive_one_to_try(&self) -> bool {
+        self.0.reasons.borrow().keys().all(|reason| *reason == PauseReason::BreakerOpen)
+    }
+
+    /// Returns true if the breaker needs to know of the end of a call with this response.
+    pub(super) fn watches(&self, response: HandlerResponse) -> bool {
+        self.is_limiting() || response == HandlerResponse::Unavailable
+    }
+
+    /// Notes the end of a call of the handler.
+    pub(super) fn call_ended(&self, call: &BreakerInput<'_>) {
+        self.limit(|limits| limits.breaker.call_ended(call));
+    }
+
+    /// Returns the failures after which a message is kept, by the time since which it has been kept.
+    pub(super) fn kept_failures(&self, kept_since: Option<Instant>, now: Instant) -> KeptFailures {
+        match kept_since {
+            None if !self.is_limiting() => KeptFailures::UnavailableAtLastAttempt,
+            kept_since => self.limit(|limits| limits.breaker.kept_failures(kept_since, now)),
         }
     }
 
     /// Notes that a call that began at this time had the worker's resources.
     pub(super) fn had_resources(&self, began: Instant, now: Instant) {
-        if self.0.is_limiting.load(Ordering::Relaxed) {
-            self.limit(|limit| limit.had_resources(began, now));
+        if self.is_limiting() {
+            self.limit(|limits| limits.resources.had_resources(began, now));
         }
     }
 
     /// Pauses polling because a call did not get the worker's resources, while `running` others ran.
     pub(super) fn short_of_resources(&self, reason: &str, running: usize, now: Instant) {
-        self.limit(|limit| {
-            if !limit.fell_short(running, now) {
+        self.limit(|limits| {
+            if !limits.resources.fell_short(running, now) {
                 return;
             }
             self.failed();
@@ -197,20 +278,38 @@ impl Availability {
         });
     }
 
-    /// Returns true once messages have been kept for want of resources for so long that other workers may have them.
-    pub(super) fn is_short_for_long(&self, now: Instant) -> bool {
-        self.0.is_limiting.load(Ordering::Relaxed)
-            && self.limit(|limit| limit.short_since().is_some_and(|since| since + LONGEST_KEPT <= now))
+    /// Returns the messages that have been kept for so long that other workers may have them.
+    pub(super) fn kept_for_long(&self, now: Instant) -> Option<KeptForLong> {
+        if !self.is_limiting() {
+            return None;
+        }
+        let is_over = |since: Instant| since + LONGEST_KEPT <= now;
+        let is_short = self.limit(|limits| limits.resources.short_since().is_some_and(is_over));
+        Some(if is_short { KeptForLong::All } else { KeptForLong::Since(now.checked_sub(LONGEST_KEPT)?) })
     }
 
-    /// Changes the limit of starts, and resumes polling if the shortage is over.
-    fn limit<T>(&self, change: impl FnOnce(&mut StartLimit) -> T) -> T {
-        // The reason changes under the same lock, so that the two always agree.
-        let mut limit = self.0.start_limit.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut limit);
-        self.0.is_limiting.store(limit.is_limiting(), Ordering::Relaxed);
-        if limit.short_since().is_none() && self.resume(PauseReason::ShortOfResources) {
-            events::ResourcesBack { queue: &self.0.queue }.emit(&self.0.metrics.paused);
+    /// Changes the limits of starts, and pauses or resumes polling if that follows.
+    fn limit<T>(&self, change: impl FnOnce(&mut Limits) -> T) -> T {
+        // The reasons change under the same lock, so that they always agree with the limits.
+        let mut limits = self.0.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_pausing = limits.breaker.is_pausing();
+        let changed = change(&mut limits);
+        let Limits { resources, breaker } = &*limits;
+        let is_limiting = resources.is_limiting() || breaker.is_watching();
+        self.0.is_limiting.store(is_limiting, Ordering::Relaxed);
+        let (queue, paused) = (&*self.0.queue, &self.0.metrics.paused);
+        if resources.short_since().is_none() && self.resume(PauseReason::ShortOfResources) {
+            events::ResourcesBack { queue }.emit(paused);
+        }
+        match breaker.open_reason() {
+            // Each pause is noticed by the probes, which end it.
+            Some(reason) if breaker.is_pausing() && !was_pausing => {
+                if self.pause(PauseReason::BreakerOpen, reason) {
+                    events::BreakerOpened { queue, reason }.emit(paused);
+                }
+            }
+            None if self.resume(PauseReason::BreakerOpen) => events::BreakerClosed { queue }.emit(paused),
+            _ => {}
         }
         self.show_readiness();
         changed
@@ -221,6 +320,8 @@ impl Availability {
         let reasons = self.0.reasons.borrow();
         if let Some(reason) = reasons.get(&PauseReason::HandlerDown) {
             self.0.ready.unready(format!("handler is down: {reason}"));
+        } else if let Some(reason) = reasons.get(&PauseReason::BreakerOpen) {
+            self.0.ready.unready(format!("handler is down, the breaker is open: {reason}"));
         } else if let Some(reason) = reasons.get(&PauseReason::ShortOfResources) {
             self.0.ready.unready(format!("short of resources: {reason}"));
         } else if !reasons.contains_key(&PauseReason::NotProbed) {
@@ -251,12 +352,12 @@ impl Availability {
         self.show_readiness();
     }
 
-    /// Probes the handler before the first receive, and for as long as it is down or the worker short of resources.
+    /// Probes the handler before the first receive, and for as long as calls may not start.
     pub(super) async fn run(self) {
         let mut changes = self.changes();
         loop {
             if self.is_failing() {
-                tokio::time::sleep(PROBES.random_delay(self.0.failures.load(Ordering::Relaxed))).await;
+                tokio::time::sleep(self.delay_of_probe()).await;
                 self.probe().await;
             } else if self.has(PauseReason::NotProbed) {
                 self.probe().await;
@@ -268,7 +369,15 @@ impl Availability {
 
     /// Returns true while no call starts before a probe succeeds.
     fn is_failing(&self) -> bool {
-        self.is_handler_down() || self.limit(|limit| limit.is_closed())
+        self.is_handler_down()
+            || self.limit(|limits| limits.resources.is_closed() || limits.breaker.is_pausing())
+    }
+
+    /// The time until the next probe: after the pause of the breaker, if it makes one.
+    fn delay_of_probe(&self) -> Duration {
+        let by_breaker = self.limit(|limits| limits.breaker.is_pausing().then(|| limits.breaker.pause()));
+        let by_failures = || PROBES.random_delay(self.0.failures.load(Ordering::Relaxed));
+        by_breaker.unwrap_or_else(by_failures)
     }
 
     async fn probe(&self) {
@@ -276,7 +385,7 @@ impl Availability {
         match self.probe_handler().await {
             Ok(()) => {
                 self.handler_is_up();
-                self.has_resources();
+                self.let_one_be_tried();
                 return;
             }
             Err(Unavailable::Down(reason)) => self.handler_is_down(&reason),
@@ -289,11 +398,17 @@ impl Availability {
         self.resume(PauseReason::NotProbed);
     }
 
-    /// Lets one call be tried after a probe that had the resources for it.
-    fn has_resources(&self) {
-        self.limit(StartLimit::probed);
+    /// Lets one call be tried after a successful probe.
+    fn let_one_be_tried(&self) {
+        self.limit(|Limits { resources, breaker }| {
+            resources.probed();
+            breaker.pause_ended();
+        });
         // The poller, which starts what waits, notices the change.
-        self.0.reasons.send_if_modified(|reasons| reasons.contains_key(&PauseReason::ShortOfResources));
+        self.0.reasons.send_if_modified(|reasons| {
+            reasons.contains_key(&PauseReason::ShortOfResources)
+                || reasons.contains_key(&PauseReason::BreakerOpen)
+        });
     }
 
     /// Probes the handler once; a probe that hangs or panics means that it is down, too.
@@ -318,7 +433,7 @@ mod tests {
         Availability::new(
             "orders".into(),
             handler,
-            4,
+            &ConsumerSettings::default(),
             ready,
             Metrics::new().queue("orders", "orders").group(),
         )

@@ -194,6 +194,17 @@ impl<T> Buffer<T> {
         }
     }
 
+    /// Puts a started message without a group back behind all others.
+    pub(super) fn put_last(&mut self, item: T, bytes: usize, now: Instant) {
+        self.push(item, None, bytes, now.checked_sub(self.batch.window.0).unwrap_or(now));
+    }
+
+    /// True if every message that waits for a call, and not behind one of its group, is of this kind.
+    pub(super) fn all_first(&self, is_such: impl Fn(&T) -> bool) -> bool {
+        let of_groups = self.groups.values().filter_map(|line| line.messages.front());
+        self.ungrouped.messages.iter().chain(of_groups).all(|message| is_such(&message.item))
+    }
+
     /// Takes the next batch that may start now, which counts as a running call until [`Buffer::call_ended`].
     pub(super) fn start(&mut self, now: Instant) -> Option<Vec<T>> {
         if self.is_closed || self.running >= self.concurrency {

@@ -9,16 +9,16 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
-    availability::Availability,
+    availability::{Availability, HANDLER_DOWN_DELAY, KeptForLong},
+    breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::{Buffer, Group},
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
     dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
-    disposition::{CallEnd, Conclusion, Disposition, LeaseStatus, MessageFacts},
+    disposition::{CallEnd, Conclusion, KeptFor},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
 };
 use crate::{
-    backoff::{Backoff, Jitter},
     consumer::lease::Lease,
     consumer::metrics::ConsumerMetrics,
     handler::FailureCounter,
@@ -29,15 +29,6 @@ use crate::{
         Ending, MetricScope, events,
         spans::{ProcessSpan, QueueTraces},
     },
-};
-
-/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
-/// own receives in flight could return them at once.
-const HANDLER_DOWN_DELAY: Backoff = Backoff {
-    initial: Duration::from_secs(5),
-    factor: 1.0,
-    max: Duration::from_secs(5),
-    jitter: Jitter::Half,
 };
 
 /// Starts and concludes the calls of one queue; clones share one state.
@@ -120,8 +111,8 @@ impl Dispatcher {
 
     /// Starts calls until no slot or no startable message is left.
     pub(super) fn start_waiting(&self, now: Instant) {
-        if self.0.parts.availability.is_short_for_long(now) {
-            self.give_back_kept();
+        if let Some(kept) = self.0.parts.availability.kept_for_long(now) {
+            self.give_back_kept(kept);
         }
         while let Some(batch) = self.start_next(now) {
             // The slot has its guard before the future is spawned, because the future might never be polled.
@@ -220,19 +211,26 @@ impl Dispatcher {
     }
 
     /// Gives back the messages that were kept for long, except those that SQS would then move to the dead-letter queue.
-    fn give_back_kept(&self) {
+    fn give_back_kept(&self, kept: KeptForLong) {
         let rules = self.0.parts.settler.rules();
-        let may_go = |held: &HeldMessage| !rules.is_last_attempt(held.message.receive_count);
+        let may_go = |held: &HeldMessage| match kept {
+            _ if rules.is_last_attempt(held.message.receive_count) => false,
+            KeptForLong::All => true,
+            KeptForLong::Since(latest) => held.kept_since.is_some_and(|since| since <= latest),
+        };
         let delay = HANDLER_DOWN_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);
         self.0.parts.settler.give_back(waiting, delay);
     }
 
-    /// Puts back messages whose call did not get the worker's resources: they are the first to be started.
-    fn put_back(&self, kept: Vec<HeldMessage>) {
+    /// Puts back messages whose call did not get the worker's resources, or found the handler unavailable.
+    fn put_back(&self, kept: Vec<(HeldMessage, Conclusion)>) {
         let (now, mut turns) = (Instant::now(), Vec::new());
         let mut weighed = Vec::with_capacity(kept.len());
-        for mut held in kept {
+        for (mut held, conclusion) in kept {
+            if conclusion.kept_for() == Some(KeptFor::Handler) {
+                held.kept_since.get_or_insert(now);
+            }
             turns.append(&mut held.lease.take_dependents());
             weighed.push((self.0.parts.caller.weigh(&held.message), held));
         }
@@ -322,8 +320,21 @@ impl Dispatcher {
         let end = parts.caller.call(&batch, began, trace).instrument(span).await;
         let ended_at = Instant::now();
         let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at };
+        self.note_response(&end, &batch, &ended);
         let conclusion = self.conclude(batch, end, &ended, process.as_ref());
         (conclusion == CallConclusion::Ran).then_some(ended)
+    }
+
+    /// Lets the breaker know how a call ended.
+    fn note_response(&self, end: &CallEnd, batch: &[HeldMessage], ended: &EndedCall) {
+        let (response, reason) = HandlerResponse::of(end);
+        if !self.0.parts.availability.watches(response) {
+            return;
+        }
+        let message = batch.first().filter(|_| batch.len() == 1).map(|held| &held.message.id);
+        let (began, running) = (ended.at - ended.took, self.load().running.saturating_sub(1));
+        let call = BreakerInput { response, reason: &reason, message, began, ended: ended.at, running };
+        self.0.parts.availability.call_ended(&call);
     }
 
     /// Removes the messages whose lease has been lost, and gives back those that must not overtake them.
@@ -383,7 +394,10 @@ impl Dispatcher {
         process: Option<&ProcessSpan>,
     ) -> CallConclusion {
         let settler = &self.0.parts.settler;
-        let (conclusions, failed_groups) = settler.rules().conclude(end, batch.iter().map(facts));
+        let availability = &self.0.parts.availability;
+        let facts =
+            batch.iter().map(|held| held.facts(availability.kept_failures(held.kept_since, ended.at)));
+        let (conclusions, failed_groups) = settler.rules().conclude(end, facts);
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);
         }
@@ -393,7 +407,7 @@ impl Dispatcher {
                 .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
         }
         self.note_end(&batch, &conclusions, ended);
-        let is_kept = |conclusion: &Conclusion| conclusion.disposition == Disposition::Keep;
+        let is_kept = |conclusion: &Conclusion| conclusion.kept_for().is_some();
         if !conclusions.iter().any(is_kept) {
             let is_awaited = self.is_awaited(&batch);
             settler.settle_call(batch.into_iter().zip(conclusions));
@@ -404,7 +418,7 @@ impl Dispatcher {
         }
         let concluded = batch.into_iter().zip(conclusions);
         let (kept, others): (Vec<_>, Vec<_>) = concluded.partition(|(_, conclusion)| is_kept(conclusion));
-        self.put_back(kept.into_iter().map(|(held, _)| held).collect());
+        self.put_back(kept);
         settler.settle_call(others.into_iter());
         CallConclusion::FellShort
     }
@@ -426,14 +440,15 @@ impl Dispatcher {
             self.observe_end(held, conclusion, took);
         }
         let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
-        if let Some(short) = first(None) {
+        let kept = first(None);
+        if let Some(short) = kept.filter(|kept| kept.kept_for() == Some(KeptFor::Resources)) {
             let others_running = self.load().running.saturating_sub(1);
             return availability.short_of_resources(&short.reason, others_running, at);
         }
         availability.had_resources(at - took, at);
         if let Some(down) = first(Some(Ending::Down)) {
             self.handler_is_down(&down.reason);
-        } else {
+        } else if kept.is_none() {
             metrics.work_seconds.inc_by(took.as_secs_f64());
             availability.handler_answered();
         }
@@ -487,7 +502,7 @@ impl Dispatcher {
     /// Concludes a message whose preparation failed, and keeps the order of its group.
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
-        let conclusion = settler.rules().conclude_preparation(outcome, &facts(&held));
+        let conclusion = settler.rules().conclude_preparation(outcome, &held.facts(KeptFailures::None));
         self.report_end(&held, &conclusion, took);
         self.observe_end(&held, &conclusion, took);
         if conclusion.ending == Some(Ending::Down) {
@@ -511,7 +526,7 @@ impl Dispatcher {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CallConclusion {
     Ran,
-    /// It had not the resources to start.
+    /// It had not the resources to start, or found the handler unavailable.
     FellShort,
 }
 
@@ -521,18 +536,6 @@ struct EndedCall {
     took: Duration,
     messages: usize,
     at: Instant,
-}
-
-/// The facts about a held message on which its disposition depends.
-fn facts(held: &HeldMessage) -> MessageFacts<'_> {
-    let lease = if !held.lease.is_held() {
-        LeaseStatus::Lost
-    } else if held.lease.cancellation().is_cancelled() {
-        LeaseStatus::Cancelled
-    } else {
-        LeaseStatus::Held
-    };
-    MessageFacts { group: held.group.as_ref(), receive_count: held.message.receive_count, lease }
 }
 
 /// Converts a count for a gauge; no batch comes near the largest `i64`.

@@ -35,6 +35,8 @@ pub(super) struct Demand {
     /// The longest time that available permits wait for more permits before a receive.
     pub(super) patience: Duration,
     pub(super) receive_mode: ReceiveMode,
+    /// True if the breaker is open and every waiting message was tried: one more may be received, as they may be the cause.
+    pub(super) needs_one_to_try: bool,
 }
 
 /// The numbers of running calls and waiting messages.
@@ -69,6 +71,9 @@ impl DispatcherState {
             messages_per_second: rate.per_second(now),
             patience: rate.patience(),
             receive_mode: failed_groups.mode(now),
+            needs_one_to_try: availability.may_receive_one_to_try()
+                && buffer.all_first(|held| held.kept_since.is_some())
+                && unprepared.waiting() == 0,
         }
     }
 
@@ -91,10 +96,14 @@ impl DispatcherState {
     }
 
     /// Puts the messages of a call that did not start back before all others, in their order.
+    ///
+    /// Those that were kept because of their handler follow all others: the next one to be tried is another.
     pub(super) fn put_back(&mut self, weighed: Vec<(usize, HeldMessage)>, now: Instant) {
         for (bytes, held) in weighed.into_iter().rev() {
-            let group = held.group.clone();
-            self.buffer.put_back(held, group, bytes, now);
+            match held.group.clone() {
+                None if held.kept_since.is_some() => self.buffer.put_last(held, bytes, now),
+                group => self.buffer.put_back(held, group, bytes, now),
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet, btree_map},
+    collections::{BTreeMap, btree_map},
     num::NonZeroU32,
     time::Duration,
 };
 
-use super::buffer::Group;
+use super::{breaker::KeptFailures, buffer::Group};
 use crate::{backoff::Backoff, duration::Span, handler::Outcome, telemetry::Ending};
 
 /// The way in which a message is settled.
@@ -22,18 +22,27 @@ pub(super) enum Disposition {
         /// The delay after a refused copy.
         retry_in: Duration,
     },
-    /// Keep it, and run it here once the worker has the resources.
-    Keep,
+    /// Keep it, and run it here once that is possible.
+    Keep(KeptFor),
     /// Nothing: its lease is lost.
     Abandon,
     /// Remember that it is done, to delete it when it is received again: its lease is lost.
     Remember,
 }
 
+/// What a kept message waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeptFor {
+    /// The worker's own resources.
+    Resources,
+    /// The handler.
+    Handler,
+}
+
 /// The end of one message's call, with the handler's reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conclusion {
-    /// `None` if it is kept: its call did not start.
+    /// `None` if it is kept: its call does not count.
     pub(super) ending: Option<Ending>,
     pub(super) reason: String,
     pub(super) disposition: Disposition,
@@ -44,8 +53,16 @@ impl Conclusion {
         Self { ending: Some(ending), reason: reason.into(), disposition }
     }
 
-    fn kept(reason: impl Into<String>) -> Self {
-        Self { ending: None, reason: reason.into(), disposition: Disposition::Keep }
+    fn kept(kept_for: KeptFor, reason: impl Into<String>) -> Self {
+        Self { ending: None, reason: reason.into(), disposition: Disposition::Keep(kept_for) }
+    }
+
+    /// What the message is kept for, if it is.
+    pub(super) fn kept_for(&self) -> Option<KeptFor> {
+        match self.disposition {
+            Disposition::Keep(kept_for) => Some(kept_for),
+            _ => None,
+        }
     }
 
     pub(super) fn lease_lost() -> Self {
@@ -69,8 +86,8 @@ impl Conclusion {
     }
 
     /// A message behind a kept one of its group is kept, too: it runs again after that one.
-    fn behind_a_kept() -> Self {
-        Self::kept("an earlier message of its group is to run first")
+    fn behind_a_kept(kept_for: KeptFor) -> Self {
+        Self::kept(kept_for, "an earlier message of its group is to run first")
     }
 }
 
@@ -100,6 +117,8 @@ pub(super) struct MessageFacts<'a> {
     pub(super) group: Option<&'a Group>,
     pub(super) receive_count: u32,
     pub(super) lease: LeaseStatus,
+    /// The failures after which it is kept.
+    pub(super) kept_failures: KeptFailures,
 }
 
 /// The groups that failed in a call, with the delay after which the first failed message is visible again.
@@ -129,7 +148,7 @@ impl DispositionRules {
         match disposition {
             Disposition::Retry(delay) => (!self.is_last_attempt(receive_count)).then_some(delay),
             Disposition::Abandon | Disposition::Remember => Some(Duration::ZERO),
-            Disposition::Delete | Disposition::DeadLetter { .. } | Disposition::Keep => None,
+            Disposition::Delete | Disposition::DeadLetter { .. } | Disposition::Keep(_) => None,
         }
     }
 
@@ -140,19 +159,19 @@ impl DispositionRules {
         messages: impl ExactSizeIterator<Item = MessageFacts<'a>> + Clone,
     ) -> (Vec<Conclusion>, FailedInCall) {
         let mut conclusions = self.conclude_each(end, messages.clone());
-        let (mut failed, mut kept) = (FailedInCall::new(), BTreeSet::new());
+        let (mut failed, mut kept) = (FailedInCall::new(), BTreeMap::new());
         for (message, conclusion) in messages.zip(&mut conclusions) {
             if let Some(group) = message.group {
-                if kept.contains(group) {
+                if let Some(kept_for) = kept.get(group) {
                     *conclusion = match conclusion.disposition {
                         Disposition::Abandon | Disposition::Remember => Conclusion::lease_lost(),
-                        _ => Conclusion::behind_a_kept(),
+                        _ => Conclusion::behind_a_kept(*kept_for),
                     };
                 }
                 let retried_in = self.retried_in(conclusion.disposition, message.receive_count);
                 keep_group_order(group, retried_in, conclusion, &mut failed);
-                if conclusion.disposition == Disposition::Keep {
-                    kept.insert(group);
+                if let Some(kept_for) = conclusion.kept_for() {
+                    kept.insert(group, kept_for);
                 }
             }
         }
@@ -200,17 +219,28 @@ impl DispositionRules {
             Outcome::Retry(reason)
             | Outcome::RetryIn(_, reason)
             | Outcome::Down(reason)
+            | Outcome::Unavailable { reason, .. }
             | Outcome::ShortOfResources(reason)
                 if is_cancelled =>
             {
                 Conclusion::drained(reason)
+            }
+            Outcome::Unavailable { reason, .. } if self.keeps_unavailable(message) => {
+                Conclusion::kept(KeptFor::Handler, reason)
+            }
+            Outcome::Retry(reason) if message.kept_failures == KeptFailures::All => {
+                Conclusion::kept(KeptFor::Handler, reason)
+            }
+            Outcome::Unavailable { reason, retry_in } => {
+                let delay = retry_in.unwrap_or_else(|| self.retry_delay(message));
+                Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
             Outcome::Retry(reason) => Conclusion::new(Ending::Retry, reason, self.retry(message)),
             Outcome::RetryIn(delay, reason) => {
                 Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
             Outcome::Down(reason) => Conclusion::new(Ending::Down, reason, self.retry(message)),
-            Outcome::ShortOfResources(reason) => Conclusion::kept(reason),
+            Outcome::ShortOfResources(reason) => Conclusion::kept(KeptFor::Resources, reason),
         }
     }
 
@@ -219,6 +249,14 @@ impl DispositionRules {
         match outcome {
             Outcome::ShortOfResources(reason) => self.conclude_outcome(Outcome::Retry(reason), message),
             outcome => self.conclude_outcome(outcome, message),
+        }
+    }
+
+    fn keeps_unavailable(&self, message: &MessageFacts<'_>) -> bool {
+        match message.kept_failures {
+            KeptFailures::None => false,
+            KeptFailures::UnavailableAtLastAttempt => self.is_last_attempt(message.receive_count),
+            KeptFailures::Unavailable | KeptFailures::All => true,
         }
     }
 
@@ -297,7 +335,7 @@ mod tests {
     }
 
     fn facts(lease: LeaseStatus) -> MessageFacts<'static> {
-        MessageFacts { group: None, receive_count: 2, lease }
+        MessageFacts { group: None, receive_count: 2, lease, kept_failures: KeptFailures::None }
     }
 
     fn conclude_one(outcome: Outcome, lease: LeaseStatus) -> (Ending, Disposition) {
@@ -322,7 +360,25 @@ mod tests {
     fn a_message_whose_call_fell_short_is_kept_and_has_not_ended() {
         let short = Outcome::ShortOfResources("too many open files".to_owned());
         let conclusion = rules(3, true).conclude_outcome(short, &facts(LeaseStatus::Held));
-        assert_eq!(conclusion, Conclusion::kept("too many open files"));
+        assert_eq!(conclusion, Conclusion::kept(KeptFor::Resources, "too many open files"));
+    }
+
+    #[test]
+    fn an_unavailable_handler_is_a_retry_unless_such_failures_are_kept() {
+        let of = |kept_failures, receive_count, outcome| {
+            let message = MessageFacts { receive_count, kept_failures, ..facts(LeaseStatus::Held) };
+            rules(3, true).conclude_outcome(outcome, &message).disposition
+        };
+        let (unavailable, kept) = (|| Outcome::unavailable("502"), Disposition::Keep(KeptFor::Handler));
+        let retry = Disposition::Retry(SECOND * 2);
+        assert_eq!(of(KeptFailures::None, 2, unavailable()), retry);
+        assert_eq!(of(KeptFailures::UnavailableAtLastAttempt, 2, unavailable()), retry);
+        assert_eq!(of(KeptFailures::UnavailableAtLastAttempt, 3, unavailable()), kept);
+        assert_eq!(of(KeptFailures::Unavailable, 1, unavailable()), kept);
+        assert_eq!(of(KeptFailures::Unavailable, 2, Outcome::Retry(String::new())), retry);
+        assert_eq!(of(KeptFailures::All, 2, Outcome::Retry(String::new())), kept);
+        let asked = Outcome::Unavailable { reason: String::new(), retry_in: Some(SECOND * 9) };
+        assert_eq!(of(KeptFailures::None, 2, asked), Disposition::Retry(SECOND * 9));
     }
 
     #[test]
@@ -355,7 +411,12 @@ mod tests {
     #[test]
     fn the_last_attempt_of_a_group_is_given_back_at_once() {
         let of = |group: Option<&Group>, receive_count| {
-            let message = MessageFacts { group, receive_count, lease: LeaseStatus::Held };
+            let message = MessageFacts {
+                group,
+                receive_count,
+                lease: LeaseStatus::Held,
+                kept_failures: KeptFailures::None,
+            };
             rules(3, true).conclude_outcome(Outcome::Retry(String::new()), &message).disposition
         };
         let group = Group::from("a".to_owned());
@@ -379,7 +440,8 @@ mod tests {
         let outcomes = vec![Outcome::ShortOfResources(String::new()), Outcome::Done, Outcome::Done];
         let (conclusions, failed) = rules(3, true).conclude(CallEnd::Answered(outcomes), facts.into_iter());
         let dispositions: Vec<_> = conclusions.iter().map(|conclusion| conclusion.disposition).collect();
-        assert_eq!(dispositions, [Disposition::Keep, Disposition::Keep, Disposition::Abandon]);
+        let kept = Disposition::Keep(KeptFor::Resources);
+        assert_eq!(dispositions, [kept, kept, Disposition::Abandon]);
         assert_eq!(failed, FailedInCall::from([(group.clone(), Duration::ZERO)]), "of the lost one alone");
     }
 
@@ -403,7 +465,8 @@ mod tests {
             let rules = rules(3, true);
             let groups: Vec<Group> = ["a", "b", "c"].map(Into::into).into();
             let facts = |(group, receive_count, _, lease): &(usize, u32, Outcome, LeaseStatus)| {
-                MessageFacts { group: Some(&groups[*group]), receive_count: *receive_count, lease: *lease }
+                let kept_failures = KeptFailures::None;
+                MessageFacts { group: Some(&groups[*group]), receive_count: *receive_count, lease: *lease, kept_failures }
             };
             let outcomes = messages.iter().map(|(_, _, outcome, _)| outcome.clone()).collect();
             let (conclusions, failed) = rules.conclude(CallEnd::Answered(outcomes), messages.iter().map(facts));

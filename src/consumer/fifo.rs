@@ -179,7 +179,7 @@ impl OrderedSettler {
             Disposition::Delete => self.settler.delete(held.into_lease_to_delete().1),
             Disposition::Retry(delay) => self.change_visibility(held, delay),
             // The dispatcher keeps it; what comes here all the same is given back.
-            Disposition::Keep => self.change_visibility(held, Duration::ZERO),
+            Disposition::Keep(_) => self.change_visibility(held, Duration::ZERO),
             Disposition::DeadLetter { retry_in } => {
                 let (message, lease) = held.into_lease_to_delete();
                 self.settler.reject(lease, message, Rejection { reason, retry_in });

@@ -6,6 +6,7 @@
 //! meanwhile. Each component owns its state and calls only the next one. A permit is freed when its lease is dropped.
 
 mod availability;
+mod breaker;
 mod buffer;
 mod call;
 pub(crate) mod depth;
@@ -32,8 +33,8 @@ use tokio::{runtime::Handle, sync::watch};
 
 #[cfg(test)]
 pub(crate) use self::prepare::PreparationClaim;
-pub use self::settings::BatchSettings;
-pub use self::settings::Prefetch;
+pub(crate) use self::settings::BreakerSettings;
+pub use self::settings::{BatchSettings, Prefetch};
 use self::{
     availability::Availability,
     buffer::Buffer,
@@ -302,8 +303,8 @@ impl EngineParts {
 
     fn availability(&self) -> Availability {
         let ready = self.condition("handler", "the handler was not probed yet");
-        let concurrency = self.settings.concurrency;
-        Availability::new(self.name.clone(), self.handler.clone(), concurrency, ready, self.metrics.group())
+        let (name, handler) = (self.name.clone(), self.handler.clone());
+        Availability::new(name, handler, &self.settings, ready, self.metrics.group())
     }
 
     fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {

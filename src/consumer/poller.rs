@@ -147,14 +147,15 @@ impl Poller {
         self.parts.intake.drop_lost_since(&mut self.losses);
         let demand = self.parts.dispatcher.demand(now);
         let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
-        if !self.parts.availability.is_open() {
+        let is_open = self.parts.availability.is_open();
+        if !is_open && !(demand.needs_one_to_try && self.receives.is_empty()) {
             return latest;
         }
         // A repeated receive returns all messages that the failed one has hidden, so it needs permits for all.
         let least = self.failed_receives.least();
         self.resize_permits(&demand, least);
         let (most, wait) = self.receive_size_and_wait(demand.receive_mode);
-        let most = most.max(least);
+        let most = if is_open { most } else { 1 }.max(least);
         loop {
             match self.schedule.next(self.input(&demand, most, now)) {
                 NextReceive::Later(time) => return time.map_or(latest, |time| time.min(latest)),
@@ -162,6 +163,9 @@ impl Poller {
                     // Only the poller reserves permits, so they are still available.
                     let Some(reservation) = self.parts.permits.reserve(messages) else { return latest };
                     self.send_receive(reservation, wait, now);
+                    if !is_open {
+                        return latest;
+                    }
                 }
             }
         }
@@ -260,6 +264,9 @@ impl Poller {
         self.parts.last_error.send_if_modified(|last_error| last_error.take().is_some());
         let now = Instant::now();
         self.schedule.answered(asked, received, self.parts.permits.available(), now);
+        if received == 0 {
+            self.parts.availability.nothing_received(now);
+        }
         if received == 0 && took < SHORTEST_WAIT {
             self.schedule.pause_until(now + SHORTEST_WAIT);
         }

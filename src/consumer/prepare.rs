@@ -11,8 +11,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
+    breaker::KeptFailures,
     buffer::Group,
     dispatcher::Dispatcher,
+    disposition::{LeaseStatus, MessageFacts},
     fifo::{Order, OrderedSettler},
     preparation_lines::PreparationTurn,
 };
@@ -39,12 +41,27 @@ pub(super) struct HeldMessage {
     pub(super) turn: Option<PreparationTurn>,
     /// The state of its preparation, to complete or to undo.
     pub(super) prepared: Option<Box<PreparedState>>,
+    /// The time at which it was first kept because of its handler.
+    pub(super) kept_since: Option<Instant>,
 }
 
 impl HeldMessage {
     /// A message that was just received.
     fn new(message: Message, lease: Lease, group: Option<Group>) -> Self {
-        Self { message: Arc::new(message), lease, group, turn: None, prepared: None }
+        Self { message: Arc::new(message), lease, group, turn: None, prepared: None, kept_since: None }
+    }
+
+    /// The facts on which its disposition depends.
+    pub(super) fn facts(&self, kept_failures: KeptFailures) -> MessageFacts<'_> {
+        let lease = if !self.lease.is_held() {
+            LeaseStatus::Lost
+        } else if self.lease.cancellation().is_cancelled() {
+            LeaseStatus::Cancelled
+        } else {
+            LeaseStatus::Held
+        };
+        let receive_count = self.message.receive_count;
+        MessageFacts { group: self.group.as_ref(), receive_count, lease, kept_failures }
     }
 
     /// Returns the message as it was received, and its lease, whose deletion completes the preparation.

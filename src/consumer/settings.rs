@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{depth, settle};
 use crate::{
-    backoff::Backoff,
+    backoff::{Backoff, Jitter},
     duration::{Limit, Span},
     handler::CallSize,
     queue::limits,
@@ -23,6 +23,7 @@ const WAIT: RangeInclusive<Span> = Span::secs(0)..=Span(limits::WAIT);
 /// Short enough for the watchdog of the poll loop.
 const PACE_MAX: Span = Span::secs(5 * 60);
 const LONGEST: Span = Span(limits::VISIBILITY);
+const BREAKER_TIMES: RangeInclusive<Span> = Span::millis(100)..=Span::secs(60 * 60);
 
 /// The settings of one queue's engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct ConsumerSettings {
     pub receive: ReceiveSettings,
     /// The delay after which a failed message becomes visible again, by its receive count.
     pub retry: Backoff,
+    /// The share of failed calls from which polling pauses; absent, only a handler that is not available in three calls in
+    /// a row counts as down.
+    pub breaker: Option<BreakerSettings>,
     /// Deletes and changes of visibility.
     pub settle: settle::Settings,
     /// The numbers of messages in the queue and its DLQ, for the metrics.
@@ -81,6 +85,8 @@ impl ConsumerSettings {
         problems.extend(self.validate_times());
         problems.extend(within("receive", self.receive.validate()));
         problems.extend(within("retry", self.retry.validate()));
+        problems
+            .extend(within("breaker", self.breaker.map(|breaker| breaker.validate()).unwrap_or_default()));
         problems.extend(within("settle", self.settle.validate(self.visibility)));
         problems.extend(within("depth", self.depth.validate()));
         problems
@@ -146,6 +152,7 @@ impl Default for ConsumerSettings {
             timeout: Limit::After(Duration::from_hours(12)),
             receive: ReceiveSettings::default(),
             retry: Backoff::default(),
+            breaker: None,
             settle: settle::Settings::default(),
             depth: depth::Settings::default(),
         }
@@ -180,6 +187,67 @@ impl ReceiveSettings {
 impl Default for ReceiveSettings {
     fn default() -> Self {
         Self { wait: Span::secs(20), pace: Span::millis(0), pollers: 32 }
+    }
+}
+
+/// Settings of the breaker, which pauses polling while too many calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerSettings {
+    /// The share of failed calls that opens it, more than 0, at most 1; a call whose message is done or rejected has not failed.
+    pub failures: f64,
+    /// The time within which calls count.
+    pub within: Span,
+    /// The least calls within that time.
+    #[cfg_attr(feature = "cli", schemars(range(min = 1)))]
+    pub least: u32,
+    /// The first pause, after which one message is tried; each failure doubles it.
+    pub pause: Span,
+    /// The longest pause.
+    pub longest_pause: Span,
+}
+
+impl BreakerSettings {
+    /// Finds every setting that is out of range.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(self.failures > 0.0 && self.failures <= 1.0) {
+            let problem = Problem::new("failures", "out of range").with_value(self.failures);
+            problems.push(problem.with_allowed("more than 0, at most 1"));
+        }
+        if self.least == 0 {
+            problems.push(Problem::new("least", "out of range").with_value(0).with_allowed("at least 1"));
+        }
+        let longest_pauses = self.pause..=*BREAKER_TIMES.end();
+        for (key, time, range) in [
+            ("within", self.within, &BREAKER_TIMES),
+            ("pause", self.pause, &BREAKER_TIMES),
+            ("longest_pause", self.longest_pause, &longest_pauses),
+        ] {
+            if !range.contains(&time) {
+                let allowed = format!("{} to {}", range.start(), range.end());
+                problems.push(Problem::new(key, "out of range").with_value(time).with_allowed(allowed));
+            }
+        }
+        problems
+    }
+
+    /// The pauses before tried calls.
+    pub(super) fn pauses(&self) -> Backoff {
+        Backoff { initial: self.pause.0, factor: 2.0, max: self.longest_pause.0, jitter: Jitter::Half }
+    }
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            failures: 0.5,
+            within: Span::secs(30),
+            least: 10,
+            pause: Span::secs(5),
+            longest_pause: Span::secs(5 * 60),
+        }
     }
 }
 

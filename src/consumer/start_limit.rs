@@ -1,4 +1,5 @@
-//! Limits the calls that start after a shortage of the worker's own resources: none, one, then ever more; pure.
+//! Limits the calls that start after a shortage of the worker's own resources, or a failure of the handler: none, one, then
+//! ever more; pure.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::backoff::{Backoff, Jitter};
 
-/// The time after which a call that has not reported a shortage has its resources.
+/// The time after which a call that has not reported a shortage has its resources, where nothing else is known.
 const TRIAL: Duration = Duration::from_secs(1);
 /// The time between two steps of growth, by the number of shortages since the last full opening.
 const GROWTH: Backoff = Backoff {
@@ -46,6 +47,8 @@ struct Short {
     since: Instant,
     /// The number of calls that the resources carry.
     carried: usize,
+    /// The time after which a tried call that still runs has its resources.
+    trial: Duration,
 }
 
 impl StartLimit {
@@ -74,14 +77,19 @@ impl StartLimit {
 
     /// Notes that a call did not get its resources while `running` others ran; returns true if this closes the limit.
     pub(super) fn fell_short(&mut self, running: usize, now: Instant) -> bool {
+        self.fell_short_after(running, TRIAL, now)
+    }
+
+    /// Notes the same; a tried call that still runs after `trial` has its resources.
+    pub(super) fn fell_short_after(&mut self, running: usize, trial: Duration, now: Instant) -> bool {
         let was_closed = self.is_closed();
         let short = match self.phase {
             // One of those that were running when the first one failed.
-            Phase::Closed(short) => Short { carried: short.carried.saturating_sub(1), ..short },
-            Phase::Trial { short, .. } => short,
+            Phase::Closed(short) => Short { carried: short.carried.saturating_sub(1), trial, ..short },
+            Phase::Trial { short, .. } => Short { trial, ..short },
             Phase::Open | Phase::Growing { .. } => {
                 self.shortages += 1;
-                Short { since: now, carried: running }
+                Short { since: now, carried: running, trial }
             }
         };
         self.phase = Phase::Closed(short);
@@ -105,7 +113,7 @@ impl StartLimit {
     /// Decides whether one more call may start beside the `running` ones.
     pub(super) fn may_start(&mut self, running: usize, now: Instant) -> bool {
         if let Phase::Trial { short, tried: Some(tried) } = self.phase
-            && tried + TRIAL <= now
+            && tried + short.trial <= now
         {
             self.resume(short, now);
         }
@@ -125,7 +133,7 @@ impl StartLimit {
     /// The time at which the answer of [`StartLimit::may_start`] changes by itself.
     pub(super) fn next_change(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Trial { tried: Some(tried), .. } => Some(tried + TRIAL),
+            Phase::Trial { short, tried: Some(tried) } => Some(tried + short.trial),
             Phase::Growing { grows_at, .. } => Some(grows_at),
             Phase::Open | Phase::Closed(_) | Phase::Trial { .. } => None,
         }

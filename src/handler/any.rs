@@ -76,6 +76,12 @@ pub(crate) trait ErasedHandler: Send + Sync + 'static {
         future::ready(Ok(())).boxed()
     }
 
+    /// Returns what a call may fail for although the probe succeeds; for `longshore check`, which calls no handler.
+    #[cfg(feature = "cli")]
+    fn doubt(&self) -> BoxFuture<'_, Option<String>> {
+        future::ready(None).boxed()
+    }
+
     /// See [`Handler::close`].
     fn close(&self) -> BoxFuture<'_, ()> {
         future::ready(()).boxed()
@@ -177,6 +183,12 @@ impl AnyHandler {
             wrapper.probe().await?;
         }
         self.handler.probe().await
+    }
+
+    /// Returns what a call may fail for although the probe succeeds.
+    #[cfg(feature = "cli")]
+    pub(crate) fn doubt(&self) -> BoxFuture<'_, Option<String>> {
+        self.handler.doubt()
     }
 
     /// Ends the handler's background work; see [`Handler::close`].

@@ -32,11 +32,29 @@ pub enum Outcome {
     /// The handler could not be reached, so the message did not run: it is tried again as by
     /// [`Outcome::Retry`], and no more are received until [`Handler::probe`](super::Handler::probe) succeeds.
     Down(String),
+    /// The handler is not available, or what stands before it says so; the message may have run.
+    ///
+    /// It is tried again as by [`Outcome::Retry`], or after `retry_in`. After three calls in a row with this outcome the
+    /// handler counts as down: polling is paused, and messages with this outcome stay held and run in this worker without
+    /// another receive, one at first, once the handler is available again.
+    Unavailable {
+        /// The reason.
+        reason: String,
+        /// The delay that the handler asks for, at most 12 hours.
+        retry_in: Option<Duration>,
+    },
     /// The worker itself is short of descriptors, processes, memory or the like, so the message did not run.
     ///
     /// It stays held, and runs in this worker once [`Handler::probe`](super::Handler::probe) succeeds, without another
     /// receive. Until then polling is paused and no call starts; then one is tried, and more if it does not answer this.
     ShortOfResources(String),
+}
+
+impl Outcome {
+    /// The handler is not available, for this reason; see [`Outcome::Unavailable`].
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_in: None }
+    }
 }
 
 /// The reason why a handler can take no message.

@@ -122,6 +122,8 @@ label! {
     pub(crate) enum PauseCause = "reason" {
         /// The handler cannot be reached.
         HandlerDown = "handler_down",
+        /// Calls of the handler fail in a row, or too often.
+        BreakerOpen = "breaker_open",
         /// The worker is short of descriptors, processes or memory.
         ShortOfResources = "short_of_resources",
     }

@@ -9,7 +9,7 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, ConsumerSettings, Prefetch, Preparation},
+    consumer::{BatchSettings, BreakerSettings, ConsumerSettings, Prefetch, Preparation},
     duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
@@ -190,6 +190,14 @@ impl Consumer {
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
         self.settings.batch = batch;
+        self
+    }
+
+    /// Pauses polling once this share of at least ten calls within 30 s has failed; default: only after three calls in a
+    /// row that return [`Outcome::Unavailable`](crate::handler::Outcome::Unavailable).
+    #[must_use]
+    pub fn breaker(mut self, failures: f64) -> Self {
+        self.settings.breaker = Some(BreakerSettings { failures, ..BreakerSettings::default() });
         self
     }
 

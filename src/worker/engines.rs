@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::observers::NotifyEnds;
 use super::{
     Consumer, DeadLetters, WorkerError, WorkerStatus,
+    first_success::FirstSuccess,
     late::LateQueues,
     metrics::QueueMeasurements,
     open::Opened,
@@ -196,7 +197,7 @@ fn follows_policy(consumer: &Consumer) -> bool {
 }
 
 impl Environment {
-    /// The observers of a consumer's calls: for the protection of the task, and for notifications.
+    /// The observers of a consumer's calls: for its readiness, for the protection of the task, and for notifications.
     #[cfg_attr(
         not(feature = "ecs"),
         expect(unused_variables, reason = "only the protection asks for the parts")
@@ -207,7 +208,9 @@ impl Environment {
         parts: &RunningParts,
         scope: &MetricScope,
     ) -> Vec<Arc<dyn CallObserver>> {
-        let mut observers: Vec<Arc<dyn CallObserver>> = Vec::new();
+        let ready = self.health.condition(format!("{} messages", consumer.name), "not started");
+        let mut observers: Vec<Arc<dyn CallObserver>> =
+            vec![Arc::new(FirstSuccess::new(consumer.name.clone(), ready))];
         #[cfg(feature = "ecs")]
         if let Some(protection) = &parts.protection
             && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)

@@ -22,6 +22,7 @@ mod embedded_metrics;
 mod engines;
 mod error;
 #[cfg(feature = "cli")]
+mod first_success;
 mod from_settings;
 mod late;
 mod metrics;

@@ -53,7 +53,7 @@ fn check_outcome(message: &crate::message::Message) {
     let settings = Settings::new("http://host/").unwrap();
     let text = Some(message.body.as_str());
     match outcome(&settings, StatusCode::SERVICE_UNAVAILABLE, text, SystemTime::now()) {
-        Outcome::RetryIn(delay, _) => assert!(delay <= LONGEST_DELAY),
-        outcome => assert!(matches!(outcome, Outcome::Retry(_))),
+        Outcome::Unavailable { retry_in, .. } => assert!(retry_in.is_none_or(|delay| delay <= LONGEST_DELAY)),
+        outcome => panic!("{outcome:?}"),
     }
 }

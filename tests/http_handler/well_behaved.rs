@@ -1,5 +1,7 @@
 //! Handlers that answer properly.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use longshore::{
     duration::Span,
@@ -120,11 +122,9 @@ async fn hostile_attributes_neither_fail_the_call_nor_inject_a_header() {
 #[tokio::test]
 async fn retry_after_sets_the_delay() {
     let recorder = Recorder::answering_with(StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")]).await;
-    let Outcome::RetryIn(delay, reason) = outcome_of(&http(&recorder.url), message("{}")).await else {
-        panic!("not a retry after a delay")
-    };
-    assert_eq!(delay.as_secs(), 7);
-    assert_eq!(reason, "the handler answered 503 Service Unavailable");
+    let reason = "the handler answered 503 Service Unavailable".to_owned();
+    let unavailable = Outcome::Unavailable { reason, retry_in: Some(Duration::from_secs(7)) };
+    assert_eq!(outcome_of(&http(&recorder.url), message("{}")).await, unavailable);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod batches;
+mod breaker;
 mod calls_a_message;
 mod deleting;
 mod duplicates;

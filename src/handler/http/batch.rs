@@ -133,4 +133,9 @@ impl ErasedHandler for HttpBatchHandler {
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.http.connect())
     }
+
+    #[cfg(feature = "cli")]
+    fn doubt(&self) -> BoxFuture<'_, Option<String>> {
+        ErasedHandler::doubt(&self.http)
+    }
 }

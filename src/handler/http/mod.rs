@@ -8,11 +8,13 @@
 //! |---|---|
 //! | answers 2xx, or a status of `success` | [`Outcome::Done`] |
 //! | answers a status of `reject` | [`Outcome::Reject`] |
-//! | answers 429 or 503 with `Retry-After` | [`Outcome::RetryIn`], 12 hours at most |
+//! | answers 429 with `Retry-After` | [`Outcome::RetryIn`], 12 hours at most |
+//! | answers 502, 503, 504, or what `down` lists | [`Outcome::Unavailable`]: after three in a row polling pauses |
 //! | answers anything else, a redirect included | [`Outcome::Retry`] |
 //! | cannot be connected to | [`Outcome::Down`]: polling pauses until it can be |
 //! | could not be connected to, for want of descriptors | [`Outcome::ShortOfResources`]: it waits until it can |
-//! | breaks off, or takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
+//! | breaks off | [`Outcome::Unavailable`]: it may have run |
+//! | takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
 //! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].
 //!
@@ -21,6 +23,8 @@
 
 mod batch;
 mod client;
+#[cfg(feature = "cli")]
+mod doubt;
 mod headers;
 mod outcome;
 mod settings;
@@ -205,6 +209,11 @@ impl ErasedHandler for HttpHandler {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.connect())
+    }
+
+    #[cfg(feature = "cli")]
+    fn doubt(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(doubt::doubt(&self.client, &self.settings))
     }
 
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {

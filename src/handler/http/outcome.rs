@@ -28,7 +28,11 @@ pub(super) fn outcome(
         return Outcome::Reject(reason);
     }
     let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    match retry_after.filter(|_| is_busy).and_then(|text| delay(text, now)) {
+    let retry_in = retry_after.filter(|_| is_busy).and_then(|text| delay(text, now));
+    if settings.down.contains(&status.as_u16()) {
+        return Outcome::Unavailable { reason, retry_in };
+    }
+    match retry_in {
         Some(delay) => Outcome::RetryIn(delay, reason),
         None => Outcome::Retry(reason),
     }
@@ -74,6 +78,7 @@ mod tests {
     fn delay_of(status: u16, retry_after: &str) -> Option<u64> {
         match outcome_of(status, Some(retry_after)) {
             Outcome::RetryIn(delay, _) => Some(delay.as_secs()),
+            Outcome::Unavailable { retry_in, .. } => retry_in.map(|delay| delay.as_secs()),
             _ => None,
         }
     }
@@ -93,10 +98,27 @@ mod tests {
 
     #[test]
     fn any_other_status_is_a_retry_that_names_it() {
-        for status in [302, 404, 429, 500, 503, 504] {
+        for status in [302, 404, 429, 500, 505] {
             let Outcome::Retry(reason) = outcome_of(status, None) else { panic!("{status} is not a retry") };
             assert!(reason.contains(&status.to_string()), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_down_status_means_unavailable_unless_it_means_success_or_reject() {
+        for status in [502, 503, 504] {
+            let outcome = outcome_of(status, None);
+            assert!(matches!(outcome, Outcome::Unavailable { retry_in: None, .. }), "{status}: {outcome:?}");
+        }
+        let settings = settings().success([502]).reject([503]);
+        let of = |settings: &Settings, status| {
+            outcome(settings, StatusCode::from_u16(status).unwrap(), None, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(of(&settings, 502), Outcome::Done);
+        assert!(matches!(of(&settings, 503), Outcome::Reject(_)));
+        let settings = settings.down([500]);
+        assert!(matches!(of(&settings, 500), Outcome::Unavailable { .. }));
+        assert!(matches!(of(&settings, 504), Outcome::Retry(_)));
     }
 
     #[test]
@@ -135,7 +157,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_retry_after_panics_or_delays_past_the_limit(text in ".*") {
-            if let Outcome::RetryIn(delay, _) = outcome_of(503, Some(&text)) {
+            if let Outcome::Unavailable { retry_in: Some(delay), .. } = outcome_of(503, Some(&text)) {
                 prop_assert!((SHORTEST_DELAY..=LONGEST_DELAY).contains(&delay));
             }
         }

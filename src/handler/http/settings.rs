@@ -35,6 +35,9 @@ pub struct Settings {
     /// Statuses that mean reject: the message is copied to the DLQ and deleted.
     #[serde(default)]
     pub(crate) reject: Vec<u16>,
+    /// Statuses that mean that the handler is not available: after three such calls in a row it counts as down, polling pauses, and no receive is spent. `success` and `reject` go before it.
+    #[serde(default = "down")]
+    pub(crate) down: Vec<u16>,
     /// `true` lets the answer to a batch reject single messages, by `"outcome": "reject"`; otherwise they are retried.
     #[serde(default)]
     pub(crate) reject_items: bool,
@@ -54,6 +57,11 @@ pub struct Settings {
 
 fn content_type() -> String {
     "application/json".to_owned()
+}
+
+/// The statuses by which proxies and load balancers say that no server is available.
+fn down() -> Vec<u16> {
+    vec![502, 503, 504]
 }
 
 fn connect_timeout() -> Span {
@@ -87,6 +95,7 @@ impl Settings {
             timeout: None,
             success: Vec::new(),
             reject: Vec::new(),
+            down: down(),
             reject_items: false,
             periodic: false,
             ca_file: None,
@@ -127,6 +136,13 @@ impl Settings {
     #[must_use]
     pub fn reject(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
         self.reject.extend(statuses);
+        self
+    }
+
+    /// Sets the statuses that mean that the handler is not available; default: 502, 503 and 504.
+    #[must_use]
+    pub fn down(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.down = statuses.into_iter().collect();
         self
     }
 
@@ -198,10 +214,14 @@ impl Settings {
     }
 
     fn validate_statuses(&self, problems: &mut Vec<Problem>) {
-        for (key, statuses) in [("success", &self.success), ("reject", &self.reject)] {
+        for (key, statuses) in [("success", &self.success), ("reject", &self.reject), ("down", &self.down)] {
             for status in statuses.iter().filter(|status| !(100..=599).contains(*status)) {
                 problems.push(not_allowed(key, status.to_string(), "a status from 100 to 599"));
             }
+        }
+        for status in self.down.iter().filter(|status| (200..=299).contains(*status)) {
+            let allowed = "a status that is not a 2xx, which always means done";
+            problems.push(not_allowed("down", status.to_string(), allowed));
         }
         for status in &self.reject {
             if (200..=299).contains(status) {
@@ -254,11 +274,11 @@ mod tests {
             timeout: Some(Span::secs(0)),
             success: vec![99, 409],
             reject: vec![600, 409, 204],
+            down: vec![200, 1000],
             ..settings("ftp://host/")
         };
-        let expected =
-            ["url", "connect_timeout", "timeout", "content_type", "success", "reject", "reject", "reject"];
-        assert_eq!(keys(&settings), expected);
+        let expected = "url connect_timeout timeout content_type success reject down down reject reject";
+        assert_eq!(keys(&settings).join(" "), expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::PartialResponses;
 use crate::{
     handler::{
+        Outcome,
         call_trace::xray_of_sender,
         sqs_event::{self, BatchOutcome, mentions_failures},
     },
@@ -111,6 +112,14 @@ pub(super) enum InvocationFailure {
 }
 
 impl InvocationFailure {
+    /// The outcome of all messages: without an answer the function may be unable to run any.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Ended(_) | Self::Emulator(_) => Outcome::unavailable(self.to_string()),
+            _ => Outcome::Retry(self.to_string()),
+        }
+    }
+
     /// The cause of the failure, for the metrics.
     pub(super) fn cause(&self) -> FailureCause {
         match self {

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
 //! | fails, or returns an invalid answer | [`Outcome::Retry`] of the whole batch |
-//! | takes too long, or ends its process | [`Outcome::Retry`] of the whole batch; the process is replaced |
+//! | takes too long | [`Outcome::Retry`] of the whole batch; the process is replaced |
+//! | ends its process | [`Outcome::Unavailable`] of the whole batch; the process is replaced |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
 mod emulator;
@@ -138,20 +139,16 @@ impl LambdaHandler {
     async fn handle(&self, batch: Batch, context: Context) -> Outcomes {
         let messages: Vec<&Message> = batch.messages().map(|message| &**message).collect();
         match self.invoke(&messages, &context).await {
-            Ok(BatchOutcome::Done) => Outcome::Done.into(),
-            Ok(BatchOutcome::Failed(reason)) => Outcome::Retry(reason).into(),
-            Ok(BatchOutcome::Partial(outcomes)) => {
-                Outcomes::Each(outcomes.into_iter().map(outcome).collect())
-            }
+            Ok(outcomes) => outcomes,
             Err(unavailable) => self.unavailable(unavailable),
         }
     }
 
-    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<BatchOutcome, Unavailable> {
+    async fn invoke(&self, messages: &[&Message], context: &Context) -> Result<Outcomes, Unavailable> {
         let event = match sqs_event::of(messages.iter().copied(), self.source()) {
             Ok(event) => event,
             Err(error) => {
-                return Ok(BatchOutcome::Failed(format!("the event could not be written: {error}")));
+                return Ok(Outcome::Retry(format!("the event could not be written: {error}")).into());
             }
         };
         let invocation = Invocation::new(messages, event, context.deadline).in_trace(context.trace());
@@ -167,10 +164,10 @@ impl LambdaHandler {
             Instances::Hosted(host) => host.call(invocation, self.source()).await?,
             Instances::Emulated(emulators) => emulators.call(invocation).await?,
         };
-        Ok(self.batch_outcome(answered, messages))
+        Ok(self.outcomes(answered, messages))
     }
 
-    fn batch_outcome(&self, answered: Answered, messages: &[&Message]) -> BatchOutcome {
+    fn outcomes(&self, answered: Answered, messages: &[&Message]) -> Outcomes {
         match answered {
             Ok(answer) => {
                 if self.partial_responses == PartialResponses::Off && has_failures(&answer) {
@@ -179,15 +176,20 @@ impl LambdaHandler {
                 let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
                 let outcome = invocation::parse_answer(&answer, &ids, self.partial_responses);
                 match outcome {
-                    BatchOutcome::Done => {}
-                    BatchOutcome::Partial(_) => self.metrics.failed(FailureCause::FunctionError),
-                    BatchOutcome::Failed(_) => self.metrics.failed(FailureCause::BadAnswer),
+                    BatchOutcome::Done => Outcome::Done.into(),
+                    BatchOutcome::Partial(outcomes) => {
+                        self.metrics.failed(FailureCause::FunctionError);
+                        Outcomes::Each(outcomes.into_iter().map(item_outcome).collect())
+                    }
+                    BatchOutcome::Failed(reason) => {
+                        self.metrics.failed(FailureCause::BadAnswer);
+                        Outcome::Retry(reason).into()
+                    }
                 }
-                outcome
             }
             Err(failure) => {
                 self.metrics.failed(failure.cause());
-                BatchOutcome::Failed(failure.to_string())
+                failure.outcome().into()
             }
         }
     }
@@ -251,7 +253,7 @@ impl ErasedHandler for LambdaHandler {
     }
 }
 
-fn outcome(outcome: ItemOutcome) -> Outcome {
+fn item_outcome(outcome: ItemOutcome) -> Outcome {
     match outcome {
         ItemOutcome::Done => Outcome::Done,
         ItemOutcome::Failed(_) => {

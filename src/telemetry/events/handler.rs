@@ -29,6 +29,23 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::HandlerDown).set(0);
 
+    /// Calls of the handler found it unavailable in a row, or fail too often: it counts as down, and one message at a time is
+    /// tried.
+    error BreakerOpened<'a>: "breaker opened, handler counts as down and polling is paused" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The failures that opened it.
+        reason: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::BreakerOpen).set(1);
+
+    /// A tried message was handled, or none came.
+    info BreakerClosed<'a>: "breaker closed, polling goes on" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::BreakerOpen).set(0);
+
     /// The worker is short of descriptors, processes or memory: polling is paused, and what it holds waits for the
     /// resource.
     error ShortOfResources<'a>: "short of resources, polling is paused" {
@@ -47,6 +64,24 @@ events! {
         queue: &'a str,
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(0);
+
+    /// Every message has failed since the start: the handler may be called in a wrong way, as by a wrong path or credential.
+    error NothingDone<'a>: "no message has been done since the start" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The number of messages that have failed.
+        failed: u32,
+        /// The reason of the last one.
+        reason: &'a str,
+    }
+
+    /// A message was done after `no message has been done since the start`.
+    info FirstDone<'a>: "first message done since the start" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The number of messages that had failed before.
+        failed: u32,
+    }
 
     /// A handler panicked in `close`.
     error HandlerPanickedAtEnd<'a>: "the handler panicked in close" {

@@ -62,14 +62,14 @@ events! {
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
-    /// The worker was short of descriptors, processes or memory when the handler was to start: the message waits in this
-    /// worker.
-    sampled MessageKept<'a>: "message kept, the worker is short of resources" {
+    /// The worker was short of descriptors, processes or memory when the handler was to start, or the handler was not
+    /// available: the message waits in this worker.
+    sampled MessageKept<'a>: "message kept, it runs again here" {
         /// The queue's configured name.
         queue: &'a str,
         /// The message's id.
         message_id: &'a MessageId as %,
-        /// The system's refusal.
+        /// The refusal of the system or of the handler.
         reason: &'a str,
         /// The message's receive count.
         receive_count: u32,

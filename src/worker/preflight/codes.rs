@@ -136,6 +136,8 @@ codes! {
         "check the topic's region and the network: a private subnet needs a NAT gateway or a VPC endpoint of SNS";
     HandlerUnreachable = "handler-unreachable", Unavailable,
         "start the handler, or correct where it is; the worker would wait for it and receive nothing";
+    HandlerAnswer = "handler-answer", Warning,
+        "nothing if the handler takes posts alone; otherwise correct the path and query of its url, or its credential";
     TimeoutBeyondDrain = "timeout-beyond-drain", Notice,
         "nothing if the work may start again; otherwise lower the queue's timeout, or raise drain.limit, and with it the stopTimeout (ECS) or the terminationGracePeriodSeconds (Kubernetes)";
     DrainLimit = "drain-limit", Misconfigured,

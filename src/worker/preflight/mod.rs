@@ -129,10 +129,12 @@ async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -
         Err(error) => return vec![Finding::of(name, Code::HandlerSettings, error.to_string())],
     };
     let answer = probe(&handler).await;
+    let doubt = if answer.is_ok() { handler.doubt().await } else { None };
     let closed = AssertUnwindSafe(handler.close()).catch_unwind();
     // Anything that it leaves running ends with this process.
     drop(tokio::time::timeout(CLOSE_LIMIT, closed).await);
-    answer.err().map(|reason| Finding::of(name, Code::HandlerUnreachable, reason)).into_iter().collect()
+    let unreachable = answer.err().map(|reason| Finding::of(name, Code::HandlerUnreachable, reason));
+    unreachable.into_iter().chain(doubt.map(|doubt| Finding::of(name, Code::HandlerAnswer, doubt))).collect()
 }
 
 async fn probe(handler: &AnyHandler) -> Result<(), String> {
