@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn route(variables: &[(&str, &str)], url: &str) -> Option<String> {
-        proxies(variables).unwrap().for_url(url).map(|proxy| proxy.to_string())
+        proxies(variables).unwrap().for_url(url).map(ToString::to_string)
     }
 
     const SQS: &str = "https://sqs.eu-west-1.amazonaws.com/";

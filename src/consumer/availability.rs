@@ -303,10 +303,10 @@ impl Availability {
         }
         match breaker.open_reason() {
             // Each pause is noticed by the probes, which end it.
-            Some(reason) if breaker.is_pausing() && !was_pausing => {
-                if self.pause(PauseReason::BreakerOpen, reason) {
-                    events::BreakerOpened { queue, reason }.emit(paused);
-                }
+            Some(reason)
+                if breaker.is_pausing() && !was_pausing && self.pause(PauseReason::BreakerOpen, reason) =>
+            {
+                events::BreakerOpened { queue, reason }.emit(paused);
             }
             None if self.resume(PauseReason::BreakerOpen) => events::BreakerClosed { queue }.emit(paused),
             _ => {}

@@ -148,7 +148,7 @@ impl Poller {
         let demand = self.parts.dispatcher.demand(now);
         let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
         let is_open = self.parts.availability.is_open();
-        if !is_open && !(demand.needs_one_to_try && self.receives.is_empty()) {
+        if !(is_open || demand.needs_one_to_try && self.receives.is_empty()) {
             return latest;
         }
         // A repeated receive returns all messages that the failed one has hidden, so it needs permits for all.

@@ -38,7 +38,8 @@ impl FirstSuccess {
         if failed < FAILURES {
             return;
         }
-        self.ready.unready(format!("no message has been done since the start, {failed} have failed: {reason}"));
+        self.ready
+            .unready(format!("no message has been done since the start, {failed} have failed: {reason}"));
         if failed == FAILURES {
             events::NothingDone { queue: &self.queue, failed, reason }.emit();
         }
@@ -103,7 +104,8 @@ mod tests {
             end(&observer, failure);
             assert!(health.unready().is_empty());
             end(&observer, failure);
-            let reason = "no message has been done since the start, 3 have failed: the handler answered 404 Not Found";
+            let reason =
+                "no message has been done since the start, 3 have failed: the handler answered 404 Not Found";
             assert_eq!(health.unready()["orders messages"], reason);
             end(&observer, Ending::Done);
             assert!(health.unready().is_empty());
