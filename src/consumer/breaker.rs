@@ -28,7 +28,7 @@ const LONGEST_SUSPECTED: Duration = Duration::from_mins(15);
 /// The number of parts of the window of the failure rate, each dropped as a whole.
 const WINDOW_PARTS: u32 = 10;
 
-/// What the end of a call shows about its handler.
+/// The state of a handler by the end of one of its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandlerResponse {
     /// It handled a message.
@@ -97,7 +97,7 @@ pub(super) enum KeptFailures {
     All,
 }
 
-/// Why the breaker is open.
+/// The cause for which the breaker is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OpenCause {
     /// Calls in a row found the handler unavailable.

@@ -30,7 +30,7 @@ pub(super) enum Disposition {
     Remember,
 }
 
-/// What a kept message waits for.
+/// The cause for which a message is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeptFor {
     /// The worker's own resources.
@@ -57,7 +57,7 @@ impl Conclusion {
         Self { ending: None, reason: reason.into(), disposition: Disposition::Keep(kept_for) }
     }
 
-    /// What the message is kept for, if it is.
+    /// The cause for which the message is kept, if it is.
     pub(super) fn kept_for(&self) -> Option<KeptFor> {
         match self.disposition {
             Disposition::Keep(kept_for) => Some(kept_for),
