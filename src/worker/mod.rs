@@ -21,8 +21,8 @@ mod dead_letters;
 mod embedded_metrics;
 mod engines;
 mod error;
-#[cfg(feature = "cli")]
 mod first_success;
+#[cfg(feature = "cli")]
 mod from_settings;
 mod late;
 mod metrics;
