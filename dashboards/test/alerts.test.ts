@@ -34,6 +34,7 @@ it('all alerts are there', () => {
     'LongshoreDrainExceeded',
     'LongshoreHandlerDown',
     'LongshoreLeasesLost',
+    'LongshoreNothingDone',
     'LongshoreShortOfResources',
     'LongshoreSilentPoller',
     'LongshoreStartAgeBudgetBurn',

@@ -63,14 +63,15 @@ impl CallObserver for FirstSuccess {
                 let failed = self.failed.swap(SUCCEEDED, Ordering::Relaxed);
                 self.note_success(failed);
             }
-            Ending::Retry | Ending::Reject | Ending::TimedOut | Ending::Panicked => {
+            Ending::Retry | Ending::TimedOut | Ending::Panicked => {
                 let add = |failed: u32| (failed < SUCCEEDED - 1).then(|| failed + 1);
                 if let Ok(before) = self.failed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
                     self.note_failure(before + 1, end.reason);
                 }
             }
-            // These say nothing about the message, and a handler that is down makes the worker unready itself.
-            Ending::Down | Ending::LeaseLost | Ending::Drained => {}
+            // A handler that rejects was called in the right way. The others say nothing about the message, and a handler
+            // that is down makes the worker unready itself.
+            Ending::Reject | Ending::Down | Ending::LeaseLost | Ending::Drained => {}
         }
     }
 }
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn three_failures_without_a_success_make_a_worker_unready_until_one_is_done() {
-        for failure in [Ending::Retry, Ending::Reject, Ending::TimedOut, Ending::Panicked] {
+        for failure in [Ending::Retry, Ending::TimedOut, Ending::Panicked] {
             let (health, observer) = observer();
             end(&observer, failure);
             end(&observer, failure);
@@ -113,9 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn after_a_success_failures_do_not_count_and_neither_do_messages_that_did_not_run() {
+    fn after_a_success_failures_do_not_count_and_neither_do_rejects_nor_messages_that_did_not_run() {
         let (health, observer) = observer();
         for _ in 0..9 {
+            end(&observer, Ending::Reject);
             end(&observer, Ending::Down);
             end(&observer, Ending::LeaseLost);
             end(&observer, Ending::Drained);
