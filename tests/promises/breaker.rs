@@ -2,10 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    ops::Deref,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -18,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{
     calls::Action,
+    handled::HandledMessages,
     scene::{Running, Scene},
     secs,
 };
@@ -28,8 +27,15 @@ struct Behind {
     down: Arc<Mutex<Option<Outcome>>>,
     /// The messages that bring it down.
     poison: Arc<BTreeSet<String>>,
-    calls: Arc<AtomicUsize>,
-    done: Arc<Mutex<Vec<(String, u32)>>>,
+    handled: HandledMessages,
+}
+
+impl Deref for Behind {
+    type Target = HandledMessages;
+
+    fn deref(&self) -> &HandledMessages {
+        &self.handled
+    }
 }
 
 impl Behind {
@@ -49,25 +55,11 @@ impl Behind {
     fn is_back(&self) {
         *self.down.lock().unwrap() = None;
     }
-
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    fn done(&self) -> Vec<(String, u32)> {
-        self.done.lock().unwrap().clone()
-    }
-
-    async fn has_done(&self, messages: usize) {
-        while self.done().len() < messages {
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
 }
 
 impl Handler for Behind {
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.called();
         sleep(Duration::from_millis(100)).await;
         if let Some(outcome) = self.down.lock().unwrap().clone() {
             return outcome;
@@ -75,7 +67,7 @@ impl Handler for Behind {
         if self.poison.contains(&message.body) {
             return bad_gateway();
         }
-        self.done.lock().unwrap().push((message.body.clone(), message.receive_count));
+        self.did(&message);
         Outcome::Done
     }
 }

@@ -1,8 +1,9 @@
 //! Promise 14: a shortage of the worker's own resources carries no message into the DLQ, and counts as no failure.
 
 use std::{
+    ops::Deref,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,52 +15,45 @@ use longshore::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::support::{calls::Action, scene::Scene, secs};
+use crate::support::{calls::Action, handled::HandledMessages, scene::Scene, secs};
 
 /// A handler whose calls take a second, of which the worker's resources carry so many at once.
 #[derive(Clone)]
 struct Scarce {
     carried: Arc<AtomicUsize>,
     running: Arc<AtomicUsize>,
-    calls: Arc<AtomicUsize>,
-    done: Arc<Mutex<Vec<(String, u32)>>>,
+    handled: HandledMessages,
+}
+
+impl Deref for Scarce {
+    type Target = HandledMessages;
+
+    fn deref(&self) -> &HandledMessages {
+        &self.handled
+    }
 }
 
 impl Scarce {
     fn carrying(calls: usize) -> Self {
         let carried = Arc::new(AtomicUsize::new(calls));
-        Self { carried, running: Arc::default(), calls: Arc::default(), done: Arc::default() }
+        Self { carried, running: Arc::default(), handled: HandledMessages::default() }
     }
 
     fn carry(&self, calls: usize) {
         self.carried.store(calls, Ordering::SeqCst);
     }
-
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    fn done(&self) -> Vec<(String, u32)> {
-        self.done.lock().unwrap().clone()
-    }
-
-    async fn has_done(&self, messages: usize) {
-        while self.done().len() < messages {
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
 }
 
 impl Handler for Scarce {
     async fn handle(&self, message: Arc<Message>, _context: Context) -> Outcome {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.called();
         if self.running.fetch_add(1, Ordering::SeqCst) >= self.carried.load(Ordering::SeqCst) {
             self.running.fetch_sub(1, Ordering::SeqCst);
             return Outcome::ShortOfResources("too many open files".to_owned());
         }
         sleep(secs(1)).await;
         self.running.fetch_sub(1, Ordering::SeqCst);
-        self.done.lock().unwrap().push((message.body.clone(), message.receive_count));
+        self.did(&message);
         Outcome::Done
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod calls;
 pub(crate) mod example;
 pub(crate) mod faulty;
 pub(crate) mod gate;
+pub(crate) mod handled;
 pub(crate) mod index;
 pub(crate) mod logged;
 pub(crate) mod onlooker;
