@@ -34,12 +34,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (messages, pollers): (usize, usize) = (messages.parse()?, pollers.parse()?);
     let (began, done, calls) = (Instant::now(), AtomicUsize::new(0), AtomicU64::new(0));
     if let [_, seconds] = mode {
-        let polls = try_join_all((0..pollers).map(|_| poll(&client, url, usize::MAX, (&done, &calls))));
+        let polls = try_join_all((0..pollers).map(|_| poll(&client, url, usize::MAX, 20, (&done, &calls))));
         if let Ok(ended) = tokio::time::timeout(Duration::from_secs(seconds.parse()?), polls).await {
             ended?;
         }
     } else {
-        try_join_all((0..pollers).map(|_| poll(&client, url, messages, (&done, &calls)))).await?;
+        // A poller that drains must soon notice that the others have taken the last message.
+        try_join_all((0..pollers).map(|_| poll(&client, url, messages, 1, (&done, &calls)))).await?;
     }
     println!("{}", Usage::of_this_process(messages, calls.into_inner(), began.elapsed()));
     Ok(())
@@ -50,10 +51,9 @@ async fn poll(
     client: &Client,
     url: &str,
     messages: usize,
+    wait: i32,
     (done, calls): (&AtomicUsize, &AtomicU64),
 ) -> Result<(), Box<dyn Error>> {
-    // A poller that drains must soon notice that the others have taken the last message.
-    let wait = if messages == usize::MAX { 20 } else { 1 };
     while done.load(Ordering::Relaxed) < messages {
         let received = receive_and_delete(client, url, wait).await?;
         done.fetch_add(received, Ordering::Relaxed);
