@@ -18,10 +18,10 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 
-use super::proxy::{Proxies, Proxy, origin};
+use super::proxy::{Proxies, Proxy};
 use crate::{
     certificates,
-    settings::{Problem, Problems},
+    settings::{Problem, Problems, of_variable},
 };
 
 /// The variable with the certificates that AWS calls trust, in place of the system's.
@@ -129,7 +129,7 @@ impl Network {
 
 fn unusable(variable: &str, error: &dyn Error) -> Problem {
     Problem::general(format!("{variable}: {error}"))
-        .with_origin(origin(variable))
+        .with_origin(of_variable(variable))
         .with_allowed("a file with certificates in PEM")
 }
 

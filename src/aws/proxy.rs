@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use url::{Host, Url};
 
-use crate::settings::Problem;
+use crate::settings::{Problem, of_variable};
 
 /// The variables with the proxies; a lower-case one has precedence, and an empty one turns the proxy off.
 const PROXIES: [(&str, [&str; 2]); 2] =
@@ -48,7 +48,7 @@ impl Proxy {
         let problem = || {
             // The value may hold a password in any form.
             Problem::general(format!("{variable} has no proxy that longshore can use"))
-                .with_origin(origin(variable))
+                .with_origin(of_variable(variable))
                 .with_allowed("an http or https url, such as http://proxy:3128; %-escapes for what is special in a password")
         };
         let (shown, config) = parts.ok_or_else(|| Box::new(problem()))?;
@@ -165,12 +165,10 @@ impl DirectHosts {
         match (self, host) {
             (Self::All, _) => true,
             (Self::Network { address: IpAddr::V4(network), bits, port }, Host::Ipv4(address)) => {
-                let shift = 32_u32.saturating_sub(*bits);
-                is_port(port) && (address.to_bits() ^ network.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+                is_port(port) && is_prefix_equal(address.to_bits(), network.to_bits(), u32::BITS, *bits)
             }
             (Self::Network { address: IpAddr::V6(network), bits, port }, Host::Ipv6(address)) => {
-                let shift = 128_u32.saturating_sub(*bits);
-                is_port(port) && (address.to_bits() ^ network.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+                is_port(port) && is_prefix_equal(address.to_bits(), network.to_bits(), u128::BITS, *bits)
             }
             (Self::Named { name, port }, Host::Domain(host)) => {
                 let rest = host.trim_end_matches('.').to_ascii_lowercase();
@@ -182,6 +180,11 @@ impl DirectHosts {
     }
 }
 
+/// True if the first `bits` bits are equal, of addresses that have `width`.
+fn is_prefix_equal(one: impl Into<u128>, other: impl Into<u128>, width: u32, bits: u32) -> bool {
+    (one.into() ^ other.into()).checked_shr(width.saturating_sub(bits)).unwrap_or(0) == 0
+}
+
 /// Splits `host:port` and `[::1]:port`; a bare IPv6 address has no port.
 fn without_port(text: &str) -> (&str, Option<u16>) {
     let is_bare_address = text.matches(':').count() > 1 && !text.starts_with('[');
@@ -189,10 +192,6 @@ fn without_port(text: &str) -> (&str, Option<u16>) {
         Some((host, port)) if !is_bare_address && !port.ends_with(']') => (host, port.parse().ok()),
         _ => (text, None),
     }
-}
-
-pub(super) fn origin(variable: &str) -> String {
-    format!("environment {variable}")
 }
 
 #[cfg(test)]

@@ -15,11 +15,6 @@ pub(super) const DEFAULT: &str = "default";
 /// The name of the table that holds all settings.
 const ROOT: &str = "settings";
 
-/// The origin of a value from an environment variable.
-pub(super) fn of_variable(name: &str) -> String {
-    format!("environment {name}")
-}
-
 /// The origin of a value from a flag, given with its dashes.
 pub(super) fn of_flag(flag: &str) -> String {
     format!("flag {flag}")

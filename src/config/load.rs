@@ -5,7 +5,7 @@ use std::{ffi::OsString, io, path::PathBuf};
 use super::{
     file,
     flags::{self, Flags},
-    layers::{DEFAULT, Layer, json, of_flag, of_variable, origin_of},
+    layers::{DEFAULT, Layer, json, of_flag, origin_of},
     network, otel,
     schema::{self, SchemaNode},
     settings::Settings,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ecs::EcsEnvironment,
-    settings::{Key, Problem, Problems},
+    settings::{Key, Problem, Problems, of_variable},
     telemetry::traces,
 };
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
+use super::variables::value;
 use crate::{
     aws::Network,
     settings::{Problem, hide_setting},
@@ -22,11 +23,6 @@ pub(super) fn shown_variables(environment: &[(OsString, OsString)]) -> Vec<(&'st
         Some((name, shown.as_str().unwrap_or_default().to_owned()))
     };
     Network::VARIABLES.into_iter().filter_map(shown).collect()
-}
-
-fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
-    let (_, value) = environment.iter().find(|(own, _)| own == name)?;
-    Some(value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
-use super::layers::of_variable;
-use crate::settings::{HIDDEN, Problem, hide};
+use super::variables::value;
+use crate::settings::{HIDDEN, Problem, hide, of_variable};
 use crate::telemetry::traces::{Fault, Plan};
 
 /// Reads the trace settings from OpenTelemetry's variables, with the problems in them.
@@ -33,11 +33,6 @@ fn shown(name: &str, value: &str) -> String {
         format!("{name}={HIDDEN}")
     });
     pairs.collect::<Vec<_>>().join(",")
-}
-
-fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
-    let (_, value) = environment.iter().find(|(own, _)| own == name)?;
-    Some(value.to_string_lossy().into_owned())
 }
 
 fn problem(Fault { variable, value, problem, allowed }: Fault) -> Problem {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{layers::of_variable, load::Config};
-use crate::settings::{HIDDEN, Key, hide_setting, holds_secrets, quoted};
+use super::load::Config;
+use crate::settings::{HIDDEN, Key, hide_setting, holds_secrets, of_variable, quoted};
 
 impl Config {
     /// The settings as TOML, with the origin of each as a comment; secrets are hidden.

@@ -5,11 +5,8 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-use super::{
-    layers::{Layer, of_variable},
-    schema::SchemaNode,
-};
-use crate::settings::{Key, Problem, are_alike};
+use super::{layers::Layer, schema::SchemaNode};
+use crate::settings::{Key, Problem, are_alike, of_variable};
 
 /// The prefix of a setting's variable, in upper or lower case.
 const PREFIX: &str = "LONGSHORE__";
@@ -29,6 +26,12 @@ pub(super) fn layer(
         .filter_map(|(name, value)| reader.read(&name, value).err().map(|problem| *problem));
     let problems = problems.collect();
     (reader.layer, problems)
+}
+
+/// The value of a variable.
+pub(super) fn value(environment: &[(OsString, OsString)], name: &str) -> Option<String> {
+    let (_, value) = environment.iter().find(|(own, _)| own == name)?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 /// The name of a variable, if it is one that sets something.

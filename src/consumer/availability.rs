@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures},
+    breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures, PAUSES},
     settings::ConsumerSettings,
     start_limit::StartLimit,
 };
@@ -28,13 +28,6 @@ use crate::{
     telemetry::events,
 };
 
-/// The pauses between probes of a handler that is down.
-const PROBES: Backoff = Backoff {
-    initial: Duration::from_millis(250),
-    factor: 2.0,
-    max: Duration::from_secs(15),
-    jitter: Jitter::Half,
-};
 /// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
 /// own receives in flight could return them at once.
 pub(super) const HANDLER_DOWN_DELAY: Backoff = Backoff {
@@ -376,7 +369,7 @@ impl Availability {
     /// The time until the next probe: after the pause of the breaker, if it makes one.
     fn delay_of_probe(&self) -> Duration {
         let by_breaker = self.limit(|limits| limits.breaker.is_pausing().then(|| limits.breaker.pause()));
-        let by_failures = || PROBES.random_delay(self.0.failures.load(Ordering::Relaxed));
+        let by_failures = || PAUSES.random_delay(self.0.failures.load(Ordering::Relaxed));
         by_breaker.unwrap_or_else(by_failures)
     }
 

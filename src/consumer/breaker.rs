@@ -14,8 +14,8 @@ use crate::{
 
 /// The number of calls in a row that find the handler unavailable, after which it counts as down.
 const CALLS_IN_A_ROW: u32 = 3;
-/// The pauses before each tried call of a handler that counts as down.
-const PAUSES: Backoff = Backoff {
+/// The pauses before each probe or tried call of a handler that is down.
+pub(super) const PAUSES: Backoff = Backoff {
     initial: Duration::from_millis(250),
     factor: 2.0,
     max: Duration::from_secs(15),

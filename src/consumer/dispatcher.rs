@@ -156,7 +156,9 @@ impl Dispatcher {
         self.state().load()
     }
 
-    fn note_load(&self, DispatcherLoad { running, waiting }: DispatcherLoad) {
+    /// Notes that a slot is free, for which no message waits or may start.
+    fn slot_freed(&self, DispatcherLoad { running, waiting }: DispatcherLoad) {
+        self.0.slot_idle.notify_one();
         if running > 0 {
             return;
         }
@@ -181,8 +183,7 @@ impl Dispatcher {
             state.buffer.call_ended();
             state.load()
         };
-        self.note_load(load);
-        self.0.slot_idle.notify_one();
+        self.slot_freed(load);
         self.start_waiting(Instant::now());
     }
 
@@ -574,9 +575,8 @@ impl Slot {
         };
         self.is_taken = batch.is_some();
         if !self.is_taken {
-            self.dispatcher.0.slot_idle.notify_one();
+            self.dispatcher.slot_freed(load);
         }
-        self.dispatcher.note_load(load);
         batch.map(|batch| self.dispatcher.with_turns(batch))
     }
 }

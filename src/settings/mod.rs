@@ -24,6 +24,11 @@ pub(crate) use self::{
     secret::hide,
 };
 
+/// The origin of a value from an environment variable.
+pub(crate) fn of_variable(name: &str) -> String {
+    format!("environment {name}")
+}
+
 /// Requires a whole number within a range.
 pub(crate) fn in_range(key: &str, number: usize, range: &RangeInclusive<usize>) -> Option<Problem> {
     let problem = || {

@@ -12,6 +12,9 @@ use crate::{
     settings::{Problem, hide, not_allowed},
 };
 
+/// The statuses that may mean a failure.
+const NOT_2XX: &str = "a status that is not a 2xx, which always means done";
+
 /// Settings of an HTTP handler.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
@@ -220,13 +223,11 @@ impl Settings {
             }
         }
         for status in self.down.iter().filter(|status| (200..=299).contains(*status)) {
-            let allowed = "a status that is not a 2xx, which always means done";
-            problems.push(not_allowed("down", status.to_string(), allowed));
+            problems.push(not_allowed("down", status.to_string(), NOT_2XX));
         }
         for status in &self.reject {
             if (200..=299).contains(status) {
-                let allowed = "a status that is not a 2xx, which always means done";
-                problems.push(not_allowed("reject", status.to_string(), allowed));
+                problems.push(not_allowed("reject", status.to_string(), NOT_2XX));
             } else if self.success.contains(status) {
                 let allowed = "a status that success does not list too";
                 problems.push(not_allowed("reject", status.to_string(), allowed));
