@@ -25,6 +25,7 @@ use crate::{
     duration::Span,
     handler::{AnyHandler, Unavailable},
     health::Condition,
+    message::MessageId,
     telemetry::events,
 };
 
@@ -234,7 +235,7 @@ impl Availability {
 
     /// Returns true if the breaker needs to know of the end of a call with this response.
     pub(super) fn watches(&self, response: HandlerResponse) -> bool {
-        self.is_limiting() || response == HandlerResponse::Unavailable
+        self.is_limiting() || response.is_unavailable()
     }
 
     /// Notes the end of a call of the handler.
@@ -243,11 +244,21 @@ impl Availability {
     }
 
     /// Returns the failures after which a message is kept, by the time since which it has been kept.
-    pub(super) fn kept_failures(&self, kept_since: Option<Instant>, now: Instant) -> KeptFailures {
+    pub(super) fn kept_failures(
+        &self,
+        message: &MessageId,
+        kept_since: Option<Instant>,
+        now: Instant,
+    ) -> KeptFailures {
         match kept_since {
             None if !self.is_limiting() => KeptFailures::UnavailableAtLastAttempt,
-            kept_since => self.limit(|limits| limits.breaker.kept_failures(kept_since, now)),
+            kept_since => self.limit(|limits| limits.breaker.kept_failures(message, kept_since, now)),
         }
+    }
+
+    /// Returns true while calls are tried with a single message, as the breaker is open.
+    pub(super) fn tries_single_messages(&self) -> bool {
+        self.is_limiting() && self.limit(|limits| limits.breaker.open_reason().is_some())
     }
 
     /// Notes that a call that began at this time had the worker's resources.

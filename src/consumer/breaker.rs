@@ -23,7 +23,10 @@ pub(super) const PAUSES: Backoff = Backoff {
 };
 /// The shortest time after which a tried call that still runs has reached the handler.
 const TRIAL: Duration = Duration::from_secs(1);
-/// The longest time for which a message is kept if no other one met the same failure: it may be its cause.
+/// The number of tried calls in a row, all with one message, that end the handler, after which the message is the cause.
+const CRASHES_TO_BLAME: u32 = 5;
+/// The longest time for which a message is kept that may be the cause of the failures: because it ends the handler, or
+/// because no other one is there to be tried.
 const LONGEST_SUSPECTED: Duration = Duration::from_mins(15);
 /// The number of parts of the window of the failure rate, each dropped as a whole.
 const WINDOW_PARTS: u32 = 10;
@@ -37,6 +40,8 @@ pub(super) enum HandlerResponse {
     Failed,
     /// It is not available.
     Unavailable,
+    /// It ended during the call.
+    Crashed,
     /// Nothing: the call was cancelled, or did not reach it.
     Unknown,
 }
@@ -63,10 +68,21 @@ impl HandlerResponse {
                 Outcome::Unavailable { reason, .. } if response.0 == Self::Unknown => {
                     response = (Self::Unavailable, reason.clone());
                 }
-                Outcome::Unavailable { .. } | Outcome::Down(_) | Outcome::ShortOfResources(_) => {}
+                Outcome::Crashed(reason) if response.0 == Self::Unknown => {
+                    response = (Self::Crashed, reason.clone());
+                }
+                Outcome::Unavailable { .. }
+                | Outcome::Crashed(_)
+                | Outcome::Down(_)
+                | Outcome::ShortOfResources(_) => {}
             }
         }
         response
+    }
+
+    /// True if the call found the handler unavailable, or made it so.
+    pub(super) fn is_unavailable(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Crashed)
     }
 }
 
@@ -91,6 +107,8 @@ pub(super) enum KeptFailures {
     None,
     /// An unavailable handler at the last attempt: there is no further receive in which the message could run.
     UnavailableAtLastAttempt,
+    /// An unavailable handler, unless it ended during the call: the message may be the cause.
+    UnavailableUnlessCrashed,
     /// An unavailable handler.
     Unavailable,
     /// Any failure.
@@ -111,6 +129,9 @@ enum OpenCause {
 struct OpenBreaker {
     cause: OpenCause,
     reason: String,
+    since: Instant,
+    /// The messages of the calls that were tried since then.
+    tried: TriedMessages,
 }
 
 /// Decides by the ends of calls whether calls start.
@@ -125,6 +146,8 @@ pub(super) struct Breaker {
     opening: Option<OpenBreaker>,
     /// The number of openings and failed trials since all calls could start.
     attempts: u32,
+    /// The message that ends the handler whenever it is tried, until another one shows how the handler is.
+    blamed: Option<MessageId>,
 }
 
 /// The calls in a row that found the handler unavailable.
@@ -133,16 +156,15 @@ struct FailuresInARow {
     calls: u32,
     /// The duration of the longest of these calls.
     longest: Duration,
-    suspect: Suspect,
 }
 
-/// The messages of the calls in a row.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Suspect {
+/// The messages whose calls an open breaker tried, each alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum TriedMessages {
     #[default]
-    Nobody,
-    /// One alone, which may be the cause.
-    One(MessageId),
+    None,
+    /// One, which may be the cause, and how many of its calls in a row ended the handler.
+    One { message: MessageId, crashes: u32 },
     /// Several, none of which can be the cause of all failures.
     Several,
 }
@@ -156,12 +178,17 @@ impl Breaker {
             rate: settings.map(FailureRate::new),
             opening: None,
             attempts: 0,
+            blamed: None,
         }
     }
 
     /// True unless the next success can change nothing.
     pub(super) fn is_watching(&self) -> bool {
-        self.rate.is_some() || self.row.calls > 0 || self.limit.is_limiting() || self.attempts > 0
+        self.rate.is_some()
+            || self.row.calls > 0
+            || self.limit.is_limiting()
+            || self.attempts > 0
+            || self.blamed.is_some()
     }
 
     /// The reason for which it is open, if it is.
@@ -218,11 +245,17 @@ impl Breaker {
     pub(super) fn call_ended(&mut self, call: &BreakerInput<'_>) {
         match call.response {
             HandlerResponse::Unknown => return,
-            HandlerResponse::Unavailable => self.note_unavailable(call),
+            HandlerResponse::Unavailable | HandlerResponse::Crashed if !self.is_blamed(call.message) => {
+                self.note_unavailable(call);
+            }
             HandlerResponse::Failed if self.is_open_by_rate() => self.fail(call),
-            HandlerResponse::Worked | HandlerResponse::Failed => self.note_success(call),
+            // What a blamed message does is its own failure.
+            _ => self.note_success(call),
         }
         let has_worked = call.response == HandlerResponse::Worked;
+        if has_worked {
+            self.blamed = None;
+        }
         if self.opening.is_none()
             && let Some(rate) = &mut self.rate
             && let Some(share) = rate.call_ended(has_worked, call.ended)
@@ -233,12 +266,21 @@ impl Breaker {
 
     fn note_unavailable(&mut self, call: &BreakerInput<'_>) {
         self.row.add(call);
-        if self.opening.is_some() {
-            self.fail(call);
+        if let Some(opening) = &mut self.opening {
+            // Calls that began before it opened say nothing about a single message: one of them may have ended the others.
+            if call.began >= opening.since {
+                opening.tried.add(call);
+                self.blamed = opening.tried.cause().cloned();
+            }
+            if self.is_blamed(call.message) { self.note_success(call) } else { self.fail(call) }
         } else if self.row.calls >= CALLS_IN_A_ROW {
             let reason = format!("{CALLS_IN_A_ROW} calls in a row failed, the last one: {}", call.reason);
             self.open(OpenCause::CallsInARow, reason, call);
         }
+    }
+
+    fn is_blamed(&self, message: Option<&MessageId>) -> bool {
+        self.blamed.is_some() && self.blamed.as_ref() == message
     }
 
     fn note_success(&mut self, call: &BreakerInput<'_>) {
@@ -253,7 +295,7 @@ impl Breaker {
     }
 
     fn open(&mut self, cause: OpenCause, reason: String, call: &BreakerInput<'_>) {
-        self.opening = Some(OpenBreaker { cause, reason });
+        self.opening = Some(OpenBreaker { cause, reason, since: call.ended, tried: TriedMessages::None });
         self.fail(call);
     }
 
@@ -279,16 +321,28 @@ impl Breaker {
         self.opening.as_ref().is_some_and(|opening| opening.cause == OpenCause::FailureRate)
     }
 
-    /// The failures after which a message is kept, by the time since which it has been kept.
-    pub(super) fn kept_failures(&self, kept_since: Option<Instant>, now: Instant) -> KeptFailures {
-        let is_suspected =
-            || kept_since.is_some_and(|since| since + LONGEST_SUSPECTED <= now) && self.row.is_of_one();
-        match self.opening.as_ref().map(|opening| opening.cause) {
-            None if kept_since.is_none() => KeptFailures::UnavailableAtLastAttempt,
-            None => KeptFailures::None,
-            Some(_) if is_suspected() => KeptFailures::None,
-            Some(OpenCause::CallsInARow) => KeptFailures::Unavailable,
-            Some(OpenCause::FailureRate) => KeptFailures::All,
+    /// The failures after which this message is kept, by the time since which it has been kept.
+    pub(super) fn kept_failures(
+        &self,
+        message: &MessageId,
+        kept_since: Option<Instant>,
+        now: Instant,
+    ) -> KeptFailures {
+        if self.is_blamed(Some(message)) {
+            return KeptFailures::None;
+        }
+        let Some(opening) = &self.opening else {
+            return match kept_since {
+                None => KeptFailures::UnavailableAtLastAttempt,
+                Some(_) => KeptFailures::None,
+            };
+        };
+        let is_kept_for_long = kept_since.is_some_and(|since| since + LONGEST_SUSPECTED <= now);
+        match opening.cause {
+            _ if is_kept_for_long && opening.tried.is_one() => KeptFailures::None,
+            OpenCause::CallsInARow if is_kept_for_long => KeptFailures::UnavailableUnlessCrashed,
+            OpenCause::CallsInARow => KeptFailures::Unavailable,
+            OpenCause::FailureRate => KeptFailures::All,
         }
     }
 }
@@ -297,15 +351,34 @@ impl FailuresInARow {
     fn add(&mut self, call: &BreakerInput<'_>) {
         self.calls = self.calls.saturating_add(1);
         self.longest = self.longest.max(call.ended.saturating_duration_since(call.began));
-        self.suspect = match (&self.suspect, call.message) {
-            (Suspect::Nobody, Some(message)) => Suspect::One(message.clone()),
-            (Suspect::One(suspect), Some(message)) if suspect == message => return,
-            _ => Suspect::Several,
-        };
+    }
+}
+
+impl TriedMessages {
+    /// Adds a tried call that found the handler unavailable.
+    fn add(&mut self, call: &BreakerInput<'_>) {
+        let has_crashed = call.response == HandlerResponse::Crashed;
+        match (&mut *self, call.message) {
+            (Self::None, Some(message)) => {
+                *self = Self::One { message: message.clone(), crashes: u32::from(has_crashed) };
+            }
+            (Self::One { message, crashes }, Some(tried)) if message == tried => {
+                *crashes = if has_crashed { crashes.saturating_add(1) } else { 0 };
+            }
+            _ => *self = Self::Several,
+        }
     }
 
-    fn is_of_one(&self) -> bool {
-        matches!(self.suspect, Suspect::One(_))
+    fn is_one(&self) -> bool {
+        matches!(self, Self::One { .. })
+    }
+
+    /// The message that is the cause beyond doubt.
+    fn cause(&self) -> Option<&MessageId> {
+        match self {
+            Self::One { message, crashes } if *crashes >= CRASHES_TO_BLAME => Some(message),
+            _ => None,
+        }
     }
 }
 
@@ -392,6 +465,12 @@ mod tests {
         assert!(!breaker.may_start(1, now), "only one");
     }
 
+    /// Tries one message, whose call ends so.
+    fn tried(breaker: &mut Breaker, response: HandlerResponse, message: &str, now: Instant) {
+        try_one(breaker, now);
+        call(breaker, response, message, now + SECOND / 10);
+    }
+
     #[test]
     fn three_calls_in_a_row_open_it_and_an_answer_between_them_does_not() {
         let now = Instant::now();
@@ -467,18 +546,58 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_kept_while_it_is_open_unless_it_alone_failed_for_long() {
+    fn a_message_is_kept_while_it_is_open_unless_it_may_be_the_cause_for_long() {
         let now = Instant::now();
         let later = now + LONGEST_SUSPECTED;
-        assert_eq!(breaker().kept_failures(None, now), KeptFailures::UnavailableAtLastAttempt);
-        assert_eq!(breaker().kept_failures(Some(now), now), KeptFailures::None);
-        assert_eq!(opened(now).kept_failures(Some(now), later), KeptFailures::Unavailable);
-        let mut breaker = breaker();
-        for _ in 0..4 {
-            call(&mut breaker, HandlerResponse::Unavailable, "alone", now);
+        let kept = |breaker: &Breaker, since, now| breaker.kept_failures(&MessageId::new("a"), since, now);
+        assert_eq!(kept(&breaker(), None, now), KeptFailures::UnavailableAtLastAttempt);
+        assert_eq!(kept(&breaker(), Some(now), now), KeptFailures::None);
+        let mut breaker = opened(now);
+        assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
+        for _ in 0..9 {
+            tried(&mut breaker, HandlerResponse::Unavailable, "a", now + SECOND);
         }
-        assert_eq!(breaker.kept_failures(Some(now), later - SECOND), KeptFailures::Unavailable);
-        assert_eq!(breaker.kept_failures(Some(now), later), KeptFailures::None);
+        assert_eq!(kept(&breaker, Some(now), later - SECOND), KeptFailures::Unavailable);
+        assert_eq!(kept(&breaker, Some(now), later), KeptFailures::None, "no other one is there");
+        tried(&mut breaker, HandlerResponse::Unavailable, "b", now + SECOND * 2);
+        assert_eq!(kept(&breaker, Some(now), later), KeptFailures::UnavailableUnlessCrashed);
+    }
+
+    #[test]
+    fn a_message_that_ends_the_handler_five_times_when_tried_alone_is_blamed_until_another_works() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let is_let_go = |breaker: &Breaker, message| {
+            breaker.kept_failures(&MessageId::new(message), None, now) == KeptFailures::None
+        };
+        for _ in 0..5 {
+            assert!(breaker.open_reason().is_some() && !is_let_go(&breaker, "a"));
+            tried(&mut breaker, HandlerResponse::Crashed, "a", now + SECOND);
+        }
+        assert_eq!(breaker.open_reason(), None);
+        assert!(is_let_go(&breaker, "a") && !is_let_go(&breaker, "b"));
+        for _ in 0..9 {
+            call(&mut breaker, HandlerResponse::Crashed, "a", now + SECOND * 2);
+        }
+        assert_eq!(breaker.open_reason(), None, "its failures are its own");
+        call(&mut breaker, HandlerResponse::Worked, "b", now + SECOND * 3);
+        assert!(!is_let_go(&breaker, "a"));
+    }
+
+    #[test]
+    fn no_message_is_blamed_while_others_end_the_handler_too_or_ran_before_it_opened() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        for number in 0..20 {
+            let message = ["a", "b"][number % 2];
+            tried(&mut breaker, HandlerResponse::Crashed, message, now + SECOND);
+        }
+        assert!(breaker.open_reason().is_some());
+        let mut breaker = opened(now);
+        for _ in 0..20 {
+            call(&mut breaker, HandlerResponse::Crashed, "a", now);
+        }
+        assert!(breaker.open_reason().is_some());
     }
 
     #[test]
@@ -495,7 +614,7 @@ mod tests {
         }
         let reason = "5 of 10 calls within 30s failed, the last one: the handler answered 502 Bad Gateway";
         assert_eq!((set.open_reason(), unset.open_reason()), (Some(reason), None));
-        assert_eq!(set.kept_failures(None, now), KeptFailures::All);
+        assert_eq!(set.kept_failures(&MessageId::new("a"), None, now), KeptFailures::All);
         let pause = set.pause();
         assert!((SECOND * 5 / 2..=SECOND * 5).contains(&pause), "{pause:?}");
         try_one(&mut set, now);

@@ -207,46 +207,55 @@ impl<T> Buffer<T> {
 
     /// Takes the next batch that may start now, which counts as a running call until [`Buffer::call_ended`].
     pub(super) fn start(&mut self, now: Instant) -> Option<Vec<T>> {
+        self.start_at_most(self.batch.size, now)
+    }
+
+    /// Takes the next batch, of one message.
+    pub(super) fn start_one(&mut self, now: Instant) -> Option<Vec<T>> {
+        self.start_at_most(1, now)
+    }
+
+    fn start_at_most(&mut self, size: usize, now: Instant) -> Option<Vec<T>> {
         if self.is_closed || self.running >= self.concurrency {
             return None;
         }
-        let batch = self.take_batch(now)?;
+        let batch = self.take_batch(&BatchSettings { size, ..self.batch }, now)?;
         self.running += 1;
         Some(batch)
     }
 
     /// Takes the next batch: one that is full, or that has waited for its window.
-    fn take_batch(&mut self, now: Instant) -> Option<Vec<T>> {
+    fn take_batch(&mut self, settings: &BatchSettings, now: Instant) -> Option<Vec<T>> {
         if self.startable.messages == 0 {
             return None;
         }
         // SQS returns nothing behind the messages of a group that are held here, so waiting cannot fill the batch.
-        let is_of_one_group = self.batch.groups == Groups::One && !self.ready.is_empty();
-        if !is_of_one_group && !self.is_ripe(now) {
+        let is_of_one_group = settings.groups == Groups::One && !self.ready.is_empty();
+        if !is_of_one_group && !self.is_ripe(settings, now) {
             return None;
         }
-        let most = self.batch.size.min(self.startable.messages);
+        let most = settings.size.min(self.startable.messages);
         let mut growing = GrowingBatch { items: Vec::with_capacity(most), load: Load::default() };
         if is_of_one_group {
-            self.fill_from_group(&mut growing);
+            self.fill_from_group(&mut growing, settings);
         } else {
-            self.fill_from_all(&mut growing);
+            self.fill_from_all(&mut growing, settings);
         }
         self.startable.subtract(growing.load);
         self.waiting -= growing.load.messages;
         Some(growing.items)
     }
 
-    fn is_ripe(&self, now: Instant) -> bool {
-        self.startable.fills(&self.batch) || self.ripe_at().is_some_and(|ripe_at| ripe_at <= now)
+    fn is_ripe(&self, settings: &BatchSettings, now: Instant) -> bool {
+        self.startable.fills(settings) || self.ripe_at().is_some_and(|ripe_at| ripe_at <= now)
     }
 
-    fn fill_from_all(&mut self, growing: &mut GrowingBatch<T>) {
-        self.ungrouped.fill(growing, &self.batch);
+    fn fill_from_all(&mut self, growing: &mut GrowingBatch<T>, settings: &BatchSettings) {
+        self.ungrouped.fill(growing, settings);
         while !self.ready.is_empty()
-            && (growing.items.is_empty() || growing.has_capacity_for(self.next_bytes(), &self.batch))
+            && (growing.items.is_empty() || growing.has_capacity_for(self.next_bytes(), settings))
         {
-            self.fill_from_group(growing);
+            self.fill_from_group(growing, settings);
         }
     }
 
@@ -257,11 +266,11 @@ impl<T> Buffer<T> {
     }
 
     /// Moves messages of the first ready group into the batch, which makes the group busy.
-    fn fill_from_group(&mut self, growing: &mut GrowingBatch<T>) {
+    fn fill_from_group(&mut self, growing: &mut GrowingBatch<T>, settings: &BatchSettings) {
         let Some((_, group)) = self.ready.pop_front() else { return };
         let Some(line) = self.groups.get_mut(&group) else { return };
         let before = line.messages.len();
-        line.fill(growing, &self.batch);
+        line.fill(growing, settings);
         line.busy = before - line.messages.len();
         self.startable.subtract(line.load());
     }

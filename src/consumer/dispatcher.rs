@@ -396,8 +396,9 @@ impl Dispatcher {
     ) -> CallConclusion {
         let settler = &self.0.parts.settler;
         let availability = &self.0.parts.availability;
-        let facts =
-            batch.iter().map(|held| held.facts(availability.kept_failures(held.kept_since, ended.at)));
+        let facts = batch
+            .iter()
+            .map(|held| held.facts(availability.kept_failures(&held.message.id, held.kept_since, ended.at)));
         let (conclusions, failed_groups) = settler.rules().conclude(end, facts);
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);

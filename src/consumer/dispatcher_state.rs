@@ -116,7 +116,11 @@ impl DispatcherState {
         if !availability.may_start(self.buffer.running(), now) {
             return None;
         }
-        let batch = self.buffer.start(now);
+        let batch = if availability.tries_single_messages() {
+            self.buffer.start_one(now)
+        } else {
+            self.buffer.start(now)
+        };
         availability.tried_to_start(batch.is_some(), now);
         batch
     }

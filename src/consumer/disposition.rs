@@ -220,12 +220,16 @@ impl DispositionRules {
             | Outcome::RetryIn(_, reason)
             | Outcome::Down(reason)
             | Outcome::Unavailable { reason, .. }
+            | Outcome::Crashed(reason)
             | Outcome::ShortOfResources(reason)
                 if is_cancelled =>
             {
                 Conclusion::drained(reason)
             }
             Outcome::Unavailable { reason, .. } if self.keeps_unavailable(message) => {
+                Conclusion::kept(KeptFor::Handler, reason)
+            }
+            Outcome::Crashed(reason) if self.keeps_crashed(message) => {
                 Conclusion::kept(KeptFor::Handler, reason)
             }
             Outcome::Retry(reason) if message.kept_failures == KeptFailures::All => {
@@ -235,7 +239,9 @@ impl DispositionRules {
                 let delay = retry_in.unwrap_or_else(|| self.retry_delay(message));
                 Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
-            Outcome::Retry(reason) => Conclusion::new(Ending::Retry, reason, self.retry(message)),
+            Outcome::Retry(reason) | Outcome::Crashed(reason) => {
+                Conclusion::new(Ending::Retry, reason, self.retry(message))
+            }
             Outcome::RetryIn(delay, reason) => {
                 Conclusion::new(Ending::Retry, reason, Disposition::Retry(delay))
             }
@@ -256,8 +262,12 @@ impl DispositionRules {
         match message.kept_failures {
             KeptFailures::None => false,
             KeptFailures::UnavailableAtLastAttempt => self.is_last_attempt(message.receive_count),
-            KeptFailures::Unavailable | KeptFailures::All => true,
+            KeptFailures::UnavailableUnlessCrashed | KeptFailures::Unavailable | KeptFailures::All => true,
         }
+    }
+
+    fn keeps_crashed(&self, message: &MessageFacts<'_>) -> bool {
+        message.kept_failures != KeptFailures::UnavailableUnlessCrashed && self.keeps_unavailable(message)
     }
 
     fn conclude_panic(&self, reason: &str, message: &MessageFacts<'_>) -> Conclusion {

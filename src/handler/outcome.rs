@@ -43,6 +43,11 @@ pub enum Outcome {
         /// The delay that the handler asks for, at most 12 hours.
         retry_in: Option<Duration>,
     },
+    /// The handler ended during the call; the message may have run, and may be the cause.
+    ///
+    /// As [`Outcome::Unavailable`], but a message that, tried alone, ends the handler five times in a row spends its
+    /// receives from then on, as by [`Outcome::Retry`].
+    Crashed(String),
     /// The worker itself is short of descriptors, processes, memory or the like, so the message did not run.
     ///
     /// It stays held, and runs in this worker once [`Handler::probe`](super::Handler::probe) succeeds, without another

@@ -230,7 +230,7 @@ async fn a_batch_whose_answer_breaks_off_is_a_retry_of_all() {
             peer.expect_no_connection().await;
         };
         let (outcomes, ()) = tokio::join!(outcomes_of(&handler, messages(["a", "b"])), breaking);
-        let is_broken = |outcome: &Outcome| matches!(outcome, Outcome::Unavailable { reason, .. } if reason.contains("no complete answer"));
+        let is_broken = |outcome: &Outcome| matches!(outcome, Outcome::Crashed(reason) if reason.contains("no complete answer"));
         assert!(outcomes.iter().all(is_broken), "{outcomes:?}");
     }
 }

@@ -8,11 +8,15 @@ use std::{
 };
 
 use longshore::{
-    consumer::BreakerSettings,
-    handler::{Context, Handler, Outcome},
+    backoff::Backoff,
+    consumer::{BatchSettings, BreakerSettings},
+    handler::{Batch, Context, Handler, Outcome, Outcomes},
     message::Message,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::support::{
     calls::Action,
@@ -72,6 +76,47 @@ impl Handler for Behind {
     }
 }
 
+/// A handler that one process serves, which some messages end with every call that runs.
+#[derive(Clone, Default)]
+struct Crashing {
+    crashes: watch::Sender<u32>,
+    handled: HandledMessages,
+}
+
+impl Crashing {
+    /// Works on messages for a tenth of a second; true if that went well.
+    async fn work(&self, batch: &Batch) -> bool {
+        self.handled.called();
+        let mut crashes = self.crashes.subscribe();
+        tokio::select! {
+            biased;
+            _ = crashes.changed() => return false,
+            () = sleep(Duration::from_millis(100)) => {}
+        }
+        if batch.messages().any(|message| message.body.starts_with("poison")) {
+            self.crashes.send_modify(|crashes| *crashes += 1);
+            return false;
+        }
+        batch.messages().for_each(|message| self.handled.did(message));
+        true
+    }
+
+    fn start(&self, scene: &Scene) -> Running {
+        let handler = self.clone();
+        scene.start_batches(move |batch, _| {
+            let handler = handler.clone();
+            async move {
+                let has_worked = handler.work(&batch).await;
+                Outcomes::All(if has_worked {
+                    Outcome::Done
+                } else {
+                    Outcome::Crashed("it ended".to_owned())
+                })
+            }
+        })
+    }
+}
+
 fn bad_gateway() -> Outcome {
     Outcome::unavailable("the handler answered 502 Bad Gateway")
 }
@@ -81,7 +126,10 @@ fn is_paused(worker: &Running) -> bool {
 }
 
 async fn outage_of_ten_minutes(scene: Scene, messages: usize) -> Vec<(String, u32)> {
-    let handler = Behind::down();
+    outage_of_ten_minutes_of(Behind::down(), scene, messages).await
+}
+
+async fn outage_of_ten_minutes_of(handler: Behind, scene: Scene, messages: usize) -> Vec<(String, u32)> {
     scene.send_many(messages);
     let worker = scene.start_handler(handler.clone());
     sleep(secs(600)).await;
@@ -180,6 +228,56 @@ async fn a_message_alone_in_its_queue_that_brings_the_handler_down_reaches_the_d
     scene.send("next");
     handler.has_done(1).await;
     worker.drain().await;
+}
+
+async fn dead_within(scene: &Scene, messages: u64, limit: Duration) {
+    let began = Instant::now();
+    while scene.dead() < messages {
+        assert!(began.elapsed() <= limit, "{} of {messages} are in the DLQ", scene.dead());
+        sleep(secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ends_its_handler_with_all_calls_reaches_the_dlq_soon_although_it_is_alone_at_last() {
+    for batch in [1, 10] {
+        let settings = BatchSettings { size: batch, ..BatchSettings::default() };
+        let retry = Backoff { initial: secs(1), max: secs(1), ..Backoff::default() };
+        let scene = Scene::new().max_receives(8).options(|options| {
+            (options.batch, options.retry) = (settings, retry);
+        });
+        let handler = Crashing::default();
+        for number in 0..40 {
+            scene.send(if number == 20 { "poison".to_owned() } else { number.to_string() });
+        }
+        let worker = handler.start(&scene);
+        dead_within(&scene, 1, secs(60)).await;
+        // Those that share their calls with it may share its fate.
+        while handler.handled.done().len() as u64 + scene.dead() < 40 {
+            sleep(secs(1)).await;
+        }
+        sleep(secs(60)).await;
+        assert!(!is_paused(&worker) && worker.health.unready().is_empty());
+        worker.drain().await;
+        assert!(scene.dead() == 1 || batch > 1 && scene.dead() <= 10, "{} are dead", scene.dead());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_end_their_handler_reach_the_dlq_although_nothing_else_is_there() {
+    let (scene, handler) = (Scene::new().max_receives(3), Crashing::default());
+    for number in 0..3 {
+        scene.send(format!("poison {number}"));
+    }
+    let worker = handler.start(&scene);
+    dead_within(&scene, 3, secs(3 * 3600)).await;
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_ten_minutes_in_which_every_call_ends_the_handler_carries_no_message_into_the_dlq() {
+    let handler = Behind::answering(Outcome::Crashed("it ended".to_owned()));
+    outage_of_ten_minutes_of(handler, Scene::new().max_receives(5), 30).await;
 }
 
 #[tokio::test(start_paused = true)]

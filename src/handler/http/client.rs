@@ -167,14 +167,14 @@ pub(super) async fn drop_body(mut response: Response) -> Result<(), FailedPost> 
 }
 
 /// Converts an error: `Down` if the handler was not reached, `ShortOfResources` if that is the worker's own fault,
-/// `Unavailable` if it may have run.
+/// `Crashed` if it may have run.
 fn failed_post(error: &reqwest::Error) -> FailedPost {
     let outcome = if error.is_connect() && error.is_timeout() {
         Outcome::Down("no connection to the handler within its connect_timeout".to_owned())
     } else if error.is_connect() {
         no_connection(Shortage::behind(error), &root_cause(error)).into()
     } else {
-        Outcome::unavailable(format!("no complete answer from the handler: {}", root_cause(error)))
+        Outcome::Crashed(format!("no complete answer from the handler: {}", root_cause(error)))
     };
     FailedPost { outcome, cause: FailureCause::Connection }
 }

@@ -13,7 +13,7 @@
 //! | answers anything else, a redirect included | [`Outcome::Retry`] |
 //! | cannot be connected to | [`Outcome::Down`]: polling pauses until it can be |
 //! | could not be connected to, for want of descriptors | [`Outcome::ShortOfResources`]: it waits until it can |
-//! | breaks off | [`Outcome::Unavailable`]: it may have run |
+//! | breaks off | [`Outcome::Crashed`]: it may have run |
 //! | takes longer than `timeout` | [`Outcome::Retry`]: it may have run |
 //!
 //! With `batch.size` above 1 several messages are posted at once, by [`HttpBatchHandler`].

@@ -115,7 +115,7 @@ impl InvocationFailure {
     /// The outcome of all messages: without an answer the function may be unable to run any.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Ended(_) | Self::Emulator(_) => Outcome::unavailable(self.to_string()),
+            Self::Ended(_) | Self::Emulator(_) => Outcome::Crashed(self.to_string()),
             _ => Outcome::Retry(self.to_string()),
         }
     }

@@ -9,7 +9,7 @@
 //! | answers | [`Outcome::Done`], save for the messages that it names in `batchItemFailures` |
 //! | fails, or returns an invalid answer | [`Outcome::Retry`] of the whole batch |
 //! | takes too long | [`Outcome::Retry`] of the whole batch; the process is replaced |
-//! | ends its process | [`Outcome::Unavailable`] of the whole batch; the process is replaced |
+//! | ends its process | [`Outcome::Crashed`] of the whole batch; the process is replaced |
 //! | cannot be started | [`Outcome::Down`]: polling pauses until it can be |
 
 mod emulator;
