@@ -82,6 +82,11 @@ async fn every_message_is_done_or_in_the_dlq_whatever_is_killed() {
         worker.process.ended().await;
     }
     let _last = Worker::launched(launch()).await;
+    until("the poison is alone", async || {
+        let counts = dev.sqs.counts(&pair.queue).await;
+        counts.visible + counts.in_flight + counts.delayed <= 1
+    })
+    .await;
     dev.sqs.becomes_empty(&pair.queue).await;
 
     let dead: BTreeSet<_> = dev.sqs.take_all(&pair.dlq).await.into_iter().map(|(body, _)| body).collect();
