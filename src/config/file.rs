@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{Value, ValueKind};
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeArray, DeTable, DeValue},
 };
 
 use super::layers::Layer;
@@ -50,12 +50,26 @@ impl FileText<'_> {
             let origin = self.origin(name);
             let value = match value.get_ref() {
                 DeValue::Table(table) => self.table(table, &origin),
+                DeValue::Array(items) if has_tables_only(items) => self.numbered(items, &origin),
                 value => convert(value, &origin),
             };
             (name.get_ref().to_string(), value)
         });
         Value::new(Some(&origin.to_owned()), ValueKind::Table(entries.collect()))
     }
+
+    /// A list of tables as a table of them by number, so that each of their settings has a key.
+    fn numbered(&self, items: &DeArray<'_>, origin: &str) -> Value {
+        let tables = items.iter().filter_map(|item| Some((item, item.get_ref().as_table()?)));
+        let numbered = tables
+            .zip(1..)
+            .map(|((item, table), number)| (number.to_string(), self.table(table, &self.origin(item))));
+        Value::new(Some(&origin.to_owned()), ValueKind::Table(numbered.collect()))
+    }
+}
+
+fn has_tables_only(items: &DeArray<'_>) -> bool {
+    !items.is_empty() && items.iter().all(|item| item.get_ref().is_table())
 }
 
 /// Converts a value; everything in it has the same origin.
@@ -111,6 +125,17 @@ mod tests {
         let expected =
             serde_json::json!({"a": 16, "b": 1000, "c": "nan", "d": [1, 2], "e": "99999999999999999999"});
         assert_eq!(layer.json(), expected);
+    }
+
+    #[test]
+    fn a_list_of_tables_is_a_table_of_them_by_number() {
+        let layer = read("[[q.route]]\nreject = \"a\"\n\n[[q.route]]\nreject = \"b\"\n").unwrap();
+        assert_eq!(
+            layer.json(),
+            serde_json::json!({"q": {"route": {"1": {"reject": "a"}, "2": {"reject": "b"}}}})
+        );
+        let origin = origin_of(layer.get(&Key::new(["q", "route", "2", "reject"])).unwrap());
+        assert_eq!(origin, "longshore.toml, line 5");
     }
 
     #[test]

@@ -51,8 +51,23 @@ pub(crate) fn reference() -> String {
 
 /// The key that distinguishes the alternatives of a table.
 const KIND: &str = "kind";
+/// The keyword of a table that takes the same settings as another one, whose key it has.
+const LIKE: &str = "x-like";
 
 fn section(page: &mut String, table: &SchemaNode<'_>, key: &Key) {
+    if let Some(like) = table.keyword(LIKE).and_then(Value::as_str) {
+        let (like, description) = (shown(&Key::default().descend(like)), text_of(table, "description"));
+        page.extend([
+            "\n## `[",
+            &shown(key),
+            "]`\n\n",
+            &description,
+            " It takes what `[",
+            &like,
+            "]` does.\n",
+        ]);
+        return;
+    }
     let kinds = table.kinds(KIND);
     if kinds.is_empty() {
         values(page, table, key, &format!("`[{}]`", shown(key)));

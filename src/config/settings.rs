@@ -152,7 +152,9 @@ pub(crate) struct QueueSettings {
     pub notify: notifications::Settings,
     /// The DLQ that rejected messages are copied to.
     pub dlq: settle::DlqSettings,
-    /// The handler of the messages.
+    /// Routes: a message goes to the handler of the first one whose conditions it meets, and else to `handler`.
+    pub route: handler::Routes,
+    /// The handler of the messages; with routes, of those that no route takes.
     pub handler: Option<handler::Settings>,
 }
 
@@ -177,13 +179,17 @@ impl QueueSettings {
         problems.extend(within("dlq", self.validate_dlq()));
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
+        problems.extend(within("route", self.route.validate()));
+        problems.extend(self.validate_handlers());
         match &self.handler {
-            Some(handler) => {
-                problems.extend(self.validate_event(handler));
-                problems.extend(within("handler", handler.validate()));
-                problems.extend(self.consumer.validate_for(handler.takes()));
+            Some(handler) => problems.extend(within("handler", handler.validate())),
+            None if !self.route.is_empty() && !self.route.take_all() => {
+                let problem = Problem::new("handler", "no handler for messages that no route takes");
+                problems.push(problem.with_hint(
+                    "write a handler section for the queue, or a last route without conditions, which may reject",
+                ));
             }
-            None if purpose == Purpose::Run => {
+            None if purpose == Purpose::Run && self.route.is_empty() => {
                 let problem = Problem::new("handler", "the queue has no handler");
                 problems
                     .push(problem.with_hint("give --handler URL, or write a handler section for the queue"));
@@ -191,6 +197,23 @@ impl QueueSettings {
             None => {}
         }
         problems
+    }
+
+    /// Its handler and those of its routes.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = &handler::Settings> {
+        self.handler.iter().chain(self.route.handlers())
+    }
+
+    /// True if nothing handles its messages.
+    pub(crate) fn has_no_handler(&self) -> bool {
+        self.handler.is_none() && self.route.is_empty()
+    }
+
+    /// Requires batches that every handler takes.
+    fn validate_handlers(&self) -> Vec<Problem> {
+        let of_handler =
+            |handler| self.validate_event(handler).or_else(|| self.consumer.validate_for(handler.takes()));
+        self.handlers().find_map(of_handler).into_iter().collect()
     }
 
     fn validate_address(&self) -> Vec<Problem> {
@@ -424,6 +447,31 @@ mod tests {
             });
             assert_eq!(broken, "batch.size");
         }
+    }
+
+    #[test]
+    fn routes_take_batches_only_if_all_handlers_do() {
+        let with_route = |routes: serde_json::Value, size: usize| {
+            broken_by(|queue| {
+                queue.route = serde_json::from_value(routes).unwrap();
+                queue.consumer.batch.size = size;
+            })
+        };
+        let exec = serde_json::json!({"group": "a", "handler": {"kind": "exec", "command": ["true"]}});
+        assert_eq!(with_route(serde_json::json!({"1": exec}), 1), "");
+        assert_eq!(with_route(serde_json::json!({"1": exec}), 2), "batch.size");
+    }
+
+    #[test]
+    fn what_no_route_takes_needs_a_handler() {
+        let without_handler = |routes: serde_json::Value| {
+            broken_by(|queue| {
+                queue.handler = None;
+                queue.route = serde_json::from_value(routes).unwrap();
+            })
+        };
+        assert_eq!(without_handler(serde_json::json!({"1": {"group": "a", "reject": "no"}})), "handler");
+        assert_eq!(without_handler(serde_json::json!({"1": {"reject": "no"}})), "");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod http;
 pub mod lambda;
 pub(crate) mod metrics;
 mod outcome;
+#[cfg(feature = "cli")]
+mod route;
 #[cfg(feature = "tower")]
 mod services;
 #[cfg(feature = "cli")]
@@ -34,8 +36,6 @@ pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
     from_service, into_batch_service, into_service, layered, layered_batches,
 };
-#[cfg(feature = "cli")]
-pub(crate) use self::settings::Settings;
 #[cfg(any(feature = "http", feature = "lambda"))]
 pub use self::sqs_event::Source;
 pub use self::{
@@ -50,6 +50,11 @@ pub(crate) use self::{
     context::LeaseTime,
     metrics::FailureCounter,
     outcome::Unavailable,
+};
+#[cfg(feature = "cli")]
+pub(crate) use self::{
+    route::{Routes, RoutingHandler},
+    settings::Settings,
 };
 
 /// The user's work: one call per message.

@@ -11,7 +11,7 @@ use crate::{
     consumer::settle::DlqSettings,
     ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
     handler::{
-        self, AnyHandler, Source,
+        self, AnyHandler, RoutingHandler, Source,
         exec::ExecHandler,
         http::{HttpBatchHandler, HttpHandler},
         lambda::LambdaHandler,
@@ -29,8 +29,8 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     warn_in_pod(settings);
     for (name, queue) in &settings.queues {
-        if let Some(handler) = &queue.handler {
-            worker = worker.consumer(consumer(name, queue, handler, &settings.aws)?);
+        if let Some(consumer) = consumer(name, queue, &settings.aws)? {
+            worker = worker.consumer(consumer);
         }
     }
     Ok(worker)
@@ -69,20 +69,32 @@ fn warn_in_pod(settings: &Settings) {
     }
 }
 
-fn consumer(
+fn consumer(name: &str, queue: &QueueSettings, aws: &sqs::Settings) -> Result<Option<Consumer>, WorkerError> {
+    let handler = handler_of(name, queue, aws)
+        .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
+    let kind = queue.handlers().map(handler::Settings::kind).next();
+    Ok(handler.map(|handler| {
+        let consumer = consumer_of(name, queue, aws, handler);
+        kind.into_iter().fold(consumer, Consumer::with_handler_kind)
+    }))
+}
+
+/// Builds what handles the messages of a queue: its handler, or the handlers of its routes; `None` without either.
+pub(super) fn handler_of(
     name: &str,
     queue: &QueueSettings,
-    handler: &handler::Settings,
     aws: &sqs::Settings,
-) -> Result<Consumer, WorkerError> {
-    let kind = handler.kind();
-    let handler = build_handler(name, queue, handler, aws)
-        .map_err(|source| WorkerError::Handler { queue: name.to_owned(), source })?;
-    Ok(consumer_of(name, queue, aws, handler).with_handler_kind(kind))
+) -> Result<Option<AnyHandler>, Box<dyn Error + Send + Sync>> {
+    let build = |handler: &handler::Settings| build_handler(name, queue, handler, aws);
+    let own = queue.handler.as_ref().map(build).transpose()?;
+    if queue.route.is_empty() {
+        return Ok(own);
+    }
+    Ok(Some(RoutingHandler::new(&queue.route, own, build)?.into()))
 }
 
 /// Builds a handler by its settings, without starting or reaching anything.
-pub(super) fn build_handler(
+fn build_handler(
     name: &str,
     queue: &QueueSettings,
     handler: &handler::Settings,

@@ -22,6 +22,7 @@ mod outage;
 mod queues;
 mod reject;
 mod resources;
+mod routes;
 mod send;
 mod signals;
 mod sns;

@@ -89,7 +89,7 @@ fn worker(servers: &DevServers, show: impl Fn(&DemoStep) + Send + Sync + 'static
     let admin = servers.admin.try_clone().map_err(internal_error)?;
     let mut worker = runtime::with_traces(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
     let show: Arc<dyn Fn(&DemoStep) + Send + Sync> = Arc::new(show);
-    for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.handler.is_none()) {
+    for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.has_no_handler()) {
         let show = show.clone();
         let handler = DemoHandler::new(move |step: &DemoStep| show(step));
         worker = worker.consumer(consumer_of(name, queue, &settings.aws, handler));

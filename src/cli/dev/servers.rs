@@ -142,9 +142,11 @@ fn create_topics(settings: &mut Settings, sns: &SnsAccount) -> Result<Vec<TopicA
         let notify = &mut queue.notify;
         notify.endpoint_url = None;
         let mut arns = vec![&mut notify.on_done, &mut notify.on_failure, &mut notify.on_reject];
-        if let Some(handler::Settings::Sns(sns)) = &mut queue.handler {
-            sns.endpoint_url = None;
-            arns.push(&mut sns.topic_arn);
+        for handler in queue.handler.iter_mut().chain(queue.route.handlers_mut()) {
+            if let handler::Settings::Sns(sns) = handler {
+                sns.endpoint_url = None;
+                arns.push(&mut sns.topic_arn);
+            }
         }
         for arn in arns.into_iter().flatten() {
             *arn = create_topic(sns, arn)?;

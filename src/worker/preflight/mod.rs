@@ -123,9 +123,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Checks the handler of a queue; the configuration's rules find a queue without one.
 async fn check_handler(name: &str, queue: &QueueSettings, settings: &Settings) -> Vec<Finding> {
-    let Some(of_handler) = &queue.handler else { return Vec::new() };
-    let handler = match from_settings::build_handler(name, queue, of_handler, &settings.aws) {
-        Ok(handler) => handler,
+    let handler = match from_settings::handler_of(name, queue, &settings.aws) {
+        Ok(Some(handler)) => handler,
+        Ok(None) => return Vec::new(),
         Err(error) => return vec![Finding::of(name, Code::HandlerSettings, error.to_string())],
     };
     let answer = probe(&handler).await;
@@ -167,8 +167,11 @@ fn code_of(error: &TopicError) -> Code {
 
 /// A FIFO topic needs a group id, which messages of a standard queue seldom have.
 fn fifo_topic(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Option<Finding> {
-    let Some(handler::Settings::Sns(sns)) = &queue.handler else { return None };
-    let topic = sns.topic_arn.as_ref().filter(|topic| topic.is_fifo() && !description.fifo)?;
+    let topic_of = |handler: &handler::Settings| match handler {
+        handler::Settings::Sns(sns) => sns.topic_arn.clone().filter(TopicArn::is_fifo),
+        _ => None,
+    };
+    let topic = queue.handlers().find_map(topic_of).filter(|_| !description.fifo)?;
     let message = format!("messages go from a standard queue to the FIFO topic {topic}");
     Some(Finding::of(name, Code::TopicFifo, message))
 }

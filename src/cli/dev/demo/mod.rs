@@ -24,6 +24,7 @@ use crate::{
     },
     config::Settings,
     duration::Span,
+    handler::Routes,
     message::{MessageId, Wanted},
     queue::{Queue, QueueError, ReceiveRequest, limits},
     sns::notifications,
@@ -50,7 +51,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 pub(super) fn adjust(settings: &mut Settings) {
     settings.drain.limit = Some(Span::secs(0));
     for queue in settings.queues.values_mut() {
-        queue.handler = None;
+        (queue.handler, queue.route) = (None, Routes::default());
         queue.notify = notifications::Settings::default();
         queue.consumer.visibility = Span(VISIBILITY);
         queue.consumer.visibility_max = None;
