@@ -178,7 +178,7 @@ pub use self::telemetry::traces::Traces;
 pub use self::worker::ScalingSignal;
 pub use self::{
     backoff::{Backoff, Jitter},
-    consumer::Prefetch,
+    consumer::{Pool, Prefetch},
     health::Health,
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,

@@ -9,13 +9,13 @@ use url::Url;
 use super::Purpose;
 use crate::{
     admin,
-    consumer::{ConsumerSettings, settle},
+    consumer::{ConsumerSettings, PoolSettings, RateScope, SHARES, settle},
     duration::Span,
     ecs,
     envelope::Unwrap,
     handler, kubernetes,
     queue::{is_fifo, sqs},
-    settings::{Key, Problem, http_url, within},
+    settings::{Key, Problem, http_url, in_range, within},
     sns::notifications,
     start::{self, Missing},
     stop::{self, DrainLimits},
@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct Settings {
     /// The queues to work on, each under a name of your choosing that logs and metrics use.
     pub queues: BTreeMap<String, QueueSettings>,
+    /// Pools of slots, each under a name of your choosing, that several queues share.
+    pub pool: BTreeMap<String, PoolSettings>,
     /// The access to AWS.
     pub aws: sqs::Settings,
     /// The admin server.
@@ -73,7 +75,7 @@ impl Settings {
 
     /// Finds every setting that cannot work, in the parts and between them.
     pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
-        let Self { queues, aws, admin: _, start: _, drain, ecs, kubernetes, log, traces: _ } = self;
+        let Self { queues, pool, aws, admin: _, start: _, drain, ecs, kubernetes, log, traces: _ } = self;
         let mut problems = Vec::new();
         if queues.is_empty() && purpose == Purpose::Run {
             let hint =
@@ -85,6 +87,11 @@ impl Settings {
             problems.extend(validate_queue_name(&key, name));
             problems.extend(queue.validate(purpose).into_iter().map(|problem| problem.beneath(&key)));
         }
+        for (name, pool) in pool {
+            let key = Key::new(["pool", name]);
+            problems.extend(pool.validate().into_iter().map(|problem| problem.beneath(&key)));
+        }
+        problems.extend(self.validate_pools());
         problems.extend(self.validate_each_queue_once());
         problems.extend(within("aws", aws.validate()));
         problems.extend(within("drain", drain.validate()));
@@ -92,6 +99,16 @@ impl Settings {
         problems.extend(within("kubernetes", kubernetes.validate()));
         problems.extend(within("log", log.validate()));
         problems
+    }
+
+    /// Requires the pool of each queue to exist.
+    fn validate_pools(&self) -> Vec<Problem> {
+        let missing = self.queues.iter().filter_map(|(name, queue)| {
+            let pool = queue.pool.as_ref().filter(|pool| !self.pool.contains_key(*pool))?;
+            let problem = Problem::of(Key::new(["queues", name, "pool"]), "there is no such pool");
+            Some(problem.with_value(pool.as_str()).with_hint(format!("write a [pool.{pool}] section")))
+        });
+        missing.collect()
     }
 
     /// Refuses two sections about one queue: they would compete for its messages and count them twice.
@@ -129,7 +146,7 @@ fn validate_queue_name(key: &Key, name: &str) -> Option<Problem> {
 }
 
 /// The settings of one queue: its address, its engine and its handler.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct QueueSettings {
@@ -145,6 +162,11 @@ pub(crate) struct QueueSettings {
     pub missing: Missing,
     /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
     pub unwrap: Unwrap,
+    /// The pool from which its calls take their slots; `concurrency` is the most that this queue may use of it.
+    pub pool: Option<String>,
+    /// Its share of the pool's slots beside those of other queues.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub weight: usize,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,
@@ -156,6 +178,26 @@ pub(crate) struct QueueSettings {
     pub route: handler::Routes,
     /// The handler of the messages; with routes, of those that no route takes.
     pub handler: Option<handler::Settings>,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            name: None,
+            region: None,
+            endpoint_url: None,
+            missing: Missing::default(),
+            unwrap: Unwrap::default(),
+            pool: None,
+            weight: 1,
+            consumer: ConsumerSettings::default(),
+            notify: notifications::Settings::default(),
+            dlq: settle::DlqSettings::default(),
+            route: handler::Routes::default(),
+            handler: None,
+        }
+    }
 }
 
 impl QueueSettings {
@@ -177,6 +219,8 @@ impl QueueSettings {
     fn validate(&self, purpose: Purpose) -> Vec<Problem> {
         let mut problems = self.validate_address();
         problems.extend(within("dlq", self.validate_dlq()));
+        problems.extend(in_range("weight", self.weight, &SHARES));
+        problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
         problems.extend(within("route", self.route.validate()));
@@ -226,6 +270,16 @@ impl QueueSettings {
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems.extend(validate_name_in_sqs(self.name.as_deref()));
         problems
+    }
+
+    /// Refuses limits of groups on a FIFO queue, where one message of a group runs at a time.
+    fn validate_groups(&self) -> Option<Problem> {
+        let by_group = self.consumer.rate.is_some_and(|rate| rate.by == RateScope::Group);
+        let key = if by_group { "rate.by" } else { "per_group" };
+        let has_limit = by_group || self.consumer.per_group.is_some();
+        let problem =
+            || Problem::new(key, "groups of a FIFO queue run one message at a time, and have no other limit");
+        (has_limit && is_fifo(self.address())).then(problem)
     }
 
     /// Requires the DLQ to be another queue of the same type, as SQS does.
@@ -319,6 +373,20 @@ mod tests {
         assert_eq!(keys(&same, Purpose::Inspect), ["queues.b.url"]);
         let others = of_urls(["http://sqs/1/q", "http://sqs/1/Q"]);
         assert_eq!(keys(&others, Purpose::Inspect), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_queue_takes_slots_of_a_pool_that_exists_and_limits_groups_only_where_they_run_at_once() {
+        let mut settings = of_urls(["http://sqs/1/q", "http://sqs/1/r.fifo"]);
+        settings.queues.get_mut("a").unwrap().pool = Some("main".to_owned());
+        assert_eq!(keys(&settings, Purpose::Inspect), ["queues.a.pool"]);
+        settings.pool.insert("main".to_owned(), PoolSettings { concurrency: 0 });
+        assert_eq!(keys(&settings, Purpose::Inspect), ["pool.main.concurrency"]);
+        settings.pool.insert("main".to_owned(), PoolSettings::default());
+        settings.queues.get_mut("a").unwrap().consumer.per_group = Some(4);
+        assert_eq!(keys(&settings, Purpose::Inspect), Vec::<String>::new());
+        settings.queues.get_mut("b").unwrap().consumer.per_group = Some(4);
+        assert_eq!(keys(&settings, Purpose::Inspect), ["queues.b.per_group"]);
     }
 
     #[test]

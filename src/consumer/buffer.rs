@@ -143,6 +143,17 @@ impl<T> Buffer<T> {
         self.waiting
     }
 
+    /// The most messages of a call.
+    pub(super) fn batch_size(&self) -> usize {
+        self.batch.size
+    }
+
+    /// The number of messages that free slots could take beyond those that wait.
+    pub(super) fn room(&self) -> usize {
+        let slots = if self.is_closed { 0 } else { self.concurrency.saturating_sub(self.running) };
+        slots.saturating_mul(self.batch.size).saturating_sub(self.startable.messages)
+    }
+
     /// The number of messages that wait behind one of their group.
     pub(super) fn blocked(&self) -> usize {
         self.waiting - self.startable.messages

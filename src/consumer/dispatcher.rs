@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Level, Span, enabled, field::display};
 use super::{
     availability::{Availability, HANDLER_DOWN_DELAY, KeptForLong},
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
-    buffer::{Buffer, Group},
+    buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
     dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
     disposition::{CallEnd, Conclusion, KeptFor},
@@ -41,7 +41,7 @@ struct Inner {
     /// Notified when the last running call has ended.
     no_call: Notify,
     /// Notified when a slot becomes free and no message can take it.
-    slot_idle: Notify,
+    slot_idle: Arc<Notify>,
 }
 
 /// The parts of a [`Dispatcher`].
@@ -63,10 +63,8 @@ pub(super) struct DispatcherParts {
 }
 
 impl Dispatcher {
-    pub(super) fn new(parts: DispatcherParts, buffer: Buffer<HeldMessage>) -> Self {
-        let state = DispatcherState::new(buffer, Instant::now());
-        let (no_call, slot_idle) = (Notify::new(), Notify::new());
-        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call, slot_idle }))
+    pub(super) fn new(parts: DispatcherParts, state: DispatcherState, slot_idle: Arc<Notify>) -> Self {
+        Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new(), slot_idle }))
     }
 
     fn state(&self) -> MutexGuard<'_, DispatcherState> {
@@ -180,7 +178,7 @@ impl Dispatcher {
     fn free_slot(&self) {
         let load = {
             let mut state = self.state();
-            state.buffer.call_ended();
+            state.call_ended();
             state.load()
         };
         self.slot_freed(load);
@@ -189,7 +187,7 @@ impl Dispatcher {
 
     /// Stops starting calls.
     pub(super) fn close(&self) {
-        self.state().buffer.close();
+        self.state().close();
     }
 
     /// Waits until all running calls have ended.
@@ -571,7 +569,7 @@ impl Slot {
             if let Some(EndedCall { took, messages, at }) = ended {
                 state.rate.call_ended(took, messages, at);
             }
-            state.buffer.call_ended();
+            state.call_ended();
             (state.take_startable(&self.dispatcher.0.parts.availability, now), state.load())
         };
         self.is_taken = batch.is_some();

@@ -15,6 +15,7 @@ mod dispatcher_state;
 mod disposition;
 mod fifo;
 pub(crate) mod lease;
+mod limits;
 pub(crate) mod metrics;
 mod poller;
 mod preparation_lines;
@@ -29,18 +30,24 @@ mod start_limit;
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+    time::Instant,
+};
 
+pub(crate) use self::limits::{PoolSettings, RateScope, RateSettings, SHARES};
 #[cfg(test)]
 pub(crate) use self::prepare::PreparationClaim;
 pub(crate) use self::settings::BreakerSettings;
-pub use self::settings::{BatchSettings, Prefetch};
 use self::{
     availability::Availability,
     buffer::Buffer,
     call::HandlerCaller,
     dispatcher::{Dispatcher, DispatcherParts},
+    dispatcher_state::DispatcherState,
     fifo::OrderedSettler,
+    limits::{CallLimits, CallRate, GroupLimits, GroupLines},
     poller::{Poller, PollerParts, TICK, WATCHDOG},
     prepare::{Intake, IntakeParts, PreparationTasks},
     schedule::Schedule,
@@ -55,6 +62,10 @@ pub(crate) use self::{
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
     prepare::{Preparation, PreparedMessage},
+};
+pub use self::{
+    limits::Pool,
+    settings::{BatchSettings, Prefetch},
 };
 use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},
@@ -117,6 +128,8 @@ pub(crate) struct EngineParts {
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,
     /// The settings of the consumer.
     pub settings: ConsumerSettings,
+    /// The pool whose slots its calls take, and its weight there.
+    pub pool: Option<(Pool, usize)>,
     /// The queue's metrics.
     pub metrics: MetricScope,
     /// Counts the failed calls of the handler.
@@ -341,7 +354,18 @@ impl EngineParts {
             callers_runtime: self.caller.clone(),
             engine_runtime: self.runtime.clone(),
         };
-        Dispatcher::new(parts, Buffer::new(self.settings.concurrency, self.settings.batch))
+        let ConsumerSettings { concurrency, batch, per_group, rate, .. } = self.settings;
+        let of_group = rate.filter(|rate| rate.by == RateScope::Group);
+        let limits = GroupLimits { running: per_group, rate: of_group };
+        let has_lines = per_group.is_some() || of_group.is_some();
+        let slot_idle = Arc::new(Notify::new());
+        let calls = CallLimits {
+            rate: rate.filter(|rate| rate.by == RateScope::Queue).map(CallRate::new),
+            pool: self.pool.as_ref().map(|(pool, weight)| pool.join(*weight, slot_idle.clone())),
+        };
+        let lines = has_lines.then(|| GroupLines::new(limits));
+        let state = DispatcherState::new(Buffer::new(concurrency, batch), lines, calls, Instant::now());
+        Dispatcher::new(parts, state, slot_idle)
     }
 
     fn intake(&self, engine: &Engine, settler: OrderedSettler, preparations: &PreparationTasks) -> Intake {

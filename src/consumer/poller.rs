@@ -155,6 +155,11 @@ impl Poller {
         let least = self.failed_receives.least();
         self.resize_permits(&demand, least);
         let (most, wait) = self.receive_size_and_wait(demand.receive_mode);
+        let of_rate = demand.most_to_receive.map(|messages| messages.saturating_sub(self.asked_in_flight()));
+        let most = most.min(of_rate.unwrap_or(most));
+        if most == 0 {
+            return latest;
+        }
         let most = if is_open { most } else { 1 }.max(least);
         loop {
             match self.schedule.next(self.input(&demand, most, now)) {
@@ -169,6 +174,11 @@ impl Poller {
                 }
             }
         }
+    }
+
+    /// The most messages that receives in flight may bring.
+    fn asked_in_flight(&self) -> usize {
+        self.receives.len() * BATCH_ENTRIES
     }
 
     /// Sets the number of permits by the prefetch; `hidden` messages of failed receives are to be received again.

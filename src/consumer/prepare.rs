@@ -16,6 +16,7 @@ use super::{
     dispatcher::Dispatcher,
     disposition::{LeaseStatus, MessageFacts},
     fifo::{Order, OrderedSettler},
+    limits::GroupShare,
     preparation_lines::PreparationTurn,
 };
 use crate::{
@@ -43,12 +44,16 @@ pub(super) struct HeldMessage {
     pub(super) prepared: Option<Box<PreparedState>>,
     /// The time at which it was first kept because of its handler.
     pub(super) kept_since: Option<Instant>,
+    /// Its share of what its group may run, where groups have limits.
+    #[expect(dead_code, reason = "its drop ends the share")]
+    pub(super) share: Option<GroupShare>,
 }
 
 impl HeldMessage {
     /// A message that was just received.
     fn new(message: Message, lease: Lease, group: Option<Group>) -> Self {
-        Self { message: Arc::new(message), lease, group, turn: None, prepared: None, kept_since: None }
+        let message = Arc::new(message);
+        Self { message, lease, group, turn: None, prepared: None, kept_since: None, share: None }
     }
 
     /// The facts on which its disposition depends.

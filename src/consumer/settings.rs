@@ -4,7 +4,7 @@ use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{depth, settle};
+use super::{depth, limits::RateSettings, settle};
 use crate::{
     backoff::{Backoff, Jitter},
     duration::{Limit, Span},
@@ -35,6 +35,11 @@ pub struct ConsumerSettings {
     pub concurrency: usize,
     /// The messages of one call of the handler.
     pub batch: BatchSettings,
+    /// The most calls that this worker starts within a time, for handlers behind a limit; absent, there is none. Messages are received only as calls may start.
+    pub rate: Option<RateSettings>,
+    /// The most messages of one message group (`MessageGroupId`) that run at once, on a standard queue: a tenant's share. The others wait here, hidden, and up to 1,000 of them keep no other group's messages from being received.
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 100_000)))]
+    pub per_group: Option<usize>,
     /// The most messages held beyond those running; `auto` holds what will start within about one round trip, and on a
     /// FIFO queue also what waits behind its group. With a number, one long group can use all of it.
     pub prefetch: Prefetch,
@@ -81,6 +86,8 @@ impl ConsumerSettings {
         let mut problems = Vec::new();
         problems.extend(in_range("concurrency", self.concurrency, &CONCURRENCY));
         problems.extend(within("batch", self.batch.validate()));
+        problems.extend(within("rate", self.rate.map(|rate| rate.validate()).unwrap_or_default()));
+        problems.extend(self.per_group.and_then(|most| in_range("per_group", most, &CONCURRENCY)));
         problems.extend(self.validate_in_flight());
         problems.extend(self.validate_times());
         problems.extend(within("receive", self.receive.validate()));
@@ -146,6 +153,8 @@ impl Default for ConsumerSettings {
         Self {
             concurrency: 16,
             batch: BatchSettings::default(),
+            rate: None,
+            per_group: None,
             prefetch: Prefetch::default(),
             visibility: Span::secs(30),
             visibility_max: None,

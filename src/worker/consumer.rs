@@ -9,7 +9,10 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, BreakerSettings, ConsumerSettings, Prefetch, Preparation},
+    consumer::{
+        BatchSettings, BreakerSettings, ConsumerSettings, Pool, Prefetch, Preparation, RateScope,
+        RateSettings,
+    },
     duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
@@ -33,6 +36,8 @@ pub struct Consumer {
     /// The treatment of a queue that does not exist at the start.
     pub(super) missing: Missing,
     pub(super) settings: ConsumerSettings,
+    /// The pool whose slots its calls take, and its weight there.
+    pub(super) pool: Option<(Pool, usize)>,
     /// The preparation of messages between their receive and their call, if there is one.
     pub(super) preparation: Option<Arc<dyn Preparation>>,
 }
@@ -90,6 +95,7 @@ impl Consumer {
             #[cfg(feature = "sns")]
             notify: None,
             settings: ConsumerSettings::default(),
+            pool: None,
             preparation: None,
         }
     }
@@ -190,6 +196,38 @@ impl Consumer {
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
         self.settings.batch = batch;
+        self
+    }
+
+    /// Limits the calls that start within any time of length `per`; messages are received only as calls may start.
+    #[must_use]
+    pub fn rate(mut self, calls: usize, per: Duration) -> Self {
+        self.settings.rate = Some(RateSettings { calls, per: Span(per), by: RateScope::Queue });
+        self
+    }
+
+    /// Limits the calls with messages of one group (`MessageGroupId`) of a standard queue that start within any time of
+    /// length `per`.
+    #[must_use]
+    pub fn rate_by_group(mut self, calls: usize, per: Duration) -> Self {
+        self.settings.rate = Some(RateSettings { calls, per: Span(per), by: RateScope::Group });
+        self
+    }
+
+    /// Limits the messages of one group (`MessageGroupId`) of a standard queue that run at once.
+    ///
+    /// The others wait, hidden, and spend no receive.
+    #[must_use]
+    pub fn per_group(mut self, most: usize) -> Self {
+        self.settings.per_group = Some(most);
+        self
+    }
+
+    /// Takes the slots of its calls from a pool, which several queues share by their weights; `concurrency` is the most
+    /// that this one may use.
+    #[must_use]
+    pub fn pool(mut self, pool: &Pool, weight: usize) -> Self {
+        self.pool = Some((pool.clone(), weight));
         self
     }
 

@@ -157,6 +157,7 @@ impl Engines {
             preparation: consumer.preparation,
             observers,
             settings: consumer.settings,
+            pool: consumer.pool,
             metrics: measurements.scope,
             failures: measurements.failures,
             depth: measurements.depth,

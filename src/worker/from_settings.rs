@@ -1,6 +1,6 @@
 //! Builds a worker from the settings.
 
-use std::{error::Error, num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeMap, error::Error, num::NonZeroUsize, sync::Arc};
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::add
 use crate::{
     aws::{self, ServiceLocation},
     config::{self, QueueSettings, Settings},
-    consumer::settle::DlqSettings,
+    consumer::{Pool, PoolSettings, settle::DlqSettings},
     ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
     handler::{
         self, AnyHandler, RoutingHandler, Source,
@@ -28,9 +28,13 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     worker = worker.patience(settings.start.patience);
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     warn_in_pod(settings);
+    let pool = |(name, pool): (&String, &PoolSettings)| (name.clone(), Pool::new(pool.concurrency));
+    let pools: BTreeMap<String, Pool> = settings.pool.iter().map(pool).collect();
     for (name, queue) in &settings.queues {
         if let Some(consumer) = consumer(name, queue, &settings.aws)? {
-            worker = worker.consumer(consumer);
+            let pool = queue.pool.as_ref().and_then(|pool| pools.get(pool));
+            let pooled = pool.into_iter().fold(consumer, |consumer, pool| consumer.pool(pool, queue.weight));
+            worker = worker.consumer(pooled);
         }
     }
     Ok(worker)

@@ -15,6 +15,7 @@ mod fifo;
 mod http_example;
 mod kubernetes;
 mod lambda;
+mod limits;
 mod logs;
 mod lost;
 mod network;

@@ -11,6 +11,7 @@ mod hiding;
 mod histories;
 mod input;
 mod isolation;
+mod limits;
 mod losing;
 mod mix;
 mod ordering;

@@ -4,6 +4,7 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 pub(crate) use longshore::testing::TestWorker as Running;
 use longshore::{
+    Pool,
     consumer::{ConsumerSettings, Prefetch, Preparation},
     duration::Span,
     ecs,
@@ -115,6 +116,12 @@ impl Scene {
         let preparation: Arc<dyn Preparation> = Arc::new(preparation.clone());
         let configure = move |consumer: Consumer| consumer.prepared_by(preparation.clone());
         Self { inner: self.inner.consumer(configure), ..self }
+    }
+
+    /// Takes the slots of calls from a pool.
+    pub(crate) fn pool(self, pool: &Pool, weight: usize) -> Self {
+        let pool = pool.clone();
+        Self { inner: self.inner.consumer(move |consumer| consumer.pool(&pool, weight)), ..self }
     }
 
     /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.
