@@ -29,6 +29,23 @@ const CLOCK_CODES: [&str; 8] = [
 /// The difference up to which a clock causes no refusal, as in the SDK.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(4);
 
+/// The codes of refusals for which other credentials help, without the prefixes of the protocols.
+const CREDENTIALS_CODES: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// True for the code of a refusal of the credentials, be they unknown, wrong or expired.
+pub(crate) fn refuses_credentials(plain_code: &str) -> bool {
+    CREDENTIALS_CODES.contains(&plain_code)
+}
+
 /// The failure of a call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CallFailure {

@@ -7,6 +7,7 @@ use crate::envelope::Unwrap;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
+    aws::Role,
     backoff::Backoff,
     consumer::depth,
     consumer::{BatchSettings, BreakerSettings, ConsumerSettings, Prefetch, Preparation},
@@ -39,7 +40,7 @@ pub struct Consumer {
 
 /// The source of a consumer's messages.
 pub(super) enum ConsumerSource {
-    /// A queue of SQS, by its URL or its name.
+    /// A queue of SQS, by its URL, its ARN or its name.
     Sqs { address: String, access: AwsAccess },
     /// A queue that is open already.
     Open(Arc<dyn Queue>),
@@ -54,7 +55,7 @@ pub enum DeadLetters {
     /// The queue that the redrive policy names; if there is none, or the worker may not open it, it logs a warning.
     #[default]
     ByPolicy,
-    /// A queue by its URL, or by its name in the account and region of the consumed queue.
+    /// A queue by its URL or its ARN, or by its name in the account and region of the consumed queue.
     At(String),
     /// A queue that is open already.
     #[doc(hidden)]
@@ -64,7 +65,8 @@ pub enum DeadLetters {
 }
 
 impl Consumer {
-    /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
+    /// Consumes a queue of SQS, given by its URL or its ARN, or by its name in the account and region of the credentials;
+    /// a name may have its account before it: `123456789012/orders`.
     ///
     /// Its name in logs and metrics is the queue's.
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
@@ -144,8 +146,19 @@ impl Consumer {
         self
     }
 
+    /// Sets the role in which the queue and its DLQ are called; no effect on a queue that is open already.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        if let ConsumerSource::Sqs { access, .. } = &mut self.source {
+            *access = access.clone().with_role(Some(role));
+        }
+        self
+    }
+
     /// Sets the SDK configuration that the program has loaded: credentials, region, endpoint and HTTP client.
     ///
+    /// The region in a queue's URL or ARN has precedence over that of the configuration. Set the configuration before a
+    /// [`role`](Self::role).
     /// Retries and stalled-stream protection are turned off, because the worker retries by itself and a long poll is
     /// silent for up to 20 s. No effect on a queue that is open already.
     #[must_use]

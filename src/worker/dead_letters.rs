@@ -12,7 +12,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, QueueName, RetryClass,
-        sqs::{AwsAccess, ClientOptions},
+        sqs::{AwsAccess, ClientOptions, QueueAddress},
     },
     telemetry::{HandlerKind, Label as _, events},
 };
@@ -108,8 +108,8 @@ async fn configured(
     address: &str,
     attempts: &Attempts<'_>,
 ) -> Result<Found, WorkerError> {
-    if !address.contains("://") {
-        let found = named(source, &QueueName::new(address), attempts).await;
+    if let Ok(QueueAddress::Name(name)) = QueueAddress::parse(address) {
+        let found = named(source, &name, attempts).await;
         return found.map_err(|error| failed(&consumer.name, address, error));
     }
     let own = AwsAccess::default();
