@@ -172,7 +172,24 @@ fn unsigned(error: &CredentialsError) -> String {
         }
         _ => &message_with_causes(error),
     };
-    format!("no credentials for aws: {cause}")
+    match remedy(cause) {
+        Some(remedy) => format!("no credentials for aws: {cause}; {remedy}"),
+        None => format!("no credentials for aws: {cause}"),
+    }
+}
+
+/// What to do about a failure of the SDK's sources that they report without it.
+fn remedy(cause: &str) -> Option<&'static str> {
+    let has = |part: &str| cause.contains(part);
+    if has("credentials-login") || has("Login token") {
+        Some(
+            "for a profile of aws login add another profile with credential_process = aws configure export-credentials --profile <that profile> --format process, and use it; run aws login when its session has ended",
+        )
+    } else if has("SSO token") || has("sso") {
+        Some("run aws sso login with the profile")
+    } else {
+        None
+    }
 }
 
 /// Returns the first error of this type among an error and its causes.

@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Problem, http_url};
+use crate::{
+    duration::Limit,
+    settings::{Problem, http_url},
+};
 
 pub(crate) use self::{
     access::{AccessError, LoadedAccess},
@@ -33,7 +36,7 @@ pub use self::{
 };
 
 /// The access to AWS; absent values come from the SDK's own sources (`AWS_*` variables, profile, task role).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -43,12 +46,29 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// The profile of the shared AWS configuration files.
     pub profile: Option<String>,
+    /// The time after which credentials that AWS refuses, or that cannot be read, turn `/livez` to 503, because only a new process may help; or `none`.
+    pub credentials_dead_after: Limit,
+}
+
+/// The default of `credentials_dead_after`: longer than a role or its trust policy is usually wrong during a change.
+pub(crate) const CREDENTIALS_DEAD_AFTER: Duration = Duration::from_mins(15);
+
+impl Default for Settings {
+    fn default() -> Self {
+        let credentials_dead_after = Limit::After(CREDENTIALS_DEAD_AFTER);
+        Self { region: None, endpoint_url: None, profile: None, credentials_dead_after }
+    }
 }
 
 impl Settings {
-    /// Finds an endpoint that is not a URL of HTTP.
+    /// Finds an endpoint that is not a URL of HTTP, and a time that is none.
     pub fn validate(&self) -> Vec<Problem> {
-        http_url("endpoint_url", self.endpoint_url.as_deref()).into_iter().collect()
+        let at_once = self.credentials_dead_after == Limit::After(Duration::ZERO);
+        let problem = || {
+            Problem::new("credentials_dead_after", "too short").with_allowed("a time such as 15m, or none")
+        };
+        let endpoint = http_url("endpoint_url", self.endpoint_url.as_deref());
+        endpoint.into_iter().chain(at_once.then(problem)).collect()
     }
 }
 

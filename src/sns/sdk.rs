@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future};
 
 use aws_sdk_sns::{
     Client,
-    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    config::{Builder, http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::MessageAttributeValue,
@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use super::{Publication, PublicationId, PublishRetryClass, Publisher, Target, TopicArn, TopicError};
 use crate::{
     aws::{
-        self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, SendState,
+        self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, Role, SendState,
         ServiceLocation,
     },
     message::{AttributeContent, AttributeValue},
@@ -57,17 +57,29 @@ impl SnsPublisher {
         Self::new(config, ServiceLocation::default())
     }
 
+    /// A publisher with a client that the program has; its retries are turned off, because publications are repeated by
+    /// the worker.
+    pub fn with_client(client: &Client) -> Self {
+        let builder = client.config().to_builder().timeout_config(time_limits());
+        let client = Client::from_conf(builder.retry_config(RetryConfig::disabled()).build());
+        let signed = SignedClient { client, credentials: None };
+        let none = Self::new(AwsAccess::default(), ServiceLocation::default());
+        Self { client: OnceCell::new_with(Some(signed)), ..none }
+    }
+
+    /// Sets the role in which messages are published; no effect with a client.
+    #[must_use]
+    pub fn role(self, role: Role) -> Self {
+        Self { access: self.access.with_role(Some(role)), ..self }
+    }
+
     async fn client(&self) -> Result<&SignedClient, TopicError> {
         let build = async || {
             let loaded = self.access.load("SNS", self.location.clone(), CONNECTIONS).await;
             let LoadedAccess { config, credentials } = loaded.map_err(|error| {
                 TopicError::new(PublishRetryClass::Refused, error.to_string()).with_source(error)
             })?;
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(aws::CONNECT)
-                .operation_attempt_timeout(aws::CALL)
-                .build();
-            let client = Client::from_conf(Builder::from(&config).timeout_config(timeouts).build());
+            let client = Client::from_conf(Builder::from(&config).timeout_config(time_limits()).build());
             Ok(SignedClient { client, credentials })
         };
         self.client.get_or_try_init(build).await
@@ -102,6 +114,10 @@ impl SnsPublisher {
             _ => Ok(()),
         }
     }
+}
+
+fn time_limits() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(aws::CALL).build()
 }
 
 impl Publisher for SnsPublisher {

@@ -12,7 +12,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, QueueName, RetryClass,
-        sqs::{AwsAccess, ClientOptions, QueueAddress},
+        sqs::{ClientOptions, QueueAddress, SqsAccess},
     },
     telemetry::{HandlerKind, Label as _, events},
 };
@@ -112,7 +112,7 @@ async fn configured(
         let found = named(source, &name, attempts).await;
         return found.map_err(|error| failed(&consumer.name, address, error));
     }
-    let own = AwsAccess::default();
+    let own = SqsAccess::default();
     let access = match &consumer.source {
         ConsumerSource::Sqs { access, .. } => access,
         ConsumerSource::Open(_) => &own,

@@ -26,6 +26,7 @@ use crate::{
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
     worker = worker.patience(settings.start.patience);
+    worker = worker.credentials_dead_after(settings.aws.credentials_dead_after.duration());
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     warn_in_pod(settings);
     for (name, queue) in &settings.queues {

@@ -16,6 +16,7 @@
 mod attempts;
 mod check;
 mod consumer;
+mod credentials_watch;
 mod dead_letters;
 #[cfg(feature = "ecs")]
 mod embedded_metrics;

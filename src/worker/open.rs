@@ -14,7 +14,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, RedrivePolicy, is_fifo,
-        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsAccess, SqsQueue},
     },
     telemetry::events,
 };
@@ -95,14 +95,15 @@ pub(super) async fn describe(
 
 /// Opens a queue of SQS by its URL, its ARN or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, (&access.into(), ClientOptions::default()), &few_attempts(address)).await
+    let access = SqsAccess::Aws(access.into());
+    open_at(address, address, (&access, ClientOptions::default()), &few_attempts(address)).await
 }
 
 /// Opens a queue of SQS, which errors call by its name.
 pub(super) async fn open_at(
     name: &str,
     text: &str,
-    (access, options): (&AwsAccess, ClientOptions),
+    (access, options): (&SqsAccess, ClientOptions),
     attempts: &Attempts<'_>,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let address = QueueAddress::parse(text).map_err(|source| WorkerError::Address {

@@ -157,7 +157,7 @@ mod sqs_queue {
     use futures_util::future::FutureExt as _;
     use longshore::queue::{
         Queue,
-        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
+        sqs::{ClientOptions, QueueAddress, SqsAccess, SqsQueue},
     };
     use longshore_emulator::Emulator;
 
@@ -176,6 +176,6 @@ mod sqs_queue {
         // Several receives of a case wait at once.
         let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
         let address = QueueAddress::parse(&emulator.queue_url(&name)).unwrap();
-        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, options).await.unwrap())
+        Arc::new(SqsQueue::open(&SqsAccess::default(), &address, options).await.unwrap())
     }
 }

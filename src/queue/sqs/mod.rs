@@ -11,7 +11,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    config::{
+        Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig,
+        timeout::TimeoutConfig,
+    },
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -37,6 +40,21 @@ pub(crate) use self::{
 pub use crate::aws::AwsAccess;
 pub(crate) use crate::aws::{CredentialsFault, Settings};
 
+/// The access to SQS.
+#[derive(Clone, Debug)]
+pub(crate) enum SqsAccess {
+    /// With clients made of a configuration.
+    Aws(AwsAccess),
+    /// With a client of the program's own.
+    Client(Box<Client>),
+}
+
+impl Default for SqsAccess {
+    fn default() -> Self {
+        Self::Aws(AwsAccess::default())
+    }
+}
+
 /// One queue of SQS, or of another server with its protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct SqsQueue {
@@ -49,7 +67,7 @@ pub(crate) struct SqsQueue {
 impl SqsQueue {
     /// Opens a queue; looks up the URL of a queue that is given by its name.
     pub(crate) async fn open(
-        access: &AwsAccess,
+        access: &SqsAccess,
         address: &QueueAddress,
         options: ClientOptions,
     ) -> Result<Self, QueueError> {
@@ -214,23 +232,35 @@ impl Clients {
 
     /// Builds both clients over one pool of connections.
     async fn build(
-        access: &AwsAccess,
+        access: &SqsAccess,
         address: &QueueAddress,
         options: ClientOptions,
     ) -> Result<Self, QueueError> {
+        let access = match access {
+            SqsAccess::Aws(access) => access,
+            SqsAccess::Client(client) => return Ok(Self::of(client, options)),
+        };
         let loaded = access.load("SQS", address.location(), options.pollers + SPARE_CONNECTIONS).await;
         let LoadedAccess { config, credentials } = loaded
             .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
         let with_limit = |limit: Duration| {
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(aws::CONNECT)
-                .operation_attempt_timeout(limit)
-                .build();
-            let builder = Builder::from(&config).timeout_config(timeouts);
+            let builder = Builder::from(&config).timeout_config(time_limits(limit));
             Client::from_conf(aws::with_user_agent(builder, &config).build())
         };
         let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
         Ok(Self { receive, call: with_limit(aws::CALL), credentials })
+    }
+
+    /// The program's client, with the time limits of the worker, whose loops do all retries.
+    fn of(client: &Client, options: ClientOptions) -> Self {
+        let with_limit = |limit: Duration| {
+            let builder = client.config().to_builder().timeout_config(time_limits(limit));
+            let builder = builder.retry_config(RetryConfig::disabled());
+            let protection = StalledStreamProtectionConfig::disabled();
+            Client::from_conf(builder.stalled_stream_protection(protection).build())
+        };
+        let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
+        Self { receive, call: with_limit(aws::CALL), credentials: None }
     }
 
     /// Looks up the URL of a queue.
@@ -274,6 +304,10 @@ impl Clients {
     }
 }
 
+fn time_limits(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(limit).build()
+}
+
 /// The load for which the clients are configured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
@@ -300,7 +334,7 @@ mod tests {
 
     async fn open(url: String) -> SqsQueue {
         let address = QueueAddress::parse(&url).unwrap();
-        SqsQueue::open(&AwsAccess::default(), &address, ClientOptions::default()).await.unwrap()
+        SqsQueue::open(&SqsAccess::default(), &address, ClientOptions::default()).await.unwrap()
     }
 
     /// Holds whichever of the time limits passes first.
