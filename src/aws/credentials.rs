@@ -232,7 +232,8 @@ impl Renewal {
                 Some(provider) => provider,
                 None => self.source.open().await?,
             };
-            let credentials = provider.provide_credentials().await?;
+            let credentials = provider.provide_credentials().await;
+            let credentials = credentials.map_err(|error| self.source.explain(error))?;
             reading.provider = Some(provider);
             Ok(credentials)
         };
@@ -270,6 +271,16 @@ impl Reading {
 }
 
 impl CredentialsSource {
+    /// Names the role in its failure.
+    fn explain(&self, error: CredentialsError) -> CredentialsError {
+        match self {
+            Self::Role { role, .. } => {
+                CredentialsError::provider_error(RoleNotAssumed { arn: role.arn.clone(), source: error })
+            }
+            Self::Own(_) => error,
+        }
+    }
+
     /// Opens the sources: their files and variables are read anew.
     async fn open(&self) -> Result<SharedCredentialsProvider, CredentialsError> {
         match self {
@@ -291,6 +302,14 @@ impl CredentialsSource {
             }
         }
     }
+}
+
+/// A role is not assumed.
+#[derive(Debug, thiserror::Error)]
+#[error("the role {arn} is not assumed")]
+struct RoleNotAssumed {
+    arn: String,
+    source: CredentialsError,
 }
 
 fn are_same(one: &Credentials, other: &Credentials) -> bool {

@@ -75,6 +75,8 @@ codes! {
         "give the queue's url or arn, which name the region, or set aws.region, --region or AWS_REGION";
     Credentials = "credentials", Unavailable,
         "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
+    Role = "role", Unavailable,
+        "let the process's own credentials call sts:AssumeRole on the role, let the role's trust policy name them, and set the external_id that it demands";
     QueueMissing = "queue-missing", Unavailable,
         "create the queue, or correct its url or name, its region and its account";
     QueueAwaited = "queue-awaited", Warning,

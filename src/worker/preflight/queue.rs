@@ -46,11 +46,11 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
 async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
     let opened = match open_queue(&queue.address(), queue.access(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return QueueFindings::only(not_opened(name, queue.missing, &error)),
+        Err(error) => return QueueFindings::only(of_role(queue, not_opened(name, queue.missing, &error))),
     };
     let description = match describe(&*opened, &few_attempts(name)).await {
         Ok(description) => description,
-        Err(error) => return QueueFindings::only(unreachable(name, queue.missing, &error)),
+        Err(error) => return QueueFindings::only(of_role(queue, unreachable(name, queue.missing, &error))),
     };
     let mut found = check_permissions(name, &*opened).await;
     let Some(description) = description else {
@@ -70,6 +70,12 @@ fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
         | WorkerError::Region { source, .. } => unreachable(name, missing, source),
         error => Finding::of(name, Code::Configuration, error.to_string()),
     }
+}
+
+/// The same finding; a queue without credentials that has a role may not assume it.
+fn of_role(queue: &QueueSettings, found: Finding) -> Finding {
+    let is_of_role = found.code == Code::Credentials && queue.role.role_arn.is_some();
+    if is_of_role { Finding { code: Code::Role, ..found } } else { found }
 }
 
 /// The finding of a failed call to a queue.
