@@ -185,7 +185,7 @@ fn remedy(cause: &str) -> Option<&'static str> {
         Some(
             "for a profile of aws login add another profile with credential_process = aws configure export-credentials --profile <that profile> --format process, and use it; run aws login when its session has ended",
         )
-    } else if has("SSO token") || has("sso") {
+    } else if has("SSO token") || has("/sso/cache") || has("Session token not found or invalid") {
         Some("run aws sso login with the profile")
     } else {
         None

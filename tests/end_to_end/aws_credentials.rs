@@ -1,11 +1,15 @@
 //! Credentials of AWS calls: roles, files and programs that change, sources that rotate, and credentials that stay dead.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use longshore::{
+    Consumer, Stop,
+    sns::{NotificationPlan, SnsPublisher},
+};
 use serde_json::json;
 
 use super::support::{
-    Dev, Handler, Launch, Sns, Worker, cloud::Cloud, forward_proxy::ForwardProxy, until, worker::section,
+    Dev, Handler, Launch, Sns, Worker, aws, cloud::Cloud, forward_proxy::ForwardProxy, until, worker::section,
 };
 
 const NO_HANDLER: &str = "http://127.0.0.1:1/";
@@ -52,7 +56,7 @@ fn replace(path: &Path, text: &str) {
 #[tokio::test]
 async fn each_queue_and_topic_is_called_in_its_role_account_and_region() {
     let (dev, orders) = dev().await;
-    let invoices = dev.sqs.pair("invoices", 3).await.queue;
+    let (invoices, refunds) = (dev.sqs.queue("invoices", &[]).await, dev.sqs.queue("refunds", &[]).await);
     let sns = Sns::at(&dev.endpoint);
     let topic = sns.topic("audit").await;
     let (cloud, handler) = (Cloud::before(&dev.endpoint).await, Handler::willing());
@@ -75,11 +79,12 @@ async fn each_queue_and_topic_is_called_in_its_role_account_and_region() {
         "arn:aws:sqs:us-west-2:222222222222:invoices",
         &handler.url(),
         &role("222222222222", "invoices"),
-    ) + &section(
-        "same-role",
-        "arn:aws:sqs:us-west-2:222222222222:invoices-dlq",
-        &handler.url(),
-        &role("222222222222", "invoices"),
+    ) + &format!(
+        "[queues.same-role]\nurl = \"arn:aws:sqs:us-west-2:222222222222:refunds\"\n{}\n\
+         handler = {{ kind = \"sns\", topic_arn = \"{topic}\", endpoint_url = \"{}\", {} }}\n",
+        role("222222222222", "invoices"),
+        dev.endpoint,
+        role("444444444444", "publisher"),
     );
     let launch = with_key(run(&file)).variable("AWS_ENDPOINT_URL", &cloud.endpoint);
     let _worker = Worker::launched(launch).await;
@@ -87,7 +92,9 @@ async fn each_queue_and_topic_is_called_in_its_role_account_and_region() {
     dev.sqs.send(&invoices, "b").await;
     handler.has_ended(2).await;
     dev.sqs.becomes_empty(&orders).await;
-    until("the topic's role is assumed", async || cloud.calls("AssumeRole").len() == 3).await;
+    dev.sqs.send(&refunds, "c").await;
+    dev.sqs.becomes_empty(&refunds).await;
+    until("the topics' roles are assumed", async || cloud.calls("AssumeRole").len() == 4).await;
     for call in cloud.calls("AssumeRole") {
         assert_eq!(call.key, "AKIAOWN");
         let is_orders = call.field("RoleArn").unwrap() == "arn:aws:iam::111111111111:role/orders";
@@ -284,6 +291,27 @@ async fn credentials_of_a_role_rotate_without_a_lost_lease() {
 }
 
 #[tokio::test]
+async fn a_role_is_assumed_with_rewritten_credentials_once_the_old_are_refused() {
+    let (dev, orders) = dev().await;
+    let cloud = Cloud::start(&dev.endpoint, "127.0.0.1".parse().unwrap(), Duration::from_secs(3)).await;
+    let (handler, files) = (Handler::willing(), tempfile::tempdir().unwrap());
+    let shared = files.path().join("credentials");
+    std::fs::write(&shared, profile(OLD)).unwrap();
+    let role = "role_arn = \"arn:aws:iam::111111111111:role/orders\"\nreceive = { wait = \"1s\" }";
+    let launch = run(&section("orders", URL, &handler.url(), role));
+    let launch = launch.variable("AWS_SHARED_CREDENTIALS_FILE", shared.to_str().unwrap());
+    let _worker = Worker::launched(launch.variable("AWS_ENDPOINT_URL", &cloud.endpoint)).await;
+    dev.sqs.send(&orders, "with the old").await;
+    handler.has_ended(1).await;
+    replace(&shared, &profile(NEW));
+    cloud.refuse(OLD, "ExpiredToken");
+    let by_new = async || cloud.calls("AssumeRole").iter().any(|call| call.key == NEW);
+    until("the role is assumed with the new credentials", by_new).await;
+    dev.sqs.send(&orders, "with the new").await;
+    handler.has_ended(2).await;
+}
+
+#[tokio::test]
 async fn credentials_that_stay_dead_end_the_liveness_and_others_restore_it() {
     let (dev, _) = dev().await;
     let (cloud, handler) = (Cloud::before(&dev.endpoint).await, Handler::willing());
@@ -320,5 +348,39 @@ async fn a_profile_that_needs_a_sign_in_says_what_to_do() {
         for part in parts {
             assert!(ended.output.contains(part), "{part}: {}", ended.output);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_program_brings_its_own_client_or_configuration() {
+    let (dev, orders) = dev().await;
+    let cloud = Cloud::before(&dev.endpoint).await;
+    let topic = Sns::at(&dev.endpoint).topic("audit").await;
+    let config = aws::config(&cloud.endpoint);
+    let of_sns = aws::config(&dev.endpoint);
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    for (number, queue) in [URL, "orders"].into_iter().enumerate() {
+        let client = aws_sdk_sqs::Client::new(&config);
+        let heard = heard.clone();
+        let handler = longshore::handler::from_fn(async move |message: Arc<longshore::Message>| {
+            heard.send(message.body.clone()).unwrap();
+        });
+        let publisher = SnsPublisher::with_client(&aws_sdk_sns::Client::new(&of_sns));
+        let plan = NotificationPlan::new().on_done(topic.parse().unwrap()).publisher(Arc::new(publisher));
+        let consumer = Consumer::new(queue, handler).notify(plan);
+        let consumer = match number {
+            0 => consumer.sqs_client(client),
+            _ => consumer.sdk_config(config.clone()),
+        };
+        let stop = Stop::new();
+        let worker = tokio::spawn(longshore::Worker::new().consumer(consumer).run_until(stop.clone()));
+        dev.sqs.send(&orders, "a").await;
+        assert_eq!(hears.recv().await.as_deref(), Some("a"));
+        dev.sqs.becomes_empty(&orders).await;
+        stop.drain();
+        worker.await.unwrap().unwrap();
+        let calls = cloud.calls("ReceiveMessage");
+        // The client's own region stands, whatever the URL says.
+        assert!(calls.iter().all(|call| call.key == "any" && call.region == "us-east-1"), "{calls:?}");
     }
 }

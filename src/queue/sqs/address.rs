@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_has_the_arn_where_a_region_and_an_account_are_known() {
+    fn a_url_has_the_arn_where_a_region_is_known() {
         let arn = |url: &str, region| address(url).arn(region);
         let of_aws = arn("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", None);
         assert_eq!(of_aws.as_deref(), Some("arn:aws-cn:sqs:cn-north-1:123456789012:orders"));
