@@ -177,6 +177,7 @@ pub use self::telemetry::traces::Traces;
 #[cfg(feature = "ecs")]
 pub use self::worker::ScalingSignal;
 pub use self::{
+    aws::Role,
     backoff::{Backoff, Jitter},
     consumer::{Pool, Prefetch},
     health::Health,

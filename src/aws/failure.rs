@@ -29,6 +29,23 @@ const CLOCK_CODES: [&str; 8] = [
 /// The difference up to which a clock causes no refusal, as in the SDK.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(4);
 
+/// The codes of refusals for which other credentials help, without the prefixes of the protocols.
+const CREDENTIALS_CODES: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// True for the code of a refusal of the credentials, be they unknown, wrong or expired.
+pub(crate) fn refuses_credentials(plain_code: &str) -> bool {
+    CREDENTIALS_CODES.contains(&plain_code)
+}
+
 /// The failure of a call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CallFailure {
@@ -155,7 +172,24 @@ fn unsigned(error: &CredentialsError) -> String {
         }
         _ => &message_with_causes(error),
     };
-    format!("no credentials for aws: {cause}")
+    match remedy(cause) {
+        Some(remedy) => format!("no credentials for aws: {cause}; {remedy}"),
+        None => format!("no credentials for aws: {cause}"),
+    }
+}
+
+/// What to do about a failure of the SDK's sources that they report without it.
+fn remedy(cause: &str) -> Option<&'static str> {
+    let has = |part: &str| cause.contains(part);
+    if has("credentials-login") || has("Login token") {
+        Some(
+            "for a profile of aws login add another profile with credential_process = aws configure export-credentials --profile <that profile> --format process, and use it; run aws login when its session has ended",
+        )
+    } else if has("SSO token") || has("/sso/cache") || has("Session token not found or invalid") {
+        Some("run aws sso login with the profile")
+    } else {
+        None
+    }
 }
 
 /// Returns the first error of this type among an error and its causes.

@@ -54,7 +54,7 @@ mod tests {
     use aws_sdk_sqs::Client;
     use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
-    use super::{super::http_client, *};
+    use super::{super::Network, *};
 
     /// The head of a request by a client of this configuration.
     async fn request(config: &SdkConfig) -> String {
@@ -80,7 +80,7 @@ mod tests {
             let credentials = Credentials::new("id", "secret", None, None, "test");
             SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(http_client(1).unwrap())
+                .http_client(Network::of_process().unwrap().http_client(1))
                 .region(Region::from_static("eu-west-1"))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))
         };

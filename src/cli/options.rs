@@ -15,7 +15,7 @@ pub(super) struct Options {
     /// The queue that the options below are about, if there are several
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
-    /// The queue's URL
+    /// The queue's URL or ARN
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
     /// The URL that messages are posted to

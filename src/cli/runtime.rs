@@ -54,6 +54,7 @@ impl From<WorkerError> for Failure {
             | WorkerError::Duplicate { .. }
             | WorkerError::Settings { .. }
             | WorkerError::Address { .. }
+            | WorkerError::Region { .. }
             | WorkerError::Handler { .. }
             | WorkerError::UnfitDlq { .. } => Exit::Usage,
             WorkerError::Queue { .. }

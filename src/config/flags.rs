@@ -6,7 +6,10 @@ use super::{
     settings,
     unknown_keys::nearest,
 };
-use crate::settings::{Key, Problem};
+use crate::{
+    queue::name_at,
+    settings::{Key, Problem},
+};
 
 /// A flag that sets something.
 #[derive(Clone, Copy, Debug)]
@@ -126,13 +129,10 @@ fn name_in_sqs(below: &Layer, flags: &mut Layer, queue: &Key, name: &str) {
     }
 }
 
-/// The name at the end of a queue's URL; anything but a valid name may be a password, and is not used.
+/// The name at the end of a queue's URL or ARN; anything but a valid name may be a password, and is not used.
 fn last_part(url: &str) -> &str {
-    let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
-    match path.rsplit('/').next() {
-        Some(name) if settings::is_section_name(name) => name,
-        _ => "queue",
-    }
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    Some(name_at(path)).filter(|name| settings::is_section_name(name)).unwrap_or("queue")
 }
 
 fn set(layer: &mut Layer, root: &SchemaNode<'_>, flag: &'static str, key: &Key, text: &str) {

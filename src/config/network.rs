@@ -1,4 +1,4 @@
-//! Reads the variables of the network of AWS calls: proxies and trusted certificates.
+//! Reads the variables of the network of AWS calls: proxies, trusted certificates and endpoints.
 
 use std::ffi::OsString;
 
@@ -7,12 +7,24 @@ use serde_json::Value;
 use super::variables::value;
 use crate::{
     aws::Network,
-    settings::{Problem, hide_setting},
+    settings::{Problem, hide_setting, http_url, of_variable},
 };
+
+/// The variables with the endpoints of AWS services, which the SDK reads itself.
+const ENDPOINTS: [&str; 4] =
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL_STS"];
 
 /// The problems in the variables, and in the files that they name.
 pub(super) fn problems(environment: &[(OsString, OsString)]) -> Vec<Problem> {
-    Network::of(&|name| value(environment, name)).err().map_or_else(Vec::new, |problems| problems.0)
+    let of_network = Network::of(&|name| value(environment, name)).err();
+    let endpoint = |name: &'static str| {
+        let url = value(environment, name).filter(|url| !url.is_empty())?;
+        let problem = http_url("", Some(&url))?;
+        let message = format!("{name}: {}", problem.message());
+        Some(Problem::general(message).with_origin(of_variable(name)).with_allowed("an http or https URL"))
+    };
+    let of_network = of_network.map_or_else(Vec::new, |problems| problems.0);
+    of_network.into_iter().chain(ENDPOINTS.into_iter().filter_map(endpoint)).collect()
 }
 
 /// The variables that are set, each with its value without credentials.
@@ -22,7 +34,7 @@ pub(super) fn shown_variables(environment: &[(OsString, OsString)]) -> Vec<(&'st
         let shown = hide_setting("url", Value::from(value));
         Some((name, shown.as_str().unwrap_or_default().to_owned()))
     };
-    Network::VARIABLES.into_iter().filter_map(shown).collect()
+    Network::VARIABLES.into_iter().chain(ENDPOINTS).filter_map(shown).collect()
 }
 
 #[cfg(test)]
@@ -49,6 +61,13 @@ mod tests {
             ("AWS_CA_BUNDLE", "/etc/ca.pem".to_owned()),
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_a_problem_with_its_variable() {
+        let of = |url: &str| problems(&environment(&[("AWS_ENDPOINT_URL_SQS", url)]));
+        assert_eq!(of("localhost:4566")[0].origin(), Some("environment AWS_ENDPOINT_URL_SQS"));
+        assert!(of("http://localhost:4566").is_empty() && of("").is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The settings of a whole process, composed of the settings of its parts.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,17 @@ use url::Url;
 use super::Purpose;
 use crate::{
     admin,
-    consumer::{ConsumerSettings, PoolSettings, RateScope, SHARES, settle},
+    aws::{AwsAccess, RoleSettings},
+    consumer::{ConsumerSettings, PoolSettings, PoolWeight, RateScope, settle},
     duration::Span,
     ecs,
     envelope::Unwrap,
     handler, kubernetes,
-    queue::{is_fifo, sqs},
-    settings::{Key, Problem, http_url, in_range, within},
+    queue::{
+        is_fifo, name_at,
+        sqs::{self, QueueAddress},
+    },
+    settings::{Key, Problem, http_url, within},
     sns::notifications,
     start::{self, Missing},
     stop::{self, DrainLimits},
@@ -116,10 +120,10 @@ impl Settings {
         let mut seen = BTreeMap::new();
         let mut problems = Vec::new();
         for (name, queue) in &self.queues {
-            let endpoint = (queue.region.as_deref(), queue.endpoint_url.as_deref());
+            let place = (queue.region.as_deref(), queue.endpoint_url.as_deref(), queue.owner.as_deref());
             let (field, identity) = match (&queue.url, &queue.name) {
-                (Some(url), _) => ("url", (plain_url(url), (None, None))),
-                (None, Some(name)) => ("name", (name.clone(), endpoint)),
+                (Some(url), _) => ("url", (plain_url(url), (None, None, None))),
+                (None, Some(name)) => ("name", (name.clone(), place)),
                 (None, None) => continue,
             };
             if let Some(other) = seen.insert(identity, name) {
@@ -146,18 +150,23 @@ fn validate_queue_name(key: &Key, name: &str) -> Option<Problem> {
 }
 
 /// The settings of one queue: its address, its engine and its handler.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct QueueSettings {
-    /// The queue's URL; this or `name`.
+    /// The queue's URL, or its ARN, from which the URL is looked up; this or `name`.
     pub url: Option<String>,
     /// The queue's name in SQS, from which its URL is looked up when there is no `url`.
     pub name: Option<String>,
-    /// The region of this queue, when it is not that of `aws.region`.
+    /// The number of the account that owns the queue with this `name`; absent, that of the credentials.
+    pub owner: Option<String>,
+    /// The region of this queue, when its URL or ARN names none and it is not that of `aws.region`.
     pub region: Option<String>,
     /// The SQS endpoint of this queue, when it is not that of `aws.endpoint_url`.
     pub endpoint_url: Option<String>,
+    /// The role to assume for this queue and its DLQ.
+    #[serde(flatten)]
+    pub role: RoleSettings,
     /// What happens if the queue, or the DLQ that its section names, does not exist at the start: `fail` ends it, `wait` consumes the other queues, and this one as soon as it exists. `/status` names it, and `/readyz` does not wait for it.
     pub missing: Missing,
     /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
@@ -165,8 +174,7 @@ pub(crate) struct QueueSettings {
     /// The pool from which its calls take their slots; `concurrency` is the most that this queue may use of it.
     pub pool: Option<String>,
     /// Its share of the pool's slots beside those of other queues.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub weight: usize,
+    pub weight: PoolWeight,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,
@@ -180,33 +188,28 @@ pub(crate) struct QueueSettings {
     pub handler: Option<handler::Settings>,
 }
 
-impl Default for QueueSettings {
-    fn default() -> Self {
-        Self {
-            url: None,
-            name: None,
-            region: None,
-            endpoint_url: None,
-            missing: Missing::default(),
-            unwrap: Unwrap::default(),
-            pool: None,
-            weight: 1,
-            consumer: ConsumerSettings::default(),
-            notify: notifications::Settings::default(),
-            dlq: settle::DlqSettings::default(),
-            route: handler::Routes::default(),
-            handler: None,
+impl QueueSettings {
+    /// The queue's URL or ARN, or else its name in SQS, with its account where that is set; empty without either.
+    pub(crate) fn address(&self) -> Cow<'_, str> {
+        match (&self.url, &self.owner, &self.name) {
+            (Some(url), _, _) => url.into(),
+            (None, Some(owner), Some(name)) => format!("{owner}/{name}").into(),
+            (None, None, Some(name)) => name.into(),
+            (None, _, None) => "".into(),
         }
     }
-}
 
-impl QueueSettings {
-    /// The queue's URL, or else its name in SQS; empty without either.
-    pub(crate) fn address(&self) -> &str {
-        self.url.as_deref().or(self.name.as_deref()).unwrap_or_default()
+    /// The queue's name in SQS: its name, or the last part of its URL or ARN.
+    pub(crate) fn name_in_sqs(&self) -> &str {
+        name_at(self.url.as_deref().or(self.name.as_deref()).unwrap_or_default())
     }
 
-    /// The access to AWS for this queue: its own settings first, then those of the process.
+    /// The access to AWS for this queue, in its role.
+    pub(crate) fn access(&self, process: &sqs::Settings) -> AwsAccess {
+        AwsAccess::from(self.reach(process)).with_role(self.role.role())
+    }
+
+    /// The settings of the access to AWS for this queue: its own first, then those of the process.
     pub(crate) fn reach(&self, process: &sqs::Settings) -> sqs::Settings {
         sqs::Settings {
             region: self.region.clone().or_else(|| process.region.clone()),
@@ -219,7 +222,7 @@ impl QueueSettings {
     fn validate(&self, purpose: Purpose) -> Vec<Problem> {
         let mut problems = self.validate_address();
         problems.extend(within("dlq", self.validate_dlq()));
-        problems.extend(in_range("weight", self.weight, &SHARES));
+        problems.extend(self.weight.validate());
         problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
@@ -266,9 +269,12 @@ impl QueueSettings {
             let problem = Problem::new("url", "the queue has neither a url nor a name");
             problems.push(problem.with_hint("give its URL, or its name in SQS to look the URL up"));
         }
-        problems.extend(http_url("url", self.url.as_deref()));
+        problems.extend(queue_url("url", self.url.as_deref()));
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
         problems.extend(validate_name_in_sqs(self.name.as_deref()));
+        problems.extend(self.validate_owner());
+        problems.extend(self.validate_region());
+        problems.extend(self.role.validate());
         problems
     }
 
@@ -279,14 +285,37 @@ impl QueueSettings {
         let has_limit = by_group || self.consumer.per_group.is_some();
         let problem =
             || Problem::new(key, "groups of a FIFO queue run one message at a time, and have no other limit");
-        (has_limit && is_fifo(self.address())).then(problem)
+        (has_limit && is_fifo(&self.address())).then(problem)
+    }
+
+    fn validate_owner(&self) -> Option<Problem> {
+        let owner = self.owner.as_deref()?;
+        if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) {
+            let problem = Problem::new("owner", "not an account's number").with_value(owner);
+            return Some(problem.with_allowed("12 digits"));
+        }
+        let is_without_effect = self.url.is_some();
+        let problem = || {
+            Problem::new("owner", "the queue has a url, which names the account")
+                .with_hint("keep one of the two")
+        };
+        is_without_effect.then(problem)
+    }
+
+    /// Refuses a region beside an address that names another: one of the two is a mistake.
+    fn validate_region(&self) -> Option<Problem> {
+        let own = self.region.as_deref()?;
+        let address = self.url.as_deref().and_then(|url| QueueAddress::parse(url).ok())?;
+        let named = address.region().filter(|named| *named != own)?;
+        let problem = Problem::new("region", format!("the queue's url names another: {named}"));
+        Some(problem.with_value(own).with_hint("remove the region, or correct the url"))
     }
 
     /// Requires the DLQ to be another queue of the same type, as SQS does.
     fn validate_dlq(&self) -> Vec<Problem> {
         let settle::DlqSettings { url, name, .. } = &self.dlq;
         let mut problems = Vec::new();
-        problems.extend(http_url("url", url.as_deref()));
+        problems.extend(queue_url("url", url.as_deref()));
         problems.extend(validate_name_in_sqs(name.as_deref()));
         if url.is_some() && name.is_some() {
             let problem = Problem::new("name", "the dlq has a url already");
@@ -294,15 +323,13 @@ impl QueueSettings {
         }
         let Some(dlq) = self.dlq.address().filter(|_| problems.is_empty()) else { return problems };
         let key = if url.is_some() { "url" } else { "name" };
-        if plain_url(dlq) == plain_url(self.address()) {
+        let own = self.address();
+        if plain_url(dlq) == plain_url(&own) {
             let hint = "a rejected message would come back for ever: name another queue";
             problems.push(Problem::new(key, "the queue itself").with_hint(hint));
-        } else if is_fifo(dlq) != is_fifo(self.address()) {
-            let allowed = if is_fifo(self.address()) {
-                "a FIFO queue, whose name ends in .fifo"
-            } else {
-                "a standard queue"
-            };
+        } else if is_fifo(dlq) != is_fifo(&own) {
+            let allowed =
+                if is_fifo(&own) { "a FIFO queue, whose name ends in .fifo" } else { "a standard queue" };
             problems.push(Problem::new(key, "not of the queue's type").with_allowed(allowed));
         }
         problems
@@ -319,6 +346,13 @@ impl QueueSettings {
         };
         is_too_large.then(problem)
     }
+}
+
+/// Requires a URL of HTTP, or the ARN of a queue.
+fn queue_url(key: &str, url: Option<&str>) -> Option<Problem> {
+    let Some(arn) = url.filter(|url| url.starts_with("arn:")) else { return http_url(key, url) };
+    let problem = QueueAddress::parse(arn).err()?;
+    Some(Problem::new(key, problem.to_string()).with_value(arn))
 }
 
 fn validate_name_in_sqs(name: Option<&str>) -> Option<Problem> {

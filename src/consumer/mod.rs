@@ -36,7 +36,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::limits::{PoolSettings, RateScope, RateSettings, SHARES};
+pub(crate) use self::limits::{PoolSettings, PoolWeight, RateScope, RateSettings};
 #[cfg(test)]
 pub(crate) use self::prepare::PreparationClaim;
 pub(crate) use self::settings::BreakerSettings;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
-use crate::{backoff::Backoff, duration::Span};
+use crate::{aws::refuses_credentials, backoff::Backoff, duration::Span};
 
 /// The retry that a failed call allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,16 @@ impl QueueError {
         matches!(self.plain_code(), Some("QueueDoesNotExist" | "NonExistentQueue"))
     }
 
+    /// True if the permission to make the call is missing, and not that for a KMS key.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.plain_code(), Some("AccessDenied" | "AccessDeniedException"))
+    }
+
+    /// True if AWS does not know the credentials, or no longer accepts them.
+    pub fn refuses_credentials(&self) -> bool {
+        self.plain_code().is_some_and(refuses_credentials)
+    }
+
     /// SQS's error code, if there was an answer.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
@@ -247,5 +257,17 @@ mod tests {
     fn an_entry_that_is_not_the_senders_fault_is_retried() {
         assert_eq!(EntryError::new("Strange", "", false).retry_class, RetryClass::Transient);
         assert_eq!(EntryError::new("Strange", "", true).retry_class, RetryClass::Refused);
+    }
+
+    #[test]
+    fn only_the_refusal_of_the_call_itself_is_a_missing_permission() {
+        for (code, is_forbidden) in [
+            ("AccessDenied", true),
+            ("com.amazonaws.sqs#AccessDeniedException", true),
+            ("AWS.SimpleQueueService.AccessDenied", true),
+            ("KmsAccessDenied", false),
+        ] {
+            assert_eq!(QueueError::answered(code, "no").is_forbidden(), is_forbidden, "{code}");
+        }
     }
 }

@@ -196,12 +196,13 @@ impl QueueName {
     }
 }
 
-/// The name in SQS of the queue at this address: the last part of a URL, or the name itself.
+/// The name in SQS of the queue at this address: the last part of a URL or an ARN, or the name itself.
 pub(crate) fn name_at(address: &str) -> &str {
-    address.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    let separator = if address.starts_with("arn:") { ':' } else { '/' };
+    address.trim_end_matches('/').rsplit(separator).next().unwrap_or_default()
 }
 
-/// True if the name of the queue at this address, a URL or a name, is that of a FIFO queue.
+/// True if the name of the queue at this address, a URL, an ARN or a name, is that of a FIFO queue.
 pub(crate) fn is_fifo(address: &str) -> bool {
     name_at(address).strip_suffix(".fifo").is_some()
 }
@@ -212,7 +213,12 @@ mod tests {
 
     #[test]
     fn an_address_has_the_name_and_the_kind() {
-        for address in ["orders.fifo", "http://127.0.0.1:9324/000000000000/orders.fifo/"] {
+        for address in [
+            "orders.fifo",
+            "123456789012/orders.fifo",
+            "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+            "http://127.0.0.1:9324/000000000000/orders.fifo/",
+        ] {
             assert_eq!((name_at(address), is_fifo(address)), ("orders.fifo", true), "{address}");
         }
         assert!(!is_fifo("https://sqs.eu-west-1.amazonaws.com/123456789012/orders"));

@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future};
 
 use aws_sdk_sns::{
     Client,
-    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    config::{Builder, http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::MessageAttributeValue,
@@ -14,7 +14,10 @@ use tokio::sync::OnceCell;
 
 use super::{Publication, PublicationId, PublishRetryClass, Publisher, Target, TopicArn, TopicError};
 use crate::{
-    aws::{self, AwsAccess, CallFailure, FailureKind, SendState, ServiceLocation},
+    aws::{
+        self, AwsAccess, CallFailure, FailureKind, LoadedAccess, RenewableCredentials, Role, SendState,
+        ServiceLocation,
+    },
     message::{AttributeContent, AttributeValue},
 };
 
@@ -27,7 +30,14 @@ pub struct SnsPublisher {
     access: AwsAccess,
     location: ServiceLocation,
     /// Created at the first call, because that reads files and needs a runtime.
-    client: OnceCell<Client>,
+    client: OnceCell<SignedClient>,
+}
+
+#[derive(Debug)]
+struct SignedClient {
+    client: Client,
+    /// Absent, they are the program's own.
+    credentials: Option<RenewableCredentials>,
 }
 
 impl SnsPublisher {
@@ -39,7 +49,7 @@ impl SnsPublisher {
 
     /// A publisher in this region, with the SDK's own sources of credentials.
     pub fn in_region(region: impl Into<String>) -> Self {
-        Self::new(AwsAccess::default(), ServiceLocation { region: Some(region.into()), endpoint: None })
+        Self::new(AwsAccess::default(), ServiceLocation::in_region(region))
     }
 
     /// A publisher with an SDK configuration that the program has loaded.
@@ -47,24 +57,37 @@ impl SnsPublisher {
         Self::new(config, ServiceLocation::default())
     }
 
-    async fn client(&self) -> Result<&Client, TopicError> {
+    /// A publisher with a client that the program has; its retries are turned off, because publications are repeated by
+    /// the worker.
+    pub fn with_client(client: &Client) -> Self {
+        let builder = client.config().to_builder().timeout_config(time_limits());
+        let client = Client::from_conf(builder.retry_config(RetryConfig::disabled()).build());
+        let signed = SignedClient { client, credentials: None };
+        let none = Self::new(AwsAccess::default(), ServiceLocation::default());
+        Self { client: OnceCell::new_with(Some(signed)), ..none }
+    }
+
+    /// Sets the role in which messages are published; no effect with a client.
+    #[must_use]
+    pub fn role(self, role: Role) -> Self {
+        Self { access: self.access.with_role(Some(role)), ..self }
+    }
+
+    async fn client(&self) -> Result<&SignedClient, TopicError> {
         let build = async || {
-            let loaded = self.access.load(self.location.clone(), CONNECTIONS).await;
-            let shared = loaded.map_err(|problems| {
-                let message = format!("the access to aws has {problems}");
-                TopicError::new(PublishRetryClass::Refused, message).with_source(problems)
+            let loaded = self.access.load("SNS", self.location.clone(), CONNECTIONS).await;
+            let LoadedAccess { config, credentials } = loaded.map_err(|error| {
+                TopicError::new(PublishRetryClass::Refused, error.to_string()).with_source(error)
             })?;
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(aws::CONNECT)
-                .operation_attempt_timeout(aws::CALL)
-                .build();
-            Ok(Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build()))
+            let client = Client::from_conf(Builder::from(&config).timeout_config(time_limits()).build());
+            Ok(SignedClient { client, credentials })
         };
         self.client.get_or_try_init(build).await
     }
 
     async fn send(&self, publication: &Publication) -> Result<PublicationId, TopicError> {
-        let call = self.client().await?.publish().message(&publication.body);
+        let signed = self.client().await?;
+        let call = signed.client.publish().message(&publication.body);
         let call = match &publication.target {
             Target::Topic(arn) => call.topic_arn(arn.as_str()),
             Target::Phone(number) => call.phone_number(number.as_str()),
@@ -79,16 +102,22 @@ impl SnsPublisher {
             .set_subject(publication.subject.clone())
             .set_message_group_id(publication.group_id.clone())
             .set_message_deduplication_id(publication.deduplication_id.clone());
-        let answer = answered(call.send()).await?;
+        let answer = signed.answered(call.send()).await?;
         Ok(PublicationId(answer.message_id.unwrap_or_default()))
     }
 
     async fn check_topic(&self, topic: &TopicArn) -> Result<(), TopicError> {
-        match answered(self.client().await?.get_topic_attributes().topic_arn(topic.as_str()).send()).await {
+        let signed = self.client().await?;
+        let call = signed.client.get_topic_attributes().topic_arn(topic.as_str());
+        match signed.answered(call.send()).await {
             Err(error) if !denies_lookup(&error) => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+fn time_limits() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(aws::CALL).build()
 }
 
 impl Publisher for SnsPublisher {
@@ -120,21 +149,34 @@ fn attribute(value: &AttributeValue) -> Result<MessageAttributeValue, TopicError
     attribute.build().map_err(unbuildable)
 }
 
-/// Awaits a call within the outer limit.
-async fn answered<T, E>(
-    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, TopicError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let limit = aws::CALL_LIMIT;
-    let hung = |_| {
-        TopicError::new(
-            PublishRetryClass::Transient,
-            format!("no answer from sns within {}", humantime::format_duration(limit)),
-        )
-    };
-    tokio::time::timeout(limit, call).await.map_err(hung)?.map_err(refusal)
+impl SignedClient {
+    /// Awaits a call within the outer limit; one whose credentials were refused may be repeated if there are others.
+    async fn answered<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, TopicError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
+        let limit = aws::CALL_LIMIT;
+        let hung = |_| {
+            TopicError::new(
+                PublishRetryClass::Transient,
+                format!("no answer from sns within {}", humantime::format_duration(limit)),
+            )
+        };
+        let answer = tokio::time::timeout(limit, call).await.map_err(hung)?;
+        let error = match answer.map_err(refusal) {
+            Err(error) if error.code().is_some_and(aws::refuses_credentials) => error,
+            answer => return answer,
+        };
+        let is_renewed = match used {
+            Some((credentials, used)) => credentials.are_renewed(used).await,
+            None => false,
+        };
+        Err(if is_renewed { error.with_retry_class(PublishRetryClass::NotSent) } else { error })
+    }
 }
 
 fn refusal<E>(error: SdkError<E, HttpResponse>) -> TopicError
@@ -171,7 +213,8 @@ mod tests {
     use super::*;
 
     fn publisher(endpoint: String) -> SnsPublisher {
-        SnsPublisher::new(AwsAccess::default(), ServiceLocation { region: None, endpoint: Some(endpoint) })
+        let location = ServiceLocation { endpoint: Some(endpoint), ..ServiceLocation::default() };
+        SnsPublisher::new(AwsAccess::default(), location)
     }
 
     fn publication() -> Publication {

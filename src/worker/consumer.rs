@@ -7,6 +7,7 @@ use crate::envelope::Unwrap;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
+    aws::Role,
     backoff::Backoff,
     consumer::depth,
     consumer::{
@@ -15,7 +16,10 @@ use crate::{
     },
     duration::{Limit, Span},
     handler::AnyHandler,
-    queue::{Queue, QueueName, name_at, sqs::AwsAccess},
+    queue::{
+        Queue, QueueName, name_at,
+        sqs::{AwsAccess, SqsAccess},
+    },
     start::Missing,
     telemetry::HandlerKind,
 };
@@ -44,8 +48,8 @@ pub struct Consumer {
 
 /// The source of a consumer's messages.
 pub(super) enum ConsumerSource {
-    /// A queue of SQS, by its URL or its name.
-    Sqs { address: String, access: AwsAccess },
+    /// A queue of SQS, by its URL, its ARN or its name.
+    Sqs { address: String, access: SqsAccess },
     /// A queue that is open already.
     Open(Arc<dyn Queue>),
 }
@@ -59,7 +63,7 @@ pub enum DeadLetters {
     /// The queue that the redrive policy names; if there is none, or the worker may not open it, it logs a warning.
     #[default]
     ByPolicy,
-    /// A queue by its URL, or by its name in the account and region of the consumed queue.
+    /// A queue by its URL or its ARN, or by its name in the account and region of the consumed queue.
     At(String),
     /// A queue that is open already.
     #[doc(hidden)]
@@ -69,13 +73,14 @@ pub enum DeadLetters {
 }
 
 impl Consumer {
-    /// Consumes a queue of SQS, given by its URL, or by its name in the account and region of the credentials.
+    /// Consumes a queue of SQS, given by its URL or its ARN, or by its name in the account and region of the credentials;
+    /// a name may have its account before it: `123456789012/orders`.
     ///
     /// Its name in logs and metrics is the queue's.
     pub fn new(queue: impl Into<String>, handler: impl Into<AnyHandler>) -> Self {
         let address = queue.into();
         let name = name_at(&address).into();
-        Self::from(name, ConsumerSource::Sqs { address, access: AwsAccess::default() }, handler)
+        Self::from(name, ConsumerSource::Sqs { address, access: SqsAccess::default() }, handler)
     }
 
     /// Consumes a queue that is open already, such as one in memory.
@@ -143,15 +148,44 @@ impl Consumer {
     /// Sets the access to AWS; no effect on a queue that is open already.
     #[doc(hidden)]
     #[must_use]
-    pub fn aws(mut self, access: impl Into<AwsAccess>) -> Self {
+    pub fn aws(self, access: impl Into<AwsAccess>) -> Self {
+        self.sqs(SqsAccess::Aws(access.into()))
+    }
+
+    fn sqs(mut self, access: SqsAccess) -> Self {
         if let ConsumerSource::Sqs { access: own, .. } = &mut self.source {
-            *own = access.into();
+            *own = access;
         }
         self
     }
 
+    /// Sets the role in which the queue and its DLQ are called; no effect with a client, or on a queue that is open already.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        if let ConsumerSource::Sqs { access: SqsAccess::Aws(access), .. } = &mut self.source {
+            *access = access.clone().with_role(Some(role));
+        }
+        self
+    }
+
+    /// Sets the client that the program has, with its credentials, region, endpoint and interceptors.
+    ///
+    /// The region and the host in the queue's URL have no effect then. Time limits are those of the worker, and retries and
+    /// stalled-stream protection are turned off, as for [`sdk_config`](Self::sdk_config).
+    #[must_use]
+    pub fn sqs_client(self, client: aws_sdk_sqs::Client) -> Self {
+        self.sqs(SqsAccess::Client(Box::new(client)))
+    }
+
+    /// True for a queue of SQS that is given by its address.
+    pub(super) fn is_by_address(&self) -> bool {
+        matches!(self.source, ConsumerSource::Sqs { .. })
+    }
+
     /// Sets the SDK configuration that the program has loaded: credentials, region, endpoint and HTTP client.
     ///
+    /// The region in a queue's URL or ARN has precedence over that of the configuration. Set the configuration before a
+    /// [`role`](Self::role).
     /// Retries and stalled-stream protection are turned off, because the worker retries by itself and a long poll is
     /// silent for up to 20 s. No effect on a queue that is open already.
     #[must_use]

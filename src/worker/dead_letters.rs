@@ -12,7 +12,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, QueueName, RetryClass,
-        sqs::{AwsAccess, ClientOptions},
+        sqs::{ClientOptions, QueueAddress, SqsAccess},
     },
     telemetry::{HandlerKind, Label as _, events},
 };
@@ -108,11 +108,11 @@ async fn configured(
     address: &str,
     attempts: &Attempts<'_>,
 ) -> Result<Found, WorkerError> {
-    if !address.contains("://") {
-        let found = named(source, &QueueName::new(address), attempts).await;
+    if let Ok(QueueAddress::Name(name)) = QueueAddress::parse(address) {
+        let found = named(source, &name, attempts).await;
         return found.map_err(|error| failed(&consumer.name, address, error));
     }
-    let own = AwsAccess::default();
+    let own = SqsAccess::default();
     let access = match &consumer.source {
         ConsumerSource::Sqs { access, .. } => access,
         ConsumerSource::Open(_) => &own,

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::observers::NotifyEnds;
 use super::{
     Consumer, DeadLetters, WorkerError, WorkerStatus,
+    credentials_watch::{CredentialsWatch, WatchedQueue},
     first_success::FirstSuccess,
     late::LateQueues,
     metrics::QueueMeasurements,
@@ -28,6 +29,7 @@ use crate::{
         depth::{self, Interval, RedrivePublisher},
     },
     health::Health,
+    queue::Queue,
     stop::Stop,
     tasks::{End, Tasks},
     telemetry::{MetricScope, Metrics, events, spans::QueueTraces},
@@ -45,6 +47,19 @@ pub(super) struct Environment {
     /// The runtime of everything else.
     pub(super) runtime: Handle,
     pub(super) drain_limit: Duration,
+    /// The time after which dead credentials end the liveness.
+    pub(super) credentials_dead_after: Option<Duration>,
+}
+
+impl Environment {
+    /// An open queue of SQS, with its credentials watched.
+    fn watched(&self, consumer: &Consumer, opened: Opened) -> Opened {
+        let limit = self.credentials_dead_after.filter(|_| consumer.is_by_address());
+        let Some(limit) = limit else { return opened };
+        let watch = CredentialsWatch::new(&consumer.name, &self.health, limit);
+        let queue: Arc<dyn Queue> = Arc::new(WatchedQueue { queue: opened.queue, watch });
+        Opened { queue, ..opened }
+    }
 }
 
 /// The engines of a worker that run, beside its other parts, and the queues that are not there yet.
@@ -83,7 +98,7 @@ impl Engines {
         }
         for (consumer, opened) in consumers.into_iter().zip(opened) {
             match opened {
-                Ok(opened) => self.start(consumer, &opened),
+                Ok(opened) => self.start(consumer, opened),
                 Err(missing) => {
                     let Environment { health, status, .. } = &self.environment;
                     self.late.add(consumer, &missing, health, status.clone());
@@ -99,13 +114,13 @@ impl Engines {
         loop {
             tokio::select! {
                 () = stop.draining() => return,
-                Some((consumer, opened)) = self.late.next() => self.start_one_late(consumer, &opened),
+                Some((consumer, opened)) = self.late.next() => self.start_one_late(consumer, opened),
             }
         }
     }
 
-    fn start_one_late(&mut self, consumer: Consumer, opened: &Opened) {
-        match self.claim(&consumer, opened) {
+    fn start_one_late(&mut self, consumer: Consumer, opened: Opened) {
+        match self.claim(&consumer, &opened) {
             Ok(()) => self.start(consumer, opened),
             Err(error) => {
                 self.environment.status.opening(&consumer.name, Some(error.to_string()));
@@ -122,7 +137,8 @@ impl Engines {
         Err(WorkerError::Duplicate { queue: consumer.name.to_string() })
     }
 
-    fn start(&mut self, consumer: Consumer, opened: &Opened) {
+    fn start(&mut self, consumer: Consumer, opened: Opened) {
+        let opened = &self.environment.watched(&consumer, opened);
         let measurements = QueueMeasurements::new(&self.environment.metrics, &consumer, opened);
         #[cfg(feature = "ecs")]
         if let Some(scaling) = &self.parts.scaling {

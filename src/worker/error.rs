@@ -4,7 +4,10 @@ use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use crate::{
     duration::Span,
-    queue::{QueueError, RetryClass, sqs::credentials_fault},
+    queue::{
+        QueueError, RetryClass,
+        sqs::{credentials_fault, is_without_region},
+    },
     settings::Problems,
     start::{Missing, Patience},
 };
@@ -76,6 +79,14 @@ pub enum WorkerError {
         /// The failed call.
         source: QueueError,
     },
+    /// Nothing names the queue's region.
+    #[error("queue {queue}: {source}")]
+    Region {
+        /// The queue's configured name.
+        queue: String,
+        /// The failure.
+        source: QueueError,
+    },
     /// The DLQ for rejected messages could not be opened.
     #[error("queue {queue}: dlq {dlq}: {source}")]
     Dlq {
@@ -123,6 +134,9 @@ impl WorkerError {
             Self::Credentials { .. } => Some(
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role",
             ),
+            Self::Region { .. } => Some(
+                "give the queue's url or arn, which name the region, or set region in its section, aws.region, --region or AWS_REGION",
+            ),
             Self::Dlq { .. } => Some(
                 "check the dlq's url or name, and that the worker may call sqs:GetQueueUrl and sqs:GetQueueAttributes on it",
             ),
@@ -159,6 +173,7 @@ impl WorkerError {
         let queue = queue.to_owned();
         match credentials_fault(&source) {
             Some(_) => Self::Credentials { queue, source },
+            None if is_without_region(&source) => Self::Region { queue, source },
             None => Self::Queue { queue, source },
         }
     }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, error::Error, num::NonZeroUsize, sync::Arc};
 
 use url::Url;
 
-use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError, open::address};
+use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError};
 use crate::{
-    aws::{self, ServiceLocation},
+    aws::{self, AwsAccess, RoleSettings, ServiceLocation},
     config::{self, QueueSettings, Settings},
     consumer::{Pool, PoolSettings, settle::DlqSettings},
     ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
@@ -17,7 +17,7 @@ use crate::{
         lambda::LambdaHandler,
         sns::SnsHandler,
     },
-    queue::{name_at, sqs},
+    queue::sqs::{self, QueueAddress},
     sns::{Publisher, SnsPublisher, TopicArn, notifications},
     telemetry::events,
 };
@@ -26,6 +26,7 @@ use crate::{
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
     worker = worker.patience(settings.start.patience);
+    worker = worker.credentials_dead_after(settings.aws.credentials_dead_after.duration());
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());
     warn_in_pod(settings);
     let pool = |(name, pool): (&String, &PoolSettings)| (name.clone(), Pool::new(pool.concurrency));
@@ -33,7 +34,8 @@ pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     for (name, queue) in &settings.queues {
         if let Some(consumer) = consumer(name, queue, &settings.aws)? {
             let pool = queue.pool.as_ref().and_then(|pool| pools.get(pool));
-            let pooled = pool.into_iter().fold(consumer, |consumer, pool| consumer.pool(pool, queue.weight));
+            let pooled =
+                pool.into_iter().fold(consumer, |consumer, pool| consumer.pool(pool, queue.weight.0));
             worker = worker.consumer(pooled);
         }
     }
@@ -107,16 +109,16 @@ fn build_handler(
     match handler {
         handler::Settings::Http(http) if queue.consumer.batch.size > 1 => {
             let source = presumed_source(queue, aws);
-            Ok(HttpBatchHandler::new(http.clone(), name_in_sqs(queue), source)?.into())
+            Ok(HttpBatchHandler::new(http.clone(), queue.name_in_sqs(), source)?.into())
         }
-        handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), name_in_sqs(queue))?.into()),
+        handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), queue.name_in_sqs())?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
             let lambda = LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?;
             Ok(lambda.without_variables(config::withheld_variables()).into())
         }
         handler::Settings::Exec(exec) => {
-            let exec = ExecHandler::new(exec.clone(), name_in_sqs(queue))?;
+            let exec = ExecHandler::new(exec.clone(), queue.name_in_sqs())?;
             let exec = exec.search_path(config::search_path());
             Ok(exec.without_variables(config::withheld_variables()).into())
         }
@@ -130,8 +132,8 @@ fn build_handler(
 /// The event source by the settings, used until the queue's attributes are known.
 fn presumed_source(queue: &QueueSettings, aws: &sqs::Settings) -> Source {
     let region = queue.reach(aws).region;
-    let arn = address(queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
-    Source::of_arn(arn.unwrap_or_else(|| name_in_sqs(queue).to_owned()))
+    let arn = QueueAddress::parse(&queue.address()).ok().and_then(|address| address.arn(region.as_deref()));
+    Source::of_arn(arn.unwrap_or_else(|| queue.name_in_sqs().to_owned()))
 }
 
 /// Builds the consumer of a queue by its settings, with the given handler.
@@ -143,7 +145,7 @@ pub(crate) fn consumer_of(
 ) -> Consumer {
     Consumer::new(queue.address(), handler)
         .named(name)
-        .aws(queue.reach(aws))
+        .aws(queue.access(aws))
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
         .unwrap_envelopes(queue.unwrap)
@@ -159,15 +161,6 @@ fn dead_letters(dlq: &DlqSettings) -> DeadLetters {
     }
 }
 
-/// The queue's name in SQS: its name, or the last part of its URL.
-pub(crate) fn name_in_sqs(queue: &QueueSettings) -> &str {
-    name_at(queue.address())
-}
-
-/// The domains of AWS's endpoints, each of which serves one service.
-const AWS_DOMAINS: [&str; 4] =
-    ["amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn"];
-
 /// The publisher of a handler of the `sns` kind.
 pub(super) fn publisher_of_handler(
     sns: &handler::sns::Settings,
@@ -175,7 +168,7 @@ pub(super) fn publisher_of_handler(
     process: &aws::Settings,
 ) -> Arc<dyn Publisher> {
     let region = sns.topic_arn.as_ref().map(TopicArn::region).or(sns.region.as_deref());
-    publisher(region, sns.endpoint_url.as_deref(), queue, process)
+    publisher(region, (sns.endpoint_url.as_deref(), &sns.role), queue, process)
 }
 
 /// The notifications of a queue, with a publisher in each topic's region.
@@ -184,57 +177,49 @@ pub(super) fn notification_plan(
     process: &aws::Settings,
 ) -> notifications::NotificationPlan {
     let (settings, process, own) = (queue.notify.clone(), process.clone(), queue.clone());
-    let endpoint = settings.endpoint_url.clone();
+    let (endpoint, role) = (settings.endpoint_url.clone(), settings.role.clone());
     let publishers =
-        move |topic: &TopicArn| publisher(Some(topic.region()), endpoint.as_deref(), &own, &process);
+        move |topic: &TopicArn| publisher(Some(topic.region()), (endpoint.as_deref(), &role), &own, &process);
     notifications::NotificationPlan { settings, publishers: Arc::new(publishers) }
 }
 
+/// A publisher in a region, at an endpoint and in a role of its own where these are set.
 fn publisher(
     region: Option<&str>,
-    endpoint: Option<&str>,
+    (endpoint, role): (Option<&str>, &RoleSettings),
     queue: &QueueSettings,
     process: &aws::Settings,
 ) -> Arc<dyn Publisher> {
-    let reach = queue.reach(process);
-    let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator(queue, &reach));
-    let region = region.map(str::to_owned).or_else(|| process.region.clone());
-    let settings = aws::Settings { region, endpoint_url, profile: process.profile.clone() };
-    Arc::new(SnsPublisher::new(settings, ServiceLocation::default()))
+    let of_queue = queue.reach(process);
+    let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator(of_queue.endpoint_url.as_deref()));
+    let by_url = emulator(queue.url.as_deref()).filter(|_| of_queue.endpoint_url.is_none());
+    let location =
+        ServiceLocation { region: region.map(str::to_owned), endpoint: by_url, ..ServiceLocation::default() };
+    let settings = aws::Settings { endpoint_url, ..process.clone() };
+    Arc::new(SnsPublisher::new(AwsAccess::from(settings).with_role(role.role()), location))
 }
 
-/// The endpoint of the queue's emulator, which also serves topics.
-fn emulator(queue: &QueueSettings, reach: &aws::Settings) -> Option<String> {
-    let address = reach.endpoint_url.as_deref().or(queue.url.as_deref())?;
-    let url = Url::parse(address).ok()?;
-    let host = url.host_str()?;
-    let is_in = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.'));
-    (!AWS_DOMAINS.iter().any(is_in)).then(|| url.origin().ascii_serialization())
+/// The endpoint of an emulator of SQS, which also serves topics, by its URL or that of a queue in it.
+fn emulator(url: Option<&str>) -> Option<String> {
+    let url = Url::parse(url?).ok()?;
+    (!aws::is_aws_host(url.host_str()?)).then(|| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn emulator_of(url: &str, endpoint_url: Option<&str>) -> Option<String> {
-        let queue = QueueSettings { url: Some(url.to_owned()), ..QueueSettings::default() };
-        let reach =
-            aws::Settings { endpoint_url: endpoint_url.map(str::to_owned), ..aws::Settings::default() };
-        emulator(&queue, &reach)
-    }
-
     #[test]
     fn an_emulator_of_sqs_serves_topics_too_and_an_endpoint_of_aws_does_not() {
-        let emulator = "http://localstack:4566";
-        assert_eq!(
-            emulator_of("http://localstack:4566/000000000000/orders", None).as_deref(),
-            Some(emulator)
-        );
-        let aws = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
-        assert_eq!(emulator_of(aws, None), None);
-        assert_eq!(emulator_of(aws, Some(emulator)).as_deref(), Some(emulator));
-        for endpoint in ["https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com", "https://sqs.eu-west-1.api.aws"] {
-            assert_eq!(emulator_of(aws, Some(endpoint)), None, "{endpoint}");
+        for (url, endpoint) in [
+            ("http://localstack:4566/000000000000/orders", Some("http://localstack:4566")),
+            ("http://localstack:4566", Some("http://localstack:4566")),
+            ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", None),
+            ("https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com", None),
+            ("https://sqs.eu-west-1.api.aws", None),
+            ("arn:aws:sqs:eu-west-1:123456789012:orders", None),
+        ] {
+            assert_eq!(emulator(Some(url)).as_deref(), endpoint, "{url}");
         }
     }
 }

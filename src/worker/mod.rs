@@ -16,6 +16,7 @@
 mod attempts;
 mod check;
 mod consumer;
+mod credentials_watch;
 mod dead_letters;
 #[cfg(feature = "ecs")]
 mod embedded_metrics;
@@ -50,7 +51,7 @@ use crate::{consumer::Engine, stop::Stop};
 #[cfg(feature = "ecs")]
 pub use self::embedded_metrics::ScalingSignal;
 #[cfg(feature = "cli")]
-pub(crate) use self::from_settings::{consumer_of, name_in_sqs, worker};
+pub(crate) use self::from_settings::{consumer_of, worker};
 #[cfg(test)]
 pub(crate) use self::metrics::metrics_reference;
 #[cfg(feature = "cli")]

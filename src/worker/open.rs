@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::{
     WorkerError,
     attempts::{AttemptLimit, Attempts},
@@ -16,7 +14,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, RedrivePolicy, is_fifo,
-        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
+        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsAccess, SqsQueue},
     },
     telemetry::events,
 };
@@ -90,24 +88,25 @@ pub(super) async fn describe(
     attempts: &Attempts<'_>,
 ) -> Result<Option<QueueAttributes>, QueueError> {
     match attempts.repeat(|| queue.describe()).await {
-        Err(error) if is_only_forbidden(&error) => Ok(None),
+        Err(error) if error.is_forbidden() => Ok(None),
         answer => answer.map(Some),
     }
 }
 
-/// Opens a queue of SQS by its URL or its name, to send to it or to describe it.
+/// Opens a queue of SQS by its URL, its ARN or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
-    open_at(address, address, (&access.into(), ClientOptions::default()), &few_attempts(address)).await
+    let access = SqsAccess::Aws(access.into());
+    open_at(address, address, (&access, ClientOptions::default()), &few_attempts(address)).await
 }
 
 /// Opens a queue of SQS, which errors call by its name.
 pub(super) async fn open_at(
     name: &str,
     text: &str,
-    (access, options): (&AwsAccess, ClientOptions),
+    (access, options): (&SqsAccess, ClientOptions),
     attempts: &Attempts<'_>,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
-    let address = address(text).map_err(|source| WorkerError::Address {
+    let address = QueueAddress::parse(text).map_err(|source| WorkerError::Address {
         queue: name.to_owned(),
         url: text.to_owned(),
         source: source.into(),
@@ -121,19 +120,6 @@ pub(super) async fn open_at(
 /// The attempts of a command for which a person waits.
 pub(super) fn few_attempts(queue: &str) -> Attempts<'_> {
     Attempts::new(queue, AttemptLimit::Few, &|queue, error| events::StartDelayed { queue, error }.emit())
-}
-
-/// Parses a queue's address: a URL, or a name.
-pub(super) fn address(text: &str) -> Result<QueueAddress, url::ParseError> {
-    if text.contains("://") {
-        return Url::parse(text).map(QueueAddress::Url);
-    }
-    Ok(QueueAddress::Name(text.to_owned()))
-}
-
-/// True if the permission to read the attributes is missing, and not that for a KMS key.
-pub(super) fn is_only_forbidden(error: &QueueError) -> bool {
-    matches!(error.plain_code(), Some("AccessDenied" | "AccessDeniedException"))
 }
 
 /// True if the queue's KMS key caused the failure.
@@ -172,17 +158,5 @@ mod tests {
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo";
         assert!(is_fifo_by_name(&Consumer::new(url, handler()).named("orders")));
         assert!(!is_fifo_by_name(&Consumer::new("orders", handler()).named("orders.fifo")));
-    }
-
-    #[test]
-    fn only_the_refusal_of_the_call_itself_is_tolerated() {
-        for (code, is_forbidden) in [
-            ("AccessDenied", true),
-            ("com.amazonaws.sqs#AccessDeniedException", true),
-            ("AWS.SimpleQueueService.AccessDenied", true),
-            ("KmsAccessDenied", false),
-        ] {
-            assert_eq!(is_only_forbidden(&QueueError::answered(code, "no")), is_forbidden, "{code}");
-        }
     }
 }

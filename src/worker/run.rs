@@ -25,6 +25,7 @@ use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
 use crate::telemetry::traces::Traces;
 use crate::{
+    aws::CREDENTIALS_DEAD_AFTER,
     health::Health,
     start::Patience,
     stop::{DrainLimits, Stop},
@@ -37,6 +38,7 @@ pub struct Worker {
     consumers: Vec<Consumer>,
     drain: DrainLimits,
     patience: Patience,
+    credentials_dead_after: Option<Duration>,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
     #[cfg(feature = "ecs")]
@@ -65,6 +67,7 @@ impl Worker {
             consumers: Vec::new(),
             drain: DrainLimits::default(),
             patience: Patience::default(),
+            credentials_dead_after: Some(CREDENTIALS_DEAD_AFTER),
             #[cfg(feature = "admin")]
             admin: None,
             #[cfg(feature = "ecs")]
@@ -124,6 +127,13 @@ impl Worker {
     /// Sets the patience of the start.
     pub(super) fn patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sets the time after which credentials that AWS refuses, or that cannot be read, make [`Health::silent`] name them,
+    /// because only a new process may help; `None` means never. Default: 15 minutes.
+    #[must_use]
+    pub fn credentials_dead_after(self, limit: Option<Duration>) -> Self {
+        Self { credentials_dead_after: limit, ..self }
     }
 
     /// Serves `/livez`, `/readyz`, `/metrics` and `/status` at this address.
@@ -254,8 +264,17 @@ impl Worker {
         #[cfg(feature = "admin")]
         self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
-        let environment =
-            Environment { metrics, health, status, stop, tasks, caller, runtime, drain_limit: limits.all };
+        let environment = Environment {
+            metrics,
+            health,
+            status,
+            stop,
+            tasks,
+            caller,
+            runtime,
+            drain_limit: limits.all,
+            credentials_dead_after: self.credentials_dead_after,
+        };
         let stop = environment.stop.clone();
         let mut engines = Engines::new(environment, parts);
         let started = faults.until(self.start(&opening, &stop, &mut engines)).await;

@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod admin;
+mod aws_credentials;
+mod aws_endpoints;
 mod check;
 mod deliver;
 mod demo;

@@ -6,7 +6,6 @@ use aws_sdk_sqs::{
     primitives::Blob,
     types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName},
 };
-use url::Url;
 
 use super::{address::QueueAddress, convert};
 
@@ -22,12 +21,11 @@ pub(crate) fn answers(input: &[u8]) {
     }
     check_message(&pairs);
     for (_, value) in pairs.iter().filter(|(name, _)| *name == "url") {
-        let Ok(url) = Url::parse(value) else { continue };
-        let address = QueueAddress::Url(url);
+        let Ok(address) = QueueAddress::parse(value) else { continue };
         let arn = address.arn(Some("eu-west-1"));
         assert!(arn.is_none_or(|arn| arn.ends_with(address.queue_name())));
         assert!(address.region().is_none_or(|region| !region.contains('/')));
-        assert!(address.endpoint().is_none_or(|endpoint| !endpoint.is_empty()));
+        assert!(address.location().endpoint.is_none_or(|endpoint| !endpoint.is_empty()));
     }
 }
 

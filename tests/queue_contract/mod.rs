@@ -157,7 +157,7 @@ mod sqs_queue {
     use futures_util::future::FutureExt as _;
     use longshore::queue::{
         Queue,
-        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsQueue},
+        sqs::{ClientOptions, QueueAddress, SqsAccess, SqsQueue},
     };
     use longshore_emulator::Emulator;
 
@@ -175,7 +175,7 @@ mod sqs_queue {
     async fn open(emulator: Arc<Emulator>, name: String) -> Arc<dyn Queue> {
         // Several receives of a case wait at once.
         let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
-        let address = QueueAddress::Url(emulator.queue_url(&name).parse().unwrap());
-        Arc::new(SqsQueue::open(&AwsAccess::default(), &address, options).await.unwrap())
+        let address = QueueAddress::parse(&emulator.queue_url(&name)).unwrap();
+        Arc::new(SqsQueue::open(&SqsAccess::default(), &address, options).await.unwrap())
     }
 }

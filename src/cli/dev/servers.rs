@@ -122,7 +122,7 @@ fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(St
     let mut names = Vec::new();
     settings.aws = sqs::Settings::default();
     for queue in settings.queues.values_mut() {
-        let name = worker::name_in_sqs(queue).to_owned();
+        let name = queue.name_in_sqs().to_owned();
         let dlq = emulator.create_queue_with_dlq(&name, MAX_RECEIVE_COUNT).map_err(internal_error)?;
         queue.url = Some(emulator.queue_url(&name));
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);

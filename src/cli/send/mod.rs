@@ -35,7 +35,7 @@ pub(super) struct Send {
     /// A file with one message per line, or - for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The queue's URL [default: the configured queue]
+    /// The queue's URL or ARN [default: the configured queue]
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
     /// The configured queue, if there are several
@@ -108,7 +108,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queue>, Failure> {
-    Ok(worker::open_queue(queue.address(), queue.reach(&settings.aws)).await?)
+    Ok(worker::open_queue(&queue.address(), queue.access(&settings.aws)).await?)
 }
 
 /// Sends batch after batch; prints the ids of what was sent, and every refusal as it happens.

@@ -8,7 +8,7 @@ mod settings;
 use tokio::time::Instant;
 
 pub use self::pool::Pool;
-pub(crate) use self::settings::{PoolSettings, RateScope, RateSettings, SHARES};
+pub(crate) use self::settings::{PoolSettings, PoolWeight, RateScope, RateSettings};
 pub(super) use self::{
     group_lines::{GroupLimits, GroupLines, GroupShare},
     pool::PoolMember,

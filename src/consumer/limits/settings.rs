@@ -9,7 +9,7 @@ use crate::{
 
 const CALLS: std::ops::RangeInclusive<usize> = 1..=100_000;
 /// The range of slots and of weights.
-pub(crate) const SHARES: std::ops::RangeInclusive<usize> = 1..=100_000;
+const SHARES: std::ops::RangeInclusive<usize> = 1..=100_000;
 const LONGEST: Span = Span::secs(60 * 60);
 
 /// A limit of the calls that this worker starts within a time.
@@ -77,5 +77,26 @@ impl PoolSettings {
     /// Finds a number that is out of range.
     pub(crate) fn validate(self) -> Option<Problem> {
         in_range("concurrency", self.concurrency, &SHARES)
+    }
+}
+
+/// The share of one queue in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub(crate) struct PoolWeight(
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 100_000)))] pub(crate) usize,
+);
+
+impl Default for PoolWeight {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl PoolWeight {
+    /// Finds a weight that is out of range.
+    pub(crate) fn validate(self) -> Option<Problem> {
+        in_range("weight", self.0, &SHARES)
     }
 }

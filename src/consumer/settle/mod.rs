@@ -189,7 +189,7 @@ impl Settings {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct DlqSettings {
-    /// The DLQ's URL, when it is not the one that the queue's redrive policy names.
+    /// The DLQ's URL or ARN, when it is not the one that the queue's redrive policy names.
     pub url: Option<String>,
     /// The DLQ's name in SQS, instead of a `url`; looked up where the queue is.
     pub name: Option<String>,

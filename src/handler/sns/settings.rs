@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    aws::RoleSettings,
     settings::{Problem, http_url, not_allowed},
     sns::{PhoneNumber, TopicArn, limits},
 };
@@ -12,8 +13,8 @@ const SMS_AN_HOUR: u32 = 100;
 
 /// Settings of publications to SNS: to `topic_arn`, or by SMS to `phone_number` or to the number in `phone_number_attribute`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Settings {
     /// The topic that messages are published to; its region is read from it.
     pub(crate) topic_arn: Option<TopicArn>,
@@ -32,6 +33,9 @@ pub struct Settings {
     pub(crate) region: Option<String>,
     /// Another SNS endpoint; absent, an emulator that the queue is in serves its topics too.
     pub(crate) endpoint_url: Option<String>,
+    /// The role to assume for publications.
+    #[serde(flatten)]
+    pub(crate) role: RoleSettings,
 }
 
 impl Settings {
@@ -110,6 +114,7 @@ impl Settings {
             problems.push(not_allowed("limit_per_hour", "0".to_owned(), "at least 1, or leave it out"));
         }
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
+        problems.extend(self.role.validate());
         problems
     }
 

@@ -1,121 +1,184 @@
-//! Queue addresses: the name, region and endpoint in a queue's URL.
+//! Queue addresses: the name, region and endpoint in a queue's URL or ARN.
 
 use url::Url;
+
+use crate::{
+    aws::{self, HostKind, ServiceLocation},
+    queue::{QueueName, name_at},
+};
 
 /// The address of the queue to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum QueueAddress {
     /// By its URL, which may also have the region and the endpoint.
     Url(Url),
-    /// By its name, in the account and region of the credentials.
-    Name(String),
+    /// By its ARN, from which its URL is looked up in its region.
+    Arn {
+        /// The ARN.
+        arn: String,
+        /// The name and the account in it.
+        name: QueueName,
+    },
+    /// By its name, in the region of the configuration.
+    Name(QueueName),
+}
+
+/// A text that is no address of a queue.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotAnAddress {
+    /// It looks like a URL.
+    #[error("{0}")]
+    Url(#[from] url::ParseError),
+    /// It looks like an ARN.
+    #[error("not the arn of an sqs queue, such as arn:aws:sqs:eu-west-1:123456789012:orders")]
+    Arn,
 }
 
 impl QueueAddress {
-    /// The queue's own name: the last part of its URL.
+    /// Reads a URL, an ARN, a name, or a name with its account as `123456789012/orders`.
+    pub(crate) fn parse(text: &str) -> Result<Self, NotAnAddress> {
+        if text.starts_with("arn:") {
+            let name = QueueName::of_arn(text).ok_or(NotAnAddress::Arn)?;
+            return Ok(Self::Arn { arn: text.to_owned(), name });
+        }
+        if text.contains("://") {
+            return Ok(Self::Url(Url::parse(text)?));
+        }
+        let account = text.split_once('/').filter(|(account, _)| is_account(account));
+        Ok(Self::Name(match account {
+            Some((account, name)) => QueueName { account: Some(account.to_owned()), ..QueueName::new(name) },
+            None => QueueName::new(text),
+        }))
+    }
+
+    /// The queue's own name: the last part of its URL or ARN.
     pub(crate) fn queue_name(&self) -> &str {
         match self {
-            Self::Url(url) => url.path().rsplit('/').next().unwrap_or_default(),
-            Self::Name(name) => name,
+            Self::Url(url) => name_at(url.path()),
+            Self::Arn { name, .. } | Self::Name(name) => &name.name,
         }
     }
 
-    /// The queue's ARN, if its URL has enough for it; `region` is the configured one.
+    /// The queue's ARN, if its address has enough for it; `region` is the configured one.
     pub(crate) fn arn(&self, region: Option<&str>) -> Option<String> {
-        let Self::Url(url) = self else { return None };
-        let region = region.or_else(|| self.region())?;
-        let partition = match region {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
+        let url = match self {
+            Self::Url(url) => url,
+            Self::Arn { arn, .. } => return Some(arn.clone()),
+            Self::Name(_) => return None,
         };
-        let account = url.path().trim_matches('/').rsplit('/').nth(1)?;
+        let region = self.region().or(region)?;
+        let partition = aws::partition_of(region);
+        let account = account_in(url)?;
         Some(format!("arn:{partition}:sqs:{region}:{account}:{}", self.queue_name()))
     }
 
-    /// The region that AWS's URLs name, those of its endpoints in a VPC and of its dual-stack endpoints too.
-    pub(super) fn region(&self) -> Option<&str> {
-        self.region_of_usual_host().or_else(|| self.region_of_other_host())
-    }
-
-    /// The endpoint, where the SDK would not choose it by the region alone.
-    ///
-    /// For an emulator, or another endpoint of AWS, such as a VPC endpoint in a network without access to the usual one.
-    pub(super) fn endpoint(&self) -> Option<String> {
+    /// The region that the address names.
+    pub(crate) fn region(&self) -> Option<&str> {
         match self {
-            Self::Url(url) if self.region_of_usual_host().is_none() => {
-                Some(url.origin().ascii_serialization())
+            Self::Url(url) => {
+                let host = url.host_str()?;
+                aws::sqs_host(host)
+                    .map(|(region, _)| region)
+                    .or_else(|| aws::region_at_emulator(host, url.path()))
             }
-            _ => None,
+            Self::Arn { arn, .. } => arn.split(':').nth(3).filter(|region| !region.is_empty()),
+            Self::Name(_) => None,
         }
     }
 
-    /// The region of SQS's usual hosts: `sqs.eu-west-1.amazonaws.com`, or the older `eu-west-1.queue.amazonaws.com`.
-    fn region_of_usual_host(&self) -> Option<&str> {
-        match self.labels_before(&[".amazonaws.com", ".amazonaws.com.cn"])?.as_slice() {
-            ["sqs" | "sqs-fips", region] | [region, "queue"] => Some(region),
-            ["queue"] => Some("us-east-1"),
-            _ => None,
+    /// The region and the endpoint that the address leads to.
+    ///
+    /// An endpoint is named only where the SDK would not choose it by region and kind, such as an emulator's or a VPC's.
+    pub(crate) fn location(&self) -> ServiceLocation {
+        let mut location =
+            ServiceLocation { region: self.region().map(str::to_owned), ..ServiceLocation::default() };
+        if let Self::Url(url) = self {
+            match url.host_str().and_then(aws::sqs_host) {
+                Some((_, HostKind::Regional { fips, dual_stack })) => {
+                    (location.fips, location.dual_stack) = (fips, dual_stack);
+                }
+                _ => location.endpoint = Some(url.origin().ascii_serialization()),
+            }
+        }
+        location
+    }
+
+    /// The account that the address names; that of an emulator's URL is its only one.
+    pub(super) fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Url(url) => url.host_str().and_then(aws::sqs_host).and_then(|_| account_in(url)),
+            Self::Arn { name, .. } | Self::Name(name) => name.account.as_deref(),
         }
     }
 
-    /// The region of AWS's other hosts: `vpce-….sqs.eu-west-1.vpce.amazonaws.com`, or `sqs.eu-west-1.api.aws`.
-    fn region_of_other_host(&self) -> Option<&str> {
-        let in_vpc = self.labels_before(&[".vpce.amazonaws.com", ".vpce.amazonaws.com.cn"]);
-        if let Some([.., "sqs" | "sqs-fips", region]) = in_vpc.as_deref() {
-            return Some(region);
-        }
-        match self.labels_before(&[".api.aws", ".api.amazonwebservices.com.cn"])?.as_slice() {
-            ["sqs" | "sqs-fips", region] => Some(region),
-            _ => None,
-        }
+    /// The URL of a queue at AWS by its ARN, for whoever may not look it up.
+    pub(super) fn usual_url(&self) -> Option<String> {
+        let Self::Arn { name: QueueName { name, account: Some(account) }, .. } = self else { return None };
+        Some(format!("{}/{account}/{name}", aws::sqs_endpoint(self.region()?)))
     }
+}
 
-    /// The labels of the host before one of these domains.
-    fn labels_before(&self, domains: &[&str]) -> Option<Vec<&str>> {
-        let Self::Url(url) = self else { return None };
-        let host = url.host_str()?;
-        let labels = domains.iter().find_map(|domain| host.strip_suffix(domain))?;
-        Some(labels.split('.').collect())
-    }
+fn account_in(url: &Url) -> Option<&str> {
+    url.path().trim_matches('/').rsplit('/').nth(1).filter(|text| is_account(text))
+}
+
+/// True for the number of an account.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(url: &str) -> QueueAddress {
-        QueueAddress::Url(url.parse().unwrap())
+    fn address(text: &str) -> QueueAddress {
+        QueueAddress::parse(text).unwrap()
     }
 
     #[test]
-    fn an_aws_url_has_the_region_and_needs_no_endpoint() {
-        for (url, region) in [
-            ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "eu-west-1"),
-            ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders", "cn-north-1"),
-            ("https://eu-west-1.queue.amazonaws.com/123456789012/orders", "eu-west-1"),
-            ("https://sqs-fips.us-west-2.amazonaws.com/123456789012/orders", "us-west-2"),
-            ("https://queue.amazonaws.com/123456789012/orders", "us-east-1"),
+    fn an_aws_url_leads_to_its_host_by_region_and_kind() {
+        for (host, region, fips, dual_stack) in [
+            ("sqs.eu-west-1.amazonaws.com", "eu-west-1", false, false),
+            ("eu-west-1.queue.amazonaws.com", "eu-west-1", false, false),
+            ("queue.amazonaws.com", "us-east-1", false, false),
+            ("sqs-fips.us-west-2.amazonaws.com", "us-west-2", true, false),
+            ("sqs.us-west-2.api.aws", "us-west-2", false, true),
+            ("sqs-fips.us-west-2.api.aws", "us-west-2", true, true),
         ] {
-            assert_eq!((address(url).region(), address(url).endpoint()), (Some(region), None), "{url}");
-            assert_eq!(address(url).queue_name(), "orders");
+            let address = address(&format!("https://{host}/123456789012/orders"));
+            let region = Some(region.to_owned());
+            assert_eq!(
+                address.location(),
+                ServiceLocation { region, endpoint: None, fips, dual_stack },
+                "{host}"
+            );
+            assert_eq!(address.queue_name(), "orders");
         }
     }
 
     #[test]
-    fn a_vpc_or_dual_stack_url_has_the_region_and_the_endpoint() {
-        for (host, region) in [
-            ("vpce-0a1-b2c.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
-            ("vpce-0a1-b2c-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com", Some("eu-west-1")),
-            ("vpce-0a1-b2c.sqs.cn-north-1.vpce.amazonaws.com.cn", Some("cn-north-1")),
-            ("sqs.eu-west-1.api.aws", Some("eu-west-1")),
-            ("sqs-fips.us-east-1.api.aws", Some("us-east-1")),
-            ("sqs.cn-north-1.api.amazonwebservices.com.cn", Some("cn-north-1")),
-            ("abc.execute-api.eu-west-1.amazonaws.com", None),
-            ("sqs.eu-west-1.amazonaws.com.example.org", None),
+    fn any_other_url_has_its_endpoint() {
+        for (url, region, endpoint) in [
+            (
+                "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/orders",
+                Some("eu-west-1"),
+                "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com",
+            ),
+            ("http://127.0.0.1:9324/000000000000/orders", None, "http://127.0.0.1:9324"),
+            ("http://[fd00::1]:9324/000000000000/orders", None, "http://[fd00::1]:9324"),
+            ("http://localhost:9324/queue/orders", None, "http://localhost:9324"),
+            ("http://localhost:4566/queue/eu-west-1/1/orders", Some("eu-west-1"), "http://localhost:4566"),
+            (
+                "http://eu-west-1.queue.localhost.localstack.cloud:4566/000000000000/orders",
+                Some("eu-west-1"),
+                "http://eu-west-1.queue.localhost.localstack.cloud:4566",
+            ),
         ] {
-            let address = address(&format!("https://{host}/123456789012/orders"));
-            assert_eq!((address.region(), address.endpoint()), (region, Some(format!("https://{host}"))));
+            let ServiceLocation { region: found, endpoint: origin, fips, dual_stack } =
+                address(url).location();
+            assert_eq!((found.as_deref(), origin.as_deref()), (region, Some(endpoint)), "{url}");
+            assert!(!fips && !dual_stack, "{url}");
+            assert_eq!(address(url).queue_name(), "orders", "{url}");
         }
     }
 
@@ -130,13 +193,28 @@ mod tests {
             arn(emulator, Some("eu-west-1")).as_deref(),
             Some("arn:aws:sqs:eu-west-1:000000000000:orders")
         );
-        assert_eq!(QueueAddress::Name("orders".to_owned()).arn(Some("eu-west-1")), None);
+        assert_eq!(arn("http://localhost:9324/queue/orders", Some("eu-west-1")), None);
+        assert_eq!(arn("orders", Some("eu-west-1")), None);
     }
 
     #[test]
-    fn any_other_url_has_its_endpoint() {
-        let emulator = address("http://127.0.0.1:9324/000000000000/orders");
-        assert_eq!(emulator.endpoint().as_deref(), Some("http://127.0.0.1:9324"));
-        assert_eq!(emulator.region(), None);
+    fn an_arn_has_the_region_the_name_and_the_url() {
+        let queue = address("arn:aws-cn:sqs:cn-north-1:123456789012:orders");
+        assert_eq!((queue.region(), queue.queue_name()), (Some("cn-north-1"), "orders"));
+        assert_eq!(
+            queue.usual_url().as_deref(),
+            Some("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders")
+        );
+        assert_eq!(queue.location().endpoint, None);
+        for text in ["arn:aws:sns:eu-west-1:1:orders", "arn:aws:sqs:eu-west-1:1", "arn:"] {
+            assert_eq!(QueueAddress::parse(text), Err(NotAnAddress::Arn), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_have_its_account() {
+        let QueueAddress::Name(name) = address("123456789012/orders") else { panic!("not a name") };
+        assert_eq!((name.name.as_str(), name.account.as_deref()), ("orders", Some("123456789012")));
+        assert_eq!(address("orders"), QueueAddress::Name(QueueName::new("orders")));
     }
 }

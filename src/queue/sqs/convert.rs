@@ -20,7 +20,7 @@ use aws_sdk_sqs::{
 use serde::Deserialize;
 
 use crate::{
-    aws::{self, CallFailure, CredentialsFault, FailureKind},
+    aws::{self, AccessError, CallFailure, CredentialsFault, FailureKind},
     message::{
         AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes,
     },
@@ -201,6 +201,12 @@ pub(super) fn entry_error(entry: BatchResultErrorEntry) -> EntryError {
 /// The fault of the credentials, if it caused the failure.
 pub(crate) fn credentials_fault(error: &QueueError) -> Option<CredentialsFault> {
     aws::credentials_fault(error)
+}
+
+/// True if nothing names the queue's region.
+pub(crate) fn is_without_region(error: &QueueError) -> bool {
+    let access = error.source().and_then(|source| source.downcast_ref::<AccessError>());
+    matches!(access, Some(AccessError::NoRegion))
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    config::{
+        Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig,
+        timeout::TimeoutConfig,
+    },
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -26,34 +29,58 @@ use super::{
     VisibilityChange, limits,
 };
 use crate::{
-    aws::{self, ServiceLocation},
+    aws::{self, LoadedAccess, RenewableCredentials},
     message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
 };
 
-pub(crate) use self::{address::QueueAddress, convert::credentials_fault};
+pub(crate) use self::{
+    address::QueueAddress,
+    convert::{credentials_fault, is_without_region},
+};
 pub use crate::aws::AwsAccess;
 pub(crate) use crate::aws::{CredentialsFault, Settings};
+
+/// The access to SQS.
+#[derive(Clone, Debug)]
+pub(crate) enum SqsAccess {
+    /// With clients made of a configuration.
+    Aws(AwsAccess),
+    /// With a client of the program's own.
+    Client(Box<Client>),
+}
+
+impl Default for SqsAccess {
+    fn default() -> Self {
+        Self::Aws(AwsAccess::default())
+    }
+}
 
 /// One queue of SQS, or of another server with its protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct SqsQueue {
     clients: Clients,
     url: String,
+    /// The account that its address names, in which other queues are looked up too.
+    owner: Option<String>,
 }
 
 impl SqsQueue {
     /// Opens a queue; looks up the URL of a queue that is given by its name.
     pub(crate) async fn open(
-        access: &AwsAccess,
+        access: &SqsAccess,
         address: &QueueAddress,
         options: ClientOptions,
     ) -> Result<Self, QueueError> {
         let clients = Clients::build(access, address, options).await?;
         let url = match address {
             QueueAddress::Url(url) => url.to_string(),
-            QueueAddress::Name(name) => queue_url(&clients, &QueueName::new(name)).await?,
+            QueueAddress::Name(name) => clients.queue_url(name).await?,
+            QueueAddress::Arn { name, .. } => match (clients.queue_url(name).await, address.usual_url()) {
+                (Err(error), Some(usual)) if error.is_forbidden() => usual,
+                (looked_up, _) => looked_up?,
+            },
         };
-        Ok(Self { clients, url })
+        Ok(Self { clients, url, owner: address.owner().map(str::to_owned) })
     }
 
     async fn receive_batch(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
@@ -76,7 +103,7 @@ impl SqsQueue {
                 .message_attribute_names("All"),
         };
         let limit = Clients::receive_limit(request.wait);
-        let messages = answered(limit, call.send()).await?.messages.unwrap_or_default();
+        let messages = self.clients.answered(limit, call.send()).await?.messages.unwrap_or_default();
         Ok(messages.into_iter().filter_map(convert::message).collect())
     }
 
@@ -86,7 +113,7 @@ impl SqsQueue {
             let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
             call = call.entries(entry.receipt_handle(receipt.as_str()).build().map_err(unbuildable)?);
         }
-        let answer = limited(call.send()).await?;
+        let answer = self.clients.limited(call.send()).await?;
         let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
         Ok(by_position(receipts.len(), done, answer.failed))
     }
@@ -100,7 +127,7 @@ impl SqsQueue {
                 .visibility_timeout(seconds(change.visibility));
             call = call.entries(entry.build().map_err(unbuildable)?);
         }
-        let answer = limited(call.send()).await?;
+        let answer = self.clients.limited(call.send()).await?;
         let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
         Ok(by_position(changes.len(), done, answer.failed))
     }
@@ -110,7 +137,7 @@ impl SqsQueue {
         for (position, message) in messages.iter().enumerate() {
             call = call.entries(convert::send_entry(position, message).map_err(unbuildable)?);
         }
-        let answer = limited(call.send()).await?;
+        let answer = self.clients.limited(call.send()).await?;
         let done =
             answer.successful.into_iter().map(|entry| (entry.id, Ok(MessageId::new(entry.message_id))));
         Ok(by_position(messages.len(), done, answer.failed))
@@ -118,7 +145,8 @@ impl SqsQueue {
 
     async fn ask_attributes(&self) -> Result<QueueAttributes, QueueError> {
         let call = self.clients.call.get_queue_attributes().queue_url(&self.url);
-        let answer = limited(call.attribute_names(QueueAttributeName::All).send()).await?;
+        let call = call.attribute_names(QueueAttributeName::All);
+        let answer = self.clients.limited(call.send()).await?;
         convert::description(&answer.attributes.unwrap_or_default())
     }
 }
@@ -150,40 +178,14 @@ impl Queue for SqsQueue {
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         async move {
-            let url = queue_url(&self.clients, name).await?;
-            let other: Arc<dyn Queue> = Arc::new(Self { clients: self.clients.clone(), url });
+            let owner = name.account.clone().or_else(|| self.owner.clone());
+            let name = QueueName { name: name.name.clone(), account: owner.clone() };
+            let url = self.clients.queue_url(&name).await?;
+            let other: Arc<dyn Queue> = Arc::new(Self { clients: self.clients.clone(), url, owner });
             Ok(other)
         }
         .boxed()
     }
-}
-
-/// Looks up the URL of a queue.
-async fn queue_url(clients: &Clients, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
-    let call = clients.call.get_queue_url().queue_name(name);
-    let answer = limited(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
-    Ok(answer.queue_url.unwrap_or_default())
-}
-
-/// Waits for a call other than a receive, within the outer limit.
-async fn limited<T, E>(
-    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, QueueError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    answered(aws::CALL_LIMIT, call).await
-}
-
-/// Waits for a call within an outer limit.
-async fn answered<T, E>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, QueueError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?.map_err(refusal)
 }
 
 /// Sorts a batch's results by its entries, whose ids are their positions; an entry without a result counts as failed.
@@ -218,6 +220,8 @@ const SPARE_CONNECTIONS: usize = 16;
 struct Clients {
     receive: Client,
     call: Client,
+    /// Absent, they are the program's own.
+    credentials: Option<RenewableCredentials>,
 }
 
 impl Clients {
@@ -228,27 +232,80 @@ impl Clients {
 
     /// Builds both clients over one pool of connections.
     async fn build(
-        access: &AwsAccess,
+        access: &SqsAccess,
         address: &QueueAddress,
         options: ClientOptions,
     ) -> Result<Self, QueueError> {
-        let location =
-            ServiceLocation { region: address.region().map(str::to_owned), endpoint: address.endpoint() };
-        let loaded = access.load(location, options.pollers + SPARE_CONNECTIONS).await;
-        let shared = loaded.map_err(|problems| {
-            let message = format!("the access to aws has {problems}");
-            QueueError::new(RetryClass::Refused, message).with_source(problems)
-        })?;
-        let with_limit = |limit: Duration| {
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(aws::CONNECT)
-                .operation_attempt_timeout(limit)
-                .build();
-            let builder = Builder::from(&shared).timeout_config(timeouts);
-            Client::from_conf(aws::with_user_agent(builder, &shared).build())
+        let access = match access {
+            SqsAccess::Aws(access) => access,
+            SqsAccess::Client(client) => return Ok(Self::of(client, options)),
         };
-        Ok(Self { receive: with_limit(options.longest_wait + RECEIVE_MARGIN), call: with_limit(aws::CALL) })
+        let loaded = access.load("SQS", address.location(), options.pollers + SPARE_CONNECTIONS).await;
+        let LoadedAccess { config, credentials } = loaded
+            .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
+        let with_limit = |limit: Duration| {
+            let builder = Builder::from(&config).timeout_config(time_limits(limit));
+            Client::from_conf(aws::with_user_agent(builder, &config).build())
+        };
+        let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
+        Ok(Self { receive, call: with_limit(aws::CALL), credentials })
     }
+
+    /// The program's client, with the time limits of the worker, whose loops do all retries.
+    fn of(client: &Client, options: ClientOptions) -> Self {
+        let with_limit = |limit: Duration| {
+            let builder = client.config().to_builder().timeout_config(time_limits(limit));
+            let builder = builder.retry_config(RetryConfig::disabled());
+            let protection = StalledStreamProtectionConfig::disabled();
+            Client::from_conf(builder.stalled_stream_protection(protection).build())
+        };
+        let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
+        Self { receive, call: with_limit(aws::CALL), credentials: None }
+    }
+
+    /// Looks up the URL of a queue.
+    async fn queue_url(&self, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
+        let call = self.call.get_queue_url().queue_name(name);
+        let answer = self.limited(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
+        Ok(answer.queue_url.unwrap_or_default())
+    }
+
+    /// Waits for a call other than a receive, within the outer limit.
+    async fn limited<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, QueueError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.answered(aws::CALL_LIMIT, call).await
+    }
+
+    /// Waits for a call within an outer limit; one whose credentials were refused may soon be repeated if there are others.
+    async fn answered<T, E>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, QueueError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
+        let answer = tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?;
+        let error = match answer.map_err(refusal) {
+            Err(error) if error.refuses_credentials() => error,
+            answer => return answer,
+        };
+        let is_renewed = match used {
+            Some((credentials, used)) => credentials.are_renewed(used).await,
+            None => false,
+        };
+        Err(if is_renewed { error.with_retry_class(RetryClass::Transient) } else { error })
+    }
+}
+
+fn time_limits(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(limit).build()
 }
 
 /// The load for which the clients are configured.
@@ -276,8 +333,8 @@ mod tests {
     use super::*;
 
     async fn open(url: String) -> SqsQueue {
-        let address = QueueAddress::Url(url.parse().unwrap());
-        SqsQueue::open(&AwsAccess::default(), &address, ClientOptions::default()).await.unwrap()
+        let address = QueueAddress::parse(&url).unwrap();
+        SqsQueue::open(&SqsAccess::default(), &address, ClientOptions::default()).await.unwrap()
     }
 
     /// Holds whichever of the time limits passes first.

@@ -51,8 +51,7 @@ impl NotificationPlan {
     /// A plan without topics; publishes in each topic's region, with the SDK's own sources of credentials.
     pub fn new() -> Self {
         let publishers = |topic: &TopicArn| -> Arc<dyn Publisher> {
-            let location = ServiceLocation { region: Some(topic.region().to_owned()), endpoint: None };
-            Arc::new(SnsPublisher::new(AwsAccess::default(), location))
+            Arc::new(SnsPublisher::new(AwsAccess::default(), ServiceLocation::in_region(topic.region())))
         };
         Self { settings: Settings::default(), publishers: Arc::new(publishers) }
     }

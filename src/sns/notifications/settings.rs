@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    aws::RoleSettings,
     duration::Span,
     settings::{Problem, at_most, http_url},
     sns::TopicArn,
@@ -14,8 +15,8 @@ const LONGEST: Span = Span::secs(60 * 60);
 
 /// The SNS notifications of a queue's outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[serde(default)]
 pub(crate) struct Settings {
     /// The topic notified when the handler answers done.
     pub on_done: Option<TopicArn>,
@@ -29,6 +30,9 @@ pub(crate) struct Settings {
     pub give_up_after: Span,
     /// Another SNS endpoint; absent, an emulator at the queue's endpoint serves the topics too.
     pub endpoint_url: Option<String>,
+    /// The role to assume for the notifications.
+    #[serde(flatten)]
+    pub role: RoleSettings,
 }
 
 impl Default for Settings {
@@ -40,6 +44,7 @@ impl Default for Settings {
             include_body: false,
             give_up_after: Span::secs(5 * 60),
             endpoint_url: None,
+            role: RoleSettings::default(),
         }
     }
 }
@@ -68,6 +73,7 @@ impl Settings {
         let mut problems = Vec::new();
         problems.extend(at_most("give_up_after", self.give_up_after, LONGEST));
         problems.extend(http_url("endpoint_url", self.endpoint_url.as_deref()));
+        problems.extend(self.role.validate());
         problems
     }
 }

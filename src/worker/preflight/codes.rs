@@ -8,7 +8,6 @@ use super::Finding;
 use crate::{
     message::Receipt,
     queue::{BatchResult, EntryError, Queue, QueueError, VisibilityChange},
-    worker::open::is_only_forbidden,
 };
 
 /// The severity of a finding.
@@ -72,8 +71,12 @@ codes! {
         "change the setting to what is allowed; docs/configuration.md lists them all";
     HandlerSettings = "handler-settings", Misconfigured,
         "change the handler's settings";
+    Region = "region", Misconfigured,
+        "give the queue's url or arn, which name the region, or set aws.region, --region or AWS_REGION";
     Credentials = "credentials", Unavailable,
         "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the ECS task a task role";
+    Role = "role", Unavailable,
+        "let the process's own credentials call sts:AssumeRole on the role, let the role's trust policy name them, and set the external_id that it demands";
     QueueMissing = "queue-missing", Unavailable,
         "create the queue, or correct its url or name, its region and its account";
     QueueAwaited = "queue-awaited", Warning,
@@ -184,12 +187,12 @@ fn call_finding(name: &str, action: &str, forbidden: Code, error: &QueueError) -
     if error.plain_code() == Some("ReceiptHandleIsInvalid") {
         return None;
     }
-    let code = if is_only_forbidden(error) { forbidden } else { Code::PermissionUnproven };
+    let code = if error.is_forbidden() { forbidden } else { Code::PermissionUnproven };
     Some(Finding::of(name, code, format!("sqs:{action}: {error}")))
 }
 
 fn is_denial(entry: &EntryError) -> bool {
-    is_only_forbidden(&QueueError::answered(&entry.code, &entry.message))
+    QueueError::answered(&entry.code, &entry.message).is_forbidden()
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
-    queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass},
+    queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass, sqs::QueueAddress},
     start::Missing,
     worker::{
         WorkerError,
         dead_letters::incompatibility,
-        open::{describe, few_attempts, is_only_forbidden, open_queue},
+        open::{describe, few_attempts, open_queue},
     },
 };
 
@@ -62,11 +62,9 @@ async fn open_configured(
     process: &Settings,
     queue: &dyn Queue,
 ) -> Result<QueueAttributes, QueueError> {
-    let opened = if address.contains("://") {
-        open_queue(address, settings.reach(&process.aws)).await.map_err(cause)?
-    } else {
-        let name = QueueName::new(address);
-        few_attempts("the dlq").repeat(|| queue.open_other(&name)).await?
+    let opened = match QueueAddress::parse(address) {
+        Ok(QueueAddress::Name(name)) => few_attempts("the dlq").repeat(|| queue.open_other(&name)).await?,
+        _ => open_queue(address, settings.access(&process.aws)).await.map_err(cause)?,
     };
     described(&opened).await
 }
@@ -98,7 +96,7 @@ fn cause(error: WorkerError) -> QueueError {
 fn code_of(error: &QueueError) -> Code {
     match error.plain_code() {
         _ if error.is_missing_queue() => Code::DlqMissing,
-        _ if is_only_forbidden(error) => Code::DlqForbidden,
+        _ if error.is_forbidden() => Code::DlqForbidden,
         _ => Code::DlqUnreachable,
     }
 }

@@ -7,7 +7,10 @@ use crate::{
     config::{QueueSettings, Settings},
     consumer::Groups,
     duration::Span,
-    queue::{Queue, QueueAttributes, QueueError, limits, sqs::credentials_fault},
+    queue::{
+        Queue, QueueAttributes, QueueError, limits,
+        sqs::{credentials_fault, is_without_region},
+    },
     start::Missing,
     worker::{
         WorkerError,
@@ -41,13 +44,13 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
 }
 
 async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
-    let opened = match open_queue(queue.address(), queue.reach(&settings.aws)).await {
+    let opened = match open_queue(&queue.address(), queue.access(&settings.aws)).await {
         Ok(opened) => opened,
-        Err(error) => return QueueFindings::only(not_opened(name, queue.missing, &error)),
+        Err(error) => return QueueFindings::only(of_role(queue, not_opened(name, queue.missing, &error))),
     };
     let description = match describe(&*opened, &few_attempts(name)).await {
         Ok(description) => description,
-        Err(error) => return QueueFindings::only(unreachable(name, queue.missing, &error)),
+        Err(error) => return QueueFindings::only(of_role(queue, unreachable(name, queue.missing, &error))),
     };
     let mut found = check_permissions(name, &*opened).await;
     let Some(description) = description else {
@@ -62,17 +65,24 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
 
 fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
     match error {
-        WorkerError::Credentials { source, .. } | WorkerError::Queue { source, .. } => {
-            unreachable(name, missing, source)
-        }
+        WorkerError::Credentials { source, .. }
+        | WorkerError::Queue { source, .. }
+        | WorkerError::Region { source, .. } => unreachable(name, missing, source),
         error => Finding::of(name, Code::Configuration, error.to_string()),
     }
+}
+
+/// The same finding; a queue without credentials that has a role may not assume it.
+fn of_role(queue: &QueueSettings, found: Finding) -> Finding {
+    let is_of_role = found.code == Code::Credentials && queue.role.role_arn.is_some();
+    if is_of_role { Finding { code: Code::Role, ..found } } else { found }
 }
 
 /// The finding of a failed call to a queue.
 fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
     let code = match error.plain_code() {
-        _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
+        _ if is_without_region(error) => Code::Region,
+        _ if credentials_fault(error).is_some() || error.refuses_credentials() => Code::Credentials,
         Some("InvalidAddress") => Code::QueueMissing,
         _ if error.is_missing_queue() && missing == Missing::Wait => Code::QueueAwaited,
         _ if error.is_missing_queue() => Code::QueueMissing,
@@ -81,22 +91,6 @@ fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
         _ => Code::QueueUnreachable,
     };
     Finding::of(name, code, error.to_string())
-}
-
-/// True if AWS does not know the credentials, or no longer accepts them.
-fn is_credentials(error: &QueueError) -> bool {
-    matches!(
-        error.plain_code(),
-        Some(
-            "ExpiredToken"
-                | "ExpiredTokenException"
-                | "InvalidClientTokenId"
-                | "InvalidSecurity"
-                | "SignatureDoesNotMatch"
-                | "UnrecognizedClientException"
-                | "MissingAuthenticationToken"
-        )
-    )
 }
 
 /// Compares the queue's attributes with its settings.

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 pub(crate) mod alive;
 pub(crate) mod aws;
 pub(crate) mod clock;
+pub(crate) mod cloud;
 pub(crate) mod dev;
 pub(crate) mod ecs;
 pub(crate) mod forward_proxy;
