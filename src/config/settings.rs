@@ -13,7 +13,7 @@ use crate::{
     duration::Span,
     ecs,
     envelope::Unwrap,
-    handler, kubernetes,
+    handler, kubernetes, once,
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
@@ -145,6 +145,8 @@ pub(crate) struct QueueSettings {
     pub missing: Missing,
     /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
     pub unwrap: Unwrap,
+    /// Messages of one key that run once; absent, a message runs as often as SQS delivers it.
+    pub once: Option<once::Settings>,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,
@@ -177,6 +179,8 @@ impl QueueSettings {
         problems.extend(within("dlq", self.validate_dlq()));
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
+        let of_once = self.once.as_ref().map(|once| once.validate(is_fifo(self.address())));
+        problems.extend(within("once", of_once.unwrap_or_default()));
         match &self.handler {
             Some(handler) => {
                 problems.extend(self.validate_event(handler));

@@ -17,6 +17,7 @@ mod fifo;
 pub(crate) mod lease;
 pub(crate) mod metrics;
 mod poller;
+mod preparation;
 mod preparation_lines;
 mod prepare;
 mod receive_mode;
@@ -31,8 +32,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch};
 
-#[cfg(test)]
-pub(crate) use self::prepare::PreparationClaim;
+pub(crate) use self::lease::LeaseFollower;
 pub(crate) use self::settings::BreakerSettings;
 pub use self::settings::{BatchSettings, Prefetch};
 use self::{
@@ -42,7 +42,8 @@ use self::{
     dispatcher::{Dispatcher, DispatcherParts},
     fifo::OrderedSettler,
     poller::{Poller, PollerParts, TICK, WATCHDOG},
-    prepare::{Intake, IntakeParts, PreparationTasks},
+    preparation::PreparationTasks,
+    prepare::{Intake, IntakeParts},
     schedule::Schedule,
     shutdown::EngineEnds,
 };
@@ -54,7 +55,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
-    prepare::{Preparation, PreparedMessage},
+    preparation::{Preparation, PreparationClaim, PreparedMessage, Unprepared},
 };
 use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},
@@ -111,8 +112,8 @@ pub(crate) struct EngineParts {
     pub redrive: RedriveView,
     /// The handler of its messages.
     pub handler: AnyHandler,
-    /// The preparation of messages between their receive and their call, if there is one.
-    pub(crate) preparation: Option<Arc<dyn Preparation>>,
+    /// The preparations of messages between their receive and their call, in their order.
+    pub(crate) preparations: Vec<Arc<dyn Preparation>>,
     /// The observers of the handler's calls.
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,
     /// The settings of the consumer.
@@ -349,7 +350,7 @@ impl EngineParts {
             queue: self.name.clone(),
             order: self.order,
             leases: engine.0.leases.clone(),
-            preparation: self.preparation.clone(),
+            preparations: self.preparations.clone(),
             tasks: preparations.clone(),
             dispatcher: engine.0.dispatcher.clone(),
             settler,
@@ -397,7 +398,7 @@ impl EngineParts {
     /// groups, where rejects are copied, where messages are prepared, and where producers' traces are read.
     fn wanted(&self, settler: &Settler) -> Wanted {
         match self.order {
-            Order::None if self.traces.is_some() || self.preparation.is_some() => Wanted::Everything,
+            Order::None if self.traces.is_some() || !self.preparations.is_empty() => Wanted::Everything,
             Order::None => settler.wanted(self.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }

@@ -17,6 +17,7 @@ use crate::{
         lambda::LambdaHandler,
         sns::SnsHandler,
     },
+    once::{self, DynamoClaims, Once},
     queue::{name_at, sqs},
     sns::{Publisher, SnsPublisher, TopicArn, notifications},
     telemetry::events,
@@ -131,6 +132,7 @@ pub(crate) fn consumer_of(
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
         .unwrap_envelopes(queue.unwrap)
+        .once(once(queue, aws))
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
 }
@@ -172,6 +174,27 @@ pub(super) fn notification_plan(
     let publishers =
         move |topic: &TopicArn| publisher(Some(topic.region()), endpoint.as_deref(), &own, &process);
     notifications::NotificationPlan { settings, publishers: Arc::new(publishers) }
+}
+
+/// Messages of one key that run once, if the queue's settings ask for it.
+fn once(queue: &QueueSettings, process: &aws::Settings) -> Option<Once> {
+    let settings = queue.once.as_ref()?;
+    Some(settings.with_store(claim_table(settings, queue, process)))
+}
+
+/// The table of a queue's claims, in the queue's region unless its settings name one.
+pub(super) fn claim_table(
+    once: &once::Settings,
+    queue: &QueueSettings,
+    process: &aws::Settings,
+) -> DynamoClaims {
+    let reach = queue.reach(process);
+    let endpoint_url = once.endpoint_url.clone().or_else(|| emulator(queue, &reach));
+    let region_of_queue =
+        address(queue.address()).ok().and_then(|address| address.region().map(str::to_owned));
+    let location = ServiceLocation { region: region_of_queue, endpoint: None };
+    let region = once.region.clone().or(reach.region);
+    DynamoClaims::new(&once.table, aws::Settings { region, endpoint_url, profile: reach.profile }, location)
 }
 
 fn publisher(

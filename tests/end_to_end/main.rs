@@ -18,6 +18,7 @@ mod lambda;
 mod logs;
 mod lost;
 mod network;
+mod once;
 mod outage;
 mod queues;
 mod reject;

@@ -9,6 +9,7 @@ use longshore::{
     ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
+    once::Once,
     testing,
     worker::{Consumer, DeadLetters},
 };
@@ -114,6 +115,12 @@ impl Scene {
     pub(crate) fn prepared_by(self, preparation: &FakePreparation) -> Self {
         let preparation: Arc<dyn Preparation> = Arc::new(preparation.clone());
         let configure = move |consumer: Consumer| consumer.prepared_by(preparation.clone());
+        Self { inner: self.inner.consumer(configure), ..self }
+    }
+
+    /// Runs the messages of one key once.
+    pub(crate) fn once(self, once: Once) -> Self {
+        let configure = move |consumer: Consumer| consumer.once(once.clone());
         Self { inner: self.inner.consumer(configure), ..self }
     }
 

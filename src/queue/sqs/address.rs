@@ -34,7 +34,7 @@ impl QueueAddress {
     }
 
     /// The region that AWS's URLs name, those of its endpoints in a VPC and of its dual-stack endpoints too.
-    pub(super) fn region(&self) -> Option<&str> {
+    pub(crate) fn region(&self) -> Option<&str> {
         self.region_of_usual_host().or_else(|| self.region_of_other_host())
     }
 

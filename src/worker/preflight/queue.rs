@@ -1,7 +1,9 @@
 //! Checks one queue: that it exists, and that it is as the settings expect.
 
 use super::{
-    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, platform,
+    Code, Finding, check_handler, check_topics,
+    codes::{check_permissions, is_credentials_code},
+    dead_letters, fifo_topic, once, platform,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -30,13 +32,14 @@ impl QueueFindings {
 
 /// Checks one queue and everything that its settings name.
 pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
-    let (mut checked, of_handler, of_topics) = tokio::join!(
+    let (mut checked, of_handler, of_topics, of_once) = tokio::join!(
         check_queue(name, queue, settings),
         check_handler(name, queue, settings),
         check_topics(name, queue, settings),
+        once::check(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
-    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(of_once).chain(beyond));
     checked
 }
 
@@ -72,7 +75,9 @@ fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
 /// The finding of a failed call to a queue.
 fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
     let code = match error.plain_code() {
-        _ if credentials_fault(error).is_some() || is_credentials(error) => Code::Credentials,
+        _ if credentials_fault(error).is_some() || is_credentials_code(error.plain_code()) => {
+            Code::Credentials
+        }
         Some("InvalidAddress") => Code::QueueMissing,
         _ if error.is_missing_queue() && missing == Missing::Wait => Code::QueueAwaited,
         _ if error.is_missing_queue() => Code::QueueMissing,
@@ -81,22 +86,6 @@ fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
         _ => Code::QueueUnreachable,
     };
     Finding::of(name, code, error.to_string())
-}
-
-/// True if AWS does not know the credentials, or no longer accepts them.
-fn is_credentials(error: &QueueError) -> bool {
-    matches!(
-        error.plain_code(),
-        Some(
-            "ExpiredToken"
-                | "ExpiredTokenException"
-                | "InvalidClientTokenId"
-                | "InvalidSecurity"
-                | "SignatureDoesNotMatch"
-                | "UnrecognizedClientException"
-                | "MissingAuthenticationToken"
-        )
-    )
 }
 
 /// Compares the queue's attributes with its settings.
@@ -130,6 +119,7 @@ fn check_attributes(name: &str, queue: &QueueSettings, description: &QueueAttrib
         );
     }
     found.extend(fifo_topic(name, queue, description));
+    found.extend(once::keep_below_retention(name, queue, description));
     found
 }
 
