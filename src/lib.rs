@@ -113,6 +113,8 @@
 //! | `tower` | handlers that are `tower` services, and middleware around handlers |
 //! | `admin` | an HTTP server with health, metrics and status |
 //! | `ecs` | task protection and the scaling signal on Amazon ECS |
+//! | `envelopes` | messages taken out of SNS notifications and EventBridge events |
+//! | `once` | messages of one key that run once, by claims in DynamoDB |
 //! | `otel` | OpenTelemetry traces |
 //! | `testing` | tests of handlers and workers without a network |
 
@@ -154,6 +156,8 @@ mod md5;
 mod message;
 #[cfg(any(feature = "http", feature = "lambda", feature = "otel"))]
 mod net;
+#[cfg(feature = "once")]
+pub mod once;
 #[cfg(any(feature = "exec", feature = "lambda"))]
 mod process;
 mod queue;

@@ -41,6 +41,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("consumer", 8),
     ("admin", 9),
     ("envelope", 9),
+    ("once", 9),
     ("config", 10),
     ("worker", 11),
     ("testing", 12),

@@ -17,6 +17,7 @@ mod lambda;
 mod logs;
 mod message_lines;
 mod notifications;
+mod once;
 mod orphans;
 mod process;
 #[path = "promises/main.rs"]

@@ -14,7 +14,7 @@ use crate::{
     duration::Span,
     ecs,
     envelope::Unwrap,
-    handler, kubernetes,
+    handler, kubernetes, once,
     queue::{
         is_fifo, name_at,
         sqs::{self, QueueAddress},
@@ -175,6 +175,8 @@ pub(crate) struct QueueSettings {
     pub pool: Option<String>,
     /// Its share of the pool's slots beside those of other queues.
     pub weight: PoolWeight,
+    /// Messages of one key that run once; absent, a message runs as often as SQS delivers it.
+    pub once: Option<once::Settings>,
     /// The consumer's settings.
     #[serde(flatten)]
     pub consumer: ConsumerSettings,
@@ -226,6 +228,8 @@ impl QueueSettings {
         problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
+        let of_once = self.once.as_ref().map(|once| once.validate(is_fifo(&self.address())));
+        problems.extend(within("once", of_once.unwrap_or_default()));
         problems.extend(within("route", self.route.validate()));
         problems.extend(self.validate_handlers());
         match &self.handler {

@@ -8,7 +8,8 @@ use super::{
     buffer::Group,
     dispatcher::Dispatcher,
     disposition::{Conclusion, Disposition, DispositionRules},
-    prepare::{HeldMessage, PreparationTasks},
+    preparation::PreparationTasks,
+    prepare::HeldMessage,
 };
 use crate::{
     backoff::Backoff,
@@ -176,7 +177,7 @@ impl OrderedSettler {
             held.lease.release_dependents();
         }
         match disposition {
-            Disposition::Delete => self.settler.delete(held.into_lease_to_delete().1),
+            Disposition::Delete => self.delete_done(held),
             Disposition::Retry(delay) => self.change_visibility(held, delay),
             // The dispatcher keeps it; what comes here all the same is given back.
             Disposition::Keep(_) => self.change_visibility(held, Duration::ZERO),
@@ -185,8 +186,41 @@ impl OrderedSettler {
                 self.settler.reject(lease, message, Rejection { reason, retry_in });
             }
             Disposition::Abandon => drop(held),
-            Disposition::Remember => held.lease.mark_done(),
+            Disposition::Remember => {
+                held.lease.mark_done();
+                if let Some(prepared) = held.prepared.take() {
+                    prepared.done_undeleted();
+                }
+            }
         }
+    }
+
+    /// Deletes a message whose handler was done, once the work is done that must precede its deletion.
+    fn delete_done(&self, mut held: HeldMessage) {
+        let Some(done) = held.prepared.as_ref().and_then(|prepared| prepared.done()) else {
+            return self.delete_unrun(held);
+        };
+        let settler = self.clone();
+        self.tasks.spawn(async move {
+            let is_held = tokio::select! {
+                biased;
+                () = done => held.lease.is_held(),
+                () = held.lease.lost() => false,
+            };
+            if !is_held {
+                return held.lease.mark_done();
+            }
+            let is_of_group = held.group.is_some();
+            settler.delete_unrun(held);
+            if is_of_group {
+                settler.flush_now();
+            }
+        });
+    }
+
+    /// Deletes a message without any work before.
+    pub(super) fn delete_unrun(&self, held: HeldMessage) {
+        self.settler.delete(held.into_lease_to_delete().1);
     }
 
     /// Deletes a message that was done before.

@@ -18,6 +18,7 @@ pub(crate) mod lease;
 mod limits;
 pub(crate) mod metrics;
 mod poller;
+mod preparation;
 mod preparation_lines;
 mod prepare;
 mod receive_mode;
@@ -36,9 +37,8 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use self::lease::LeaseFollower;
 pub(crate) use self::limits::{PoolSettings, PoolWeight, RateScope, RateSettings};
-#[cfg(test)]
-pub(crate) use self::prepare::PreparationClaim;
 pub(crate) use self::settings::BreakerSettings;
 use self::{
     availability::Availability,
@@ -49,7 +49,8 @@ use self::{
     fifo::OrderedSettler,
     limits::{CallLimits, CallRate, GroupLimits, GroupLines},
     poller::{Poller, PollerParts, TICK, WATCHDOG},
-    prepare::{Intake, IntakeParts, PreparationTasks},
+    preparation::PreparationTasks,
+    prepare::{Intake, IntakeParts},
     schedule::Schedule,
     shutdown::EngineEnds,
 };
@@ -61,7 +62,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
-    prepare::{Preparation, PreparedMessage},
+    preparation::{Preparation, PreparationClaim, PreparedMessage, Unprepared},
 };
 pub use self::{
     limits::Pool,
@@ -122,8 +123,8 @@ pub(crate) struct EngineParts {
     pub redrive: RedriveView,
     /// The handler of its messages.
     pub handler: AnyHandler,
-    /// The preparation of messages between their receive and their call, if there is one.
-    pub(crate) preparation: Option<Arc<dyn Preparation>>,
+    /// The preparations of messages between their receive and their call, in their order.
+    pub(crate) preparations: Vec<Arc<dyn Preparation>>,
     /// The observers of the handler's calls.
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,
     /// The settings of the consumer.
@@ -373,7 +374,7 @@ impl EngineParts {
             queue: self.name.clone(),
             order: self.order,
             leases: engine.0.leases.clone(),
-            preparation: self.preparation.clone(),
+            preparations: self.preparations.clone(),
             tasks: preparations.clone(),
             dispatcher: engine.0.dispatcher.clone(),
             settler,
@@ -421,7 +422,7 @@ impl EngineParts {
     /// groups, where rejects are copied, where messages are prepared, and where producers' traces are read.
     fn wanted(&self, settler: &Settler) -> Wanted {
         match self.order {
-            Order::None if self.traces.is_some() || self.preparation.is_some() => Wanted::Everything,
+            Order::None if self.traces.is_some() || !self.preparations.is_empty() => Wanted::Everything,
             Order::None => settler.wanted(self.handler.wanted()),
             Order::Groups => Wanted::Everything,
         }

@@ -2,13 +2,11 @@
 
 use std::{future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::FutureExt as _;
 use tokio::{
-    runtime::Handle,
     sync::oneshot,
-    time::{Instant, timeout},
+    time::{Instant, sleep},
 };
-use tokio_util::task::TaskTracker;
 
 use super::{
     breaker::KeptFailures,
@@ -17,20 +15,19 @@ use super::{
     disposition::{LeaseStatus, MessageFacts},
     fifo::{Order, OrderedSettler},
     limits::GroupShare,
+    preparation::{
+        CompleteAtDeletion, Preparation, PreparationTasks, PreparedMessage, PreparedState, Unprepared,
+    },
     preparation_lines::PreparationTurn,
 };
 use crate::{
-    consumer::lease::{Acquired, Dependent, Lease, Leases, ReceiveTimes, Reservation},
+    consumer::lease::{Acquired, Lease, Leases, ReceiveTimes, Reservation},
     consumer::metrics::ConsumerMetrics,
     handler::Outcome,
     message::Message,
     stop::Stop,
-    tasks,
     telemetry::{context::TraceContext, events},
 };
-
-/// The time limit of the end of a preparation.
-const CLAIM_END_LIMIT: Duration = Duration::from_secs(10);
 
 /// A received message whose lease is held.
 pub(super) struct HeldMessage {
@@ -40,7 +37,7 @@ pub(super) struct HeldMessage {
     pub(super) group: Option<Group>,
     /// The turn of its preparation, on a FIFO queue.
     pub(super) turn: Option<PreparationTurn>,
-    /// The state of its preparation, to complete or to undo.
+    /// The state of its preparations, to complete or to undo.
     pub(super) prepared: Option<Box<PreparedState>>,
     /// The time at which it was first kept because of its handler.
     pub(super) kept_since: Option<Instant>,
@@ -69,119 +66,13 @@ impl HeldMessage {
         MessageFacts { group: self.group.as_ref(), receive_count, lease, kept_failures }
     }
 
-    /// Returns the message as it was received, and its lease, whose deletion completes the preparation.
+    /// Returns the message as it was received, and its lease, whose deletion completes the preparations.
     pub(super) fn into_lease_to_delete(self) -> (Arc<Message>, Lease) {
         let Self { message, mut lease, prepared, .. } = self;
         let Some(prepared) = prepared else { return (message, lease) };
-        let received = prepared.received.clone();
+        let received = prepared.received();
         lease.add_dependent(Box::new(CompleteAtDeletion(prepared)));
         (received, lease)
-    }
-}
-
-/// Prepares messages between their receive and their call: fetches a body, unwraps an envelope, claims a message.
-///
-/// The lease is kept meanwhile. The returned future must be safe to cancel at every await: it is dropped when the lease
-/// is lost, when the worker stops, and when an earlier message of the FIFO group is given back.
-pub(crate) trait Preparation: Send + Sync + 'static {
-    /// Prepares one message; `Err` concludes it as if its handler had returned this outcome.
-    ///
-    /// Id, receive count and group of the message must stay as they are. Messages of one FIFO group are prepared one
-    /// after another in their order, while those before it may still be running; others are prepared concurrently.
-    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>>;
-}
-
-/// A message as its handler will receive it.
-pub(crate) struct PreparedMessage {
-    /// The message, rewritten or not.
-    pub(crate) message: Arc<Message>,
-    /// The work that remains until the message is settled, if any.
-    pub(crate) claim: Option<Box<dyn PreparationClaim>>,
-}
-
-/// The part of a preparation that lasts until its message is settled. Exactly one of the two methods is called.
-pub(crate) trait PreparationClaim: Send + Sync + 'static {
-    /// Runs after SQS has deleted the message: its handler was done, or its copy is in the DLQ.
-    fn complete(self: Box<Self>) -> BoxFuture<'static, ()>;
-
-    /// Runs before the message is made visible again, or after its lease was lost.
-    fn undo(self: Box<Self>) -> BoxFuture<'static, ()>;
-}
-
-/// The tasks of preparations, for which a stop waits. Clones share one state.
-#[derive(Clone, Debug)]
-pub(super) struct PreparationTasks {
-    tracker: TaskTracker,
-    runtime: Handle,
-}
-
-impl PreparationTasks {
-    pub(super) fn on(runtime: Handle) -> Self {
-        Self { tracker: TaskTracker::new(), runtime }
-    }
-
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        tasks::detach_on(&self.runtime, "prepare", self.tracker.track_future(task));
-    }
-
-    /// Waits until all tasks have ended.
-    pub(super) async fn ended(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
-    }
-}
-
-/// The state of one preparation; its drop undoes it.
-pub(super) struct PreparedState {
-    /// The message as it was received.
-    received: Arc<Message>,
-    claim: Option<Box<dyn PreparationClaim>>,
-    tasks: PreparationTasks,
-}
-
-impl PreparedState {
-    /// Undoes the preparation.
-    pub(super) async fn undo(mut self: Box<Self>) {
-        if let Some(claim) = self.claim.take() {
-            end_claim(claim, PreparationClaim::undo).await;
-        }
-    }
-
-    fn complete(mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim, PreparationClaim::complete));
-        }
-    }
-}
-
-impl Drop for PreparedState {
-    fn drop(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.tasks.spawn(end_claim(claim, PreparationClaim::undo));
-        }
-    }
-}
-
-/// Ends a claim within a time limit; a panic in it does not affect the message.
-async fn end_claim<F>(claim: Box<dyn PreparationClaim>, end: F)
-where
-    F: FnOnce(Box<dyn PreparationClaim>) -> BoxFuture<'static, ()>,
-{
-    let end = AssertUnwindSafe(async { end(claim).await }).catch_unwind();
-    drop(timeout(CLAIM_END_LIMIT, end).await);
-}
-
-/// Completes a preparation when its message is deleted, and otherwise undoes it.
-struct CompleteAtDeletion(Box<PreparedState>);
-
-impl Dependent for CompleteAtDeletion {
-    fn proceed(self: Box<Self>) {
-        self.0.complete();
-    }
-
-    fn postpone(&mut self, _: Duration) -> Option<BoxFuture<'static, ()>> {
-        let claim = self.0.claim.take()?;
-        Some(end_claim(claim, PreparationClaim::undo).boxed())
     }
 }
 
@@ -194,7 +85,8 @@ pub(super) struct IntakeParts {
     pub(super) queue: Arc<str>,
     pub(super) order: Order,
     pub(super) leases: Leases,
-    pub(super) preparation: Option<Arc<dyn Preparation>>,
+    /// In the order in which each message passes them.
+    pub(super) preparations: Vec<Arc<dyn Preparation>>,
     pub(super) tasks: PreparationTasks,
     pub(super) dispatcher: Dispatcher,
     pub(super) settler: OrderedSettler,
@@ -244,9 +136,10 @@ impl Intake {
 
     /// Passes messages to the preparation or the dispatcher.
     fn start(&self, admitted: Vec<HeldMessage>) {
-        match &self.0.preparation {
-            None => self.0.dispatcher.dispatch(admitted),
-            Some(preparation) => self.prepare_all(preparation, admitted),
+        if self.0.preparations.is_empty() {
+            self.0.dispatcher.dispatch(admitted);
+        } else {
+            self.prepare_all(admitted);
         }
     }
 
@@ -292,70 +185,119 @@ impl Intake {
     }
 
     /// Prepares each message in a task of its own, and those of one FIFO group one after another.
-    fn prepare_all(&self, preparation: &Arc<dyn Preparation>, admitted: Vec<HeldMessage>) {
+    fn prepare_all(&self, admitted: Vec<HeldMessage>) {
         for held in admitted {
-            let (intake, preparation) = (self.clone(), preparation.clone());
+            let intake = self.clone();
             match held.group.clone() {
-                None => self.0.tasks.spawn(async move { intake.prepare(&*preparation, held).await }),
+                None => self.0.tasks.spawn(async move { intake.prepare(held).await }),
                 Some(group) => {
                     if self.0.dispatcher.line_up(held, group.clone()) {
-                        self.0.tasks.spawn(async move { intake.prepare_group(&*preparation, &group).await });
+                        self.0.tasks.spawn(async move { intake.prepare_group(&group).await });
                     }
                 }
             }
         }
     }
 
-    async fn prepare_group(&self, preparation: &dyn Preparation, group: &Group) {
+    async fn prepare_group(&self, group: &Group) {
         while let Some(held) = self.0.dispatcher.next_unprepared(group) {
-            self.prepare(preparation, held).await;
+            self.prepare(held).await;
         }
     }
 
     /// Prepares a message and hands it on; if that fails, the messages behind it in its group are given back.
-    async fn prepare(&self, preparation: &dyn Preparation, held: HeldMessage) {
+    async fn prepare(&self, held: HeldMessage) {
+        let (dispatcher, settler) = (&self.0.dispatcher, &self.0.settler);
         let group = held.group.clone();
-        match self.run_preparation(preparation, held).await {
-            PreparationEnd::Prepared(held) => self.0.dispatcher.dispatch(vec![held]),
-            PreparationEnd::Failed { held, outcome, took } => {
-                self.0.dispatcher.conclude_unrun(held, outcome, took);
+        match self.run_preparations(held).await {
+            PreparationEnd::Prepared(held) => dispatcher.dispatch(vec![held]),
+            PreparationEnd::Failed { held, outcome, took } => dispatcher.conclude_unrun(held, outcome, took),
+            PreparationEnd::DoneBefore(mut held) => {
+                self.0.leases.report_duplicate(&held.message.id);
+                // Its group waits, so that it cannot run elsewhere after a later message.
+                if let Some(group) = group {
+                    dispatcher.occupy_group(&mut held.lease, group);
+                }
+                settler.delete_unrun(held);
+            }
+            PreparationEnd::NotYet { held, delay } => {
+                settler.give_back(vec![held], delay);
+                if let Some(group) = group {
+                    dispatcher.preparation_failed(&group, delay);
+                }
             }
             PreparationEnd::LeaseLost => {
                 if let Some(group) = group {
-                    self.0.dispatcher.preparation_failed(&group, Duration::ZERO);
+                    dispatcher.preparation_failed(&group, Duration::ZERO);
                 }
             }
-            PreparationEnd::GivenBack { held, delay } => self.0.settler.give_back(vec![held], delay),
+            PreparationEnd::GivenBack { held, delay } => settler.give_back(vec![held], delay),
         }
     }
 
-    async fn run_preparation(&self, preparation: &dyn Preparation, mut held: HeldMessage) -> PreparationEnd {
+    /// Lets a message pass every preparation; each sees it as those before have left it.
+    async fn run_preparations(&self, mut held: HeldMessage) -> PreparationEnd {
         let began = Instant::now();
-        let prepare =
-            AssertUnwindSafe(async { preparation.prepare(held.message.clone()).await }).catch_unwind();
+        for preparation in &self.0.preparations {
+            match self.run_preparation(&**preparation, &mut held).await {
+                Ok(PreparedMessage { message, claim }) => {
+                    let new_state = || PreparedState::new(held.message.clone(), self.0.tasks.clone());
+                    let state = held.prepared.get_or_insert_with(|| Box::new(new_state()));
+                    if let Some(claim) = claim {
+                        state.add(claim, &mut held.lease);
+                    }
+                    held.message = message;
+                }
+                Err(Interruption::Unprepared(Unprepared::Ended(outcome))) => {
+                    return PreparationEnd::Failed { held, outcome, took: began.elapsed() };
+                }
+                Err(Interruption::Unprepared(Unprepared::DoneBefore)) => {
+                    return PreparationEnd::DoneBefore(held);
+                }
+                Err(Interruption::Unprepared(Unprepared::NotYet(delay))) => {
+                    return PreparationEnd::NotYet { held, delay };
+                }
+                Err(Interruption::LeaseLost) => return PreparationEnd::LeaseLost,
+                Err(Interruption::GiveBack(delay)) => return PreparationEnd::GivenBack { held, delay },
+            }
+        }
+        PreparationEnd::Prepared(held)
+    }
+
+    async fn run_preparation(
+        &self,
+        preparation: &dyn Preparation,
+        held: &mut HeldMessage,
+    ) -> Result<PreparedMessage, Interruption> {
+        let prepare = self.prepared_in_time(preparation, held.message.clone());
         // The stop is polled first, because it cancels leases, too, and then the message is given back.
         let result = tokio::select! {
             biased;
-            () = self.0.stop.draining() => return PreparationEnd::GivenBack { held, delay: Duration::ZERO },
-            () = held.lease.cancellation().cancelled() => return PreparationEnd::LeaseLost,
-            delay = turn_lost(&mut held.turn) => return PreparationEnd::GivenBack { held, delay },
-            result = prepare => result,
+            () = self.0.stop.draining() => return Err(Interruption::GiveBack(Duration::ZERO)),
+            () = held.lease.cancellation().cancelled() => return Err(Interruption::LeaseLost),
+            delay = turn_lost(&mut held.turn) => return Err(Interruption::GiveBack(delay)),
+            result = AssertUnwindSafe(prepare).catch_unwind() => result,
         };
-        let failed = |held, outcome| PreparationEnd::Failed { held, outcome, took: began.elapsed() };
-        match result {
-            Ok(Ok(prepared)) => PreparationEnd::Prepared(self.prepared(held, prepared)),
-            Ok(Err(outcome)) => failed(held, outcome),
-            Err(_panic) => failed(held, Outcome::Retry("the preparation panicked".to_owned())),
-        }
+        let panicked = |_| Err(Outcome::Retry("the preparation panicked".to_owned()).into());
+        result.unwrap_or_else(panicked).map_err(Interruption::Unprepared)
     }
 
-    fn prepared(
+    /// Prepares a message; one that is not to run yet is prepared again later, if it may not be received again.
+    async fn prepared_in_time(
         &self,
-        held: HeldMessage,
-        PreparedMessage { message, claim }: PreparedMessage,
-    ) -> HeldMessage {
-        let state = PreparedState { received: held.message, claim, tasks: self.0.tasks.clone() };
-        HeldMessage { message, prepared: Some(Box::new(state)), ..held }
+        preparation: &dyn Preparation,
+        message: Arc<Message>,
+    ) -> Result<PreparedMessage, Unprepared> {
+        loop {
+            match preparation.prepare(message.clone()).await {
+                Err(Unprepared::NotYet(delay))
+                    if self.0.settler.rules().is_last_attempt(message.receive_count) =>
+                {
+                    sleep(delay).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 
@@ -367,13 +309,26 @@ async fn turn_lost(turn: &mut Option<PreparationTurn>) -> Duration {
     }
 }
 
-/// The end of one message's preparation.
+/// The cause for which a message did not pass a preparation.
+enum Interruption {
+    Unprepared(Unprepared),
+    LeaseLost,
+    /// The worker stops, or an earlier message of the group is given back.
+    GiveBack(Duration),
+}
+
+/// The end of one message's preparations.
 enum PreparationEnd {
     Prepared(HeldMessage),
     Failed {
         held: HeldMessage,
         outcome: Outcome,
         took: Duration,
+    },
+    DoneBefore(HeldMessage),
+    NotYet {
+        held: HeldMessage,
+        delay: Duration,
     },
     LeaseLost,
     /// The worker stops, or an earlier message of the group is given back.

@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::join_all};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, call::CallObserver, dispatcher::Dispatcher, prepare::PreparationTasks};
+use super::{Engine, call::CallObserver, dispatcher::Dispatcher, preparation::PreparationTasks};
 use crate::{consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events};
 
 /// A started engine. Each method is one step of its stop, in the order of the calls.

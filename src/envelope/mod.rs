@@ -8,8 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    consumer::{Preparation, PreparedMessage},
-    handler::Outcome,
+    consumer::{Preparation, PreparedMessage, Unprepared},
     message::{AttributeValue, Message},
 };
 
@@ -80,7 +79,7 @@ impl Unwrap {
 struct Unwrapping(Unwrap);
 
 impl Preparation for Unwrapping {
-    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>> {
+    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Unprepared>> {
         ready(Ok(PreparedMessage { message: self.0.unwrap(message), claim: None })).boxed()
     }
 }

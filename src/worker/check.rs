@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Consumer, WorkerError};
-use crate::settings::Problems;
+#[cfg(feature = "once")]
+use crate::once::Once;
+use crate::settings::{Problems, within};
 
 /// Refuses a worker without consumers, two consumers of one name, and settings with problems.
 pub(super) fn check(consumers: &[Consumer]) -> Result<(), WorkerError> {
@@ -11,13 +13,16 @@ pub(super) fn check(consumers: &[Consumer]) -> Result<(), WorkerError> {
         return Err(WorkerError::NoQueue);
     }
     let mut names = BTreeSet::new();
-    for Consumer { name, settings, handler, .. } in consumers {
+    for consumer in consumers {
+        let Consumer { name, settings, handler, .. } = consumer;
         let queue = || name.to_string();
         if !names.insert(name) {
             return Err(WorkerError::Duplicate { queue: queue() });
         }
         let mut problems = settings.validate();
         problems.extend(settings.validate_for(handler.takes()));
+        #[cfg(feature = "once")]
+        problems.extend(within("once", consumer.once.as_ref().map(Once::validate).unwrap_or_default()));
         Problems::refuse(problems).map_err(|problems| WorkerError::Settings { queue: queue(), problems })?;
     }
     Ok(())

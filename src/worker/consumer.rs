@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::open::Opened;
 #[cfg(feature = "envelopes")]
 use crate::envelope::Unwrap;
+#[cfg(feature = "once")]
+use crate::once::{Once, OnceParts};
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
     },
     duration::{Limit, Span},
     handler::AnyHandler,
+    health::Health,
     queue::{
         Queue, QueueName, name_at,
         sqs::{AwsAccess, SqsAccess},
@@ -42,8 +46,13 @@ pub struct Consumer {
     pub(super) settings: ConsumerSettings,
     /// The pool whose slots its calls take, and its weight there.
     pub(super) pool: Option<(Pool, usize)>,
-    /// The preparation of messages between their receive and their call, if there is one.
-    pub(super) preparation: Option<Arc<dyn Preparation>>,
+    #[cfg(feature = "envelopes")]
+    unwrap: Unwrap,
+    #[cfg(feature = "once")]
+    pub(super) once: Option<Once>,
+    /// The preparation of a test, before all others.
+    #[cfg(test)]
+    preparation: Option<Arc<dyn Preparation>>,
 }
 
 /// The source of a consumer's messages.
@@ -101,6 +110,11 @@ impl Consumer {
             notify: None,
             settings: ConsumerSettings::default(),
             pool: None,
+            #[cfg(feature = "envelopes")]
+            unwrap: Unwrap::default(),
+            #[cfg(feature = "once")]
+            once: None,
+            #[cfg(test)]
             preparation: None,
         }
     }
@@ -323,11 +337,43 @@ impl Consumer {
     #[cfg(feature = "envelopes")]
     #[must_use]
     pub fn unwrap_envelopes(mut self, unwrap: Unwrap) -> Self {
-        self.preparation = unwrap.preparation();
+        self.unwrap = unwrap;
         self
     }
 
-    /// Sets the preparation of messages between their receive and their call; default: none.
+    /// Runs the messages of one key once; default: as often as SQS delivers them.
+    #[cfg(feature = "once")]
+    #[must_use]
+    pub fn once(mut self, once: impl Into<Option<Once>>) -> Self {
+        self.once = once.into();
+        self
+    }
+
+    /// The preparations of messages between their receive and their call, in their order.
+    pub(super) fn preparations(&self, opened: &Opened, health: &Health) -> Vec<Arc<dyn Preparation>> {
+        let mut preparations: Vec<Arc<dyn Preparation>> = Vec::new();
+        #[cfg(test)]
+        preparations.extend(self.preparation.clone());
+        #[cfg(feature = "envelopes")]
+        preparations.extend(self.unwrap.preparation());
+        // The last, since its key may be a field of the body as the handler receives it.
+        #[cfg(feature = "once")]
+        preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, health)));
+        preparations
+    }
+
+    #[cfg(feature = "once")]
+    fn once_claims(&self, once: &Once, opened: &Opened, health: &Health) -> Arc<dyn Preparation> {
+        once.preparation(OnceParts {
+            queue: self.name.clone(),
+            name_in_sqs: self.name_in_sqs(&opened.arn),
+            order: opened.order,
+            visibility: self.settings.visibility.0,
+            ready: health.condition(format!("{} claims", self.name), "not started"),
+        })
+    }
+
+    /// Sets the preparation of messages before all others; default: none.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn prepared_by(mut self, preparation: Arc<dyn Preparation>) -> Self {

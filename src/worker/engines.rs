@@ -164,13 +164,14 @@ impl Engines {
             consumer.handler.opened(&opened.arn);
         }
         let Environment { health, stop, caller, runtime, tasks, status, .. } = &self.environment;
+        let preparations = consumer.preparations(opened, health);
         let parts = EngineParts {
             queue: opened.queue.clone(),
             dead_letters: opened.dead_letters.clone(),
             order: opened.order,
             redrive: policy.clone(),
             handler: consumer.handler,
-            preparation: consumer.preparation,
+            preparations,
             observers,
             settings: consumer.settings,
             pool: consumer.pool,

@@ -17,6 +17,7 @@ use crate::{
         lambda::LambdaHandler,
         sns::SnsHandler,
     },
+    once::{self, DynamoClaims, Once},
     queue::sqs::{self, QueueAddress},
     sns::{Publisher, SnsPublisher, TopicArn, notifications},
     telemetry::events,
@@ -149,6 +150,7 @@ pub(crate) fn consumer_of(
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
         .unwrap_envelopes(queue.unwrap)
+        .once(once(queue, aws))
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
 }
@@ -181,6 +183,29 @@ pub(super) fn notification_plan(
     let publishers =
         move |topic: &TopicArn| publisher(Some(topic.region()), (endpoint.as_deref(), &role), &own, &process);
     notifications::NotificationPlan { settings, publishers: Arc::new(publishers) }
+}
+
+/// Messages of one key that run once, if the queue's settings ask for it.
+fn once(queue: &QueueSettings, process: &aws::Settings) -> Option<Once> {
+    let settings = queue.once.as_ref()?;
+    Some(settings.with_store(claim_table(settings, queue, process)))
+}
+
+/// The table of a queue's claims, in the queue's region unless its settings name one.
+pub(super) fn claim_table(
+    once: &once::Settings,
+    queue: &QueueSettings,
+    process: &aws::Settings,
+) -> DynamoClaims {
+    let of_queue = queue.reach(process);
+    let address = QueueAddress::parse(&queue.address()).ok();
+    let by_url = emulator(queue.url.as_deref()).filter(|_| of_queue.endpoint_url.is_none());
+    let endpoint_url =
+        once.endpoint_url.clone().or_else(|| emulator(of_queue.endpoint_url.as_deref())).or(by_url);
+    let of_address = address.and_then(|address| address.region().map(str::to_owned));
+    let location = ServiceLocation { region: of_address, ..ServiceLocation::default() };
+    let region = once.region.clone().or(of_queue.region);
+    DynamoClaims::new(&once.table, aws::Settings { region, endpoint_url, ..process.clone() }, location)
 }
 
 /// A publisher in a region, at an endpoint and in a role of its own where these are set.

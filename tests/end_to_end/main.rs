@@ -21,6 +21,7 @@ mod limits;
 mod logs;
 mod lost;
 mod network;
+mod once;
 mod outage;
 mod queues;
 mod reject;

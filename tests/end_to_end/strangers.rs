@@ -1,15 +1,6 @@
 //! An independent SQS and SNS: the server of moto, which shares no code with the embedded one.
 
-use super::support::{Handler, Launch, Process, Sns, Sqs, Worker, python::python_with, worker::section};
-
-/// A server of moto and its endpoint; `None` if Python is skipped.
-async fn moto() -> Option<(Process, String)> {
-    let python = python_with("moto.server")?;
-    let server = python.arguments(&["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]).start();
-    let line = server.complains("Running on http://").await;
-    let endpoint = line.split_whitespace().find(|part| part.starts_with("http://")).unwrap();
-    Some((server, endpoint.to_owned()))
-}
+use super::support::{Handler, Launch, Sns, Sqs, Worker, python::moto, worker::section};
 
 #[tokio::test]
 async fn the_worker_publishes_to_an_independent_sns() {

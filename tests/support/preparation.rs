@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore::{
-    consumer::{Preparation, PreparationClaim, PreparedMessage},
+    consumer::{Preparation, PreparationClaim, PreparedMessage, Unprepared},
     handler::Outcome,
     message::Message,
 };
@@ -136,7 +136,7 @@ impl FakePreparation {
 }
 
 impl Preparation for FakePreparation {
-    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Outcome>> {
+    fn prepare(&self, message: Arc<Message>) -> BoxFuture<'_, Result<PreparedMessage, Unprepared>> {
         let (body, steps, claim_end) = (message.body.clone(), self.steps.clone(), self.claim_end);
         async move {
             let mut under_way = UnderWay::begin(body.clone(), steps.clone());

@@ -10,6 +10,7 @@ use longshore::{
     ecs,
     handler::{self, AnyHandler, Batch, Context, Outcome, Outcomes},
     message::{Message, MessageId, OutgoingMessage},
+    once::Once,
     testing,
     worker::{Consumer, DeadLetters},
 };
@@ -122,6 +123,12 @@ impl Scene {
     pub(crate) fn pool(self, pool: &Pool, weight: usize) -> Self {
         let pool = pool.clone();
         Self { inner: self.inner.consumer(move |consumer| consumer.pool(&pool, weight)), ..self }
+    }
+
+    /// Runs the messages of one key once.
+    pub(crate) fn once(self, once: Once) -> Self {
+        let configure = move |consumer: Consumer| consumer.once(once.clone());
+        Self { inner: self.inner.consumer(configure), ..self }
     }
 
     /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.

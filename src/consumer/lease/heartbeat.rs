@@ -163,7 +163,10 @@ impl Heartbeat {
     fn handle_extended(&self, extension: &Extension, sent: Instant) {
         let effect = self.leases.ledger().extended(extension, (sent, Instant::now()), fastrand::f64());
         match effect {
-            ExtensionEffect::Extended => self.metrics.extensions.inc(),
+            ExtensionEffect::Extended => {
+                self.metrics.extensions.inc();
+                self.leases.note_extended(extension.lease, sent + extension.visibility);
+            }
             ExtensionEffect::TooLate => {
                 self.leases.report_lost(extension.lease, &extension.id, "its extension was granted too late");
             }

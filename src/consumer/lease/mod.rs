@@ -18,6 +18,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use opentelemetry::ContextGuard;
+use rustc_hash::FxHashMap;
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,8 @@ struct Inner {
     queue: Arc<str>,
     ledger: Mutex<Ledger>,
     losses: AtomicU64,
+    /// The followers of each lease that has any.
+    followers: Mutex<FxHashMap<LeaseId, Vec<Arc<dyn LeaseFollower>>>>,
     metrics: Arc<LeaseMetrics>,
     groups: GroupTally,
     scope: MetricScope,
@@ -81,7 +84,8 @@ impl Leases {
         ready.ready();
         let (metrics, groups) = (scope.group(), GroupTally::in_scope(&scope));
         let ledger = Mutex::new(Ledger::new(terms));
-        Self(Arc::new(Inner { queue, ledger, losses: AtomicU64::new(0), metrics, groups, scope, ready }))
+        let (losses, followers) = (AtomicU64::new(0), Mutex::default());
+        Self(Arc::new(Inner { queue, ledger, losses, followers, metrics, groups, scope, ready }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -122,6 +126,7 @@ impl Leases {
             cancellation,
             first_deadline: deadline,
             dependents: Vec::new(),
+            is_followed: false,
             trace: None,
             end: LeaseEnd::Released,
             _group: group.map(|group| self.0.groups.hold(group)),
@@ -129,7 +134,8 @@ impl Leases {
         }
     }
 
-    fn report_duplicate(&self, id: &MessageId) {
+    /// Notes a message that was received again and does not run again.
+    pub(crate) fn report_duplicate(&self, id: &MessageId) {
         let trace = self.ledger().trace_of_message(id);
         let _trace = trace.as_ref().map(TraceContext::enter);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }
@@ -168,6 +174,18 @@ impl Leases {
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
     }
 
+    fn followers(&self) -> MutexGuard<'_, FxHashMap<LeaseId, Vec<Arc<dyn LeaseFollower>>>> {
+        self.0.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes the deadline that an extension gave a lease to its followers.
+    fn note_extended(&self, lease: LeaseId, deadline: Instant) {
+        let followers = self.followers().get(&lease).cloned().unwrap_or_default();
+        for follower in followers {
+            follower.extended(deadline);
+        }
+    }
+
     fn report_extensions_failing(&self, error: &QueueError) {
         self.0.ready.unready_for(FAILURE_SHOWN, format!("leases cannot be extended: {error}"));
     }
@@ -187,6 +205,7 @@ pub(crate) struct Lease {
     /// The deadline before the first extension.
     first_deadline: Instant,
     dependents: Vec<Box<dyn Dependent>>,
+    is_followed: bool,
     /// The trace of the call that handles the message.
     trace: Option<Arc<Trace>>,
     end: LeaseEnd,
@@ -203,6 +222,12 @@ pub(crate) trait Dependent: Send + Sync + 'static {
     ///
     /// The message is given back after this call, and after the returned future, if any, has ended.
     fn postpone(&mut self, delay: Duration) -> Option<BoxFuture<'static, ()>>;
+}
+
+/// Work elsewhere that lasts as long as a lease.
+pub(crate) trait LeaseFollower: Send + Sync + 'static {
+    /// Notes the deadline that an extension gave the lease. It must not block.
+    fn extended(&self, deadline: Instant);
 }
 
 /// The deadlines of a lease.
@@ -246,6 +271,26 @@ impl Lease {
         // A lease that is lost before its first deadline is cancelled, so a young lease needs no look into the ledger.
         let is_young = !self.cancellation.is_cancelled() && Instant::now() < self.first_deadline;
         is_young || self.deadlines().is_some()
+    }
+
+    /// Waits until the lease is lost.
+    pub(crate) async fn lost(&self) {
+        self.cancellation.cancelled().await;
+        // A stop cancels it, too, and keeps it.
+        while let Some(LeaseDeadlines { deadline, .. }) = self.deadlines() {
+            tokio::time::sleep_until(deadline).await;
+        }
+    }
+
+    /// Adds a follower, which learns of each extension from now on, and at once of those before.
+    pub(crate) fn add_follower(&mut self, follower: Arc<dyn LeaseFollower>) {
+        self.is_followed = true;
+        self.leases.followers().entry(self.lease).or_default().push(follower.clone());
+        if let Some(LeaseDeadlines { deadline, .. }) = self.deadlines()
+            && deadline > self.first_deadline
+        {
+            follower.extended(deadline);
+        }
     }
 
     /// Returns true if the message was done in an earlier run of this worker.
@@ -332,6 +377,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // The next run of the message may begin once the lease is released.
         self.dependents.clear();
+        if self.is_followed {
+            self.leases.followers().remove(&self.lease);
+        }
         self.leases.ledger().release(self.lease, &self.id, self.end);
         self.leases.0.metrics.held.dec();
     }

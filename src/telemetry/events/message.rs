@@ -146,6 +146,36 @@ events! {
 }
 
 events! {
+    CLAIMS = "Claims";
+
+    /// The store of claims cannot be used: messages wait, none of them runs, and someone may have to act.
+    error ClaimsFail<'a>: "messages cannot be claimed, and wait" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// A message was given back because another delivery of its key is in work.
+    debug InWorkElsewhere<'a>: "message is in work elsewhere, it comes again later" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The rest of the other claim, unless it is extended.
+        seconds_left: f64,
+    }
+
+    /// A claim ended before its message, because it could not be extended in time: the message may run elsewhere, too.
+    warn ClaimLost<'a>: "claim lost while its message is in work" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+    }
+}
+
+events! {
     SETTLING = "Settling";
 
     /// The reason for a reject does not fit into the message's copy in the DLQ; only this line has it.

@@ -38,8 +38,20 @@ struct Subject {
 
 /// Every event, by subject.
 #[cfg(test)]
-const SUBJECTS: &[Subject] =
-    &[MESSAGES, LEASES, CALLS, SETTLING, HANDLERS, PROCESSES, NOTIFICATIONS, START, ECS, TRACES, STOP];
+const SUBJECTS: &[Subject] = &[
+    MESSAGES,
+    LEASES,
+    CLAIMS,
+    CALLS,
+    SETTLING,
+    HANDLERS,
+    PROCESSES,
+    NOTIFICATIONS,
+    START,
+    ECS,
+    TRACES,
+    STOP,
+];
 
 /// Declares a struct for each event, with an `emit` that logs and counts it, and its row of the reference page.
 ///

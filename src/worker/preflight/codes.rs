@@ -137,6 +137,20 @@ codes! {
         "create the topic, or correct its arn; and see that the task role has sns:Publish on it";
     TopicUnreachable = "topic-unreachable", Unavailable,
         "check the topic's region and the network: a private subnet needs a NAT gateway or a VPC endpoint of SNS";
+    OnceTableMissing = "once-table-missing", Unavailable,
+        "create the table, as docs/once.md shows, or correct once.table, once.region and the account";
+    OnceForbidden = "once-forbidden", Unavailable,
+        "grant the task role dynamodb:UpdateItem and dynamodb:DeleteItem on the table; without them no message runs";
+    OnceKeySchema = "once-key-schema", Misconfigured,
+        "name a table whose only key is the partition key id, a string";
+    OnceUnreachable = "once-unreachable", Unavailable,
+        "check the table's region and the network: a private subnet needs a NAT gateway or a VPC endpoint of DynamoDB";
+    OnceTtl = "once-ttl", Warning,
+        "turn on the table's time to live for the attribute expires_at";
+    OnceTtlUnproven = "once-ttl-unproven", Notice,
+        "see that the table's time to live is on for expires_at; or grant the role that checks dynamodb:DescribeTimeToLive";
+    OnceKeep = "once-keep", Warning,
+        "raise once.keep to the queue's MessageRetentionPeriod or more, or leave it out";
     HandlerUnreachable = "handler-unreachable", Unavailable,
         "start the handler, or correct where it is; the worker would wait for it and receive nothing";
     HandlerAnswer = "handler-answer", Warning,
@@ -157,6 +171,22 @@ codes! {
         "grant the task role ecs:GetTaskProtection and ecs:UpdateTaskProtection, or set ecs.protect = \"off\"";
     ProtectionPointless = "protection-pointless", Notice,
         "nothing: a task of no service is not scaled in";
+}
+
+/// True for a code by which AWS says that it does not know the credentials, or no longer accepts them.
+pub(super) fn is_credentials_code(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some(
+            "ExpiredToken"
+                | "ExpiredTokenException"
+                | "InvalidClientTokenId"
+                | "InvalidSecurity"
+                | "SignatureDoesNotMatch"
+                | "UnrecognizedClientException"
+                | "MissingAuthenticationToken"
+        )
+    )
 }
 
 /// An invalid receipt, which belongs to no queue.

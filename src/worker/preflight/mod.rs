@@ -4,6 +4,7 @@
 
 mod codes;
 mod dead_letters;
+mod once;
 mod platform;
 mod queue;
 mod report;

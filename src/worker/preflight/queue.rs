@@ -1,7 +1,8 @@
 //! Checks one queue: that it exists, and that it is as the settings expect.
 
 use super::{
-    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, platform,
+    Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, once,
+    platform,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -33,13 +34,14 @@ impl QueueFindings {
 
 /// Checks one queue and everything that its settings name.
 pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings) -> QueueFindings {
-    let (mut checked, of_handler, of_topics) = tokio::join!(
+    let (mut checked, of_handler, of_topics, of_once) = tokio::join!(
         check_queue(name, queue, settings),
         check_handler(name, queue, settings),
         check_topics(name, queue, settings),
+        once::check(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
-    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(of_once).chain(beyond));
     checked
 }
 
@@ -124,6 +126,7 @@ fn check_attributes(name: &str, queue: &QueueSettings, description: &QueueAttrib
         );
     }
     found.extend(fifo_topic(name, queue, description));
+    found.extend(once::keep_below_retention(name, queue, description));
     found
 }
 
