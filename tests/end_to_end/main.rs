@@ -13,6 +13,7 @@ mod examples;
 mod exec;
 mod fifo;
 mod http_example;
+mod http_settings;
 mod kubernetes;
 mod lambda;
 mod logs;
