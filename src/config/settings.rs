@@ -9,7 +9,7 @@ use url::Url;
 use super::Purpose;
 use crate::{
     admin,
-    consumer::{ConsumerSettings, settle},
+    consumer::{ConsumerSettings, OnExhausted, settle},
     duration::Span,
     ecs,
     envelope::Unwrap,
@@ -176,6 +176,7 @@ impl QueueSettings {
         let mut problems = self.validate_address();
         problems.extend(within("dlq", self.validate_dlq()));
         problems.extend(self.consumer.validate());
+        problems.extend(self.validate_exhausted());
         problems.extend(within("notify", self.notify.validate()));
         match &self.handler {
             Some(handler) => {
@@ -229,6 +230,16 @@ impl QueueSettings {
             problems.push(Problem::new(key, "not of the queue's type").with_allowed(allowed));
         }
         problems
+    }
+
+    /// Requires a DLQ that takes copies.
+    fn validate_exhausted(&self) -> Option<Problem> {
+        let is_refused = self.consumer.on_exhausted == OnExhausted::Copy && !self.dlq.copy_rejects;
+        is_refused.then(|| {
+            let problem =
+                Problem::new("on_exhausted", "nothing is copied, because dlq.copy_rejects is false");
+            problem.with_hint("leave one of the two out")
+        })
     }
 
     /// Requires a batch to fit into an event of Lambda.
@@ -391,6 +402,17 @@ mod tests {
         };
         assert_eq!((fifo("dlq"), fifo("orders.fifo")), ("dlq.name".to_owned(), "dlq.name".to_owned()));
         assert_eq!(fifo("dlq.fifo"), "");
+    }
+
+    #[test]
+    fn exhausted_messages_are_copied_only_where_rejects_are() {
+        let copy = |copy_rejects| {
+            broken_by(|queue| {
+                queue.consumer.on_exhausted = OnExhausted::Copy;
+                queue.dlq.copy_rejects = copy_rejects;
+            })
+        };
+        assert_eq!((copy(true), copy(false)), (String::new(), "on_exhausted".to_owned()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::sns::notifications::NotificationPlan;
 use crate::{
     backoff::Backoff,
     consumer::depth,
-    consumer::{BatchSettings, BreakerSettings, ConsumerSettings, Prefetch, Preparation},
+    consumer::{BatchSettings, BreakerSettings, ConsumerSettings, OnExhausted, Prefetch, Preparation},
     duration::{Limit, Span},
     handler::AnyHandler,
     queue::{Queue, QueueName, name_at, sqs::AwsAccess},
@@ -190,6 +190,14 @@ impl Consumer {
     #[must_use]
     pub fn batch(mut self, batch: BatchSettings) -> Self {
         self.settings.batch = batch;
+        self
+    }
+
+    /// Copies a message that fails at its last receive to the DLQ, with the reason, as a rejected one; by default it is left
+    /// to the redrive policy, which moves it without a reason.
+    #[must_use]
+    pub fn copy_exhausted(mut self) -> Self {
+        self.settings.on_exhausted = OnExhausted::Copy;
         self
     }
 

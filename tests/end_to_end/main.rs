@@ -11,6 +11,7 @@ mod emulator;
 mod envelopes;
 mod examples;
 mod exec;
+mod exhausted;
 mod fifo;
 mod http_example;
 mod http_settings;
