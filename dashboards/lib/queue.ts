@@ -156,11 +156,12 @@ function endings(): Row {
         queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }],
       }),
       lines({
-        title: 'Not handled', unit: 'mps', width: 12, colours: { 'given back': 'yellow', 'came again': 'purple' },
-        description: 'Messages given back before their handler started, and such as came again while they were known here, which are not run twice.',
+        title: 'Not handled', unit: 'mps', width: 12, colours: { 'given back': 'yellow', 'came again': 'purple', 'receives used up': ACT },
+        description: 'Messages given back before their handler started, such as came again while they were known here, which are not run twice, and such as have used up their receives, which go to the DLQ.',
         queries: [
           { expr: sum(rate('longshore_messages_given_back_total')), legend: 'given back' },
           { expr: sum(rate('longshore_messages_duplicate_total')), legend: 'came again' },
+          { expr: sum(rate('longshore_messages_exhausted_total')), legend: 'receives used up' },
         ],
       }),
       lines({

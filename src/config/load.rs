@@ -113,6 +113,12 @@ fn is_withheld(name: &str) -> bool {
     name.starts_with("LONGSHORE__") || name.starts_with("OTEL_") && name.ends_with("_HEADERS")
 }
 
+/// A variable of this process, if it is set and is text.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// The `PATH` of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn search_path() -> Option<OsString> {

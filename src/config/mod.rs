@@ -24,7 +24,7 @@ pub(crate) use self::{flags::FLAGS, reference::reference};
 pub(crate) use self::{
     flags::Flags,
     load::{
-        Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings,
+        Config, ConfigFile, Purpose, Sources, environment, load, search_path, surroundings, variable,
         withheld_variables,
     },
     schema::schema,

@@ -117,13 +117,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_values_of_a_programs_variables_are_hidden_and_their_names_shown() {
+    fn the_values_of_a_programs_variables_and_of_headers_are_hidden_and_their_names_shown() {
         let shown = hidden(
             "q",
             json!({"handler": {"env": {"DB": "hunter2"}, "url": "http://u:p@h/", "grace": "5s"}}),
         );
         let expected = json!({"handler": {"env": {"DB": "***"}, "url": "http://***@h/", "grace": "5s"}});
         assert_eq!(shown, expected);
+        let shown = hidden("q", json!({"handler": {"headers": {"X-Tenant": "hunter2"}}}));
+        assert_eq!(shown, json!({"handler": {"headers": {"X-Tenant": "***"}}}));
     }
 
     #[test]

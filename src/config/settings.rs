@@ -10,7 +10,7 @@ use super::Purpose;
 use crate::{
     admin,
     aws::{AwsAccess, RoleSettings},
-    consumer::{ConsumerSettings, PoolSettings, PoolWeight, RateScope, settle},
+    consumer::{ConsumerSettings, OnExhausted, PoolSettings, PoolWeight, RateScope, settle},
     duration::Span,
     ecs,
     envelope::Unwrap,
@@ -227,6 +227,7 @@ impl QueueSettings {
         problems.extend(self.weight.validate());
         problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
+        problems.extend(self.validate_exhausted());
         problems.extend(within("notify", self.notify.validate()));
         let of_once = self.once.as_ref().map(|once| once.validate(is_fifo(&self.address())));
         problems.extend(within("once", of_once.unwrap_or_default()));
@@ -337,6 +338,16 @@ impl QueueSettings {
             problems.push(Problem::new(key, "not of the queue's type").with_allowed(allowed));
         }
         problems
+    }
+
+    /// Requires a DLQ that takes copies.
+    fn validate_exhausted(&self) -> Option<Problem> {
+        let is_refused = self.consumer.on_exhausted == OnExhausted::Copy && !self.dlq.copy_rejects;
+        is_refused.then(|| {
+            let problem =
+                Problem::new("on_exhausted", "nothing is copied, because dlq.copy_rejects is false");
+            problem.with_hint("leave one of the two out")
+        })
     }
 
     /// Requires a batch to fit into an event of Lambda.
@@ -520,6 +531,17 @@ mod tests {
         };
         assert_eq!((fifo("dlq"), fifo("orders.fifo")), ("dlq.name".to_owned(), "dlq.name".to_owned()));
         assert_eq!(fifo("dlq.fifo"), "");
+    }
+
+    #[test]
+    fn exhausted_messages_are_copied_only_where_rejects_are() {
+        let copy = |copy_rejects| {
+            broken_by(|queue| {
+                queue.consumer.on_exhausted = OnExhausted::Copy;
+                queue.dlq.copy_rejects = copy_rejects;
+            })
+        };
+        assert_eq!((copy(true), copy(false)), (String::new(), "on_exhausted".to_owned()));
     }
 
     #[test]

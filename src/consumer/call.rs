@@ -50,6 +50,13 @@ pub(crate) trait CallObserver: Send + Sync + 'static {
         let _ = end;
     }
 
+    /// Notes that a message has used up its receives: SQS moves it to the dead-letter queue, or it is copied there.
+    ///
+    /// Follows [`Self::message_ended`], and comes alone for a message that was given back before it ran.
+    fn message_exhausted(&self, end: &MessageEnd<'_>) {
+        let _ = end;
+    }
+
     /// Waits until everything that was noted is sent or given up; a stop limits the wait.
     fn flushed(&self) -> BoxFuture<'_, ()> {
         ready(()).boxed()

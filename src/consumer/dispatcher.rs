@@ -14,7 +14,7 @@ use super::{
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
     dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
-    disposition::{CallEnd, Conclusion, KeptFor},
+    disposition::{CallEnd, Conclusion, Disposition, KeptFor},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
 };
@@ -481,15 +481,15 @@ impl Dispatcher {
         conclusion: &Conclusion,
         took: Duration,
     ) {
-        let Conclusion { ending: Some(ending), reason, .. } = conclusion else { return };
+        let Conclusion { ending: Some(ending), reason, disposition } = conclusion else { return };
+        let end = MessageEnd { message, ending: *ending, reason, took, trace: lease.trace() };
+        let is_exhausted = *disposition != Disposition::Delete
+            && self.0.parts.settler.rules().is_exhausted(conclusion, message.receive_count);
         for observer in &*self.0.parts.observers {
-            observer.message_ended(&MessageEnd {
-                message,
-                ending: *ending,
-                reason,
-                took,
-                trace: lease.trace(),
-            });
+            observer.message_ended(&end);
+            if is_exhausted {
+                observer.message_exhausted(&end);
+            }
         }
     }
 

@@ -132,6 +132,8 @@ pub(super) struct DispositionRules {
     pub(super) retry: Backoff,
     /// True if a rejected message is copied to a DLQ; otherwise a reject is a retry.
     pub(super) copies_rejects: bool,
+    /// True if a message that fails at its last attempt is copied there, too; otherwise SQS moves it.
+    pub(super) copies_exhausted: bool,
 }
 
 impl DispositionRules {
@@ -152,13 +154,46 @@ impl DispositionRules {
         }
     }
 
+    /// True if a message with this conclusion has used up its receives: it is in the dead-letter queue next, and was not
+    /// rejected.
+    pub(super) fn is_exhausted(&self, conclusion: &Conclusion, receive_count: u32) -> bool {
+        let comes_no_more = match conclusion.disposition {
+            Disposition::Retry(_) | Disposition::Abandon | Disposition::Remember => true,
+            Disposition::DeadLetter { .. } => conclusion.ending != Some(Ending::Reject),
+            Disposition::Delete | Disposition::Keep(_) => false,
+        };
+        comes_no_more && self.is_last_attempt(receive_count)
+    }
+
+    /// Copies a message that failed at its last attempt to the dead-letter queue, if the settings say so.
+    ///
+    /// One that a stop cut off, or that waits for an earlier one of its group, has not failed: it is left to SQS.
+    fn copied_if_exhausted(&self, conclusion: Conclusion, receive_count: u32) -> Conclusion {
+        let has_failed = matches!(
+            conclusion.ending,
+            Some(Ending::Retry | Ending::TimedOut | Ending::Panicked | Ending::Down)
+        );
+        match conclusion.disposition {
+            Disposition::Retry(retry_in)
+                if has_failed && self.copies_exhausted && self.is_last_attempt(receive_count) =>
+            {
+                Conclusion { disposition: Disposition::DeadLetter { retry_in }, ..conclusion }
+            }
+            _ => conclusion,
+        }
+    }
+
     /// Concludes a call for each of its messages, in the order of the batch.
     pub(super) fn conclude<'a>(
         &self,
         end: CallEnd,
         messages: impl ExactSizeIterator<Item = MessageFacts<'a>> + Clone,
     ) -> (Vec<Conclusion>, FailedInCall) {
-        let mut conclusions = self.conclude_each(end, messages.clone());
+        let each = self.conclude_each(end, messages.clone()).into_iter().zip(messages.clone());
+        let copied = |(conclusion, message): (_, MessageFacts<'_>)| {
+            self.copied_if_exhausted(conclusion, message.receive_count)
+        };
+        let mut conclusions: Vec<_> = each.map(copied).collect();
         let (mut failed, mut kept) = (FailedInCall::new(), BTreeMap::new());
         for (message, conclusion) in messages.zip(&mut conclusions) {
             if let Some(group) = message.group {
@@ -252,10 +287,11 @@ impl DispositionRules {
 
     /// Concludes a message whose preparation failed; one that is short of resources is tried again, as it cannot wait here.
     pub(super) fn conclude_preparation(&self, outcome: Outcome, message: &MessageFacts<'_>) -> Conclusion {
-        match outcome {
-            Outcome::ShortOfResources(reason) => self.conclude_outcome(Outcome::Retry(reason), message),
-            outcome => self.conclude_outcome(outcome, message),
-        }
+        let outcome = match outcome {
+            Outcome::ShortOfResources(reason) => Outcome::Retry(reason),
+            outcome => outcome,
+        };
+        self.copied_if_exhausted(self.conclude_outcome(outcome, message), message.receive_count)
     }
 
     fn keeps_unavailable(&self, message: &MessageFacts<'_>) -> bool {
@@ -341,7 +377,8 @@ mod tests {
 
     fn rules(max_receive_count: u32, copies_rejects: bool) -> DispositionRules {
         let retry = Backoff { initial: SECOND, factor: 2.0, max: SECOND * 60, jitter: Jitter::None };
-        DispositionRules { max_receive_count: NonZeroU32::new(max_receive_count), retry, copies_rejects }
+        let max_receive_count = NonZeroU32::new(max_receive_count);
+        DispositionRules { max_receive_count, retry, copies_rejects, copies_exhausted: false }
     }
 
     fn facts(lease: LeaseStatus) -> MessageFacts<'static> {
@@ -433,6 +470,71 @@ mod tests {
         assert_eq!(of(Some(&group), 3), Disposition::Retry(Duration::ZERO));
         assert_eq!(of(Some(&group), 2), Disposition::Retry(SECOND * 2));
         assert_eq!(of(None, 3), Disposition::Retry(SECOND * 4));
+    }
+
+    fn copying(receive_count: u32, outcome: Outcome, lease: LeaseStatus) -> (Conclusion, bool) {
+        let rules = DispositionRules { copies_exhausted: true, ..rules(3, true) };
+        let message = MessageFacts { receive_count, ..facts(lease) };
+        let (conclusions, _) = rules.conclude(CallEnd::Answered(vec![outcome]), [message].into_iter());
+        let is_exhausted = rules.is_exhausted(&conclusions[0], receive_count);
+        (conclusions[0].clone(), is_exhausted)
+    }
+
+    #[test]
+    fn a_failure_of_the_last_attempt_is_copied_if_the_settings_say_so() {
+        let of = |receive_count, outcome| {
+            let (conclusion, is_exhausted) = copying(receive_count, outcome, LeaseStatus::Held);
+            (conclusion.ending.unwrap(), conclusion.disposition, is_exhausted)
+        };
+        let (reason, minute) = (|| "reason".to_owned(), SECOND * 60);
+        let dead_letter = |retry_in| Disposition::DeadLetter { retry_in };
+        let retry = || Outcome::Retry(reason());
+        assert_eq!(of(2, retry()), (Ending::Retry, Disposition::Retry(SECOND * 2), false));
+        assert_eq!(of(3, retry()), (Ending::Retry, dead_letter(SECOND * 4), true));
+        assert_eq!(of(3, Outcome::RetryIn(minute, reason())), (Ending::Retry, dead_letter(minute), true));
+        assert_eq!(of(3, Outcome::unavailable("")), (Ending::Retry, dead_letter(SECOND * 4), true));
+        assert_eq!(of(3, Outcome::Down(reason())), (Ending::Down, dead_letter(SECOND * 4), true));
+        assert_eq!(of(3, Outcome::Reject(reason())), (Ending::Reject, dead_letter(SECOND * 4), false));
+        assert_eq!(of(3, Outcome::Done), (Ending::Done, Disposition::Delete, false));
+    }
+
+    #[test]
+    fn a_message_that_a_stop_or_a_lost_lease_has_cut_off_is_exhausted_and_not_copied() {
+        for (outcome, lease, disposition) in [
+            (Outcome::Retry(String::new()), LeaseStatus::Cancelled, Disposition::Retry(Duration::ZERO)),
+            (Outcome::Retry(String::new()), LeaseStatus::Lost, Disposition::Abandon),
+            (Outcome::Done, LeaseStatus::Lost, Disposition::Remember),
+        ] {
+            let (conclusion, is_exhausted) = copying(3, outcome.clone(), lease);
+            assert_eq!((conclusion.disposition, is_exhausted), (disposition, true), "{outcome:?}");
+            assert!(!copying(2, outcome, lease).1);
+        }
+    }
+
+    #[test]
+    fn behind_a_failed_message_nothing_is_copied() {
+        let rules = DispositionRules { copies_exhausted: true, ..rules(3, true) };
+        let group: Group = "a".into();
+        let facts = [2, 3].map(|receive_count| MessageFacts {
+            group: Some(&group),
+            receive_count,
+            ..facts(LeaseStatus::Held)
+        });
+        let outcomes = vec![Outcome::Retry(String::new()); 2];
+        let (conclusions, _) = rules.conclude(CallEnd::Answered(outcomes), facts.into_iter());
+        let dispositions: Vec<_> = conclusions.iter().map(|conclusion| conclusion.disposition).collect();
+        assert_eq!(dispositions, [Disposition::Retry(SECOND * 2); 2]);
+        assert!(rules.is_exhausted(&conclusions[1], 3));
+    }
+
+    #[test]
+    fn without_a_redrive_policy_no_attempt_is_the_last() {
+        let rules = DispositionRules { copies_exhausted: true, ..rules(0, true) };
+        let message = MessageFacts { receive_count: 1_000, ..facts(LeaseStatus::Held) };
+        let (conclusions, _) =
+            rules.conclude(CallEnd::Answered(vec![Outcome::Retry(String::new())]), [message].into_iter());
+        assert!(matches!(conclusions[0].disposition, Disposition::Retry(_)));
+        assert!(!rules.is_exhausted(&conclusions[0], 1_000));
     }
 
     #[test]

@@ -6,10 +6,12 @@ use futures_util::future::BoxFuture;
 
 use super::{
     buffer::Group,
+    call::{CallObserver, MessageEnd},
     dispatcher::Dispatcher,
     disposition::{Conclusion, Disposition, DispositionRules},
     preparation::PreparationTasks,
     prepare::HeldMessage,
+    settings::OnExhausted,
 };
 use crate::{
     backoff::Backoff,
@@ -19,6 +21,7 @@ use crate::{
     consumer::settle::{Rejection, Settler},
     message::Message,
     queue::QueueAttributes,
+    telemetry::Ending,
 };
 
 /// The order in which a queue's messages run.
@@ -116,30 +119,24 @@ impl Drop for BehindReject {
 /// Hands messages to the settler by their dispositions, in the order of their groups; clones share one state.
 #[derive(Clone)]
 pub(super) struct OrderedSettler {
-    settler: Settler,
-    redrive: RedriveView,
-    retry: Backoff,
-    tasks: PreparationTasks,
-    metrics: Arc<ConsumerMetrics>,
+    pub(super) settler: Settler,
+    pub(super) redrive: RedriveView,
+    pub(super) retry: Backoff,
+    pub(super) on_exhausted: OnExhausted,
+    pub(super) tasks: PreparationTasks,
+    pub(super) observers: Arc<[Arc<dyn CallObserver>]>,
+    pub(super) metrics: Arc<ConsumerMetrics>,
 }
 
 impl OrderedSettler {
-    pub(super) fn new(
-        settler: Settler,
-        redrive: RedriveView,
-        retry: Backoff,
-        tasks: PreparationTasks,
-        metrics: Arc<ConsumerMetrics>,
-    ) -> Self {
-        Self { settler, redrive, retry, tasks, metrics }
-    }
-
     /// The rules by which outcomes become dispositions now.
     pub(super) fn rules(&self) -> DispositionRules {
+        let copies_rejects = self.settler.copies_rejects();
         DispositionRules {
             max_receive_count: self.redrive.max_receive_count(),
             retry: self.retry,
-            copies_rejects: self.settler.copies_rejects(),
+            copies_rejects,
+            copies_exhausted: copies_rejects && self.on_exhausted == OnExhausted::Copy,
         }
     }
 
@@ -234,10 +231,28 @@ impl OrderedSettler {
             return;
         }
         self.metrics.given_back.inc_by(messages.len() as u64);
+        let rules = self.rules();
         for held in messages {
+            if rules.is_last_attempt(held.message.receive_count) {
+                self.note_unrun(&held);
+            }
             self.change_visibility(held, delay);
         }
         self.settler.flush_now();
+    }
+
+    /// Notes that a message which has not run has no further receive.
+    fn note_unrun(&self, HeldMessage { message, lease, .. }: &HeldMessage) {
+        let reason = "it was given back before it ran";
+        let (ending, took, trace) = (Ending::Retry, Duration::ZERO, lease.trace());
+        for observer in &*self.observers {
+            observer.message_exhausted(&MessageEnd { message, ending, reason, took, trace });
+        }
+    }
+
+    /// Takes what this worker adds to the copies of rejected messages off one that came back from the dead-letter queue.
+    pub(super) fn restore(&self, message: &mut Message) {
+        self.settler.restore(message);
     }
 
     /// Makes a message visible again after `delay`, once its preparation is undone.

@@ -57,7 +57,7 @@ use self::{
 pub(crate) use self::{
     availability::PauseReason,
     fifo::Order,
-    settings::{ConsumerSettings, Groups},
+    settings::{ConsumerSettings, Groups, OnExhausted},
     shutdown::RunningEngine,
 };
 pub(crate) use self::{
@@ -199,8 +199,8 @@ impl Engine {
         metrics.concurrency.set(i64::try_from(settings.concurrency).unwrap_or(i64::MAX));
         let (leases, settler, availability) = (parts.leases(), parts.settler(), parts.availability());
         let preparations = PreparationTasks::on(parts.runtime.clone());
-        let ordered = parts.ordered_settler(&settler, &preparations);
         let observers: Arc<[_]> = parts.observers.iter().cloned().collect();
+        let ordered = parts.ordered_settler(&settler, &preparations, &observers);
         let ends = EngineEnds::default();
         let dispatcher = parts.dispatcher(&availability, &ordered, &observers, &ends);
         let permits = Permits::new(settings.running() + settings.prefetch.initial());
@@ -321,9 +321,21 @@ impl EngineParts {
         Availability::new(name, handler, &self.settings, ready, self.metrics.group())
     }
 
-    fn ordered_settler(&self, settler: &Settler, preparations: &PreparationTasks) -> OrderedSettler {
-        let (redrive, retry) = (self.redrive.clone(), self.settings.retry);
-        OrderedSettler::new(settler.clone(), redrive, retry, preparations.clone(), self.metrics.group())
+    fn ordered_settler(
+        &self,
+        settler: &Settler,
+        preparations: &PreparationTasks,
+        observers: &Arc<[Arc<dyn CallObserver>]>,
+    ) -> OrderedSettler {
+        OrderedSettler {
+            settler: settler.clone(),
+            redrive: self.redrive.clone(),
+            retry: self.settings.retry,
+            on_exhausted: self.settings.on_exhausted,
+            tasks: preparations.clone(),
+            observers: observers.clone(),
+            metrics: self.metrics.group(),
+        }
     }
 
     fn dispatcher(

@@ -104,7 +104,8 @@ impl Intake {
         self.0.metrics.consumed.inc_by(messages.len() as u64);
         let mut admitted = Vec::with_capacity(messages.len());
         let (mut blocked, mut behind) = (Vec::new(), Vec::new());
-        for message in messages {
+        for mut message in messages {
+            self.0.settler.restore(&mut message);
             let Some(permit) = reservation.take() else {
                 self.report_excess(&message);
                 continue;

@@ -55,6 +55,8 @@ pub struct ConsumerSettings {
     pub receive: ReceiveSettings,
     /// The delay after which a failed message becomes visible again, by its receive count.
     pub retry: Backoff,
+    /// The treatment of a message that fails at its last receive, by the `maxReceiveCount` of the redrive policy: `redrive` leaves it to SQS, which moves it to the DLQ at its next receive; `copy` copies it to the DLQ at once, with the reason as for a reject, and deletes it.
+    pub on_exhausted: OnExhausted,
     /// The share of failed calls from which polling pauses; absent, only a handler that is not available in three calls in
     /// a row counts as down.
     pub breaker: Option<BreakerSettings>,
@@ -161,6 +163,7 @@ impl Default for ConsumerSettings {
             timeout: Limit::After(Duration::from_hours(12)),
             receive: ReceiveSettings::default(),
             retry: Backoff::default(),
+            on_exhausted: OnExhausted::default(),
             breaker: None,
             settle: settle::Settings::default(),
             depth: depth::Settings::default(),
@@ -311,6 +314,18 @@ pub enum Groups {
     Several,
     /// One: a failure of the whole batch then stops this group alone.
     One,
+}
+
+/// The treatment of a message that fails at its last receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnExhausted {
+    /// It is given back, and SQS moves it to the DLQ at its next receive.
+    #[default]
+    Redrive,
+    /// It is copied to the DLQ, with the reason, and deleted.
+    Copy,
 }
 
 /// The number of messages held beyond those running.

@@ -18,8 +18,8 @@ const USER_OPTIONS: [&str; 4] = ["-u", "-U", "--user", "--proxy-user"];
 /// Words before a credential in a header.
 const CREDENTIAL_SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
 
-/// The table of a program's environment variables, which often hold its secrets.
-const ENVIRONMENT: [&str; 2] = ["handler", "env"];
+/// The tables whose values often are secrets: a program's environment variables, and the headers of requests.
+const SECRET_TABLES: [[&str; 2]; 2] = [["handler", "env"], ["handler", "headers"]];
 
 /// The length from which a query value is taken for a token, whatever its name.
 const TOKEN_CHARS: usize = 20;
@@ -195,7 +195,7 @@ pub(crate) fn names_a_secret(name: &str) -> bool {
 
 /// True if every value of this table, inside a table named `outer`, may be a secret whatever its name.
 pub(crate) fn holds_secrets(outer: &str, table: &str) -> bool {
-    [outer, table] == ENVIRONMENT
+    SECRET_TABLES.contains(&[outer, table])
 }
 
 fn ends_a_url(character: char) -> bool {

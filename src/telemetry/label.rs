@@ -138,6 +138,8 @@ label! {
         Failure = "failure",
         /// The handler rejected the message.
         Reject = "reject",
+        /// A message has used up its receives.
+        Exhausted = "exhausted",
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     backoff::Backoff,
     consumer::depth,
     consumer::{
-        BatchSettings, BreakerSettings, ConsumerSettings, Pool, Prefetch, Preparation, RateScope,
-        RateSettings,
+        BatchSettings, BreakerSettings, ConsumerSettings, OnExhausted, Pool, Prefetch, Preparation,
+        RateScope, RateSettings,
     },
     duration::{Limit, Span},
     handler::AnyHandler,
@@ -276,6 +276,14 @@ impl Consumer {
     #[must_use]
     pub fn pool(mut self, pool: &Pool, weight: usize) -> Self {
         self.pool = Some((pool.clone(), weight));
+        self
+    }
+
+    /// Copies a message that fails at its last receive to the DLQ, with the reason, as a rejected one; by default it is left
+    /// to the redrive policy, which moves it without a reason.
+    #[must_use]
+    pub fn copy_exhausted(mut self) -> Self {
+        self.settings.on_exhausted = OnExhausted::Copy;
         self
     }
 

@@ -12,6 +12,7 @@ use super::{
     first_success::FirstSuccess,
     late::LateQueues,
     metrics::QueueMeasurements,
+    observers::ExhaustedMessages,
     open::Opened,
     opening::OpenedOrMissing,
     redrive::{DlqOpener, RedriveFollower},
@@ -215,7 +216,8 @@ fn follows_policy(consumer: &Consumer) -> bool {
 }
 
 impl Environment {
-    /// The observers of a consumer's calls: for its readiness, for the protection of the task, and for notifications.
+    /// The observers of a consumer's calls: for its readiness, for messages that use up their receives, for the
+    /// protection of the task, and for notifications.
     #[cfg_attr(
         not(feature = "ecs"),
         expect(unused_variables, reason = "only the protection asks for the parts")
@@ -227,8 +229,10 @@ impl Environment {
         scope: &MetricScope,
     ) -> Vec<Arc<dyn CallObserver>> {
         let ready = self.health.condition(format!("{} messages", consumer.name), "not started");
-        let mut observers: Vec<Arc<dyn CallObserver>> =
-            vec![Arc::new(FirstSuccess::new(consumer.name.clone(), ready))];
+        let mut observers: Vec<Arc<dyn CallObserver>> = vec![
+            Arc::new(FirstSuccess::new(consumer.name.clone(), ready)),
+            Arc::new(ExhaustedMessages::new(consumer.name.clone(), scope)),
+        ];
         #[cfg(feature = "ecs")]
         if let Some(protection) = &parts.protection
             && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)

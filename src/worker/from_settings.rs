@@ -108,11 +108,13 @@ fn build_handler(
     aws: &sqs::Settings,
 ) -> Result<AnyHandler, Box<dyn Error + Send + Sync>> {
     match handler {
-        handler::Settings::Http(http) if queue.consumer.batch.size > 1 => {
-            let source = presumed_source(queue, aws);
-            Ok(HttpBatchHandler::new(http.clone(), queue.name_in_sqs(), source)?.into())
+        handler::Settings::Http(http) => {
+            let http = HttpHandler::with_variables(http.clone(), queue.name_in_sqs(), &config::variable)?;
+            if queue.consumer.batch.size > 1 {
+                return Ok(HttpBatchHandler::of(http, presumed_source(queue, aws)).into());
+            }
+            Ok(http.into())
         }
-        handler::Settings::Http(http) => Ok(HttpHandler::new(http.clone(), queue.name_in_sqs())?.into()),
         handler::Settings::Lambda(lambda) => {
             let processes = NonZeroUsize::new(queue.consumer.concurrency).unwrap_or(NonZeroUsize::MIN);
             let lambda = LambdaHandler::new(lambda, name, presumed_source(queue, aws), processes)?;

@@ -8,6 +8,8 @@ use std::{
 use prometheus::{Gauge, IntGauge};
 use tokio::time::Instant;
 
+#[cfg(test)]
+use super::observers::ExhaustedMetrics;
 use super::{Consumer, open::Opened};
 #[cfg(test)]
 use crate::{
@@ -32,6 +34,7 @@ use crate::{
 #[cfg(test)]
 const GROUPS: &[&[MetricDefinition]] = &[
     ConsumerMetrics::DEFINITIONS,
+    ExhaustedMetrics::DEFINITIONS,
     LeaseMetrics::DEFINITIONS,
     SettleMetrics::DEFINITIONS,
     CallMetrics::DEFINITIONS,

@@ -1,16 +1,53 @@
-//! Observers of a consumer's calls, for notifications over SNS and the protection of the ECS task.
+//! Observers of a consumer's calls: for messages that use up their receives, for notifications over SNS, and for the
+//! protection of the ECS task.
+
+use std::sync::Arc;
 
 #[cfg(feature = "sns")]
 use futures_util::future::{BoxFuture, FutureExt as _};
+use prometheus::IntCounter;
 
-use crate::consumer::CallObserver;
+#[cfg(feature = "sns")]
+use crate::sns::notifications::{Notification, Notifier};
 #[cfg(feature = "ecs")]
 use crate::{consumer::CallGuard, ecs::CallsInFlight};
-#[cfg(feature = "sns")]
 use crate::{
-    consumer::MessageEnd,
-    sns::notifications::{Notification, Notifier},
+    consumer::{CallObserver, MessageEnd},
+    telemetry::{MetricScope, context::TraceContext, events, metric_group, spans::Trace},
 };
+
+metric_group! {
+    /// Metrics of one queue's messages that have used up their receives.
+    pub(super) struct ExhaustedMetrics {
+        /// Messages that have used up their receives and were not done: SQS moves them to the DLQ at their next receive, or the worker copies them there.
+        exhausted: IntCounter = "longshore_messages_exhausted_total" ["queue"];
+    }
+}
+
+/// Logs and counts the messages of one queue that have used up their receives.
+///
+/// The redrive policy moves a message without a word: the line has the reason of its last failure, and is never sampled.
+pub(super) struct ExhaustedMessages {
+    queue: Arc<str>,
+    metrics: Arc<ExhaustedMetrics>,
+}
+
+impl ExhaustedMessages {
+    pub(super) fn new(queue: Arc<str>, scope: &MetricScope) -> Self {
+        Self { queue, metrics: scope.group() }
+    }
+}
+
+impl CallObserver for ExhaustedMessages {
+    fn message_exhausted(&self, end: &MessageEnd<'_>) {
+        let MessageEnd { message, ending, reason, trace, .. } = *end;
+        let (queue, message_id, receive_count) = (&*self.queue, &message.id, message.receive_count);
+        let context = Trace::log_context(trace.map(Arc::as_ref), message);
+        let _trace = context.as_ref().map(TraceContext::enter);
+        events::MessageExhausted { queue, message_id, ending, reason, receive_count }
+            .emit(&self.metrics.exhausted);
+    }
+}
 
 /// Publishes a notification when a message's call has ended.
 #[cfg(feature = "sns")]
@@ -19,8 +56,11 @@ pub(super) struct NotifyEnds(pub(super) Notifier);
 #[cfg(feature = "sns")]
 impl CallObserver for NotifyEnds {
     fn message_ended(&self, end: &MessageEnd<'_>) {
-        let MessageEnd { message, ending, reason, took, trace } = *end;
-        self.0.ended(&Notification { message, ending, reason, took, trace });
+        self.0.ended(&notification(end));
+    }
+
+    fn message_exhausted(&self, end: &MessageEnd<'_>) {
+        self.0.exhausted(&notification(end));
     }
 
     fn flushed(&self) -> BoxFuture<'_, ()> {
@@ -30,6 +70,12 @@ impl CallObserver for NotifyEnds {
     fn close(&self) {
         self.0.close();
     }
+}
+
+#[cfg(feature = "sns")]
+fn notification<'a>(end: &MessageEnd<'a>) -> Notification<'a> {
+    let MessageEnd { message, ending, reason, took, trace } = *end;
+    Notification { message, ending, reason, took, trace }
 }
 
 /// Counts the calls in flight that may outlast a stop, for which the task is protected.

@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     Settings,
     headers::{CallHeaders, Deadlines, PeriodicTask, add_periodic, of_call},
-    outcome::outcome,
+    outcome, reason,
 };
 use crate::{
     fuzz::message,
@@ -48,11 +48,14 @@ fn check_event(message: &crate::message::Message) {
     assert_eq!(event["Records"][0]["body"], message.body.as_str());
 }
 
-/// A handler that is busy for the time in the body, as `Retry-After`.
+/// A handler that is busy for the time in the body, as `Retry-After`, and has the body as its reason.
 fn check_outcome(message: &crate::message::Message) {
     let settings = Settings::new("http://host/").unwrap();
-    let text = Some(message.body.as_str());
-    match outcome(&settings, StatusCode::SERVICE_UNAVAILABLE, text, SystemTime::now()) {
+    let retry_in = outcome::delay(&message.body, SystemTime::now());
+    let given = reason::of_body(message.body.as_bytes());
+    assert!(given.iter().all(|reason| !reason.contains(char::is_control) && reason.len() <= 4 * 1_001));
+    let given = given.into_iter().next();
+    match outcome::failure(&settings, StatusCode::SERVICE_UNAVAILABLE, given.as_deref(), retry_in) {
         Outcome::Unavailable { retry_in, .. } => assert!(retry_in.is_none_or(|delay| delay <= LONGEST_DELAY)),
         outcome => panic!("{outcome:?}"),
     }

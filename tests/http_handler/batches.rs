@@ -172,6 +172,18 @@ async fn an_answer_may_reject_a_message_if_reject_items_is_set() {
 }
 
 #[tokio::test]
+async fn an_answer_may_give_the_reason_of_a_message() {
+    let answer = r#"{"batchItemFailures":[
+        {"itemIdentifier":"a","outcome":"reject","reason":"no such\nship"},
+        {"itemIdentifier":"b","reason":"busy"},
+        {"itemIdentifier":"c","reason":7}]}"#;
+    let outcomes = outcomes_after(answer, |settings| settings.reject_items = true).await;
+    let Outcome::Retry(named) = retry() else { panic!() };
+    assert_eq!(outcomes[0], Outcome::Reject("the handler rejected the message: no such ship".to_owned()));
+    assert_eq!(outcomes[1..], [Outcome::Retry(format!("{named}: busy")), retry()]);
+}
+
+#[tokio::test]
 async fn a_status_that_is_no_2xx_applies_to_the_whole_batch() {
     let failed = Recorder::answering(StatusCode::INTERNAL_SERVER_ERROR).await;
     assert!(all_are_retries(&outcomes_of_status(failed, |_| ()).await, "500"));

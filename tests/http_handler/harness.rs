@@ -138,7 +138,11 @@ impl Recorder {
         Self::serve(move || StatusCode::OK.into_response(), requests).await
     }
 
-    async fn serve(answer: impl Fn() -> Response + Clone + Send + Sync + 'static, together: usize) -> Self {
+    /// A handler with this response, given once so many requests are there.
+    pub(crate) async fn serve(
+        answer: impl Fn() -> Response + Clone + Send + Sync + 'static,
+        together: usize,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (url, requests) = (url_of(&listener), Arc::<Mutex<Vec<RecordedRequest>>>::default());
         let (recorded, gate) = (requests.clone(), Arc::new(Barrier::new(together)));

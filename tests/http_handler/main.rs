@@ -4,6 +4,8 @@ mod batches;
 mod counts;
 mod harness;
 mod misbehaving;
+mod reasons;
+mod requests;
 mod well_behaved;
 
 #[test]

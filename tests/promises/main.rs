@@ -6,6 +6,7 @@ mod breaker;
 mod calls_a_message;
 mod deleting;
 mod duplicates;
+mod exhausting;
 mod handler_down;
 mod hiding;
 mod histories;

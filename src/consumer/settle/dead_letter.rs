@@ -270,10 +270,10 @@ struct CopyLimits {
 ///
 /// The sender's attributes never change, so that a message moved back from the DLQ is the original: with six to nine
 /// attributes the record is combined into one, and with ten, or in a message of the largest size, it is omitted.
-fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
-    let Message { id, body, receive_count, mut attributes, system, .. } = message;
+fn copy(mut message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
     // A message that has been in the DLQ before has the record of its earlier reject.
-    attributes.retain(|name, _| !is_reject_attribute(name));
+    remove_record(&mut message);
+    let Message { id, body, receive_count, attributes, system, .. } = message;
     let mut copy = OutgoingMessage {
         body,
         attributes,
@@ -293,6 +293,16 @@ fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> Out
     let format = RecordFormat::beside(copy.attributes.len());
     copy.attributes.extend(format.fitted(fields, allowed.bytes.saturating_sub(copy.size_bytes())));
     copy
+}
+
+/// True if a message has the record of an earlier reject.
+pub(super) fn has_record(message: &Message) -> bool {
+    message.attributes.keys().any(|name| is_reject_attribute(name))
+}
+
+/// Removes the record of an earlier reject.
+pub(super) fn remove_record(message: &mut Message) {
+    message.attributes.retain(|name, _| !is_reject_attribute(name));
 }
 
 fn is_reject_attribute(name: &str) -> bool {

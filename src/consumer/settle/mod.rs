@@ -124,6 +124,16 @@ impl Settler {
         self.pending.push(SettleAction::Copy(Box::new(dead_letter)), lease);
     }
 
+    /// Takes the attributes of an earlier reject off a message that came back from the DLQ, so that its handler receives
+    /// it as it was sent.
+    ///
+    /// Where nothing is copied they are not the worker's own: the handler of a DLQ's messages receives them.
+    pub(crate) fn restore(&self, message: &mut Message) {
+        if dead_letter::has_record(message) && self.copies_rejects() {
+            dead_letter::remove_record(message);
+        }
+    }
+
     /// Returns true when rejected messages are copied to a DLQ.
     pub(crate) fn copies_rejects(&self) -> bool {
         self.dead_letters.target().is_some()

@@ -8,7 +8,7 @@ use reqwest::{RequestBuilder, Response};
 use super::{
     HttpError, HttpHandler, Settings,
     client::{self, FailedPost},
-    headers,
+    headers, reason,
 };
 use crate::{
     handler::{
@@ -41,7 +41,12 @@ impl HttpBatchHandler {
         queue_name: impl Into<Box<str>>,
         fallback: Source,
     ) -> Result<Self, HttpError> {
-        Ok(Self { http: HttpHandler::new(settings, queue_name)?, source: OnceLock::new(), fallback })
+        HttpHandler::new(settings, queue_name).map(|http| Self::of(http, fallback))
+    }
+
+    /// The handler of batches with the settings of this one.
+    pub(crate) fn of(http: HttpHandler, fallback: Source) -> Self {
+        Self { http, source: OnceLock::new(), fallback }
     }
 
     fn source(&self) -> &Source {
@@ -65,7 +70,7 @@ impl HttpBatchHandler {
         let deadlines = self.http.deadlines(context);
         let traced = CallTrace::of_batch(context);
         let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
-        Ok(self.http.client.post(self.http.settings.url.clone()).headers(headers).body(event))
+        Ok(self.http.post_to(self.http.settings.url.clone(), headers).body(event))
     }
 
     /// Reads the outcomes of the messages from a 2xx response; any other status applies to all messages.
@@ -89,23 +94,28 @@ impl HttpBatchHandler {
     }
 
     fn outcome(&self, outcome: ItemOutcome) -> Outcome {
-        let ItemOutcome::Failed(ItemFailure { retry_after, action }) = outcome else { return Outcome::Done };
+        let ItemOutcome::Failed(ItemFailure { retry_after, action, reason }) = outcome else {
+            return Outcome::Done;
+        };
+        let because = |text: &str| match reason.as_deref().and_then(reason::clean) {
+            Some(reason) => format!("{text}: {reason}"),
+            None => text.to_owned(),
+        };
         match (action, retry_after) {
             (FailureAction::Reject, _) if self.http.settings.reject_items => {
-                Outcome::Reject("the handler rejected the message".to_owned())
+                Outcome::Reject(because(REJECTED))
             }
-            (FailureAction::Reject, _) => Outcome::Retry(
-                "the handler rejected the message, hint: set reject_items to let it do so".to_owned(),
-            ),
-            (FailureAction::Retry, Some(delay)) => Outcome::RetryIn(delay, named_as_failed()),
-            (FailureAction::Retry, None) => Outcome::Retry(named_as_failed()),
+            (FailureAction::Reject, _) => {
+                Outcome::Retry(format!("{}, hint: set reject_items to let it do so", because(REJECTED)))
+            }
+            (FailureAction::Retry, Some(delay)) => Outcome::RetryIn(delay, because(NAMED_AS_FAILED)),
+            (FailureAction::Retry, None) => Outcome::Retry(because(NAMED_AS_FAILED)),
         }
     }
 }
 
-fn named_as_failed() -> String {
-    "the handler named the message among its failures".to_owned()
-}
+const REJECTED: &str = "the handler rejected the message";
+const NAMED_AS_FAILED: &str = "the handler named the message among its failures";
 
 impl From<HttpBatchHandler> for AnyHandler {
     fn from(handler: HttpBatchHandler) -> Self {
@@ -131,7 +141,7 @@ impl ErasedHandler for HttpBatchHandler {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.http.connect())
+        ErasedHandler::probe(&self.http)
     }
 
     #[cfg(feature = "cli")]

@@ -29,8 +29,8 @@ const USER_AGENT: &str = concat!("aws-sqsd/3.0 longshore/", env!("CARGO_PKG_VERS
 const IDLE: Duration = Duration::from_secs(1);
 /// The time after a post within which a broken connection means that the server had closed it before the post.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
-/// The most bytes of a response body that are read and dropped so that its connection can be used again.
-const DROPPED_BYTES: usize = 64 * 1024;
+/// The most bytes of a response body that are read for a reason, and so that its connection can be used again.
+const START_BYTES: usize = 64 * 1024;
 /// The most bytes of a response to a batch: Lambda's limit, and far more than 10,000 failures take.
 const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ pub(super) fn build(settings: &Settings) -> Result<Client, HttpError> {
     let content_type = header::HeaderValue::from_str(&settings.content_type);
     let content_type = content_type.map_err(|_| HttpError::Settings(Problems(settings.validate())))?;
     let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
+        .user_agent(settings.user_agent.as_deref().unwrap_or(USER_AGENT))
         .default_headers(header::HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]))
         .http1_title_case_headers()
         .redirect(redirect::Policy::none())
@@ -136,8 +136,9 @@ fn is_closed_connection(cause: &(dyn Error + 'static)) -> bool {
 }
 
 /// The response's `Retry-After`, if it is text.
-pub(super) fn retry_after(response: &Response) -> Option<&str> {
-    response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok())
+pub(super) fn retry_after(response: &Response) -> Option<String> {
+    let value = response.headers().get(header::RETRY_AFTER)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 /// Reads the response's body; fails if it has more than [`ANSWER_BYTES`].
@@ -153,12 +154,23 @@ pub(super) async fn read_body(mut response: Response) -> Result<BytesMut, Failed
     Ok(body)
 }
 
-/// Reads and drops the response's body, at most [`DROPPED_BYTES`] of it.
-pub(super) async fn drop_body(mut response: Response) -> Result<(), FailedPost> {
+/// Reads and drops the response's body, at most [`START_BYTES`] of it.
+pub(super) async fn drop_body(response: Response) -> Result<(), FailedPost> {
+    read_start(response, |_| ()).await
+}
+
+/// Reads the start of the response's body, at most [`START_BYTES`] of it and the rest of a chunk.
+pub(super) async fn read_start(
+    mut response: Response,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), FailedPost> {
     let mut read_bytes = 0;
-    while read_bytes < DROPPED_BYTES {
+    while read_bytes < START_BYTES {
         match response.chunk().await {
-            Ok(Some(chunk)) => read_bytes += chunk.len(),
+            Ok(Some(chunk)) => {
+                read_bytes += chunk.len();
+                take(&chunk);
+            }
             Ok(None) => break,
             Err(error) => return Err(failed_post(&error)),
         }
@@ -169,14 +181,23 @@ pub(super) async fn drop_body(mut response: Response) -> Result<(), FailedPost> 
 /// Converts an error: `Down` if the handler was not reached, `ShortOfResources` if that is the worker's own fault,
 /// `Crashed` if it may have run.
 fn failed_post(error: &reqwest::Error) -> FailedPost {
-    let outcome = if error.is_connect() && error.is_timeout() {
-        Outcome::Down("no connection to the handler within its connect_timeout".to_owned())
-    } else if error.is_connect() {
-        no_connection(Shortage::behind(error), &root_cause(error)).into()
+    let outcome = if error.is_connect() {
+        unanswered(error).into()
     } else {
-        Outcome::Crashed(format!("no complete answer from the handler: {}", root_cause(error)))
+        Outcome::Crashed(unanswered(error).into_reason())
     };
     FailedPost { outcome, cause: FailureCause::Connection }
+}
+
+/// The handler gave no complete answer, or the worker had nothing to connect with.
+pub(super) fn unanswered(error: &reqwest::Error) -> Unavailable {
+    if error.is_connect() && error.is_timeout() {
+        Unavailable::Down("no connection to the handler within its connect_timeout".to_owned())
+    } else if error.is_connect() {
+        no_connection(Shortage::behind(error), &root_cause(error))
+    } else {
+        Unavailable::Down(format!("no complete answer from the handler: {}", root_cause(error)))
+    }
 }
 
 /// The handler cannot be connected to, or the worker has nothing to connect with.

@@ -1,17 +1,17 @@
 //! Asks the handler for its status with a `HEAD`, and decides whether a post would fail: for `longshore check`.
 
-use reqwest::{Client, StatusCode, header};
+use reqwest::{StatusCode, header};
 use tokio::time::timeout;
 
-use super::Settings;
+use super::{HttpHandler, Settings};
 use crate::duration::Span;
 
 /// The time limit of the request.
 const LIMIT: Span = Span::secs(10);
 
 /// Returns a doubt about the handler's answers, if there is one; a handler that cannot be reached is none of this.
-pub(super) async fn doubt(client: &Client, settings: &Settings) -> Option<String> {
-    let request = client.head(settings.url.clone()).send();
+pub(super) async fn doubt(HttpHandler { client, settings, own_headers, .. }: &HttpHandler) -> Option<String> {
+    let request = client.head(settings.url.clone()).headers(own_headers.clone()).send();
     let Ok(answered) = timeout(LIMIT.0, request).await else {
         return Some(format!("no answer to a HEAD within {LIMIT}"));
     };

@@ -26,7 +26,10 @@ mod client;
 #[cfg(feature = "cli")]
 mod doubt;
 mod headers;
+mod health;
 mod outcome;
+mod own_headers;
+mod reason;
 mod settings;
 mod tls;
 
@@ -38,13 +41,15 @@ use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either, FutureExt as _};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response, header::HeaderMap};
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 pub use self::{batch::HttpBatchHandler, settings::Settings};
 use self::{
     client::FailedPost,
     headers::{CallHeaders, Deadlines, PeriodicTask},
+    health::Probe,
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Unavailable,
@@ -56,9 +61,7 @@ use super::{
 use crate::{
     duration::Span,
     message::Message,
-    net,
     settings::Problems,
-    shortage::Shortage,
     telemetry::{FailureCause, HandlerKind, MetricScope},
 };
 
@@ -67,6 +70,9 @@ pub struct HttpHandler {
     client: Client,
     settings: Settings,
     queue_name: Box<str>,
+    /// The headers of the settings, read.
+    own_headers: HeaderMap,
+    probe: Probe,
     metrics: KindMetrics<HttpMetrics>,
 }
 
@@ -100,6 +106,14 @@ pub enum HttpError {
         /// The reason, with the file.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A header of the settings cannot be sent.
+    #[error("the http handler's header {name}: {reason}")]
+    Header {
+        /// The header's name.
+        name: String,
+        /// The reason, without the value.
+        reason: String,
+    },
     /// The client could not be built: https needs the system's CA certificates.
     #[error("the http client could not be built; https needs the system's ca certificates")]
     Client(#[source] Box<dyn Error + Send + Sync>),
@@ -110,9 +124,19 @@ impl HttpHandler {
     ///
     /// Connects to nothing yet, and needs no runtime. At most as many connections are kept as calls ran at once.
     pub fn new(settings: Settings, queue_name: impl Into<Box<str>>) -> Result<Self, HttpError> {
+        Self::with_variables(settings, queue_name, &|_| None)
+    }
+
+    /// Creates the handler; `variable` looks up the variables of the environment that headers refer to.
+    pub(crate) fn with_variables(
+        settings: Settings,
+        queue_name: impl Into<Box<str>>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, HttpError> {
         Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
-        let client = client::build(&settings)?;
-        Ok(Self { client, settings, queue_name: queue_name.into(), metrics: KindMetrics::default() })
+        let (client, own_headers) = (client::build(&settings)?, settings.headers.read(variable)?);
+        let (queue_name, probe) = (queue_name.into(), Probe::of(&settings));
+        Ok(Self { client, settings, queue_name, own_headers, probe, metrics: KindMetrics::default() })
     }
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
@@ -128,15 +152,17 @@ impl HttpHandler {
         answered.await.unwrap_or_else(|failure| self.failed_post(failure))
     }
 
-    /// Reads the outcome from the response's status; fails if its body is incomplete.
+    /// Reads the outcome from the response's status, and its reason; fails if its body is incomplete.
     async fn read_response(&self, response: Response) -> Result<Outcome, FailedPost> {
-        let (status, retry_after) = (response.status(), client::retry_after(&response));
-        let outcome = outcome::outcome(&self.settings, status, retry_after, SystemTime::now());
-        client::drop_body(response).await?;
-        if outcome != Outcome::Done {
-            self.metrics.failed(outcome::cause(status));
+        let status = response.status();
+        if outcome::is_done(&self.settings, status) {
+            return client::drop_body(response).await.map(|()| Outcome::Done);
         }
-        Ok(outcome)
+        let retry_after = client::retry_after(&response);
+        let retry_in = retry_after.and_then(|text| outcome::delay(&text, SystemTime::now()));
+        let given = reason::read(response).await?;
+        self.metrics.failed(outcome::cause(status));
+        Ok(outcome::failure(&self.settings, status, given.as_deref(), retry_in))
     }
 
     /// Counts a failed post, unless the worker could not make it, and returns its outcome.
@@ -157,7 +183,12 @@ impl HttpHandler {
             headers::add_periodic(&mut headers, task);
         }
         let url = task.map_or_else(|| self.settings.url.clone(), |task| task.url(&self.settings.url));
-        self.client.post(url).headers(headers).body(Bytes::from_owner(Body(message)))
+        self.post_to(url, headers).body(Bytes::from_owner(Body(message)))
+    }
+
+    /// A post with these headers and those of the settings.
+    fn post_to(&self, url: Url, headers: HeaderMap) -> RequestBuilder {
+        self.client.post(url).headers(headers).headers(self.own_headers.clone())
     }
 
     /// The deadlines of the lease and of the call, which ends at the queue's or the handler's time limit.
@@ -183,16 +214,6 @@ impl HttpHandler {
         let ended = timeout(limit.0, call);
         Either::Right(ended.map(move |ended| ended.unwrap_or_else(timed_out)))
     }
-
-    /// Opens a bare connection to the handler.
-    async fn connect(&self) -> Result<(), Unavailable> {
-        let limit = self.settings.connect_timeout;
-        match timeout(limit.0, net::connect(&self.settings.url)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(client::no_connection(Shortage::of(&error), &error.to_string())),
-            Err(_) => Err(Unavailable::Down(format!("no connection to the handler within {limit}"))),
-        }
-    }
 }
 
 impl From<HttpHandler> for AnyHandler {
@@ -208,12 +229,15 @@ impl ErasedHandler for HttpHandler {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.connect())
+        Box::pin(self.probe.run(&self.client, &self.own_headers))
     }
 
     #[cfg(feature = "cli")]
     fn doubt(&self) -> BoxFuture<'_, Option<String>> {
-        Box::pin(doubt::doubt(&self.client, &self.settings))
+        Box::pin(async move {
+            // The probe has asked what the settings name for it.
+            if self.probe.asks() { None } else { doubt::doubt(self).await }
+        })
     }
 
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {

@@ -13,22 +13,27 @@ use crate::{
     telemetry::FailureCause,
 };
 
-/// Converts a status, with `Retry-After` for 429 and 503, into an outcome.
-pub(super) fn outcome(
+/// True if a status means that the message is done.
+pub(super) fn is_done(settings: &Settings, status: StatusCode) -> bool {
+    status.is_success() || settings.success.contains(&status.as_u16())
+}
+
+/// Converts a status that does not mean done, with the handler's reason and `Retry-After` for 429 and 503, into an outcome.
+pub(super) fn failure(
     settings: &Settings,
     status: StatusCode,
-    retry_after: Option<&str>,
-    now: SystemTime,
+    given: Option<&str>,
+    retry_in: Option<Duration>,
 ) -> Outcome {
-    if status.is_success() || settings.success.contains(&status.as_u16()) {
-        return Outcome::Done;
-    }
-    let reason = format!("the handler answered {status}");
+    let reason = match given {
+        Some(given) => format!("the handler answered {status}: {given}"),
+        None => format!("the handler answered {status}"),
+    };
     if settings.reject.contains(&status.as_u16()) {
         return Outcome::Reject(reason);
     }
     let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let retry_in = retry_after.filter(|_| is_busy).and_then(|text| delay(text, now));
+    let retry_in = retry_in.filter(|_| is_busy);
     if settings.down.contains(&status.as_u16()) {
         return Outcome::Unavailable { reason, retry_in };
     }
@@ -50,7 +55,7 @@ pub(super) fn cause(status: StatusCode) -> FailureCause {
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date; a past date means the shortest delay.
-fn delay(text: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn delay(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().map_or(LONGEST_DELAY, Duration::from_secs)
@@ -70,9 +75,17 @@ mod tests {
         Settings { success: vec![304, 409], reject: vec![400, 422], ..Settings::new("http://host/").unwrap() }
     }
 
-    fn outcome_of(status: u16, retry_after: Option<&str>) -> Outcome {
+    fn outcome_by(settings: &Settings, status: u16, retry_after: Option<&str>) -> Outcome {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_700);
-        outcome(&settings(), StatusCode::from_u16(status).unwrap(), retry_after, now)
+        let status = StatusCode::from_u16(status).unwrap();
+        if is_done(settings, status) {
+            return Outcome::Done;
+        }
+        failure(settings, status, None, retry_after.and_then(|text| delay(text, now)))
+    }
+
+    fn outcome_of(status: u16, retry_after: Option<&str>) -> Outcome {
+        outcome_by(&settings(), status, retry_after)
     }
 
     fn delay_of(status: u16, retry_after: &str) -> Option<u64> {
@@ -111,9 +124,7 @@ mod tests {
             assert!(matches!(outcome, Outcome::Unavailable { retry_in: None, .. }), "{status}: {outcome:?}");
         }
         let settings = settings().success([502]).reject([503]);
-        let of = |settings: &Settings, status| {
-            outcome(settings, StatusCode::from_u16(status).unwrap(), None, SystemTime::UNIX_EPOCH)
-        };
+        let of = |settings: &Settings, status| outcome_by(settings, status, None);
         assert_eq!(of(&settings, 502), Outcome::Done);
         assert!(matches!(of(&settings, 503), Outcome::Reject(_)));
         let settings = settings.down([500]);

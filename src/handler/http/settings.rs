@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{HttpError, tls};
+use super::{HttpError, health, own_headers::OwnHeaders, tls};
 use crate::{
     duration::Span,
     settings::{Problem, hide, not_allowed},
@@ -26,7 +26,17 @@ pub struct Settings {
     /// The `Content-Type` of the requests with one message each; a batch is always `application/json`.
     #[serde(default = "content_type")]
     pub(crate) content_type: String,
-    /// The time limit of a connection.
+    /// The `User-Agent` of every request; absent, sqsd's and Longshore's: `aws-sqsd/3.0 longshore/` and the version.
+    #[serde(default)]
+    pub(crate) user_agent: Option<String>,
+    /// Further headers of every request. In a value `${NAME}` stands for a variable of Longshore's own environment, `${file:/path}` for a file's text without the line break at its end, and `$${` for `${` itself; both are read at the start. Values are never shown.
+    #[serde(default)]
+    pub(crate) headers: OwnHeaders,
+    /// The path on the handler's server, or the URL, that a probe gets: the handler is available when it answers a 2xx or 3xx. Absent, a connection is enough.
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(example = "/healthz"))]
+    pub(crate) health: Option<String>,
+    /// The time limit of a connection, and of a probe's request.
     #[serde(default = "connect_timeout")]
     pub(crate) connect_timeout: Span,
     /// The time limit of one call from its first byte to its last; absent, the queue's `timeout` alone limits it.
@@ -94,6 +104,9 @@ impl Settings {
         Self {
             url,
             content_type: content_type(),
+            user_agent: None,
+            headers: OwnHeaders::default(),
+            health: None,
             connect_timeout: connect_timeout(),
             timeout: None,
             success: Vec::new(),
@@ -114,7 +127,29 @@ impl Settings {
         self
     }
 
-    /// Sets the time limit of a connection; default: 5 s.
+    /// Sets the `User-Agent`; default: sqsd's and Longshore's, `aws-sqsd/3.0 longshore/` and the version.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Adds a header to every request, with this value as it is; it is never shown.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl AsRef<str>) -> Self {
+        self.headers.add(name.into(), value.as_ref());
+        self
+    }
+
+    /// Sets the path on the handler's server, or the URL, that a probe gets: the handler is available when it answers a
+    /// 2xx or 3xx; default: a connection is enough.
+    #[must_use]
+    pub fn health(mut self, path_or_url: impl Into<String>) -> Self {
+        self.health = Some(path_or_url.into());
+        self
+    }
+
+    /// Sets the time limit of a connection, and of a probe's request; default: 5 s.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = Span(limit);
@@ -179,9 +214,7 @@ impl Settings {
 
     /// The URL without its name and password, for display and logs.
     pub(crate) fn shown_url(&self) -> String {
-        let mut url = self.url.clone();
-        let hidden = url.set_username("").and_then(|()| url.set_password(None));
-        hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
+        shown(&self.url)
     }
 
     /// Finds every invalid value.
@@ -189,10 +222,21 @@ impl Settings {
         let mut problems = Vec::new();
         self.validate_url(&mut problems);
         self.validate_times(&mut problems);
-        if HeaderValue::from_str(&self.content_type).is_err() || self.content_type.trim().is_empty() {
-            let allowed = "a media type in printable ascii, such as application/json";
-            problems.push(not_allowed("content_type", format!("{:?}", self.content_type), allowed));
+        let texts = [
+            (
+                "content_type",
+                Some(&self.content_type),
+                "a media type in printable ascii, such as application/json",
+            ),
+            ("user_agent", self.user_agent.as_ref(), "printable ascii, such as aws-sqsd/3.0"),
+        ];
+        for (key, text, allowed) in texts {
+            let is_broken = |text: &&String| HeaderValue::from_str(text).is_err() || text.trim().is_empty();
+            problems
+                .extend(text.filter(is_broken).map(|text| not_allowed(key, format!("{text:?}"), allowed)));
         }
+        problems.extend(self.headers.validate(&self.url));
+        problems.extend(health::validate(self));
         self.validate_statuses(&mut problems);
         problems.extend(tls::validate(self));
         problems
@@ -236,6 +280,13 @@ impl Settings {
     }
 }
 
+/// A URL without its name and password, for display and logs.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    let hidden = url.set_username("").and_then(|()| url.set_password(None));
+    hidden.map_or_else(|()| format!("{}:…", url.scheme()), |()| url.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,14 +322,17 @@ mod tests {
     fn every_problem_is_reported_at_once() {
         let settings = Settings {
             content_type: "text/plain\r\nX-Injected: 1".to_owned(),
+            user_agent: Some(" ".to_owned()),
+            health: Some("healthz".to_owned()),
             connect_timeout: Span::secs(0),
             timeout: Some(Span::secs(0)),
             success: vec![99, 409],
             reject: vec![600, 409, 204],
             down: vec![200, 1000],
-            ..settings("ftp://host/")
+            ..settings("ftp://host/").header("X-Longshore-Deadline", "never")
         };
-        let expected = "url connect_timeout timeout content_type success reject down down reject reject";
+        let expected = "url connect_timeout timeout content_type user_agent headers.X-Longshore-Deadline health success \
+                        reject down down reject reject";
         assert_eq!(keys(&settings).join(" "), expected);
     }
 

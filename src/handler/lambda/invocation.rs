@@ -242,7 +242,7 @@ mod tests {
     }
 
     const FAILED: ItemOutcome =
-        ItemOutcome::Failed(ItemFailure { retry_after: None, action: FailureAction::Retry });
+        ItemOutcome::Failed(ItemFailure { retry_after: None, action: FailureAction::Retry, reason: None });
 
     const IDS: [&str; 3] = ["a", "b", "c"];
 

@@ -19,7 +19,7 @@ pub(in crate::handler) enum BatchOutcome {
 }
 
 /// The outcome of one message of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::handler) enum ItemOutcome {
     /// The response does not name it.
     Done,
@@ -28,12 +28,14 @@ pub(in crate::handler) enum ItemOutcome {
 }
 
 /// The fields of one failure beyond Lambda's own format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::handler) struct ItemFailure {
     /// `retryAfter`: the delay of the retry.
     pub(in crate::handler) retry_after: Option<Duration>,
     /// `outcome`: retry or reject.
     pub(in crate::handler) action: FailureAction,
+    /// `reason`: the reason for either.
+    pub(in crate::handler) reason: Option<String>,
 }
 
 /// The action for a failed message.
@@ -53,6 +55,7 @@ const FAILURES: &str = "batchItemFailures";
 const IDENTIFIER: &str = "itemIdentifier";
 const RETRY_AFTER: &str = "retryAfter";
 const OUTCOME: &str = "outcome";
+const REASON: &str = "reason";
 
 /// Parses the response to a batch of these messages.
 ///
@@ -67,8 +70,9 @@ pub(in crate::handler) fn parse_response(answer: &[u8], ids: &[&str]) -> BatchOu
     if failures.keys().any(|id| !ids.contains(&id.as_str())) {
         return BatchOutcome::Failed(format!("the answer has an {IDENTIFIER} that is not in the batch"));
     }
-    let outcome =
-        |id: &&str| failures.get(*id).map_or(ItemOutcome::Done, |failure| ItemOutcome::Failed(*failure));
+    let outcome = |id: &&str| {
+        failures.get(*id).map_or(ItemOutcome::Done, |failure| ItemOutcome::Failed(failure.clone()))
+    };
     BatchOutcome::Partial(ids.iter().map(outcome).collect())
 }
 
@@ -122,7 +126,7 @@ impl ItemFailure {
             Some("reject") => FailureAction::Reject,
             _ => FailureAction::Retry,
         };
-        Self { retry_after: seconds.map(delay), action }
+        Self { retry_after: seconds.map(delay), action, reason: field(item, REASON) }
     }
 }
 
@@ -151,7 +155,7 @@ mod tests {
 
     fn failure_of(fields: &str) -> ItemFailure {
         match outcomes(&format!(r#"{{"itemIdentifier":"a",{fields}}}"#)).as_slice() {
-            [ItemOutcome::Failed(failure), ItemOutcome::Done] => *failure,
+            [ItemOutcome::Failed(failure), ItemOutcome::Done] => failure.clone(),
             other => panic!("{fields}: {other:?}"),
         }
     }
@@ -173,6 +177,14 @@ mod tests {
         assert_eq!(failure_of(r#""outcome":"reject""#).action, FailureAction::Reject);
         for other in ["\"retry\"", "\"done\"", "\"REJECT\"", "null", "7"] {
             assert_eq!(failure_of(&format!(r#""outcome":{other}"#)).action, FailureAction::Retry, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_failure_may_give_a_reason() {
+        assert_eq!(failure_of(r#""reason":"no such ship""#).reason.as_deref(), Some("no such ship"));
+        for unreadable in ["null", "7", "{}"] {
+            assert_eq!(failure_of(&format!(r#""reason":{unreadable}"#)).reason, None, "{unreadable}");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     sns::metrics::NotificationMetrics,
     sns::{Publisher, SnsPublisher, TopicArn},
     tasks::{End, Tasks},
-    telemetry::{MetricScope, Notified, context::TraceContext, events},
+    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events},
 };
 
 /// Returns the publisher for a topic.
@@ -70,7 +70,7 @@ impl NotificationPlan {
         self
     }
 
-    /// Sets the topic notified when the handler rejects a message.
+    /// Sets the topic notified when the handler rejects a message, and when a message has used up its receives.
     #[must_use]
     pub fn on_reject(mut self, topic: TopicArn) -> Self {
         self.settings.on_reject = Some(topic);
@@ -153,7 +153,17 @@ impl Notifier {
 
     /// Queues the notification of an outcome, if a topic is set for it; never waits.
     pub(crate) fn ended(&self, notification: &Notification<'_>) {
-        let Some(occasion) = notification.occasion() else { return };
+        if let Some(occasion) = notification.occasion() {
+            self.publish(notification, occasion);
+        }
+    }
+
+    /// Queues the notification of a message that has used up its receives, if a topic is set for it; never waits.
+    pub(crate) fn exhausted(&self, notification: &Notification<'_>) {
+        self.publish(notification, Occasion::Exhausted);
+    }
+
+    fn publish(&self, notification: &Notification<'_>, occasion: Occasion) {
         let inner = &*self.0;
         let Some(topic) = inner.settings.topic(occasion) else { return };
         let Some(sender) = inner.senders.get(topic) else { return };

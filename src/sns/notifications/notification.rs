@@ -90,7 +90,11 @@ impl Notification<'_> {
         if topic.is_fifo() {
             let Message { id, receive_count, system, .. } = self.message;
             publication.group_id = Some(system.group_id.clone().unwrap_or_else(|| queue.to_owned()));
-            let ending = self.ending.as_str();
+            let ending = match occasion {
+                // The failure of the last attempt has a notification of its own.
+                Occasion::Exhausted => occasion.as_str(),
+                Occasion::Done | Occasion::Failure | Occasion::Reject => self.ending.as_str(),
+            };
             publication.deduplication_id = Some(format!("{id}-{receive_count}-{ending}"));
         }
         publication
@@ -218,6 +222,9 @@ mod tests {
         let publication = publish(&message);
         assert_eq!(publication.group_id.as_deref(), Some("orders"));
         assert_eq!(publication.deduplication_id.as_deref(), Some("id-3-done"));
+        let of_last = notification(&message, Ending::Retry);
+        let of_last = of_last.publication("orders", Occasion::Exhausted, &topic("t.fifo"), false);
+        assert_eq!(of_last.deduplication_id.as_deref(), Some("id-3-exhausted"), "beside that of the failure");
         message.system.group_id = Some("group".to_owned());
         assert_eq!(publish(&message).group_id.as_deref(), Some("group"));
     }

@@ -16,7 +16,7 @@ use crate::{
         Publication, PublishRetryClass, Publisher, TopicArn, TopicError,
         metrics::{NotificationMetrics, PublishMetrics, publish},
     },
-    telemetry::{MetricScope, Notified, Occasion, context::TraceContext, events, spans::Trace},
+    telemetry::{Label as _, MetricScope, Notified, Occasion, context::TraceContext, events, spans::Trace},
 };
 
 /// The most notifications sent at once to a standard topic.
@@ -155,7 +155,7 @@ impl TopicRoute {
 }
 
 /// A number of notifications for each occasion.
-pub(super) type OccasionCounts = [(Occasion, u64); 3];
+pub(super) type OccasionCounts = [(Occasion, u64); Occasion::ALL.len()];
 
 /// The bounded count of a queue's unsent notifications; clones share it.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ impl PendingLoad {
 
 impl Default for PendingNotifications {
     fn default() -> Self {
-        let counts = [Occasion::Done, Occasion::Failure, Occasion::Reject].map(|occasion| (occasion, 0));
+        let counts = std::array::from_fn(|index| (Occasion::ALL[index], 0));
         Self(Arc::new(watch::Sender::new(PendingLoad { counts, bytes: 0, is_closed: false })))
     }
 }

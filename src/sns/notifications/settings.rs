@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub on_done: Option<TopicArn>,
     /// The topic notified when an attempt fails: a retry, a time-out, a panic or a lost lease.
     pub on_failure: Option<TopicArn>,
-    /// The topic notified when the handler rejects a message.
+    /// The topic notified when the handler rejects a message, and when a message has used up its receives.
     pub on_reject: Option<TopicArn>,
     /// Includes the message's body; a body too large for SNS is left out.
     pub include_body: bool,
@@ -55,7 +55,7 @@ impl Settings {
         match occasion {
             Occasion::Done => self.on_done.as_ref(),
             Occasion::Failure => self.on_failure.as_ref(),
-            Occasion::Reject => self.on_reject.as_ref(),
+            Occasion::Reject | Occasion::Exhausted => self.on_reject.as_ref(),
         }
     }
 

@@ -97,6 +97,27 @@ impl Scene {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_has_used_up_its_receives_is_published_to_the_topic_of_rejects() {
+    let scene = Scene::new("t", []);
+    let message = Message::new("last", "body");
+    let (ending, reason, took) = (Ending::Retry, "no luck", Duration::ZERO);
+    let notification = Notification { message: &message, ending, reason, took, trace: None };
+    scene.notifier.ended(&notification);
+    scene.notifier.exhausted(&notification);
+    scene.notifier.flushed().await;
+    assert_eq!(scene.topic.published.lock().unwrap().len(), 1, "failures have no topic here");
+    assert_eq!(scene.count(Occasion::Exhausted, Notified::Sent), 1);
+    let publication = scene.topic.published.lock().unwrap()[0].clone();
+    let body: serde_json::Value = serde_json::from_str(&publication.body).unwrap();
+    let expected = ["exhausted", "retry", "no luck"].map(serde_json::Value::from);
+    assert_eq!(
+        [&body["outcome"], &body["ending"], &body["reason"]],
+        [&expected[0], &expected[1], &expected[2]]
+    );
+    assert_eq!(publication.attributes["outcome"].text(), Some("exhausted"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_occasions_with_a_topic_are_published() {
     let scene = Scene::new("t", []);
     for (id, ending) in

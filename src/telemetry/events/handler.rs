@@ -65,12 +65,14 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(0);
 
-    /// Every message has failed since the start: the handler may be called in a wrong way, as by a wrong path or credential.
+    /// Every message has failed, or was rejected, since the start: the handler may be called in a wrong way, as by a wrong path or credential.
     error NothingDone<'a>: "no message has been done since the start" {
         /// The queue's configured name.
         queue: &'a str,
         /// The number of messages that have failed.
         failed: u32,
+        /// The number of messages that were rejected.
+        rejected: u32,
         /// The reason of the last one.
         reason: &'a str,
     }
@@ -81,6 +83,8 @@ events! {
         queue: &'a str,
         /// The number of messages that had failed before.
         failed: u32,
+        /// The number of messages that were rejected before.
+        rejected: u32,
     }
 
     /// A handler panicked in `close`.

@@ -62,6 +62,22 @@ events! {
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
 
+    /// A message has used up its receives, by the `maxReceiveCount` of the redrive policy, and was not done: SQS moves it to
+    /// the DLQ at its next receive, or the worker copies it there.
+    warn MessageExhausted<'a>: "message has used up its receives" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The ending of its last call.
+        ending: Ending as %,
+        /// The reason of the handler or of the worker.
+        reason: &'a str,
+        /// The message's receive count.
+        receive_count: u32,
+    }
+    counts "longshore_messages_exhausted_total" |_event, exhausted: IntCounter| exhausted.inc();
+
     /// The worker was short of descriptors, processes or memory when the handler was to start, or the handler was not
     /// available: the message waits in this worker.
     sampled MessageKept<'a>: "message kept, it runs again here" {

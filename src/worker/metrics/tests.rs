@@ -40,6 +40,7 @@ fn everything(names: &[&str]) -> String {
         processes.process_exits.begin(ProcessExit::ALL);
         scope.group::<HttpMetrics>().attributes_left_out.inc_by(0);
         scope.group::<SettleMetrics>();
+        scope.group::<ExhaustedMetrics>();
         let depth = QueueDepth::in_scope(&scope, 1);
         depth.polls_every(Duration::from_secs(30));
         depth.polled(Counts::default());

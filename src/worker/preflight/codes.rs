@@ -127,6 +127,8 @@ codes! {
         "look at what is there, and move it back or delete it";
     DlqSendUnproven = "dlq-send-unproven", Notice,
         "see that the task role has sqs:SendMessage on the dlq, and kms:GenerateDataKey where it is encrypted: only a send proves it";
+    ExhaustedNotCopied = "exhausted-not-copied", Warning,
+        "give the queue a RedrivePolicy, and grant the task role sqs:GetQueueAttributes on the queue and sqs:GetQueueUrl, sqs:GetQueueAttributes and sqs:SendMessage on the dlq; or leave on_exhausted out";
     FifoGroups = "fifo-groups", Notice,
         "set batch.groups = \"one\" if a batch that fails as a whole is to hold up one group alone";
     GroupsWithoutFifo = "groups-without-fifo", Warning,

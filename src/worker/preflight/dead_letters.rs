@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
+    consumer::OnExhausted,
     duration::Span,
     queue::{Queue, QueueAttributes, QueueError, QueueName, RedrivePolicy, RetryClass, sqs::QueueAddress},
     start::Missing,
@@ -26,6 +27,9 @@ pub(super) async fn check(
     (queue, description): (&dyn Queue, &QueueAttributes),
 ) -> Vec<Finding> {
     let mut found = check_policy(name, description.redrive.as_ref());
+    if description.redrive.is_none() {
+        found.extend(not_copied(name, settings, "without a redrive policy no receive is the last one"));
+    }
     let configured = settings.dlq.address().filter(|_| settings.dlq.copy_rejects);
     let (shown, dlq) = match (configured, &description.redrive) {
         (Some(address), _) => (address, open_configured(address, settings, process, queue).await),
@@ -41,9 +45,18 @@ pub(super) async fn check(
                 code => code,
             };
             found.push(Finding::of(name, code, format!("dlq {shown}: {error}")));
+            found.extend(not_copied(name, settings, "the dlq cannot be opened"));
         }
     }
     found
+}
+
+/// The finding that messages which use up their receives are not copied to the DLQ, if they are to be.
+pub(super) fn not_copied(name: &str, settings: &QueueSettings, reason: &str) -> Option<Finding> {
+    let is_wanted = settings.consumer.on_exhausted == OnExhausted::Copy;
+    let finding =
+        || Finding::of(name, Code::ExhaustedNotCopied, format!("on_exhausted is \"copy\", and {reason}"));
+    is_wanted.then(finding)
 }
 
 fn check_policy(name: &str, policy: Option<&RedrivePolicy>) -> Vec<Finding> {
@@ -145,6 +158,18 @@ mod tests {
         assert_eq!(codes(&check_policy("orders", None)), [Code::NoRedrivePolicy]);
         assert_eq!(codes(&check_policy("orders", Some(&policy(2)))), [Code::MaxReceiveCount]);
         assert_eq!(codes(&check_policy("orders", Some(&policy(3)))), []);
+    }
+
+    #[test]
+    fn exhausted_messages_that_are_to_be_copied_and_are_not_are_reported() {
+        let mut settings = QueueSettings::default();
+        assert_eq!(not_copied("orders", &settings, "so it is"), None);
+        settings.consumer.on_exhausted = OnExhausted::Copy;
+        let found = not_copied("orders", &settings, "so it is").unwrap();
+        assert_eq!(
+            (found.code, &*found.message),
+            (Code::ExhaustedNotCopied, "on_exhausted is \"copy\", and so it is")
+        );
     }
 
     #[test]

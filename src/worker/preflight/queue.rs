@@ -57,6 +57,7 @@ async fn check_queue(name: &str, queue: &QueueSettings, settings: &Settings) -> 
     let mut found = check_permissions(name, &*opened).await;
     let Some(description) = description else {
         found.push(Finding::of(name, Code::AttributesForbidden, "sqs:GetQueueAttributes is refused"));
+        found.extend(dead_letters::not_copied(name, queue, "the worker does not know maxReceiveCount"));
         return QueueFindings { found, arn: None };
     };
     found.extend(check_attributes(name, queue, &description));
