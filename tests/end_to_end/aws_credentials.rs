@@ -362,8 +362,9 @@ async fn a_program_brings_its_own_client_or_configuration() {
     for (number, queue) in [URL, "orders"].into_iter().enumerate() {
         let client = aws_sdk_sqs::Client::new(&config);
         let heard = heard.clone();
-        let handler = longshore::handler::from_fn(async move |message: Arc<longshore::Message>| {
+        let handler = longshore::handler::from_fn(move |message: Arc<longshore::Message>| {
             heard.send(message.body.clone()).unwrap();
+            std::future::ready(())
         });
         let publisher = SnsPublisher::with_client(&aws_sdk_sns::Client::new(&of_sns));
         let plan = NotificationPlan::new().on_done(topic.parse().unwrap()).publisher(Arc::new(publisher));
@@ -373,7 +374,12 @@ async fn a_program_brings_its_own_client_or_configuration() {
             _ => consumer.sdk_config(config.clone()),
         };
         let stop = Stop::new();
-        let worker = tokio::spawn(longshore::Worker::new().consumer(consumer).run_until(stop.clone()));
+        let worker = tokio::spawn(
+            longshore::Worker::new()
+                .drain_receives(Duration::from_secs(1))
+                .consumer(consumer)
+                .run_until(stop.clone()),
+        );
         dev.sqs.send(&orders, "a").await;
         assert_eq!(hears.recv().await.as_deref(), Some("a"));
         dev.sqs.becomes_empty(&orders).await;
