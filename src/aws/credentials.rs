@@ -102,7 +102,7 @@ impl HeldCredentials {
     }
 }
 
-/// What credentials depend on; those of one runtime are not used on another, because of their connections.
+/// The facts that credentials depend on; those of one runtime are not used on another, because of their connections.
 type SharedKey = (runtime::Id, Option<String>, Option<Region>, bool, Option<Role>);
 
 impl RenewableCredentials {

@@ -81,5 +81,5 @@ async fn an_answer_that_breaks_off_after_its_reason_may_have_run() {
         peer.accept_one_request().await.answer(head).await;
     };
     let (outcome, ()) = tokio::join!(outcome_of(&handler, message("{}")), breaking);
-    assert!(matches!(outcome, Outcome::Unavailable { .. }), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Crashed(_)), "{outcome:?}");
 }

@@ -24,12 +24,12 @@ pub struct Pool(Arc<Mutex<PoolState>>);
 struct PoolState {
     concurrency: usize,
     running: usize,
-    members: Vec<MemberState>,
+    members: Vec<PoolShare>,
 }
 
 /// The share of one queue.
 #[derive(Debug)]
-struct MemberState {
+struct PoolShare {
     weight: usize,
     running: usize,
     /// True while messages of it wait for a slot of the pool.
@@ -55,7 +55,7 @@ impl Pool {
     /// Adds a queue, which is notified when it may start a call.
     pub(in crate::consumer) fn join(&self, weight: usize, freed: Arc<Notify>) -> PoolMember {
         let mut state = self.state();
-        state.members.push(MemberState { weight: weight.max(1), running: 0, is_waiting: false, freed });
+        state.members.push(PoolShare { weight: weight.max(1), running: 0, is_waiting: false, freed });
         PoolMember { pool: self.clone(), index: state.members.len() - 1 }
     }
 
@@ -68,7 +68,7 @@ impl PoolState {
     /// True if this queue may have the next slot: one is free, and no other queue that waits uses fewer for its weight.
     fn may_start(&self, index: usize) -> bool {
         let own = &self.members[index];
-        let goes_first = |other: &MemberState| {
+        let goes_first = |other: &PoolShare| {
             other.is_waiting && (other.running + 1) * own.weight < (own.running + 1) * other.weight
         };
         let others = self.members.iter().enumerate().filter(|(other, _)| *other != index);

@@ -127,7 +127,7 @@ impl Settler {
     /// Takes the attributes of an earlier reject off a message that came back from the DLQ, so that its handler receives
     /// it as it was sent.
     ///
-    /// Where nothing is copied they are not the worker's own: the handler of a DLQ's messages receives them.
+    /// If nothing is copied they are not the worker's own: the handler of a DLQ's messages receives them.
     pub(crate) fn restore(&self, message: &mut Message) {
         if dead_letter::has_record(message) && self.copies_rejects() {
             dead_letter::remove_record(message);

@@ -78,12 +78,12 @@ impl<'de> Deserialize<'de> for Patterns {
 }
 
 /// A message whose body is parsed at most once.
-pub(super) struct Subject<'a> {
+pub(super) struct RoutedMessage<'a> {
     message: &'a Message,
     json: OnceCell<Option<Value>>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> RoutedMessage<'a> {
     pub(super) fn new(message: &'a Message) -> Self {
         Self { message, json: OnceCell::new() }
     }
@@ -119,7 +119,7 @@ impl Conditions {
     }
 
     /// True if the message meets them all.
-    pub(super) fn are_met_by(&self, message: &Subject<'_>) -> bool {
+    pub(super) fn are_met_by(&self, message: &RoutedMessage<'_>) -> bool {
         let is_allowed =
             |patterns: &Patterns, value: Option<&str>| value.is_some_and(|value| patterns.allow(value));
         let group = message.message.system.group_id.as_deref();
@@ -141,7 +141,7 @@ mod tests {
         message.attributes.insert("size".to_owned(), AttributeValue::number("3"));
         message.attributes.insert("raw".to_owned(), AttributeValue::binary([1]));
         message.system.group_id = Some("tenant-7".to_owned());
-        conditions.are_met_by(&Subject::new(&message))
+        conditions.are_met_by(&RoutedMessage::new(&message))
     }
 
     #[test]

@@ -27,11 +27,11 @@ const BEHIND_A_FAILED: &str = "an earlier message of its group failed";
 /// One route: messages that meet the conditions go to the target.
 struct Route {
     conditions: Conditions,
-    target: Target,
+    target: RouteEnd,
 }
 
 /// The end of a route.
-enum Target {
+enum RouteEnd {
     Handler(AnyHandler),
     /// The messages are rejected, with this reason.
     Reject(String),
@@ -43,7 +43,7 @@ enum Target {
 pub(crate) struct RoutingHandler {
     routes: Vec<Route>,
     /// The end of messages that meet the conditions of no route.
-    rest: Target,
+    rest: RouteEnd,
 }
 
 impl RoutingHandler {
@@ -55,32 +55,32 @@ impl RoutingHandler {
     ) -> Result<Self, E> {
         let route = |settings: &RouteSettings| {
             let target = match settings.target() {
-                RouteTarget::Handler(handler) => Target::Handler(build(handler)?),
-                RouteTarget::Reject(reason) => Target::Reject(reason.to_owned()),
+                RouteTarget::Handler(handler) => RouteEnd::Handler(build(handler)?),
+                RouteTarget::Reject(reason) => RouteEnd::Reject(reason.to_owned()),
             };
             Ok(Route { conditions: settings.conditions().clone(), target })
         };
         let routes = routes.iter().map(route).collect::<Result<_, _>>()?;
-        let no_route = || Target::Reject("it meets the conditions of no route".to_owned());
-        Ok(Self { routes, rest: rest.map_or_else(no_route, Target::Handler) })
+        let no_route = || RouteEnd::Reject("it meets the conditions of no route".to_owned());
+        Ok(Self { routes, rest: rest.map_or_else(no_route, RouteEnd::Handler) })
     }
 
     /// The route of a message by its position; that of the rest follows the last one.
     fn route_of(&self, message: &Message) -> usize {
-        let message = conditions::Subject::new(message);
+        let message = conditions::RoutedMessage::new(message);
         let is_met = |route: &Route| route.conditions.are_met_by(&message);
         self.routes.iter().position(is_met).unwrap_or(self.routes.len())
     }
 
-    fn target(&self, route: usize) -> &Target {
+    fn target(&self, route: usize) -> &RouteEnd {
         self.routes.get(route).map_or(&self.rest, |route| &route.target)
     }
 
     fn handlers(&self) -> impl Iterator<Item = &AnyHandler> {
         let targets = self.routes.iter().map(|route| &route.target).chain([&self.rest]);
         targets.filter_map(|target| match target {
-            Target::Handler(handler) => Some(handler),
-            Target::Reject(_) => None,
+            RouteEnd::Handler(handler) => Some(handler),
+            RouteEnd::Reject(_) => None,
         })
     }
 
@@ -88,8 +88,8 @@ impl RoutingHandler {
     async fn handle(&self, route: usize, items: Vec<BatchItem>, context: Context) -> Vec<Outcome> {
         let messages = items.len();
         match self.target(route) {
-            Target::Reject(reason) => vec![Outcome::Reject(reason.clone()); messages],
-            Target::Handler(handler) => match Batch::new(items) {
+            RouteEnd::Reject(reason) => vec![Outcome::Reject(reason.clone()); messages],
+            RouteEnd::Handler(handler) => match Batch::new(items) {
                 Some(batch) => handler.call(batch, context).await.spread(messages),
                 None => Vec::new(),
             },
@@ -195,8 +195,8 @@ impl ErasedHandler for RoutingHandler {
 
     fn weigh(&self, message: &Message) -> usize {
         match self.target(self.route_of(message)) {
-            Target::Handler(handler) => handler.weigh(message),
-            Target::Reject(_) => message.size_bytes(),
+            RouteEnd::Handler(handler) => handler.weigh(message),
+            RouteEnd::Reject(_) => message.size_bytes(),
         }
     }
 
