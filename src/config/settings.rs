@@ -13,7 +13,7 @@ use crate::{
     duration::Span,
     ecs,
     envelope::Unwrap,
-    handler, kubernetes, once,
+    handler, kubernetes, once, payload,
     queue::{is_fifo, sqs},
     settings::{Key, Problem, http_url, within},
     sns::notifications,
@@ -145,6 +145,8 @@ pub(crate) struct QueueSettings {
     pub missing: Missing,
     /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
     pub unwrap: Unwrap,
+    /// Large payloads in S3, and encoded ones.
+    pub payload: payload::Settings,
     /// Messages of one key that run once; absent, a message runs as often as SQS delivers it.
     pub once: Option<once::Settings>,
     /// The consumer's settings.
@@ -179,6 +181,7 @@ impl QueueSettings {
         problems.extend(within("dlq", self.validate_dlq()));
         problems.extend(self.consumer.validate());
         problems.extend(within("notify", self.notify.validate()));
+        problems.extend(within("payload", self.payload.validate()));
         let of_once = self.once.as_ref().map(|once| once.validate(is_fifo(self.address())));
         problems.extend(within("once", of_once.unwrap_or_default()));
         match &self.handler {

@@ -7,6 +7,8 @@ use super::open::Opened;
 use crate::envelope::Unwrap;
 #[cfg(feature = "once")]
 use crate::once::{Once, OnceParts};
+#[cfg(feature = "payload")]
+use crate::payload::Payload;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -39,6 +41,8 @@ pub struct Consumer {
     pub(super) settings: ConsumerSettings,
     #[cfg(feature = "envelopes")]
     unwrap: Unwrap,
+    #[cfg(feature = "payload")]
+    payload: Payload,
     #[cfg(feature = "once")]
     pub(super) once: Option<Once>,
     /// The preparation of a test, before all others.
@@ -101,6 +105,8 @@ impl Consumer {
             settings: ConsumerSettings::default(),
             #[cfg(feature = "envelopes")]
             unwrap: Unwrap::default(),
+            #[cfg(feature = "payload")]
+            payload: Payload::default(),
             #[cfg(feature = "once")]
             once: None,
             #[cfg(test)]
@@ -269,6 +275,14 @@ impl Consumer {
         self
     }
 
+    /// Sets the treatment of large and encoded payloads; default: bodies are handed on as they are.
+    #[cfg(feature = "payload")]
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
     /// Runs the messages of one key once; default: as often as SQS delivers them.
     #[cfg(feature = "once")]
     #[must_use]
@@ -284,6 +298,9 @@ impl Consumer {
         preparations.extend(self.preparation.clone());
         #[cfg(feature = "envelopes")]
         preparations.extend(self.unwrap.preparation());
+        // Behind the envelope, since a pointer may come through a topic.
+        #[cfg(feature = "payload")]
+        preparations.extend(self.payload.preparation(self.name.clone()));
         // The last, since its key may be a field of the body as the handler receives it.
         #[cfg(feature = "once")]
         preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, health)));

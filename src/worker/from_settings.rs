@@ -18,6 +18,7 @@ use crate::{
         sns::SnsHandler,
     },
     once::{self, DynamoClaims, Once},
+    payload::{self, S3Objects},
     queue::{name_at, sqs},
     sns::{Publisher, SnsPublisher, TopicArn, notifications},
     telemetry::events,
@@ -132,6 +133,7 @@ pub(crate) fn consumer_of(
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
         .unwrap_envelopes(queue.unwrap)
+        .payload(queue.payload.with_objects(|| payload_objects(queue, aws)))
         .once(once(queue, aws))
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
@@ -188,13 +190,33 @@ pub(super) fn claim_table(
     queue: &QueueSettings,
     process: &aws::Settings,
 ) -> DynamoClaims {
+    let (access, location) =
+        access_beside(queue, process, once.region.as_deref(), once.endpoint_url.as_deref());
+    DynamoClaims::new(&once.table, access, location)
+}
+
+/// The objects that a queue's messages point to, in the queue's region unless its settings name one.
+pub(crate) fn payload_objects(queue: &QueueSettings, process: &aws::Settings) -> S3Objects {
+    let payload::Settings { region, endpoint_url, .. } = &queue.payload;
+    let (access, location) = access_beside(queue, process, region.as_deref(), endpoint_url.as_deref());
+    S3Objects::new(access, location)
+}
+
+/// The access to another service for a queue: in this region, or else the queue's, and at this endpoint, or else that of the
+/// queue's emulator.
+fn access_beside(
+    queue: &QueueSettings,
+    process: &aws::Settings,
+    region: Option<&str>,
+    endpoint: Option<&str>,
+) -> (aws::Settings, ServiceLocation) {
     let reach = queue.reach(process);
-    let endpoint_url = once.endpoint_url.clone().or_else(|| emulator(queue, &reach));
-    let region_of_queue =
-        address(queue.address()).ok().and_then(|address| address.region().map(str::to_owned));
+    let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator(queue, &reach));
+    let address = address(queue.address()).ok();
+    let region_of_queue = address.and_then(|address| address.region().map(str::to_owned));
+    let region = region.map(str::to_owned).or(reach.region);
     let location = ServiceLocation { region: region_of_queue, endpoint: None };
-    let region = once.region.clone().or(reach.region);
-    DynamoClaims::new(&once.table, aws::Settings { region, endpoint_url, profile: reach.profile }, location)
+    (aws::Settings { region, endpoint_url, profile: reach.profile }, location)
 }
 
 fn publisher(
