@@ -115,6 +115,7 @@
 //! | `ecs` | task protection and the scaling signal on Amazon ECS |
 //! | `envelopes` | messages taken out of SNS notifications and EventBridge events |
 //! | `once` | messages of one key that run once, by claims in DynamoDB |
+//! | `payload` | bodies in S3, as the extended clients store them, and bodies in gzip or base64 |
 //! | `otel` | OpenTelemetry traces |
 //! | `testing` | tests of handlers and workers without a network |
 
@@ -158,6 +159,8 @@ mod message;
 mod net;
 #[cfg(feature = "once")]
 pub mod once;
+#[cfg(feature = "payload")]
+pub mod payload;
 #[cfg(any(feature = "exec", feature = "lambda"))]
 mod process;
 mod queue;

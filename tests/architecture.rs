@@ -42,6 +42,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("admin", 9),
     ("envelope", 9),
     ("once", 9),
+    ("payload", 9),
     ("config", 10),
     ("worker", 11),
     ("testing", 12),

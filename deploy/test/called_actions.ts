@@ -22,8 +22,8 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
     'VerifySMSSandboxPhoneNumber',
   ],
 };
-/** What is called only where a setting asks for it that this deployment never sets: `once` of a queue (docs/once.md). */
-const UNUSED_SDKS = ['aws_sdk_dynamodb'];
+/** What is called only where a setting asks for it that this deployment never sets: `once` and `payload` of a queue (docs/once.md, docs/payloads.md). */
+const UNUSED_SDKS = ['aws_sdk_dynamodb', 'aws_sdk_s3'];
 /** What the worker sends to the agent of ECS, which calls ECS by the task's role. */
 const AGENT_CALLS: Readonly<Record<string, string>> = { 'Method::PUT': 'ecs:UpdateTaskProtection', 'Method::GET': 'ecs:GetTaskProtection' };
 

@@ -14,7 +14,7 @@ use crate::{
     duration::Span,
     ecs,
     envelope::Unwrap,
-    handler, kubernetes, once,
+    handler, kubernetes, once, payload,
     queue::{
         is_fifo, name_at,
         sqs::{self, QueueAddress},
@@ -175,6 +175,8 @@ pub(crate) struct QueueSettings {
     pub pool: Option<String>,
     /// Its share of the pool's slots beside those of other queues.
     pub weight: PoolWeight,
+    /// Large payloads in S3, and encoded ones.
+    pub payload: payload::Settings,
     /// Messages of one key that run once; absent, a message runs as often as SQS delivers it.
     pub once: Option<once::Settings>,
     /// The consumer's settings.
@@ -229,6 +231,7 @@ impl QueueSettings {
         problems.extend(self.consumer.validate());
         problems.extend(self.validate_exhausted());
         problems.extend(within("notify", self.notify.validate()));
+        problems.extend(within("payload", self.payload.validate()));
         let of_once = self.once.as_ref().map(|once| once.validate(is_fifo(&self.address())));
         problems.extend(within("once", of_once.unwrap_or_default()));
         problems.extend(within("route", self.route.validate()));

@@ -137,6 +137,7 @@ impl Inner {
             store: self.clone(),
             claim,
             id: message.id.clone(),
+            is_done: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
         };
@@ -235,6 +236,8 @@ struct HeldClaim {
     store: Arc<Inner>,
     claim: Arc<Claim>,
     id: MessageId,
+    /// True once its handler was done, and it is being finished.
+    is_done: AtomicBool,
     /// True once it is finished or released.
     is_over: AtomicBool,
     /// Present until then.
@@ -255,20 +258,26 @@ impl HeldClaim {
         for attempt in 1..=EXTENSIONS {
             let lifetime = deadline.saturating_duration_since(Instant::now()) + MARGIN;
             match self.store.store.extend(&self.claim, lifetime).await {
-                _ if self.is_over() => return,
-                Ok(true) => return,
-                Ok(false) => {
+                // A finish or a release may have overtaken the extension.
+                Ok(false) if !self.is_ending() => {
                     let (queue, message_id) = (&*self.store.parts.queue, &self.id);
                     return events::ClaimLost { queue, message_id }.emit();
                 }
+                Ok(_) => return,
+                Err(_) if self.is_over() => return,
                 Err(error) => self.store.report(&error),
             }
             sleep(RETRY.random_delay(attempt)).await;
         }
     }
 
+    fn is_ending(&self) -> bool {
+        self.is_over() || self.is_done.load(Ordering::Acquire)
+    }
+
     /// Finishes the claim before its message is deleted.
     async fn finish(&self) {
+        self.is_done.store(true, Ordering::Release);
         self.store.finish(&self.claim).await;
         self.set_over();
         self.unlock();

@@ -7,6 +7,8 @@ use super::open::Opened;
 use crate::envelope::Unwrap;
 #[cfg(feature = "once")]
 use crate::once::{Once, OnceParts};
+#[cfg(feature = "payload")]
+use crate::payload::Payload;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -48,6 +50,8 @@ pub struct Consumer {
     pub(super) pool: Option<(Pool, usize)>,
     #[cfg(feature = "envelopes")]
     unwrap: Unwrap,
+    #[cfg(feature = "payload")]
+    payload: Payload,
     #[cfg(feature = "once")]
     pub(super) once: Option<Once>,
     /// The preparation of a test, before all others.
@@ -112,6 +116,8 @@ impl Consumer {
             pool: None,
             #[cfg(feature = "envelopes")]
             unwrap: Unwrap::default(),
+            #[cfg(feature = "payload")]
+            payload: Payload::default(),
             #[cfg(feature = "once")]
             once: None,
             #[cfg(test)]
@@ -349,6 +355,14 @@ impl Consumer {
         self
     }
 
+    /// Sets the treatment of large and encoded payloads; default: bodies are handed on as they are.
+    #[cfg(feature = "payload")]
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
     /// Runs the messages of one key once; default: as often as SQS delivers them.
     #[cfg(feature = "once")]
     #[must_use]
@@ -364,6 +378,9 @@ impl Consumer {
         preparations.extend(self.preparation.clone());
         #[cfg(feature = "envelopes")]
         preparations.extend(self.unwrap.preparation());
+        // Behind the envelope, since a pointer may come through a topic.
+        #[cfg(feature = "payload")]
+        preparations.extend(self.payload.preparation(self.name.clone()));
         // The last, since its key may be a field of the body as the handler receives it.
         #[cfg(feature = "once")]
         preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, health)));

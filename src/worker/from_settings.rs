@@ -18,6 +18,7 @@ use crate::{
         sns::SnsHandler,
     },
     once::{self, DynamoClaims, Once},
+    payload::{self, S3Objects},
     queue::sqs::{self, QueueAddress},
     sns::{Publisher, SnsPublisher, TopicArn, notifications},
     telemetry::events,
@@ -152,6 +153,7 @@ pub(crate) fn consumer_of(
         .dead_letters(dead_letters(&queue.dlq))
         .missing(queue.missing)
         .unwrap_envelopes(queue.unwrap)
+        .payload(queue.payload.with_objects(|| payload_objects(queue, aws)))
         .once(once(queue, aws))
         .settings(queue.consumer.clone())
         .notify(notification_plan(queue, aws))
@@ -199,15 +201,36 @@ pub(super) fn claim_table(
     queue: &QueueSettings,
     process: &aws::Settings,
 ) -> DynamoClaims {
+    let (access, location) =
+        access_beside(queue, process, once.region.as_deref(), once.endpoint_url.as_deref());
+    DynamoClaims::new(&once.table, access, location)
+}
+
+/// The objects that a queue's messages point to, in the queue's region unless its settings name one.
+pub(crate) fn payload_objects(queue: &QueueSettings, process: &aws::Settings) -> S3Objects {
+    let payload::Settings { region, endpoint_url, .. } = &queue.payload;
+    let (access, location) = access_beside(queue, process, region.as_deref(), endpoint_url.as_deref());
+    S3Objects::new(access, location)
+}
+
+/// The access to another service for a queue: in this region, or else the queue's, and at this endpoint, or else that of the
+/// queue's emulator.
+fn access_beside(
+    queue: &QueueSettings,
+    process: &aws::Settings,
+    region: Option<&str>,
+    endpoint: Option<&str>,
+) -> (AwsAccess, ServiceLocation) {
     let of_queue = queue.reach(process);
-    let address = QueueAddress::parse(&queue.address()).ok();
     let by_url = emulator(queue.url.as_deref()).filter(|_| of_queue.endpoint_url.is_none());
     let endpoint_url =
-        once.endpoint_url.clone().or_else(|| emulator(of_queue.endpoint_url.as_deref())).or(by_url);
+        endpoint.map(str::to_owned).or_else(|| emulator(of_queue.endpoint_url.as_deref())).or(by_url);
+    let address = QueueAddress::parse(&queue.address()).ok();
     let of_address = address.and_then(|address| address.region().map(str::to_owned));
-    let location = ServiceLocation { region: of_address, ..ServiceLocation::default() };
-    let region = once.region.clone().or(of_queue.region);
-    DynamoClaims::new(&once.table, aws::Settings { region, endpoint_url, ..process.clone() }, location)
+    let location =
+        ServiceLocation { region: region.map(str::to_owned).or(of_address), ..ServiceLocation::default() };
+    let settings = aws::Settings { endpoint_url, region: of_queue.region, ..process.clone() };
+    (settings.into(), location)
 }
 
 /// A publisher in a region, at an endpoint and in a role of its own where these are set.

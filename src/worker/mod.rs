@@ -51,7 +51,7 @@ use crate::{consumer::Engine, stop::Stop};
 #[cfg(feature = "ecs")]
 pub use self::embedded_metrics::ScalingSignal;
 #[cfg(feature = "cli")]
-pub(crate) use self::from_settings::{consumer_of, worker};
+pub(crate) use self::from_settings::{consumer_of, payload_objects, worker};
 #[cfg(test)]
 pub(crate) use self::metrics::metrics_reference;
 #[cfg(feature = "cli")]

@@ -25,6 +25,7 @@ mod lost;
 mod network;
 mod once;
 mod outage;
+mod payload;
 mod queues;
 mod reject;
 mod resources;

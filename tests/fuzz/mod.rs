@@ -7,7 +7,7 @@
 mod driver;
 pub(crate) mod message;
 
-use crate::{cli, config, ecs, handler, process, queue, telemetry};
+use crate::{cli, config, ecs, handler, payload, process, queue, telemetry};
 
 /// Gives a parser an input; panics where a fact does not hold that holds for every input.
 pub type Target = fn(&[u8]);
@@ -20,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("function_answers", handler::lambda::fuzz::answers),
     ("http_messages", handler::http::fuzz::messages),
     ("ingest", cli::dev::ingest::fuzz::requests),
+    ("payloads", payload::fuzz::payloads),
     ("program_output", process::fuzz::output),
     ("runtime_api", handler::lambda::fuzz::runtime_api),
     ("sns_messages", handler::sns::fuzz::messages),
@@ -53,6 +54,7 @@ mod tests {
             function_answers,
             http_messages,
             ingest,
+            payloads,
             program_output,
             runtime_api,
             sns_messages,

@@ -17,9 +17,10 @@ use crate::{
         healthcheck::reachable,
         output::{Exit, Failure},
     },
-    config::Settings,
+    config::{QueueSettings, Settings},
     duration::Span,
     handler,
+    payload::S3Mode,
     queue::{Queue, sqs},
     sns::TopicArn,
     stop::Stop,
@@ -128,11 +129,28 @@ fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(St
         (queue.name, queue.region, queue.endpoint_url) = (None, None, None);
         // A configured DLQ may be a real one; here the redrive policy names the emulator's.
         (queue.dlq.url, queue.dlq.name) = (None, None);
+        leave_out_other_services(&name, queue);
         // A stop waits for receives under way; here they cost nothing.
         queue.consumer.receive.wait = queue.consumer.receive.wait.min(LONGEST_WAIT);
         names.push((name, dlq));
     }
     Ok(names)
+}
+
+/// Leaves out what needs a service beside SQS and SNS, unless the settings name an endpoint that has it.
+fn leave_out_other_services(name: &str, queue: &mut QueueSettings) {
+    if queue.once.take_if(|once| once.endpoint_url.is_none()).is_some() {
+        show(format!(
+            "queue {name}: once is left out, as there is no DynamoDB here; once.endpoint_url may name one"
+        ));
+    }
+    let payload = &mut queue.payload;
+    if payload.s3 == S3Mode::Fetch && payload.endpoint_url.is_none() {
+        (payload.s3, payload.delete) = (S3Mode::None, false);
+        show(format!(
+            "queue {name}: payloads are not fetched, as there is no S3 here; payload.endpoint_url may name one"
+        ));
+    }
 }
 
 /// Creates every topic in the settings and points the settings at the emulator; returns their ARNs there.
@@ -175,6 +193,22 @@ mod tests {
     use longshore_emulator::SqsAccount;
 
     use super::*;
+    use crate::{once, payload};
+
+    #[test]
+    fn services_that_are_not_here_are_left_out_unless_they_are_elsewhere() {
+        let kept = |endpoint: Option<&str>| {
+            let endpoint_url = endpoint.map(str::to_owned);
+            let once = once::Settings { endpoint_url: endpoint_url.clone(), ..once::Settings::default() };
+            let payload =
+                payload::Settings { s3: S3Mode::Fetch, endpoint_url, ..payload::Settings::default() };
+            let mut queue = QueueSettings { once: Some(once), payload, ..QueueSettings::default() };
+            leave_out_other_services("orders", &mut queue);
+            (queue.once.is_some(), queue.payload.s3)
+        };
+        assert_eq!(kept(None), (false, S3Mode::None));
+        assert_eq!(kept(Some("http://127.0.0.1:5000")), (true, S3Mode::Fetch));
+    }
 
     #[test]
     fn a_topic_keeps_its_name_and_its_type() {

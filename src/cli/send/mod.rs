@@ -22,6 +22,7 @@ use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
     message::{AttributeValue, MessageId, OutgoingMessage},
+    payload::Offload,
     queue::{BatchResult, EntryError, Queue, QueueError, limits},
     worker,
 };
@@ -58,6 +59,9 @@ pub(super) struct Send {
     /// The delay before the messages become visible, at most 15m
     #[arg(long, value_name = "DURATION", value_parser = delay)]
     delay: Option<Duration>,
+    /// The bucket for bodies that are too large for SQS, to which messages then point as those of the extended clients do
+    #[arg(long, value_name = "BUCKET")]
+    s3: Option<String>,
 }
 
 impl Send {
@@ -66,7 +70,19 @@ impl Send {
         let queue = self.select_queue(&config.settings)?;
         let source = BodySource::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
-        runtime::run_small(async { send_all(&*open(&config.settings, &queue).await?, batches).await })?
+        let offload = self.s3.as_ref().map(|bucket| Offload {
+            objects: worker::payload_objects(&queue, &config.settings.aws),
+            bucket: bucket.clone(),
+        });
+        runtime::run_small(async {
+            let open = open(&config.settings, &queue).await?;
+            match offload {
+                None => send_all(&*open, batches, None).await,
+                Some(offload) => {
+                    send_all(&*open, batches, Some((&offload, largest_message(&*open).await))).await
+                }
+            }
+        })?
     }
 
     /// The queue of the URL, the named one, or the only one configured.
@@ -111,14 +127,38 @@ async fn open(settings: &Settings, queue: &QueueSettings) -> Result<Arc<dyn Queu
     Ok(worker::open_queue(&queue.address(), queue.access(&settings.aws)).await?)
 }
 
+/// The largest message that a queue takes, as far as that is known.
+async fn largest_message(queue: &dyn Queue) -> usize {
+    let described = queue.describe().await.ok();
+    let of_queue = described.and_then(|description| description.message_bytes);
+    of_queue.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES)
+}
+
+/// Stores the bodies of a batch that are larger than the queue takes, and leaves pointers in their places.
+async fn offloaded(
+    batch: Vec<OutgoingMessage>,
+    offload: Option<(&Offload, usize)>,
+) -> Result<Vec<OutgoingMessage>, String> {
+    let Some((offload, largest)) = offload else { return Ok(batch) };
+    let mut pointing = Vec::with_capacity(batch.len());
+    for message in batch {
+        pointing.push(offload.store(message, largest).await?);
+    }
+    Ok(pointing)
+}
+
 /// Sends batch after batch; prints the ids of what was sent, and every refusal as it happens.
 async fn send_all(
     queue: &dyn Queue,
     batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
+    offload: Option<(&Offload, usize)>,
 ) -> Result<(), Failure> {
     let (mut sent, mut refused) = (0_usize, 0_usize);
     for batch in batches {
-        let batch = batch?;
+        let batch = offloaded(batch?, offload).await.map_err(|error| {
+            Failure::new(Exit::Unavailable, format!("broken off after {sent} messages: {error}"))
+                .hint("check the bucket, the region, the credentials and the network")
+        })?;
         for answer in send_batch(queue, &batch).await.map_err(|error| broken_off(sent, &error))? {
             match answer {
                 Ok(id) => {
@@ -292,8 +332,9 @@ mod tests {
         let account = account();
         let bodies =
             (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
-        let failure =
-            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect())).await.unwrap_err();
+        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect()), None)
+            .await
+            .unwrap_err();
         assert_eq!(
             (failure.exit(), failure.to_string()),
             (Exit::Usage, "1 of 25 messages were refused".to_owned())
@@ -305,16 +346,18 @@ mod tests {
     async fn a_message_that_is_too_large_stops_no_other() {
         let account = account();
         let bodies = vec!["a".to_owned(), "x".repeat(limits::MESSAGE_BYTES + 1), "b".to_owned()];
-        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies)).await.unwrap_err();
+        let failure =
+            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies), None).await.unwrap_err();
         assert_eq!(failure.to_string(), "1 of 3 messages were refused");
         assert_eq!(account.snapshot("orders").unwrap().visible, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_missing_queue_ends_the_sending() {
-        let failure = send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]))
-            .await
-            .unwrap_err();
+        let failure =
+            send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]), None)
+                .await
+                .unwrap_err();
         assert_eq!(failure.exit(), Exit::Unavailable);
         assert!(failure.to_string().starts_with("broken off after 0 messages"), "{failure}");
     }

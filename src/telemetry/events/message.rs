@@ -192,6 +192,28 @@ events! {
 }
 
 events! {
+    PAYLOADS = "Payloads";
+
+    /// The object that a message points to could not be read, because S3 fails: the message waits.
+    warn PayloadDelayed<'a>: "payload is not read from s3 yet, its message waits" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The error, with the object.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// The object of a deleted message could not be deleted, and stays.
+    warn PayloadLeft<'a>: "payload not deleted from s3" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error, with the object.
+        error: &'a (dyn Error + 'static) as %,
+    }
+}
+
+events! {
     SETTLING = "Settling";
 
     /// The reason for a reject does not fit into the message's copy in the DLQ; only this line has it.
