@@ -114,12 +114,15 @@ impl AwsAccess {
         match &self.source {
             AccessSource::Settings(settings) => {
                 let base = BaseConfig { settings, role: self.role.as_ref(), connections };
-                base.load(service, location).await
+                // Boxed, because the SDK's futures are large.
+                Box::pin(base.load(service, location)).await
             }
             AccessSource::Loaded(config) => {
                 let adapted = adapt(config, &location, connections)?;
                 let credentials = match &self.role {
-                    Some(role) => Some(RenewableCredentials::of_role(role, for_sts(&adapted).await, None)),
+                    Some(role) => {
+                        Some(RenewableCredentials::of_role(role, Box::pin(for_sts(&adapted)).await, None))
+                    }
                     None => None,
                 };
                 with_credentials(located(adapted, service, None, &location), credentials)
@@ -241,7 +244,7 @@ impl BaseConfig<'_> {
             return Err(AccessError::NoRegion);
         }
         let sources = CredentialSources { region: config.region().cloned(), ..sources };
-        let credentials = RenewableCredentials::shared(sources, self.role, &config);
+        let credentials = RenewableCredentials::shared(&sources, self.role, &config);
         with_credentials(located(config, service, explicit, &location), Some(credentials))
     }
 

@@ -107,9 +107,9 @@ type SharedKey = (runtime::Id, Option<String>, Option<Region>, bool, Option<Role
 
 impl RenewableCredentials {
     /// The credentials of these sources, or of a role assumed with them, which all share that name the same.
-    pub(super) fn shared(sources: CredentialSources, role: Option<&Role>, config: &SdkConfig) -> Self {
+    pub(super) fn shared(sources: &CredentialSources, role: Option<&Role>, config: &SdkConfig) -> Self {
         static SHARED: LazyLock<Mutex<HashMap<SharedKey, Weak<Renewal>>>> = LazyLock::new(Mutex::default);
-        let CredentialSources { profile, region, is_local, .. } = &sources;
+        let CredentialSources { profile, region, is_local, .. } = sources;
         let key = |role: Option<&Role>| {
             (Handle::current().id(), profile.clone(), region.clone(), *is_local, role.cloned())
         };

@@ -178,7 +178,7 @@ fn unsigned(error: &CredentialsError) -> String {
     }
 }
 
-/// The remedy for a failure of the SDK's sources that they report without it.
+/// The remedy for a failure of the SDK's sources, where their own text has none.
 fn remedy(cause: &str) -> Option<&'static str> {
     let has = |part: &str| cause.contains(part);
     if has("credentials-login") || has("Login token") {

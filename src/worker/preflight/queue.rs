@@ -75,7 +75,7 @@ fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
     }
 }
 
-/// The same finding; a queue without credentials that has a role may not assume it.
+/// Blames missing credentials on the role, where the queue has one.
 fn of_role(queue: &QueueSettings, found: Finding) -> Finding {
     let is_of_role = found.code == Code::Credentials && queue.role.role_arn.is_some();
     if is_of_role { Finding { code: Code::Role, ..found } } else { found }
