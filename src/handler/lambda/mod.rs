@@ -179,7 +179,7 @@ impl LambdaHandler {
                     BatchOutcome::Done => Outcome::Done.into(),
                     BatchOutcome::Partial(outcomes) => {
                         self.metrics.failed(FailureCause::FunctionError);
-                        Outcomes::Each(outcomes.into_iter().map(item_outcome).collect())
+                        Outcomes::Each(outcomes.iter().map(item_outcome).collect())
                     }
                     BatchOutcome::Failed(reason) => {
                         self.metrics.failed(FailureCause::BadAnswer);
@@ -253,7 +253,7 @@ impl ErasedHandler for LambdaHandler {
     }
 }
 
-fn item_outcome(outcome: ItemOutcome) -> Outcome {
+fn item_outcome(outcome: &ItemOutcome) -> Outcome {
     match outcome {
         ItemOutcome::Done => Outcome::Done,
         ItemOutcome::Failed(_) => {
