@@ -42,6 +42,7 @@ const SUBJECTS: &[Subject] = &[
     MESSAGES,
     LEASES,
     CLAIMS,
+    PAYLOADS,
     CALLS,
     SETTLING,
     HANDLERS,
