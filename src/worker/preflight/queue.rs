@@ -2,6 +2,7 @@
 
 use super::{
     Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, platform,
+    unused_extensions,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -36,7 +37,8 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
         check_topics(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
-    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(beyond));
+    let of_handler = of_handler.into_iter().chain(unused_extensions(name, queue));
+    checked.found.extend(of_handler.chain(of_topics).chain(beyond));
     checked
 }
 
