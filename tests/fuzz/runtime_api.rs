@@ -15,11 +15,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiAccess, RuntimePeers, RuntimeRoutes};
+use super::{ApiAccess, FunctionEnvironment, RuntimePeers, RuntimeRoutes};
 use crate::{
     handler::lambda::{
         invocation::Invocation,
-        runtime::{QueuedInvocation, invocation_state::InvocationState},
+        runtime::{QueuedInvocation, program::FunctionIdentity},
     },
     message::Message,
 };
@@ -38,17 +38,17 @@ pub(crate) fn runtime_api(input: &[u8]) {
 
 async fn converse(input: &[u8]) {
     let peer = (Ipv4Addr::LOCALHOST, 9001).into();
-    let state = Arc::new(InvocationState::default());
-    let _next = state.request_next(peer, None).unwrap();
+    let function =
+        FunctionIdentity { arn: "arn".to_owned(), name: "orders".to_owned(), handler: String::new() };
+    let environment = FunctionEnvironment::new(Arc::new(function));
+    let _next = environment.state.request_next(peer, None).unwrap();
     let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
     let id = invocation.id.clone();
     let (answer, _answered) = oneshot::channel();
-    state.deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() }).unwrap();
-    let routes = RuntimeRoutes {
-        state,
-        peers: RuntimePeers::new(peer, std::process::id(), "orders".into()),
-        function_arn: "arn".into(),
-    };
+    let queued = QueuedInvocation { invocation, answer, given_up: CancellationToken::new() };
+    environment.state.deliver(queued).unwrap();
+    let routes =
+        RuntimeRoutes { environment, peers: RuntimePeers::new(peer, std::process::id(), "orders".into()) };
     let service = service_fn(move |request| {
         let routes = routes.clone();
         async move { Ok::<_, Infallible>(routes.reply(request, ApiAccess::Full { peer }).await) }

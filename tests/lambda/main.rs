@@ -5,6 +5,7 @@ use crate::support::{example, logged, python, skips};
 mod clients;
 mod counts;
 mod emulators;
+mod extensions;
 mod functions;
 mod harness;
 mod lies;

@@ -48,7 +48,7 @@ use crate::{
     telemetry::{FailureCause, HandlerKind, Label as _, MetricScope, ProcessState, events},
 };
 
-pub use self::settings::{PartialResponses, Settings};
+pub use self::settings::{Extensions, PartialResponses, Settings};
 
 /// The largest event that Lambda passes to a function, in bytes.
 pub(crate) const EVENT_BYTES: usize = 6 * 1024 * 1024;

@@ -1,6 +1,12 @@
 //! Settings of the `lambda` kind.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -15,6 +21,10 @@ use crate::{
 const PROCESSES_MAX: usize = 1_000;
 /// The variables of the Runtime API that only Longshore may set.
 const RESERVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_HANDLER"];
+/// The directory of extensions in an image for Lambda.
+const EXTENSIONS_DIR: &str = "/opt/extensions";
+/// The file of the AWS Lambda Web Adapter there.
+const WEB_ADAPTER: &str = "lambda-adapter";
 
 /// Settings of a Lambda function, hosted or called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +57,10 @@ pub struct Settings {
     pub(crate) processes: Option<usize>,
     /// The reading of answers that name failed messages (`ReportBatchItemFailures`): `on`; `off`, where every answer that is no error means done; or `auto`, which is `on` where the answer has `batchItemFailures`, and `off` for any other.
     pub(crate) partial_responses: PartialResponses,
+    /// The extensions in `extensions_dir`, such as a monitoring agent: `on` starts them beside each program, before it; `off` starts none. An extension within the program itself is always served.
+    pub(crate) extensions: Extensions,
+    /// The directory whose files are the extensions.
+    pub(crate) extensions_dir: PathBuf,
     /// The time limit until the program asks for its first event, and after each answer until it asks for the next.
     pub(crate) init_timeout: Span,
     /// The time that a stopped program has after SIGTERM, before SIGKILL; at a stop 5 s at most, and no longer than the drain limit leaves.
@@ -68,6 +82,19 @@ pub enum PartialResponses {
     Off,
 }
 
+/// The extensions of a function that are programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Extensions {
+    /// They are not started.
+    #[default]
+    Off,
+    /// They are started beside each runtime process, before it.
+    On,
+}
+
 fn parsed(url: &str) -> Result<Url, LambdaError> {
     Url::parse(url).map_err(|error| LambdaError::Url { url: hide(url), source: error.into() })
 }
@@ -86,6 +113,8 @@ impl Default for Settings {
             memory: 128,
             processes: None,
             partial_responses: PartialResponses::default(),
+            extensions: Extensions::default(),
+            extensions_dir: EXTENSIONS_DIR.into(),
             init_timeout: Span::secs(60),
             grace: Span::secs(2),
         }
@@ -165,6 +194,20 @@ impl Settings {
         self
     }
 
+    /// Starts the extensions in `/opt/extensions` or not; default: `Off`.
+    #[must_use]
+    pub fn extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
+    /// Sets the directory of the extensions; default: `/opt/extensions`.
+    #[must_use]
+    pub fn extensions_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.extensions_dir = directory.into();
+        self
+    }
+
     /// Sets the time limit until the program asks for its first or next event; default: 1 min.
     #[must_use]
     pub fn init_timeout(mut self, limit: Duration) -> Self {
@@ -182,6 +225,31 @@ impl Settings {
     /// Every address of an emulator.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Url> {
         self.url.iter().chain(&self.urls)
+    }
+
+    /// The files in the directory of extensions, by name; none if there is no such directory.
+    pub(crate) fn extension_programs(&self) -> io::Result<Vec<PathBuf>> {
+        let directory = std::path::absolute(&self.extensions_dir)?;
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+        let mut files: Vec<PathBuf> = paths?.into_iter().filter(|path| path.is_file()).collect();
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    /// The extensions that are there and that nothing starts.
+    pub(crate) fn unused_extensions(&self) -> Vec<PathBuf> {
+        let is_unused = self.extensions == Extensions::Off && !self.command.is_empty();
+        is_unused.then(|| self.extension_programs().unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// The AWS Lambda Web Adapter, if it is there and nothing starts it.
+    pub(crate) fn unused_adapter(&self) -> Option<PathBuf> {
+        self.unused_extensions().into_iter().find(|path| path.ends_with(WEB_ADAPTER))
     }
 
     /// The name of this queue's function.
@@ -231,6 +299,8 @@ impl Settings {
             ("inherit", !self.inherit.is_empty()),
             ("function_name", self.function_name.is_some()),
             ("processes", self.processes.is_some()),
+            ("extensions", self.extensions == Extensions::On),
+            ("extensions_dir", self.extensions_dir != Path::new(EXTENSIONS_DIR)),
         ];
         given.into_iter().filter_map(|(key, is_given)| is_given.then_some(key))
     }
@@ -253,6 +323,9 @@ impl Settings {
     }
 
     fn validate_program(&self, problems: &mut Vec<Problem>) {
+        if self.extensions_dir.as_os_str().is_empty() {
+            problems.push(not_allowed("extensions_dir", "nothing", "a directory"));
+        }
         if self.command.iter().any(|part| part.contains('\0')) {
             problems.push(not_allowed("command", "a text with a NUL", "texts without NUL"));
         }
@@ -333,9 +406,12 @@ mod tests {
             handler: Some("app.handler".to_owned()),
             task_root: Some("/var/task".into()),
             processes: Some(2),
+            extensions: Extensions::On,
+            extensions_dir: "/srv/extensions".into(),
             ..Settings::of_url("http://h").unwrap()
         };
-        assert_eq!(keys(&settings), ["handler", "task_root", "processes"]);
+        let expected = ["handler", "task_root", "processes", "extensions", "extensions_dir"];
+        assert_eq!(keys(&settings), expected);
     }
 
     #[test]

@@ -163,28 +163,42 @@ events! {
     }
     counts "longshore_handler_process_exits_total" |event, exits: ByLabel<ProcessExit, IntCounter>| exits.of(event.cause).inc();
 
-    /// A runtime process did not ask for an invocation.
+    /// A runtime process did not ask for an invocation, or several alike.
     warn ProcessNotStarted<'a>: "runtime process did not start" {
         /// The queue's configured name.
         queue: &'a str,
+        /// The number of processes, where several end alike.
+        processes: usize,
         /// The reason.
         reason: &'a str,
     }
 
-    /// A runtime process ended, violated the protocol or was killed, and is replaced.
+    /// A runtime process ended, violated the protocol or was killed, and is replaced, or several alike.
     warn ProcessReplaced<'a>: "runtime process is replaced" {
         /// The queue's configured name.
         queue: &'a str,
+        /// The number of processes, where several end alike.
+        processes: usize,
         /// The reason.
         reason: &'a str,
     }
 
-    /// A function wrote a line, which is logged with the invocation that it ran.
+    /// An extension did not end in time after the event of its environment's end.
+    warn ExtensionKilled<'a>: "extension did not end in time and is killed" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// Its name.
+        extension: &'a str,
+    }
+
+    /// A function or an extension wrote a line; a function's is logged with the invocation that it ran.
     info FunctionOutput<'a>: "function output" to "longshore::function" {
         /// The queue's configured name.
         queue: &'a str,
         /// Its process id.
         process: u32,
+        /// The name of the extension that wrote it, if one did.
+        extension: Option<&'a str>,
         /// The invocation's own id.
         request_id: Option<&'a str>,
         /// The message's id, of a batch of one.

@@ -157,6 +157,10 @@ codes! {
         "start the handler, or correct where it is; the worker would wait for it and receive nothing";
     HandlerAnswer = "handler-answer", Warning,
         "nothing if the handler takes posts alone; otherwise correct the path and query of its url, or its credential";
+    ExtensionsOff = "extensions-off", Warning,
+        "set the handler's extensions to on, or take the extensions out of the image";
+    WebAdapter = "web-adapter", Warning,
+        "use the http kind with the url of the web server, or set the handler's extensions to on";
     TimeoutBeyondDrain = "timeout-beyond-drain", Notice,
         "nothing if the work may start again; otherwise lower the queue's timeout, or raise drain.limit, and with it the stopTimeout (ECS) or the terminationGracePeriodSeconds (Kubernetes)";
     DrainLimit = "drain-limit", Misconfigured,

@@ -166,6 +166,29 @@ fn code_of(error: &TopicError) -> Code {
     }
 }
 
+/// Finds the extensions of a Lambda function that nothing starts.
+fn unused_extensions(name: &str, queue: &QueueSettings) -> Vec<Finding> {
+    let unused = |handler: &handler::Settings| match handler {
+        handler::Settings::Lambda(lambda) => {
+            let adapter = lambda.unused_adapter();
+            let (code, found) = match adapter {
+                Some(adapter) => (Code::WebAdapter, vec![adapter]),
+                None => (Code::ExtensionsOff, lambda.unused_extensions()),
+            };
+            let found: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+            (!found.is_empty()).then(|| (code, found.join(", ")))
+        }
+        _ => None,
+    };
+    let finding = |(code, found): (Code, String)| match code {
+        Code::WebAdapter => {
+            Finding::of(name, code, format!("the AWS Lambda Web Adapter is there and not started: {found}"))
+        }
+        _ => Finding::of(name, code, format!("extensions are there and not started: {found}")),
+    };
+    queue.handlers().filter_map(unused).map(finding).collect()
+}
+
 /// A FIFO topic needs a group id, which messages of a standard queue seldom have.
 fn fifo_topic(name: &str, queue: &QueueSettings, description: &QueueAttributes) -> Option<Finding> {
     let topic_of = |handler: &handler::Settings| match handler {
@@ -190,6 +213,30 @@ mod tests {
             |fifo| fifo_topic("orders", &queue, &QueueAttributes { fifo, ..QueueAttributes::default() });
         assert_eq!(found(false).map(|found| found.code), Some(Code::TopicFifo));
         assert_eq!(found(true), None);
+    }
+
+    #[test]
+    fn extensions_that_nothing_starts_and_the_web_adapter_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let found = |lambda: handler::lambda::Settings| {
+            let lambda = lambda.extensions_dir(directory.path());
+            let queue = QueueSettings {
+                handler: Some(handler::Settings::Lambda(lambda)),
+                ..QueueSettings::default()
+            };
+            let found = unused_extensions("orders", &queue);
+            found.into_iter().map(|found| (found.code, found.message)).collect::<Vec<_>>()
+        };
+        let function = || handler::lambda::Settings::of_command(["bootstrap"]);
+        assert_eq!(found(function()), []);
+        std::fs::write(directory.path().join("agent"), "").unwrap();
+        let path = directory.path().join("agent").display().to_string();
+        let expected = format!("extensions are there and not started: {path}");
+        assert_eq!(found(function()), [(Code::ExtensionsOff, expected)]);
+        assert_eq!(found(function().extensions(handler::lambda::Extensions::On)), []);
+        std::fs::write(directory.path().join("lambda-adapter"), "").unwrap();
+        let codes: Vec<Code> = found(function()).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, [Code::WebAdapter]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Code, Finding, check_handler, check_topics, codes::check_permissions, dead_letters, fifo_topic, once,
-    platform,
+    platform, unused_extensions,
 };
 use crate::{
     config::{QueueSettings, Settings},
@@ -41,7 +41,8 @@ pub(super) async fn check(name: &str, queue: &QueueSettings, settings: &Settings
         once::check(name, queue, settings),
     );
     let beyond = platform::timeout_beyond_drain(name, queue, settings);
-    checked.found.extend(of_handler.into_iter().chain(of_topics).chain(of_once).chain(beyond));
+    let of_handler = of_handler.into_iter().chain(unused_extensions(name, queue));
+    checked.found.extend(of_handler.chain(of_topics).chain(of_once).chain(beyond));
     checked
 }
 

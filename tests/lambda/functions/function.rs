@@ -13,7 +13,17 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    if std::env::var_os("GRACEFUL").is_some() {
+        // Registers an internal extension, without which Lambda would not send SIGTERM.
+        lambda_runtime::spawn_graceful_shutdown_handler(|| async { drop(note("graceful")) }).await;
+    }
     run(service_fn(handle)).await
+}
+
+fn note(line: &str) -> Result<(), Error> {
+    let journal = std::env::var("JOURNAL")?;
+    let mut journal = OpenOptions::new().append(true).create(true).open(journal)?;
+    Ok(journal.write_all(format!("{line}\n").as_bytes())?)
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
@@ -21,9 +31,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     for record in event.payload["Records"].as_array().ok_or("no records")? {
         let count = record["attributes"]["ApproximateReceiveCount"].as_str().unwrap_or_default();
         let (body, id) = (record["body"].as_str().unwrap_or_default(), &record["messageId"]);
-        let journal = std::env::var("JOURNAL")?;
-        let mut journal = OpenOptions::new().append(true).create(true).open(journal)?;
-        journal.write_all(format!("{body} {count} {}\n", std::process::id()).as_bytes())?;
+        note(&format!("{body} {count} {}", std::process::id()))?;
         println!("handling {id}");
         let (what, how) = body.split_once(':').unwrap_or((body, ""));
         match (what, count == "1") {

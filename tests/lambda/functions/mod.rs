@@ -1,6 +1,9 @@
 //! The commands that start the functions of the tests.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use longshore::handler::lambda::Settings;
 
@@ -10,12 +13,17 @@ use super::{example, python::python_path_with, skips::skips};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lambda/functions");
 
 /// The Rust programs, built once for all tests of this process.
-static EXAMPLES: LazyLock<std::path::PathBuf> =
-    LazyLock::new(|| example::built(&["lambda_test_function", "lambda_test_liar"]));
+static EXAMPLES: LazyLock<PathBuf> =
+    LazyLock::new(|| example::built(&["lambda_test_extension", "lambda_test_function", "lambda_test_liar"]));
 
 /// The function over the Rust crate `lambda_runtime`.
 pub(crate) fn rust() -> Settings {
     command([EXAMPLES.join("lambda_test_function").display().to_string()])
+}
+
+/// The program of an extension over the Rust crate `lambda-extension`.
+pub(crate) fn extension_program() -> PathBuf {
+    EXAMPLES.join("lambda_test_extension")
 }
 
 /// A runtime that lies; `arguments` can make its start fail.

@@ -1,4 +1,4 @@
-//! Serves Lambda's Runtime API to one process, on its own loopback port.
+//! Serves Lambda's Runtime API and Extensions API to one process, on its own loopback port.
 
 use std::{
     convert::Infallible,
@@ -24,8 +24,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    extension_registry::{ExtensionEvent, ExtensionRegistry},
+    extension_routes,
     invocation_state::{InvocationState, ProtocolError},
     peers::{ApiAccess, RuntimePeers},
+    program::FunctionIdentity,
 };
 use crate::{
     handler::lambda::invocation::{ANSWER_BYTES, FunctionError, Invocation, InvocationFailure},
@@ -40,6 +43,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time limit for the head of a request on a connection that is refused.
 const REFUSED_HEAD: Duration = Duration::from_secs(5);
+
+/// The state that the APIs of one execution environment share: of a runtime, and of the extensions beside it.
+#[derive(Clone, Debug)]
+pub(super) struct FunctionEnvironment {
+    pub(super) state: Arc<InvocationState>,
+    pub(super) extensions: Arc<ExtensionRegistry>,
+    pub(super) function: Arc<FunctionIdentity>,
+}
+
+impl FunctionEnvironment {
+    /// The environment of a runtime process that is yet to be started.
+    pub(super) fn new(function: Arc<FunctionIdentity>) -> Self {
+        Self { state: Arc::default(), extensions: Arc::default(), function }
+    }
+
+    /// Sends the event of an invocation to the extensions.
+    pub(super) fn notify_extensions(&self, invocation: &Invocation) {
+        self.extensions.invoke(&ExtensionEvent::of_invocation(invocation, &self.function.arn));
+    }
+}
 
 /// The loopback port of the Runtime API of a process that is yet to be started.
 #[derive(Debug)]
@@ -65,19 +88,17 @@ impl RuntimePort {
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     peers: RuntimePeers,
-    state: Arc<InvocationState>,
     ending: CancellationToken,
     serving: JoinHandle<()>,
 }
 
 impl RuntimeApi {
     /// Serves one process on its port.
-    pub(super) fn serve(port: RuntimePort, peers: RuntimePeers, function_arn: Arc<str>) -> Self {
-        let state = Arc::new(InvocationState::default());
+    pub(super) fn serve(port: RuntimePort, peers: RuntimePeers, environment: FunctionEnvironment) -> Self {
         let ending = CancellationToken::new();
-        let routes = RuntimeRoutes { state: state.clone(), peers: peers.clone(), function_arn };
+        let routes = RuntimeRoutes { environment, peers: peers.clone() };
         let serving = tasks::detach("runtime api", serve(port.listener, routes, ending.clone()));
-        Self { peers, state, ending, serving }
+        Self { peers, ending, serving }
     }
 
     /// The number of connections of other processes, which were refused.
@@ -85,14 +106,12 @@ impl RuntimeApi {
         self.peers.refused()
     }
 
-    /// The state of the invocation.
-    pub(super) fn state(&self) -> &InvocationState {
-        &self.state
-    }
-
     /// Reads the last requests of a process that has ended: its answer may still be in transit.
     pub(super) async fn finish(&mut self) {
         self.ending.cancel();
+        if self.serving.is_finished() {
+            return;
+        }
         if timeout(LAST_REQUESTS, &mut self.serving).await.is_err() {
             events::ConnectionsLeft {}.emit();
         }
@@ -166,13 +185,12 @@ const EXCESS_BYTES: usize = 32 * 1024 * 1024;
 /// The routes of a process's requests.
 #[derive(Clone, Debug)]
 struct RuntimeRoutes {
-    state: Arc<InvocationState>,
+    environment: FunctionEnvironment,
     peers: RuntimePeers,
-    function_arn: Arc<str>,
 }
 
 /// The response to a request.
-type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Full<Bytes>>;
 
 impl RuntimeRoutes {
     /// Answers one request; one for the next invocation waits until there is one.
@@ -181,7 +199,9 @@ impl RuntimeRoutes {
         if access == ApiAccess::Refused {
             return not_of_the_group();
         }
-        let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else { return unknown(&path) };
+        let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else {
+            return self.extension(request, access).await.unwrap_or_else(|| unknown(&path));
+        };
         let rest: Vec<&str> = rest.split('/').collect();
         match (access, request.method(), rest.as_slice()) {
             (ApiAccess::Full { peer }, &Method::GET, ["invocation", "next"]) => self.next(peer).await,
@@ -192,14 +212,22 @@ impl RuntimeRoutes {
         }
     }
 
+    async fn extension(&self, request: Request<Incoming>, access: ApiAccess) -> Option<Reply> {
+        match access {
+            ApiAccess::Full { .. } => extension_routes::reply(&self.environment, request).await,
+            ApiAccess::AnswersOnly | ApiAccess::Refused => None,
+        }
+    }
+
     async fn next(&self, peer: SocketAddr) -> Reply {
+        let state = &self.environment.state;
         let mut closed = None;
-        if let Some(first) = self.state.requester()
+        if let Some(first) = state.requester()
             && self.peers.is_closed(first).await
         {
             closed = Some(first);
         }
-        match self.state.request_next(peer, closed) {
+        match state.request_next(peer, closed) {
             Ok(next) => match next.await {
                 Ok(invocation) => self.invocation(&invocation),
                 Err(_) => protocol_error(ProtocolError::InvalidTransition),
@@ -213,7 +241,7 @@ impl RuntimeRoutes {
             .header(header::CONTENT_TYPE, "application/json")
             .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
             .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms.to_string())
-            .header("Lambda-Runtime-Invoked-Function-Arn", &*self.function_arn);
+            .header("Lambda-Runtime-Invoked-Function-Arn", &self.environment.function.arn);
         let trace_id = invocation.trace_id.as_ref();
         if let Some(trace_id) = trace_id.and_then(|trace_id| header::HeaderValue::from_str(trace_id).ok()) {
             builder = builder.header("Lambda-Runtime-Trace-Id", trace_id);
@@ -223,7 +251,7 @@ impl RuntimeRoutes {
     }
 
     async fn response(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.state.is_open(id) {
+        if !self.environment.state.is_open(id) {
             return protocol_error(ProtocolError::UnknownInvocation);
         }
         let error_type = error_type(request.headers());
@@ -235,7 +263,7 @@ impl RuntimeRoutes {
             Err(failure) => Err(failure),
         };
         let is_too_large = answer == Err(InvocationFailure::TooLarge);
-        match self.state.answer(id, answer) {
+        match self.environment.state.answer(id, answer) {
             Ok(()) if is_too_large => too_large(),
             Ok(()) => accepted(),
             Err(error) => protocol_error(error),
@@ -243,16 +271,16 @@ impl RuntimeRoutes {
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.state.is_open(id) {
+        if !self.environment.state.is_open(id) {
             return protocol_error(ProtocolError::UnknownInvocation);
         }
         let failure = InvocationFailure::Function(read_error(request).await);
-        self.state.answer(id, Err(failure)).map_or_else(protocol_error, |()| accepted())
+        self.environment.state.answer(id, Err(failure)).map_or_else(protocol_error, |()| accepted())
     }
 
     async fn init_error(&self, request: Request<Incoming>) -> Reply {
         let error = read_error(request).await;
-        self.state.init_error(error).map_or_else(protocol_error, |()| accepted())
+        self.environment.state.init_error(error).map_or_else(protocol_error, |()| accepted())
     }
 }
 
@@ -290,7 +318,8 @@ fn error_type(headers: &header::HeaderMap) -> Option<String> {
     headers.get(ERROR_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-fn accepted() -> Reply {
+/// The response to a request that has no answer.
+pub(super) fn accepted() -> Reply {
     status(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
 }
 
@@ -325,7 +354,8 @@ fn unknown(path: &str) -> Reply {
     status(StatusCode::NOT_FOUND, r#"{"errorMessage":"Not found","errorType":"NotFound"}"#)
 }
 
-fn status(status: StatusCode, json: impl Into<Bytes>) -> Reply {
+/// A response with this JSON.
+pub(super) fn status(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(json.into()));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
@@ -341,6 +371,7 @@ mod tests {
     use std::{io::Write as _, net::TcpStream as PlainStream};
 
     use bytes::Bytes;
+    use serde_json::{Value, json};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         sync::oneshot,
@@ -355,21 +386,28 @@ mod tests {
         message::Message,
     };
 
-    /// The API of a runtime in the process group of this test.
-    async fn api() -> (RuntimeApi, SocketAddr) {
+    fn environment() -> FunctionEnvironment {
+        let function =
+            FunctionIdentity { arn: "arn".to_owned(), name: "orders".to_owned(), handler: String::new() };
+        FunctionEnvironment::new(Arc::new(function))
+    }
+
+    /// The API of a runtime in the process group of this test, and its state.
+    async fn api() -> (RuntimeApi, Arc<InvocationState>, SocketAddr) {
         let port = RuntimePort::bind().await.unwrap();
         let address = port.address();
         let group = rustix::process::getpgrp().as_raw_pid().try_into().unwrap();
-        (RuntimeApi::serve(port, RuntimePeers::new(address, group, "orders".into()), "arn".into()), address)
+        let environment = environment();
+        let state = environment.state.clone();
+        let peers = RuntimePeers::new(address, group, "orders".into());
+        (RuntimeApi::serve(port, peers, environment), state, address)
     }
 
     /// Delivers an invocation to the pending request; returns its id and its answer.
-    fn deliver(api: &RuntimeApi) -> (String, oneshot::Receiver<Answered>) {
+    fn deliver(state: &InvocationState) -> (String, oneshot::Receiver<Answered>) {
         let invocation = Arc::new(Invocation::new(&[&Message::new("m", "")], Bytes::new(), None));
         let (id, (answer, answered)) = (invocation.id.clone(), oneshot::channel());
-        api.state()
-            .deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() })
-            .unwrap();
+        state.deliver(QueuedInvocation { invocation, answer, given_up: CancellationToken::new() }).unwrap();
         (id, answered)
     }
 
@@ -390,9 +428,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_was_sent_before_the_end_is_still_read() {
-        let (mut api, address) = api().await;
-        let _next = api.state().request_next(address, None).unwrap();
-        let (id, mut answered) = deliver(&api);
+        let (mut api, state, address) = api().await;
+        let _next = state.request_next(address, None).unwrap();
+        let (id, mut answered) = deliver(&state);
         // The runtime does not run meanwhile: at the end not even the connection has been accepted.
         let mut stream = PlainStream::connect(address).unwrap();
         let head = format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nHost: x\r\n");
@@ -404,26 +442,94 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_live_request_for_work_keeps_its_claim() {
-        let (api, address) = api().await;
+        let (_api, state, address) = api().await;
         let mut first = request_next(address).await;
-        drop(api.state().ready().await);
+        drop(state.ready().await);
         assert_eq!(status_of(&mut request_next(address).await).await, "403");
-        deliver(&api);
+        deliver(&state);
         assert_eq!(status_of(&mut first).await, "200");
     }
 
     #[tokio::test]
     async fn a_request_for_work_whose_connection_is_closed_gives_its_claim_up() {
-        let (api, address) = api().await;
+        let (_api, state, address) = api().await;
         let first = request_next(address).await;
-        drop(api.state().ready().await);
+        drop(state.ready().await);
         let closed = first.local_addr().unwrap();
         drop(first);
         let mut second = request_next(address).await;
-        while api.state().requester().is_none_or(|peer| peer == closed) {
+        while state.requester().is_none_or(|peer| peer == closed) {
             tokio::task::yield_now().await;
         }
-        deliver(&api);
+        deliver(&state);
         assert_eq!(status_of(&mut second).await, "200");
+    }
+
+    /// The head and the JSON of the response to a request with these headers.
+    async fn exchange(address: SocketAddr, request: &str, headers: &str, body: &str) -> (String, Value) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let length = body.len();
+        let head =
+            format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n");
+        stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.to_ascii_lowercase(), serde_json::from_str(body).unwrap())
+    }
+
+    const REGISTER: &str = "POST /2020-01-01/extension/register";
+
+    #[tokio::test]
+    async fn an_extension_registers_and_gets_an_id_and_the_function() {
+        let (_api, _state, address) = api().await;
+        let headers = "Lambda-Extension-Name: inside\r\nLambda-Extension-Accept-Feature: accountId\r\n";
+        let (head, answer) = exchange(address, REGISTER, headers, r#"{"events":["INVOKE"]}"#).await;
+        assert!(
+            head.starts_with("http/1.1 200") && head.contains("\nlambda-extension-identifier: "),
+            "{head}"
+        );
+        let expected = json!({
+            "accountId": "", "functionName": "orders", "functionVersion": "$LATEST", "handler": "",
+        });
+        assert_eq!(answer, expected);
+    }
+
+    #[tokio::test]
+    async fn a_request_of_an_extension_that_lambda_refuses_is_refused_alike() {
+        let (_api, _state, address) = api().await;
+        let name = "Lambda-Extension-Name: inside\r\n";
+        let unknown = "Lambda-Extension-Identifier: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n";
+        let (next, failure) =
+            ("GET /2020-01-01/extension/event/next", "POST /2020-01-01/extension/exit/error");
+        for (request, headers, body, kind) in [
+            (REGISTER, name, r#"{"events":["SHUTDOWN"]}"#, "Extension.InvalidEventType"),
+            (REGISTER, name, "no json", "InvalidRequestFormat"),
+            (REGISTER, "", "{}", "Extension.InvalidExtensionName"),
+            (next, "", "", "Extension.MissingExtensionIdentifier"),
+            (next, "Lambda-Extension-Identifier: 7\r\n", "", "Extension.InvalidExtensionIdentifier"),
+            (next, unknown, "", "Extension.UnknownExtensionIdentifier"),
+            (failure, unknown, "{}", "Extension.MissingHeader"),
+        ] {
+            let (head, answer) = exchange(address, request, headers, body).await;
+            assert!(
+                head.starts_with("http/1.1 403") && answer["errorType"] == kind,
+                "{request}: {head} {answer}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_subscription_to_telemetry_is_accepted_and_has_no_stream() {
+        let (_api, _state, address) = api().await;
+        for (path, kind) in
+            [("/2022-07-01/telemetry", "Telemetry.NotSupported"), ("/2020-08-15/logs", "Logs.NotSupported")]
+        {
+            let (head, answer) = exchange(address, &format!("PUT {path}"), "", "{}").await;
+            assert!(
+                head.starts_with("http/1.1 202") && answer["errorType"] == kind,
+                "{path}: {head} {answer}"
+            );
+        }
     }
 }

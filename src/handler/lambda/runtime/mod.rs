@@ -1,7 +1,12 @@
 //! Runs the function in runtime processes, to which it delivers queued invocations.
 
+mod alike;
 mod api;
+mod extension_registry;
+mod extension_routes;
+mod extensions;
 mod invocation_state;
+mod output;
 mod peers;
 mod process;
 mod program;
@@ -18,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 pub(super) use self::api::fuzz;
-use self::{process::ProcessSupervisor, program::Program};
+use self::{alike::EndLog, process::ProcessSupervisor, program::Program};
 use super::{
     InstanceStates, Settings, Source,
     invocation::{Answered, Invocation, InvocationFailure},
@@ -68,6 +73,7 @@ struct Shared {
     /// The number of processes that were started and have not asked for an invocation yet.
     starting: AtomicUsize,
     closing: CancellationToken,
+    ends: Arc<EndLog>,
     metrics: KindMetrics<ProcessMetrics>,
 }
 
@@ -87,6 +93,7 @@ impl Host {
         metrics: KindMetrics<ProcessMetrics>,
     ) -> Self {
         let (invocations, receiver) = mpsc::unbounded_channel();
+        let ends = EndLog::new(queue.clone(), processes);
         let shared = Shared {
             settings,
             queue,
@@ -97,6 +104,7 @@ impl Host {
             states: InstanceStates::starting(processes.get()),
             starting: AtomicUsize::new(0),
             closing: CancellationToken::new(),
+            ends,
             metrics,
         };
         Self { invocations, shared: Arc::new(shared), supervisors: Mutex::new(Supervisors::NotStarted) }
@@ -161,6 +169,12 @@ impl Host {
 
     fn supervisors(&self) -> MutexGuard<'_, Supervisors> {
         self.supervisors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.shared.ends.finish();
     }
 }
 

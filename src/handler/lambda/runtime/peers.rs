@@ -42,7 +42,7 @@ pub(super) enum ApiAccess {
 #[derive(Clone, Debug)]
 pub(super) struct RuntimePeers {
     own: SocketAddr,
-    /// The runtime's process and its group.
+    /// The runtime's process, or an extension's, and its group.
     process: u32,
     /// The queue's configured name, for the log.
     queue: Arc<str>,

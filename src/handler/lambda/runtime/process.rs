@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::process::ExitStatusExt as _,
     process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,9 +12,13 @@ use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Invocation, QueuedInvocation, Shared,
-    api::{RuntimeApi, RuntimePort},
+    QueuedInvocation, Shared,
+    alike::EndKind,
+    api::{FunctionEnvironment, RuntimeApi, RuntimePort},
+    extension_registry::{EndedProgram, ShutdownReason},
+    extensions::EnvironmentExtensions,
     invocation_state::Readiness,
+    output::ProcessOutput,
     peers::RuntimePeers,
 };
 use crate::{
@@ -28,11 +32,9 @@ use crate::{
         },
         metrics::CountedProcess,
     },
-    message::MessageId,
     process::{Process, check_open_files, signal_name},
     shortage::Shortage,
-    tasks,
-    telemetry::{ProcessExit, ProcessState, context::TraceContext, events},
+    telemetry::{ProcessExit, ProcessState, events},
 };
 
 /// The delay before a process is replaced, by the number of processes in a row that never answered.
@@ -42,6 +44,9 @@ const RESTARTS: Backoff = Backoff {
     max: Duration::from_secs(15),
     jitter: Jitter::Half,
 };
+
+/// The advice on a function that is a web server with the AWS Lambda Web Adapter.
+const ADAPTER_HINT: &str = "use the http kind with the url of its web server, or set extensions to on";
 
 /// Keeps the process with this number running.
 pub(super) struct ProcessSupervisor {
@@ -71,7 +76,11 @@ impl ProcessSupervisor {
 
     /// Runs one process from its start to its end.
     async fn run_process(&mut self) -> ProcessEnd {
-        let mut process = match RuntimeProcess::start(&self.shared).await {
+        let started = tokio::select! {
+            started = RuntimeProcess::start(&self.shared) => started,
+            () = self.shared.closing.cancelled() => Err(ProcessEnd::Closed),
+        };
+        let mut process = match started {
             Ok(process) => process,
             Err(ending) => return ending,
         };
@@ -98,17 +107,14 @@ impl ProcessSupervisor {
     }
 
     fn log_end(&self, ending: &ProcessEnd) {
-        let queue = &*self.shared.queue;
+        let record = |kind, reason: &str| self.shared.ends.record(self.number, kind, reason);
         match ending {
             ProcessEnd::NotStarted(unavailable) => {
-                events::ProcessNotStarted { queue, reason: unavailable.reason() }.emit();
+                record(EndKind::NotStarted, unavailable.reason());
                 self.set_state(InstanceState::Failed(unavailable.clone()));
             }
-            ProcessEnd::Broken(reason) => events::ProcessReplaced { queue, reason }.emit(),
-            ProcessEnd::GivenUp => {
-                let reason = "its invocation was given up";
-                events::ProcessReplaced { queue, reason }.emit();
-            }
+            ProcessEnd::Broken(reason) => record(EndKind::Replaced, reason),
+            ProcessEnd::GivenUp => record(EndKind::Replaced, "its invocation was given up"),
             ProcessEnd::Closed => {}
         }
     }
@@ -149,10 +155,23 @@ pub(super) enum ProcessEnd {
     Closed,
 }
 
-/// A process with its Runtime API and the log of its output.
+impl ProcessEnd {
+    /// The cause by Lambda's names, for extensions.
+    fn shutdown_reason(&self) -> ShutdownReason {
+        match self {
+            Self::Closed => ShutdownReason::Spindown,
+            Self::GivenUp => ShutdownReason::Timeout,
+            Self::NotStarted(_) | Self::Broken(_) => ShutdownReason::Failure,
+        }
+    }
+}
+
+/// A process with its Runtime API, the log of its output, and the extensions beside it.
 #[derive(Debug)]
 pub(super) struct RuntimeProcess {
     process: Process,
+    environment: FunctionEnvironment,
+    extensions: EnvironmentExtensions,
     api: RuntimeApi,
     output: ProcessOutput,
     shared: Arc<Shared>,
@@ -185,28 +204,32 @@ impl Drop for StartingProcess {
 }
 
 impl RuntimeProcess {
-    /// Starts a process with its own Runtime API.
+    /// Starts a process with its own Runtime API, after its extensions.
     pub(super) async fn start(shared: &Arc<Shared>) -> Result<Self, ProcessEnd> {
         let Some(program) = shared.program.get() else { return Err(ProcessEnd::Closed) };
         let starting =
             StartingProcess::count(shared).map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
+        let environment = FunctionEnvironment::new(program.function().clone());
+        let extensions = EnvironmentExtensions::start(&environment, program, shared).await;
+        let extensions = extensions.map_err(ProcessEnd::NotStarted)?;
         let port = RuntimePort::bind().await.map_err(|error| ProcessEnd::NotStarted(no_port(&error)))?;
         let started = program.start(port.address());
         let mut process = started.map_err(|error| ProcessEnd::NotStarted(Unavailable::of_start(&error)))?;
         let peers = RuntimePeers::new(port.address(), process.id(), shared.queue.clone());
-        let api = RuntimeApi::serve(port, peers, program.function_arn());
+        let api = RuntimeApi::serve(port, peers, environment.clone());
         let output = ProcessOutput::of(shared.queue.clone(), &mut process);
         if let Some(metrics) = shared.metrics.group() {
             events::ProcessStarted { queue: &shared.queue, process: process.id() }
                 .emit(&metrics.process_starts);
         }
         let counted = shared.metrics.process(ProcessState::Starting);
-        Ok(Self { process, api, output, shared: shared.clone(), counted, starting: Some(starting) })
+        let (shared, starting) = (shared.clone(), Some(starting));
+        Ok(Self { process, environment, extensions, api, output, shared, counted, starting })
     }
 
     /// Waits until the process requests its first invocation.
     pub(super) async fn wait_until_started(&mut self) -> Result<(), ProcessEnd> {
-        let started = self.wait_for_request().await;
+        let started = self.wait_until_settled().await;
         self.starting = None;
         started.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
     }
@@ -217,14 +240,15 @@ impl RuntimeProcess {
             self.counted.set_state(ProcessState::Idle);
             let queued = tokio::select! {
                 queued = self.shared.next_invocation() => queued,
-                status = self.process.wait() => return ProcessEnd::Broken(describe(status)),
+                status = self.process.wait() => return ProcessEnd::Broken(self.reason_of(status).await),
+                reason = self.extensions.failed() => return ProcessEnd::Broken(reason),
             };
             let Some(queued) = queued else { return ProcessEnd::Closed };
             self.counted.set_state(ProcessState::Busy);
             if let Err(ending) = self.run(queued).await {
                 return ending;
             }
-            if let Err(reason) = self.wait_for_request().await {
+            if let Err(reason) = self.wait_until_settled().await {
                 return ProcessEnd::Broken(reason);
             }
         }
@@ -232,17 +256,19 @@ impl RuntimeProcess {
 
     /// True if the process has answered any invocation.
     pub(super) fn has_answered(&self) -> bool {
-        self.api.state().has_answered()
+        self.environment.state.has_answered()
     }
 
-    /// Ends the process with its group: SIGTERM, then SIGKILL after the grace period.
+    /// Ends the process with its group: SIGTERM, then SIGKILL after the grace period. Its extensions end after it.
     pub(super) async fn end(mut self, ending: &ProcessEnd) {
         let cause = match ending {
             ProcessEnd::Closed => ProcessExit::Expected,
             _ if self.process.has_ended() => ProcessExit::Crashed,
             _ => ProcessExit::Killed,
         };
-        let status = self.process.end(self.shared.settings.grace.0).await;
+        let grace = self.shared.settings.grace.0;
+        let status = self.process.end(grace).await;
+        self.extensions.shut_down(ending.shutdown_reason(), grace).await;
         let (queue, process, how) = (&*self.shared.queue, self.process.id(), &*describe(status));
         if let Some(metrics) = self.shared.metrics.group() {
             events::ProcessEnded { queue, process, how, cause }.emit(&metrics.process_exits);
@@ -255,17 +281,19 @@ impl RuntimeProcess {
         self.deliver(queued).await?;
         tokio::select! {
             biased;
-            () = self.api.state().answered() => {}
+            () = self.environment.state.answered() => {}
             status = self.process.wait() => {
-                // Its last request may not have been read yet.
-                self.api.finish().await;
-                let reason = describe(status);
-                self.api.state().fail(InvocationFailure::Ended(reason.clone()));
+                let reason = self.reason_of(status).await;
+                self.environment.state.fail(InvocationFailure::Ended(reason.clone()));
                 return Err(ProcessEnd::Broken(reason));
             }
             () = given_up.cancelled() => return Err(ProcessEnd::GivenUp),
+            reason = self.extensions.failed() => {
+                self.environment.state.fail(InvocationFailure::Ended(reason.clone()));
+                return Err(ProcessEnd::Broken(reason));
+            }
         }
-        if self.api.state().is_broken() {
+        if self.environment.state.is_broken() {
             return Err(ProcessEnd::Broken(InvocationFailure::Unanswered.to_string()));
         }
         Ok(())
@@ -275,9 +303,12 @@ impl RuntimeProcess {
     async fn deliver(&mut self, mut queued: QueuedInvocation) -> Result<(), ProcessEnd> {
         loop {
             let invocation = queued.invocation.clone();
-            self.output.set_invocation(invocation);
-            match self.api.state().deliver(queued) {
-                Ok(()) => return Ok(()),
+            self.output.set_invocation(invocation.clone());
+            match self.environment.state.deliver(queued) {
+                Ok(()) => {
+                    self.environment.notify_extensions(&invocation);
+                    return Ok(());
+                }
                 Err(returned) => queued = returned,
             }
             if let Err(reason) = self.wait_for_request().await {
@@ -287,12 +318,24 @@ impl RuntimeProcess {
         }
     }
 
+    /// Waits until the process requests an invocation, and its extensions wait for an event; `Err` has the reason if one
+    /// never will.
+    async fn wait_until_settled(&mut self) -> Result<(), String> {
+        self.wait_for_request().await?;
+        self.environment.extensions.close_registration();
+        tokio::select! {
+            biased;
+            settled = self.extensions.settle(self.shared.settings.init_timeout) => settled,
+            status = self.process.wait() => Err(self.reason_of(status).await),
+        }
+    }
+
     /// Waits until the process requests an invocation; `Err` has the reason if it never will.
     async fn wait_for_request(&mut self) -> Result<(), String> {
         let limit = self.shared.settings.init_timeout;
         tokio::select! {
             biased;
-            readiness = self.api.state().ready() => match readiness {
+            readiness = self.environment.state.ready() => match readiness {
                 Readiness::Ready => Ok(()),
                 Readiness::InitError(error) => {
                     // It ends by itself now, and may write more output before.
@@ -301,34 +344,52 @@ impl RuntimeProcess {
                 }
             },
             status = self.process.wait() => {
-                self.api.finish().await;
-                Err(self.failed_start(&describe(status)))
+                let reason = self.reason_of(status).await;
+                Err(self.failed_start(&reason))
             }
+            reason = self.extensions.failed() => Err(reason),
             () = sleep(limit.0) => Err(self.silence(limit)),
         }
+    }
+
+    /// Describes the end of the process, once its last requests and its last output have been read.
+    async fn reason_of(&mut self, status: io::Result<ExitStatus>) -> String {
+        // Its last request may not have been read yet.
+        self.environment.extensions.release(EndedProgram::Runtime);
+        self.api.finish().await;
+        self.output.finish().await;
+        self.output.explain(describe(status))
     }
 
     /// The reason why a process is replaced that did not request an invocation in time.
     fn silence(&self, limit: Span) -> String {
         let reason = format!("the runtime did not ask for work within {limit}");
-        match self.api.refused() {
+        let reason = match self.api.refused() {
             0 => reason,
             refused => {
                 format!("{reason}; connections from outside of its process group were refused: {refused}")
             }
+        };
+        let reason = self.output.explain(reason);
+        match self.shared.settings.unused_adapter() {
+            Some(adapter) => {
+                format!("{reason}, hint: {} makes a web server of it: {ADAPTER_HINT}", adapter.display())
+            }
+            None => reason,
         }
     }
 
     /// The reason why a process ended without a request: it may have reported an init error just before its end.
     fn failed_start(&self, ended: &str) -> String {
-        match self.api.state().ready().now_or_never() {
+        match self.environment.state.ready().now_or_never() {
             Some(Readiness::InitError(error)) => init_error(&error),
             _ => format!("the runtime ended before it asked for work: {ended}"),
         }
     }
 }
 
-fn no_port(error: &io::Error) -> Unavailable {
+/// The failure to have a port for an API.
+pub(super) fn no_port(error: &io::Error) -> Unavailable {
     Unavailable::by(Shortage::of(error), format!("no port for the runtime api: {error}"))
 }
 
@@ -337,7 +398,7 @@ fn init_error(error: &FunctionError) -> String {
 }
 
 /// Describes the end of a process.
-fn describe(status: io::Result<ExitStatus>) -> String {
+pub(super) fn describe(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
@@ -345,47 +406,5 @@ fn describe(status: io::Result<ExitStatus>) -> String {
             (None, None) => "for no known reason".to_owned(),
         },
         Err(error) => format!("waiting for it failed: {error}"),
-    }
-}
-
-/// The log of one process's output.
-#[derive(Clone, Debug)]
-pub(super) struct ProcessOutput {
-    queue: Arc<str>,
-    process: u32,
-    /// The current or last invocation of the process.
-    invocation: Arc<Mutex<Option<Arc<Invocation>>>>,
-}
-
-impl ProcessOutput {
-    /// Logs the output of the process until its end.
-    pub(super) fn of(queue: Arc<str>, process: &mut Process) -> Self {
-        let output = Self { queue, process: process.id(), invocation: Arc::default() };
-        let streams = [("stdout", process.take_stdout()), ("stderr", process.take_stderr())];
-        for (stream, pipe) in streams {
-            if let Some(pipe) = pipe {
-                let output = output.clone();
-                let reading = pipe.for_each_line(move |line| output.write(stream, &line.to_string()));
-                drop(tasks::detach("function output", reading));
-            }
-        }
-        output
-    }
-
-    /// Sets the invocation of the next lines.
-    pub(super) fn set_invocation(&self, invocation: Arc<Invocation>) {
-        *self.invocation.lock().unwrap_or_else(PoisonError::into_inner) = Some(invocation);
-    }
-
-    fn write(&self, stream: &'static str, line: &str) {
-        let current = self.invocation.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let _trace =
-            current.as_ref().and_then(|invocation| invocation.log_trace.as_ref()).map(TraceContext::enter);
-        let (queue, process) = (&*self.queue, self.process);
-        let request_id = current.as_ref().map(|invocation| invocation.id.as_str());
-        let message_id = current.as_ref().and_then(|invocation| invocation.message_id.as_ref());
-        let message_ids = current.as_ref().and_then(|invocation| invocation.message_ids.as_deref());
-        let message_id = message_id.map(MessageId::as_str);
-        events::FunctionOutput { queue, process, request_id, message_id, message_ids, stream, line }.emit();
     }
 }

@@ -1,6 +1,12 @@
 //! The program of a function, with the environment that it has on Lambda.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    ffi::{OsStr, OsString},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use uuid::Uuid;
 
@@ -11,7 +17,27 @@ use crate::{
 
 /// The directory of a function's code on Lambda.
 const TASK_ROOT: &str = "/var/task";
-const VERSION: &str = "$LATEST";
+/// The variables of the runtime alone, which extensions do not have on Lambda.
+const OF_THE_RUNTIME: [&str; 3] = ["LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_GROUP_NAME", "_HANDLER"];
+
+/// The function as its invocations and extensions name it.
+#[derive(Debug)]
+pub(super) struct FunctionIdentity {
+    pub(super) arn: String,
+    pub(super) name: String,
+    /// The setting `handler`; empty without one.
+    pub(super) handler: String,
+}
+
+impl FunctionIdentity {
+    /// The version of every function here.
+    pub(super) const VERSION: &str = "$LATEST";
+
+    /// The account that the function seems to be in, which is the queue's.
+    pub(super) fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+}
 
 /// The command, directory and environment of the function's processes.
 #[derive(Clone, Debug)]
@@ -21,8 +47,7 @@ pub(super) struct Program {
     variables: Vec<(String, String)>,
     /// The variables of Longshore's own that the processes do not inherit.
     withheld: Vec<OsString>,
-    /// The function's ARN, which its invocations have.
-    function_arn: Arc<str>,
+    function: Arc<FunctionIdentity>,
 }
 
 impl Program {
@@ -36,7 +61,7 @@ impl Program {
         let mut variables = vec![
             ("LAMBDA_TASK_ROOT", task_root.into_owned()),
             ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", VERSION.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", FunctionIdentity::VERSION.to_owned()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory.to_string()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
             ("TZ", ":UTC".to_owned()),
@@ -53,7 +78,11 @@ impl Program {
             directory,
             variables: own.chain(given).collect(),
             withheld: Vec::new(),
-            function_arn: source.function_arn(name).into(),
+            function: Arc::new(FunctionIdentity {
+                arn: source.function_arn(name),
+                name: name.to_owned(),
+                handler: settings.handler.clone().unwrap_or_default(),
+            }),
         }
     }
 
@@ -62,25 +91,34 @@ impl Program {
         Self { withheld, ..self }
     }
 
-    /// The function's ARN, which its invocations have.
-    pub(super) fn function_arn(&self) -> Arc<str> {
-        self.function_arn.clone()
+    /// The function as its invocations and extensions name it.
+    pub(super) fn function(&self) -> &Arc<FunctionIdentity> {
+        &self.function
     }
 
     /// Starts the program with its Runtime API at this address.
     pub(super) fn start(&self, api: SocketAddr) -> Result<Process, StartError> {
         let (program, arguments) =
             self.command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
-        let command = Command::new(program).args(arguments);
-        let command = self.withheld.iter().fold(command, Command::without_env);
-        let command = command
-            .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream());
+        let command =
+            self.command(program, api).args(arguments).env("AWS_LAMBDA_LOG_STREAM_NAME", log_stream());
         let command = self.variables.iter().fold(command, |command, (name, value)| command.env(name, value));
         match &self.directory {
             Some(directory) => command.directory(directory).spawn(),
             None => command.spawn(),
         }
+    }
+
+    /// Starts the program of an extension with its Runtime API at this address.
+    pub(super) fn start_extension(&self, program: &Path, api: SocketAddr) -> Result<Process, StartError> {
+        let command = self.command(program, api).directory("/");
+        let variables = self.variables.iter().filter(|(name, _)| !OF_THE_RUNTIME.contains(&name.as_str()));
+        variables.fold(command, |command, (name, value)| command.env(name, value)).spawn()
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>, api: SocketAddr) -> Command {
+        let command = self.withheld.iter().fold(Command::new(program), Command::without_env);
+        command.env("AWS_LAMBDA_RUNTIME_API", api.to_string())
     }
 }
 
@@ -88,7 +126,7 @@ impl Program {
 fn log_stream() -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let day = now.split('T').next().unwrap_or_default().replace('-', "/");
-    format!("{day}/[{VERSION}]{}", Uuid::new_v4().simple())
+    format!("{day}/[{}]{}", FunctionIdentity::VERSION, Uuid::new_v4().simple())
 }
 
 #[cfg(test)]
