@@ -13,7 +13,7 @@ use crate::{
     consumer::{ConsumerSettings, OnExhausted, PoolSettings, PoolWeight, RateScope, settle},
     duration::Span,
     ecs,
-    envelope::Unwrap,
+    envelope::{SnsSignature, Unwrap},
     handler, kubernetes, once, payload,
     queue::{
         is_fifo, name_at,
@@ -171,6 +171,8 @@ pub(crate) struct QueueSettings {
     pub missing: Missing,
     /// The envelope that is taken off a message before its handler is called: `none`, `sns`, `eventbridge`, or `auto` for both and for one in the other. What is no such envelope passes untouched, and copies in the DLQ have the message as it was received.
     pub unwrap: Unwrap,
+    /// The signatures of SNS notifications: `ignore` them, or `check` them, so that every message that is no notification with a valid signature is rejected.
+    pub sns_signature: SnsSignature,
     /// The pool from which its calls take their slots; `concurrency` is the most that this queue may use of it.
     pub pool: Option<String>,
     /// Its share of the pool's slots beside those of other queues.
@@ -227,6 +229,7 @@ impl QueueSettings {
         let mut problems = self.validate_address();
         problems.extend(within("dlq", self.validate_dlq()));
         problems.extend(self.weight.validate());
+        problems.extend(self.validate_signature());
         problems.extend(self.validate_groups());
         problems.extend(self.consumer.validate());
         problems.extend(self.validate_exhausted());
@@ -284,6 +287,16 @@ impl QueueSettings {
         problems.extend(self.validate_region());
         problems.extend(self.role.validate());
         problems
+    }
+
+    /// Requires notifications to be unwrapped where their signatures are checked.
+    fn validate_signature(&self) -> Option<Problem> {
+        let is_unwrapped = matches!(self.unwrap, Unwrap::Sns | Unwrap::Auto);
+        let problem = || {
+            Problem::new("sns_signature", "only notifications have one, and they are not taken off")
+                .with_hint("set unwrap to \"sns\" or \"auto\"")
+        };
+        (self.sns_signature == SnsSignature::Check && !is_unwrapped).then(problem)
     }
 
     /// Refuses limits of groups on a FIFO queue, where one message of a group runs at a time.
@@ -603,6 +616,15 @@ mod tests {
         };
         assert_eq!(without_handler(serde_json::json!({"1": {"group": "a", "reject": "no"}})), "handler");
         assert_eq!(without_handler(serde_json::json!({"1": {"reject": "no"}})), "");
+    }
+
+    #[test]
+    fn signatures_are_checked_of_notifications_only() {
+        let checking =
+            |unwrap| broken_by(|queue| (queue.sns_signature, queue.unwrap) = (SnsSignature::Check, unwrap));
+        assert_eq!(checking(Unwrap::None), "sns_signature");
+        assert_eq!(checking(Unwrap::EventBridge), "sns_signature");
+        assert_eq!(checking(Unwrap::Auto), "");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Envelopes: takes the message out of an SNS notification or an EventBridge event before its handler is called.
 
 mod forms;
+#[cfg(feature = "cli")]
+mod signature;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,6 +13,9 @@ use crate::{
     consumer::{Preparation, PreparedMessage, Unprepared},
     message::{AttributeValue, Message},
 };
+
+#[cfg(feature = "cli")]
+pub(crate) use self::signature::SignatureCheck;
 
 /// The most envelopes around each other that are taken off.
 const MOST_NESTED: usize = 4;
@@ -34,6 +39,18 @@ pub enum Unwrap {
     EventBridge,
     /// Both, also one in the other: an event that reached the queue through a topic.
     Auto,
+}
+
+/// The treatment of the signatures of SNS notifications.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SnsSignature {
+    /// They are not read.
+    #[default]
+    Ignore,
+    /// A message that is no notification with a valid signature of SNS is rejected.
+    Check,
 }
 
 /// The content of an envelope.

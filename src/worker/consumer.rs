@@ -54,8 +54,7 @@ pub struct Consumer {
     payload: Payload,
     #[cfg(feature = "once")]
     pub(super) once: Option<Once>,
-    /// The preparation of a test, before all others.
-    #[cfg(test)]
+    /// The preparation before all others, if there is one.
     preparation: Option<Arc<dyn Preparation>>,
 }
 
@@ -120,7 +119,6 @@ impl Consumer {
             payload: Payload::default(),
             #[cfg(feature = "once")]
             once: None,
-            #[cfg(test)]
             preparation: None,
         }
     }
@@ -374,7 +372,6 @@ impl Consumer {
     /// The preparations of messages between their receive and their call, in their order.
     pub(super) fn preparations(&self, opened: &Opened, health: &Health) -> Vec<Arc<dyn Preparation>> {
         let mut preparations: Vec<Arc<dyn Preparation>> = Vec::new();
-        #[cfg(test)]
         preparations.extend(self.preparation.clone());
         #[cfg(feature = "envelopes")]
         preparations.extend(self.unwrap.preparation());
@@ -399,7 +396,6 @@ impl Consumer {
     }
 
     /// Sets the preparation of messages before all others; default: none.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn prepared_by(mut self, preparation: Arc<dyn Preparation>) -> Self {
         self.preparation = Some(preparation);

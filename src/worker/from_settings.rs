@@ -8,8 +8,9 @@ use super::{Consumer, DeadLetters, ScalingSignal, Worker, WorkerError};
 use crate::{
     aws::{self, AwsAccess, RoleSettings, ServiceLocation},
     config::{self, QueueSettings, Settings},
-    consumer::{Pool, PoolSettings, settle::DlqSettings},
+    consumer::{Pool, PoolSettings, Preparation, settle::DlqSettings},
     ecs::{self, EcsEnvironment, HttpAgent, MetricsSwitch},
+    envelope::{SignatureCheck, SnsSignature},
     handler::{
         self, AnyHandler, RoutingHandler, Source,
         exec::ExecHandler,
@@ -83,8 +84,19 @@ fn consumer(name: &str, queue: &QueueSettings, aws: &sqs::Settings) -> Result<Op
     let kind = queue.handlers().map(handler::Settings::kind).next();
     Ok(handler.map(|handler| {
         let consumer = consumer_of(name, queue, aws, handler);
+        let check = signature_check(name, queue, aws);
+        let consumer = check.into_iter().fold(consumer, Consumer::prepared_by);
         kind.into_iter().fold(consumer, Consumer::with_handler_kind)
     }))
+}
+
+/// The check of notifications' signatures, if the queue's settings ask for it.
+fn signature_check(name: &str, queue: &QueueSettings, aws: &sqs::Settings) -> Option<Arc<dyn Preparation>> {
+    let of_queue = queue.reach(aws);
+    let emulator = emulator(of_queue.endpoint_url.as_deref()).or_else(|| emulator(queue.url.as_deref()));
+    let emulator = emulator.and_then(|url| Url::parse(&url).ok());
+    let is_asked_for = queue.sns_signature == SnsSignature::Check;
+    is_asked_for.then(|| Arc::new(SignatureCheck::new(name, emulator.as_ref())) as Arc<dyn Preparation>)
 }
 
 /// Builds what handles the messages of a queue: its handler, or the handlers of its routes; `None` without either.

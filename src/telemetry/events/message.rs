@@ -3,6 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use prometheus::IntCounter;
+use url::Url;
 
 use super::events;
 use crate::{
@@ -188,6 +189,20 @@ events! {
         queue: &'a str,
         /// The message's id.
         message_id: &'a MessageId as %,
+    }
+}
+
+events! {
+    ENVELOPES = "Envelopes";
+
+    /// The certificate of a notification's signature cannot be fetched: its message waits.
+    warn CertificateDelayed<'a>: "certificate of a signature is not fetched yet, its message waits" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The certificate's URL.
+        url: &'a Url as %,
+        /// The reason.
+        error: &'a str,
     }
 }
 

@@ -42,6 +42,7 @@ const SUBJECTS: &[Subject] = &[
     MESSAGES,
     LEASES,
     CLAIMS,
+    ENVELOPES,
     PAYLOADS,
     CALLS,
     SETTLING,
