@@ -69,8 +69,11 @@ impl Dev {
         let starting = DevServers::start(settings, self.sqs_listen, self.api_listen, self.hosts.clone());
         let mut servers = Box::pin(starting).await?;
         servers.traces = traces;
-        let ended =
-            if self.demo { demo::run(&servers, signals).await } else { work(&servers, signals).await };
+        let ended = if self.demo {
+            Box::pin(demo::run(&servers, signals)).await
+        } else {
+            work(&servers, signals).await
+        };
         servers.close().await;
         ended
     }
