@@ -1,13 +1,12 @@
 //! Objects of S3 over the AWS SDK.
 
-use std::future::Future;
-
 use aws_sdk_s3::{
     Client,
     config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::{
     sync::OnceCell,
     time::{Duration, timeout},
@@ -80,7 +79,7 @@ impl S3Objects {
     /// Reads an object of at most this size.
     pub(crate) async fn get(&self, pointer: &Pointer, most: ByteSize) -> Result<Vec<u8>, ObjectError> {
         let call = self.client().await?.get_object().bucket(&pointer.bucket).key(&pointer.key);
-        within_limit(pointer, async {
+        let reading = async {
             let answer = call.send().await.map_err(|error| failure(pointer, &error))?;
             let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
             let too_large = |size: &str| {
@@ -101,23 +100,23 @@ impl S3Objects {
                 }
             }
             Ok(body)
-        })
-        .await
+        };
+        within_limit(pointer, reading.boxed()).await
     }
 
     /// Stores an object.
     pub(crate) async fn put(&self, pointer: &Pointer, body: Vec<u8>) -> Result<(), ObjectError> {
         let call = self.client().await?.put_object().bucket(&pointer.bucket).key(&pointer.key);
         let call = call.body(ByteStream::from(body));
-        within_limit(pointer, async { call.send().await.map(drop).map_err(|error| failure(pointer, &error)) })
-            .await
+        let calling = async { call.send().await.map(drop).map_err(|error| failure(pointer, &error)) };
+        within_limit(pointer, calling.boxed()).await
     }
 
     /// Deletes an object; one that is not there counts as deleted.
     pub(crate) async fn delete(&self, pointer: &Pointer) -> Result<(), ObjectError> {
         let call = self.client().await?.delete_object().bucket(&pointer.bucket).key(&pointer.key);
-        within_limit(pointer, async { call.send().await.map(drop).map_err(|error| failure(pointer, &error)) })
-            .await
+        let calling = async { call.send().await.map(drop).map_err(|error| failure(pointer, &error)) };
+        within_limit(pointer, calling.boxed()).await
     }
 }
 
@@ -157,7 +156,7 @@ fn hint(code: &str) -> Option<&'static str> {
 /// Awaits a transfer within its limit.
 async fn within_limit<T>(
     pointer: &Pointer,
-    transfer: impl Future<Output = Result<T, ObjectError>>,
+    transfer: BoxFuture<'_, Result<T, ObjectError>>,
 ) -> Result<T, ObjectError> {
     let hung = |_| {
         let limit = humantime::format_duration(TRANSFER);
