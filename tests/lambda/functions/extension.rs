@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
 async fn adapt() -> Result<(), Error> {
     let extension = Extension::new().with_events(&[]).register().await?;
     tokio::spawn(async move { extension.run().await.map_err(|error| error.to_string()) });
-    lambda_runtime::run(lambda_runtime::service_fn(pass_on)).await
+    lambda_runtime::run(service_fn(pass_on)).await
 }
 
 async fn pass_on(event: Invocation<Value>) -> Result<Value, Error> {
