@@ -124,7 +124,7 @@ impl PreparedState {
     /// Adds the claim of the next preparation, which follows the lease from now on.
     pub(super) fn add(&mut self, claim: Box<dyn PreparationClaim>, lease: &mut Lease) {
         if let Some(follower) = claim.follower() {
-            lease.add_follower(follower);
+            lease.add_follower(&follower);
         }
         self.claims.push(claim);
     }

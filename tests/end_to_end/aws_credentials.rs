@@ -9,7 +9,8 @@ use longshore::{
 use serde_json::json;
 
 use super::support::{
-    Dev, Handler, Launch, Sns, Worker, aws, cloud::Cloud, forward_proxy::ForwardProxy, until, worker::section,
+    Dev, Handler, Launch, Sns, Worker, aws, cloud::Cloud, forward_proxy::ForwardProxy, tasks, until,
+    worker::section,
 };
 
 const NO_HANDLER: &str = "http://127.0.0.1:1/";
@@ -358,12 +359,12 @@ async fn a_program_brings_its_own_client_or_configuration() {
     let topic = Sns::at(&dev.endpoint).topic("audit").await;
     let config = aws::config(&cloud.endpoint);
     let of_sns = aws::config(&dev.endpoint);
-    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut bodies) = tokio::sync::mpsc::unbounded_channel();
     for (number, queue) in [URL, "orders"].into_iter().enumerate() {
         let client = aws_sdk_sqs::Client::new(&config);
-        let heard = heard.clone();
+        let sender = sender.clone();
         let handler = longshore::handler::from_fn(move |message: Arc<longshore::Message>| {
-            heard.send(message.body.clone()).unwrap();
+            sender.send(message.body.clone()).unwrap();
             std::future::ready(())
         });
         let publisher = SnsPublisher::with_client(&aws_sdk_sns::Client::new(&of_sns));
@@ -374,14 +375,15 @@ async fn a_program_brings_its_own_client_or_configuration() {
             _ => consumer.sdk_config(config.clone()),
         };
         let stop = Stop::new();
-        let worker = tokio::spawn(
+        let worker = tasks::detach(
+            "worker",
             longshore::Worker::new()
                 .drain_receives(Duration::from_secs(1))
                 .consumer(consumer)
                 .run_until(stop.clone()),
         );
         dev.sqs.send(&orders, "a").await;
-        assert_eq!(hears.recv().await.as_deref(), Some("a"));
+        assert_eq!(bodies.recv().await.as_deref(), Some("a"));
         dev.sqs.becomes_empty(&orders).await;
         stop.drain();
         worker.await.unwrap().unwrap();

@@ -124,10 +124,11 @@ async fn the_extended_client_receives_what_send_stored() {
     let Some(world) = World::start().await else { return };
     let sent = "ü".repeat(700_000);
     let file = format!("[queues.orders]\nurl = \"{}\"\n", world.pair.queue);
-    let send = |arguments: &[&str]| Launch::of(&[&["send", "--file", "-"], arguments].concat()).file(&file);
-    let refused = send(&[]).input(&sent).run().await;
+    let sending =
+        |arguments: &[&str]| Launch::of(&[&["send", "--file", "-"], arguments].concat()).file(&file);
+    let refused = sending(&[]).input(&sent).run().await;
     assert_eq!(refused.code, Some(64), "{}", refused.errors);
-    let ended = send(&["--s3", BUCKET]).input(&format!("{sent}\nsmall\n")).run().await;
+    let ended = sending(&["--s3", BUCKET]).input(&format!("{sent}\nsmall\n")).run().await;
     assert_eq!((ended.code, ended.output.lines().count()), (Some(0), 2), "{}", ended.errors);
     assert_eq!(world.keys().await.len(), 1, "the small one is not stored");
     let mut received = String::new();
@@ -137,7 +138,7 @@ async fn the_extended_client_receives_what_send_stored() {
     let lengths: Vec<_> = received.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert!(lengths.contains(&"1400000") && lengths.contains(&"5"), "{received}");
     assert_eq!(world.keys().await, Vec::<String>::new(), "the client deletes what it received");
-    let ended = send(&["--s3", "nowhere"]).input(&sent).run().await;
+    let ended = sending(&["--s3", "nowhere"]).input(&sent).run().await;
     assert!(ended.code == Some(69) && ended.errors.contains("s3://nowhere/"), "{}", ended.errors);
 }
 

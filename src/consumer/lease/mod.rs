@@ -283,7 +283,7 @@ impl Lease {
     }
 
     /// Adds a follower, which learns of each extension from now on, and at once of those before.
-    pub(crate) fn add_follower(&mut self, follower: Arc<dyn LeaseFollower>) {
+    pub(crate) fn add_follower(&mut self, follower: &Arc<dyn LeaseFollower>) {
         self.is_followed = true;
         self.leases.followers().entry(self.lease).or_default().push(follower.clone());
         if let Some(LeaseDeadlines { deadline, .. }) = self.deadlines()
