@@ -244,7 +244,7 @@ impl Settings {
     /// The extensions that are there and that nothing starts.
     pub(crate) fn unused_extensions(&self) -> Vec<PathBuf> {
         let is_unused = self.extensions == Extensions::Off && !self.command.is_empty();
-        is_unused.then(|| self.extension_programs().unwrap_or_default()).unwrap_or_default()
+        if is_unused { self.extension_programs().unwrap_or_default() } else { Vec::new() }
     }
 
     /// The AWS Lambda Web Adapter, if it is there and nothing starts it.

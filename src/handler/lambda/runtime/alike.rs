@@ -47,7 +47,9 @@ impl EndLog {
                 let waiting = async move {
                     sleep(WINDOW).await;
                     let group = log.ends().take(group);
-                    group.iter().for_each(|group| log.emit(group));
+                    if let Some(group) = group {
+                        log.emit(&group);
+                    }
                 };
                 drop(tasks::detach("alike ends", waiting));
             }
@@ -58,7 +60,9 @@ impl EndLog {
     /// Logs what still waits, as at the end of the worker.
     pub(super) fn finish(&self) {
         let groups = std::mem::take(&mut self.ends().groups);
-        groups.iter().for_each(|group| self.emit(group));
+        for group in &groups {
+            self.emit(group);
+        }
     }
 
     fn emit(&self, group: &AlikeEnds) {
@@ -109,19 +113,17 @@ impl GatheredEnds {
     fn record(&mut self, number: usize, kind: EndKind, reason: &str) -> RecordedEnd {
         let likeness = likeness(reason);
         let is_alike = |group: &AlikeEnds| (group.kind, &group.likeness) == (kind, &likeness);
-        let (position, is_first) = match self.groups.iter().position(is_alike) {
-            Some(position) => (position, false),
-            None => {
-                let (id, reason, numbers) = (self.next, reason.to_owned(), BTreeSet::new());
-                self.next += 1;
-                self.groups.push(AlikeEnds { id, kind, likeness, reason, numbers });
-                (self.groups.len() - 1, true)
-            }
-        };
+        let known = self.groups.iter().position(is_alike);
+        let position = known.unwrap_or(self.groups.len());
+        if known.is_none() {
+            let (id, reason, numbers) = (self.next, reason.to_owned(), BTreeSet::new());
+            self.next += 1;
+            self.groups.push(AlikeEnds { id, kind, likeness, reason, numbers });
+        }
         self.groups[position].numbers.insert(number);
         if self.groups[position].numbers.len() == self.processes.get() {
             RecordedEnd::All(self.groups.swap_remove(position))
-        } else if is_first {
+        } else if known.is_none() {
             RecordedEnd::First(self.groups[position].id)
         } else {
             RecordedEnd::Further

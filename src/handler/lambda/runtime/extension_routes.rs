@@ -127,13 +127,11 @@ fn extension_id(headers: &HeaderMap) -> Result<String, ExtensionRefusal> {
         let message = "Missing Lambda-Extension-Identifier header";
         return Err(ExtensionRefusal::new("Extension.MissingExtensionIdentifier", message));
     }
-    match Uuid::parse_str(&id) {
-        Ok(id) => Ok(id.to_string()),
-        Err(_) => {
-            let message = "Invalid Lambda-Extension-Identifier";
-            Err(ExtensionRefusal::new("Extension.InvalidExtensionIdentifier", message))
-        }
-    }
+    let invalid = |_| {
+        let message = "Invalid Lambda-Extension-Identifier";
+        ExtensionRefusal::new("Extension.InvalidExtensionIdentifier", message)
+    };
+    Uuid::parse_str(&id).map(|id| id.to_string()).map_err(invalid)
 }
 
 /// The text of a header; empty if it is absent or no text.

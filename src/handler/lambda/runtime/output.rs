@@ -158,7 +158,9 @@ mod tests {
 
     fn last(lines: &[&str]) -> Option<String> {
         let mut last = LastLines::default();
-        lines.iter().for_each(|line| last.push(line));
+        for line in lines {
+            last.push(line);
+        }
         last.to_text()
     }
 
