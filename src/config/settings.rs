@@ -366,9 +366,15 @@ impl QueueSettings {
         })
     }
 
-    /// Requires a batch to fit into an event of Lambda.
+    /// Requires a batch to fit into an event of Lambda, and a `CloudEvent` to be alone.
     fn validate_event(&self, handler: &handler::Settings) -> Option<Problem> {
         let most = handler::lambda::EVENT_BYTES;
+        if matches!(handler, handler::Settings::Http(http) if http.cloudevents)
+            && self.consumer.batch.size > 1
+        {
+            let problem = Problem::new("batch.size", "a CloudEvent is posted alone");
+            return Some(problem.with_allowed("1 with cloudevents = true"));
+        }
         let is_too_large =
             matches!(handler, handler::Settings::Lambda(_)) && self.consumer.batch.bytes > most;
         let problem = || {
@@ -625,6 +631,17 @@ mod tests {
         assert_eq!(checking(Unwrap::None), "sns_signature");
         assert_eq!(checking(Unwrap::EventBridge), "sns_signature");
         assert_eq!(checking(Unwrap::Auto), "");
+    }
+
+    #[test]
+    fn events_of_the_cloud_are_posted_alone() {
+        let with_size = |size| {
+            broken_by(|queue| {
+                http(queue).cloudevents = true;
+                queue.consumer.batch.size = size;
+            })
+        };
+        assert_eq!((with_size(1), with_size(2)), (String::new(), "batch.size".to_owned()));
     }
 
     #[test]

@@ -27,7 +27,6 @@ mod first_success;
 mod from_settings;
 mod late;
 mod metrics;
-#[cfg(any(feature = "ecs", feature = "sns"))]
 mod observers;
 mod open;
 mod opening;

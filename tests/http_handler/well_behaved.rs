@@ -41,6 +41,24 @@ async fn a_post_looks_like_one_of_sqsd() {
 }
 
 #[tokio::test]
+async fn a_message_is_posted_as_a_cloudevent_where_the_settings_ask_for_it() {
+    let recorder = Recorder::answering(StatusCode::OK).await;
+    let http = http_with(Settings::new(&recorder.url).unwrap().cloudevents());
+    let event = r#"{"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed",
+        "datacontenttype": "application/vnd.shop+json", "data": {"total": 1.50}}"#;
+    outcome_of(&http, message(event)).await;
+    let request = recorder.last();
+    assert_eq!(&*request.body, br#"{"total": 1.50}"#);
+    assert_eq!(request.header("content-type"), "application/vnd.shop+json");
+    assert_eq!((request.header("ce-id"), request.header("ce-type")), ("e-1", "order.placed"));
+    assert_eq!(request.header("x-aws-sqsd-msgid"), "message-1");
+    outcome_of(&http, message("ahoy")).await;
+    let request = recorder.last();
+    assert_eq!((&*request.body, request.header("ce-id")), (&b"ahoy"[..], "message-1"));
+    assert_eq!(request.header("ce-source"), "orders");
+}
+
+#[tokio::test]
 async fn the_deadline_of_a_call_with_a_time_limit_is_sent() {
     let recorder = Recorder::answering(StatusCode::OK).await;
     let settings = Settings::new(&recorder.url).unwrap();

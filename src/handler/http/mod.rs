@@ -23,6 +23,7 @@
 
 mod batch;
 mod client;
+mod cloudevents;
 #[cfg(feature = "cli")]
 mod doubt;
 mod headers;
@@ -37,7 +38,13 @@ mod tls;
 #[path = "../../../tests/fuzz/http.rs"]
 pub(crate) mod fuzz;
 
-use std::{error::Error, fmt, future::Future, sync::Arc, time::SystemTime};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either, FutureExt as _};
@@ -72,6 +79,8 @@ pub struct HttpHandler {
     queue_name: Box<str>,
     /// The headers of the settings, read.
     own_headers: HeaderMap,
+    /// The queue's ARN, once it is known.
+    arn: OnceLock<Box<str>>,
     probe: Probe,
     metrics: KindMetrics<HttpMetrics>,
 }
@@ -136,7 +145,8 @@ impl HttpHandler {
         Problems::refuse(settings.validate()).map_err(HttpError::Settings)?;
         let (client, own_headers) = (client::build(&settings)?, settings.headers.read(variable)?);
         let (queue_name, probe) = (queue_name.into(), Probe::of(&settings));
-        Ok(Self { client, settings, queue_name, own_headers, probe, metrics: KindMetrics::default() })
+        let (arn, metrics) = (OnceLock::new(), KindMetrics::default());
+        Ok(Self { client, settings, queue_name, own_headers, arn, probe, metrics })
     }
 
     async fn handle(&self, message: Arc<Message>, context: Context) -> Outcome {
@@ -183,7 +193,16 @@ impl HttpHandler {
             headers::add_periodic(&mut headers, task);
         }
         let url = task.map_or_else(|| self.settings.url.clone(), |task| task.url(&self.settings.url));
-        self.post_to(url, headers).body(Bytes::from_owner(Body(message)))
+        let data = if self.settings.cloudevents { self.add_event(&message, &mut headers) } else { None };
+        self.post_to(url, headers).body(data.unwrap_or_else(|| Bytes::from_owner(Body(message))))
+    }
+
+    /// Adds the headers of the message as a `CloudEvent`; returns its data, where that is not the body.
+    fn add_event(&self, message: &Message, headers: &mut HeaderMap) -> Option<Bytes> {
+        let source = self.arn.get().unwrap_or(&self.queue_name);
+        let event = cloudevents::of(message, source);
+        headers.extend(event.headers);
+        event.data
     }
 
     /// A post with these headers and those of the settings.
@@ -238,6 +257,10 @@ impl ErasedHandler for HttpHandler {
             // The probe has asked what the settings name for it.
             if self.probe.asks() { None } else { doubt::doubt(self).await }
         })
+    }
+
+    fn opened(&self, arn: &str) {
+        let _already_known = self.arn.set(arn.into());
     }
 
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {

@@ -32,6 +32,9 @@ pub struct Settings {
     /// Further headers of every request. In a value `${NAME}` stands for a variable of Longshore's own environment, `${file:/path}` for a file's text without the line break at its end, and `$${` for `${` itself; both are read at the start. Values are never shown.
     #[serde(default)]
     pub(crate) headers: OwnHeaders,
+    /// `true` posts each message as a CloudEvent in binary mode: an event in the body gives its headers `ce-…` and its data, and any other message becomes the data of an event of the type `com.amazon.sqs.message`.
+    #[serde(default)]
+    pub(crate) cloudevents: bool,
     /// The path on the handler's server, or the URL, that a probe gets: the handler is available when it answers a 2xx or 3xx. Absent, a connection is enough.
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(example = "/healthz"))]
@@ -106,6 +109,7 @@ impl Settings {
             content_type: content_type(),
             user_agent: None,
             headers: OwnHeaders::default(),
+            cloudevents: false,
             health: None,
             connect_timeout: connect_timeout(),
             timeout: None,
@@ -131,6 +135,13 @@ impl Settings {
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Posts each message as a `CloudEvent` in binary mode; by default as it is.
+    #[must_use]
+    pub fn cloudevents(mut self) -> Self {
+        self.cloudevents = true;
         self
     }
 
