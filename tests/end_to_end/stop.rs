@@ -70,6 +70,8 @@ async fn a_second_signal_stops_at_once() {
     let mut busy = Busy::start(&[]).await;
     busy.worker.process.signal(Signal::Terminate);
     busy.counts_become(Counts { visible: 1, in_flight: 2, delayed: 0 }).await;
+    // SQS may know it before the worker does.
+    until("the worker holds two", async || busy.worker.admin.queue("orders").await["held"] == 2).await;
     busy.worker.process.signal(Signal::Interrupt);
     let ended = busy.worker.process.ended().await;
     assert_eq!(ended.code, Some(75), "{}", ended.errors);
