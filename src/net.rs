@@ -12,7 +12,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use tokio::net::{TcpStream, lookup_host};
 use url::{Host, Url};
 
-use crate::aws;
+use crate::{aws, error_chain};
 
 /// Installs the process's TLS implementation, which reqwest needs for `http` URLs too.
 ///
@@ -34,6 +34,11 @@ pub(crate) fn trust_ca_bundle(client: ClientBuilder) -> reqwest::Result<ClientBu
 /// The certificates of `AWS_CA_BUNDLE`, as PEM; the clients of AWS report a file that cannot be used.
 pub(crate) fn ca_bundle() -> Option<&'static [u8]> {
     aws::Network::of_process().ok()?.ca_bundle()
+}
+
+/// The innermost error's message: the outer ones repeat the URL, which may contain a password.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    error_chain::causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }
 
 /// Opens a TCP connection to the host and port of a URL.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_config::{Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_config::{Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider};
 use aws_credential_types::{
     Credentials,
     provider::{
@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{CALL, CONNECT, Role, access::CredentialSources};
+use super::{CALL, Role, access::CredentialSources, time_limits};
 use crate::tasks;
 
 /// The time before their expiry from which credentials are replaced, in the background; a fifth of a shorter life.
@@ -288,10 +288,8 @@ impl CredentialsSource {
                 sources.read().await.ok_or_else(|| CredentialsError::not_loaded("no source of credentials"))
             }
             Self::Role { role, config, .. } => {
-                let timeouts =
-                    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(CALL);
                 let config = config.to_builder().retry_config(RetryConfig::standard());
-                let config = config.timeout_config(timeouts.build()).build();
+                let config = config.timeout_config(time_limits(CALL)).build();
                 let session = role.session_name.as_deref().unwrap_or(SESSION_NAME);
                 let mut builder =
                     AssumeRoleProvider::builder(&role.arn).configure(&config).session_name(session);

@@ -11,6 +11,7 @@ mod user_agent;
 
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -81,3 +82,8 @@ pub(crate) const CALL: Duration = Duration::from_secs(10);
 pub(crate) const OUTER_MARGIN: Duration = Duration::from_secs(3);
 /// The outer limit of a call that does not wait.
 pub(crate) const CALL_LIMIT: Duration = CALL.saturating_add(OUTER_MARGIN);
+
+/// The time limits of a client whose calls may take this long each.
+pub(crate) fn time_limits(call: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(call).build()
+}

@@ -19,8 +19,9 @@ pub(super) struct DispatcherState {
     pub(super) buffer: Buffer<HeldMessage>,
     /// The messages of FIFO groups that wait for their preparation, behind those in the buffer.
     pub(super) unprepared: PreparationLines<HeldMessage>,
-    /// The messages that wait until their group may have a further call, where groups of a standard queue have limits.
-    lines: Option<GroupLines<HeldMessage>>,
+    /// The messages, each with its weight, that wait until their group may have a further call, where groups of a standard
+    /// queue have limits.
+    lines: Option<GroupLines<(usize, HeldMessage)>>,
     limits: CallLimits,
     pub(super) rate: MessageRate,
     pub(super) failed_groups: FailedGroups,
@@ -58,7 +59,7 @@ pub(super) struct DispatcherLoad {
 impl DispatcherState {
     pub(super) fn new(
         buffer: Buffer<HeldMessage>,
-        lines: Option<GroupLines<HeldMessage>>,
+        lines: Option<GroupLines<(usize, HeldMessage)>>,
         limits: CallLimits,
         now: Instant,
     ) -> Self {
@@ -130,7 +131,7 @@ impl DispatcherState {
     /// Adds a message to the line of its group, where groups have limits, and else to the buffer.
     fn line_up(&mut self, bytes: usize, held: HeldMessage, now: Instant) {
         match (&mut self.lines, held.message.system.group_id.as_deref()) {
-            (Some(lines), Some(group)) if held.group.is_none() => lines.push(group.into(), held),
+            (Some(lines), Some(group)) if held.group.is_none() => lines.push(group.into(), (bytes, held)),
             _ => {
                 let group = held.group.clone();
                 self.buffer.push(held, group, bytes, now);
@@ -141,8 +142,7 @@ impl DispatcherState {
     /// Moves as many messages from their lines into the buffer as may start now.
     fn leave_lines(&mut self, now: Instant) {
         let Some(lines) = &mut self.lines else { return };
-        for (held, share) in lines.leave(self.buffer.room(), now) {
-            let bytes = held.message.size_bytes();
+        for ((bytes, held), share) in lines.leave(self.buffer.room(), now) {
             self.buffer.push(HeldMessage { share: Some(share), ..held }, None, bytes, now);
         }
     }
@@ -170,10 +170,10 @@ impl DispatcherState {
             return None;
         }
         self.leave_lines(now);
-        if self.buffer.waiting() > 0 && !self.limits.take(now) {
+        let has_waiting = self.buffer.waiting() > 0;
+        if has_waiting && !self.limits.take(now) {
             return None;
         }
-        let is_taken = self.buffer.waiting() > 0;
         let batch = if availability.tries_single_messages() {
             self.buffer.start_one(now)
         } else {
@@ -182,7 +182,7 @@ impl DispatcherState {
         availability.tried_to_start(batch.is_some(), now);
         match batch {
             Some(_) => self.limits.started(self.buffer.next_start().is_some_and(|next| next <= now), now),
-            None if is_taken => self.limits.give_back(),
+            None if has_waiting => self.limits.give_back(),
             None => self.limits.nothing_to_start(),
         }
         batch
@@ -243,6 +243,7 @@ impl DispatcherState {
     }
 
     fn take_from_lines(&mut self, is_such: impl Fn(&HeldMessage) -> bool) -> Vec<HeldMessage> {
-        self.lines.as_mut().map(|lines| lines.take_if(is_such)).unwrap_or_default()
+        let taken = self.lines.as_mut().map(|lines| lines.take_if(|(_, held)| is_such(held)));
+        taken.unwrap_or_default().into_iter().map(|(_, held)| held).collect()
     }
 }

@@ -168,18 +168,17 @@ impl DispositionRules {
     /// Copies a message that failed at its last attempt to the dead-letter queue, if the settings say so.
     ///
     /// One that a stop cut off, or that waits for an earlier one of its group, has not failed: it is left to SQS.
-    fn copied_if_exhausted(&self, conclusion: Conclusion, receive_count: u32) -> Conclusion {
+    fn copy_if_exhausted(&self, conclusion: &mut Conclusion, receive_count: u32) {
         let has_failed = matches!(
             conclusion.ending,
             Some(Ending::Retry | Ending::TimedOut | Ending::Panicked | Ending::Down)
         );
-        match conclusion.disposition {
-            Disposition::Retry(retry_in)
-                if has_failed && self.copies_exhausted && self.is_last_attempt(receive_count) =>
-            {
-                Conclusion { disposition: Disposition::DeadLetter { retry_in }, ..conclusion }
-            }
-            _ => conclusion,
+        if let Disposition::Retry(retry_in) = conclusion.disposition
+            && has_failed
+            && self.copies_exhausted
+            && self.is_last_attempt(receive_count)
+        {
+            conclusion.disposition = Disposition::DeadLetter { retry_in };
         }
     }
 
@@ -189,13 +188,10 @@ impl DispositionRules {
         end: CallEnd,
         messages: impl ExactSizeIterator<Item = MessageFacts<'a>> + Clone,
     ) -> (Vec<Conclusion>, FailedInCall) {
-        let each = self.conclude_each(end, messages.clone()).into_iter().zip(messages.clone());
-        let copied = |(conclusion, message): (_, MessageFacts<'_>)| {
-            self.copied_if_exhausted(conclusion, message.receive_count)
-        };
-        let mut conclusions: Vec<_> = each.map(copied).collect();
+        let mut conclusions = self.conclude_each(end, messages.clone());
         let (mut failed, mut kept) = (FailedInCall::new(), BTreeMap::new());
         for (message, conclusion) in messages.zip(&mut conclusions) {
+            self.copy_if_exhausted(conclusion, message.receive_count);
             if let Some(group) = message.group {
                 if let Some(kept_for) = kept.get(group) {
                     *conclusion = match conclusion.disposition {
@@ -291,7 +287,9 @@ impl DispositionRules {
             Outcome::ShortOfResources(reason) => Outcome::Retry(reason),
             outcome => outcome,
         };
-        self.copied_if_exhausted(self.conclude_outcome(outcome, message), message.receive_count)
+        let mut conclusion = self.conclude_outcome(outcome, message);
+        self.copy_if_exhausted(&mut conclusion, message.receive_count);
+        conclusion
     }
 
     fn keeps_unavailable(&self, message: &MessageFacts<'_>) -> bool {

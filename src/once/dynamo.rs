@@ -7,7 +7,7 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{Builder, http::HttpResponse, timeout::TimeoutConfig},
+    config::{Builder, http::HttpResponse},
     error::{ProvideErrorMetadata, SdkError},
     operation::update_item::UpdateItemError,
     types::{AttributeValue as Value, ReturnValuesOnConditionCheckFailure},
@@ -91,11 +91,8 @@ impl DynamoClaims {
             let loaded = self.access.load("DynamoDB", self.location.clone(), CONNECTIONS).await;
             let shared =
                 loaded.map_err(|error| ClaimError::new(error.to_string()).with_source(error))?.config;
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(aws::CONNECT)
-                .operation_attempt_timeout(aws::CALL)
-                .build();
-            Ok(Client::from_conf(Builder::from(&shared).timeout_config(timeouts).build()))
+            let config = Builder::from(&shared).timeout_config(aws::time_limits(aws::CALL));
+            Ok(Client::from_conf(config.build()))
         };
         self.client.get_or_try_init(build).await
     }

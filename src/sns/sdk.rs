@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future};
 
 use aws_sdk_sns::{
     Client,
-    config::{Builder, http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Builder, http::HttpResponse, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::MessageAttributeValue,
@@ -60,7 +60,7 @@ impl SnsPublisher {
     /// A publisher with a client that the program has; its retries are turned off, because publications are repeated by
     /// the worker.
     pub fn with_client(client: &Client) -> Self {
-        let builder = client.config().to_builder().timeout_config(time_limits());
+        let builder = client.config().to_builder().timeout_config(aws::time_limits(aws::CALL));
         let client = Client::from_conf(builder.retry_config(RetryConfig::disabled()).build());
         let signed = SignedClient { client, credentials: None };
         let none = Self::new(AwsAccess::default(), ServiceLocation::default());
@@ -79,7 +79,8 @@ impl SnsPublisher {
             let LoadedAccess { config, credentials } = loaded.map_err(|error| {
                 TopicError::new(PublishRetryClass::Refused, error.to_string()).with_source(error)
             })?;
-            let client = Client::from_conf(Builder::from(&config).timeout_config(time_limits()).build());
+            let client =
+                Client::from_conf(Builder::from(&config).timeout_config(aws::time_limits(aws::CALL)).build());
             Ok(SignedClient { client, credentials })
         };
         self.client.get_or_try_init(build).await
@@ -114,10 +115,6 @@ impl SnsPublisher {
             _ => Ok(()),
         }
     }
-}
-
-fn time_limits() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(aws::CALL).build()
 }
 
 impl Publisher for SnsPublisher {

@@ -92,9 +92,7 @@ fn consumer(name: &str, queue: &QueueSettings, aws: &sqs::Settings) -> Result<Op
 
 /// The check of notifications' signatures, if the queue's settings ask for it.
 fn signature_check(name: &str, queue: &QueueSettings, aws: &sqs::Settings) -> Option<Arc<dyn Preparation>> {
-    let of_queue = queue.reach(aws);
-    let emulator = emulator(of_queue.endpoint_url.as_deref()).or_else(|| emulator(queue.url.as_deref()));
-    let emulator = emulator.and_then(|url| Url::parse(&url).ok());
+    let emulator = emulator_of(queue, &queue.reach(aws)).and_then(|url| Url::parse(&url).ok());
     let is_asked_for = queue.sns_signature == SnsSignature::Check;
     is_asked_for.then(|| Arc::new(SignatureCheck::new(name, emulator.as_ref())) as Arc<dyn Preparation>)
 }
@@ -234,9 +232,7 @@ fn access_beside(
     endpoint: Option<&str>,
 ) -> (AwsAccess, ServiceLocation) {
     let of_queue = queue.reach(process);
-    let by_url = emulator(queue.url.as_deref()).filter(|_| of_queue.endpoint_url.is_none());
-    let endpoint_url =
-        endpoint.map(str::to_owned).or_else(|| emulator(of_queue.endpoint_url.as_deref())).or(by_url);
+    let endpoint_url = endpoint.map(str::to_owned).or_else(|| emulator_of(queue, &of_queue));
     let address = QueueAddress::parse(&queue.address()).ok();
     let of_address = address.and_then(|address| address.region().map(str::to_owned));
     let location =
@@ -259,6 +255,11 @@ fn publisher(
         ServiceLocation { region: region.map(str::to_owned), endpoint: by_url, ..ServiceLocation::default() };
     let settings = aws::Settings { endpoint_url, ..process.clone() };
     Arc::new(SnsPublisher::new(AwsAccess::from(settings).with_role(role.role()), location))
+}
+
+/// The endpoint of the emulator that a queue is in, by the endpoint that the settings name, or else by its URL.
+fn emulator_of(queue: &QueueSettings, of_queue: &aws::Settings) -> Option<String> {
+    emulator(of_queue.endpoint_url.as_deref().or(queue.url.as_deref()))
 }
 
 /// The endpoint of an emulator of SQS, which also serves topics, by its URL or that of a queue in it.

@@ -9,7 +9,7 @@ use longshore::{
 
 use super::{
     functions,
-    harness::{Running, Scene, is_alive, until},
+    harness::{Scene, is_alive, until},
     logged::Log,
 };
 
@@ -52,16 +52,6 @@ impl Scene {
 
 fn with(function: Settings, directory: PathBuf) -> Settings {
     function.extensions(Extensions::On).extensions_dir(directory)
-}
-
-/// The reason for which the worker is not ready; it must not receive a message.
-async fn unready_reason(scene: &Scene, running: Running) -> String {
-    scene.send("honest");
-    until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
-    let reason = running.unready_reasons();
-    assert_eq!((scene.visible(), scene.runs()), (1, Vec::new()), "no receive may be spent");
-    running.drain().await;
-    reason
 }
 
 #[tokio::test]
@@ -151,8 +141,7 @@ async fn an_extension_that_ignores_the_end_is_killed_after_the_grace() {
 async fn an_extension_that_ends_before_it_registers_pauses_polling() {
     let scene = Scene::new();
     let directory = scene.extension_of("echo no api key >&2; exit 3");
-    let running = scene.start(with(functions::liar(&[]), directory));
-    let reason = unready_reason(&scene, running).await;
+    let reason = scene.unready_reason(with(functions::liar(&[]), directory)).await;
     assert!(
         reason.contains("the extension agent ended: exit code 3; its last lines: no api key"),
         "{reason}"
@@ -163,8 +152,7 @@ async fn an_extension_that_ends_before_it_registers_pauses_polling() {
 async fn an_extension_that_never_registers_pauses_polling() {
     let scene = Scene::new();
     let function = with(functions::liar(&[]), scene.extension_of("sleep 600"));
-    let running = scene.start(Settings { init_timeout: Span::millis(300), ..function });
-    let reason = unready_reason(&scene, running).await;
+    let reason = scene.unready_reason(Settings { init_timeout: Span::millis(300), ..function }).await;
     assert!(reason.contains("did not register within 300ms: the extensions agent"), "{reason}");
 }
 
@@ -173,8 +161,7 @@ async fn an_extension_that_cannot_be_started_pauses_polling() {
     let scene = Scene::new();
     let directory = scene.extension_of("");
     fs::set_permissions(directory.join("agent"), fs::Permissions::from_mode(0o644)).unwrap();
-    let running = scene.start(with(functions::liar(&[]), directory));
-    let reason = unready_reason(&scene, running).await;
+    let reason = scene.unready_reason(with(functions::liar(&[]), directory)).await;
     assert!(reason.contains("not allowed to run") && reason.contains("extensions/agent"), "{reason}");
 }
 
@@ -223,7 +210,6 @@ async fn the_web_adapter_is_served_in_place_of_the_runtime() {
 async fn a_web_adapter_that_is_not_started_is_the_hint_of_a_silent_program() {
     let scene = Scene::new();
     let server = Settings::of_command(["sleep", "600"]).extensions_dir(scene.extension("lambda-adapter"));
-    let running = scene.start(Settings { init_timeout: Span::millis(300), ..server });
-    let reason = unready_reason(&scene, running).await;
+    let reason = scene.unready_reason(Settings { init_timeout: Span::millis(300), ..server }).await;
     assert!(reason.contains("extensions/lambda-adapter") && reason.contains("use the http kind"), "{reason}");
 }

@@ -107,6 +107,17 @@ impl Scene {
         self.run(settings, Worker::run_until)
     }
 
+    /// Starts a worker that finds its handler down, which must not receive a message; returns the reason.
+    pub(crate) async fn unready_reason(&self, settings: Settings) -> String {
+        self.send("honest");
+        let running = self.start(settings);
+        until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
+        let reason = running.unready_reasons();
+        assert_eq!((self.visible(), self.runs()), (1, Vec::new()), "no receive may be spent");
+        running.drain().await;
+        reason
+    }
+
     /// The same with everything on this thread, whose log is recorded.
     pub(crate) fn start_here(&self, settings: Settings) -> Running {
         self.run(settings, Worker::run_here)

@@ -15,14 +15,7 @@ use super::{
 
 /// The reason why a worker is not ready while the function's processes cannot start; it must not receive a message.
 async fn unready_reason(function: Settings) -> String {
-    let scene = Scene::new();
-    scene.send("honest");
-    let running = scene.start(function);
-    until("the handler is down", || running.unready_reasons().contains("handler is down")).await;
-    let reason = running.unready_reasons();
-    assert_eq!((scene.visible(), scene.runs()), (1, Vec::new()), "no receive may be spent");
-    running.drain().await;
-    reason
+    Scene::new().unready_reason(function).await
 }
 
 #[tokio::test]

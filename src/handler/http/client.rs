@@ -194,18 +194,13 @@ pub(super) fn unanswered(error: &reqwest::Error) -> Unavailable {
     if error.is_connect() && error.is_timeout() {
         Unavailable::Down("no connection to the handler within its connect_timeout".to_owned())
     } else if error.is_connect() {
-        no_connection(Shortage::behind(error), &root_cause(error))
+        no_connection(Shortage::behind(error), &net::root_cause(error))
     } else {
-        Unavailable::Down(format!("no complete answer from the handler: {}", root_cause(error)))
+        Unavailable::Down(format!("no complete answer from the handler: {}", net::root_cause(error)))
     }
 }
 
 /// The handler cannot be connected to, or the worker has nothing to connect with.
 pub(super) fn no_connection(shortage: Option<Shortage>, error: &str) -> Unavailable {
     Unavailable::by(shortage, format!("no connection to the handler: {error}"))
-}
-
-/// The innermost error's message: the outer ones repeat the URL, which may contain a password.
-fn root_cause(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }

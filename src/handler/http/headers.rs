@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -38,6 +39,21 @@ const LEFT_OUT: HeaderName = HeaderName::from_static("x-longshore-attributes-lef
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const AMAZON_TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// The ASCII characters that are no `attr-char` of RFC 8187.
+const NO_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 /// The deadlines in the headers.
 #[derive(Clone, Copy, Debug)]
@@ -181,17 +197,7 @@ fn is_attribute_name(name: &str) -> bool {
 
 /// RFC 8187's `ext-value`: the text's UTF-8 with all but its `attr-char`s percent-encoded.
 fn extended_value(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut value = "UTF-8''".to_owned();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-            value.push(char::from(byte));
-        } else {
-            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-            value.extend(['%', char::from(high), char::from(low)]);
-        }
-    }
-    value
+    format!("UTF-8''{}", utf8_percent_encode(text, NO_ATTR_CHAR))
 }
 
 /// The body that marks a periodic task (protocols.md §4).

@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
-    iter,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -221,9 +219,9 @@ impl FunctionEmulator {
         match request.send().await {
             Ok(response) => PostResult::Answered(read(response).await),
             Err(error) if error.is_connect() => {
-                PostResult::Unreachable(self.unreachable(Shortage::behind(&error), &root_cause(&error)))
+                PostResult::Unreachable(self.unreachable(Shortage::behind(&error), &net::root_cause(&error)))
             }
-            Err(error) => PostResult::Answered(Err(InvocationFailure::Emulator(root_cause(&error)))),
+            Err(error) => PostResult::Answered(Err(InvocationFailure::Emulator(net::root_cause(&error)))),
         }
     }
 
@@ -285,12 +283,6 @@ fn parse_response(answer: Bytes) -> Answered {
         return Err(InvocationFailure::Function(FunctionError::read(None, text)));
     }
     Ok(answer)
-}
-
-/// The innermost error's message: the outer ones repeat the address.
-fn root_cause(error: &reqwest::Error) -> String {
-    let causes = iter::successors(error.source(), |&cause| cause.source());
-    causes.last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]

@@ -11,10 +11,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{
-        Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig,
-        timeout::TimeoutConfig,
-    },
+    config::{Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig},
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -244,7 +241,7 @@ impl Clients {
         let LoadedAccess { config, credentials } = loaded
             .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
         let with_limit = |limit: Duration| {
-            let builder = Builder::from(&config).timeout_config(time_limits(limit));
+            let builder = Builder::from(&config).timeout_config(aws::time_limits(limit));
             Client::from_conf(aws::with_user_agent(builder, &config).build())
         };
         let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
@@ -254,7 +251,7 @@ impl Clients {
     /// The program's client, with the time limits of the worker, whose loops do all retries.
     fn of(client: &Client, options: ClientOptions) -> Self {
         let with_limit = |limit: Duration| {
-            let builder = client.config().to_builder().timeout_config(time_limits(limit));
+            let builder = client.config().to_builder().timeout_config(aws::time_limits(limit));
             let builder = builder.retry_config(RetryConfig::disabled());
             let protection = StalledStreamProtectionConfig::disabled();
             Client::from_conf(builder.stalled_stream_protection(protection).build())
@@ -302,10 +299,6 @@ impl Clients {
         };
         Err(if is_renewed { error.with_retry_class(RetryClass::Transient) } else { error })
     }
-}
-
-fn time_limits(limit: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(aws::CONNECT).operation_attempt_timeout(limit).build()
 }
 
 /// The load for which the clients are configured.

@@ -123,7 +123,7 @@ impl GatheredEnds {
         self.groups[position].numbers.insert(number);
         if self.groups[position].numbers.len() == self.processes.get() {
             RecordedEnd::All(self.groups.swap_remove(position))
-        } else if known.is_none() {
+        } else if is_first {
             RecordedEnd::First(self.groups[position].id)
         } else {
             RecordedEnd::Further

@@ -53,25 +53,29 @@ impl EnvironmentExtensions {
 
     async fn wait_for_registrations(&mut self, limit: Span) -> Result<(), String> {
         let registry = self.registry.clone();
-        tokio::select! {
-            biased;
-            () = registry.all_registered() => Ok(()),
-            reason = self.failed() => Err(reason),
-            () = sleep(limit.0) => {
-                Err(format!("did not register within {limit}: the extensions {}", registry.awaited()))
-            }
-        }
+        self.wait_for(registry.all_registered(), limit, "register").await
     }
 
     /// Waits until every extension waits for an event; `Err` has the reason why one never will.
     pub(super) async fn settle(&mut self, limit: Span) -> Result<(), String> {
         let registry = self.registry.clone();
+        self.wait_for(registry.settled(), limit, "ask for an event").await
+    }
+
+    /// Waits until all extensions have done this; `Err` has the reason why one never will, or those that are late.
+    async fn wait_for(
+        &mut self,
+        done: impl Future<Output = ()>,
+        limit: Span,
+        what: &str,
+    ) -> Result<(), String> {
+        let registry = self.registry.clone();
         tokio::select! {
             biased;
-            () = registry.settled() => Ok(()),
+            () = done => Ok(()),
             reason = self.failed() => Err(reason),
             () = sleep(limit.0) => {
-                Err(format!("did not ask for an event within {limit}: the extensions {}", registry.awaited()))
+                Err(format!("did not {what} within {limit}: the extensions {}", registry.awaited()))
             }
         }
     }
