@@ -16,10 +16,15 @@ pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T
 }
 
 /// Checks repeatedly until a fact is true.
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+/// Checks repeatedly until a fact is true, for as long as the program itself may pause before it is.
+pub(crate) async fn until_within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        assert!(began.elapsed() < limit, "still not so after {limit:?}: {what}");
         sleep(LOOK).await;
     }
 }
