@@ -216,6 +216,7 @@ pub mod internals {
             Source,
             metrics::{HandlerMetrics, ProcessMetrics},
         },
+        in_progress::InProgress,
         queue::{
             BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,
