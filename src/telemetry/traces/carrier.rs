@@ -23,12 +23,13 @@ use tokio::{
 };
 
 use super::{
-    TracesError,
-    exporter::{self, Reason},
+    exporter,
     plan::{Batching, Plan},
-    resource::PendingResource,
 };
-use crate::telemetry::events;
+use crate::telemetry::{
+    events,
+    otlp::{OtlpError, Reason, ResourcePlan},
+};
 
 /// The shortest interval between reports of lost spans: a collector that is down affects every batch.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
@@ -40,19 +41,19 @@ pub(super) type FlushRequests = mpsc::UnboundedSender<oneshot::Sender<()>>;
 pub(super) fn start(
     plan: &Plan,
     queue: SpanQueue,
-    resource: PendingResource,
-) -> Result<FlushRequests, TracesError> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(TracesError::System)?;
+    resource: ResourcePlan,
+) -> Result<FlushRequests, OtlpError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::System)?;
     let reason = Reason::default();
     let exporter = {
         let _here = runtime.enter();
-        exporter::build(plan, &reason)?
+        exporter::build(&plan.collector, &reason)?
     };
     let (flush_requests, requested) = mpsc::unbounded_channel();
     let limit = plan.batching.timeout;
     let export = ExportLoop { exporter, reason, queue, requested, limit, losses: LossReporter::default() };
     let run = move || runtime.block_on(export.run(resource));
-    spawn(run).map_err(TracesError::System)?;
+    spawn(run).map_err(OtlpError::System)?;
     Ok(flush_requests)
 }
 
@@ -73,7 +74,7 @@ struct ExportLoop<E> {
 }
 
 impl<E: SpanExporter> ExportLoop<E> {
-    async fn run(mut self, resource: PendingResource) {
+    async fn run(mut self, resource: ResourcePlan) {
         // Spans are queued meanwhile, because their export needs the resource.
         let resource: Resource = resource.resource().await;
         self.exporter.set_resource(&resource);
