@@ -74,7 +74,7 @@ impl MetricsExport {
         let Self { plan, resource, runtime, sender } = self;
         let (requests, requested) = mpsc::unbounded_channel();
         let export =
-            ExportLoop { sender, metrics, timeout: plan.timeout, requested, state: ExportState::Good };
+            MetricsLoop { sender, metrics, timeout: plan.timeout, requested, state: DeliveryState::Good };
         let run = move || runtime.block_on(export.run(resource, plan.interval));
         thread::Builder::new().name("longshore-metrics".to_owned()).spawn(run)?;
         Ok(RunningMetricsExport { requests })
@@ -99,22 +99,22 @@ impl RunningMetricsExport {
 
 /// The result of the last export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExportState {
+enum DeliveryState {
     Good,
     Failing,
 }
 
 /// The state of the loop.
-struct ExportLoop {
+struct MetricsLoop {
     sender: MetricsSender,
     metrics: Metrics,
     /// The time limit of one export.
     timeout: Duration,
     requested: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
-    state: ExportState,
+    state: DeliveryState,
 }
 
-impl ExportLoop {
+impl MetricsLoop {
     async fn run(mut self, resource: ResourcePlan, interval: Duration) {
         let resource = of_resource(&resource.resource().await);
         let mut ticks = interval_at(Instant::now() + interval, interval);
@@ -147,11 +147,11 @@ impl ExportLoop {
     /// Logs the first failure, and its end.
     fn report(&mut self, exported: Result<(), String>) {
         let before = self.state;
-        self.state = if exported.is_ok() { ExportState::Good } else { ExportState::Failing };
+        self.state = if exported.is_ok() { DeliveryState::Good } else { DeliveryState::Failing };
         match (before, exported) {
-            (ExportState::Good, Err(reason)) => events::MetricsNotExported { reason: &reason }.emit(),
-            (ExportState::Failing, Ok(())) => events::MetricsExportedAgain {}.emit(),
-            (ExportState::Good, Ok(())) | (ExportState::Failing, Err(_)) => {}
+            (DeliveryState::Good, Err(reason)) => events::MetricsNotExported { reason: &reason }.emit(),
+            (DeliveryState::Failing, Ok(())) => events::MetricsExportedAgain {}.emit(),
+            (DeliveryState::Good, Ok(())) | (DeliveryState::Failing, Err(_)) => {}
         }
     }
 }

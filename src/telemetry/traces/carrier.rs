@@ -11,6 +11,10 @@ use std::{
 };
 
 use opentelemetry::Context;
+use opentelemetry_otlp::{
+    Compression as OtlpCompression, ExporterBuildError, SpanExporter as OtlpSpanExporter,
+    WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -22,13 +26,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    exporter,
-    plan::{Batching, Plan},
-};
+use super::plan::{Batching, Plan};
 use crate::telemetry::{
     events,
-    otlp::{OtlpError, Reason, ResourcePlan},
+    otlp::{Collector, Compression, OtlpError, Protocol, Reason, RecordingClient, ResourcePlan},
 };
 
 /// The shortest interval between reports of lost spans: a collector that is down affects every batch.
@@ -47,7 +48,7 @@ pub(super) fn start(
     let reason = Reason::default();
     let exporter = {
         let _here = runtime.enter();
-        exporter::build(&plan.collector, &reason)?
+        build_exporter(&plan.collector, &reason)?
     };
     let (flush_requests, requested) = mpsc::unbounded_channel();
     let limit = plan.batching.timeout;
@@ -59,6 +60,46 @@ pub(super) fn start(
 
 fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name("longshore-traces".to_owned()).spawn(run).map(drop)
+}
+
+/// Builds the exporter on the runtime that is to run it; connects to nothing yet.
+///
+/// It reads the headers from the environment itself. `reason` gets the details that its own errors leave out.
+fn build_exporter(collector: &Collector, reason: &Reason) -> Result<OtlpSpanExporter, OtlpError> {
+    match collector.protocol {
+        Protocol::Http => over_http(collector, reason.clone()),
+        Protocol::Grpc => over_grpc(collector).map_err(OtlpError::Exporter),
+    }
+}
+
+fn over_http(collector: &Collector, reason: Reason) -> Result<OtlpSpanExporter, OtlpError> {
+    let client = RecordingClient { inner: collector.http_client()?, reason };
+    let exporter = OtlpSpanExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+        .with_endpoint(collector.endpoint.as_str())
+        .with_timeout(collector.timeout);
+    let exporter = match collector.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    exporter.build().map_err(OtlpError::Exporter)
+}
+
+fn over_grpc(collector: &Collector) -> Result<OtlpSpanExporter, ExporterBuildError> {
+    let exporter = OtlpSpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(collector.endpoint.as_str())
+        .with_timeout(collector.timeout);
+    let exporter = match collector.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    match collector.grpc_tls() {
+        Some(tls) => exporter.with_tls_config(tls).build(),
+        None => exporter.build(),
+    }
 }
 
 /// The state of the loop.

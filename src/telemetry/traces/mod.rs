@@ -3,7 +3,6 @@
 //! `plan` reads the `OTEL_*` variables, `carrier` exports the spans from a thread of its own. No message waits for either.
 
 mod carrier;
-mod exporter;
 mod plan;
 mod sampler;
 
