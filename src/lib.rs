@@ -150,6 +150,7 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+mod in_progress;
 #[cfg(feature = "cli")]
 mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]
@@ -207,6 +208,7 @@ pub mod internals {
             depth::{Counts, QueueDepth},
             lease::{GroupTally, LeaseMetrics},
             metrics::ConsumerMetrics,
+            running::RunningCalls,
             settle::SettleMetrics,
         },
         duration::Span,
@@ -214,6 +216,7 @@ pub mod internals {
             Source,
             metrics::{HandlerMetrics, ProcessMetrics},
         },
+        in_progress::InProgress,
         queue::{
             BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,
