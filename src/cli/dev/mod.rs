@@ -21,9 +21,10 @@ use super::{
     runtime,
 };
 use crate::{
+    admin::ControlFrom,
     config::{self, Purpose, Settings},
     telemetry::{events, traces::Traces},
-    worker::{self, Signals, Worker, consumer_of},
+    worker::{self, Reload, Signals, Worker, consumer_of},
 };
 
 /// The queue of `dev` if no other is configured.
@@ -53,18 +54,20 @@ impl Dev {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Inspect)?;
         let traces = runtime::start_logging(&config)?;
+        let reload = Reload::new(sources, Purpose::Inspect, &config.settings);
         let mut settings = config.settings;
+        settings.admin.control.get_or_insert(ControlFrom::Loopback);
         if self.demo {
             demo::adjust(&mut settings);
         }
-        runtime::run_large(self.serve(settings, traces, signals))?
+        runtime::run_large(self.serve(settings, traces, (signals, reload)))?
     }
 
     async fn serve(
         &self,
         settings: Settings,
         traces: Option<Traces>,
-        signals: Option<Signals>,
+        (signals, reload): (Option<Signals>, Reload),
     ) -> Result<(), Failure> {
         let starting = DevServers::start(settings, self.sqs_listen, self.api_listen, self.hosts.clone());
         let mut servers = Box::pin(starting).await?;
@@ -72,7 +75,7 @@ impl Dev {
         let ended = if self.demo {
             Box::pin(demo::run(&servers, signals)).await
         } else {
-            work(&servers, signals).await
+            work(&servers, signals, reload).await
         };
         servers.close().await;
         ended
@@ -80,9 +83,9 @@ impl Dev {
 }
 
 /// Runs the worker until a signal.
-async fn work(servers: &DevServers, signals: Option<Signals>) -> Result<(), Failure> {
+async fn work(servers: &DevServers, signals: Option<Signals>, reload: Reload) -> Result<(), Failure> {
     show_welcome(servers)?;
-    let worker = runtime::with_signals(worker(servers, |step| show(step))?, signals);
+    let worker = runtime::with_signals(worker(servers, |step| show(step))?, signals).reload(reload);
     runtime::exit_result(worker.run().await)
 }
 
