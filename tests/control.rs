@@ -1,6 +1,6 @@
 //! An operator pauses, resumes and scales queues while they are consumed.
 
-use longshore::{ControlError, consumer::Prefetch, handler::Outcome, testing::TestWorker};
+use longshore::{ControlError, handler::Outcome, testing::TestWorker};
 use tokio::time::sleep;
 
 use crate::support::{calls::Action, gate::Gate, scene::Scene, secs};
@@ -185,18 +185,16 @@ async fn a_smaller_concurrency_drops_no_call_and_is_reached_as_calls_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_automatic_prefetch_follows_the_concurrency() {
-    let scene = Scene::new().options(|options| (options.concurrency, options.prefetch) = (1, Prefetch::Auto));
-    scene.send_many(2_000);
-    let worker = scene.start(|_, _| async {
-        sleep(std::time::Duration::from_millis(20)).await;
-        Outcome::Done
-    });
-    scene.journal.done(50).await;
-    worker.control.set_concurrency(QUEUE, 40).unwrap();
-    scene.journal.done(1_000).await;
-    assert!(worker.metric("longshore_permits") > 40, "{}", worker.metric("longshore_permits"));
-    assert_eq!(scene.journal.most_running(), 40);
+async fn the_prefetch_stays_beside_a_changed_concurrency() {
+    let (scene, gate) = (Scene::new().permits(1, 3), Gate::default());
+    scene.send_many(30);
+    let worker = scene.start_gated(&gate, Outcome::Done);
+    scene.journal.began(1).await;
+    worker.control.set_concurrency(QUEUE, 10).unwrap();
+    scene.journal.began(10).await;
+    sleep(secs(60)).await;
+    assert_eq!((worker.metric("longshore_permits"), scene.in_flight()), (13, 13));
+    gate.open();
     scene.emptied().await;
     worker.drain().await;
 }
