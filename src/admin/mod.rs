@@ -1,6 +1,7 @@
 //! The admin server: health, metrics and status over HTTP, on a port of its own.
 
 mod control;
+mod negotiation;
 mod router;
 mod scrapes;
 
