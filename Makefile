@@ -160,8 +160,8 @@ dashboards-prometheus: $(WORKER)
 	promtool test rules dashboards/test/alerts/*.yaml
 	LONGSHORE_PROGRAM=$(PROGRAM) node --test dashboards/build/test/live/*.test.js
 
-dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://… is where their links into docs/operations.md lead
-	cd dashboards && npm run --silent dashboards
+dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://…/operations.md and STACK=orders-prod write your own, with the alerts, into OUT, target/dashboards/own
+	cd dashboards && OUT=$(or $(abspath $(OUT)),$(if $(RUNBOOK)$(STACK),$(DASHBOARDS)/own)) npm run --silent dashboards
 
 dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WORKER) ## draw docs/dashboards/*.svg anew, from four minutes of traffic
 	cd dashboards && npm run --silent build

@@ -19,6 +19,9 @@ export interface Scraped {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
+/** What Kubernetes tells of a target. */
+const LABELS = { cluster: 'live', namespace: 'check' };
+
 interface Rule {
   readonly name: string;
   readonly health: string;
@@ -33,7 +36,7 @@ export class Prometheus {
     [this.#url, this.#program] = [url, program];
   }
 
-  /** Starts one in this folder, with these rules. */
+  /** Starts one in this folder, on what is in its `tsdb` already, with these rules if there are any. */
   static async start(folder: string, rules: string, scraped: Scraped): Promise<Prometheus> {
     const config = join(folder, 'prometheus.json');
     writeFileSync(config, JSON.stringify(configuration(rules, scraped)));
@@ -97,8 +100,8 @@ function configuration(rules: string, { workers, renamed }: Scraped): unknown {
   });
   return {
     global: { scrape_interval: `${SCRAPE}s`, evaluation_interval: `${SCRAPE}s` },
-    rule_files: [rules],
-    scrape_configs: [{ job_name: 'longshore', static_configs: [{ targets: workers }], metric_relabel_configs: Object.entries(renamed).map(rename) }],
+    rule_files: rules === '' ? [] : [rules],
+    scrape_configs: [{ job_name: 'longshore', static_configs: [{ targets: workers, labels: LABELS }], metric_relabel_configs: Object.entries(renamed).map(rename) }],
   };
 }
 

@@ -95,6 +95,7 @@ it('the objectives are those that the dashboards show', () => {
   assert.equal(value('silent_seconds'), objectives.SILENT_SECONDS);
   assert.equal(value('backlog_seconds'), objectives.BACKLOG_SECONDS);
   assert.equal(value('delete_failure_share'), objectives.DELETE_FAILURE_SHARE);
+  assert.equal(value('settling_seconds'), objectives.SETTLING_SECONDS);
   assert.equal(value('drain_share'), objectives.DRAIN_SHARE);
   assert.equal((1 - value('start_age_budget')).toFixed(6), objectives.START_AGE_SHARE.toFixed(6));
   const bounds = RULES.flatMap(({ expr }) => [...expr.matchAll(/le="(\d+)"/g)].map(([, bound]) => Number(bound)));
