@@ -150,6 +150,7 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+mod in_progress;
 #[cfg(feature = "cli")]
 mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]

@@ -7,15 +7,16 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::{
     consumer::{
-        depth::{QueueDepth, WorkAverage, WorkDone},
+        depth::{QueueDepth, WorkAverage},
         lease::LeaseMetrics,
         metrics::ConsumerMetrics,
+        running::RunningCalls,
     },
     ecs,
     tasks::{End, Tasks},
@@ -42,6 +43,7 @@ pub(super) struct Meter {
     consumer: Arc<ConsumerMetrics>,
     leases: Arc<LeaseMetrics>,
     depth: QueueDepth,
+    running: RunningCalls,
     work: WorkAverage,
 }
 
@@ -51,26 +53,31 @@ impl Meter {
         queue_name: impl Into<String>,
         scope: &MetricScope,
         depth: QueueDepth,
+        running: RunningCalls,
         work: WorkAverage,
     ) -> Self {
         let (consumer, leases) = (scope.group(), scope.group());
-        Self { queue_name: queue_name.into(), consumer, leases, depth, work }
+        Self { queue_name: queue_name.into(), consumer, leases, depth, running, work }
     }
 
     /// The line for the time since the last one, without a newline.
     ///
-    /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one.
+    /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one; what runs
+    /// for longer than usual counts.
     /// `BacklogSeconds` is absent while the number of messages is not known.
     pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
-        let WorkDone { seconds, messages } = self.work.update();
+        let (work, now) = (self.work.update(), Instant::now());
+        let oldest = self.running.oldest(now).unwrap_or_default().as_secs_f64();
         let mut values = vec![
-            ("WorkSeconds", "Seconds", json!(seconds)),
-            ("MessagesEnded", "Count", json!(messages)),
+            ("WorkSeconds", "Seconds", json!(work.seconds)),
+            ("MessagesEnded", "Count", json!(work.messages)),
             ("CallsRunning", "Count", json!(self.consumer.calls_running.get())),
+            ("OldestRunningSeconds", "Seconds", json!(oldest)),
             ("MessagesHeld", "Count", json!(self.leases.held.get())),
             ("Concurrency", "Count", json!(self.consumer.concurrency.get())),
         ];
-        let seconds_per_message = self.work.seconds_per_message();
+        let usual = self.work.seconds_per_message();
+        let seconds_per_message = self.running.seconds_per_message(usual, now);
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
         let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
@@ -206,21 +213,23 @@ mod tests {
 
     use super::*;
     use crate::{
-        consumer::depth::Counts,
+        consumer::{depth::Counts, running::RunningCall},
+        message::MessageId,
         telemetry::{Ending, Metrics},
     };
 
-    /// A meter, the metrics that it reads, and the depth.
-    fn meter(queue_name: &str) -> (Meter, Arc<ConsumerMetrics>, QueueDepth) {
+    /// A meter, the metrics that it reads with the calls, and the depth.
+    fn meter(queue_name: &str) -> (Meter, (Arc<ConsumerMetrics>, RunningCalls), QueueDepth) {
         let scope = Metrics::new().queue("orders", queue_name);
-        let (metrics, depth) = (scope.group::<ConsumerMetrics>(), QueueDepth::in_scope(&scope, 2));
-        let read = metrics.clone();
-        let work = WorkAverage::new(move || read.work_done());
-        (Meter::new(queue_name, &scope, depth.clone(), work), metrics, depth)
+        let (metrics, running) = (scope.group::<ConsumerMetrics>(), RunningCalls::in_scope(&scope));
+        let depth = QueueDepth::in_scope(&scope, 2, running.clone());
+        let read = (metrics.clone(), running.clone());
+        let work = WorkAverage::new(move || read.1.work_done(read.0.messages_worked(), Instant::now()));
+        (Meter::new(queue_name, &scope, depth.clone(), running.clone(), work), (metrics, running), depth)
     }
 
-    fn ended(metrics: &ConsumerMetrics, seconds: f64, messages: u64) {
-        metrics.work_seconds.inc_by(seconds);
+    fn ended((metrics, running): &(Arc<ConsumerMetrics>, RunningCalls), seconds: u64, messages: u64) {
+        running.worked(Duration::from_secs(seconds), Instant::now());
         metrics.ended.of(Ending::Done).inc_by(messages);
     }
 
@@ -237,7 +246,7 @@ mod tests {
     #[test]
     fn every_metric_has_a_value_and_every_dimension_a_text() {
         let (mut meter, metrics, _) = meter("shop-orders");
-        ended(&metrics, 30.0, 10);
+        ended(&metrics, 30, 10);
         let document = line(&mut meter);
         let directive = &document["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(document["_aws"]["Timestamp"], 1_700_000_000_000_u64);
@@ -250,7 +259,7 @@ mod tests {
             (&json!([["QueueName"]]), &json!("arn"))
         );
         let named = directive["Metrics"].as_array().unwrap();
-        assert_eq!(named.len(), 6);
+        assert_eq!(named.len(), 7);
         for metric in named {
             assert!(document[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
@@ -260,19 +269,43 @@ mod tests {
     fn the_seconds_per_message_are_those_of_the_last_interval_in_which_one_ended() {
         let (mut meter, metrics, _) = meter("orders");
         assert!(line(&mut meter).get("SecondsPerMessage").is_none(), "nothing is known yet");
-        ended(&metrics, 30.0, 10);
+        ended(&metrics, 30, 10);
         assert_eq!(line(&mut meter)["SecondsPerMessage"], 3.0);
         let idle = line(&mut meter);
         assert_eq!((&idle["SecondsPerMessage"], &idle["MessagesEnded"]), (&json!(3.0), &json!(0)));
-        ended(&metrics, 2.0, 1);
+        ended(&metrics, 2, 1);
         let next = line(&mut meter);
         assert_eq!((&next["SecondsPerMessage"], &next["WorkSeconds"]), (&json!(2.0), &json!(2.0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_run_count_before_they_end() {
+        let (mut meter, metrics, _) = meter("orders");
+        ended(&metrics, 20, 10);
+        line(&mut meter);
+        let call = |id: &str| RunningCall {
+            began: Instant::now(),
+            messages: 1,
+            first: MessageId::new(id),
+            receive_count: 1,
+            report_at: None,
+        };
+        let running = ["a", "b"].map(|id| metrics.1.begin(call(id)));
+        tokio::time::advance(Duration::from_mins(10)).await;
+        let hung = line(&mut meter);
+        assert_eq!((&hung["WorkSeconds"], &hung["MessagesEnded"]), (&json!(1200.0), &json!(0)));
+        assert_eq!(
+            (&hung["SecondsPerMessage"], &hung["OldestRunningSeconds"]),
+            (&json!(600.0), &json!(600.0))
+        );
+        drop(running);
+        assert_eq!(line(&mut meter)["OldestRunningSeconds"], 0.0);
     }
 
     #[test]
     fn calls_that_did_not_reach_the_handler_are_not_counted() {
         let (mut meter, metrics, _) = meter("orders");
-        metrics.ended.of(Ending::Down).inc_by(5);
+        metrics.0.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
     }
 
