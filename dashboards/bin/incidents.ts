@@ -8,6 +8,8 @@ import { Program } from '../live/program.ts';
 import { freePort, Prometheus } from '../live/prometheus.ts';
 import { HERE } from '../test/panels_of.ts';
 
+// Every worker that is started anew listens for the end, so that nothing outlives it.
+process.setMaxListeners(0);
 const [program = '', only = ''] = process.argv.slice(2);
 /** Seconds in which all is well, the most that an incident is played for, and in which it goes on after its alert. */
 const [WELL, MOST] = [150, 25 * 60];

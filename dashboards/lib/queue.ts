@@ -97,15 +97,9 @@ function waiting(): Row {
         queries: [{ expr: max(of('longshore_dlq_messages')), legend: 'in the DLQ' }],
       }),
       lines({
-        title: 'Oldest message', unit: 's', width: 8,
-        colours: { oldest: PLAIN, 'oldest running call': GOOD, 'waits in a worker': 'yellow', 'not settled': ACT },
-        description: 'The age of the oldest message, estimated from those that were received; how long the oldest call has run that runs now, the oldest message has waited in a worker for its call, and the oldest has waited for SQS to confirm its delete.',
-        queries: [
-          { expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' },
-          { expr: max(of('longshore_oldest_running_seconds')), legend: 'oldest running call' },
-          { expr: max(of('longshore_oldest_waiting_seconds')), legend: 'waits in a worker' },
-          { expr: max(of('longshore_oldest_settling_seconds')), legend: 'not settled' },
-        ],
+        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN }, runbook: 'LongshoreOldestWaiting',
+        description: 'The age of the oldest message, estimated from those that were received.',
+        queries: [{ expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' }],
       }),
       lines({
         title: 'Time to catch up', unit: 's', width: 8,
@@ -219,13 +213,8 @@ function running(): Row {
         ],
       }),
       lines({
-        title: 'Not confirmed by SQS', unit: 'locale', width: 4, colours: { messages: PLAIN }, runbook: 'LongshoreSettlingStuck',
-        description: 'Messages whose delete, give-back or copy to the DLQ SQS has not confirmed.',
-        queries: [{ expr: sum(of('longshore_settling')), legend: 'messages' }],
-      }),
-      lines({
-        title: 'Oldest not confirmed', unit: 's', width: 4, limits: { act: SETTLING_SECONDS }, colours: { oldest: PLAIN }, runbook: 'LongshoreSettlingStuck',
-        description: 'How long the oldest of them has waited.',
+        title: 'Oldest that SQS has not confirmed', unit: 's', width: 8, limits: { act: SETTLING_SECONDS }, colours: { oldest: PLAIN }, runbook: 'LongshoreSettlingStuck',
+        description: 'How long the oldest message whose handler ended has waited until SQS confirms its delete, give-back or copy to the DLQ.',
         queries: [{ expr: max(of('longshore_oldest_settling_seconds')), legend: 'oldest' }],
       }),
     ],
