@@ -8,7 +8,7 @@ use std::{
 use slab::Slab;
 
 /// The things of one kind that are in progress; clones share them.
-pub(crate) struct InProgress<T>(Arc<Mutex<Slab<T>>>);
+pub struct InProgress<T>(Arc<Mutex<Slab<T>>>);
 
 impl<T> InProgress<T> {
     fn all(&self) -> MutexGuard<'_, Slab<T>> {

@@ -208,6 +208,7 @@ pub mod internals {
             depth::{Counts, QueueDepth},
             lease::{GroupTally, LeaseMetrics},
             metrics::ConsumerMetrics,
+            running::RunningCalls,
             settle::SettleMetrics,
         },
         duration::Span,

@@ -31,7 +31,7 @@ const LATELY: Duration = Duration::from_hours(1);
 
 /// The calls of one queue's handler; clones share them.
 #[derive(Clone)]
-pub(crate) struct RunningCalls {
+pub struct RunningCalls {
     calls: InProgress<RunningCall>,
     /// The times of the receives of the messages that wait for their call.
     waiting: InProgress<Instant>,
@@ -95,7 +95,7 @@ impl EndedCalls {
 
 impl RunningCalls {
     /// Creates the calls that the metrics of the scope show.
-    pub(crate) fn in_scope(scope: &MetricScope) -> Self {
+    pub fn in_scope(scope: &MetricScope) -> Self {
         let ended = Arc::new(Mutex::new(EndedCalls::new(Instant::now())));
         let calls = Self { calls: InProgress::default(), waiting: InProgress::default(), ended };
         let metrics = scope.group::<RunningMetrics>();

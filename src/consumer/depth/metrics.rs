@@ -48,7 +48,7 @@ pub struct QueueDepth {
 impl QueueDepth {
     /// Creates the depth that the gauges of the scope show, for a worker with this concurrency.
     #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
-    pub(crate) fn in_scope(scope: &MetricScope, concurrency: usize, running: RunningCalls) -> Self {
+    pub fn in_scope(scope: &MetricScope, concurrency: usize, running: RunningCalls) -> Self {
         let metrics = scope.group::<DepthMetrics>();
         let depth = Self { estimate: Arc::default(), slots: concurrency as f64, running };
         for state in MessageState::ALL {

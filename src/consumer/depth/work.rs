@@ -133,7 +133,7 @@ mod tests {
             average.update();
         }
         let seconds = average.seconds_per_message().unwrap();
-        assert!((seconds - 32.0).abs() < 1.0, "one slot of sixteen works: {seconds}");
+        assert!((seconds - 32.0).abs() < 2.0, "one slot of sixteen works: {seconds}");
     }
 
     #[test]

@@ -268,7 +268,7 @@ metric_group! {
 
 impl SettleMetrics {
     /// Shows the number of these messages, and the age of the oldest settlement.
-    pub(crate) fn show(&self, unsettled: &InProgress<Unsettled>) {
+    pub fn show(&self, unsettled: &InProgress<Unsettled>) {
         let shown = unsettled.clone();
         #[expect(clippy::cast_precision_loss, reason = "no worker holds 2^53 messages")]
         self.settling.by(move || Some(shown.len() as f64));

@@ -198,7 +198,7 @@ pub(super) fn oldest(unsettled: &InProgress<Unsettled>, now: Instant) -> Option<
 
 /// A message whose settlement SQS has not confirmed.
 #[derive(Debug)]
-pub(crate) struct Unsettled {
+pub struct Unsettled {
     pub(crate) id: MessageId,
     /// The action that was to settle it first.
     pub(crate) action: Action,
