@@ -181,7 +181,7 @@ mod worker;
 #[cfg(feature = "envelopes")]
 pub use self::envelope::Unwrap;
 #[cfg(feature = "otel")]
-pub use self::telemetry::traces::Traces;
+pub use self::telemetry::{MetricsExport, otlp::OtlpError, traces::Traces};
 #[cfg(feature = "ecs")]
 pub use self::worker::ScalingSignal;
 pub use self::{
@@ -216,6 +216,7 @@ pub mod internals {
             Source,
             metrics::{HandlerMetrics, ProcessMetrics},
         },
+        in_progress::InProgress,
         queue::{
             BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,

@@ -1,4 +1,4 @@
-//! Prints lines of CloudWatch's embedded metric format, from which a queue's scaling is computed.
+//! Prints lines of CloudWatch's embedded metric format, from which a queue's scaling is computed, and its troubles.
 
 use std::{
     io::{self, Write as _},
@@ -20,7 +20,7 @@ use crate::{
     },
     ecs,
     tasks::{End, Tasks},
-    telemetry::{MetricScope, events},
+    telemetry::{Ending, MetricScope, events},
 };
 
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
@@ -45,7 +45,23 @@ pub(super) struct Meter {
     depth: QueueDepth,
     running: RunningCalls,
     work: WorkAverage,
+    /// The failures up to the last line.
+    counted: FailureTotals,
 }
+
+/// The totals of failures since the start.
+#[derive(Clone, Copy, Debug, Default)]
+struct FailureTotals {
+    failed: u64,
+    leases_lost: u64,
+}
+
+/// The endings that are failures of the handler or of its message.
+const FAILURES: [Ending; 5] =
+    [Ending::Retry, Ending::Reject, Ending::Down, Ending::TimedOut, Ending::Panicked];
+
+/// The age from which the oldest call is one of the troubles.
+const LONG_CALL: Duration = Duration::from_mins(1);
 
 impl Meter {
     /// Creates a meter of the queue with this name in SQS.
@@ -57,7 +73,8 @@ impl Meter {
         work: WorkAverage,
     ) -> Self {
         let (consumer, leases) = (scope.group(), scope.group());
-        Self { queue_name: queue_name.into(), consumer, leases, depth, running, work }
+        let counted = FailureTotals::default();
+        Self { queue_name: queue_name.into(), consumer, leases, depth, running, work, counted }
     }
 
     /// The line for the time since the last one, without a newline.
@@ -67,12 +84,10 @@ impl Meter {
     /// `BacklogSeconds` is absent while the number of messages is not known.
     pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
         let (work, now) = (self.work.update(), Instant::now());
-        let oldest = self.running.oldest(now).unwrap_or_default().as_secs_f64();
         let mut values = vec![
             ("WorkSeconds", "Seconds", json!(work.seconds)),
             ("MessagesEnded", "Count", json!(work.messages)),
             ("CallsRunning", "Count", json!(self.consumer.calls_running.get())),
-            ("OldestRunningSeconds", "Seconds", json!(oldest)),
             ("MessagesHeld", "Count", json!(self.leases.held.get())),
             ("Concurrency", "Count", json!(self.consumer.concurrency.get())),
         ];
@@ -81,7 +96,27 @@ impl Meter {
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
         let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
+        values.extend(self.troubles(now));
         self.document(scope, at, &values).to_string()
+    }
+
+    /// The metrics that are printed above zero only, because a metric costs only in the hours in which it has a value.
+    fn troubles(&mut self, at: Instant) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
+        let failed = FAILURES.iter().map(|ending| self.consumer.ended.of(*ending).get()).sum();
+        let now = FailureTotals { failed, leases_lost: self.leases.lost.get() };
+        let before = std::mem::replace(&mut self.counted, now);
+        let counts = [
+            ("MessagesFailed", now.failed - before.failed),
+            ("LeasesLost", now.leases_lost - before.leases_lost),
+            ("DeadLetters", self.depth.dlq().unwrap_or_default()),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+        let counts = counts.map(|(name, count)| (name, "Count", json!(count)));
+        let oldest = self.depth.oldest_age_seconds().filter(|seconds| *seconds > 0.0);
+        let oldest = oldest.map(|seconds| ("OldestMessageSeconds", "Seconds", json!(seconds)));
+        let running = self.running.oldest(at).filter(|age| *age >= LONG_CALL);
+        let running = running.map(|age| ("OldestRunningSeconds", "Seconds", json!(age.as_secs_f64())));
+        counts.chain(oldest).chain(running)
     }
 
     fn document(&self, scope: &Scope, at: SystemTime, values: &[(&str, &str, Value)]) -> Value {
@@ -259,7 +294,7 @@ mod tests {
             (&json!([["QueueName"]]), &json!("arn"))
         );
         let named = directive["Metrics"].as_array().unwrap();
-        assert_eq!(named.len(), 7);
+        assert_eq!(named.len(), 6);
         for metric in named {
             assert!(document[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
@@ -299,7 +334,7 @@ mod tests {
             (&json!(600.0), &json!(600.0))
         );
         drop(running);
-        assert_eq!(line(&mut meter)["OldestRunningSeconds"], 0.0);
+        assert!(line(&mut meter).get("OldestRunningSeconds").is_none(), "none runs");
     }
 
     #[test]
@@ -307,6 +342,30 @@ mod tests {
         let (mut meter, metrics, _) = meter("orders");
         metrics.0.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn troubles_are_printed_only_while_there_are_any() {
+        const TROUBLES: [&str; 4] = ["MessagesFailed", "LeasesLost", "DeadLetters", "OldestMessageSeconds"];
+        let (mut meter, metrics, depth) = meter("orders");
+        let troubles = |line: &Value| TROUBLES.map(|name| line.get(name).and_then(Value::as_f64));
+        depth.polls_every(Duration::from_secs(30));
+        depth.polled(Counts::default());
+        depth.dlq_polled(0);
+        ended(&metrics, 1, 3);
+        assert_eq!(troubles(&line(&mut meter)), [None; 4], "a queue without troubles pays for none");
+        metrics.0.ended.of(Ending::Retry).inc_by(2);
+        metrics.0.ended.of(Ending::Down).inc();
+        metrics.0.ended.of(Ending::Drained).inc();
+        meter.leases.lost.inc();
+        depth.dlq_polled(4);
+        depth.polled(Counts { visible: 1, in_flight: 0, delayed: 0 });
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let document = line(&mut meter);
+        assert_eq!(troubles(&document), [Some(3.0), Some(1.0), Some(4.0), Some(10.0)]);
+        let named = document["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
+        assert!(TROUBLES.iter().all(|name| named.contains(name)), "{named}");
+        assert_eq!(troubles(&line(&mut meter))[..2], [None; 2], "counted since the last line");
     }
 
     #[tokio::test(start_paused = true)]

@@ -363,7 +363,7 @@ impl Queue for FaultyQueue {
                     let described = self.inner.describe().await?;
                     let fifo = described.fifo || self.is_described_as_fifo;
                     let retention = self.described_retention.lock().unwrap().unwrap_or(described.retention);
-                    Ok(QueueAttributes { fifo, retention, ..described })
+                    Ok(QueueAttributes { retention, fifo, ..described })
                 }
             }
         }

@@ -101,11 +101,11 @@ mod tests {
     }
 
     /// Calls in this many slots for half a minute; of each message that ends, this time.
-    fn pass(work: &Mutex<WorkDone>, slots: f64, messages: u64, each: f64) {
+    fn pass(work: &Mutex<WorkDone>, slots: f64, messages: u32, each: f64) {
         let mut work = work.lock().unwrap();
-        let ended = messages as f64 * each;
+        let ended = f64::from(messages) * each;
         work.seconds += ended;
-        work.messages += messages;
+        work.messages += u64::from(messages);
         work.running_seconds += slots * 30.0 - ended;
     }
 
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn long_calls_that_end_now_and_then_are_averaged_by_their_own_time() {
         let (mut average, work) = average();
-        for round in 0..200_u64 {
+        for round in 0..200_u32 {
             // Sixteen slots, ten minutes each, not in step: 0.8 ends in half a minute.
-            pass(&work, 16.0, u64::from(round % 5 != 0), 600.0);
+            pass(&work, 16.0, u32::from(round % 5 != 0), 600.0);
             average.update();
             assert!(average.seconds_per_message().is_none_or(|seconds| (seconds - 600.0).abs() < 1.0));
         }

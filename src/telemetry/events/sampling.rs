@@ -124,7 +124,7 @@ impl Window {
         let is_full = self.reasons.len() >= REASONS;
         let mut key = (message, reason);
         if is_full && !self.reasons.contains_key(&key) {
-            key.1 = OTHERS.to_owned();
+            OTHERS.clone_into(&mut key.1);
         }
         let is_new = !is_full && !self.reasons.contains_key(&key);
         let left_out = self.reasons.entry(key).or_default();
