@@ -28,30 +28,30 @@ CONTENDERS = {
 def main():
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     PROFILES.mkdir(parents=True, exist_ok=True)
-    emulator = Emulator(RELEASE / "longshore")
-    try:
-        counts = [(name, per_message(emulator, *contender, messages)) for name, contender in CONTENDERS.items()]
-    finally:
-        emulator.stop()
+    counts = [(name, per_message(*contender, messages)) for name, contender in CONTENDERS.items()]
     yardstick = counts[0][1]
     print(f"| {messages:,} messages | instructions a message | times the bare loop |\n|---|---|---|")
     for name, count in counts:
         print(f"| {name} | {count:,.0f} | {count / yardstick:.2f} |")
 
 
-def per_message(emulator, program, mode, messages):
-    once, twice = (instructions(emulator, program, mode, count) for count in (messages, 2 * messages))
+def per_message(program, mode, messages):
+    once, twice = (instructions(program, mode, count) for count in (messages, 2 * messages))
     return (twice - once) / messages
 
 
-def instructions(emulator, program, mode, messages):
+def instructions(program, mode, messages):
     queue = f"{program}-{mode}-{messages}"
-    emulator.call("CreateQueue", QueueName=queue)
-    emulator.send(queue, [BODY] * messages)
     profile = PROFILES / f"{queue}.out"
     valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-    command = [*valgrind, RELEASE / "examples" / program, emulator.url(queue), str(messages), mode]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    emulator = Emulator(RELEASE / "longshore")
+    try:
+        emulator.call("CreateQueue", QueueName=queue)
+        emulator.send(queue, [BODY] * messages)
+        command = [*valgrind, RELEASE / "examples" / program, emulator.url(queue), str(messages), mode]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        emulator.stop()
     return sum(count for function, count in own_counts(profile).items() if "sha2::" not in function)
 
 
