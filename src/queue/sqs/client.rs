@@ -147,3 +147,63 @@ pub(super) fn built<T>(input: Result<T, BuildError>) -> Result<T, QueueError> {
         QueueError::new(RetryClass::Refused, reason).with_source(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aws_sdk_sqs::operation::delete_message_batch::DeleteMessageBatchInput;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The names of a request's headers, with the names of those that are signed, and its body.
+    #[derive(Debug, PartialEq)]
+    struct SentRequest {
+        headers: BTreeSet<String>,
+        signed: String,
+        body: String,
+    }
+
+    /// Lets a client delete nothing, and returns what it sends.
+    async fn sent_by(client: &SqsClient, listener: &TcpListener) -> SentRequest {
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 8_192];
+            let length = stream.read(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer).await.unwrap();
+            String::from_utf8(request[..length].to_vec()).unwrap()
+        };
+        let delete =
+            client.delete(DeleteMessageBatchInput::builder().queue_url("u").set_entries(Some(vec![])));
+        let (request, answer) = tokio::join!(serve, delete);
+        answer.unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let headers: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
+        let named = |wanted: &str| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        let signed = named("authorization").unwrap().split(", ").nth(1).unwrap().to_owned();
+        assert!(named("user-agent").unwrap().starts_with("longshore/"), "{head}");
+        assert_eq!(named("x-amz-target"), Some("AmazonSQS.DeleteMessageBatch"));
+        let headers = headers.iter().map(|(name, _)| (*name).to_owned()).collect();
+        SentRequest { headers, signed, body: body.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_direct_call_sends_what_the_client_sends_but_for_the_numbers_of_its_attempts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/1/orders", listener.local_addr().unwrap());
+        let address = QueueAddress::parse(&url).unwrap();
+        let direct = SqsClient::build(&SqsAccess::default(), &address).await.unwrap();
+        assert!(direct.direct.is_some());
+        let by_client = SqsClient { direct: None, ..direct.clone() };
+        let mut expected = sent_by(&by_client, &listener).await;
+        for announced in ["amz-sdk-invocation-id", "amz-sdk-request"] {
+            assert!(expected.headers.remove(announced), "{expected:?}");
+        }
+        assert_eq!(sent_by(&direct, &listener).await, expected);
+    }
+}

@@ -209,6 +209,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::queue::RetryClass;
 
     async fn open(url: String) -> SqsQueue {
         let address = QueueAddress::parse(&url).unwrap();
