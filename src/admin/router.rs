@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRef, Request, State},
-    http::{Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -13,11 +13,12 @@ use axum::{
 use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
 
-use super::scrapes::ScrapeTexts;
-use crate::{duration::Span, health::Health};
-
-/// The content type of Prometheus's text format.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use super::{
+    control::{self, ControlAccess, ControlRefusal, ControlRequest},
+    negotiation::{Coding, ScrapeForm},
+    scrapes::ScrapeTexts,
+};
+use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
 
 /// The index page, with links to the others.
 const INDEX: &str = r#"<!doctype html>
@@ -41,10 +42,14 @@ const INDEX: &str = r#"<!doctype html>
 pub(crate) struct AdminSource {
     /// Liveness and readiness.
     pub health: Health,
-    /// The metrics in Prometheus's text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The metrics in a text format.
+    pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// The requests that may control queues.
+    pub access: ControlAccess,
+    /// Carries out a request about a queue, and answers the queue's state.
+    pub control: Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>,
 }
 
 impl fmt::Debug for AdminSource {
@@ -66,10 +71,11 @@ impl FromRef<RouterState> for AdminSource {
     }
 }
 
-/// The routes of the admin server; all of them only read.
+/// The routes of the admin server; all of them only read, but for those of control.
 ///
 /// A request of a method that changes something is refused if a foreign web page may have sent it.
 pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
+    let control = control::routes(source.access.clone());
     let state = RouterState { source, scrapes: Arc::default() };
     Router::new()
         .route("/", get(async || Html(INDEX)))
@@ -77,6 +83,7 @@ pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .merge(control)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
@@ -100,25 +107,43 @@ async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, nex
 async fn livez(State(source): State<AdminSource>) -> Response {
     let whole_seconds = |(name, quiet): (String, Duration)| (name, Span::secs(quiet.as_secs()).to_string());
     let silent: BTreeMap<_, _> = source.health.silent().into_iter().map(whole_seconds).collect();
-    answer(&silent, "live", "silent")
+    answer(&silent, ("live", "silent"), &BTreeMap::new())
 }
 
-/// Answers 503 while the process is not ready, which may pass.
+/// Answers 503 while the process is not ready, which may pass. Notices, such as a queue that an operator has paused, leave it
+/// ready.
 async fn readyz(State(source): State<AdminSource>) -> Response {
-    answer(&source.health.unready(), "ready", "unready")
+    answer(&source.health.unready(), ("ready", "unready"), &source.health.notices())
 }
 
-fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
-    if wrong.is_empty() {
-        return Json(json!({ "status": good })).into_response();
+fn answer(
+    wrong: &BTreeMap<String, String>,
+    (good, bad): (&str, &str),
+    notices: &BTreeMap<String, String>,
+) -> Response {
+    let (status, mut body) = if wrong.is_empty() {
+        (StatusCode::OK, json!({ "status": good }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": bad, bad: wrong }))
+    };
+    if !notices.is_empty() {
+        body["notices"] = json!(notices);
     }
-    let body = json!({ "status": bad, bad: wrong });
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+    (status, Json(body)).into_response()
 }
 
-async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
-    match scrapes.text(move || (source.metrics)()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+async fn metrics(State(RouterState { source, scrapes }): State<RouterState>, headers: HeaderMap) -> Response {
+    let form = ScrapeForm::wanted(&headers);
+    match scrapes.text(form, move || (source.metrics)(form.format)).await {
+        Ok(body) => {
+            let content =
+                [(header::CONTENT_TYPE, form.format.media_type()), (header::VARY, "accept, accept-encoding")];
+            let gzip = [(header::CONTENT_ENCODING, "gzip")];
+            match form.coding {
+                Coding::Identity => (content, body).into_response(),
+                Coding::Gzip => (content, gzip, body).into_response(),
+            }
+        }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -131,8 +156,8 @@ async fn not_found(uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": "no such page", "path": uri.path() }))).into_response()
 }
 
-async fn not_allowed(method: Method) -> Response {
-    let body =
-        json!({ "error": "method not allowed", "method": method.as_str(), "allowed": ["GET", "HEAD"] });
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    let allowed: &[&str] = if uri.path().starts_with("/queues/") { &["POST"] } else { &["GET", "HEAD"] };
+    let body = json!({ "error": "method not allowed", "method": method.as_str(), "allowed": allowed });
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{options::Options, output::Failure, runtime};
 use crate::{
     config::{self, Purpose},
-    worker::{self, Signals},
+    worker::{self, Reload, Signals},
 };
 
 /// Receives messages and hands each to the handler, until SIGTERM
@@ -18,9 +18,10 @@ pub(super) struct RunCommand {
 impl RunCommand {
     pub(super) fn execute(&self, signals: Option<Signals>) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Run)?;
-        let traces = runtime::start_logging(&config)?;
-        let worker = runtime::with_traces(worker::worker(&config.settings)?, traces);
-        let worker = runtime::with_signals(worker, signals);
+        let exporters = runtime::start_logging(&config)?;
+        let worker = runtime::with_exporters(worker::worker(&config.settings)?, exporters);
+        let reload = Reload::new(self.options.sources(), Purpose::Run, &config.settings);
+        let worker = runtime::with_signals(worker, signals).reload(reload);
         runtime::exit_result(runtime::run_small(worker.run())?)
     }
 }

@@ -6,24 +6,27 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "cli")]
+use super::reload::Reload;
 use super::{
-    Consumer, Drained, WorkerError, WorkerStatus,
+    Consumer, Drained, WorkerControl, WorkerError, WorkerStatus,
     check::check,
     engines::{Engines, Environment},
+    fault_watch::FaultWatch,
     metrics::DrainMetrics,
     opening::Opening,
     runtime::EngineRuntime,
     shutdown::{RunningParts, shut_down},
-    stop_requests::{FaultWatch, Signals},
+    signals::{SignalTargets, Signals},
 };
 #[cfg(feature = "ecs")]
 use super::{ScalingSignal, embedded_metrics::ScalingTask};
 #[cfg(feature = "admin")]
-use crate::admin::{AdminListener, AdminServer, AdminSource};
+use crate::admin::{AdminListener, AdminServer, AdminSource, ControlAccess};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::Traces;
+use crate::telemetry::{MetricsExport, traces::Traces};
 use crate::{
     aws::CREDENTIALS_DEAD_AFTER,
     health::Health,
@@ -41,14 +44,21 @@ pub struct Worker {
     credentials_dead_after: Option<Duration>,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
+    #[cfg(feature = "admin")]
+    access: ControlAccess,
     #[cfg(feature = "ecs")]
     protection: Option<ecs::ProtectionPlan>,
     #[cfg(feature = "ecs")]
     signal: Option<ScalingSignal>,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
+    #[cfg(feature = "otel")]
+    metrics_export: Option<MetricsExport>,
     /// The signals that stop it; absent, it listens when it runs.
     signals: Option<Signals>,
+    /// The reloads of its configuration; absent, a SIGHUP always drains.
+    #[cfg(feature = "cli")]
+    reload: Option<Reload>,
     metrics: Metrics,
     health: Health,
     status: WorkerStatus,
@@ -70,13 +80,19 @@ impl Worker {
             credentials_dead_after: Some(CREDENTIALS_DEAD_AFTER),
             #[cfg(feature = "admin")]
             admin: None,
+            #[cfg(feature = "admin")]
+            access: ControlAccess::off(),
             #[cfg(feature = "ecs")]
             protection: None,
             #[cfg(feature = "ecs")]
             signal: None,
             #[cfg(feature = "otel")]
             traces: None,
+            #[cfg(feature = "otel")]
+            metrics_export: None,
             signals: None,
+            #[cfg(feature = "cli")]
+            reload: None,
             metrics: Metrics::new(),
             health: Health::new(),
             status: WorkerStatus::default(),
@@ -86,6 +102,7 @@ impl Worker {
     /// Adds a queue to consume.
     #[must_use]
     pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.status.opening(&consumer.name, None);
         self.consumers.push(consumer);
         self
     }
@@ -155,6 +172,14 @@ impl Worker {
         self
     }
 
+    /// Sets the requests that may pause, resume and scale queues through the admin server; default: none.
+    #[cfg(feature = "admin")]
+    #[must_use]
+    pub fn admin_control(mut self, access: ControlAccess) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Protects this ECS task from scale-in while calls run that a stop might cut off.
     #[cfg(feature = "ecs")]
     #[must_use]
@@ -179,11 +204,27 @@ impl Worker {
         self
     }
 
+    /// Exports the metrics of this worker over OTLP, and once more at the end of a stop.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn export_metrics(mut self, export: MetricsExport) -> Self {
+        self.metrics_export = Some(export);
+        self
+    }
+
     /// Sets the signals that stop it, which the program has listened for since its start.
     #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn signals(mut self, signals: Signals) -> Self {
         self.signals = Some(signals);
+        self
+    }
+
+    /// Reloads the configuration at a SIGHUP, if that is no stop.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn reload(mut self, reload: Reload) -> Self {
+        self.reload = Some(reload);
         self
     }
 
@@ -211,6 +252,11 @@ impl Worker {
         self.status.clone()
     }
 
+    /// Pauses, resumes and scales the queues of this worker while it runs.
+    pub fn control(&self) -> WorkerControl {
+        WorkerControl::of(self.status.clone())
+    }
+
     /// Runs until SIGTERM, SIGINT, SIGQUIT or SIGHUP, and then drains; a second signal stops at once.
     ///
     /// A SIGHUP that the parent process has ignored, as `nohup` does, stays ignored.
@@ -223,7 +269,13 @@ impl Worker {
     /// Runs until a signal or until `stop` is requested, and then drains.
     pub async fn run_with(mut self, stop: Stop) -> Result<Drained, WorkerError> {
         let signals = self.signals.take().map_or_else(Signals::listen, Ok)?;
-        let signals = tasks::detach("signals", signals.forward_to(stop.clone()));
+        let targets = SignalTargets {
+            stop: stop.clone(),
+            control: self.control(),
+            #[cfg(feature = "cli")]
+            reload: self.reload.take(),
+        };
+        let signals = tasks::detach("signals", signals.forward_to(targets));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
@@ -260,7 +312,11 @@ impl Worker {
         let opening = Opening::new(self.patience, &health, status.clone());
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
-        parts.traces.clone_from(&self.traces);
+        {
+            parts.traces.clone_from(&self.traces);
+            let export = self.metrics_export.take();
+            parts.metrics_export = export.map(|export| export.start(metrics.clone())).transpose()?;
+        }
         #[cfg(feature = "admin")]
         self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
@@ -318,11 +374,13 @@ impl Worker {
         };
         let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        let (metrics, status) = (self.metrics.clone(), self.status.clone());
+        let (metrics, status, control) = (self.metrics.clone(), self.status.clone(), self.control());
         let source = AdminSource {
             health: self.health.clone(),
-            metrics: Arc::new(move || metrics.text()),
+            metrics: Arc::new(move |format| metrics.text_in(format)),
             status: Arc::new(move || status.value()),
+            access: self.access.clone(),
+            control: Arc::new(move |queue: &str, request| control.carry_out(queue, request)),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
         Ok(())

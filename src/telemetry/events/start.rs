@@ -179,6 +179,44 @@ events! {
         error: &'a QueueError as %,
     }
 
+    /// The configuration was read again after a SIGHUP.
+    info ConfigurationReloaded: "configuration reloaded" {
+        /// The changed settings that were applied.
+        applied: usize,
+        /// The changed settings that need a restart, each named by a line before this one.
+        needs_restart: usize,
+    }
+
+    /// A setting has changed that cannot be applied while the worker runs.
+    warn ChangeNeedsRestart<'a>: "a changed setting needs a restart" {
+        /// The setting, or the section where all of it is new or gone.
+        setting: &'a str,
+    }
+
+    /// A changed concurrency or pause of the reloaded configuration was refused.
+    error ChangeNotApplied<'a>: "a changed setting could not be applied" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// The configuration cannot be read again, or is invalid; the settings in force stay.
+    error ReloadRefused<'a>: "configuration not reloaded, the settings in force stay" {
+        /// The problems.
+        error: &'a str,
+    }
+
+    /// A request to pause, resume or scale a queue was refused for lack of permission.
+    debug ControlRefused<'a>: "a request to control a queue was refused" {
+        /// The path of the request.
+        path: &'a str,
+        /// The address that it came from.
+        peer: &'a str,
+        /// The reason.
+        reason: &'a str,
+    }
+
     /// Standard output is closed.
     debug LineUnread<'a>: "a line could not be shown" {
         /// The error.
@@ -261,7 +299,7 @@ events! {
 }
 
 events! {
-    TRACES = "Traces";
+    TRACES = "Traces and metrics over OTLP";
 
     /// Spans did not reach the collector, or too many waited; logged once a minute at most.
     warn SpansLost<'a>: "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector" {
@@ -285,8 +323,23 @@ events! {
     /// A flush at the stop ended after its time limit.
     debug FlushUnawaited: "traces were flushed after the time limit of the stop" {}
 
+    /// The metrics do not reach the collector over OTLP; logged once, until they do again. They are served at `/metrics` in any case.
+    warn MetricsNotExported<'a>: "metrics do not reach the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector, or set OTEL_METRICS_EXPORTER=none" {
+        /// The reason.
+        reason: &'a str,
+    }
+
+    /// Metrics reach the collector again, with the totals of the time between.
+    info MetricsExportedAgain: "metrics reach the collector again" {}
+
+    /// The last metrics were not sent in time at the stop.
+    warn MetricsLeft: "the collector took too long at the stop, and the last metrics are lost" {
+        /// The time limit.
+        limit_seconds: f64,
+    }
+
     /// The metadata of the task could not be read.
-    warn TraceOriginUnknown<'a>: "the task is not known, the traces do not name it" {
+    warn TraceOriginUnknown<'a>: "the task is not known, the traces and metrics do not name it" {
         /// The error.
         error: &'a (dyn Error + 'static) as %,
     }
