@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -114,7 +114,17 @@ bench: ## what docs/performance.md is measured with
 	# The contenders have one core, the emulator and the measuring program the other.
 	taskset --cpu-list 1 target/release/examples/bench_drain 40000 3 0
 	target/release/examples/bench_series 1000
-	@$(MAKE) --no-print-directory bench-kinds
+	@$(MAKE) --no-print-directory bench-memory bench-kinds
+
+bench-memory: ## the part of it about memory: messages held, calls in flight, many queues
+	cargo build --release --locked --bin longshore --example bench_bare_loop --example bench_worker --example bench_memory
+	target/release/examples/bench_memory
+
+bench-instructions: ## the instructions of a message, in the worker and in the bare loop; needs valgrind
+	cargo build --release --locked --bin longshore
+	cargo rustc --release --locked --example bench_bare_loop -- -C strip=none
+	cargo rustc --release --locked --example bench_worker -- -C strip=none
+	python3 examples/bench/instructions.py
 
 bench-kinds: $(PYTHON) ## the part of it about the kinds of handlers, and about uneven ones
 	cargo build --release --locked --bin longshore --example bench_kinds --example bench_uneven

@@ -6,19 +6,17 @@
 //! pinned to it by `taskset`, so that each has the same processor and none has two; pin the benchmark itself elsewhere.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod program;
 mod server;
-
-use std::{error::Error, process::Command};
 
 use serde_json::Value;
 
-use self::server::{Server, beside};
-
-type Failure = Box<dyn Error + Send + Sync>;
+use self::{
+    program::{Failure, number, run},
+    server::Server,
+};
 
 const BODY_BYTES: usize = 200;
-/// The time for which messages are held, and an empty queue is polled.
-const SECONDS: &str = "60";
 
 /// The contenders: name, program and arguments.
 ///
@@ -38,13 +36,7 @@ async fn main() -> Result<(), Failure> {
     let rounds = numbers.next().unwrap_or(Ok(3))?;
     let core = numbers.next().transpose()?;
     let server = Server::start()?;
-    drain(&server, messages, rounds, core).await?;
-    hold(&server, "held: 10,000 messages of 1 KiB for 60 s", 10_000, "held").await?;
-    hold(&server, "idle: one empty queue for 60 s", 0, "idle").await?;
-    let queue = server.queue("idle-bare", 0, BODY_BYTES).await?;
-    let bare = run("bench_bare_loop", &[&queue, "0", "8", "idle", SECONDS], core)?;
-    print("idle: the bare loop with eight pollers on an empty queue for 60 s", &bare);
-    Ok(())
+    drain(&server, messages, rounds, core).await
 }
 
 async fn drain(server: &Server, messages: usize, rounds: usize, core: Option<usize>) -> Result<(), Failure> {
@@ -75,44 +67,8 @@ async fn drain(server: &Server, messages: usize, rounds: usize, core: Option<usi
     Ok(())
 }
 
-async fn hold(server: &Server, name: &str, messages: usize, mode: &str) -> Result<(), Failure> {
-    let queue = server.queue(mode, messages, 1024).await?;
-    print(name, &run("bench_worker", &[&queue, &messages.to_string(), mode, SECONDS], None)?);
-    Ok(())
-}
-
-fn print(name: &str, run: &Value) {
-    println!("\n{name}");
-    for (figure, value) in run.as_object().into_iter().flatten() {
-        println!("  {figure:<12}{value:>12}");
-    }
-}
-
-fn number(run: &Value, name: &str) -> f64 {
-    run[name].as_f64().unwrap_or(f64::NAN)
-}
-
 fn median(runs: &[Value], figure: impl Fn(&Value) -> f64) -> f64 {
     let mut figures: Vec<_> = runs.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
-}
-
-/// Runs a program of this benchmark and reads the line of JSON it prints.
-fn run(program: &str, words: &[&str], core: Option<usize>) -> Result<Value, Failure> {
-    let path = beside(program)?;
-    let mut command = match core {
-        None => Command::new(path),
-        Some(core) => {
-            let mut pinned = Command::new("taskset");
-            pinned.args(["--cpu-list", &core.to_string()]).arg(path);
-            pinned
-        }
-    };
-    let output = command.args(words).output()?;
-    if !output.status.success() {
-        let log = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{program} {words:?} failed: {}\n{log}", output.status).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "| {queues} queues | series | of each queue | a scrape | of each queue | encoded in | resident |"
     );
     println!("|---|---|---|---|---|---|---|");
-    let (metrics, before) = (Metrics::new(), status_kib("VmRSS:"));
+    let (metrics, before) = (Metrics::new(), status_kib(std::process::id(), "VmRSS:"));
     for (name, state) in
         [("open", State::Open), ("at work", State::Working), ("seen everything", State::SeenAll)]
     {
@@ -63,7 +63,7 @@ fn report(name: &str, metrics: &Metrics, queues: usize, before_kib: u64) {
     }
     let encoding = began.elapsed() / SCRAPES;
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
-    let resident_mib = (status_kib("VmRSS:").saturating_sub(before_kib)) / 1024;
+    let resident_mib = (status_kib(std::process::id(), "VmRSS:").saturating_sub(before_kib)) / 1024;
     println!(
         "| {name} | {series} | {} | {} KiB | {} bytes | {} ms | {resident_mib} MiB |",
         series / queues,

@@ -1,6 +1,6 @@
 //! What a process has used so far, as the kernel accounts for it.
 
-use std::{fmt, fs, time::Duration};
+use std::{fmt, fs, process::id, time::Duration};
 
 /// What draining a number of messages cost a process.
 pub(crate) struct Usage {
@@ -14,7 +14,7 @@ pub(crate) struct Usage {
 impl Usage {
     /// The whole process's use, from its start on.
     pub(crate) fn of_this_process(messages: usize, calls: u64, wall: Duration) -> Self {
-        Self { messages, calls, wall, cpu: cpu_time(), peak_kib: status_kib("VmHWM:") }
+        Self { messages, calls, wall, cpu: cpu_time(), peak_kib: status_kib(id(), "VmHWM:") }
     }
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// A line of `/proc/self/status`, in KiB.
-pub(crate) fn status_kib(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// A line of a process's `/proc/…/status`, in KiB.
+pub(crate) fn status_kib(process: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
 }

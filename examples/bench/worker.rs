@@ -125,7 +125,7 @@ async fn hold(url: &str, messages: usize, time: Duration) -> Result<(), Box<dyn 
             (count("longshore_messages_held"), count("messaging_client_consumed_messages_total"));
         let (extended, lost) =
             (count("longshore_lease_extensions_total"), count("longshore_leases_lost_total"));
-        let peak = status_kib("VmHWM:");
+        let peak = status_kib(std::process::id(), "VmHWM:");
         println!(
             r#"{{"held":{held},"received":{received},"extended":{extended},"lost":{lost},"calls":{calls},"cpu_us":{},"peak_kib":{peak}}}"#,
             cpu.as_micros(),

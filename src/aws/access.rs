@@ -77,6 +77,16 @@ pub(crate) struct LoadedAccess {
     pub(crate) credentials: Option<RenewableCredentials>,
 }
 
+impl LoadedAccess {
+    /// The endpoint of the service, where it does not follow from the region.
+    pub(crate) fn endpoint(&self, service: &str) -> Option<String> {
+        if self.config.get_origin("endpoint_url").is_client_config() {
+            return self.config.endpoint_url().map(str::to_owned);
+        }
+        configured_endpoint(&self.config, service)
+    }
+}
+
 impl Default for AwsAccess {
     fn default() -> Self {
         Settings::default().into()
@@ -104,21 +114,20 @@ impl AwsAccess {
 
     /// Loads the SDK configuration of a service, by its id such as `SQS`, at this location.
     ///
-    /// The clients made of it share one connection pool, which keeps up to `connections` idle connections.
+    /// All clients of a runtime share one connection pool.
     pub(crate) async fn load(
         &self,
         service: &str,
         location: ServiceLocation,
-        connections: usize,
     ) -> Result<LoadedAccess, AccessError> {
         match &self.source {
             AccessSource::Settings(settings) => {
-                let base = BaseConfig { settings, role: self.role.as_ref(), connections };
+                let base = BaseConfig { settings, role: self.role.as_ref() };
                 // Boxed, because the SDK's futures are large.
                 Box::pin(base.load(service, location)).await
             }
             AccessSource::Loaded(config) => {
-                let adapted = adapt(config, &location, connections)?;
+                let adapted = adapt(config, &location)?;
                 let credentials = match &self.role {
                     Some(role) => {
                         Some(RenewableCredentials::of_role(role, Box::pin(for_sts(&adapted)).await, None))
@@ -132,11 +141,7 @@ impl AwsAccess {
 }
 
 /// Adds the region to a loaded configuration, and turns off what the worker does itself.
-fn adapt(
-    config: &SdkConfig,
-    location: &ServiceLocation,
-    connections: usize,
-) -> Result<SdkConfig, AccessError> {
+fn adapt(config: &SdkConfig, location: &ServiceLocation) -> Result<SdkConfig, AccessError> {
     let region = location.region.clone().map(Region::new).or_else(|| config.region().cloned());
     let mut builder = config.to_builder().region(region);
     // A client without one panics.
@@ -144,7 +149,7 @@ fn adapt(
     builder.set_retry_config(Some(RetryConfig::disabled()));
     builder.set_stalled_stream_protection(Some(StalledStreamProtectionConfig::disabled()));
     if config.http_client().is_none() {
-        builder.set_http_client(Some(http_client(connections)?));
+        builder.set_http_client(Some(http_client()?));
     }
     Ok(builder.build())
 }
@@ -203,9 +208,9 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
-fn http_client(connections: usize) -> Result<SharedHttpClient, AccessError> {
+fn http_client() -> Result<SharedHttpClient, AccessError> {
     let network = Network::of_process().map_err(|problems| AccessError::Network(problems.clone()))?;
-    Ok(network.http_client(connections))
+    Ok(network.http_client())
 }
 
 fn with_credentials(
@@ -226,12 +231,11 @@ fn with_credentials(
 struct BaseConfig<'a> {
     settings: &'a Settings,
     role: Option<&'a Role>,
-    connections: usize,
 }
 
 impl BaseConfig<'_> {
     async fn load(&self, service: &str, location: ServiceLocation) -> Result<LoadedAccess, AccessError> {
-        let http_client = http_client(self.connections)?;
+        let http_client = http_client()?;
         let profile = self.settings.profile.as_deref();
         let explicit = self.settings.endpoint_url.as_deref();
         let endpoint = explicit.or(location.endpoint.as_deref());
@@ -350,7 +354,7 @@ mod tests {
     }
 
     async fn loaded(config: SdkConfig, location: ServiceLocation) -> SdkConfig {
-        AwsAccess::from(config).load("SQS", location, 1).await.unwrap().config
+        AwsAccess::from(config).load("SQS", location).await.unwrap().config
     }
 
     #[tokio::test]
@@ -376,7 +380,7 @@ mod tests {
     #[tokio::test]
     async fn no_region_is_an_error_of_its_own() {
         let empty = AwsAccess::from(SdkConfig::builder().build());
-        let failed = empty.load("SQS", ServiceLocation::default(), 1).await;
+        let failed = empty.load("SQS", ServiceLocation::default()).await;
         assert!(matches!(failed, Err(AccessError::NoRegion)));
     }
 

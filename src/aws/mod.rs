@@ -29,7 +29,7 @@ pub(crate) use self::{
     network::Network,
     proxy::Proxy,
     role::RoleSettings,
-    user_agent::with_user_agent,
+    user_agent::{FixedUserAgent, with_user_agent},
 };
 pub use self::{
     access::{AwsAccess, ServiceLocation},
@@ -82,6 +82,11 @@ pub(crate) const CALL: Duration = Duration::from_secs(10);
 pub(crate) const OUTER_MARGIN: Duration = Duration::from_secs(3);
 /// The outer limit of a call that does not wait.
 pub(crate) const CALL_LIMIT: Duration = CALL.saturating_add(OUTER_MARGIN);
+
+/// The time limit of connection attempts, for a client whose calls are limited by the caller.
+pub(crate) fn connect_limit() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).build()
+}
 
 /// The time limits of a client whose calls may take this long each.
 pub(crate) fn time_limits(call: Duration) -> TimeoutConfig {

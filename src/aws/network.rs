@@ -1,9 +1,10 @@
 //! The network of AWS calls: proxies, trusted certificates, and the HTTP client that uses both.
 
 use std::{
+    collections::HashMap,
     error::Error,
     path::Path,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
 };
 
 use aws_sdk_sqs::config::SharedHttpClient;
@@ -17,6 +18,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
+use tokio::runtime::{self, Handle};
 
 use super::proxy::{Proxies, Proxy};
 use crate::{
@@ -39,6 +41,8 @@ pub(crate) struct Network {
     tls: TlsContext,
     /// The certificates of `AWS_CA_BUNDLE`, as PEM.
     ca_bundle: Option<Arc<[u8]>>,
+    /// The HTTP client of each runtime that has one.
+    clients: Arc<Mutex<HashMap<runtime::Id, Weak<NetworkClient>>>>,
 }
 
 impl Network {
@@ -73,7 +77,9 @@ impl Network {
             None => TrustStore::default(),
         };
         match TlsContext::builder().with_trust_store(trusted).build() {
-            Ok(tls) if problems.is_empty() => Ok(Self { proxies: Arc::new(proxies), tls, ca_bundle }),
+            Ok(tls) if problems.is_empty() => {
+                Ok(Self { proxies: Arc::new(proxies), tls, ca_bundle, clients: Arc::default() })
+            }
             Ok(_) => Err(Problems(problems)),
             Err(error) => Err(Problems(vec![unusable(CA_BUNDLE, &error)])),
         }
@@ -98,29 +104,41 @@ impl Network {
         self.ca_bundle.as_deref()
     }
 
-    /// An HTTP client that keeps up to `connections` idle connections to a host.
-    pub(super) fn http_client(&self, connections: usize) -> SharedHttpClient {
+    /// The HTTP client of the current runtime: all its AWS calls share the connections, and the certificates, which take
+    /// 100 KB.
+    ///
+    /// Connections are not used on another runtime than that which opened them.
+    pub(super) fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(ClientOfRuntime(self.client_of_runtime()))
+    }
+
+    fn client_of_runtime(&self) -> Arc<NetworkClient> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|_, client| client.strong_count() > 0);
+        let runtime = Handle::current().id();
+        clients.get(&runtime).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let client = Arc::new(self.new_client());
+            clients.insert(runtime, Arc::downgrade(&client));
+            client
+        })
+    }
+
+    fn new_client(&self) -> NetworkClient {
         let direct = Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(self.tls.clone())
-            .pool_max_idle_per_host(connections)
             .build_https();
-        let proxied = |proxy: &Arc<Proxy>| (proxy.clone(), self.client_through(proxy, connections));
-        let proxied: Vec<_> = self.proxies.iter().map(proxied).collect();
-        if proxied.is_empty() {
-            return direct;
-        }
-        SharedHttpClient::new(RoutingClient { proxies: self.proxies.clone(), direct, proxied })
+        let proxied = self.proxies.iter().map(|proxy| (proxy.clone(), self.client_through(proxy)));
+        NetworkClient { proxied: proxied.collect(), proxies: self.proxies.clone(), direct }
     }
 
-    fn client_through(&self, proxy: &Proxy, connections: usize) -> SharedHttpClient {
+    fn client_through(&self, proxy: &Proxy) -> SharedHttpClient {
         let (proxy, tls) = (proxy.config(), self.tls.clone());
         Builder::new().build_with_connector_fn(move |settings, _| {
             let mut builder = Connector::builder()
                 .tls_provider(Provider::Rustls(CryptoMode::Ring))
                 .tls_context(tls.clone())
-                .proxy_config(proxy.clone())
-                .pool_max_idle_per_host(connections);
+                .proxy_config(proxy.clone());
             builder.set_connector_settings(settings.cloned());
             builder.build()
         })
@@ -135,23 +153,32 @@ fn unusable(variable: &str, error: &dyn Error) -> Problem {
 
 /// Chooses for each request between a direct connection and one through a proxy.
 #[derive(Debug)]
-struct RoutingClient {
+struct NetworkClient {
     proxies: Arc<Proxies>,
     direct: SharedHttpClient,
     proxied: Vec<(Arc<Proxy>, SharedHttpClient)>,
 }
 
-impl HttpClient for RoutingClient {
+/// A share in the client of a runtime.
+#[derive(Debug)]
+struct ClientOfRuntime(Arc<NetworkClient>);
+
+// The SDK's client would read the certificates anew for each client that is made with it, to validate it.
+impl HttpClient for ClientOfRuntime {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
+        let NetworkClient { proxies, direct, proxied } = &*self.0;
         let connector = |client: &SharedHttpClient| client.http_connector(settings, components);
+        if proxied.is_empty() {
+            return connector(direct);
+        }
         SharedHttpConnector::new(RoutingConnector {
-            proxies: self.proxies.clone(),
-            direct: connector(&self.direct),
-            proxied: self.proxied.iter().map(|(proxy, client)| (proxy.clone(), connector(client))).collect(),
+            proxies: proxies.clone(),
+            direct: connector(direct),
+            proxied: proxied.iter().map(|(proxy, client)| (proxy.clone(), connector(client))).collect(),
         })
     }
 }
@@ -212,6 +239,16 @@ struct ProxyFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_runtime_has_another_client() {
+        let network = Network::of(&|_| None).unwrap();
+        let on_a_runtime = || {
+            let runtime = runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async { network.client_of_runtime() })
+        };
+        assert!(!Arc::ptr_eq(&on_a_runtime(), &on_a_runtime()));
+    }
 
     #[test]
     fn a_missing_file_and_a_bad_proxy_are_all_reported_with_their_variables() {

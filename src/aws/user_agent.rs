@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_sqs::config::{
-    Builder, ConfigBag, Intercept, RuntimeComponents,
+    Builder, ConfigBag, Intercept, RuntimeComponents, SharedInterceptor,
     interceptors::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
 };
 use aws_smithy_runtime_api::{box_error::BoxError, client::interceptors::disable_interceptor};
@@ -14,12 +14,16 @@ const USER_AGENT: &str =
 /// Sends one short user agent in place of the SDK's two, which it builds and signs anew for each call.
 ///
 /// That takes a twentieth of the instructions of a call. A program that has named itself to AWS (`AppName`) keeps the SDK's.
-pub(crate) fn with_user_agent(builder: Builder, shared: &SdkConfig) -> Builder {
-    if shared.app_name().is_none() { builder.interceptor(FixedUserAgent) } else { builder }
+pub(crate) fn with_user_agent(mut builder: Builder, shared: &SdkConfig) -> Builder {
+    if shared.app_name().is_none() {
+        builder.push_interceptor(SharedInterceptor::permanent(FixedUserAgent));
+    }
+    builder
 }
 
+/// Sends the user agent, in place of the SDK's own interceptor.
 #[derive(Debug)]
-struct FixedUserAgent;
+pub(crate) struct FixedUserAgent;
 
 impl Intercept for FixedUserAgent {
     fn name(&self) -> &'static str {
@@ -36,7 +40,8 @@ impl Intercept for FixedUserAgent {
         Ok(())
     }
 
-    fn modify_before_signing(
+    // After the signature, which would leave the header out only once it had prepared it.
+    fn modify_before_transmit(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
@@ -80,7 +85,7 @@ mod tests {
             let credentials = Credentials::new("id", "secret", None, None, "test");
             SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(Network::of_process().unwrap().http_client(1))
+                .http_client(Network::of_process().unwrap().http_client())
                 .region(Region::from_static("eu-west-1"))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))
         };

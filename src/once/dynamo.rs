@@ -18,9 +18,6 @@ use tokio::sync::OnceCell;
 use super::{Claim, ClaimAnswer, ClaimError, ClaimStore};
 use crate::aws::{self, AwsAccess, CallFailure, FailureKind, ServiceLocation};
 
-/// The idle connections kept open.
-const CONNECTIONS: usize = 32;
-
 /// The partition key.
 const ID: &str = "id";
 /// The holder of the claim.
@@ -88,7 +85,7 @@ impl DynamoClaims {
 
     async fn client(&self) -> Result<&Client, ClaimError> {
         let build = async || {
-            let loaded = self.access.load("DynamoDB", self.location.clone(), CONNECTIONS).await;
+            let loaded = self.access.load("DynamoDB", self.location.clone()).await;
             let shared =
                 loaded.map_err(|error| ClaimError::new(error.to_string()).with_source(error))?.config;
             let config = Builder::from(&shared).timeout_config(aws::time_limits(aws::CALL));

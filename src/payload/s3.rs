@@ -18,8 +18,6 @@ use crate::{
     error_chain::message_with_causes,
 };
 
-/// The idle connections kept open.
-const CONNECTIONS: usize = 32;
 /// The time limit of one object's transfer.
 const TRANSFER: Duration = Duration::from_mins(5);
 
@@ -64,7 +62,7 @@ impl S3Objects {
 
     async fn client(&self) -> Result<&Client, ObjectError> {
         let build = async || {
-            let loaded = self.access.load("S3", self.location.clone(), CONNECTIONS).await;
+            let loaded = self.access.load("S3", self.location.clone()).await;
             let shared = loaded.map_err(|error| ObjectError::Denied(error.to_string()))?.config;
             let timeouts =
                 TimeoutConfig::builder().connect_timeout(aws::CONNECT).read_timeout(aws::CALL).build();

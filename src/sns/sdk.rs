@@ -21,9 +21,6 @@ use crate::{
     message::{AttributeContent, AttributeValue},
 };
 
-/// The idle connections kept open.
-const CONNECTIONS: usize = 32;
-
 /// SNS, or another service with its protocol.
 #[derive(Debug)]
 pub struct SnsPublisher {
@@ -75,7 +72,7 @@ impl SnsPublisher {
 
     async fn client(&self) -> Result<&SignedClient, TopicError> {
         let build = async || {
-            let loaded = self.access.load("SNS", self.location.clone(), CONNECTIONS).await;
+            let loaded = self.access.load("SNS", self.location.clone()).await;
             let LoadedAccess { config, credentials } = loaded.map_err(|error| {
                 TopicError::new(PublishRetryClass::Refused, error.to_string()).with_source(error)
             })?;

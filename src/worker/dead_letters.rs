@@ -12,7 +12,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, QueueName, RetryClass,
-        sqs::{ClientOptions, QueueAddress, SqsAccess},
+        sqs::{QueueAddress, SqsAccess},
     },
     telemetry::{HandlerKind, Label as _, events},
 };
@@ -117,7 +117,7 @@ async fn configured(
         ConsumerSource::Sqs { access, .. } => access,
         ConsumerSource::Open(_) => &own,
     };
-    let queue = open_at(address, address, (access, ClientOptions::default()), attempts).await?;
+    let queue = open_at(address, address, access, attempts).await?;
     described(queue, attempts).await.map_err(|error| failed(&consumer.name, address, error))
 }
 

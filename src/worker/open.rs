@@ -14,7 +14,7 @@ use crate::{
     consumer::settle::DeadLetterQueue,
     queue::{
         Queue, QueueAttributes, QueueError, RedrivePolicy, is_fifo,
-        sqs::{AwsAccess, ClientOptions, QueueAddress, SqsAccess, SqsQueue},
+        sqs::{AwsAccess, QueueAddress, SqsAccess, SqsQueue},
     },
     telemetry::events,
 };
@@ -44,11 +44,7 @@ impl Opened {
 pub(super) async fn open(consumer: &Consumer, attempts: &Attempts<'_>) -> Result<Opened, WorkerError> {
     let queue = match &consumer.source {
         ConsumerSource::Open(queue) => queue.clone(),
-        ConsumerSource::Sqs { address, access } => {
-            let receive = consumer.settings.receive;
-            let options = ClientOptions { pollers: receive.pollers, longest_wait: receive.wait.0 };
-            open_at(&consumer.name, address, (access, options), attempts).await?
-        }
+        ConsumerSource::Sqs { address, access } => open_at(&consumer.name, address, access, attempts).await?,
     };
     let description = match describe(&*queue, attempts).await {
         Ok(Some(description)) => {
@@ -96,14 +92,14 @@ pub(super) async fn describe(
 /// Opens a queue of SQS by its URL, its ARN or its name, to send to it or to describe it.
 pub async fn open_queue(address: &str, access: impl Into<AwsAccess>) -> Result<Arc<dyn Queue>, WorkerError> {
     let access = SqsAccess::Aws(access.into());
-    open_at(address, address, (&access, ClientOptions::default()), &few_attempts(address)).await
+    open_at(address, address, &access, &few_attempts(address)).await
 }
 
 /// Opens a queue of SQS, which errors call by its name.
 pub(super) async fn open_at(
     name: &str,
     text: &str,
-    (access, options): (&SqsAccess, ClientOptions),
+    access: &SqsAccess,
     attempts: &Attempts<'_>,
 ) -> Result<Arc<dyn Queue>, WorkerError> {
     let address = QueueAddress::parse(text).map_err(|source| WorkerError::Address {
@@ -111,7 +107,7 @@ pub(super) async fn open_at(
         url: text.to_owned(),
         source: source.into(),
     })?;
-    match attempts.repeat(|| SqsQueue::open(access, &address, options)).await {
+    match attempts.repeat(|| SqsQueue::open(access, &address)).await {
         Ok(open) => Ok(Arc::new(open)),
         Err(error) => Err(WorkerError::not_opened(name, error)),
     }

@@ -157,7 +157,7 @@ mod sqs_queue {
     use futures_util::future::FutureExt as _;
     use longshore::queue::{
         Queue,
-        sqs::{ClientOptions, QueueAddress, SqsAccess, SqsQueue},
+        sqs::{QueueAddress, SqsAccess, SqsQueue},
     };
     use longshore_emulator::Emulator;
 
@@ -173,9 +173,7 @@ mod sqs_queue {
     }
 
     async fn open(emulator: Arc<Emulator>, name: String) -> Arc<dyn Queue> {
-        // Several receives of a case wait at once.
-        let options = ClientOptions { pollers: 4, ..ClientOptions::default() };
         let address = QueueAddress::parse(&emulator.queue_url(&name)).unwrap();
-        Arc::new(SqsQueue::open(&SqsAccess::default(), &address, options).await.unwrap())
+        Arc::new(SqsQueue::open(&SqsAccess::default(), &address).await.unwrap())
     }
 }

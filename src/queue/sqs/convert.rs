@@ -29,34 +29,37 @@ use crate::{
 
 /// A received message; `None` for one without an id or a receipt, which SQS never sends.
 pub(super) fn message(sdk: SdkMessage) -> Option<Message> {
-    let mut system = sdk.attributes.unwrap_or_default();
-    let count = system.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
-    let sent_at = system.remove(&MessageSystemAttributeName::SentTimestamp);
+    let (mut receive_count, mut sent_at, mut system) = (None, None, SystemAttributes::default());
+    for (name, value) in sdk.attributes.unwrap_or_default() {
+        match name {
+            MessageSystemAttributeName::ApproximateReceiveCount => receive_count = value.parse().ok(),
+            MessageSystemAttributeName::SentTimestamp => sent_at = timestamp(&value),
+            name => set(&mut system, &name, value),
+        }
+    }
     Some(Message {
         id: MessageId::new(sdk.message_id?),
         receipt: Receipt::new(sdk.receipt_handle?),
         body: sdk.body.unwrap_or_default(),
-        receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
-        sent_at: sent_at.as_deref().and_then(timestamp),
+        receive_count: receive_count.unwrap_or(1),
+        sent_at,
         attributes: attributes(sdk.message_attributes.unwrap_or_default()),
-        system: system_attributes(system),
+        system,
     })
 }
 
-fn system_attributes(mut values: HashMap<MessageSystemAttributeName, String>) -> SystemAttributes {
-    if values.is_empty() {
-        return SystemAttributes::default();
-    }
-    let first_received_at = values.remove(&MessageSystemAttributeName::ApproximateFirstReceiveTimestamp);
-    let mut take = |name| values.remove(&name);
-    SystemAttributes {
-        sender_id: take(MessageSystemAttributeName::SenderId),
-        first_received_at: first_received_at.as_deref().and_then(timestamp),
-        group_id: take(MessageSystemAttributeName::MessageGroupId),
-        deduplication_id: take(MessageSystemAttributeName::MessageDeduplicationId),
-        sequence_number: take(MessageSystemAttributeName::SequenceNumber),
-        trace_header: take(MessageSystemAttributeName::AwsTraceHeader),
-        dead_letter_source_arn: take(MessageSystemAttributeName::DeadLetterQueueSourceArn),
+fn set(system: &mut SystemAttributes, name: &MessageSystemAttributeName, value: String) {
+    match name {
+        MessageSystemAttributeName::ApproximateFirstReceiveTimestamp => {
+            system.first_received_at = timestamp(&value);
+        }
+        MessageSystemAttributeName::SenderId => system.sender_id = Some(value),
+        MessageSystemAttributeName::MessageGroupId => system.group_id = Some(value),
+        MessageSystemAttributeName::MessageDeduplicationId => system.deduplication_id = Some(value),
+        MessageSystemAttributeName::SequenceNumber => system.sequence_number = Some(value),
+        MessageSystemAttributeName::AwsTraceHeader => system.trace_header = Some(value),
+        MessageSystemAttributeName::DeadLetterQueueSourceArn => system.dead_letter_source_arn = Some(value),
+        _ => {}
     }
 }
 

@@ -1,18 +1,22 @@
 //! SQS through the AWS SDK.
 
 mod address;
+mod client;
 mod convert;
+mod direct;
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/sqs.rs"]
 pub(crate) mod fuzz;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    config::{Builder, StalledStreamProtectionConfig, http::HttpResponse, retry::RetryConfig},
-    error::{BuildError, ProvideErrorMetadata, SdkError},
+    operation::{
+        change_message_visibility_batch::ChangeMessageVisibilityBatchInput,
+        delete_message_batch::DeleteMessageBatchInput, receive_message::ReceiveMessageInput,
+    },
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
         MessageSystemAttributeName, QueueAttributeName,
@@ -20,15 +24,14 @@ use aws_sdk_sqs::{
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use self::convert::{entry_error, hung, refusal, seconds};
+use self::{
+    client::{SqsClient, built},
+    convert::{entry_error, seconds},
+};
 use super::{
-    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RetryClass,
-    VisibilityChange, limits,
+    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, VisibilityChange,
 };
-use crate::{
-    aws::{self, LoadedAccess, RenewableCredentials},
-    message::{Message, MessageId, OutgoingMessage, Receipt, Wanted},
-};
+use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
 pub(crate) use self::{
     address::QueueAddress,
@@ -52,10 +55,13 @@ impl Default for SqsAccess {
     }
 }
 
+/// The time limit of a receive beyond its wait.
+const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
+
 /// One queue of SQS, or of another server with its protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct SqsQueue {
-    clients: Clients,
+    client: SqsClient,
     url: String,
     /// The account that its address names, in which other queues are looked up too.
     owner: Option<String>,
@@ -63,87 +69,80 @@ pub(crate) struct SqsQueue {
 
 impl SqsQueue {
     /// Opens a queue; looks up the URL of a queue that is given by its name.
-    pub(crate) async fn open(
-        access: &SqsAccess,
-        address: &QueueAddress,
-        options: ClientOptions,
-    ) -> Result<Self, QueueError> {
-        let clients = Clients::build(access, address, options).await?;
+    pub(crate) async fn open(access: &SqsAccess, address: &QueueAddress) -> Result<Self, QueueError> {
+        let client = SqsClient::build(access, address).await?;
         let url = match address {
             QueueAddress::Url(url) => url.to_string(),
-            QueueAddress::Name(name) => clients.queue_url(name).await?,
-            QueueAddress::Arn { name, .. } => match (clients.queue_url(name).await, address.usual_url()) {
+            QueueAddress::Name(name) => client.queue_url(name).await?,
+            QueueAddress::Arn { name, .. } => match (client.queue_url(name).await, address.usual_url()) {
                 (Err(error), Some(usual)) if error.is_forbidden() => usual,
                 (looked_up, _) => looked_up?,
             },
         };
-        Ok(Self { clients, url, owner: address.owner().map(str::to_owned) })
+        Ok(Self { client, url, owner: address.owner().map(str::to_owned) })
     }
 
     async fn receive_batch(&self, request: ReceiveRequest) -> Result<Vec<Message>, QueueError> {
-        let mut call = self
-            .clients
-            .receive
-            .receive_message()
+        let mut input = ReceiveMessageInput::builder()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(request.max).unwrap_or(i32::MAX))
             .wait_time_seconds(seconds(request.wait))
             .visibility_timeout(seconds(request.visibility))
             .set_receive_request_attempt_id(request.attempt_id.map(|id| id.as_str().to_owned()));
-        call = match request.wanted {
-            Wanted::Body => call
+        input = match request.wanted {
+            Wanted::Body => input
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId),
-            Wanted::Everything => call
+            Wanted::Everything => input
                 .message_system_attribute_names(MessageSystemAttributeName::All)
                 .message_attribute_names("All"),
         };
-        let limit = Clients::receive_limit(request.wait);
-        let messages = self.clients.answered(limit, call.send()).await?.messages.unwrap_or_default();
+        let limit = request.wait.saturating_add(RECEIVE_MARGIN);
+        let messages = self.client.receive(input, limit).await?.messages.unwrap_or_default();
         Ok(messages.into_iter().filter_map(convert::message).collect())
     }
 
     async fn delete_batch(&self, receipts: &[Receipt]) -> BatchResult<()> {
-        let mut call = self.clients.call.delete_message_batch().queue_url(&self.url);
+        let mut input = DeleteMessageBatchInput::builder().queue_url(&self.url);
         for (position, receipt) in receipts.iter().enumerate() {
             let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
-            call = call.entries(entry.receipt_handle(receipt.as_str()).build().map_err(unbuildable)?);
+            input = input.entries(built(entry.receipt_handle(receipt.as_str()).build())?);
         }
-        let answer = self.clients.limited(call.send()).await?;
+        let answer = self.client.delete(input).await?;
         let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
         Ok(by_position(receipts.len(), done, answer.failed))
     }
 
     async fn change_batch(&self, changes: &[VisibilityChange]) -> BatchResult<()> {
-        let mut call = self.clients.call.change_message_visibility_batch().queue_url(&self.url);
+        let mut input = ChangeMessageVisibilityBatchInput::builder().queue_url(&self.url);
         for (position, change) in changes.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(position.to_string())
                 .receipt_handle(change.receipt.as_str())
                 .visibility_timeout(seconds(change.visibility));
-            call = call.entries(entry.build().map_err(unbuildable)?);
+            input = input.entries(built(entry.build())?);
         }
-        let answer = self.clients.limited(call.send()).await?;
+        let answer = self.client.change_visibility(input).await?;
         let done = answer.successful.into_iter().map(|entry| (entry.id, Ok(())));
         Ok(by_position(changes.len(), done, answer.failed))
     }
 
     async fn send_batch(&self, messages: &[OutgoingMessage]) -> BatchResult<MessageId> {
-        let mut call = self.clients.call.send_message_batch().queue_url(&self.url);
+        let mut call = self.client.sdk.send_message_batch().queue_url(&self.url);
         for (position, message) in messages.iter().enumerate() {
-            call = call.entries(convert::send_entry(position, message).map_err(unbuildable)?);
+            call = call.entries(built(convert::send_entry(position, message))?);
         }
-        let answer = self.clients.limited(call.send()).await?;
+        let answer = self.client.answered(call.send()).await?;
         let done =
             answer.successful.into_iter().map(|entry| (entry.id, Ok(MessageId::new(entry.message_id))));
         Ok(by_position(messages.len(), done, answer.failed))
     }
 
     async fn ask_attributes(&self) -> Result<QueueAttributes, QueueError> {
-        let call = self.clients.call.get_queue_attributes().queue_url(&self.url);
+        let call = self.client.sdk.get_queue_attributes().queue_url(&self.url);
         let call = call.attribute_names(QueueAttributeName::All);
-        let answer = self.clients.limited(call.send()).await?;
+        let answer = self.client.answered(call.send()).await?;
         convert::description(&answer.attributes.unwrap_or_default())
     }
 }
@@ -177,8 +176,8 @@ impl Queue for SqsQueue {
         async move {
             let owner = name.account.clone().or_else(|| self.owner.clone());
             let name = QueueName { name: name.name.clone(), account: owner.clone() };
-            let url = self.clients.queue_url(&name).await?;
-            let other: Arc<dyn Queue> = Arc::new(Self { clients: self.clients.clone(), url, owner });
+            let url = self.client.queue_url(&name).await?;
+            let other: Arc<dyn Queue> = Arc::new(Self { client: self.client.clone(), url, owner });
             Ok(other)
         }
         .boxed()
@@ -202,120 +201,6 @@ fn by_position<T>(
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(EntryError::unanswered()))).collect()
 }
 
-fn unbuildable(error: BuildError) -> QueueError {
-    QueueError::new(RetryClass::Refused, format!("the request cannot be built: {error}")).with_source(error)
-}
-
-/// The time limit of a receive beyond its wait.
-const RECEIVE_MARGIN: Duration = Duration::from_secs(5);
-/// Connections beyond those of the pollers, for concurrent deletes, extensions and sends.
-const SPARE_CONNECTIONS: usize = 16;
-
-/// One client for receives and one for other calls, because their time limits differ, and a time limit set on each call
-/// would cost more than the call itself.
-#[derive(Clone, Debug)]
-struct Clients {
-    receive: Client,
-    call: Client,
-    /// Absent, they are the program's own.
-    credentials: Option<RenewableCredentials>,
-}
-
-impl Clients {
-    /// The outer limit of a receive.
-    const fn receive_limit(wait: Duration) -> Duration {
-        wait.saturating_add(RECEIVE_MARGIN).saturating_add(aws::OUTER_MARGIN)
-    }
-
-    /// Builds both clients over one pool of connections.
-    async fn build(
-        access: &SqsAccess,
-        address: &QueueAddress,
-        options: ClientOptions,
-    ) -> Result<Self, QueueError> {
-        let access = match access {
-            SqsAccess::Aws(access) => access,
-            SqsAccess::Client(client) => return Ok(Self::of(client, options)),
-        };
-        let loaded = access.load("SQS", address.location(), options.pollers + SPARE_CONNECTIONS).await;
-        let LoadedAccess { config, credentials } = loaded
-            .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
-        let with_limit = |limit: Duration| {
-            let builder = Builder::from(&config).timeout_config(aws::time_limits(limit));
-            Client::from_conf(aws::with_user_agent(builder, &config).build())
-        };
-        let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
-        Ok(Self { receive, call: with_limit(aws::CALL), credentials })
-    }
-
-    /// The program's client, with the time limits of the worker, whose loops do all retries.
-    fn of(client: &Client, options: ClientOptions) -> Self {
-        let with_limit = |limit: Duration| {
-            let builder = client.config().to_builder().timeout_config(aws::time_limits(limit));
-            let builder = builder.retry_config(RetryConfig::disabled());
-            let protection = StalledStreamProtectionConfig::disabled();
-            Client::from_conf(builder.stalled_stream_protection(protection).build())
-        };
-        let receive = with_limit(options.longest_wait + RECEIVE_MARGIN);
-        Self { receive, call: with_limit(aws::CALL), credentials: None }
-    }
-
-    /// Looks up the URL of a queue.
-    async fn queue_url(&self, QueueName { name, account }: &QueueName) -> Result<String, QueueError> {
-        let call = self.call.get_queue_url().queue_name(name);
-        let answer = self.limited(call.set_queue_owner_aws_account_id(account.clone()).send()).await?;
-        Ok(answer.queue_url.unwrap_or_default())
-    }
-
-    /// Waits for a call other than a receive, within the outer limit.
-    async fn limited<T, E>(
-        &self,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, QueueError>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        self.answered(aws::CALL_LIMIT, call).await
-    }
-
-    /// Waits for a call within an outer limit; one whose credentials were refused may soon be repeated if there are others.
-    async fn answered<T, E>(
-        &self,
-        limit: Duration,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, QueueError>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
-        let answer = tokio::time::timeout(limit, call).await.map_err(|_| hung(limit))?;
-        let error = match answer.map_err(refusal) {
-            Err(error) if error.refuses_credentials() => error,
-            answer => return answer,
-        };
-        let is_renewed = match used {
-            Some((credentials, used)) => credentials.are_renewed(used).await,
-            None => false,
-        };
-        Err(if is_renewed { error.with_retry_class(RetryClass::Transient) } else { error })
-    }
-}
-
-/// The load for which the clients are configured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientOptions {
-    /// The most receives in flight at once.
-    pub pollers: usize,
-    /// The longest wait of a receive.
-    pub longest_wait: Duration,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self { pollers: 1, longest_wait: limits::WAIT }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::{
@@ -324,19 +209,43 @@ mod tests {
     };
 
     use super::*;
+    use crate::queue::RetryClass;
 
     async fn open(url: String) -> SqsQueue {
         let address = QueueAddress::parse(&url).unwrap();
-        SqsQueue::open(&SqsAccess::default(), &address, ClientOptions::default()).await.unwrap()
+        SqsQueue::open(&SqsAccess::default(), &address).await.unwrap()
     }
 
-    /// Holds whichever of the time limits passes first.
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_never_answered_counts_as_hung() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let queue = open(format!("http://{}/1/orders", silent.local_addr().unwrap())).await;
         let error = queue.describe().await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn all_queues_share_their_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (first, second) =
+            (open(format!("{origin}/1/first")).await, open(format!("{origin}/1/second")).await);
+        let serve_one_connection = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4_096];
+            while stream.read(&mut request).await.unwrap() > 0 {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                stream.write_all(answer).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let call_both = async { (first.describe().await, second.describe().await) };
+        let errors = tokio::select! {
+            (first, second) = call_both => [first, second].map(|answer| answer.unwrap_err().to_string()),
+            () = serve_one_connection => unreachable!("the server never ends"),
+        };
+        // An answer that has no ARN, and not a call that nobody answers.
+        assert!(errors.iter().all(|error| error.contains("no arn")), "{errors:?}");
     }
 
     /// Answers one call with this JSON, and returns what the queue makes of it.
