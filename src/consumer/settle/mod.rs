@@ -4,6 +4,8 @@ mod batcher;
 mod dead_letter;
 mod flusher;
 mod pending;
+#[cfg(feature = "cli")]
+mod rejection;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +29,9 @@ use crate::{
     telemetry::{Action, ByLabel, MetricScope, events, metric_group, spans::QueueTraces},
 };
 
-pub(crate) use self::dead_letter::{DeadLetterQueue, Rejection};
+pub(crate) use self::dead_letter::{DeadLetterQueue, Rejection, remove_record};
+#[cfg(feature = "cli")]
+pub(crate) use self::rejection::StoredRejection;
 
 /// The settler of one queue's messages. Clones share their state.
 #[derive(Clone)]
@@ -130,7 +134,7 @@ impl Settler {
     /// If nothing is copied they are not the worker's own: the handler of a DLQ's messages receives them.
     pub(crate) fn restore(&self, message: &mut Message) {
         if dead_letter::has_record(message) && self.copies_rejects() {
-            dead_letter::remove_record(message);
+            remove_record(message);
         }
     }
 
