@@ -143,6 +143,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 mod config;
 mod consumer;
+#[cfg(feature = "cli")]
+mod dead_letters;
 mod duration;
 #[cfg(feature = "ecs")]
 pub mod ecs;

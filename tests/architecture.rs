@@ -41,6 +41,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("consumer::settle", 7),
     ("sns::notifications", 6),
     ("consumer", 8),
+    ("dead_letters", 8),
     ("admin", 9),
     ("envelope", 9),
     ("once", 9),
@@ -56,7 +57,7 @@ const MAIN_LINES: usize = 60;
 /// A file shorter than this has a reason, so few are.
 const SMALL_FILE_LINES: usize = 60;
 /// The most small files of the crate and the emulator.
-const SMALL_FILES: usize = 43;
+const SMALL_FILES: usize = 49;
 
 /// The type names that several modules may have.
 const COMMON_TYPE_NAMES: &[&str] = &["Settings", "Error", "Builder", "Inner"];

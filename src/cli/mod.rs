@@ -4,6 +4,7 @@ mod admin_client;
 mod check;
 mod config;
 pub(crate) mod dev;
+mod dlq;
 mod emulator;
 mod healthcheck;
 mod options;
@@ -49,6 +50,7 @@ enum CliCommand {
     Pause(pause::Pause),
     Resume(resume::Resume),
     Scale(scale::Scale),
+    Dlq(dlq::DlqCommand),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -84,6 +86,7 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Pause(pause) => pause.execute(),
         CliCommand::Resume(resume) => resume.execute(),
         CliCommand::Scale(scale) => scale.execute(),
+        CliCommand::Dlq(dlq) => dlq.execute(),
     }
 }
 

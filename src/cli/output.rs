@@ -2,9 +2,13 @@
 
 use std::{
     fmt,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
+    time::Duration,
 };
+
+use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{settings::Problems, telemetry::logs::LogsError};
 
@@ -125,4 +129,41 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
 /// Writes a line to standard error; a closed one is ignored.
 pub(super) fn print_error(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+/// A value as JSON in one line.
+pub(super) fn json_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The shortest time between two texts of a progress line.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A line about the progress on standard error, written anew in its place; none where that is no terminal.
+pub(super) struct ProgressLine {
+    is_terminal: bool,
+    shown_at: Option<Instant>,
+}
+
+impl ProgressLine {
+    /// A progress that shows nothing yet.
+    pub(super) fn new() -> Self {
+        Self { is_terminal: io::stderr().is_terminal(), shown_at: None }
+    }
+
+    /// Shows this text, unless another one was shown just now.
+    pub(super) fn show(&mut self, text: &str) {
+        let is_due = self.shown_at.is_none_or(|shown_at| shown_at.elapsed() >= PROGRESS_INTERVAL);
+        if self.is_terminal && is_due {
+            drop(write!(io::stderr().lock(), "\r\u{1b}[K{text}"));
+            self.shown_at = Some(Instant::now());
+        }
+    }
+
+    /// Removes the text, before other output and at the end.
+    pub(super) fn clear(&mut self) {
+        if self.shown_at.take().is_some() {
+            drop(write!(io::stderr().lock(), "\r\u{1b}[K"));
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub(crate) use self::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::{
-    route::{Routes, RoutingHandler},
+    route::{Conditions, Routes, RoutingHandler},
     settings::Settings,
 };
 

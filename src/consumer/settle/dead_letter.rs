@@ -35,7 +35,7 @@ const CALLS_AT_ONCE: usize = 8;
 /// The time after which a refusal no longer makes the worker unready, even if no later copy has succeeded.
 const REFUSAL_SHOWN: Duration = Duration::from_mins(15);
 /// The attribute that holds the whole record of a reject, and the prefix of attributes that hold one field each.
-const NAMESPACE: &str = "longshore.reject";
+pub(super) const NAMESPACE: &str = "longshore.reject";
 /// The longest reason in a record, in bytes.
 const REASON_BYTES: usize = 4_096;
 const ELLIPSIS: &str = "…";
@@ -301,7 +301,7 @@ pub(super) fn has_record(message: &Message) -> bool {
 }
 
 /// Removes the record of an earlier reject.
-pub(super) fn remove_record(message: &mut Message) {
+pub(crate) fn remove_record(message: &mut Message) {
     message.attributes.retain(|name, _| !is_reject_attribute(name));
 }
 

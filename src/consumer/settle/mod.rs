@@ -4,6 +4,8 @@ mod batcher;
 mod dead_letter;
 mod flusher;
 mod pending;
+#[cfg(feature = "cli")]
+mod rejection;
 
 use std::{
     sync::{Arc, Mutex},
@@ -32,8 +34,10 @@ use crate::{
     telemetry::{Action, ByLabel, Computed, MetricScope, events, metric_group, spans::QueueTraces},
 };
 
+#[cfg(feature = "cli")]
+pub(crate) use self::rejection::StoredRejection;
 pub(crate) use self::{
-    dead_letter::{DeadLetterQueue, Rejection},
+    dead_letter::{DeadLetterQueue, Rejection, remove_record},
     pending::Unsettled,
 };
 
@@ -139,7 +143,7 @@ impl Settler {
     /// If nothing is copied they are not the worker's own: the handler of a DLQ's messages receives them.
     pub(crate) fn restore(&self, message: &mut Message) {
         if dead_letter::has_record(message) && self.copies_rejects() {
-            dead_letter::remove_record(message);
+            remove_record(message);
         }
     }
 

@@ -35,6 +35,11 @@ impl Patterns {
         })
     }
 
+    /// Adds a value.
+    pub(crate) fn add(&mut self, value: impl Into<String>) {
+        self.0.push(value.into());
+    }
+
     /// True if there is no value that would meet the condition.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -116,6 +121,11 @@ impl Conditions {
     /// True if there is no condition.
     pub(super) fn are_none(&self) -> bool {
         self.attribute.is_empty() && self.json.is_empty() && self.group.is_empty()
+    }
+
+    /// True if a message that is no longer on its way meets them all.
+    pub(crate) fn meet(&self, message: &Message) -> bool {
+        self.are_met_by(&RoutedMessage::new(message))
     }
 
     /// True if the message meets them all.

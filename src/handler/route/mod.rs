@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 
+pub(crate) use self::conditions::Conditions;
+use self::settings::RouteTarget;
 pub(crate) use self::settings::{RouteSettings, Routes};
-use self::{conditions::Conditions, settings::RouteTarget};
 use super::{
     AnyHandler, Batch, BatchItem, CallSize, Context, FailureCounter, Outcome, Outcomes, Placement,
     Unavailable,

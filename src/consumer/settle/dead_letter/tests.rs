@@ -36,6 +36,27 @@ fn each_field_has_an_attribute_while_there_is_space_for_all() {
     assert_eq!(copy.attributes.len(), 10);
 }
 
+#[cfg(feature = "cli")]
+#[test]
+fn the_record_of_a_copy_can_be_read_in_each_of_its_forms() {
+    use crate::consumer::settle::StoredRejection;
+    for attributes in [0, 5, 6, 9] {
+        let copy = copied(with_attributes(attributes), "no such customer", STANDARD);
+        let mut message = Message::new("copy", "body");
+        message.attributes = copy.attributes;
+        let expected = StoredRejection {
+            reason: "no such customer".to_owned(),
+            kind: "http".to_owned(),
+            attempt: Some(2),
+            time: Some("1970-01-01T00:00:00.000Z".to_owned()),
+            message_id: Some("id-1".to_owned()),
+        };
+        assert_eq!(StoredRejection::of(&message), Some(expected), "beside {attributes} attributes");
+        remove_record(&mut message);
+        assert_eq!(StoredRejection::of(&message), None);
+    }
+}
+
 #[test]
 fn the_fields_share_one_attribute_while_there_is_space_for_fewer() {
     for count in 6..=9 {

@@ -1,0 +1,57 @@
+//! `longshore dlq show`: shows one message of a DLQ in full.
+
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::{interruptible, options::DlqOptions, unavailable};
+use crate::{
+    cli::{
+        output::{self, Exit, Failure},
+        runtime,
+    },
+    dead_letters::{MessageFilter, ShownMessage, Visit, visit},
+};
+
+/// Shows one message in full, as JSON
+///
+/// SQS has no way to ask for one message: those before it are read, too.
+#[derive(Args, Debug)]
+pub(super) struct DlqShow {
+    #[command(flatten)]
+    dlq: DlqOptions,
+    /// The id of the message
+    #[arg(long = "message", value_name = "ID")]
+    id: String,
+}
+
+impl DlqShow {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        runtime::run_small(self.show())?
+    }
+
+    async fn show(self) -> Result<(), Failure> {
+        let stop = interruptible()?;
+        let queue = self.dlq.open().await?.location.dlq;
+        let filter = MessageFilter { ids: [self.id.clone()].into(), ..MessageFilter::default() };
+        let mut text = None;
+        let visited = Visit { queue, filter, limit: Some(1), deletes: false, stop };
+        let end = visit(&visited, |(message, _)| {
+            text = serde_json::to_string_pretty(&ShownMessage::of(message, SystemTime::now())).ok();
+            true
+        });
+        if let Some(error) = end.await.failure {
+            return Err(unavailable(&error));
+        }
+        match text {
+            Some(text) => output::print_line(&text),
+            None => Err(no_such_message(&self.id)),
+        }
+    }
+}
+
+/// The failure to find a message among those that are visible.
+pub(super) fn no_such_message(id: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("no such message is visible: {id}"))
+        .hint("another consumer, or another of these commands, may hold it")
+}
