@@ -58,7 +58,7 @@ const SUBJECTS: &[Subject] = &[
 /// Declares a struct for each event, with an `emit` that logs and counts it, and its row of the reference page.
 ///
 /// A field is logged under its own name: as it is, `as %` by `Display`, or `as ?` by `Debug`. The level is one of
-/// `tracing`'s, or `sampled` (`sampled_error`) for an event that may occur for every message: the first few a minute
+/// `tracing`'s, or `sampled` (`sampled_error`, `sampled_info`) for an event that may occur for every message: the first few a minute
 /// are warnings (errors), so that a failing handler is seen and does not flood the log, and the others are `debug`.
 macro_rules! events {
     ($constant:ident = $subject:literal; $(
@@ -116,6 +116,13 @@ macro_rules! log {
     (sampled_error [$warnings:ident] [] $($fields:tt)*) => {
         if $warnings.admits(tokio::time::Instant::now()) {
             tracing::error!($($fields)*);
+        } else {
+            tracing::debug!($($fields)*);
+        }
+    };
+    (sampled_info [$warnings:ident] [] $($fields:tt)*) => {
+        if $warnings.admits(tokio::time::Instant::now()) {
+            tracing::info!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
         }
