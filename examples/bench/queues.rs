@@ -21,7 +21,7 @@ use super::{
 
 /// The time after which the memory is looked at, once all is ready: two long polls of each queue.
 const SETTLED: Duration = Duration::from_secs(45);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts `longshore run` with so many queues, whose handler is a program that never runs.
 pub(crate) async fn measure(server: &Server, queues: usize) -> Result<(), Failure> {

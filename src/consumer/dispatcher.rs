@@ -6,15 +6,16 @@ use std::{
 };
 
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
-use tracing::{Instrument as _, Level, Span, enabled, field::display};
+use tracing::{Instrument as _, Span, field::display};
 
 use super::{
     availability::{Availability, KeptForLong, PAUSE_DELAY},
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::Group,
-    call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
+    call::{CallGuard, CallObserver, HandlerCaller},
     dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
-    disposition::{CallEnd, Conclusion, Disposition, KeptFor},
+    disposition::{CallEnd, Conclusion, KeptFor},
+    ends::{ConcludedCall, EndReporter},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
     slot::Slot,
@@ -27,8 +28,8 @@ use crate::{
     stop::Stop,
     tasks,
     telemetry::{
-        Ending, MetricScope, events,
-        spans::{ProcessSpan, QueueTraces},
+        Ending, FailureCause, GiveBackCause,
+        spans::{CallOutcome, ProcessSpan, QueueTraces},
     },
 };
 
@@ -53,7 +54,7 @@ pub(super) struct DispatcherParts {
     pub(super) settler: OrderedSettler,
     pub(super) observers: Arc<[Arc<dyn CallObserver>]>,
     pub(super) metrics: Arc<ConsumerMetrics>,
-    pub(super) scope: MetricScope,
+    pub(super) reporter: EndReporter,
     pub(super) failures: FailureCounter,
     pub(super) running: RunningCalls,
     pub(super) traces: Option<QueueTraces>,
@@ -86,7 +87,7 @@ impl Dispatcher {
         let now = Instant::now();
         let out_of_turn = self.state().push(weighed, now);
         for (held, delay) in out_of_turn {
-            parts.settler.give_back(vec![held], delay);
+            parts.settler.give_back(vec![held], delay, GiveBackCause::OutOfTurn);
         }
         self.give_back_if_none_starts();
         self.start_waiting(now);
@@ -96,12 +97,12 @@ impl Dispatcher {
     pub(super) fn give_back_if_none_starts(&self) {
         let parts = &self.0.parts;
         if parts.stop.is_draining() {
-            self.give_back_waiting(Duration::ZERO);
+            self.give_back_waiting(Duration::ZERO, GiveBackCause::Stop);
         } else if parts.availability.is_handler_down() {
-            self.give_back_waiting(PAUSE_DELAY.random_delay(1));
+            self.give_back_waiting(PAUSE_DELAY.random_delay(1), GiveBackCause::HandlerDown);
         } else if parts.availability.is_paused_by_operator() {
             // Not those that SQS would move to the dead-letter queue: they wait for the end of the pause.
-            self.give_back_kept(KeptForLong::All);
+            self.give_back_kept(KeptForLong::All, GiveBackCause::Paused);
         }
     }
 
@@ -127,7 +128,7 @@ impl Dispatcher {
     /// Starts calls until no slot or no startable message is left.
     pub(super) fn start_waiting(&self, now: Instant) {
         if let Some(kept) = self.0.parts.availability.kept_for_long(now) {
-            self.give_back_kept(kept);
+            self.give_back_kept(kept, GiveBackCause::KeptForLong);
         }
         while let Some(batch) = self.start_next(now) {
             // The slot has its guard before the future is spawned, because the future might never be polled.
@@ -221,13 +222,13 @@ impl Dispatcher {
     }
 
     /// Gives back all waiting messages, visible again after `delay`.
-    pub(super) fn give_back_waiting(&self, delay: Duration) {
+    pub(super) fn give_back_waiting(&self, delay: Duration, cause: GiveBackCause) {
         let waiting = self.state().take_waiting(delay);
-        self.0.parts.settler.give_back(waiting, delay);
+        self.0.parts.settler.give_back(waiting, delay, cause);
     }
 
     /// Gives back the messages that were kept for long, except those that SQS would then move to the dead-letter queue.
-    fn give_back_kept(&self, kept: KeptForLong) {
+    fn give_back_kept(&self, kept: KeptForLong, cause: GiveBackCause) {
         let rules = self.0.parts.settler.rules();
         let may_go = |held: &HeldMessage| match kept {
             _ if rules.is_last_attempt(held.message.receive_count) => false,
@@ -236,7 +237,7 @@ impl Dispatcher {
         };
         let delay = PAUSE_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);
-        self.0.parts.settler.give_back(waiting, delay);
+        self.0.parts.settler.give_back(waiting, delay, cause);
     }
 
     /// Puts back messages whose call did not get the worker's resources, or found the handler unavailable.
@@ -264,7 +265,7 @@ impl Dispatcher {
     /// The messages behind them in their groups must not overtake them, and are given back.
     pub(super) fn drop_lost(&self) {
         let taken = self.state().take_lost();
-        self.0.parts.settler.give_back(taken.behind, Duration::ZERO);
+        self.0.parts.settler.give_back(taken.behind, Duration::ZERO, GiveBackCause::BehindLostLease);
         drop(taken.lost);
     }
 
@@ -283,7 +284,7 @@ impl Dispatcher {
             state.failed_groups.expect(group, Instant::now() + delay);
             state.take_behind(group, delay)
         };
-        self.0.parts.settler.give_back(behind, delay);
+        self.0.parts.settler.give_back(behind, delay, GiveBackCause::BehindFailure);
     }
 
     /// Gives back the messages behind one whose preparation failed, and that is visible again after `delay`.
@@ -295,7 +296,7 @@ impl Dispatcher {
             state.failed_groups.expect(group, Instant::now() + delay);
             state.unprepared.fail(group, delay)
         };
-        self.0.parts.settler.give_back(behind, delay);
+        self.0.parts.settler.give_back(behind, delay, GiveBackCause::BehindFailure);
     }
 
     /// Ends the turn of a started message: the next messages of its group start, or are given back behind it.
@@ -312,7 +313,7 @@ impl Dispatcher {
             state.buffer.release(group, now);
             behind
         };
-        self.0.parts.settler.give_back(behind, Duration::ZERO);
+        self.0.parts.settler.give_back(behind, Duration::ZERO, GiveBackCause::BehindFailure);
         self.start_waiting(now);
     }
 
@@ -334,10 +335,10 @@ impl Dispatcher {
                 held.lease.set_trace(trace.clone());
             }
         }
-        let end = parts.caller.call(&batch, began, trace).instrument(span).await;
+        let (end, cause) = parts.caller.call(&batch, began, trace).instrument(span).await;
         drop(running);
         let ended_at = Instant::now();
-        let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at };
+        let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
         self.note_response(&end, &batch, &ended);
         let conclusion = self.conclude(batch, end, &ended, process.as_ref());
         (conclusion == CallConclusion::Ran).then_some(ended)
@@ -364,7 +365,8 @@ impl Dispatcher {
         let (mut lost_groups, mut behind) = (Vec::new(), Vec::new());
         for held in batch {
             if !held.lease.is_held() {
-                self.report_end(&held, &Conclusion::lease_lost(), Duration::ZERO);
+                let (lost, rules) = (Conclusion::lease_lost(), self.0.parts.settler.rules());
+                self.0.parts.reporter.log(&held, &ConcludedCall::lost_before(&lost, rules));
                 lost_groups.extend(held.group.clone());
             } else if held.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
                 behind.push(held);
@@ -372,7 +374,7 @@ impl Dispatcher {
                 kept.push(held);
             }
         }
-        self.0.parts.settler.give_back(behind, Duration::ZERO);
+        self.0.parts.settler.give_back(behind, Duration::ZERO, GiveBackCause::BehindLostLease);
         kept
     }
 
@@ -396,7 +398,8 @@ impl Dispatcher {
     fn span_of(&self, batch: &[HeldMessage]) -> (Span, Option<ProcessSpan>) {
         let queue = &*self.0.parts.queue;
         if let Some(traces) = &self.0.parts.traces {
-            return traces.process(queue, batch.iter().map(|held| &*held.message));
+            let max_receive_count = self.0.parts.settler.rules().max_receive_count;
+            return traces.process(queue, max_receive_count, batch.iter().map(|held| &*held.message));
         }
         let message_id = batch.first().map(|first| display(&first.message.id));
         let span = match batch.len() {
@@ -424,10 +427,19 @@ impl Dispatcher {
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);
         }
+        let endings = conclusions.iter().filter_map(|conclusion| conclusion.ending);
+        let cause = self.0.parts.failures.call_ended(endings).or(ended.cause);
+        let ended = &EndedCall { cause, ..*ended };
         let _trace = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
-            process
-                .ended(conclusions.iter().map(|conclusion| (conclusion.ending, conclusion.reason.as_str())));
+            let rules = settler.rules();
+            process.ended(batch.iter().zip(&conclusions).map(|(held, conclusion)| CallOutcome {
+                message_id: &held.message.id,
+                ending: conclusion.ending,
+                cause,
+                reason: &conclusion.reason,
+                retry_in: rules.retry_in(conclusion, held.message.receive_count),
+            }));
         }
         self.note_end(&batch, &conclusions, ended);
         let is_kept = |conclusion: &Conclusion| conclusion.kept_for().is_some();
@@ -453,14 +465,12 @@ impl Dispatcher {
     }
 
     fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], ended: &EndedCall) {
-        let EndedCall { took, at, .. } = *ended;
-        let DispatcherParts { metrics, failures, availability, running, .. } = &self.0.parts;
+        let EndedCall { took, at, cause, .. } = *ended;
+        let DispatcherParts { metrics, availability, running, .. } = &self.0.parts;
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
-        failures.call_ended(conclusions.iter().filter_map(|conclusion| conclusion.ending));
         for (held, conclusion) in batch.iter().zip(conclusions) {
-            self.report_end(held, conclusion, took);
-            self.observe_end(held, conclusion, took);
+            self.report_end(held, conclusion, took, cause);
         }
         let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
         let kept = first(None);
@@ -480,57 +490,29 @@ impl Dispatcher {
         }
     }
 
+    /// Reports how a message ended.
     fn report_end(
         &self,
-        HeldMessage { message, lease, .. }: &HeldMessage,
+        held: &HeldMessage,
         conclusion: &Conclusion,
         took: Duration,
+        cause: Option<FailureCause>,
     ) {
-        let Conclusion { ending, reason, .. } = conclusion;
-        // The trace is looked up only for a line that will be logged.
-        let is_logged = *ending != Some(Ending::Done) || enabled!(Level::DEBUG);
-        let _trace = is_logged.then(|| lease.enter_trace()).flatten();
-        let DispatcherParts { queue, metrics, scope, .. } = &self.0.parts;
-        let (message_id, receive_count) = (&message.id, message.receive_count);
-        let Some(ending) = *ending else {
-            return events::MessageKept { queue, message_id, reason, receive_count }
-                .emit(&metrics.kept, scope.warnings());
-        };
-        metrics.process_time.of(ending).observe(took.as_secs_f64());
-        events::MessageEnded { queue, message_id, ending, reason, took, receive_count }
-            .emit(&metrics.ended, scope.warnings());
-    }
-
-    fn observe_end(
-        &self,
-        HeldMessage { message, lease, .. }: &HeldMessage,
-        conclusion: &Conclusion,
-        took: Duration,
-    ) {
-        let Conclusion { ending: Some(ending), reason, disposition } = conclusion else { return };
-        let end = MessageEnd { message, ending: *ending, reason, took, trace: lease.trace() };
-        let is_exhausted = *disposition != Disposition::Delete
-            && self.0.parts.settler.rules().is_exhausted(conclusion, message.receive_count);
-        for observer in &*self.0.parts.observers {
-            observer.message_ended(&end);
-            if is_exhausted {
-                observer.message_exhausted(&end);
-            }
-        }
+        let end = ConcludedCall { conclusion, rules: self.0.parts.settler.rules(), took, cause };
+        self.0.parts.reporter.report(held, &end);
     }
 
     /// Pauses polling because the handler could not be reached, and gives back the waiting messages.
     fn handler_is_down(&self, reason: &str) {
         self.0.parts.availability.handler_is_down(reason);
-        self.give_back_waiting(PAUSE_DELAY.random_delay(1));
+        self.give_back_waiting(PAUSE_DELAY.random_delay(1), GiveBackCause::HandlerDown);
     }
 
     /// Concludes a message whose preparation failed, and keeps the order of its group.
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_preparation(outcome, &held.facts(KeptFailures::None));
-        self.report_end(&held, &conclusion, took);
-        self.observe_end(&held, &conclusion, took);
+        self.report_end(&held, &conclusion, took, None);
         if conclusion.ending == Some(Ending::Down) {
             self.handler_is_down(&conclusion.reason);
         }
@@ -562,6 +544,8 @@ pub(super) struct EndedCall {
     pub(super) took: Duration,
     pub(super) messages: usize,
     pub(super) at: Instant,
+    /// The cause of its failure, if it failed.
+    cause: Option<FailureCause>,
 }
 
 /// Converts a count for a gauge; no batch comes near the largest `i64`.

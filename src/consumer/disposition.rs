@@ -154,6 +154,14 @@ impl DispositionRules {
         }
     }
 
+    /// The delay after which a message with this conclusion comes again by the queue's retries, if it does.
+    pub(super) fn retry_in(&self, conclusion: &Conclusion, receive_count: u32) -> Option<Duration> {
+        match conclusion.disposition {
+            Disposition::Retry(delay) if !self.is_last_attempt(receive_count) => Some(delay),
+            _ => None,
+        }
+    }
+
     /// True if a message with this conclusion has used up its receives: it is in the dead-letter queue next, and was not
     /// rejected.
     pub(super) fn is_exhausted(&self, conclusion: &Conclusion, receive_count: u32) -> bool {

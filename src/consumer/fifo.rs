@@ -1,6 +1,6 @@
 //! Keeps the order of FIFO groups: a message starts when the one before it is settled.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -21,7 +21,7 @@ use crate::{
     consumer::settle::{Rejection, Settler},
     message::Message,
     queue::QueueAttributes,
-    telemetry::Ending,
+    telemetry::{Ending, GiveBackCause, WarningSampler, events},
 };
 
 /// The order in which a queue's messages run.
@@ -119,6 +119,9 @@ impl Drop for BehindReject {
 /// Hands messages to the settler by their dispositions, in the order of their groups; clones share one state.
 #[derive(Clone)]
 pub(super) struct OrderedSettler {
+    pub(super) queue: Arc<str>,
+    /// Limits the lines about messages that are given back, without a part in the limit of warnings.
+    pub(super) given_back: Arc<WarningSampler>,
     pub(super) settler: Settler,
     pub(super) redrive: RedriveView,
     pub(super) retry: Backoff,
@@ -225,14 +228,26 @@ impl OrderedSettler {
         self.settler.delete(lease);
     }
 
-    /// Gives back messages that have not run.
-    pub(super) fn give_back(&self, messages: Vec<HeldMessage>, delay: Duration) {
+    /// Gives back messages that have not run, visible again after `delay`.
+    pub(super) fn give_back(&self, messages: Vec<HeldMessage>, delay: Duration, cause: GiveBackCause) {
         if messages.is_empty() {
             return;
         }
-        self.metrics.given_back.inc_by(messages.len() as u64);
         let rules = self.rules();
+        let (queue, max_receive_count) = (&*self.queue, rules.max_receive_count.map(NonZeroU32::get));
         for held in messages {
+            let event = events::MessageGivenBack {
+                queue,
+                message_id: &held.message.id,
+                cause,
+                retry_in_seconds: delay.as_secs_f64(),
+                receive_count: held.message.receive_count,
+                max_receive_count,
+            };
+            {
+                let _trace = held.lease.enter_trace();
+                event.emit(&self.metrics.given_back, &self.given_back);
+            }
             if rules.is_last_attempt(held.message.receive_count) {
                 self.note_unrun(&held);
             }

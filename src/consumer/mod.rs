@@ -14,6 +14,7 @@ pub(crate) mod depth;
 mod dispatcher;
 mod dispatcher_state;
 mod disposition;
+mod ends;
 mod fifo;
 pub(crate) mod lease;
 mod limits;
@@ -50,6 +51,7 @@ use self::{
     call::HandlerCaller,
     dispatcher::{Dispatcher, DispatcherParts},
     dispatcher_state::DispatcherState,
+    ends::EndReporter,
     fifo::OrderedSettler,
     limits::{CallLimits, CallRate, GroupLimits, GroupLines},
     poller::{Poller, PollerParts, TICK, WATCHDOG},
@@ -371,6 +373,8 @@ impl EngineParts {
         observers: &Arc<[Arc<dyn CallObserver>]>,
     ) -> OrderedSettler {
         OrderedSettler {
+            queue: self.name.clone(),
+            given_back: Arc::default(),
             settler: settler.clone(),
             redrive: self.redrive.clone(),
             retry: self.settings.retry,
@@ -403,7 +407,12 @@ impl EngineParts {
             settler: settler.clone(),
             observers: observers.clone(),
             metrics: self.metrics.group(),
-            scope: self.metrics.clone(),
+            reporter: EndReporter {
+                queue: self.name.clone(),
+                scope: self.metrics.clone(),
+                metrics: self.metrics.group(),
+                observers: observers.clone(),
+            },
             failures: self.failures.clone(),
             running: self.running.clone(),
             traces: self.traces.clone(),

@@ -27,7 +27,7 @@ use crate::{
     handler::Outcome,
     message::Message,
     stop::Stop,
-    telemetry::{context::TraceContext, events},
+    telemetry::{GiveBackCause, context::TraceContext, events},
 };
 
 /// A received message whose lease is held.
@@ -143,7 +143,7 @@ impl Intake {
                 Acquired::Duplicate => blocked.extend(group),
             }
         }
-        self.0.settler.give_back(behind, Duration::ZERO);
+        self.0.settler.give_back(behind, Duration::ZERO, GiveBackCause::OutOfTurn);
         self.start(admitted);
     }
 
@@ -234,7 +234,7 @@ impl Intake {
                 settler.delete_unrun(held);
             }
             PreparationEnd::NotYet { held, delay } => {
-                settler.give_back(vec![held], delay);
+                settler.give_back(vec![held], delay, GiveBackCause::NotReady);
                 if let Some(group) = group {
                     dispatcher.preparation_failed(&group, delay);
                 }
@@ -244,7 +244,9 @@ impl Intake {
                     dispatcher.preparation_failed(&group, Duration::ZERO);
                 }
             }
-            PreparationEnd::GivenBack { held, delay } => settler.give_back(vec![held], delay),
+            PreparationEnd::GivenBack { held, delay, cause } => {
+                settler.give_back(vec![held], delay, cause);
+            }
         }
     }
 
@@ -271,7 +273,9 @@ impl Intake {
                     return PreparationEnd::NotYet { held, delay };
                 }
                 Err(Interruption::LeaseLost) => return PreparationEnd::LeaseLost,
-                Err(Interruption::GiveBack(delay)) => return PreparationEnd::GivenBack { held, delay },
+                Err(Interruption::GiveBack(delay, cause)) => {
+                    return PreparationEnd::GivenBack { held, delay, cause };
+                }
             }
         }
         PreparationEnd::Prepared(held)
@@ -286,9 +290,9 @@ impl Intake {
         // The stop is polled first, because it cancels leases, too, and then the message is given back.
         let result = tokio::select! {
             biased;
-            () = self.0.stop.draining() => return Err(Interruption::GiveBack(Duration::ZERO)),
+            () = self.0.stop.draining() => return Err(Interruption::GiveBack(Duration::ZERO, GiveBackCause::Stop)),
             () = held.lease.cancellation().cancelled() => return Err(Interruption::LeaseLost),
-            delay = turn_lost(&mut held.turn) => return Err(Interruption::GiveBack(delay)),
+            delay = turn_lost(&mut held.turn) => return Err(Interruption::GiveBack(delay, GiveBackCause::BehindFailure)),
             result = AssertUnwindSafe(prepare).catch_unwind() => result,
         };
         let panicked = |_| Err(Outcome::Retry("the preparation panicked".to_owned()).into());
@@ -327,7 +331,7 @@ enum Interruption {
     Unprepared(Unprepared),
     LeaseLost,
     /// The worker stops, or an earlier message of the group is given back.
-    GiveBack(Duration),
+    GiveBack(Duration, GiveBackCause),
 }
 
 /// The end of one message's preparations.
@@ -348,5 +352,6 @@ enum PreparationEnd {
     GivenBack {
         held: HeldMessage,
         delay: Duration,
+        cause: GiveBackCause,
     },
 }

@@ -7,7 +7,12 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, call::CallObserver, dispatcher::Dispatcher, preparation::PreparationTasks};
-use crate::{consumer::lease::Leases, consumer::settle::Settler, handler::AnyHandler, telemetry::events};
+use crate::{
+    consumer::lease::Leases,
+    consumer::settle::Settler,
+    handler::AnyHandler,
+    telemetry::{GiveBackCause, events},
+};
 
 /// A started engine. Each method is one step of its stop, in the order of the calls.
 pub(crate) struct RunningEngine {
@@ -48,7 +53,7 @@ impl RunningEngine {
 
     /// Gives back every message that waits for a slot.
     pub(crate) fn give_back_waiting(&self) {
-        self.dispatcher.give_back_waiting(Duration::ZERO);
+        self.dispatcher.give_back_waiting(Duration::ZERO, GiveBackCause::Stop);
     }
 
     /// Waits until receives in flight are answered, or cut off at the limit, and the poller has ended; the stop must have

@@ -37,7 +37,7 @@ impl Slot {
         let now = ended.as_ref().map_or_else(Instant::now, |ended| ended.at);
         let (batch, load) = {
             let state = &mut *self.dispatcher.state();
-            if let Some(EndedCall { took, messages, at }) = ended {
+            if let Some(EndedCall { took, messages, at, .. }) = ended {
                 state.rate.call_ended(took, messages, at);
             }
             state.call_ended();

@@ -133,7 +133,9 @@ impl HeldMessages {
         let (ids, changes) = self.changes(ids, Duration::ZERO);
         let answers = self.queue.change_visibility(&changes).await.unwrap_or_default();
         let released = answers.iter().filter(|answer| answer.is_ok()).count();
-        ids.iter().for_each(|id| self.forget(id));
+        for id in &ids {
+            self.forget(id);
+        }
         changes.len() - released
     }
 }

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_message_is_shown_with_its_reason_apart_from_its_attributes() {
-        let shown = ShownMessage::of(&message(), SystemTime::UNIX_EPOCH + Duration::from_secs(7_260));
+        let shown = ShownMessage::of(&message(), SystemTime::UNIX_EPOCH + Duration::from_mins(121));
         let json = serde_json::to_value(&shown).unwrap();
         let expected = serde_json::json!({
             "id": "m-1", "sentAt": "1970-01-01T00:00:00.000Z", "ageSeconds": 7_260, "receives": 2,

@@ -46,7 +46,7 @@ impl Pair {
     }
 
     fn send(&self, name: &str, message: OutgoingMessage) -> String {
-        self.account.send(&format!("{name}{}", self.suffix), message.into()).unwrap().id.to_string()
+        self.account.send(&format!("{name}{}", self.suffix), message).unwrap().id.to_string()
     }
 
     fn send_many(&self, count: usize) {
@@ -229,7 +229,7 @@ async fn after_the_last_message_a_redrive_looks_for_those_that_come_back() {
     let (end, counts) = Redrive::new(plan, None)
         .run(|_, event| {
             if let RedriveEvent::Sent { new_id: Some(id), .. } = event {
-                account.send("dlq", rejected("poison", "still wrong", id.as_str()).into()).unwrap();
+                account.send("dlq", rejected("poison", "still wrong", id.as_str())).unwrap();
             }
         })
         .await;

@@ -1,6 +1,7 @@
 //! Metrics of handlers: the kind, failed calls, processes.
 
 use std::{
+    cell::Cell,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -81,11 +82,11 @@ impl FailureCounter {
         Self { metrics, counted }
     }
 
-    /// Counts a call by the ends of its messages: once if any of them failed.
-    pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) {
-        if let Some(cause) = endings.find_map(|ending| self.cause(ending)) {
-            self.metrics.failures.of(cause).inc();
-        }
+    /// Counts a call by the ends of its messages: once if any of them failed; returns the cause that it counted.
+    pub fn call_ended(&self, mut endings: impl Iterator<Item = Ending>) -> Option<FailureCause> {
+        let cause = endings.find_map(|ending| self.cause(ending))?;
+        self.metrics.failures.of(cause).inc();
+        Some(cause)
     }
 
     fn cause(&self, ending: Ending) -> Option<FailureCause> {
@@ -104,6 +105,20 @@ impl fmt::Debug for FailureCounter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("FailureCounter").finish_non_exhaustive()
     }
+}
+
+tokio::task_local! {
+    /// The cause of failure of the call in this task, as its handler has counted it.
+    static CALL_CAUSE: Cell<Option<FailureCause>>;
+}
+
+/// Runs a call; returns with its result the cause of failure that its handler counted meanwhile.
+pub(crate) async fn with_cause<F: Future>(call: F) -> (F::Output, Option<FailureCause>) {
+    let noted = async {
+        let result = call.await;
+        (result, CALL_CAUSE.with(Cell::get))
+    };
+    CALL_CAUSE.scope(Cell::new(None), noted).await
 }
 
 /// The metrics of a handler that counts its failures itself, with a group `G` of its own.
@@ -141,8 +156,10 @@ impl<G: MetricGroup> KindMetrics<G> {
         self.0.get().map(|(_, group)| group)
     }
 
-    /// Counts a call that failed.
+    /// Counts a call that failed, and notes the cause for the call's own lines and span.
     pub(super) fn failed(&self, cause: FailureCause) {
+        // Outside of a call, as in a probe, there is nothing to note it for.
+        let _noted = CALL_CAUSE.try_with(|noted| noted.set(Some(cause)));
         if let Some((metrics, _)) = self.0.get() {
             metrics.failures.of(cause).inc();
         }

@@ -48,7 +48,7 @@ pub use self::{
 pub(crate) use self::{
     any::{CallSize, CallWrapper, Placement},
     context::LeaseTime,
-    metrics::FailureCounter,
+    metrics::{FailureCounter, with_cause},
     outcome::Unavailable,
 };
 #[cfg(feature = "cli")]

@@ -117,6 +117,13 @@ label! {
     }
 }
 
+impl Ending {
+    /// True if the message was to be done and was not, for a cause of its handler's or its own.
+    pub(crate) fn is_failure(self) -> bool {
+        matches!(self, Self::Retry | Self::Reject | Self::Down | Self::TimedOut | Self::Panicked)
+    }
+}
+
 label! {
     /// The cause of a pause of polling.
     pub(crate) enum PauseCause = "reason" {
@@ -128,6 +135,28 @@ label! {
         ShortOfResources = "short_of_resources",
         /// An operator has paused the queue.
         Operator = "operator",
+    }
+}
+
+label! {
+    /// The cause for which a message is given back before its handler started.
+    pub(crate) enum GiveBackCause = "cause" {
+        /// The worker stops.
+        Stop = "stop",
+        /// An operator has paused the queue.
+        Paused = "paused",
+        /// The handler cannot be reached.
+        HandlerDown = "handler_down",
+        /// The handler is not available for long, or the worker short of resources.
+        KeptForLong = "kept_for_long",
+        /// An earlier message of its FIFO group is to come again first.
+        BehindFailure = "behind_failure",
+        /// An earlier message of its FIFO group has lost its lease.
+        BehindLostLease = "behind_lost_lease",
+        /// It was received before an earlier message of its FIFO group that is to come first.
+        OutOfTurn = "out_of_turn",
+        /// Its preparation has to wait, such as for another delivery of its key.
+        NotReady = "not_ready",
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use self::metrics::{MetricKind, ProcessUsageMetrics, reference as met
 pub use self::metrics_export::MetricsExport;
 pub(crate) use self::{
     events::WarningSampler,
-    label::{ConnectionFault, MessageState, PauseCause, ProcessExit},
+    label::{ConnectionFault, GiveBackCause, MessageState, PauseCause, ProcessExit},
     metrics::{
         ByLabel, Computed, Each, Handle, LabelDefinition, Lazily, Metric, MetricDefinition, MetricGroup,
         MetricsFormat, OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition, metric_group,

@@ -2,10 +2,16 @@
 //!
 //! They are created through OpenTelemetry's API. The feature `otel` (`traces`) provides the tracer and exports them.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use humantime::format_rfc3339_millis;
 use opentelemetry::{
-    Context, KeyValue, StringValue,
+    Array, Context, KeyValue, StringValue, Value,
     global::{BoxedSpan, BoxedTracer},
     trace::{Link, Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
@@ -14,7 +20,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use url::Url;
 
-use super::{Action, Ending, Label as _, context::TraceContext};
+use super::{Action, Ending, FailureCause, Label as _, context::TraceContext};
 use crate::{
     message::{Message, MessageId},
     queue::{BatchResult, QueueError, name_at},
@@ -22,6 +28,15 @@ use crate::{
 
 /// The schema of the names in spans and metrics: OpenTelemetry's semantic conventions of this version.
 pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+
+/// The time from the sending of a message to the start of its handler; of several messages the longest.
+const QUEUE_WAIT: &str = "longshore.queue_wait_seconds";
+/// The ids of a batch's messages.
+const MESSAGE_IDS: &str = "longshore.message_ids";
+/// The most ids in an attribute, as many as links and events of a span.
+const MOST_IDS: usize = 128;
+const FAILURE_CAUSE: &str = "longshore.failure_cause";
+const RETRY_DELAY: &str = "longshore.retry_delay_seconds";
 
 /// The longest reason of a handler in a span, in characters.
 const REASON_CHARS: usize = 256;
@@ -167,30 +182,34 @@ impl QueueTraces {
         if messages.is_empty() && answer.is_ok() {
             return;
         }
-        let producers = messages.iter().filter_map(TraceContext::of_message);
-        let links = producers.map(|producer| link(producer.span_context())).collect();
-        let builder = self.builder(&Operation::of(Action::Receive), messages.len()).with_links(links);
+        let links = messages
+            .iter()
+            .filter_map(|message| Some(link(TraceContext::of_message(message)?.span_context(), &message.id)));
+        let builder = self.builder(&Operation::of(Action::Receive), messages.len());
+        let builder = builder.with_links(links.collect());
         self.record(builder, began, &Context::new(), answer.as_ref().err().map(error_type));
     }
 
     /// Records a call that settled messages.
     ///
-    /// The span is part of the trace of the messages' call of the handler, or linked to each call if there are several.
+    /// The span is part of the trace of the messages' call of the handler, or linked to each call if there are several, with the
+    /// message's id.
     pub fn settled<T>(&self, settled: &Settled<'_>, answer: &BatchResult<T>) {
         let Settled { action, began, messages } = settled;
         let mut builder = self.builder(&Operation::of(*action), messages.len());
         if let ([(id, _)], Some(attributes)) = (messages.as_slice(), &mut builder.attributes) {
-            attributes.push(KeyValue::new("messaging.message.id", id.to_string()));
+            attributes.push(id_of(id));
         }
         let mut traces: Vec<&Trace> = messages.iter().filter_map(|(_, trace)| *trace).collect();
         traces.dedup_by_key(|trace| trace.context().span_id());
-        let parent = match traces.as_slice() {
-            [only] => only.context().as_parent(),
-            several => {
-                let links = several.iter().map(|trace| link(trace.context().span_context()));
-                builder = builder.with_links(links.collect());
-                Context::new()
-            }
+        let parent = if let [only] = traces.as_slice() {
+            only.context().as_parent()
+        } else {
+            let links = messages
+                .iter()
+                .filter_map(|(id, trace)| Some(link(trace.as_ref()?.context().span_context(), id)));
+            builder = builder.with_links(links.collect());
+            Context::new()
         };
         self.record(builder, *began, &parent, failure(answer));
     }
@@ -201,6 +220,7 @@ impl QueueTraces {
     pub fn process<'a>(
         &self,
         queue: &str,
+        max_receive_count: Option<NonZeroU32>,
         messages: impl ExactSizeIterator<Item = &'a Message> + Clone,
     ) -> (Span, Option<ProcessSpan>) {
         let span = span(queue, messages.clone());
@@ -210,10 +230,11 @@ impl QueueTraces {
             (self.maker.adopt)(&span, parent.map(TraceContext::as_parent));
         let Some(own) = TraceContext::of(context.span().span_context().clone()) else { return (span, None) };
         if context.span().is_recording() {
-            self.describe(&context, messages);
+            self.describe(&context, max_receive_count, messages.clone());
             if !has_parent {
-                for producer in producers.into_iter().flatten() {
-                    context.span().add_link(producer.span_context().clone(), Vec::new());
+                for (producer, message) in producers.into_iter().zip(messages) {
+                    let Some(producer) = producer else { continue };
+                    context.span().add_link(producer.span_context().clone(), vec![id_of(&message.id)]);
                 }
             }
         }
@@ -230,15 +251,28 @@ impl QueueTraces {
         }
     }
 
-    fn describe<'a>(&self, context: &Context, messages: impl ExactSizeIterator<Item = &'a Message>) {
+    fn describe<'a>(
+        &self,
+        context: &Context,
+        max_receive_count: Option<NonZeroU32>,
+        messages: impl ExactSizeIterator<Item = &'a Message> + Clone,
+    ) {
         let mut attributes = self.attributes(&Operation::PROCESS);
-        let (number, mut messages) = (messages.len(), messages);
-        if let (1, Some(only)) = (number, messages.next()) {
-            attributes.push(KeyValue::new("messaging.message.id", only.id.to_string()));
+        let longest_wait = messages.clone().filter_map(Message::age).max();
+        attributes.extend(longest_wait.map(|wait| KeyValue::new(QUEUE_WAIT, wait.as_secs_f64())));
+        let most = max_receive_count.map(|most| i64::from(most.get()));
+        attributes.extend(most.map(|most| KeyValue::new("aws.sqs.message.max_receive_count", most)));
+        let (number, mut each) = (messages.len(), messages.clone());
+        if let (1, Some(only)) = (number, each.next()) {
+            attributes.push(id_of(&only.id));
             attributes.push(KeyValue::new("messaging.message.body.size", count(only.body.len())));
             attributes.push(KeyValue::new("aws.sqs.message.receive_count", i64::from(only.receive_count)));
+            let sent = only.sent_at.map(|at| format_rfc3339_millis(at).to_string());
+            attributes.extend(sent.map(|sent| KeyValue::new("aws.sqs.message.sent_timestamp", sent)));
         } else {
             attributes.push(KeyValue::new("messaging.batch.message_count", count(number)));
+            let ids = messages.take(MOST_IDS).map(|message| message.id.to_string().into()).collect();
+            attributes.push(KeyValue::new(MESSAGE_IDS, Value::Array(Array::String(ids))));
         }
         let span = context.span();
         span.update_name(self.span_name(&Operation::PROCESS));
@@ -279,8 +313,13 @@ impl Operation {
     }
 }
 
-pub(super) fn link(context: &SpanContext) -> Link {
-    Link::with_context(context.clone())
+/// A link to the span of a message.
+fn link(context: &SpanContext, message_id: &MessageId) -> Link {
+    Link::new(context.clone(), vec![id_of(message_id)], 0)
+}
+
+fn id_of(message_id: &MessageId) -> KeyValue {
+    KeyValue::new("messaging.message.id", message_id.to_string())
 }
 
 /// Converts a count to the signed type of attributes; no batch is near its limit.
@@ -333,21 +372,60 @@ impl ProcessSpan {
         &self.trace
     }
 
-    /// Records how the call's messages ended, with the handler's reasons; `None` if the call did not start.
-    pub fn ended<'a>(&self, endings: impl ExactSizeIterator<Item = (Option<Ending>, &'a str)>) {
-        let messages = endings.len();
-        let mut failed =
-            endings.filter(|(ending, _)| !matches!(ending, Some(Ending::Done | Ending::Drained)));
-        let Some((ending, reason)) = failed.next() else { return };
-        let others = failed.count();
-        let reason: String = reason.chars().take(REASON_CHARS).collect();
+    /// Records how the call's messages ended; of several messages those that are not done are events.
+    pub fn ended<'a>(&self, outcomes: impl ExactSizeIterator<Item = CallOutcome<'a>>) {
+        let messages = outcomes.len();
+        let failed: Vec<_> = outcomes.filter(CallOutcome::is_failure).collect();
+        let Some(first) = failed.first() else { return };
+        let reason = first.short_reason();
         let description = match messages {
             1 => reason,
-            messages => format!("{} of {messages} messages not done: {reason}", others + 1),
+            messages => format!("{} of {messages} messages not done: {reason}", failed.len()),
         };
         let span = self.context.span();
-        span.set_attribute(KeyValue::new("error.type", ending.map_or("not_started", Ending::as_str)));
+        span.set_attributes(first.attributes());
         span.set_status(Status::error(description));
+        if messages > 1 && span.is_recording() {
+            for outcome in &failed {
+                let mut attributes = outcome.attributes();
+                attributes.push(id_of(outcome.message_id));
+                attributes.push(KeyValue::new("longshore.reason", outcome.short_reason()));
+                span.add_event("message not done", attributes);
+            }
+        }
+    }
+}
+
+/// The end of one message's call.
+#[derive(Clone, Copy, Debug)]
+pub struct CallOutcome<'a> {
+    /// The message's id.
+    pub message_id: &'a MessageId,
+    /// The ending; `None` if the call did not start, or does not count.
+    pub ending: Option<Ending>,
+    /// The cause of the call's failure, as in the metrics.
+    pub cause: Option<FailureCause>,
+    /// The handler's reason.
+    pub reason: &'a str,
+    /// The delay after which the message comes again, if it does.
+    pub retry_in: Option<Duration>,
+}
+
+impl CallOutcome<'_> {
+    fn is_failure(&self) -> bool {
+        !matches!(self.ending, Some(Ending::Done | Ending::Drained))
+    }
+
+    fn short_reason(&self) -> String {
+        self.reason.chars().take(REASON_CHARS).collect()
+    }
+
+    fn attributes(&self) -> Vec<KeyValue> {
+        let mut attributes =
+            vec![KeyValue::new("error.type", self.ending.map_or("not_started", Ending::as_str))];
+        attributes.extend(self.cause.map(|cause| KeyValue::new(FAILURE_CAUSE, cause.as_str())));
+        attributes.extend(self.retry_in.map(|delay| KeyValue::new(RETRY_DELAY, delay.as_secs_f64())));
+        attributes
     }
 }
 

@@ -139,7 +139,7 @@ async fn a_redrive_stops_by_itself_when_its_messages_are_rejected_again() {
 async fn a_message_is_replayed_to_a_handler_as_a_worker_would_post_it_and_stays() {
     let dev = Dev::start().await;
     let pair = dead_letters(&dev, 3).await;
-    let handler = Handler::start(async |call: Call| if call.text().contains("1") { 500 } else { 200 });
+    let handler = Handler::start(async |call: Call| if call.text().contains('1') { 500 } else { 200 });
     let all = json_lines(&dlq("list", &pair.queue, &["--json"]).await.output);
     let url = handler.url();
     for (message, code, said) in [(&all[0], 0, "done"), (&all[1], 75, "retry")] {

@@ -28,7 +28,11 @@ use opentelemetry_proto::tonic::{
     },
     common::v1::{KeyValue, any_value::Value},
     resource::v1::Resource,
-    trace::v1::{Span, span::SpanKind, status::StatusCode as SpanStatus},
+    trace::v1::{
+        Span,
+        span::{Link, SpanKind},
+        status::StatusCode as SpanStatus,
+    },
 };
 use prost::Message as _;
 use tokio::{
@@ -67,6 +71,12 @@ pub(crate) struct ReceivedSpan {
     pub(crate) parent: String,
     /// Trace and span of each link.
     pub(crate) links: Vec<(String, String)>,
+    /// The message id of each link.
+    pub(crate) linked_messages: Vec<String>,
+    /// The attributes of each event.
+    pub(crate) events: Vec<BTreeMap<String, String>>,
+    /// The schema of its names.
+    pub(crate) schema: String,
     /// The description of the failure, if it is one.
     pub(crate) failure: Option<String>,
     pub(crate) attributes: BTreeMap<String, String>,
@@ -292,15 +302,17 @@ fn read(request: ExportTraceServiceRequest) -> Vec<ReceivedSpan> {
     for resource_spans in request.resource_spans {
         let Resource { attributes, .. } = resource_spans.resource.unwrap_or_default();
         let resource = values(attributes);
-        let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        received.extend(spans.map(|span| convert(span, &resource)));
+        for scope in resource_spans.scope_spans {
+            received.extend(scope.spans.into_iter().map(|span| convert(span, &resource, &scope.schema_url)));
+        }
     }
     received
 }
 
-fn convert(span: Span, resource: &BTreeMap<String, String>) -> ReceivedSpan {
+fn convert(span: Span, resource: &BTreeMap<String, String>, schema: &str) -> ReceivedSpan {
     let kind = span.kind();
     let status = span.status.unwrap_or_default();
+    let message_of = |link: &Link| values(link.attributes.clone()).remove("messaging.message.id");
     let is_failure = status.code == i32::from(SpanStatus::Error);
     ReceivedSpan {
         kind,
@@ -309,6 +321,9 @@ fn convert(span: Span, resource: &BTreeMap<String, String>) -> ReceivedSpan {
         id: hex(&span.span_id),
         parent: hex(&span.parent_span_id),
         links: span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect(),
+        linked_messages: span.links.iter().filter_map(message_of).collect(),
+        events: span.events.into_iter().map(|event| values(event.attributes)).collect(),
+        schema: schema.to_owned(),
         failure: is_failure.then_some(status.message),
         attributes: values(span.attributes),
         resource: resource.clone(),
@@ -319,6 +334,14 @@ fn values(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
     let text = |value: Value| match value {
         Value::StringValue(text) => text,
         Value::IntValue(number) => number.to_string(),
+        Value::DoubleValue(number) => number.to_string(),
+        Value::ArrayValue(array) => {
+            let texts = array.values.into_iter().map(|value| match value.value {
+                Some(Value::StringValue(text)) => text,
+                other => panic!("{other:?}"),
+            });
+            texts.collect::<Vec<_>>().join(" ")
+        }
         other => format!("{other:?}"),
     };
     let pair = |attribute: KeyValue| Some((attribute.key, text(attribute.value?.value?)));

@@ -1,12 +1,17 @@
 //! The log of a process that exports traces.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{
     collector::{Collector, Protocol},
     spans::{PARENT, SETTINGS, send_traced, working},
-    support::{Dev, Ended, Handler, Signal, Worker},
+    support::{Dev, Ended, Handler, Signal, Worker, until},
 };
+
+/// Messages that the worker holds.
+const HELD: &str = r#"longshore_messages_held{queue="orders"}"#;
 
 /// The log lines of a process.
 pub(crate) fn lines(ended: &Ended) -> Vec<Value> {
@@ -40,6 +45,31 @@ async fn every_line_of_a_message_names_it_its_queue_and_its_trace() {
     for line in &lines {
         let is_flat = line.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array());
         assert!(is_flat && line["timestamp"].is_string() && line["target"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_given_back_unrun_is_a_line_with_the_cause() {
+    let collector = Collector::start(Protocol::Http).await;
+    let handler = Handler::start(async |_| {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        200
+    });
+    let (dev, pair, mut worker) = working(&collector, &handler, "concurrency = 1\nprefetch = 2").await;
+    for _ in 0..3 {
+        send_traced(&dev, &pair.queue, PARENT).await;
+    }
+    until("three messages held", async || worker.admin.sample(HELD).await >= 3.0).await;
+    worker.process.signal(Signal::Terminate);
+    let lines = lines(&worker.process.ended().await);
+    let given_back: Vec<_> =
+        lines.iter().filter(|line| line["message"] == "message given back unrun").collect();
+    assert_eq!(given_back.len(), 2, "one runs: {lines:?}");
+    for line in given_back {
+        assert_eq!((&line["level"], &line["cause"]), (&"INFO".into(), &"stop".into()), "{line}");
+        assert_eq!(line["retry_in_seconds"], 0.0, "{line}");
+        assert_eq!((&line["receive_count"], &line["max_receive_count"]), (&1.into(), &3.into()));
+        assert!(line["message_id"].is_string() && line["trace_id"] == PARENT[3..35], "{line}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The spans of messages, their attributes and their links.
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::Value;
 
 use super::{
     collector::{Collector, Protocol, ReceivedSpan},
@@ -152,9 +153,65 @@ async fn a_batch_is_linked_to_every_producer() {
     linked.sort_unstable();
     assert_eq!(linked, [1, 2, 3].map(trace));
     assert_eq!(process.attribute("messaging.batch.message_count"), "3");
+    let mut ids: Vec<_> = process.attribute("longshore.message_ids").split(' ').map(str::to_owned).collect();
+    ids.sort_unstable();
+    let linked_messages = |span: &ReceivedSpan| {
+        let mut ids = span.linked_messages.clone();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!((ids.len(), &ids), (3, &linked_messages(&process)));
+    let receives = collector.spans().into_iter().filter(|span| span.name == "receive orders");
+    let mut received: Vec<_> = receives.flat_map(|span| linked_messages(&span)).collect();
+    received.sort_unstable();
+    assert_eq!(received, ids);
     assert_eq!(handler.has_ended(1).await[0].header("traceparent"), process.traceparent());
     let delete = collector.span("delete orders").await;
     assert_eq!((&delete.parent, delete.attribute("messaging.batch.message_count")), (&process.id, "3"));
+}
+
+#[tokio::test]
+async fn the_messages_of_a_batch_that_are_not_done_are_events() {
+    let collector = Collector::start(Protocol::Http).await;
+    let handler = Handler::start(async |_| 500);
+    let settings = "batch = { size = 2, window = \"10s\" }";
+    let (dev, pair, _worker) = working(&collector, &handler, settings).await;
+    dev.sqs.send_all(&pair.queue, &["1", "2"].map(str::to_owned)).await;
+    let process = collector.span("process orders").await;
+    let ids = process.attribute("longshore.message_ids");
+    assert_eq!(process.events.len(), 2, "{process:?}");
+    for event in &process.events {
+        assert!(ids.contains(&event["messaging.message.id"]), "{event:?}");
+        assert_eq!((&*event["error.type"], &*event["longshore.failure_cause"]), ("retry", "status_5xx"));
+        assert!(event["longshore.reason"].contains("500"), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_known_by_its_span_and_its_line() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::start(async |_| 500));
+    let (dev, pair, worker) = working(&collector, &handler, "").await;
+    dev.sqs.send(&pair.queue, "the body").await;
+    let line = worker.process.complains("message not done").await;
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let process = collector.span("process orders").await;
+    let number = |name: &str| process.attribute(name).parse::<f64>().unwrap();
+    assert_eq!(process.schema, "https://opentelemetry.io/schemas/1.44.0");
+    assert_eq!(
+        (number("aws.sqs.message.receive_count"), number("aws.sqs.message.max_receive_count")),
+        (1.0, 3.0)
+    );
+    assert_eq!((&line["receive_count"], &line["max_receive_count"]), (&1.into(), &3.into()));
+    assert_eq!(process.attribute("longshore.failure_cause"), "status_5xx");
+    assert_eq!((&line["cause"], &line["ending"]), (&"status_5xx".into(), &"retry".into()), "{line}");
+    assert_eq!(line["retry_in_seconds"].as_f64(), Some(number("longshore.retry_delay_seconds")));
+    assert!(number("longshore.retry_delay_seconds") > 0.0);
+    let (wait, line_wait) =
+        (number("longshore.queue_wait_seconds"), line["queue_wait_seconds"].as_f64().unwrap());
+    assert!((0.0..60.0).contains(&wait) && (wait - line_wait).abs() < 5.0, "{wait} {line}");
+    let sent = process.attribute("aws.sqs.message.sent_timestamp");
+    assert!(sent.starts_with("20") && sent.ends_with('Z'), "{sent}");
+    assert_eq!(line["sent_at"], sent);
 }
 
 #[tokio::test]

@@ -1,14 +1,23 @@
 //! Events of messages: their ends, leases, settlements and notifications.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
 
+use humantime::format_rfc3339_millis;
 use prometheus::IntCounter;
 use url::Url;
 
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{Action, ByLabel, Each, Ending, Label as _, Notified, Occasion, WarningSampler},
+    telemetry::{
+        Action, ByLabel, Each, Ending, FailureCause, GiveBackCause, Label as _, Notified, Occasion,
+        WarningSampler,
+    },
 };
 
 events! {
@@ -24,8 +33,14 @@ events! {
         ending: Ending as %,
         /// The duration of the call.
         seconds: f64,
+        /// The time from the sending of the message to the start of its call.
+        queue_wait_seconds: Option<f64>,
+        /// The time of its sending.
+        sent_at: SentTime as %,
         /// The message's receive count.
         receive_count: u32,
+        /// The number of receives after which SQS moves it to the DLQ, if it does.
+        max_receive_count: Option<u32>,
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
 
@@ -37,12 +52,20 @@ events! {
         message_id: &'a MessageId as %,
         /// The ending.
         ending: Ending as %,
+        /// The cause of the failure, as in `longshore_handler_failures_total`.
+        cause: Option<&'a str>,
         /// The handler's reason.
         reason: &'a str,
         /// The duration of the call.
         seconds: f64,
+        /// The time from the sending of the message to the start of its call.
+        queue_wait_seconds: Option<f64>,
+        /// The time of its sending.
+        sent_at: SentTime as %,
         /// The message's receive count.
         receive_count: u32,
+        /// The number of receives after which SQS moves it to the DLQ, if it does.
+        max_receive_count: Option<u32>,
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
     sampled by |event| event.reason;
@@ -55,12 +78,22 @@ events! {
         message_id: &'a MessageId as %,
         /// The ending.
         ending: Ending as %,
+        /// The cause of the failure, as in `longshore_handler_failures_total`.
+        cause: Option<&'a str>,
         /// The reason of the handler or of the worker.
         reason: &'a str,
+        /// The delay after which it comes again; absent if its receives are used up.
+        retry_in_seconds: Option<f64>,
         /// The duration of the call.
         seconds: f64,
+        /// The time from the sending of the message to the start of its call.
+        queue_wait_seconds: Option<f64>,
+        /// The time of its sending.
+        sent_at: SentTime as %,
         /// The message's receive count.
         receive_count: u32,
+        /// The number of receives after which SQS moves it to the DLQ, if it does.
+        max_receive_count: Option<u32>,
     }
     counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
     sampled by |event| event.reason;
@@ -88,6 +121,8 @@ events! {
         queue: &'a str,
         /// The message's id.
         message_id: &'a MessageId as %,
+        /// The cause of the failure, as in `longshore_handler_failures_total`.
+        cause: Option<&'a str>,
         /// The refusal of the system or of the handler.
         reason: &'a str,
         /// The message's receive count.
@@ -128,6 +163,24 @@ events! {
     }
     sampled by |_event| "";
 
+    /// A message was given back before its handler started.
+    sampled_info MessageGivenBack<'a>: "message given back unrun" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The cause.
+        cause: GiveBackCause as %,
+        /// The delay after which it is visible again.
+        retry_in_seconds: f64,
+        /// The message's receive count.
+        receive_count: u32,
+        /// The number of receives after which SQS moves it to the DLQ, if it does.
+        max_receive_count: Option<u32>,
+    }
+    counts "longshore_messages_given_back_total" |_event, given_back: IntCounter| given_back.inc();
+    sampled by |event| event.cause.as_str();
+
     /// A message was received again that this worker already runs or has finished.
     sampled DuplicateReceived<'a>: "message received again and not run again" {
         /// The queue's configured name.
@@ -147,6 +200,28 @@ events! {
     }
 }
 
+/// The time at which a message was sent; SQS gives it with each receive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentTime(Option<SystemTime>);
+
+impl fmt::Display for SentTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(at) => write!(formatter, "{}", format_rfc3339_millis(at)),
+            None => formatter.write_str("unknown"),
+        }
+    }
+}
+
+/// The attempt of a message: the number of its receives, and the most that its queue allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    /// The message's receive count.
+    pub receive_count: u32,
+    /// The number of receives after which SQS moves it to the DLQ, if it does.
+    pub max_receive_count: Option<NonZeroU32>,
+}
+
 /// The end of a message's call; logs one of three events.
 #[derive(Debug)]
 pub(crate) struct MessageEnded<'a> {
@@ -156,29 +231,74 @@ pub(crate) struct MessageEnded<'a> {
     pub message_id: &'a MessageId,
     /// The ending.
     pub ending: Ending,
+    /// The cause of the failure, if it is one.
+    pub cause: Option<FailureCause>,
     /// The handler's reason; empty if it gave none.
     pub reason: &'a str,
     /// The duration of the call.
     pub took: Duration,
-    /// The message's receive count.
-    pub receive_count: u32,
+    /// The attempt that ended.
+    pub attempt: Attempt,
+    /// The time at which the message was sent; absent for a line that is not logged.
+    pub sent_at: Option<SystemTime>,
+    /// The delay after which the message comes again, if it does.
+    pub retry_in: Option<Duration>,
 }
 
 impl MessageEnded<'_> {
     /// Logs and counts the event.
     pub(crate) fn emit(&self, ended: &Each<Ending, IntCounter>, warnings: &WarningSampler) {
-        let Self { queue, message_id, ending, reason, took, receive_count } = *self;
-        let seconds = took.as_secs_f64();
+        let Self { queue, message_id, ending, reason, took, .. } = *self;
+        let Attempt { receive_count, max_receive_count } = self.attempt;
+        let (max_receive_count, seconds) = (max_receive_count.map(NonZeroU32::get), took.as_secs_f64());
+        let age = self.sent_at.map(|at| at.elapsed().unwrap_or_default());
+        let queue_wait_seconds = age.map(|age| age.saturating_sub(took).as_secs_f64());
+        let (sent_at, cause) = (SentTime(self.sent_at), self.cause.map(FailureCause::as_str));
         match ending {
             Ending::Done => {
-                MessageDone { queue, message_id, ending, seconds, receive_count }.emit(ended);
+                let done = MessageDone {
+                    queue,
+                    message_id,
+                    ending,
+                    seconds,
+                    queue_wait_seconds,
+                    sent_at,
+                    receive_count,
+                    max_receive_count,
+                };
+                done.emit(ended);
             }
             Ending::Reject => {
-                MessageRejected { queue, message_id, ending, reason, seconds, receive_count }
-                    .emit(ended, warnings);
+                let rejected = MessageRejected {
+                    queue,
+                    message_id,
+                    ending,
+                    cause,
+                    reason,
+                    seconds,
+                    queue_wait_seconds,
+                    sent_at,
+                    receive_count,
+                    max_receive_count,
+                };
+                rejected.emit(ended, warnings);
             }
-            _ => MessageNotDone { queue, message_id, ending, reason, seconds, receive_count }
-                .emit(ended, warnings),
+            _ => {
+                let not_done = MessageNotDone {
+                    queue,
+                    message_id,
+                    ending,
+                    cause,
+                    reason,
+                    retry_in_seconds: self.retry_in.map(|delay| delay.as_secs_f64()),
+                    seconds,
+                    queue_wait_seconds,
+                    sent_at,
+                    receive_count,
+                    max_receive_count,
+                };
+                not_done.emit(ended, warnings);
+            }
         }
     }
 }

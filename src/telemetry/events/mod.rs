@@ -59,9 +59,9 @@ const SUBJECTS: &[Subject] = &[
 /// Declares a struct for each event, with an `emit` that logs and counts it, and its row of the reference page.
 ///
 /// A field is logged under its own name: as it is, `as %` by `Display`, or `as ?` by `Debug`. The level is one of
-/// `tracing`'s, or `sampled` (`sampled_error`) for an event that may occur for every message: the first few a minute
-/// are warnings (errors), so that a failing handler is seen and does not flood the log, and the others are `debug` and
-/// counted by the reason after `sampled by`.
+/// `tracing`'s, or `sampled` (`sampled_error`, `sampled_info`) for an event that may occur for every message: the first few a minute
+/// are warnings (errors, lines for information), so that a failing handler is seen and does not flood the log, and the others are
+/// `debug` and counted by the reason after `sampled by`.
 macro_rules! events {
     ($constant:ident = $subject:literal; $(
         $(#[doc = $doc:literal])+
@@ -135,6 +135,13 @@ macro_rules! log {
     (sampled_error [$is_admitted:expr] [] $($fields:tt)*) => {
         if $is_admitted {
             tracing::error!($($fields)*);
+        } else {
+            tracing::debug!($($fields)*);
+        }
+    };
+    (sampled_info [$is_admitted:expr] [] $($fields:tt)*) => {
+        if $is_admitted {
+            tracing::info!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
         }

@@ -24,6 +24,7 @@ fn shown(level: &'static str) -> &'static str {
     match level {
         "sampled" => "warn, sampled",
         "sampled_error" => "error, sampled",
+        "sampled_info" => "info, sampled",
         level => level,
     }
 }
