@@ -143,9 +143,9 @@ impl QueueDepth {
 
     /// The seconds that this worker alone would need for the messages visible and in flight, if known.
     pub fn backlog_seconds(&self) -> Option<f64> {
+        let now = Instant::now();
         #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
         let slots = self.slots.load(Ordering::Relaxed) as f64;
-        let now = Instant::now();
         let seconds = |usual| self.running.seconds_per_message(usual, now);
         self.estimate().as_ref()?.backlog_seconds(slots, seconds, now)
     }
