@@ -18,8 +18,6 @@ use self::{
     server::Server,
 };
 
-const CALLS: u32 = 100_000;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let seconds = std::env::args().nth(1).unwrap_or_else(|| "60".to_owned());
@@ -28,10 +26,10 @@ async fn main() -> Result<(), Failure> {
     print(&format!("held: 10,000 messages of 1 KiB for {seconds} s"), &held);
     let idle = hold(&server, ("idle", 0, 1024), &seconds).await?;
     print(&format!("idle: one empty queue for {seconds} s"), &idle);
-    let calls = hold(&server, ("calls", CALLS as usize, 100), &seconds).await?;
+    let calls = hold(&server, ("calls", 100_000, 100), &seconds).await?;
     print("calls: 100,000 in flight, of messages of 100 bytes", &calls);
     let kib_of_calls = number(&calls, "peak_kib") - number(&idle, "peak_kib");
-    println!("  bytes a call{:>11.0}", kib_of_calls * 1024.0 / f64::from(CALLS));
+    println!("  bytes a call{:>12.0}", kib_of_calls * 1024.0 / 1e5);
     let queue = server.queue("idle-bare", 0, 1024).await?;
     let bare = run("bench_bare_loop", &[&queue, "0", "8", "idle", &seconds], None)?;
     print(&format!("idle: the bare loop with eight pollers on an empty queue for {seconds} s"), &bare);

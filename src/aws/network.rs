@@ -4,19 +4,22 @@ use std::{
     collections::HashMap,
     error::Error,
     path::Path,
-    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    sync::{Arc, LazyLock, Mutex, Once, PoisonError, Weak},
 };
 
-use aws_sdk_sqs::config::SharedHttpClient;
+use aws_sdk_sqs::config::{ConfigBag, SharedHttpClient};
 use aws_smithy_http_client::{
     Builder, Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::{
-    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
-    orchestrator::{HttpRequest, HttpResponse},
-    result::ConnectorError,
-    runtime_components::RuntimeComponents,
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
+    },
 };
 use tokio::runtime::{self, Handle};
 
@@ -129,7 +132,12 @@ impl Network {
             .tls_context(self.tls.clone())
             .build_https();
         let proxied = self.proxies.iter().map(|proxy| (proxy.clone(), self.client_through(proxy)));
-        NetworkClient { proxied: proxied.collect(), proxies: self.proxies.clone(), direct }
+        NetworkClient {
+            proxied: proxied.collect(),
+            proxies: self.proxies.clone(),
+            direct,
+            validation: Once::new(),
+        }
     }
 
     fn client_through(&self, proxy: &Proxy) -> SharedHttpClient {
@@ -157,20 +165,20 @@ struct NetworkClient {
     proxies: Arc<Proxies>,
     direct: SharedHttpClient,
     proxied: Vec<(Arc<Proxy>, SharedHttpClient)>,
+    validation: Once,
 }
 
 /// A share in the client of a runtime.
 #[derive(Debug)]
 struct ClientOfRuntime(Arc<NetworkClient>);
 
-// The SDK's client would read the certificates anew for each client that is made with it, to validate it.
 impl HttpClient for ClientOfRuntime {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let NetworkClient { proxies, direct, proxied } = &*self.0;
+        let NetworkClient { proxies, direct, proxied, .. } = &*self.0;
         let connector = |client: &SharedHttpClient| client.http_connector(settings, components);
         if proxied.is_empty() {
             return connector(direct);
@@ -180,6 +188,18 @@ impl HttpClient for ClientOfRuntime {
             direct: connector(direct),
             proxied: proxied.iter().map(|(proxy, client)| (proxy.clone(), connector(client))).collect(),
         })
+    }
+
+    /// Reads the system's certificates before the first call, and once: the SDK would parse them for each client.
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut result = Ok(());
+        let validate = || result = self.0.direct.validate_base_client_config(components, config);
+        self.0.validation.call_once(validate);
+        result
     }
 }
 

@@ -112,7 +112,7 @@ where
     Ok(output.downcast().expect("the output of the operation"))
 }
 
-/// What the calls load from the SDK's configuration.
+/// The settings of the SDK's configuration that the calls load.
 fn settings(access: &LoadedAccess) -> Option<FrozenLayer> {
     let config = &access.config;
     let region = config.region()?.clone();
