@@ -133,6 +133,8 @@ label! {
         BreakerOpen = "breaker_open",
         /// The worker is short of descriptors, processes or memory.
         ShortOfResources = "short_of_resources",
+        /// An operator has paused the queue.
+        Operator = "operator",
     }
 }
 
@@ -143,6 +145,8 @@ label! {
         Stop = "stop",
         /// The handler cannot be reached.
         HandlerDown = "handler_down",
+        /// An operator has paused the queue.
+        Paused = "paused",
         /// The handler is not available for long, or the worker short of resources.
         KeptForLong = "kept_for_long",
         /// An earlier message of its FIFO group is to come again first.
