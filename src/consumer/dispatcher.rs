@@ -545,7 +545,7 @@ pub(super) struct EndedCall {
     pub(super) messages: usize,
     pub(super) at: Instant,
     /// The cause of its failure, if it failed.
-    cause: Option<FailureCause>,
+    pub(super) cause: Option<FailureCause>,
 }
 
 /// Converts a count for a gauge; no batch comes near the largest `i64`.

@@ -147,6 +147,8 @@ label! {
         Paused = "paused",
         /// The handler cannot be reached.
         HandlerDown = "handler_down",
+        /// An operator has paused the queue.
+        Paused = "paused",
         /// The handler is not available for long, or the worker short of resources.
         KeptForLong = "kept_for_long",
         /// An earlier message of its FIFO group is to come again first.
