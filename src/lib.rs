@@ -150,6 +150,8 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+#[cfg(feature = "admin")]
+mod history;
 #[cfg(feature = "cli")]
 mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]

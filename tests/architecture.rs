@@ -40,6 +40,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sns::notifications", 6),
     ("consumer", 8),
     ("admin", 9),
+    ("history", 9),
     ("envelope", 9),
     ("once", 9),
     ("payload", 9),

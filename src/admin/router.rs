@@ -4,37 +4,25 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{FromRef, Request, State},
+    extract::{FromRef, Path, Request, State},
     http::{Method, StatusCode, Uri, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::scrapes::ScrapeTexts;
+use super::{
+    live::{LiveEvents, StatusSource},
+    page,
+    scrapes::ScrapeTexts,
+};
 use crate::{duration::Span, health::Health};
 
 /// The content type of Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The index page, with links to the others.
-const INDEX: &str = r#"<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Longshore</title>
-<style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }</style>
-<h1>Longshore</h1>
-<ul>
-<li><a href="/livez">/livez</a>: 200 while every loop makes progress</li>
-<li><a href="/readyz">/readyz</a>: 200 while messages can be received and handled</li>
-<li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
-<li><a href="/status">/status</a>: the state of every queue, as JSON</li>
-</ul>
-</html>
-"#;
 
 /// The sources of the admin server's answers.
 #[derive(Clone)]
@@ -44,7 +32,9 @@ pub(crate) struct AdminSource {
     /// The metrics in Prometheus's text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The state of the process as JSON.
-    pub status: Arc<dyn Fn() -> Value + Send + Sync>,
+    pub status: StatusSource,
+    /// What the process knows of a message, by its id; `Err` if that is nothing.
+    pub message: Arc<dyn Fn(&str) -> Result<Value, Value> + Send + Sync>,
 }
 
 impl fmt::Debug for AdminSource {
@@ -58,6 +48,7 @@ impl fmt::Debug for AdminSource {
 struct RouterState {
     source: AdminSource,
     scrapes: Arc<ScrapeTexts>,
+    live: Arc<LiveEvents>,
 }
 
 impl FromRef<RouterState> for AdminSource {
@@ -68,18 +59,20 @@ impl FromRef<RouterState> for AdminSource {
 
 /// The routes of the admin server; all of them only read.
 ///
-/// A request of a method that changes something is refused if a foreign web page may have sent it.
-pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
-    let state = RouterState { source, scrapes: Arc::default() };
-    Router::new()
-        .route("/", get(async || Html(INDEX)))
+/// A request of a method that changes something is refused if a foreign web page may have sent it. Streams last until `end`.
+pub(super) fn router(source: AdminSource, hosts: AllowedHosts, end: CancellationToken) -> Router {
+    let state = RouterState { source, scrapes: Arc::default(), live: Arc::new(LiveEvents::new(end)) };
+    page::with_files(Router::new())
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/events", get(events))
+        .route("/messages/{id}", get(message))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
+        .layer(middleware::map_response(page::with_headers))
         .with_state(state)
 }
 
@@ -116,7 +109,7 @@ fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
+async fn metrics(State(RouterState { source, scrapes, .. }): State<RouterState>) -> Response {
     match scrapes.text(move || (source.metrics)()).await {
         Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -125,6 +118,18 @@ async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> 
 
 async fn status(State(source): State<AdminSource>) -> Json<Value> {
     Json((source.status)())
+}
+
+/// Sends the status once a second, as server-sent events.
+async fn events(State(RouterState { source, live, .. }): State<RouterState>) -> Response {
+    live.response(source.status)
+}
+
+async fn message(State(source): State<AdminSource>, Path(id): Path<String>) -> Response {
+    match (source.message)(&id) {
+        Ok(known) => Json(known).into_response(),
+        Err(unknown) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
+    }
 }
 
 async fn not_found(uri: Uri) -> Response {

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod admin_client;
 mod check;
 mod config;
 pub(crate) mod dev;
@@ -10,6 +11,8 @@ mod output;
 mod run;
 mod runtime;
 mod send;
+mod top;
+mod trace;
 
 use std::{env, process::ExitCode};
 
@@ -42,6 +45,8 @@ enum CliCommand {
     Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
     Send(send::Send),
+    Trace(trace::TraceCommand),
+    Top(top::TopCommand),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -74,6 +79,8 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Config(config) => config.execute(),
         CliCommand::Healthcheck(healthcheck) => healthcheck.execute(),
         CliCommand::Send(send) => send.execute(),
+        CliCommand::Trace(trace) => trace.execute(),
+        CliCommand::Top(top) => top.execute(),
     }
 }
 

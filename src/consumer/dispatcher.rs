@@ -13,13 +13,13 @@ use super::{
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
-    dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
+    dispatcher_state::{CallAllowance, Demand, DispatcherLoad, DispatcherState},
     disposition::{CallEnd, Conclusion, Disposition, KeptFor},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
 };
 use crate::{
-    consumer::lease::Lease,
+    consumer::lease::{Lease, MessageStage},
     consumer::metrics::ConsumerMetrics,
     handler::FailureCounter,
     handler::{Outcome, Placement},
@@ -152,6 +152,11 @@ impl Dispatcher {
     /// The numbers of running calls and waiting messages.
     pub(super) fn load(&self) -> DispatcherLoad {
         self.state().load()
+    }
+
+    /// The calls that the limits allow now.
+    pub(super) fn allowance(&self, now: Instant) -> CallAllowance {
+        self.state().allowance(now)
     }
 
     /// Notes that a slot is free, for which no message waits or may start.
@@ -308,7 +313,7 @@ impl Dispatcher {
         let began = Instant::now();
         let _guards: Vec<CallGuard> =
             parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
-        self.note_start(&batch);
+        self.note_start(&batch, began);
         let (span, process) = self.span_of(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
         if let Some(trace) = &trace {
@@ -357,12 +362,13 @@ impl Dispatcher {
         kept
     }
 
-    fn note_start(&self, batch: &[HeldMessage]) {
+    fn note_start(&self, batch: &[HeldMessage], began: Instant) {
         let metrics = &self.0.parts.metrics;
         metrics.started.inc_by(batch.len() as u64);
         metrics.running.add(signed(batch.len()));
         metrics.calls_running.inc();
         for held in batch {
+            held.lease.note_at(MessageStage::Started, began);
             if let Some(age) = held.message.age() {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
@@ -436,6 +442,7 @@ impl Dispatcher {
         metrics.calls_running.dec();
         failures.call_ended(conclusions.iter().filter_map(|conclusion| conclusion.ending));
         for (held, conclusion) in batch.iter().zip(conclusions) {
+            held.note_end(conclusion, at);
             self.report_end(held, conclusion, took);
             self.observe_end(held, conclusion, took);
         }
@@ -503,6 +510,7 @@ impl Dispatcher {
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_preparation(outcome, &held.facts(KeptFailures::None));
+        held.note_end(&conclusion, Instant::now());
         self.report_end(&held, &conclusion, took);
         self.observe_end(&held, &conclusion, took);
         if conclusion.ending == Some(Ending::Down) {

@@ -19,7 +19,10 @@ use super::{
 #[cfg(feature = "ecs")]
 use super::{ScalingSignal, embedded_metrics::ScalingTask};
 #[cfg(feature = "admin")]
-use crate::admin::{AdminListener, AdminServer, AdminSource};
+use crate::{
+    admin::{AdminListener, AdminServer, AdminSource},
+    history::MessageHistory,
+};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
@@ -262,7 +265,7 @@ impl Worker {
         #[cfg(feature = "otel")]
         parts.traces.clone_from(&self.traces);
         #[cfg(feature = "admin")]
-        self.start_admin(&tasks, &mut parts).await?;
+        let history = self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
         let environment = Environment {
             metrics,
@@ -274,6 +277,8 @@ impl Worker {
             runtime,
             drain_limit: limits.all,
             credentials_dead_after: self.credentials_dead_after,
+            #[cfg(feature = "admin")]
+            history,
         };
         let stop = environment.stop.clone();
         let mut engines = Engines::new(environment, parts);
@@ -308,9 +313,14 @@ impl Worker {
         engines.start_all(self.consumers, opened)
     }
 
+    /// Starts the admin server, if it is to have one, which shows the returned history of messages.
     #[cfg(feature = "admin")]
-    async fn start_admin(&mut self, tasks: &Tasks, parts: &mut RunningParts) -> Result<(), WorkerError> {
-        let Some(listener) = self.admin.take() else { return Ok(()) };
+    async fn start_admin(
+        &mut self,
+        tasks: &Tasks,
+        parts: &mut RunningParts,
+    ) -> Result<Option<MessageHistory>, WorkerError> {
+        let Some(listener) = self.admin.take() else { return Ok(None) };
         let address = listener.address();
         let failed = |source| match address {
             Some(address) => WorkerError::Admin { address, source },
@@ -318,14 +328,18 @@ impl Worker {
         };
         let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        let (metrics, status) = (self.metrics.clone(), self.status.clone());
+        let (metrics, status, history) =
+            (self.metrics.clone(), self.status.clone(), MessageHistory::default());
+        self.status.set_history(history.clone());
+        let messages = history.clone();
         let source = AdminSource {
             health: self.health.clone(),
             metrics: Arc::new(move || metrics.text()),
             status: Arc::new(move || status.value()),
+            message: Arc::new(move |id: &str| messages.of_message(id)),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
-        Ok(())
+        Ok(Some(history))
     }
 
     #[cfg(feature = "ecs")]

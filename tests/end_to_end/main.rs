@@ -37,3 +37,4 @@ mod start;
 mod stop;
 mod strangers;
 mod support;
+mod watch;
