@@ -51,7 +51,8 @@ impl LiveEvents {
         let Ok(place) = self.viewers.clone().try_acquire_owned() else {
             let error = format!("{VIEWERS} viewers are connected, hint: close one of them, or read /status");
             let headers = [(header::RETRY_AFTER, "5")];
-            return (StatusCode::SERVICE_UNAVAILABLE, headers, Json(json!({ "error": error }))).into_response();
+            return (StatusCode::SERVICE_UNAVAILABLE, headers, Json(json!({ "error": error })))
+                .into_response();
         };
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

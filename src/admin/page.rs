@@ -29,15 +29,26 @@ struct PageFile {
 
 const FILES: [PageFile; 4] = [
     PageFile { path: "/", content_type: "text/html; charset=utf-8", text: include_str!("page/index.html") },
-    PageFile { path: "/page.js", content_type: "text/javascript; charset=utf-8", text: include_str!("page/page.js") },
-    PageFile { path: "/page.css", content_type: "text/css; charset=utf-8", text: include_str!("page/page.css") },
+    PageFile {
+        path: "/page.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/page.js"),
+    },
+    PageFile {
+        path: "/page.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("page/page.css"),
+    },
     PageFile { path: "/icon.svg", content_type: "image/svg+xml", text: include_str!("page/icon.svg") },
 ];
 
 /// Adds the routes of the page's files.
 pub(super) fn with_files<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     FILES.into_iter().fold(router, |router, PageFile { path, content_type, text }| {
-        router.route(path, get(move || async move { ([(header::CONTENT_TYPE, content_type)], text).into_response() }))
+        router.route(
+            path,
+            get(move || async move { ([(header::CONTENT_TYPE, content_type)], text).into_response() }),
+        )
     })
 }
 

@@ -1,6 +1,5 @@
 //! The commands.
 
-mod admin_client;
 mod check;
 mod config;
 pub(crate) mod dev;
@@ -13,6 +12,7 @@ mod runtime;
 mod send;
 mod top;
 mod trace;
+mod worker_client;
 
 use std::{env, process::ExitCode};
 

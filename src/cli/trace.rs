@@ -7,9 +7,9 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
-    admin_client::{AdminOptions, printable},
     output::{self, Exit, Failure},
     runtime,
+    worker_client::{WorkerOptions, printable},
 };
 
 /// Prints what a running worker knows of a message: exit code 0 if it knows it, 1 if not, 69 if no worker answers
@@ -18,7 +18,7 @@ pub(super) struct TraceCommand {
     /// The message's id
     message_id: String,
     #[command(flatten)]
-    admin: AdminOptions,
+    admin: WorkerOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -92,7 +92,8 @@ mod tests {
     fn an_unknown_message_has_the_reach_of_each_queue() {
         let reach = json!([{ "queue": "orders", "doneSince": "A", "failedSince": "B" }]);
         let unknown = json!({ "messageId": "m", "error": "this worker knows nothing", "reach": reach });
-        let expected = "this worker knows nothing of m\n  orders: what it holds, was done since A and failed since B\n";
+        let expected =
+            "this worker knows nothing of m\n  orders: what it holds, was done since A and failed since B\n";
         assert_eq!(text_of(&unknown), expected);
     }
 }

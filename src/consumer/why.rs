@@ -120,7 +120,8 @@ type Cause = (ReceiveState, String);
 
 fn stopping(facts: &ReceiveFacts<'_>) -> Option<Cause> {
     let running = facts.running;
-    let why = format!("The worker stops and receives nothing more; {}.", calls(running, "still run", "still runs"));
+    let why =
+        format!("The worker stops and receives nothing more; {}.", calls(running, "still run", "still runs"));
     facts.is_draining.then_some((ReceiveState::Stopping, why))
 }
 
@@ -146,9 +147,10 @@ fn failing(facts: &ReceiveFacts<'_>) -> Option<Cause> {
         FailureClass::Refused => {
             (ReceiveState::Refused, format!("SQS refuses the receives, and someone must act: {message}."))
         }
-        FailureClass::Throttled => {
-            (ReceiveState::Throttled, format!("SQS throttles the receives, which are tried again: {message}."))
-        }
+        FailureClass::Throttled => (
+            ReceiveState::Throttled,
+            format!("SQS throttles the receives, which are tried again: {message}."),
+        ),
         FailureClass::Passing => {
             (ReceiveState::Failing, format!("The last receive failed and is tried again: {message}."))
         }
@@ -184,10 +186,12 @@ fn full(facts: &ReceiveFacts<'_>) -> Option<Cause> {
 
 fn throttled(facts: &ReceiveFacts<'_>) -> Option<Cause> {
     if facts.waits_for_pool {
-        let why = "Messages wait for a slot of the pool, all of whose slots run calls of this queue and of others.";
+        let why =
+            "Messages wait for a slot of the pool, all of whose slots run calls of this queue and of others.";
         return Some((ReceiveState::Full, why.to_owned()));
     }
-    let why = "The rate of the settings allows no further call for now, so nothing is received that would wait.";
+    let why =
+        "The rate of the settings allows no further call for now, so nothing is received that would wait.";
     (facts.calls_by_rate? == 0).then(|| (ReceiveState::Throttled, why.to_owned()))
 }
 
@@ -204,14 +208,18 @@ fn receiving(facts: &ReceiveFacts<'_>) -> Cause {
     };
     let elsewhere = format!("{in_flight} are in flight, at all workers, and {delayed} delayed");
     if visible == 0 {
-        let why = format!("The queue is empty: SQS counts no visible message ({elsewhere}), and receives wait for one.");
+        let why = format!(
+            "The queue is empty: SQS counts no visible message ({elsewhere}), and receives wait for one."
+        );
         return (ReceiveState::Empty, why);
     }
     let groups = match facts.order {
         Order::Groups => "; those behind an earlier message of their group are not handed out",
         Order::None => "",
     };
-    let why = format!("Nothing holds it back: receives are answered, and SQS counts {visible} visible messages ({elsewhere}){groups}.");
+    let why = format!(
+        "Nothing holds it back: receives are answered, and SQS counts {visible} visible messages ({elsewhere}){groups}."
+    );
     (ReceiveState::Receiving, why)
 }
 
@@ -278,7 +286,10 @@ mod tests {
     fn an_empty_queue_is_said_to_be_empty_and_others_to_be_received_from() {
         let (state, sentence) = why(facts());
         assert_eq!(state, ReceiveState::Empty);
-        assert!(sentence.contains("no visible message (0 are in flight, at all workers, and 2 delayed)"), "{sentence}");
+        assert!(
+            sentence.contains("no visible message (0 are in flight, at all workers, and 2 delayed)"),
+            "{sentence}"
+        );
         let counts = Some(Counts { visible: 7, in_flight: 1, delayed: 0 });
         let (state, sentence) = why(ReceiveFacts { counts, ..facts() });
         assert_eq!(state, ReceiveState::Receiving);
@@ -297,17 +308,25 @@ mod tests {
         let waiting = ReceiveFacts { running: 1, held: 6, waiting: 5, order: Order::Groups, ..facts() };
         let (state, sentence) = why(waiting);
         assert_eq!(state, ReceiveState::Full);
-        assert!(sentence.contains("1 call runs, 5 messages wait for earlier messages of their groups"), "{sentence}");
+        assert!(
+            sentence.contains("1 call runs, 5 messages wait for earlier messages of their groups"),
+            "{sentence}"
+        );
         let (state, sentence) = why(ReceiveFacts { settling: 5, held: 6, running: 1, ..facts() });
         assert_eq!(state, ReceiveState::Settling);
         assert!(sentence.contains("All 6 permits are held, 5 of them"), "{sentence}");
-        assert_ne!(why(ReceiveFacts { settling: 5, held: 5, ..facts() }).0, ReceiveState::Settling, "one is free");
+        assert_ne!(
+            why(ReceiveFacts { settling: 5, held: 5, ..facts() }).0,
+            ReceiveState::Settling,
+            "one is free"
+        );
     }
 
     #[test]
     fn every_reason_of_a_pause_is_named() {
         let of = |reason, details: &str| PauseStatus { reason, details: details.to_owned() };
-        let paused = [of(PauseReason::HandlerDown, "connection refused"), of(PauseReason::Operator, "by hand")];
+        let paused =
+            [of(PauseReason::HandlerDown, "connection refused"), of(PauseReason::Operator, "by hand")];
         let (state, sentence) = why(ReceiveFacts { paused: &paused, running: 4, ..facts() });
         assert_eq!(state, ReceiveState::Paused, "more general than full");
         assert_eq!(

@@ -325,8 +325,13 @@ impl ReceiveRecord {
         Some((settled.unwrap_or(at), step))
     }
 
-    fn given_back_step(&self, SettleRequest { delay, at, settled, .. }: SettleRequest, clock: WallClock) -> String {
-        let unrun = if self.started.is_none() && self.ended.is_none() { " before its call started" } else { "" };
+    fn given_back_step(
+        &self,
+        SettleRequest { delay, at, settled, .. }: SettleRequest,
+        clock: WallClock,
+    ) -> String {
+        let unrun =
+            if self.started.is_none() && self.ended.is_none() { " before its call started" } else { "" };
         let visible = if delay.is_zero() {
             "visible at once".to_owned()
         } else {

@@ -86,12 +86,21 @@ async fn a_message_is_followed_from_its_receive_to_its_next_try() {
     let settling = message.0.states("m");
     message.pass(MessageStage::Settled(Action::GiveBack));
     message.pass(MessageStage::Released);
-    assert_eq!([waiting, running.0, settling, traced.states("m")], [["waiting"], ["running"], ["settling"], ["given_back"]]);
+    assert_eq!(
+        [waiting, running.0, settling, traced.states("m")],
+        [["waiting"], ["running"], ["settling"], ["given_back"]]
+    );
     assert_eq!(running.1, "runs, for 0s so far");
     let [received, started, ended, given_back] = traced.steps("m").try_into().unwrap();
-    assert_eq!((received.as_str(), started.as_str()), ("received, attempt 2", "the call of the handler started"));
+    assert_eq!(
+        (received.as_str(), started.as_str()),
+        ("received, attempt 2", "the call of the handler started")
+    );
     assert_eq!(ended, "ended retry after 3s: the handler answered 404");
-    assert!(given_back.starts_with("given back, visible again after 5s, next try not before 20"), "{given_back}");
+    assert!(
+        given_back.starts_with("given back, visible again after 5s, next try not before 20"),
+        "{given_back}"
+    );
     let receive = traced.known("m")["receives"][0].clone();
     assert_eq!((receive["ending"].as_str(), receive["attempt"].as_u64()), (Some("retry"), Some(2)));
     assert!(receive["nextTryAt"].as_str().unwrap() > receive["endedAt"].as_str().unwrap(), "{receive}");
@@ -133,7 +142,10 @@ async fn each_way_out_has_its_state() {
         ("kept", "waiting", "waits for a slot, for a full batch, or for an earlier message of its group"),
         ("stuck", "settling", "waits for sqs to confirm the delete; last failure: AccessDenied"),
     ] {
-        assert_eq!((traced.states(id), traced.steps(id).pop().unwrap()), (vec![state.to_owned()], step.to_owned()));
+        assert_eq!(
+            (traced.states(id), traced.steps(id).pop().unwrap()),
+            (vec![state.to_owned()], step.to_owned())
+        );
     }
     assert!(traced.steps("kept").contains(&"kept once, to run again here: 502".to_owned()));
 }

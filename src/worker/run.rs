@@ -18,15 +18,15 @@ use super::{
 };
 #[cfg(feature = "ecs")]
 use super::{ScalingSignal, embedded_metrics::ScalingTask};
+#[cfg(feature = "ecs")]
+use crate::ecs::{self, ProtectionMetrics};
+#[cfg(feature = "otel")]
+use crate::telemetry::traces::Traces;
 #[cfg(feature = "admin")]
 use crate::{
     admin::{AdminListener, AdminServer, AdminSource},
     history::MessageHistory,
 };
-#[cfg(feature = "ecs")]
-use crate::ecs::{self, ProtectionMetrics};
-#[cfg(feature = "otel")]
-use crate::telemetry::traces::Traces;
 use crate::{
     aws::CREDENTIALS_DEAD_AFTER,
     health::Health,

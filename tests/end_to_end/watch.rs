@@ -30,7 +30,8 @@ async fn a_message_is_traced_through_its_attempts() {
         let arguments = [&["trace", id, "--admin", &worker.admin.address], extra].concat();
         Launch::of(&arguments).run().await
     };
-    until("its delete is confirmed", async || trace(&id, &[]).await.output.contains("attempt 2: deleted")).await;
+    until("its delete is confirmed", async || trace(&id, &[]).await.output.contains("attempt 2: deleted"))
+        .await;
     let known = trace(&id, &[]).await;
     assert_eq!(known.code, Some(0), "{}", known.errors);
     let mut lines = known.output.lines();
@@ -66,7 +67,8 @@ async fn the_status_says_in_a_sentence_why_messages_are_received_or_not() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let mut handler = Handler::start(async |_| std::future::pending().await);
-    let settings = "concurrency = 2\nprefetch = 1\ndepth = { interval = \"1s\" }\nreceive = { wait = \"1s\" }";
+    let settings =
+        "concurrency = 2\nprefetch = 1\ndepth = { interval = \"1s\" }\nreceive = { wait = \"1s\" }";
     let worker = Worker::start(&pair.queue, &handler, settings).await;
     let shows = async |state: &str, part: &str| {
         until(part, async || {
@@ -127,8 +129,12 @@ async fn top_shows_a_worker_in_a_terminal_and_leaves_the_terminal_as_it_was() {
         worker.admin.queue("orders").await["failures"].as_array().is_some_and(|failures| failures.len() == 1)
     })
     .await;
-    let arguments =
-        [&script("top_in_a_terminal.py"), env!("CARGO_BIN_EXE_longshore"), &worker.admin.address, "127.0.0.1:1"];
+    let arguments = [
+        &script("top_in_a_terminal.py"),
+        env!("CARGO_BIN_EXE_longshore"),
+        &worker.admin.address,
+        "127.0.0.1:1",
+    ];
     let ended = python.arguments(&arguments).run().await;
     assert_eq!((ended.code, ended.output.as_str()), (Some(0), "ok\n"), "{}", ended.errors);
 }

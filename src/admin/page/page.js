@@ -15,6 +15,7 @@ const page = {
   samples: new Map(),
   selected: null,
   message: null,
+  control: "off",
   isAsking: false,
 };
 
@@ -156,6 +157,7 @@ function showQueue(queue) {
   if (!queue) return;
   setText(byId("queue-title"), queue.queue);
   setText(byId("why"), queue.why, level(queue.state));
+  showControl();
   showTable("calls", queue.calls ?? [], call => call.messageId, callCells, openMessage);
   const keyOf = failure => failure.messageId;
   const failures = (queue.failures ?? []).filter(
@@ -209,6 +211,53 @@ function disconnect() {
 
 // A hidden page asks for nothing.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+
+// Control, which most workers allow to nobody, or to this machine, or with a token.
+
+async function askForControl() {
+  try {
+    page.control = (await (await fetch("control")).json()).control;
+  } catch {
+    page.control = "off";
+  }
+  showControl();
+}
+
+function showControl() {
+  const queue = selectedQueue();
+  byId("control").hidden = !queue || !["allowed", "token"].includes(page.control);
+  byId("token-label").hidden = page.control !== "token";
+  if (!queue) return;
+  const isPaused = queue.paused.some(pause => pause.reason === "operator");
+  byId("pause").hidden = isPaused;
+  byId("resume").hidden = !isPaused;
+  const concurrency = byId("concurrency");
+  if (document.activeElement !== concurrency && concurrency.value !== String(queue.concurrency)) {
+    concurrency.value = queue.concurrency;
+  }
+}
+
+async function order(verb, body) {
+  const queue = selectedQueue().queue;
+  const headers = { "Content-Type": "application/json" };
+  if (byId("token").value) headers.Authorization = `Bearer ${byId("token").value}`;
+  const request = { method: "POST", headers, body: JSON.stringify(body) };
+  try {
+    const answer = await fetch(`queues/${encodeURIComponent(queue)}/${verb}`, request);
+    const said = await answer.json();
+    setText(byId("control-answer"), answer.ok ? `${queue}: ${verb} is done` : said.error, answer.ok ? "good" : "bad");
+  } catch (error) {
+    setText(byId("control-answer"), `No answer: ${error.message}`, "bad");
+  }
+}
+
+byId("pause").addEventListener("click", () => order("pause", { reason: "on the live page" }));
+byId("resume").addEventListener("click", () => order("resume", {}));
+byId("control").addEventListener("submit", event => {
+  event.preventDefault();
+  document.activeElement.blur();
+  order("scale", { concurrency: Number(byId("concurrency").value) });
+});
 
 // One message.
 
@@ -313,4 +362,5 @@ document.addEventListener("keydown", event => {
 });
 
 messageOfHash();
+askForControl();
 connect();

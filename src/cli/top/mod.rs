@@ -22,9 +22,9 @@ use tokio::{
 
 use self::model::{ControlOrder, TopEffect, TopKey, TopState};
 use super::{
-    admin_client::{AdminAddress, AdminClient},
     output::{Exit, Failure},
     runtime,
+    worker_client::{WorkerAddress, WorkerClient},
 };
 use crate::tasks;
 
@@ -36,7 +36,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct TopCommand {
     /// The addresses of the workers' admin servers: host:port, or http URLs [default: the configured admin.listen]
     #[arg(value_name = "ADDRESS")]
-    addresses: Vec<AdminAddress>,
+    addresses: Vec<WorkerAddress>,
     /// The configuration file that names admin.listen [default: longshore.toml, if it is there]
     #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
     config: Option<std::path::PathBuf>,
@@ -45,14 +45,17 @@ pub(super) struct TopCommand {
 impl TopCommand {
     pub(super) fn execute(self) -> Result<(), Failure> {
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-            return Err(Failure::new(Exit::Usage, "longshore top needs a terminal, and the standard streams are none")
-                .hint("run it in a terminal (docker exec -it, ssh -t), or read /status of the admin server"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "longshore top needs a terminal, and the standard streams are none",
+            )
+            .hint("run it in a terminal (docker exec -it, ssh -t), or read /status of the admin server"));
         }
         let addresses = match self.addresses {
-            addresses if addresses.is_empty() => vec![AdminAddress::configured(self.config)?],
+            addresses if addresses.is_empty() => vec![WorkerAddress::configured(self.config)?],
             addresses => addresses,
         };
-        let clients = addresses.into_iter().map(AdminClient::new).collect::<Result<Vec<_>, _>>()?;
+        let clients = addresses.into_iter().map(WorkerClient::new).collect::<Result<Vec<_>, _>>()?;
         let shown = runtime::run_small(async {
             let terminal = ratatui::try_init()?;
             let ended = Top::new(clients, terminal).run().await;
@@ -71,7 +74,7 @@ enum TopAnswer {
 
 /// The running command.
 struct Top {
-    clients: Arc<[AdminClient]>,
+    clients: Arc<[WorkerClient]>,
     terminal: DefaultTerminal,
     state: TopState,
     answers: (mpsc::UnboundedSender<TopAnswer>, mpsc::UnboundedReceiver<TopAnswer>),
@@ -80,9 +83,15 @@ struct Top {
 }
 
 impl Top {
-    fn new(clients: Vec<AdminClient>, terminal: DefaultTerminal) -> Self {
+    fn new(clients: Vec<WorkerClient>, terminal: DefaultTerminal) -> Self {
         let state = TopState::new(clients.iter().map(|client| client.address().shown()));
-        Self { clients: clients.into(), terminal, state, answers: mpsc::unbounded_channel(), is_asking: Arc::default() }
+        Self {
+            clients: clients.into(),
+            terminal,
+            state,
+            answers: mpsc::unbounded_channel(),
+            is_asking: Arc::default(),
+        }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -131,7 +140,8 @@ impl Top {
             return;
         }
         for worker in 0..self.clients.len() {
-            let (clients, answers, asking) = (self.clients.clone(), self.answers.0.clone(), self.is_asking.clone());
+            let (clients, answers, asking) =
+                (self.clients.clone(), self.answers.0.clone(), self.is_asking.clone());
             tasks::detach("status", async move {
                 let status = clients[worker].get(&["status"]).await.map(|answer| answer.body);
                 // The command has ended if nothing receives it.

@@ -131,7 +131,8 @@ impl Samples {
         };
         let seconds = (*now - *began).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "no worker handles 2^53 messages in ten seconds")]
-        let rate = |first: u64, last: u64| (seconds > 0.0).then(|| last.saturating_sub(first) as f64 / seconds);
+        let rate =
+            |first: u64, last: u64| (seconds > 0.0).then(|| last.saturating_sub(first) as f64 / seconds);
         Rates {
             received: rate(first.received, last.received),
             done: rate(first.done, last.done),
@@ -221,9 +222,7 @@ impl SortBy {
             Self::DoneRate => number(|row| row.rates.done.unwrap_or_default()),
             Self::FailedRate => number(|row| row.rates.failed.unwrap_or_default()),
             Self::LongestCall => number(|row| row.queue.longest().unwrap_or_default()),
-            Self::Visible => {
-                number(|row| row.queue.queue_messages.unwrap_or_default().visible as f64)
-            }
+            Self::Visible => number(|row| row.queue.queue_messages.unwrap_or_default().visible as f64),
             Self::Dlq => number(|row| row.queue.dlq_messages.unwrap_or_default() as f64),
         };
         by_column.then_with(by_name)
@@ -326,7 +325,8 @@ impl TopState {
 
     /// The rows, in their order.
     pub(super) fn rows(&self) -> Vec<TopRow> {
-        let mut rows: Vec<_> = self.workers.iter().enumerate().flat_map(|(at, worker)| worker.rows(at)).collect();
+        let mut rows: Vec<_> =
+            self.workers.iter().enumerate().flat_map(|(at, worker)| worker.rows(at)).collect();
         rows.sort_by(|one, other| self.sort.compare(one, other));
         if self.is_reversed {
             rows.reverse();
@@ -337,7 +337,9 @@ impl TopState {
     /// The index of the selected row, the first if none is selected.
     pub(super) fn selected(&self, rows: &[TopRow]) -> usize {
         let is_selected = |row: &TopRow| {
-            self.selected.as_ref().is_some_and(|(worker, queue)| (*worker, queue) == (row.worker, &row.queue.queue))
+            self.selected
+                .as_ref()
+                .is_some_and(|(worker, queue)| (*worker, queue) == (row.worker, &row.queue.queue))
         };
         rows.iter().position(is_selected).unwrap_or(0)
     }
@@ -371,7 +373,8 @@ impl TopState {
 
     fn ask(&mut self) {
         let rows = self.rows();
-        let Some(TopRow { worker, queue, .. }) = rows.get(self.selected(&rows)).filter(|row| row.is_open) else {
+        let Some(TopRow { worker, queue, .. }) = rows.get(self.selected(&rows)).filter(|row| row.is_open)
+        else {
             return;
         };
         let verb = if queue.is_paused_by_operator() { "resume" } else { "pause" };
@@ -392,12 +395,17 @@ impl TopWorker {
             TopRow { worker: at, address: self.address.clone(), queue, rates, is_open }
         };
         let without = |queue: &str, state: &str, why: String| {
-            let queue = ShownQueue { queue: queue.to_owned(), state: state.to_owned(), why, ..ShownQueue::default() };
+            let queue =
+                ShownQueue { queue: queue.to_owned(), state: state.to_owned(), why, ..ShownQueue::default() };
             row(queue, false)
         };
         match &self.answer {
-            None => vec![without("-", "asking", "The worker was asked, and has not answered yet.".to_owned())],
-            Some(Err(error)) => vec![without("-", "no answer", format!("The worker does not answer: {error}."))],
+            None => {
+                vec![without("-", "asking", "The worker was asked, and has not answered yet.".to_owned())]
+            }
+            Some(Err(error)) => {
+                vec![without("-", "no answer", format!("The worker does not answer: {error}."))]
+            }
             Some(Ok(status)) => {
                 let open = status.queues.iter().map(|queue| row(queue.clone(), true));
                 let opening = status.opening.iter().map(|ShownOpening { queue, last_error }| {
@@ -494,8 +502,12 @@ mod tests {
         let opening = json!([{ "queue": "late", "lastError": "no such queue" }]);
         state.answered(1, Ok(json!({ "queues": [], "opening": opening })), Instant::now());
         let rows = state.rows();
-        let shown: Vec<_> = rows.iter().map(|row| (row.queue.state.as_str(), row.queue.why.as_str())).collect();
-        assert!(shown.contains(&("no answer", "The worker does not answer: connection refused.")), "{shown:?}");
+        let shown: Vec<_> =
+            rows.iter().map(|row| (row.queue.state.as_str(), row.queue.why.as_str())).collect();
+        assert!(
+            shown.contains(&("no answer", "The worker does not answer: connection refused.")),
+            "{shown:?}"
+        );
         assert!(shown.contains(&("opening", "The queue is not open: no such queue.")), "{shown:?}");
         state.press(TopKey::Pause);
         assert_eq!(state.asked, None, "nothing to pause");

@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use super::model::{ShownCall, ShownFailure, SortBy, TopRow, TopState};
-use crate::cli::admin_client::printable;
+use crate::cli::worker_client::printable;
 
 const KEYS: &str = "↑↓ select · Enter open · s/S sort · r reverse · p pause or resume · q end";
 const KEYS_OF_QUEUE: &str = "Esc back · ↑↓ other queue · p pause or resume · q end";
@@ -19,7 +19,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &TopState) {
     let rows = state.rows();
     let selected = state.selected(&rows);
     let [title, body, footer] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
+            .areas(frame.area());
     frame.render_widget(title_of(state, rows.get(selected)), title);
     match rows.get(selected) {
         Some(row) if state.is_open => draw_queue(frame, row, body),
@@ -65,7 +66,9 @@ const COLUMNS: [QueueColumn; 13] = [
     column("running", Constraint::Length(9), Some(SortBy::Running), |row| {
         of_open(row, format!("{}/{}", row.queue.running, row.queue.concurrency))
     }),
-    column("waiting", Constraint::Length(7), Some(SortBy::Waiting), |row| of_open(row, row.queue.waiting.to_string())),
+    column("waiting", Constraint::Length(7), Some(SortBy::Waiting), |row| {
+        of_open(row, row.queue.waiting.to_string())
+    }),
     column("settling", Constraint::Length(8), None, |row| of_open(row, row.queue.settling.to_string())),
     column("recv/s", Constraint::Length(7), None, |row| rate(row.rates.received)),
     column("done/s", Constraint::Length(7), Some(SortBy::DoneRate), |row| rate(row.rates.done)),
@@ -121,13 +124,17 @@ fn draw_queues(frame: &mut Frame<'_>, state: &TopState, (rows, selected): (&[Top
 fn why_of(row: &TopRow) -> Paragraph<'static> {
     let title = format!(" {}: {} ", printable(&row.queue.queue), printable(&row.queue.state));
     let block = Block::bordered().title(title);
-    Paragraph::new(printable(&row.queue.why)).wrap(Wrap { trim: true }).block(block).style(style_of(&row.queue.state))
+    Paragraph::new(printable(&row.queue.why))
+        .wrap(Wrap { trim: true })
+        .block(block)
+        .style(style_of(&row.queue.state))
 }
 
 fn draw_queue(frame: &mut Frame<'_>, row: &TopRow, area: Rect) {
     let calls = u16::try_from(row.queue.calls.len().clamp(1, 8)).unwrap_or(8);
     let [why, running, failed] =
-        Layout::vertical([Constraint::Length(4), Constraint::Length(calls + 3), Constraint::Fill(1)]).areas(area);
+        Layout::vertical([Constraint::Length(4), Constraint::Length(calls + 3), Constraint::Fill(1)])
+            .areas(area);
     frame.render_widget(why_of(row), why);
     frame.render_widget(calls_table(&row.queue.calls), running);
     frame.render_widget(failures_text(&row.queue.failures), failed);
@@ -151,7 +158,8 @@ fn failures_text(failures: &[ShownFailure]) -> Paragraph<'static> {
     let mut lines = Vec::new();
     for failure in failures {
         let time = failure.ended_at.as_deref().unwrap_or("-");
-        let next = failure.next_try_at.as_deref().map(|next| format!(", next try {next}")).unwrap_or_default();
+        let next =
+            failure.next_try_at.as_deref().map(|next| format!(", next try {next}")).unwrap_or_default();
         let head = format!(
             "{}  attempt {} ended {} at {time}{next}",
             failure.message_id,
@@ -193,7 +201,11 @@ fn rate(rate: Option<f64>) -> String {
 /// Seconds for people, in at most eight columns.
 fn span(seconds: Option<f64>) -> String {
     let Some(seconds) = seconds else { return "-".to_owned() };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an age is positive and short")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an age is positive and short"
+    )]
     let whole = seconds as u64;
     match whole {
         0..10 => format!("{seconds:.1} s"),
@@ -261,7 +273,9 @@ mod tests {
         state.press(TopKey::Down);
         state.press(TopKey::Open);
         let shown = screen(&state, 130);
-        for part in ["orders at worker:9090", "long-one", "12m 34s", "bad-one  attempt 2 ended retry", "answered 404"] {
+        for part in
+            ["orders at worker:9090", "long-one", "12m 34s", "bad-one  attempt 2 ended retry", "answered 404"]
+        {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(!shown.contains('\u{1b}'), "{shown:?}");

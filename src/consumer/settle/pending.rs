@@ -120,12 +120,7 @@ impl PendingSettlements {
     }
 
     /// Retries a settlement that SQS has not done for this reason.
-    pub(super) fn retry_after(
-        &self,
-        settlement: Settlement<PendingLease>,
-        reason: &str,
-        delay: Duration,
-    ) {
+    pub(super) fn retry_after(&self, settlement: Settlement<PendingLease>, reason: &str, delay: Duration) {
         let action = settlement.action.label();
         settlement.lease.note(MessageStage::NotSettled { action, reason });
         self.retry(settlement, delay);

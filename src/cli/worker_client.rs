@@ -26,31 +26,31 @@ const QUOTED: usize = 200;
 
 /// The worker that a command asks.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct AdminOptions {
+pub(super) struct WorkerOptions {
     /// The address of the worker's admin server: host:port, or an http URL [default: the configured admin.listen]
     #[arg(long, value_name = "ADDRESS")]
-    admin: Option<AdminAddress>,
+    admin: Option<WorkerAddress>,
     /// The configuration file that names admin.listen [default: longshore.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-impl AdminOptions {
+impl WorkerOptions {
     /// The client of the given server, or else of the configured one.
-    pub(super) fn client(&self) -> Result<AdminClient, Failure> {
+    pub(super) fn client(&self) -> Result<WorkerClient, Failure> {
         let address = match &self.admin {
             Some(address) => address.clone(),
-            None => AdminAddress::configured(self.config.clone())?,
+            None => WorkerAddress::configured(self.config.clone())?,
         };
-        AdminClient::new(address)
+        WorkerClient::new(address)
     }
 }
 
 /// The address of an admin server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AdminAddress(Url);
+pub(super) struct WorkerAddress(Url);
 
-impl AdminAddress {
+impl WorkerAddress {
     /// The address of the configuration, on loopback where it is every address.
     pub(super) fn configured(file: Option<PathBuf>) -> Result<Self, Failure> {
         let config = config::load(&AwsOptions::default().sources(file), Purpose::Inspect)?;
@@ -67,12 +67,13 @@ impl AdminAddress {
     }
 }
 
-impl FromStr for AdminAddress {
+impl FromStr for WorkerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let not_one = || format!("not an address such as 127.0.0.1:9090 or http://worker:9090: {}", hide(text));
+        let not_one =
+            || format!("not an address such as 127.0.0.1:9090 or http://worker:9090: {}", hide(text));
         let mut url = Url::parse(&full).map_err(|_| not_one())?;
         if url.scheme() != "http" || !url.has_host() {
             return Err(not_one());
@@ -87,47 +88,57 @@ impl FromStr for AdminAddress {
 
 /// Asks one admin server.
 #[derive(Clone, Debug)]
-pub(super) struct AdminClient {
-    address: AdminAddress,
+pub(super) struct WorkerClient {
+    address: WorkerAddress,
     http: Client,
 }
 
 /// An answer in JSON with its status.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct AdminAnswer {
+pub(super) struct WorkerAnswer {
     pub(super) status: StatusCode,
     pub(super) body: Value,
 }
 
-impl AdminAnswer {
+impl WorkerAnswer {
     /// The error that the body names, or else the status.
     pub(super) fn error(&self) -> String {
         self.body["error"].as_str().map_or_else(|| self.status.to_string(), str::to_owned)
     }
 }
 
-impl AdminClient {
+impl WorkerClient {
     /// A client, which has asked nothing yet.
-    pub(super) fn new(address: AdminAddress) -> Result<Self, Failure> {
+    pub(super) fn new(address: WorkerAddress) -> Result<Self, Failure> {
         // A proxy of the environment is for other requests than those to a worker.
         net::provide_tls();
-        let http = Client::builder().tls_certs_only([]).no_proxy().redirect(Policy::none()).timeout(TIME_LIMIT).build();
+        let http = Client::builder()
+            .tls_certs_only([])
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(TIME_LIMIT)
+            .build();
         let http = http.map_err(|error| Failure::new(Exit::Internal, message_with_causes(&error)))?;
         Ok(Self { address, http })
     }
 
     /// The server's address.
-    pub(super) fn address(&self) -> &AdminAddress {
+    pub(super) fn address(&self) -> &WorkerAddress {
         &self.address
     }
 
     /// Requests a page, by the segments of its path.
-    pub(super) async fn get(&self, path: &[&str]) -> Result<AdminAnswer, String> {
+    pub(super) async fn get(&self, path: &[&str]) -> Result<WorkerAnswer, String> {
         self.send(self.http.get(self.url(path))).await
     }
 
     /// Posts a text of JSON.
-    pub(super) async fn post(&self, path: &[&str], body: &Value, token: Option<&str>) -> Result<AdminAnswer, String> {
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        body: &Value,
+        token: Option<&str>,
+    ) -> Result<WorkerAnswer, String> {
         let request = self.http.post(self.url(path)).header("content-type", "application/json");
         let request = match token {
             Some(token) => request.bearer_auth(token),
@@ -144,7 +155,7 @@ impl AdminClient {
         url
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<AdminAnswer, String> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<WorkerAnswer, String> {
         let answer = request.send().await.map_err(|error| message_with_causes(&error.without_url()))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| message_with_causes(&error.without_url()))?;
@@ -152,7 +163,7 @@ impl AdminClient {
             let quoted = &text[..text.floor_char_boundary(QUOTED.min(text.len()))];
             format!("{status}, and no JSON: {quoted:?}")
         })?;
-        Ok(AdminAnswer { status, body })
+        Ok(WorkerAnswer { status, body })
     }
 
     /// The failure of a command whose request had no answer.
@@ -179,17 +190,17 @@ mod tests {
             ("[::1]:9090", "http://[::1]:9090/"),
             ("http://worker:9090/longshore", "http://worker:9090/longshore/"),
         ] {
-            let address: AdminAddress = text.parse().unwrap();
+            let address: WorkerAddress = text.parse().unwrap();
             assert_eq!(address.0.as_str(), url, "{text}");
         }
         for wrong in ["https://worker", "", "ftp://x", "worker:port"] {
-            assert!(wrong.parse::<AdminAddress>().is_err(), "{wrong}");
+            assert!(wrong.parse::<WorkerAddress>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_message_id_stays_one_segment_of_the_path() {
-        let client = AdminClient::new("worker:9090/proxied".parse().unwrap()).unwrap();
+        let client = WorkerClient::new("worker:9090/proxied".parse().unwrap()).unwrap();
         let url = client.url(&["messages", "../status?x#y"]);
         assert_eq!(url.as_str(), "http://worker:9090/proxied/messages/..%2Fstatus%3Fx%23y");
         assert_eq!(client.address().shown(), "worker:9090/proxied");
