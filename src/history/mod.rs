@@ -23,7 +23,7 @@ use crate::{
     message::Message,
 };
 
-/// The records that the rings of all queues keep, about 200 bytes each.
+/// The records that the rings of all queues keep, about 300 bytes each.
 const RECORDS: usize = 16_384;
 /// The most records of one ring, and the fewest, however many queues there are.
 const OF_ONE_RING: (usize, usize) = (32, 4_096);

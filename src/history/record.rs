@@ -27,7 +27,7 @@ pub(super) struct ReceiveRecord {
     /// The handler's reason.
     reason: Option<Box<str>>,
     /// The calls that did not count, after which it was kept.
-    kept: Option<Kept>,
+    kept: Option<Box<Kept>>,
     request: Option<SettleRequest>,
     /// True once SQS has accepted a copy for the DLQ.
     is_copied: bool,
@@ -171,7 +171,7 @@ impl ReceiveRecord {
             MessageStage::Ended { ending: None, reason } => {
                 self.started = None;
                 let count = self.kept.as_ref().map_or(1, |kept| kept.count + 1);
-                self.kept = Some(Kept { count, last: at, reason: shortened(reason) });
+                self.kept = Some(Box::new(Kept { count, last: at, reason: shortened(reason) }));
             }
             MessageStage::Settling { action, delay } => {
                 self.request = Some(SettleRequest { action, delay, at, settled: None });
@@ -186,7 +186,9 @@ impl ReceiveRecord {
                     request.settled = Some(at);
                 }
             }
-            MessageStage::NotSettled { reason, .. } => self.trouble = shortened(reason),
+            MessageStage::NotSettled { action, reason } => {
+                self.trouble = shortened(&format!("{}: {reason}", noun(action)));
+            }
             MessageStage::Lost { reason } => {
                 self.lost = Some(at);
                 self.trouble = shortened(reason);
@@ -266,7 +268,7 @@ impl ReceiveRecord {
     /// The steps so far, each as a sentence; the last says what comes next.
     fn steps(&self, clock: WallClock) -> Vec<Step> {
         let mut steps = vec![(self.received, self.received_step(clock))];
-        if let Some(Kept { count, last, reason }) = &self.kept {
+        if let Some(Kept { count, last, reason }) = self.kept.as_deref() {
             let reason = reason.as_deref().unwrap_or("no reason given");
             steps.push((*last, format!("kept {}, to run again here: {reason}", times(*count))));
         }
@@ -312,9 +314,11 @@ impl ReceiveRecord {
             }
             (HeldState::Deleted, _) => "deleted".to_owned(),
             (HeldState::DeadLetter, _) => "copied to the dlq and deleted".to_owned(),
-            (HeldState::GivenBack, Some(request)) => self.given_back_step(request, clock),
+            (HeldState::GivenBack, Some(request)) => {
+                format!("{}{trouble}", self.given_back_step(request, clock))
+            }
             (HeldState::Settling, Some(SettleRequest { action, .. })) => {
-                format!("waits for sqs to confirm the {}{trouble}", verb(action))
+                format!("waits for sqs to confirm the {}{trouble}", noun(action))
             }
             (HeldState::Settling, None) => format!("waits to be settled{trouble}"),
             (HeldState::Released | HeldState::GivenBack, _) => {
@@ -346,7 +350,7 @@ fn times(count: u32) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
-fn verb(action: Action) -> &'static str {
+fn noun(action: Action) -> &'static str {
     match action {
         Action::Copy => "copy to the dlq",
         Action::GiveBack => "change of visibility",

@@ -140,7 +140,7 @@ async fn each_way_out_has_its_state() {
         ("unrun", "given_back", "given back before its call started, visible at once"),
         ("lost", "lost", "the lease was lost, others may receive it: purged"),
         ("kept", "waiting", "waits for a slot, for a full batch, or for an earlier message of its group"),
-        ("stuck", "settling", "waits for sqs to confirm the delete; last failure: AccessDenied"),
+        ("stuck", "settling", "waits for sqs to confirm the delete; last failure: delete: AccessDenied"),
     ] {
         assert_eq!(
             (traced.states(id), traced.steps(id).pop().unwrap()),
