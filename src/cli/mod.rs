@@ -10,7 +10,6 @@ mod output;
 mod run;
 mod runtime;
 mod send;
-mod top;
 mod trace;
 mod worker_client;
 
@@ -46,7 +45,6 @@ enum CliCommand {
     Healthcheck(healthcheck::Healthcheck),
     Send(send::Send),
     Trace(trace::TraceCommand),
-    Top(top::TopCommand),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -80,7 +78,6 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Healthcheck(healthcheck) => healthcheck.execute(),
         CliCommand::Send(send) => send.execute(),
         CliCommand::Trace(trace) => trace.execute(),
-        CliCommand::Top(top) => top.execute(),
     }
 }
 

@@ -122,29 +122,9 @@ impl WorkerClient {
         Ok(Self { address, http })
     }
 
-    /// The server's address.
-    pub(super) fn address(&self) -> &WorkerAddress {
-        &self.address
-    }
-
     /// Requests a page, by the segments of its path.
     pub(super) async fn get(&self, path: &[&str]) -> Result<WorkerAnswer, String> {
         self.send(self.http.get(self.url(path))).await
-    }
-
-    /// Posts a text of JSON.
-    pub(super) async fn post(
-        &self,
-        path: &[&str],
-        body: &Value,
-        token: Option<&str>,
-    ) -> Result<WorkerAnswer, String> {
-        let request = self.http.post(self.url(path)).header("content-type", "application/json");
-        let request = match token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        self.send(request.body(body.to_string())).await
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -203,6 +183,6 @@ mod tests {
         let client = WorkerClient::new("worker:9090/proxied".parse().unwrap()).unwrap();
         let url = client.url(&["messages", "../status?x#y"]);
         assert_eq!(url.as_str(), "http://worker:9090/proxied/messages/..%2Fstatus%3Fx%23y");
-        assert_eq!(client.address().shown(), "worker:9090/proxied");
+        assert_eq!(client.address.shown(), "worker:9090/proxied");
     }
 }

@@ -1,15 +1,11 @@
-//! What operators see of running workers: one message, the sentence about a queue, and the terminal.
+//! What operators see of running workers: one message, and the sentence about a queue.
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
-use super::support::{
-    Call, Dev, Handler, Launch, Worker,
-    python::{python_with, script},
-    until,
-};
+use super::support::{Call, Dev, Handler, Launch, Worker, until};
 
 /// A handler that fails the first receive of each message.
 fn failing_once() -> Handler {
@@ -108,33 +104,4 @@ async fn the_live_page_gets_the_status_of_a_worker_as_events() {
         let status: serde_json::Value = serde_json::from_str(&data).unwrap();
         assert_eq!(status["queues"][0]["queue"], "orders", "{status}");
     }
-}
-
-#[tokio::test]
-async fn top_without_a_terminal_says_what_it_needs() {
-    let ended = Launch::of(&["top", "127.0.0.1:1"]).run().await;
-    assert_eq!(ended.code, Some(64));
-    assert!(ended.errors.contains("longshore top needs a terminal"), "{}", ended.errors);
-}
-
-#[tokio::test]
-async fn top_shows_a_worker_in_a_terminal_and_leaves_the_terminal_as_it_was() {
-    let Some(python) = python_with("pty") else { return };
-    let dev = Dev::start().await;
-    let pair = dev.sqs.pair("orders", 5).await;
-    let handler = failing_once();
-    let worker = Worker::start(&pair.queue, &handler, "retry = { initial = \"1m\" }").await;
-    dev.sqs.send(&pair.queue, "once").await;
-    until("a failure is known", async || {
-        worker.admin.queue("orders").await["failures"].as_array().is_some_and(|failures| failures.len() == 1)
-    })
-    .await;
-    let arguments = [
-        &script("top_in_a_terminal.py"),
-        env!("CARGO_BIN_EXE_longshore"),
-        &worker.admin.address,
-        "127.0.0.1:1",
-    ];
-    let ended = python.arguments(&arguments).run().await;
-    assert_eq!((ended.code, ended.output.as_str()), (Some(0), "ok\n"), "{}", ended.errors);
 }
