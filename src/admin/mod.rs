@@ -1,6 +1,7 @@
 //! The admin server: health, metrics, status and the live page over HTTP, on a port of its own.
 
 mod live;
+mod negotiation;
 mod page;
 mod router;
 mod scrapes;

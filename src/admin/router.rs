@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRef, Path, Request, State},
-    http::{Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -16,21 +16,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     live::{LiveEvents, StatusSource},
+    negotiation::{Coding, ScrapeForm},
     page,
     scrapes::ScrapeTexts,
 };
-use crate::{duration::Span, health::Health};
-
-/// The content type of Prometheus's text format.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
 
 /// The sources of the admin server's answers.
 #[derive(Clone)]
 pub(crate) struct AdminSource {
     /// Liveness and readiness.
     pub health: Health,
-    /// The metrics in Prometheus's text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The metrics in a text format.
+    pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: StatusSource,
     /// What the process knows of a message, by its id; `Err` if that is nothing.
@@ -109,9 +107,21 @@ fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-async fn metrics(State(RouterState { source, scrapes, .. }): State<RouterState>) -> Response {
-    match scrapes.text(move || (source.metrics)()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+async fn metrics(
+    State(RouterState { source, scrapes, .. }): State<RouterState>,
+    headers: HeaderMap,
+) -> Response {
+    let form = ScrapeForm::wanted(&headers);
+    match scrapes.text(form, move || (source.metrics)(form.format)).await {
+        Ok(body) => {
+            let content =
+                [(header::CONTENT_TYPE, form.format.media_type()), (header::VARY, "accept, accept-encoding")];
+            let gzip = [(header::CONTENT_ENCODING, "gzip")];
+            match form.coding {
+                Coding::Identity => (content, body).into_response(),
+                Coding::Gzip => (content, gzip, body).into_response(),
+            }
+        }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

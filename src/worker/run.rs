@@ -21,7 +21,7 @@ use super::{ScalingSignal, embedded_metrics::ScalingTask};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::Traces;
+use crate::telemetry::{MetricsExport, traces::Traces};
 #[cfg(feature = "admin")]
 use crate::{
     admin::{AdminListener, AdminServer, AdminSource},
@@ -50,6 +50,8 @@ pub struct Worker {
     signal: Option<ScalingSignal>,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
+    #[cfg(feature = "otel")]
+    metrics_export: Option<MetricsExport>,
     /// The signals that stop it; absent, it listens when it runs.
     signals: Option<Signals>,
     metrics: Metrics,
@@ -79,6 +81,8 @@ impl Worker {
             signal: None,
             #[cfg(feature = "otel")]
             traces: None,
+            #[cfg(feature = "otel")]
+            metrics_export: None,
             signals: None,
             metrics: Metrics::new(),
             health: Health::new(),
@@ -182,6 +186,14 @@ impl Worker {
         self
     }
 
+    /// Exports the metrics of this worker over OTLP, and once more at the end of a stop.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn export_metrics(mut self, export: MetricsExport) -> Self {
+        self.metrics_export = Some(export);
+        self
+    }
+
     /// Sets the signals that stop it, which the program has listened for since its start.
     #[cfg(feature = "cli")]
     #[must_use]
@@ -263,7 +275,11 @@ impl Worker {
         let opening = Opening::new(self.patience, &health, status.clone());
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
-        parts.traces.clone_from(&self.traces);
+        {
+            parts.traces.clone_from(&self.traces);
+            let export = self.metrics_export.take();
+            parts.metrics_export = export.map(|export| export.start(metrics.clone())).transpose()?;
+        }
         #[cfg(feature = "admin")]
         let history = self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
@@ -334,7 +350,7 @@ impl Worker {
         let messages = history.clone();
         let source = AdminSource {
             health: self.health.clone(),
-            metrics: Arc::new(move || metrics.text()),
+            metrics: Arc::new(move |format| metrics.text_in(format)),
             status: Arc::new(move || status.value()),
             message: Arc::new(move |id: &str| messages.of_message(id)),
         };

@@ -63,8 +63,7 @@ async fn the_status_says_in_a_sentence_why_messages_are_received_or_not() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let mut handler = Handler::start(async |_| std::future::pending().await);
-    let settings =
-        "concurrency = 2\nprefetch = 1\nreceive = { wait = \"1s\" }";
+    let settings = "concurrency = 2\nprefetch = 1\nreceive = { wait = \"1s\" }";
     let worker = Worker::start(&pair.queue, &handler, settings).await;
     let shows = async |state: &str, part: &str| {
         until(part, async || {
