@@ -3,13 +3,11 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::{
+    admin_client::AdminOptions,
     output::{self, Exit, Failure},
-    runtime,
-    worker_client::{WorkerOptions, printable},
 };
 
 /// Prints what a running worker knows of a message: exit code 0 if it knows it, 1 if not, 69 if no worker answers
@@ -18,32 +16,36 @@ pub(super) struct TraceCommand {
     /// The message's id
     message_id: String,
     #[command(flatten)]
-    admin: WorkerOptions,
+    admin: AdminOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 impl TraceCommand {
-    pub(super) fn execute(&self) -> Result<(), Failure> {
-        let client = self.admin.client()?;
-        let answer = runtime::run_small(client.get(&["messages", &self.message_id]))?;
-        let answer = answer.map_err(|error| client.unreachable(&error))?;
-        let text = if self.json { format!("{}\n", answer.body) } else { text_of(&answer.body) };
-        match answer.status {
-            StatusCode::OK => output::print(&text),
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let (status, body) = self.admin.client()?.ask(&["messages", &self.message_id])?;
+        let text = if self.json { format!("{body}\n") } else { text_of(&body) };
+        match status {
+            200 => output::print(&text),
             // Another server's 404 has no such field.
-            StatusCode::NOT_FOUND if answer.body["reach"].is_array() => {
-                if self.json {
-                    output::print(&text)?;
-                    return Err(Failure::new(Exit::NotKnown, ""));
-                }
-                Err(Failure::new(Exit::NotKnown, text.trim_end())
-                    .hint("ask the other workers of the queue, or search the logs for the id"))
+            404 if body["reach"].is_array() && self.json => {
+                output::print(&text)?;
+                Err(Failure::new(Exit::NotKnown, ""))
             }
-            _ => Err(client.unreachable(&answer.error())),
+            404 if body["reach"].is_array() => Err(Failure::new(Exit::NotKnown, text.trim_end())
+                .hint("ask the other workers of the queue, or search the logs for the id")),
+            _ => {
+                let error = body["error"].as_str().unwrap_or("no status of a message");
+                Err(Failure::new(Exit::Unavailable, format!("the worker answers {status}: {}", printable(error))))
+            }
         }
     }
+}
+
+/// A text of a worker without the control characters that would change the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
 }
 
 /// The answer, for people.

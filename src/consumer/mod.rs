@@ -9,6 +9,7 @@ mod availability;
 mod breaker;
 mod buffer;
 mod call;
+mod control;
 pub(crate) mod depth;
 mod dispatcher;
 mod dispatcher_state;
@@ -26,6 +27,7 @@ mod schedule;
 mod settings;
 pub(crate) mod settle;
 mod shutdown;
+mod slot;
 mod start_limit;
 mod why;
 
@@ -99,7 +101,8 @@ pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
-    concurrency: usize,
+    settings: ConsumerSettings,
+    handler: AnyHandler,
     availability: Availability,
     dispatcher: Dispatcher,
     permits: Permits,
@@ -218,7 +221,8 @@ impl Engine {
         let (progress_sender, progress) = watch::channel(ReceiveProgress::default());
         let engine = Self(Arc::new(Inner {
             name: name.clone(),
-            concurrency: settings.concurrency,
+            settings: settings.clone(),
+            handler: parts.handler.clone(),
             availability: availability.clone(),
             dispatcher: dispatcher.clone(),
             permits: permits.clone(),
@@ -231,6 +235,9 @@ impl Engine {
             depth: parts.depth.clone(),
             wanted: parts.wanted(&settler),
         }));
+        if settings.paused {
+            engine.pause("paused = true in its settings");
+        }
         let intake = parts.intake(&engine, ordered, &preparations);
         let poller = parts.poller(&engine, intake, progress_sender, &ends);
         let heartbeat = leases.clone().run_heartbeat(
@@ -279,7 +286,7 @@ impl Engine {
         let paused = self.0.availability.reasons().into_iter();
         let mut status = EngineStatus {
             queue: self.0.name.to_string(),
-            concurrency: self.0.concurrency,
+            concurrency: load.concurrency,
             running: load.running,
             waiting: load.waiting,
             held: leases.len(),
@@ -360,7 +367,8 @@ impl EngineParts {
     fn availability(&self) -> Availability {
         let ready = self.condition("handler", "the handler was not probed yet");
         let (name, handler) = (self.name.clone(), self.handler.clone());
-        Availability::new(name, handler, &self.settings, ready, self.metrics.group())
+        let notice = self.health.notice(format!("{} polling", self.name));
+        Availability::new(name, handler, &self.settings, (ready, notice), self.metrics.group())
     }
 
     fn ordered_settler(
@@ -454,7 +462,6 @@ impl EngineParts {
             visibility: self.settings.visibility.0,
             wait: self.settings.wait(),
             prefetch: self.settings.prefetch,
-            most_running: self.settings.running(),
             permits: engine.0.permits.clone(),
             availability: engine.0.availability.clone(),
             intake,

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{ingest, internal_error, show};
 use crate::{
     cli::{
-        healthcheck::reachable,
+        admin_client::reachable,
         output::{Exit, Failure},
     },
     config::{QueueSettings, Settings},
