@@ -37,7 +37,10 @@ impl TraceCommand {
                 .hint("ask the other workers of the queue, or search the logs for the id")),
             _ => {
                 let error = body["error"].as_str().unwrap_or("no status of a message");
-                Err(Failure::new(Exit::Unavailable, format!("the worker answers {status}: {}", printable(error))))
+                Err(Failure::new(
+                    Exit::Unavailable,
+                    format!("the worker answers {status}: {}", printable(error)),
+                ))
             }
         }
     }
