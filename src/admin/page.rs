@@ -1,4 +1,6 @@
 //! The live page: its files, which are compiled in, and the headers that bind a browser to them.
+//!
+//! Nothing builds the files: a browser gets them as they are here.
 
 use axum::{
     Router,

@@ -32,7 +32,7 @@ pub(crate) struct AdminSource {
     pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: StatusSource,
-    /// What the process knows of a message, by its id; `Err` if that is nothing.
+    /// The receives of a message by its id, as far as the process knows any; `Err` if it knows none.
     pub message: Arc<dyn Fn(&str) -> Result<Value, Value> + Send + Sync>,
     /// The requests that may control queues.
     pub access: ControlAccess,

@@ -66,7 +66,7 @@ impl MessageHistory {
         }
     }
 
-    /// What is known of a message, as JSON; `Err` says how far back the history goes if nothing is.
+    /// The receives of a message as JSON; `Err` says how far back the history goes if there are none.
     pub(crate) fn of_message(&self, id: &str) -> Result<Value, Value> {
         let clock = WallClock::now();
         let queues: Vec<_> = self.queues().values().cloned().collect();

@@ -107,7 +107,7 @@ pub(super) struct ReceiveReport {
     message_id: String,
     attempt: u32,
     state: HeldState,
-    /// How its call ended.
+    /// The ending of its call.
     #[serde(skip_serializing_if = "Option::is_none")]
     ending: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

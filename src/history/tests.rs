@@ -1,3 +1,5 @@
+//! The history of messages, stage by stage.
+
 use std::time::Duration;
 
 use super::*;

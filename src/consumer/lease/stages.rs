@@ -1,4 +1,6 @@
 //! The stages that a message passes while it is held, and the seam for what records them.
+//!
+//! Without an observer a stage costs a comparison.
 
 use std::time::Duration;
 
