@@ -55,7 +55,7 @@ async fn a_message_is_traced_through_its_attempts() {
     assert!(unknown.errors.contains("orders: what it holds, was done since 2"), "{}", unknown.errors);
     let nobody = Launch::of(&["trace", &id, "--admin", "127.0.0.1:1"]).run().await;
     assert_eq!(nobody.code, Some(69), "{}", nobody.errors);
-    assert!(nobody.errors.contains("no answer from 127.0.0.1:1"), "{}", nobody.errors);
+    assert!(nobody.errors.contains("no answer from http://127.0.0.1:1/"), "{}", nobody.errors);
 }
 
 #[tokio::test]
