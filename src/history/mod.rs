@@ -129,16 +129,16 @@ impl StageObserver for QueueHistory {
     }
 
     fn passed(&self, lease: LeaseId, stage: MessageStage<'_>, at: Instant) {
-        let state = &mut *self.state();
+        let history = &mut *self.state();
         if !matches!(stage, MessageStage::Released) {
-            if let Some(record) = state.held.get_mut(&lease) {
+            if let Some(record) = history.held.get_mut(&lease) {
                 record.pass(stage, at);
             }
             return;
         }
-        let Some(mut record) = state.held.remove(&lease) else { return };
+        let Some(mut record) = history.held.remove(&lease) else { return };
         record.pass(stage, at);
-        let ring = if record.has_failed() { &mut state.failed } else { &mut state.done };
+        let ring = if record.has_failed() { &mut history.failed } else { &mut history.done };
         ring.push(record, self.ring_size.load(Ordering::Relaxed));
     }
 }
