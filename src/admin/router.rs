@@ -23,6 +23,10 @@ use super::{
 };
 use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
 
+/// Does what an operator asks of the queue with this name; answers what is so now.
+pub(crate) type AdminControl =
+    Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>;
+
 /// The sources of the admin server's answers.
 #[derive(Clone)]
 pub(crate) struct AdminSource {
@@ -37,7 +41,7 @@ pub(crate) struct AdminSource {
     /// The requests that may control queues.
     pub access: ControlAccess,
     /// Carries out a request about a queue, and answers the queue's state.
-    pub control: Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>,
+    pub control: AdminControl,
 }
 
 impl fmt::Debug for AdminSource {

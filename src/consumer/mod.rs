@@ -23,11 +23,13 @@ mod preparation;
 mod preparation_lines;
 mod prepare;
 mod receive_mode;
+pub(crate) mod running;
 mod schedule;
 mod settings;
 pub(crate) mod settle;
 mod shutdown;
 mod slot;
+mod standstill;
 mod start_limit;
 mod why;
 
@@ -56,6 +58,7 @@ use self::{
     prepare::{Intake, IntakeParts},
     schedule::Schedule,
     shutdown::EngineEnds,
+    standstill::StandstillWatch,
     why::{ReceiveFacts, ReceiveProgress, Why, WorkTotals},
 };
 pub(crate) use self::{
@@ -76,6 +79,7 @@ use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},
     consumer::lease::{LeaseTerms, Leases, Permits, StageObserver},
     consumer::metrics::ConsumerMetrics,
+    consumer::running::RunningCalls,
     consumer::settle::{DeadLetterQueue, Settler},
     handler::AnyHandler,
     handler::FailureCounter,
@@ -113,6 +117,7 @@ struct Inner {
     stop: Stop,
     metrics: Arc<ConsumerMetrics>,
     depth: QueueDepth,
+    running: RunningCalls,
     wanted: Wanted,
 }
 
@@ -146,6 +151,8 @@ pub(crate) struct EngineParts {
     pub failures: FailureCounter,
     /// The number of messages in the queue.
     pub depth: QueueDepth,
+    /// The calls of the handler, and the messages that wait for theirs.
+    pub(crate) running: RunningCalls,
     /// The spans of the queue's messages; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// The health of the process.
@@ -176,6 +183,14 @@ pub(crate) struct EngineStatus {
     pub permits: usize,
     /// Messages being settled.
     pub settling: usize,
+    /// Seconds for which the oldest running call has run; absent while none runs.
+    pub oldest_running_seconds: Option<f64>,
+    /// Seconds since the receive of the oldest message that waits here for its call; absent while none waits.
+    pub oldest_waiting_seconds: Option<f64>,
+    /// Seconds for which the oldest settlement has waited for SQS to confirm it; absent while none waits.
+    pub oldest_settling_seconds: Option<f64>,
+    /// The error for which SQS refuses to settle messages, until it settles one.
+    pub settling_error: Option<String>,
     /// The reasons for which polling is paused; empty while the queue is polled.
     pub paused: Vec<PauseStatus>,
     /// Whole seconds since a receive was last answered.
@@ -184,6 +199,8 @@ pub(crate) struct EngineStatus {
     pub last_error: Option<String>,
     /// The messages in the queue by SQS's count, of all workers, where that is known.
     pub queue_messages: Option<Counts>,
+    /// Seconds for which SQS keeps a message, where that is known.
+    pub retention_seconds: Option<u64>,
     /// The visible messages in the DLQ, where that is known.
     pub dlq_messages: Option<u64>,
     /// The time that this worker alone needs for the visible messages and those in flight, where that is known.
@@ -233,6 +250,7 @@ impl Engine {
             stop: parts.stop.clone(),
             metrics,
             depth: parts.depth.clone(),
+            running: parts.running.clone(),
             wanted: parts.wanted(&settler),
         }));
         if settings.paused {
@@ -252,6 +270,7 @@ impl Engine {
             // It ends at the stop, which the fault watch may notice later: that end is no fault.
             poller: tasks.spawn("receive", End::Fine, poller.run()),
             probes: tasks.spawn("probe", End::Fault, availability.run()),
+            standstill: tasks.spawn("standstill", End::Fine, parts.standstill(&leases, &settler).run()),
             handler: parts.handler.clone(),
             engine,
             dispatcher,
@@ -281,7 +300,8 @@ impl Engine {
     /// The state of the engine.
     pub(crate) fn status(&self) -> EngineStatus {
         let Inner { dispatcher, leases, permits, settler, metrics, .. } = &*self.0;
-        let load = dispatcher.load();
+        let (load, now) = (dispatcher.load(), Instant::now());
+        let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
         let progress = self.0.progress.borrow().clone();
         let paused = self.0.availability.reasons().into_iter();
         let mut status = EngineStatus {
@@ -292,12 +312,17 @@ impl Engine {
             held: leases.len(),
             permits: permits.capacity(),
             settling: settler.pending(),
+            oldest_running_seconds: seconds(self.0.running.oldest(now)),
+            oldest_waiting_seconds: seconds(self.0.running.oldest_waiting(now)),
+            oldest_settling_seconds: seconds(settler.oldest_pending()),
+            settling_error: settler.error(),
             paused: paused
                 .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })
                 .collect(),
             seconds_since_successful_receive: metrics.poll_age.get(),
             last_error: progress.failure.as_ref().map(|failure| failure.message.clone()),
             queue_messages: self.0.depth.counts(),
+            retention_seconds: self.0.depth.retention().map(|retention| retention.as_secs()),
             dlq_messages: self.0.depth.dlq(),
             backlog_seconds: self.0.depth.backlog_seconds(),
             why: Why::default(),
@@ -364,6 +389,16 @@ impl EngineParts {
         })
     }
 
+    fn standstill(&self, leases: &Leases, settler: &Settler) -> StandstillWatch {
+        StandstillWatch {
+            queue: self.name.clone(),
+            running: self.running.clone(),
+            settler: settler.clone(),
+            leases: leases.clone(),
+            scope: self.metrics.clone(),
+        }
+    }
+
     fn availability(&self) -> Availability {
         let ready = self.condition("handler", "the handler was not probed yet");
         let (name, handler) = (self.name.clone(), self.handler.clone());
@@ -412,6 +447,7 @@ impl EngineParts {
             metrics: self.metrics.group(),
             scope: self.metrics.clone(),
             failures: self.failures.clone(),
+            running: self.running.clone(),
             traces: self.traces.clone(),
             stop: self.stop.clone(),
             callers_runtime: self.caller.clone(),
@@ -442,6 +478,7 @@ impl EngineParts {
             settler,
             stop: self.stop.clone(),
             metrics: self.metrics.group(),
+            running: self.running.clone(),
         })
     }
 
@@ -469,6 +506,7 @@ impl EngineParts {
             metrics: self.metrics.group(),
             calls: self.metrics.group(),
             depth: self.depth.clone(),
+            warnings: self.metrics.warnings().clone(),
             traces: self.traces.clone(),
             stop: self.stop.clone(),
             end_of_receives: ends.receives.clone(),
