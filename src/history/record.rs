@@ -130,7 +130,7 @@ pub(super) struct Step {
 /// A call that runs, for people and scripts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RunningCall {
+pub(super) struct CallReport {
     message_id: String,
     attempt: u32,
     since: String,
@@ -240,9 +240,9 @@ impl ReceiveRecord {
     }
 
     /// The call that runs, if one does.
-    pub(super) fn running_call(&self, clock: WallClock) -> Option<RunningCall> {
+    pub(super) fn running_call(&self, clock: WallClock) -> Option<CallReport> {
         let since = self.running_since()?;
-        Some(RunningCall {
+        Some(CallReport {
             message_id: self.id.to_string(),
             attempt: self.attempt,
             since: clock.at(since),
