@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -154,8 +154,13 @@ test-deploy: deploy/node_modules/ready ## deploy/template.json in LocalStack, an
 test-image: $(VENV)/ready ## the container images and the composition, built and run; skipped, and says so, without a Docker engine unless LONGSHORE_REQUIRE_DOCKER=1
 	PYTHONPATH=emulator/tests/conformance $(VENV)/bin/python tests/image/main.py any $(FACT)
 
-test-browser: $(WORKER) ## web pages in Chromium attack `longshore dev`; skipped, and says so, without a Chromium unless LONGSHORE_REQUIRE_BROWSER=1
+test-browser: $(WORKER) ## web pages in Chromium attack `longshore dev`, and its live page is used; skipped, and says so, without a Chromium unless LONGSHORE_REQUIRE_BROWSER=1
 	python3 tests/browser/main.py $(PROGRAM)
+	python3 tests/browser/page.py $(PROGRAM)
+
+page-pictures: $(WORKER) ## take the pictures of the live page in docs/page anew
+	mkdir -p docs/page
+	python3 tests/browser/page.py $(PROGRAM) --pictures docs/page
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

@@ -153,6 +153,8 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+#[cfg(feature = "admin")]
+mod history;
 mod in_progress;
 #[cfg(feature = "cli")]
 mod kubernetes;

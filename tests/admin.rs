@@ -47,6 +47,10 @@ async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 's
         health: health.clone(),
         metrics: Arc::new(metrics),
         status: Arc::new(|| json!({ "queues": { "orders": { "running": 2 } } })),
+        message: Arc::new(|id: &str| match id {
+            "a/b" => Ok(json!({ "messageId": id, "receives": [] })),
+            _ => Err(json!({ "error": "this worker knows nothing", "messageId": id, "reach": [] })),
+        }),
         access: ControlAccess::loopback(),
         control: Arc::new(|queue: &str, request| match queue {
             "orders" => Ok(json!({ "queue": queue, "request": format!("{request:?}") })),
@@ -155,9 +159,105 @@ async fn the_page_lists_every_route() {
     let page = server.ask("GET /").await;
     assert_eq!(page.status, 200);
     for route in ["/livez", "/readyz", "/metrics", "/status"] {
-        assert!(page.body.contains(&format!("href=\"{route}\"")), "{route}");
+        // Relative, for proxies that serve it below a path.
+        assert!(page.body.contains(&format!("href=\"{}\"", &route[1..])), "{route}");
         assert_eq!(server.ask(&format!("GET {route}")).await.status, 200, "{route}");
     }
+}
+
+#[tokio::test]
+async fn the_page_allows_a_browser_nothing_but_its_own_files() {
+    let server = start().await;
+    for (path, content_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let file = server.ask(&format!("GET {path}")).await;
+        assert_eq!(file.status, 200, "{path}");
+        for header in [
+            format!("content-type: {content_type}\r\n"),
+            "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+                .to_owned(),
+            "x-content-type-options: nosniff".to_owned(),
+        ] {
+            assert!(file.head.contains(&header), "{path}: {header} in {}", file.head);
+        }
+    }
+    let page = server.ask("GET /").await.body;
+    for inline in ["<script>", "<style", "style=", "onclick", "onload", "http:", "https:", "//"] {
+        assert!(!page.contains(inline), "{inline}");
+    }
+    let script = server.ask("GET /page.js").await.body;
+    for html in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        assert!(!script.contains(html), "{html}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_asked_for_by_its_id() {
+    let server = start().await;
+    let known = server.json("GET /messages/a%2Fb").await;
+    assert_eq!(known, (200, json!({ "messageId": "a/b", "receives": [] })));
+    let (status, unknown) = server.json("GET /messages/%3Cscript%3E").await;
+    assert_eq!((status, unknown["messageId"].as_str()), (404, Some("<script>")));
+    let answer = server.ask("GET /messages/%3Cscript%3E").await;
+    assert!(answer.head.contains("content-type: application/json"), "no page: {}", answer.head);
+}
+
+/// Opens the stream of events, and returns it after its first event.
+async fn look(server: &Server) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    while !text.contains("\n\n") && !text.contains("503") {
+        let mut bytes = [0; 4096];
+        let count = stream.read(&mut bytes).await.unwrap();
+        assert!(count > 0, "{text}");
+        text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    (stream, text)
+}
+
+#[tokio::test]
+async fn the_status_comes_as_events_while_the_viewer_is_connected() {
+    let server = start().await;
+    let (mut stream, first) = look(&server).await;
+    assert!(first.to_lowercase().contains("content-type: text/event-stream"), "{first}");
+    let event = "data: {\"queues\":{\"orders\":{\"running\":2}}}\n\n";
+    assert!(first.contains(event), "{first}");
+    // More than the time for which a client may leave a request unfinished.
+    let asked = Instant::now();
+    while asked.elapsed() < Duration::from_secs(12) {
+        let mut bytes = [0; 4096];
+        let count = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
+        let count = count.unwrap().unwrap();
+        assert!(std::str::from_utf8(&bytes[..count]).unwrap().contains(event));
+    }
+    server.admin.end().await;
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn viewers_beyond_eight_are_refused_and_take_no_place_of_scrapes() {
+    let server = start().await;
+    let mut viewers = Vec::new();
+    for _ in 0..8 {
+        viewers.push(look(&server).await.0);
+    }
+    let (_, refused) = look(&server).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("8 viewers are connected"), "{refused}");
+    assert_eq!(server.ask("GET /metrics").await.status, 200);
+    drop(viewers.pop());
+    let looked = async {
+        while look(&server).await.1.starts_with("HTTP/1.1 503") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), looked).await.unwrap();
 }
 
 #[tokio::test]

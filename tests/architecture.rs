@@ -43,6 +43,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("consumer", 8),
     ("dead_letters", 8),
     ("admin", 9),
+    ("history", 9),
     ("envelope", 9),
     ("once", 9),
     ("payload", 9),

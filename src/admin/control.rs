@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use longshore_listener::ClientAddress;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -70,6 +70,16 @@ impl ControlAccess {
             None => Err(AccessRefusal::Off),
         }
     }
+}
+
+/// Answers whether the request might control queues: `allowed`, `token` if it needs the token, or `off`.
+async fn access_of(State(source): State<AdminSource>, request: Request) -> Response {
+    let control = match source.access.check(&request.into_parts().0) {
+        Ok(()) => "allowed",
+        Err(AccessRefusal::Unauthorized) => "token",
+        Err(AccessRefusal::Off | AccessRefusal::Remote) => "off",
+    };
+    Json(json!({ "control": control })).into_response()
 }
 
 /// The address of a request's client.
@@ -176,6 +186,7 @@ where
         .route("/queues/{name}/resume", post(resume))
         .route("/queues/{name}/scale", post(scale))
         .route_layer(middleware::from_fn_with_state(access, refuse))
+        .route("/control", get(access_of))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
 }
 

@@ -1,7 +1,9 @@
-//! The admin server: health, metrics and status over HTTP, on a port of its own.
+//! The admin server: health, metrics, status and the live page over HTTP, on a port of its own.
 
 mod control;
+mod live;
 mod negotiation;
+mod page;
 mod router;
 mod scrapes;
 
@@ -35,7 +37,7 @@ pub(crate) use self::{
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// The address and port of `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
+    /// The address and port of the live page, `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
     #[cfg_attr(feature = "cli", schemars(example = "0.0.0.0:9090"))]
     pub listen: SocketAddr,
     /// The requests that may pause, resume and scale queues (`longshore pause`, `resume`, `scale`): none (`off`), or those of programs on this machine or in this pod (`loopback`), beside those with the `token`. Absent, only those with the `token`; in `longshore dev` also those of this machine.
@@ -146,7 +148,7 @@ impl AdminServer {
         let end = CancellationToken::new();
         // Without an address every foreign name is refused.
         let address = socket.local_addr().map_or(IpAddr::from(Ipv4Addr::LOCALHOST), |address| address.ip());
-        let router = router(source, AllowedHosts::at(address, [""; 0]));
+        let router = router(source, AllowedHosts::at(address, [""; 0]), end.clone());
         let metrics = scope.group::<AdminMetrics>();
         let listener = HttpListener::new(socket, router).on_close(move |reason| {
             if let Some(reason) = ConnectionFault::of(reason) {

@@ -4,38 +4,24 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{FromRef, Request, State},
+    extract::{FromRef, Path, Request, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     control::{self, ControlAccess, ControlRefusal, ControlRequest},
+    live::{LiveEvents, StatusSource},
     negotiation::{Coding, ScrapeForm},
+    page,
     scrapes::ScrapeTexts,
 };
 use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
-
-/// The index page, with links to the others.
-const INDEX: &str = r#"<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Longshore</title>
-<style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }</style>
-<h1>Longshore</h1>
-<ul>
-<li><a href="/livez">/livez</a>: 200 while every loop makes progress</li>
-<li><a href="/readyz">/readyz</a>: 200 while messages can be received and handled</li>
-<li><a href="/metrics">/metrics</a>: the metrics, for Prometheus</li>
-<li><a href="/status">/status</a>: the state of every queue, as JSON</li>
-</ul>
-</html>
-"#;
 
 /// Does what an operator asks of the queue with this name; answers what is so now.
 pub(crate) type AdminControl =
@@ -49,7 +35,9 @@ pub(crate) struct AdminSource {
     /// The metrics in a text format.
     pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
-    pub status: Arc<dyn Fn() -> Value + Send + Sync>,
+    pub status: StatusSource,
+    /// The receives of a message by its id, as far as the process knows any; `Err` if it knows none.
+    pub message: Arc<dyn Fn(&str) -> Result<Value, Value> + Send + Sync>,
     /// The requests that may control queues.
     pub access: ControlAccess,
     /// Carries out a request about a queue, and answers the queue's state.
@@ -67,6 +55,7 @@ impl fmt::Debug for AdminSource {
 struct RouterState {
     source: AdminSource,
     scrapes: Arc<ScrapeTexts>,
+    live: Arc<LiveEvents>,
 }
 
 impl FromRef<RouterState> for AdminSource {
@@ -77,20 +66,22 @@ impl FromRef<RouterState> for AdminSource {
 
 /// The routes of the admin server; all of them only read, but for those of control.
 ///
-/// A request of a method that changes something is refused if a foreign web page may have sent it.
-pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
+/// A request of a method that changes something is refused if a foreign web page may have sent it. Streams last until `end`.
+pub(super) fn router(source: AdminSource, hosts: AllowedHosts, end: CancellationToken) -> Router {
     let control = control::routes(source.access.clone());
-    let state = RouterState { source, scrapes: Arc::default() };
-    Router::new()
-        .route("/", get(async || Html(INDEX)))
+    let state = RouterState { source, scrapes: Arc::default(), live: Arc::new(LiveEvents::new(end)) };
+    page::with_files(Router::new())
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/events", get(events))
+        .route("/messages/{id}", get(message))
         .merge(control)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
+        .layer(middleware::map_response(page::with_headers))
         .with_state(state)
 }
 
@@ -136,7 +127,10 @@ fn answer(
     (status, Json(body)).into_response()
 }
 
-async fn metrics(State(RouterState { source, scrapes }): State<RouterState>, headers: HeaderMap) -> Response {
+async fn metrics(
+    State(RouterState { source, scrapes, .. }): State<RouterState>,
+    headers: HeaderMap,
+) -> Response {
     let form = ScrapeForm::wanted(&headers);
     match scrapes.text(form, move || (source.metrics)(form.format)).await {
         Ok(body) => {
@@ -154,6 +148,18 @@ async fn metrics(State(RouterState { source, scrapes }): State<RouterState>, hea
 
 async fn status(State(source): State<AdminSource>) -> Json<Value> {
     Json((source.status)())
+}
+
+/// Sends the status once a second, as server-sent events.
+async fn events(State(RouterState { source, live, .. }): State<RouterState>) -> Response {
+    live.response(source.status)
+}
+
+async fn message(State(source): State<AdminSource>, Path(id): Path<String>) -> Response {
+    match (source.message)(&id) {
+        Ok(known) => Json(known).into_response(),
+        Err(unknown) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
+    }
 }
 
 async fn not_found(uri: Uri) -> Response {

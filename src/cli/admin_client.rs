@@ -159,12 +159,22 @@ impl AdminClient {
         self.request("POST", path, body.to_string())
     }
 
-    fn request(&self, method: &'static str, path: &[&str], body: String) -> Result<Value, Failure> {
+    /// Asks for a page; returns the status of the answer, and its JSON if it has any.
+    pub(super) fn ask(&self, path: &[&str]) -> Result<(u16, Value), Failure> {
+        let answer = self.send("GET", path, String::new())?;
+        Ok((answer.status, serde_json::from_str(&answer.body).unwrap_or_default()))
+    }
+
+    fn send(&self, method: &'static str, path: &[&str], body: String) -> Result<HttpAnswer, Failure> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(path);
         }
-        let answer = HttpRequest { url: &url, method, token: self.token.as_ref(), body }.send()?;
+        HttpRequest { url: &url, method, token: self.token.as_ref(), body }.send()
+    }
+
+    fn request(&self, method: &'static str, path: &[&str], body: String) -> Result<Value, Failure> {
+        let answer = self.send(method, path, body)?;
         let value: Option<Value> = serde_json::from_str(&answer.body).ok();
         match (answer.status, value) {
             (200, Some(value)) => Ok(value),

@@ -15,6 +15,7 @@ mod run;
 mod runtime;
 mod scale;
 mod send;
+mod trace;
 
 use std::{env, process::ExitCode};
 
@@ -51,6 +52,7 @@ enum CliCommand {
     Resume(resume::Resume),
     Scale(scale::Scale),
     Dlq(dlq::DlqCommand),
+    Trace(trace::TraceCommand),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -87,6 +89,7 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Resume(resume) => resume.execute(),
         CliCommand::Scale(scale) => scale.execute(),
         CliCommand::Dlq(dlq) => dlq.execute(),
+        CliCommand::Trace(trace) => trace.execute(),
     }
 }
 

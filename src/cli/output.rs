@@ -15,6 +15,8 @@ use crate::{settings::Problems, telemetry::logs::LogsError};
 /// The exit codes of failure; 0 means that all was drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// 1: what was asked for is not known; nothing is wrong.
+    NotKnown,
     /// 64: bad usage or configuration.
     Usage,
     /// 69: a dependency is unreachable.
@@ -29,6 +31,7 @@ impl Exit {
     /// The exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
+            Self::NotKnown => 1,
             Self::Usage => 64,
             Self::Unavailable => 69,
             Self::Internal => 70,

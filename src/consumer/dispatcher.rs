@@ -13,7 +13,7 @@ use super::{
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller},
-    dispatcher_state::{Demand, DispatcherLoad, DispatcherState},
+    dispatcher_state::{CallAllowance, Demand, DispatcherLoad, DispatcherState},
     disposition::{CallEnd, Conclusion, KeptFor},
     ends::{ConcludedCall, EndReporter},
     fifo::{GroupTurn, OrderedSettler},
@@ -21,7 +21,7 @@ use super::{
     slot::Slot,
 };
 use crate::{
-    consumer::lease::Lease,
+    consumer::lease::{Lease, MessageStage},
     consumer::metrics::ConsumerMetrics,
     consumer::running::{CallInProgress, RunningCall, RunningCalls},
     handler::{FailureCounter, Outcome, Placement},
@@ -170,6 +170,11 @@ impl Dispatcher {
     /// The numbers of running calls and waiting messages.
     pub(super) fn load(&self) -> DispatcherLoad {
         self.state().load()
+    }
+
+    /// The calls that the limits allow now.
+    pub(super) fn allowance(&self, now: Instant) -> CallAllowance {
+        self.state().allowance(now)
     }
 
     /// Notes that a slot is free, for which no message waits or may start.
@@ -385,6 +390,7 @@ impl Dispatcher {
         metrics.calls_running.inc();
         for held in &mut *batch {
             held.waiting = None;
+            held.lease.note_at(MessageStage::Started, began);
             if let Some(age) = held.message.age() {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
@@ -470,6 +476,7 @@ impl Dispatcher {
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
         for (held, conclusion) in batch.iter().zip(conclusions) {
+            held.note_end(conclusion, at);
             self.report_end(held, conclusion, took, cause);
         }
         let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
@@ -512,6 +519,7 @@ impl Dispatcher {
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
         let settler = &self.0.parts.settler;
         let conclusion = settler.rules().conclude_preparation(outcome, &held.facts(KeptFailures::None));
+        held.note_end(&conclusion, Instant::now());
         self.report_end(&held, &conclusion, took, None);
         if conclusion.ending == Some(Ending::Down) {
             self.handler_is_down(&conclusion.reason);

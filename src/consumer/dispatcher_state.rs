@@ -51,6 +51,15 @@ pub(super) struct Demand {
     pub(super) most_to_receive: Option<usize>,
 }
 
+/// The calls that the limits of the settings allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallAllowance {
+    /// By the rate, where one is set.
+    pub(super) by_rate: Option<usize>,
+    /// True while messages wait for a slot of a pool.
+    pub(super) waits_for_pool: bool,
+}
+
 /// The numbers of running calls and waiting messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DispatcherLoad {
@@ -83,6 +92,11 @@ impl DispatcherState {
             running: self.buffer.running(),
             waiting: self.buffer.waiting() + self.in_lines(),
         }
+    }
+
+    /// The calls that the limits allow now.
+    pub(super) fn allowance(&mut self, now: Instant) -> CallAllowance {
+        CallAllowance { by_rate: self.limits.available(now), waits_for_pool: self.limits.wait_for_slot() }
     }
 
     fn in_lines(&self) -> usize {

@@ -32,6 +32,7 @@ mod shutdown;
 mod slot;
 mod standstill;
 mod start_limit;
+mod why;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +61,7 @@ use self::{
     schedule::Schedule,
     shutdown::EngineEnds,
     standstill::StandstillWatch,
+    why::{ReceiveFacts, ReceiveProgress, Why, WorkTotals},
 };
 pub(crate) use self::{
     availability::PauseReason,
@@ -77,7 +79,7 @@ pub use self::{
 };
 use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},
-    consumer::lease::{LeaseTerms, Leases, Permits},
+    consumer::lease::{LeaseTerms, Leases, Permits, StageObserver},
     consumer::metrics::ConsumerMetrics,
     consumer::running::RunningCalls,
     consumer::settle::{DeadLetterQueue, Settler},
@@ -112,7 +114,9 @@ struct Inner {
     permits: Permits,
     leases: Leases,
     settler: Settler,
-    last_error: watch::Receiver<Option<String>>,
+    progress: watch::Receiver<ReceiveProgress>,
+    order: Order,
+    stop: Stop,
     metrics: Arc<ConsumerMetrics>,
     depth: QueueDepth,
     running: RunningCalls,
@@ -137,6 +141,8 @@ pub(crate) struct EngineParts {
     pub(crate) preparations: Vec<Arc<dyn Preparation>>,
     /// The observers of the handler's calls.
     pub(crate) observers: Vec<Arc<dyn CallObserver>>,
+    /// The observer of the stages that its messages pass, if there is one.
+    pub(crate) stages: Option<Arc<dyn StageObserver>>,
     /// The settings of the consumer.
     pub settings: ConsumerSettings,
     /// The pool whose slots its calls take, and its weight there.
@@ -201,6 +207,11 @@ pub(crate) struct EngineStatus {
     pub dlq_messages: Option<u64>,
     /// The time that this worker alone needs for the visible messages and those in flight, where that is known.
     pub backlog_seconds: Option<f64>,
+    /// Why messages are received or not.
+    #[serde(flatten)]
+    pub why: Why,
+    /// The work since the start.
+    pub totals: WorkTotals,
 }
 
 /// One reason for which polling is paused.
@@ -226,7 +237,7 @@ impl Engine {
         let ends = EngineEnds::default();
         let dispatcher = parts.dispatcher(&availability, &ordered, &observers, &ends);
         let permits = Permits::new(settings.running() + settings.prefetch.initial());
-        let (last_error_sender, last_error) = watch::channel(None);
+        let (progress_sender, progress) = watch::channel(ReceiveProgress::default());
         let engine = Self(Arc::new(Inner {
             name: name.clone(),
             settings: settings.clone(),
@@ -236,7 +247,9 @@ impl Engine {
             permits: permits.clone(),
             leases: leases.clone(),
             settler: settler.clone(),
-            last_error,
+            progress,
+            order: parts.order,
+            stop: parts.stop.clone(),
             metrics,
             depth: parts.depth.clone(),
             running: parts.running.clone(),
@@ -246,7 +259,7 @@ impl Engine {
             engine.pause("paused = true in its settings");
         }
         let intake = parts.intake(&engine, ordered, &preparations);
-        let poller = parts.poller(&engine, intake, last_error_sender, &ends);
+        let poller = parts.poller(&engine, intake, progress_sender, &ends);
         let heartbeat = leases.clone().run_heartbeat(
             queue.clone(),
             parts.pulse("heartbeat", LONGEST_SILENCE),
@@ -291,8 +304,9 @@ impl Engine {
         let Inner { dispatcher, leases, permits, settler, metrics, .. } = &*self.0;
         let (load, now) = (dispatcher.load(), Instant::now());
         let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
+        let progress = self.0.progress.borrow().clone();
         let paused = self.0.availability.reasons().into_iter();
-        EngineStatus {
+        let mut status = EngineStatus {
             queue: self.0.name.to_string(),
             concurrency: load.concurrency,
             running: load.running,
@@ -308,12 +322,39 @@ impl Engine {
                 .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })
                 .collect(),
             seconds_since_successful_receive: metrics.poll_age.get(),
-            last_error: self.0.last_error.borrow().clone(),
+            last_error: progress.failure.as_ref().map(|failure| failure.message.clone()),
             queue_messages: self.0.depth.counts(),
             retention_seconds: self.0.depth.retention().map(|retention| retention.as_secs()),
             dlq_messages: self.0.depth.dlq(),
             backlog_seconds: self.0.depth.backlog_seconds(),
-        }
+            why: Why::default(),
+            totals: WorkTotals::of(metrics),
+        };
+        status.why = self.why(&status, &progress);
+        status
+    }
+
+    /// Why messages are received or not.
+    fn why(&self, status: &EngineStatus, progress: &ReceiveProgress) -> Why {
+        let now = Instant::now();
+        let allowance = self.0.dispatcher.allowance(now);
+        let overdue = progress.answers_due.filter(|_| self.0.metrics.pollers.get() > 0);
+        Why::of(&ReceiveFacts {
+            is_draining: self.0.stop.is_draining(),
+            paused: &status.paused,
+            failure: progress.failure.as_ref(),
+            order: self.0.order,
+            concurrency: status.concurrency,
+            running: status.running,
+            waiting: status.waiting,
+            held: status.held,
+            permits: status.permits,
+            settling: status.settling,
+            calls_by_rate: allowance.by_rate,
+            waits_for_pool: allowance.waits_for_pool,
+            overdue: overdue.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)),
+            counts: status.queue_messages,
+        })
     }
 }
 
@@ -329,7 +370,8 @@ impl EngineParts {
     fn leases(&self) -> Leases {
         let ConsumerSettings { visibility, .. } = self.settings;
         let terms = LeaseTerms { visibility: visibility.0, longest: self.settings.longest_visibility() };
-        Leases::new(self.name.clone(), terms, self.metrics.clone(), self.condition("extend", "not started"))
+        let (scope, ready) = (self.metrics.clone(), self.condition("extend", "not started"));
+        Leases::new(self.name.clone(), terms, (scope, ready), self.stages.clone())
     }
 
     fn settler(&self) -> Settler {
@@ -453,7 +495,7 @@ impl EngineParts {
         &self,
         engine: &Engine,
         intake: Intake,
-        last_error: watch::Sender<Option<String>>,
+        progress: watch::Sender<ReceiveProgress>,
         ends: &EngineEnds,
     ) -> Poller {
         let receive = self.settings.receive;
@@ -479,7 +521,7 @@ impl EngineParts {
             end_of_receives: ends.receives.clone(),
             pulse: self.pulse("receive", longest_silence),
             ready: self.condition("receive", "no receive has succeeded yet"),
-            last_error,
+            progress,
         };
         Poller::new(parts, Schedule::new(receive.pollers, receive.pace.0))
     }

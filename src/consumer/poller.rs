@@ -24,6 +24,7 @@ use super::{
     prepare::Intake,
     receive_mode::{FailedReceive, FailedReceives, ReceiveMode},
     schedule::{NextReceive, Schedule, ScheduleInput},
+    why::ReceiveProgress,
 };
 use crate::{
     health::{Condition, Pulse},
@@ -87,8 +88,8 @@ pub(super) struct PollerParts {
     pub(super) end_of_receives: CancellationToken,
     pub(super) pulse: Pulse,
     pub(super) ready: Condition,
-    /// The error of the last receive, for the status.
-    pub(super) last_error: watch::Sender<Option<String>>,
+    /// The failure of the last receive, and the time at which answers are due, for the status.
+    pub(super) progress: watch::Sender<ReceiveProgress>,
 }
 
 /// Receives from one queue. Only the poller reserves permits.
@@ -239,6 +240,8 @@ impl Poller {
         let attempt_id = (order == Order::Groups).then(|| self.failed_receives.next_id(max, visibility, now));
         let request = ReceiveRequest { max, wait, visibility, wanted, attempt_id };
         self.answers_due = self.answers_due.max(now + wait);
+        let due = Some(self.answers_due);
+        self.parts.progress.send_modify(|progress| progress.answers_due = due);
         self.receives.push(receive(self.parts.queue.clone(), request, reservation).boxed());
         self.parts.metrics.pollers.inc();
     }
@@ -297,7 +300,7 @@ impl Poller {
         self.has_begun = true;
         self.failures = 0;
         self.parts.ready.ready();
-        self.parts.last_error.send_if_modified(|last_error| last_error.take().is_some());
+        self.parts.progress.send_if_modified(|progress| progress.failure.take().is_some());
         let now = Instant::now();
         self.schedule.answered(asked, received, self.parts.permits.available(), now);
         if received == 0 {
@@ -320,7 +323,7 @@ impl Poller {
         if error.retry_class().is_outage_after(self.failures) {
             self.parts.ready.unready(error.to_string());
         }
-        self.parts.last_error.send_replace(Some(error.to_string()));
+        self.parts.progress.send_modify(|progress| progress.failure = Some(error.into()));
         self.schedule.failed(now + retry_in);
     }
 

@@ -12,7 +12,7 @@ use super::{
     breaker::KeptFailures,
     buffer::Group,
     dispatcher::Dispatcher,
-    disposition::{LeaseStatus, MessageFacts},
+    disposition::{Conclusion, LeaseStatus, MessageFacts},
     fifo::{Order, OrderedSettler},
     limits::GroupShare,
     preparation::{
@@ -21,7 +21,7 @@ use super::{
     preparation_lines::PreparationTurn,
 };
 use crate::{
-    consumer::lease::{Acquired, Lease, Leases, ReceiveTimes, Reservation},
+    consumer::lease::{Acquired, Lease, Leases, MessageStage, ReceiveTimes, Reservation},
     consumer::metrics::ConsumerMetrics,
     consumer::running::{RunningCalls, WaitingForCall},
     handler::Outcome,
@@ -71,6 +71,11 @@ impl HeldMessage {
         };
         let receive_count = self.message.receive_count;
         MessageFacts { group: self.group.as_ref(), receive_count, lease, kept_failures }
+    }
+
+    /// Notes the end of the message's call, for what records its stages.
+    pub(super) fn note_end(&self, Conclusion { ending, reason, .. }: &Conclusion, at: Instant) {
+        self.lease.note_at(MessageStage::Ended { ending: *ending, reason }, at);
     }
 
     /// Returns the message as it was received, and its lease, whose deletion completes the preparations.

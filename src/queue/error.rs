@@ -147,6 +147,23 @@ impl QueueError {
         self.plain_code().is_some_and(refuses_credentials)
     }
 
+    /// True if SQS throttles the calls, or has as many messages in flight as it allows.
+    pub fn is_throttled(&self) -> bool {
+        let throttled = |code| {
+            matches!(
+                code,
+                "RequestThrottled"
+                    | "ThrottlingException"
+                    | "Throttling"
+                    | "TooManyRequestsException"
+                    | "KmsThrottled"
+                    | "OverLimit"
+                    | "SlowDown"
+            )
+        };
+        self.plain_code().is_some_and(throttled)
+    }
+
     /// SQS's error code, if there was an answer.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()

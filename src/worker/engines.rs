@@ -20,6 +20,8 @@ use super::{
 };
 #[cfg(feature = "ecs")]
 use super::{embedded_metrics::Meter, observers::CountCalls, shutdown::may_outlast};
+#[cfg(feature = "admin")]
+use crate::history::MessageHistory;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::Notifier;
 #[cfg(feature = "otel")]
@@ -28,6 +30,7 @@ use crate::{
     consumer::{
         CallObserver, Engine, EngineParts,
         depth::{self, Interval, RedrivePublisher},
+        lease::StageObserver,
     },
     health::Health,
     queue::Queue,
@@ -50,6 +53,9 @@ pub(super) struct Environment {
     pub(super) drain_limit: Duration,
     /// The time after which dead credentials end the liveness.
     pub(super) credentials_dead_after: Option<Duration>,
+    /// The history of messages, if an admin server shows it.
+    #[cfg(feature = "admin")]
+    pub(super) history: Option<MessageHistory>,
 }
 
 impl Environment {
@@ -175,6 +181,7 @@ impl Engines {
             handler: consumer.handler,
             preparations,
             observers,
+            stages: self.environment.stage_observer(&consumer.name),
             settings: consumer.settings,
             pool: consumer.pool,
             metrics: measurements.scope,
@@ -247,6 +254,21 @@ impl Environment {
             observers.push(Arc::new(NotifyEnds(notifier)));
         }
         observers
+    }
+
+    /// The observer of the stages that a queue's messages pass, if anything shows them.
+    #[cfg_attr(
+        not(feature = "admin"),
+        expect(clippy::unused_self, unused_variables, reason = "the admin server shows them")
+    )]
+    fn stage_observer(&self, name: &Arc<str>) -> Option<Arc<dyn StageObserver>> {
+        #[cfg(feature = "admin")]
+        {
+            let history = self.history.as_ref()?;
+            Some(history.of_queue(name.clone()))
+        }
+        #[cfg(not(feature = "admin"))]
+        None
     }
 
     /// Polls the number of messages in a queue, if an interval is set.

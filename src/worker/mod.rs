@@ -49,6 +49,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "admin")]
+use crate::history::MessageHistory;
 use crate::{consumer::Engine, stop::Stop};
 
 #[cfg(feature = "ecs")]
@@ -76,6 +78,8 @@ pub struct WorkerStatus(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     stop: OnceLock<Stop>,
+    #[cfg(feature = "admin")]
+    history: OnceLock<MessageHistory>,
     queues: Mutex<Queues>,
 }
 
@@ -99,6 +103,12 @@ struct OpeningQueue {
 impl WorkerStatus {
     fn set_stop(&self, stop: Stop) {
         self.0.stop.get_or_init(|| stop);
+    }
+
+    /// Shows running calls and failures of this history.
+    #[cfg(feature = "admin")]
+    fn set_history(&self, history: MessageHistory) {
+        self.0.history.get_or_init(|| history);
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {
@@ -136,6 +146,11 @@ impl WorkerStatus {
     fn value(&self) -> Value {
         let queues = self.queues();
         let open: Vec<_> = queues.open.iter().map(Engine::status).collect();
+        let mut open = json!(open);
+        #[cfg(feature = "admin")]
+        if let Some(history) = self.0.history.get() {
+            history.add_to(&mut open);
+        }
         let opening = queues.opening.iter();
         let opening: Vec<_> = opening
             .map(|(queue, opening)| json!({ "queue": &**queue, "lastError": opening.error }))

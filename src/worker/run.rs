@@ -21,12 +21,15 @@ use super::{
 };
 #[cfg(feature = "ecs")]
 use super::{ScalingSignal, embedded_metrics::ScalingTask};
-#[cfg(feature = "admin")]
-use crate::admin::{AdminListener, AdminServer, AdminSource, ControlAccess};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
 use crate::telemetry::{MetricsExport, traces::Traces};
+#[cfg(feature = "admin")]
+use crate::{
+    admin::{AdminListener, AdminServer, AdminSource, ControlAccess},
+    history::MessageHistory,
+};
 use crate::{
     aws::CREDENTIALS_DEAD_AFTER,
     health::Health,
@@ -318,7 +321,7 @@ impl Worker {
             parts.metrics_export = export.map(|export| export.start(metrics.clone())).transpose()?;
         }
         #[cfg(feature = "admin")]
-        self.start_admin(&tasks, &mut parts).await?;
+        let history = self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
         let reports = metrics.clone();
         let left_out = tasks.spawn("left out", End::Fine, async move { reports.report_left_out().await });
@@ -332,6 +335,8 @@ impl Worker {
             runtime,
             drain_limit: limits.all,
             credentials_dead_after: self.credentials_dead_after,
+            #[cfg(feature = "admin")]
+            history,
         };
         let stop = environment.stop.clone();
         let mut engines = Engines::new(environment, parts);
@@ -368,9 +373,14 @@ impl Worker {
         engines.start_all(self.consumers, opened)
     }
 
+    /// Starts the admin server, if it is to have one, which shows the returned history of messages.
     #[cfg(feature = "admin")]
-    async fn start_admin(&mut self, tasks: &Tasks, parts: &mut RunningParts) -> Result<(), WorkerError> {
-        let Some(listener) = self.admin.take() else { return Ok(()) };
+    async fn start_admin(
+        &mut self,
+        tasks: &Tasks,
+        parts: &mut RunningParts,
+    ) -> Result<Option<MessageHistory>, WorkerError> {
+        let Some(listener) = self.admin.take() else { return Ok(None) };
         let address = listener.address();
         let failed = |source| match address {
             Some(address) => WorkerError::Admin { address, source },
@@ -378,16 +388,21 @@ impl Worker {
         };
         let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        let (metrics, status, control) = (self.metrics.clone(), self.status.clone(), self.control());
+        let (metrics, status, history) =
+            (self.metrics.clone(), self.status.clone(), MessageHistory::default());
+        self.status.set_history(history.clone());
+        let messages = history.clone();
+        let control = self.control();
         let source = AdminSource {
             health: self.health.clone(),
             metrics: Arc::new(move |format| metrics.text_in(format)),
             status: Arc::new(move || status.value()),
+            message: Arc::new(move |id: &str| messages.of_message(id)),
             access: self.access.clone(),
             control: Arc::new(move |queue: &str, request| control.carry_out(queue, request)),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
-        Ok(())
+        Ok(Some(history))
     }
 
     #[cfg(feature = "ecs")]

@@ -200,7 +200,7 @@ def check(dev, browser):
     yield "a person may ask the emulator in the browser", QUEUE in typed
     for name in ("127.0.0.1", "localhost"):
         page = browser.text(dev.admin.replace("127.0.0.1", name))
-        yield f"the admin page works at {name}", 'href="/status"' in page
+        yield f"the admin page works at {name}", 'href="status"' in page
         status = browser.text(dev.admin.replace("127.0.0.1", name) + "/status")
         yield f"the status works at {name}", QUEUE in status
 

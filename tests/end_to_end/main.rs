@@ -40,3 +40,4 @@ mod start;
 mod stop;
 mod strangers;
 mod support;
+mod watch;

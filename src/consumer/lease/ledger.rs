@@ -47,7 +47,15 @@ pub(super) struct Ledger {
 
 /// The id of one lease. A message that is received again after it was given back gets a new lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct LeaseId(u64);
+pub(crate) struct LeaseId(u64);
+
+#[cfg(test)]
+impl LeaseId {
+    /// The id of a lease that no ledger has granted.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// The properties of a received message that the ledger needs.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod heartbeat;
 mod ledger;
 mod metrics;
 mod permits;
+mod stages;
 
 use std::{
     sync::{
@@ -25,12 +26,13 @@ use tokio_util::sync::CancellationToken;
 pub use self::metrics::{GroupTally, LeaseMetrics};
 use self::{
     heartbeat::Heartbeat,
-    ledger::{GrantedLease, LeaseEnd, LeaseGrant, LeaseId, Ledger, ReceivedMessage},
+    ledger::{GrantedLease, LeaseEnd, LeaseGrant, Ledger, ReceivedMessage},
 };
 pub(crate) use self::{
-    ledger::LeaseTerms,
+    ledger::{LeaseId, LeaseTerms},
     metrics::HeldGroup,
     permits::{Permit, Permits, Reservation},
+    stages::{MessageStage, StageObserver},
 };
 use crate::{
     handler::LeaseTime,
@@ -50,6 +52,8 @@ struct Inner {
     losses: AtomicU64,
     /// The followers of each lease that has any.
     followers: Mutex<FxHashMap<LeaseId, Vec<Arc<dyn LeaseFollower>>>>,
+    /// Records the stages of the messages, if anything does.
+    stages: Option<Arc<dyn StageObserver>>,
     metrics: Arc<LeaseMetrics>,
     groups: GroupTally,
     scope: MetricScope,
@@ -80,12 +84,19 @@ pub(crate) enum Acquired {
 
 impl Leases {
     /// Creates an empty set of leases; `ready` is unready while SQS refuses extensions.
-    pub(crate) fn new(queue: Arc<str>, terms: LeaseTerms, scope: MetricScope, ready: Condition) -> Self {
+    ///
+    /// The stages of the messages are noted by `stages`, if there is one.
+    pub(crate) fn new(
+        queue: Arc<str>,
+        terms: LeaseTerms,
+        (scope, ready): (MetricScope, Condition),
+        stages: Option<Arc<dyn StageObserver>>,
+    ) -> Self {
         ready.ready();
         let (metrics, groups) = (scope.group(), GroupTally::in_scope(&scope));
         let ledger = Mutex::new(Ledger::new(terms));
         let (losses, followers) = (AtomicU64::new(0), Mutex::default());
-        Self(Arc::new(Inner { queue, ledger, losses, followers, metrics, groups, scope, ready }))
+        Self(Arc::new(Inner { queue, ledger, losses, followers, stages, metrics, groups, scope, ready }))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -103,11 +114,12 @@ impl Leases {
             trace: TraceContext::of_message(message).map(Box::new),
         };
         let grant = self.ledger().acquire(received, fastrand::f64());
+        let lease = |granted| self.lease(message, permit, granted, times.answered);
         let acquired = match grant {
-            LeaseGrant::New(granted) => return Acquired::New(self.lease(message, permit, granted)),
-            LeaseGrant::AlreadyDone(granted) => Acquired::AlreadyDone(self.lease(message, permit, granted)),
+            LeaseGrant::New(granted) => return Acquired::New(lease(granted)),
+            LeaseGrant::AlreadyDone(granted) => Acquired::AlreadyDone(lease(granted)),
             LeaseGrant::Overlapping(granted, ended) => {
-                return Acquired::Overlapping(self.lease(message, permit, granted), ended);
+                return Acquired::Overlapping(lease(granted), ended);
             }
             LeaseGrant::Duplicate => Acquired::Duplicate,
         };
@@ -115,9 +127,12 @@ impl Leases {
         acquired
     }
 
-    fn lease(&self, message: &Message, permit: Permit, granted: GrantedLease) -> Lease {
+    fn lease(&self, message: &Message, permit: Permit, granted: GrantedLease, at: Instant) -> Lease {
         let GrantedLease { lease, cancellation, deadline } = granted;
         self.0.metrics.held.inc();
+        if let Some(stages) = &self.0.stages {
+            stages.received(lease, message, at);
+        }
         let group = message.system.group_id.as_deref();
         Lease {
             leases: self.clone(),
@@ -177,6 +192,9 @@ impl Leases {
         self.0.losses.fetch_add(1, Ordering::Relaxed);
         let _trace = self.enter_trace(lease);
         events::LeaseLost { queue: &self.0.queue, message_id: id, reason }.emit(&self.0.metrics.lost);
+        if let Some(stages) = &self.0.stages {
+            stages.passed(lease, MessageStage::Lost { reason }, Instant::now());
+        }
     }
 
     fn followers(&self) -> MutexGuard<'_, FxHashMap<LeaseId, Vec<Arc<dyn LeaseFollower>>>> {
@@ -259,6 +277,20 @@ impl Lease {
     /// The id of the message.
     pub(crate) fn id(&self) -> &MessageId {
         &self.id
+    }
+
+    /// Notes that the message passes a stage at this time, for what records its stages.
+    pub(crate) fn note_at(&self, stage: MessageStage<'_>, at: Instant) {
+        if let Some(stages) = &self.leases.0.stages {
+            stages.passed(self.lease, stage, at);
+        }
+    }
+
+    /// Notes that the message passes a stage now.
+    pub(crate) fn note(&self, stage: MessageStage<'_>) {
+        if self.leases.0.stages.is_some() {
+            self.note_at(stage, Instant::now());
+        }
     }
 
     /// Cancelled when the lease is lost, or when the drain limit is over.
@@ -387,6 +419,7 @@ impl Drop for Lease {
         }
         self.leases.ledger().release(self.lease, &self.id, self.end);
         self.leases.0.metrics.held.dec();
+        self.note(MessageStage::Released);
     }
 }
 

@@ -40,6 +40,14 @@ impl SettleAction {
         }
     }
 
+    /// The delay after which the message is visible again.
+    pub(super) fn delay(&self) -> Duration {
+        match self {
+            Self::ChangeVisibility(delay) => *delay,
+            Self::Copy(_) | Self::Delete => Duration::ZERO,
+        }
+    }
+
     /// The bytes that count towards the size limit of a request.
     fn bytes(&self) -> usize {
         match self {

@@ -17,6 +17,7 @@ use super::{
     pending::{PendingLease, PendingSettlements, SentSettlement, settled},
 };
 use crate::{
+    consumer::lease::MessageStage,
     health::Condition,
     message::{AttributeValue, Message, MessageId, OutgoingMessage},
     queue::{
@@ -187,6 +188,7 @@ impl DeadLetterSender {
             Ok(_) => {
                 self.parts.metrics.settled.of(Action::Copy).inc();
                 self.parts.ready.ready();
+                settlement.lease.note(MessageStage::Settled(Action::Copy));
                 // The delete does not linger: until it is sent the message could run and be copied again elsewhere.
                 self.parts.pending.delay(settlement.followed_by(SettleAction::Delete), Duration::ZERO);
             }
@@ -195,7 +197,7 @@ impl DeadLetterSender {
                 let _trace = settlement.lease.enter_trace();
                 events::EntryFailed { queue, message_id, action: Action::Copy, error: &error }.emit();
                 let delay = error.retry_class.pauses().random_delay(settlement.attempt);
-                self.parts.pending.retry(settlement, delay);
+                self.parts.pending.retry_after(settlement, &error.to_string(), delay);
             }
             Err(error) => self.handle_refusal(vec![settlement], &error.to_string()),
         }
@@ -205,8 +207,9 @@ impl DeadLetterSender {
         let attempt = settlements.iter().map(|settlement| settlement.attempt).max().unwrap_or(1);
         let (queue, retry_in) = (&*self.parts.name, error.retry_class().pauses().random_delay(attempt));
         events::CallFailed { queue, action: Action::Copy, error, attempt, retry_in }.emit();
+        let reason = error.to_string();
         for settlement in settlements {
-            self.parts.pending.retry(settlement, retry_in);
+            self.parts.pending.retry_after(settlement, &reason, retry_in);
         }
     }
 
@@ -220,6 +223,7 @@ impl DeadLetterSender {
         // Without further rejects no copy can succeed.
         self.parts.ready.unready_for(REFUSAL_SHOWN, format!("the dlq refuses rejected messages: {error}"));
         for settlement in settlements {
+            settlement.lease.note(MessageStage::NotSettled { action: Action::Copy, reason: error });
             self.give_back(settlement);
         }
     }
@@ -232,6 +236,7 @@ impl DeadLetterSender {
         };
         let postponed = join_all(settlement.lease.postpone_dependents(delay));
         let visible = settlement.followed_by(SettleAction::ChangeVisibility(delay));
+        visible.lease.note(MessageStage::Settling { action: Action::GiveBack, delay });
         let pending = self.parts.pending.clone();
         tasks::detach("give back", async move {
             postponed.await;

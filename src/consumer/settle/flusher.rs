@@ -16,6 +16,7 @@ use super::{
     pending::{PendingLease, PendingSettlements, SentSettlement, settled},
 };
 use crate::{
+    consumer::lease::MessageStage,
     health::{Condition, FAILURE_SHOWN, Pulse},
     queue::metrics::CallMetrics,
     queue::{BatchResult, EntryError, Queue, QueueError, RetryClass, all_entries, within},
@@ -152,7 +153,7 @@ impl Flusher {
             self.cannot_settle(error);
         }
         for sent in batch {
-            self.pending.retry(sent.settlement, retry_in);
+            self.pending.retry_after(sent.settlement, &error.to_string(), retry_in);
         }
     }
 
@@ -170,13 +171,15 @@ impl Flusher {
                 let action = settlement.action.label();
                 events::EntryFailed { queue, message_id, action, error: &error }.emit();
                 let delay = error.retry_class.pauses().random_delay(settlement.attempt);
-                self.pending.retry(settlement, delay);
+                self.pending.retry_after(settlement, &error.to_string(), delay);
             }
         }
     }
 
     fn record_settled(&self, mut settlement: Settlement<PendingLease>) {
-        self.metrics.settled.of(settlement.action.label()).inc();
+        let action = settlement.action.label();
+        self.metrics.settled.of(action).inc();
+        settlement.lease.note(MessageStage::Settled(action));
         if matches!(settlement.action, SettleAction::Delete) {
             settlement.lease.mark_deleted();
         }

@@ -16,7 +16,7 @@ use super::{
     batcher::{Batcher, SettleAction, Settlement},
 };
 use crate::{
-    consumer::lease::{Lease, VisibilityReceipt},
+    consumer::lease::{Lease, MessageStage, VisibilityReceipt},
     in_progress::{InProgress, InProgressEntry},
     message::{MessageId, Receipt},
     queue::VisibilityChange,
@@ -67,6 +67,7 @@ impl PendingSettlements {
         let unsettled =
             Unsettled { id: lease.id().clone(), action: action.label(), since: now, report_at: None };
         let lease = PendingLease::new(lease, self.count.clone(), self.unsettled.enter(unsettled));
+        lease.note_at(MessageStage::Settling { action: action.label(), delay: action.delay() }, now);
         if self.batcher().push(Settlement::new(action, lease, now)) {
             self.changed.notify_one();
         }
@@ -135,6 +136,13 @@ impl PendingSettlements {
         self.delay(settlement, delay);
     }
 
+    /// Retries a settlement that SQS has not done for this reason.
+    pub(super) fn retry_after(&self, settlement: Settlement<PendingLease>, reason: &str, delay: Duration) {
+        let action = settlement.action.label();
+        settlement.lease.note(MessageStage::NotSettled { action, reason });
+        self.retry(settlement, delay);
+    }
+
     /// Gives a settlement up: the message is visible again after its visibility timeout. A message that was to be deleted
     /// is remembered as done, so that this worker does not run it again.
     pub(super) fn give_up(&self, mut settlement: Settlement<PendingLease>, reason: &str) {
@@ -145,6 +153,7 @@ impl PendingSettlements {
         let (queue, message_id) = (&*self.queue, settlement.lease.id());
         let _trace = settlement.lease.enter_trace();
         let action = settlement.action.label();
+        settlement.lease.note(MessageStage::NotSettled { action, reason });
         events::SettleFailed { queue, message_id, action, reason }.emit(&self.metrics.settle_failures);
     }
 

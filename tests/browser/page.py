@@ -1,0 +1,250 @@
+"""Uses the live page of the admin server in Chromium, as an operator would, and tries to make it run foreign text.
+
+    python3 page.py PROGRAM [--pictures FOLDER]
+
+Prints a line for each fact and exits with 1 when any fails; with `--pictures` it also writes page-light.png and page-dark.png.
+Where there is no Chromium, it says "skipped: …" and exits with 0, or with 1 if LONGSHORE_REQUIRE_BROWSER is 1.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+
+from devtools import Chromium
+from main import BROWSERS, PATIENCE, free_port, until
+
+# A handler of the shell: its body decides. The reason of a failure is the last line on standard error.
+HANDLER = """
+body=$(cat)
+case "$body" in
+  slow*) sleep 600 ;;
+  bad*) echo "order 4711 has no address <script>attacked = 1</script><img src=x onerror='attacked = 1'>" >&2; exit 1 ;;
+  *) sleep 0.05 ;;
+esac
+"""
+SETTINGS = """
+[queues.orders]
+name = "orders"
+concurrency = 4
+retry = {{ initial = "5m", jitter = "none" }}
+handler = {{ kind = "exec", command = ["sh", "-c", {handler}] }}
+
+[queues.invoices]
+name = "invoices"
+handler = {{ kind = "exec", command = ["sh", "-c", "true"] }}
+
+[queues.emails]
+name = "emails"
+handler = {{ kind = "http", url = "http://127.0.0.1:{closed}/" }}
+{control}
+"""
+
+
+class Dev:
+    """A running `longshore dev` with three queues: one at work, one empty, one whose handler is down."""
+
+    def __init__(self, program, folder):
+        self.sqs, self.api, self.admin = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
+        settings = folder / "page.toml"
+        text = SETTINGS.format(handler=json.dumps(HANDLER), closed=free_port(), control=CONTROL)
+        settings.write_text(text)
+        listen = [("--sqs-listen", self.sqs), ("--api-listen", self.api), ("--admin-listen", self.admin)]
+        options = [part for flag, url in listen for part in (flag, url.removeprefix("http://"))]
+        self.process = subprocess.Popen(
+            [program, "dev", "--config", str(settings), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda: self.status() and len(self.status()["queues"]) == 3, "three queues are open")
+
+    def status(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("longshore dev has ended")
+        try:
+            return json.load(urllib.request.urlopen(self.admin + "/status", timeout=5))
+        except OSError:
+            return None
+
+    def queue(self, name="orders"):
+        return next(queue for queue in self.status()["queues"] if queue["queue"] == name)
+
+    def send(self, *bodies, queue="orders"):
+        url = f"{self.sqs}/000000000000/{queue}"
+        for body in bodies:
+            fields = urllib.parse.urlencode({"Action": "SendMessage", "MessageBody": body, "Version": "2012-11-05"})
+            urllib.request.urlopen(url, data=fields.encode(), timeout=5).read()
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            # A second signal ends the calls that run for ten minutes.
+            self.process.terminate()
+            self.process.wait(PATIENCE)
+
+
+CONTROL = ""
+
+
+def text(browser, selector):
+    return browser.value(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''")
+
+
+def shows(browser, selector, *parts):
+    """True once the text of an element has all these parts."""
+    def has_them():
+        found = text(browser, selector)
+        return all(part in found for part in parts)
+    try:
+        until(has_them, f"{selector} shows {parts}")
+    except TimeoutError:
+        print(f"{selector} is {text(browser, selector)!r}", flush=True)
+        return False
+    return True
+
+
+def contrast(browser, selector):
+    """The contrast of an element's text with the page, by the formula of WCAG."""
+    return browser.value("""(selector => {
+      const parts = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
+      const linear = part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+      const luminance = color => parts(color).map(linear).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+      const text = luminance(getComputedStyle(document.querySelector(selector)).color);
+      const ground = luminance(getComputedStyle(document.body).backgroundColor);
+      return (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
+    })(%s)""" % json.dumps(selector))
+
+
+def check(dev, browser):
+    """Yields each fact and whether it holds."""
+    browser.size(1200, 800)
+    browser.open(dev.admin + "/")
+    yield "the page becomes live", shows(browser, "#worker", "running", "live")
+    yield "it has a row for each queue", shows(browser, "#queues tbody", "orders", "invoices", "emails")
+    dev.send(*(["slow"] * 3), "bad", *(f"good {number}" for number in range(20)))
+    until(lambda: dev.queue()["failures"] and len(dev.queue()["calls"]) >= 3, "calls run and one has failed")
+    browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
+    running, failed = dev.queue()["calls"][0], dev.queue()["failures"][0]
+    yield "it names the calls that run", shows(browser, "#calls tbody", running["messageId"])
+    yield "it names failures, with what their handler says", shows(
+        browser, "#failures tbody", failed["messageId"], "<script>attacked = 1</script><img src=x onerror='attacked = 1'>")
+    yield "a reason is text", browser.value("document.querySelectorAll('#failures script, #failures img').length") == 0
+    yield "it says why the busy queue receives or not", shows(browser, "#why", ".")
+    browser.value("document.querySelector('#queues tr[data-key=emails]').click()")
+    yield "it says why nothing is received from a queue whose handler is down", shows(
+        browser, "#why", "Polling is paused because the handler is down")
+    browser.value("document.querySelector('#queues tr[data-key=invoices]').click()")
+    yield "it says that a queue is empty", shows(browser, "#why", "The queue is empty")
+    browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
+    yield from keyboard(browser, failed)
+    yield from attacks(browser)
+    yield from schemes(browser)
+    yield "it has requested nothing of others", all(
+        url.startswith((dev.admin, "about:", "data:")) for url in browser.requested())
+
+
+def keyboard(browser, failed):
+    browser.press("/", "/")
+    yield "the key / goes to the search", browser.value("document.activeElement.id") == "message-id"
+    browser.type(failed["messageId"])
+    browser.press("Enter", "\r")
+    yield "a message is found by its id", shows(browser, "#message", failed["messageId"], "attempt 1: given back",
+                                               "received", "ended retry", "next try not before")
+    browser.press("Escape")
+    browser.press("Escape")
+    yield "Escape closes it", browser.value("document.getElementById('message').hidden")
+    browser.press("/", "/")
+    browser.type("nobody-knows-this")
+    browser.press("Enter", "\r")
+    yield "an unknown message has the reach of the history", shows(browser, "#message", "this worker knows nothing", "orders: messages")
+    browser.press("Escape")
+    browser.press("Escape")
+    browser.press("ArrowDown")
+    focused = "document.activeElement.dataset.key"
+    first = browser.value(focused)
+    browser.press("ArrowDown")
+    second = browser.value(focused)
+    yield "the arrows move between rows", first is not None and second is not None and first != second
+    time.sleep(2.5)
+    yield "a row keeps its focus when the status changes", browser.value(focused) == second
+
+
+def attacks(browser):
+    browser.value("""(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.attacked = 1';
+      document.body.append(script);
+      const holder = document.createElement('div');
+      holder.innerHTML = '<img src="x" onerror="window.attacked = 1"><b style="color: red">red</b>';
+      document.body.append(holder);
+      window.foreign = fetch('https://127.0.0.1:9/').then(() => 'sent', () => 'refused');
+    })()""")
+    time.sleep(0.5)
+    yield "an inline script does not run, even if it comes into the page", browser.value("window.attacked === undefined")
+    refused = [complaint for complaint in browser.complaints() if "Content Security Policy" in complaint]
+    yield "the browser refuses it by the policy", len(refused) >= 3
+    others = [complaint for complaint in browser.complaints()
+              if "Content Security Policy" not in complaint and "404" not in complaint]
+    if others:
+        print(others, flush=True)
+    yield "nothing else is wrong with the page", not others
+
+
+def schemes(browser):
+    grounds = []
+    for scheme in ("light", "dark"):
+        browser.scheme(scheme)
+        grounds.append(browser.value("getComputedStyle(document.body).backgroundColor"))
+        low = [selector for selector in ("body", "th", "#queues .warn, #queues .bad", "#failures .bad", "footer")
+               if contrast(browser, selector) < 4.5]
+        yield f"its texts are legible in the {scheme} scheme", not low
+    yield "the schemes differ", grounds[0] != grounds[1]
+
+
+def pictures(dev, browser, folder):
+    browser.open(dev.admin + "/")
+    shows(browser, "#worker", "live")
+    dev.send(*(f"good {number}" for number in range(300)))
+    browser.size(1280, 760)
+    time.sleep(4)
+    browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
+    for scheme in ("light", "dark"):
+        browser.scheme(scheme)
+        time.sleep(1)
+        (folder / f"page-{scheme}.png").write_bytes(base64.b64decode(browser.picture()))
+
+
+def main(program, *options):
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        print("skipped: the live page (no Chromium, hint: apt-get install chromium)", flush=True)
+        return 1 if os.environ.get("LONGSHORE_REQUIRE_BROWSER") == "1" else 0
+    failed = 0
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = pathlib.Path(name)
+        dev = Dev(program, folder)
+        try:
+            with Chromium(path, folder, PATIENCE) as browser:
+                for fact, holds in check(dev, browser):
+                    print(f"{'ok    ' if holds else 'FAILED'}  {fact}", flush=True)
+                    failed += not holds
+                if options:
+                    pictures(dev, browser, pathlib.Path(options[1]))
+                dev.close()
+                gone = shows(browser, "#worker", "not live")
+                print(f"{'ok    ' if gone else 'FAILED'}  a worker that is gone is not live", flush=True)
+                failed += not gone
+        finally:
+            dev.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
