@@ -31,6 +31,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("telemetry", 3),
     ("queue::metrics", 4),
     ("sns::metrics", 4),
+    ("message_files", 4),
     ("handler", 5),
     ("ecs", 5),
     ("kubernetes", 5),

@@ -46,7 +46,7 @@ pub use self::{
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
 };
 pub(crate) use self::{
-    any::{CallSize, CallWrapper, Placement},
+    any::{CallSize, CallWrapper, FetchedForm, Placement},
     context::LeaseTime,
     metrics::FailureCounter,
     outcome::Unavailable,

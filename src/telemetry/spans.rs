@@ -232,7 +232,8 @@ impl QueueTraces {
         let (number, mut messages) = (messages.len(), messages);
         if let (1, Some(only)) = (number, messages.next()) {
             attributes.push(KeyValue::new("messaging.message.id", only.id.to_string()));
-            attributes.push(KeyValue::new("messaging.message.body.size", count(only.body.len())));
+            let body_bytes = i64::try_from(only.body_bytes()).unwrap_or(i64::MAX);
+            attributes.push(KeyValue::new("messaging.message.body.size", body_bytes));
             attributes.push(KeyValue::new("aws.sqs.message.receive_count", i64::from(only.receive_count)));
         } else {
             attributes.push(KeyValue::new("messaging.batch.message_count", count(number)));

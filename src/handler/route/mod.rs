@@ -14,7 +14,7 @@ use self::{conditions::Conditions, settings::RouteTarget};
 use super::{
     AnyHandler, Batch, BatchItem, CallSize, Context, FailureCounter, Outcome, Outcomes, Placement,
     Unavailable,
-    any::{ErasedHandler, HandlerProfile},
+    any::{ErasedHandler, FetchedForm, HandlerProfile},
 };
 use crate::{
     message::{Message, Wanted},
@@ -156,6 +156,8 @@ impl From<RoutingHandler> for AnyHandler {
                 Placement::CallerRuntime
             },
             wanted: Wanted::Everything,
+            // Its conditions read the body.
+            fetched: FetchedForm::Text,
         };
         Self::built_in(handler, profile)
     }

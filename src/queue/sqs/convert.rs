@@ -36,6 +36,7 @@ pub(super) fn message(sdk: SdkMessage) -> Option<Message> {
         id: MessageId::new(sdk.message_id?),
         receipt: Receipt::new(sdk.receipt_handle?),
         body: sdk.body.unwrap_or_default(),
+        body_file: None,
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         sent_at: sent_at.as_deref().and_then(timestamp),
         attributes: attributes(sdk.message_attributes.unwrap_or_default()),
