@@ -123,7 +123,8 @@ impl Drop for LockedDirectory {
     }
 }
 
-#[cfg(all(test, feature = "exec"))]
+#[cfg(feature = "exec")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

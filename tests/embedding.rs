@@ -147,13 +147,14 @@ async fn a_role_is_assumed_with_the_credentials_and_the_client_of_a_loaded_confi
     stop.drain();
     assert_eq!(ended.await.unwrap().unwrap(), Drained::All);
     let calls = std::mem::take(&mut *calls.lock().unwrap());
-    let (of_sts, of_sqs): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call.uri.contains("//sts."));
-    let [assumed] = of_sts[..] else { panic!("{of_sts:?}") };
+    let (assumptions, of_queue): (Vec<_>, Vec<_>) =
+        calls.iter().partition(|call| call.uri.contains("//sts."));
+    let [assumed] = assumptions[..] else { panic!("{assumptions:?}") };
     assert!(assumed.uri.starts_with("https://sts.eu-west-1.amazonaws.com/"), "{assumed:?}");
     assert_eq!(assumed.key, "AKIAPROGRAM");
     for part in ["role%2Forders", "ExternalId=42", "RoleSessionName=shop"] {
         assert!(assumed.body.contains(part), "{assumed:?}");
     }
-    assert!(of_sqs.iter().all(|call| call.key == "ASIAROLE"), "{of_sqs:?}");
-    assert!(of_sqs.iter().any(|call| call.body.contains("VisibilityTimeout")), "{of_sqs:?}");
+    assert!(of_queue.iter().all(|call| call.key == "ASIAROLE"), "{of_queue:?}");
+    assert!(of_queue.iter().any(|call| call.body.contains("VisibilityTimeout")), "{of_queue:?}");
 }

@@ -178,7 +178,7 @@ async fn a_body_in_a_file_has_its_length_and_is_posted_again_on_a_stale_connecti
     let mut peer = Peer::listen().await;
     let http = http(&peer.url);
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path().keep().unwrap();
-    std::fs::write(&file, [0xff; 100_000]).unwrap();
+    std::fs::write(&file, vec![0xff; 100_000]).unwrap();
     let body_file = Some(Arc::new(BodyFile::new(file.clone(), 100_000)));
     let in_file = Message { body_file, ..message("") };
     let calling = async {

@@ -74,7 +74,7 @@ impl HttpBatchHandler {
         let deadlines = self.http.deadlines(context);
         let traced = CallTrace::of_batch(context);
         let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
-        Ok((headers, event.into()))
+        Ok((headers, event))
     }
 
     /// Reads the outcomes of the messages from a 2xx response; any other status applies to all messages.
