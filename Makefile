@@ -81,7 +81,7 @@ advisories: $(TOOLS)/cargo-deny-$(DENY) ## known vulnerabilities of the dependen
 
 sbom: $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX) ## write target/longshore.cdx.json: the program's components, as in the image
 	PATH="$(TOOLS)/bin:$$PATH" cargo cyclonedx --format json --spec-version 1.5 --override-filename longshore.cdx
-	@mkdir -p target && mv longshore.cdx.json target/ && rm -f emulator/longshore.cdx.json
+	@mkdir -p target && mv longshore.cdx.json target/ && rm -f emulator/longshore.cdx.json listener/longshore.cdx.json
 
 pin: ## write the digests of the image's bases into the Dockerfile; needs a Docker engine and their registries
 	deploy/pin.sh Dockerfile

@@ -182,7 +182,7 @@ mod worker;
 #[cfg(feature = "envelopes")]
 pub use self::envelope::Unwrap;
 #[cfg(feature = "otel")]
-pub use self::telemetry::traces::Traces;
+pub use self::telemetry::{MetricsExport, otlp::OtlpError, traces::Traces};
 #[cfg(feature = "ecs")]
 pub use self::worker::ScalingSignal;
 pub use self::{

@@ -1,6 +1,7 @@
 //! The admin server over a real socket.
 
 use std::{
+    io::Read as _,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,11 +10,13 @@ use std::{
     time::Duration,
 };
 
+use flate2::read::GzDecoder;
 use longshore::{
     Metrics,
     admin::{AdminServer, AdminSource},
     health::Health,
     tasks::Tasks,
+    telemetry::MetricsFormat,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -35,10 +38,10 @@ struct Server {
 }
 
 async fn start() -> Server {
-    start_with(|| "longshore_messages_started_total 3\n".to_owned()).await
+    start_with(|_| "longshore_messages_started_total 3\n".to_owned()).await
 }
 
-async fn start_with(metrics: impl Fn() -> String + Send + Sync + 'static) -> Server {
+async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 'static) -> Server {
     let health = Health::new();
     let source = AdminSource {
         health: health.clone(),
@@ -69,6 +72,19 @@ impl Server {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    /// The head and the body of an answer to a scrape with these headers.
+    async fn scrape(&self, headers: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
+        (head, answer[end + 4..].to_vec())
     }
 
     async fn json(&self, request: &str) -> (u16, Value) {
@@ -108,6 +124,24 @@ async fn metrics_and_status_are_served_as_the_process_gives_them() {
     );
     assert_eq!((metrics.status, metrics.body.as_str()), (200, "longshore_messages_started_total 3\n"));
     assert_eq!(server.json("GET /status").await, (200, json!({ "queues": { "orders": { "running": 2 } } })));
+}
+
+#[tokio::test]
+async fn a_scrape_is_answered_in_the_form_that_it_asks_for() {
+    let server = start_with(|format| format!("{format:?}\n")).await;
+    let (head, body) = server.scrape("Accept: text/plain\r\n").await;
+    assert!(head.contains("vary: accept, accept-encoding") && !head.contains("content-encoding"), "{head}");
+    assert_eq!(body, b"Prometheus\n");
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+    let (head, body) = server.scrape(accept).await;
+    let media_type = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(head.contains(media_type), "{head}");
+    assert_eq!(body, b"OpenMetrics\n");
+    let (head, body) = server.scrape(&format!("{accept}Accept-Encoding: gzip, br\r\n")).await;
+    assert!(head.contains(media_type) && head.contains("content-encoding: gzip"), "{head}");
+    let mut text = String::new();
+    GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "OpenMetrics\n");
 }
 
 #[tokio::test]
@@ -170,7 +204,7 @@ async fn scrapers_that_never_read_hold_at_most_four_texts_and_hold_up_no_scrape(
     let made = Arc::new(AtomicUsize::new(0));
     let counted = made.clone();
     // More than any socket's buffers hold.
-    let server = start_with(move || {
+    let server = start_with(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         "x".repeat(LARGE)
     })
@@ -192,7 +226,7 @@ async fn scrapers_that_never_read_hold_at_most_four_texts_and_hold_up_no_scrape(
 
 #[tokio::test]
 async fn a_scraper_that_never_reads_is_cut_and_counted() {
-    let server = start_with(|| "x".repeat(LARGE)).await;
+    let server = start_with(|_| "x".repeat(LARGE)).await;
     let mut scraper = TcpStream::connect(server.address).await.unwrap();
     scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     let counted = "longshore_admin_connections_closed_total{reason=\"unread\"} 1";

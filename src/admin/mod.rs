@@ -1,5 +1,6 @@
 //! The admin server: health, metrics and status over HTTP, on a port of its own.
 
+mod negotiation;
 mod router;
 mod scrapes;
 

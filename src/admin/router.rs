@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRef, Request, State},
-    http::{Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -13,11 +13,11 @@ use axum::{
 use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
 
-use super::scrapes::ScrapeTexts;
-use crate::{duration::Span, health::Health};
-
-/// The content type of Prometheus's text format.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use super::{
+    negotiation::{Coding, ScrapeForm},
+    scrapes::ScrapeTexts,
+};
+use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
 
 /// The index page, with links to the others.
 const INDEX: &str = r#"<!doctype html>
@@ -41,8 +41,8 @@ const INDEX: &str = r#"<!doctype html>
 pub(crate) struct AdminSource {
     /// Liveness and readiness.
     pub health: Health,
-    /// The metrics in Prometheus's text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The metrics in a text format.
+    pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: Arc<dyn Fn() -> Value + Send + Sync>,
 }
@@ -116,9 +116,18 @@ fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
-async fn metrics(State(RouterState { source, scrapes }): State<RouterState>) -> Response {
-    match scrapes.text(move || (source.metrics)()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+async fn metrics(State(RouterState { source, scrapes }): State<RouterState>, headers: HeaderMap) -> Response {
+    let form = ScrapeForm::wanted(&headers);
+    match scrapes.text(form, move || (source.metrics)(form.format)).await {
+        Ok(body) => {
+            let content =
+                [(header::CONTENT_TYPE, form.format.media_type()), (header::VARY, "accept, accept-encoding")];
+            let gzip = [(header::CONTENT_ENCODING, "gzip")];
+            match form.coding {
+                Coding::Identity => (content, body).into_response(),
+                Coding::Gzip => (content, gzip, body).into_response(),
+            }
+        }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

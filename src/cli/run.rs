@@ -18,8 +18,8 @@ pub(super) struct RunCommand {
 impl RunCommand {
     pub(super) fn execute(&self, signals: Option<Signals>) -> Result<(), Failure> {
         let config = config::load(&self.options.sources(), Purpose::Run)?;
-        let traces = runtime::start_logging(&config)?;
-        let worker = runtime::with_traces(worker::worker(&config.settings)?, traces);
+        let exporters = runtime::start_logging(&config)?;
+        let worker = runtime::with_exporters(worker::worker(&config.settings)?, exporters);
         let worker = runtime::with_signals(worker, signals);
         runtime::exit_result(runtime::run_small(worker.run())?)
     }

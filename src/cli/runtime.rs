@@ -8,7 +8,11 @@ use super::output::{Exit, Failure};
 use crate::{
     config::{self, Config},
     ecs,
-    telemetry::traces::{Traces, TracesError},
+    telemetry::{
+        MetricsExport,
+        otlp::{OtlpError, ResourcePlan},
+        traces::Traces,
+    },
     worker::{Drained, Signals, Worker, WorkerError},
 };
 
@@ -68,25 +72,33 @@ impl From<WorkerError> for Failure {
     }
 }
 
-/// Starts the log, and traces if the environment configures them.
-pub(super) fn start_logging(config: &Config) -> Result<Option<Traces>, Failure> {
-    let log = &config.settings.log;
-    let Some(plan) = &config.traces else {
-        log.init()?;
-        return Ok(None);
-    };
-    let detected = Box::pin(ecs::resource(config::surroundings().metadata));
-    let traces = Traces::start(plan, config.settings.traces, detected)?;
-    log.init_with(&traces)?;
-    Ok(Some(traces))
+/// What sends telemetry to a collector.
+#[derive(Default)]
+pub(super) struct Exporters {
+    traces: Option<Traces>,
+    metrics: Option<MetricsExport>,
 }
 
-/// The worker with its traces, if there are any.
-pub(super) fn with_traces(worker: Worker, traces: Option<Traces>) -> Worker {
-    match traces {
-        Some(traces) => worker.traces(traces),
-        None => worker,
-    }
+/// Starts the log, and the exports that the environment configures.
+pub(super) fn start_logging(config: &Config) -> Result<Exporters, Failure> {
+    let (log, exports) = (&config.settings.log, &config.exports);
+    let resource =
+        ResourcePlan::new(config::variable, Box::pin(ecs::resource(config::surroundings().metadata)));
+    let plan = exports.metrics.as_ref();
+    let metrics = plan.map(|plan| MetricsExport::new(plan, resource.clone())).transpose()?;
+    let Some(plan) = &exports.traces else {
+        log.init()?;
+        return Ok(Exporters { traces: None, metrics });
+    };
+    let traces = Traces::start(plan, config.settings.traces, resource)?;
+    log.init_with(&traces)?;
+    Ok(Exporters { traces: Some(traces), metrics })
+}
+
+/// The worker with its exports, if there are any.
+pub(super) fn with_exporters(worker: Worker, exporters: Exporters) -> Worker {
+    let worker = exporters.traces.into_iter().fold(worker, Worker::traces);
+    exporters.metrics.into_iter().fold(worker, Worker::export_metrics)
 }
 
 /// The worker with the signals that the program has listened for since its start.
@@ -97,11 +109,13 @@ pub(super) fn with_signals(worker: Worker, signals: Option<Signals>) -> Worker {
     }
 }
 
-impl From<TracesError> for Failure {
-    fn from(error: TracesError) -> Self {
+impl From<OtlpError> for Failure {
+    fn from(error: OtlpError) -> Self {
         let exit = match &error {
-            TracesError::Exporter(_) | TracesError::Client(_) => Exit::Usage,
-            TracesError::System(_) => Exit::Internal,
+            OtlpError::Variable(_) | OtlpError::Exporter(_) | OtlpError::Grpc(_) | OtlpError::Client(_) => {
+                Exit::Usage
+            }
+            OtlpError::System(_) => Exit::Internal,
         };
         Self::of_error(exit, &error, error.hint())
     }

@@ -6,7 +6,8 @@ use super::{
     file,
     flags::{self, Flags},
     layers::{DEFAULT, Layer, json, of_flag, origin_of},
-    network, otel,
+    network,
+    otel::{self, Exports},
     schema::{self, SchemaNode},
     settings::Settings,
     type_errors, unknown_keys, variables,
@@ -14,7 +15,6 @@ use super::{
 use crate::{
     ecs::EcsEnvironment,
     settings::{Key, Problem, Problems, of_variable},
-    telemetry::traces,
 };
 
 /// The file that is read if no other is named, when it exists.
@@ -64,8 +64,8 @@ pub(crate) struct Sources {
 pub(crate) struct Config {
     /// The settings.
     pub settings: Settings,
-    /// The plan for exporting traces; `None` while they are off.
-    pub traces: Option<traces::Plan>,
+    /// The exports of traces and metrics.
+    pub exports: Exports,
     /// The variables of OpenTelemetry that are set, with their values.
     pub(super) otel: Vec<(&'static str, String)>,
     /// The variables of the network of AWS calls that are set, with their values.
@@ -141,11 +141,11 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     settings.kubernetes = settings.kubernetes.in_environment(&sources.environment);
     problems.extend(wrong);
     let otel = otel::shown_variables(&sources.environment);
-    let (traces, invalid) = otel::plan(&sources.environment);
+    let (exports, invalid) = otel::exports(&sources.environment);
     problems.extend(invalid);
     problems.extend(network::problems(&sources.environment));
     let network = network::shown_variables(&sources.environment);
-    let config = Config { settings, traces, otel, network, layers };
+    let config = Config { settings, exports, otel, network, layers };
     let broken: Vec<_> = config
         .settings
         .validate(purpose)

@@ -1,4 +1,4 @@
-//! Reads the standard variables of OpenTelemetry, which configure the export of traces.
+//! Reads the standard variables of OpenTelemetry, which configure the export of traces and metrics.
 
 use std::ffi::OsString;
 
@@ -6,21 +6,44 @@ use serde_json::Value;
 
 use super::variables::value;
 use crate::settings::{HIDDEN, Problem, hide, of_variable};
-use crate::telemetry::traces::{Fault, Plan};
+use crate::telemetry::{
+    metrics_export::MetricsPlan,
+    otlp::{Fault, VARIABLES},
+    traces::Plan,
+};
 
-/// Reads the trace settings from OpenTelemetry's variables, with the problems in them.
-pub(super) fn plan(environment: &[(OsString, OsString)]) -> (Option<Plan>, Vec<Problem>) {
-    match Plan::of(|name| value(environment, name)) {
-        Ok(plan) => (plan, Vec::new()),
-        Err(faults) => (None, faults.into_iter().map(problem).collect()),
+/// The exports that OpenTelemetry's variables ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exports {
+    /// The plan for exporting traces; `None` while they are off.
+    pub traces: Option<Plan>,
+    /// The plan for exporting metrics; `None` while they are only served.
+    pub metrics: Option<MetricsPlan>,
+}
+
+/// Reads the exports from OpenTelemetry's variables, with the problems in them.
+pub(super) fn exports(environment: &[(OsString, OsString)]) -> (Exports, Vec<Problem>) {
+    let variable = |name: &str| value(environment, name);
+    let (traces, mut faults) = with_faults(Plan::of(variable));
+    let (metrics, of_metrics) = with_faults(MetricsPlan::of(variable));
+    for fault in of_metrics {
+        // Variables of all signals are read for each.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
     }
+    (Exports { traces, metrics }, faults.into_iter().map(problem).collect())
+}
+
+fn with_faults<T>(read: Result<Option<T>, Vec<Fault>>) -> (Option<T>, Vec<Fault>) {
+    read.map_or_else(|faults| (None, faults), |plan| (plan, Vec::new()))
 }
 
 /// The variables that are set, each with its value without secrets.
 pub(super) fn shown_variables(environment: &[(OsString, OsString)]) -> Vec<(&'static str, String)> {
     let set =
         |name: &&'static str| Some((*name, value(environment, name).filter(|value| !value.is_empty())?));
-    Plan::VARIABLES.iter().filter_map(set).map(|(name, value)| (name, shown(name, &value))).collect()
+    VARIABLES.iter().filter_map(set).map(|(name, value)| (name, shown(name, &value))).collect()
 }
 
 /// Hides the values of headers, which are credentials, and passwords in addresses.
@@ -56,10 +79,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@h:1"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ];
-        let (plan, problems) = plan(&environment(&variables));
+        let (exports, problems) = exports(&environment(&variables));
         let [only] = problems.as_slice() else { panic!("{problems:?}") };
         let report = only.to_string();
-        assert!(plan.is_none());
+        assert!(exports.traces.is_none() && exports.metrics.is_none());
         assert!(report.contains("\"http/json\"") && report.contains("http/protobuf, grpc"), "{report}");
         assert!(report.contains("environment OTEL_EXPORTER_OTLP_PROTOCOL"), "{report}");
     }

@@ -12,8 +12,13 @@ impl Config {
         if let Value::Object(table) = self.shown() {
             self.write_table(&mut text, &Key::default(), &table);
         }
-        let traces = if self.traces.is_some() { "Traces are on." } else { "Traces are off." };
-        write_variables(&mut text, traces, &self.otel);
+        let exports = match (&self.exports.traces, &self.exports.metrics) {
+            (Some(_), Some(_)) => "Traces and metrics are exported.",
+            (Some(_), None) => "Traces are exported, metrics are not.",
+            (None, Some(_)) => "Metrics are exported, traces are not.",
+            (None, None) => "Traces and metrics are not exported.",
+        };
+        write_variables(&mut text, exports, &self.otel);
         write_variables(&mut text, "The network of AWS calls.", &self.network);
         text
     }

@@ -6,18 +6,24 @@ mod label;
 #[cfg(feature = "cli")]
 pub(crate) mod logs;
 mod metrics;
+#[cfg(feature = "otel")]
+pub(crate) mod metrics_export;
+#[cfg(feature = "otel")]
+pub(crate) mod otlp;
 pub(crate) mod spans;
 #[cfg(feature = "otel")]
 pub(crate) mod traces;
 
 #[cfg(test)]
 pub(crate) use self::metrics::{MetricKind, ProcessUsageMetrics, reference as metrics_page};
+#[cfg(feature = "otel")]
+pub use self::metrics_export::MetricsExport;
 pub(crate) use self::{
     events::WarningSampler,
     label::{ConnectionFault, MessageState, PauseCause, ProcessExit},
     metrics::{
         ByLabel, Computed, Each, Handle, LabelDefinition, Lazily, Metric, MetricDefinition, MetricGroup,
-        OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition, metric_group,
+        MetricsFormat, OPERATION_SECONDS, SecondsSince, metric_constant, metric_definition, metric_group,
     },
 };
 pub use self::{

@@ -20,6 +20,9 @@ use crate::{
     queue::{BatchResult, QueueError, name_at},
 };
 
+/// The schema of the names in spans and metrics: OpenTelemetry's semantic conventions of this version.
+pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+
 /// The longest reason of a handler in a span, in characters.
 const REASON_CHARS: usize = 256;
 

@@ -1,4 +1,4 @@
-//! Prints lines of CloudWatch's embedded metric format, from which a queue's scaling is computed.
+//! Prints lines of CloudWatch's embedded metric format, from which a queue's scaling is computed, and its troubles.
 
 use std::{
     io::{self, Write as _},
@@ -19,7 +19,7 @@ use crate::{
     },
     ecs,
     tasks::{End, Tasks},
-    telemetry::{MetricScope, events},
+    telemetry::{Ending, MetricScope, events},
 };
 
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
@@ -43,7 +43,20 @@ pub(super) struct Meter {
     leases: Arc<LeaseMetrics>,
     depth: QueueDepth,
     work: WorkAverage,
+    /// The failures up to the last line.
+    counted: FailureTotals,
 }
+
+/// The totals of failures since the start.
+#[derive(Clone, Copy, Debug, Default)]
+struct FailureTotals {
+    failed: u64,
+    leases_lost: u64,
+}
+
+/// The endings that are failures of the handler or of its message.
+const FAILURES: [Ending; 5] =
+    [Ending::Retry, Ending::Reject, Ending::Down, Ending::TimedOut, Ending::Panicked];
 
 impl Meter {
     /// Creates a meter of the queue with this name in SQS.
@@ -54,7 +67,8 @@ impl Meter {
         work: WorkAverage,
     ) -> Self {
         let (consumer, leases) = (scope.group(), scope.group());
-        Self { queue_name: queue_name.into(), consumer, leases, depth, work }
+        let counted = FailureTotals::default();
+        Self { queue_name: queue_name.into(), consumer, leases, depth, work, counted }
     }
 
     /// The line for the time since the last one, without a newline.
@@ -74,7 +88,24 @@ impl Meter {
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
         let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
+        values.extend(self.troubles());
         self.document(scope, at, &values).to_string()
+    }
+
+    /// The metrics that are printed above zero only, because a metric costs only in the hours in which it has a value.
+    fn troubles(&mut self) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
+        let failed = FAILURES.iter().map(|ending| self.consumer.ended.of(*ending).get()).sum();
+        let now = FailureTotals { failed, leases_lost: self.leases.lost.get() };
+        let before = std::mem::replace(&mut self.counted, now);
+        let counts = [
+            ("MessagesFailed", now.failed - before.failed),
+            ("LeasesLost", now.leases_lost - before.leases_lost),
+            ("DeadLetters", self.depth.dlq().unwrap_or_default()),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+        let counts = counts.map(|(name, count)| (name, "Count", json!(count)));
+        let oldest = self.depth.oldest_age_seconds().filter(|seconds| *seconds > 0.0);
+        counts.chain(oldest.map(|seconds| ("OldestMessageSeconds", "Seconds", json!(seconds))))
     }
 
     fn document(&self, scope: &Scope, at: SystemTime, values: &[(&str, &str, Value)]) -> Value {
@@ -274,6 +305,30 @@ mod tests {
         let (mut meter, metrics, _) = meter("orders");
         metrics.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn troubles_are_printed_only_while_there_are_any() {
+        const TROUBLES: [&str; 4] = ["MessagesFailed", "LeasesLost", "DeadLetters", "OldestMessageSeconds"];
+        let (mut meter, metrics, depth) = meter("orders");
+        let troubles = |line: &Value| TROUBLES.map(|name| line.get(name).and_then(Value::as_f64));
+        depth.polls_every(Duration::from_secs(30));
+        depth.polled(Counts::default());
+        depth.dlq_polled(0);
+        ended(&metrics, 1.0, 3);
+        assert_eq!(troubles(&line(&mut meter)), [None; 4], "a queue without troubles pays for none");
+        metrics.ended.of(Ending::Retry).inc_by(2);
+        metrics.ended.of(Ending::Down).inc();
+        metrics.ended.of(Ending::Drained).inc();
+        meter.leases.lost.inc();
+        depth.dlq_polled(4);
+        depth.polled(Counts { visible: 1, in_flight: 0, delayed: 0 });
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let document = line(&mut meter);
+        assert_eq!(troubles(&document), [Some(3.0), Some(1.0), Some(4.0), Some(10.0)]);
+        let named = document["_aws"]["CloudWatchMetrics"][0]["Metrics"].to_string();
+        assert!(TROUBLES.iter().all(|name| named.contains(name)), "{named}");
+        assert_eq!(troubles(&line(&mut meter))[..2], [None; 2], "counted since the last line");
     }
 
     #[tokio::test(start_paused = true)]

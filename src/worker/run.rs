@@ -23,7 +23,7 @@ use crate::admin::{AdminListener, AdminServer, AdminSource};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::Traces;
+use crate::telemetry::{MetricsExport, traces::Traces};
 use crate::{
     aws::CREDENTIALS_DEAD_AFTER,
     health::Health,
@@ -47,6 +47,8 @@ pub struct Worker {
     signal: Option<ScalingSignal>,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
+    #[cfg(feature = "otel")]
+    metrics_export: Option<MetricsExport>,
     /// The signals that stop it; absent, it listens when it runs.
     signals: Option<Signals>,
     metrics: Metrics,
@@ -76,6 +78,8 @@ impl Worker {
             signal: None,
             #[cfg(feature = "otel")]
             traces: None,
+            #[cfg(feature = "otel")]
+            metrics_export: None,
             signals: None,
             metrics: Metrics::new(),
             health: Health::new(),
@@ -179,6 +183,14 @@ impl Worker {
         self
     }
 
+    /// Exports the metrics of this worker over OTLP, and once more at the end of a stop.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn export_metrics(mut self, export: MetricsExport) -> Self {
+        self.metrics_export = Some(export);
+        self
+    }
+
     /// Sets the signals that stop it, which the program has listened for since its start.
     #[cfg(feature = "cli")]
     #[must_use]
@@ -260,7 +272,11 @@ impl Worker {
         let opening = Opening::new(self.patience, &health, status.clone());
         let mut parts = RunningParts::default();
         #[cfg(feature = "otel")]
-        parts.traces.clone_from(&self.traces);
+        {
+            parts.traces.clone_from(&self.traces);
+            let export = self.metrics_export.take();
+            parts.metrics_export = export.map(|export| export.start(metrics.clone())).transpose()?;
+        }
         #[cfg(feature = "admin")]
         self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
@@ -321,7 +337,7 @@ impl Worker {
         let (metrics, status) = (self.metrics.clone(), self.status.clone());
         let source = AdminSource {
             health: self.health.clone(),
-            metrics: Arc::new(move || metrics.text()),
+            metrics: Arc::new(move |format| metrics.text_in(format)),
             status: Arc::new(move || status.value()),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));

@@ -13,7 +13,7 @@ use crate::admin::AdminServer;
 #[cfg(feature = "ecs")]
 use crate::ecs::TaskProtection;
 #[cfg(feature = "otel")]
-use crate::telemetry::traces::Traces;
+use crate::telemetry::{metrics_export::RunningMetricsExport, traces::Traces};
 use crate::{
     consumer::RunningEngine,
     stop::{DrainLimits, Stop},
@@ -31,7 +31,7 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 /// The longest time limit for the release of the task protection.
 #[cfg(feature = "ecs")]
 const LONGEST_RELEASE: Duration = Duration::from_secs(2);
-/// The longest time limit of the last export of spans.
+/// The longest time limit of the last export of spans and metrics.
 #[cfg(feature = "otel")]
 const LONGEST_EXPORT: Duration = Duration::from_secs(2);
 
@@ -77,6 +77,8 @@ pub(super) struct RunningParts {
     pub(super) scaling: Option<ScalingTask>,
     #[cfg(feature = "otel")]
     pub(super) traces: Option<Traces>,
+    #[cfg(feature = "otel")]
+    pub(super) metrics_export: Option<RunningMetricsExport>,
     #[cfg(feature = "admin")]
     pub(super) admin: Option<AdminServer>,
 }
@@ -109,8 +111,19 @@ pub(super) async fn shut_down(
     #[cfg(feature = "ecs")]
     drop(parts.scaling);
     #[cfg(feature = "otel")]
-    if let Some(traces) = parts.traces {
-        unless_halted(stop, traces.flush(remaining(clock.end(), LONGEST_EXPORT))).await;
+    {
+        let limit = remaining(clock.end(), LONGEST_EXPORT);
+        let spans = async {
+            if let Some(traces) = parts.traces {
+                traces.flush(limit).await;
+            }
+        };
+        let totals = async {
+            if let Some(export) = parts.metrics_export {
+                export.flush(limit).await;
+            }
+        };
+        unless_halted(stop, async { ((), ()) = tokio::join!(spans, totals) }).await;
     }
     #[cfg(feature = "admin")]
     if let Some(admin) = parts.admin {

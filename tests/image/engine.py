@@ -73,9 +73,9 @@ def files(image):
 
 
 def names(stream):
-    """The names in an archive."""
+    """The names in an archive, but for directories."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        return {entry.name for entry in archive}
+        return {entry.name for entry in archive if not entry.isdir()}
 
 
 class Container:

@@ -15,7 +15,7 @@ SQS = "http://sqs:9324"
 
 # The bases of the Dockerfiles; others in their place by LONGSHORE_BUILD_IMAGE and LONGSHORE_RUNTIME_IMAGE.
 BUILD_BASE = os.environ.get("LONGSHORE_BUILD_IMAGE", "rust:1-bookworm")
-RUNTIME_BASE = os.environ.get("LONGSHORE_RUNTIME_IMAGE", "gcr.io/distroless/cc-debian12:nonroot")
+RUNTIME_BASE = os.environ.get("LONGSHORE_RUNTIME_IMAGE", "gcr.io/distroless/static-debian12:nonroot")
 SLIM_BASE = "debian:bookworm-slim"
 
 IMAGE = "longshore-test:latest"

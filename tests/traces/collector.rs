@@ -2,15 +2,29 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     net::{self, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value::Value},
     resource::v1::Resource,
@@ -80,6 +94,15 @@ struct CollectorState {
     mode: watch::Sender<CollectorMode>,
     spans: watch::Sender<Vec<ReceivedSpan>>,
     requests: watch::Sender<usize>,
+    metrics: watch::Sender<Vec<MetricsExport>>,
+}
+
+/// One export of metrics, as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricsExport {
+    /// The headers, or the metadata over gRPC.
+    pub(crate) headers: HeaderMap,
+    pub(crate) request: ExportMetricsServiceRequest,
 }
 
 /// A collector that listens until it is dropped.
@@ -97,6 +120,7 @@ impl Collector {
             mode: watch::Sender::new(CollectorMode::Accepting),
             spans: <_>::default(),
             requests: <_>::default(),
+            metrics: <_>::default(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -120,6 +144,19 @@ impl Collector {
 
     pub(crate) fn set_mode(&self, mode: CollectorMode) {
         self.state.mode.send_replace(mode);
+    }
+
+    /// The exports of metrics so far, answered or not.
+    pub(crate) fn metrics(&self) -> Vec<MetricsExport> {
+        self.state.metrics.borrow().clone()
+    }
+
+    /// Waits until this many exports of metrics have arrived, answered or not.
+    pub(crate) async fn has_metrics(&self, exports: usize) {
+        let mut received = self.state.metrics.subscribe();
+        in_time("metrics at the collector", received.wait_for(|received| received.len() >= exports))
+            .await
+            .unwrap();
     }
 
     pub(crate) fn spans(&self) -> Vec<ReceivedSpan> {
@@ -159,28 +196,75 @@ async fn serve(protocol: Protocol, listener: net::TcpListener, state: CollectorS
     let listener = TcpListener::from_std(listener).unwrap();
     match protocol {
         Protocol::Http => {
-            let router = Router::new().route("/v1/traces", post(over_http)).with_state(state);
+            let router = Router::new()
+                .route("/v1/traces", post(over_http))
+                .route("/v1/metrics", post(metrics_over_http))
+                .with_state(state);
             axum::serve(listener, router).await.unwrap();
         }
         Protocol::Grpc => {
-            let service = TraceServiceServer::new(state).accept_compressed(CompressionEncoding::Gzip);
-            let server = tonic::transport::Server::builder().add_service(service);
+            let traces = TraceServiceServer::new(state.clone()).accept_compressed(CompressionEncoding::Gzip);
+            let metrics = MetricsServiceServer::new(state).accept_compressed(CompressionEncoding::Gzip);
+            let server = tonic::transport::Server::builder().add_service(traces).add_service(metrics);
             server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
         }
     }
 }
 
 impl CollectorState {
-    async fn accept(&self, request: ExportTraceServiceRequest) -> Result<(), ()> {
-        self.requests.send_modify(|requests| *requests += 1);
+    async fn behave(&self) -> Result<(), ()> {
         let mode = *self.mode.borrow();
         match mode {
             CollectorMode::Accepting => {}
             CollectorMode::Failing => return Err(()),
             CollectorMode::Hanging => tokio::time::sleep(Duration::from_hours(1)).await,
         }
+        Ok(())
+    }
+
+    async fn accept_metrics(&self, export: MetricsExport) -> Result<(), ()> {
+        self.metrics.send_modify(|exports| exports.push(export));
+        self.behave().await
+    }
+
+    async fn accept(&self, request: ExportTraceServiceRequest) -> Result<(), ()> {
+        self.requests.send_modify(|requests| *requests += 1);
+        self.behave().await?;
         self.spans.send_modify(|spans| spans.extend(read(request)));
         Ok(())
+    }
+}
+
+async fn metrics_over_http(
+    State(state): State<CollectorState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Vec<u8>) {
+    let body = match headers.get("content-encoding").map(|coding| coding.to_str().unwrap()) {
+        Some("gzip") => {
+            let mut plain = Vec::new();
+            GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
+            plain.into()
+        }
+        coding => coding.map_or(body, |coding| panic!("{coding}")),
+    };
+    let request = ExportMetricsServiceRequest::decode(body).unwrap();
+    match state.accept_metrics(MetricsExport { headers, request }).await {
+        Ok(()) => (StatusCode::OK, ExportMetricsServiceResponse::default().encode_to_vec()),
+        Err(()) => (StatusCode::SERVICE_UNAVAILABLE, b"broken on purpose".to_vec()),
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for CollectorState {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let headers = request.metadata().clone().into_headers();
+        let export = MetricsExport { headers, request: request.into_inner() };
+        self.accept_metrics(export).await.map_err(|()| Status::unavailable("broken on purpose"))?;
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Traces and logs of real processes, and the effect of a failing collector.
+//! Traces, logs and exported metrics of real processes, and the effect of a failing collector.
 #![cfg(test)]
 
 mod canaries;
@@ -8,6 +8,7 @@ mod config;
 mod example;
 mod handlers;
 mod logs;
+mod metrics;
 mod secure;
 mod spans;
 mod trouble;

@@ -18,11 +18,11 @@ use self::{
 use super::{
     options::Options,
     output::{self, Exit, Failure},
-    runtime,
+    runtime::{self, Exporters},
 };
 use crate::{
     config::{self, Purpose, Settings},
-    telemetry::{events, traces::Traces},
+    telemetry::events,
     worker::{self, Signals, Worker, consumer_of},
 };
 
@@ -52,27 +52,26 @@ impl Dev {
     pub(super) fn execute(&self, signals: Option<Signals>) -> Result<(), Failure> {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Inspect)?;
-        let traces = runtime::start_logging(&config)?;
+        let exporters = runtime::start_logging(&config)?;
         let mut settings = config.settings;
         if self.demo {
             demo::adjust(&mut settings);
         }
-        runtime::run_large(self.serve(settings, traces, signals))?
+        runtime::run_large(self.serve(settings, exporters, signals))?
     }
 
     async fn serve(
         &self,
         settings: Settings,
-        traces: Option<Traces>,
+        exporters: Exporters,
         signals: Option<Signals>,
     ) -> Result<(), Failure> {
         let starting = DevServers::start(settings, self.sqs_listen, self.api_listen, self.hosts.clone());
-        let mut servers = Box::pin(starting).await?;
-        servers.traces = traces;
+        let servers = Box::pin(starting).await?;
         let ended = if self.demo {
-            Box::pin(demo::run(&servers, signals)).await
+            Box::pin(demo::run(&servers, exporters, signals)).await
         } else {
-            work(&servers, signals).await
+            work(&servers, exporters, signals).await
         };
         servers.close().await;
         ended
@@ -80,17 +79,17 @@ impl Dev {
 }
 
 /// Runs the worker until a signal.
-async fn work(servers: &DevServers, signals: Option<Signals>) -> Result<(), Failure> {
+async fn work(servers: &DevServers, exporters: Exporters, signals: Option<Signals>) -> Result<(), Failure> {
     show_welcome(servers)?;
-    let worker = runtime::with_signals(worker(servers, |step| show(step))?, signals);
-    runtime::exit_result(worker.run().await)
+    let worker = runtime::with_exporters(worker(servers, |step| show(step))?, exporters);
+    runtime::exit_result(runtime::with_signals(worker, signals).run().await)
 }
 
 /// The worker of `dev`: every queue with its configured handler, or with the demo handler.
 fn worker(servers: &DevServers, show: impl Fn(&DemoStep) + Send + Sync + 'static) -> Result<Worker, Failure> {
     let settings = &servers.settings;
     let admin = servers.admin.try_clone().map_err(internal_error)?;
-    let mut worker = runtime::with_traces(worker::worker(settings)?, servers.traces.clone()).admin_on(admin);
+    let mut worker = worker::worker(settings)?.admin_on(admin);
     let show: Arc<dyn Fn(&DemoStep) + Send + Sync> = Arc::new(show);
     for (name, queue) in settings.queues.iter().filter(|(_, queue)| queue.has_no_handler()) {
         let show = show.clone();

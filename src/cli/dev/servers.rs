@@ -28,7 +28,7 @@ use crate::{
     sns::TopicArn,
     stop::Stop,
     tasks,
-    telemetry::{events, traces::Traces},
+    telemetry::events,
     worker::{self, WorkerError},
 };
 
@@ -52,8 +52,6 @@ pub(super) struct DevServers {
     pub(super) queue: Arc<dyn Queue>,
     /// The topics in the settings, by their ARNs in the emulator.
     pub(super) topics: Vec<TopicArn>,
-    /// Makes spans of the worker's calls; `None` while traces are off.
-    pub(super) traces: Option<Traces>,
     emulator: Emulator,
     stop: Stop,
     ingest: JoinHandle<io::Result<()>>,
@@ -83,8 +81,7 @@ impl DevServers {
         let serving = async move { ingest::serve(api_listener, &hosts, target, stopping).await };
         let ingest = tasks::detach("ingest api", serving);
         let admin = admin_listener.into_std().map_err(internal_error)?;
-        let traces = None;
-        Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, traces, emulator, stop, ingest })
+        Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, emulator, stop, ingest })
     }
 
     /// The URL of a queue in the emulator.

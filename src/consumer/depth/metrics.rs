@@ -50,9 +50,7 @@ impl QueueDepth {
             });
         }
         depth.show(&metrics.dlq, |depth| depth.dlq().map(number));
-        depth.show(&metrics.oldest_age, |depth| {
-            Some(depth.estimate().as_ref()?.oldest_age(Instant::now())?.as_secs_f64())
-        });
+        depth.show(&metrics.oldest_age, Self::oldest_age_seconds);
         depth.show(&metrics.backlog, Self::backlog_seconds);
         depth.show(&metrics.age, |depth| Some(depth.estimate().as_ref()?.age(Instant::now()).as_secs_f64()));
         depth
@@ -111,6 +109,11 @@ impl QueueDepth {
     /// The number of visible messages in the DLQ, if known.
     pub fn dlq(&self) -> Option<u64> {
         self.estimate().as_ref()?.dlq(Instant::now())
+    }
+
+    /// The estimated age of the oldest message that waits, in seconds, if known.
+    pub fn oldest_age_seconds(&self) -> Option<f64> {
+        Some(self.estimate().as_ref()?.oldest_age(Instant::now())?.as_secs_f64())
     }
 
     /// The seconds that this worker alone would need for the messages visible and in flight, if known.

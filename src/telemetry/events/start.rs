@@ -261,7 +261,7 @@ events! {
 }
 
 events! {
-    TRACES = "Traces";
+    TRACES = "Traces and metrics over OTLP";
 
     /// Spans did not reach the collector, or too many waited; logged once a minute at most.
     warn SpansLost<'a>: "traces are lost on their way to the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector" {
@@ -285,8 +285,23 @@ events! {
     /// A flush at the stop ended after its time limit.
     debug FlushUnawaited: "traces were flushed after the time limit of the stop" {}
 
+    /// The metrics do not reach the collector over OTLP; logged once, until they do again. They are served at `/metrics` in any case.
+    warn MetricsNotExported<'a>: "metrics do not reach the collector, hint: check OTEL_EXPORTER_OTLP_ENDPOINT and the collector, or set OTEL_METRICS_EXPORTER=none" {
+        /// The reason.
+        reason: &'a str,
+    }
+
+    /// Metrics reach the collector again, with the totals of the time between.
+    info MetricsExportedAgain: "metrics reach the collector again" {}
+
+    /// The last metrics were not sent in time at the stop.
+    warn MetricsLeft: "the collector took too long at the stop, and the last metrics are lost" {
+        /// The time limit.
+        limit_seconds: f64,
+    }
+
     /// The metadata of the task could not be read.
-    warn TraceOriginUnknown<'a>: "the task is not known, the traces do not name it" {
+    warn TraceOriginUnknown<'a>: "the task is not known, the traces and metrics do not name it" {
         /// The error.
         error: &'a (dyn Error + 'static) as %,
     }

@@ -3,6 +3,7 @@
 mod computed;
 mod definition;
 mod handle;
+mod open_metrics;
 #[cfg(test)]
 mod page;
 mod usage;
@@ -12,6 +13,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use prometheus::{Registry, TextEncoder, proto};
@@ -21,6 +23,7 @@ pub(crate) use self::{
     computed::{Computed, SecondsSince},
     definition::{LabelDefinition, MetricDefinition, MetricGroup},
     handle::{ByLabel, Each, Handle, Lazily, Metric, Series},
+    open_metrics::MetricsFormat,
 };
 #[cfg(test)]
 pub(crate) use self::{definition::MetricKind, page::reference, usage::ProcessUsageMetrics};
@@ -43,6 +46,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    began: SystemTime,
     /// Families by the name of their metric.
     families: Mutex<HashMap<&'static str, Box<dyn Any + Send>>>,
     process: Arc<ScopeInner>,
@@ -73,7 +77,8 @@ impl Metrics {
     /// serves the first.
     pub fn on(registry: Registry) -> Self {
         let process = Arc::new(ScopeInner::new(Vec::new()));
-        let inner = Inner { registry, families: Mutex::default(), process, queues: Mutex::default() };
+        let (began, families, queues) = (SystemTime::now(), Mutex::default(), Mutex::default());
+        let inner = Inner { registry, began, families, process, queues };
         let metrics = Self(Arc::new(inner));
         usage::register(&metrics.process());
         metrics
@@ -99,6 +104,31 @@ impl Metrics {
     pub fn text(&self) -> String {
         // Encoding fails only for names that the registry would have refused.
         TextEncoder::new().encode_to_string(&self.0.registry.gather()).unwrap_or_default()
+    }
+
+    /// Everything on the registry, in OpenMetrics' text format (`application/openmetrics-text; version=1.0.0`).
+    pub fn open_metrics(&self) -> String {
+        open_metrics::open_metrics(&self.0.registry.gather())
+    }
+
+    /// Everything on the registry, in this format.
+    pub(crate) fn text_in(&self, format: MetricsFormat) -> String {
+        match format {
+            MetricsFormat::Prometheus => self.text(),
+            MetricsFormat::OpenMetrics => self.open_metrics(),
+        }
+    }
+
+    /// Everything on the registry.
+    #[cfg(feature = "otel")]
+    pub(crate) fn families(&self) -> Vec<proto::MetricFamily> {
+        self.0.registry.gather()
+    }
+
+    /// The time from which totals count.
+    #[cfg(feature = "otel")]
+    pub(crate) fn began(&self) -> SystemTime {
+        self.0.began
     }
 
     /// The sum, in whole numbers, of the series of a metric that have these labels; a histogram's observations.

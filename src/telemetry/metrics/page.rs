@@ -68,7 +68,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 const INTRODUCTION: &str = "# Metrics\n\n\
-    Served by the admin server at `/metrics` in Prometheus's text format. This page is generated from the code: \
+    Served by the admin server at `/metrics` in Prometheus's text format or in OpenMetrics, and pushed over OTLP where a collector is set (below). This page is generated from the code: \
     `make docs` writes it anew, and a test fails when it is stale.\n\n\
     Metrics that OpenTelemetry's messaging conventions (v1.44) define have the name from there, in Prometheus's form, \
     with its attributes as labels; all others begin with `longshore_`. The counters and gauges of every queue exist from \

@@ -11,6 +11,10 @@ use std::{
 };
 
 use opentelemetry::Context;
+use opentelemetry_otlp::{
+    Compression as OtlpCompression, ExporterBuildError, SpanExporter as OtlpSpanExporter,
+    WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -22,13 +26,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    TracesError,
-    exporter::{self, Reason},
-    plan::{Batching, Plan},
-    resource::PendingResource,
+use super::plan::{Batching, Plan};
+use crate::telemetry::{
+    events,
+    otlp::{Collector, Compression, OtlpError, Protocol, Reason, RecordingClient, ResourcePlan},
 };
-use crate::telemetry::events;
 
 /// The shortest interval between reports of lost spans: a collector that is down affects every batch.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
@@ -40,24 +42,64 @@ pub(super) type FlushRequests = mpsc::UnboundedSender<oneshot::Sender<()>>;
 pub(super) fn start(
     plan: &Plan,
     queue: SpanQueue,
-    resource: PendingResource,
-) -> Result<FlushRequests, TracesError> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(TracesError::System)?;
+    resource: ResourcePlan,
+) -> Result<FlushRequests, OtlpError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::System)?;
     let reason = Reason::default();
     let exporter = {
         let _here = runtime.enter();
-        exporter::build(plan, &reason)?
+        build_exporter(&plan.collector, &reason)?
     };
     let (flush_requests, requested) = mpsc::unbounded_channel();
     let limit = plan.batching.timeout;
     let export = ExportLoop { exporter, reason, queue, requested, limit, losses: LossReporter::default() };
     let run = move || runtime.block_on(export.run(resource));
-    spawn(run).map_err(TracesError::System)?;
+    spawn(run).map_err(OtlpError::System)?;
     Ok(flush_requests)
 }
 
 fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name("longshore-traces".to_owned()).spawn(run).map(drop)
+}
+
+/// Builds the exporter on the runtime that is to run it; connects to nothing yet.
+///
+/// It reads the headers from the environment itself. `reason` gets the details that its own errors leave out.
+fn build_exporter(collector: &Collector, reason: &Reason) -> Result<OtlpSpanExporter, OtlpError> {
+    match collector.protocol {
+        Protocol::Http => over_http(collector, reason.clone()),
+        Protocol::Grpc => over_grpc(collector).map_err(OtlpError::Exporter),
+    }
+}
+
+fn over_http(collector: &Collector, reason: Reason) -> Result<OtlpSpanExporter, OtlpError> {
+    let client = RecordingClient { inner: collector.http_client()?, reason };
+    let exporter = OtlpSpanExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+        .with_endpoint(collector.endpoint.as_str())
+        .with_timeout(collector.timeout);
+    let exporter = match collector.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    exporter.build().map_err(OtlpError::Exporter)
+}
+
+fn over_grpc(collector: &Collector) -> Result<OtlpSpanExporter, ExporterBuildError> {
+    let exporter = OtlpSpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(collector.endpoint.as_str())
+        .with_timeout(collector.timeout);
+    let exporter = match collector.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(OtlpCompression::Gzip),
+    };
+    match collector.grpc_tls() {
+        Some(tls) => exporter.with_tls_config(tls).build(),
+        None => exporter.build(),
+    }
 }
 
 /// The state of the loop.
@@ -73,7 +115,7 @@ struct ExportLoop<E> {
 }
 
 impl<E: SpanExporter> ExportLoop<E> {
-    async fn run(mut self, resource: PendingResource) {
+    async fn run(mut self, resource: ResourcePlan) {
         // Spans are queued meanwhile, because their export needs the resource.
         let resource: Resource = resource.resource().await;
         self.exporter.set_resource(&resource);

@@ -3,19 +3,16 @@
 //! `plan` reads the `OTEL_*` variables, `carrier` exports the spans from a thread of its own. No message waits for either.
 
 mod carrier;
-mod exporter;
 mod plan;
-mod resource;
 mod sampler;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, InstrumentationScope,
     global::{self, BoxedTracer},
     trace::TracerProvider as _,
 };
-use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{Span, Subscriber};
@@ -24,21 +21,15 @@ use tracing_subscriber::{Layer, registry::LookupSpan};
 
 use self::{
     carrier::{FlushRequests, SpanQueue},
-    resource::PendingResource,
     sampler::ConfiguredSampler,
 };
 use super::{
     events,
-    spans::{OtelContext, Producer, QueueIdentity, QueueTraces, SpanMaker},
+    otlp::{OtlpError, ResourcePlan, SCOPE},
+    spans::{OtelContext, Producer, QueueIdentity, QueueTraces, SCHEMA_URL, SpanMaker},
 };
 
-pub(crate) use self::{
-    plan::{Fault, Plan, Settings},
-    resource::DetectedAttributes,
-};
-
-/// The name of the instrumentation scope of the spans.
-const SCOPE: &str = "longshore";
+pub(crate) use self::plan::{Plan, Settings};
 
 /// Makes the spans of a process; clones share one tracer.
 #[derive(Clone, Debug)]
@@ -56,38 +47,12 @@ struct OwnExporter {
     flush_requests: FlushRequests,
 }
 
-/// The error of starting traces.
-#[derive(Debug, thiserror::Error)]
-pub enum TracesError {
-    /// The exporter cannot be built.
-    #[error("the trace exporter could not be built: {0}")]
-    Exporter(#[source] ExporterBuildError),
-    /// The HTTP client cannot be built.
-    #[error("the http client for traces could not be built")]
-    Client(#[source] reqwest::Error),
-    /// The system provides no thread or no runtime.
-    #[error("the thread for traces could not be started: {0}")]
-    System(#[source] io::Error),
-}
-
-impl TracesError {
-    /// The hint for the operator, if there is one.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Exporter(_) => Some("check the OTEL_EXPORTER_OTLP_* variables"),
-            Self::Client(_) => Some("https needs the system's ca certificates"),
-            Self::System(_) => None,
-        }
-    }
-}
-
 impl Traces {
     /// Starts to export spans from a thread of its own, as soon as the resource is detected.
     ///
     /// Sets the provider of the process, so that a handler's own spans are exported, too.
-    pub fn start(plan: &Plan, settings: Settings, detected: DetectedAttributes) -> Result<Self, TracesError> {
+    pub(crate) fn start(plan: &Plan, settings: Settings, resource: ResourcePlan) -> Result<Self, OtlpError> {
         let queue = SpanQueue::new(plan.batching);
-        let resource = PendingResource { service_name: plan.service_name.clone(), detected };
         let flush_requests = carrier::start(plan, queue.clone(), resource)?;
         let provider = SdkTracerProvider::builder()
             .with_sampler(ConfiguredSampler(plan.sampler.clone()))
@@ -146,7 +111,8 @@ impl Traces {
 }
 
 fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
+    let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION"));
+    scope.with_schema_url(SCHEMA_URL).build()
 }
 
 /// Gives a span of `tracing` its parent, and returns the span's OpenTelemetry context.

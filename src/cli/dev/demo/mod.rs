@@ -20,7 +20,7 @@ use super::{DevServers, internal_error, show, show_welcome, worker};
 use crate::{
     cli::{
         output::{self, Exit, Failure},
-        runtime,
+        runtime::{self, Exporters},
     },
     config::Settings,
     duration::Span,
@@ -61,7 +61,11 @@ pub(super) fn adjust(settings: &mut Settings) {
 }
 
 /// Runs the demonstration; fails unless every message ends where it should.
-pub(super) async fn run(servers: &DevServers, signals: Option<Signals>) -> Result<(), Failure> {
+pub(super) async fn run(
+    servers: &DevServers,
+    exporters: Exporters,
+    signals: Option<Signals>,
+) -> Result<(), Failure> {
     show_welcome(servers)?;
     let (record, stop) = (DemoRecord::default(), Stop::new());
     let recorded = record.clone();
@@ -72,7 +76,7 @@ pub(super) async fn run(servers: &DevServers, signals: Option<Signals>) -> Resul
             show(step);
         }
     })?;
-    let worker = runtime::with_signals(worker, signals);
+    let worker = runtime::with_signals(runtime::with_exporters(worker, exporters), signals);
     let demo = Demo {
         api: servers.api,
         queue: servers.queue.clone(),

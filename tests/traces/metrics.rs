@@ -1,0 +1,236 @@
+//! Metrics that real processes push over OTLP to a collector.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    metrics::v1::{AggregationTemporality, Metric, metric::Data, number_data_point::Value as Number},
+};
+
+use super::{
+    collector::{Collector, CollectorMode, MetricsExport, Protocol},
+    spans::SETTINGS,
+    support::{Dev, Handler, Launch, Pair, Signal, Worker, until},
+};
+
+const WARNING: &str = "metrics do not reach the collector";
+const ENDED: &str = "longshore_messages_ended_total";
+
+/// The labels of a series, or of a data point by their names in Prometheus.
+type Labels = BTreeMap<String, String>;
+
+/// A worker that exports nothing by itself within the time of a test.
+fn launch(collector: &Collector, handler: &Handler, pair: &Pair) -> Launch {
+    collector
+        .configure(Worker::launch(&pair.queue, handler, SETTINGS))
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "3600000")
+}
+
+fn metrics(export: &MetricsExport) -> Vec<Metric> {
+    let resources = export.request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+    resources.flat_map(|scope| scope.metrics.clone()).collect()
+}
+
+fn text(attribute: &KeyValue) -> (String, String) {
+    match &attribute.value {
+        Some(AnyValue { value: Some(Value::StringValue(text)) }) => (attribute.key.clone(), text.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every counter and gauge by name and labels in Prometheus's form.
+fn numbers(export: &MetricsExport) -> BTreeMap<(String, Labels), f64> {
+    let mut numbers = BTreeMap::new();
+    for metric in metrics(export) {
+        let (name, points) = match metric.data.unwrap() {
+            Data::Sum(sum) => {
+                assert!(
+                    sum.is_monotonic && sum.aggregation_temporality() == AggregationTemporality::Cumulative
+                );
+                (prometheus_name(&metric.name, &metric.unit, true), sum.data_points)
+            }
+            Data::Gauge(gauge) => (prometheus_name(&metric.name, &metric.unit, false), gauge.data_points),
+            _ => continue,
+        };
+        for point in points {
+            let Some(Number::AsDouble(value)) = point.value else { panic!("{point:?}") };
+            numbers.insert((name.clone(), labels(&point.attributes)), value);
+        }
+    }
+    numbers
+}
+
+fn labels(attributes: &[KeyValue]) -> Labels {
+    attributes.iter().map(text).map(|(name, value)| (name.replace('.', "_"), value)).collect()
+}
+
+/// The name that Prometheus's translation of OTLP makes: dots, the unit and `_total`.
+fn prometheus_name(name: &str, unit: &str, is_monotonic: bool) -> String {
+    let mut parts: Vec<_> = name.split(['.', '_']).filter(|part| !is_monotonic || *part != "total").collect();
+    let unit = match unit {
+        "s" => Some("seconds"),
+        "By" => Some("bytes"),
+        _ => None,
+    };
+    parts.extend(unit.filter(|unit| !parts.contains(unit)));
+    parts.extend(is_monotonic.then_some("total"));
+    parts.join("_")
+}
+
+/// The counters and gauges of a scrape, without empty labels.
+fn scraped(text: &str) -> BTreeMap<(String, Labels), f64> {
+    let is_number = |line: &&str| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        !line.starts_with('#') && !["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end))
+    };
+    let read = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let pairs = labels.trim_end_matches('}').split("\",").filter_map(|pair| pair.split_once("=\""));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.trim_end_matches('"').to_owned()));
+        let labels: Labels = pairs.filter(|(_, value)| !value.is_empty()).collect();
+        ((name.to_owned(), labels), value.parse().unwrap())
+    };
+    text.lines().filter(is_number).map(read).collect()
+}
+
+fn ended(export: &MetricsExport, ending: &str) -> f64 {
+    let numbers = numbers(export);
+    let of_ending = |labels: &Labels| labels.get("ending").is_some_and(|own| own == ending);
+    numbers
+        .iter()
+        .filter(|((name, labels), _)| name == ENDED && of_ending(labels))
+        .map(|(_, value)| value)
+        .sum()
+}
+
+async fn send_messages(dev: &Dev, pair: &Pair, count: usize) {
+    let bodies: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+    dev.sqs.send_all(&pair.queue, &bodies).await;
+    dev.sqs.becomes_empty(&pair.queue).await;
+}
+
+#[tokio::test]
+async fn the_last_totals_are_exported_at_the_end_of_a_stop() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        for compression in ["none", "gzip"] {
+            let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+            let dev = Dev::start().await;
+            let pair = dev.sqs.pair("orders", 3).await;
+            let launch = launch(&collector, &handler, &pair)
+                .variable("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+                .variable("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "authorization=Bearer%20key");
+            let mut worker = Worker::launched(launch).await;
+            send_messages(&dev, &pair, 7).await;
+            assert!(collector.metrics().is_empty(), "not due yet");
+            worker.process.signal(Signal::Terminate);
+            let process = worker.process.ended().await;
+            assert_eq!(process.code, Some(0), "{}", process.errors);
+            let exports = collector.metrics();
+            let [last] = exports.as_slice() else { panic!("{} exports", exports.len()) };
+            assert_eq!(ended(last, "done"), 7.0, "{protocol:?} {compression}");
+            assert_eq!(last.headers.get("authorization").unwrap(), "Bearer key");
+            let numbers = numbers(last);
+            let drain: Vec<_> =
+                numbers.iter().filter(|((name, _), _)| name == "longshore_messages_held").collect();
+            assert!(matches!(drain.as_slice(), [(_, 0.0)]), "all is settled before: {drain:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_that_are_exported_are_those_that_are_served() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = launch(&collector, &handler, &pair).variable("OTEL_METRIC_EXPORT_INTERVAL", "200");
+    let worker = Worker::launched(launch).await;
+    send_messages(&dev, &pair, 3).await;
+    until("the totals at the collector", async || {
+        collector.metrics().last().is_some_and(|last| ended(last, "done") == 3.0)
+    })
+    .await;
+    let served = scraped(&worker.admin.get("/metrics").await.1);
+    let exports = collector.metrics();
+    let exported = numbers(exports.last().unwrap());
+    let names = |numbers: &BTreeMap<(String, Labels), f64>| numbers.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&exported), names(&served));
+    for counter in [ENDED, "messaging_client_consumed_messages_total", "longshore_messages_started_total"] {
+        let of = |numbers: &BTreeMap<(String, Labels), f64>| -> f64 {
+            numbers.iter().filter(|((name, _), _)| name == counter).map(|(_, value)| value).sum()
+        };
+        assert_eq!((of(&exported), of(&served)), (3.0, 3.0), "{counter}");
+    }
+    let resource = exports[0].request.resource_metrics[0].resource.clone().unwrap();
+    let resource: BTreeMap<_, _> = resource.attributes.iter().map(text).collect();
+    let span = collector.span("process orders").await;
+    assert_eq!(resource["service.name"], "longshore");
+    assert_eq!(resource["service.instance.id"], span.resource["service.instance.id"]);
+    let metrics = metrics(exports.last().unwrap());
+    let duration = metrics.iter().find(|metric| metric.name == "messaging.process.duration").unwrap();
+    let Some(Data::Histogram(histogram)) = &duration.data else { panic!("{duration:?}") };
+    let [point] = histogram.data_points.as_slice() else { panic!("{histogram:?}") };
+    assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (3, 3));
+    assert!(point.start_time_unix_nano > 0 && point.start_time_unix_nano < point.time_unix_nano);
+}
+
+#[tokio::test]
+async fn metrics_are_only_served_where_the_exporter_is_none() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = launch(&collector, &handler, &pair).variable("OTEL_METRICS_EXPORTER", "none");
+    let mut worker = Worker::launched(launch).await;
+    send_messages(&dev, &pair, 1).await;
+    collector.span("process orders").await;
+    worker.process.signal(Signal::Terminate);
+    assert_eq!(worker.process.ended().await.code, Some(0));
+    assert!(collector.metrics().is_empty());
+}
+
+#[tokio::test]
+async fn a_collector_that_fails_costs_one_warning_and_its_end_is_logged() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+        collector.set_mode(CollectorMode::Failing);
+        let dev = Dev::start().await;
+        let pair = dev.sqs.pair("orders", 3).await;
+        let launch = launch(&collector, &handler, &pair)
+            .variable("OTEL_TRACES_EXPORTER", "none")
+            .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        let mut worker = Worker::launched(launch).await;
+        let line = worker.process.complains(WARNING).await;
+        assert!(line.contains("OTEL_METRICS_EXPORTER=none"), "{line}");
+        send_messages(&dev, &pair, 5).await;
+        collector.has_metrics(5).await;
+        collector.set_mode(CollectorMode::Accepting);
+        worker.process.complains("metrics reach the collector again").await;
+        worker.process.signal(Signal::Terminate);
+        let process = worker.process.ended().await;
+        assert_eq!(process.errors.matches(WARNING).count(), 1, "{}", process.errors);
+        assert_eq!(process.code, Some(0));
+        assert_eq!(ended(collector.metrics().last().unwrap(), "done"), 5.0, "totals miss nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_hangs_delays_no_export_of_the_stop() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
+        collector.set_mode(CollectorMode::Hanging);
+        let dev = Dev::start().await;
+        let pair = dev.sqs.pair("orders", 3).await;
+        let launch = launch(&collector, &handler, &pair)
+            .variable("OTEL_TRACES_EXPORTER", "none")
+            .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
+        let mut worker = Worker::launched(launch).await;
+        collector.has_metrics(1).await;
+        send_messages(&dev, &pair, 20).await;
+        worker.process.signal(Signal::Terminate);
+        let process = worker.process.ended().await;
+        assert_eq!(process.code, Some(0), "{}", process.errors);
+        assert!(process.after < Duration::from_secs(10), "{:?}", process.after);
+        assert!(process.errors.contains("the last metrics are lost"), "{}", process.errors);
+        assert_eq!(collector.metrics().len(), 2, "the stop does not wait for the export that hangs");
+    }
+}
