@@ -4,7 +4,7 @@ use std::{
     borrow::Borrow,
     collections::BTreeMap,
     fmt, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -142,7 +142,7 @@ impl BodyFile {
 
     /// The path.
     #[cfg(any(feature = "exec", feature = "http"))]
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
 

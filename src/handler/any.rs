@@ -56,6 +56,10 @@ pub(crate) enum FetchedForm {
     #[default]
     Text,
     /// A file, which need not be text.
+    #[cfg_attr(
+        not(any(feature = "exec", feature = "http", feature = "payload")),
+        expect(dead_code, reason = "only handlers of these kinds take files")
+    )]
     File,
 }
 

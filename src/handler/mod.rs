@@ -31,6 +31,8 @@ use std::{future::Future, ops::Deref, sync::Arc};
 
 use crate::message::Message;
 
+#[cfg(feature = "payload")]
+pub(crate) use self::any::FetchedForm;
 #[cfg(feature = "tower")]
 pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
@@ -46,7 +48,7 @@ pub use self::{
     outcome::{IntoOutcome, IntoOutcomes, Outcome, Outcomes},
 };
 pub(crate) use self::{
-    any::{CallSize, CallWrapper, FetchedForm, Placement},
+    any::{CallSize, CallWrapper, Placement},
     context::LeaseTime,
     metrics::FailureCounter,
     outcome::Unavailable,
