@@ -20,6 +20,7 @@ pub struct Health(Arc<Mutex<ConditionState>>);
 struct ConditionState {
     pulses: BTreeMap<String, Beat>,
     unready: BTreeMap<String, UnreadyReason>,
+    notices: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +58,16 @@ impl Health {
         let condition = Condition { health: self.clone(), name: name.into() };
         condition.unready(why_not);
         condition
+    }
+
+    /// Registers a state that is worth a notice, and leaves the process ready.
+    pub(crate) fn notice(&self, name: impl Into<String>) -> Notice {
+        Notice { health: self.clone(), name: name.into() }
+    }
+
+    /// The states that are worth a notice although they leave the process ready, such as a queue that an operator has paused.
+    pub fn notices(&self) -> BTreeMap<String, String> {
+        self.state().notices.clone()
     }
 
     /// The loops that have been silent for too long, with the length of their silence.
@@ -129,6 +140,31 @@ impl Condition {
     }
 }
 
+/// One state that is worth a notice; dropping it removes the notice.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    health: Health,
+    name: String,
+}
+
+impl Notice {
+    /// Shows this text.
+    pub(crate) fn show(&self, text: impl Into<String>) {
+        self.health.state().notices.insert(self.name.clone(), text.into());
+    }
+
+    /// Shows nothing.
+    pub(crate) fn clear(&self) {
+        self.health.state().notices.remove(&self.name);
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 impl Drop for Condition {
     fn drop(&mut self) {
         self.ready();
@@ -161,6 +197,18 @@ mod tests {
         assert_eq!(health.unready()["orders"], "a delete was refused");
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(health.unready().is_empty());
+    }
+
+    #[test]
+    fn a_notice_leaves_the_process_ready() {
+        let health = Health::new();
+        let notice = health.notice("orders polling");
+        assert!(health.notices().is_empty());
+        notice.show("paused by the operator: maintenance");
+        assert_eq!(health.notices()["orders polling"], "paused by the operator: maintenance");
+        assert!(health.unready().is_empty());
+        drop(notice);
+        assert!(health.notices().is_empty());
     }
 
     #[test]

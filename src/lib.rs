@@ -75,6 +75,7 @@
 //! - **Logs**: the library logs by `tracing` and never sets a subscriber.
 //! - **Metrics**: [`Worker::metrics`] has the text for Prometheus; [`Worker::registry`] adds the metrics to the program's
 //!   own `prometheus` registry.
+//! - **Control**: [`Worker::control`] pauses, resumes and scales queues while the worker runs.
 //! - **HTTP server**: `Worker::admin` serves health and metrics (feature `admin`); a program with a server of its own
 //!   serves [`Worker::health`], [`Worker::metrics`] and [`Worker::status`] itself.
 //!
@@ -179,6 +180,8 @@ mod telemetry;
 pub mod testing;
 mod worker;
 
+#[cfg(feature = "admin")]
+pub use self::admin::ControlAccess;
 #[cfg(feature = "envelopes")]
 pub use self::envelope::Unwrap;
 #[cfg(feature = "otel")]
@@ -195,7 +198,9 @@ pub use self::{
     },
     stop::Stop,
     telemetry::Metrics,
-    worker::{Consumer, DeadLetters, Drained, Worker, WorkerError, WorkerStatus},
+    worker::{
+        Consumer, ControlError, DeadLetters, Drained, Worker, WorkerControl, WorkerError, WorkerStatus,
+    },
 };
 
 /// The parts that Longshore's own benchmarks measure; they may change in any release.

@@ -22,6 +22,33 @@ pub(crate) struct Settings {
     pub limit: Option<Span>,
     /// The longest time that a stop waits for receives under way, which may still bring messages to give back; absent, the rest of their `receive.wait` and 2 s. A receive that is cut off may leave messages hidden for their visibility timeout.
     pub receives: Option<Span>,
+    /// The meaning of SIGHUP: `drain` stops as SIGTERM does; `reload` reads the configuration again, applies `concurrency` and `paused` of each queue where they have changed, and names every other changed setting, which needs a restart; `auto` drains if the process has a controlling terminal, which sends SIGHUP when it is closed, and else reloads.
+    pub hangup: HangupMeaning,
+}
+
+/// The meaning of SIGHUP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HangupMeaning {
+    /// A stop if the process has a controlling terminal, and else a reload.
+    #[default]
+    Auto,
+    /// A stop.
+    Drain,
+    /// A reload of the configuration.
+    Reload,
+}
+
+impl HangupMeaning {
+    /// True if a hangup of a process with or without a controlling terminal asks for a reload.
+    pub(crate) fn is_reload(self, has_terminal: bool) -> bool {
+        match self {
+            Self::Auto => !has_terminal,
+            Self::Drain => false,
+            Self::Reload => true,
+        }
+    }
 }
 
 /// The time limits of a drain.
@@ -125,12 +152,18 @@ mod tests {
     #[test]
     fn the_limit_follows_from_the_time_to_the_kill_unless_it_is_set() {
         let limit = |limit: Option<u64>, kill_after: Option<u64>| {
-            Settings { limit: limit.map(Span::secs), receives: None }
+            Settings { limit: limit.map(Span::secs), ..Settings::default() }
                 .limit(kill_after.map(Duration::from_secs))
                 .as_secs()
         };
         assert_eq!((limit(None, None), limit(None, Some(120)), limit(None, Some(30))), (110, 110, 20));
         assert_eq!((limit(None, Some(4)), limit(Some(50), Some(30))), (2, 50));
+    }
+
+    #[test]
+    fn a_hangup_reloads_only_where_no_terminal_may_have_closed() {
+        assert!(!HangupMeaning::Auto.is_reload(true) && HangupMeaning::Auto.is_reload(false));
+        assert!(HangupMeaning::Reload.is_reload(true) && !HangupMeaning::Drain.is_reload(false));
     }
 
     #[tokio::test]

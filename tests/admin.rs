@@ -13,7 +13,7 @@ use std::{
 use flate2::read::GzDecoder;
 use longshore::{
     Metrics,
-    admin::{AdminServer, AdminSource},
+    admin::{AdminServer, AdminSource, ControlAccess, ControlRefusal},
     health::Health,
     tasks::Tasks,
     telemetry::MetricsFormat,
@@ -47,6 +47,11 @@ async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 's
         health: health.clone(),
         metrics: Arc::new(metrics),
         status: Arc::new(|| json!({ "queues": { "orders": { "running": 2 } } })),
+        access: ControlAccess::loopback(),
+        control: Arc::new(|queue: &str, request| match queue {
+            "orders" => Ok(json!({ "queue": queue, "request": format!("{request:?}") })),
+            _ => Err(ControlRefusal::NotFound("no such queue".to_owned())),
+        }),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -197,6 +202,76 @@ async fn a_method_that_changes_something_is_refused_to_a_foreign_page() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}: {answer}");
     }
+}
+
+/// Posts a body and returns the answer.
+async fn post(server: &Server, path: &str, headers: &str, body: &str) -> (u16, Value) {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\n{headers}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_queue_is_paused_resumed_and_scaled_by_requests() {
+    let server = start().await;
+    for (path, body, expected) in [
+        ("pause", r#"{"reason": "maintenance"}"#, r#"Pause { reason: "maintenance" }"#),
+        ("pause", "", r#"Pause { reason: "through the admin server" }"#),
+        ("pause", r#"{"reason": null}"#, r#"Pause { reason: "through the admin server" }"#),
+        ("resume", "", "Resume"),
+        ("scale", r#"{"concurrency": 4}"#, "Scale { concurrency: 4 }"),
+    ] {
+        let (status, answer) =
+            post(&server, &format!("/queues/orders/{path}"), "Host: localhost", body).await;
+        assert_eq!((status, &answer), (200, &json!({ "queue": "orders", "request": expected })), "{path}");
+    }
+    let long = json!({ "reason": "x".repeat(201) }).to_string();
+    for (path, body, expected) in [
+        ("mails/pause", "", 404),
+        ("orders/scale", "", 400),
+        ("orders/scale", r#"{"concurrency": -1}"#, 400),
+        ("orders/scale", r#"{"concurrency": 1, "more": 1}"#, 400),
+        ("orders/pause", r#"{"reason": "a\nb"}"#, 400),
+        ("orders/pause", &long, 400),
+        ("orders/stop", "", 404),
+    ] {
+        let (status, answer) = post(&server, &format!("/queues/{path}"), "Host: localhost", body).await;
+        assert_eq!(status, expected, "{path} {body}");
+        assert!(answer["error"].is_string(), "{answer}");
+    }
+    let (status, answer) = server.json("GET /queues/orders/pause").await;
+    assert_eq!((status, &answer["allowed"]), (405, &json!(["POST"])));
+}
+
+#[tokio::test]
+async fn a_foreign_page_controls_no_queue() {
+    let server = start().await;
+    for headers in [
+        "Host: localhost\r\nOrigin: https://evil.example",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site",
+        "Host: evil.example",
+        "Host: localhost\r\nX-Forwarded-For: 10.0.0.7",
+    ] {
+        let (status, _) = post(&server, "/queues/orders/pause", headers, "").await;
+        assert_eq!(status, 403, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_is_shown_on_the_page_of_readiness_and_leaves_it_ready() {
+    let server = start().await;
+    let notice = server.health.notice("orders polling");
+    notice.show("paused by the operator: maintenance");
+    let notices = json!({ "orders polling": "paused by the operator: maintenance" });
+    assert_eq!(server.json("GET /readyz").await, (200, json!({ "status": "ready", "notices": notices })));
 }
 
 #[tokio::test]

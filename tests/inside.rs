@@ -4,6 +4,7 @@
 
 mod admin;
 mod context;
+mod control;
 mod depth;
 mod docs;
 mod embedding;

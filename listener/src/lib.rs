@@ -4,6 +4,8 @@
 //! connections are taken, a new one takes the place of the one that has waited for its client for longest; it is refused
 //! with a 503 only if every connection waits for the server. HTTP/2 is not spoken.
 //!
+//! Every request has the [`ClientAddress`] among its extensions.
+//!
 //! [`AllowedHosts`] recognizes the requests that a foreign web page makes a browser send ([`ForeignRequest`]).
 
 mod connection;
@@ -16,6 +18,6 @@ pub use self::{
     connection::CloseReason,
     foreign::{AllowedHosts, ForeignRequest},
     limits::ListenerLimits,
-    server::HttpListener,
+    server::{ClientAddress, HttpListener},
     stream::ClientStream,
 };

@@ -1,6 +1,6 @@
 //! The listener: accepts connections up to a limit, serves each, and closes those whose client keeps it waiting.
 
-use std::{convert::Infallible, fmt, io, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -32,6 +32,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REFUSALS: usize = 16;
 /// The seconds after which a refused client should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// The address of the client that sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub SocketAddr);
 
 /// An HTTP/1.1 listener with a router, which serves until its end.
 pub struct HttpListener {
@@ -91,13 +95,13 @@ impl HttpListener {
         loop {
             tokio::select! {
                 accepted = socket.accept() => match accepted {
-                    Ok((stream, _)) => {
+                    Ok((stream, address)) => {
                         let router = match connections.admit() {
                             Admission::Served => &router,
                             Admission::Refused => &refusing,
                             Admission::Dropped => continue,
                         };
-                        connections.start(stream, &wrap, router.clone(), end.clone());
+                        connections.start((stream, address), &wrap, router.clone(), end.clone());
                     }
                     // Of the other errors most are those of a client that is gone.
                     Err(error) => if is_shortage(&error) {
@@ -162,7 +166,7 @@ impl Connections {
 
     fn start<Io>(
         &mut self,
-        stream: TcpStream,
+        (stream, address): (TcpStream, SocketAddr),
         wrap: impl Fn(ClientStream) -> Io,
         router: Router,
         end: CancellationToken,
@@ -174,7 +178,8 @@ impl Connections {
         stream.set_nodelay(true).unwrap_or_default();
         let state = ConnectionState::opened(Instant::now());
         let stream = wrap(ClientStream::new(stream, state.clone()));
-        let task = self.tasks.spawn(serve_connection(stream, router, state.clone(), end));
+        let client = (stream, ClientAddress(address));
+        let task = self.tasks.spawn(serve_connection(client, router, state.clone(), end));
         self.open.push(OpenConnection { state, task });
     }
 
@@ -220,11 +225,18 @@ impl Connections {
 }
 
 /// Serves the requests of a connection until it is closed, or until the end.
-async fn serve_connection<Io>(stream: Io, router: Router, state: ConnectionState, end: CancellationToken)
-where
+async fn serve_connection<Io>(
+    (stream, address): (Io, ClientAddress),
+    router: Router,
+    state: ConnectionState,
+    end: CancellationToken,
+) where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(router.clone(), request, state.clone()));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(address);
+        answer(router.clone(), request, state.clone())
+    });
     // The listener has limits of its own for the time of a head.
     let builder =
         http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);

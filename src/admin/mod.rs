@@ -1,5 +1,6 @@
 //! The admin server: health, metrics and status over HTTP, on a port of its own.
 
+mod control;
 mod negotiation;
 mod router;
 mod scrapes;
@@ -18,25 +19,74 @@ use tokio_util::sync::CancellationToken;
 
 use self::router::router;
 use crate::{
+    settings::{Problem, Secret},
     tasks::{End, Tasks},
     telemetry::{ConnectionFault, Each, MetricScope, events, metric_group},
 };
 
-pub(crate) use self::router::AdminSource;
+pub use self::control::ControlAccess;
+pub(crate) use self::{
+    control::{ControlRefusal, ControlRequest},
+    router::AdminSource,
+};
 
 /// The admin server's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// The address and port of `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
     #[cfg_attr(feature = "cli", schemars(example = "0.0.0.0:9090"))]
     pub listen: SocketAddr,
+    /// The requests that may pause, resume and scale queues (`longshore pause`, `resume`, `scale`): none (`off`), or those of programs on this machine or in this pod (`loopback`), beside those with the `token`. Absent, only those with the `token`; in `longshore dev` also those of this machine.
+    pub control: Option<ControlFrom>,
+    /// A secret of at least 16 printable characters; a request with `Authorization: Bearer` and this may control queues from anywhere. Set it by its variable from a secret store, and not in the file.
+    pub token: Option<Secret>,
+}
+
+/// The origin of requests that may control queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ControlFrom {
+    /// None, with the token or without it.
+    Off,
+    /// Programs on this machine, or in this pod.
+    Loopback,
+}
+
+/// The least characters of a token.
+const TOKEN_CHARS: usize = 16;
+
+impl Settings {
+    /// Finds a token that could be guessed or not be sent, or that has no effect.
+    pub(crate) fn validate(&self) -> Vec<Problem> {
+        let Some(token) = self.token.as_ref().map(Secret::reveal) else { return Vec::new() };
+        let mut problems = Vec::new();
+        if token.len() < TOKEN_CHARS || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = Problem::new("token", "not a token");
+            problems.push(problem.with_allowed("at least 16 printable ASCII characters without blanks"));
+        }
+        if self.control == Some(ControlFrom::Off) {
+            let problem = Problem::new("control", "off, although there is a token");
+            problems.push(problem.with_hint("remove one of the two"));
+        }
+        problems
+    }
+
+    /// The requests that may control queues.
+    pub(crate) fn access(&self) -> ControlAccess {
+        match self.control {
+            Some(ControlFrom::Off) => ControlAccess::off(),
+            Some(ControlFrom::Loopback) => ControlAccess::loopback().with_secret(self.token.clone()),
+            None => ControlAccess::off().with_secret(self.token.clone()),
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)), control: None, token: None }
     }
 }
 
@@ -126,4 +176,22 @@ async fn serve(listener: HttpListener, end: CancellationToken) {
 async fn final_answers(end: &CancellationToken) {
     end.cancelled().await;
     tokio::time::sleep(FINAL_ANSWER_LIMIT).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(control: Option<ControlFrom>, token: &str) -> Vec<String> {
+        let settings = Settings { control, token: Some(Secret::new(token)), ..Settings::default() };
+        settings.validate().iter().map(|problem| problem.key().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn a_token_is_long_and_printable_and_has_an_effect() {
+        assert_eq!(keys(None, "0123456789abcdef"), [""; 0]);
+        assert_eq!(keys(Some(ControlFrom::Loopback), "0123456789abcde"), ["token"]);
+        assert_eq!(keys(None, "0123456789 abcdef"), ["token"]);
+        assert_eq!(keys(Some(ControlFrom::Off), "0123456789abcdef"), ["control"]);
+    }
 }

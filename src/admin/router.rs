@@ -14,6 +14,7 @@ use longshore_listener::AllowedHosts;
 use serde_json::{Value, json};
 
 use super::{
+    control::{self, ControlAccess, ControlRefusal, ControlRequest},
     negotiation::{Coding, ScrapeForm},
     scrapes::ScrapeTexts,
 };
@@ -45,6 +46,10 @@ pub(crate) struct AdminSource {
     pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// The requests that may control queues.
+    pub access: ControlAccess,
+    /// Carries out a request about a queue, and answers the queue's state.
+    pub control: Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>,
 }
 
 impl fmt::Debug for AdminSource {
@@ -66,10 +71,11 @@ impl FromRef<RouterState> for AdminSource {
     }
 }
 
-/// The routes of the admin server; all of them only read.
+/// The routes of the admin server; all of them only read, but for those of control.
 ///
 /// A request of a method that changes something is refused if a foreign web page may have sent it.
 pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
+    let control = control::routes(source.access.clone());
     let state = RouterState { source, scrapes: Arc::default() };
     Router::new()
         .route("/", get(async || Html(INDEX)))
@@ -77,6 +83,7 @@ pub(super) fn router(source: AdminSource, hosts: AllowedHosts) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .merge(control)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
@@ -100,20 +107,29 @@ async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, nex
 async fn livez(State(source): State<AdminSource>) -> Response {
     let whole_seconds = |(name, quiet): (String, Duration)| (name, Span::secs(quiet.as_secs()).to_string());
     let silent: BTreeMap<_, _> = source.health.silent().into_iter().map(whole_seconds).collect();
-    answer(&silent, "live", "silent")
+    answer(&silent, ("live", "silent"), &BTreeMap::new())
 }
 
-/// Answers 503 while the process is not ready, which may pass.
+/// Answers 503 while the process is not ready, which may pass. Notices, such as a queue that an operator has paused, leave it
+/// ready.
 async fn readyz(State(source): State<AdminSource>) -> Response {
-    answer(&source.health.unready(), "ready", "unready")
+    answer(&source.health.unready(), ("ready", "unready"), &source.health.notices())
 }
 
-fn answer(wrong: &BTreeMap<String, String>, good: &str, bad: &str) -> Response {
-    if wrong.is_empty() {
-        return Json(json!({ "status": good })).into_response();
+fn answer(
+    wrong: &BTreeMap<String, String>,
+    (good, bad): (&str, &str),
+    notices: &BTreeMap<String, String>,
+) -> Response {
+    let (status, mut body) = if wrong.is_empty() {
+        (StatusCode::OK, json!({ "status": good }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": bad, bad: wrong }))
+    };
+    if !notices.is_empty() {
+        body["notices"] = json!(notices);
     }
-    let body = json!({ "status": bad, bad: wrong });
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+    (status, Json(body)).into_response()
 }
 
 async fn metrics(State(RouterState { source, scrapes }): State<RouterState>, headers: HeaderMap) -> Response {
@@ -140,8 +156,8 @@ async fn not_found(uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": "no such page", "path": uri.path() }))).into_response()
 }
 
-async fn not_allowed(method: Method) -> Response {
-    let body =
-        json!({ "error": "method not allowed", "method": method.as_str(), "allowed": ["GET", "HEAD"] });
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    let allowed: &[&str] = if uri.path().starts_with("/queues/") { &["POST"] } else { &["GET", "HEAD"] };
+    let body = json!({ "error": "method not allowed", "method": method.as_str(), "allowed": allowed });
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }

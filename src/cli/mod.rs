@@ -1,5 +1,6 @@
 //! The commands.
 
+mod admin_client;
 mod check;
 mod config;
 pub(crate) mod dev;
@@ -7,8 +8,11 @@ mod emulator;
 mod healthcheck;
 mod options;
 mod output;
+mod pause;
+mod resume;
 mod run;
 mod runtime;
+mod scale;
 mod send;
 
 use std::{env, process::ExitCode};
@@ -42,6 +46,9 @@ enum CliCommand {
     Config(config::ConfigCommand),
     Healthcheck(healthcheck::Healthcheck),
     Send(send::Send),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
+    Scale(scale::Scale),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -74,6 +81,9 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Config(config) => config.execute(),
         CliCommand::Healthcheck(healthcheck) => healthcheck.execute(),
         CliCommand::Send(send) => send.execute(),
+        CliCommand::Pause(pause) => pause.execute(),
+        CliCommand::Resume(resume) => resume.execute(),
+        CliCommand::Scale(scale) => scale.execute(),
     }
 }
 

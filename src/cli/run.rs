@@ -5,7 +5,7 @@ use clap::Args;
 use super::{options::Options, output::Failure, runtime};
 use crate::{
     config::{self, Purpose},
-    worker::{self, Signals},
+    worker::{self, Reload, Signals},
 };
 
 /// Receives messages and hands each to the handler, until SIGTERM
@@ -20,7 +20,8 @@ impl RunCommand {
         let config = config::load(&self.options.sources(), Purpose::Run)?;
         let exporters = runtime::start_logging(&config)?;
         let worker = runtime::with_exporters(worker::worker(&config.settings)?, exporters);
-        let worker = runtime::with_signals(worker, signals);
+        let reload = Reload::new(self.options.sources(), Purpose::Run, &config.settings);
+        let worker = runtime::with_signals(worker, signals).reload(reload);
         runtime::exit_result(runtime::run_small(worker.run())?)
     }
 }

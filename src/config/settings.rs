@@ -79,7 +79,7 @@ impl Settings {
 
     /// Finds every setting that cannot work, in the parts and between them.
     pub(super) fn validate(&self, purpose: Purpose) -> Vec<Problem> {
-        let Self { queues, pool, aws, admin: _, start: _, drain, ecs, kubernetes, log, traces: _ } = self;
+        let Self { queues, pool, aws, admin, start: _, drain, ecs, kubernetes, log, traces: _ } = self;
         let mut problems = Vec::new();
         if queues.is_empty() && purpose == Purpose::Run {
             let hint =
@@ -98,6 +98,7 @@ impl Settings {
         problems.extend(self.validate_pools());
         problems.extend(self.validate_each_queue_once());
         problems.extend(within("aws", aws.validate()));
+        problems.extend(within("admin", admin.validate()));
         problems.extend(within("drain", drain.validate()));
         problems.extend(within("ecs", ecs.validate()));
         problems.extend(within("kubernetes", kubernetes.validate()));

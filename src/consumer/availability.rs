@@ -24,14 +24,14 @@ use crate::{
     consumer::metrics::ConsumerMetrics,
     duration::Span,
     handler::{AnyHandler, Unavailable},
-    health::Condition,
+    health::{Condition, Notice},
     message::MessageId,
     telemetry::events,
 };
 
-/// The delay after which messages that waited for a handler that is down are visible again; without it, this worker's
-/// own receives in flight could return them at once.
-pub(super) const HANDLER_DOWN_DELAY: Backoff = Backoff {
+/// The delay after which messages that waited when polling was paused are visible again; without it, this worker's own
+/// receives in flight could return them at once.
+pub(super) const PAUSE_DELAY: Backoff = Backoff {
     initial: Duration::from_secs(5),
     factor: 1.0,
     max: Duration::from_secs(5),
@@ -55,7 +55,6 @@ pub(crate) enum PauseReason {
     /// The worker is short of descriptors, processes or memory.
     ShortOfResources,
     /// An operator has paused the queue.
-    #[cfg_attr(not(test), expect(dead_code, reason = "operators will pause by hand"))]
     Operator,
 }
 
@@ -75,9 +74,13 @@ struct Inner {
     limits: Mutex<Limits>,
     /// False while calls start and end without a look at the limits, which is nearly always.
     is_limiting: AtomicBool,
+    /// True while an operator has paused the queue, when no call starts.
+    is_paused_by_operator: AtomicBool,
     /// The number of failures of the handler in a row, which decides the pauses between probes.
     failures: AtomicU32,
     ready: Condition,
+    /// Shows the operator's pause, which leaves the worker ready.
+    notice: Notice,
     metrics: Arc<ConsumerMetrics>,
 }
 
@@ -112,12 +115,13 @@ impl AvailabilityChanges {
 }
 
 impl Availability {
-    /// Pauses the queue until the first probe of its handler succeeds; `ready` is ready while the handler is up.
+    /// Pauses the queue until the first probe of its handler succeeds; `ready` is ready while the handler is up, and the
+    /// `notice` shows an operator's pause.
     pub(super) fn new(
         queue: Arc<str>,
         handler: AnyHandler,
         settings: &ConsumerSettings,
-        ready: Condition,
+        (ready, notice): (Condition, Notice),
         metrics: Arc<ConsumerMetrics>,
     ) -> Self {
         let not_probed = (PauseReason::NotProbed, "the handler was not probed yet".into());
@@ -132,8 +136,10 @@ impl Availability {
             reasons,
             limits,
             is_limiting,
+            is_paused_by_operator: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             ready,
+            notice,
             metrics,
         }))
     }
@@ -178,6 +184,41 @@ impl Availability {
         self.0.reasons.send_if_modified(|reasons| reasons.remove(&reason).is_some())
     }
 
+    /// Pauses polling for an operator, with the operator's reason; no call starts any more.
+    pub(super) fn pause_by_operator(&self, reason: &str) {
+        let before = self.0.reasons.borrow().get(&PauseReason::Operator).cloned();
+        if before.as_deref() == Some(reason) {
+            return;
+        }
+        self.pause(PauseReason::Operator, reason);
+        self.0.is_paused_by_operator.store(true, Ordering::Relaxed);
+        self.0.notice.show(format!("paused by the operator: {reason}"));
+        events::PausedByOperator { queue: &self.0.queue, reason }.emit(&self.0.metrics.paused);
+    }
+
+    /// Ends an operator's pause, if there is one.
+    pub(super) fn resume_by_operator(&self) {
+        // The poller starts what waits once it notices that there is one reason fewer.
+        self.0.is_paused_by_operator.store(false, Ordering::Relaxed);
+        if self.resume(PauseReason::Operator) {
+            self.0.notice.clear();
+            events::ResumedByOperator { queue: &self.0.queue }.emit(&self.0.metrics.paused);
+        }
+    }
+
+    /// True while an operator has paused the queue.
+    pub(super) fn is_paused_by_operator(&self) -> bool {
+        self.0.is_paused_by_operator.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number of calls that there are slots for.
+    pub(super) fn set_concurrency(&self, concurrency: usize) {
+        self.limit(|Limits { resources, breaker }| {
+            resources.set_concurrency(concurrency);
+            breaker.set_concurrency(concurrency);
+        });
+    }
+
     /// Notes that the handler was reached.
     pub(super) fn handler_answered(&self) {
         if self.0.failures.load(Ordering::Relaxed) > 0
@@ -190,6 +231,9 @@ impl Availability {
 
     /// Returns true if one more call may start beside the `running` ones.
     pub(super) fn may_start(&self, running: usize, now: Instant) -> bool {
+        if self.is_paused_by_operator() {
+            return false;
+        }
         !self.is_limiting()
             || self.limit(|Limits { resources, breaker }| {
                 resources.may_start(running, now) && breaker.may_start(running, now)
@@ -433,12 +477,14 @@ mod tests {
 
     fn availability() -> Availability {
         let handler = handler::from_fn(async |_| ()).into();
-        let ready = Health::new().condition("orders handler", "not probed");
+        let health = Health::new();
+        let (ready, notice) =
+            (health.condition("orders handler", "not probed"), health.notice("orders polling"));
         Availability::new(
             "orders".into(),
             handler,
             &ConsumerSettings::default(),
-            ready,
+            (ready, notice),
             Metrics::new().queue("orders", "orders").group(),
         )
     }
@@ -455,14 +501,12 @@ mod tests {
     fn the_end_of_one_reason_leaves_the_others() {
         let availability = availability();
         availability.handler_is_up();
-        assert!(availability.pause(PauseReason::Operator, "maintenance"));
-        assert!(!availability.pause(PauseReason::Operator, "maintenance"), "paused already");
+        availability.pause_by_operator("maintenance");
         availability.handler_is_down("connection refused");
         availability.handler_is_up();
         assert!(!availability.is_open(), "the operator's pause is still on");
         availability.handler_is_down("connection refused");
-        assert!(availability.resume(PauseReason::Operator));
-        assert!(!availability.resume(PauseReason::Operator), "resumed already");
+        availability.resume_by_operator();
         assert!(!availability.is_open(), "the handler is still down");
         availability.handler_is_up();
         assert!(availability.is_open());
@@ -472,7 +516,7 @@ mod tests {
     fn all_reasons_are_named_with_their_details() {
         let availability = availability();
         availability.handler_is_down("connection refused");
-        availability.pause(PauseReason::Operator, "maintenance");
+        availability.pause_by_operator("maintenance");
         let reasons = availability.reasons();
         assert_eq!(reasons.len(), 3);
         assert_eq!(&*reasons[&PauseReason::HandlerDown], "connection refused");
@@ -483,9 +527,20 @@ mod tests {
     async fn every_change_is_noticed() {
         let availability = availability();
         let mut changes = availability.changes();
-        availability.pause(PauseReason::Operator, "maintenance");
+        availability.pause_by_operator("maintenance");
         changes.next().await;
-        availability.resume(PauseReason::Operator);
+        availability.resume_by_operator();
         changes.next().await;
+    }
+
+    #[test]
+    fn no_call_starts_during_an_operators_pause() {
+        let (availability, now) = (availability(), Instant::now());
+        availability.handler_is_up();
+        assert!(availability.may_start(0, now));
+        availability.pause_by_operator("maintenance");
+        assert!(!availability.may_start(0, now));
+        availability.resume_by_operator();
+        assert!(availability.may_start(0, now));
     }
 }

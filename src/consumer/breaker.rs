@@ -182,6 +182,11 @@ impl Breaker {
         }
     }
 
+    /// Changes the number of calls that there are slots for.
+    pub(super) fn set_concurrency(&mut self, concurrency: usize) {
+        self.limit.set_concurrency(concurrency);
+    }
+
     /// True unless the next success can change nothing.
     pub(super) fn is_watching(&self) -> bool {
         self.rate.is_some()

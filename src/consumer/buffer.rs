@@ -133,6 +133,16 @@ impl<T> Buffer<T> {
         }
     }
 
+    /// The most calls that run at once.
+    pub(super) fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Changes the most calls that run at once; those that run beyond it go on.
+    pub(super) fn set_concurrency(&mut self, concurrency: usize) {
+        self.concurrency = concurrency;
+    }
+
     /// The number of running calls.
     pub(super) fn running(&self) -> usize {
         self.running

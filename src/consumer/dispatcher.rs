@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tracing::{Instrument as _, Level, Span, enabled, field::display};
 
 use super::{
-    availability::{Availability, HANDLER_DOWN_DELAY, KeptForLong},
+    availability::{Availability, KeptForLong, PAUSE_DELAY},
     breaker::{BreakerInput, HandlerResponse, KeptFailures},
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller, MessageEnd},
@@ -17,6 +17,7 @@ use super::{
     disposition::{CallEnd, Conclusion, Disposition, KeptFor},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
+    slot::Slot,
 };
 use crate::{
     consumer::lease::Lease,
@@ -67,8 +68,12 @@ impl Dispatcher {
         Self(Arc::new(Inner { parts, state: Mutex::new(state), no_call: Notify::new(), slot_idle }))
     }
 
-    fn state(&self) -> MutexGuard<'_, DispatcherState> {
+    pub(super) fn state(&self) -> MutexGuard<'_, DispatcherState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn availability(&self) -> &Availability {
+        &self.0.parts.availability
     }
 
     /// Adds messages to the buffer, and starts the calls that may start.
@@ -86,14 +91,25 @@ impl Dispatcher {
         self.start_waiting(now);
     }
 
-    /// Gives back the waiting messages at a stop, and while the handler is down.
-    fn give_back_if_none_starts(&self) {
+    /// Gives back the waiting messages at a stop, while the handler is down, and while an operator has paused the queue.
+    pub(super) fn give_back_if_none_starts(&self) {
         let parts = &self.0.parts;
         if parts.stop.is_draining() {
             self.give_back_waiting(Duration::ZERO);
         } else if parts.availability.is_handler_down() {
-            self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
+            self.give_back_waiting(PAUSE_DELAY.random_delay(1));
+        } else if parts.availability.is_paused_by_operator() {
+            // Not those that SQS would move to the dead-letter queue: they wait for the end of the pause.
+            self.give_back_kept(KeptForLong::All);
         }
+    }
+
+    /// Changes the most calls that run at once: further ones start at once, those that run beyond it go on.
+    pub(super) fn set_concurrency(&self, concurrency: usize) {
+        self.state().buffer.set_concurrency(concurrency);
+        self.start_waiting(Instant::now());
+        // The poller adapts the permits.
+        self.0.slot_idle.notify_one();
     }
 
     /// Lets a message wait for its preparation; returns true if its group needs a task that prepares it.
@@ -114,7 +130,7 @@ impl Dispatcher {
         }
         while let Some(batch) = self.start_next(now) {
             // The slot has its guard before the future is spawned, because the future might never be polled.
-            let calls = Slot { dispatcher: self.clone(), is_taken: true }.run(batch);
+            let calls = Slot::taken(self.clone()).run(batch);
             let parts = &self.0.parts;
             let runtime = match parts.caller.placement() {
                 Placement::CallerRuntime => &parts.callers_runtime,
@@ -130,7 +146,7 @@ impl Dispatcher {
     }
 
     /// Lets the later messages of each group wait until those of the batch are settled.
-    fn with_turns(&self, mut batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
+    pub(super) fn with_turns(&self, mut batch: Vec<HeldMessage>) -> Vec<HeldMessage> {
         for HeldMessage { lease, group, .. } in &mut batch {
             if let Some(group) = group {
                 lease.add_dependent(Box::new(GroupTurn::new(self.clone(), group.clone())));
@@ -155,7 +171,7 @@ impl Dispatcher {
     }
 
     /// Notes that a slot is free, for which no message waits or may start.
-    fn slot_freed(&self, DispatcherLoad { running, waiting }: DispatcherLoad) {
+    pub(super) fn slot_freed(&self, DispatcherLoad { running, waiting, .. }: DispatcherLoad) {
         self.0.slot_idle.notify_one();
         if running > 0 {
             return;
@@ -175,7 +191,7 @@ impl Dispatcher {
     }
 
     /// Frees a slot whose call did not end normally.
-    fn free_slot(&self) {
+    pub(super) fn free_slot(&self) {
         let load = {
             let mut state = self.state();
             state.call_ended();
@@ -217,7 +233,7 @@ impl Dispatcher {
             KeptForLong::All => true,
             KeptForLong::Since(latest) => held.kept_since.is_some_and(|since| since <= latest),
         };
-        let delay = HANDLER_DOWN_DELAY.random_delay(1);
+        let delay = PAUSE_DELAY.random_delay(1);
         let waiting = self.state().take_waiting_if(may_go, delay);
         self.0.parts.settler.give_back(waiting, delay);
     }
@@ -299,7 +315,7 @@ impl Dispatcher {
     }
 
     /// Calls the handler for a batch, and concludes its messages; `None` if no lease of the batch was still held.
-    async fn handle(&self, batch: Vec<HeldMessage>) -> Option<EndedCall> {
+    pub(super) async fn handle(&self, batch: Vec<HeldMessage>) -> Option<EndedCall> {
         let parts = &self.0.parts;
         let mut batch = self.without_lost(batch);
         if batch.is_empty() {
@@ -496,7 +512,7 @@ impl Dispatcher {
     /// Pauses polling because the handler could not be reached, and gives back the waiting messages.
     fn handler_is_down(&self, reason: &str) {
         self.0.parts.availability.handler_is_down(reason);
-        self.give_back_waiting(HANDLER_DOWN_DELAY.random_delay(1));
+        self.give_back_waiting(PAUSE_DELAY.random_delay(1));
     }
 
     /// Concludes a message whose preparation failed, and keeps the order of its group.
@@ -532,59 +548,13 @@ enum CallConclusion {
 
 /// A call that has ended.
 #[derive(Clone, Copy)]
-struct EndedCall {
-    took: Duration,
-    messages: usize,
-    at: Instant,
+pub(super) struct EndedCall {
+    pub(super) took: Duration,
+    pub(super) messages: usize,
+    pub(super) at: Instant,
 }
 
 /// Converts a count for a gauge; no batch comes near the largest `i64`.
 fn signed(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
-}
-
-/// A slot for one call at a time; its drop frees it, also during a panic.
-struct Slot {
-    dispatcher: Dispatcher,
-    is_taken: bool,
-}
-
-impl Slot {
-    /// Runs one call after another while messages wait.
-    async fn run(mut self, batch: Vec<HeldMessage>) {
-        let mut next = Some(batch);
-        while let Some(batch) = next {
-            let ended = self.dispatcher.handle(batch).await;
-            next = self.next_batch(ended);
-            // Lets other tasks run even if no handler ever waits.
-            tokio::task::consume_budget().await;
-        }
-    }
-
-    /// Ends a call, and takes the next batch into the same slot; `None` frees the slot.
-    fn next_batch(&mut self, ended: Option<EndedCall>) -> Option<Vec<HeldMessage>> {
-        let now = ended.as_ref().map_or_else(Instant::now, |ended| ended.at);
-        let (batch, load) = {
-            let state = &mut *self.dispatcher.state();
-            if let Some(EndedCall { took, messages, at }) = ended {
-                state.rate.call_ended(took, messages, at);
-            }
-            state.call_ended();
-            (state.take_startable(&self.dispatcher.0.parts.availability, now), state.load())
-        };
-        self.is_taken = batch.is_some();
-        if !self.is_taken {
-            self.dispatcher.slot_freed(load);
-        }
-        batch.map(|batch| self.dispatcher.with_turns(batch))
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.is_taken {
-            // After a panic in the engine, or when the runtime ends.
-            self.dispatcher.free_slot();
-        }
-    }
 }

@@ -33,6 +33,8 @@ const MOST_IN_LINES: usize = 1_000;
 /// The number of waiting messages and the rate at which messages end, which decide the next receive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
+    /// The most messages that run at once.
+    pub(super) most_running: usize,
     /// Messages that could start if slots were free.
     pub(super) ready_to_start: usize,
     /// Messages that wait behind one of their group.
@@ -52,6 +54,8 @@ pub(super) struct Demand {
 /// The numbers of running calls and waiting messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DispatcherLoad {
+    /// The most calls that run at once.
+    pub(super) concurrency: usize,
     pub(super) running: usize,
     pub(super) waiting: usize,
 }
@@ -74,7 +78,11 @@ impl DispatcherState {
     }
 
     pub(super) fn load(&self) -> DispatcherLoad {
-        DispatcherLoad { running: self.buffer.running(), waiting: self.buffer.waiting() + self.in_lines() }
+        DispatcherLoad {
+            concurrency: self.buffer.concurrency(),
+            running: self.buffer.running(),
+            waiting: self.buffer.waiting() + self.in_lines(),
+        }
     }
 
     fn in_lines(&self) -> usize {
@@ -98,6 +106,7 @@ impl DispatcherState {
         };
         let of_rate = limits.available(now).map(|calls| calls.saturating_mul(buffer.batch_size()));
         Demand {
+            most_running: buffer.concurrency().saturating_mul(buffer.batch_size()),
             ready_to_start,
             blocked: buffer.blocked() + unprepared.waiting() + in_lines.min(MOST_IN_LINES),
             next_start,

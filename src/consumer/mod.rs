@@ -9,6 +9,7 @@ mod availability;
 mod breaker;
 mod buffer;
 mod call;
+mod control;
 pub(crate) mod depth;
 mod dispatcher;
 mod dispatcher_state;
@@ -26,6 +27,7 @@ mod schedule;
 mod settings;
 pub(crate) mod settle;
 mod shutdown;
+mod slot;
 mod start_limit;
 
 use std::{sync::Arc, time::Duration};
@@ -97,7 +99,8 @@ pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
-    concurrency: usize,
+    settings: ConsumerSettings,
+    handler: AnyHandler,
     availability: Availability,
     dispatcher: Dispatcher,
     permits: Permits,
@@ -207,7 +210,8 @@ impl Engine {
         let (last_error_sender, last_error) = watch::channel(None);
         let engine = Self(Arc::new(Inner {
             name: name.clone(),
-            concurrency: settings.concurrency,
+            settings: settings.clone(),
+            handler: parts.handler.clone(),
             availability: availability.clone(),
             dispatcher: dispatcher.clone(),
             permits: permits.clone(),
@@ -218,6 +222,9 @@ impl Engine {
             depth: parts.depth.clone(),
             wanted: parts.wanted(&settler),
         }));
+        if settings.paused {
+            engine.pause("paused = true in its settings");
+        }
         let intake = parts.intake(&engine, ordered, &preparations);
         let poller = parts.poller(&engine, intake, last_error_sender, &ends);
         let heartbeat = leases.clone().run_heartbeat(
@@ -265,7 +272,7 @@ impl Engine {
         let paused = self.0.availability.reasons().into_iter();
         EngineStatus {
             queue: self.0.name.to_string(),
-            concurrency: self.0.concurrency,
+            concurrency: load.concurrency,
             running: load.running,
             waiting: load.waiting,
             held: leases.len(),
@@ -318,7 +325,8 @@ impl EngineParts {
     fn availability(&self) -> Availability {
         let ready = self.condition("handler", "the handler was not probed yet");
         let (name, handler) = (self.name.clone(), self.handler.clone());
-        Availability::new(name, handler, &self.settings, ready, self.metrics.group())
+        let notice = self.health.notice(format!("{} polling", self.name));
+        Availability::new(name, handler, &self.settings, (ready, notice), self.metrics.group())
     }
 
     fn ordered_settler(
@@ -412,7 +420,6 @@ impl EngineParts {
             visibility: self.settings.visibility.0,
             wait: self.settings.wait(),
             prefetch: self.settings.prefetch,
-            most_running: self.settings.running(),
             permits: engine.0.permits.clone(),
             availability: engine.0.availability.clone(),
             intake,

@@ -68,8 +68,6 @@ pub(super) struct PollerParts {
     /// The longest that a receive waits for a message.
     pub(super) wait: Duration,
     pub(super) prefetch: Prefetch,
-    /// The most messages that run at once.
-    pub(super) most_running: usize,
     pub(super) permits: Permits,
     pub(super) availability: Availability,
     pub(super) intake: Intake,
@@ -147,13 +145,17 @@ impl Poller {
         self.parts.intake.drop_lost_since(&mut self.losses);
         let demand = self.parts.dispatcher.demand(now);
         let latest = demand.next_start.map_or(now + TICK, |next_start| next_start.min(now + TICK));
-        let is_open = self.parts.availability.is_open();
-        if !(is_open || demand.needs_one_to_try && self.receives.is_empty()) {
-            return latest;
-        }
         // A repeated receive returns all messages that the failed one has hidden, so it needs permits for all.
         let least = self.failed_receives.least();
         self.resize_permits(&demand, least);
+        let is_open = self.parts.availability.is_open();
+        if !(is_open || demand.needs_one_to_try && self.receives.is_empty()) {
+            if self.parts.availability.is_paused_by_operator() {
+                // The state that was asked for: no receive is due that could succeed or fail.
+                self.parts.ready.ready();
+            }
+            return latest;
+        }
         let (most, wait) = self.receive_size_and_wait(demand.receive_mode);
         let of_rate = demand.most_to_receive.map(|messages| messages.saturating_sub(self.asked_in_flight()));
         let most = most.min(of_rate.unwrap_or(most));
@@ -192,7 +194,7 @@ impl Poller {
             }
             Prefetch::Fixed(messages) => messages,
         };
-        let capacity = (self.parts.most_running + prefetch).min(limits::IN_FLIGHT);
+        let capacity = (demand.most_running + prefetch).min(limits::IN_FLIGHT);
         self.parts.metrics.permits.set(i64::try_from(capacity).unwrap_or(i64::MAX));
         if capacity != self.parts.permits.capacity() {
             self.parts.permits.resize(capacity);

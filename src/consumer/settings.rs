@@ -33,6 +33,8 @@ pub struct ConsumerSettings {
     /// The most calls of the handler that run at once.
     #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 100_000)))]
     pub concurrency: usize,
+    /// True to start with the queue paused, as by an operator: nothing is received until `longshore resume`, SIGUSR2, or a reload of a configuration without it.
+    pub paused: bool,
     /// The messages of one call of the handler.
     pub batch: BatchSettings,
     /// The most calls that this worker starts within a time, for handlers behind a limit; absent, there is none. Messages are received only as calls may start.
@@ -154,6 +156,7 @@ impl Default for ConsumerSettings {
     fn default() -> Self {
         Self {
             concurrency: 16,
+            paused: false,
             batch: BatchSettings::default(),
             rate: None,
             per_group: None,

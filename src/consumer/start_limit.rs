@@ -57,6 +57,16 @@ impl StartLimit {
         Self { concurrency, phase: Phase::Open, shortages: 0 }
     }
 
+    /// Changes the number of calls that there are slots for.
+    pub(super) fn set_concurrency(&mut self, concurrency: usize) {
+        self.concurrency = concurrency;
+        if let Phase::Growing { calls, .. } = self.phase
+            && calls >= concurrency
+        {
+            (self.phase, self.shortages) = (Phase::Open, 0);
+        }
+    }
+
     /// True if any call may have to wait for it.
     pub(super) fn is_limiting(&self) -> bool {
         self.phase != Phase::Open

@@ -113,6 +113,9 @@ pub(crate) trait ErasedHandler: Send + Sync + 'static {
     /// Not called if the worker lacks the permission to read the queue's attributes.
     fn opened(&self, _arn: &str) {}
 
+    /// Notes the most calls that run at once from now on; not called for the concurrency of the start.
+    fn concurrency_changed(&self, _concurrency: usize) {}
+
     /// Registers the handler's own metrics, once and before the first message.
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         FailureCounter::of_code(scope)
@@ -234,6 +237,11 @@ impl AnyHandler {
     #[doc(hidden)]
     pub fn opened(&self, arn: &str) {
         self.handler.opened(arn);
+    }
+
+    /// Passes a changed concurrency to the handler.
+    pub(crate) fn concurrency_changed(&self, concurrency: usize) {
+        self.handler.concurrency_changed(concurrency);
     }
 
     /// Registers the handler's own metrics.

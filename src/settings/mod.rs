@@ -15,6 +15,8 @@ use url::Url;
 
 use crate::duration::Span;
 
+#[cfg(feature = "admin")]
+pub(crate) use self::secret::Secret;
 pub(crate) use self::{
     problem::within,
     secret::{HIDDEN, hide_setting, holds_secrets},

@@ -1,5 +1,8 @@
 //! Hides credentials in text and settings that are shown or logged.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The replacement of a secret.
@@ -23,6 +26,37 @@ const SECRET_TABLES: [[&str; 2]; 2] = [["handler", "env"], ["handler", "headers"
 
 /// The length from which a query value is taken for a token, whatever its name.
 const TOKEN_CHARS: usize = 20;
+
+/// A secret of the settings, which no log shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares with another text, in a time that shows nothing but the length.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let differs =
+            self.0.bytes().zip(text.bytes()).fold(0, |differs, (own, other)| differs | (own ^ other));
+        self.0.len() == text.len() && differs == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(HIDDEN)
+    }
+}
 
 /// Hides secrets in the URLs of a text: `user:password@`, and query values that look like tokens.
 ///
@@ -250,6 +284,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_secret_is_compared_and_never_shown() {
+        let secret = Secret::new("hunter2hunter2");
+        assert!(secret.is("hunter2hunter2"));
+        for other in ["hunter2hunter3", "hunter2", "hunter2hunter2!", ""] {
+            assert!(!secret.is(other), "{other}");
+        }
+        assert_eq!(format!("{secret:?}"), "***");
+    }
 
     #[test]
     fn passwords_and_tokens_are_hidden_and_the_rest_is_shown() {

@@ -126,6 +126,8 @@ label! {
         BreakerOpen = "breaker_open",
         /// The worker is short of descriptors, processes or memory.
         ShortOfResources = "short_of_resources",
+        /// An operator has paused the queue.
+        Operator = "operator",
     }
 }
 

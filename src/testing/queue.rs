@@ -211,9 +211,10 @@ impl TestQueue {
             Some(plan) => worker.protect(plan),
             None => worker,
         };
-        let (metrics, health, stop) = (worker.metrics(), worker.health(), Stop::new());
+        let (metrics, health, control) = (worker.metrics(), worker.health(), worker.control());
+        let stop = Stop::new();
         let ended = tasks::detach("worker", run(worker, stop.clone()));
-        TestWorker { stop, metrics, health, ended }
+        TestWorker { stop, metrics, health, control, ended }
     }
 
     /// Waits until the queue holds no message: each is deleted or a dead letter.

@@ -14,7 +14,7 @@ use crate::{
     health::Health,
     stop::Stop,
     telemetry::Metrics,
-    worker::{Drained, WorkerError},
+    worker::{Drained, WorkerControl, WorkerError},
 };
 
 /// The name of the queue in logs and metrics.
@@ -28,6 +28,8 @@ pub struct TestWorker {
     pub metrics: Metrics,
     /// The health of the worker.
     pub health: Health,
+    /// Pauses, resumes and scales the queue, which is called `orders`.
+    pub control: WorkerControl,
     pub(super) ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

@@ -144,6 +144,13 @@ impl Consumer {
         self
     }
 
+    /// Starts with the queue paused, until [`WorkerControl::resume`](super::WorkerControl::resume).
+    #[must_use]
+    pub fn paused(mut self) -> Self {
+        self.settings.paused = true;
+        self
+    }
+
     /// Waits for a queue, or for its configured DLQ, that does not exist when the worker starts, while the other queues
     /// are consumed; by default such a queue ends the start.
     #[must_use]

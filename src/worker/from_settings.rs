@@ -28,6 +28,7 @@ use crate::{
 /// Builds the worker; skips queues without a handler.
 pub(crate) fn worker(settings: &Settings) -> Result<Worker, WorkerError> {
     let mut worker = Worker::new().drain_limits(settings.drain_limits()).admin(settings.admin.listen);
+    worker = worker.admin_control(settings.admin.access());
     worker = worker.patience(settings.start.patience);
     worker = worker.credentials_dead_after(settings.aws.credentials_dead_after.duration());
     worker = on_ecs(worker, &settings.ecs, &config::surroundings());

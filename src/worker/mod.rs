@@ -16,12 +16,14 @@
 mod attempts;
 mod check;
 mod consumer;
+mod control;
 mod credentials_watch;
 mod dead_letters;
 #[cfg(feature = "ecs")]
 mod embedded_metrics;
 mod engines;
 mod error;
+mod fault_watch;
 mod first_success;
 #[cfg(feature = "cli")]
 mod from_settings;
@@ -33,10 +35,12 @@ mod opening;
 #[cfg(feature = "cli")]
 pub(crate) mod preflight;
 mod redrive;
+#[cfg(feature = "cli")]
+mod reload;
 mod run;
 mod runtime;
 mod shutdown;
-mod stop_requests;
+mod signals;
 
 use std::{
     collections::BTreeMap,
@@ -55,14 +59,15 @@ pub(crate) use self::from_settings::{consumer_of, payload_objects, worker};
 pub(crate) use self::metrics::metrics_reference;
 #[cfg(feature = "cli")]
 pub use self::open::open_queue;
-#[cfg(feature = "cli")]
-pub(crate) use self::stop_requests::Signals;
 pub use self::{
     consumer::{Consumer, DeadLetters},
+    control::{ControlError, WorkerControl},
     error::WorkerError,
     run::Worker,
     shutdown::Drained,
 };
+#[cfg(feature = "cli")]
+pub(crate) use self::{reload::Reload, signals::Signals};
 
 /// The status of a worker, for people and scripts; clones share it.
 #[derive(Clone, Default)]
@@ -77,9 +82,18 @@ struct Inner {
 /// The queues of a worker by their state.
 #[derive(Default)]
 struct Queues {
-    /// Those that are not open yet, with the error of the last attempt.
-    opening: BTreeMap<Arc<str>, Option<String>>,
+    /// Those that are not open yet.
+    opening: BTreeMap<Arc<str>, OpeningQueue>,
     open: Vec<Engine>,
+}
+
+/// A queue that is not open yet.
+#[derive(Default)]
+struct OpeningQueue {
+    /// The error of the last attempt.
+    error: Option<String>,
+    /// True, with a reason, to pause it once it is open, and false to resume it, where an operator has asked for that.
+    paused: Option<(bool, Arc<str>)>,
 }
 
 impl WorkerStatus {
@@ -93,13 +107,18 @@ impl WorkerStatus {
 
     /// Notes that a queue is not open yet, and the error of the last attempt.
     fn opening(&self, queue: &str, error: Option<String>) {
-        self.queues().opening.insert(queue.into(), error);
+        self.queues().opening.entry(queue.into()).or_default().error = error;
     }
 
     /// Notes that a queue is open.
     fn opened(&self, engine: Engine) {
         let mut queues = self.queues();
-        queues.opening.remove(engine.name());
+        let opening = queues.opening.remove(engine.name()).unwrap_or_default();
+        match opening.paused {
+            Some((true, reason)) => engine.pause(&reason),
+            Some((false, _)) => engine.resume(),
+            None => {}
+        }
         queues.open.push(engine);
     }
 
@@ -118,8 +137,9 @@ impl WorkerStatus {
         let queues = self.queues();
         let open: Vec<_> = queues.open.iter().map(Engine::status).collect();
         let opening = queues.opening.iter();
-        let opening: Vec<_> =
-            opening.map(|(queue, error)| json!({ "queue": &**queue, "lastError": error })).collect();
+        let opening: Vec<_> = opening
+            .map(|(queue, opening)| json!({ "queue": &**queue, "lastError": opening.error }))
+            .collect();
         let is_draining = self.0.stop.get().is_some_and(Stop::is_draining);
         json!({
             "version": env!("CARGO_PKG_VERSION"), "draining": is_draining, "queues": open, "opening": opening,

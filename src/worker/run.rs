@@ -6,20 +6,23 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "cli")]
+use super::reload::Reload;
 use super::{
-    Consumer, Drained, WorkerError, WorkerStatus,
+    Consumer, Drained, WorkerControl, WorkerError, WorkerStatus,
     check::check,
     engines::{Engines, Environment},
+    fault_watch::FaultWatch,
     metrics::DrainMetrics,
     opening::Opening,
     runtime::EngineRuntime,
     shutdown::{RunningParts, shut_down},
-    stop_requests::{FaultWatch, Signals},
+    signals::{SignalTargets, Signals},
 };
 #[cfg(feature = "ecs")]
 use super::{ScalingSignal, embedded_metrics::ScalingTask};
 #[cfg(feature = "admin")]
-use crate::admin::{AdminListener, AdminServer, AdminSource};
+use crate::admin::{AdminListener, AdminServer, AdminSource, ControlAccess};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
@@ -41,6 +44,8 @@ pub struct Worker {
     credentials_dead_after: Option<Duration>,
     #[cfg(feature = "admin")]
     admin: Option<AdminListener>,
+    #[cfg(feature = "admin")]
+    access: ControlAccess,
     #[cfg(feature = "ecs")]
     protection: Option<ecs::ProtectionPlan>,
     #[cfg(feature = "ecs")]
@@ -51,6 +56,9 @@ pub struct Worker {
     metrics_export: Option<MetricsExport>,
     /// The signals that stop it; absent, it listens when it runs.
     signals: Option<Signals>,
+    /// The reloads of its configuration; absent, a SIGHUP always drains.
+    #[cfg(feature = "cli")]
+    reload: Option<Reload>,
     metrics: Metrics,
     health: Health,
     status: WorkerStatus,
@@ -72,6 +80,8 @@ impl Worker {
             credentials_dead_after: Some(CREDENTIALS_DEAD_AFTER),
             #[cfg(feature = "admin")]
             admin: None,
+            #[cfg(feature = "admin")]
+            access: ControlAccess::off(),
             #[cfg(feature = "ecs")]
             protection: None,
             #[cfg(feature = "ecs")]
@@ -81,6 +91,8 @@ impl Worker {
             #[cfg(feature = "otel")]
             metrics_export: None,
             signals: None,
+            #[cfg(feature = "cli")]
+            reload: None,
             metrics: Metrics::new(),
             health: Health::new(),
             status: WorkerStatus::default(),
@@ -90,6 +102,7 @@ impl Worker {
     /// Adds a queue to consume.
     #[must_use]
     pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.status.opening(&consumer.name, None);
         self.consumers.push(consumer);
         self
     }
@@ -159,6 +172,14 @@ impl Worker {
         self
     }
 
+    /// Sets the requests that may pause, resume and scale queues through the admin server; default: none.
+    #[cfg(feature = "admin")]
+    #[must_use]
+    pub fn admin_control(mut self, access: ControlAccess) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Protects this ECS task from scale-in while calls run that a stop might cut off.
     #[cfg(feature = "ecs")]
     #[must_use]
@@ -199,6 +220,14 @@ impl Worker {
         self
     }
 
+    /// Reloads the configuration at a SIGHUP, if that is no stop.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn reload(mut self, reload: Reload) -> Self {
+        self.reload = Some(reload);
+        self
+    }
+
     /// Adds the metrics to this registry, beside the program's own; call it before [`metrics`](Self::metrics).
     ///
     /// One registry serves one worker.
@@ -223,6 +252,11 @@ impl Worker {
         self.status.clone()
     }
 
+    /// Pauses, resumes and scales the queues of this worker while it runs.
+    pub fn control(&self) -> WorkerControl {
+        WorkerControl::of(self.status.clone())
+    }
+
     /// Runs until SIGTERM, SIGINT, SIGQUIT or SIGHUP, and then drains; a second signal stops at once.
     ///
     /// A SIGHUP that the parent process has ignored, as `nohup` does, stays ignored.
@@ -235,7 +269,13 @@ impl Worker {
     /// Runs until a signal or until `stop` is requested, and then drains.
     pub async fn run_with(mut self, stop: Stop) -> Result<Drained, WorkerError> {
         let signals = self.signals.take().map_or_else(Signals::listen, Ok)?;
-        let signals = tasks::detach("signals", signals.forward_to(stop.clone()));
+        let targets = SignalTargets {
+            stop: stop.clone(),
+            control: self.control(),
+            #[cfg(feature = "cli")]
+            reload: self.reload.take(),
+        };
+        let signals = tasks::detach("signals", signals.forward_to(targets));
         let ended = self.run_until(stop).await;
         signals.abort();
         ended
@@ -334,11 +374,13 @@ impl Worker {
         };
         let listener = listener.bind().await.map_err(failed)?;
         events::AdminListens { address: listener.local_addr()? }.emit();
-        let (metrics, status) = (self.metrics.clone(), self.status.clone());
+        let (metrics, status, control) = (self.metrics.clone(), self.status.clone(), self.control());
         let source = AdminSource {
             health: self.health.clone(),
             metrics: Arc::new(move |format| metrics.text_in(format)),
             status: Arc::new(move || status.value()),
+            access: self.access.clone(),
+            control: Arc::new(move |queue: &str, request| control.carry_out(queue, request)),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
         Ok(())

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 #[cfg(feature = "ecs")]
 use super::embedded_metrics::ScalingTask;
-use super::stop_requests::FaultWatch;
+use super::fault_watch::FaultWatch;
 #[cfg(feature = "admin")]
 use crate::admin::AdminServer;
 #[cfg(feature = "ecs")]

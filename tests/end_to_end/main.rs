@@ -5,6 +5,7 @@ mod admin;
 mod aws_credentials;
 mod aws_endpoints;
 mod check;
+mod control;
 mod deliver;
 mod demo;
 mod down;

@@ -42,7 +42,9 @@ fn has_signal(process: u32, mask: &str, number: u32) -> bool {
 async fn a_signal_that_comes_before_the_configuration_is_read_ends_the_worker_in_order() {
     let (_silent, file) = silent();
     for signal in ALL {
-        let (launch, path) = run().file_by_pipe();
+        // Without a terminal a hangup is a reload, unless the settings say so.
+        let launch = run().variable("LONGSHORE__DRAIN__HANGUP", "drain");
+        let (launch, path) = launch.file_by_pipe();
         let mut process = launch.start();
         // The pipe opens once the worker opens it to read.
         let opening = spawn_blocking(|| OpenOptions::new().write(true).open(path));
@@ -87,6 +89,30 @@ async fn a_hangup_that_the_parent_ignores_stays_ignored() {
     assert!(ended.errors.contains("SIGTERM") && !ended.errors.contains("SIGHUP"), "{}", ended.errors);
 }
 
+#[tokio::test]
+async fn a_terminal_that_is_closed_drains_the_worker() {
+    let Some(script) = ["/usr/bin/script"].iter().map(Path::new).find(|path| path.exists()) else {
+        println!("skipped: there is no script(1) here");
+        return;
+    };
+    let (dev, handler) = (Dev::start().await, Handler::willing());
+    let pair = dev.sqs.pair("orders", 5).await;
+    let file = section("orders", &pair.queue, &handler.url(), "receive = { wait = \"1s\" }");
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let program = env!("CARGO_BIN_EXE_longshore");
+    let command = format!("exec {program} run --admin-listen 127.0.0.1:0 2>{}", log.display());
+    let launch = Launch::program(script).variable("PATH", "/usr/bin:/bin").variable("SHELL", "/bin/sh");
+    let mut terminal = launch.arguments(&["-qec", &command, "/dev/null"]).file(&file).start();
+    let has_logged = async |text: &str| fs::read_to_string(&log).unwrap_or_default().contains(text);
+    until("the queue is open", async || has_logged("queue opened").await).await;
+    // The other side of the terminal is gone with its program.
+    terminal.signal(Signal::Kill);
+    until("the worker drains", async || has_logged("draining, a second signal stops at once").await).await;
+    until("the worker has drained", async || has_logged("drained").await).await;
+    assert!(has_logged("SIGHUP").await, "{}", fs::read_to_string(&log).unwrap());
+}
+
 /// The only child of a process.
 fn child_of(process: &Process) -> Option<String> {
     let id = process.id();
@@ -107,6 +133,7 @@ async fn the_first_process_of_a_container_drains_at_every_signal() {
         let launch = Launch::program(Path::new("unshare")).arguments(&namespace);
         let program = env!("CARGO_BIN_EXE_longshore");
         let launch = launch.variable("PATH", "/usr/bin:/bin").file(&file);
+        let launch = launch.variable("LONGSHORE__DRAIN__HANGUP", "drain");
         let launch = launch.arguments(&[program, "run", "--admin-listen", "127.0.0.1:0"]);
         let worker = Worker::launched(launch).await;
         let first = child_of(&worker.process).unwrap();

@@ -20,7 +20,7 @@ use longshore::{
     stop::Stop,
     tasks,
     telemetry::Metrics,
-    worker::{Drained, WorkerError},
+    worker::{Drained, WorkerControl, WorkerError},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -137,8 +137,9 @@ impl Scene {
         let consumer = Consumer::of(QUEUE, queue, lambda).settings(self.options.clone());
         let worker = Worker::new().consumer(consumer).drain_limit(self.drain_limit);
         let (stop, health, metrics) = (Stop::new(), worker.health(), worker.metrics());
+        let control = worker.control();
         let ended = tasks::detach("worker", run(worker, stop.clone()));
-        Running { stop, health, metrics, ended }
+        Running { stop, health, metrics, control, ended }
     }
 
     /// Adds a line to the journal, which the functions also read.
@@ -203,6 +204,7 @@ pub(crate) struct Running {
     pub(crate) stop: Stop,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    pub(crate) control: WorkerControl,
     ended: JoinHandle<Result<Drained, WorkerError>>,
 }
 

@@ -96,6 +96,34 @@ fn end(process: u32) {
 }
 
 #[tokio::test]
+async fn as_many_processes_run_as_the_concurrency_is_after_it_has_changed() {
+    let scene = Scene::new();
+    scene.send("hang:1");
+    let running = scene.start(functions::liar(&[]));
+    until("the only process is busy", || scene.runs().len() == 1).await;
+    running.control.set_concurrency("orders", 3).unwrap();
+    scene.send_all(["hang:2", "hang:3"]);
+    until("all three are busy", || scene.runs().len() == 3).await;
+    assert_eq!(scene.processes().len(), 3, "each call has a process of its own");
+    running.control.set_concurrency("orders", 1).unwrap();
+    let busy = scene.processes();
+    assert!(busy.iter().all(|process| is_alive(*process)), "no call is dropped");
+    for process in busy {
+        end(process);
+    }
+    scene.emptied().await;
+    let idle = "longshore_handler_processes{queue=\"orders\",state=\"idle\"} 1";
+    until("one process is left", || running.metrics.text().contains(idle)).await;
+    running.control.set_concurrency("orders", 2).unwrap();
+    let idle = "longshore_handler_processes{queue=\"orders\",state=\"idle\"} 2";
+    until("a retired one is started again", || running.metrics.text().contains(idle)).await;
+    running.control.set_concurrency("orders", 1).unwrap();
+    let idle = "longshore_handler_processes{queue=\"orders\",state=\"idle\"} 1";
+    until("an idle one ends", || running.metrics.text().contains(idle)).await;
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn a_process_that_aborts_is_replaced() {
     let scene = Scene::new();
     scene.send("abort");

@@ -21,9 +21,10 @@ use super::{
     runtime::{self, Exporters},
 };
 use crate::{
+    admin::ControlFrom,
     config::{self, Purpose, Settings},
     telemetry::events,
-    worker::{self, Signals, Worker, consumer_of},
+    worker::{self, Reload, Signals, Worker, consumer_of},
 };
 
 /// The queue of `dev` if no other is configured.
@@ -53,25 +54,27 @@ impl Dev {
         let sources = config::Sources { own_queue: Some(("dev", QUEUE)), ..self.options.sources() };
         let config = config::load(&sources, Purpose::Inspect)?;
         let exporters = runtime::start_logging(&config)?;
+        let reload = Reload::new(sources, Purpose::Inspect, &config.settings);
         let mut settings = config.settings;
+        settings.admin.control.get_or_insert(ControlFrom::Loopback);
         if self.demo {
             demo::adjust(&mut settings);
         }
-        runtime::run_large(self.serve(settings, exporters, signals))?
+        runtime::run_large(self.serve(settings, exporters, (signals, reload)))?
     }
 
     async fn serve(
         &self,
         settings: Settings,
         exporters: Exporters,
-        signals: Option<Signals>,
+        (signals, reload): (Option<Signals>, Reload),
     ) -> Result<(), Failure> {
         let starting = DevServers::start(settings, self.sqs_listen, self.api_listen, self.hosts.clone());
         let servers = Box::pin(starting).await?;
         let ended = if self.demo {
             Box::pin(demo::run(&servers, exporters, signals)).await
         } else {
-            work(&servers, exporters, signals).await
+            work(&servers, exporters, (signals, reload)).await
         };
         servers.close().await;
         ended
@@ -79,10 +82,14 @@ impl Dev {
 }
 
 /// Runs the worker until a signal.
-async fn work(servers: &DevServers, exporters: Exporters, signals: Option<Signals>) -> Result<(), Failure> {
+async fn work(
+    servers: &DevServers,
+    exporters: Exporters,
+    (signals, reload): (Option<Signals>, Reload),
+) -> Result<(), Failure> {
     show_welcome(servers)?;
     let worker = runtime::with_exporters(worker(servers, |step| show(step))?, exporters);
-    runtime::exit_result(runtime::with_signals(worker, signals).run().await)
+    runtime::exit_result(runtime::with_signals(worker, signals).reload(reload).run().await)
 }
 
 /// The worker of `dev`: every queue with its configured handler, or with the demo handler.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cli::{
-        healthcheck::reachable,
+        admin_client::reachable,
         output::{Exit, Failure},
     },
     config::{QueueSettings, Settings},

@@ -1,7 +1,10 @@
 //! Metrics of the number of messages in a queue, shown only while polls renew them.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,15 +38,14 @@ pub struct QueueDepth {
     /// `None` before polls have begun.
     estimate: Arc<Mutex<Option<Estimate>>>,
     /// The concurrency of the handler.
-    slots: f64,
+    slots: Arc<AtomicUsize>,
 }
 
 impl QueueDepth {
     /// Creates the depth that the gauges of the scope show, for a worker with this concurrency.
-    #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
     pub fn in_scope(scope: &MetricScope, concurrency: usize) -> Self {
-        let (depth, metrics) =
-            (Self { estimate: Arc::default(), slots: concurrency as f64 }, scope.group::<DepthMetrics>());
+        let depth = Self { estimate: Arc::default(), slots: Arc::new(concurrency.into()) };
+        let metrics = scope.group::<DepthMetrics>();
         for state in MessageState::ALL {
             depth.show(metrics.messages.of(*state), |depth| {
                 depth.counts().map(|counts| number(counts.of(*state)))
@@ -74,6 +76,11 @@ impl QueueDepth {
     /// Sets the interval between polls; the first call begins the estimate.
     pub fn polls_every(&self, gap: Duration) {
         self.estimate().get_or_insert_with(|| Estimate::new(gap, Instant::now())).polls_every(gap);
+    }
+
+    /// Changes the concurrency of the handler.
+    pub fn set_concurrency(&self, concurrency: usize) {
+        self.slots.store(concurrency, Ordering::Relaxed);
     }
 
     /// Notes the counts of the queue.
@@ -118,7 +125,9 @@ impl QueueDepth {
 
     /// The seconds that this worker alone would need for the messages visible and in flight, if known.
     pub fn backlog_seconds(&self) -> Option<f64> {
-        self.estimate().as_ref()?.backlog_seconds(self.slots, Instant::now())
+        #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
+        let slots = self.slots.load(Ordering::Relaxed) as f64;
+        self.estimate().as_ref()?.backlog_seconds(slots, Instant::now())
     }
 }
 

@@ -62,6 +62,8 @@ pub struct LambdaHandler {
     fallback: Source,
     partial_responses: PartialResponses,
     instances: Instances,
+    /// True if there are as many processes as the concurrency is.
+    follows_concurrency: bool,
     ignored_failures: Once,
     metrics: KindMetrics<ProcessMetrics>,
 }
@@ -109,6 +111,7 @@ impl LambdaHandler {
     ) -> Result<Self, LambdaError> {
         Problems::refuse(settings.validate()).map_err(LambdaError::Settings)?;
         let (queue, metrics) = (queue.into(), KindMetrics::default());
+        let follows_concurrency = settings.processes.is_none();
         let processes = settings.processes.and_then(NonZeroUsize::new).unwrap_or(processes);
         let instances = if settings.command.is_empty() {
             let emulators = Emulators::new(settings.addresses());
@@ -118,7 +121,16 @@ impl LambdaHandler {
         };
         let partial_responses = settings.partial_responses;
         let (source, ignored_failures) = (OnceLock::new(), Once::new());
-        Ok(Self { queue, source, fallback, partial_responses, instances, ignored_failures, metrics })
+        Ok(Self {
+            queue,
+            source,
+            fallback,
+            partial_responses,
+            instances,
+            follows_concurrency,
+            ignored_failures,
+            metrics,
+        })
     }
 
     /// Removes these variables from the environment of the function's processes, except those of the setting `inherit`.
@@ -221,6 +233,12 @@ impl ErasedHandler for LambdaHandler {
         Box::pin(self.handle(batch, context))
     }
 
+    fn concurrency_changed(&self, concurrency: usize) {
+        if let (Instances::Hosted(host), true) = (&self.instances, self.follows_concurrency) {
+            host.scale(concurrency);
+        }
+    }
+
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         let failures = self.metrics.begin(scope, HandlerKind::Lambda);
         if let Some(metrics) = self.metrics.group() {
@@ -275,12 +293,23 @@ enum InstanceState {
     Ready,
     /// It cannot run invocations, for this reason; it is tried again.
     Failed(Unavailable),
+    /// It has no process, because fewer are wanted now.
+    Retired,
 }
 
 impl InstanceStates {
     /// The states of `count` instances, all of them starting.
     fn starting(count: usize) -> Self {
         Self(watch::Sender::new(vec![InstanceState::Starting; count]))
+    }
+
+    /// Adds instances that are starting, up to `count`.
+    fn grow(&self, count: usize) {
+        self.0.send_if_modified(|states| {
+            let grows = states.len() < count;
+            states.resize(count.max(states.len()), InstanceState::Starting);
+            grows
+        });
     }
 
     /// Sets the state of an instance.
@@ -326,7 +355,8 @@ fn failure(states: &[InstanceState]) -> Option<Unavailable> {
     let mut reason: Option<&Unavailable> = None;
     for state in states {
         match (state, reason) {
-            (InstanceState::Failed(Unavailable::Down(_)), Some(Unavailable::ShortOfResources(_))) => {}
+            (InstanceState::Failed(Unavailable::Down(_)), Some(Unavailable::ShortOfResources(_)))
+            | (InstanceState::Retired, _) => {}
             (InstanceState::Failed(failed), _) => reason = Some(failed),
             (InstanceState::Starting | InstanceState::Ready, _) => return None,
         }
@@ -352,6 +382,16 @@ mod tests {
         assert_eq!(states.failure(), None, "the third may yet start");
         states.set(2, failed("three"));
         assert_eq!(states.failure(), Some(short));
+    }
+
+    #[test]
+    fn a_retired_instance_does_not_count() {
+        let states = InstanceStates::starting(1);
+        states.grow(2);
+        states.set(0, failed("no such program"));
+        assert_eq!(states.failure(), None, "the new one may yet start");
+        states.set(1, InstanceState::Retired);
+        assert_eq!(states.failure(), Some(Unavailable::Down("no such program".to_owned())));
     }
 
     #[test]

@@ -206,6 +206,10 @@ impl ErasedHandler for RoutingHandler {
         self.handlers().for_each(|handler| handler.opened(arn));
     }
 
+    fn concurrency_changed(&self, concurrency: usize) {
+        self.handlers().for_each(|handler| handler.concurrency_changed(concurrency));
+    }
+
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         // Each kind counts its own failures; time-outs and panics are counted by any of the counters.
         let counters = self.handlers().map(|handler| handler.register_metrics(scope));

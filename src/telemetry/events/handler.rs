@@ -65,6 +65,32 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(0);
 
+    /// An operator has paused the queue: by a signal, through the admin server, by the program or in the settings.
+    warn PausedByOperator<'a>: "polling is paused by the operator" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The operator's reason, or the way by which the pause came.
+        reason: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::Operator).set(1);
+
+    /// An operator has ended the pause.
+    info ResumedByOperator<'a>: "the operator's pause is over" {
+        /// The queue's configured name.
+        queue: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::Operator).set(0);
+
+    /// An operator has changed the most calls of the handler that run at once.
+    info ConcurrencyChanged<'a>: "concurrency changed" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The one before.
+        before: usize,
+        /// The one from now on.
+        concurrency: usize,
+    }
+
     /// Every message has failed, or was rejected, since the start: the handler may be called in a wrong way, as by a wrong path or credential.
     error NothingDone<'a>: "no message has been done since the start" {
         /// The queue's configured name.

@@ -179,6 +179,44 @@ events! {
         error: &'a (dyn Error + 'static) as %,
     }
 
+    /// The configuration was read again after a SIGHUP.
+    info ConfigurationReloaded: "configuration reloaded" {
+        /// The changed settings that were applied.
+        applied: usize,
+        /// The changed settings that need a restart, each named by a line before this one.
+        needs_restart: usize,
+    }
+
+    /// A setting has changed that cannot be applied while the worker runs.
+    warn ChangeNeedsRestart<'a>: "a changed setting needs a restart" {
+        /// The setting, or the section where all of it is new or gone.
+        setting: &'a str,
+    }
+
+    /// A changed concurrency or pause of the reloaded configuration was refused.
+    error ChangeNotApplied<'a>: "a changed setting could not be applied" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The error.
+        error: &'a (dyn Error + 'static) as %,
+    }
+
+    /// The configuration cannot be read again, or is invalid; the settings in force stay.
+    error ReloadRefused<'a>: "configuration not reloaded, the settings in force stay" {
+        /// The problems.
+        error: &'a str,
+    }
+
+    /// A request to pause, resume or scale a queue was refused for lack of permission.
+    debug ControlRefused<'a>: "a request to control a queue was refused" {
+        /// The path of the request.
+        path: &'a str,
+        /// The address that it came from.
+        peer: &'a str,
+        /// The reason.
+        reason: &'a str,
+    }
+
     /// Standard output is closed.
     debug LineUnread<'a>: "a line could not be shown" {
         /// The error.

@@ -37,6 +37,11 @@ impl EndLog {
         Arc::new(Self { queue, ends: Mutex::new(ends) })
     }
 
+    /// Changes the number of processes.
+    pub(super) fn expect(&self, processes: NonZeroUsize) {
+        self.ends().processes = processes;
+    }
+
     /// Logs the end of a process, alone or, within the window, with those that end alike.
     pub(super) fn record(self: &Arc<Self>, number: usize, kind: EndKind, reason: &str) {
         let recorded = self.ends().record(number, kind, reason);
@@ -121,7 +126,7 @@ impl GatheredEnds {
             self.groups.push(AlikeEnds { id, kind, likeness, reason, numbers });
         }
         self.groups[position].numbers.insert(number);
-        if self.groups[position].numbers.len() == self.processes.get() {
+        if self.groups[position].numbers.len() >= self.processes.get() {
             RecordedEnd::All(self.groups.swap_remove(position))
         } else if is_first {
             RecordedEnd::First(self.groups[position].id)

@@ -18,7 +18,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
@@ -63,7 +63,8 @@ struct Shared {
     settings: Settings,
     /// The queue's configured name, for the log.
     queue: Arc<str>,
-    processes: NonZeroUsize,
+    /// The number of processes that are wanted.
+    processes: watch::Sender<usize>,
     /// Longshore's variables that the processes do not inherit.
     withheld: OnceLock<Vec<OsString>>,
     /// Set when the processes are started.
@@ -97,7 +98,7 @@ impl Host {
         let shared = Shared {
             settings,
             queue,
-            processes,
+            processes: watch::Sender::new(processes.get()),
             withheld: OnceLock::new(),
             program: OnceLock::new(),
             invocations: AsyncMutex::new(receiver),
@@ -143,6 +144,20 @@ impl Host {
         }
     }
 
+    /// Changes the number of processes: further ones start if the others have, and of too many each retires once it is idle.
+    pub(super) fn scale(&self, processes: usize) {
+        let processes = NonZeroUsize::new(processes).unwrap_or(NonZeroUsize::MIN);
+        self.shared.states.grow(processes.get());
+        self.shared.ends.expect(processes);
+        self.shared.processes.send_replace(processes.get());
+        if let Supervisors::Started(supervisors) = &mut *self.supervisors()
+            && !self.shared.closing.is_cancelled()
+        {
+            let known = supervisors.len();
+            supervisors.extend((known..processes.get()).map(|number| self.supervise(number)));
+        }
+    }
+
     /// Ends the processes: SIGTERM, then SIGKILL after the grace period, or at once if this is dropped before.
     pub(super) async fn close(&self) {
         self.shared.closing.cancel();
@@ -157,14 +172,15 @@ impl Host {
         if let Supervisors::NotStarted = *supervisors {
             let withheld = self.shared.withheld.get().cloned().unwrap_or_default();
             self.shared.program.get_or_init(|| Program::of(&self.shared.settings, source).without(withheld));
-            let supervisor = |number| ProcessSupervisor::new(self.shared.clone(), number).run();
-            let numbers = 0..self.shared.processes.get();
-            *supervisors = Supervisors::Started(
-                numbers
-                    .map(|number| AbortOnDropHandle::new(tasks::detach("lambda runtime", supervisor(number))))
-                    .collect(),
-            );
+            let processes = *self.shared.processes.borrow();
+            *supervisors =
+                Supervisors::Started((0..processes).map(|number| self.supervise(number)).collect());
         }
+    }
+
+    fn supervise(&self, number: usize) -> AbortOnDropHandle<()> {
+        let supervisor = ProcessSupervisor::new(self.shared.clone(), number).run();
+        AbortOnDropHandle::new(tasks::detach("lambda runtime", supervisor))
     }
 
     fn supervisors(&self) -> MutexGuard<'_, Supervisors> {
@@ -179,6 +195,17 @@ impl Drop for Host {
 }
 
 impl Shared {
+    /// Waits until the process of this number is one too many.
+    async fn retired(&self, number: usize) {
+        // The sender is in `self`, so it is not dropped while this waits.
+        drop(self.processes.subscribe().wait_for(|wanted| number >= *wanted).await);
+    }
+
+    /// Waits until the process of this number is wanted.
+    async fn wanted(&self, number: usize) {
+        drop(self.processes.subscribe().wait_for(|wanted| number < *wanted).await);
+    }
+
     /// Returns the next invocation whose call was not dropped; may be cancelled without losing one.
     async fn next_invocation(&self) -> Option<QueuedInvocation> {
         let mut invocations = self.invocations.lock().await;

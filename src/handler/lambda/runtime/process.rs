@@ -63,14 +63,27 @@ impl ProcessSupervisor {
 
     /// Starts and replaces the process until the host is closed.
     pub(super) async fn run(mut self) {
-        loop {
+        while self.wanted().await {
             self.set_state(InstanceState::Starting);
             self.without_answer += 1;
             let ending = self.run_process().await;
             self.log_end(&ending);
-            if ending == ProcessEnd::Closed || !self.pause().await {
+            if ending == ProcessEnd::Closed || ending != ProcessEnd::Retired && !self.pause().await {
                 return;
             }
+        }
+    }
+
+    /// Waits until the process is wanted; returns false if the host is closed before.
+    async fn wanted(&mut self) -> bool {
+        if self.number >= *self.shared.processes.borrow() {
+            self.set_state(InstanceState::Retired);
+            self.without_answer = 0;
+        }
+        tokio::select! {
+            biased;
+            () = self.shared.wanted(self.number) => true,
+            () = self.shared.closing.cancelled() => false,
         }
     }
 
@@ -103,7 +116,7 @@ impl ProcessSupervisor {
             return ending;
         }
         self.set_state(InstanceState::Ready);
-        process.run_invocations().await
+        process.run_invocations(self.number).await
     }
 
     fn log_end(&self, ending: &ProcessEnd) {
@@ -115,7 +128,7 @@ impl ProcessSupervisor {
             }
             ProcessEnd::Broken(reason) => record(EndKind::Replaced, reason),
             ProcessEnd::GivenUp => record(EndKind::Replaced, "its invocation was given up"),
-            ProcessEnd::Closed => {}
+            ProcessEnd::Closed | ProcessEnd::Retired => {}
         }
     }
 
@@ -124,6 +137,7 @@ impl ProcessSupervisor {
         let _counted = self.shared.metrics.process(ProcessState::Waiting);
         tokio::select! {
             () = sleep(RESTARTS.random_delay(self.without_answer.max(1))) => true,
+            () = self.shared.retired(self.number) => true,
             () = self.shared.closing.cancelled() => false,
         }
     }
@@ -151,6 +165,8 @@ pub(super) enum ProcessEnd {
     Broken(String),
     /// Its invocation was given up: the time limit passed, or the lease was lost.
     GivenUp,
+    /// It is one too many.
+    Retired,
     /// The host is closed.
     Closed,
 }
@@ -159,7 +175,7 @@ impl ProcessEnd {
     /// The cause by Lambda's names, for extensions.
     fn shutdown_reason(&self) -> ShutdownReason {
         match self {
-            Self::Closed => ShutdownReason::Spindown,
+            Self::Closed | Self::Retired => ShutdownReason::Spindown,
             Self::GivenUp => ShutdownReason::Timeout,
             Self::NotStarted(_) | Self::Broken(_) => ShutdownReason::Failure,
         }
@@ -234,14 +250,16 @@ impl RuntimeProcess {
         started.map_err(|reason| ProcessEnd::NotStarted(Unavailable::Down(reason)))
     }
 
-    /// Runs one invocation after the other until the process has ended or must be replaced.
-    pub(super) async fn run_invocations(&mut self) -> ProcessEnd {
+    /// Runs one invocation after the other until the process has ended, must be replaced, or is one too many.
+    pub(super) async fn run_invocations(&mut self, number: usize) -> ProcessEnd {
         loop {
             self.counted.set_state(ProcessState::Idle);
             let queued = tokio::select! {
-                queued = self.shared.next_invocation() => queued,
+                biased;
+                () = self.shared.retired(number) => return ProcessEnd::Retired,
                 status = self.process.wait() => return ProcessEnd::Broken(self.reason_of(status).await),
                 reason = self.extensions.failed() => return ProcessEnd::Broken(reason),
+                queued = self.shared.next_invocation() => queued,
             };
             let Some(queued) = queued else { return ProcessEnd::Closed };
             self.counted.set_state(ProcessState::Busy);
@@ -262,7 +280,7 @@ impl RuntimeProcess {
     /// Ends the process with its group: SIGTERM, then SIGKILL after the grace period. Its extensions end after it.
     pub(super) async fn end(mut self, ending: &ProcessEnd) {
         let cause = match ending {
-            ProcessEnd::Closed => ProcessExit::Expected,
+            ProcessEnd::Closed | ProcessEnd::Retired => ProcessExit::Expected,
             _ if self.process.has_ended() => ProcessExit::Crashed,
             _ => ProcessExit::Killed,
         };

@@ -1,0 +1,52 @@
+//! `longshore resume`: ends the pause of queues of a running worker through its admin server.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    admin_client::AdminOptions,
+    output::{self, Failure},
+    pause::QueueChoice,
+};
+
+/// Ends the pause of queues of a running worker
+#[derive(Args, Debug)]
+pub(super) struct Resume {
+    #[command(flatten)]
+    queues: QueueChoice,
+    #[command(flatten)]
+    admin: AdminOptions,
+}
+
+impl Resume {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let client = self.admin.client()?;
+        for queue in self.queues.names(&client)? {
+            let state = client.post(&["queues", &queue, "resume"], &json!({}))?;
+            output::print_line(&format!("{queue}: {}", shown(&state)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The state after the end of an operator's pause: other reasons to pause may be left.
+fn shown(state: &Value) -> String {
+    let reasons = state["paused"].as_array().into_iter().flatten();
+    let reasons: Vec<_> = reasons.filter_map(|paused| paused["details"].as_str()).collect();
+    if reasons.is_empty() {
+        return "resumed".to_owned();
+    }
+    format!("resumed, but polling is still paused: {}", reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reasons_that_are_left_are_named() {
+        assert_eq!(shown(&json!({ "paused": [] })), "resumed");
+        let down = json!({ "paused": [{ "reason": "handler_down", "details": "connection refused" }] });
+        assert_eq!(shown(&down), "resumed, but polling is still paused: connection refused");
+    }
+}

@@ -1,0 +1,35 @@
+//! `longshore scale`: changes the concurrency of a queue of a running worker through its admin server.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    admin_client::AdminOptions,
+    output::{self, Failure},
+};
+
+/// Changes the most calls of a queue's handler that run at once, without dropping any
+///
+/// Further calls start at once. Where more run than may, none starts until enough have ended. The change lasts until the
+/// next one or until the worker ends.
+#[derive(Args, Debug)]
+pub(super) struct Scale {
+    /// The queue's configured name
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// The most calls at once
+    #[arg(value_name = "NUMBER")]
+    concurrency: usize,
+    #[command(flatten)]
+    admin: AdminOptions,
+}
+
+impl Scale {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let client = self.admin.client()?;
+        let body = json!({ "concurrency": self.concurrency });
+        let state = client.post(&["queues", &self.queue, "scale"], &body)?;
+        let (concurrency, running) = (&state["concurrency"], &state["running"]);
+        output::print_line(&format!("{}: concurrency {concurrency}, {running} calls run", self.queue))
+    }
+}
