@@ -96,9 +96,15 @@ function waiting(): Row {
         queries: [{ expr: max(of('longshore_dlq_messages')), legend: 'in the DLQ' }],
       }),
       lines({
-        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN },
-        description: 'The age of the oldest message, estimated from those that were received.',
-        queries: [{ expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' }],
+        title: 'Oldest message', unit: 's', width: 8,
+        colours: { oldest: PLAIN, 'oldest running call': GOOD, 'waits in a worker': 'yellow', 'not settled': ACT },
+        description: 'The age of the oldest message, estimated from those that were received; how long the oldest call has run that runs now, the oldest message has waited in a worker for its call, and the oldest has waited for SQS to confirm its delete.',
+        queries: [
+          { expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' },
+          { expr: max(of('longshore_oldest_running_seconds')), legend: 'oldest running call' },
+          { expr: max(of('longshore_oldest_waiting_seconds')), legend: 'waits in a worker' },
+          { expr: max(of('longshore_oldest_settling_seconds')), legend: 'not settled' },
+        ],
       }),
       lines({
         title: 'Time to catch up', unit: 's', width: 8,
@@ -192,12 +198,13 @@ function leases(): Row {
     question: 'Are messages kept?',
     panels: [
       lines({
-        title: 'Held messages', unit: 'short', width: 8, colours: { permits: 'dark-blue', held: PLAIN, running: GOOD },
-        description: 'Messages held and running on average, under the permits for them.',
+        title: 'Held messages', unit: 'short', width: 8, colours: { permits: 'dark-blue', held: PLAIN, running: GOOD, settling: LOOK },
+        description: 'Messages held, running and being settled on average, under the permits for them.',
         queries: [
           { expr: sum(average('longshore_permits')), legend: 'permits' },
           { expr: sum(average('longshore_messages_held')), legend: 'held' },
           { expr: sum(average('longshore_messages_running')), legend: 'running' },
+          { expr: sum(average('longshore_settling')), legend: 'settling' },
         ],
       }),
       lines({

@@ -10,6 +10,7 @@ const NOT_SHOWN: Readonly<Record<string, string>> = {
   longshore_admin_connections_closed_total: 'what clients of the admin port do wrong, which the log names',
   longshore_drain_limit_seconds: 'what LongshoreDrainExceeded compares with',
   longshore_handler_attributes_left_out_total: 'what senders call their attributes, which a dashboard does not change',
+  longshore_queue_retention_seconds: 'days that never change, which alerts compare the oldest message with',
   longshore_queues_unopened: 'zero but for a start and a missing queue, which /status and the log name',
   process_max_fds: 'a limit that the worker comes nowhere near',
   process_open_fds: 'a worker has few files open, and its log says when there are too many',

@@ -48,7 +48,7 @@ struct Inner {
     /// The files of fetched bodies, where the handler takes files.
     files: Option<MessageFiles>,
     files_left_behind: Once,
-    warnings: WarningSampler,
+    warnings: Arc<WarningSampler>,
 }
 
 /// A fetched body.
@@ -58,10 +58,15 @@ enum FetchedBody {
 }
 
 impl PayloadPreparation {
-    pub(super) fn new(queue: Arc<str>, payload: Payload, form: FetchedForm) -> Self {
+    pub(super) fn new(
+        queue: Arc<str>,
+        payload: Payload,
+        form: FetchedForm,
+        warnings: Arc<WarningSampler>,
+    ) -> Self {
         let has_files = form == FetchedForm::File && payload.objects.is_some();
         let files = has_files.then(|| MessageFiles::under(payload.temporary_directory.clone()));
-        let (files_left_behind, warnings) = (Once::new(), WarningSampler::default());
+        let files_left_behind = Once::new();
         Self(Arc::new(Inner { queue, payload, files, files_left_behind, warnings }))
     }
 }
@@ -133,10 +138,8 @@ impl Inner {
                 }
                 Err(error @ ObjectError::Transient(_)) => {
                     failures += 1;
-                    if self.warnings.admits(Instant::now()) {
-                        let (queue, message_id) = (&*self.queue, &message.id);
-                        events::PayloadDelayed { queue, message_id, error: &error }.emit();
-                    }
+                    let (queue, message_id) = (&*self.queue, &message.id);
+                    events::PayloadDelayed { queue, message_id, error: &error }.emit(&self.warnings);
                     sleep(RETRY.random_delay(failures)).await;
                 }
             }
@@ -209,9 +212,7 @@ impl ObjectClaim {
         for attempt in 1..=DELETIONS {
             let Err(error) = self.objects.delete(&self.pointer).await else { return };
             if attempt == DELETIONS || !matches!(error, ObjectError::Transient(_)) {
-                if self.inner.warnings.admits(Instant::now()) {
-                    events::PayloadLeft { queue: &self.inner.queue, error: &error }.emit();
-                }
+                events::PayloadLeft { queue: &self.inner.queue, error: &error }.emit(&self.inner.warnings);
                 return;
             }
             sleep(RETRY.random_delay(attempt)).await;

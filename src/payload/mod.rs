@@ -23,6 +23,7 @@ use crate::{
     handler::FetchedForm,
     message::OutgoingMessage,
     settings::{Problem, http_url},
+    telemetry::WarningSampler,
 };
 
 /// The largest body where nothing is set.
@@ -87,9 +88,15 @@ impl Payload {
 
     /// The preparation of a queue's messages, for a handler that takes fetched bodies in this form; `None` if there is nothing
     /// to do.
-    pub(crate) fn preparation(&self, queue: Arc<str>, form: FetchedForm) -> Option<Arc<dyn Preparation>> {
+    pub(crate) fn preparation(
+        &self,
+        queue: Arc<str>,
+        form: FetchedForm,
+        warnings: Arc<WarningSampler>,
+    ) -> Option<Arc<dyn Preparation>> {
         let has_work = self.objects.is_some() || self.decode;
-        has_work.then(|| Arc::new(PayloadPreparation::new(queue, self.clone(), form)) as Arc<dyn Preparation>)
+        let preparation = || Arc::new(PayloadPreparation::new(queue, self.clone(), form, warnings));
+        has_work.then(|| preparation() as Arc<dyn Preparation>)
     }
 }
 
@@ -268,7 +275,8 @@ mod tests {
 
     #[test]
     fn without_work_there_is_no_preparation() {
-        let preparation = |payload: Payload| payload.preparation("orders".into(), FetchedForm::Text);
+        let preparation =
+            |payload: Payload| payload.preparation("orders".into(), FetchedForm::Text, Arc::default());
         assert!(preparation(Payload::default()).is_none());
         assert!(preparation(Payload::default().decode()).is_some());
         assert!(preparation(Settings::default().with_objects(|| S3Objects::in_region("r"))).is_none());

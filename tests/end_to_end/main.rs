@@ -34,6 +34,7 @@ mod routes;
 mod send;
 mod signals;
 mod sns;
+mod standing_still;
 mod start;
 mod stop;
 mod strangers;
