@@ -161,6 +161,8 @@ mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]
 mod md5;
 mod message;
+#[cfg(any(feature = "exec", feature = "payload"))]
+mod message_files;
 #[cfg(any(feature = "http", feature = "lambda", feature = "otel"))]
 mod net;
 #[cfg(feature = "once")]

@@ -3,7 +3,8 @@
 use std::{
     borrow::Borrow,
     collections::BTreeMap,
-    fmt,
+    fmt, fs,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -70,6 +71,8 @@ pub struct Message {
     pub receipt: Receipt,
     /// The body, exactly as it was sent.
     pub body: String,
+    /// The file that has the body instead; only for handlers that take one.
+    pub(crate) body_file: Option<Arc<BodyFile>>,
     /// The number of receives of the message, this one included (`ApproximateReceiveCount`).
     pub receive_count: u32,
     /// When the message was sent (`SentTimestamp`).
@@ -93,6 +96,7 @@ impl Message {
             receipt: Receipt::new(format!("receipt of {id}")),
             id,
             body: body.into(),
+            body_file: None,
             receive_count: 1,
             sent_at: None,
             attributes: BTreeMap::new(),
@@ -105,6 +109,11 @@ impl Message {
         self.body.len() + sizes_bytes(&self.attributes)
     }
 
+    /// The size in bytes of the body, wherever it is.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.body_file.as_ref().map_or(self.body.len() as u64, |file| file.bytes)
+    }
+
     /// The time since it was sent, where that is known.
     ///
     /// Zero if this clock is behind SQS's, so that messages which did not wait are still measured.
@@ -115,6 +124,40 @@ impl Message {
 
 fn sizes_bytes(attributes: &BTreeMap<String, AttributeValue>) -> usize {
     attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
+}
+
+/// A file with a body; dropped, it is removed.
+#[derive(Debug)]
+pub(crate) struct BodyFile {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl BodyFile {
+    /// Takes over a file of this size.
+    #[cfg(any(test, feature = "payload"))]
+    pub(crate) fn new(path: PathBuf, bytes: u64) -> Self {
+        Self { path, bytes }
+    }
+
+    /// The path.
+    #[cfg(any(feature = "exec", feature = "http"))]
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The size in bytes.
+    #[cfg(feature = "http")]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        // It may be gone already, and is removed with its directory at the latest.
+        drop(fs::remove_file(&self.path));
+    }
 }
 
 /// The parts of a message that a receive asks SQS for.

@@ -32,6 +32,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("telemetry", 3),
     ("queue::metrics", 4),
     ("sns::metrics", 4),
+    ("message_files", 4),
     ("consumer::running", 4),
     ("handler", 5),
     ("ecs", 5),

@@ -428,7 +428,7 @@ mod harness {
     use futures_util::future::BoxFuture;
     use longshore::{
         Message,
-        cli::dev::ingest,
+        cli::dev::ingest::{self, IngestTarget},
         message::{MessageId, OutgoingMessage, Receipt},
         queue::{
             BatchResult, EntryError, Queue, QueueAttributes, QueueError, ReceiveRequest, RetryClass,
@@ -607,7 +607,12 @@ mod harness {
     async fn listen(queue: Arc<dyn Queue>, stop: Stop) -> (SocketAddr, JoinHandle<io::Result<()>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tasks::detach("ingest api", async move { ingest::serve(listener, &[], queue, stop).await }))
+        (
+            address,
+            tasks::detach("ingest api", async move {
+                ingest::serve(listener, &[], IngestTarget::new(queue), stop).await
+            }),
+        )
     }
 
     /// Serves until the stop, with a handle on the end.

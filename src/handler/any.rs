@@ -45,6 +45,22 @@ pub(crate) struct HandlerProfile {
     pub(crate) placement: Placement,
     /// The parts of each message that a receive asks SQS for.
     pub(crate) wanted: Wanted,
+    /// The form of a body that does not come with its message.
+    pub(crate) fetched: FetchedForm,
+}
+
+/// The form in which a handler takes a body that does not come with its message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FetchedForm {
+    /// Text, in memory.
+    #[default]
+    Text,
+    /// A file, which need not be text.
+    #[cfg_attr(
+        not(any(feature = "exec", feature = "http", feature = "payload")),
+        expect(dead_code, reason = "only handlers of these kinds take files")
+    )]
+    File,
 }
 
 /// The number of messages that a handler takes in one call.
@@ -127,7 +143,12 @@ pub fn batched(handler: impl BatchHandler) -> AnyHandler {
 
 impl Default for HandlerProfile {
     fn default() -> Self {
-        Self { takes: CallSize::One, placement: Placement::CallerRuntime, wanted: Wanted::Everything }
+        Self {
+            takes: CallSize::One,
+            placement: Placement::CallerRuntime,
+            wanted: Wanted::Everything,
+            fetched: FetchedForm::Text,
+        }
     }
 }
 
@@ -155,6 +176,8 @@ impl AnyHandler {
         let wrapper = Arc::new(wrap(self.clone()));
         self.wrappers.push(wrapper);
         self.profile.takes = takes;
+        // A layer may read the body.
+        self.profile.fetched = FetchedForm::Text;
         self
     }
 
@@ -230,6 +253,12 @@ impl AnyHandler {
     /// The parts of each message that a receive asks SQS for.
     pub(crate) fn wanted(&self) -> Wanted {
         self.profile.wanted
+    }
+
+    /// The form of a body that does not come with its message.
+    #[cfg(feature = "payload")]
+    pub(crate) fn fetched(&self) -> FetchedForm {
+        self.profile.fetched
     }
 
     /// The thread that the calls run on.

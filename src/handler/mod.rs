@@ -31,6 +31,8 @@ use std::{future::Future, ops::Deref, sync::Arc};
 
 use crate::message::Message;
 
+#[cfg(feature = "payload")]
+pub(crate) use self::any::FetchedForm;
 #[cfg(feature = "tower")]
 pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,

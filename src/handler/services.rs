@@ -359,6 +359,7 @@ mod tests {
             takes: CallSize::Batch,
             placement: Placement::EngineThread,
             wanted: Wanted::Body,
+            ..HandlerProfile::default()
         };
         let handler = AnyHandler::built_in(CustomProfile, profile);
         let single = layered(handler.clone(), ServiceBuilder::new());

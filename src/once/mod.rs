@@ -74,6 +74,12 @@ impl Once {
         validate_keep(self.keep).into_iter().collect()
     }
 
+    /// True if the key is in the body.
+    #[cfg(feature = "payload")]
+    pub(crate) fn reads_body(&self) -> bool {
+        matches!(self.key, OnceKey::Json { .. })
+    }
+
     /// The preparation that claims each message of a queue.
     pub(crate) fn preparation(&self, parts: OnceParts) -> Arc<dyn Preparation> {
         Arc::new(OnceClaims::new(self, parts))

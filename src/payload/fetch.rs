@@ -1,8 +1,9 @@
 //! Prepares payloads: fetches the object that a message points to, and takes the encodings off its body.
 
 use std::{
+    fmt::Display,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,8 +21,9 @@ use super::{
 use crate::{
     backoff::{Backoff, Jitter},
     consumer::{Preparation, PreparationClaim, PreparedMessage, Unprepared},
-    handler::Outcome,
-    message::Message,
+    handler::{FetchedForm, Outcome},
+    message::{BodyFile, Message},
+    message_files::MessageFiles,
     telemetry::{WarningSampler, events},
 };
 
@@ -43,12 +45,29 @@ pub(super) struct PayloadPreparation(Arc<Inner>);
 struct Inner {
     queue: Arc<str>,
     payload: Payload,
+    /// The files of fetched bodies, where the handler takes files.
+    files: Option<MessageFiles>,
+    files_left_behind: Once,
     warnings: Arc<WarningSampler>,
 }
 
+/// A fetched body.
+enum FetchedBody {
+    Bytes(Vec<u8>),
+    File(BodyFile),
+}
+
 impl PayloadPreparation {
-    pub(super) fn new(queue: Arc<str>, payload: Payload, warnings: Arc<WarningSampler>) -> Self {
-        Self(Arc::new(Inner { queue, payload, warnings }))
+    pub(super) fn new(
+        queue: Arc<str>,
+        payload: Payload,
+        form: FetchedForm,
+        warnings: Arc<WarningSampler>,
+    ) -> Self {
+        let has_files = form == FetchedForm::File && payload.objects.is_some();
+        let files = has_files.then(|| MessageFiles::under(payload.temporary_directory.clone()));
+        let files_left_behind = Once::new();
+        Self(Arc::new(Inner { queue, payload, files, files_left_behind, warnings }))
     }
 }
 
@@ -60,14 +79,24 @@ impl Preparation for PayloadPreparation {
 
 impl Inner {
     async fn prepare(self: &Arc<Self>, message: Arc<Message>) -> Result<PreparedMessage, Outcome> {
+        let encodings = listed(&message).filter(|_| self.payload.decode).map(str::to_owned);
         let (mut body, mut claim) = (None, None);
         if let Some(objects) = &self.payload.objects
             && let Some(pointer) = Pointer::of(&message).map_err(Outcome::Reject)?
         {
-            body = Some(self.fetched(objects, &pointer, &message).await?);
-            claim = self.payload.delete.then(|| self.claim(objects.clone(), pointer));
+            // What is to be decoded is needed as a whole.
+            let files = self.files.as_ref().filter(|_| encodings.is_none());
+            match self.fetched(objects, &pointer, &message, files).await? {
+                FetchedBody::Bytes(bytes) => body = Some(bytes),
+                FetchedBody::File(file) => {
+                    let claim = self.claim(objects, pointer);
+                    let in_file = Message { body: String::new(), ..self.undescribed(&message, false) };
+                    let message = Arc::new(Message { body_file: Some(Arc::new(file)), ..in_file });
+                    return Ok(PreparedMessage { message, claim });
+                }
+            }
+            claim = self.claim(objects, pointer);
         }
-        let encodings = listed(&message).filter(|_| self.payload.decode).map(str::to_owned);
         if let Some(encodings) = &encodings {
             let encoded = body.unwrap_or_else(|| message.body.clone().into_bytes());
             body = Some(decoded(encoded, encodings, self.payload.max).map_err(Outcome::Reject)?);
@@ -75,14 +104,19 @@ impl Inner {
         let Some(body) = body else { return Ok(PreparedMessage { message, claim: None }) };
         let body = String::from_utf8(body)
             .map_err(|_| Outcome::Reject("the payload is no text in UTF-8, as bodies are".to_owned()))?;
-        let mut prepared = Message { body, ..Message::clone(&message) };
-        // They described the body as it was sent.
-        prepared.attributes.retain(|name, _| {
+        let prepared = Message { body, ..self.undescribed(&message, encodings.is_some()) };
+        Ok(PreparedMessage { message: Arc::new(prepared), claim })
+    }
+
+    /// The message without the attributes that described its body as it was sent.
+    fn undescribed(&self, message: &Message, is_decoded: bool) -> Message {
+        let mut message = message.clone();
+        message.attributes.retain(|name, _| {
             let described = (self.payload.objects.is_some() && is_size(name))
-                || (encodings.is_some() && is_content_encoding(name));
+                || (is_decoded && is_content_encoding(name));
             !described
         });
-        Ok(PreparedMessage { message: Arc::new(prepared), claim })
+        message
     }
 
     /// Reads the object of a message, which waits for some time while S3 fails.
@@ -91,10 +125,11 @@ impl Inner {
         objects: &S3Objects,
         pointer: &Pointer,
         message: &Message,
-    ) -> Result<Vec<u8>, Outcome> {
+        files: Option<&MessageFiles>,
+    ) -> Result<FetchedBody, Outcome> {
         let (began, mut failures) = (Instant::now(), 0);
         loop {
-            match objects.get(pointer, self.payload.max).await {
+            match self.read(objects, pointer, files).await {
                 Ok(body) => return Ok(body),
                 Err(ObjectError::Unusable(reason)) => return Err(Outcome::Reject(reason)),
                 Err(ObjectError::Denied(reason)) => return Err(Outcome::Retry(reason)),
@@ -111,8 +146,35 @@ impl Inner {
         }
     }
 
-    fn claim(self: &Arc<Self>, objects: Arc<S3Objects>, pointer: Pointer) -> Box<dyn PreparationClaim> {
-        Box::new(ObjectClaim { inner: self.clone(), objects, pointer, is_done: AtomicBool::new(false) })
+    /// Reads an object into memory, or into one of the files.
+    async fn read(
+        &self,
+        objects: &S3Objects,
+        pointer: &Pointer,
+        files: Option<&MessageFiles>,
+    ) -> Result<FetchedBody, ObjectError> {
+        let most = self.payload.max;
+        let Some(files) = files else { return objects.get(pointer, most).await.map(FetchedBody::Bytes) };
+        self.files_left_behind.call_once(|| files.remove_left_behind());
+        let unwritable = |error: &dyn Display| {
+            let directory = files.parent().display();
+            let hint = "set payload.temporary_directory to a directory with room";
+            ObjectError::Transient(format!("no file for {pointer} in {directory}: {error}, hint: {hint}"))
+        };
+        let (file, path) = files.create(".body").map_err(|error| unwritable(&error))?.into_parts();
+        let bytes = objects.save(pointer, most, file).await?;
+        let path = path.keep().map_err(|error| unwritable(&error))?;
+        Ok(FetchedBody::File(BodyFile::new(path, bytes)))
+    }
+
+    /// The claim that deletes the object after its message, if that is asked for.
+    fn claim(
+        self: &Arc<Self>,
+        objects: &Arc<S3Objects>,
+        pointer: Pointer,
+    ) -> Option<Box<dyn PreparationClaim>> {
+        let (inner, objects, is_done) = (self.clone(), objects.clone(), AtomicBool::new(false));
+        self.payload.delete.then(|| Box::new(ObjectClaim { inner, objects, pointer, is_done }) as Box<_>)
     }
 }
 

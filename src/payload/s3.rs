@@ -6,8 +6,11 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::{
+    fs::File,
+    io::{AsyncWriteExt as _, BufWriter},
     sync::OnceCell,
     time::{Duration, timeout},
 };
@@ -18,6 +21,8 @@ use crate::{
     error_chain::message_with_causes,
 };
 
+/// The bytes that are written into a file at once.
+const WRITE_BYTES: usize = 256 * 1024;
 /// The time limit of one object's transfer.
 const TRANSFER: Duration = Duration::from_mins(5);
 
@@ -74,32 +79,52 @@ impl S3Objects {
         self.client.get_or_try_init(build).await
     }
 
-    /// Reads an object of at most this size.
+    /// Reads an object of at most this size into memory.
     pub(crate) async fn get(&self, pointer: &Pointer, most: ByteSize) -> Result<Vec<u8>, ObjectError> {
-        let call = self.client().await?.get_object().bucket(&pointer.bucket).key(&pointer.key);
         let reading = async {
-            let answer = call.send().await.map_err(|error| failure(pointer, &error))?;
-            let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
-            let too_large = |size: &str| {
-                ObjectError::Unusable(format!("{pointer} has {size}, more than payload.max, {most}"))
-            };
-            if let Some(length) = length.filter(|length| *length > most.0) {
-                return Err(too_large(&format!("{length} bytes")));
-            }
-            let mut body =
-                Vec::with_capacity(usize::try_from(length.unwrap_or_default()).unwrap_or_default());
-            let mut stream = answer.body;
-            while let Some(chunk) = stream.next().await {
-                let broken =
-                    |error| ObjectError::Transient(format!("{pointer}: {}", message_with_causes(&error)));
-                body.extend_from_slice(&chunk.map_err(broken)?);
-                if body.len() as u64 > most.0 {
-                    return Err(too_large("more bytes"));
-                }
+            let mut object = self.open(pointer, most).await?;
+            let mut body = Vec::with_capacity(usize::try_from(object.expected_bytes).unwrap_or_default());
+            while let Some(chunk) = object.next_chunk().await? {
+                body.extend_from_slice(&chunk);
             }
             Ok(body)
         };
         within_limit(pointer, reading.boxed()).await
+    }
+
+    /// Reads an object of at most this size into a file, a chunk at a time; returns its size in bytes.
+    pub(crate) async fn save(
+        &self,
+        pointer: &Pointer,
+        most: ByteSize,
+        file: std::fs::File,
+    ) -> Result<u64, ObjectError> {
+        let unwritten =
+            |error| ObjectError::Transient(format!("{pointer} cannot be written into a file: {error}"));
+        let reading = async {
+            let mut object = self.open(pointer, most).await?;
+            let mut file = BufWriter::with_capacity(WRITE_BYTES, File::from_std(file));
+            while let Some(chunk) = object.next_chunk().await? {
+                file.write_all(&chunk).await.map_err(unwritten)?;
+            }
+            // Not before that has all been written.
+            file.flush().await.map_err(unwritten)?;
+            Ok(object.read_bytes)
+        };
+        within_limit(pointer, reading.boxed()).await
+    }
+
+    /// Begins to read an object, and refuses one that is larger than `most`.
+    async fn open<'a>(&self, pointer: &'a Pointer, most: ByteSize) -> Result<ObjectReader<'a>, ObjectError> {
+        let call = self.client().await?.get_object().bucket(&pointer.bucket).key(&pointer.key);
+        let answer = call.send().await.map_err(|error| failure(pointer, &error))?;
+        let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
+        let expected_bytes = length.unwrap_or_default();
+        let reader = ObjectReader { pointer, most, expected_bytes, read_bytes: 0, stream: answer.body };
+        if expected_bytes > most.0 {
+            return Err(reader.too_large(&format!("{expected_bytes} bytes")));
+        }
+        Ok(reader)
     }
 
     /// Stores an object.
@@ -115,6 +140,34 @@ impl S3Objects {
         let call = self.client().await?.delete_object().bucket(&pointer.bucket).key(&pointer.key);
         let calling = async { call.send().await.map(drop).map_err(|error| failure(pointer, &error)) };
         within_limit(pointer, calling.boxed()).await
+    }
+}
+
+/// An object that is read chunk by chunk.
+struct ObjectReader<'a> {
+    pointer: &'a Pointer,
+    most: ByteSize,
+    /// The size that S3 has announced; 0 if it has not.
+    expected_bytes: u64,
+    read_bytes: u64,
+    stream: ByteStream,
+}
+
+impl ObjectReader<'_> {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, ObjectError> {
+        let Some(chunk) = self.stream.next().await else { return Ok(None) };
+        let broken =
+            |error| ObjectError::Transient(format!("{}: {}", self.pointer, message_with_causes(&error)));
+        let chunk = chunk.map_err(broken)?;
+        self.read_bytes += chunk.len() as u64;
+        if self.read_bytes > self.most.0 {
+            return Err(self.too_large("more bytes"));
+        }
+        Ok(Some(chunk))
+    }
+
+    fn too_large(&self, size: &str) -> ObjectError {
+        ObjectError::Unusable(format!("{} has {size}, more than payload.max, {}", self.pointer, self.most))
     }
 }
 

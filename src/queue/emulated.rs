@@ -152,6 +152,7 @@ fn message(received: DeliveredMessage, wanted: Wanted) -> Message {
     Message {
         id: MessageId::new(content.id.clone()),
         body: content.body.clone(),
+        body_file: None,
         receive_count: received.receive_count,
         sent_at: Some(content.sent_at),
         attributes,

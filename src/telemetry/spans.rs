@@ -265,7 +265,8 @@ impl QueueTraces {
         let (number, mut each) = (messages.len(), messages.clone());
         if let (1, Some(only)) = (number, each.next()) {
             attributes.push(id_of(&only.id));
-            attributes.push(KeyValue::new("messaging.message.body.size", count(only.body.len())));
+            let body_bytes = i64::try_from(only.body_bytes()).unwrap_or(i64::MAX);
+            attributes.push(KeyValue::new("messaging.message.body.size", body_bytes));
             attributes.push(KeyValue::new("aws.sqs.message.receive_count", i64::from(only.receive_count)));
             let sent = only.sent_at.map(|at| format_rfc3339_millis(at).to_string());
             attributes.extend(sent.map(|sent| KeyValue::new("aws.sqs.message.sent_timestamp", sent)));

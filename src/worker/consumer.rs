@@ -7,8 +7,6 @@ use super::open::Opened;
 use crate::envelope::Unwrap;
 #[cfg(feature = "once")]
 use crate::once::{Once, OnceParts};
-#[cfg(feature = "payload")]
-use crate::payload::Payload;
 #[cfg(feature = "sns")]
 use crate::sns::notifications::NotificationPlan;
 use crate::{
@@ -29,6 +27,8 @@ use crate::{
     start::Missing,
     telemetry::{HandlerKind, MetricScope},
 };
+#[cfg(feature = "payload")]
+use crate::{handler::FetchedForm, payload::Payload};
 
 /// One queue, its handler and its options.
 ///
@@ -389,11 +389,24 @@ impl Consumer {
         preparations.extend(self.unwrap.preparation());
         // Behind the envelope, since a pointer may come through a topic.
         #[cfg(feature = "payload")]
-        preparations.extend(self.payload.preparation(self.name.clone(), scope.warnings().clone()));
+        {
+            let warnings = scope.warnings().clone();
+            preparations.extend(self.payload.preparation(self.name.clone(), self.fetched_form(), warnings));
+        }
         // The last, since its key may be a field of the body as the handler receives it.
         #[cfg(feature = "once")]
         preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, (health, scope))));
         preparations
+    }
+
+    /// The form of fetched bodies: a file, where neither the handler nor a preparation reads it.
+    #[cfg(feature = "payload")]
+    fn fetched_form(&self) -> FetchedForm {
+        #[cfg(feature = "once")]
+        if self.once.as_ref().is_some_and(Once::reads_body) {
+            return FetchedForm::Text;
+        }
+        self.handler.fetched()
     }
 
     #[cfg(feature = "once")]

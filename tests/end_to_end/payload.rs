@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
 use super::support::{
-    Handler, Launch, Pair, Process, Sns, Sqs, Worker, aws,
+    Dev, Handler, Launch, Pair, Process, Sns, Sqs, Worker, aws, http,
     proxy::{Proxy, ProxyMode},
     python::{moto, python_with, script},
     until,
@@ -58,10 +58,16 @@ impl World {
 
     /// Runs the extended client, which needs its module.
     async fn extended_client(&self, arguments: &[&str]) -> String {
+        self.extended_client_of(&self.pair.queue, &self.endpoint, arguments).await
+    }
+
+    /// Runs it with a queue that another server has.
+    async fn extended_client_of(&self, queue: &str, sqs: &str, arguments: &[&str]) -> String {
         let python = python_with("sqs_extended_client").unwrap();
-        let (script, queue) = (script("extended_client.py"), &*self.pair.queue);
+        let script = script("extended_client.py");
         let all = [&[&*script, arguments[0], queue, BUCKET][..], &arguments[1..]].concat();
         let client = python.arguments(&all).variable("AWS_ENDPOINT_URL", &self.endpoint);
+        let client = client.variable("AWS_ENDPOINT_URL_SQS", sqs);
         let client = client.variable("AWS_DEFAULT_REGION", "us-east-1");
         let client = client.variable("AWS_ACCESS_KEY_ID", "any").variable("AWS_SECRET_ACCESS_KEY", "any");
         let ended = client.run().await;
@@ -138,6 +144,9 @@ async fn the_extended_client_receives_what_send_stored() {
     let lengths: Vec<_> = received.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert!(lengths.contains(&"1400000") && lengths.contains(&"5"), "{received}");
     assert_eq!(world.keys().await, Vec::<String>::new(), "the client deletes what it received");
+    let by_settings = format!("{file}payload = {{ bucket = \"{BUCKET}\" }}\n");
+    let ended = Launch::of(&["send", "--file", "-"]).file(&by_settings).input(&sent).run().await;
+    assert_eq!((ended.code, world.keys().await.len()), (Some(0), 1), "{}", ended.errors);
     let ended = sending(&["--s3", "nowhere"]).input(&sent).run().await;
     assert!(ended.code == Some(69) && ended.errors.contains("s3://nowhere/"), "{}", ended.errors);
 }
@@ -164,7 +173,8 @@ async fn a_payload_that_cannot_be_a_body_is_rejected_with_the_reason_and_stays()
     let handler = Handler::willing();
     world.put("large", "x".repeat(1_001)).await;
     world.put("binary", vec![0xff, 0xfe]).await;
-    let settings = "payload = { s3 = \"fetch\", max = \"1kB\", delete = true }";
+    // In a batch bodies are text.
+    let settings = "payload = { s3 = \"fetch\", max = \"1kB\", delete = true }\nbatch = { size = 2 }";
     let _worker = world.worker(&handler, settings).await;
     for key in ["large", "binary", "missing"] {
         world.send(&pointer(key), SIZE).await;
@@ -184,6 +194,120 @@ async fn a_payload_that_cannot_be_a_body_is_rejected_with_the_reason_and_stays()
         (handler.started().len(), world.keys().await),
         (0, vec!["binary".to_owned(), "large".to_owned()])
     );
+}
+
+/// The most memory that a process has had, in MiB.
+fn peak_mib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// A large object that is no text.
+const LARGE: usize = 40 << 20;
+/// The most MiB by which it may enlarge a worker: half of it.
+const GROWTH: u64 = 20;
+
+#[tokio::test]
+async fn a_payload_is_posted_from_a_file_and_never_in_memory_as_a_whole() {
+    let Some(world) = World::start().await else { return };
+    let (handler, files) = (Handler::willing(), tempfile::tempdir().unwrap());
+    let left = files.path().join("longshore-files-Left12");
+    std::fs::create_dir(&left).unwrap();
+    world.put("large", vec![0xfe; LARGE]).await;
+    let directory = files.path().display();
+    let settings =
+        format!("payload = {{ s3 = \"fetch\", max = \"300MiB\", temporary_directory = \"{directory}\" }}");
+    let worker = world.worker(&handler, &settings).await;
+    let before = peak_mib(&worker.process);
+    world.send(&pointer("large"), SIZE).await;
+    let calls = handler.has_ended(1).await;
+    assert!(calls[0].body.len() == LARGE && calls[0].body.iter().all(|byte| *byte == 0xfe));
+    assert_eq!(calls[0].header("content-length"), LARGE.to_string());
+    world.sqs.becomes_empty(&world.pair.queue).await;
+    let after = peak_mib(&worker.process);
+    assert!(after < before + GROWTH, "{after} MiB, {before} before");
+    assert!(!left.exists(), "what a killed worker left is removed");
+    let own = std::fs::read_dir(files.path()).unwrap().next().unwrap().unwrap().path();
+    until("the file is removed", async || std::fs::read_dir(&own).unwrap().next().is_none()).await;
+}
+
+#[tokio::test]
+async fn a_program_gets_a_payload_as_a_file_that_was_never_in_memory_as_a_whole() {
+    let Some(world) = World::start().await else { return };
+    let results = tempfile::tempdir().unwrap();
+    world.put("large", vec![0xfe; LARGE]).await;
+    let script = results.path().join("job.sh");
+    let log = results.path().join("log");
+    // The input is the same.
+    let text =
+        format!("cmp - \"$LONGSHORE_BODY_FILE\" && wc -c < \"$LONGSHORE_BODY_FILE\" > {}\n", log.display());
+    std::fs::write(&script, text).unwrap();
+    let file = format!(
+        "[queues.orders]\nurl = \"{}\"\nhandler = {{ kind = \"exec\", command = [\"sh\", \"{}\"] }}\n\
+         payload = {{ s3 = \"fetch\", max = \"300MiB\" }}\nreceive = {{ wait = \"1s\" }}\n",
+        world.pair.queue,
+        script.display()
+    );
+    let launch =
+        Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&file).variable("PATH", "/usr/bin:/bin");
+    let worker = Worker::launched(launch).await;
+    let before = peak_mib(&worker.process);
+    world.send(&pointer("large"), SIZE).await;
+    until("the program has ended", async || {
+        std::fs::read_to_string(&log).is_ok_and(|size| size.trim() == LARGE.to_string())
+    })
+    .await;
+    world.sqs.becomes_empty(&world.pair.queue).await;
+    let after = peak_mib(&worker.process);
+    assert!(after < before + GROWTH, "{after} MiB, {before} before");
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_sqs_goes_through_the_ingest_api_to_s3_and_back() {
+    let Some(world) = World::start().await else { return };
+    let handler = Handler::start(async |call| if call.body.starts_with(b"no") { 422 } else { 200 });
+    let dev = |payload: &str| {
+        let section = format!(
+            "[queues.orders]\nname = \"orders\"\n{payload}\n\
+             handler = {{ kind = \"http\", url = \"{}\", reject = [422] }}\n",
+            handler.url()
+        );
+        let launch = Dev::launch().file(&section).variable("AWS_ACCESS_KEY_ID", "any");
+        Dev::launched(launch.variable("AWS_SECRET_ACCESS_KEY", "any").variable("AWS_REGION", "us-east-1"))
+    };
+    let large = "ü".repeat(700_000);
+    let plain = dev("").await;
+    let (status, answer) = http::post(&plain.api, "/v1/messages", &large).await;
+    assert!(status == 413 && answer.contains("TooLarge") && answer.contains("payload.bucket"), "{answer}");
+    drop(plain);
+    let settings = |bucket| {
+        format!(
+            "payload = {{ s3 = \"fetch\", bucket = \"{bucket}\", endpoint_url = \"{}\" }}",
+            world.endpoint
+        )
+    };
+    let dev_with_bucket = dev(&settings(BUCKET)).await;
+    dev_with_bucket.post(&large).await;
+    let half = "x".repeat(600_000);
+    let batch = serde_json::json!([{ "body": half }, { "body": "small" }, { "body": half }]).to_string();
+    let (status, answer) = http::post(&dev_with_bucket.api, "/v1/messages/batch", &batch).await;
+    assert_eq!(status, 202, "{answer}");
+    let mut sizes: Vec<_> = handler.has_ended(4).await.iter().map(|call| call.body.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [5, 600_000, 600_000, 1_400_000]);
+    assert_eq!(world.keys().await.len(), 2, "only what does not fit is stored");
+    // The extended client reads the copy of a rejected message, which has the pointer.
+    dev_with_bucket.post(&format!("no{large}")).await;
+    until("it is rejected", async || dev_with_bucket.sqs.counts(&dev_with_bucket.dlq).await.visible == 1)
+        .await;
+    let read = world.extended_client_of(&dev_with_bucket.dlq, &dev_with_bucket.endpoint, &["receive"]).await;
+    assert!(read.starts_with("1400002 "), "{read}");
+    let nowhere = dev(&settings("nowhere")).await;
+    let (status, answer) = http::post(&nowhere.api, "/v1/messages", &large).await;
+    assert!(status == 502 && answer.contains("PayloadNotStored") && !answer.contains("nowhere"), "{answer}");
+    let line = nowhere.process.complains("send through the ingest api failed").await;
+    assert!(line.contains("s3://nowhere/"), "{line}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use longshore::{
     Message,
     handler::{Outcome, exec::Settings},
-    message::{AttributeValue, SystemAttributes},
+    message::{AttributeValue, BodyFile, SystemAttributes},
 };
 use rustix::process::{Resource, getrlimit};
 use tokio::time::Instant;
@@ -49,6 +49,20 @@ async fn the_body_is_read_byte_for_byte() {
         assert_eq!(outcome_of(&exec, message(body)).await, Outcome::Done);
         assert!(directory.read("body") == body.as_bytes(), "{} bytes", body.len());
     }
+}
+
+#[tokio::test]
+async fn a_body_in_a_file_is_read_from_there_and_from_the_input_byte_for_byte() {
+    let directory = ScriptDirectory::new();
+    let bytes: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
+    let path = directory.file("fetched");
+    fs::write(&path, &bytes).unwrap();
+    let message =
+        Message { body_file: Some(Arc::new(BodyFile::new(path.clone(), bytes.len() as u64))), ..message("") };
+    let exec = directory.exec("cat > $DIR/body; cp $LONGSHORE_BODY_FILE $DIR/copy");
+    assert_eq!(outcome_of(&exec, message).await, Outcome::Done);
+    assert!(directory.read("body") == bytes && directory.read("copy") == bytes);
+    assert!(!path.exists(), "it is removed with its message");
 }
 
 #[tokio::test]

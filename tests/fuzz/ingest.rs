@@ -13,7 +13,7 @@ use longshore_listener::AllowedHosts;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
 
-use super::router;
+use super::{IngestTarget, router};
 use crate::queue::EmulatorQueue;
 
 thread_local! {
@@ -46,10 +46,8 @@ async fn send(request: Request<Body>, body: &[u8]) {
     let account = SqsAccount::new(AccountIdentity::default());
     account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
     let is_single = request.uri().path() == "/v1/messages";
-    let response = router(Arc::new(EmulatorQueue::new(&account, "orders")), AllowedHosts::default())
-        .oneshot(request)
-        .await
-        .unwrap();
+    let target = IngestTarget::new(Arc::new(EmulatorQueue::new(&account, "orders")));
+    let response = router(target, AllowedHosts::default()).oneshot(request).await.unwrap();
     let status = response.status();
     assert!(status.is_success() || status.is_client_error(), "{status}");
     let answer = to_bytes(response.into_body(), usize::MAX).await.unwrap();

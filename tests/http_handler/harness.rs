@@ -33,6 +33,7 @@ pub(crate) fn message(body: &str) -> Message {
         id: MessageId::new("message-1"),
         receipt: Receipt::new("receipt-1"),
         body: body.to_owned(),
+        body_file: None,
         receive_count: 2,
         sent_at: None,
         attributes: BTreeMap::from([("Title".to_owned(), AttributeValue::string("The Whistler"))]),

@@ -1,10 +1,12 @@
 //! Handlers that close the connection, hang, or are unreachable.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use longshore::{
+    Message,
     duration::Span,
     handler::{AnyHandler, Outcome, http::Settings},
+    message::BodyFile,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -169,6 +171,30 @@ async fn a_kept_connection_that_closes_under_a_post_costs_no_retry() {
         peer.accept_one_request().await.answer(OK).await;
     };
     tokio::join!(both_are_done(&http), answering);
+}
+
+#[tokio::test]
+async fn a_body_in_a_file_has_its_length_and_is_posted_again_on_a_stale_connection() {
+    let mut peer = Peer::listen().await;
+    let http = http(&peer.url);
+    let file = tempfile::NamedTempFile::new().unwrap().into_temp_path().keep().unwrap();
+    std::fs::write(&file, vec![0xff; 100_000]).unwrap();
+    let body_file = Some(Arc::new(BodyFile::new(file.clone(), 100_000)));
+    let in_file = Message { body_file, ..message("") };
+    let calling = async {
+        assert_eq!(outcome_of(&http, message("1")).await, Outcome::Done);
+        assert_eq!(outcome_of(&http, in_file).await, Outcome::Done);
+    };
+    let answering = async {
+        let mut connection = peer.accept_one_request().await;
+        connection.answer(OK).await;
+        connection.reset_at_a_request().await;
+        let mut connection = peer.accept().await;
+        assert!(connection.read_request().await.contains("Content-Length: 100000\r\n"));
+        connection.answer(OK).await;
+    };
+    tokio::join!(calling, answering);
+    assert!(!file.exists(), "it is removed with its message");
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! Limits of calls: a rate, the share of each group, a pool of several queues. No message spends a receive for any of them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use longshore::{
     Pool,
-    consumer::{RateScope, RateSettings},
+    consumer::{BatchSettings, RateScope, RateSettings},
     duration::Span,
-    handler::Outcome,
+    handler::{Outcome, Outcomes},
     testing::{HandlerRun, message},
 };
 use tokio::time::{Instant, sleep};
@@ -127,6 +131,28 @@ async fn nine_quiet_tenants_wait_for_no_noisy_one() {
         assert!(beside.filter(ended).count() <= 4);
     }
     worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_waited_for_their_group_weigh_in_a_batch_what_they_did_before() {
+    let batch = BatchSettings { size: 10, bytes: 2_500, ..BatchSettings::default() };
+    let scene = Scene::new().options(|options| {
+        (options.batch, options.per_group, options.concurrency) = (batch, Some(2), 1);
+    });
+    for number in 0..60 {
+        scene.send(message(number.to_string().repeat(500)).group(["a", "b", "c"][number % 3]));
+    }
+    let sizes = Arc::<Mutex<Vec<usize>>>::default();
+    let seen = sizes.clone();
+    let worker = scene.start_batches(move |batch, _| {
+        seen.lock().unwrap().push(batch.messages().map(|message| message.body.len()).sum());
+        async { Outcomes::All(Outcome::Done) }
+    });
+    scene.emptied().await;
+    worker.drain().await;
+    let sizes = std::mem::take(&mut *sizes.lock().unwrap());
+    assert!(sizes.iter().all(|size| *size <= 2_500), "{sizes:?}");
+    assert!(sizes.contains(&2_000), "some are full: {sizes:?}");
 }
 
 #[tokio::test(start_paused = true)]

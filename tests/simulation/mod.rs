@@ -1,5 +1,6 @@
 //! Whole workers over one store with seeded faults, checked against the promises of `docs/delivery.md`.
 
+mod agent;
 mod check;
 mod model;
 mod network;

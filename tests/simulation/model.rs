@@ -89,6 +89,10 @@ pub(super) struct Model<'a> {
     pub(super) lives: BTreeMap<usize, Life>,
     pub(super) freezes: Vec<(Duration, Duration)>,
     pub(super) duplicates: Vec<(Duration, Number)>,
+    /// The worker and the time of each change of its task's protection, and the end of the protection, if there is one.
+    pub(super) protections: Vec<(usize, Duration, Option<Duration>)>,
+    /// The worker and the time of each failure of its agent.
+    pub(super) agent_failures: Vec<(usize, Duration)>,
     /// The worker, the message and the position of each copy that the DLQ took.
     copies: Vec<(usize, Number, usize)>,
     /// The worker, the `maxReceiveCount` and the position of each time a worker read it.
@@ -109,6 +113,8 @@ impl<'a> Model<'a> {
             lives: BTreeMap::new(),
             freezes: Vec::new(),
             duplicates: Vec::new(),
+            protections: Vec::new(),
+            agent_failures: Vec::new(),
             copies: Vec::new(),
             policy_reads: Vec::new(),
             latest: HashMap::new(),
@@ -169,16 +175,9 @@ impl<'a> Model<'a> {
             Fact::Began { run, received } => {
                 self.open.insert((*run, *received), self.runs.len());
                 self.runs_of.entry(*received).or_default().push(self.runs.len());
-                let (call, received) = (*run, *received);
-                self.runs.push(Run {
-                    worker,
-                    call,
-                    received,
-                    began: at,
-                    position,
-                    ended: None,
-                    end_position: usize::MAX,
-                });
+                let (call, received, began) = (*run, *received, at);
+                let (ended, end_position) = (None, usize::MAX);
+                self.runs.push(Run { worker, call, received, began, position, ended, end_position });
             }
             Fact::Ended { run, received, end } => {
                 let index = self.open[&(*run, *received)];
@@ -187,7 +186,9 @@ impl<'a> Model<'a> {
             Fact::Frozen(lasted) => self.freezes.push((at.saturating_sub(*lasted), at)),
             Fact::Copied(number) => self.copies.push((worker, *number, position)),
             Fact::PolicyRead(most) => self.policy_reads.push((worker, *most, position)),
-            Fact::Refused(_) | Fact::Policy(_) | Fact::Calm => {}
+            Fact::Protection(until) => self.protections.push((worker, at, *until)),
+            Fact::AgentFailed => self.agent_failures.push((worker, at)),
+            Fact::Refused(_) | Fact::Policy(_) | Fact::Calm | Fact::Shown(_) => {}
         }
     }
 

@@ -65,6 +65,10 @@ impl Sky {
         *self.outage_until.lock().unwrap() = Some(Instant::now() + lasts);
     }
 
+    pub(super) fn is_calm(&self) -> bool {
+        self.is_calm.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_hot(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > MOST_CALLS
     }
@@ -177,7 +181,7 @@ impl Wire {
     }
 
     /// Records an effect in the store, which the worker's death does not undo.
-    fn took_effect(&self, fact: Fact) {
+    pub(super) fn took_effect(&self, fact: Fact) {
         self.sky.recorder.note(self.worker, fact);
     }
 

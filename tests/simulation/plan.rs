@@ -23,6 +23,33 @@ pub(super) struct World {
     pub(super) incidents: Vec<(Duration, Incident)>,
     /// From this time on there are no faults.
     pub(super) calm_at: Duration,
+    /// Set if the workers are tasks of ECS.
+    pub(super) ecs: Option<EcsPlan>,
+    /// The outage of the handler, if there is one.
+    pub(super) outage: Option<HandlerOutage>,
+}
+
+/// The protection of each worker's task from scale-in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EcsPlan {
+    /// The duration from which a call is protected.
+    pub(super) after: Duration,
+    /// The requests to the agent that fail, in percent.
+    pub(super) failing: u8,
+}
+
+/// A time in which every call that starts finds the handler, or the worker's resources, not there, while probes succeed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandlerOutage {
+    pub(super) from: Duration,
+    pub(super) to: Duration,
+    pub(super) kind: OutageKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutageKind {
+    Unavailable,
+    ShortOfResources,
 }
 
 /// The queue.
@@ -145,7 +172,14 @@ impl World {
         let messages = messages(random, queue, worker, storm);
         let network = network(random, queue);
         let incidents = incidents(random, queue, workers, storm);
-        Self { seed, queue, worker, workers, messages, network, incidents, calm_at: storm }
+        let (ecs, outage) = (ecs(random), outage(random, storm));
+        Self { seed, queue, worker, workers, messages, network, incidents, calm_at: storm, ecs, outage }
+    }
+}
+
+impl HandlerOutage {
+    pub(super) fn is_on(&self, at: Duration) -> bool {
+        self.from <= at && at < self.to
     }
 }
 
@@ -259,4 +293,17 @@ fn incidents(
         .collect();
     incidents.sort_by_key(|(at, _)| *at);
     incidents
+}
+
+fn ecs(random: &mut Rng) -> Option<EcsPlan> {
+    let plan = EcsPlan { after: secs(pick(random, &[2, 5, 10])), failing: pick(random, &[0, 0, 20, 50]) };
+    random.bool().then_some(plan)
+}
+
+fn outage(random: &mut Rng, storm: Duration) -> Option<HandlerOutage> {
+    let storm = storm.as_secs();
+    let from = random.u64(0..storm / 2);
+    let to = random.u64(from + 5..=storm.max(from + 5)).min(storm);
+    let kind = if random.bool() { OutageKind::Unavailable } else { OutageKind::ShortOfResources };
+    one_in(random, 3).then_some(HandlerOutage { from: secs(from), to: secs(to), kind })
 }

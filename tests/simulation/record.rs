@@ -91,6 +91,19 @@ pub(super) enum Fact {
     /// The worker has read that `maxReceiveCount` is this.
     PolicyRead(u32),
     Calm,
+    /// ECS protects the worker's task until this time, or does not.
+    Protection(Option<Duration>),
+    /// The agent of ECS did not answer as asked.
+    AgentFailed,
+    /// What the worker shows of itself.
+    Shown(Shown),
+}
+
+/// What a worker shows of itself at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// True if it is not ready because messages cannot be settled.
+    pub(super) fails_to_settle: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +112,8 @@ pub(super) enum RunEnd {
     Rejected,
     Failed,
     Down,
+    /// The handler was not available, or the worker short of resources.
+    Unavailable,
     /// It panicked or was dropped.
     Cut,
 }
@@ -131,6 +146,10 @@ impl Recorder {
     pub(super) fn note(&self, worker: usize, fact: Fact) {
         let event = Event { at: self.began.elapsed(), worker, fact };
         self.events.lock().unwrap().push(event);
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(super) fn at(&self, offset: Duration) -> Instant {

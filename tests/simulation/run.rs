@@ -8,6 +8,7 @@ use longshore::{
     consumer::{BatchSettings, ConsumerSettings, Groups, Prefetch},
     duration::{Limit, Span},
     handler::{self, AnyHandler, BadBody, Batch, CallWrapper, Context, Outcome, Outcomes},
+    health::Health,
     message::{Message, OutgoingMessage},
     queue::EmulatorQueue,
     stop::Stop,
@@ -21,14 +22,17 @@ use tokio::{
 };
 
 use super::{
+    agent::protection,
     network::{Sky, Wire, number_of},
-    plan::{FailureMode, Incident, World},
-    record::{Fact, Received, Record, RunEnd},
+    plan::{FailureMode, Incident, OutageKind, World},
+    record::{Fact, Received, Record, RunEnd, Shown},
 };
 use crate::support::secs;
 
 /// The time after the last fault within which every message must be done or dead.
 const PATIENCE: Duration = Duration::from_hours(2);
+/// The time between two looks at what a worker shows.
+const LOOKS_EVERY: Duration = Duration::from_secs(10);
 const RETRY: Backoff = Backoff {
     initial: Duration::from_secs(1),
     factor: 2.0,
@@ -143,9 +147,12 @@ impl Simulation {
             .dead_letters(rejects)
             .settings(settings(world));
         let stop = Stop::new();
-        let running =
-            Worker::new().consumer(consumer).drain_limit(world.worker.drain_limit).run_here(stop.clone());
-        let ended = tasks::detach("worker", running);
+        let mut process = Worker::new().consumer(consumer).drain_limit(world.worker.drain_limit);
+        if let Some(ecs) = world.ecs {
+            process = process.protect(protection(&wire, ecs, seed));
+        }
+        tasks::detach("onlooker", look(wire.clone(), process.health()));
+        let ended = tasks::detach("worker", process.run_here(stop.clone()));
         self.slots[slot] = Some(Process { wire, stop, ended });
     }
 
@@ -271,6 +278,15 @@ fn settings(world: &World) -> ConsumerSettings {
     }
 }
 
+/// Notes every few seconds what a worker shows of itself.
+async fn look(wire: Wire, health: Health) {
+    while !wire.is_cut() && !wire.sky.is_hot() {
+        sleep(LOOKS_EVERY).await;
+        let fails_to_settle = health.unready().contains_key("orders settle");
+        wire.note(Fact::Shown(Shown { fails_to_settle }));
+    }
+}
+
 /// The handler of a worker, whose runs are recorded.
 fn handler_of(wire: &Wire) -> AnyHandler {
     let world = &wire.sky.world;
@@ -279,13 +295,13 @@ fn handler_of(wire: &Wire) -> AnyHandler {
         let bad = if world.worker.rejects_bad_bodies { BadBody::Reject } else { BadBody::Retry };
         let work = move |number: usize, message: Arc<Message>, context: Context| {
             let sky = sky.clone();
-            async move { work(&sky.world, number, message.receive_count, context).await }
+            async move { work(&sky, number, message.receive_count, context).await }
         };
         handler::from_json_with(work).on_bad_body(bad).into()
     } else {
         let work = move |batch: Batch, context: Context| {
             let sky = sky.clone();
-            async move { work_on_batch(&sky.world, batch, context).await }
+            async move { work_on_batch(&sky, batch, context).await }
         };
         handler::batched(handler::from_batch_fn(work))
     };
@@ -293,8 +309,15 @@ fn handler_of(wire: &Wire) -> AnyHandler {
     handler.wrapped(takes, |inner| RecordedHandler { wire, inner })
 }
 
-async fn work(world: &World, number: usize, receive_count: u32, context: Context) -> Outcome {
-    let plan = world.messages[number];
+async fn work(sky: &Sky, number: usize, receive_count: u32, context: Context) -> Outcome {
+    let plan = sky.world.messages[number];
+    if let Some(outage) = sky.world.outage.filter(|outage| outage.is_on(sky.recorder.now())) {
+        sleep(Duration::from_millis(50)).await;
+        return match outage.kind {
+            OutageKind::Unavailable => Outcome::unavailable("planned"),
+            OutageKind::ShortOfResources => Outcome::ShortOfResources("planned".to_owned()),
+        };
+    }
     let lasts = async {
         if plan.ignores_cancellation {
             sleep(plan.lasts).await;
@@ -322,10 +345,10 @@ async fn work(world: &World, number: usize, receive_count: u32, context: Context
 }
 
 /// Works on all messages of a batch at once; those that fail as a whole do so for all of it.
-async fn work_on_batch(world: &World, batch: Batch, context: Context) -> Outcomes {
+async fn work_on_batch(sky: &Sky, batch: Batch, context: Context) -> Outcomes {
     let works = batch
         .messages()
-        .map(|message| work(world, number_of(&message.body), message.receive_count, context.clone()));
+        .map(|message| work(sky, number_of(&message.body), message.receive_count, context.clone()));
     let outcomes = join_all(works).await;
     match outcomes.iter().find(|outcome| matches!(outcome, Outcome::Down(_))) {
         Some(down) => Outcomes::All(down.clone()),
@@ -381,6 +404,7 @@ fn end_of(outcome: &Outcome) -> RunEnd {
         Outcome::Done => RunEnd::Done,
         Outcome::Reject(_) => RunEnd::Rejected,
         Outcome::Down(_) => RunEnd::Down,
+        Outcome::Unavailable { .. } | Outcome::ShortOfResources(_) => RunEnd::Unavailable,
         _ => RunEnd::Failed,
     }
 }

@@ -11,7 +11,10 @@ use std::{
 use longshore_emulator::{Emulator, EmulatorBuilder, SnsAccount, SnsApiError, StringMap};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{ingest, internal_error, show};
+use super::{
+    ingest::{self, IngestTarget},
+    internal_error, show,
+};
 use crate::{
     cli::{
         admin_client::reachable,
@@ -20,7 +23,7 @@ use crate::{
     config::{QueueSettings, Settings},
     duration::Span,
     handler,
-    payload::S3Mode,
+    payload::{Offload, S3Mode},
     queue::{Queue, sqs},
     sns::TopicArn,
     stop::Stop,
@@ -73,8 +76,9 @@ impl DevServers {
         let (queue_name, dlq_name) =
             queues.into_iter().next().ok_or_else(|| internal_error("there is no queue"))?;
         let (queue, stop) = (open_queue(&emulator, &queue_name).await?, Stop::new());
-        let (sending, stopping) = (queue.clone(), stop.clone());
-        let serving = async move { ingest::serve(api_listener, &hosts, sending, stopping).await };
+        let target = IngestTarget::new(queue.clone()).offload(offload(&settings));
+        let stopping = stop.clone();
+        let serving = async move { ingest::serve(api_listener, &hosts, target, stopping).await };
         let ingest = tasks::detach("ingest api", serving);
         let admin = admin_listener.into_std().map_err(internal_error)?;
         Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, emulator, stop, ingest })
@@ -142,12 +146,19 @@ fn leave_out_other_services(name: &str, queue: &mut QueueSettings) {
         ));
     }
     let payload = &mut queue.payload;
-    if payload.s3 == S3Mode::Fetch && payload.endpoint_url.is_none() {
-        (payload.s3, payload.delete) = (S3Mode::None, false);
+    if payload.endpoint_url.is_none() && (payload.s3 == S3Mode::Fetch || payload.bucket.is_some()) {
+        (payload.s3, payload.delete, payload.bucket) = (S3Mode::None, false, None);
         show(format!(
-            "queue {name}: payloads are not fetched, as there is no S3 here; payload.endpoint_url may name one"
+            "queue {name}: payloads are not fetched and not stored, as there is no S3 here; payload.endpoint_url may name one"
         ));
     }
+}
+
+/// The bucket for bodies that are too large for the first queue, if its settings name one.
+fn offload(settings: &Settings) -> Option<Offload> {
+    let queue = settings.queues.values().next()?;
+    let bucket = queue.payload.bucket.clone()?;
+    Some(Offload { objects: worker::payload_objects(queue, &settings.aws), bucket })
 }
 
 /// Creates every topic in the settings and points the settings at the emulator; returns their ARNs there.
@@ -197,14 +208,15 @@ mod tests {
         let kept = |endpoint: Option<&str>| {
             let endpoint_url = endpoint.map(str::to_owned);
             let once = once::Settings { endpoint_url: endpoint_url.clone(), ..once::Settings::default() };
+            let bucket = Some("payloads".to_owned());
             let payload =
-                payload::Settings { s3: S3Mode::Fetch, endpoint_url, ..payload::Settings::default() };
+                payload::Settings { s3: S3Mode::Fetch, bucket, endpoint_url, ..payload::Settings::default() };
             let mut queue = QueueSettings { once: Some(once), payload, ..QueueSettings::default() };
             leave_out_other_services("orders", &mut queue);
-            (queue.once.is_some(), queue.payload.s3)
+            (queue.once.is_some(), queue.payload.s3, queue.payload.bucket.is_some())
         };
-        assert_eq!(kept(None), (false, S3Mode::None));
-        assert_eq!(kept(Some("http://127.0.0.1:5000")), (true, S3Mode::Fetch));
+        assert_eq!(kept(None), (false, S3Mode::None, false));
+        assert_eq!(kept(Some("http://127.0.0.1:5000")), (true, S3Mode::Fetch, true));
     }
 
     #[test]

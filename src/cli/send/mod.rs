@@ -59,7 +59,7 @@ pub(super) struct Send {
     /// The delay before the messages become visible, at most 15m
     #[arg(long, value_name = "DURATION", value_parser = delay)]
     delay: Option<Duration>,
-    /// The bucket for bodies that are too large for SQS, to which messages then point as those of the extended clients do
+    /// The bucket for bodies that are too large for SQS, to which messages then point as those of the extended clients do [default: the queue's payload.bucket]
     #[arg(long, value_name = "BUCKET")]
     s3: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Send {
         let queue = self.select_queue(&config.settings)?;
         let source = BodySource::open(self.message.as_deref(), self.file.as_deref())?;
         let batches = Batches::new(source.map(|body| body.map(|body| self.message_of(body))));
-        let offload = self.s3.as_ref().map(|bucket| Offload {
+        let offload = self.s3.as_ref().or(queue.payload.bucket.as_ref()).map(|bucket| Offload {
             objects: worker::payload_objects(&queue, &config.settings.aws),
             bucket: bucket.clone(),
         });
@@ -142,7 +142,7 @@ async fn offloaded(
     let Some((offload, largest)) = offload else { return Ok(batch) };
     let mut pointing = Vec::with_capacity(batch.len());
     for message in batch {
-        pointing.push(offload.store(message, largest).await?);
+        pointing.push(offload.store(message, largest).await.map_err(|error| error.to_string())?);
     }
     Ok(pointing)
 }

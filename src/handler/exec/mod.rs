@@ -18,7 +18,6 @@
 //! then the program counts towards the concurrency: a new one is started only when an old one has ended.
 
 mod environment;
-mod files;
 mod log;
 mod outcome;
 mod program;
@@ -38,17 +37,17 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 
 pub use self::settings::{Others, Settings};
 use self::{
-    files::MessageFiles,
     program::RefusedProgram,
     run::{EndingRuns, ProgramCall, Run},
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Unavailable,
-    any::{ErasedHandler, HandlerProfile, handle_single},
+    any::{ErasedHandler, FetchedForm, HandlerProfile, handle_single},
     metrics::{FailureCounter, KindMetrics, ProcessMetrics},
 };
 use crate::{
     message::Message,
+    message_files::MessageFiles,
     process,
     settings::Problems,
     telemetry::{HandlerKind, MetricScope, ProcessState, context::TraceContext, spans::Trace},
@@ -157,7 +156,8 @@ impl ExecHandler {
 
 impl From<ExecHandler> for AnyHandler {
     fn from(handler: ExecHandler) -> Self {
-        Self::built_in(handler, HandlerProfile::default())
+        let profile = HandlerProfile { fetched: FetchedForm::File, ..HandlerProfile::default() };
+        Self::built_in(handler, profile)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,19 +12,19 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
 use tempfile::TempPath;
-use tokio::{io::AsyncWriteExt as _, process::ChildStdin, task::JoinHandle};
+use tokio::{fs::File, io::AsyncWriteExt as _, process::ChildStdin, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ExecParts,
     environment::{self, ATTRIBUTES_BYTES, ATTRIBUTES_FILE, AttributeVariables, BODY_FILE},
-    files::MessageFiles,
     log::{Log, Stream},
     outcome, program,
 };
 use crate::{
     handler::{Context, Outcome, Unavailable, call_trace::CallTrace, timestamp::system_time},
-    message::{AttributeContent, AttributeValue, Message},
+    message::{AttributeContent, AttributeValue, BodyFile, Message},
+    message_files::MessageFiles,
     process::{Command, Output, Process, StartError},
     shortage::Shortage,
     tasks,
@@ -92,7 +92,11 @@ impl Run {
     async fn write_body(&self, stdin: Option<ChildStdin>) {
         let Some(mut stdin) = stdin else { return };
         // A program need not read its input: it may close it or end early.
-        if let Err(error) = stdin.write_all(self.message.body.as_bytes()).await {
+        let written = match &self.message.body_file {
+            None => stdin.write_all(self.message.body.as_bytes()).await,
+            Some(file) => copy_file(file.path(), &mut stdin).await,
+        };
+        if let Err(error) = written {
             let (queue, message_id) = (&*self.context.queue, &self.message.id);
             events::InputUnread { queue, message_id, error: &error }.emit();
         }
@@ -121,6 +125,11 @@ impl Run {
             events::ProgramEnded { queue, message_id, process, cause }.emit(&metrics.process_exits);
         }
     }
+}
+
+async fn copy_file(path: &Path, stdin: &mut ChildStdin) -> io::Result<()> {
+    let mut file = File::open(path).await?;
+    tokio::io::copy(&mut file, stdin).await.map(drop)
 }
 
 async fn log_output(output: Option<Output>, stream: Stream, log: &Mutex<Log>) {
@@ -305,7 +314,8 @@ fn start_with(
     let failed =
         |what| move |source| StartFailure::File { what, directory: files.parent().to_owned(), source };
     let attributes = AttributeVariables::of(message, attributes_bytes);
-    let body_file = (message.body.len() >= settings.body_file_bytes)
+    let fetched = message.body_file.as_deref();
+    let body_file = (fetched.is_none() && message.body.len() >= settings.body_file_bytes)
         .then(|| files.write(".body", message.body.as_bytes()));
     let body_file = body_file.transpose().map_err(failed("body"))?;
     let attributes_file = attributes.has_left_out().then(|| write_attributes(message, files));
@@ -320,7 +330,7 @@ fn start_with(
     }
     let (left_out, value) = attributes.left_out();
     command = with_variable(command, left_out, value);
-    command = with_variable(command, BODY_FILE, body_file.as_deref());
+    command = with_variable(command, BODY_FILE, fetched.map(BodyFile::path).or(body_file.as_deref()));
     command = with_variable(command, ATTRIBUTES_FILE, attributes_file.as_deref());
     Ok(StartedProgram { process: command.spawn()?, _files: [body_file, attributes_file] })
 }

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Response, header::HeaderMap};
 
 use super::{
     HttpError, HttpHandler, Settings,
@@ -55,13 +56,16 @@ impl HttpBatchHandler {
 
     async fn post(&self, batch: &Batch, context: &Context) -> Outcomes {
         let answered = async {
-            let response = client::post(&self.http.client, self.request(batch, context)?).await?;
+            let (headers, event) = self.prepare(batch, context)?;
+            let url = &self.http.settings.url;
+            let request = || Ok(self.http.post_to(url.clone(), headers.clone()).body(event.clone()));
+            let response = client::post(&self.http.client, request).await?;
             self.read_response(batch, response).await
         };
         answered.await.unwrap_or_else(|failure| Outcomes::All(self.http.failed_post(failure)))
     }
 
-    fn request(&self, batch: &Batch, context: &Context) -> Result<RequestBuilder, FailedPost> {
+    fn prepare(&self, batch: &Batch, context: &Context) -> Result<(HeaderMap, Bytes), FailedPost> {
         let messages = batch.messages().map(|message| &**message);
         let event = sqs_event::of(messages, self.source()).map_err(|error| FailedPost {
             outcome: Outcome::Retry(format!("the batch could not be written: {error}")),
@@ -70,7 +74,7 @@ impl HttpBatchHandler {
         let deadlines = self.http.deadlines(context);
         let traced = CallTrace::of_batch(context);
         let headers = headers::of_batch(batch.len(), &self.http.queue_name, deadlines, &traced);
-        Ok(self.http.post_to(self.http.settings.url.clone(), headers).body(event))
+        Ok((headers, event))
     }
 
     /// Reads the outcomes of the messages from a 2xx response; any other status applies to all messages.

@@ -89,22 +89,22 @@ fn record_connection<R>(request: R) -> R {
     request
 }
 
-/// Posts the request and returns the response, whose body is unread; `Err` has the outcome of a failure.
+/// Posts a request and returns the response, whose body is unread; `Err` has the outcome of a failure.
 ///
 /// A kept connection that breaks at once was most likely closed by the server before the request arrived, so
 /// the request is sent once more: otherwise the message would run again later, at the cost of a receive.
-pub(super) async fn post(client: &Client, request: RequestBuilder) -> Result<Response, FailedPost> {
-    let request = request.build().map_err(|error| failed_post(&error))?;
-    let retry = request.try_clone();
+pub(super) async fn post(
+    client: &Client,
+    request: impl Fn() -> Result<RequestBuilder, FailedPost>,
+) -> Result<Response, FailedPost> {
+    let build = || request()?.build().map_err(|error| failed_post(&error));
     let started = Instant::now();
-    let (answer, origin) = attempt(client, request).await;
-    let error = match answer {
-        Ok(response) => return Ok(response),
-        Err(error) => error,
-    };
-    match retry.filter(|_| is_stale(origin, &error, started.elapsed())) {
-        Some(request) => attempt(client, request).await.0.map_err(|error| failed_post(&error)),
-        None => Err(failed_post(&error)),
+    let (answer, origin) = attempt(client, build()?).await;
+    match answer {
+        Err(error) if is_stale(origin, &error, started.elapsed()) => {
+            attempt(client, build()?).await.0.map_err(|error| failed_post(&error))
+        }
+        answer => answer.map_err(|error| failed_post(&error)),
     }
 }
 

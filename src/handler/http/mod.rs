@@ -26,6 +26,7 @@ mod client;
 mod cloudevents;
 #[cfg(feature = "cli")]
 mod doubt;
+mod file_body;
 mod headers;
 mod health;
 mod outcome;
@@ -60,7 +61,7 @@ use self::{
 };
 use super::{
     AnyHandler, Batch, Context, Outcome, Outcomes, Placement, Unavailable,
-    any::{ErasedHandler, HandlerProfile, handle_single},
+    any::{ErasedHandler, FetchedForm, HandlerProfile, handle_single},
     call_trace::CallTrace,
     metrics::{FailureCounter, HttpMetrics, KindMetrics},
     timestamp::system_time,
@@ -154,7 +155,15 @@ impl HttpHandler {
     }
 
     async fn post(&self, message: Arc<Message>, context: &Context) -> Outcome {
-        let request = self.request(message, context);
+        let PreparedPost { url, headers, data } = self.prepare(&message, context);
+        let request = || {
+            let body = match (&data, &message.body_file) {
+                (Some(data), _) => data.clone().into(),
+                (None, Some(file)) => file_body::of(file)?,
+                (None, None) => Bytes::from_owner(Body(message.clone())).into(),
+            };
+            Ok(self.post_to(url.clone(), headers.clone()).body(body))
+        };
         let answered = async {
             let response = client::post(&self.client, request).await?;
             self.read_response(response).await
@@ -181,20 +190,20 @@ impl HttpHandler {
         outcome
     }
 
-    fn request(&self, message: Arc<Message>, context: &Context) -> RequestBuilder {
-        let (deadlines, traced) = (self.deadlines(context), CallTrace::of(&message, context));
+    fn prepare(&self, message: &Message, context: &Context) -> PreparedPost {
+        let (deadlines, traced) = (self.deadlines(context), CallTrace::of(message, context));
         let CallHeaders { mut headers, attributes_left_out } =
-            headers::of_call(&message, &self.queue_name, deadlines, &traced);
+            headers::of_call(message, &self.queue_name, deadlines, &traced);
         if let Some(metrics) = self.metrics.group().filter(|_| attributes_left_out > 0) {
             metrics.attributes_left_out.inc_by(attributes_left_out);
         }
-        let task = PeriodicTask::of(&message).filter(|_| self.settings.periodic);
+        let task = PeriodicTask::of(message).filter(|_| self.settings.periodic);
         if let Some(task) = &task {
             headers::add_periodic(&mut headers, task);
         }
         let url = task.map_or_else(|| self.settings.url.clone(), |task| task.url(&self.settings.url));
-        let data = if self.settings.cloudevents { self.add_event(&message, &mut headers) } else { None };
-        self.post_to(url, headers).body(data.unwrap_or_else(|| Bytes::from_owner(Body(message))))
+        let data = if self.settings.cloudevents { self.add_event(message, &mut headers) } else { None };
+        PreparedPost { url, headers, data }
     }
 
     /// Adds the headers of the message as a `CloudEvent`; returns its data, where that is not the body.
@@ -237,7 +246,10 @@ impl HttpHandler {
 
 impl From<HttpHandler> for AnyHandler {
     fn from(handler: HttpHandler) -> Self {
-        let profile = HandlerProfile { placement: Placement::EngineThread, ..HandlerProfile::default() };
+        // The data of a `CloudEvent` is read from the body.
+        let fetched = if handler.settings.cloudevents { FetchedForm::Text } else { FetchedForm::File };
+        let profile =
+            HandlerProfile { placement: Placement::EngineThread, fetched, ..HandlerProfile::default() };
         Self::built_in(handler, profile)
     }
 }
@@ -266,6 +278,14 @@ impl ErasedHandler for HttpHandler {
     fn register_metrics(&self, scope: &MetricScope) -> FailureCounter {
         self.metrics.begin(scope, HandlerKind::Http)
     }
+}
+
+/// The parts of a post, of which it is built, and built again for a connection that was stale.
+struct PreparedPost {
+    url: Url,
+    headers: HeaderMap,
+    /// The body, where it is not that of the message.
+    data: Option<Bytes>,
 }
 
 /// The message's body as bytes, without a copy of it.

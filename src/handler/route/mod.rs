@@ -15,7 +15,7 @@ pub(crate) use self::settings::{RouteSettings, Routes};
 use super::{
     AnyHandler, Batch, BatchItem, CallSize, Context, FailureCounter, Outcome, Outcomes, Placement,
     Unavailable,
-    any::{ErasedHandler, HandlerProfile},
+    any::{ErasedHandler, FetchedForm, HandlerProfile},
 };
 use crate::{
     message::{Message, Wanted},
@@ -157,6 +157,8 @@ impl From<RoutingHandler> for AnyHandler {
                 Placement::CallerRuntime
             },
             wanted: Wanted::Everything,
+            // Its conditions read the body.
+            fetched: FetchedForm::Text,
         };
         Self::built_in(handler, profile)
     }

@@ -41,6 +41,7 @@ pub(super) fn message(sdk: SdkMessage) -> Option<Message> {
         id: MessageId::new(sdk.message_id?),
         receipt: Receipt::new(sdk.receipt_handle?),
         body: sdk.body.unwrap_or_default(),
+        body_file: None,
         receive_count: receive_count.unwrap_or(1),
         sent_at,
         attributes: attributes(sdk.message_attributes.unwrap_or_default()),

@@ -114,8 +114,9 @@ impl Notification<'_> {
             attempt: message.receive_count,
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             group_id: message.system.group_id.as_deref(),
-            body: include_body.then_some(message.body.as_str()),
-            body_left_out: false,
+            // One in a file is larger than what SNS takes.
+            body: (include_body && message.body_file.is_none()).then_some(message.body.as_str()),
+            body_left_out: include_body && message.body_file.is_some(),
         };
         let text = json(&content);
         if !include_body || text.len() + attributes_bytes <= limits::MESSAGE_BYTES {

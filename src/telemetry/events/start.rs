@@ -190,7 +190,7 @@ events! {
     /// The ingest API could not send a message; its client does not get the details of the error.
     warn SendFailed<'a>: "send through the ingest api failed" {
         /// The error.
-        error: &'a QueueError as %,
+        error: &'a (dyn Error + 'static) as %,
     }
 
     /// The configuration was read again after a SIGHUP.

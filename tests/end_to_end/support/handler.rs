@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use axum::{Router, extract::State, http::HeaderMap, http::StatusCode};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode},
+};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::{
@@ -90,7 +94,8 @@ impl Handler {
         let listener = std::net::TcpListener::bind(self.address).unwrap();
         listener.set_nonblocking(true).unwrap();
         self.address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(answer).with_state(self.log.clone());
+        let router = Router::new().fallback(answer).layer(DefaultBodyLimit::disable());
+        let router = router.with_state(self.log.clone());
         runtime.spawn(async move { axum::serve(TcpListener::from_std(listener).unwrap(), router).await });
         self.runtime = Some(runtime);
     }

@@ -4,14 +4,17 @@ mod deleting;
 mod ending;
 mod holding;
 mod ordering;
+mod protecting;
 mod running;
+mod seeing;
+mod unavailable;
 
 use super::{model::Model, record::Record};
 
 /// A check of one promise, with the promise's number in `docs/delivery.md`.
 type Check = fn(&Model<'_>) -> Vec<String>;
 
-const CHECKS: [(&str, Check); 15] = [
+const CHECKS: [(&str, Check); 20] = [
     ("1: deleted only when done, or rejected and copied", deleting::only_when_done_or_copied),
     ("2: hidden while it is held", holding::hidden_while_held),
     ("3: no more calls than the concurrency", running::no_more_calls_than_the_concurrency),
@@ -27,6 +30,11 @@ const CHECKS: [(&str, Check); 15] = [
     ("10: a drain hides nothing and keeps its limit", ending::a_drain_hides_nothing_and_keeps_its_limit),
     ("11: no hot loop", ending::no_hot_loop),
     ("12: everything ends, done or in the DLQ", ending::everything_ends),
+    ("13: protected while long work runs", protecting::while_long_work_runs),
+    ("13: not protected while idle", protecting::not_while_idle),
+    ("15: an outage ends no message", unavailable::no_outage_ends_a_message),
+    ("14, 15: an outage spends few receives", unavailable::an_outage_spends_few_receives),
+    ("8: refused deletes are seen", seeing::refused_deletes),
 ];
 
 /// Returns every promise that the record breaks, with the events that show it.

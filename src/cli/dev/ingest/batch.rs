@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
-    SharedQueue,
+    IngestTarget,
     error::IngestError,
     sending::{self, trace_header},
     single,
@@ -50,7 +50,7 @@ struct FailedEntry {
 
 /// Responds with 202 if all entries were sent, else with 207.
 pub(super) async fn send(
-    State(queue): State<SharedQueue>,
+    State(target): State<IngestTarget>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<BatchResponse>), IngestError> {
@@ -59,22 +59,17 @@ pub(super) async fn send(
     for IngestEntry { message, .. } in &mut entries {
         message.trace_header = Some(trace_header.clone());
     }
-    check_size(&entries)?;
-    let response = send_checked(&queue, entries).await?;
+    sending::check_size(&target, "batch", entries.iter().map(|entry| &entry.message))?;
+    let response = send_checked(&target, entries).await?;
     let status = if response.failed.is_empty() { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
     Ok((status, Json(response)))
 }
 
-fn check_size(entries: &[IngestEntry]) -> Result<(), IngestError> {
-    let size_bytes: usize = entries.iter().map(|entry| entry.message.size_bytes()).sum();
-    if size_bytes > limits::MESSAGE_BYTES {
-        return Err(IngestError::too_large(format!("the batch is too large: {size_bytes} bytes")));
-    }
-    Ok(())
-}
-
 /// Sends the entries that SQS accepts, so that one that it refuses does not fail the others.
-async fn send_checked(queue: &SharedQueue, entries: Vec<IngestEntry>) -> Result<BatchResponse, IngestError> {
+async fn send_checked(
+    target: &IngestTarget,
+    entries: Vec<IngestEntry>,
+) -> Result<BatchResponse, IngestError> {
     let checks: Vec<_> = entries.iter().map(|entry| sending::check(&entry.message)).collect();
     let (ids, messages): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.id, entry.message)).unzip();
@@ -84,7 +79,7 @@ async fn send_checked(queue: &SharedQueue, entries: Vec<IngestEntry>) -> Result<
         .filter(|(_, check)| check.is_ok())
         .map(|(message, _)| message)
         .collect();
-    let results = if sendable.is_empty() { Vec::new() } else { sending::send_many(queue, &sendable).await? };
+    let results = if sendable.is_empty() { Vec::new() } else { sending::send_many(target, sendable).await? };
     let mut results = results.into_iter();
     let mut response = BatchResponse::default();
     for (id, check) in ids.into_iter().zip(checks) {

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use longshore_listener::ForeignRequest;
 use serde::Serialize;
 
-use crate::queue::{EntryError, QueueError, RetryClass};
+use crate::{
+    payload::{ObjectError, OffloadError},
+    queue::{EntryError, QueueError, RetryClass},
+};
 
 /// The seconds after which a client should try a failing queue again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -59,10 +62,18 @@ impl IngestError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// A message, a batch or a request that is too large.
+    /// A message or a batch that is too large.
     pub(super) fn too_large(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message)
-            .with_hint("a message, or a batch of them, holds at most 1 MiB, attributes included")
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", message).with_hint(
+            "a message, or a batch of them, holds at most 1 MiB, attributes included; a queue's payload.bucket takes \
+             larger bodies",
+        )
+    }
+
+    /// A request that is too large.
+    pub(super) fn request_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "the request is too large")
+            .with_hint("a request holds at most 10 MiB, as with API Gateway")
     }
 
     /// The complete HTTP response to a URL or headers that are too large for the server.
@@ -152,6 +163,21 @@ impl From<&QueueError> for IngestError {
                 "QueueUnavailable".to_owned(),
                 "the queue could not be reached".to_owned(),
             ),
+        }
+    }
+}
+
+/// The error of storing bodies; the client does not get the details of what S3 said.
+impl From<&OffloadError> for IngestError {
+    fn from(error: &OffloadError) -> Self {
+        let not_stored = |retry_class| {
+            let message = "the bodies that are too large for sqs could not be stored".to_owned();
+            Self::failing(retry_class, "PayloadNotStored".to_owned(), message)
+        };
+        match error {
+            OffloadError::NoRoom(reason) => Self::too_large(reason.clone()),
+            OffloadError::NotStored(ObjectError::Transient(_)) => not_stored(RetryClass::Transient),
+            OffloadError::NotStored(_) => not_stored(RetryClass::Refused),
         }
     }
 }

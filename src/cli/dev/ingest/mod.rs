@@ -22,6 +22,9 @@
 //! | `X-Request-Id` | the message attribute `requestId` |
 //! | `X-Amzn-Trace-Id` | the system attribute `AWSTraceHeader` |
 //!
+//! A message or a batch that is too large for SQS gets a 413, unless the queue's `payload.bucket` names a bucket of S3: then the
+//! largest bodies are stored there, and messages point to them as those of the extended clients do.
+//!
 //! On every route, a request without `X-Amzn-Trace-Id` gives its message the trace of its `traceparent`, or a new one, so
 //! that each request can be followed to the handler.
 
@@ -51,6 +54,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{connection::IngestConnection, error::IngestError};
 use crate::{
+    payload::Offload,
     queue::Queue,
     stop::Stop,
     telemetry::{ConnectionFault, events},
@@ -63,11 +67,27 @@ const CONNECTIONS: usize = 1024;
 /// The time for requests under way after the stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The queue behind the API, which the routes share.
-type SharedQueue = Arc<dyn Queue>;
+/// The queue behind the API, and the bucket for what is too large for it; the routes share it.
+#[derive(Clone)]
+pub(crate) struct IngestTarget {
+    queue: Arc<dyn Queue>,
+    offload: Option<Arc<Offload>>,
+}
+
+impl IngestTarget {
+    /// The queue, and no bucket.
+    pub(crate) fn new(queue: Arc<dyn Queue>) -> Self {
+        Self { queue, offload: None }
+    }
+
+    /// Sets the bucket for the bodies of messages that are too large for SQS.
+    pub(crate) fn offload(self, offload: Option<Offload>) -> Self {
+        Self { offload: offload.map(Arc::new), ..self }
+    }
+}
 
 /// The routes, which send to a queue.
-fn router(queue: Arc<dyn Queue>, hosts: AllowedHosts) -> Router {
+fn router(target: IngestTarget, hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/v1/messages", only(&Method::POST, post(single::send)))
         .route("/v1/messages/batch", only(&Method::POST, post(batch::send)))
@@ -76,7 +96,7 @@ fn router(queue: Arc<dyn Queue>, hosts: AllowedHosts) -> Router {
         .fallback(|| async { IngestError::unknown_path() })
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
-        .with_state(queue)
+        .with_state(target)
 }
 
 async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
@@ -93,11 +113,11 @@ async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, nex
 pub(crate) async fn serve(
     socket: TcpListener,
     hosts: &[String],
-    queue: Arc<dyn Queue>,
+    target: IngestTarget,
     stop: Stop,
 ) -> io::Result<()> {
     let hosts = AllowedHosts::at(socket.local_addr()?.ip(), hosts);
-    let listener = HttpListener::new(socket, router(queue, hosts))
+    let listener = HttpListener::new(socket, router(target, hosts))
         .limits(ListenerLimits::default().connections(CONNECTIONS))
         .on_close(|reason| {
             if let Some(reason) = ConnectionFault::of(reason) {
@@ -119,7 +139,7 @@ pub(crate) async fn serve(
 }
 
 /// Refuses other methods; `HEAD` too, which axum would treat as a `GET` and so send a message.
-fn only(method: &Method, route: MethodRouter<SharedQueue>) -> MethodRouter<SharedQueue> {
+fn only(method: &Method, route: MethodRouter<IngestTarget>) -> MethodRouter<IngestTarget> {
     let error = IngestError::wrong_method(method);
     let for_head = error.clone();
     let route = if *method == Method::GET { route.head(move || async { for_head }) } else { route };

@@ -1,8 +1,10 @@
 //! Sends messages of the ingest API: their checks, their trace header, and the call of the queue.
 
+use std::error::Error;
+
 use axum::http::HeaderMap;
 
-use super::{SharedQueue, error::IngestError};
+use super::{IngestTarget, error::IngestError};
 use crate::{
     message::{MessageId, OutgoingMessage},
     queue::limits,
@@ -11,35 +13,51 @@ use crate::{
 
 /// Sends one message.
 pub(super) async fn send_one(
-    queue: &SharedQueue,
+    target: &IngestTarget,
     message: OutgoingMessage,
 ) -> Result<MessageId, IngestError> {
     check(&message)?;
-    let size_bytes = message.size_bytes();
-    if size_bytes > limits::MESSAGE_BYTES {
-        return Err(IngestError::too_large(format!("the message is too large: {size_bytes} bytes")));
-    }
-    let mut results = send_many(queue, &[message]).await?;
+    check_size(target, "message", [&message])?;
+    let mut results = send_many(target, vec![message]).await?;
     results.pop().unwrap_or_else(|| Err(IngestError::no_answer()))
+}
+
+/// Refuses a message or a batch that is too large for SQS, unless there is a bucket for bodies.
+pub(super) fn check_size<'a>(
+    target: &IngestTarget,
+    what: &str,
+    messages: impl IntoIterator<Item = &'a OutgoingMessage>,
+) -> Result<(), IngestError> {
+    let size_bytes: usize = messages.into_iter().map(OutgoingMessage::size_bytes).sum();
+    if target.offload.is_none() && size_bytes > limits::MESSAGE_BYTES {
+        return Err(IngestError::too_large(format!("the {what} is too large: {size_bytes} bytes")));
+    }
+    Ok(())
 }
 
 /// Sends up to ten messages; returns one result per message, or the error of the call.
 pub(super) async fn send_many(
-    queue: &SharedQueue,
-    messages: &[OutgoingMessage],
+    target: &IngestTarget,
+    mut messages: Vec<OutgoingMessage>,
 ) -> Result<Vec<Result<MessageId, IngestError>>, IngestError> {
-    let results = queue.send(messages).await.map_err(|error| {
-        let ingest_error = IngestError::from(&error);
-        if ingest_error.status.is_server_error() {
-            // The client does not get the details, so the log must have them.
-            events::SendFailed { error: &error }.emit();
-        }
-        ingest_error
-    })?;
+    if let Some(offload) = &target.offload {
+        let fitted = offload.fit(&mut messages, limits::MESSAGE_BYTES).await;
+        fitted.map_err(|error| logged(IngestError::from(&error), &error))?;
+    }
+    let results = target.queue.send(&messages).await;
+    let results = results.map_err(|error| logged(IngestError::from(&error), &error))?;
     let mut results: Vec<_> =
         results.into_iter().map(|result| result.map_err(|error| (&error).into())).collect();
     results.resize_with(messages.len(), || Err(IngestError::no_answer()));
     Ok(results)
+}
+
+/// Logs an error of the queue or the bucket: the client does not get the details, so the log must have them.
+fn logged(ingest_error: IngestError, error: &(dyn Error + 'static)) -> IngestError {
+    if ingest_error.status.is_server_error() {
+        events::SendFailed { error }.emit();
+    }
+    ingest_error
 }
 
 /// Refuses what SQS would refuse, with a clearer message and before it fails the rest of a batch.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    SharedQueue,
+    IngestTarget,
     error::IngestError,
     sending::{self, trace_header},
 };
@@ -34,14 +34,14 @@ pub(super) struct SendResponse {
 
 /// `POST /v1/messages`.
 pub(super) async fn send(
-    State(queue): State<SharedQueue>,
+    State(target): State<IngestTarget>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SendResponse>), IngestError> {
     let mut message = of_headers(&headers)?;
     message.body = text(body)?;
     let md5_of_body = md5::of_body(&message.body);
-    let message_id = sending::send_one(&queue, message).await?.to_string();
+    let message_id = sending::send_one(&target, message).await?.to_string();
     Ok((StatusCode::ACCEPTED, Json(SendResponse { message_id, md5_of_body })))
 }
 
@@ -62,7 +62,7 @@ fn text(body: Result<Bytes, BytesRejection>) -> Result<String, IngestError> {
 pub(super) fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, IngestError> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            IngestError::too_large("the request is too large")
+            IngestError::request_too_large()
         } else {
             IngestError::bad("UnreadableBody", "the request's body could not be read to its end")
         }
@@ -107,12 +107,12 @@ pub(super) struct DoneResponse {
 
 /// `GET /queue?message=…`
 pub(super) async fn send_by_queue_route(
-    State(queue): State<SharedQueue>,
+    State(target): State<IngestTarget>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<DoneResponse>, IngestError> {
     let body = parameter(query.as_deref(), "message")?;
-    sending::send_one(&queue, message(body, &headers)).await?;
+    sending::send_one(&target, message(body, &headers)).await?;
     Ok(Json(DoneResponse { done: true }))
 }
 
@@ -148,13 +148,13 @@ struct SqsSendMessageResult {
 
 /// `GET /v1/send?MessageBody=…`
 pub(super) async fn send_by_query(
-    State(queue): State<SharedQueue>,
+    State(target): State<IngestTarget>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SqsSendResponse>, IngestError> {
     let body = parameter(query.as_deref(), "MessageBody")?;
     let md5_of_message_body = md5::of_body(&body);
-    let message_id = sending::send_one(&queue, message(body, &headers)).await?.to_string();
+    let message_id = sending::send_one(&target, message(body, &headers)).await?.to_string();
     Ok(Json(SqsSendResponse {
         send_message_response: SqsSendMessageResponse {
             response_metadata: SqsResponseMetadata { request_id: Uuid::new_v4().to_string() },

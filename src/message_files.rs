@@ -1,26 +1,26 @@
-//! The files of messages that run, in a directory of this handler that a later start removes if it is left behind.
+//! The files of messages that run, in a directory of their owner that a later start removes if it is left behind.
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write as _},
+    io::{self, ErrorKind},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tempfile::{Builder, TempPath};
+use tempfile::{Builder, NamedTempFile};
 
 use crate::telemetry::events;
 
-/// The prefix of the directories. Each is locked for as long as its handler lives, so one without a lock is left behind.
-const PREFIX: &str = "longshore-exec-";
+/// The prefix of the directories. Each is locked for as long as its owner lives, so one without a lock is left behind.
+const PREFIX: &str = "longshore-files-";
 /// The prefix of a directory that is not locked yet.
-const UNLOCKED_PREFIX: &str = ".longshore-exec-";
+const UNLOCKED_PREFIX: &str = ".longshore-files-";
 
 /// Writes files that no other user may read, each removed when its path is dropped.
 #[derive(Debug)]
-pub(super) struct MessageFiles {
-    /// The directory of the handler's directory.
+pub(crate) struct MessageFiles {
+    /// The directory of the owner's directory.
     parent: PathBuf,
     /// Made for the first file.
     own: Mutex<Option<LockedDirectory>>,
@@ -28,17 +28,25 @@ pub(super) struct MessageFiles {
 
 impl MessageFiles {
     /// Files in this directory; absent, in the system's temporary one.
-    pub(super) fn under(parent: Option<PathBuf>) -> Self {
+    pub(crate) fn under(parent: Option<PathBuf>) -> Self {
         Self { parent: parent.unwrap_or_else(std::env::temp_dir), own: Mutex::default() }
     }
 
-    /// The directory of the handler's directory.
-    pub(super) fn parent(&self) -> &Path {
+    /// The directory of the owner's directory.
+    pub(crate) fn parent(&self) -> &Path {
         &self.parent
     }
 
     /// Writes a file.
-    pub(super) fn write(&self, suffix: &str, bytes: &[u8]) -> io::Result<TempPath> {
+    #[cfg(feature = "exec")]
+    pub(crate) fn write(&self, suffix: &str, bytes: &[u8]) -> io::Result<tempfile::TempPath> {
+        let mut file = self.create(suffix)?;
+        io::Write::write_all(&mut file, bytes)?;
+        Ok(file.into_temp_path())
+    }
+
+    /// Creates an empty file.
+    pub(crate) fn create(&self, suffix: &str) -> io::Result<NamedTempFile> {
         let mut builder = Builder::new();
         builder.prefix("message-").suffix(suffix);
         let mut own = self.own();
@@ -49,13 +57,11 @@ impl MessageFiles {
         };
         let path = own.insert(directory).path.clone();
         drop(own);
-        let mut file = builder.tempfile_in(path)?;
-        file.write_all(bytes)?;
-        Ok(file.into_temp_path())
+        builder.tempfile_in(path)
     }
 
     /// Removes the directories of processes that were killed.
-    pub(super) fn remove_left_behind(&self) {
+    pub(crate) fn remove_left_behind(&self) {
         let user = rustix::process::geteuid().as_raw();
         let entries = fs::read_dir(&self.parent).into_iter().flatten().flatten();
         for entry in
@@ -117,6 +123,7 @@ impl Drop for LockedDirectory {
     }
 }
 
+#[cfg(feature = "exec")]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,14 +153,14 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let living = MessageFiles::under(Some(parent.path().to_owned()));
         let file = living.write(".body", b"body").unwrap();
-        let left = parent.path().join("longshore-exec-Left12");
+        let left = parent.path().join("longshore-files-Left12");
         fs::create_dir(&left).unwrap();
         fs::write(left.join("message-1.body"), "body").unwrap();
-        let others = ["another-exec-1", ".longshore-exec-new"].map(|name| parent.path().join(name));
+        let others = ["another-files-1", ".longshore-files-new"].map(|name| parent.path().join(name));
         for path in &others {
             fs::create_dir(path).unwrap();
         }
-        std::os::unix::fs::symlink(&others[0], parent.path().join("longshore-exec-link")).unwrap();
+        std::os::unix::fs::symlink(&others[0], parent.path().join("longshore-files-link")).unwrap();
         MessageFiles::under(Some(parent.path().to_owned())).remove_left_behind();
         assert!(!left.exists() && file.exists());
         assert!(others.iter().all(|path| path.exists()), "{:?}", names(parent.path()));
