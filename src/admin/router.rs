@@ -27,6 +27,9 @@ use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
 pub(crate) type AdminControl =
     Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>;
 
+/// The receives of the message with this id, as far as the process knows any; `Err` if it knows none.
+pub(crate) type AdminMessage = Arc<dyn Fn(&str) -> Result<Value, Value> + Send + Sync>;
+
 /// The sources of the admin server's answers.
 #[derive(Clone)]
 pub(crate) struct AdminSource {
@@ -36,8 +39,8 @@ pub(crate) struct AdminSource {
     pub metrics: Arc<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The state of the process as JSON.
     pub status: StatusSource,
-    /// The receives of a message by its id, as far as the process knows any; `Err` if it knows none.
-    pub message: Arc<dyn Fn(&str) -> Result<Value, Value> + Send + Sync>,
+    /// Answers what is known of a message.
+    pub message: AdminMessage,
     /// The requests that may control queues.
     pub access: ControlAccess,
     /// Carries out a request about a queue, and answers the queue's state.

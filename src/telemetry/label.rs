@@ -143,8 +143,6 @@ label! {
     pub(crate) enum GiveBackCause = "cause" {
         /// The worker stops.
         Stop = "stop",
-        /// An operator has paused the queue.
-        Paused = "paused",
         /// The handler cannot be reached.
         HandlerDown = "handler_down",
         /// An operator has paused the queue.

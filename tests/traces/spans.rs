@@ -162,9 +162,9 @@ async fn a_batch_is_linked_to_every_producer() {
     };
     assert_eq!((ids.len(), &ids), (3, &linked_messages(&process)));
     let receives = collector.spans().into_iter().filter(|span| span.name == "receive orders");
-    let mut received: Vec<_> = receives.flat_map(|span| linked_messages(&span)).collect();
-    received.sort_unstable();
-    assert_eq!(received, ids);
+    let mut linked: Vec<_> = receives.flat_map(|span| linked_messages(&span)).collect();
+    linked.sort_unstable();
+    assert_eq!(linked, ids);
     assert_eq!(handler.has_ended(1).await[0].header("traceparent"), process.traceparent());
     let delete = collector.span("delete orders").await;
     assert_eq!((&delete.parent, delete.attribute("messaging.batch.message_count")), (&process.id, "3"));
