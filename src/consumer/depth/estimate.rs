@@ -104,7 +104,7 @@ impl Estimate {
 
     /// True while receives return nothing because there is nothing.
     ///
-    /// Where an empty receive proves nothing, the last count decides: blocked groups may have all the messages.
+    /// The last count decides where an empty receive proves nothing: blocked groups may have all the messages.
     pub(super) fn is_quiet(&self, now: Instant) -> bool {
         /// Longer than any receive takes: an older sample is stale.
         const LATELY: Duration = Duration::from_mins(1);
