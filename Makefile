@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-kinds bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -160,8 +160,12 @@ dashboards-prometheus: $(WORKER)
 	promtool test rules dashboards/test/alerts/*.yaml
 	LONGSHORE_PROGRAM=$(PROGRAM) node --test dashboards/build/test/live/*.test.js
 
-dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://… is where their links into docs/operations.md lead
-	cd dashboards && npm run --silent dashboards
+dashboards: dashboards/node_modules/ready ## write dashboards/*.json anew; RUNBOOK=https://…/operations.md and STACK=orders-prod write your own, with the alerts, into OUT, target/dashboards/own
+	cd dashboards && OUT=$(or $(abspath $(OUT)),$(if $(RUNBOOK)$(STACK),$(DASHBOARDS)/own)) npm run --silent dashboards
+
+incidents: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WORKER) ## play the ten incidents of docs/operations.md on real workers, and print the minute in which each alert was seen: a quarter of an hour; ONLY=down,hangs for some
+	cd dashboards && npm run --silent build
+	node dashboards/build/bin/incidents.js $(PROGRAM) $(ONLY)
 
 dashboards-pictures: dashboards/node_modules/ready $(DASHBOARDS)/prometheus $(WORKER) ## draw docs/dashboards/*.svg anew, from four minutes of traffic
 	cd dashboards && npm run --silent build

@@ -153,6 +153,7 @@ mod envelope;
 mod error_chain;
 pub mod handler;
 mod health;
+mod in_progress;
 #[cfg(feature = "cli")]
 mod kubernetes;
 #[cfg(any(feature = "http", feature = "lambda"))]
@@ -214,6 +215,7 @@ pub mod internals {
             depth::{Counts, QueueDepth},
             lease::{GroupTally, LeaseMetrics},
             metrics::ConsumerMetrics,
+            running::RunningCalls,
             settle::SettleMetrics,
         },
         duration::Span,
@@ -221,6 +223,7 @@ pub mod internals {
             Source,
             metrics::{HandlerMetrics, ProcessMetrics},
         },
+        in_progress::InProgress,
         queue::{
             BatchResult, EmulatorQueue, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
             VisibilityChange, metrics::CallMetrics, sqs::AwsAccess,

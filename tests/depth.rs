@@ -75,6 +75,30 @@ async fn a_busy_queue_and_its_dlq_are_asked_for_twice_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fifo_queue_whose_groups_are_blocked_is_counted_at_the_full_rate() {
+    let (scene, gate) = (Scene::fifo().permits(4, 0), Gate::default());
+    for number in 0..5 {
+        scene.send_to("blocked", number.to_string());
+    }
+    let worker = scene.start_gated(&gate, Outcome::Done);
+    scene.journal.began(1).await;
+    sleep(secs(900)).await;
+    for number in 5..40 {
+        scene.send_to("blocked", number.to_string());
+    }
+    sleep(secs(36)).await;
+    let counted = visible(&worker).unwrap() + in_flight(&worker).unwrap();
+    assert!((counted - 40.0).abs() < 0.5, "receives come back empty, and nothing is idle: {counted}");
+    gate.open();
+    scene.emptied().await;
+    sleep(secs(120)).await;
+    let before = asked(&scene);
+    sleep(secs(600)).await;
+    assert!(asked(&scene) - before <= 3, "an idle FIFO queue is asked rarely: {}", asked(&scene) - before);
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_that_come_to_an_idle_queue_are_counted_within_an_interval() {
     let scene = Scene::new().permits(1, 0);
     let worker = scene.start(async |_, _| {

@@ -22,7 +22,7 @@ const span = { start, end: Math.floor(Date.now() / 1000) };
 mkdirSync(folder, { recursive: true });
 for (const dashboard of OF_PROMETHEUS) {
   const queue = dashboard.file === 'queue.json' ? HOSTILE_IN_SETTINGS : ALL;
-  const variables: Readonly<Record<string, Choice>> = { job: ALL, instance: ALL, kind: ALL, queue, price: '0.40' };
+  const variables: Readonly<Record<string, Choice>> = { cluster: ALL, namespace: ALL, job: ALL, instance: ALL, kind: ALL, queue, price: '0.40' };
   const answers = await ask(world.prometheus, dashboard, { span, variables, resolution: RESOLUTION });
   writeFileSync(join(folder, dashboard.file), JSON.stringify({ span, answers }));
 }

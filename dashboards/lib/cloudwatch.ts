@@ -2,6 +2,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { Panel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
+import * as logs from '@grafana/grafana-foundation-sdk/cloudwatch';
 import { ACT, GOOD, LOOK, PLAIN, STATES } from './colours.ts';
 import { inDlq, type Metric, ofHttp, ofQueue, ofRest, ofService, ofTasks, ofWorkers, queries, type Sum } from './cloudwatch_metrics.ts';
 import type { Plan } from './dashboard.ts';
@@ -9,7 +10,8 @@ import type { Row } from './layout.ts';
 import { UIDS } from './links.ts';
 import { BACKLOG_SECONDS } from './objectives.ts';
 import { type About, CLOUDWATCH, coloured } from './panel.ts';
-import { digits, frame, type Lines } from './panels.ts';
+import { frame } from './logs.ts';
+import { digits, frame as linesFrame, type Lines } from './panels.ts';
 import { datasource } from './variables.ts';
 
 const VISIBLE = ofQueue('visible', 'ApproximateNumberOfMessagesVisible', 'Maximum', 'visible');
@@ -33,7 +35,7 @@ export const cloudwatch: Plan = {
   description: 'One queue with its DLQ, its tasks on ECS and the APIs in front of it, from what CloudWatch has; no Prometheus is needed.',
   variables: variables(),
   annotations: [],
-  rows: [glance(), waiting(), speed(), tasks(), apis()],
+  rows: [glance(), waiting(), speed(), tasks(), apis(), log()],
 };
 
 function variables(): Builder<VariableModel>[] {
@@ -42,17 +44,20 @@ function variables(): Builder<VariableModel>[] {
   return [
     datasource('cloudwatch'),
     choice('region', 'Region', 'regions()'),
-    choice('queue', 'Queue', queueNames),
-    choice('dlq', 'DLQ', queueNames),
-    choice('cluster', 'Cluster', values('AWS/ECS', 'CPUUtilization', 'ClusterName')),
-    choice('service', 'Service', values('AWS/ECS', 'CPUUtilization', 'ServiceName', ',{"ClusterName":"${cluster}"}')),
-    choice('rest_api', 'REST API', values('AWS/ApiGateway', 'IntegrationLatency', 'ApiName')),
+    // What deploy/template.json calls `{project}-{stage}`: all that follows is that stack's, unless another name is typed in.
+    choice('stack', 'Stack', queueNames, '/^(.+)-queue(?:\\.fifo)?$/'),
+    choice('queue', 'Queue', queueNames, '/^${stack}-queue(?:\\.fifo)?$/'),
+    choice('dlq', 'DLQ', queueNames, '/^${stack}-dlq(?:\\.fifo)?$/'),
+    choice('cluster', 'Cluster', values('AWS/ECS', 'CPUUtilization', 'ClusterName'), '/^${stack}$/'),
+    choice('service', 'Service', values('AWS/ECS', 'CPUUtilization', 'ServiceName', ',{"ClusterName":"${cluster}"}'), '/^${stack}-worker$/'),
+    choice('rest_api', 'REST API', values('AWS/ApiGateway', 'IntegrationLatency', 'ApiName'), '/^${stack}-rest-api$/'),
     choice('http_api', 'HTTP API', values('AWS/ApiGateway', 'IntegrationLatency', 'ApiId')),
   ];
 }
 
-function choice(name: string, label: string, query: string): Builder<VariableModel> {
+function choice(name: string, label: string, query: string, regex?: string): Builder<VariableModel> {
   const builder = new dashboard.QueryVariableBuilder(name).label(label).datasource(CLOUDWATCH).query(query).definition(query);
+  if (regex !== undefined) builder.regex(regex);
   return builder.refresh(dashboard.VariableRefresh.OnDashboardLoad).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
 }
 
@@ -66,7 +71,7 @@ function number(about: About & Shown & { readonly none?: string }): Builder<Pane
 }
 
 function lines(about: Omit<Lines, 'queries'> & Shown): Builder<Panel> {
-  const builder = frame(about).datasource(CLOUDWATCH).targets(queries(about.metrics, about.sums));
+  const builder = linesFrame(about).datasource(CLOUDWATCH).targets(queries(about.metrics, about.sums));
   for (const [name, colour] of Object.entries(about.colours ?? {})) builder.overrideByName(name, coloured(colour));
   return builder;
 }
@@ -80,9 +85,9 @@ function glance(): Row {
   return {
     question: 'How is it?',
     panels: [
-      number({ title: 'Waiting', description: 'Visible messages, by SQS’s approximate count.', unit: 'count', width: 4, metrics: [VISIBLE] }),
+      number({ title: 'Waiting', description: 'Visible messages, by SQS’s approximate count.', unit: 'locale', width: 4, metrics: [VISIBLE] }),
       number({
-        title: 'In flight', unit: 'count', width: 4,
+        title: 'In flight', unit: 'locale', width: 4,
         description: 'Messages that some consumer holds, by SQS’s approximate count.',
         metrics: [IN_FLIGHT],
       }),
@@ -91,14 +96,14 @@ function glance(): Row {
         description: 'The age of the oldest message. SQS leaves out messages that were received three times or more.',
         metrics: [OLDEST],
       }),
-      number({ title: 'Dead letters', description: 'Visible messages in the DLQ.', unit: 'count', width: 4, limits: { look: 1 }, metrics: [inDlq] }),
+      number({ title: 'Dead letters', description: 'Visible messages in the DLQ.', unit: 'locale', width: 4, limits: { look: 1 }, metrics: [inDlq] }),
       number({
         title: 'Time to catch up', unit: 's', width: 4, none: 'not known', limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS },
         description: 'How long the running tasks need for what is in the queue, by the time a message took last.',
         metrics: TO_CATCH_UP, sums: [CATCH_UP],
       }),
       number({
-        title: 'Tasks', unit: 'count', width: 4, none: 'not known',
+        title: 'Tasks', unit: 'locale', width: 4, none: 'not known',
         description: 'Running tasks of the service; needs Container Insights.',
         metrics: [TASKS],
       }),
@@ -112,7 +117,7 @@ function waiting(): Row {
     question: 'What waits?',
     panels: [
       lines({
-        title: 'Messages, by where they are', unit: 'short', width: 8, stacked: 'stacked', colours: STATES,
+        title: 'Messages, by where they are', unit: 'locale', width: 8, stacked: 'stacked', colours: STATES,
         description: 'By SQS’s approximate counts. Visible and delayed ones wait, those in flight are held by a consumer.',
         metrics: [VISIBLE, IN_FLIGHT, delayed],
       }),
@@ -122,7 +127,7 @@ function waiting(): Row {
         metrics: [OLDEST],
       }),
       lines({
-        title: 'Dead letters', unit: 'short', width: 8, colours: { 'in the DLQ': 'purple' },
+        title: 'Dead letters', unit: 'locale', width: 8, colours: { 'in the DLQ': 'purple' },
         description: 'Visible messages in the DLQ.',
         metrics: [inDlq],
       }),
@@ -206,7 +211,16 @@ function tasks(): Row {
 function apis(): Row {
   const rest = [ofRest('all', 'Count', 'Sum', 'requests'), ofRest('client', '4XXError', 'Sum', '4xx'), ofRest('server', '5XXError', 'Sum', '5xx')];
   const http = [ofHttp('all', 'Count', 'Sum', 'requests'), ofHttp('client', '4xx', 'Sum', '4xx'), ofHttp('server', '5xx', 'Sum', '5xx')];
-  return { question: 'Do the APIs take messages?', panels: [...api('REST API', rest, ofRest), ...api('HTTP API', http, ofHttp)] };
+  return { question: 'Do the APIs take messages?', collapsed: 'collapsed', panels: [...api('REST API', rest, ofRest), ...api('HTTP API', http, ofHttp)] };
+}
+
+function log(): Row {
+  const expression = 'fields @timestamp, level, message, queue, message_id, reason | filter level in ["WARN", "ERROR"] | sort @timestamp desc | limit 200';
+  const query = new logs.LogsQueryBuilder().datasource(CLOUDWATCH).queryMode(logs.QueryMode.Logs).id('log').region('${region}');
+  query.logGroupNames(['/longshore/${stack}/worker']).expression(expression).refId('A');
+  const about = 'Warnings and errors of the workers. CloudWatch charges for what it searches, so nothing is asked before the row is opened.';
+  const panel = frame('Warnings and errors', about).datasource(CLOUDWATCH).targets([query]);
+  return { question: 'What does the log say?', collapsed: 'collapsed', panels: [panel as Builder<Panel>] };
 }
 
 function api(name: string, requests: readonly Metric[], of: typeof ofRest): Row['panels'] {

@@ -33,6 +33,9 @@ export const ACTIONS: Readonly<Record<string, string>> = {
   attributes: 'dark-green',
 };
 
+/** How urgent an alert is. */
+export const SEVERITIES: Readonly<Record<string, string>> = { page: ACT, ticket: LOOK };
+
 /** What runtimes and programs do. */
 export const PROCESSES: Readonly<Record<string, string>> = { starting: LOOK, idle: 'light-blue', busy: PLAIN, waiting: 'yellow' };
 

@@ -5,9 +5,10 @@ import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { Dashboard, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus';
+import { ACT, LOOK } from './colours.ts';
 import { type Row, place } from './layout.ts';
 import { PROMETHEUS } from './panel.ts';
-import { ofWorkers } from './promql.ts';
+import { ofAlerts, ofWorkers } from './promql.ts';
 import { text } from './variables.ts';
 
 /** Where docs/operations.md is read, unless `RUNBOOK` says so; a name that leads nowhere, since every team keeps its own. */
@@ -24,17 +25,34 @@ export interface Plan {
   readonly rows: readonly Row[];
 }
 
+/** What a team sets for all dashboards at once. */
+export interface Settings {
+  /** Where its copy of docs/operations.md is read. */
+  readonly runbook: string;
+  /** The stack of `deploy/`, `{project}-{stage}`, that the CloudWatch dashboard opens on; the account's first, unless it is set. */
+  readonly stack?: string;
+}
+
 /** The dashboard of a plan. */
-export function make(plan: Plan, runbook: string): Dashboard {
+export function make(plan: Plan, { runbook, stack }: Settings): Dashboard {
   const builder = new dashboard.DashboardBuilder(plan.title).uid(plan.uid).description(plan.description).tags([TAG]);
   builder.time({ from: 'now-3h', to: 'now' }).refresh('30s').timezone('browser').tooltip(dashboard.DashboardCursorSync.Crosshair).editable();
   builder.variables([...plan.variables, text('runbook', 'Runbook', runbook)]);
   builder.annotations([...plan.annotations]).links([others(), operations()]);
-  return { ...builder.build(), panels: place(plan.rows) };
+  const { templating, ...made } = builder.build();
+  const list = (templating?.list ?? []).map((variable) => (variable.name === 'stack' && stack ? { ...variable, current: { text: stack, value: stack } } : variable));
+  return withoutPlacements({ ...made, templating: { list }, panels: place(plan.rows) });
 }
 
-/** When a version was first seen, and when a worker started. */
-export const deploys: readonly Builder<dashboard.AnnotationQuery>[] = [
+/** The SDK puts links and annotation toggles into a menu, unless it is left to Grafana: then they stand above the panels. */
+function withoutPlacements(dashboard: Dashboard): Dashboard {
+  return JSON.parse(JSON.stringify(dashboard, (key, value: unknown) => (key === 'placement' && value === 'inControlsMenu' ? undefined : value)));
+}
+
+/** Alerts that are raised, when a version was first seen, and when a worker started. */
+export const happenings: readonly Builder<dashboard.AnnotationQuery>[] = [
+  annotation('Page', ACT, alerts('page')).step('30s').titleFormat('{{alertname}}').textFormat('{{queue}} {{instance}}'),
+  annotation('Ticket', LOOK, alerts('ticket')).step('30s').titleFormat('{{alertname}}').textFormat('{{queue}} {{instance}}'),
   annotation('New version', 'purple', `${versions('')} unless on (version) ${versions(' offset 5m')}`)
     .step('30s')
     .titleFormat('Longshore {{version}}')
@@ -44,6 +62,11 @@ export const deploys: readonly Builder<dashboard.AnnotationQuery>[] = [
     .titleFormat('Worker started')
     .textFormat('{{instance}}'),
 ];
+
+/** Alerts of a severity, as long as they are raised: Grafana joins points that follow each other. */
+function alerts(severity: string): string {
+  return `max by (alertname, queue, instance) (${ofAlerts(`severity="${severity}"`)})`;
+}
 
 function versions(offset: string): string {
   return `count by (version) (${ofWorkers('longshore_build_info')}${offset})`;

@@ -1,11 +1,13 @@
 // Fleet: is it healthy, is it keeping up, what does it cost?
-import { ACTIONS, ENDINGS, LOOK, PLAIN } from './colours.ts';
-import { deploys, type Plan } from './dashboard.ts';
+import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN } from './colours.ts';
+import { happenings, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_QUEUE, TO_WORKER, UIDS } from './links.ts';
 import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } from './objectives.ts';
-import { handlingTimes, lines, number, rows, waits } from './panels.ts';
-import { average, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, sum, sumBy } from './promql.ts';
+import { alertList, alertsOverTime } from './alerts.ts';
+import { logRow, logVariables } from './logs.ts';
+import { bars, course, handlingTimes, lines, number, rows, waits } from './panels.ts';
+import { CATCH_UP, FLEET, FLEETS, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, slots, slotsInUse, sum, sumBy } from './promql.ts';
 import { text, workers } from './variables.ts';
 
 /** So many hours a month has, when it is paid for. */
@@ -13,52 +15,67 @@ const HOURS = 730;
 const ENDED = 'longshore_messages_ended_total';
 const WAIT = 'longshore_queue_wait_seconds';
 const CALLS = 'longshore_api_calls_total';
-/** All workers share a queue, so what one would need is shared too. */
-const CATCH_UP = `${onceByQueue(of('longshore_backlog_seconds'))} / count by (job, queue) (${of('longshore_concurrency')})`;
-
 /** How long workers have had no answer though they ask, by the same rule as LongshoreSilentPoller. */
 const SILENCE = [
-  `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_messages_held')} < ${of('longshore_permits')}`,
-  `and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')} and on (job, instance, queue) max by (job, instance, queue) (${of('longshore_polling_paused')}) == 0`,
-  `unless on (job, instance) ${ofWorkers('longshore_drain_seconds')} > 0`,
+  `${of('longshore_seconds_since_successful_receive')} and ${of('longshore_handler_calls_running')} < ${of('longshore_concurrency')}`,
+  `and (${of('longshore_messages_held')} < ${of('longshore_permits')} or ${of('longshore_handler_calls_running')} == 0)`,
+  `and on (${FLEET}, instance, queue) max by (${FLEET}, instance, queue) (${of('longshore_polling_paused')}) == 0`,
+  `unless on (${FLEET}, instance) ${ofWorkers('longshore_drain_seconds')} > 0`,
 ].join(' ');
+
+/**
+ * Messages that have started in time; those that have started late, without the retries of such as failed; and those that wait and
+ * are late by now: of what is visible, as much as the age of the oldest makes likely. Where nothing starts, nothing is in time.
+ */
+const PROMPT = `(${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} or vector(0))`;
+const LATE = `(clamp_min(${sum(increase(`${WAIT}_count`))} - ${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} - ${sum(increase(ENDED, 'ending=~"retry|timeout|panic"'))}, 0) or vector(0))`;
+const OLDEST = onceByQueue(of('longshore_queue_oldest_message_age_seconds'));
+const OVERDUE = `(${sum(`${onceByQueue(of('longshore_queue_messages', 'state="visible"'))} * clamp_min(1 - ${START_AGE_SECONDS} / ${OLDEST}, 0)`)} or vector(0))`;
+
+const STARTED = ofWorkers('process_start_time_seconds');
+/** How many of the targets that are workers answer a scrape, or do not. */
+const targets = (is: '0' | '1'): string =>
+  `count(${ofWorkers('up')} == ${is} and on (${FLEET}) last_over_time(longshore_build_info{${FLEETS}}[$__range])) or vector(0)`;
 
 /** The plan of the dashboard. */
 export const fleet: Plan = {
   uid: UIDS.fleet,
   title: 'Longshore / Fleet',
   description: 'All workers and all their queues: are they healthy, do they keep up, what do they cost?',
-  variables: [...workers('many'), text('price', 'USD per million requests', '0.40')],
-  annotations: deploys,
-  rows: [health(), pace(), queues(), cost(), processes()],
+  variables: [...workers('many'), text('price', 'USD per million requests', '0.40'), ...logVariables],
+  annotations: happenings,
+  rows: [health(), alerts(), pace(), queues(), processes(), cost(), logRow()],
 };
 
+function alerts(): Row {
+  return { question: 'What is raised?', panels: [alertList(8), alertsOverTime(16)] };
+}
+
 function health(): Row {
-  const late = `${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} / (${sum(increase(`${WAIT}_count`))} > 0)`;
   const failed = share(sum(increase(ENDED, 'ending!="done"')), sum(increase(ENDED)));
   return {
     question: 'Is it healthy?',
     panels: [
-      number({
-        title: 'Workers', unit: 'count', width: 3, none: '0', runbook: 'LongshoreTargetMissing',
+      course({
+        title: 'Workers', unit: 'locale', width: 3, runbook: 'LongshoreTargetMissing',
         description: 'Workers that Prometheus reaches.',
         query: `count(${ofWorkers('longshore_build_info')})`,
       }),
-      number({
-        title: 'Handlers down', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
+      course({
+        title: 'Handlers down', unit: 'locale', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Workers that pause polling a queue because its handler cannot be reached or its breaker is open.',
         query: sum(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
       }),
-      number({
+      course({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
-        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot and a free permit, and neither pauses nor stops. A long poll takes 20 s.',
-        query: `${max(SILENCE)} or vector(0)`,
+        description: 'Seconds since SQS last answered a receive, of the worker that waits longest though it has a free slot, and a free permit or no running call, and neither pauses nor stops. A long poll takes 20 s.',
+        query: max(SILENCE),
       }),
       number({
         title: 'Started in time', unit: 'percentunit', width: 3, none: 'no messages',
         limits: { look: 0.999, act: START_AGE_SHARE, worse: 'low' }, runbook: 'LongshoreStartAgeBudgetBurn',
-        description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown; a retry by when it was first sent.`,
-        query: late,
+        description: `The share of messages that started within ${START_AGE_SECONDS} s of being sent, in the time shown, of all that should have: those that wait still count, retries do not.`,
+        query: `${PROMPT} / (${PROMPT} + ${LATE} + ${OVERDUE} > 0)`,
       }),
       number({
         title: 'Not done', unit: 'percentunit', width: 3, none: 'no messages', limits: { look: 0.01, act: 0.1 },
@@ -66,19 +83,19 @@ function health(): Row {
         query: failed,
       }),
       number({
-        title: 'Leases lost', unit: 'count', width: 3, limits: { look: 1 }, runbook: 'LongshoreLeasesLost',
+        title: 'Leases lost', unit: 'locale', width: 3, limits: { look: 1 }, runbook: 'LongshoreLeasesLost',
         description: 'Leases lost before their message was settled, in the time shown: such messages may be handled twice.',
         query: sum(increase('longshore_leases_lost_total')),
       }),
       number({
-        title: 'Dead letters', unit: 'count', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        title: 'Dead letters', unit: 'locale', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
         description: 'Messages in the DLQs of these queues; none is known where there is no DLQ, or the workers may not ask about it.',
         query: sum(onceByQueue(of('longshore_dlq_messages'))),
       }),
       number({
         title: 'Time to catch up', unit: 's', width: 3, none: 'not known',
         limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective',
-        description: 'How long the fleet needs for what is in the queue that is furthest behind.',
+        description: 'How long all workers of a fleet need for what is in the queue that is furthest behind, whichever workers are chosen.',
         query: max(CATCH_UP),
       }),
     ],
@@ -105,16 +122,14 @@ function pace(): Row {
         queries: [{ expr: `max by (queue) (${CATCH_UP})`, legend: '{{queue}}' }],
       }),
       lines({
-        title: 'Messages in the queues', unit: 'short', width: 8, stacked: 'stacked', colours: { visible: LOOK, in_flight: PLAIN, delayed: 'purple' },
+        title: 'Messages in the queues', unit: 'locale', width: 8, stacked: 'stacked', colours: { visible: LOOK, in_flight: PLAIN, delayed: 'purple' },
         description: 'Visible and delayed ones wait, those in flight are held by a worker.',
-        queries: [{ expr: sumBy('state', `max by (job, queue, state) (${of('longshore_queue_messages')})`), legend: '{{state}}' }],
+        queries: [{ expr: sumBy('state', `max by (${FLEET}, queue, state) (${of('longshore_queue_messages')})`), legend: '{{state}}' }],
       }),
       lines({
         title: 'Slots in use, by queue', unit: 'percentunit', width: 8,
-        description: 'Calls of the handler that run, of those that may: at 100 % more concurrency or more workers would help.',
-        queries: [
-          { expr: `${sumBy('queue', average('longshore_handler_calls_running'))} / ${sumBy('queue', average('longshore_concurrency'))}`, legend: '{{queue}}' },
-        ],
+        description: 'Seconds of work that a second has, of those that the slots allow: at 100 % more concurrency or more workers would help.',
+        queries: [{ expr: `${slotsInUse('queue')} / ${slots('queue')}`, legend: '{{queue}}' }],
       }),
       waits({ title: 'From sending to start', width: 12, query: sumBy('le', growth(`${WAIT}_bucket`)) }),
       handlingTimes({ title: 'Handling time', width: 12, query: sumBy('le', growth('messaging_process_duration_seconds_bucket')) }),
@@ -136,14 +151,14 @@ function queues(): Row {
         rowTitle: 'Queue',
         leadsTo: TO_QUEUE,
         columns: [
-          { title: 'Workers', query: `count by (queue) (${of('longshore_concurrency')})`, unit: 'count' },
-          { title: 'Handled', query: sumBy('queue', increase(ENDED)), unit: 'count' },
+          { title: 'Workers', query: `count by (queue) (${of('longshore_concurrency')})`, unit: 'locale' },
+          { title: 'Handled', query: sumBy('queue', increase(ENDED)), unit: 'locale' },
           { title: 'Not done', query: share(sumBy('queue', increase(ENDED, 'ending!="done"')), sumBy('queue', increase(ENDED))), unit: 'percentunit' },
           { title: 'Slot time each', query: mean, unit: 's' },
-          { title: 'Visible', query: byQueue(of('longshore_queue_messages', 'state="visible"')), unit: 'count' },
+          { title: 'Visible', query: byQueue(of('longshore_queue_messages', 'state="visible"')), unit: 'locale' },
           { title: 'Oldest', query: byQueue(of('longshore_queue_oldest_message_age_seconds')), unit: 's' },
           { title: 'To catch up', query: byQueue(CATCH_UP), unit: 's' },
-          { title: 'In the DLQ', query: byQueue(of('longshore_dlq_messages')), unit: 'count' },
+          { title: 'In the DLQ', query: byQueue(of('longshore_dlq_messages')), unit: 'locale' },
         ],
       }),
     ],
@@ -155,6 +170,7 @@ function cost(): Row {
   const about = 'SQS counts each call, and each further 64 KiB of it as one more, which is not seen here.';
   return {
     question: 'What does it cost?',
+    collapsed: 'collapsed',
     panels: [
       number({
         title: 'Requests an hour', unit: 'short', width: 6,
@@ -202,12 +218,25 @@ function processes(): Row {
     question: 'How are the workers themselves?',
     panels: [
       lines({
-        title: 'Workers, by version', unit: 'short', width: 6, stacked: 'stacked',
+        title: 'Workers, by version', unit: 'locale', width: 8, stacked: 'stacked',
         description: 'Workers that Prometheus reaches; two versions at once are a deployment under way.',
         queries: [{ expr: `count by (version) (${ofWorkers('longshore_build_info')})`, legend: '{{version}}' }],
       }),
       lines({
-        title: 'Stopping and protected', unit: 'short', width: 6, colours: { stopping: LOOK, protected: PLAIN }, runbook: 'LongshoreDrainExceeded',
+        title: 'Targets', unit: 'locale', width: 8, stacked: 'stacked', colours: { up: GOOD, down: ACT }, runbook: 'LongshoreTargetMissing',
+        description: 'Targets of the fleets’ jobs in Prometheus: those that answer a scrape, and those that do not.',
+        queries: [
+          { expr: targets('1'), legend: 'up' },
+          { expr: targets('0'), legend: 'down' },
+        ],
+      }),
+      bars({
+        title: 'Restarts', unit: 'locale', width: 8, colours: { restarts: ACT }, runbook: 'LongshoreCrashLoop',
+        description: 'Workers that were started anew under their address, since the point before.',
+        queries: [{ expr: `count(${STARTED} != ${STARTED} offset $__interval) or vector(0)`, legend: 'restarts' }],
+      }),
+      lines({
+        title: 'Stopping and protected', unit: 'locale', width: 8, colours: { stopping: LOOK, protected: PLAIN }, runbook: 'LongshoreDrainExceeded',
         description: 'Workers that drain, and tasks that ECS may not end now because long work runs.',
         queries: [
           { expr: `count(${ofWorkers('longshore_drain_seconds')} > 0) or vector(0)`, legend: 'stopping' },
@@ -215,12 +244,12 @@ function processes(): Row {
         ],
       }),
       lines({
-        title: 'CPU of a worker', unit: 'cores', width: 6, colours,
+        title: 'CPU of a worker', unit: 'short', width: 8, colours,
         description: 'Cores that the worker itself uses; programs that it starts are not in it.',
         queries: spreadOf(cpu),
       }),
       lines({
-        title: 'Memory of a worker', unit: 'bytes', width: 6, colours,
+        title: 'Memory of a worker', unit: 'bytes', width: 8, colours,
         description: 'Resident memory of the worker itself; programs that it starts are not in it.',
         queries: spreadOf(ofWorkers('process_resident_memory_bytes')),
       }),
@@ -233,13 +262,13 @@ function processes(): Row {
         leadsTo: TO_WORKER,
         columns: [
           { title: 'Up for', query: `time() - ${byWorker(ofWorkers('process_start_time_seconds'))}`, unit: 's' },
-          { title: 'Handled', query: sumBy('instance', increase(ENDED)), unit: 'count' },
-          { title: 'Running', query: sumBy('instance', of('longshore_handler_calls_running')), unit: 'count' },
-          { title: 'Held', query: sumBy('instance', of('longshore_messages_held')), unit: 'count' },
+          { title: 'Handled', query: sumBy('instance', increase(ENDED)), unit: 'locale' },
+          { title: 'Running', query: sumBy('instance', of('longshore_handler_calls_running')), unit: 'locale' },
+          { title: 'Held', query: sumBy('instance', of('longshore_messages_held')), unit: 'locale' },
           { title: 'Silence', query: byWorker(SILENCE), unit: 's' },
-          { title: 'Paused queues', query: sumBy('instance', of('longshore_polling_paused')), unit: 'count' },
-          { title: 'Leases lost', query: sumBy('instance', increase('longshore_leases_lost_total')), unit: 'count' },
-          { title: 'CPU', query: byWorker(cpu), unit: 'cores' },
+          { title: 'Paused queues', query: sumBy('instance', of('longshore_polling_paused')), unit: 'locale' },
+          { title: 'Leases lost', query: sumBy('instance', increase('longshore_leases_lost_total')), unit: 'locale' },
+          { title: 'CPU', query: byWorker(cpu), unit: 'short' },
           { title: 'Memory', query: byWorker(ofWorkers('process_resident_memory_bytes')), unit: 'bytes' },
         ],
       }),

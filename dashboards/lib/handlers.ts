@@ -1,10 +1,10 @@
 // Handlers: what runs behind the queues, by kind.
 import { ACT, ENDINGS, GOOD, LOOK, PROCESSES } from './colours.ts';
-import { deploys, type Plan } from './dashboard.ts';
+import { happenings, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_QUEUE, UIDS } from './links.ts';
-import { handlingTimes, lines, number, rows, states } from './panels.ts';
-import { average, growth, increase, of, rate, share, sumBy } from './promql.ts';
+import { course, handlingTimes, lines, number, rows, states } from './panels.ts';
+import { average, FLEET, FLEETS, growth, increase, of, rate, share, sumBy } from './promql.ts';
 import { TRACES, traceVariables } from './traces.ts';
 import { labels, workers } from './variables.ts';
 
@@ -13,7 +13,7 @@ const PROCESS = 'messaging_process_duration_seconds';
 const FAILURES = 'longshore_handler_failures_total';
 
 /** Whatever is told of a queue, with the kind of its handler, of the kinds that are chosen. */
-const ofKind = (expression: string) => `${expression} * on (job, instance, queue) group_left (kind) ${of('longshore_handler_info', 'kind=~`${kind:regex}`')}`;
+const ofKind = (expression: string) => `${expression} * on (${FLEET}, instance, queue) group_left (kind) ${of('longshore_handler_info', 'kind=~`${kind:regex}`')}`;
 const byKind = (expression: string) => sumBy('kind', ofKind(expression));
 const inAll = (expression: string) => `sum(${ofKind(expression)})`;
 const quantileBy = (q: number, by: string) => `histogram_quantile(${q}, ${sumBy(`le, ${by}`, ofKind(rate(`${PROCESS}_bucket`)))})`;
@@ -23,8 +23,8 @@ export const handlers: Plan = {
   uid: UIDS.handlers,
   title: 'Longshore / Handlers',
   description: 'What runs behind the queues: programs, functions and services, by kind; how long they take, how they fail, whether they are down.',
-  variables: [...workers('many'), labels('kind', 'Kind', 'label_values(longshore_handler_info{job=~`${job:regex}`}, kind)', 'many'), ...traceVariables],
-  annotations: deploys,
+  variables: [...workers('many'), labels('kind', 'Kind', `label_values(longshore_handler_info{${FLEETS}}, kind)`, 'many'), ...traceVariables],
+  annotations: happenings,
   rows: [glance(), durations(), failures(), down(), processes(), sns()],
 };
 
@@ -33,8 +33,8 @@ function glance(): Row {
   return {
     question: 'Do they work?',
     panels: [
-      number({
-        title: 'Down', unit: 'count', width: 4, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
+      course({
+        title: 'Down', unit: 'locale', width: 4, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Handlers that cannot be reached or whose breaker is open, in all workers; polling of their queues is paused.',
         query: inAll(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
       }),
@@ -44,7 +44,7 @@ function glance(): Row {
         query: failed,
       }),
       number({
-        title: 'Time-outs', unit: 'count', width: 4, limits: { look: 1 },
+        title: 'Time-outs', unit: 'locale', width: 4, runbook: 'LongshoreFailing', limits: { look: 1 },
         description: 'Messages whose handler passed its time limit, in the time shown.',
         query: inAll(increase(ENDED, 'ending="timeout"')),
       }),
@@ -53,13 +53,13 @@ function glance(): Row {
         description: 'Nineteen of twenty messages were handled in less, at present.',
         query: `histogram_quantile(0.95, ${sumBy('le', ofKind(rate(`${PROCESS}_bucket`)))})`,
       }),
-      number({
+      course({
         title: 'Slots in use', unit: 'percentunit', width: 4,
-        description: 'Calls of handlers that run, of those that may.',
-        query: `${inAll(of('longshore_handler_calls_running'))} / ${inAll(of('longshore_concurrency'))}`,
+        description: 'Seconds of work that a second has, of those that the slots allow.',
+        query: `${inAll(rate('longshore_work_seconds_total'))} / ${inAll(average('longshore_concurrency'))}`,
       }),
       number({
-        title: 'Processes that crashed', unit: 'count', width: 4, none: 'no processes', limits: { look: 1 },
+        title: 'Processes that crashed', unit: 'locale', width: 4, none: 'no processes', limits: { look: 1 },
         description: 'Runtimes and programs that ended by themselves and should not have, in the time shown.',
         query: inAll(increase('longshore_handler_process_exits_total', 'cause="crashed"')),
       }),
@@ -89,8 +89,8 @@ function durations(): Row {
       }),
       lines({
         title: 'Calls running, by kind', unit: 'short', width: 8,
-        description: 'Calls of handlers at once, on average; a batch is one.',
-        queries: [{ expr: byKind(average('longshore_handler_calls_running')), legend: '{{kind}}' }],
+        description: 'Calls of handlers at once, on average, by their seconds of work a second; a batch is one.',
+        queries: [{ expr: byKind(rate('longshore_work_seconds_total')), legend: '{{kind}}' }],
       }),
       lines({
         title: 'Slot time of a message, by kind', unit: 's', width: 8,
@@ -106,7 +106,7 @@ function failures(): Row {
     question: 'How do they fail?',
     panels: [
       lines({
-        title: 'Failures, by cause', unit: 'ops', width: 12,
+        title: 'Failures, by cause', unit: 'ops', width: 12, runbook: 'LongshoreFailing',
         description: 'What went wrong in calls of handlers: statuses, exits, connections, answers that cannot be read.',
         queries: [{ expr: sumBy('cause', ofKind(rate(FAILURES))), legend: '{{cause}}' }],
       }),
@@ -123,13 +123,13 @@ function failures(): Row {
         rowTitle: 'Queue',
         leadsTo: TO_QUEUE,
         columns: [
-          { title: 'Handled', query: sumBy('queue', ofKind(increase(ENDED))), unit: 'count' },
+          { title: 'Handled', query: sumBy('queue', ofKind(increase(ENDED))), unit: 'locale' },
           { title: 'Median', query: quantileBy(0.5, 'queue'), unit: 's' },
           { title: '99 %', query: quantileBy(0.99, 'queue'), unit: 's' },
-          { title: 'Failures', query: sumBy('queue', ofKind(increase(FAILURES))), unit: 'count' },
-          { title: 'Rejected', query: sumBy('queue', ofKind(increase(ENDED, 'ending="reject"'))), unit: 'count' },
-          { title: 'Time-outs', query: sumBy('queue', ofKind(increase(ENDED, 'ending="timeout"'))), unit: 'count' },
-          { title: 'Down', query: sumBy('queue', ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))), unit: 'count' },
+          { title: 'Failures', query: sumBy('queue', ofKind(increase(FAILURES))), unit: 'locale' },
+          { title: 'Rejected', query: sumBy('queue', ofKind(increase(ENDED, 'ending="reject"'))), unit: 'locale' },
+          { title: 'Time-outs', query: sumBy('queue', ofKind(increase(ENDED, 'ending="timeout"'))), unit: 'locale' },
+          { title: 'Down', query: sumBy('queue', ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))), unit: 'locale' },
         ],
       }),
     ],
@@ -184,6 +184,7 @@ function processes(): Row {
 function sns(): Row {
   return {
     question: 'Is anything published?',
+    collapsed: 'collapsed',
     panels: [
       lines({
         title: 'Calls to SNS', unit: 'reqps', width: 12, colours: { ok: GOOD, retryable: LOOK, refused: ACT, hung: 'dark-red' },

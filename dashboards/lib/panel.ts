@@ -4,7 +4,7 @@ import type { DynamicConfigValue, FieldColor, Panel, ThresholdsConfig } from '@g
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus';
 import { ACT, GOOD, LOOK } from './colours.ts';
-import { grafanaUnit, readable, type Unit } from './units.ts';
+import { readable, type Unit } from './units.ts';
 
 /** The data source that the reader of a dashboard chooses. */
 export const PROMETHEUS = { type: 'prometheus', uid: '${datasource}' };
@@ -60,7 +60,7 @@ export interface Described extends Builder<Panel> {
 /** Tells a panel what every panel is told. */
 export function describe<B extends Described>(builder: B, about: About, height: number): B {
   builder.title(about.title).description(description(about)).datasource(PROMETHEUS);
-  builder.span(about.width).height(about.height ?? height).unit(grafanaUnit(about.unit)).thresholds(thresholds(about.limits));
+  builder.span(about.width).height(about.height ?? height).unit(about.unit).thresholds(thresholds(about.limits));
   if (about.runbook !== undefined) builder.links([link({ title: 'What to do', url: `\${runbook}#${about.runbook.toLowerCase()}` })]);
   if (about.links !== undefined) builder.dataLinks(about.links.map(link));
   return builder;

@@ -10,7 +10,7 @@ import * as table from '@grafana/grafana-foundation-sdk/table';
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 import { ACT, GOOD, PLAIN } from './colours.ts';
 import { type About, asBuckets, asRows, coloured, describe, fixed, now, overTime, type Query } from './panel.ts';
-import { grafanaUnit, type Unit } from './units.ts';
+import type { Unit } from './units.ts';
 
 const WHOLE = [{ id: 'decimals', value: 0 }];
 const HEIGHT = { stat: 4, graph: 8, table: 8, timeline: 6 };
@@ -20,13 +20,18 @@ export function number(about: About & { readonly query: string; readonly none?: 
   return digits(about).targets(now([{ expr: about.query, legend: about.title }]));
 }
 
+/** One number with its course behind it; 0 where the query answers nothing, for the last value of a course does not show that it ended. */
+export function course(about: About & { readonly query: string }): Builder<Panel> {
+  return digits(about).graphMode(common.BigValueGraphMode.Area).targets(overTime([{ expr: `${about.query} or vector(0)`, legend: about.title }]));
+}
+
 /** The frame of one number, with no query yet. */
 export function digits(about: About & { readonly none?: string }): stat.PanelBuilder {
   const builder = describe(new stat.PanelBuilder(), about, HEIGHT.stat);
   builder.reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false));
   builder.graphMode(common.BigValueGraphMode.None).textMode(common.BigValueTextMode.Value).colorMode(common.BigValueColorMode.Value);
   if (about.none !== undefined) builder.noValue(about.none);
-  if (about.unit === 'count') builder.decimals(0);
+  if (about.unit === 'locale') builder.decimals(0);
   return about.limits === undefined ? builder.colorScheme(fixed(PLAIN)) : builder.colorScheme(byLimits());
 }
 
@@ -35,11 +40,20 @@ export interface Lines extends About {
   /** The colour of each series by its name; where it is left out, one series is plain and several have one each, by name. */
   readonly colours?: Readonly<Record<string, string>>;
   readonly stacked?: 'stacked';
+  /** What the legend says of each series, by Grafana's names. */
+  readonly calcs?: readonly string[];
 }
 
 /** Lines over time; a dashed one at each limit. */
 export function lines(about: Lines): Builder<Panel> {
   const builder = frame(about).targets(overTime(about.queries));
+  for (const [name, colour] of Object.entries(about.colours ?? {})) builder.overrideByName(name, coloured(colour));
+  return builder;
+}
+
+/** What happened between two points, as bars whose sum stands in the legend. */
+export function bars(about: Lines): Builder<Panel> {
+  const builder = frame({ ...about, calcs: ['sum'] }).drawStyle(common.GraphDrawStyle.Bars).fillOpacity(70).interval('1m').targets(overTime(about.queries));
   for (const [name, colour] of Object.entries(about.colours ?? {})) builder.overrideByName(name, coloured(colour));
   return builder;
 }
@@ -50,7 +64,8 @@ export function frame(about: Omit<Lines, 'queries'>): timeseries.PanelBuilder {
   // A line on top of a stack would have the colour of what is last and perhaps nothing.
   builder.lineWidth(about.stacked === undefined ? 1 : 0).fillOpacity(about.stacked === undefined ? 8 : 70).showPoints(common.VisibilityMode.Never).min(0);
   builder.tooltip(new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending));
-  builder.legend(new common.VizLegendOptionsBuilder().displayMode(common.LegendDisplayMode.List).placement(common.LegendPlacement.Bottom).showLegend(true));
+  const legend = new common.VizLegendOptionsBuilder().displayMode(common.LegendDisplayMode.List).placement(common.LegendPlacement.Bottom).showLegend(true);
+  builder.legend(legend.calcs([...(about.calcs ?? ['lastNotNull', 'max'])]));
   if (about.stacked !== undefined) builder.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group('A'));
   if (about.limits !== undefined) builder.thresholdsStyle(new common.GraphThresholdsStyleConfigBuilder().mode(common.GraphThresholdsStyleMode.Dashed));
   return builder.colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassicByName));
@@ -61,7 +76,7 @@ function spread(about: About & { readonly query: string }): Builder<Panel> {
   const builder = describe(new heatmap.PanelBuilder(), about, HEIGHT.graph);
   const color = new heatmap.HeatmapColorOptionsBuilder().mode(heatmap.HeatmapColorMode.Scheme).scheme('Blues').steps(32);
   builder.targets(asBuckets({ expr: about.query, legend: '{{le}}' })).calculate(false).color(color).cellGap(1);
-  builder.yAxis(new heatmap.YAxisConfigBuilder().unit(grafanaUnit(about.unit)).axisPlacement(common.AxisPlacement.Left));
+  builder.yAxis(new heatmap.YAxisConfigBuilder().unit(about.unit).axisPlacement(common.AxisPlacement.Left));
   return builder.filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9)).cellValues(new heatmap.CellValuesBuilder().unit('short'));
 }
 
@@ -101,7 +116,7 @@ export function rows(about: Rows): Builder<Panel> {
   builder.withTransformation({ id: 'joinByField', options: { byField: about.by, mode: 'outer' } });
   const excluded = Object.fromEntries(['Time', ...named.map((_, index) => `Time ${index + 1}`)].map((name) => [name, true]));
   builder.withTransformation({ id: 'organize', options: { excludeByName: excluded, renameByName: { [about.by]: about.rowTitle, ...Object.fromEntries(named) } } });
-  for (const { title, unit } of about.columns) builder.overrideByName(title, [{ id: 'unit', value: grafanaUnit(unit) }, ...(unit === 'count' ? WHOLE : [])]);
+  for (const { title, unit } of about.columns) builder.overrideByName(title, [{ id: 'unit', value: unit }, ...(unit === 'locale' ? WHOLE : [])]);
   const links = about.leadsTo === undefined ? [] : [{ id: 'links', value: [{ title: 'Open', url: about.leadsTo }] }];
   return builder.overrideByName(about.rowTitle, links);
 }

@@ -1,12 +1,13 @@
 // Queue: one queue in depth.
 import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN, QUANTILES, STATES } from './colours.ts';
-import { deploys, type Plan } from './dashboard.ts';
+import { happenings, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_HANDLER, UIDS } from './links.ts';
-import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
+import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SETTLING_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
 import type { Query } from './panel.ts';
-import { handlingTimes, lines, number, states, waits } from './panels.ts';
-import { average, growth, max, of, quantile, rate, sum, sumBy } from './promql.ts';
+import { logRow, logVariables } from './logs.ts';
+import { bars, course, handlingTimes, lines, number, states, waits } from './panels.ts';
+import { average, CATCH_UP, grown, growth, max, of, quantile, rate, slots, slotsInUse, sum, sumBy } from './promql.ts';
 import { TRACES, traceVariables } from './traces.ts';
 import { workers } from './variables.ts';
 
@@ -15,7 +16,7 @@ const WAIT = 'longshore_queue_wait_seconds';
 const PROCESS = 'messaging_process_duration_seconds';
 const CALLS = 'longshore_api_calls_total';
 
-const catchUp = `${max(of('longshore_backlog_seconds'))} / count(${of('longshore_concurrency')})`;
+const catchUp = max(CATCH_UP);
 
 /** The three quantiles that are shown of a histogram. */
 function quantiles(metric: string): Query[] {
@@ -27,9 +28,9 @@ export const queue: Plan = {
   uid: UIDS.queue,
   title: 'Longshore / Queue',
   description: 'One queue: what waits in it, how fast it is worked off, how its messages end, what is told to SQS.',
-  variables: [...workers('one'), ...traceVariables],
-  annotations: deploys,
-  rows: [glance(), waiting(), speed(), endings(), leases(), groups(), calls()],
+  variables: [...workers('one'), ...traceVariables, ...logVariables],
+  annotations: happenings,
+  rows: [glance(), waiting(), speed(), endings(), running(), leases(), groups(), calls(), logRow(' | queue=~`${queue:regex}`')],
 };
 
 function glance(): Row {
@@ -37,12 +38,12 @@ function glance(): Row {
     question: 'How is it?',
     panels: [
       number({
-        title: 'Waiting', unit: 'count', width: 3, none: 'not known',
+        title: 'Waiting', unit: 'locale', width: 3, none: 'not known',
         description: 'Visible messages, by SQS’s approximate count.',
         query: max(of('longshore_queue_messages', 'state="visible"')),
       }),
       number({
-        title: 'In flight', unit: 'count', width: 3, none: 'not known',
+        title: 'In flight', unit: 'locale', width: 3, none: 'not known',
         description: 'Messages that some consumer holds, by SQS’s approximate count.',
         query: max(of('longshore_queue_messages', 'state="in_flight"')),
       }),
@@ -54,26 +55,26 @@ function glance(): Row {
       number({
         title: 'Time to catch up', unit: 's', width: 3, none: 'not known',
         limits: { look: BACKLOG_SECONDS / 2, act: BACKLOG_SECONDS }, runbook: 'LongshoreBacklogAboveObjective',
-        description: 'How long all workers together need for what is in the queue.',
+        description: 'How long all workers of the fleet together need for what is in the queue, whichever of them are chosen.',
         query: catchUp,
       }),
       number({
-        title: 'Dead letters', unit: 'count', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
+        title: 'Dead letters', unit: 'locale', width: 3, none: 'none known', limits: { look: 1 }, runbook: 'LongshoreDlqGrowing',
         description: 'Messages in its DLQ; none is known where there is no DLQ, or the worker may not ask about it.',
         query: max(of('longshore_dlq_messages')),
       }),
-      number({
+      course({
         title: 'Slots in use', unit: 'percentunit', width: 3,
-        description: 'Calls of the handler that run, of those that may.',
-        query: `${sum(of('longshore_handler_calls_running'))} / ${sum(of('longshore_concurrency'))}`,
+        description: 'Seconds of work that a second has, of those that the slots allow.',
+        query: `${slotsInUse('')} / ${slots('')}`,
       }),
-      number({
-        title: 'Workers', unit: 'count', width: 3, none: '0',
+      course({
+        title: 'Workers', unit: 'locale', width: 3,
         description: 'Workers that poll it.',
         query: `count(${of('longshore_concurrency')})`,
       }),
-      number({
-        title: 'Paused workers', unit: 'count', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
+      course({
+        title: 'Paused workers', unit: 'locale', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
         description: 'Workers that pause polling because the handler cannot be reached or its breaker is open, or because they are short of descriptors, processes or memory.',
         query: sum(of('longshore_polling_paused')),
       }),
@@ -86,24 +87,24 @@ function waiting(): Row {
     question: 'What waits?',
     panels: [
       lines({
-        title: 'Messages, by where they are', unit: 'short', width: 12, stacked: 'stacked', colours: STATES,
+        title: 'Messages, by where they are', unit: 'locale', width: 12, stacked: 'stacked', colours: STATES,
         description: 'By SQS’s approximate counts. Visible and delayed ones wait, those in flight are held by a consumer.',
         queries: [{ expr: `max by (state) (${of('longshore_queue_messages')})`, legend: '{{state}}' }],
       }),
       lines({
-        title: 'Dead letters', unit: 'short', width: 12, colours: { 'in the DLQ': 'purple' }, runbook: 'LongshoreDlqGrowing',
+        title: 'Dead letters', unit: 'locale', width: 12, colours: { 'in the DLQ': 'purple' }, runbook: 'LongshoreDlqGrowing',
         description: 'Messages in its DLQ.',
         queries: [{ expr: max(of('longshore_dlq_messages')), legend: 'in the DLQ' }],
       }),
       lines({
-        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN },
+        title: 'Oldest message', unit: 's', width: 8, colours: { oldest: PLAIN }, runbook: 'LongshoreOldestWaiting',
         description: 'The age of the oldest message, estimated from those that were received.',
         queries: [{ expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'oldest' }],
       }),
       lines({
         title: 'Time to catch up', unit: 's', width: 8,
         limits: { act: BACKLOG_SECONDS }, colours: { 'to catch up': PLAIN }, runbook: 'LongshoreBacklogAboveObjective',
-        description: 'How long all workers together need for what is in the queue.',
+        description: 'How long all workers of the fleet together need for what is in the queue, whichever of them are chosen.',
         queries: [{ expr: catchUp, legend: 'to catch up' }],
       }),
       lines({
@@ -151,12 +152,17 @@ function endings(): Row {
     question: 'How do messages end?',
     panels: [
       lines({
-        title: 'Endings', unit: 'mps', width: 12, stacked: 'stacked', colours: ENDINGS,
+        title: 'Endings', unit: 'mps', width: 8, stacked: 'stacked', colours: ENDINGS,
         description: 'Done is deleted; retry, timeout and panic come again; reject goes to the DLQ.',
         queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }],
       }),
       lines({
-        title: 'Not handled', unit: 'mps', width: 12, colours: { 'given back': 'yellow', 'came again': 'purple', 'receives used up': ACT },
+        title: 'Failures, by cause', unit: 'ops', width: 8, runbook: 'LongshoreFailing', links: [TO_HANDLER],
+        description: 'What went wrong in calls of the handler: statuses, exits, connections, time-outs, answers that cannot be read.',
+        queries: [{ expr: sumBy('cause', rate('longshore_handler_failures_total')), legend: '{{cause}}' }],
+      }),
+      lines({
+        title: 'Not handled', unit: 'mps', width: 8, colours: { 'given back': 'yellow', 'came again': 'purple', 'receives used up': ACT },
         description: 'Messages given back before their handler started, such as came again while they were known here, which are not run twice, and such as have used up their receives, which go to the DLQ.',
         queries: [
           { expr: sum(rate('longshore_messages_given_back_total')), legend: 'given back' },
@@ -187,17 +193,46 @@ function endings(): Row {
   };
 }
 
+function running(): Row {
+  return {
+    question: 'Does anything stand still?',
+    panels: [
+      lines({
+        title: 'Oldest running call', unit: 's', width: 8, colours: { running: PLAIN }, runbook: 'LongshoreHandlerHangs', links: [TRACES],
+        description: 'Seconds for which the oldest call of the handler has run, of all workers.',
+        queries: [{ expr: max(of('longshore_oldest_running_seconds')), legend: 'running' }],
+      }),
+      lines({
+        title: 'Oldest message, against its retention', unit: 's', width: 8, runbook: 'LongshoreRetentionNear',
+        colours: { 'in the queue': LOOK, 'in a worker': PLAIN, retention: ACT },
+        description: 'How long the oldest message has waited in the queue, and in a worker that has received it; at the retention SQS deletes a message.',
+        queries: [
+          { expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'in the queue' },
+          { expr: max(of('longshore_oldest_waiting_seconds')), legend: 'in a worker' },
+          { expr: max(of('longshore_queue_retention_seconds')), legend: 'retention' },
+        ],
+      }),
+      lines({
+        title: 'Oldest that SQS has not confirmed', unit: 's', width: 8, limits: { act: SETTLING_SECONDS }, colours: { oldest: PLAIN }, runbook: 'LongshoreSettlingStuck',
+        description: 'How long the oldest message whose handler ended has waited until SQS confirms its delete, give-back or copy to the DLQ.',
+        queries: [{ expr: max(of('longshore_oldest_settling_seconds')), legend: 'oldest' }],
+      }),
+    ],
+  };
+}
+
 function leases(): Row {
   return {
     question: 'Are messages kept?',
     panels: [
       lines({
-        title: 'Held messages', unit: 'short', width: 8, colours: { permits: 'dark-blue', held: PLAIN, running: GOOD },
-        description: 'Messages held and running on average, under the permits for them.',
+        title: 'Held messages', unit: 'short', width: 8, colours: { permits: 'dark-blue', held: PLAIN, running: GOOD, settling: LOOK },
+        description: 'Messages held, running and being settled on average, under the permits for them.',
         queries: [
           { expr: sum(average('longshore_permits')), legend: 'permits' },
           { expr: sum(average('longshore_messages_held')), legend: 'held' },
           { expr: sum(average('longshore_messages_running')), legend: 'running' },
+          { expr: sum(average('longshore_settling')), legend: 'settling' },
         ],
       }),
       lines({
@@ -205,10 +240,10 @@ function leases(): Row {
         description: 'Messages that were kept hidden for longer, because they wait or run.',
         queries: [{ expr: sum(rate('longshore_lease_extensions_total')), legend: 'extended' }],
       }),
-      lines({
-        title: 'Leases lost', unit: 'short', width: 8, colours: { lost: ACT }, runbook: 'LongshoreLeasesLost',
+      bars({
+        title: 'Leases lost', unit: 'locale', width: 8, colours: { lost: ACT }, runbook: 'LongshoreLeasesLost',
         description: 'Leases lost before their message was settled, since the point before: such messages may be handled twice.',
-        queries: [{ expr: sum(growth('longshore_leases_lost_total')), legend: 'lost' }],
+        queries: [{ expr: sum(grown('longshore_leases_lost_total')), legend: 'lost' }],
       }),
     ],
   };
@@ -217,6 +252,7 @@ function leases(): Row {
 function groups(): Row {
   return {
     question: 'Does one group hold up the others?',
+    collapsed: 'collapsed',
     panels: [
       lines({
         title: 'Groups held', unit: 'short', width: 12, colours: { groups: PLAIN },
@@ -235,6 +271,7 @@ function groups(): Row {
 function calls(): Row {
   return {
     question: 'Does SQS answer?',
+    collapsed: 'collapsed',
     panels: [
       lines({
         title: 'Calls', unit: 'reqps', width: 8, stacked: 'stacked', colours: ACTIONS,

@@ -1,14 +1,7 @@
 // Units by Grafana's names, and how a value reads in them.
 
-/** The units that panels have. */
-export type Unit = 'short' | 'count' | 's' | 'ms' | 'percentunit' | 'percent' | 'reqps' | 'mps' | 'currencyUSD' | 'bytes' | 'cores' | 'ops';
-
-/** What Grafana is told; `mps` and `cores` are units of our own making, which it shows as a suffix, a `count` is a whole number. */
-export function grafanaUnit(unit: Unit): string {
-  if (unit === 'mps') return 'suffix: msg/s';
-  if (unit === 'count') return 'short';
-  return unit === 'cores' ? 'suffix: cores' : unit;
-}
+/** The units that panels have; a `locale` is a whole number with all its digits. */
+export type Unit = 'short' | 'locale' | 's' | 'ms' | 'percentunit' | 'percent' | 'reqps' | 'mps' | 'currencyUSD' | 'bytes' | 'ops';
 
 const TIMES: readonly (readonly [number, string])[] = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's'], [1e-3, 'ms'], [1e-6, 'µs']];
 const THOUSANDS: readonly (readonly [number, string])[] = [[1e9, ' G'], [1e6, ' M'], [1e3, ' k'], [1, '']];
@@ -35,10 +28,8 @@ export function readable(value: number, unit: Unit): string {
       return `${scaled(value, THOUSANDS)} req/s`;
     case 'ops':
       return `${scaled(value, THOUSANDS)}/s`;
-    case 'cores':
-      return `${rounded(value)} cores`;
-    case 'count':
-      return scaled(Math.round(value), THOUSANDS);
+    case 'locale':
+      return Math.round(value).toLocaleString('en-US');
     case 'short':
       return scaled(value, THOUSANDS);
   }

@@ -3,6 +3,7 @@ import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { PROMETHEUS } from './panel.ts';
+import { FLEETS, WORKERS } from './promql.ts';
 
 /**
  * Every value, rather than a list of all: that of a large fleet is longer than a query may be.
@@ -10,9 +11,11 @@ import { PROMETHEUS } from './panel.ts';
  * The flag is for names with a new line in them, which a plain dot leaves out before Prometheus 3.
  */
 export const ALL = '(?s:.+)';
+/** The same where a series may lack the label. */
+export const ALL_OR_NONE = '(?s:.*)';
 
 /** How many a variable takes. */
-type Takes = 'one' | 'many';
+type Takes = 'one' | 'many' | 'many or none';
 
 /** A data source of a kind; unless it is told otherwise, that of every panel. */
 export function datasource(type: string, name = 'datasource', label = 'Data source'): Builder<VariableModel> {
@@ -25,7 +28,7 @@ export function labels(name: string, label: string, query: string, takes: Takes)
   builder.query({ query, refId: name }).definition(query);
   builder.refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
   if (takes === 'one') return builder;
-  return builder.multi(true).includeAll(true).allValue(ALL).current({ text: 'All', value: '$__all' });
+  return builder.multi(true).includeAll(true).allValue(takes === 'many' ? ALL : ALL_OR_NONE).current({ text: 'All', value: '$__all' });
 }
 
 /** A text that the reader may change. */
@@ -33,9 +36,13 @@ export function text(name: string, label: string, value: string): Builder<Variab
   return new dashboard.TextBoxVariableBuilder(name).label(label).defaultValue(value).current({ text: value, value });
 }
 
-const job = labels('job', 'Job', 'label_values(longshore_build_info, job)', 'many');
-const instance = labels('instance', 'Worker', 'label_values(longshore_build_info{job=~`${job:regex}`}, instance)', 'many');
-const queuesOf = 'label_values(longshore_concurrency{job=~`${job:regex}`,instance=~`${instance:regex}`}, queue)';
+const cluster = labels('cluster', 'Cluster', 'label_values(longshore_build_info, cluster)', 'many or none');
+const namespace = labels('namespace', 'Namespace', 'label_values(longshore_build_info{cluster=~`${cluster:regex}`}, namespace)', 'many or none');
+const job = labels('job', 'Job', 'label_values(longshore_build_info{cluster=~`${cluster:regex}`,namespace=~`${namespace:regex}`}, job)', 'many');
+const instance = labels('instance', 'Worker', `label_values(longshore_build_info{${FLEETS}}, instance)`, 'many');
+const queuesOf = `label_values(longshore_concurrency{${WORKERS}}, queue)`;
 
 /** Workers and their queues. */
-export const workers = (queues: Takes): Builder<VariableModel>[] => [datasource('prometheus'), job, instance, labels('queue', 'Queue', queuesOf, queues)];
+export const workers = (queues: Takes): Builder<VariableModel>[] => [
+  datasource('prometheus'), cluster, namespace, job, instance, labels('queue', 'Queue', queuesOf, queues),
+];

@@ -1,5 +1,5 @@
 // Asks every query of a dashboard, as Grafana would.
-import type { Dashboard, Panel } from '../test/panels_of.ts';
+import { type Dashboard, isOfPrometheus, type Panel } from '../test/panels_of.ts';
 import { type Choice, interpolate, type Screen } from './grafana.ts';
 import type { Prometheus, Series } from './prometheus.ts';
 
@@ -35,7 +35,7 @@ export async function ask(prometheus: Prometheus, dashboard: Dashboard, shown: S
   const range = span.end - span.start;
   const { scrape, points } = resolution;
   const screen: Screen = { variables, range, interval: Math.max(1, Math.ceil(range / points)), scrape };
-  const ofPanels = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: name(panel), ...target })));
+  const ofPanels = dashboard.panels.flatMap((panel) => (panel.targets ?? []).filter(isOfPrometheus).map((target) => ({ panel: name(panel), ...target })));
   const ofAnnotations = dashboard.annotations.list.map(({ name, expr }) => ({ panel: name, refId: 'annotation', expr, instant: false }));
   const answers: Answer[] = [];
   for (const { panel, refId, expr, instant } of [...ofPanels, ...ofAnnotations]) {

@@ -19,6 +19,9 @@ export interface Scraped {
   readonly renamed: Readonly<Record<string, string>>;
 }
 
+/** What Kubernetes tells of a target. */
+const LABELS = { cluster: 'live', namespace: 'check' };
+
 interface Rule {
   readonly name: string;
   readonly health: string;
@@ -33,10 +36,20 @@ export class Prometheus {
     [this.#url, this.#program] = [url, program];
   }
 
-  /** Starts one in this folder, with these rules. */
-  static async start(folder: string, rules: string, scraped: Scraped): Promise<Prometheus> {
+  /** Starts one in this folder, on what is in its `tsdb` already, with these rules if there are any. */
+  static start(folder: string, rules: string, scraped: Scraped): Promise<Prometheus> {
+    return Prometheus.#with(folder, configuration(rules, scraped));
+  }
+
+  /** Starts one in this folder that scrapes whatever its `*.targets.json` list, every so many seconds. */
+  static ofFiles(folder: string, rules: string, seconds: number): Promise<Prometheus> {
+    const listed = { job_name: 'listed', file_sd_configs: [{ files: [join(folder, '*.targets.json')] }] };
+    return Prometheus.#with(folder, { global: { scrape_interval: `${seconds}s`, evaluation_interval: `${seconds}s` }, rule_files: [rules], scrape_configs: [listed] });
+  }
+
+  static async #with(folder: string, configured: unknown): Promise<Prometheus> {
     const config = join(folder, 'prometheus.json');
-    writeFileSync(config, JSON.stringify(configuration(rules, scraped)));
+    writeFileSync(config, JSON.stringify(configured));
     const port = await freePort();
     const args = [`--config.file=${config}`, `--storage.tsdb.path=${join(folder, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`];
     const program = new Program('prometheus', args, folder);
@@ -97,13 +110,13 @@ function configuration(rules: string, { workers, renamed }: Scraped): unknown {
   });
   return {
     global: { scrape_interval: `${SCRAPE}s`, evaluation_interval: `${SCRAPE}s` },
-    rule_files: [rules],
-    scrape_configs: [{ job_name: 'longshore', static_configs: [{ targets: workers }], metric_relabel_configs: Object.entries(renamed).map(rename) }],
+    rule_files: rules === '' ? [] : [rules],
+    scrape_configs: [{ job_name: 'longshore', static_configs: [{ targets: workers, labels: LABELS }], metric_relabel_configs: Object.entries(renamed).map(rename) }],
   };
 }
 
-/** Prometheus does not tell a port that it chose itself. */
-async function freePort(): Promise<number> {
+/** A port that nobody has; Prometheus does not tell one that it chose itself. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();

@@ -21,6 +21,10 @@ export function content(panel: Panel, box: Box, recorded: Recorded): Shape[] {
       return heatmap(box, shown.flat(), recorded.span);
     case 'table':
       return table(panel, box, shown);
+    case 'alertlist':
+      return [text('the alerts that are pending or raised', [box.x + 10, box.y + 18], 10.5, THEME.text)];
+    case 'logs':
+      return [text('the lines of the log, where there is a data source for it', [box.x + 10, box.y + 18], 10.5, THEME.text)];
     case 'state-timeline':
       return timeline(panel, box, shown.flat(), recorded);
     default:

@@ -7,10 +7,7 @@ import { colour, ofPalette } from './theme.ts';
 export function unitOf(panel: Panel, field?: string): Unit {
   const own = field === undefined ? undefined : property(panel, field, 'unit');
   const unit = typeof own === 'string' ? own : (panel.fieldConfig.defaults.unit ?? 'short');
-  const decimals = field === undefined ? (panel.fieldConfig.defaults as { decimals?: number }).decimals : property(panel, field, 'decimals');
-  if (unit === 'short' && decimals === 0) return 'count';
-  if (unit === 'suffix: msg/s') return 'mps';
-  return unit === 'suffix: cores' ? 'cores' : (unit as Unit);
+  return unit as Unit;
 }
 
 /** The colour of a series: its own, or one by its place. */

@@ -28,13 +28,19 @@ const CASES = readdirSync(join(HERE, 'test', 'alerts')).flatMap((file): Case[] =
 it('all alerts are there', () => {
   assert.deepEqual([...new Set(ALERTS.map(({ alert }) => alert))].sort(), [
     'LongshoreBacklogAboveObjective',
+    'LongshoreCrashLoop',
     'LongshoreDeletesFailing',
     'LongshoreDepthUnknown',
     'LongshoreDlqGrowing',
     'LongshoreDrainExceeded',
+    'LongshoreFailing',
     'LongshoreHandlerDown',
+    'LongshoreHandlerHangs',
     'LongshoreLeasesLost',
     'LongshoreNothingDone',
+    'LongshoreOldestWaiting',
+    'LongshoreRetentionNear',
+    'LongshoreSettlingStuck',
     'LongshoreShortOfResources',
     'LongshoreSilentPoller',
     'LongshoreStartAgeBudgetBurn',
@@ -68,9 +74,18 @@ it('every metric of a rule is in the catalogue or recorded here', () => {
   }
 });
 
+it('no rule mixes fleets: whoever keeps the job keeps the cluster and the namespace, too', () => {
+  for (const { alert, record, expr } of RULES) {
+    for (const [clause, labels = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)) {
+      assert.ok(labels === '' || labels.startsWith('cluster, namespace, job'), `${alert ?? record}: ${clause}`);
+    }
+  }
+});
+
 it('the silence that the fleet shows is the one that is told', () => {
-  const { expr = '' } = ALERTS.find(({ alert }) => alert === 'LongshoreSilentPoller') ?? {};
+  const { expr = '' } = RULES.find(({ record }) => record === 'longshore:silent_seconds') ?? {};
   const told = [...expr.matchAll(/\blongshore_\w+/g)].map(([name]) => name);
+  assert.ok(told.length > 0);
   const shown = named(OF_PROMETHEUS).find(({ name }) => name === 'fleet.json: Longest silence')?.panel.targets[0]?.expr ?? '';
   assert.deepEqual(metricsIn(shown).sort(), told.sort());
 });
@@ -80,6 +95,7 @@ it('the objectives are those that the dashboards show', () => {
   assert.equal(value('silent_seconds'), objectives.SILENT_SECONDS);
   assert.equal(value('backlog_seconds'), objectives.BACKLOG_SECONDS);
   assert.equal(value('delete_failure_share'), objectives.DELETE_FAILURE_SHARE);
+  assert.equal(value('settling_seconds'), objectives.SETTLING_SECONDS);
   assert.equal(value('drain_share'), objectives.DRAIN_SHARE);
   assert.equal((1 - value('start_age_budget')).toFixed(6), objectives.START_AGE_SHARE.toFixed(6));
   const bounds = RULES.flatMap(({ expr }) => [...expr.matchAll(/le="(\d+)"/g)].map(([, bound]) => Number(bound)));

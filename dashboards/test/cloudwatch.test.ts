@@ -38,7 +38,7 @@ const OF_REST = ['4XXError', '5XXError'];
 const OF_HTTP = ['4xx', '5xx'];
 
 const DASHBOARD = ALL.filter(({ file }) => file === 'cloudwatch.json');
-const TARGETS = named(DASHBOARD).flatMap(({ name, panel }) => panel.targets.map((target) => ({ name, target })));
+const TARGETS = named(DASHBOARD).filter(({ panel: { type } }) => type !== 'logs').flatMap(({ name, panel }) => panel.targets.map((target) => ({ name, target })));
 const isMetric = ({ target }: { target: Target }) => Boolean(target.metricName);
 
 it('every metric of AWS is one that AWS publishes, under these dimensions, with a statistic that means something', () => {
@@ -66,7 +66,7 @@ it('every metric of the worker is one that docs/ecs.md tells, with its statistic
 });
 
 it('every sum is over queries of its own panel, and they alone are hidden', () => {
-  for (const { name, panel } of named(DASHBOARD)) {
+  for (const { name, panel } of named(DASHBOARD).filter(({ panel: { type } }) => type !== 'logs')) {
     const ids = panel.targets.map(({ id }) => id ?? '');
     assert.equal(new Set(ids).size, ids.length, name);
     const sums = panel.targets.filter(({ expression }) => expression);
@@ -75,6 +75,25 @@ it('every sum is over queries of its own panel, and they alone are hidden', () =
     }
     for (const target of panel.targets) assert.equal((target as { hide?: boolean }).hide ?? false, sums.length > 0 && isMetric({ target }), name);
   }
+});
+
+it('it opens on the stack of deploy/: queue, DLQ, cluster, service and API are those of one prefix, though an account has many', () => {
+  const list = DASHBOARD.flatMap(({ templating }) => templating.list);
+  const chosen = (name: string, stack: string, offered: readonly string[]) => {
+    const { regex = '' } = list.find((variable) => variable.name === name) ?? {};
+    const pattern = new RegExp(regex.replace('${stack}', stack).slice(1, -1));
+    return offered.flatMap((one) => one.match(pattern)?.slice(0, 2).at(-1) ?? []);
+  };
+  const queues = ['a-queue-dlq', 'jobs', 'orders-prod-dlq', 'orders-prod-queue', 'orders-prod2-queue', 'shop-dev-dlq.fifo', 'shop-dev-queue.fifo'];
+  assert.deepEqual(chosen('stack', '', queues), ['orders-prod', 'orders-prod2', 'shop-dev']);
+  assert.deepEqual(chosen('queue', 'orders-prod', queues), ['orders-prod-queue']);
+  assert.deepEqual(chosen('queue', 'shop-dev', queues), ['shop-dev-queue.fifo']);
+  assert.deepEqual(chosen('dlq', 'shop-dev', queues), ['shop-dev-dlq.fifo']);
+  assert.deepEqual(chosen('cluster', 'orders-prod', ['orders-prod', 'orders-prod2']), ['orders-prod']);
+  assert.deepEqual(chosen('service', 'orders-prod', ['other', 'orders-prod-worker']), ['orders-prod-worker']);
+  assert.deepEqual(chosen('rest_api', 'orders-prod', ['other', 'orders-prod-rest-api']), ['orders-prod-rest-api']);
+  const names = readFileSync(join(HERE, '..', 'deploy', 'lib', 'names.ts'), 'utf8');
+  for (const name of ['{prefix}-queue${fifoSuffix}', '{prefix}-dlq${fifoSuffix}', '{prefix}-worker', '{prefix}-rest-api']) assert.ok(names.includes(name), name);
 });
 
 it('every dimension is what the reader chose', () => {

@@ -23,8 +23,20 @@ it('every dashboard that Prometheus answers is shown, and no other', () => {
   assert.ok(mounts(grafana).has(grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH), 'the home');
 });
 
-it('each kind of data source that a dashboard lets choose is there once', () => {
-  const kinds = OF_PROMETHEUS.flatMap(({ templating }) => templating.list).filter(({ type }) => type === 'datasource').map(({ query }) => query);
+it('each profile has a service that sends to the queues of its worker, so that the dashboards move', () => {
+  const { services } = read('compose.yaml');
+  const script = readFileSync(join(DEPLOY, 'compose', 'traffic', 'traffic.py'), 'utf8');
+  const queues = [...readFileSync(join(DEPLOY, '..', 'examples', 'http', 'longshore.toml'), 'utf8').matchAll(/^\[queues\.(\w+)\]/gm)].map(([, name]) => name);
+  assert.deepEqual([...script.matchAll(/send\("(\w+)"/g)].map(([, name]) => name), queues);
+  for (const [name, profile, endpoint] of [['traffic', 'emulator', services.worker.environment.LONGSHORE__AWS__ENDPOINT_URL], ['embedded-traffic', 'embedded', 'http://worker:9324']]) {
+    assert.deepEqual(services[name].profiles, [profile]);
+    assert.equal(services[name].environment.TRAFFIC_ENDPOINT, endpoint);
+    assert.equal([...mounts(services[name]).values()].every(existsSync), true);
+  }
+});
+
+it('each kind of data source that a dashboard lets choose is there once, but for the logs, which compose shows itself', () => {
+  const kinds = OF_PROMETHEUS.flatMap(({ templating }) => templating.list).filter(({ type, query }) => type === 'datasource' && query !== 'loki').map(({ query }) => query);
   assert.deepEqual(SOURCES.map(({ type }) => type).sort(), [...new Set(kinds)].sort());
 });
 

@@ -3,18 +3,26 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { dashboards, written } from '../lib/all.ts';
+import { alerts, asJson, dashboards, written } from '../lib/all.ts';
 import { RUNBOOK } from '../lib/dashboard.ts';
 import { COLUMNS } from '../lib/layout.ts';
 import { readable, type Unit } from '../lib/units.ts';
 import { ALL, HERE, named, type Panel } from './panels_of.ts';
 
+/** Units of Grafana's own that panels may have. */
+const UNITS = ['short', 'locale', 's', 'ms', 'percentunit', 'percent', 'reqps', 'mps', 'currencyUSD', 'bytes', 'ops'];
+
 it('the files are what the code makes', () => {
-  const made = Object.entries(dashboards(RUNBOOK));
+  const made = Object.entries(dashboards({ runbook: RUNBOOK }));
   assert.deepEqual(ALL.map(({ file }) => file).sort(), made.map(([file]) => file).sort());
   for (const [file, dashboard] of made) {
     assert.equal(readFileSync(join(HERE, file), 'utf8'), written(dashboard), `${file} is stale: make dashboards writes it anew`);
   }
+});
+
+it('the mixin has the rules of alerts.yaml', () => {
+  const rules = readFileSync(join(HERE, 'alerts.yaml'), 'utf8');
+  assert.equal(readFileSync(join(HERE, 'mixin', 'alerts.json'), 'utf8'), asJson(rules), 'stale: make dashboards writes it anew');
 });
 
 it('every dashboard, panel and title is there once', () => {
@@ -43,13 +51,45 @@ it('every row asks a question', () => {
   }
 });
 
-it('every panel has a title, a sentence about it, a unit and a data source that is chosen', () => {
+it('every panel has a title, a sentence about it, a unit of Grafana’s own and a data source that is chosen', () => {
   for (const { name, panel } of named(ALL)) {
     assert.match(panel.title, /^.{3,45}$/, name);
     assert.match(panel.description, /^[A-Z].{10,}\.$/s, name);
-    assert.ok(panel.fieldConfig.defaults.unit, name);
-    for (const { uid } of [panel.datasource, ...panel.targets.map(({ datasource }) => datasource)]) assert.equal(uid, '${datasource}', name);
+    const sources = [panel.datasource, ...panel.targets.map(({ datasource }) => datasource)].map(({ uid }) => uid);
+    assert.ok(new Set(sources).size === 1 && ['${datasource}', '${logs}'].includes(sources[0] ?? ''), `${name}: ${sources}`);
+    if (['alertlist', 'logs'].includes(panel.type)) continue;
+    const overridden = panel.fieldConfig.overrides.flatMap(({ properties }) => properties).flatMap(({ id, value }) => (id === 'unit' ? value : []));
+    for (const unit of [panel.fieldConfig.defaults.unit, ...overridden]) assert.ok(UNITS.includes(String(unit)), `${name}: ${unit}`);
   }
+});
+
+it('a count shows all its digits: 1,000 messages are not 1 K', () => {
+  for (const { name, panel } of named(ALL)) {
+    if (/dead letters|waiting|in flight|leases lost|^workers$/i.test(panel.title)) assert.equal(panel.fieldConfig.defaults.unit, 'locale', name);
+  }
+});
+
+it('links, the runbook and the toggles of annotations stand where they are seen', () => {
+  for (const { file } of ALL) {
+    assert.ok(!readFileSync(join(HERE, file), 'utf8').includes('inControlsMenu'), file);
+    const { links, annotations } = JSON.parse(readFileSync(join(HERE, file), 'utf8'));
+    assert.deepEqual(links.map(({ title }: { title: string }) => title), ['Longshore', 'Runbook'], file);
+    if (file !== 'cloudwatch.json') assert.deepEqual(annotations.list.map(({ name }: { name: string }) => name), ['Page', 'Ticket', 'New version', 'Worker started']);
+  }
+});
+
+it('one setting leads every link into the runbook of a team, and another the CloudWatch dashboard to its stack', () => {
+  const runbook = 'https://git.example.org/$1/operations.md';
+  const made = dashboards({ runbook, stack: 'orders-prod' });
+  for (const [file, { templating }] of Object.entries(made)) {
+    const set = (name: string) => (templating?.list ?? []).find((variable) => variable.name === name)?.current?.value;
+    assert.equal(set('runbook'), runbook, file);
+    if (file === 'cloudwatch.json') assert.equal(set('stack'), 'orders-prod');
+  }
+  const rules = alerts(readFileSync(join(HERE, 'alerts.yaml'), 'utf8'), runbook);
+  const urls = [...rules.matchAll(/runbook_url: (.*)/g)].map(([, url]) => url ?? '');
+  assert.ok(urls.length > 20);
+  for (const url of urls) assert.match(url, /^https:\/\/git\.example\.org\/\$1\/operations\.md#longshore\w+$/);
 });
 
 it('every limit that colours a panel is told in its description', () => {
@@ -84,7 +124,7 @@ it('every link to traces and to other dashboards uses variables that its dashboa
 });
 
 it('no series of a panel has a name that only a few messages have', () => {
-  const few = ['queue', 'kind', 'ending', 'state', 'action', 'result', 'cause', 'occasion', 'version', 'le', 'messaging_operation_name', 'instance'];
+  const few = ['severity', 'queue', 'kind', 'ending', 'state', 'action', 'result', 'cause', 'occasion', 'version', 'le', 'messaging_operation_name', 'instance'];
   for (const { name, panel } of named(ALL)) {
     for (const { legendFormat = '' } of panel.targets) {
       for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) assert.ok(few.includes(label), `${name}: ${label}`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { INCIDENTS } from '../live/incidents/incidents.ts';
 import { ALL, HERE } from './panels_of.ts';
 
 const DOCS = join(HERE, '..', 'docs');
@@ -23,6 +24,17 @@ it('every panel of the pictures shows what was recorded', () => {
     const picture = readFileSync(join(DOCS, 'dashboards', file.replace('.json', '.svg')), 'utf8');
     assert.doesNotMatch(picture, /NaN|Infinity|undefined|no data/, file);
   }
+});
+
+it('the ten incidents of the runbook are those that are played, each with the alert that sees it and its minute', () => {
+  const runbook = readFileSync(join(DOCS, 'operations.md'), 'utf8');
+  const section = runbook.match(/## Ten incidents\n([\s\S]*?)\n## /)?.[1] ?? '';
+  const told = [...section.matchAll(/^\| \[(.*?)\]\(#(\w+)\) \| `(\w+)`, (\w+) \| (\d+) \|$/gm)].map(([, what, anchor, alert = '', severity]) => {
+    assert.equal(anchor, alert.toLowerCase());
+    return `${what}: ${alert} ${severity}`;
+  });
+  assert.deepEqual(told, INCIDENTS.map(({ what, alert, severity }) => `${what}: ${alert} ${severity}`));
+  assert.equal(told.length, 10);
 });
 
 it('the table of alerts has every one, each with the severities of its rules and in their order', () => {

@@ -13,8 +13,9 @@ use longshore::{
     Metrics,
     internals::{
         Action, CallMetrics, CallResult, ConsumerMetrics, Counts, Ending, FailureCause, GroupTally,
-        HandlerKind, HandlerMetrics, Label as _, LeaseMetrics, MetricScope, NotificationMetrics, Notified,
-        Occasion, ProcessMetrics, ProcessState, PublishMetrics, QueueDepth, SettleMetrics,
+        HandlerKind, HandlerMetrics, InProgress, Label as _, LeaseMetrics, MetricScope, NotificationMetrics,
+        Notified, Occasion, ProcessMetrics, ProcessState, PublishMetrics, QueueDepth, RunningCalls,
+        SettleMetrics,
     },
 };
 use tokio::time::Instant;
@@ -77,7 +78,7 @@ fn reach(queue: &MetricScope, kind: HandlerKind, state: State) {
         State::Open => {
             queue.group::<HandlerMetrics>().info.of(kind).set(1);
             queue.group::<LeaseMetrics>();
-            queue.group::<SettleMetrics>();
+            queue.group::<SettleMetrics>().show(&InProgress::default());
             depth(queue).polled(Counts::default());
         }
         State::Working => {
@@ -94,8 +95,9 @@ fn reach(queue: &MetricScope, kind: HandlerKind, state: State) {
 }
 
 fn depth(queue: &MetricScope) -> QueueDepth {
-    let depth = QueueDepth::in_scope(queue, 10);
+    let depth = QueueDepth::in_scope(queue, 10, RunningCalls::in_scope(queue));
     depth.polls_every(Duration::from_secs(30));
+    depth.kept_for(Duration::from_hours(96));
     depth
 }
 

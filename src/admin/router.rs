@@ -37,6 +37,10 @@ const INDEX: &str = r#"<!doctype html>
 </html>
 "#;
 
+/// Does what an operator asks of the queue with this name; answers what is so now.
+pub(crate) type AdminControl =
+    Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>;
+
 /// The sources of the admin server's answers.
 #[derive(Clone)]
 pub(crate) struct AdminSource {
@@ -49,7 +53,7 @@ pub(crate) struct AdminSource {
     /// The requests that may control queues.
     pub access: ControlAccess,
     /// Carries out a request about a queue, and answers the queue's state.
-    pub control: Arc<dyn Fn(&str, ControlRequest) -> Result<Value, ControlRefusal> + Send + Sync>,
+    pub control: AdminControl,
 }
 
 impl fmt::Debug for AdminSource {

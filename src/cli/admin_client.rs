@@ -118,7 +118,7 @@ pub(super) struct AdminOptions {
     /// The admin server of the worker, such as 10.0.0.7:9090 [default: the configured admin.listen]
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
-    /// The worker's admin.token [default: the configured one, as in LONGSHORE__ADMIN__TOKEN]
+    /// The worker's admin.token [default: that of the configuration]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// The configuration file that names admin.listen and admin.token

@@ -22,8 +22,8 @@ use super::{
 use crate::{
     consumer::lease::Lease,
     consumer::metrics::ConsumerMetrics,
-    handler::FailureCounter,
-    handler::{Outcome, Placement},
+    consumer::running::{CallInProgress, RunningCall, RunningCalls},
+    handler::{FailureCounter, Outcome, Placement},
     stop::Stop,
     tasks,
     telemetry::{
@@ -55,6 +55,7 @@ pub(super) struct DispatcherParts {
     pub(super) metrics: Arc<ConsumerMetrics>,
     pub(super) scope: MetricScope,
     pub(super) failures: FailureCounter,
+    pub(super) running: RunningCalls,
     pub(super) traces: Option<QueueTraces>,
     pub(super) stop: Stop,
     /// The runtime for handlers that might block.
@@ -246,6 +247,7 @@ impl Dispatcher {
             if conclusion.kept_for() == Some(KeptFor::Handler) {
                 held.kept_since.get_or_insert(now);
             }
+            held.waiting = Some(self.0.parts.running.wait(held.received));
             turns.append(&mut held.lease.take_dependents());
             weighed.push((self.0.parts.caller.weigh(&held.message), held));
         }
@@ -324,7 +326,7 @@ impl Dispatcher {
         let began = Instant::now();
         let _guards: Vec<CallGuard> =
             parts.observers.iter().filter_map(|observer| observer.call_started()).collect();
-        self.note_start(&batch);
+        let running = self.note_start(&mut batch, began);
         let (span, process) = self.span_of(&batch);
         let trace = process.as_ref().map(|process| process.trace().clone());
         if let Some(trace) = &trace {
@@ -333,6 +335,7 @@ impl Dispatcher {
             }
         }
         let end = parts.caller.call(&batch, began, trace).instrument(span).await;
+        drop(running);
         let ended_at = Instant::now();
         let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at };
         self.note_response(&end, &batch, &ended);
@@ -373,16 +376,20 @@ impl Dispatcher {
         kept
     }
 
-    fn note_start(&self, batch: &[HeldMessage]) {
-        let metrics = &self.0.parts.metrics;
+    fn note_start(&self, batch: &mut [HeldMessage], began: Instant) -> Option<CallInProgress> {
+        let DispatcherParts { metrics, running, .. } = &self.0.parts;
         metrics.started.inc_by(batch.len() as u64);
         metrics.running.add(signed(batch.len()));
         metrics.calls_running.inc();
-        for held in batch {
+        for held in &mut *batch {
+            held.waiting = None;
             if let Some(age) = held.message.age() {
                 metrics.queue_wait.observe(age.as_secs_f64());
             }
         }
+        let HeldMessage { message, .. } = batch.first()?;
+        let (messages, first, receive_count) = (batch.len(), message.id.clone(), message.receive_count);
+        Some(running.begin(RunningCall { began, messages, first, receive_count, report_at: None }))
     }
 
     /// The span of a call, and its trace while traces are on.
@@ -447,7 +454,7 @@ impl Dispatcher {
 
     fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], ended: &EndedCall) {
         let EndedCall { took, at, .. } = *ended;
-        let DispatcherParts { metrics, failures, availability, .. } = &self.0.parts;
+        let DispatcherParts { metrics, failures, availability, running, .. } = &self.0.parts;
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
         failures.call_ended(conclusions.iter().filter_map(|conclusion| conclusion.ending));
@@ -465,7 +472,10 @@ impl Dispatcher {
         if let Some(down) = first(Some(Ending::Down)) {
             self.handler_is_down(&down.reason);
         } else if kept.is_none() {
-            metrics.work_seconds.inc_by(took.as_secs_f64());
+            running.worked(took, at);
+            if first(Some(Ending::Done)).is_some() {
+                running.done(took, at);
+            }
             availability.handler_answered();
         }
     }

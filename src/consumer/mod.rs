@@ -23,11 +23,13 @@ mod preparation;
 mod preparation_lines;
 mod prepare;
 mod receive_mode;
+pub(crate) mod running;
 mod schedule;
 mod settings;
 pub(crate) mod settle;
 mod shutdown;
 mod slot;
+mod standstill;
 mod start_limit;
 
 use std::{sync::Arc, time::Duration};
@@ -55,6 +57,7 @@ use self::{
     prepare::{Intake, IntakeParts},
     schedule::Schedule,
     shutdown::EngineEnds,
+    standstill::StandstillWatch,
 };
 pub(crate) use self::{
     availability::PauseReason,
@@ -74,6 +77,7 @@ use crate::{
     consumer::depth::{Counts, QueueDepth, RedriveView},
     consumer::lease::{LeaseTerms, Leases, Permits},
     consumer::metrics::ConsumerMetrics,
+    consumer::running::RunningCalls,
     consumer::settle::{DeadLetterQueue, Settler},
     handler::AnyHandler,
     handler::FailureCounter,
@@ -109,6 +113,7 @@ struct Inner {
     last_error: watch::Receiver<Option<String>>,
     metrics: Arc<ConsumerMetrics>,
     depth: QueueDepth,
+    running: RunningCalls,
     wanted: Wanted,
 }
 
@@ -140,6 +145,8 @@ pub(crate) struct EngineParts {
     pub failures: FailureCounter,
     /// The number of messages in the queue.
     pub depth: QueueDepth,
+    /// The calls of the handler, and the messages that wait for theirs.
+    pub(crate) running: RunningCalls,
     /// The spans of the queue's messages; absent while traces are off.
     pub traces: Option<QueueTraces>,
     /// The health of the process.
@@ -170,6 +177,14 @@ pub(crate) struct EngineStatus {
     pub permits: usize,
     /// Messages being settled.
     pub settling: usize,
+    /// Seconds for which the oldest running call has run; absent while none runs.
+    pub oldest_running_seconds: Option<f64>,
+    /// Seconds since the receive of the oldest message that waits here for its call; absent while none waits.
+    pub oldest_waiting_seconds: Option<f64>,
+    /// Seconds for which the oldest settlement has waited for SQS to confirm it; absent while none waits.
+    pub oldest_settling_seconds: Option<f64>,
+    /// The error for which SQS refuses to settle messages, until it settles one.
+    pub settling_error: Option<String>,
     /// The reasons for which polling is paused; empty while the queue is polled.
     pub paused: Vec<PauseStatus>,
     /// Whole seconds since a receive was last answered.
@@ -178,6 +193,8 @@ pub(crate) struct EngineStatus {
     pub last_error: Option<String>,
     /// The messages in the queue by SQS's count, of all workers, where that is known.
     pub queue_messages: Option<Counts>,
+    /// Seconds for which SQS keeps a message, where that is known.
+    pub retention_seconds: Option<u64>,
     /// The visible messages in the DLQ, where that is known.
     pub dlq_messages: Option<u64>,
     /// The time that this worker alone needs for the visible messages and those in flight, where that is known.
@@ -220,6 +237,7 @@ impl Engine {
             last_error,
             metrics,
             depth: parts.depth.clone(),
+            running: parts.running.clone(),
             wanted: parts.wanted(&settler),
         }));
         if settings.paused {
@@ -239,6 +257,7 @@ impl Engine {
             // It ends at the stop, which the fault watch may notice later: that end is no fault.
             poller: tasks.spawn("receive", End::Fine, poller.run()),
             probes: tasks.spawn("probe", End::Fault, availability.run()),
+            standstill: tasks.spawn("standstill", End::Fine, parts.standstill(&leases, &settler).run()),
             handler: parts.handler.clone(),
             engine,
             dispatcher,
@@ -268,7 +287,8 @@ impl Engine {
     /// The state of the engine.
     pub(crate) fn status(&self) -> EngineStatus {
         let Inner { dispatcher, leases, permits, settler, metrics, .. } = &*self.0;
-        let load = dispatcher.load();
+        let (load, now) = (dispatcher.load(), Instant::now());
+        let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
         let paused = self.0.availability.reasons().into_iter();
         EngineStatus {
             queue: self.0.name.to_string(),
@@ -278,12 +298,17 @@ impl Engine {
             held: leases.len(),
             permits: permits.capacity(),
             settling: settler.pending(),
+            oldest_running_seconds: seconds(self.0.running.oldest(now)),
+            oldest_waiting_seconds: seconds(self.0.running.oldest_waiting(now)),
+            oldest_settling_seconds: seconds(settler.oldest_pending()),
+            settling_error: settler.error(),
             paused: paused
                 .map(|(reason, details)| PauseStatus { reason, details: details.to_string() })
                 .collect(),
             seconds_since_successful_receive: metrics.poll_age.get(),
             last_error: self.0.last_error.borrow().clone(),
             queue_messages: self.0.depth.counts(),
+            retention_seconds: self.0.depth.retention().map(|retention| retention.as_secs()),
             dlq_messages: self.0.depth.dlq(),
             backlog_seconds: self.0.depth.backlog_seconds(),
         }
@@ -320,6 +345,16 @@ impl EngineParts {
             ready: self.condition("settle", "not started"),
             dlq_ready: self.condition("dlq", "not started"),
         })
+    }
+
+    fn standstill(&self, leases: &Leases, settler: &Settler) -> StandstillWatch {
+        StandstillWatch {
+            queue: self.name.clone(),
+            running: self.running.clone(),
+            settler: settler.clone(),
+            leases: leases.clone(),
+            scope: self.metrics.clone(),
+        }
     }
 
     fn availability(&self) -> Availability {
@@ -370,6 +405,7 @@ impl EngineParts {
             metrics: self.metrics.group(),
             scope: self.metrics.clone(),
             failures: self.failures.clone(),
+            running: self.running.clone(),
             traces: self.traces.clone(),
             stop: self.stop.clone(),
             callers_runtime: self.caller.clone(),
@@ -400,6 +436,7 @@ impl EngineParts {
             settler,
             stop: self.stop.clone(),
             metrics: self.metrics.group(),
+            running: self.running.clone(),
         })
     }
 
@@ -427,6 +464,7 @@ impl EngineParts {
             metrics: self.metrics.group(),
             calls: self.metrics.group(),
             depth: self.depth.clone(),
+            warnings: self.metrics.warnings().clone(),
             traces: self.traces.clone(),
             stop: self.stop.clone(),
             end_of_receives: ends.receives.clone(),

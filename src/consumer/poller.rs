@@ -1,6 +1,9 @@
 //! The poller: reserves permits, receives up to that many messages, and hands them to the intake.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
@@ -32,7 +35,7 @@ use crate::{
         within,
     },
     stop::Stop,
-    telemetry::{Action, CallResult, events, spans::QueueTraces},
+    telemetry::{Action, CallResult, WarningSampler, context::TraceContext, events, spans::QueueTraces},
 };
 
 /// The time beyond its wait after which a receive is replaced.
@@ -47,6 +50,8 @@ const LATE_ANSWER: Duration = Duration::from_secs(2);
 /// The most receives of a message whose age is sampled: one received more often has waited because it failed, so its
 /// age does not show how long the others wait. CloudWatch leaves such messages out, too.
 const MOST_RECEIVES_OF_SAMPLE: u32 = 3;
+/// The part of its retention from which a message is named that was not done yet.
+const NEARLY_OVER: f64 = 0.8;
 
 /// The answer to one receive.
 struct ReceiveAnswer {
@@ -75,6 +80,7 @@ pub(super) struct PollerParts {
     pub(super) metrics: Arc<ConsumerMetrics>,
     pub(super) calls: Arc<CallMetrics>,
     pub(super) depth: QueueDepth,
+    pub(super) warnings: Arc<WarningSampler>,
     pub(super) traces: Option<QueueTraces>,
     pub(super) stop: Stop,
     /// Cancelled when a stop waits for receives in flight no longer.
@@ -256,6 +262,7 @@ impl Poller {
                 if received == asked {
                     self.schedule.full_receive(now - sent);
                 }
+                self.report_expiring(&messages);
                 self.parts.depth.received(queue_age_sample(&messages, self.parts.order, now - sent));
                 self.parts.intake.admit(messages, reservation, ReceiveTimes { sent, answered: now });
                 self.succeeded(asked, received, now - sent);
@@ -266,6 +273,23 @@ impl Poller {
                 }
                 self.failed(&error, sent, now);
             }
+        }
+    }
+
+    /// Names the messages that SQS soon deletes unhandled, because their retention is nearly over.
+    fn report_expiring(&self, messages: &[Message]) {
+        let (queue, Some(retention)) = (&*self.parts.name, self.parts.depth.retention()) else { return };
+        let now = SystemTime::now();
+        let latest = now.checked_sub(retention.mul_f64(NEARLY_OVER));
+        let is_old = |message: &&Message| message.sent_at.is_some_and(|sent_at| Some(sent_at) <= latest);
+        for message in messages.iter().filter(is_old) {
+            let (message_id, receive_count) = (&message.id, message.receive_count);
+            let age_seconds = message.age().unwrap_or_default().as_secs();
+            let retention_seconds = retention.as_secs();
+            let producer = TraceContext::of_message(message);
+            let _trace = producer.as_ref().map(TraceContext::enter);
+            events::MessageExpires { queue, message_id, age_seconds, retention_seconds, receive_count }
+                .emit(&self.parts.warnings);
         }
     }
 
@@ -361,8 +385,6 @@ fn queue_age_sample(messages: &[Message], order: Order, waited: Duration) -> Que
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     consumer::lease::{Acquired, Lease, Leases, ReceiveTimes, Reservation},
     consumer::metrics::ConsumerMetrics,
+    consumer::running::{RunningCalls, WaitingForCall},
     handler::Outcome,
     message::Message,
     stop::Stop,
@@ -39,6 +40,10 @@ pub(super) struct HeldMessage {
     pub(super) turn: Option<PreparationTurn>,
     /// The state of its preparations, to complete or to undo.
     pub(super) prepared: Option<Box<PreparedState>>,
+    /// The time of its receive's answer.
+    pub(super) received: Instant,
+    /// Its wait for its call; absent while it runs.
+    pub(super) waiting: Option<WaitingForCall>,
     /// The time at which it was first kept because of its handler.
     pub(super) kept_since: Option<Instant>,
     /// Its share of what its group may run, where groups have limits.
@@ -47,10 +52,12 @@ pub(super) struct HeldMessage {
 }
 
 impl HeldMessage {
-    /// A message that was just received.
-    fn new(message: Message, lease: Lease, group: Option<Group>) -> Self {
-        let message = Arc::new(message);
-        Self { message, lease, group, turn: None, prepared: None, kept_since: None, share: None }
+    /// A message that was received at this time, and waits for its call.
+    fn new(message: Message, lease: Lease, group: Option<Group>, waiting: (Instant, WaitingForCall)) -> Self {
+        let (received, waiting) = waiting;
+        let (turn, prepared, kept_since, share) = (None, None, None, None);
+        let (message, waiting) = (Arc::new(message), Some(waiting));
+        Self { message, lease, group, turn, prepared, received, waiting, kept_since, share }
     }
 
     /// The facts on which its disposition depends.
@@ -92,6 +99,7 @@ pub(super) struct IntakeParts {
     pub(super) settler: OrderedSettler,
     pub(super) stop: Stop,
     pub(super) metrics: Arc<ConsumerMetrics>,
+    pub(super) running: RunningCalls,
 }
 
 impl Intake {
@@ -111,20 +119,24 @@ impl Intake {
                 continue;
             };
             let group = self.0.order.group_of(&message);
+            let held = |message, lease, group| {
+                let waiting = (times.answered, self.0.running.wait(times.answered));
+                HeldMessage::new(message, lease, group, waiting)
+            };
             let is_blocked = group.as_ref().is_some_and(|group| blocked.contains(group));
             match self.0.leases.acquire(&message, permit, times) {
                 Acquired::New(lease) => {
-                    let held = HeldMessage::new(message, lease, group);
+                    let held = held(message, lease, group);
                     if is_blocked { behind.push(held) } else { admitted.push(held) }
                 }
                 Acquired::AlreadyDone(lease) => self.delete_again(lease, group),
                 // Several of a group that wait for ends of runs could start in any order.
                 Acquired::Overlapping(lease, _) if is_blocked => {
-                    behind.push(HeldMessage::new(message, lease, group));
+                    behind.push(held(message, lease, group));
                 }
                 Acquired::Overlapping(lease, run_ended) => {
                     blocked.extend(group.clone());
-                    self.admit_after(run_ended, HeldMessage::new(message, lease, group));
+                    self.admit_after(run_ended, held(message, lease, group));
                 }
                 // The held message may be about to be given back, and then no longer blocks its group: the messages behind
                 // the duplicate are given back, to be received after it.

@@ -20,6 +20,7 @@ pub(crate) struct RunningEngine {
     pub(super) observers: Arc<[Arc<dyn CallObserver>]>,
     pub(super) poller: JoinHandle<()>,
     pub(super) probes: JoinHandle<()>,
+    pub(super) standstill: JoinHandle<()>,
     pub(super) ends: EngineEnds,
 }
 
@@ -108,6 +109,7 @@ impl RunningEngine {
 
     /// Ends the observers, the settler, and last the heartbeat, which no lease needs any more.
     pub(crate) fn close(self) {
+        self.standstill.abort();
         for observer in &*self.observers {
             observer.close();
         }

@@ -68,6 +68,8 @@ pub(crate) struct OnceParts {
     pub visibility: Duration,
     /// Unready while the store cannot be used.
     pub ready: Condition,
+    /// Samples the warnings about claims.
+    pub warnings: Arc<WarningSampler>,
 }
 
 /// The claims of one queue's messages.
@@ -83,7 +85,6 @@ struct Inner {
     deliveries: AtomicU64,
     /// The keys of messages that this worker holds.
     local: LocalKeys,
-    warnings: WarningSampler,
 }
 
 impl OnceClaims {
@@ -98,7 +99,6 @@ impl OnceClaims {
             worker: Uuid::new_v4(),
             deliveries: AtomicU64::new(0),
             local: LocalKeys::default(),
-            warnings: WarningSampler::default(),
         }))
     }
 }
@@ -225,9 +225,7 @@ impl Inner {
 
     fn report(&self, error: &ClaimError) {
         self.parts.ready.unready_for(FAILURE_SHOWN, format!("messages cannot be claimed: {error}"));
-        if self.warnings.admits(Instant::now()) {
-            events::ClaimsFail { queue: &self.parts.queue, error }.emit();
-        }
+        events::ClaimsFail { queue: &self.parts.queue, error }.emit(&self.parts.warnings);
     }
 }
 

@@ -43,12 +43,12 @@ pub(super) struct PayloadPreparation(Arc<Inner>);
 struct Inner {
     queue: Arc<str>,
     payload: Payload,
-    warnings: WarningSampler,
+    warnings: Arc<WarningSampler>,
 }
 
 impl PayloadPreparation {
-    pub(super) fn new(queue: Arc<str>, payload: Payload) -> Self {
-        Self(Arc::new(Inner { queue, payload, warnings: WarningSampler::default() }))
+    pub(super) fn new(queue: Arc<str>, payload: Payload, warnings: Arc<WarningSampler>) -> Self {
+        Self(Arc::new(Inner { queue, payload, warnings }))
     }
 }
 
@@ -103,10 +103,8 @@ impl Inner {
                 }
                 Err(error @ ObjectError::Transient(_)) => {
                     failures += 1;
-                    if self.warnings.admits(Instant::now()) {
-                        let (queue, message_id) = (&*self.queue, &message.id);
-                        events::PayloadDelayed { queue, message_id, error: &error }.emit();
-                    }
+                    let (queue, message_id) = (&*self.queue, &message.id);
+                    events::PayloadDelayed { queue, message_id, error: &error }.emit(&self.warnings);
                     sleep(RETRY.random_delay(failures)).await;
                 }
             }
@@ -152,9 +150,7 @@ impl ObjectClaim {
         for attempt in 1..=DELETIONS {
             let Err(error) = self.objects.delete(&self.pointer).await else { return };
             if attempt == DELETIONS || !matches!(error, ObjectError::Transient(_)) {
-                if self.inner.warnings.admits(Instant::now()) {
-                    events::PayloadLeft { queue: &self.inner.queue, error: &error }.emit();
-                }
+                events::PayloadLeft { queue: &self.inner.queue, error: &error }.emit(&self.inner.warnings);
                 return;
             }
             sleep(RETRY.random_delay(attempt)).await;

@@ -22,6 +22,7 @@ use crate::{
     consumer::Preparation,
     message::OutgoingMessage,
     settings::{Problem, http_url},
+    telemetry::WarningSampler,
 };
 
 /// The largest body where nothing is set.
@@ -75,9 +76,14 @@ impl Payload {
     }
 
     /// The preparation of a queue's messages; `None` if there is nothing to do.
-    pub(crate) fn preparation(&self, queue: Arc<str>) -> Option<Arc<dyn Preparation>> {
+    pub(crate) fn preparation(
+        &self,
+        queue: Arc<str>,
+        warnings: Arc<WarningSampler>,
+    ) -> Option<Arc<dyn Preparation>> {
         let has_work = self.objects.is_some() || self.decode;
-        has_work.then(|| Arc::new(PayloadPreparation::new(queue, self.clone())) as Arc<dyn Preparation>)
+        let preparation = || Arc::new(PayloadPreparation::new(queue, self.clone(), warnings));
+        has_work.then(|| preparation() as Arc<dyn Preparation>)
     }
 }
 
@@ -192,7 +198,7 @@ mod tests {
 
     #[test]
     fn without_work_there_is_no_preparation() {
-        let preparation = |payload: Payload| payload.preparation("orders".into());
+        let preparation = |payload: Payload| payload.preparation("orders".into(), Arc::default());
         assert!(preparation(Payload::default()).is_none());
         assert!(preparation(Payload::default().decode()).is_some());
         assert!(preparation(Settings::default().with_objects(|| S3Objects::in_region("r"))).is_none());

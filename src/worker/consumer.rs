@@ -27,7 +27,7 @@ use crate::{
         sqs::{AwsAccess, SqsAccess},
     },
     start::Missing,
-    telemetry::HandlerKind,
+    telemetry::{HandlerKind, MetricScope},
 };
 
 /// One queue, its handler and its options.
@@ -377,28 +377,39 @@ impl Consumer {
     }
 
     /// The preparations of messages between their receive and their call, in their order.
-    pub(super) fn preparations(&self, opened: &Opened, health: &Health) -> Vec<Arc<dyn Preparation>> {
+    pub(super) fn preparations(
+        &self,
+        opened: &Opened,
+        health: &Health,
+        scope: &MetricScope,
+    ) -> Vec<Arc<dyn Preparation>> {
         let mut preparations: Vec<Arc<dyn Preparation>> = Vec::new();
         preparations.extend(self.preparation.clone());
         #[cfg(feature = "envelopes")]
         preparations.extend(self.unwrap.preparation());
         // Behind the envelope, since a pointer may come through a topic.
         #[cfg(feature = "payload")]
-        preparations.extend(self.payload.preparation(self.name.clone()));
+        preparations.extend(self.payload.preparation(self.name.clone(), scope.warnings().clone()));
         // The last, since its key may be a field of the body as the handler receives it.
         #[cfg(feature = "once")]
-        preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, health)));
+        preparations.extend(self.once.as_ref().map(|once| self.once_claims(once, opened, (health, scope))));
         preparations
     }
 
     #[cfg(feature = "once")]
-    fn once_claims(&self, once: &Once, opened: &Opened, health: &Health) -> Arc<dyn Preparation> {
+    fn once_claims(
+        &self,
+        once: &Once,
+        opened: &Opened,
+        (health, scope): (&Health, &MetricScope),
+    ) -> Arc<dyn Preparation> {
         once.preparation(OnceParts {
             queue: self.name.clone(),
             name_in_sqs: self.name_in_sqs(&opened.arn),
             order: opened.order,
             visibility: self.settings.visibility.0,
             ready: health.condition(format!("{} claims", self.name), "not started"),
+            warnings: scope.warnings().clone(),
         })
     }
 

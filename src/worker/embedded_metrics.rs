@@ -7,15 +7,16 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::{
     consumer::{
-        depth::{QueueDepth, WorkAverage, WorkDone},
+        depth::{QueueDepth, WorkAverage},
         lease::LeaseMetrics,
         metrics::ConsumerMetrics,
+        running::RunningCalls,
     },
     ecs,
     tasks::{End, Tasks},
@@ -42,6 +43,7 @@ pub(super) struct Meter {
     consumer: Arc<ConsumerMetrics>,
     leases: Arc<LeaseMetrics>,
     depth: QueueDepth,
+    running: RunningCalls,
     work: WorkAverage,
     /// The failures up to the last line.
     counted: FailureTotals,
@@ -58,42 +60,48 @@ struct FailureTotals {
 const FAILURES: [Ending; 5] =
     [Ending::Retry, Ending::Reject, Ending::Down, Ending::TimedOut, Ending::Panicked];
 
+/// The age from which the oldest call is one of the troubles.
+const LONG_CALL: Duration = Duration::from_mins(1);
+
 impl Meter {
     /// Creates a meter of the queue with this name in SQS.
     pub(super) fn new(
         queue_name: impl Into<String>,
         scope: &MetricScope,
         depth: QueueDepth,
+        running: RunningCalls,
         work: WorkAverage,
     ) -> Self {
         let (consumer, leases) = (scope.group(), scope.group());
         let counted = FailureTotals::default();
-        Self { queue_name: queue_name.into(), consumer, leases, depth, work, counted }
+        Self { queue_name: queue_name.into(), consumer, leases, depth, running, work, counted }
     }
 
     /// The line for the time since the last one, without a newline.
     ///
-    /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one.
+    /// `SecondsPerMessage` is that of the last interval in which a message ended, absent before the first one; what runs
+    /// for longer than usual counts.
     /// `BacklogSeconds` is absent while the number of messages is not known.
     pub(super) fn line(&mut self, scope: &Scope, at: SystemTime) -> String {
-        let WorkDone { seconds, messages } = self.work.update();
+        let (work, now) = (self.work.update(), Instant::now());
         let mut values = vec![
-            ("WorkSeconds", "Seconds", json!(seconds)),
-            ("MessagesEnded", "Count", json!(messages)),
+            ("WorkSeconds", "Seconds", json!(work.seconds)),
+            ("MessagesEnded", "Count", json!(work.messages)),
             ("CallsRunning", "Count", json!(self.consumer.calls_running.get())),
             ("MessagesHeld", "Count", json!(self.leases.held.get())),
             ("Concurrency", "Count", json!(self.consumer.concurrency.get())),
         ];
-        let seconds_per_message = self.work.seconds_per_message();
+        let usual = self.work.seconds_per_message();
+        let seconds_per_message = self.running.seconds_per_message(usual, now);
         values.extend(seconds_per_message.map(|average| ("SecondsPerMessage", "Seconds", json!(average))));
         let backlog = self.depth.backlog_seconds();
         values.extend(backlog.map(|backlog| ("BacklogSeconds", "Seconds", json!(backlog))));
-        values.extend(self.troubles());
+        values.extend(self.troubles(now));
         self.document(scope, at, &values).to_string()
     }
 
     /// The metrics that are printed above zero only, because a metric costs only in the hours in which it has a value.
-    fn troubles(&mut self) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
+    fn troubles(&mut self, at: Instant) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
         let failed = FAILURES.iter().map(|ending| self.consumer.ended.of(*ending).get()).sum();
         let now = FailureTotals { failed, leases_lost: self.leases.lost.get() };
         let before = std::mem::replace(&mut self.counted, now);
@@ -105,7 +113,10 @@ impl Meter {
         let counts = counts.into_iter().filter(|(_, count)| *count > 0);
         let counts = counts.map(|(name, count)| (name, "Count", json!(count)));
         let oldest = self.depth.oldest_age_seconds().filter(|seconds| *seconds > 0.0);
-        counts.chain(oldest.map(|seconds| ("OldestMessageSeconds", "Seconds", json!(seconds))))
+        let oldest = oldest.map(|seconds| ("OldestMessageSeconds", "Seconds", json!(seconds)));
+        let running = self.running.oldest(at).filter(|age| *age >= LONG_CALL);
+        let running = running.map(|age| ("OldestRunningSeconds", "Seconds", json!(age.as_secs_f64())));
+        counts.chain(oldest).chain(running)
     }
 
     fn document(&self, scope: &Scope, at: SystemTime, values: &[(&str, &str, Value)]) -> Value {
@@ -237,21 +248,23 @@ mod tests {
 
     use super::*;
     use crate::{
-        consumer::depth::Counts,
+        consumer::{depth::Counts, running::RunningCall},
+        message::MessageId,
         telemetry::{Ending, Metrics},
     };
 
-    /// A meter, the metrics that it reads, and the depth.
-    fn meter(queue_name: &str) -> (Meter, Arc<ConsumerMetrics>, QueueDepth) {
+    /// A meter, the metrics that it reads with the calls, and the depth.
+    fn meter(queue_name: &str) -> (Meter, (Arc<ConsumerMetrics>, RunningCalls), QueueDepth) {
         let scope = Metrics::new().queue("orders", queue_name);
-        let (metrics, depth) = (scope.group::<ConsumerMetrics>(), QueueDepth::in_scope(&scope, 2));
-        let read = metrics.clone();
-        let work = WorkAverage::new(move || read.work_done());
-        (Meter::new(queue_name, &scope, depth.clone(), work), metrics, depth)
+        let (metrics, running) = (scope.group::<ConsumerMetrics>(), RunningCalls::in_scope(&scope));
+        let depth = QueueDepth::in_scope(&scope, 2, running.clone());
+        let read = (metrics.clone(), running.clone());
+        let work = WorkAverage::new(move || read.1.work_done(read.0.messages_worked(), Instant::now()));
+        (Meter::new(queue_name, &scope, depth.clone(), running.clone(), work), (metrics, running), depth)
     }
 
-    fn ended(metrics: &ConsumerMetrics, seconds: f64, messages: u64) {
-        metrics.work_seconds.inc_by(seconds);
+    fn ended((metrics, running): &(Arc<ConsumerMetrics>, RunningCalls), seconds: u64, messages: u64) {
+        running.worked(Duration::from_secs(seconds), Instant::now());
         metrics.ended.of(Ending::Done).inc_by(messages);
     }
 
@@ -268,7 +281,7 @@ mod tests {
     #[test]
     fn every_metric_has_a_value_and_every_dimension_a_text() {
         let (mut meter, metrics, _) = meter("shop-orders");
-        ended(&metrics, 30.0, 10);
+        ended(&metrics, 30, 10);
         let document = line(&mut meter);
         let directive = &document["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(document["_aws"]["Timestamp"], 1_700_000_000_000_u64);
@@ -291,19 +304,43 @@ mod tests {
     fn the_seconds_per_message_are_those_of_the_last_interval_in_which_one_ended() {
         let (mut meter, metrics, _) = meter("orders");
         assert!(line(&mut meter).get("SecondsPerMessage").is_none(), "nothing is known yet");
-        ended(&metrics, 30.0, 10);
+        ended(&metrics, 30, 10);
         assert_eq!(line(&mut meter)["SecondsPerMessage"], 3.0);
         let idle = line(&mut meter);
         assert_eq!((&idle["SecondsPerMessage"], &idle["MessagesEnded"]), (&json!(3.0), &json!(0)));
-        ended(&metrics, 2.0, 1);
+        ended(&metrics, 2, 1);
         let next = line(&mut meter);
         assert_eq!((&next["SecondsPerMessage"], &next["WorkSeconds"]), (&json!(2.0), &json!(2.0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_run_count_before_they_end() {
+        let (mut meter, metrics, _) = meter("orders");
+        ended(&metrics, 20, 10);
+        line(&mut meter);
+        let call = |id: &str| RunningCall {
+            began: Instant::now(),
+            messages: 1,
+            first: MessageId::new(id),
+            receive_count: 1,
+            report_at: None,
+        };
+        let running = ["a", "b"].map(|id| metrics.1.begin(call(id)));
+        tokio::time::advance(Duration::from_mins(10)).await;
+        let hung = line(&mut meter);
+        assert_eq!((&hung["WorkSeconds"], &hung["MessagesEnded"]), (&json!(1200.0), &json!(0)));
+        assert_eq!(
+            (&hung["SecondsPerMessage"], &hung["OldestRunningSeconds"]),
+            (&json!(600.0), &json!(600.0))
+        );
+        drop(running);
+        assert!(line(&mut meter).get("OldestRunningSeconds").is_none(), "none runs");
     }
 
     #[test]
     fn calls_that_did_not_reach_the_handler_are_not_counted() {
         let (mut meter, metrics, _) = meter("orders");
-        metrics.ended.of(Ending::Down).inc_by(5);
+        metrics.0.ended.of(Ending::Down).inc_by(5);
         assert_eq!(line(&mut meter)["MessagesEnded"], 0);
     }
 
@@ -315,11 +352,11 @@ mod tests {
         depth.polls_every(Duration::from_secs(30));
         depth.polled(Counts::default());
         depth.dlq_polled(0);
-        ended(&metrics, 1.0, 3);
+        ended(&metrics, 1, 3);
         assert_eq!(troubles(&line(&mut meter)), [None; 4], "a queue without troubles pays for none");
-        metrics.ended.of(Ending::Retry).inc_by(2);
-        metrics.ended.of(Ending::Down).inc();
-        metrics.ended.of(Ending::Drained).inc();
+        metrics.0.ended.of(Ending::Retry).inc_by(2);
+        metrics.0.ended.of(Ending::Down).inc();
+        metrics.0.ended.of(Ending::Drained).inc();
         meter.leases.lost.inc();
         depth.dlq_polled(4);
         depth.polled(Counts { visible: 1, in_flight: 0, delayed: 0 });

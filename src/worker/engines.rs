@@ -148,6 +148,7 @@ impl Engines {
                 name,
                 &measurements.scope,
                 measurements.depth.clone(),
+                measurements.running.clone(),
                 measurements.work(),
             ));
         }
@@ -165,7 +166,7 @@ impl Engines {
             consumer.handler.opened(&opened.arn);
         }
         let Environment { health, stop, caller, runtime, tasks, status, .. } = &self.environment;
-        let preparations = consumer.preparations(opened, health);
+        let preparations = consumer.preparations(opened, health, &measurements.scope);
         let parts = EngineParts {
             queue: opened.queue.clone(),
             dead_letters: opened.dead_letters.clone(),
@@ -179,6 +180,7 @@ impl Engines {
             metrics: measurements.scope,
             failures: measurements.failures,
             depth: measurements.depth,
+            running: measurements.running,
             traces: self.queue_traces(opened, &consumer.name),
             name: consumer.name,
             health: health.clone(),

@@ -14,7 +14,7 @@ use super::{Consumer, open::Opened};
 #[cfg(test)]
 use crate::{
     admin::AdminMetrics,
-    consumer::{depth::DepthMetrics, lease::LeaseMetrics, settle::SettleMetrics},
+    consumer::{depth::DepthMetrics, lease::LeaseMetrics, running::RunningMetrics, settle::SettleMetrics},
     ecs::ProtectionMetrics,
     handler::metrics::{HandlerMetrics, HttpMetrics, ProcessMetrics},
     queue::metrics::CallMetrics,
@@ -25,6 +25,7 @@ use crate::{
     consumer::{
         depth::{QueueDepth, WorkAverage},
         metrics::ConsumerMetrics,
+        running::RunningCalls,
     },
     handler::FailureCounter,
     telemetry::{Computed, MetricScope, Metrics, metric_group},
@@ -34,6 +35,7 @@ use crate::{
 #[cfg(test)]
 const GROUPS: &[&[MetricDefinition]] = &[
     ConsumerMetrics::DEFINITIONS,
+    RunningMetrics::DEFINITIONS,
     ExhaustedMetrics::DEFINITIONS,
     LeaseMetrics::DEFINITIONS,
     SettleMetrics::DEFINITIONS,
@@ -117,6 +119,8 @@ pub(super) struct QueueMeasurements {
     pub(super) failures: FailureCounter,
     /// The number of messages in the queue.
     pub(super) depth: QueueDepth,
+    /// The calls of the handler, and the messages that wait for theirs.
+    pub(super) running: RunningCalls,
 }
 
 impl QueueMeasurements {
@@ -124,14 +128,15 @@ impl QueueMeasurements {
     pub(super) fn new(metrics: &Metrics, consumer: &Consumer, opened: &Opened) -> Self {
         let scope = metrics.queue(&consumer.name, &consumer.name_in_sqs(&opened.arn));
         let failures = consumer.handler.register_metrics(&scope);
-        let depth = QueueDepth::in_scope(&scope, consumer.settings.concurrency);
-        Self { scope, failures, depth }
+        let running = RunningCalls::in_scope(&scope);
+        let depth = QueueDepth::in_scope(&scope, consumer.settings.concurrency, running.clone());
+        Self { scope, failures, depth, running }
     }
 
     /// The average time that a message keeps a slot, from the work done since the start.
     pub(super) fn work(&self) -> WorkAverage {
-        let metrics = self.scope.group::<ConsumerMetrics>();
-        WorkAverage::new(move || metrics.work_done())
+        let (metrics, running) = (self.scope.group::<ConsumerMetrics>(), self.running.clone());
+        WorkAverage::new(move || running.work_done(metrics.messages_worked(), Instant::now()))
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
     health::Health,
     start::Patience,
     stop::{DrainLimits, Stop},
-    tasks::{self, Tasks},
+    tasks::{self, End, Tasks},
     telemetry::{Metrics, events},
 };
 
@@ -320,8 +320,10 @@ impl Worker {
         #[cfg(feature = "admin")]
         self.start_admin(&tasks, &mut parts).await?;
         let mut faults = FaultWatch::new(faults, stop.clone());
+        let reports = metrics.clone();
+        let left_out = tasks.spawn("left out", End::Fine, async move { reports.report_left_out().await });
         let environment = Environment {
-            metrics,
+            metrics: metrics.clone(),
             health,
             status,
             stop,
@@ -342,6 +344,8 @@ impl Worker {
             readiness.unready("draining");
         }
         let drained = shut_down(engines.parts, limits, &stop, &mut faults).await;
+        left_out.abort();
+        metrics.report_all_left_out();
         started?;
         events::WorkerDrained { held: drained.held() }.emit();
         faults.first().map_or(Ok(drained), |task| Err(WorkerError::Fault(task.to_owned())))

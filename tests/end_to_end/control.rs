@@ -205,8 +205,9 @@ async fn a_hangup_reloads_what_can_be_reloaded_and_names_what_cannot() {
 #[tokio::test]
 async fn dev_is_controlled_from_this_machine() {
     let dev = Dev::start().await;
-    let name = dev.admin.json("/status").await.1["queues"][0]["queue"].as_str().unwrap().to_owned();
+    let name = "longshore-dev-queue";
+    dev.admin.queue(name).await;
     let (status, answer) = http::post(&dev.admin.address, &format!("/queues/{name}/pause"), "").await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(dev.admin.queue(&name).await["paused"][0]["reason"], "operator");
+    assert_eq!(dev.admin.queue(name).await["paused"][0]["reason"], "operator");
 }

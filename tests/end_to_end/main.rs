@@ -35,6 +35,7 @@ mod routes;
 mod send;
 mod signals;
 mod sns;
+mod standing_still;
 mod start;
 mod stop;
 mod strangers;

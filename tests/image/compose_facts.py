@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 
@@ -33,6 +34,7 @@ def register():
         return
     fact(a_message_goes_through_the_composition_and_is_counted)
     fact(a_message_goes_through_the_ingest_api_and_is_counted)
+    fact(the_dashboards_have_something_to_show_within_a_minute_in_each_profile)
 
 
 class Composition:
@@ -80,11 +82,11 @@ class Composition:
         return float(until(query, ask)[0]["value"][1])
 
 
-def services(profile):
+def services(profile, environment=None):
     """The services of a profile as Compose understands them, from the file alone."""
     command = ["docker", "compose", "--file", str(ROOT / "deploy" / "compose.yaml")]
     command += ["--profile", profile] if profile else []
-    done = subprocess.run([*command, "config", "--format", "json"], capture_output=True, text=True)
+    done = subprocess.run([*command, "config", "--format", "json"], capture_output=True, text=True, env=os.environ | (environment or {}))
     same("docker compose config", (done.returncode, done.stderr), (0, ""))
     return json.loads(done.stdout)["services"]
 
@@ -92,8 +94,19 @@ def services(profile):
 @fact
 def the_composition_is_valid_in_every_profile(_):
     shown = {"prometheus", "grafana", "jaeger"}
-    same("by default", set(services(None)), {"worker", "handler", "sqs"} | shown)
-    same("embedded", set(services("embedded")), {"embedded", "embedded-handler"} | shown)
+    same("by default", set(services(None)), {"worker", "handler", "sqs", "traffic"} | shown)
+    same("embedded", set(services("embedded")), {"embedded", "embedded-handler", "embedded-traffic"} | shown)
+
+
+@fact
+def every_port_of_the_composition_is_a_setting(_):
+    def published(environment):
+        return {port["published"] for service in services("*", environment).values() for port in service.get("ports", [])}
+
+    names = ["ADMIN_PORT", "SQS_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT", "EMBEDDED_SQS_PORT", "INGEST_PORT"]
+    own = {name: str(40000 + index) for index, name in enumerate(names)}
+    same("ports by default", published({}), {"9090", "4566", "9091", "3000", "16686", "9324", "8000"})
+    same("ports that are set", published(own), set(own.values()))
 
 
 @fact
@@ -124,3 +137,14 @@ def a_message_goes_through_the_ingest_api_and_is_counted(_):
             holds(f"status {answer.status}", answer.status in (200, 202))
         composition.says("embedded-handler", "shipped order 8")
         same("done", composition.measures('longshore_messages_ended_total{queue="orders",ending="done"} > 0'), 1)
+
+
+def the_dashboards_have_something_to_show_within_a_minute_in_each_profile(_):
+    for profile, traffic in (("emulator", "traffic"), ("embedded", "embedded-traffic")):
+        with Composition(profile) as composition:
+            composition("up", "--detach", "--no-build", "--wait", "prometheus", "worker" if profile == "emulator" else "embedded")
+            began = time.monotonic()
+            composition("up", "--detach", "--no-build", traffic)
+            for queue in ("orders", "readings"):
+                composition.measures(f'rate(longshore_messages_ended_total{{queue="{queue}",ending="done"}}[30s]) > 0')
+            holds(f"{profile}: {time.monotonic() - began:.0f} s", time.monotonic() - began < 60)

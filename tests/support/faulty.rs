@@ -77,6 +77,7 @@ pub(crate) struct FaultyQueue {
     state: Mutex<State>,
     receives_under_way: AtomicUsize,
     is_described_as_fifo: bool,
+    described_retention: Mutex<Option<Duration>>,
     receives_outlive_clients: AtomicBool,
 }
 
@@ -92,12 +93,26 @@ impl FaultyQueue {
     pub(crate) fn new(inner: EmulatorQueue) -> Self {
         let (state, receives_under_way) = (Mutex::default(), AtomicUsize::new(0));
         let receives_outlive_clients = AtomicBool::new(false);
-        Self { inner, state, receives_under_way, is_described_as_fifo: false, receives_outlive_clients }
+        let described_retention = Mutex::default();
+        let is_described_as_fifo = false;
+        Self {
+            inner,
+            state,
+            receives_under_way,
+            is_described_as_fifo,
+            described_retention,
+            receives_outlive_clients,
+        }
     }
 
     /// Reports the queue as a FIFO queue in its attributes.
     pub(crate) fn described_as_fifo(self) -> Self {
         Self { is_described_as_fifo: true, ..self }
+    }
+
+    /// Reports this retention in the queue's attributes from now on.
+    pub(crate) fn describe_retention(&self, retention: Duration) {
+        *self.described_retention.lock().unwrap() = Some(retention);
     }
 
     /// Lets every receive go on after its client has gone, as users report of SQS.
@@ -346,7 +361,9 @@ impl Queue for FaultyQueue {
                 Fault::Hangs => pending().await,
                 _ => {
                     let described = self.inner.describe().await?;
-                    Ok(QueueAttributes { fifo: described.fifo || self.is_described_as_fifo, ..described })
+                    let fifo = described.fifo || self.is_described_as_fifo;
+                    let retention = self.described_retention.lock().unwrap().unwrap_or(described.retention);
+                    Ok(QueueAttributes { retention, fifo, ..described })
                 }
             }
         }

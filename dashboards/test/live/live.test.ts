@@ -12,7 +12,9 @@ import { World } from '../../live/world.ts';
 import { type Dashboard, HERE, OF_PROMETHEUS, type Variable } from '../panels_of.ts';
 
 const PROGRAM = process.env['LONGSHORE_PROGRAM'] ?? join(HERE, '..', 'target', 'debug', 'longshore');
-const EVERYTHING: Readonly<Record<string, Choice>> = { job: ALL, instance: ALL, queue: ALL, kind: ALL, price: '0.40' };
+const EVERYTHING: Readonly<Record<string, Choice>> = {
+  cluster: ALL, namespace: ALL, job: ALL, instance: ALL, queue: ALL, kind: ALL, price: '0.40',
+};
 
 let world: World;
 let start: number;

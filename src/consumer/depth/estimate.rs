@@ -39,6 +39,8 @@ pub(super) struct Estimate {
     gap: Duration,
     polled: Option<(Counts, Instant)>,
     dlq: Option<(u64, Instant)>,
+    /// The time for which SQS keeps a message.
+    retention: Option<Duration>,
     /// The sample of the latest receive.
     received: Option<(QueueAgeSample, Instant)>,
     /// The last sampled age of the oldest message, with the time of the sample.
@@ -49,8 +51,8 @@ pub(super) struct Estimate {
 
 impl Estimate {
     pub(super) fn new(gap: Duration, now: Instant) -> Self {
-        let (polled, dlq, received, oldest) = (None, None, None, None);
-        Self { since: now, gap, polled, dlq, received, oldest, seconds_per_message: None }
+        let (polled, dlq, retention, received, oldest) = (None, None, None, None, None);
+        Self { since: now, gap, polled, dlq, retention, received, oldest, seconds_per_message: None }
     }
 
     pub(super) fn polls_every(&mut self, gap: Duration) {
@@ -65,6 +67,16 @@ impl Estimate {
             (_, None) => self.oldest = Some((Duration::ZERO, now)),
             (_, Some(_)) => {}
         }
+    }
+
+    /// Notes the time for which SQS keeps a message; zero if it is not known.
+    pub(super) fn kept_for(&mut self, retention: Duration) {
+        self.retention = Some(retention).filter(|retention| !retention.is_zero());
+    }
+
+    /// The time for which SQS keeps a message, if it is known; it outlives the counts, as it seldom changes.
+    pub(super) fn retention(&self) -> Option<Duration> {
+        self.retention
     }
 
     pub(super) fn dlq_polled(&mut self, visible: u64, now: Instant) {
@@ -90,14 +102,19 @@ impl Estimate {
         self.seconds_per_message = seconds_per_message;
     }
 
-    /// True while receives return nothing.
+    /// True while receives return nothing because there is nothing.
+    ///
+    /// The last count decides where an empty receive proves nothing: blocked groups may have all the messages.
     pub(super) fn is_quiet(&self, now: Instant) -> bool {
         /// Longer than any receive takes: an older sample is stale.
         const LATELY: Duration = Duration::from_mins(1);
-        let is_empty = |(sample, at): (QueueAgeSample, Instant)| {
-            !matches!(sample, QueueAgeSample::Messages(_)) && now.saturating_duration_since(at) <= LATELY
+        let Some((sample, at)) = self.received else { return false };
+        let is_empty = match sample {
+            QueueAgeSample::Messages(_) => false,
+            QueueAgeSample::Empty => true,
+            QueueAgeSample::Unclear => self.polled.is_some_and(|(counts, _)| counts == Counts::default()),
         };
-        self.received.is_some_and(is_empty)
+        is_empty && now.saturating_duration_since(at) <= LATELY
     }
 
     fn is_fresh(&self, at: Instant, now: Instant) -> bool {
@@ -120,15 +137,22 @@ impl Estimate {
         Some(self.oldest.map_or(Duration::ZERO, grown))
     }
 
-    /// The time that this many slots need for the messages.
+    /// The time that this many slots need for the messages, each of which takes the seconds that the function returns for
+    /// the usual seconds.
     #[expect(clippy::cast_precision_loss, reason = "no queue has 2^53 messages")]
-    pub(super) fn backlog_seconds(&self, slots: f64, now: Instant) -> Option<f64> {
+    pub(super) fn backlog_seconds(
+        &self,
+        slots: f64,
+        seconds_per_message: impl FnOnce(Option<f64>) -> Option<f64>,
+        now: Instant,
+    ) -> Option<f64> {
         let counts = self.counts(now)?;
         let messages = counts.visible.saturating_add(counts.in_flight);
         if messages == 0 {
             return Some(0.0);
         }
-        self.seconds_per_message.map(|seconds| messages as f64 * seconds / slots.max(1.0))
+        let seconds = seconds_per_message(self.seconds_per_message)?;
+        Some(messages as f64 * seconds / slots.max(1.0))
     }
 
     /// The time since the last answer of SQS, or else since the start.
@@ -146,6 +170,11 @@ mod tests {
 
     const fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    /// The calls that run say no more than those that have ended.
+    fn by_ends(usual: Option<f64>) -> Option<f64> {
+        usual
     }
 
     /// An estimate that was polled at once.
@@ -172,7 +201,7 @@ mod tests {
         assert_eq!((estimate.counts(now + GAP * 3), estimate.dlq(now + GAP * 3)), (Some(SOME), Some(3)));
         let late = now + GAP * 3 + secs(1);
         assert_eq!((estimate.counts(late), estimate.dlq(late)), (None, None));
-        assert_eq!((estimate.oldest_age(late), estimate.backlog_seconds(1.0, late)), (None, None));
+        assert_eq!((estimate.oldest_age(late), estimate.backlog_seconds(1.0, by_ends, late)), (None, None));
         estimate.polls_every(secs(300));
         assert_eq!(estimate.counts(late), Some(SOME), "polls are rarer while nothing comes");
     }
@@ -209,12 +238,35 @@ mod tests {
     #[test]
     fn the_backlog_is_messages_times_seconds_per_message_divided_by_slots() {
         let (mut estimate, now) = polled(SOME);
-        assert_eq!(estimate.backlog_seconds(4.0, now), None, "the time per message is not known");
+        assert_eq!(estimate.backlog_seconds(4.0, by_ends, now), None, "the time per message is not known");
         estimate.worked(Some(2.0));
-        assert_eq!(estimate.backlog_seconds(4.0, now), Some(5.0));
+        assert_eq!(estimate.backlog_seconds(4.0, by_ends, now), Some(5.0));
         estimate.polled(Counts::default(), now);
         estimate.worked(None);
-        assert_eq!(estimate.backlog_seconds(4.0, now), Some(0.0));
+        assert_eq!(estimate.backlog_seconds(4.0, by_ends, now), Some(0.0));
+    }
+
+    #[test]
+    fn the_backlog_is_no_shorter_than_by_the_calls_that_run() {
+        let (mut estimate, now) = polled(SOME);
+        assert_eq!(estimate.backlog_seconds(4.0, |_| Some(8.0), now), Some(20.0), "none has ended yet");
+        estimate.worked(Some(2.0));
+        let hung = |usual: Option<f64>| usual.map(|usual| usual + 798.0);
+        assert_eq!(estimate.backlog_seconds(4.0, hung, now), Some(2_000.0));
+    }
+
+    #[test]
+    fn a_queue_whose_messages_are_blocked_is_not_quiet() {
+        let (mut estimate, now) = polled(SOME);
+        estimate.received(QueueAgeSample::Unclear, now);
+        assert!(!estimate.is_quiet(now), "its groups may be blocked");
+        estimate.polled(Counts { delayed: 1, ..Counts::default() }, now);
+        assert!(!estimate.is_quiet(now));
+        estimate.polled(Counts::default(), now);
+        assert!(estimate.is_quiet(now));
+        let mut unknown = Estimate::new(GAP, now);
+        unknown.received(QueueAgeSample::Unclear, now);
+        assert!(!unknown.is_quiet(now), "nothing is known of it");
     }
 
     #[test]

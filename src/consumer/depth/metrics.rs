@@ -11,7 +11,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::estimate::{Counts, Estimate, QueueAgeSample};
-use crate::telemetry::{ByLabel, Computed, Label as _, MessageState, MetricScope, metric_group};
+use crate::{
+    consumer::running::RunningCalls,
+    telemetry::{ByLabel, Computed, Label as _, MessageState, MetricScope, metric_group},
+};
 
 metric_group! {
     /// Metrics of how many messages one queue and its DLQ have.
@@ -22,8 +25,10 @@ metric_group! {
         dlq: Computed = "longshore_dlq_messages" ["queue"];
         /// Estimated age of the oldest message that waits in the queue.
         oldest_age: Computed = "longshore_queue_oldest_message_age_seconds" ["queue"];
-        /// Seconds that this worker alone would need for the messages visible and in flight.
+        /// Seconds that this worker alone would need for the messages visible and in flight; calls that run for longer than usual count as what they have taken so far.
         backlog: Computed = "longshore_backlog_seconds" ["queue"];
+        /// Seconds for which SQS keeps a message of the queue before it deletes it.
+        retention: Computed = "longshore_queue_retention_seconds" ["queue"];
         /// Seconds since SQS last answered how many messages the queue has; since the start when it never did.
         age: Computed = "longshore_queue_depth_age_seconds" ["queue"];
     }
@@ -39,13 +44,15 @@ pub struct QueueDepth {
     estimate: Arc<Mutex<Option<Estimate>>>,
     /// The concurrency of the handler.
     slots: Arc<AtomicUsize>,
+    /// The calls of the handler.
+    running: RunningCalls,
 }
 
 impl QueueDepth {
     /// Creates the depth that the gauges of the scope show, for a worker with this concurrency.
-    pub fn in_scope(scope: &MetricScope, concurrency: usize) -> Self {
-        let depth = Self { estimate: Arc::default(), slots: Arc::new(concurrency.into()) };
+    pub fn in_scope(scope: &MetricScope, concurrency: usize, running: RunningCalls) -> Self {
         let metrics = scope.group::<DepthMetrics>();
+        let depth = Self { estimate: Arc::default(), slots: Arc::new(concurrency.into()), running };
         for state in MessageState::ALL {
             depth.show(metrics.messages.of(*state), |depth| {
                 depth.counts().map(|counts| number(counts.of(*state)))
@@ -54,6 +61,7 @@ impl QueueDepth {
         depth.show(&metrics.dlq, |depth| depth.dlq().map(number));
         depth.show(&metrics.oldest_age, Self::oldest_age_seconds);
         depth.show(&metrics.backlog, Self::backlog_seconds);
+        depth.show(&metrics.retention, |depth| depth.retention().map(|retention| retention.as_secs_f64()));
         depth.show(&metrics.age, |depth| Some(depth.estimate().as_ref()?.age(Instant::now()).as_secs_f64()));
         depth
     }
@@ -86,6 +94,16 @@ impl QueueDepth {
     /// Notes the counts of the queue.
     pub fn polled(&self, counts: Counts) {
         self.note(|estimate, now| estimate.polled(counts, now));
+    }
+
+    /// Notes the time for which SQS keeps a message; zero if it is not known.
+    pub fn kept_for(&self, retention: Duration) {
+        self.note(|estimate, _| estimate.kept_for(retention));
+    }
+
+    /// The time for which SQS keeps a message, if it is known.
+    pub fn retention(&self) -> Option<Duration> {
+        self.estimate().as_ref()?.retention()
     }
 
     /// Notes the number of visible messages in the DLQ.
@@ -125,9 +143,11 @@ impl QueueDepth {
 
     /// The seconds that this worker alone would need for the messages visible and in flight, if known.
     pub fn backlog_seconds(&self) -> Option<f64> {
+        let now = Instant::now();
         #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 slots")]
         let slots = self.slots.load(Ordering::Relaxed) as f64;
-        self.estimate().as_ref()?.backlog_seconds(slots, Instant::now())
+        let seconds = |usual| self.running.seconds_per_message(usual, now);
+        self.estimate().as_ref()?.backlog_seconds(slots, seconds, now)
     }
 }
 
@@ -154,7 +174,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_depth_that_polls_could_not_renew_disappears_and_its_age_grows() {
         let metrics = Metrics::new();
-        let depth = QueueDepth::in_scope(&metrics.queue("orders", "orders"), 1);
+        let scope = metrics.queue("orders", "orders");
+        let depth = QueueDepth::in_scope(&scope, 1, RunningCalls::in_scope(&scope));
         assert!(!metrics.text().contains("queue_depth_age"), "no polls have begun");
         depth.polls_every(Duration::from_secs(30));
         depth.polled(Counts { visible: 7, ..Counts::default() });

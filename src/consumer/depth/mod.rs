@@ -8,6 +8,7 @@ mod estimate;
 mod metrics;
 mod redrive;
 mod rhythm;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +31,7 @@ pub use self::{estimate::Counts, metrics::QueueDepth};
 pub(crate) use self::{
     estimate::QueueAgeSample,
     rhythm::{Interval, Settings},
+    work::WorkAverage,
 };
 
 /// The time limit of an answer.
@@ -123,8 +125,9 @@ impl DepthPoller {
     async fn poll_queue(&mut self, traffic: Traffic) {
         let answer = self.describe(&*self.parts.queue).await;
         if let Ok(attributes) = &answer {
-            let QueueAttributes { visible, in_flight, delayed, .. } = *attributes;
+            let QueueAttributes { visible, in_flight, delayed, retention, .. } = *attributes;
             self.parts.depth.polled(Counts { visible, in_flight, delayed });
+            self.parts.depth.kept_for(retention);
             self.publish_policy(attributes);
         }
         let answer = answer.map(drop);
@@ -202,49 +205,5 @@ impl PollResult {
             Err(error) if error.retry_class() == RetryClass::Refused => Self::Refused,
             Err(_) => Self::Failed,
         }
-    }
-}
-
-/// Averages the time that a message keeps a slot, from one measurement to the next.
-pub(crate) struct WorkAverage {
-    total: Box<dyn Fn() -> WorkDone + Send + Sync>,
-    last: WorkDone,
-    average: Option<f64>,
-}
-
-/// Work that was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct WorkDone {
-    /// Seconds that calls took.
-    pub seconds: f64,
-    /// Messages that they ended with.
-    pub messages: u64,
-}
-
-impl WorkAverage {
-    /// Measures from now on; `total` reads all the work since the start.
-    pub(crate) fn new(total: impl Fn() -> WorkDone + Send + Sync + 'static) -> Self {
-        Self { last: total(), total: Box::new(total), average: None }
-    }
-
-    /// Measures again, and returns the work done since the last measurement.
-    pub(crate) fn update(&mut self) -> WorkDone {
-        let total = (self.total)();
-        let done = WorkDone {
-            seconds: (total.seconds - self.last.seconds).max(0.0),
-            messages: total.messages.saturating_sub(self.last.messages),
-        };
-        self.last = total;
-        if done.messages > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "no time between measurements has 2^53 messages")]
-            let average = done.seconds / done.messages as f64;
-            self.average = Some(average);
-        }
-        done
-    }
-
-    /// The seconds per message in the last measurement in which a message ended, if any.
-    pub(crate) fn seconds_per_message(&self) -> Option<f64> {
-        self.average
     }
 }

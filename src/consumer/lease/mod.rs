@@ -136,8 +136,7 @@ impl Leases {
 
     /// Notes a message that was received again and does not run again.
     pub(crate) fn report_duplicate(&self, id: &MessageId) {
-        let trace = self.ledger().trace_of_message(id);
-        let _trace = trace.as_ref().map(TraceContext::enter);
+        let _trace = self.enter_trace_of(id);
         events::DuplicateReceived { queue: &self.0.queue, message_id: id }
             .emit(&self.0.metrics.duplicates, self.0.scope.warnings());
     }
@@ -165,6 +164,12 @@ impl Leases {
     /// Adds the lease's trace to log lines until the guard is dropped; `None` if it has no trace.
     fn enter_trace(&self, lease: LeaseId) -> Option<ContextGuard> {
         let trace = self.ledger().trace(lease);
+        trace.as_ref().map(TraceContext::enter)
+    }
+
+    /// Adds the trace of a held message to log lines until the guard is dropped; `None` if it has no trace.
+    pub(crate) fn enter_trace_of(&self, id: &MessageId) -> Option<ContextGuard> {
+        let trace = self.ledger().trace_of_message(id);
         trace.as_ref().map(TraceContext::enter)
     }
 

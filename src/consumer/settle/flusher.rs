@@ -1,6 +1,10 @@
 //! The flusher: sends batches of settlements to SQS, and handles the result of each entry.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +42,8 @@ pub(super) struct Flusher {
     pub(super) traces: Option<QueueTraces>,
     /// Unready while SQS refuses settlements.
     pub(super) ready: Condition,
+    /// The error for which it refuses them, until it confirms one.
+    pub(super) last_error: Mutex<Option<String>>,
 }
 
 impl Flusher {
@@ -101,8 +107,9 @@ impl Flusher {
     fn handle_answer(&self, action: Action, batch: Vec<SentSettlement>, answer: BatchResult<()>) {
         match answer {
             Ok(entries) => {
-                self.ready.ready();
-                for (sent, entry) in batch.into_iter().zip(all_entries(entries)) {
+                let results: Vec<_> = batch.into_iter().zip(all_entries(entries)).collect();
+                self.note_readiness(&results);
+                for (sent, entry) in results {
                     self.handle_entry(sent, entry);
                 }
             }
@@ -110,12 +117,39 @@ impl Flusher {
         }
     }
 
+    /// Notes whether SQS settles messages, by the results of a batch: it does if it confirmed one, and does not if it refused
+    /// all for another reason than a lost lease.
+    fn note_readiness(&self, results: &[(SentSettlement, Result<(), EntryError>)]) {
+        if results.iter().any(|(_, entry)| entry.is_ok()) {
+            self.ready.ready();
+            return *self.error() = None;
+        }
+        let refused = results.iter().find_map(|(sent, entry)| {
+            let (error, attempt) = (entry.as_ref().err()?, sent.settlement.attempt);
+            let is_lost = error.retry_class == RetryClass::LeaseLost;
+            (!is_lost && error.retry_class.is_outage_after(attempt)).then_some(error)
+        });
+        if let Some(error) = refused {
+            self.cannot_settle(error);
+        }
+    }
+
+    fn cannot_settle(&self, error: &impl Display) {
+        self.ready.unready_for(FAILURE_SHOWN, format!("messages cannot be settled: {error}"));
+        *self.error() = Some(error.to_string());
+    }
+
+    /// The error for which SQS refuses settlements, until it confirms one.
+    pub(super) fn error(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn handle_call_error(&self, action: Action, batch: Vec<SentSettlement>, error: &QueueError) {
         let attempt = batch.iter().map(|sent| sent.settlement.attempt).max().unwrap_or(1);
         let retry_in = error.retry_class().pauses().random_delay(attempt);
         events::CallFailed { queue: &self.name, action, error, attempt, retry_in }.emit();
         if error.retry_class().is_outage_after(attempt) {
-            self.ready.unready_for(FAILURE_SHOWN, format!("messages cannot be settled: {error}"));
+            self.cannot_settle(error);
         }
         for sent in batch {
             self.pending.retry(sent.settlement, retry_in);

@@ -7,31 +7,39 @@ mod pending;
 #[cfg(feature = "cli")]
 mod rejection;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use prometheus::IntCounter;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
     batcher::SettleAction,
     dead_letter::{DeadLetterSender, DeadLetterSenderParts},
     flusher::Flusher,
-    pending::PendingSettlements,
+    pending::{PendingSettlements, oldest},
 };
 use super::lease::Lease;
 use crate::{
     duration::Span,
     health::{Condition, Pulse},
+    in_progress::InProgress,
     message::{Message, Wanted},
     queue::Queue,
     settings::{Problem, at_most},
-    telemetry::{Action, ByLabel, MetricScope, events, metric_group, spans::QueueTraces},
+    telemetry::{Action, ByLabel, Computed, MetricScope, events, metric_group, spans::QueueTraces},
 };
 
-pub(crate) use self::dead_letter::{DeadLetterQueue, Rejection, remove_record};
 #[cfg(feature = "cli")]
 pub(crate) use self::rejection::StoredRejection;
+pub(crate) use self::{
+    dead_letter::{DeadLetterQueue, Rejection, remove_record},
+    pending::Unsettled,
+};
 
 /// The settler of one queue's messages. Clones share their state.
 #[derive(Clone)]
@@ -97,6 +105,7 @@ impl Settler {
             calls: scope.group(),
             traces,
             ready,
+            last_error: Mutex::default(),
         };
         Self { name, pending, flusher: Arc::new(flusher), dead_letters }
     }
@@ -161,6 +170,21 @@ impl Settler {
     /// The number of messages that are not settled yet.
     pub(crate) fn pending(&self) -> usize {
         self.pending.count()
+    }
+
+    /// The time for which the oldest of them has waited for its settlement.
+    pub(crate) fn oldest_pending(&self) -> Option<Duration> {
+        self.pending.oldest(Instant::now())
+    }
+
+    /// The error for which SQS refuses to settle messages, until it settles one.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.flusher.error().clone()
+    }
+
+    /// Calls the function with each message that is not settled yet.
+    pub(crate) fn each_unsettled(&self, visit: impl FnMut(&mut Unsettled)) {
+        self.pending.each(visit);
     }
 
     /// The number of done or copied messages whose delete was given up: they will be received again.
@@ -239,5 +263,21 @@ metric_group! {
         /// Copies, deletes and give-backs that were given up: because the lease was lost first, or because the DLQ refused the copy.
         pub settle_failures: ByLabel<Action, IntCounter> = "longshore_settle_failures_total" ["queue", "action"],
             starting with SETTLING;
+        /// Messages whose delete, give-back or copy to the DLQ SQS has not confirmed yet.
+        settling: Computed = "longshore_settling" ["queue"];
+        /// Seconds for which the oldest of these messages has waited for the confirmation; 0 while there is none.
+        oldest_settling: Computed = "longshore_oldest_settling_seconds" ["queue"];
+    }
+}
+
+impl SettleMetrics {
+    /// Shows the number of these messages, and the age of the oldest settlement.
+    pub fn show(&self, unsettled: &InProgress<Unsettled>) {
+        let shown = unsettled.clone();
+        #[expect(clippy::cast_precision_loss, reason = "no worker holds 2^53 messages")]
+        self.settling.by(move || Some(shown.len() as f64));
+        let shown = unsettled.clone();
+        self.oldest_settling
+            .by(move || Some(oldest(&shown, Instant::now()).unwrap_or_default().as_secs_f64()));
     }
 }

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     consumer::lease::{Lease, VisibilityReceipt},
-    message::Receipt,
+    in_progress::{InProgress, InProgressEntry},
+    message::{MessageId, Receipt},
     queue::VisibilityChange,
     telemetry::{Action, events, spans::Settled},
 };
@@ -37,17 +38,21 @@ pub(super) struct PendingSettlements {
     /// Notified when the due time of the next batch may have changed.
     changed: Notify,
     count: Arc<PendingCount>,
+    unsettled: InProgress<Unsettled>,
     undeleted: AtomicUsize,
     metrics: Arc<SettleMetrics>,
 }
 
 impl PendingSettlements {
     pub(super) fn new(queue: Arc<str>, linger: Duration, metrics: Arc<SettleMetrics>) -> Self {
+        let unsettled = InProgress::default();
+        metrics.show(&unsettled);
         Self {
             queue,
             batcher: Mutex::new(Batcher::new(linger)),
             changed: Notify::new(),
             count: Arc::default(),
+            unsettled,
             undeleted: AtomicUsize::new(0),
             metrics,
         }
@@ -58,8 +63,11 @@ impl PendingSettlements {
     }
 
     pub(super) fn push(&self, action: SettleAction, lease: Lease) {
-        let lease = PendingLease::new(lease, self.count.clone());
-        if self.batcher().push(Settlement::new(action, lease, Instant::now())) {
+        let now = Instant::now();
+        let unsettled =
+            Unsettled { id: lease.id().clone(), action: action.label(), since: now, report_at: None };
+        let lease = PendingLease::new(lease, self.count.clone(), self.unsettled.enter(unsettled));
+        if self.batcher().push(Settlement::new(action, lease, now)) {
             self.changed.notify_one();
         }
     }
@@ -74,6 +82,16 @@ impl PendingSettlements {
     /// The number of messages that are not settled yet.
     pub(super) fn count(&self) -> usize {
         self.count.messages.load(Ordering::Acquire)
+    }
+
+    /// The time for which the oldest of them has been pending.
+    pub(super) fn oldest(&self, now: Instant) -> Option<Duration> {
+        oldest(&self.unsettled, now)
+    }
+
+    /// Calls the function with each message that is not settled yet.
+    pub(super) fn each(&self, visit: impl FnMut(&mut Unsettled)) {
+        self.unsettled.each(visit);
     }
 
     /// The number of done or copied messages whose delete was given up.
@@ -163,13 +181,31 @@ impl PendingSettlements {
 pub(super) struct PendingLease {
     lease: Lease,
     count: Arc<PendingCount>,
+    _unsettled: InProgressEntry<Unsettled>,
 }
 
 impl PendingLease {
-    fn new(lease: Lease, count: Arc<PendingCount>) -> Self {
+    fn new(lease: Lease, count: Arc<PendingCount>, unsettled: InProgressEntry<Unsettled>) -> Self {
         count.messages.fetch_add(1, Ordering::AcqRel);
-        Self { lease, count }
+        Self { lease, count, _unsettled: unsettled }
     }
+}
+
+/// The time for which the oldest of these messages has waited for its settlement.
+pub(super) fn oldest(unsettled: &InProgress<Unsettled>, now: Instant) -> Option<Duration> {
+    unsettled.least(|message| message.since).map(|since| now.saturating_duration_since(since))
+}
+
+/// A message whose settlement SQS has not confirmed.
+#[derive(Debug)]
+pub struct Unsettled {
+    pub(crate) id: MessageId,
+    /// The action that was to settle it first.
+    pub(crate) action: Action,
+    /// The end of its call, or of its wait.
+    pub(crate) since: Instant,
+    /// The age at which it is reported next, once it was.
+    pub(crate) report_at: Option<Duration>,
 }
 
 impl Deref for PendingLease {

@@ -8,7 +8,7 @@ use url::Url;
 use super::events;
 use crate::{
     message::MessageId,
-    telemetry::{Action, ByLabel, Each, Ending, Notified, Occasion, WarningSampler},
+    telemetry::{Action, ByLabel, Each, Ending, Label as _, Notified, Occasion, WarningSampler},
 };
 
 events! {
@@ -44,7 +44,8 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
+    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
+    sampled by |event| event.reason;
 
     /// The handler asked for a retry, was not reached, or did not finish: a time-out, a panic, a lost lease, the drain limit.
     sampled MessageNotDone<'a>: "message not done" {
@@ -61,7 +62,8 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>, warnings| ended.of(event.ending).inc();
+    counts "longshore_messages_ended_total" |event, ended: Each<Ending, IntCounter>| ended.of(event.ending).inc();
+    sampled by |event| event.reason;
 
     /// A message has used up its receives, by the `maxReceiveCount` of the redrive policy, and was not done: SQS moves it to
     /// the DLQ at its next receive, or the worker copies it there.
@@ -91,7 +93,40 @@ events! {
         /// The message's receive count.
         receive_count: u32,
     }
-    counts "longshore_messages_kept_total" |_event, kept: IntCounter, warnings| kept.inc();
+    counts "longshore_messages_kept_total" |_event, kept: IntCounter| kept.inc();
+    sampled by |event| event.reason;
+
+    /// A message was received whose age is four fifths of the queue's retention or more: SQS deletes it unhandled unless it is
+    /// done before.
+    sampled MessageExpires<'a>: "message nears the end of its retention" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The time since it was sent.
+        age_seconds: u64,
+        /// The time for which SQS keeps a message of the queue.
+        retention_seconds: u64,
+        /// The message's receive count.
+        receive_count: u32,
+    }
+    sampled by |_event| "";
+
+    /// A call of the handler has run for at least a minute, and for twice as long as the longest that was done in the last
+    /// hour or two (for five minutes if none was). It is named again whenever its age has doubled.
+    sampled CallRunsLong<'a>: "call of the handler runs for unusually long" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The id of its first message.
+        message_id: &'a MessageId as %,
+        /// The number of its messages.
+        messages: usize,
+        /// The time for which it has run so far.
+        seconds: f64,
+        /// The first message's receive count.
+        receive_count: u32,
+    }
+    sampled by |_event| "";
 
     /// A message was received again that this worker already runs or has finished.
     sampled DuplicateReceived<'a>: "message received again and not run again" {
@@ -100,7 +135,8 @@ events! {
         /// The message's id.
         message_id: &'a MessageId as %,
     }
-    counts "longshore_messages_duplicate_total" |_event, duplicates: IntCounter, warnings| duplicates.inc();
+    counts "longshore_messages_duplicate_total" |_event, duplicates: IntCounter| duplicates.inc();
+    sampled by |_event| "";
 
     /// A receive returned more messages than were requested; this one is left until its visibility timeout passes.
     warn ExcessReceived<'a>: "message received that was not asked for, and left alone" {
@@ -166,12 +202,13 @@ events! {
     CLAIMS = "Claims";
 
     /// The store of claims cannot be used: messages wait, none of them runs, and someone may have to act.
-    error ClaimsFail<'a>: "messages cannot be claimed, and wait" {
+    sampled_error ClaimsFail<'a>: "messages cannot be claimed, and wait" {
         /// The queue's configured name.
         queue: &'a str,
         /// The error.
         error: &'a (dyn Error + 'static) as %,
     }
+    sampled by |event| &event.error.to_string();
 
     /// A message was given back because another delivery of its key is in work.
     debug InWorkElsewhere<'a>: "message is in work elsewhere, it comes again later" {
@@ -210,7 +247,7 @@ events! {
     PAYLOADS = "Payloads";
 
     /// The object that a message points to could not be read, because S3 fails: the message waits.
-    warn PayloadDelayed<'a>: "payload is not read from s3 yet, its message waits" {
+    sampled PayloadDelayed<'a>: "payload is not read from s3 yet, its message waits" {
         /// The queue's configured name.
         queue: &'a str,
         /// The message's id.
@@ -218,18 +255,34 @@ events! {
         /// The error, with the object.
         error: &'a (dyn Error + 'static) as %,
     }
+    sampled by |event| &event.error.to_string();
 
     /// The object of a deleted message could not be deleted, and stays.
-    warn PayloadLeft<'a>: "payload not deleted from s3" {
+    sampled PayloadLeft<'a>: "payload not deleted from s3" {
         /// The queue's configured name.
         queue: &'a str,
         /// The error, with the object.
         error: &'a (dyn Error + 'static) as %,
     }
+    sampled by |event| &event.error.to_string();
 }
 
 events! {
     SETTLING = "Settling";
+
+    /// SQS has not confirmed the delete, the give-back or the copy of a message for at least a minute: it stays hidden and
+    /// keeps its permit. It is named again whenever that time has doubled.
+    sampled SettlementWaits<'a>: "message is not settled yet, sqs has not confirmed it" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The message's id.
+        message_id: &'a MessageId as %,
+        /// The action that was to settle it first.
+        action: Action as %,
+        /// The time since the end of its call, or of its wait.
+        seconds: f64,
+    }
+    sampled by |event| event.action.as_str();
 
     /// The reason for a reject does not fit into the message's copy in the DLQ; only this line has it.
     warn ReasonLeftOut<'a>: "message rejected, and the reason does not fit into its copy in the dlq" {
@@ -252,8 +305,9 @@ events! {
         /// The error.
         error: &'a str,
     }
-    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>, warnings|
+    counts "longshore_settle_failures_total" |event, failures: ByLabel<Action, IntCounter>|
         failures.of(Action::Copy).inc_by(event.messages as u64);
+    sampled by |event| event.error;
 
     /// A copy, a delete or a give-back was given up.
     error SettleFailed<'a>: "message not settled" {
@@ -281,8 +335,9 @@ events! {
         /// The occasion.
         occasion: Occasion as %,
     }
-    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>|
         notifications.of(event.occasion).of(Notified::Dropped).inc();
+    sampled by |event| event.occasion.as_str();
 
     /// SNS did not accept a notification, which is retried.
     debug NotificationDelayed<'a>: "notification is tried again" {
@@ -311,8 +366,9 @@ events! {
         /// The reason.
         reason: &'a str,
     }
-    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>, warnings|
+    counts "longshore_notifications_total" |event, notifications: ByLabel<Occasion, Each<Notified, IntCounter>>|
         notifications.of(event.occasion).of(Notified::Failed).inc();
+    sampled by |event| event.reason;
 
     /// Notifications were still unsent at the stop.
     warn NotificationsAbandoned<'a>: "notifications dropped at the stop" {

@@ -6,18 +6,19 @@ mod handler;
 mod message;
 #[cfg(test)]
 mod reference;
+mod sampling;
 mod start;
-
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-
-use tokio::time::Instant;
 
 #[cfg(test)]
 pub(crate) use self::reference::{counted_metrics, reference};
-pub(crate) use self::{calls::*, ecs::*, handler::*, message::*, start::*};
+pub(crate) use self::{
+    calls::*,
+    ecs::*,
+    handler::*,
+    message::*,
+    sampling::{LeftOut, WarningSampler},
+    start::*,
+};
 
 /// One event on the reference page.
 #[cfg(test)]
@@ -59,14 +60,16 @@ const SUBJECTS: &[Subject] = &[
 ///
 /// A field is logged under its own name: as it is, `as %` by `Display`, or `as ?` by `Debug`. The level is one of
 /// `tracing`'s, or `sampled` (`sampled_error`) for an event that may occur for every message: the first few a minute
-/// are warnings (errors), so that a failing handler is seen and does not flood the log, and the others are `debug`.
+/// are warnings (errors), so that a failing handler is seen and does not flood the log, and the others are `debug` and
+/// counted by the reason after `sampled by`.
 macro_rules! events {
     ($constant:ident = $subject:literal; $(
         $(#[doc = $doc:literal])+
         $level:ident $name:ident $(<$life:lifetime>)?: $message:literal $(to $target:literal)? {
             $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty $(as $sigil:tt)?,)*
         }
-        $(counts $metric:literal |$event:ident, $metrics:ident: $counter:ty $(, $warnings:ident)?| $count:expr;)?
+        $(counts $metric:literal |$event:ident, $metrics:ident: $counter:ty| $count:expr;)?
+        $(sampled by |$sampled:ident| $reason:expr;)?
     )*) => {
         $(
             $(#[doc = $doc])+
@@ -77,13 +80,22 @@ macro_rules! events {
 
             impl $(<$life>)? $name $(<$life>)? {
                 /// Logs the event, and counts it if it has a metric.
-                pub(crate) fn emit(&self $(, $metrics: &$counter $(, $warnings: &$crate::telemetry::WarningSampler)?)?) {
+                pub(crate) fn emit(
+                    &self
+                    $(, $metrics: &$counter)?
+                    $(, warnings: $crate::telemetry::events::sampler!($sampled))?
+                ) {
                     $(
                         let $event = self;
                         $count;
                     )?
                     $crate::telemetry::events::log!(
-                        $level [$($($warnings)?)?] [$(target: $target,)?]
+                        $level
+                        [$({
+                            let $sampled = self;
+                            warnings.admits($message, $reason, tokio::time::Instant::now())
+                        })?]
+                        [$(target: $target,)?]
                         $($field = $($sigil)? self.$field,)* $message
                     );
                 }
@@ -104,17 +116,24 @@ macro_rules! events {
     };
 }
 
+/// The sampler of an event that has a reason to be sampled by.
+macro_rules! sampler {
+    ($sampled:ident) => {
+        &$crate::telemetry::WarningSampler
+    };
+}
+
 /// Logs at a level of the events' own.
 macro_rules! log {
-    (sampled [$warnings:ident] [] $($fields:tt)*) => {
-        if $warnings.admits(tokio::time::Instant::now()) {
+    (sampled [$is_admitted:expr] [] $($fields:tt)*) => {
+        if $is_admitted {
             tracing::warn!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
         }
     };
-    (sampled_error [$warnings:ident] [] $($fields:tt)*) => {
-        if $warnings.admits(tokio::time::Instant::now()) {
+    (sampled_error [$is_admitted:expr] [] $($fields:tt)*) => {
+        if $is_admitted {
             tracing::error!($($fields)*);
         } else {
             tracing::debug!($($fields)*);
@@ -125,48 +144,4 @@ macro_rules! log {
     };
 }
 
-use {events, log};
-
-/// The time window of the count.
-const WINDOW: Duration = Duration::from_mins(1);
-/// The warnings admitted in each window.
-const ADMITTED: u32 = 10;
-
-/// Admits ten warnings a minute.
-#[derive(Debug, Default)]
-pub(crate) struct WarningSampler(Mutex<Option<Window>>);
-
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    start: Instant,
-    admitted: u32,
-}
-
-impl WarningSampler {
-    /// True if one more warning may be logged now.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |window: &Window| now.saturating_duration_since(window.start) >= WINDOW;
-        let current = match *window {
-            Some(current) if !is_over(&current) => current,
-            _ => Window { start: now, admitted: 0 },
-        };
-        let is_admitted = current.admitted < ADMITTED;
-        *window = Some(Window { admitted: current.admitted + u32::from(is_admitted), ..current });
-        is_admitted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_warnings_a_minute_are_admitted() {
-        let (sampler, now) = (WarningSampler::default(), Instant::now());
-        let admitted = (0..100).filter(|_| sampler.admits(now)).count();
-        assert_eq!(admitted, 10);
-        assert!(!sampler.admits(now + WINDOW - Duration::from_secs(1)));
-        assert!(sampler.admits(now + WINDOW));
-    }
-}
+use {events, log, sampler};

@@ -32,8 +32,9 @@ const INTRODUCTION: &str = "# Events\n\n\
     Each event writes one line with a constant message and, where there is something to count, changes one metric. This page is generated from the code: `make docs` writes it anew, and a test fails when it is \
     stale.\n\n\
     `error` means that someone must act, `warn` that the worker recovers by itself; `info` is written a few times a \
-    minute at most. Events that may occur for every message are *sampled*: the first ten of a queue in a minute have \
-    the level that is shown, the others are `debug`. No line has a body, a receipt handle or a credential.\n";
+    minute at most. Events that may occur for every message are *sampled*: the first ten of a queue in a minute, and the \
+    first of each reason, have the level that is shown; the others are `debug`, and after the minute, or at a stop, a line \
+    `more like this in the last minute` has their number for each message and reason. No line has a body, a receipt handle or a credential.\n";
 
 const HEAD: &str = "| message | level | fields | metric | meaning |\n|---|---|---|---|---|\n";
 

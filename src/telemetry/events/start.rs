@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 use super::events;
 use crate::{
     queue::QueueError,
-    telemetry::{ConnectionFault, Each},
+    telemetry::{ConnectionFault, Each, Label as _},
 };
 
 events! {
@@ -154,12 +154,26 @@ events! {
         address: SocketAddr as %,
     }
 
+    /// Sampled warnings were left out: their number in the last minute, or up to the stop, by queue, message and reason. The
+    /// lines themselves are at the level `debug`.
+    warn WarningsLeftOut<'a>: "more like this in the last minute" {
+        /// The queue's configured name; absent for warnings about no queue.
+        queue: Option<&'a str>,
+        /// The number of warnings.
+        count: u64,
+        /// The message of the warnings.
+        like: &'a str,
+        /// Their reason; empty if they have none.
+        reason: &'a str,
+    }
+
     /// The admin server closed or refused a connection that a slow, idle or greedy client kept from others.
     sampled AdminConnectionClosed: "admin connection closed" {
         /// The reason.
         reason: ConnectionFault as %,
     }
-    counts "longshore_admin_connections_closed_total" |event, closed: Each<ConnectionFault, IntCounter>, warnings| closed.of(event.reason).inc();
+    counts "longshore_admin_connections_closed_total" |event, closed: Each<ConnectionFault, IntCounter>| closed.of(event.reason).inc();
+    sampled by |event| event.reason.as_str();
 
     /// The ingest API closed or refused a connection that a slow, idle or greedy client kept from others.
     debug IngestConnectionClosed: "ingest connection closed" {

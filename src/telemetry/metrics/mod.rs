@@ -17,6 +17,10 @@ use std::{
 };
 
 use prometheus::{Registry, TextEncoder, proto};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 pub(crate) use self::definition::{metric_constant, metric_definition, metric_group};
 pub(crate) use self::{
@@ -27,7 +31,7 @@ pub(crate) use self::{
 };
 #[cfg(test)]
 pub(crate) use self::{definition::MetricKind, page::reference, usage::ProcessUsageMetrics};
-use super::events::WarningSampler;
+use super::events::{self, LeftOut, WarningSampler};
 
 /// The name that OpenTelemetry gives to SQS.
 const SQS: &str = "aws_sqs";
@@ -51,6 +55,8 @@ struct Inner {
     families: Mutex<HashMap<&'static str, Box<dyn Any + Send>>>,
     process: Arc<ScopeInner>,
     queues: Mutex<BTreeMap<String, Arc<ScopeInner>>>,
+    /// Notified when a warning is left out.
+    left_out: Arc<Notify>,
 }
 
 impl Default for Metrics {
@@ -76,9 +82,10 @@ impl Metrics {
     /// Use one `Metrics` for each registry, and clone it for several workers: of two metrics of one name the registry
     /// serves the first.
     pub fn on(registry: Registry) -> Self {
-        let process = Arc::new(ScopeInner::new(Vec::new()));
+        let left_out = Arc::new(Notify::new());
+        let process = Arc::new(ScopeInner::new(Vec::new(), &left_out));
         let (began, families, queues) = (SystemTime::now(), Mutex::default(), Mutex::default());
-        let inner = Inner { registry, began, families, process, queues };
+        let inner = Inner { registry, began, families, process, queues, left_out };
         let metrics = Self(Arc::new(inner));
         usage::register(&metrics.process());
         metrics
@@ -96,7 +103,9 @@ impl Metrics {
         let labels =
             || vec![("queue", name), ("messaging_system", SQS), ("messaging_destination_name", name_in_sqs)];
         let mut queues = lock(&self.0.queues);
-        let inner = queues.entry(name.to_owned()).or_insert_with(|| Arc::new(ScopeInner::new(labels())));
+        let inner = queues
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(ScopeInner::new(labels(), &self.0.left_out)));
         MetricScope { metrics: self.clone(), inner: inner.clone() }
     }
 
@@ -158,6 +167,40 @@ impl Metrics {
         counts.sum()
     }
 
+    /// Logs the numbers of the warnings that samplers left out, each minute in which they left some out; for ever.
+    pub(crate) async fn report_left_out(&self) {
+        loop {
+            self.0.left_out.notified().await;
+            while let Some(over_at) = self.samplers().filter_map(|(_, sampler)| sampler.over_at()).min() {
+                sleep_until(over_at).await;
+                let now = Instant::now();
+                self.report(|sampler| sampler.take_over(now));
+            }
+        }
+    }
+
+    /// Logs the numbers of all warnings that samplers left out and that are not reported yet.
+    pub(crate) fn report_all_left_out(&self) {
+        self.report(WarningSampler::take_all);
+    }
+
+    fn report(&self, take: impl Fn(&WarningSampler) -> Vec<LeftOut>) {
+        for (queue, sampler) in self.samplers() {
+            for LeftOut { like, reason, count } in take(&sampler) {
+                events::WarningsLeftOut { queue: queue.as_deref(), count, like, reason: &reason }.emit();
+            }
+        }
+    }
+
+    /// The samplers of the queues, each with the queue's name, and that of the process.
+    fn samplers(&self) -> impl Iterator<Item = (Option<String>, Arc<WarningSampler>)> + use<> {
+        let queues = lock(&self.0.queues);
+        let of_queues = queues.iter().map(|(name, scope)| (Some(name.clone()), scope.warnings.clone()));
+        let mut samplers: Vec<_> = of_queues.collect();
+        samplers.push((None, self.0.process.warnings.clone()));
+        samplers.into_iter()
+    }
+
     fn family<M: Metric>(&self, definition: &MetricDefinition) -> M::Family {
         let mut families = lock(&self.0.families);
         if let Some(family) =
@@ -195,13 +238,14 @@ pub struct MetricScope {
 struct ScopeInner {
     labels: Vec<(&'static str, Arc<str>)>,
     groups: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-    warnings: WarningSampler,
+    warnings: Arc<WarningSampler>,
 }
 
 impl ScopeInner {
-    fn new(labels: Vec<(&'static str, &str)>) -> Self {
+    fn new(labels: Vec<(&'static str, &str)>, left_out: &Arc<Notify>) -> Self {
         let labels = labels.into_iter().map(|(name, value)| (name, value.into())).collect();
-        Self { labels, groups: Mutex::default(), warnings: WarningSampler::default() }
+        let warnings = Arc::new(WarningSampler::notifying(left_out.clone()));
+        Self { labels, groups: Mutex::default(), warnings }
     }
 }
 
@@ -232,7 +276,7 @@ impl MetricScope {
     }
 
     /// Limits the warnings about single messages of the queue.
-    pub(crate) fn warnings(&self) -> &WarningSampler {
+    pub(crate) fn warnings(&self) -> &Arc<WarningSampler> {
         &self.inner.warnings
     }
 }

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::{
     },
     resource::v1::Resource,
 };
-use prometheus::proto::{LabelPair, Metric as Series, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, LabelPair, Metric as Series, MetricFamily, MetricType};
 
 use crate::telemetry::{otlp::SCOPE, spans::SCHEMA_URL};
 
@@ -129,7 +129,7 @@ fn histogram(series: &Series, period: Period) -> HistogramDataPoint {
     let histogram = series.get_histogram();
     let finite = || histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
     let count = histogram.get_sample_count();
-    let totals: Vec<u64> = finite().map(|bucket| bucket.cumulative_count()).chain([count]).collect();
+    let totals: Vec<u64> = finite().map(Bucket::cumulative_count).chain([count]).collect();
     let before = [0].into_iter().chain(totals.iter().copied());
     HistogramDataPoint {
         attributes: attributes(series.get_label()),
@@ -142,7 +142,7 @@ fn histogram(series: &Series, period: Period) -> HistogramDataPoint {
             .zip(before)
             .map(|(total, before)| total.saturating_sub(before))
             .collect(),
-        explicit_bounds: finite().map(|bucket| bucket.upper_bound()).collect(),
+        explicit_bounds: finite().map(Bucket::upper_bound).collect(),
         ..HistogramDataPoint::default()
     }
 }

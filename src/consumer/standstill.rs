@@ -1,0 +1,141 @@
+//! Names the messages that stand still: in a call that runs for unusually long, or without a confirmed settlement.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    consumer::lease::Leases,
+    consumer::running::{RunningCall, RunningCalls},
+    consumer::settle::{Settler, Unsettled},
+    message::MessageId,
+    telemetry::{Action, MetricScope, events},
+};
+
+/// The time between two looks.
+const LOOK: Duration = Duration::from_secs(10);
+/// The least age of a call that is named.
+const LEAST_AGE: Duration = Duration::from_mins(1);
+/// The age from which a call is named while no message was done of late, so that nothing is known of the usual time.
+const AGE_UNKNOWN: Duration = Duration::from_mins(5);
+/// The multiple of the longest call that was done of late from which a call is named.
+const UNUSUAL: u32 = 2;
+/// The age from which a message is named whose settlement SQS does not confirm.
+const UNSETTLED_AGE: Duration = Duration::from_mins(1);
+
+/// Watches one queue's calls and settlements.
+pub(super) struct StandstillWatch {
+    pub(super) queue: Arc<str>,
+    pub(super) running: RunningCalls,
+    pub(super) settler: Settler,
+    pub(super) leases: Leases,
+    pub(super) scope: MetricScope,
+}
+
+/// A call that has run for long.
+struct LongCall {
+    first: MessageId,
+    receive_count: u32,
+    messages: usize,
+    age: Duration,
+}
+
+/// A message that has waited for its settlement for long.
+struct LongSettlement {
+    id: MessageId,
+    action: Action,
+    age: Duration,
+}
+
+impl StandstillWatch {
+    /// Watches for ever.
+    pub(super) async fn run(self) {
+        loop {
+            sleep(LOOK).await;
+            self.look(Instant::now());
+        }
+    }
+
+    /// Names what stands still, and is twice as old as when it was named before.
+    fn look(&self, now: Instant) {
+        let limit = limit(self.running.longest_done());
+        let mut calls = Vec::new();
+        self.running.each(|call| calls.extend(long_call(call, limit, now)));
+        calls.sort_by_key(|call| std::cmp::Reverse(call.age));
+        for call in calls {
+            self.name_call(&call);
+        }
+        let mut settlements = Vec::new();
+        self.settler.each_unsettled(|unsettled| settlements.extend(long_settlement(unsettled, now)));
+        settlements.sort_by_key(|settlement| std::cmp::Reverse(settlement.age));
+        for settlement in settlements {
+            self.name_settlement(&settlement);
+        }
+    }
+
+    fn name_call(&self, LongCall { first, receive_count, messages, age }: &LongCall) {
+        let _trace = self.leases.enter_trace_of(first);
+        let (queue, receive_count, messages) = (&*self.queue, *receive_count, *messages);
+        events::CallRunsLong {
+            queue,
+            message_id: first,
+            messages,
+            seconds: age.as_secs_f64(),
+            receive_count,
+        }
+        .emit(self.scope.warnings());
+    }
+
+    fn name_settlement(&self, LongSettlement { id, action, age }: &LongSettlement) {
+        let _trace = self.leases.enter_trace_of(id);
+        let (queue, action, seconds) = (&*self.queue, *action, age.as_secs_f64());
+        events::SettlementWaits { queue, message_id: id, action, seconds }.emit(self.scope.warnings());
+    }
+}
+
+/// The age from which a call is named.
+fn limit(longest_done: Option<Duration>) -> Duration {
+    longest_done.map_or(AGE_UNKNOWN, |longest| longest.saturating_mul(UNUSUAL).max(LEAST_AGE))
+}
+
+fn long_call(call: &mut RunningCall, limit: Duration, now: Instant) -> Option<LongCall> {
+    let age = now.saturating_duration_since(call.began);
+    let RunningCall { first, receive_count, messages, report_at, .. } = call;
+    is_due(age, limit, report_at).then(|| LongCall {
+        first: first.clone(),
+        receive_count: *receive_count,
+        messages: *messages,
+        age,
+    })
+}
+
+fn long_settlement(unsettled: &mut Unsettled, now: Instant) -> Option<LongSettlement> {
+    let age = now.saturating_duration_since(unsettled.since);
+    let Unsettled { id, action, report_at, .. } = unsettled;
+    is_due(age, UNSETTLED_AGE, report_at).then(|| LongSettlement { id: id.clone(), action: *action, age })
+}
+
+/// True if something of this age is to be named: at the limit first, and then whenever its age has doubled.
+fn is_due(age: Duration, limit: Duration, report_at: &mut Option<Duration>) -> bool {
+    let is_due = age >= report_at.unwrap_or(limit);
+    if is_due {
+        *report_at = Some(age.saturating_mul(2));
+    }
+    is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_named_at_twice_the_longest_time_of_late_and_whenever_its_age_has_doubled() {
+        assert_eq!(limit(None), Duration::from_mins(5));
+        assert_eq!(limit(Some(Duration::from_millis(2))), Duration::from_mins(1));
+        assert_eq!(limit(Some(Duration::from_hours(1))), Duration::from_hours(2));
+        let mut report_at = None;
+        let ages = (0..=100).map(|look| LOOK * look);
+        let named: Vec<_> = ages.filter(|age| is_due(*age, LEAST_AGE, &mut report_at)).collect();
+        assert_eq!(named, [60, 120, 240, 480, 960].map(Duration::from_secs));
+    }
+}
