@@ -28,6 +28,8 @@ use crate::{
 
 /// The most messages that are held while they wait to be sent.
 const WINDOW: usize = 1_000;
+/// The receives for each round of sends.
+const RECEIVES_AHEAD: usize = 10;
 /// The time limit of a send.
 const SEND_LIMIT: Duration = Duration::from_secs(20);
 /// The shortest round that sends and receives nothing.
@@ -189,7 +191,7 @@ impl<'a> Redrive<'a> {
                 return RedriveEnd::Interrupted;
             }
             let has_credit = pacer.available(Instant::now()) > 0;
-            let is_drained = match self.read(has_credit, observe).await {
+            let is_drained = match self.read_ahead(has_credit, observe).await {
                 Ok(is_drained) => is_drained,
                 Err(error) => return RedriveEnd::Failed(error),
             };
@@ -224,6 +226,25 @@ impl<'a> Redrive<'a> {
     /// True if a receive may bring messages to send, or show that some have come back.
     fn may_read(&self) -> bool {
         self.wants_more() && self.ready.len() < WINDOW
+    }
+
+    /// Reads ahead of what is sent, so that messages that come back are seen although they are behind all others.
+    ///
+    /// Returns true if the DLQ has no visible message.
+    async fn read_ahead(
+        &mut self,
+        has_credit: bool,
+        observe: &mut impl FnMut(&RedriveCounts, RedriveEvent<'_>),
+    ) -> Result<bool, QueueError> {
+        let receives = if self.plan.pace == Pace::Unlimited { 1 } else { RECEIVES_AHEAD };
+        for _ in 0..receives {
+            let held = self.scan.count();
+            let is_drained = self.read(has_credit, observe).await?;
+            if is_drained || self.scan.count() == held || !self.may_read() {
+                return Ok(is_drained);
+            }
+        }
+        Ok(false)
     }
 
     /// Receives once, if there is room; returns true if the DLQ has no visible message.

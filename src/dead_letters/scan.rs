@@ -40,6 +40,11 @@ impl DlqScan {
         self.held.clone()
     }
 
+    /// The number of messages that were received so far.
+    pub(super) fn count(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Receives up to `most` messages, after a wait of at most `wait` for the first one.
     pub(super) async fn receive(
         &mut self,
