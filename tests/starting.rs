@@ -65,7 +65,11 @@ impl Started {
     }
 
     async fn becomes_ready(&self) {
-        let has_begun = || self.status("queues") != json!([]) || self.status("opening") != json!([]);
+        let has_begun = || {
+            let opening = self.status("opening");
+            let was_tried = |queue: &Value| !queue["lastError"].is_null();
+            self.status("queues") != json!([]) || opening.as_array().unwrap().iter().any(was_tried)
+        };
         let ready = async {
             while !has_begun() || !self.health.unready().is_empty() {
                 sleep(Duration::from_millis(10)).await;

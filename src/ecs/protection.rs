@@ -139,8 +139,9 @@ impl ProtectionLoop {
         while !end.is_cancelled() {
             let step = self.state.next(self.calls.oldest(), Instant::now());
             tokio::select! {
-                () = self.take(step) => {}
+                biased;
                 () = end.cancelled() => {}
+                () = self.take(step) => {}
             }
         }
         if self.state.may_be_protected(Instant::now()) {

@@ -120,6 +120,7 @@ impl Engines {
         let stop = self.environment.stop.clone();
         loop {
             tokio::select! {
+                biased;
                 () = stop.draining() => return,
                 Some((consumer, opened)) = self.late.next() => self.start_one_late(consumer, opened),
             }

@@ -35,8 +35,9 @@ impl RedriveFollower {
     /// Follows the policy until the stop.
     pub(super) async fn run(mut self, stop: Stop) {
         tokio::select! {
-            () = self.follow() => {}
+            biased;
             () = stop.draining() => {}
+            () = self.follow() => {}
         }
     }
 
@@ -51,6 +52,7 @@ impl RedriveFollower {
         loop {
             self.dlq.description.redrive = self.policy.policy();
             let opened = tokio::select! {
+                biased;
                 opened = self.dlq.open() => opened,
                 changed = self.policy.changed() => match changed {
                     Some(()) => continue,

@@ -65,6 +65,7 @@ impl TopicSender {
         let sender = Self { queue, pending: route.pending.clone() };
         let run = async move {
             tokio::select! {
+                biased;
                 () = route.send_all(waiting) => {}
                 () = end.cancelled() => {}
             }
