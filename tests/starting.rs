@@ -71,7 +71,10 @@ impl Started {
             self.status("queues") != json!([]) || opening.as_array().unwrap().iter().any(was_tried)
         };
         let ready = async {
-            while !has_begun() || !self.health.unready().is_empty() {
+            while !has_begun() {
+                sleep(Duration::from_millis(10)).await;
+            }
+            while !self.health.unready().is_empty() {
                 sleep(Duration::from_millis(10)).await;
             }
         };

@@ -35,7 +35,7 @@ export function calledActions(): string[] {
   const called = Object.entries(OPERATIONS).flatMap(([service, operations]) => {
     const text = worker.filter((one) => one.text.includes(`aws_sdk_${service}`)).map((one) => one.text).join('\n');
     assert.ok(text, `the source uses aws_sdk_${service}`);
-    return operations.filter((name) => text.includes(`.${snakeCase(name)}()`)).map((name) => `${service}:${name.replace(/Batch$/, '')}`);
+    return operations.filter((name) => text.includes(`.${snakeCase(name)}()`) || text.includes(`${name}::new()`)).map((name) => `${service}:${name.replace(/Batch$/, '')}`);
   });
   const elsewhere = worker.filter(({ text }) => !/aws_sdk_(sqs|sns)/.test(text) && known.some((name) => new RegExp(`\\.${name}\\(\\)\\s*\\.(queue_url|topic_arn)`).test(text)));
   assert.deepEqual(elsewhere.map(({ path }) => path), [], 'no call is made where the SDK is not named');

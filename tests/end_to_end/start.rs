@@ -134,7 +134,7 @@ async fn an_sqs_that_hangs_at_first_is_waited_for() {
 #[tokio::test]
 async fn a_start_that_waits_between_two_attempts_ends_by_a_signal() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
+    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
         let launch = run(&format!("http://{free}/000000000000/orders"));
         let mut worker = Worker::launched(launch.variable("LONGSHORE__START__PATIENCE", "forever")).await;
         worker.process.complains("sqs does not answer yet").await;

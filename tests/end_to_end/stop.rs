@@ -95,7 +95,7 @@ async fn an_idle_worker_stops_when_its_receive_is_answered() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let handler = Handler::willing();
-    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
+    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
         let mut worker = idle(&dev, &pair, &handler, "receive = { wait = \"2s\" }").await;
         worker.process.signal(signal);
         let ended = worker.process.ended().await;
@@ -184,7 +184,7 @@ async fn what_was_done_while_the_process_was_suspended_is_deleted_and_not_run_ag
 
 #[tokio::test]
 async fn dev_stops_like_run() {
-    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit, Signal::HangUp] {
+    for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
         let mut dev = Dev::start().await;
         dev.post("{}").await;
         dev.process.says("done").await;

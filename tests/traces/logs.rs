@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Messages that the worker holds.
-const HELD: &str = r#"longshore_messages_held{queue="orders"}"#;
+const HELD: &str = r#"messages_held{queue="orders"}"#;
 
 /// The log lines of a process.
 pub(crate) fn lines(ended: &Ended) -> Vec<Value> {
@@ -52,7 +52,7 @@ async fn every_line_of_a_message_names_it_its_queue_and_its_trace() {
 async fn a_message_that_is_given_back_unrun_is_a_line_with_the_cause() {
     let collector = Collector::start(Protocol::Http).await;
     let handler = Handler::start(async |_| {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         200
     });
     let (dev, pair, mut worker) = working(&collector, &handler, "concurrency = 1\nprefetch = 2").await;
