@@ -27,8 +27,8 @@ const SILENCE = [
  * Messages that have started in time; those that have started late, without the retries of such as failed; and those that wait and
  * are late by now: of what is visible, as much as the age of the oldest makes likely. Where nothing starts, nothing is in time.
  */
-const PROMPT = `(${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} or vector(0))`;
-const LATE = `(clamp_min(${sum(increase(`${WAIT}_count`))} - ${sum(increase(`${WAIT}_bucket`, `le="${START_AGE_SECONDS}"`))} - ${sum(increase(ENDED, 'ending=~"retry|timeout|panic"'))}, 0) or vector(0))`;
+const PROMPT = `(${sum(increase(`${WAIT}_bucket`, `le=~"${START_AGE_SECONDS}(\\\\.0)?"`))} or vector(0))`;
+const LATE = `(clamp_min(${sum(increase(`${WAIT}_count`))} - ${sum(increase(`${WAIT}_bucket`, `le=~"${START_AGE_SECONDS}(\\\\.0)?"`))} - ${sum(increase(ENDED, 'ending=~"retry|timeout|panic"'))}, 0) or vector(0))`;
 const OLDEST = onceByQueue(of('longshore_queue_oldest_message_age_seconds'));
 const OVERDUE = `(${sum(`${onceByQueue(of('longshore_queue_messages', 'state="visible"'))} * clamp_min(1 - ${START_AGE_SECONDS} / ${OLDEST}, 0)`)} or vector(0))`;
 
