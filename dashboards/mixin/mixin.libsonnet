@@ -41,15 +41,13 @@ local rules = import 'alerts.json';
     if std.startsWith(rule.record, prefix) && std.objectHas(config.objectives, name)
     then rule { expr: 'vector(%s)' % config.objectives[name] }
     else rule,
-  local alert(rule) = rule { annotations+: { runbook_url: config.runbook + '#' + std.split(rule.annotations.runbook_url, '#')[1] } },
-  local grouped(what, change) = {
-    groups: [
-      { name: group.name, rules: [change(rule) for rule in group.rules] }
-      for group in rules.groups
-      if std.objectHas(group.rules[0], what)
-    ],
+  local alert(rule) = if std.objectHas(rule, 'record') then rule else rule { annotations+: { runbook_url: config.runbook + '#' + std.split(rule.annotations.runbook_url, '#')[1] } },
+  // The records that alerts read stand in the group of the alerts.
+  local ofAlerts(group) = std.length([rule for rule in group.rules if std.objectHas(rule, 'alert')]) > 0,
+  local grouped(chosen, change) = {
+    groups: [{ name: group.name, rules: [change(rule) for rule in group.rules] } for group in rules.groups if chosen(group)],
   },
 
-  prometheusAlerts+:: grouped('alert', alert),
-  prometheusRules+:: grouped('record', objective),
+  prometheusAlerts+:: grouped(ofAlerts, alert),
+  prometheusRules+:: grouped(function(group) !ofAlerts(group), objective),
 }

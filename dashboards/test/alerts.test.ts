@@ -74,6 +74,17 @@ it('every metric of a rule is in the catalogue or recorded here', () => {
   }
 });
 
+it('a rule reads what was recorded above it in its own group, or an objective, which never changes', () => {
+  for (const { rules } of FILE.groups) {
+    const above = new Set<string>();
+    for (const { record = '', alert, expr } of rules) {
+      above.add(record);
+      const read = [...expr.matchAll(/\blongshore:[\w:]+/g)].map(([name]) => name).filter((name) => !name.startsWith('longshore:objective:'));
+      assert.deepEqual(read.filter((name) => !above.has(name)), [], alert ?? record);
+    }
+  }
+});
+
 it('no rule mixes fleets: whoever keeps the job keeps the cluster and the namespace, too', () => {
   for (const { alert, record, expr } of RULES) {
     for (const [clause, labels = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)) {
