@@ -3,16 +3,24 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use slab::Slab;
+use tokio::{sync::Notify, time::Instant};
 
 /// The things of one kind that are in progress; clones share them.
-pub struct InProgress<T>(Arc<Mutex<Slab<T>>>);
+pub struct InProgress<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    things: Mutex<Slab<T>>,
+    /// Notified when the last thing has ended.
+    emptied: Notify,
+}
 
 impl<T> InProgress<T> {
     fn all(&self) -> MutexGuard<'_, Slab<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a thing, which is in progress until the entry is dropped, also during a panic.
@@ -26,9 +34,24 @@ impl<T> InProgress<T> {
         self.all().len()
     }
 
-    /// The smallest of these values of the things.
-    pub(crate) fn least<V: Ord>(&self, value: impl FnMut(&T) -> V) -> Option<V> {
-        self.all().iter().map(|(_, thing)| thing).map(value).min()
+    /// The age of the oldest of the things, which began at these times.
+    pub(crate) fn oldest(&self, began: impl FnMut(&T) -> Instant, now: Instant) -> Option<Duration> {
+        let oldest = self.all().iter().map(|(_, thing)| thing).map(began).min();
+        oldest.map(|began| now.saturating_duration_since(began))
+    }
+
+    /// Waits until nothing is in progress.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.0.emptied.notified();
+            tokio::pin!(emptied);
+            // Subscribes before it looks, so that no end in between is missed.
+            emptied.as_mut().enable();
+            if self.all().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Calls the function with each thing, while nothing can be entered or leave.
@@ -47,7 +70,7 @@ impl<T> Clone for InProgress<T> {
 
 impl<T> Default for InProgress<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Inner { things: Mutex::default(), emptied: Notify::new() }))
     }
 }
 
@@ -66,9 +89,15 @@ pub(crate) struct InProgressEntry<T> {
 
 impl<T> Drop for InProgressEntry<T> {
     fn drop(&mut self) {
+        let (ended, is_last) = {
+            let mut things = self.things.all();
+            (things.try_remove(self.key), things.is_empty())
+        };
         // What a thing's own drop does must not find the others locked.
-        let ended = self.things.all().try_remove(self.key);
         drop(ended);
+        if is_last {
+            self.things.0.emptied.notify_waiters();
+        }
     }
 }
 
@@ -78,15 +107,33 @@ mod tests {
 
     #[test]
     fn a_thing_is_in_progress_until_its_entry_is_dropped() {
-        let things = InProgress::default();
-        let (first, second) = (things.enter(1), things.enter(2));
-        assert_eq!((things.len(), things.least(|thing| *thing)), (2, Some(1)));
+        let (things, start) = (InProgress::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let oldest = || things.oldest(|began| *began, after(20)).map(|age| age.as_secs());
+        let (first, second) = (things.enter(after(1)), things.enter(after(2)));
+        assert_eq!((things.len(), oldest()), (2, Some(19)));
         drop(first);
-        assert_eq!(things.least(|thing| *thing), Some(2));
-        let third = things.enter(3);
-        things.each(|thing| *thing += 10);
-        assert_eq!(things.least(|thing| *thing), Some(12));
+        assert_eq!(oldest(), Some(18));
+        let third = things.enter(after(3));
+        things.each(|began| *began += Duration::from_secs(10));
+        assert_eq!(oldest(), Some(8));
         drop((second, third));
-        assert_eq!((things.len(), things.least(|thing| *thing)), (0, None));
+        assert_eq!((things.len(), oldest()), (0, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_last_thing_is_noticed() {
+        let things = InProgress::default();
+        things.emptied().await;
+        let entries = (things.enter(1), things.enter(2));
+        let ends = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(entries.0);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(entries.1);
+        };
+        let began = Instant::now();
+        tokio::join!(things.emptied(), ends);
+        assert_eq!((things.len(), began.elapsed()), (0, Duration::from_secs(2)));
     }
 }

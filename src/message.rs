@@ -118,7 +118,12 @@ impl Message {
     ///
     /// Zero if this clock is behind SQS's, so that messages which did not wait are still measured.
     pub(crate) fn age(&self) -> Option<Duration> {
-        self.sent_at.map(|sent_at| sent_at.elapsed().unwrap_or_default())
+        self.age_at(SystemTime::now())
+    }
+
+    /// The time since it was sent, at this time.
+    pub(crate) fn age_at(&self, now: SystemTime) -> Option<Duration> {
+        self.sent_at.map(|sent_at| now.duration_since(sent_at).unwrap_or_default())
     }
 }
 

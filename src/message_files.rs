@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
 use tempfile::{Builder, NamedTempFile};
@@ -24,12 +24,18 @@ pub(crate) struct MessageFiles {
     parent: PathBuf,
     /// Made for the first file.
     own: Mutex<Option<LockedDirectory>>,
+    /// Removes what others left behind.
+    removal: Once,
 }
 
 impl MessageFiles {
     /// Files in this directory; absent, in the system's temporary one.
     pub(crate) fn under(parent: Option<PathBuf>) -> Self {
-        Self { parent: parent.unwrap_or_else(std::env::temp_dir), own: Mutex::default() }
+        Self {
+            parent: parent.unwrap_or_else(std::env::temp_dir),
+            own: Mutex::default(),
+            removal: Once::new(),
+        }
     }
 
     /// The directory of the owner's directory.
@@ -60,8 +66,12 @@ impl MessageFiles {
         builder.tempfile_in(path)
     }
 
-    /// Removes the directories of processes that were killed.
+    /// Removes the directories of processes that were killed; only the first call has an effect.
     pub(crate) fn remove_left_behind(&self) {
+        self.removal.call_once(|| self.remove());
+    }
+
+    fn remove(&self) {
         let user = rustix::process::geteuid().as_raw();
         let entries = fs::read_dir(&self.parent).into_iter().flatten().flatten();
         for entry in

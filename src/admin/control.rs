@@ -13,7 +13,7 @@ use axum::{
 };
 use longshore_listener::ClientAddress;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::AdminSource;
 use crate::{settings::Secret, telemetry::events};
@@ -201,32 +201,30 @@ async fn refuse(State(access): State<ControlAccess>, request: Request, next: Nex
     next.run(Request::from_parts(parts, body)).await
 }
 
-async fn pause(State(source): State<AdminSource>, Path(queue): Path<String>, body: Bytes) -> Response {
-    let reason = match parsed::<PauseBody>(&body, Some("{}")) {
-        Ok(PauseBody { reason }) => reason.filter(|reason| !reason.is_empty()),
-        Err(refusal) => return refusal.into_response(),
-    };
-    let reason = reason.unwrap_or_else(|| NO_REASON.to_owned());
+async fn pause(State(source): State<AdminSource>, Path(queue): Path<String>, body: Bytes) -> Controlled {
+    let PauseBody { reason } = parsed(&body, Some("{}"))?;
+    let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or_else(|| NO_REASON.to_owned());
     if reason.chars().count() > REASON_CHARS || reason.chars().any(char::is_control) {
         let text = format!("the reason is not one line of at most {REASON_CHARS} characters");
-        return ControlRefusal::Invalid(text).into_response();
+        return Err(ControlRefusal::Invalid(text));
     }
     carry_out(&source, &queue, ControlRequest::Pause { reason })
 }
 
-async fn resume(State(source): State<AdminSource>, Path(queue): Path<String>) -> Response {
+async fn resume(State(source): State<AdminSource>, Path(queue): Path<String>) -> Controlled {
     carry_out(&source, &queue, ControlRequest::Resume)
 }
 
-async fn scale(State(source): State<AdminSource>, Path(queue): Path<String>, body: Bytes) -> Response {
-    match parsed::<ScaleBody>(&body, None) {
-        Ok(ScaleBody { concurrency }) => carry_out(&source, &queue, ControlRequest::Scale { concurrency }),
-        Err(refusal) => refusal.into_response(),
-    }
+async fn scale(State(source): State<AdminSource>, Path(queue): Path<String>, body: Bytes) -> Controlled {
+    let ScaleBody { concurrency } = parsed(&body, None)?;
+    carry_out(&source, &queue, ControlRequest::Scale { concurrency })
 }
 
-fn carry_out(source: &AdminSource, queue: &str, request: ControlRequest) -> Response {
-    (source.control)(queue, request).map(Json).into_response()
+/// The queue's state after a request, or the refusal.
+type Controlled = Result<Json<Value>, ControlRefusal>;
+
+fn carry_out(source: &AdminSource, queue: &str, request: ControlRequest) -> Controlled {
+    (source.control)(queue, request).map(Json)
 }
 
 /// Reads a body of JSON; an empty one is the text instead of it, if there is one.

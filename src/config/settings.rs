@@ -54,6 +54,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The queue of this name, or the only one.
+    pub(crate) fn chosen(&self, name: Option<&str>) -> Option<&QueueSettings> {
+        match name {
+            Some(name) => self.queues.get(name),
+            None => self.queues.values().next().filter(|_| self.queues.len() == 1),
+        }
+    }
+
     /// The longest time that a stop may take.
     pub(crate) fn drain_limit(&self) -> Duration {
         self.drain_limits().all

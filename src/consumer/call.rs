@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{disposition::CallEnd, prepare::HeldMessage};
 use crate::{
     consumer::depth::RedriveView,
-    handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement, with_cause},
+    handler::{AnyHandler, Batch, BatchItem, Context, LeaseTime, Placement},
     message::Message,
-    telemetry::{Ending, FailureCause, spans::Trace},
+    telemetry::{Ending, spans::Trace},
 };
 
 /// The time that a cancelled handler has to return before its call is dropped.
@@ -89,26 +89,24 @@ impl HandlerCaller {
         if self.batch_size == 1 { 0 } else { self.handler.weigh(message) }
     }
 
-    /// Calls the handler, and ends the call at its time limit or when all leases are lost; returns with the end the cause of
-    /// failure that the handler counted itself.
+    /// Calls the handler, and ends the call at its time limit or when all leases are lost.
     pub(super) async fn call(
         &self,
         messages: &[HeldMessage],
         began: Instant,
         trace: Option<Arc<Trace>>,
-    ) -> (CallEnd, Option<FailureCause>) {
+    ) -> CallEnd {
         let deadline = self.time_limit.and_then(|limit| began.checked_add(limit));
         let item = |held: &HeldMessage| {
             let context = self.context_of(held, deadline).with_trace(trace.clone());
             BatchItem { message: held.message.clone(), context }
         };
         let Some(batch) = Batch::new(messages.iter().map(item).collect()) else {
-            return (CallEnd::Answered(Vec::new()), None);
+            return CallEnd::Answered(Vec::new());
         };
         let cancellation = CallCancellation::of(messages);
         let context = cancellation.context(&batch);
-        let call = AssertUnwindSafe(with_cause(async { self.handler.call(batch, context).await }));
-        let call = call.catch_unwind();
+        let call = AssertUnwindSafe(async { self.handler.call(batch, context).await }).catch_unwind();
         tokio::pin!(call);
         // The call is polled first, so that no timer is set for a handler that returns at once.
         let answer = tokio::select! {
@@ -117,17 +115,17 @@ impl HandlerCaller {
             () = passed(deadline) => {
                 // Cancels the tasks that the handler has spawned, too.
                 cancellation.cancel();
-                return (CallEnd::TimedOut(self.time_limit.unwrap_or_default()), None);
+                return CallEnd::TimedOut(self.time_limit.unwrap_or_default());
             }
             () = cancellation.fires() => tokio::select! {
                 biased;
                 answer = &mut call => answer,
-                () = self.grace_ended() => return (CallEnd::Cancelled, None),
+                () = self.grace_ended() => return CallEnd::Cancelled,
             },
         };
         match answer {
-            Ok((outcomes, cause)) => (CallEnd::Answered(outcomes.spread(messages.len())), cause),
-            Err(panic) => (CallEnd::Panicked(panic), None),
+            Ok(outcomes) => CallEnd::Answered(outcomes.spread(messages.len())),
+            Err(panic) => CallEnd::Panicked(panic),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     buffer::Group,
     call::{CallGuard, CallObserver, HandlerCaller},
     dispatcher_state::{CallAllowance, Demand, DispatcherLoad, DispatcherState},
-    disposition::{CallEnd, Conclusion, KeptFor},
+    disposition::{CallEnd, Conclusion, DispositionRules, KeptFor},
     ends::{ConcludedCall, EndReporter},
     fifo::{GroupTurn, OrderedSettler},
     prepare::HeldMessage,
@@ -24,7 +24,7 @@ use crate::{
     consumer::lease::{Lease, MessageStage},
     consumer::metrics::ConsumerMetrics,
     consumer::running::{CallInProgress, RunningCall, RunningCalls},
-    handler::{FailureCounter, Outcome, Placement},
+    handler::{FailureCounter, Outcome, Placement, with_cause},
     stop::Stop,
     tasks,
     telemetry::{
@@ -340,8 +340,11 @@ impl Dispatcher {
                 held.lease.set_trace(trace.clone());
             }
         }
-        let (end, cause) = parts.caller.call(&batch, began, trace).instrument(span).await;
+        let call = parts.caller.call(&batch, began, trace).instrument(span);
+        let (end, cause) = with_cause(call).await;
         drop(running);
+        // What was cut off has its cause by its end.
+        let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));
         let ended_at = Instant::now();
         let ended = EndedCall { took: ended_at - began, messages: batch.len(), at: ended_at, cause };
         self.note_response(&end, &batch, &ended);
@@ -371,7 +374,8 @@ impl Dispatcher {
         for held in batch {
             if !held.lease.is_held() {
                 let (lost, rules) = (Conclusion::lease_lost(), self.0.parts.settler.rules());
-                self.0.parts.reporter.log(&held, &ConcludedCall::lost_before(&lost, rules));
+                let end = ConcludedCall { conclusion: &lost, rules, took: Duration::ZERO, cause: None };
+                self.0.parts.reporter.log(&held, &end);
                 lost_groups.extend(held.group.clone());
             } else if held.group.as_ref().is_some_and(|group| lost_groups.contains(group)) {
                 behind.push(held);
@@ -429,7 +433,8 @@ impl Dispatcher {
         let facts = batch
             .iter()
             .map(|held| held.facts(availability.kept_failures(&held.message.id, held.kept_since, ended.at)));
-        let (conclusions, failed_groups) = settler.rules().conclude(end, facts);
+        let rules = settler.rules();
+        let (conclusions, failed_groups) = rules.conclude(end, facts);
         for (group, delay) in failed_groups {
             self.group_failed(&group, delay);
         }
@@ -438,7 +443,6 @@ impl Dispatcher {
         let ended = &EndedCall { cause, ..*ended };
         let _trace = process.map(|process| process.trace().context().enter());
         if let Some(process) = process {
-            let rules = settler.rules();
             process.ended(batch.iter().zip(&conclusions).map(|(held, conclusion)| CallOutcome {
                 message_id: &held.message.id,
                 ending: conclusion.ending,
@@ -447,7 +451,7 @@ impl Dispatcher {
                 retry_in: rules.retry_in(conclusion, held.message.receive_count),
             }));
         }
-        self.note_end(&batch, &conclusions, ended);
+        self.note_end(&batch, &conclusions, rules, ended);
         let is_kept = |conclusion: &Conclusion| conclusion.kept_for().is_some();
         if !conclusions.iter().any(is_kept) {
             let is_awaited = self.is_awaited(&batch);
@@ -470,14 +474,20 @@ impl Dispatcher {
         groups.any(|group| self.state().buffer.has_blocked(group))
     }
 
-    fn note_end(&self, batch: &[HeldMessage], conclusions: &[Conclusion], ended: &EndedCall) {
+    fn note_end(
+        &self,
+        batch: &[HeldMessage],
+        conclusions: &[Conclusion],
+        rules: DispositionRules,
+        ended: &EndedCall,
+    ) {
         let EndedCall { took, at, cause, .. } = *ended;
-        let DispatcherParts { metrics, availability, running, .. } = &self.0.parts;
+        let DispatcherParts { metrics, availability, running, reporter, .. } = &self.0.parts;
         metrics.running.sub(signed(batch.len()));
         metrics.calls_running.dec();
         for (held, conclusion) in batch.iter().zip(conclusions) {
             held.note_end(conclusion, at);
-            self.report_end(held, conclusion, took, cause);
+            reporter.report(held, &ConcludedCall { conclusion, rules, took, cause });
         }
         let first = |ending| conclusions.iter().find(move |conclusion| conclusion.ending == ending);
         let kept = first(None);
@@ -489,24 +499,12 @@ impl Dispatcher {
         if let Some(down) = first(Some(Ending::Down)) {
             self.handler_is_down(&down.reason);
         } else if kept.is_none() {
-            running.worked(took, at);
-            if first(Some(Ending::Done)).is_some() {
-                running.done(took, at);
+            match first(Some(Ending::Done)) {
+                Some(_) => running.done(took, at),
+                None => running.worked(took, at),
             }
             availability.handler_answered();
         }
-    }
-
-    /// Reports how a message ended.
-    fn report_end(
-        &self,
-        held: &HeldMessage,
-        conclusion: &Conclusion,
-        took: Duration,
-        cause: Option<FailureCause>,
-    ) {
-        let end = ConcludedCall { conclusion, rules: self.0.parts.settler.rules(), took, cause };
-        self.0.parts.reporter.report(held, &end);
     }
 
     /// Pauses polling because the handler could not be reached, and gives back the waiting messages.
@@ -517,14 +515,15 @@ impl Dispatcher {
 
     /// Concludes a message whose preparation failed, and keeps the order of its group.
     pub(super) fn conclude_unrun(&self, mut held: HeldMessage, outcome: Outcome, took: Duration) {
-        let settler = &self.0.parts.settler;
-        let conclusion = settler.rules().conclude_preparation(outcome, &held.facts(KeptFailures::None));
+        let DispatcherParts { settler, reporter, .. } = &self.0.parts;
+        let rules = settler.rules();
+        let conclusion = rules.conclude_preparation(outcome, &held.facts(KeptFailures::None));
         held.note_end(&conclusion, Instant::now());
-        self.report_end(&held, &conclusion, took, None);
+        reporter.report(&held, &ConcludedCall { conclusion: &conclusion, rules, took, cause: None });
         if conclusion.ending == Some(Ending::Down) {
             self.handler_is_down(&conclusion.reason);
         }
-        let retried_in = settler.rules().retried_in(conclusion.disposition, held.message.receive_count);
+        let retried_in = rules.retried_in(conclusion.disposition, held.message.receive_count);
         let group = held.group.clone();
         if retried_in.is_none()
             && let Some(group) = group.clone()

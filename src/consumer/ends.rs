@@ -32,13 +32,6 @@ pub(super) struct ConcludedCall<'a> {
     pub(super) cause: Option<FailureCause>,
 }
 
-impl<'a> ConcludedCall<'a> {
-    /// A message whose lease was lost before its call.
-    pub(super) fn lost_before(conclusion: &'a Conclusion, rules: DispositionRules) -> Self {
-        Self { conclusion, rules, took: Duration::ZERO, cause: None }
-    }
-}
-
 impl EndReporter {
     /// Reports the end of a message's call.
     pub(super) fn report(&self, held: &HeldMessage, end: &ConcludedCall<'_>) {

@@ -39,7 +39,7 @@ pub struct RunningCalls {
 }
 
 /// One call that runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RunningCall {
     /// Its beginning.
     pub(crate) began: Instant,
@@ -83,6 +83,11 @@ struct EndedCalls {
 impl EndedCalls {
     fn new(now: Instant) -> Self {
         Self { seconds: 0.0, last: now, longest: [Duration::ZERO; 2], lately_began: now }
+    }
+
+    fn worked(&mut self, took: Duration, now: Instant) {
+        self.seconds += took.as_secs_f64();
+        self.last = now;
     }
 
     fn done(&mut self, took: Duration, now: Instant) {
@@ -131,32 +136,40 @@ impl RunningCalls {
 
     /// Adds the time of a call that has ended to the work.
     pub(crate) fn worked(&self, took: Duration, now: Instant) {
-        let mut ended = self.ended();
-        ended.seconds += took.as_secs_f64();
-        ended.last = now;
+        self.ended().worked(took, now);
     }
 
-    /// Notes the time of a call with a message that is done, for comparison with those that run.
+    /// Adds the time of a call with a message that is done to the work; it is compared with those that run, too.
     pub(crate) fn done(&self, took: Duration, now: Instant) {
-        self.ended().done(took, now);
+        let mut ended = self.ended();
+        ended.worked(took, now);
+        ended.done(took, now);
     }
 
     /// The age of the oldest call that runs.
     pub(crate) fn oldest(&self, now: Instant) -> Option<Duration> {
-        self.calls.least(|call| call.began).map(|began| now.saturating_duration_since(began))
+        self.calls.oldest(|call| call.began, now)
     }
 
     /// The time since the receive of the oldest message that waits for its call.
     pub(crate) fn oldest_waiting(&self, now: Instant) -> Option<Duration> {
-        self.waiting.least(|received| *received).map(|received| now.saturating_duration_since(received))
+        self.waiting.oldest(|received| *received, now)
     }
 
     /// The seconds of the calls that have ended, and of those that run.
     fn seconds(&self, now: Instant) -> (f64, f64) {
         let ended = self.ended().seconds;
-        let mut running = 0.0;
-        self.calls.each(|call| running += now.saturating_duration_since(call.began).as_secs_f64());
-        (ended, running)
+        (ended, self.running(now).0)
+    }
+
+    /// The seconds that the calls which run have taken so far, and the number of their messages.
+    fn running(&self, now: Instant) -> (f64, usize) {
+        let (mut seconds, mut messages) = (0.0, 0);
+        self.calls.each(|call| {
+            seconds += now.saturating_duration_since(call.began).as_secs_f64();
+            messages += call.messages;
+        });
+        (seconds, messages)
     }
 
     /// The work up to now, with this number of messages that have ended.
@@ -174,11 +187,7 @@ impl RunningCalls {
         if usual.is_some_and(|usual| since_end <= usual) {
             return usual;
         }
-        let (mut seconds, mut messages) = (0.0, 0_usize);
-        self.calls.each(|call| {
-            seconds += now.saturating_duration_since(call.began).as_secs_f64();
-            messages += call.messages;
-        });
+        let (seconds, messages) = self.running(now);
         #[expect(clippy::cast_precision_loss, reason = "no worker runs 2^53 messages")]
         let running = (messages > 0).then(|| seconds / messages as f64);
         usual.into_iter().chain(running).reduce(f64::max)

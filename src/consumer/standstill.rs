@@ -1,6 +1,6 @@
 //! Names the messages that stand still: in a call that runs for unusually long, or without a confirmed settlement.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -8,8 +8,7 @@ use crate::{
     consumer::lease::Leases,
     consumer::running::{RunningCall, RunningCalls},
     consumer::settle::{Settler, Unsettled},
-    message::MessageId,
-    telemetry::{Action, MetricScope, events},
+    telemetry::{MetricScope, events},
 };
 
 /// The time between two looks.
@@ -32,21 +31,6 @@ pub(super) struct StandstillWatch {
     pub(super) scope: MetricScope,
 }
 
-/// A call that has run for long.
-struct LongCall {
-    first: MessageId,
-    receive_count: u32,
-    messages: usize,
-    age: Duration,
-}
-
-/// A message that has waited for its settlement for long.
-struct LongSettlement {
-    id: MessageId,
-    action: Action,
-    age: Duration,
-}
-
 impl StandstillWatch {
     /// Watches for ever.
     pub(super) async fn run(self) {
@@ -60,20 +44,30 @@ impl StandstillWatch {
     fn look(&self, now: Instant) {
         let limit = limit(self.running.longest_done());
         let mut calls = Vec::new();
-        self.running.each(|call| calls.extend(long_call(call, limit, now)));
-        calls.sort_by_key(|call| std::cmp::Reverse(call.age));
-        for call in calls {
-            self.name_call(&call);
+        self.running.each(|call| {
+            let age = now.saturating_duration_since(call.began);
+            if is_due(age, limit, &mut call.report_at) {
+                calls.push((age, call.clone()));
+            }
+        });
+        calls.sort_by_key(|(age, _)| Reverse(*age));
+        for (age, call) in calls {
+            self.name_call(&call, age);
         }
         let mut settlements = Vec::new();
-        self.settler.each_unsettled(|unsettled| settlements.extend(long_settlement(unsettled, now)));
-        settlements.sort_by_key(|settlement| std::cmp::Reverse(settlement.age));
-        for settlement in settlements {
-            self.name_settlement(&settlement);
+        self.settler.each_unsettled(|message| {
+            let age = now.saturating_duration_since(message.since);
+            if is_due(age, UNSETTLED_AGE, &mut message.report_at) {
+                settlements.push((age, message.clone()));
+            }
+        });
+        settlements.sort_by_key(|(age, _)| Reverse(*age));
+        for (age, message) in settlements {
+            self.name_settlement(&message, age);
         }
     }
 
-    fn name_call(&self, LongCall { first, receive_count, messages, age }: &LongCall) {
+    fn name_call(&self, RunningCall { first, receive_count, messages, .. }: &RunningCall, age: Duration) {
         let _trace = self.leases.enter_trace_of(first);
         let (queue, receive_count, messages) = (&*self.queue, *receive_count, *messages);
         events::CallRunsLong {
@@ -86,7 +80,7 @@ impl StandstillWatch {
         .emit(self.scope.warnings());
     }
 
-    fn name_settlement(&self, LongSettlement { id, action, age }: &LongSettlement) {
+    fn name_settlement(&self, Unsettled { id, action, .. }: &Unsettled, age: Duration) {
         let _trace = self.leases.enter_trace_of(id);
         let (queue, action, seconds) = (&*self.queue, *action, age.as_secs_f64());
         events::SettlementWaits { queue, message_id: id, action, seconds }.emit(self.scope.warnings());
@@ -96,23 +90,6 @@ impl StandstillWatch {
 /// The age from which a call is named.
 fn limit(longest_done: Option<Duration>) -> Duration {
     longest_done.map_or(AGE_UNKNOWN, |longest| longest.saturating_mul(UNUSUAL).max(LEAST_AGE))
-}
-
-fn long_call(call: &mut RunningCall, limit: Duration, now: Instant) -> Option<LongCall> {
-    let age = now.saturating_duration_since(call.began);
-    let RunningCall { first, receive_count, messages, report_at, .. } = call;
-    is_due(age, limit, report_at).then(|| LongCall {
-        first: first.clone(),
-        receive_count: *receive_count,
-        messages: *messages,
-        age,
-    })
-}
-
-fn long_settlement(unsettled: &mut Unsettled, now: Instant) -> Option<LongSettlement> {
-    let age = now.saturating_duration_since(unsettled.since);
-    let Unsettled { id, action, report_at, .. } = unsettled;
-    is_due(age, UNSETTLED_AGE, report_at).then(|| LongSettlement { id: id.clone(), action: *action, age })
 }
 
 /// True if something of this age is to be named: at the limit first, and then whenever its age has doubled.

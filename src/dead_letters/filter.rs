@@ -45,8 +45,7 @@ impl MessageFilter {
         if self.older_than.is_none() && self.newer_than.is_none() {
             return true;
         }
-        let age = message.sent_at.map(|sent_at| now.duration_since(sent_at).unwrap_or_default());
-        age.is_some_and(|age| {
+        message.age_at(now).is_some_and(|age| {
             self.older_than.is_none_or(|least| age >= least) && self.newer_than.is_none_or(|most| age <= most)
         })
     }

@@ -74,8 +74,19 @@ impl HeldMessages {
         self.held().get(id).filter(|hold| hold.until >= least).map(|hold| hold.receipt.clone())
     }
 
+    /// Keeps what is held hidden during the work, and makes it visible after it; also returns the number of messages for
+    /// which that failed: they are visible within a minute.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> (T, usize) {
+        let output = tokio::select! {
+            biased;
+            output = work => output,
+            never = self.keep() => match never {},
+        };
+        (output, self.release().await)
+    }
+
     /// Keeps all held messages hidden; never ends.
-    pub(super) async fn keep(&self) -> Infallible {
+    async fn keep(&self) -> Infallible {
         loop {
             sleep(RENEWAL_CHECKS).await;
             let latest = Instant::now() + MARGIN;
@@ -119,7 +130,7 @@ impl HeldMessages {
     /// Makes all held messages visible, the last one first, so that none of a group overtakes another.
     ///
     /// Returns the number of those for which that failed; they are visible within a minute.
-    pub(super) async fn release(&self) -> usize {
+    async fn release(&self) -> usize {
         let mut ids: Vec<_> = self.held().iter().map(|(id, hold)| (hold.number, id.clone())).collect();
         ids.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
         let ids: Vec<_> = ids.into_iter().map(|(_, id)| id).collect();

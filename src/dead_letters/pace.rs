@@ -1,6 +1,6 @@
 //! The pace at which dead letters are sent back; pure.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use tokio::time::Instant;
 
@@ -43,16 +43,6 @@ impl FromStr for Pace {
             _ => return Err(NotAPace),
         };
         Ok(Self::Fixed(f64::from(count) / seconds))
-    }
-}
-
-impl fmt::Display for Pace {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Growing => formatter.write_str("growing"),
-            Self::Fixed(per_second) => write!(formatter, "{per_second}/s"),
-            Self::Unlimited => formatter.write_str("none"),
-        }
     }
 }
 

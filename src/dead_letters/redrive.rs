@@ -16,10 +16,10 @@ use super::{
     scan::{DlqScan, PROOF},
 };
 use crate::{
-    consumer::settle::{StoredRejection, remove_record},
+    consumer::settle::{StoredRejection, original},
     message::{Message, MessageId, OutgoingMessage},
     queue::{
-        EntryError, Queue, QueueError, QueueName, RetryClass, all_entries, is_fifo,
+        Queue, QueueError, QueueName, RetryClass, all_entries, is_fifo,
         limits::{BATCH_ENTRIES, MESSAGE_BYTES},
         within,
     },
@@ -93,8 +93,8 @@ pub(crate) struct RedriveCounts {
 pub(crate) enum RedriveEvent<'a> {
     /// A message was sent, with this id in the other queue; none in a dry run.
     Sent {
-        /// The message in the DLQ.
-        message: &'a Message,
+        /// Its id in the DLQ.
+        id: &'a MessageId,
         /// Its id in the other queue.
         new_id: Option<&'a MessageId>,
     },
@@ -144,9 +144,9 @@ pub(crate) struct Redrive<'a> {
     counts: RedriveCounts,
 }
 
-/// A message to send, and the one that it comes from.
+/// A message to send, and the id in the DLQ of the one that it comes from.
 struct Departure {
-    message: Message,
+    id: MessageId,
     outgoing: OutgoingMessage,
 }
 
@@ -174,12 +174,8 @@ impl<'a> Redrive<'a> {
         mut observe: impl FnMut(&RedriveCounts, RedriveEvent<'_>),
     ) -> (RedriveEnd, RedriveCounts) {
         let held = self.held.clone();
-        let end = tokio::select! {
-            biased;
-            end = self.work(&mut observe) => end,
-            never = held.keep() => match never {},
-        };
-        self.counts.unreleased = held.release().await;
+        let (end, unreleased) = held.during(self.work(&mut observe)).await;
+        self.counts.unreleased = unreleased;
         (end, self.counts)
     }
 
@@ -302,7 +298,7 @@ impl<'a> Redrive<'a> {
             if self.plan.is_dry {
                 for message in &batch {
                     self.counts.sent += 1;
-                    observe(&self.counts, RedriveEvent::Sent { message, new_id: None });
+                    observe(&self.counts, RedriveEvent::Sent { id: &message.id, new_id: None });
                 }
                 continue;
             }
@@ -336,10 +332,7 @@ impl<'a> Redrive<'a> {
                         None => by_target.push((target, vec![departure])),
                     }
                 }
-                Err(reason) => {
-                    self.counts.refused += 1;
-                    observe(&self.counts, RedriveEvent::Refused { id: &id, reason: &reason });
-                }
+                Err(reason) => self.refused(&id, &reason, observe),
             }
         }
         by_target
@@ -350,13 +343,18 @@ impl<'a> Redrive<'a> {
             RedriveDestination::One(target) => target.clone(),
             RedriveDestination::EachSource => self.source_of(&message).await?,
         };
-        let body = match &mut self.edit {
-            Some(edit) => edit(message.clone()).await?.ok_or("left by the editor")?,
-            None => message.body.clone(),
+        let edited = match &mut self.edit {
+            Some(edit) => Some(edit(message.clone()).await?.ok_or("left by the editor")?),
+            None => None,
         };
         let is_fifo = target.url().is_some_and(is_fifo) || message.system.sequence_number.is_some();
-        let outgoing = OutgoingMessage { body, ..outgoing(message.clone(), is_fifo) };
-        Ok((target, Departure { message, outgoing }))
+        let id = message.id.clone();
+        // Not its own, with which SQS would drop it for five minutes; a redrive that was killed sends it with the same again.
+        let mut outgoing = original(message, is_fifo.then(|| format!("redrive-{id}")));
+        if let Some(body) = edited {
+            outgoing.body = body;
+        }
+        Ok((target, Departure { id, outgoing }))
     }
 
     /// The queue from which the redrive policy has moved the message.
@@ -381,9 +379,9 @@ impl<'a> Redrive<'a> {
         observe: &mut impl FnMut(&RedriveCounts, RedriveEvent<'_>),
     ) -> Result<(), QueueError> {
         // One that is hidden no longer may be sent by somebody else.
-        let departures: Vec<_> =
-            departures.into_iter().filter(|sent| self.held.receipt(&sent.message.id).is_some()).collect();
-        let messages: Vec<_> = departures.iter().map(|departure| departure.outgoing.clone()).collect();
+        let departures = departures.into_iter().filter(|sent| self.held.receipt(&sent.id).is_some());
+        let (ids, messages): (Vec<_>, Vec<_>) =
+            departures.map(|Departure { id, outgoing }| (id, outgoing)).unzip();
         if messages.is_empty() {
             return Ok(());
         }
@@ -395,15 +393,15 @@ impl<'a> Redrive<'a> {
             *count += messages.len();
         })?;
         let mut accepted = Vec::new();
-        for (departure, entry) in departures.iter().zip(all_entries(entries)) {
+        for (id, entry) in ids.into_iter().zip(all_entries(entries)) {
             match entry {
                 Ok(new_id) => {
                     self.counts.sent += 1;
-                    accepted.push(departure.message.id.clone());
-                    let (message, new_id) = (&departure.message, self.note_sent(new_id));
-                    observe(&self.counts, RedriveEvent::Sent { message, new_id: Some(&new_id) });
+                    let new_id = self.note_sent(new_id);
+                    observe(&self.counts, RedriveEvent::Sent { id: &id, new_id: Some(&new_id) });
+                    accepted.push(id);
                 }
-                Err(error) => self.refused(&departure.message.id, &error, observe),
+                Err(error) => self.refused(&id, &error.to_string(), observe),
             }
         }
         self.counts.undeleted += self.scan.delete(&accepted).await.len();
@@ -419,25 +417,11 @@ impl<'a> Redrive<'a> {
     fn refused(
         &mut self,
         id: &MessageId,
-        error: &EntryError,
+        reason: &str,
         observe: &mut impl FnMut(&RedriveCounts, RedriveEvent<'_>),
     ) {
         self.counts.refused += 1;
-        observe(&self.counts, RedriveEvent::Refused { id, reason: &error.to_string() });
-    }
-}
-
-/// The message to send for one in the DLQ: as its sender has sent it, without the record of its reject.
-fn outgoing(mut message: Message, is_fifo: bool) -> OutgoingMessage {
-    remove_record(&mut message);
-    OutgoingMessage {
-        body: message.body,
-        attributes: message.attributes,
-        delay: None,
-        group_id: message.system.group_id,
-        // Not its own, with which SQS would drop it for five minutes; a redrive that was killed sends it with the same again.
-        deduplication_id: is_fifo.then(|| format!("redrive-{}", message.id)),
-        trace_header: message.system.trace_header,
+        observe(&self.counts, RedriveEvent::Refused { id, reason });
     }
 }
 

@@ -6,7 +6,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    MessageFilter,
     hold::VISIBILITY,
     scan::{DlqScan, PROOF},
 };
@@ -33,20 +32,13 @@ pub(crate) async fn replay(
         let Some(message) = find(&mut scan, id, stop).await? else { return Ok(None) };
         Ok(Some(call(handler, message).await))
     };
-    let outcome = tokio::select! {
-        biased;
-        outcome = work => outcome,
-        never = held.keep() => match never {},
-    };
-    held.release().await;
-    outcome
+    held.during(work).await.0
 }
 
 async fn find(scan: &mut DlqScan, id: &str, stop: &Stop) -> Result<Option<Message>, QueueError> {
-    let filter = MessageFilter { ids: [id.to_owned()].into(), ..MessageFilter::default() };
     while !stop.is_draining() {
         let scanned = scan.receive(BATCH_ENTRIES, PROOF).await?;
-        let found = scanned.messages.into_iter().find(|message| filter.ids.contains(message.id.as_str()));
+        let found = scanned.messages.into_iter().find(|message| message.id.as_str() == id);
         if found.is_some() || scanned.is_drained {
             return Ok(found);
         }

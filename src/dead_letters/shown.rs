@@ -61,7 +61,7 @@ impl ShownMessage {
         let rejected = StoredRejection::of(message);
         let mut message = message.clone();
         remove_record(&mut message);
-        let age = message.sent_at.map(|sent_at| now.duration_since(sent_at).unwrap_or_default());
+        let age = message.age_at(now);
         let attributes = message.attributes.into_iter().map(|(name, attribute)| {
             let value = match attribute.content {
                 AttributeContent::Text(text) => text,

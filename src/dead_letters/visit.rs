@@ -1,6 +1,6 @@
 //! Visits the messages of a queue: shows each of those that are chosen, and deletes them if that is asked for.
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use super::{
     MessageFilter,
@@ -50,13 +50,8 @@ pub(crate) struct VisitEnd {
 pub(crate) async fn visit(visit: &Visit, mut take: impl FnMut(VisitedMessage<'_>) -> bool) -> VisitEnd {
     let mut scan = DlqScan::new(visit.queue.clone());
     let held = scan.held();
-    let mut end = tokio::select! {
-        biased;
-        end = read(visit, &mut scan, &mut take) => end,
-        never = held.keep() => match never {},
-    };
-    end.unreleased = held.release().await;
-    end
+    let (end, unreleased) = held.during(read(visit, &mut scan, &mut take)).await;
+    VisitEnd { unreleased, ..end }
 }
 
 async fn read(
@@ -65,18 +60,18 @@ async fn read(
     take: &mut impl FnMut(VisitedMessage<'_>) -> bool,
 ) -> VisitEnd {
     let mut end = VisitEnd::default();
-    let mut sought: BTreeSet<String> = visit.filter.ids.clone();
+    // Each message is read once, so that no more are chosen than there are ids.
+    let of_ids = Some(visit.filter.ids.len()).filter(|ids| *ids > 0);
+    let limit = visit.limit.into_iter().chain(of_ids).min().unwrap_or(usize::MAX);
     loop {
-        let left = visit.limit.map_or(usize::MAX, |limit| limit.saturating_sub(end.chosen));
-        let is_found = !visit.filter.ids.is_empty() && sought.is_empty();
-        if left == 0 || is_found {
+        if end.chosen >= limit {
             return end;
         }
         if visit.stop.is_draining() {
             return VisitEnd { is_interrupted: true, ..end };
         }
         // Where all are chosen none is received beyond the limit.
-        let most = if visit.filter.takes_all() { left } else { BATCH_ENTRIES };
+        let most = if visit.filter.takes_all() { limit - end.chosen } else { BATCH_ENTRIES };
         let scanned = match scan.receive(most, PROOF).await {
             Ok(scanned) => scanned,
             Err(error) => return VisitEnd { failure: Some(error), ..end },
@@ -84,14 +79,12 @@ async fn read(
         let mut deleted: Vec<MessageId> = Vec::new();
         let mut is_enough = scanned.is_drained;
         for message in &scanned.messages {
-            let has_room = visit.limit.is_none_or(|limit| end.chosen < limit);
-            if is_enough || !has_room || !visit.filter.takes(message, SystemTime::now()) {
+            if is_enough || end.chosen >= limit || !visit.filter.takes(message, SystemTime::now()) {
                 end.left_out += 1;
                 continue;
             }
             is_enough = !take((message, end.chosen));
             end.chosen += 1;
-            sought.remove(message.id.as_str());
             deleted.push(message.id.clone());
         }
         if visit.deletes {

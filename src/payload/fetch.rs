@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     sync::{
-        Arc, Once,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -47,7 +47,6 @@ struct Inner {
     payload: Payload,
     /// The files of fetched bodies, where the handler takes files.
     files: Option<MessageFiles>,
-    files_left_behind: Once,
     warnings: Arc<WarningSampler>,
 }
 
@@ -66,8 +65,7 @@ impl PayloadPreparation {
     ) -> Self {
         let has_files = form == FetchedForm::File && payload.objects.is_some();
         let files = has_files.then(|| MessageFiles::under(payload.temporary_directory.clone()));
-        let files_left_behind = Once::new();
-        Self(Arc::new(Inner { queue, payload, files, files_left_behind, warnings }))
+        Self(Arc::new(Inner { queue, payload, files, warnings }))
     }
 }
 
@@ -155,7 +153,7 @@ impl Inner {
     ) -> Result<FetchedBody, ObjectError> {
         let most = self.payload.max;
         let Some(files) = files else { return objects.get(pointer, most).await.map(FetchedBody::Bytes) };
-        self.files_left_behind.call_once(|| files.remove_left_behind());
+        files.remove_left_behind();
         let unwritable = |error: &dyn Display| {
             let directory = files.parent().display();
             let hint = "set payload.temporary_directory to a directory with room";

@@ -194,17 +194,16 @@ impl Offload {
     /// Stores the body of a message that is larger than `most` bytes, and leaves a pointer in its place.
     pub(crate) async fn store(
         &self,
-        message: OutgoingMessage,
+        mut message: OutgoingMessage,
         most: usize,
     ) -> Result<OutgoingMessage, OffloadError> {
         if message.size_bytes() <= most {
             return Ok(message);
         }
         let pointer = Pointer { bucket: self.bucket.clone(), key: Uuid::new_v4().to_string() };
-        let mut pointing = message.clone();
-        pointer.replace_body(&mut pointing).map_err(OffloadError::NoRoom)?;
-        self.objects.put(&pointer, message.body.into_bytes()).await?;
-        Ok(pointing)
+        let body = pointer.replace_body(&mut message).map_err(OffloadError::NoRoom)?;
+        self.objects.put(&pointer, body.into_bytes()).await?;
+        Ok(message)
     }
 
     /// Stores bodies, the largest first, until the messages have at most `most` bytes together.

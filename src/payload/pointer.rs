@@ -1,5 +1,7 @@
 //! Pointers to objects of S3 in place of bodies, as the extended clients of SQS and SNS write them.
 
+use std::mem;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,8 +42,8 @@ impl Pointer {
         }
     }
 
-    /// Puts the pointer in place of a message's body of this size; SQS takes no eleventh attribute.
-    pub(super) fn replace_body(&self, message: &mut OutgoingMessage) -> Result<(), String> {
+    /// Puts the pointer in place of a message's body, and returns the body; SQS takes no eleventh attribute.
+    pub(super) fn replace_body(&self, message: &mut OutgoingMessage) -> Result<String, String> {
         if message.attributes.len() >= limits::ATTRIBUTES {
             return Err(format!(
                 "the message has {} attributes, at most 9 beside {SIZE}",
@@ -50,8 +52,8 @@ impl Pointer {
         }
         let size = AttributeValue::number(message.body.len().to_string());
         message.attributes.insert(SIZE.to_owned(), size);
-        message.body = json!([CLASS, { "s3BucketName": self.bucket, "s3Key": self.key }]).to_string();
-        Ok(())
+        let pointer = json!([CLASS, { "s3BucketName": self.bucket, "s3Key": self.key }]).to_string();
+        Ok(mem::replace(&mut message.body, pointer))
     }
 }
 

@@ -39,17 +39,8 @@ impl RetryClass {
         match plain(code) {
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::LeaseLost,
             "InvalidParameterValue" if is_about_the_lease(message) => Self::LeaseLost,
-            "RequestThrottled"
-            | "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "KmsThrottled"
-            | "OverLimit"
-            | "InternalError"
-            | "InternalFailure"
-            | "ServiceUnavailable"
-            | "RequestTimeout"
-            | "SlowDown" => Self::Transient,
+            code if is_throttle(code) => Self::Transient,
+            "InternalError" | "InternalFailure" | "ServiceUnavailable" | "RequestTimeout" => Self::Transient,
             _ => Self::Refused,
         }
     }
@@ -57,6 +48,20 @@ impl RetryClass {
 
 fn plain(code: &str) -> &str {
     code.rsplit(['.', '#']).next().unwrap_or(code)
+}
+
+/// True for a code, without its prefix, by which SQS asks for fewer calls or has too many messages in flight.
+fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        "RequestThrottled"
+            | "ThrottlingException"
+            | "Throttling"
+            | "TooManyRequestsException"
+            | "KmsThrottled"
+            | "OverLimit"
+            | "SlowDown"
+    )
 }
 
 fn is_about_the_lease(message: &str) -> bool {
@@ -149,19 +154,7 @@ impl QueueError {
 
     /// True if SQS throttles the calls, or has as many messages in flight as it allows.
     pub fn is_throttled(&self) -> bool {
-        let throttled = |code| {
-            matches!(
-                code,
-                "RequestThrottled"
-                    | "ThrottlingException"
-                    | "Throttling"
-                    | "TooManyRequestsException"
-                    | "KmsThrottled"
-                    | "OverLimit"
-                    | "SlowDown"
-            )
-        };
-        self.plain_code().is_some_and(throttled)
+        self.plain_code().is_some_and(is_throttle)
     }
 
     /// SQS's error code, if there was an answer.

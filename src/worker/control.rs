@@ -1,11 +1,9 @@
 //! The control of a running worker: pauses, resumes and scales its queues.
 
-use std::sync::Arc;
-
 #[cfg(feature = "admin")]
 use serde_json::{Value, json};
 
-use super::WorkerStatus;
+use super::{PollingChange, WorkerStatus};
 #[cfg(feature = "admin")]
 use crate::admin::{ControlRefusal, ControlRequest};
 use crate::{consumer::Engine, settings::Problems};
@@ -70,22 +68,22 @@ impl WorkerControl {
     /// last receive stays hidden here until the end of the pause, because SQS would move it to the DLQ unrun. The worker
     /// stays ready.
     pub fn pause(&self, queue: &str, reason: &str) -> Result<(), ControlError> {
-        self.set_paused(queue, true, reason)
+        self.change_polling(queue, PollingChange::Pause(reason.into()))
     }
 
     /// Pauses every queue.
     pub fn pause_all(&self, reason: &str) {
-        self.set_all_paused(true, reason);
+        self.change_all_polling(&PollingChange::Pause(reason.into()));
     }
 
     /// Ends the pause of a queue; polling goes on unless there is another reason to pause, such as a handler that is down.
     pub fn resume(&self, queue: &str) -> Result<(), ControlError> {
-        self.set_paused(queue, false, "")
+        self.change_polling(queue, PollingChange::Resume)
     }
 
     /// Ends the pause of every queue.
     pub fn resume_all(&self) {
-        self.set_all_paused(false, "");
+        self.change_all_polling(&PollingChange::Resume);
     }
 
     /// Changes the most calls of a queue's handler that run at once; the prefetch follows.
@@ -128,31 +126,24 @@ impl WorkerControl {
         engine.cloned().map(Some).ok_or_else(missing)
     }
 
-    fn set_paused(&self, queue: &str, is_paused: bool, reason: &str) -> Result<(), ControlError> {
+    fn change_polling(&self, queue: &str, change: PollingChange) -> Result<(), ControlError> {
         if let Some(opening) = self.0.queues().opening.get_mut(queue) {
-            opening.paused = Some((is_paused, reason.into()));
+            opening.asked = Some(change);
             return Ok(());
         }
-        match self.engine(queue)? {
-            Some(engine) if is_paused => engine.pause(reason),
-            Some(engine) => engine.resume(),
-            None => {}
+        if let Some(engine) = self.engine(queue)? {
+            change.apply(&engine);
         }
         Ok(())
     }
 
-    fn set_all_paused(&self, is_paused: bool, reason: &str) {
-        let reason: Arc<str> = reason.into();
+    fn change_all_polling(&self, change: &PollingChange) {
         let mut queues = self.0.queues();
         for opening in queues.opening.values_mut() {
-            opening.paused = Some((is_paused, reason.clone()));
+            opening.asked = Some(change.clone());
         }
         for engine in &queues.open {
-            if is_paused {
-                engine.pause(&reason);
-            } else {
-                engine.resume();
-            }
+            change.apply(engine);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     },
     ecs,
     tasks::{End, Tasks},
-    telemetry::{Ending, MetricScope, events},
+    telemetry::{Ending, Label as _, MetricScope, events},
 };
 
 /// The dimension that the metrics have, as SQS's own in `AWS/SQS`.
@@ -55,10 +55,6 @@ struct FailureTotals {
     failed: u64,
     leases_lost: u64,
 }
-
-/// The endings that are failures of the handler or of its message.
-const FAILURES: [Ending; 5] =
-    [Ending::Retry, Ending::Reject, Ending::Down, Ending::TimedOut, Ending::Panicked];
 
 /// The age from which the oldest call is one of the troubles.
 const LONG_CALL: Duration = Duration::from_mins(1);
@@ -102,7 +98,8 @@ impl Meter {
 
     /// The metrics that are printed above zero only, because a metric costs only in the hours in which it has a value.
     fn troubles(&mut self, at: Instant) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
-        let failed = FAILURES.iter().map(|ending| self.consumer.ended.of(*ending).get()).sum();
+        let failures = Ending::ALL.iter().filter(|ending| ending.is_failure());
+        let failed = failures.map(|ending| self.consumer.ended.of(*ending).get()).sum();
         let now = FailureTotals { failed, leases_lost: self.leases.lost.get() };
         let before = std::mem::replace(&mut self.counted, now);
         let counts = [

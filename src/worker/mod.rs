@@ -96,8 +96,25 @@ struct Queues {
 struct OpeningQueue {
     /// The error of the last attempt.
     error: Option<String>,
-    /// True, with a reason, to pause it once it is open, and false to resume it, where an operator has asked for that.
-    paused: Option<(bool, Arc<str>)>,
+    /// The change of its polling that an operator has asked for, which is applied once it is open.
+    asked: Option<PollingChange>,
+}
+
+/// A change of a queue's polling by an operator.
+#[derive(Clone)]
+enum PollingChange {
+    /// Pauses it for a reason.
+    Pause(Arc<str>),
+    Resume,
+}
+
+impl PollingChange {
+    fn apply(&self, engine: &Engine) {
+        match self {
+            Self::Pause(reason) => engine.pause(reason),
+            Self::Resume => engine.resume(),
+        }
+    }
 }
 
 impl WorkerStatus {
@@ -124,10 +141,8 @@ impl WorkerStatus {
     fn opened(&self, engine: Engine) {
         let mut queues = self.queues();
         let opening = queues.opening.remove(engine.name()).unwrap_or_default();
-        match opening.paused {
-            Some((true, reason)) => engine.pause(&reason),
-            Some((false, _)) => engine.resume(),
-            None => {}
+        if let Some(asked) = opening.asked {
+            asked.apply(&engine);
         }
         queues.open.push(engine);
     }

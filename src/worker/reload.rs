@@ -1,6 +1,6 @@
 //! Reloads the configuration of a running worker: applies what can change while it runs, and names what cannot.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ControlError, WorkerControl};
 use crate::{
@@ -10,9 +10,6 @@ use crate::{
     tasks,
     telemetry::events,
 };
-
-/// The settings of a queue that are applied while the worker runs.
-const LIVE: [&str; 2] = ["concurrency", "paused"];
 
 /// The reloads of one process.
 pub(crate) struct Reload {
@@ -49,16 +46,10 @@ impl Reload {
     /// Applies what has changed since the start or the last reload; what was changed by hand meanwhile stays.
     fn apply(&mut self, settings: &Settings, control: &WorkerControl) {
         let mut applied = 0;
-        for (name, queue) in &settings.queues {
-            let Some(before) = self.in_force.queues.get_mut(name) else { continue };
-            let changes = changes(&before.consumer, &queue.consumer);
-            (before.consumer.paused, before.consumer.concurrency) =
-                (queue.consumer.paused, queue.consumer.concurrency);
-            for change in changes {
-                match change.apply(name, control) {
-                    Ok(()) => applied += 1,
-                    Err(error) => events::ChangeNotApplied { queue: name, error: &error }.emit(),
-                }
+        for (queue, change) in take_live(&mut self.in_force, settings) {
+            match change.apply(&queue, control) {
+                Ok(()) => applied += 1,
+                Err(error) => events::ChangeNotApplied { queue: &queue, error: &error }.emit(),
             }
         }
         let waiting = needing_restart(&self.in_force, settings);
@@ -73,6 +64,18 @@ impl Reload {
 enum LiveChange {
     Concurrency(usize),
     Paused(bool),
+}
+
+/// Takes over the settings that are applied while the worker runs; returns the changes of each queue.
+fn take_live(in_force: &mut Settings, settings: &Settings) -> Vec<(String, LiveChange)> {
+    let mut taken = Vec::new();
+    for (name, queue) in &settings.queues {
+        let Some(before) = in_force.queues.get_mut(name) else { continue };
+        let (before, after) = (&mut before.consumer, &queue.consumer);
+        taken.extend(changes(before, after).into_iter().map(|change| (name.clone(), change)));
+        (before.paused, before.concurrency) = (after.paused, after.concurrency);
+    }
+    taken
 }
 
 /// The changes to apply; where both change, a queue is scaled before it is resumed.
@@ -93,26 +96,22 @@ impl LiveChange {
     }
 }
 
-/// The settings that differ, but for those that are applied while the worker runs.
+/// The settings that differ, once those that are applied while the worker runs are taken over.
 fn needing_restart(before: &Settings, after: &Settings) -> Vec<String> {
     let value = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
     let mut changed = Vec::new();
     compare(&Key::default(), &value(before), &value(after), &mut changed);
-    changed.into_iter().filter(|key| !is_live(key)).map(|key| key.to_string()).collect()
-}
-
-fn is_live(key: &Key) -> bool {
-    matches!(key.names(), [queues, _, setting] if queues == "queues" && LIVE.contains(&setting.as_str()))
+    changed.iter().map(Key::to_string).collect()
 }
 
 /// Collects the keys whose values differ; a table that only one side has is one key.
-fn compare(key: &Key, before: &Value, after: &Value, changed: &mut Vec<Key>) {
+fn compare<'v>(key: &Key, before: &'v Value, after: &'v Value, changed: &mut Vec<Key>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             let added = after.keys().filter(|name| !before.contains_key(*name));
             for name in before.keys().chain(added) {
-                let value = |table: &serde_json::Map<_, _>| table.get(name).cloned().unwrap_or(Value::Null);
-                compare(&key.child(name), &value(before), &value(after), changed);
+                let of = |table: &'v Map<String, Value>| table.get(name).unwrap_or(&Value::Null);
+                compare(&key.child(name), of(before), of(after), changed);
             }
         }
         (before, after) if before != after => changed.push(key.clone()),
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_changed_setting_is_named_but_those_that_are_applied() {
-        let before = settings(|_| ());
+        let mut before = settings(|_| ());
         let after = settings(|settings| {
             let orders = settings.queues.get_mut("orders").unwrap();
             (orders.consumer.concurrency, orders.consumer.paused) = (3, true);
@@ -144,6 +143,7 @@ mod tests {
             settings.log.filter = "debug".to_owned();
         });
         let named = ["log.filter", "queues.orders.breaker", "queues.orders.name", "queues.mails"];
+        assert_eq!(take_live(&mut before, &after).len(), 2);
         assert_eq!(needing_restart(&before, &after), named);
         assert_eq!(needing_restart(&after, &after), [""; 0]);
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+#[cfg(feature = "otel")]
+use futures_util::future::OptionFuture;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -113,17 +115,10 @@ pub(super) async fn shut_down(
     #[cfg(feature = "otel")]
     {
         let limit = remaining(clock.end(), LONGEST_EXPORT);
-        let spans = async {
-            if let Some(traces) = parts.traces {
-                traces.flush(limit).await;
-            }
-        };
-        let totals = async {
-            if let Some(export) = parts.metrics_export {
-                export.flush(limit).await;
-            }
-        };
-        unless_halted(stop, async { ((), ()) = tokio::join!(spans, totals) }).await;
+        let spans = OptionFuture::from(parts.traces.map(|traces| async move { traces.flush(limit).await }));
+        let totals =
+            OptionFuture::from(parts.metrics_export.map(|export| async move { export.flush(limit).await }));
+        unless_halted(stop, async { (_, _) = tokio::join!(spans, totals) }).await;
     }
     #[cfg(feature = "admin")]
     if let Some(admin) = parts.admin {

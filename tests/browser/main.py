@@ -24,6 +24,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # Two names of the attacker's; the browser finds both on this machine, as after DNS rebinding.
 EVIL, REBOUND = "evil.example", "rebound.example"
 QUEUE = "orders"
+# The exit code where there is no browser.
+WITHOUT_BROWSER = 1 if os.environ.get("LONGSHORE_REQUIRE_BROWSER") == "1" else 0
 # The time for a page's requests, and for those that fail to fail.
 PATIENCE = 30
 
@@ -205,19 +207,31 @@ def check(dev, browser):
         yield f"the status works at {name}", QUEUE in status
 
 
-def main(program):
+def chromium(checked):
+    """The path of a Chromium; none, and says what is skipped for it, where there is none."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        print("skipped: the browser's pages (no Chromium, hint: apt-get install chromium)", flush=True)
-        return 1 if os.environ.get("LONGSHORE_REQUIRE_BROWSER") == "1" else 0
+        print(f"skipped: {checked} (no Chromium, hint: apt-get install chromium)", flush=True)
+    return path
+
+
+def fails(fact, holds):
+    """Prints whether a fact holds; true if it does not."""
+    print(f"{'ok    ' if holds else 'FAILED'}  {fact}", flush=True)
+    return not holds
+
+
+def main(program):
+    path = chromium("the browser's pages")
+    if path is None:
+        return WITHOUT_BROWSER
     failed = 0
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
         dev = Dev(program, folder)
         try:
             for fact, holds in check(dev, Browser(path, folder)):
-                print(f"{'ok    ' if holds else 'FAILED'}  {fact}", flush=True)
-                failed += not holds
+                failed += fails(fact, holds)
             if failed:
                 print(f"queues {dev.queues()}, handled {dev.handled()}")
         finally:

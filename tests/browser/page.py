@@ -8,9 +8,7 @@ Where there is no Chromium, it says "skipped: …" and exits with 0, or with 1 i
 
 import base64
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,7 @@ import urllib.parse
 import urllib.request
 
 from devtools import Chromium
-from main import BROWSERS, PATIENCE, free_port, until
+from main import PATIENCE, WITHOUT_BROWSER, chromium, fails, free_port, until
 
 # A handler of the shell: its body decides. The reason of a failure is the last line on standard error.
 HANDLER = """
@@ -44,7 +42,6 @@ handler = {{ kind = "exec", command = ["sh", "-c", "true"] }}
 [queues.emails]
 name = "emails"
 handler = {{ kind = "http", url = "http://127.0.0.1:{closed}/" }}
-{control}
 """
 
 
@@ -54,7 +51,7 @@ class Dev:
     def __init__(self, program, folder):
         self.sqs, self.api, self.admin = (f"http://127.0.0.1:{free_port()}" for _ in range(3))
         settings = folder / "page.toml"
-        text = SETTINGS.format(handler=json.dumps(HANDLER), closed=free_port(), control=CONTROL)
+        text = SETTINGS.format(handler=json.dumps(HANDLER), closed=free_port())
         settings.write_text(text)
         listen = [("--sqs-listen", self.sqs), ("--api-listen", self.api), ("--admin-listen", self.admin)]
         options = [part for flag, url in listen for part in (flag, url.removeprefix("http://"))]
@@ -88,9 +85,6 @@ class Dev:
             # A second signal ends the calls that run for ten minutes.
             self.process.terminate()
             self.process.wait(PATIENCE)
-
-
-CONTROL = ""
 
 
 def text(browser, selector):
@@ -222,10 +216,9 @@ def pictures(dev, browser, folder):
 
 
 def main(program, *options):
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = chromium("the live page")
     if path is None:
-        print("skipped: the live page (no Chromium, hint: apt-get install chromium)", flush=True)
-        return 1 if os.environ.get("LONGSHORE_REQUIRE_BROWSER") == "1" else 0
+        return WITHOUT_BROWSER
     failed = 0
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
@@ -233,14 +226,11 @@ def main(program, *options):
         try:
             with Chromium(path, folder, PATIENCE) as browser:
                 for fact, holds in check(dev, browser):
-                    print(f"{'ok    ' if holds else 'FAILED'}  {fact}", flush=True)
-                    failed += not holds
+                    failed += fails(fact, holds)
                 if options:
                     pictures(dev, browser, pathlib.Path(options[1]))
                 dev.close()
-                gone = shows(browser, "#worker", "not live")
-                print(f"{'ok    ' if gone else 'FAILED'}  a worker that is gone is not live", flush=True)
-                failed += not gone
+                failed += fails("a worker that is gone is not live", shows(browser, "#worker", "not live"))
         finally:
             dev.close()
     return 1 if failed else 0

@@ -78,31 +78,22 @@ fn prometheus_name(name: &str, unit: &str, is_monotonic: bool) -> String {
 }
 
 /// The counters and gauges of a scrape, without empty labels.
-fn scraped(text: &str) -> BTreeMap<(String, Labels), f64> {
-    let is_number = |line: &&str| {
-        let name = line.split(['{', ' ']).next().unwrap_or_default();
-        !line.starts_with('#') && !["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end))
-    };
-    let read = |line: &str| {
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+fn scraped(samples: BTreeMap<String, f64>) -> BTreeMap<(String, Labels), f64> {
+    let read = |(series, value): (String, f64)| {
+        let (name, labels) = series.split_once('{').unwrap_or((&series, ""));
         let pairs = labels.trim_end_matches('}').split("\",").filter_map(|pair| pair.split_once("=\""));
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.trim_end_matches('"').to_owned()));
         let labels: Labels = pairs.filter(|(_, value)| !value.is_empty()).collect();
-        ((name.to_owned(), labels), value.parse().unwrap())
+        let is_number = !["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end));
+        is_number.then(|| ((name.to_owned(), labels), value))
     };
-    text.lines().filter(is_number).map(read).collect()
+    samples.into_iter().filter_map(read).collect()
 }
 
-fn ended(export: &MetricsExport, ending: &str) -> u64 {
-    let numbers = numbers(export);
-    let of_ending = |labels: &Labels| labels.get("ending").is_some_and(|own| own == ending);
-    let total: f64 = numbers
-        .iter()
-        .filter(|((name, labels), _)| name == ENDED && of_ending(labels))
-        .map(|(_, value)| value)
-        .sum();
-    format!("{total}").parse().unwrap()
+/// The total of the only queue's messages that ended so; `None` without such a series.
+fn ended(export: &MetricsExport, ending: &str) -> Option<f64> {
+    let is_own = |(name, labels): &(String, Labels)| name == ENDED && labels["ending"] == ending;
+    numbers(export).into_iter().find(|(series, _)| is_own(series)).map(|(_, total)| total)
 }
 
 async fn send_messages(dev: &Dev, pair: &Pair, count: usize) {
@@ -129,7 +120,7 @@ async fn the_last_totals_are_exported_at_the_end_of_a_stop() {
             assert_eq!(process.code, Some(0), "{}", process.errors);
             let exports = collector.metrics();
             let [last] = exports.as_slice() else { panic!("{} exports", exports.len()) };
-            assert_eq!(ended(last, "done"), 7, "{protocol:?} {compression}");
+            assert_eq!(ended(last, "done"), Some(7.0), "{protocol:?} {compression}");
             assert_eq!(last.headers.get("authorization").unwrap(), "Bearer key");
             let numbers = numbers(last);
             let drain: Vec<_> =
@@ -148,10 +139,10 @@ async fn the_metrics_that_are_exported_are_those_that_are_served() {
     let worker = Worker::launched(launch).await;
     send_messages(&dev, &pair, 3).await;
     until("the totals at the collector", async || {
-        collector.metrics().last().is_some_and(|last| ended(last, "done") == 3)
+        collector.metrics().last().is_some_and(|last| ended(last, "done") == Some(3.0))
     })
     .await;
-    let served = scraped(&worker.admin.get("/metrics").await.1);
+    let served = scraped(worker.admin.samples().await);
     let exports = collector.metrics();
     let exported = numbers(exports.last().unwrap());
     let names = |numbers: &BTreeMap<(String, Labels), f64>| numbers.keys().cloned().collect::<Vec<_>>();
@@ -189,17 +180,23 @@ async fn metrics_are_only_served_where_the_exporter_is_none() {
     assert!(collector.metrics().is_empty());
 }
 
+/// A worker that exports its metrics every 50 ms, and nothing else.
+async fn exporting_often(collector: &Collector, handler: &Handler) -> (Dev, Pair, Worker) {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let launch = launch(collector, handler, &pair)
+        .variable("OTEL_TRACES_EXPORTER", "none")
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
+    let worker = Worker::launched(launch).await;
+    (dev, pair, worker)
+}
+
 #[tokio::test]
 async fn a_collector_that_fails_costs_one_warning_and_its_end_is_logged() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
         collector.set_mode(CollectorMode::Failing);
-        let dev = Dev::start().await;
-        let pair = dev.sqs.pair("orders", 3).await;
-        let launch = launch(&collector, &handler, &pair)
-            .variable("OTEL_TRACES_EXPORTER", "none")
-            .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
-        let mut worker = Worker::launched(launch).await;
+        let (dev, pair, mut worker) = exporting_often(&collector, &handler).await;
         let line = worker.process.complains(WARNING).await;
         assert!(line.contains("OTEL_METRICS_EXPORTER=none"), "{line}");
         send_messages(&dev, &pair, 5).await;
@@ -210,7 +207,7 @@ async fn a_collector_that_fails_costs_one_warning_and_its_end_is_logged() {
         let process = worker.process.ended().await;
         assert_eq!(process.errors.matches(WARNING).count(), 1, "{}", process.errors);
         assert_eq!(process.code, Some(0));
-        assert_eq!(ended(collector.metrics().last().unwrap(), "done"), 5, "totals miss nothing");
+        assert_eq!(ended(collector.metrics().last().unwrap(), "done"), Some(5.0), "totals miss nothing");
     }
 }
 
@@ -219,12 +216,7 @@ async fn a_collector_that_hangs_delays_no_export_of_the_stop() {
     for protocol in [Protocol::Http, Protocol::Grpc] {
         let (collector, handler) = (Collector::start(protocol).await, Handler::willing());
         collector.set_mode(CollectorMode::Hanging);
-        let dev = Dev::start().await;
-        let pair = dev.sqs.pair("orders", 3).await;
-        let launch = launch(&collector, &handler, &pair)
-            .variable("OTEL_TRACES_EXPORTER", "none")
-            .variable("OTEL_METRIC_EXPORT_INTERVAL", "50");
-        let mut worker = Worker::launched(launch).await;
+        let (dev, pair, mut worker) = exporting_often(&collector, &handler).await;
         collector.has_metrics(1).await;
         send_messages(&dev, &pair, 20).await;
         worker.process.signal(Signal::Terminate);

@@ -10,15 +10,13 @@ use std::{
 use clap::Args;
 
 use super::{
-    ended, interruptible,
+    ended,
     options::{DlqOptions, FilterOptions},
 };
 use crate::{
-    cli::{
-        output::{self, Exit, Failure},
-        runtime,
-    },
+    cli::output::{self, Exit, Failure},
     dead_letters::{ShownMessage, Visit, visit},
+    stop::Stop,
 };
 
 /// Writes messages as JSON, an object a line, and leaves them in the DLQ
@@ -37,12 +35,7 @@ pub(super) struct DlqExport {
 }
 
 impl DlqExport {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.export())?
-    }
-
-    async fn export(self) -> Result<(), Failure> {
-        let stop = interruptible()?;
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let queue = self.dlq.open().await?.location.dlq;
         let mut file = self.output.as_deref().map(create).transpose()?;
         let mut progress = output::ProgressLine::new();

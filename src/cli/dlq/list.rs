@@ -5,15 +5,13 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::{
-    ended, interruptible,
+    ended,
     options::{DlqOptions, FilterOptions},
 };
 use crate::{
-    cli::{
-        output::{self, Failure},
-        runtime,
-    },
+    cli::output::{self, Failure},
     dead_letters::{ShownMessage, Visit, summary, visit},
+    stop::Stop,
 };
 
 /// The most messages that are listed by default.
@@ -35,12 +33,7 @@ pub(super) struct DlqList {
 }
 
 impl DlqList {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.list())?
-    }
-
-    async fn list(self) -> Result<(), Failure> {
-        let stop = interruptible()?;
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let location = self.dlq.open().await?.location;
         if !self.json {
             output::print_error(&format!("{}: {} messages", location.name(), location.attributes.visible));

@@ -11,7 +11,10 @@ mod show;
 use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::{self, Exit, Failure};
+use super::{
+    output::{self, Exit, Failure},
+    runtime,
+};
 use crate::{dead_letters::VisitEnd, queue::QueueError, stop::Stop, tasks};
 
 /// Reads the messages of a DLQ, sends them back, deletes them or gives one to a handler
@@ -36,14 +39,17 @@ enum DlqSubcommand {
 
 impl DlqCommand {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        match self.command {
-            DlqSubcommand::List(list) => list.execute(),
-            DlqSubcommand::Show(show) => show.execute(),
-            DlqSubcommand::Redrive(redrive) => redrive.execute(),
-            DlqSubcommand::Replay(replay) => replay.execute(),
-            DlqSubcommand::Purge(purge) => purge.execute(),
-            DlqSubcommand::Export(export) => export.execute(),
-        }
+        runtime::run_small(async {
+            let stop = interruptible()?;
+            match self.command {
+                DlqSubcommand::List(list) => Box::pin(list.execute(stop)).await,
+                DlqSubcommand::Show(show) => Box::pin(show.execute(stop)).await,
+                DlqSubcommand::Redrive(redrive) => Box::pin(redrive.execute(stop)).await,
+                DlqSubcommand::Replay(replay) => Box::pin(replay.execute(stop)).await,
+                DlqSubcommand::Purge(purge) => Box::pin(purge.execute(stop)).await,
+                DlqSubcommand::Export(export) => Box::pin(export.execute(stop)).await,
+            }
+        })?
     }
 }
 

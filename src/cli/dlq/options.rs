@@ -62,7 +62,7 @@ impl DlqOptions {
     fn settings_of_queue(&self, settings: &Settings) -> Result<QueueSettings, Failure> {
         let names: Vec<&str> = settings.queues.keys().map(String::as_str).collect();
         let Some(name) = &self.queue else {
-            let only = settings.queues.values().next().filter(|_| names.len() == 1);
+            let only = settings.chosen(None);
             let hint = format!("give the name of one: {}", names.join(", "));
             let hint = if names.is_empty() { "give a queue's URL, ARN or name".to_owned() } else { hint };
             return only

@@ -3,15 +3,13 @@
 use clap::Args;
 
 use super::{
-    ended, interruptible,
+    ended,
     options::{DlqOptions, FilterOptions},
 };
 use crate::{
-    cli::{
-        output::{self, Exit, Failure},
-        runtime,
-    },
+    cli::output::{self, Exit, Failure},
     dead_letters::{Visit, visit},
+    stop::Stop,
 };
 
 /// Deletes messages for good; prints the id of each
@@ -36,17 +34,12 @@ pub(super) struct DlqPurge {
 }
 
 impl DlqPurge {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.purge())?
-    }
-
-    async fn purge(self) -> Result<(), Failure> {
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let filter = self.filter.filter();
         if filter.takes_all() && self.limit.is_none() && !self.all && !self.dry_run {
             let failure = Failure::new(Exit::Usage, "every message would be deleted");
             return Err(failure.hint("give a criterion, --limit or --all"));
         }
-        let stop = interruptible()?;
         let queue = self.dlq.open().await?.location.dlq;
         let visited = Visit { queue, filter, limit: self.limit, deletes: !self.dry_run, stop };
         let end = visit(&visited, |(message, _)| output::print_line(message.id.as_str()).is_ok()).await;

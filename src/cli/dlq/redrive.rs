@@ -10,15 +10,11 @@ use futures_util::future::FutureExt as _;
 use serde_json::json;
 
 use super::{
-    interruptible,
     options::{DlqOptions, FilterOptions, OpenedDlq, open_beside},
     unavailable,
 };
 use crate::{
-    cli::{
-        output::{self, Exit, Failure, ProgressLine},
-        runtime,
-    },
+    cli::output::{self, Exit, Failure, ProgressLine},
     config,
     consumer::settle::StoredRejection,
     dead_letters::{
@@ -27,6 +23,7 @@ use crate::{
     duration::Span,
     message::Message,
     queue::limits,
+    stop::Stop,
     tasks,
 };
 
@@ -66,13 +63,8 @@ pub(super) struct DlqRedrive {
 }
 
 impl DlqRedrive {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.redrive())?
-    }
-
-    async fn redrive(self) -> Result<(), Failure> {
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let edit = if self.edit { Some(Editor::of_environment()?) } else { None };
-        let stop = interruptible()?;
         let OpenedDlq { location, queue, aws } = self.dlq.open().await?;
         let target = match (&self.to, &location.source) {
             (Some(to), _) => RedriveDestination::One(open_beside(&*location.dlq, to, &queue, &aws).await?),
@@ -115,10 +107,10 @@ impl Shown {
     fn event(&mut self, counts: &RedriveCounts, event: &RedriveEvent<'_>) {
         let (text, json) = match event {
             RedriveEvent::Progress => return self.progress.show(&in_words(counts, self.is_dry)),
-            RedriveEvent::Sent { message, new_id } => {
+            RedriveEvent::Sent { id, new_id } => {
                 let new_id = new_id.map(ToString::to_string);
-                let text = self.is_dry.then(|| message.id.to_string());
-                (text, json!({ "event": "sent", "id": message.id.as_str(), "newId": new_id }))
+                let text = self.is_dry.then(|| id.to_string());
+                (text, json!({ "event": "sent", "id": id.as_str(), "newId": new_id }))
             }
             RedriveEvent::Refused { id, reason } => {
                 let json = json!({ "event": "refused", "id": id.as_str(), "reason": reason });

@@ -3,16 +3,12 @@
 use clap::Args;
 
 use super::{
-    interruptible,
     options::{DlqOptions, OpenedDlq},
     show::no_such_message,
     unavailable,
 };
 use crate::{
-    cli::{
-        output::{self, Exit, Failure},
-        runtime,
-    },
+    cli::output::{self, Exit, Failure},
     config::{self, QueueSettings},
     dead_letters,
     handler::{
@@ -20,6 +16,7 @@ use crate::{
         http::{HttpHandler, Settings as HttpSettings},
     },
     settings::hide,
+    stop::Stop,
 };
 
 /// Posts one message to a handler as a worker would, prints the outcome, and leaves the message where it is
@@ -38,12 +35,7 @@ pub(super) struct DlqReplay {
 }
 
 impl DlqReplay {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.replay())?
-    }
-
-    async fn replay(self) -> Result<(), Failure> {
-        let stop = interruptible()?;
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let OpenedDlq { location, queue, .. } = self.dlq.open().await?;
         let name = location.source_name().unwrap_or_else(|| location.name());
         let handler = handler_of(&queue, self.handler.as_deref(), &name)?;

@@ -4,13 +4,11 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::{interruptible, options::DlqOptions, unavailable};
+use super::{options::DlqOptions, unavailable};
 use crate::{
-    cli::{
-        output::{self, Exit, Failure},
-        runtime,
-    },
+    cli::output::{self, Exit, Failure},
     dead_letters::{MessageFilter, ShownMessage, Visit, visit},
+    stop::Stop,
 };
 
 /// Shows one message in full, as JSON
@@ -26,12 +24,7 @@ pub(super) struct DlqShow {
 }
 
 impl DlqShow {
-    pub(super) fn execute(self) -> Result<(), Failure> {
-        runtime::run_small(self.show())?
-    }
-
-    async fn show(self) -> Result<(), Failure> {
-        let stop = interruptible()?;
+    pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let queue = self.dlq.open().await?.location.dlq;
         let filter = MessageFilter { ids: [self.id.clone()].into(), ..MessageFilter::default() };
         let mut text = None;

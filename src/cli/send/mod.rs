@@ -91,11 +91,7 @@ impl Send {
             return Ok(QueueSettings { url: Some(url.clone()), ..QueueSettings::default() });
         }
         let names: Vec<&str> = settings.queues.keys().map(String::as_str).collect();
-        let found = match &self.queue {
-            Some(name) => settings.queues.get(name),
-            None => settings.queues.values().next().filter(|_| names.len() == 1),
-        };
-        found.cloned().ok_or_else(|| match names.as_slice() {
+        settings.chosen(self.queue.as_deref()).cloned().ok_or_else(|| match names.as_slice() {
             [] => Failure::new(Exit::Usage, "no queue to send to").hint("give --queue-url"),
             names => Failure::new(Exit::Usage, "which queue to send to is not clear")
                 .hint(format!("give --queue-url, or --queue with one of: {}", names.join(", "))),

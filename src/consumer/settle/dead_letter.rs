@@ -275,19 +275,10 @@ struct CopyLimits {
 ///
 /// The sender's attributes never change, so that a message moved back from the DLQ is the original: with six to nine
 /// attributes the record is combined into one, and with ten, or in a message of the largest size, it is omitted.
-fn copy(mut message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
-    // A message that has been in the DLQ before has the record of its earlier reject.
-    remove_record(&mut message);
-    let Message { id, body, receive_count, attributes, system, .. } = message;
-    let mut copy = OutgoingMessage {
-        body,
-        attributes,
-        delay: None,
-        group_id: system.group_id,
-        // SQS drops a second copy within five minutes.
-        deduplication_id: allowed.fifo.then(|| id.as_str().to_owned()),
-        trace_header: system.trace_header,
-    };
+fn copy(message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) -> OutgoingMessage {
+    let (id, receive_count) = (message.id.clone(), message.receive_count);
+    // SQS drops a second copy within five minutes.
+    let mut copy = original(message, allowed.fifo.then(|| id.as_str().to_owned()));
     let fields = RecordFields {
         reason: clean(reject.reason),
         kind: reject.kind,
@@ -303,6 +294,20 @@ fn copy(mut message: Message, reject: &RejectRecord<'_>, allowed: CopyLimits) ->
 /// True if a message has the record of an earlier reject.
 pub(super) fn has_record(message: &Message) -> bool {
     message.attributes.keys().any(|name| is_reject_attribute(name))
+}
+
+/// A message as its sender has sent it, without the record of an earlier reject, for another send with this deduplication id.
+pub(crate) fn original(mut message: Message, deduplication_id: Option<String>) -> OutgoingMessage {
+    remove_record(&mut message);
+    let Message { body, attributes, system, .. } = message;
+    OutgoingMessage {
+        body,
+        attributes,
+        delay: None,
+        group_id: system.group_id,
+        deduplication_id,
+        trace_header: system.trace_header,
+    }
 }
 
 /// Removes the record of an earlier reject.

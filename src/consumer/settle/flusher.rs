@@ -152,8 +152,9 @@ impl Flusher {
         if error.retry_class().is_outage_after(attempt) {
             self.cannot_settle(error);
         }
+        let reason = error.to_string();
         for sent in batch {
-            self.pending.retry_after(sent.settlement, &error.to_string(), retry_in);
+            self.pending.retry_after(sent.settlement, &reason, retry_in);
         }
     }
 

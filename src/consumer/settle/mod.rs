@@ -21,7 +21,7 @@ use self::{
     batcher::SettleAction,
     dead_letter::{DeadLetterSender, DeadLetterSenderParts},
     flusher::Flusher,
-    pending::{PendingSettlements, oldest},
+    pending::PendingSettlements,
 };
 use super::lease::Lease;
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
 #[cfg(feature = "cli")]
 pub(crate) use self::rejection::StoredRejection;
 pub(crate) use self::{
-    dead_letter::{DeadLetterQueue, Rejection, remove_record},
+    dead_letter::{DeadLetterQueue, Rejection, original, remove_record},
     pending::Unsettled,
 };
 
@@ -277,7 +277,9 @@ impl SettleMetrics {
         #[expect(clippy::cast_precision_loss, reason = "no worker holds 2^53 messages")]
         self.settling.by(move || Some(shown.len() as f64));
         let shown = unsettled.clone();
-        self.oldest_settling
-            .by(move || Some(oldest(&shown, Instant::now()).unwrap_or_default().as_secs_f64()));
+        self.oldest_settling.by(move || {
+            let oldest = shown.oldest(|message| message.since, Instant::now());
+            Some(oldest.unwrap_or_default().as_secs_f64())
+        });
     }
 }

@@ -37,7 +37,6 @@ pub(super) struct PendingSettlements {
     batcher: Mutex<Batcher<PendingLease>>,
     /// Notified when the due time of the next batch may have changed.
     changed: Notify,
-    count: Arc<PendingCount>,
     unsettled: InProgress<Unsettled>,
     undeleted: AtomicUsize,
     metrics: Arc<SettleMetrics>,
@@ -51,7 +50,6 @@ impl PendingSettlements {
             queue,
             batcher: Mutex::new(Batcher::new(linger)),
             changed: Notify::new(),
-            count: Arc::default(),
             unsettled,
             undeleted: AtomicUsize::new(0),
             metrics,
@@ -66,7 +64,7 @@ impl PendingSettlements {
         let now = Instant::now();
         let unsettled =
             Unsettled { id: lease.id().clone(), action: action.label(), since: now, report_at: None };
-        let lease = PendingLease::new(lease, self.count.clone(), self.unsettled.enter(unsettled));
+        let lease = PendingLease { _unsettled: self.unsettled.enter(unsettled), lease };
         lease.note_at(MessageStage::Settling { action: action.label(), delay: action.delay() }, now);
         if self.batcher().push(Settlement::new(action, lease, now)) {
             self.changed.notify_one();
@@ -82,12 +80,12 @@ impl PendingSettlements {
 
     /// The number of messages that are not settled yet.
     pub(super) fn count(&self) -> usize {
-        self.count.messages.load(Ordering::Acquire)
+        self.unsettled.len()
     }
 
     /// The time for which the oldest of them has been pending.
     pub(super) fn oldest(&self, now: Instant) -> Option<Duration> {
-        oldest(&self.unsettled, now)
+        self.unsettled.oldest(|message| message.since, now)
     }
 
     /// Calls the function with each message that is not settled yet.
@@ -104,7 +102,7 @@ impl PendingSettlements {
     pub(super) async fn drained(&self) {
         self.batcher().drain(DRAINING_DELAY);
         self.changed.notify_one();
-        self.count.zero().await;
+        self.unsettled.emptied().await;
     }
 
     /// Takes the batch that was due first; empty when none is due.
@@ -186,27 +184,15 @@ impl PendingSettlements {
     }
 }
 
-/// The lease of a pending message; counted until its drop, also during a panic.
+/// The lease of a pending message; unsettled until its drop, also during a panic.
 pub(super) struct PendingLease {
-    lease: Lease,
-    count: Arc<PendingCount>,
+    // Dropped first: the message does not count any more when its permit is free.
     _unsettled: InProgressEntry<Unsettled>,
-}
-
-impl PendingLease {
-    fn new(lease: Lease, count: Arc<PendingCount>, unsettled: InProgressEntry<Unsettled>) -> Self {
-        count.messages.fetch_add(1, Ordering::AcqRel);
-        Self { lease, count, _unsettled: unsettled }
-    }
-}
-
-/// The time for which the oldest of these messages has waited for its settlement.
-pub(super) fn oldest(unsettled: &InProgress<Unsettled>, now: Instant) -> Option<Duration> {
-    unsettled.least(|message| message.since).map(|since| now.saturating_duration_since(since))
+    lease: Lease,
 }
 
 /// A message whose settlement SQS has not confirmed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unsettled {
     pub(crate) id: MessageId,
     /// The action that was to settle it first.
@@ -231,35 +217,6 @@ impl DerefMut for PendingLease {
     }
 }
 
-impl Drop for PendingLease {
-    fn drop(&mut self) {
-        if self.count.messages.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.count.reached_zero.notify_waiters();
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct PendingCount {
-    messages: AtomicUsize,
-    reached_zero: Notify,
-}
-
-impl PendingCount {
-    async fn zero(&self) {
-        loop {
-            let reached_zero = self.reached_zero.notified();
-            tokio::pin!(reached_zero);
-            // Subscribes before it reads the count, so that no change in between is missed.
-            reached_zero.as_mut().enable();
-            if self.messages.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            reached_zero.await;
-        }
-    }
-}
-
 /// A settlement with the receipt that its call uses.
 pub(super) struct SentSettlement {
     pub(super) settlement: Settlement<PendingLease>,
@@ -273,10 +230,7 @@ impl SentSettlement {
     }
 
     pub(super) fn visibility_change(&self, now: Instant) -> VisibilityChange {
-        let wanted = match self.settlement.action {
-            SettleAction::ChangeVisibility(delay) => delay,
-            SettleAction::Copy(_) | SettleAction::Delete => Duration::ZERO,
-        };
+        let wanted = self.settlement.action.delay();
         let left =
             self.settlement.lease.deadlines().map_or(Duration::ZERO, |deadlines| deadlines.limit - now);
         // SQS refuses a visibility beyond the twelve hours, so the remaining time is rounded down.

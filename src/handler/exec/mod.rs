@@ -28,10 +28,7 @@ mod settings;
 #[path = "../../../tests/fuzz/exec.rs"]
 pub(crate) mod fuzz;
 
-use std::{
-    ffi::OsString,
-    sync::{Arc, Once},
-};
+use std::{ffi::OsString, sync::Arc};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 
@@ -58,8 +55,6 @@ use crate::{
 pub struct ExecHandler {
     parts: Arc<ExecParts>,
     ending: EndingRuns,
-    /// The first probe, which is before the first message, removes the files that an earlier process has left behind.
-    files_left_behind: Once,
 }
 
 /// The state that every run shares.
@@ -96,7 +91,7 @@ impl ExecHandler {
         let (search_path, withheld) = (None, Vec::new());
         let parts =
             Arc::new(ExecParts { settings, queue_name, search_path, withheld, files, refused, metrics });
-        Ok(Self { parts, ending: EndingRuns::default(), files_left_behind: Once::new() })
+        Ok(Self { parts, ending: EndingRuns::default() })
     }
 
     /// Sets the `PATH` in which the probe looks for a program given by its name; without it the probe of such a program
@@ -169,7 +164,8 @@ impl ErasedHandler for ExecHandler {
     fn probe(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         // Starting a program needs a runtime, which only a polled future surely has.
         future::lazy(|_| {
-            self.files_left_behind.call_once(|| self.parts.files.remove_left_behind());
+            // The first probe is before the first message.
+            self.parts.files.remove_left_behind();
             self.check()
         })
         .boxed()

@@ -121,12 +121,12 @@ impl Window {
 
     fn admits(&mut self, message: &'static str, reason: &str) -> bool {
         let reason: String = reason.chars().take(REASON_LENGTH).collect();
-        let is_full = self.reasons.len() >= REASONS;
         let mut key = (message, reason);
-        if is_full && !self.reasons.contains_key(&key) {
+        let is_known = self.reasons.contains_key(&key);
+        let is_new = !is_known && self.reasons.len() < REASONS;
+        if !is_known && !is_new {
             OTHERS.clone_into(&mut key.1);
         }
-        let is_new = !is_full && !self.reasons.contains_key(&key);
         let left_out = self.reasons.entry(key).or_default();
         if is_new || self.admitted < ADMITTED {
             self.admitted += 1;

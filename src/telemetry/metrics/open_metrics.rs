@@ -46,10 +46,12 @@ fn write_family(text: &mut String, family: &MetricFamily) -> fmt::Result {
     for metric in family.get_metric() {
         let labels = metric.get_label();
         match family.get_field_type() {
-            MetricType::COUNTER => sample(text, family.name(), labels, metric.get_counter().get_value())?,
+            MetricType::COUNTER => {
+                sample(text, family.name(), labels, Number(metric.get_counter().get_value()))?;
+            }
             MetricType::HISTOGRAM => write_histogram(text, name, metric)?,
             MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => {
-                sample(text, name, labels, metric.get_gauge().get_value())?;
+                sample(text, name, labels, Number(metric.get_gauge().get_value()))?;
             }
         }
     }
@@ -67,7 +69,6 @@ fn name_and_kind(family: &MetricFamily) -> (&str, &'static str) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "2^53 observations are more than any process makes")]
 fn write_histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
     let (labels, histogram) = (metric.get_label(), metric.get_histogram());
     let count = histogram.get_sample_count();
@@ -79,14 +80,14 @@ fn write_histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Resul
         write_labels(text, labels.iter().map(pair).chain([("le", &*le)]))?;
         writeln!(text, " {cumulative}")?;
     }
-    sample(text, &format!("{name}_sum"), labels, histogram.get_sample_sum())?;
-    sample(text, &format!("{name}_count"), labels, count as f64)
+    sample(text, &format!("{name}_sum"), labels, Number(histogram.get_sample_sum()))?;
+    sample(text, &format!("{name}_count"), labels, count)
 }
 
-fn sample(text: &mut String, name: &str, labels: &[LabelPair], value: f64) -> fmt::Result {
+fn sample(text: &mut String, name: &str, labels: &[LabelPair], value: impl fmt::Display) -> fmt::Result {
     text.push_str(name);
     write_labels(text, labels.iter().map(pair))?;
-    writeln!(text, " {}", Number(value))
+    writeln!(text, " {value}")
 }
 
 fn pair(label: &LabelPair) -> (&str, &str) {

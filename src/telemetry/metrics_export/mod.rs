@@ -11,7 +11,6 @@ use std::{io, thread, time::Duration};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
@@ -19,7 +18,7 @@ use self::{convert::Period, sender::MetricsSender};
 use super::{
     events,
     metrics::Metrics,
-    otlp::{Fault, OtlpError, ResourcePlan},
+    otlp::{ExportState, Fault, FlushRequests, OtlpError, RequestedFlushes, ResourcePlan},
 };
 
 pub(crate) use self::plan::MetricsPlan;
@@ -72,9 +71,9 @@ impl MetricsExport {
     /// Starts the thread, which ends when the returned export is dropped.
     pub(crate) fn start(self, metrics: Metrics) -> io::Result<RunningMetricsExport> {
         let Self { plan, resource, runtime, sender } = self;
-        let (requests, requested) = mpsc::unbounded_channel();
-        let export =
-            MetricsLoop { sender, metrics, timeout: plan.timeout, requested, state: DeliveryState::Good };
+        let (requests, requested) = FlushRequests::new();
+        let state = ExportState::default();
+        let export = MetricsLoop { sender, metrics, timeout: plan.timeout, requested, state };
         let run = move || runtime.block_on(export.run(resource, plan.interval));
         thread::Builder::new().name("longshore-metrics".to_owned()).spawn(run)?;
         Ok(RunningMetricsExport { requests })
@@ -83,25 +82,16 @@ impl MetricsExport {
 
 /// A running export of metrics.
 pub(crate) struct RunningMetricsExport {
-    requests: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    requests: FlushRequests,
 }
 
 impl RunningMetricsExport {
     /// Exports once more, and gives up after `limit`.
     pub(crate) async fn flush(&self, limit: Duration) {
-        let (sender, flushed) = oneshot::channel();
-        // Without the thread nothing can be sent, and its end was reported.
-        if self.requests.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
+        if !self.requests.flush(limit).await {
             events::MetricsLeft { limit_seconds: limit.as_secs_f64() }.emit();
         }
     }
-}
-
-/// The result of the last export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DeliveryState {
-    Good,
-    Failing,
 }
 
 /// The state of the loop.
@@ -110,8 +100,8 @@ struct MetricsLoop {
     metrics: Metrics,
     /// The time limit of one export.
     timeout: Duration,
-    requested: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
-    state: DeliveryState,
+    requested: RequestedFlushes,
+    state: ExportState,
 }
 
 impl MetricsLoop {
@@ -147,11 +137,11 @@ impl MetricsLoop {
     /// Logs the first failure, and its end.
     fn report(&mut self, exported: Result<(), String>) {
         let before = self.state;
-        self.state = if exported.is_ok() { DeliveryState::Good } else { DeliveryState::Failing };
+        self.state = if exported.is_ok() { ExportState::Good } else { ExportState::Failing };
         match (before, exported) {
-            (DeliveryState::Good, Err(reason)) => events::MetricsNotExported { reason: &reason }.emit(),
-            (DeliveryState::Failing, Ok(())) => events::MetricsExportedAgain {}.emit(),
-            (DeliveryState::Good, Ok(())) | (DeliveryState::Failing, Err(_)) => {}
+            (ExportState::Good, Err(reason)) => events::MetricsNotExported { reason: &reason }.emit(),
+            (ExportState::Failing, Ok(())) => events::MetricsExportedAgain {}.emit(),
+            (ExportState::Good, Ok(())) | (ExportState::Failing, Err(_)) => {}
         }
     }
 }

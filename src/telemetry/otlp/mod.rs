@@ -4,6 +4,13 @@ mod collector;
 mod resource;
 mod variables;
 
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
 pub use self::collector::OtlpError;
 pub(crate) use self::{
     collector::{Collector, Compression, Protocol, Reason, RecordingClient},
@@ -13,6 +20,35 @@ pub(crate) use self::{
 
 /// The name of the instrumentation scope of spans and metrics.
 pub(crate) const SCOPE: &str = "longshore";
+
+/// The result of the last export of a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ExportState {
+    #[default]
+    Good,
+    Failing,
+}
+
+/// Requests flushes of the thread of an export, which ends when they are dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct FlushRequests(mpsc::UnboundedSender<oneshot::Sender<()>>);
+
+/// The requests for flushes; each is answered when all is sent or given up.
+pub(crate) type RequestedFlushes = mpsc::UnboundedReceiver<oneshot::Sender<()>>;
+
+impl FlushRequests {
+    pub(crate) fn new() -> (Self, RequestedFlushes) {
+        let (requests, requested) = mpsc::unbounded_channel();
+        (Self(requests), requested)
+    }
+
+    /// Flushes; false if that takes longer than `limit`.
+    pub(crate) async fn flush(&self, limit: Duration) -> bool {
+        let (sender, flushed) = oneshot::channel();
+        // Without the thread nothing can be sent, and its end was reported.
+        self.0.send(sender).is_err() || timeout(limit, flushed).await.is_ok()
+    }
+}
 
 /// Every variable that is read, for commands that show them.
 pub(crate) const VARIABLES: &[&str] = &[

@@ -22,23 +22,23 @@ use opentelemetry_sdk::{
 };
 use tokio::{
     runtime::Builder,
-    sync::{Notify, mpsc, oneshot},
+    sync::Notify,
     time::{Instant, timeout},
 };
 
 use super::plan::{Batching, Plan};
 use crate::telemetry::{
     events,
-    otlp::{Collector, Compression, OtlpError, Protocol, Reason, RecordingClient, ResourcePlan},
+    otlp::{
+        Collector, Compression, ExportState, FlushRequests, OtlpError, Protocol, Reason, RecordingClient,
+        RequestedFlushes, ResourcePlan,
+    },
 };
 
 /// The shortest interval between reports of lost spans: a collector that is down affects every batch.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Requests flushes; each is answered when the queued spans are sent or given up.
-pub(super) type FlushRequests = mpsc::UnboundedSender<oneshot::Sender<()>>;
-
-/// Starts the thread, which ends when the returned sender is dropped.
+/// Starts the thread, which ends when the returned requests are dropped.
 pub(super) fn start(
     plan: &Plan,
     queue: SpanQueue,
@@ -50,7 +50,7 @@ pub(super) fn start(
         let _here = runtime.enter();
         build_exporter(&plan.collector, &reason)?
     };
-    let (flush_requests, requested) = mpsc::unbounded_channel();
+    let (flush_requests, requested) = FlushRequests::new();
     let limit = plan.batching.timeout;
     let export = ExportLoop { exporter, reason, queue, requested, limit, losses: LossReporter::default() };
     let run = move || runtime.block_on(export.run(resource));
@@ -108,7 +108,7 @@ struct ExportLoop<E> {
     /// The details that the exporter's own errors leave out.
     reason: Reason,
     queue: SpanQueue,
-    requested: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    requested: RequestedFlushes,
     /// The time limit of one batch.
     limit: Duration,
     losses: LossReporter,
@@ -165,14 +165,6 @@ struct LossReporter {
     lost: u64,
     reported_at: Option<Instant>,
     state: ExportState,
-}
-
-/// The result of the last batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ExportState {
-    #[default]
-    Good,
-    Failing,
 }
 
 impl LossReporter {

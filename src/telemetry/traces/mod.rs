@@ -14,18 +14,14 @@ use opentelemetry::{
     trace::TracerProvider as _,
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use tokio::{sync::oneshot, time::timeout};
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
-use self::{
-    carrier::{FlushRequests, SpanQueue},
-    sampler::ConfiguredSampler,
-};
+use self::{carrier::SpanQueue, sampler::ConfiguredSampler};
 use super::{
     events,
-    otlp::{OtlpError, ResourcePlan, SCOPE},
+    otlp::{FlushRequests, OtlpError, ResourcePlan, SCOPE},
     spans::{OtelContext, Producer, QueueIdentity, QueueTraces, SCHEMA_URL, SpanMaker},
 };
 
@@ -101,9 +97,7 @@ impl Traces {
     /// Sends the queued spans, and gives up after `limit`.
     pub async fn flush(&self, limit: Duration) {
         let Some(own) = &self.own else { return };
-        let (sender, flushed) = oneshot::channel();
-        // Without the thread nothing can be sent, and its end was reported.
-        if own.flush_requests.send(sender).is_ok() && timeout(limit, flushed).await.is_err() {
+        if !own.flush_requests.flush(limit).await {
             let spans = own.queue.len();
             events::SpansLeft { spans, limit_seconds: limit.as_secs_f64() }.emit();
         }
