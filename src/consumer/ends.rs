@@ -52,7 +52,8 @@ impl EndReporter {
             return events::MessageKept { queue, message_id, cause, reason, receive_count }
                 .emit(&self.metrics.kept, self.scope.warnings());
         };
-        self.metrics.process_time.of(ending).observe(took.as_secs_f64());
+        let trace = lease.trace().map(|trace| trace.context());
+        self.metrics.process_time.of(ending).observe_in(trace, took.as_secs_f64());
         let end = events::MessageEnded {
             queue,
             message_id,

@@ -1,8 +1,10 @@
 //! Metrics of receives and of the calls of the handler.
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{IntCounter, IntGauge};
 
-use crate::telemetry::{ByLabel, Each, Ending, Label as _, Lazily, PauseCause, SecondsSince, metric_group};
+use crate::telemetry::{
+    ByLabel, Each, Ending, Histogram, Label as _, Lazily, PauseCause, SecondsSince, metric_group,
+};
 
 /// From a few milliseconds to the twelve hours that a message may be held.
 ///

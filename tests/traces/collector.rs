@@ -250,15 +250,7 @@ async fn metrics_over_http(
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, Vec<u8>) {
-    let body = match headers.get("content-encoding").map(|coding| coding.to_str().unwrap()) {
-        Some("gzip") => {
-            let mut plain = Vec::new();
-            GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
-            plain.into()
-        }
-        coding => coding.map_or(body, |coding| panic!("{coding}")),
-    };
-    let request = ExportMetricsServiceRequest::decode(body).unwrap();
+    let request = ExportMetricsServiceRequest::decode(plain(&headers, body)).unwrap();
     match state.accept_metrics(MetricsExport { headers, request }).await {
         Ok(()) => (StatusCode::OK, ExportMetricsServiceResponse::default().encode_to_vec()),
         Err(()) => (StatusCode::SERVICE_UNAVAILABLE, b"broken on purpose".to_vec()),
@@ -278,8 +270,24 @@ impl MetricsService for CollectorState {
     }
 }
 
-async fn over_http(State(state): State<CollectorState>, body: Bytes) -> (StatusCode, Vec<u8>) {
-    match state.accept(ExportTraceServiceRequest::decode(body).unwrap()).await {
+/// The body of a request without its compression.
+fn plain(headers: &HeaderMap, body: Bytes) -> Bytes {
+    match headers.get("content-encoding").map(|coding| coding.to_str().unwrap()) {
+        Some("gzip") => {
+            let mut plain = Vec::new();
+            GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
+            plain.into()
+        }
+        coding => coding.map_or(body, |coding| panic!("{coding}")),
+    }
+}
+
+async fn over_http(
+    State(state): State<CollectorState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Vec<u8>) {
+    match state.accept(ExportTraceServiceRequest::decode(plain(&headers, body)).unwrap()).await {
         Ok(()) => (StatusCode::OK, ExportTraceServiceResponse::default().encode_to_vec()),
         Err(()) => (StatusCode::INTERNAL_SERVER_ERROR, b"broken on purpose".to_vec()),
     }
@@ -348,6 +356,6 @@ fn values(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
     attributes.into_iter().filter_map(pair).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }

@@ -9,6 +9,7 @@ mod example;
 mod handlers;
 mod logs;
 mod metrics;
+mod real_collector;
 mod secure;
 mod spans;
 mod trouble;

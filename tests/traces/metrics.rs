@@ -1,6 +1,9 @@
 //! Metrics that real processes push over OTLP to a collector.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -8,9 +11,9 @@ use opentelemetry_proto::tonic::{
 };
 
 use super::{
-    collector::{Collector, CollectorMode, MetricsExport, Protocol},
+    collector::{Collector, CollectorMode, MetricsExport, Protocol, hex},
     spans::SETTINGS,
-    support::{Dev, Handler, Launch, Pair, Signal, Worker, until},
+    support::{Dev, Handler, Launch, Pair, Signal, Worker, http, until},
 };
 
 const WARNING: &str = "metrics do not reach the collector";
@@ -26,7 +29,7 @@ fn launch(collector: &Collector, handler: &Handler, pair: &Pair) -> Launch {
         .variable("OTEL_METRIC_EXPORT_INTERVAL", "3600000")
 }
 
-fn metrics(export: &MetricsExport) -> Vec<Metric> {
+pub(super) fn metrics(export: &MetricsExport) -> Vec<Metric> {
     let resources = export.request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
     resources.flat_map(|scope| scope.metrics.clone()).collect()
 }
@@ -91,7 +94,7 @@ fn scraped(samples: BTreeMap<String, f64>) -> BTreeMap<(String, Labels), f64> {
 }
 
 /// The total of the only queue's messages that ended so; `None` without such a series.
-fn ended(export: &MetricsExport, ending: &str) -> Option<f64> {
+pub(super) fn ended(export: &MetricsExport, ending: &str) -> Option<f64> {
     let is_own = |(name, labels): &(String, Labels)| name == ENDED && labels["ending"] == ending;
     numbers(export).into_iter().find(|(series, _)| is_own(series)).map(|(_, total)| total)
 }
@@ -164,6 +167,45 @@ async fn the_metrics_that_are_exported_are_those_that_are_served() {
     let [point] = histogram.data_points.as_slice() else { panic!("{histogram:?}") };
     assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (3, 3));
     assert!(point.start_time_unix_nano > 0 && point.start_time_unix_nano < point.time_unix_nano);
+}
+
+#[tokio::test]
+async fn histograms_are_exponential_where_that_is_configured_and_their_exemplars_name_traces() {
+    let (collector, handler) = (Collector::start(Protocol::Http).await, Handler::willing());
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    let exponential = "base2_exponential_bucket_histogram";
+    let launch = launch(&collector, &handler, &pair)
+        .variable("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", exponential)
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "200");
+    let worker = Worker::launched(launch).await;
+    send_messages(&dev, &pair, 3).await;
+    collector.span("process orders").await;
+    until("the totals at the collector", async || {
+        collector.metrics().last().is_some_and(|last| ended(last, "done") == Some(3.0))
+    })
+    .await;
+    let exported = metrics(collector.metrics().last().unwrap());
+    assert!(!exported.iter().any(|metric| matches!(metric.data, Some(Data::Histogram(_)))));
+    let duration = exported.iter().find(|metric| metric.name == "messaging.process.duration").unwrap();
+    let Some(Data::ExponentialHistogram(histogram)) = &duration.data else { panic!("{duration:?}") };
+    assert_eq!(histogram.aggregation_temporality(), AggregationTemporality::Cumulative);
+    let [point] = histogram.data_points.as_slice() else { panic!("{histogram:?}") };
+    let counts = &point.positive.as_ref().unwrap().bucket_counts;
+    assert_eq!((point.count, point.zero_count, counts.iter().sum::<u64>()), (3, 0, 3));
+    assert!(point.sum.unwrap() > 0.0);
+
+    let traces: BTreeSet<_> = collector.spans().into_iter().map(|span| span.trace).collect();
+    let named = point.exemplars.iter().map(|exemplar| hex(&exemplar.trace_id));
+    assert!(!point.exemplars.is_empty() && named.into_iter().all(|trace| traces.contains(&trace)));
+    let accept = [("accept", "application/openmetrics-text")];
+    let (_, scraped) = http::get_with(&worker.admin.address, "/metrics", &accept).await;
+    let served: Vec<_> = scraped.lines().filter(|line| line.contains(" # {trace_id=\"")).collect();
+    assert_eq!(served.len(), point.exemplars.len(), "{scraped}");
+    for line in served {
+        assert!(line.starts_with("messaging_process_duration_seconds_bucket{"), "{line}");
+        assert!(traces.iter().any(|trace| line.contains(trace)), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     definition::{MetricDefinition, MetricKind},
-    handle::Metric,
+    handle::{Metric, MetricOptions},
 };
 
 type ValueFunction = Box<dyn Fn() -> Option<f64> + Send + Sync>;
@@ -40,8 +40,8 @@ impl<M: Settable> Metric for Computed<M> {
 
     type Family = ComputedFamily<M>;
 
-    fn family(definition: &MetricDefinition) -> prometheus::Result<Self::Family> {
-        Ok(ComputedFamily { inner: M::family(definition)?, functions: Arc::default() })
+    fn family(definition: &MetricDefinition, options: MetricOptions) -> prometheus::Result<Self::Family> {
+        Ok(ComputedFamily { inner: M::family(definition, options)?, functions: Arc::default() })
     }
 
     fn series(family: &Self::Family, values: &[&str]) -> Self {
@@ -130,8 +130,8 @@ impl Metric for SecondsSince {
 
     type Family = ComputedFamily<Gauge>;
 
-    fn family(definition: &MetricDefinition) -> prometheus::Result<Self::Family> {
-        <Computed as Metric>::family(definition)
+    fn family(definition: &MetricDefinition, options: MetricOptions) -> prometheus::Result<Self::Family> {
+        <Computed as Metric>::family(definition, options)
     }
 
     fn series(family: &Self::Family, values: &[&str]) -> Self {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, core::Collector,
+    Counter, CounterVec, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    core::Collector,
 };
 
 use super::definition::{LabelDefinition, MetricDefinition, MetricKind};
@@ -23,10 +23,17 @@ pub trait Metric: Clone + Send + Sync + 'static {
     type Family: Collector + Clone + Send + Sync + 'static;
 
     /// Creates a family without series.
-    fn family(definition: &MetricDefinition) -> prometheus::Result<Self::Family>;
+    fn family(definition: &MetricDefinition, options: MetricOptions) -> prometheus::Result<Self::Family>;
 
     /// The series with these label values, created if there is none.
     fn series(family: &Self::Family, values: &[&str]) -> Self;
+}
+
+/// What is counted beside what the registry serves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MetricOptions {
+    /// Histograms have exponential buckets, too.
+    pub(super) exponential_histograms: bool,
 }
 
 /// Resolved series of one metric.
@@ -83,7 +90,7 @@ macro_rules! metrics {
 
                 type Family = $family;
 
-                fn family(definition: &MetricDefinition) -> prometheus::Result<$family> {
+                fn family(definition: &MetricDefinition, _: MetricOptions) -> prometheus::Result<$family> {
                     <$family>::new(Opts::new(definition.name, definition.help), &definition.label_names())
                 }
 
@@ -100,25 +107,6 @@ metrics! {
     Counter: MetricKind::Counter, CounterVec;
     IntGauge: MetricKind::Gauge, IntGaugeVec;
     Gauge: MetricKind::Gauge, GaugeVec;
-}
-
-impl Metric for Histogram {
-    const KIND: MetricKind = MetricKind::Histogram(&[]);
-
-    type Family = HistogramVec;
-
-    fn family(definition: &MetricDefinition) -> prometheus::Result<HistogramVec> {
-        let buckets = match definition.kind {
-            MetricKind::Histogram(buckets) => buckets.to_vec(),
-            MetricKind::Counter | MetricKind::Gauge => Vec::new(),
-        };
-        let options = HistogramOpts::new(definition.name, definition.help).buckets(buckets);
-        HistogramVec::new(options, &definition.label_names())
-    }
-
-    fn series(family: &HistogramVec, values: &[&str]) -> Self {
-        family.with_label_values(values)
-    }
 }
 
 /// A metric is its own handle: its series exists from the start.

@@ -2,7 +2,9 @@
 
 mod computed;
 mod definition;
+mod exponential;
 mod handle;
+mod histogram;
 mod open_metrics;
 #[cfg(test)]
 mod page;
@@ -23,14 +25,18 @@ use tokio::{
 };
 
 pub(crate) use self::definition::{metric_constant, metric_definition, metric_group};
+#[cfg(feature = "otel")]
+pub(crate) use self::exponential::ExponentialBuckets;
 pub(crate) use self::{
     computed::{Computed, SecondsSince},
     definition::{LabelDefinition, MetricDefinition, MetricGroup},
     handle::{ByLabel, Each, Handle, Lazily, Metric, Series},
+    histogram::{Exemplar, Histogram, HistogramDetails},
     open_metrics::MetricsFormat,
 };
 #[cfg(test)]
 pub(crate) use self::{definition::MetricKind, page::reference, usage::ProcessUsageMetrics};
+use self::{handle::MetricOptions, histogram::HistogramFamily};
 use super::events::{self, LeftOut, WarningSampler};
 
 /// The name that OpenTelemetry gives to SQS.
@@ -51,6 +57,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     began: SystemTime,
+    options: Mutex<MetricOptions>,
     /// Families by the name of their metric.
     families: Mutex<HashMap<&'static str, Box<dyn Any + Send>>>,
     process: Arc<ScopeInner>,
@@ -84,8 +91,15 @@ impl Metrics {
     pub fn on(registry: Registry) -> Self {
         let left_out = Arc::new(Notify::new());
         let process = Arc::new(ScopeInner::new(Vec::new(), &left_out));
-        let (began, families, queues) = (SystemTime::now(), Mutex::default(), Mutex::default());
-        let inner = Inner { registry, began, families, process, queues, left_out };
+        let inner = Inner {
+            registry,
+            began: SystemTime::now(),
+            options: Mutex::default(),
+            families: Mutex::default(),
+            process,
+            queues: Mutex::default(),
+            left_out,
+        };
         let metrics = Self(Arc::new(inner));
         usage::register(&metrics.process());
         metrics
@@ -117,7 +131,7 @@ impl Metrics {
 
     /// Everything on the registry, in OpenMetrics' text format (`application/openmetrics-text; version=1.0.0`).
     pub fn open_metrics(&self) -> String {
-        open_metrics::open_metrics(&self.0.registry.gather())
+        open_metrics::open_metrics(&self.0.registry.gather(), |name, labels| self.details(name, labels))
     }
 
     /// Everything on the registry, in this format.
@@ -132,6 +146,17 @@ impl Metrics {
     #[cfg(feature = "otel")]
     pub(crate) fn families(&self) -> Vec<proto::MetricFamily> {
         self.0.registry.gather()
+    }
+
+    /// Counts exponential buckets, too, of the histograms that appear from now on.
+    #[cfg(feature = "otel")]
+    pub(crate) fn count_exponential_buckets(&self) {
+        lock(&self.0.options).exponential_histograms = true;
+    }
+
+    /// What the histogram of this name and these labels has beside its fixed buckets.
+    pub(crate) fn details(&self, name: &str, labels: &[proto::LabelPair]) -> Option<Arc<HistogramDetails>> {
+        lock(&self.0.families).get(name)?.downcast_ref::<HistogramFamily>()?.details(labels)
     }
 
     /// The time from which totals count.
@@ -208,11 +233,12 @@ impl Metrics {
         {
             return family.clone();
         }
+        let options = *lock(&self.0.options);
         #[expect(
             clippy::expect_used,
             reason = "definitions are constants, and a test registers every one of them"
         )]
-        let family = M::family(definition).expect("the definition is valid");
+        let family = M::family(definition, options).expect("the definition is valid");
         match self.0.registry.register(Box::new(family.clone())) {
             Ok(()) => {}
             // Programs that bring a registry often count their own resources already, under the same names.

@@ -1,8 +1,14 @@
 //! Encodes metrics in OpenMetrics' text format, version 1.0.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
 
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+
+use super::histogram::{Exemplar, HistogramDetails};
 
 /// A text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,18 +32,25 @@ impl MetricsFormat {
 /// The end of a counter's name, which its family has not.
 const TOTAL: &str = "_total";
 
-/// The text of these families.
-pub(super) fn open_metrics(families: &[MetricFamily]) -> String {
+/// The text of these families; `details` finds what a histogram has beside its buckets.
+pub(super) fn open_metrics(
+    families: &[MetricFamily],
+    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+) -> String {
     let mut text = String::new();
     for family in families {
         // Writing into a String cannot fail.
-        let _infallible = write_family(&mut text, family);
+        let _infallible = write_family(&mut text, family, &details);
     }
     text.push_str("# EOF\n");
     text
 }
 
-fn write_family(text: &mut String, family: &MetricFamily) -> fmt::Result {
+fn write_family(
+    text: &mut String,
+    family: &MetricFamily,
+    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+) -> fmt::Result {
     let (name, kind) = name_and_kind(family);
     writeln!(text, "# TYPE {name} {kind}")?;
     if !family.help().is_empty() {
@@ -49,7 +62,7 @@ fn write_family(text: &mut String, family: &MetricFamily) -> fmt::Result {
             MetricType::COUNTER => {
                 sample(text, family.name(), labels, Number(metric.get_counter().get_value()))?;
             }
-            MetricType::HISTOGRAM => write_histogram(text, name, metric)?,
+            MetricType::HISTOGRAM => write_histogram(text, name, metric, details(name, labels).as_deref())?,
             MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => {
                 sample(text, name, labels, Number(metric.get_gauge().get_value()))?;
             }
@@ -69,19 +82,35 @@ fn name_and_kind(family: &MetricFamily) -> (&str, &'static str) {
     }
 }
 
-fn write_histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
+fn write_histogram(
+    text: &mut String,
+    name: &str,
+    metric: &Metric,
+    details: Option<&HistogramDetails>,
+) -> fmt::Result {
     let (labels, histogram) = (metric.get_label(), metric.get_histogram());
+    let exemplars = details.map(HistogramDetails::exemplars).unwrap_or_default();
     let count = histogram.get_sample_count();
     let finite = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
     let bounds = finite.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
-    for (bound, cumulative) in bounds.chain([(f64::INFINITY, count)]) {
+    for (position, (bound, cumulative)) in bounds.chain([(f64::INFINITY, count)]).enumerate() {
         let le = Number(bound).to_bound();
         write!(text, "{name}_bucket")?;
         write_labels(text, labels.iter().map(pair).chain([("le", &*le)]))?;
-        writeln!(text, " {cumulative}")?;
+        write!(text, " {cumulative}")?;
+        if let Some(exemplar) = exemplars.get(&position) {
+            write_exemplar(text, exemplar)?;
+        }
+        text.push('\n');
     }
     sample(text, &format!("{name}_sum"), labels, Number(histogram.get_sample_sum()))?;
     sample(text, &format!("{name}_count"), labels, count)
+}
+
+fn write_exemplar(text: &mut String, Exemplar { value, at, trace }: &Exemplar) -> fmt::Result {
+    let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    write!(text, " # {{trace_id=\"{trace_id}\",span_id=\"{span_id}\"}} {} {at:.3}", Number(*value))
 }
 
 fn sample(text: &mut String, name: &str, labels: &[LabelPair], value: impl fmt::Display) -> fmt::Result {
@@ -191,6 +220,6 @@ wait_seconds_sum{queue="orders"} 1000002.5
 wait_seconds_count{queue="orders"} 3
 # EOF
 "#;
-        assert_eq!(open_metrics(&registry().gather()), expected);
+        assert_eq!(open_metrics(&registry().gather(), |_, _| None), expected);
     }
 }

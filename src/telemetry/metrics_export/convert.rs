@@ -3,20 +3,29 @@
 //! Names stay as they are served to Prometheus, but for those that OpenTelemetry defines, which get its names and
 //! attributes back. Prometheus's own translation of OTLP makes both into the names that are scraped.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
-        ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point::Value as Number,
+        AggregationTemporality, Exemplar as OtlpExemplar, ExponentialHistogram,
+        ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+        ResourceMetrics, ScopeMetrics, Sum, exemplar::Value as Observed,
+        exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value as Number,
     },
     resource::v1::Resource,
 };
 use prometheus::proto::{Bucket, LabelPair, Metric as Series, MetricFamily, MetricType};
 
-use crate::telemetry::{otlp::SCOPE, spans::SCHEMA_URL};
+use crate::telemetry::{
+    metrics::{Exemplar, ExponentialBuckets, HistogramDetails},
+    otlp::SCOPE,
+    spans::SCHEMA_URL,
+};
 
 /// The metrics that OpenTelemetry defines: the name in the registry, OpenTelemetry's, and its unit.
 const DEFINED: &[(&str, &str, &str)] = &[
@@ -38,9 +47,10 @@ pub(super) struct Period {
     pub(super) end: SystemTime,
 }
 
-/// Converts families to requests of limited size.
+/// Converts families to requests of limited size; `details` finds what a histogram has beside its fixed buckets.
 pub(super) fn requests(
     families: &[MetricFamily],
+    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
     resource: &Resource,
     period: Period,
 ) -> Vec<ExportMetricsServiceRequest> {
@@ -56,7 +66,9 @@ pub(super) fn requests(
             let (now, later) = series.split_at(room.min(series.len()));
             room -= now.len();
             series = later;
-            if let (Some(metric), Some(request)) = (metric(family, now, period), requests.last_mut()) {
+            if let (Some(metric), Some(request)) =
+                (metric(family, now, &details, period), requests.last_mut())
+            {
                 request.push(metric);
             }
         }
@@ -77,7 +89,12 @@ fn request(metrics: Vec<Metric>, resource: &Resource) -> ExportMetricsServiceReq
 }
 
 /// One metric with these of its series; `None` for a summary, which the registry cannot hold.
-fn metric(family: &MetricFamily, series: &[Series], period: Period) -> Option<Metric> {
+fn metric(
+    family: &MetricFamily,
+    series: &[Series],
+    details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
+    period: Period,
+) -> Option<Metric> {
     let numbers = |value: fn(&Series) -> f64| {
         series.iter().map(|series| number(series, value(series), period)).collect()
     };
@@ -91,10 +108,10 @@ fn metric(family: &MetricFamily, series: &[Series], period: Period) -> Option<Me
         MetricType::GAUGE => {
             Data::Gauge(Gauge { data_points: numbers(|series| series.get_gauge().get_value()) })
         }
-        MetricType::HISTOGRAM => Data::Histogram(Histogram {
-            data_points: series.iter().map(|series| histogram(series, period)).collect(),
-            aggregation_temporality: temporality,
-        }),
+        MetricType::HISTOGRAM => {
+            let with_details = |one| (one, details(family.name(), Series::get_label(one)));
+            histograms(series.iter().map(with_details).collect(), period)
+        }
         MetricType::SUMMARY | MetricType::UNTYPED => return None,
     };
     let (name, unit) = name_and_unit(family.name());
@@ -124,8 +141,64 @@ fn number(series: &Series, value: f64, period: Period) -> NumberDataPoint {
     }
 }
 
+/// Histograms of one name, which all have exponential buckets or none.
+fn histograms(series: Vec<(&Series, Option<Arc<HistogramDetails>>)>, period: Period) -> Data {
+    let aggregation_temporality = AggregationTemporality::Cumulative.into();
+    let exponential: Vec<_> = series
+        .iter()
+        .filter_map(|(series, details)| {
+            let details = details.as_deref()?;
+            Some(exponential_histogram(series, &details.exponential()?, exemplars(details), period))
+        })
+        .collect();
+    if !exponential.is_empty() {
+        let data_points = exponential;
+        return Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality });
+    }
+    let point = |(series, details): (&Series, Option<Arc<HistogramDetails>>)| {
+        histogram(series, details.as_deref().map(exemplars).unwrap_or_default(), period)
+    };
+    Data::Histogram(Histogram {
+        data_points: series.into_iter().map(point).collect(),
+        aggregation_temporality,
+    })
+}
+
+fn exponential_histogram(
+    series: &Series,
+    buckets: &ExponentialBuckets,
+    exemplars: Vec<OtlpExemplar>,
+    period: Period,
+) -> ExponentialHistogramDataPoint {
+    // The count is of the buckets: the registry's may have grown since.
+    let count = buckets.zero_count + buckets.counts.iter().sum::<u64>();
+    ExponentialHistogramDataPoint {
+        attributes: attributes(series.get_label()),
+        start_time_unix_nano: nanoseconds(period.start),
+        time_unix_nano: nanoseconds(period.end),
+        count,
+        sum: Some(series.get_histogram().get_sample_sum()),
+        scale: buckets.scale,
+        zero_count: buckets.zero_count,
+        positive: Some(Buckets { offset: buckets.offset, bucket_counts: buckets.counts.clone() }),
+        exemplars,
+        ..ExponentialHistogramDataPoint::default()
+    }
+}
+
+fn exemplars(details: &HistogramDetails) -> Vec<OtlpExemplar> {
+    let exemplar = |Exemplar { value, at, trace }| OtlpExemplar {
+        time_unix_nano: nanoseconds(at),
+        span_id: trace.span_id().to_bytes().to_vec(),
+        trace_id: trace.trace_id().to_bytes().to_vec(),
+        value: Some(Observed::AsDouble(value)),
+        ..OtlpExemplar::default()
+    };
+    details.exemplars().into_values().map(exemplar).collect()
+}
+
 /// Prometheus counts all observations up to a bound, OTLP those between two bounds.
-fn histogram(series: &Series, period: Period) -> HistogramDataPoint {
+fn histogram(series: &Series, exemplars: Vec<OtlpExemplar>, period: Period) -> HistogramDataPoint {
     let histogram = series.get_histogram();
     let finite = || histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
     let count = histogram.get_sample_count();
@@ -143,6 +216,7 @@ fn histogram(series: &Series, period: Period) -> HistogramDataPoint {
             .map(|(total, before)| total.saturating_sub(before))
             .collect(),
         explicit_bounds: finite().map(Bucket::upper_bound).collect(),
+        exemplars,
         ..HistogramDataPoint::default()
     }
 }
@@ -183,7 +257,7 @@ mod tests {
     }
 
     fn converted(registry: &Registry) -> Vec<Vec<Metric>> {
-        let requests = requests(&registry.gather(), &Resource::default(), period());
+        let requests = requests(&registry.gather(), |_, _| None, &Resource::default(), period());
         let metrics = |request: ExportMetricsServiceRequest| {
             let resources = request.resource_metrics.into_iter();
             let scopes = resources.flat_map(|resource| resource.scope_metrics);

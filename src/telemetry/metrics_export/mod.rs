@@ -9,6 +9,7 @@ mod sender;
 use std::{io, thread, time::Duration};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prometheus::proto::LabelPair;
 use tokio::{
     runtime::{Builder, Runtime},
     time::{Instant, MissedTickBehavior, interval_at, timeout},
@@ -68,9 +69,12 @@ impl MetricsExport {
         Ok(Self { plan: plan.clone(), resource, runtime, sender })
     }
 
-    /// Starts the thread, which ends when the returned export is dropped.
+    /// Starts the thread, which ends when the returned export is dropped; before any queue is opened.
     pub(crate) fn start(self, metrics: Metrics) -> io::Result<RunningMetricsExport> {
         let Self { plan, resource, runtime, sender } = self;
+        if plan.exponential_histograms {
+            metrics.count_exponential_buckets();
+        }
         let (requests, requested) = FlushRequests::new();
         let state = ExportState::default();
         let export = MetricsLoop { sender, metrics, timeout: plan.timeout, requested, state };
@@ -154,7 +158,8 @@ async fn export(
     limit: Duration,
 ) -> Result<(), String> {
     let period = Period { start: metrics.began(), end: std::time::SystemTime::now() };
-    let requests = convert::requests(&metrics.families(), resource, period);
+    let details = |name: &str, labels: &[LabelPair]| metrics.details(name, labels);
+    let requests = convert::requests(&metrics.families(), details, resource, period);
     let all_sent = async {
         for request in requests {
             sender.send(request).await?;

@@ -6,6 +6,9 @@ use crate::telemetry::otlp::{Collector, Fault, Signal, Variables};
 
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 const HISTOGRAMS: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+const FIXED: &str = "explicit_bucket_histogram";
+const EXPONENTIAL: &str = "base2_exponential_bucket_histogram";
+const AGGREGATIONS: &str = "explicit_bucket_histogram, base2_exponential_bucket_histogram";
 
 /// The plan of the export of metrics.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct MetricsPlan {
     pub(super) interval: Duration,
     /// The time limit of one export.
     pub(super) timeout: Duration,
+    /// Histograms have exponential buckets, not the fixed ones.
+    pub(super) exponential_histograms: bool,
 }
 
 impl MetricsPlan {
@@ -30,27 +35,28 @@ impl MetricsPlan {
         let collector = Collector::read(&mut variables);
         let interval = variables.milliseconds("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
         let timeout = variables.milliseconds("OTEL_METRIC_EXPORT_TIMEOUT", 30_000);
-        only(
-            &mut variables,
-            TEMPORALITY,
-            "cumulative",
-            "not supported: the metrics are totals since the start, hint: the collector's cumulativetodelta processor converts them",
-        );
-        only(
-            &mut variables,
-            HISTOGRAMS,
-            "explicit_bucket_histogram",
-            "not supported: the histograms have the buckets that are served to prometheus",
-        );
-        variables.finish(collector.map(|collector| Self { collector, interval, timeout }))
+        if let Some(text) =
+            variables.text(TEMPORALITY).filter(|text| !text.eq_ignore_ascii_case("cumulative"))
+        {
+            let problem = "not supported: the metrics are totals since the start, hint: the collector's cumulativetodelta processor converts them";
+            variables.fault(TEMPORALITY, &text, problem, "cumulative");
+        }
+        let exponential_histograms = has_exponential(&mut variables);
+        let plan = |collector| Self { collector, interval, timeout, exponential_histograms };
+        variables.finish(collector.map(plan))
     }
 }
 
-/// Reports every value but the only one that is supported.
-fn only(variables: &mut Variables<'_>, name: &str, allowed: &'static str, problem: &'static str) {
-    if let Some(text) = variables.text(name).filter(|text| !text.eq_ignore_ascii_case(allowed)) {
-        variables.fault(name, &text, problem, allowed);
+/// True if histograms shall have exponential buckets.
+fn has_exponential(variables: &mut Variables<'_>) -> bool {
+    let Some(text) = variables.text(HISTOGRAMS) else { return false };
+    if text.eq_ignore_ascii_case(EXPONENTIAL) {
+        return true;
     }
+    if !text.eq_ignore_ascii_case(FIXED) {
+        variables.fault(HISTOGRAMS, &text, "not an aggregation of histograms", AGGREGATIONS);
+    }
+    false
 }
 
 #[cfg(test)]
@@ -89,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn histograms_are_fixed_or_exponential() {
+        let is_exponential =
+            |value| read(&[ENDPOINT, (HISTOGRAMS, value)]).unwrap().unwrap().exponential_histograms;
+        assert!(!read(&[ENDPOINT]).unwrap().unwrap().exponential_histograms);
+        assert!(
+            !is_exponential(FIXED)
+                && is_exponential(EXPONENTIAL)
+                && is_exponential("BASE2_exponential_bucket_histogram")
+        );
+    }
+
+    #[test]
     fn every_invalid_variable_is_reported_at_once() {
         let wrong = [
             ("OTEL_METRICS_EXPORTER", "otlp,console"),
@@ -96,7 +114,7 @@ mod tests {
             ("OTEL_METRIC_EXPORT_INTERVAL", "1m"),
             ("OTEL_METRIC_EXPORT_TIMEOUT", "0"),
             (TEMPORALITY, "delta"),
-            (HISTOGRAMS, "base2_exponential_bucket_histogram"),
+            (HISTOGRAMS, "native"),
         ];
         let faults = read(&[&[ENDPOINT], &wrong[..]].concat()).unwrap_err();
         let names: Vec<_> = faults.iter().map(|fault| fault.variable.as_str()).collect();

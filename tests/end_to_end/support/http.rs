@@ -4,9 +4,15 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
 /// Gets a page; returns its status and text.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
-    exchange(address, &format!("GET {path}"), "", &[]).await
+    get_with(address, path, &[]).await
+}
+
+/// Gets a page with headers; returns its status and text.
+pub(crate) async fn get_with(address: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    exchange(address, &format!("GET {path}"), "", headers).await
 }
 
 /// Posts a body; returns the status and text.
