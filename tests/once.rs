@@ -167,6 +167,22 @@ async fn a_message_in_work_at_another_worker_is_left_alone_for_hours_and_reaches
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_whose_key_another_process_claims_waits_for_the_end_of_the_claim() {
+    let store = MemoryClaims::new();
+    let scene = Scene::new().max_receives(2).once(by_body(store.clone()));
+    let key = format!("{}#a", scene.queue().name());
+    let claim = Claim::new(key, "another process", secs(3_600));
+    assert_eq!(store.claim(&claim, secs(600)).await.unwrap(), ClaimAnswer::Granted);
+    let worker = working(&scene);
+    scene.send(body("a"));
+    sleep(secs(590)).await;
+    assert_eq!(runs(&scene), []);
+    scene.emptied().await;
+    assert_eq!((runs(&scene).len(), scene.dead()), (1, 0));
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_failed_or_was_rejected_is_not_finished() {
     let store = MemoryClaims::new();
     let scene = Scene::new().max_receives(3).once(by_body(store.clone()));
