@@ -10,8 +10,9 @@ import type { Row } from './layout.ts';
 import { UIDS } from './links.ts';
 import { BACKLOG_SECONDS } from './objectives.ts';
 import { type About, CLOUDWATCH, coloured } from './panel.ts';
-import { frame } from './logs.ts';
+import { FIELDS, frame, traceFrame } from './logs.ts';
 import { digits, frame as linesFrame, type Lines } from './panels.ts';
+import { traceVariablesOnAws, tracesOnAws } from './traces.ts';
 import { datasource } from './variables.ts';
 
 const VISIBLE = ofQueue('visible', 'ApproximateNumberOfMessagesVisible', 'Maximum', 'visible');
@@ -52,6 +53,7 @@ function variables(): Builder<VariableModel>[] {
     choice('service', 'Service', values('AWS/ECS', 'CPUUtilization', 'ServiceName', ',{"ClusterName":"${cluster}"}'), '/^${stack}-worker$/'),
     choice('rest_api', 'REST API', values('AWS/ApiGateway', 'IntegrationLatency', 'ApiName'), '/^${stack}-rest-api$/'),
     choice('http_api', 'HTTP API', values('AWS/ApiGateway', 'IntegrationLatency', 'ApiId')),
+    ...traceVariablesOnAws,
   ];
 }
 
@@ -162,7 +164,7 @@ function speed(): Row {
         metrics: [ended], sums: [aSecond(ended)],
       }),
       lines({
-        title: 'Slot time of a message', unit: 's', width: 8, colours: { 'seconds of a slot': PLAIN },
+        title: 'Slot time of a message', unit: 's', width: 8, links: tracesOnAws('queue'), colours: { 'seconds of a slot': PLAIN },
         description: 'How long a message keeps a slot busy, the average of the tasks.',
         metrics: [EACH],
       }),
@@ -215,12 +217,16 @@ function apis(): Row {
 }
 
 function log(): Row {
-  const expression = 'fields @timestamp, level, message, queue, message_id, reason | filter level in ["WARN", "ERROR"] | sort @timestamp desc | limit 200';
-  const query = new logs.LogsQueryBuilder().datasource(CLOUDWATCH).queryMode(logs.QueryMode.Logs).id('log').region('${region}');
-  query.logGroupNames(['/longshore/${stack}/worker']).expression(expression).refId('A');
+  const query = (more = '') => {
+    const fields = ['@timestamp', ...Object.keys(FIELDS)].join(', ');
+    const builder = new logs.LogsQueryBuilder().datasource(CLOUDWATCH).queryMode(logs.QueryMode.Logs).id('log').region('${region}').refId('A');
+    const expression = `fields ${fields} | filter level in ["WARN", "ERROR"]${more} | sort @timestamp desc | limit 200`;
+    return builder.logGroupNames(['/longshore/${stack}/worker']).expression(expression);
+  };
   const about = 'Warnings and errors of the workers. CloudWatch charges for what it searches, so nothing is asked before the row is opened.';
-  const panel = frame('Warnings and errors', about).datasource(CLOUDWATCH).targets([query]);
-  return { question: 'What does the log say?', collapsed: 'collapsed', panels: [panel as Builder<Panel>] };
+  const lines = frame('Warnings and errors', about).datasource(CLOUDWATCH).targets([query()]);
+  const traced = traceFrame(tracesOnAws('one')).datasource(CLOUDWATCH).targets([query(' and ispresent(trace_id)')]);
+  return { question: 'What does the log say?', collapsed: 'collapsed', panels: [lines as Builder<Panel>, traced] };
 }
 
 function api(name: string, requests: readonly Metric[], of: typeof ofRest): Row['panels'] {

@@ -7,7 +7,8 @@ import { BACKLOG_SECONDS, SILENT_SECONDS, START_AGE_SECONDS, START_AGE_SHARE } f
 import { alertList, alertsOverTime } from './alerts.ts';
 import { logRow, logVariables } from './logs.ts';
 import { bars, course, handlingTimes, lines, number, rows, waits } from './panels.ts';
-import { CATCH_UP, FLEET, FLEETS, growth, increase, max, of, ofWorkers, onceByQueue, rate, share, slots, slotsInUse, sum, sumBy } from './promql.ts';
+import { CATCH_UP, FLEET, FLEETS, growth, increase, max, of, ofWorkers, onceByQueue, paused, rate, share, slots, slotsInUse, sum, sumBy } from './promql.ts';
+import { traceVariables } from './traces.ts';
 import { text, workers } from './variables.ts';
 
 /** So many hours a month has, when it is paid for. */
@@ -42,7 +43,7 @@ export const fleet: Plan = {
   uid: UIDS.fleet,
   title: 'Longshore / Fleet',
   description: 'All workers and all their queues: are they healthy, do they keep up, what do they cost?',
-  variables: [...workers('many'), text('price', 'USD per million requests', '0.40'), ...logVariables],
+  variables: [...workers('many'), text('price', 'USD per million requests', '0.40'), ...traceVariables, ...logVariables],
   annotations: happenings,
   rows: [health(), alerts(), pace(), queues(), processes(), cost(), logRow()],
 };
@@ -64,7 +65,7 @@ function health(): Row {
       course({
         title: 'Handlers down', unit: 'locale', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Workers that pause polling a queue because its handler cannot be reached or its breaker is open.',
-        query: sum(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
+        query: sum(paused(`${FLEET}, instance, queue`, 'reason=~"handler_down|breaker_open"')),
       }),
       course({
         title: 'Longest silence', unit: 's', width: 3, limits: { look: 45, act: SILENT_SECONDS }, runbook: 'LongshoreSilentPoller',
@@ -266,7 +267,7 @@ function processes(): Row {
           { title: 'Running', query: sumBy('instance', of('longshore_handler_calls_running')), unit: 'locale' },
           { title: 'Held', query: sumBy('instance', of('longshore_messages_held')), unit: 'locale' },
           { title: 'Silence', query: byWorker(SILENCE), unit: 's' },
-          { title: 'Paused queues', query: sumBy('instance', of('longshore_polling_paused')), unit: 'locale' },
+          { title: 'Paused queues', query: sumBy('instance', paused(`${FLEET}, instance, queue`)), unit: 'locale' },
           { title: 'Leases lost', query: sumBy('instance', increase('longshore_leases_lost_total')), unit: 'locale' },
           { title: 'CPU', query: byWorker(cpu), unit: 'short' },
           { title: 'Memory', query: byWorker(ofWorkers('process_resident_memory_bytes')), unit: 'bytes' },

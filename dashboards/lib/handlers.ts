@@ -4,13 +4,14 @@ import { happenings, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_QUEUE, UIDS } from './links.ts';
 import { course, handlingTimes, lines, number, rows, states } from './panels.ts';
-import { average, FLEET, FLEETS, growth, increase, of, rate, share, sumBy } from './promql.ts';
-import { TRACES, traceVariables } from './traces.ts';
+import { average, FLEET, FLEETS, growth, increase, of, paused, rate, share, sumBy } from './promql.ts';
+import { traces, traceVariables } from './traces.ts';
 import { labels, workers } from './variables.ts';
 
 const ENDED = 'longshore_messages_ended_total';
 const PROCESS = 'messaging_process_duration_seconds';
 const FAILURES = 'longshore_handler_failures_total';
+const DOWN = paused(`${FLEET}, instance, queue`, 'reason=~"handler_down|breaker_open"');
 
 /** Whatever is told of a queue, with the kind of its handler, of the kinds that are chosen. */
 const ofKind = (expression: string) => `${expression} * on (${FLEET}, instance, queue) group_left (kind) ${of('longshore_handler_info', 'kind=~`${kind:regex}`')}`;
@@ -36,7 +37,7 @@ function glance(): Row {
       course({
         title: 'Down', unit: 'locale', width: 4, limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Handlers that cannot be reached or whose breaker is open, in all workers; polling of their queues is paused.',
-        query: inAll(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')),
+        query: inAll(DOWN),
       }),
       number({
         title: 'Failed', unit: 'percentunit', width: 4, none: 'no messages', limits: { look: 0.01, act: 0.1 },
@@ -77,7 +78,7 @@ function durations(): Row {
         queries: [{ expr: quantileBy(0.5, 'kind'), legend: '{{kind}}' }],
       }),
       lines({
-        title: 'Handling time, 99 % by kind', unit: 's', width: 8, links: [TRACES],
+        title: 'Handling time, 99 % by kind', unit: 's', width: 8, links: traces('all'),
         description: 'All but one in a hundred messages were handled in less.',
         queries: [{ expr: quantileBy(0.99, 'kind'), legend: '{{kind}}' }],
       }),
@@ -106,7 +107,7 @@ function failures(): Row {
     question: 'How do they fail?',
     panels: [
       lines({
-        title: 'Failures, by cause', unit: 'ops', width: 12, runbook: 'LongshoreFailing',
+        title: 'Failures, by cause', unit: 'ops', width: 12, runbook: 'LongshoreFailing', links: traces('all'),
         description: 'What went wrong in calls of handlers: statuses, exits, connections, answers that cannot be read.',
         queries: [{ expr: sumBy('cause', ofKind(rate(FAILURES))), legend: '{{cause}}' }],
       }),
@@ -129,7 +130,7 @@ function failures(): Row {
           { title: 'Failures', query: sumBy('queue', ofKind(increase(FAILURES))), unit: 'locale' },
           { title: 'Rejected', query: sumBy('queue', ofKind(increase(ENDED, 'ending="reject"'))), unit: 'locale' },
           { title: 'Time-outs', query: sumBy('queue', ofKind(increase(ENDED, 'ending="timeout"'))), unit: 'locale' },
-          { title: 'Down', query: sumBy('queue', ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))), unit: 'locale' },
+          { title: 'Down', query: sumBy('queue', ofKind(DOWN)), unit: 'locale' },
         ],
       }),
     ],
@@ -144,7 +145,7 @@ function down(): Row {
         title: 'Polling, by queue', unit: 'short', width: 16, height: 8, good: 'polling', bad: 'paused',
         limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
         description: 'Paused while any worker cannot reach the handler or its breaker is open; no receive count is spent meanwhile.',
-        queries: [{ expr: `max by (queue) (${ofKind(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"'))})`, legend: '{{queue}}' }],
+        queries: [{ expr: `max by (queue) (${ofKind(DOWN)})`, legend: '{{queue}}' }],
       }),
       lines({
         title: 'Given back unhandled', unit: 'mps', width: 8, colours: { 'given back': 'yellow', kept: 'purple' },
@@ -192,8 +193,8 @@ function sns(): Row {
         queries: [{ expr: sumBy('result', ofKind(rate('longshore_sns_calls_total'))), legend: '{{result}}' }],
       }),
       lines({
-        title: 'Notifications, by occasion', unit: 'mps', width: 12, colours: { done: GOOD, failure: LOOK, reject: 'purple' },
-        description: 'Notifications over SNS about messages that are done, failed or were rejected; the settings may ask for none.',
+        title: 'Notifications, by occasion', unit: 'mps', width: 12, colours: { done: GOOD, failure: LOOK, reject: 'purple', exhausted: ACT },
+        description: 'Notifications over SNS about messages that are done, failed, were rejected or have used up their receives; the settings may ask for none.',
         queries: [{ expr: sumBy('occasion', ofKind(rate('longshore_notifications_total'))), legend: '{{occasion}}' }],
       }),
     ],

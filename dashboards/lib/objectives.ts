@@ -10,6 +10,8 @@ export const BACKLOG_SECONDS = 300;
 export const SILENT_SECONDS = 90;
 /** SQS should have told so many seconds ago at most how many messages a queue has: `LongshoreDepthUnknown` goes by the counts themselves. */
 export const COUNTS_AGE_SECONDS = 900;
+/** The share of the queue's retention that a message may wait. */
+export const RETENTION_SHARE = 0.5;
 /** SQS should confirm what became of a message within so many seconds. */
 export const SETTLING_SECONDS = 60;
 /** The share of deletes that may fail. */

@@ -52,6 +52,8 @@ export const max = (expression: string): string => `max(${expression})`;
 export const sumBy = (labels: string, expression: string): string => `sum by (${labels}) (${expression})`;
 /** All workers read the same queue, and each tells what it last saw: the largest counts, once for each queue. */
 export const onceByQueue = (expression: string): string => `max by (${FLEET}, queue) (${expression})`;
+/** Whether polling is paused, for each of these labels, counted once whatever the reasons are. */
+export const paused = (labels: string, ...matchers: string[]): string => `max by (${labels}) (${of('longshore_polling_paused', ...matchers)})`;
 /** Seconds that all workers of a fleet together need for what is in a queue: all share it, chosen or not. */
 export const CATCH_UP = `${onceByQueue(ofAllWorkers('longshore_backlog_seconds'))} / count by (${FLEET}, queue) (${ofAllWorkers('longshore_concurrency')})`;
 /** Slots in use on average, for each of these labels: seconds of work a second. */

@@ -3,13 +3,13 @@ import { ACT, ACTIONS, ENDINGS, GOOD, LOOK, PLAIN, QUANTILES, STATES } from './c
 import { happenings, type Plan } from './dashboard.ts';
 import type { Row } from './layout.ts';
 import { TO_HANDLER, UIDS } from './links.ts';
-import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, SETTLING_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
+import { BACKLOG_SECONDS, COUNTS_AGE_SECONDS, RETENTION_SHARE, SETTLING_SECONDS, SILENT_SECONDS, START_AGE_SECONDS } from './objectives.ts';
 import type { Query } from './panel.ts';
 import { logRow, logVariables } from './logs.ts';
 import { bars, course, handlingTimes, lines, number, states, waits } from './panels.ts';
-import { average, CATCH_UP, grown, growth, max, of, quantile, rate, slots, slotsInUse, sum, sumBy } from './promql.ts';
-import { TRACES, traceVariables } from './traces.ts';
-import { workers } from './variables.ts';
+import { average, CATCH_UP, FLEET, grown, growth, max, of, paused, quantile, rate, slots, slotsInUse, sum, sumBy } from './promql.ts';
+import { traces, traceVariables } from './traces.ts';
+import { inSqs, workers } from './variables.ts';
 
 const ENDED = 'longshore_messages_ended_total';
 const WAIT = 'longshore_queue_wait_seconds';
@@ -17,6 +17,7 @@ const PROCESS = 'messaging_process_duration_seconds';
 const CALLS = 'longshore_api_calls_total';
 
 const catchUp = max(CATCH_UP);
+const RETENTION = max(of('longshore_queue_retention_seconds'));
 
 /** The three quantiles that are shown of a histogram. */
 function quantiles(metric: string): Query[] {
@@ -28,7 +29,7 @@ export const queue: Plan = {
   uid: UIDS.queue,
   title: 'Longshore / Queue',
   description: 'One queue: what waits in it, how fast it is worked off, how its messages end, what is told to SQS.',
-  variables: [...workers('one'), ...traceVariables, ...logVariables],
+  variables: [...workers('one'), inSqs, ...traceVariables, ...logVariables],
   annotations: happenings,
   rows: [glance(), waiting(), speed(), endings(), running(), leases(), groups(), calls(), logRow(' | queue=~`${queue:regex}`')],
 };
@@ -75,8 +76,8 @@ function glance(): Row {
       }),
       course({
         title: 'Paused workers', unit: 'locale', width: 3, limits: { act: 1 }, runbook: 'LongshoreHandlerDown', links: [TO_HANDLER],
-        description: 'Workers that pause polling because the handler cannot be reached or its breaker is open, or because they are short of descriptors, processes or memory.',
-        query: sum(of('longshore_polling_paused')),
+        description: 'Workers that pause polling: the handler cannot be reached or its breaker is open, they are short of descriptors, processes or memory, or an operator paused the queue.',
+        query: sum(paused(`${FLEET}, instance`)),
       }),
     ],
   };
@@ -137,7 +138,7 @@ function speed(): Row {
         queries: quantiles(WAIT),
       }),
       lines({
-        title: 'Handling time', unit: 's', width: 8, colours: QUANTILES, links: [TRACES, TO_HANDLER],
+        title: 'Handling time', unit: 's', width: 8, colours: QUANTILES, links: [...traces('queue'), TO_HANDLER],
         description: 'Quantiles of how long messages were in their call of the handler.',
         queries: quantiles(PROCESS),
       }),
@@ -157,7 +158,7 @@ function endings(): Row {
         queries: [{ expr: sumBy('ending', rate(ENDED)), legend: '{{ending}}' }],
       }),
       lines({
-        title: 'Failures, by cause', unit: 'ops', width: 8, runbook: 'LongshoreFailing', links: [TO_HANDLER],
+        title: 'Failures, by cause', unit: 'ops', width: 8, runbook: 'LongshoreFailing', links: [...traces('queue'), TO_HANDLER],
         description: 'What went wrong in calls of the handler: statuses, exits, connections, time-outs, answers that cannot be read.',
         queries: [{ expr: sumBy('cause', rate('longshore_handler_failures_total')), legend: '{{cause}}' }],
       }),
@@ -198,18 +199,17 @@ function running(): Row {
     question: 'Does anything stand still?',
     panels: [
       lines({
-        title: 'Oldest running call', unit: 's', width: 8, colours: { running: PLAIN }, runbook: 'LongshoreHandlerHangs', links: [TRACES],
+        title: 'Oldest running call', unit: 's', width: 8, colours: { running: PLAIN }, runbook: 'LongshoreHandlerHangs',
         description: 'Seconds for which the oldest call of the handler has run, of all workers.',
         queries: [{ expr: max(of('longshore_oldest_running_seconds')), legend: 'running' }],
       }),
       lines({
-        title: 'Oldest message, against its retention', unit: 's', width: 8, runbook: 'LongshoreRetentionNear',
-        colours: { 'in the queue': LOOK, 'in a worker': PLAIN, retention: ACT },
-        description: 'How long the oldest message has waited in the queue, and in a worker that has received it; at the retention SQS deletes a message.',
+        title: 'Oldest message, of its retention', unit: 'percentunit', width: 8, limits: { act: RETENTION_SHARE }, runbook: 'LongshoreRetentionNear',
+        colours: { 'in the queue': LOOK, 'in a worker': PLAIN },
+        description: 'How long the oldest message has waited in the queue, and in a worker that has received it, as a share of the queue’s retention; at 100 % SQS deletes a message.',
         queries: [
-          { expr: max(of('longshore_queue_oldest_message_age_seconds')), legend: 'in the queue' },
-          { expr: max(of('longshore_oldest_waiting_seconds')), legend: 'in a worker' },
-          { expr: max(of('longshore_queue_retention_seconds')), legend: 'retention' },
+          { expr: `${max(of('longshore_queue_oldest_message_age_seconds'))} / ${RETENTION}`, legend: 'in the queue' },
+          { expr: `${max(of('longshore_oldest_waiting_seconds'))} / ${RETENTION}`, legend: 'in a worker' },
         ],
       }),
       lines({
@@ -302,10 +302,11 @@ function calls(): Row {
       }),
       states({
         title: 'Polling', unit: 'short', width: 8, height: 8, good: 'polling', bad: 'paused', limits: { act: 1 }, runbook: 'LongshoreHandlerDown',
-        description: 'Whether any worker pauses polling because the handler cannot be reached or its breaker is open, or for want of descriptors, processes or memory.',
+        description: 'Whether any worker pauses polling because the handler cannot be reached or its breaker is open, for want of descriptors, processes or memory, or because an operator said so.',
         queries: [
           { expr: max(of('longshore_polling_paused', 'reason=~"handler_down|breaker_open"')), legend: 'handler' },
           { expr: max(of('longshore_polling_paused', 'reason="short_of_resources"')), legend: 'resources' },
+          { expr: max(of('longshore_polling_paused', 'reason="operator"')), legend: 'operator' },
         ],
       }),
     ],

@@ -3,7 +3,7 @@ import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { PROMETHEUS } from './panel.ts';
-import { FLEETS, WORKERS } from './promql.ts';
+import { FLEETS, QUEUES, WORKERS } from './promql.ts';
 
 /**
  * Every value, rather than a list of all: that of a large fleet is longer than a query may be.
@@ -23,7 +23,7 @@ export function datasource(type: string, name = 'datasource', label = 'Data sour
 }
 
 /** The values of a label of Prometheus. */
-export function labels(name: string, label: string, query: string, takes: Takes): Builder<VariableModel> {
+export function labels(name: string, label: string, query: string, takes: Takes): dashboard.QueryVariableBuilder {
   const builder = new dashboard.QueryVariableBuilder(name).label(label).datasource(PROMETHEUS);
   builder.query({ query, refId: name }).definition(query);
   builder.refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalCaseInsensitiveAsc);
@@ -41,6 +41,10 @@ const namespace = labels('namespace', 'Namespace', 'label_values(longshore_build
 const job = labels('job', 'Job', 'label_values(longshore_build_info{cluster=~`${cluster:regex}`,namespace=~`${namespace:regex}`}, job)', 'many');
 const instance = labels('instance', 'Worker', `label_values(longshore_build_info{${FLEETS}}, instance)`, 'many');
 const queuesOf = `label_values(longshore_concurrency{${WORKERS}}, queue)`;
+
+/** The name in SQS of the one queue that is chosen, which nobody need choose. */
+export const inSqs = labels('in_sqs', 'Name in SQS', `label_values(messaging_client_consumed_messages_total{${QUEUES}}, messaging_destination_name)`, 'one')
+  .hide(dashboard.VariableHide.HideVariable);
 
 /** Workers and their queues. */
 export const workers = (queues: Takes): Builder<VariableModel>[] => [

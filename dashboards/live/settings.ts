@@ -17,7 +17,7 @@ export function settings(handler: string, functionFile: string, endpoint?: strin
   const exec = `command = ["sh", "-c", 'read -r code seconds; [ $LONGSHORE_RECEIVE_COUNT = 1 ] || exit 0; sleep $seconds; exit $code']`;
   const lambda = ['kind = "lambda"', `command = ["${process.execPath}", "${functionFile}"]`, 'processes = 2'];
   return [
-    '[admin]\nlisten = "127.0.0.1:0"',
+    '[admin]\nlisten = "127.0.0.1:0"\ncontrol = "loopback"',
     queue(HOSTILE_IN_SETTINGS, 'orders', [...COMMON, section(HOSTILE_IN_SETTINGS, 'handler', http), section(HOSTILE_IN_SETTINGS, 'notify', TOPICS)]),
     queue(NEIGHBOUR, 'orders-eu', [...COMMON, section(NEIGHBOUR, 'handler', http)]),
     queue('ledger', 'ledger.fifo', [...COMMON, section('ledger', 'handler', http)]),

@@ -61,8 +61,12 @@ export function marksUpTo(most: number, count: number, steps: readonly number[])
 /** Steps that read well in a unit. */
 export function roundSteps(most: number, count: number, unit: Unit): number[] {
   if (unit === 'bytes') return [2 ** Math.ceil(Math.log2(most / count))];
+  // A minute has sixty seconds.
+  if (unit === 's' && most / count > 10) return [15, 30, 60, 120, 300, 600, 1800, 3600];
   const power = 10 ** Math.floor(Math.log10(most / count));
-  return [1, 2, 5, 10].map((factor) => factor * power);
+  const steps = [1, 2, 5, 10].map((factor) => factor * power);
+  // Half a message is not shown.
+  return unit === 'locale' ? steps.map((step) => Math.max(step, 1)) : steps;
 }
 
 /** A point for each value. */

@@ -1,17 +1,30 @@
 // Each kind of panel, drawn.
 import { readable } from '../lib/units.ts';
-import type { Panel } from '../test/panels_of.ts';
+import { isOfLog, type Panel } from '../test/panels_of.ts';
 import { along, type Axes, axes, legend, marksUpTo, roundSteps, times, values } from './axes.ts';
 import { heatmap } from './heatmap.ts';
+import { alerts, log, tracedLines } from './lines.ts';
 import { type Recorded, type Shown, shownBy } from './recorded.ts';
 import { colourAt, colourOf, isStacked, limitsOf, unitOf } from './style.ts';
 import { area, type Box, fitted, line, rectangle, type Shape, text } from './svg.ts';
 import { table } from './table.ts';
-import { THEME } from './theme.ts';
+import { colour, THEME } from './theme.ts';
 
 /** What is within a panel's frame. */
 export function content(panel: Panel, box: Box, recorded: Recorded): Shape[] {
+  if (isOfLog(panel)) return panel.type === 'logs' ? log(box, recorded.lines) : tracedLines(panel, box, recorded.lines);
   const shown = shownBy(panel, recorded);
+  return [...drawn(panel, box, shown, recorded), ...gaps(panel, box, shown)];
+}
+
+/** What is said where a query has answered nothing; a number says so itself, and a table may have an empty column. */
+function gaps({ type, targets }: Panel, { x, y }: Box, shown: readonly (readonly Shown[])[]): Shape[] {
+  if (!['timeseries', 'heatmap', 'state-timeline'].includes(type)) return [];
+  const missing = targets.filter((_, index) => !(shown[index] ?? []).some(({ points }) => points.length > 0));
+  return missing.map(({ legendFormat }, index) => text(`no data: ${legendFormat}`, [x + 80, y + 24 + index * 16], 10.5, colour('red')));
+}
+
+function drawn(panel: Panel, box: Box, shown: readonly (readonly Shown[])[], recorded: Recorded): Shape[] {
   switch (panel.type) {
     case 'stat':
       return number(panel, box, shown.flat()[0]);
@@ -22,9 +35,7 @@ export function content(panel: Panel, box: Box, recorded: Recorded): Shape[] {
     case 'table':
       return table(panel, box, shown);
     case 'alertlist':
-      return [text('the alerts that are pending or raised', [box.x + 10, box.y + 18], 10.5, THEME.text)];
-    case 'logs':
-      return [text('the lines of the log, where there is a data source for it', [box.x + 10, box.y + 18], 10.5, THEME.text)];
+      return alerts(box, recorded);
     case 'state-timeline':
       return timeline(panel, box, shown.flat(), recorded);
     default:
@@ -44,11 +55,14 @@ function graph(panel: Panel, box: Box, shown: readonly Shown[], { span }: Record
   const layers = isStacked(panel) ? stacked(series) : series.map((one) => ({ ...one, floor: one.points.map(({ time }) => ({ time, value: 0 })) }));
   const most = Math.max(...layers.flatMap(({ points }) => points.map(({ value }) => value)), 0) * 1.08 || 1;
   const frame = axes(box, span, most);
-  const drawn = layers.flatMap((layer) => layerOf(frame, layer, isStacked(panel) ? 'area' : 'line'));
+  const lines = layers.flatMap((layer) => layerOf(frame, layer, isStacked(panel) ? 'area' : 'line'));
   const limits = limitsOf(panel).filter(({ value }) => value <= most).map(({ value, colour }) => limit(frame, value, colour));
   const unit = unitOf(panel);
   const marks = marksUpTo(most, 4, roundSteps(most, 4, unit));
-  return [...values(frame, unit, marks), ...drawn, ...limits, ...times(frame, span), ...legend(frame, series)];
+  // What happened comes before what did not, for a legend has room for a few names.
+  const isNothing = ({ points }: Shown) => points.every(({ value }) => value === 0);
+  const told = [...series.filter((one) => !isNothing(one)), ...series.filter(isNothing)];
+  return [...values(frame, unit, marks), ...lines, ...limits, ...times(frame, span), ...legend(frame, told)];
 }
 
 interface Layer extends Shown {

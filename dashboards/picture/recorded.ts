@@ -1,5 +1,6 @@
 // A recorded run: what every query of a dashboard answered.
 import type { Answer, Span } from '../live/answers.ts';
+import type { Line } from '../live/world.ts';
 import { name } from '../live/answers.ts';
 import type { Panel, Target } from '../test/panels_of.ts';
 
@@ -7,6 +8,8 @@ import type { Panel, Target } from '../test/panels_of.ts';
 export interface Recorded {
   readonly span: Span;
   readonly answers: readonly Answer[];
+  /** Lines of the workers' logs, the newest first. */
+  readonly lines: readonly Line[];
 }
 
 /** A series as a panel shows it. */

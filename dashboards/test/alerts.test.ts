@@ -39,6 +39,7 @@ it('all alerts are there', () => {
     'LongshoreLeasesLost',
     'LongshoreNothingDone',
     'LongshoreOldestWaiting',
+    'LongshorePauseForgotten',
     'LongshoreRetentionNear',
     'LongshoreSettlingStuck',
     'LongshoreShortOfResources',
@@ -108,6 +109,7 @@ it('the objectives are those that the dashboards show', () => {
   assert.equal(value('delete_failure_share'), objectives.DELETE_FAILURE_SHARE);
   assert.equal(value('settling_seconds'), objectives.SETTLING_SECONDS);
   assert.equal(value('drain_share'), objectives.DRAIN_SHARE);
+  assert.equal(value('retention_share'), objectives.RETENTION_SHARE);
   assert.equal((1 - value('start_age_budget')).toFixed(6), objectives.START_AGE_SHARE.toFixed(6));
   const bounds = RULES.flatMap(({ expr }) => [...expr.matchAll(/le=~"(\d+)\(/g)].map(([, bound]) => Number(bound)));
   assert.deepEqual([...new Set(bounds)], [objectives.START_AGE_SECONDS]);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { ALL, HERE, named, type Target } from './panels_of.ts';
+import { ALL, HERE, isOfLog, named, type Target } from './panels_of.ts';
 
 /** AWS's metrics by namespace, with the dimensions that they are published under and the statistics that mean something. */
 const OF_AWS: Readonly<Record<string, { dimensions: readonly string[]; metrics: Readonly<Record<string, readonly string[]>> }>> = {
@@ -38,7 +38,7 @@ const OF_REST = ['4XXError', '5XXError'];
 const OF_HTTP = ['4xx', '5xx'];
 
 const DASHBOARD = ALL.filter(({ file }) => file === 'cloudwatch.json');
-const TARGETS = named(DASHBOARD).filter(({ panel: { type } }) => type !== 'logs').flatMap(({ name, panel }) => panel.targets.map((target) => ({ name, target })));
+const TARGETS = named(DASHBOARD).filter(({ panel }) => !isOfLog(panel)).flatMap(({ name, panel }) => panel.targets.map((target) => ({ name, target })));
 const isMetric = ({ target }: { target: Target }) => Boolean(target.metricName);
 
 it('every metric of AWS is one that AWS publishes, under these dimensions, with a statistic that means something', () => {
@@ -66,7 +66,7 @@ it('every metric of the worker is one that docs/ecs.md tells, with its statistic
 });
 
 it('every sum is over queries of its own panel, and they alone are hidden', () => {
-  for (const { name, panel } of named(DASHBOARD).filter(({ panel: { type } }) => type !== 'logs')) {
+  for (const { name, panel } of named(DASHBOARD).filter(({ panel: one }) => !isOfLog(one))) {
     const ids = panel.targets.map(({ id }) => id ?? '');
     assert.equal(new Set(ids).size, ids.length, name);
     const sums = panel.targets.filter(({ expression }) => expression);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { INCIDENTS } from '../live/incidents/incidents.ts';
-import { ALL, HERE } from './panels_of.ts';
+import { ALL, HERE, OF_PROMETHEUS } from './panels_of.ts';
 
 const DOCS = join(HERE, '..', 'docs');
 const PAGE = readFileSync(join(DOCS, 'dashboards.md'), 'utf8');
@@ -23,6 +23,16 @@ it('every panel of the pictures shows what was recorded', () => {
   for (const { file } of ALL) {
     const picture = readFileSync(join(DOCS, 'dashboards', file.replace('.json', '.svg')), 'utf8');
     assert.doesNotMatch(picture, /NaN|Infinity|undefined|no data/, file);
+  }
+});
+
+it('the pictures show lines of the log, the trace of each, and the alerts that were raised', () => {
+  for (const { file, panels } of OF_PROMETHEUS) {
+    const picture = readFileSync(join(DOCS, 'dashboards', file.replace('.json', '.svg')), 'utf8');
+    const has = (type: string) => panels.some((panel) => panel.type === type);
+    if (has('logs')) assert.match(picture, /&quot;level&quot;:&quot;(WARN|ERROR)&quot;/, file);
+    if (has('logs')) assert.match(picture, />[0-9a-f]{32}</, file);
+    if (has('alertlist')) assert.match(picture, />Longshore\w+, /, file);
   }
 });
 

@@ -18,6 +18,8 @@ export interface Target {
   readonly dimensions?: Readonly<Record<string, string>>;
   readonly statistic?: string;
   readonly expression?: string;
+  /** Of CloudWatch, whether metrics or logs are asked for. */
+  readonly queryMode?: string;
 }
 
 interface Override {
@@ -109,6 +111,9 @@ export function expressions(): { readonly name: string; readonly expr: string }[
 
 /** Whether Prometheus answers it, rather than what has the logs. */
 export const isOfPrometheus = ({ datasource: { type } }: Target): boolean => type === 'prometheus';
+
+/** Whether it shows lines of the log. */
+export const isOfLog = ({ targets }: Panel): boolean => targets.some(({ datasource: { type }, queryMode }) => type === 'loki' || queryMode === 'Logs');
 
 /** The metrics that an expression names. */
 export const metricsIn = (expr: string): string[] => [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{/g)].map(([, name]) => name ?? '');

@@ -65,10 +65,15 @@ export class Way {
     return way;
   }
 
+  /** Where it begins. */
+  get endpoint(): string {
+    const address = this.#server.address();
+    return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
   /** A queue's URL by this way. */
   urlOf(queue: string): string {
-    const address = this.#server.address();
-    return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/${ACCOUNT}/${queue}`;
+    return `${this.endpoint}/${ACCOUNT}/${queue}`;
   }
 
   end(): void {

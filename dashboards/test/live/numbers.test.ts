@@ -133,7 +133,7 @@ const queue: Readonly<Record<string, readonly Values[]>> = {
   'Settling that went wrong': [rateOf('longshore_settle_retries_total', ORDERS), rateOf('longshore_settle_failures_total', ORDERS)],
   'Notifications': [by('result', 'longshore_notifications_total', ORDERS)],
   'Oldest running call': [70],
-  'Oldest message, against its retention': [240, 3, 345600],
+  'Oldest message, of its retention': [240 / 345600, 3 / 345600],
   'Oldest that SQS has not confirmed': [0.5],
   'Held messages': [20, 11, 8, 5],
   'Leases extended': [rateOf('longshore_lease_extensions_total', ORDERS)],
@@ -145,7 +145,7 @@ const queue: Readonly<Record<string, readonly Values[]>> = {
   'Time of a call, 95 %': [{ receive: 5 + 15 * 0.95 }],
   'Longest silence': [33],
   'Receives under way': [3],
-  'Polling': [1, 0],
+  'Polling': [1, 0, 1],
 };
 
 const KINDS = { http: 4, exec: 2 };
@@ -185,7 +185,7 @@ const handlers: Readonly<Record<string, readonly Values[]>> = {
 
 const EXPECTED = { 'fleet.json': fleet, 'queue.json': queue, 'handlers.json': handlers };
 /** Panels that show no numbers of Prometheus. */
-const NO_NUMBERS = ['Alerts', 'Warnings and errors'];
+const NO_NUMBERS = ['Alerts', 'Warnings and errors', 'Warnings and errors, with their traces'];
 /** Numbers of what happened between two points, whose sum is what happened. */
 const SUMMED = ['timeseries: Leases lost', 'timeseries: Restarts'];
 
