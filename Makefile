@@ -63,10 +63,14 @@ features: ## the library with no feature, each alone and all, checked; and that 
 rustdoc: ## the library's pages, warnings fatal
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
+# The examples that tests start; the linter compiles the benchmarks.
+TEST_EXAMPLES := testing_a_worker minimal typed_json custom_handler lambda_function lambda_test_function lambda_test_extension lambda_test_liar
+TESTED := --lib --bins --tests $(TEST_EXAMPLES:%=--example %)
+
 tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKIP_PYTHON=1 leaves out those that need Python or Node, LONGSHORE_SKIP_NODE=1 the latter, LONGSHORE_SKIP_PROMETHEUS=1 promtool's
 	@export LONGSHORE_TEST_PYTHON=$(VENV)/bin/python; \
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
-	set -x; cargo $$run --locked --workspace --no-fail-fast
+	set -x; cargo $$run --locked --workspace --no-fail-fast $(TESTED)
 	cargo test --locked --workspace --doc
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies, and that THIRD-PARTY.md has them all
