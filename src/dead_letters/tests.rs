@@ -238,6 +238,47 @@ async fn after_the_last_message_a_redrive_looks_for_those_that_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limited_redrive_looks_for_what_comes_back_behind_other_messages() {
+    for (watch, expected) in [(5, "CameBack"), (0, "Finished")] {
+        let pair = Pair::new();
+        pair.send_many(30);
+        let account = pair.account.clone();
+        let plan = RedrivePlan { limit: Some(3), watch: Duration::from_secs(watch), ..pair.plan() };
+        let (end, counts) = Redrive::new(plan, None)
+            .run(|counts, event| {
+                let RedriveEvent::Sent { new_id: Some(id), .. } = event else { return };
+                if counts.sent == 3 {
+                    account.send("dlq", rejected("copy", "still wrong", id.as_str())).unwrap();
+                }
+            })
+            .await;
+        assert_eq!((format!("{end:?}").as_str(), counts.sent), (expected, 3));
+        assert_eq!(pair.visible("dlq"), 28, "the rest and the copy are visible");
+        let read = if watch > 0 { 27 } else { 0 };
+        assert_eq!(counts.left_out, read, "without a watch none is received beyond the limit");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_limited_redrive_stops_before_its_limit_when_what_it_sends_fails_again() {
+    let pair = Pair::new();
+    pair.send_many(50);
+    let account = pair.account.clone();
+    let watch = Duration::from_secs(5);
+    let plan = RedrivePlan { limit: Some(50), pace: "1/s".parse().unwrap(), watch, ..pair.plan() };
+    let (end, counts) = Redrive::new(plan, None)
+        .run(|counts, event| {
+            let RedriveEvent::Sent { new_id: Some(id), .. } = event else { return };
+            if counts.sent == 10 {
+                account.send("dlq", rejected("copy", "still wrong", id.as_str())).unwrap();
+            }
+        })
+        .await;
+    assert!(matches!(end, RedriveEnd::CameBack), "{end:?}");
+    assert!(counts.sent < 20, "it stops early: {}", counts.sent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn groups_keep_their_order_and_no_message_is_dropped_as_a_duplicate() {
     let pair = Pair::fifo();
     for number in 0..30 {
