@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -42,6 +43,13 @@ async fn start() -> Server {
 }
 
 async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 'static) -> Server {
+    start_from(metrics, |source| source).await
+}
+
+async fn start_from(
+    metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 'static,
+    change: impl FnOnce(AdminSource) -> AdminSource,
+) -> Server {
     let health = Health::new();
     let source = AdminSource {
         health: health.clone(),
@@ -57,6 +65,7 @@ async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 's
             _ => Err(ControlRefusal::NotFound("no such queue".to_owned())),
         }),
     };
+    let source = change(source);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (tasks, _) = Tasks::on(Handle::current());
@@ -133,6 +142,24 @@ async fn metrics_and_status_are_served_as_the_process_gives_them() {
     );
     assert_eq!((metrics.status, metrics.body.as_str()), (200, "longshore_messages_started_total 3\n"));
     assert_eq!(server.json("GET /status").await, (200, json!({ "queues": { "orders": { "running": 2 } } })));
+}
+
+#[tokio::test]
+async fn status_and_messages_are_made_away_from_the_thread_that_extends_the_leases() {
+    let engines = thread::current().id();
+    let place = move || if thread::current().id() == engines { "the engine's" } else { "another" };
+    let server = start_from(
+        |_| String::new(),
+        |source| AdminSource {
+            status: Arc::new(move || json!(place())),
+            message: Arc::new(move |_: &str| Ok(json!(place()))),
+            ..source
+        },
+    );
+    let server = server.await;
+    for request in ["GET /status", "GET /messages/m"] {
+        assert_eq!(server.json(request).await, (200, json!("another")), "{request}");
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::{
     page,
     scrapes::ScrapeTexts,
 };
-use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
+use crate::{duration::Span, health::Health, tasks, telemetry::MetricsFormat};
 
 /// Does what an operator asks of the queue with this name; answers what is so now.
 pub(crate) type AdminControl =
@@ -149,8 +149,14 @@ async fn metrics(
     }
 }
 
-async fn status(State(source): State<AdminSource>) -> Json<Value> {
-    Json((source.status)())
+async fn status(State(source): State<AdminSource>) -> Response {
+    made_aside(move || Json((source.status)()).into_response()).await
+}
+
+/// Makes an answer away from this thread, which extends the leases: that of a thousand queues takes a while.
+async fn made_aside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let made = tasks::aside(make).await;
+    made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response())
 }
 
 /// Sends the status once a second, as server-sent events.
@@ -159,10 +165,11 @@ async fn events(State(RouterState { source, live, .. }): State<RouterState>) -> 
 }
 
 async fn message(State(source): State<AdminSource>, Path(id): Path<String>) -> Response {
-    match (source.message)(&id) {
+    let make = move || match (source.message)(&id) {
         Ok(known) => Json(known).into_response(),
         Err(unknown) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
-    }
+    };
+    made_aside(make).await
 }
 
 async fn not_found(uri: Uri) -> Response {
