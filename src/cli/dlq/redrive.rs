@@ -14,7 +14,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    cli::output::{self, Exit, Failure, ProgressLine},
+    cli::output::{self, Exit, Failure, ProgressLine, within_line},
     config,
     consumer::settle::StoredRejection,
     dead_letters::{
@@ -114,19 +114,19 @@ impl Shown {
             }
             RedriveEvent::Refused { id, reason } => {
                 let json = json!({ "event": "refused", "id": id.as_str(), "reason": reason });
-                (Some(format!("not sent: {id}: {reason}")), json)
+                (Some(format!("not sent: {id}: {}", within_line(reason))), json)
             }
             RedriveEvent::CameBack { message } => {
                 let reason = StoredRejection::of(message).map(|rejection| rejection.reason);
                 let json = json!({ "event": "cameBack", "id": message.id.as_str(), "reason": reason });
                 let reason = reason.unwrap_or_else(|| "its receives are used up".to_owned());
-                (Some(format!("came back: {}: {reason}", message.id)), json)
+                (Some(format!("came back: {}: {}", message.id, within_line(&reason))), json)
             }
         };
         self.progress.clear();
         // A closed standard output does not end what is under way.
         if self.is_json {
-            drop(output::print_line(&json.to_string()));
+            drop(output::print_json(&json));
         } else if let Some(text) = text {
             drop(output::print_line(&text));
         }
@@ -143,13 +143,10 @@ impl Shown {
             RedriveEnd::Failed(_) => "failed",
         };
         let RedriveCounts { sent, left_out, refused, came_back, uncertain, undeleted, unreleased } = counts;
-        output::print_line(
-            &json!({
-                "event": "end", "end": end, "sent": sent, "leftOut": left_out, "refused": refused,
-                "cameBack": came_back, "uncertain": uncertain, "undeleted": undeleted, "unreleased": unreleased,
-            })
-            .to_string(),
-        )
+        output::print_json(&json!({
+            "event": "end", "end": end, "sent": sent, "leftOut": left_out, "refused": refused,
+            "cameBack": came_back, "uncertain": uncertain, "undeleted": undeleted, "unreleased": unreleased,
+        }))
     }
 }
 
