@@ -5,6 +5,7 @@
 
 mod filter;
 mod hold;
+mod move_task;
 mod pace;
 mod redrive;
 mod replay;
@@ -20,6 +21,7 @@ use crate::queue::{Queue, QueueAttributes, QueueError, QueueName};
 
 pub(crate) use self::{
     filter::MessageFilter,
+    move_task::{StartedMove, cancel_running},
     pace::Pace,
     redrive::{Edit, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedriveEvent, RedrivePlan},
     replay::replay,
