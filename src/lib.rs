@@ -143,7 +143,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 mod config;
 mod consumer;
-#[cfg(feature = "cli")]
+#[cfg(feature = "admin")]
 mod dead_letters;
 mod duration;
 #[cfg(feature = "ecs")]

@@ -14,6 +14,8 @@ use crate::telemetry::events;
 
 /// The prefix of the directories. Each is locked for as long as its owner lives, so one without a lock is left behind.
 const PREFIX: &str = "longshore-files-";
+/// The prefix of those of older versions, which are locked in the same way.
+const OLD_PREFIX: &str = "longshore-exec-";
 /// The prefix of a directory that is not locked yet.
 const UNLOCKED_PREFIX: &str = ".longshore-files-";
 
@@ -74,9 +76,11 @@ impl MessageFiles {
     fn remove(&self) {
         let user = rustix::process::geteuid().as_raw();
         let entries = fs::read_dir(&self.parent).into_iter().flatten().flatten();
-        for entry in
-            entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-        {
+        let is_named = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            [PREFIX, OLD_PREFIX].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+        };
+        for entry in entries.filter(is_named) {
             let path = entry.path();
             let is_own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
             if is_own && is_left_behind(&path) && fs::remove_dir_all(&path).is_ok() {
@@ -163,16 +167,18 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let living = MessageFiles::under(Some(parent.path().to_owned()));
         let file = living.write(".body", b"body").unwrap();
-        let left = parent.path().join("longshore-files-Left12");
-        fs::create_dir(&left).unwrap();
-        fs::write(left.join("message-1.body"), "body").unwrap();
+        let left = ["longshore-files-Left12", "longshore-exec-Left12"].map(|name| parent.path().join(name));
+        for directory in &left {
+            fs::create_dir(directory).unwrap();
+            fs::write(directory.join("message-1.body"), "body").unwrap();
+        }
         let others = ["another-files-1", ".longshore-files-new"].map(|name| parent.path().join(name));
         for path in &others {
             fs::create_dir(path).unwrap();
         }
         std::os::unix::fs::symlink(&others[0], parent.path().join("longshore-files-link")).unwrap();
         MessageFiles::under(Some(parent.path().to_owned())).remove_left_behind();
-        assert!(!left.exists() && file.exists());
+        assert!(left.iter().all(|path| !path.exists()) && file.exists());
         assert!(others.iter().all(|path| path.exists()), "{:?}", names(parent.path()));
     }
 

@@ -7,17 +7,22 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use flate2::read::GzDecoder;
 use longshore::{
     Metrics,
-    admin::{AdminServer, AdminSource, ControlAccess, ControlRefusal},
+    admin::{AdminServer, AdminSource, ControlAccess, ControlRefusal, DlqAccess},
     health::Health,
+    message::{AttributeValue, OutgoingMessage},
+    queue::{EmulatorQueue, Queue},
+    stop::Stop,
     tasks::Tasks,
     telemetry::MetricsFormat,
 };
+use longshore_emulator::{SqsAccount, StringMap};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -42,6 +47,13 @@ async fn start() -> Server {
 }
 
 async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 'static) -> Server {
+    start_from(metrics, |source| source).await
+}
+
+async fn start_from(
+    metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 'static,
+    change: impl FnOnce(AdminSource) -> AdminSource,
+) -> Server {
     let health = Health::new();
     let source = AdminSource {
         health: health.clone(),
@@ -56,7 +68,9 @@ async fn start_with(metrics: impl Fn(MetricsFormat) -> String + Send + Sync + 's
             "orders" => Ok(json!({ "queue": queue, "request": format!("{request:?}") })),
             _ => Err(ControlRefusal::NotFound("no such queue".to_owned())),
         }),
+        dlq: Arc::new(|_| Err(ControlRefusal::NotFound("no such queue".to_owned()))),
     };
+    let source = change(source);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (tasks, _) = Tasks::on(Handle::current());
@@ -133,6 +147,24 @@ async fn metrics_and_status_are_served_as_the_process_gives_them() {
     );
     assert_eq!((metrics.status, metrics.body.as_str()), (200, "longshore_messages_started_total 3\n"));
     assert_eq!(server.json("GET /status").await, (200, json!({ "queues": { "orders": { "running": 2 } } })));
+}
+
+#[tokio::test]
+async fn status_and_messages_are_made_away_from_the_thread_that_extends_the_leases() {
+    let engines = thread::current().id();
+    let place = move || if thread::current().id() == engines { "the engine's" } else { "another" };
+    let server = start_from(
+        |_| String::new(),
+        |source| AdminSource {
+            status: Arc::new(move || json!(place())),
+            message: Arc::new(move |_: &str| Ok(json!(place()))),
+            ..source
+        },
+    );
+    let server = server.await;
+    for request in ["GET /status", "GET /messages/m"] {
+        assert_eq!(server.json(request).await, (200, json!("another")), "{request}");
+    }
 }
 
 #[tokio::test]
@@ -452,4 +484,179 @@ async fn http_2_blocks_no_scrape_because_it_is_not_spoken() {
         streams.push(stream);
     }
     assert_eq!(server.ask("GET /metrics").await.status, 200);
+}
+
+/// An account with the queue `orders`, its DLQ, and the queue `bare` without one.
+fn account() -> SqsAccount {
+    let account = SqsAccount::default();
+    let none = StringMap::new();
+    for name in ["dlq", "bare"] {
+        account.create_queue(name, &none, &none).unwrap();
+    }
+    let policy = json!({ "deadLetterTargetArn": account.arn("dlq").unwrap(), "maxReceiveCount": 3 });
+    let policy = StringMap::from([("RedrivePolicy".to_owned(), policy.to_string())]);
+    account.create_queue("orders", &policy, &none).unwrap();
+    account
+}
+
+/// A server whose queues are those of the account.
+async fn start_with_queues(account: &SqsAccount, access: ControlAccess) -> Server {
+    let account = account.clone();
+    let dlq = move |name: &str| {
+        account.arn(name).map_err(|error| ControlRefusal::NotFound(error.message))?;
+        let queue: Arc<dyn Queue> = Arc::new(EmulatorQueue::new(&account, name));
+        Ok(DlqAccess { queue, dlq: None, stop: Stop::new() })
+    };
+    start_from(|_| String::new(), |source| AdminSource { dlq: Arc::new(dlq), access, ..source }).await
+}
+
+fn send(account: &SqsAccount, queue: &str, body: &str) -> String {
+    let mut message = OutgoingMessage::new(body);
+    for (name, value) in [("reason", "no such order"), ("kind", "http")] {
+        message.attributes.insert(format!("longshore.reject.{name}"), AttributeValue::string(value));
+    }
+    account.send(queue, message).unwrap().id.to_string()
+}
+
+/// The numbers of visible messages and of those in flight.
+fn counts(account: &SqsAccount, queue: &str) -> (u64, u64) {
+    let snapshot = account.snapshot(queue).unwrap();
+    (snapshot.visible, snapshot.in_flight)
+}
+
+const LOCAL: &str = "Host: localhost";
+
+/// Waits for the end of the task on the DLQ of `orders`, and returns its state.
+async fn ended(server: &Server) -> Value {
+    let ended = async {
+        loop {
+            let latest = server.json("GET /queues/orders/dlq").await.1["latest"].clone();
+            if latest["state"] != "running" {
+                return latest;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), ended).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_peek_costs_each_shown_message_a_receive_and_leaves_it_visible() {
+    let account = account();
+    let server = start_with_queues(&account, ControlAccess::loopback()).await;
+    let long = "é".repeat(1_000);
+    for body in [long.as_str(), "second", "third"] {
+        send(&account, "dlq", body);
+    }
+    let (status, peeked) = post(&server, "/queues/orders/dlq/peek", LOCAL, r#"{"limit": 2}"#).await;
+    assert_eq!((status, &peeked["dlq"], &peeked["visible"]), (200, &json!("dlq"), &json!(3)));
+    let messages = peeked["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 2, "none is received beyond the limit");
+    let first = &messages[0];
+    assert_eq!((&first["body"], &first["bodyBytes"]), (&json!("é".repeat(250)), &json!(2_000)));
+    assert_eq!((&first["receives"], &first["rejected"]["reason"]), (&json!(1), &json!("no such order")));
+    assert_eq!(counts(&account, "dlq"), (3, 0), "all are visible at once");
+    let (_, all) = post(&server, "/queues/orders/dlq/peek", LOCAL, "").await;
+    let receives: Vec<_> = all["messages"].as_array().unwrap().iter().map(|one| &one["receives"]).collect();
+    assert_eq!(receives.iter().filter(|count| **count == &json!(2)).count(), 2, "{receives:?}");
+    for (path, body, expected) in [
+        ("orders/dlq/peek", r#"{"limit": 51}"#, 400),
+        ("bare/dlq/peek", "", 409),
+        ("nowhere/dlq/peek", "", 404),
+        ("orders/dlq/redrive", r#"{"ids": []}"#, 400),
+        ("orders/dlq/redrive", r#"{"all": true, "ids": ["a"]}"#, 400),
+        ("orders/dlq/delete", "{}", 400),
+    ] {
+        let (status, answer) = post(&server, &format!("/queues/{path}"), LOCAL, body).await;
+        assert_eq!(status, expected, "{path} {body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn single_messages_are_deleted_and_redriven_and_the_rest_stays() {
+    let account = account();
+    let server = start_with_queues(&account, ControlAccess::loopback()).await;
+    let ids = ["a", "b", "c", "d"].map(|body| send(&account, "dlq", body));
+    let body = json!({ "id": ids[1] }).to_string();
+    let (status, answer) = post(&server, "/queues/orders/dlq/delete", LOCAL, &body).await;
+    assert_eq!((status, &answer["latest"]["task"]), (202, &json!("delete")));
+    let latest = ended(&server).await;
+    assert_eq!((&latest["state"], &latest["done"]), (&json!("finished"), &json!(1)), "{latest}");
+    assert_eq!((counts(&account, "dlq"), counts(&account, "orders")), ((3, 0), (0, 0)));
+
+    let body = json!({ "ids": [ids[2]] }).to_string();
+    assert_eq!(post(&server, "/queues/orders/dlq/redrive", LOCAL, &body).await.0, 202);
+    let latest = ended(&server).await;
+    assert_eq!((&latest["state"], &latest["done"]), (&json!("finished"), &json!(1)), "{latest}");
+    let sent = &account.messages("orders").unwrap()[0];
+    assert_eq!((sent.body.as_str(), sent.attributes.len()), ("c", 0), "as its sender has sent it");
+    assert_eq!(counts(&account, "dlq"), (2, 0));
+
+    let (_, gone) = post(&server, "/queues/orders/dlq/redrive", LOCAL, &body).await;
+    assert_eq!(gone["latest"]["state"], "running");
+    let latest = ended(&server).await;
+    assert_eq!((&latest["state"], &latest["done"]), (&json!("finished"), &json!(0)), "{latest}");
+}
+
+#[tokio::test]
+async fn a_redrive_of_all_goes_on_by_itself_and_can_be_stopped() {
+    let account = account();
+    let server = start_with_queues(&account, ControlAccess::loopback()).await;
+    for number in 0..100 {
+        send(&account, "dlq", &number.to_string());
+    }
+    let body = r#"{"all": true}"#;
+    assert_eq!(post(&server, "/queues/orders/dlq/redrive", LOCAL, body).await.0, 202);
+    for (path, body) in [("peek", ""), ("redrive", body), ("delete", r#"{"id": "m"}"#)] {
+        let (status, answer) = post(&server, &format!("/queues/orders/dlq/{path}"), LOCAL, body).await;
+        assert_eq!(status, 409, "one task at a time: {answer}");
+    }
+    assert_eq!(post(&server, "/queues/orders/dlq/stop", LOCAL, "").await.0, 200);
+    let latest = ended(&server).await;
+    assert_eq!(latest["state"], "interrupted", "{latest}");
+    let sent = latest["done"].as_u64().unwrap();
+    assert!(sent < 100, "{latest}");
+    assert_eq!((counts(&account, "dlq"), counts(&account, "orders")), ((100 - sent, 0), (sent, 0)));
+}
+
+#[tokio::test]
+async fn a_dlq_is_read_and_changed_only_by_those_who_may_control_the_queue_and_by_no_foreign_page() {
+    let account = account();
+    let id = send(&account, "dlq", "secret");
+    let requests = [
+        ("peek", String::new()),
+        ("redrive", json!({ "all": true }).to_string()),
+        ("redrive", json!({ "ids": [id] }).to_string()),
+        ("delete", json!({ "id": id }).to_string()),
+        ("stop", String::new()),
+    ];
+    let off = start_with_queues(&account, ControlAccess::off()).await;
+    let token = start_with_queues(&account, ControlAccess::off().with_token("0123456789abcdef")).await;
+    let open = start_with_queues(&account, ControlAccess::loopback()).await;
+    for (path, body) in &requests {
+        let path = format!("/queues/orders/dlq/{path}");
+        for (server, headers, expected) in [
+            (&off, LOCAL, 403),
+            (&token, LOCAL, 401),
+            (&token, "Host: localhost\r\nAuthorization: Bearer 0123456789abcdeX", 401),
+            (&open, "Host: localhost\r\nX-Forwarded-For: 10.0.0.7", 403),
+            (&open, "Host: localhost\r\nOrigin: https://evil.example", 403),
+            (&open, "Host: localhost\r\nSec-Fetch-Site: cross-site", 403),
+            (&open, "Host: evil.example", 403),
+        ] {
+            let (status, answer) = post(server, &path, headers, body).await;
+            assert_eq!(status, expected, "{path} {headers}");
+            assert!(!answer.to_string().contains("secret"), "{answer}");
+        }
+        let (status, answer) = open.json(&format!("GET {path}")).await;
+        assert_eq!((status, &answer["allowed"]), (405, &json!(["POST"])), "a peek is no mere read, either");
+    }
+    assert_eq!(off.json("GET /queues/orders/dlq").await.0, 403);
+    let (status, answer) = open.json("GET /queues/orders/dlq").await;
+    assert_eq!((status, &answer["latest"]), (200, &Value::Null));
+    assert_eq!(counts(&account, "dlq"), (1, 0));
+    let allowed = "Host: localhost\r\nAuthorization: Bearer 0123456789abcdef";
+    let (status, answer) = post(&token, "/queues/orders/dlq/peek", allowed, "").await;
+    assert_eq!((status, &answer["messages"][0]["body"]), (200, &json!("secret")));
+    assert_eq!(answer["messages"][0]["receives"], 1, "no request that was refused has received it");
 }

@@ -1,6 +1,6 @@
-//! Control over HTTP: the requests that pause, resume and scale queues, and who may send them.
+//! Control over HTTP: the requests that pause, resume and scale queues, and the permission for these and for those about DLQs.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -15,8 +15,8 @@ use longshore_listener::ClientAddress;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::AdminSource;
-use crate::{settings::Secret, telemetry::events};
+use super::{AdminSource, dlq};
+use crate::{dead_letters::DlqTasks, settings::Secret, telemetry::events};
 
 /// The largest body of a request.
 const BODY_BYTES: usize = 16 * 1024;
@@ -27,7 +27,7 @@ const NO_REASON: &str = "through the admin server";
 /// The headers by which a proxy shows that it passes on the request of another client.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// The requests that may pause, resume and scale queues through the admin server.
+/// The requests that may pause, resume and scale queues, and read and change their DLQs, through the admin server.
 ///
 /// A request that a foreign web page may have sent is refused in any case.
 #[derive(Clone, Debug, Default)]
@@ -145,6 +145,8 @@ pub(crate) enum ControlRefusal {
     Conflict(String),
     /// The queue's settings do not allow it.
     Invalid(String),
+    /// SQS was not reached, or has refused.
+    Failed(String),
 }
 
 impl IntoResponse for ControlRefusal {
@@ -153,6 +155,7 @@ impl IntoResponse for ControlRefusal {
             Self::NotFound(reason) => error(StatusCode::NOT_FOUND, &reason),
             Self::Conflict(reason) => error(StatusCode::CONFLICT, &reason),
             Self::Invalid(reason) => error(StatusCode::BAD_REQUEST, &reason),
+            Self::Failed(reason) => error(StatusCode::BAD_GATEWAY, &reason),
         }
     }
 }
@@ -180,11 +183,13 @@ pub(super) fn routes<S>(access: ControlAccess) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     AdminSource: FromRef<S>,
+    Arc<DlqTasks>: FromRef<S>,
 {
     Router::new()
         .route("/queues/{name}/pause", post(pause))
         .route("/queues/{name}/resume", post(resume))
         .route("/queues/{name}/scale", post(scale))
+        .merge(dlq::routes())
         .route_layer(middleware::from_fn_with_state(access, refuse))
         .route("/control", get(access_of))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -228,7 +233,7 @@ fn carry_out(source: &AdminSource, queue: &str, request: ControlRequest) -> Cont
 }
 
 /// Reads a body of JSON; an empty one is the text instead of it, if there is one.
-fn parsed<T: DeserializeOwned>(body: &[u8], instead: Option<&str>) -> Result<T, ControlRefusal> {
+pub(super) fn parsed<T: DeserializeOwned>(body: &[u8], instead: Option<&str>) -> Result<T, ControlRefusal> {
     let text = instead.map(str::as_bytes).filter(|_| body.is_empty()).unwrap_or(body);
     serde_json::from_slice(text).map_err(|error| ControlRefusal::Invalid(format!("the body: {error}")))
 }

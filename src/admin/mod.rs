@@ -1,6 +1,7 @@
 //! The admin server: health, metrics, status and the live page over HTTP, on a port of its own.
 
 mod control;
+mod dlq;
 mod live;
 mod negotiation;
 mod page;
@@ -29,6 +30,7 @@ use crate::{
 pub use self::control::ControlAccess;
 pub(crate) use self::{
     control::{ControlRefusal, ControlRequest},
+    dlq::DlqAccess,
     router::AdminSource,
 };
 
@@ -40,7 +42,7 @@ pub(crate) struct Settings {
     /// The address and port of the live page, `/livez`, `/readyz`, `/metrics` and `/status`; in a container that is scraped from outside `0.0.0.0:9090`.
     #[cfg_attr(feature = "cli", schemars(example = "0.0.0.0:9090"))]
     pub listen: SocketAddr,
-    /// The requests that may pause, resume and scale queues (`longshore pause`, `resume`, `scale`): none (`off`), or those of programs on this machine or in this pod (`loopback`), beside those with the `token`. Absent, only those with the `token`; in `longshore dev` also those of this machine.
+    /// The requests that may pause, resume and scale queues (`longshore pause`, `resume`, `scale`) and read and change their DLQs on the live page: none (`off`), or those of programs on this machine or in this pod (`loopback`), beside those with the `token`. Absent, only those with the `token`; in `longshore dev` also those of this machine.
     pub control: Option<ControlFrom>,
     /// A secret of at least 16 printable characters; a request with `Authorization: Bearer` and this may control queues from anywhere. Set it by its variable from a secret store, and not in the file.
     pub token: Option<Secret>,

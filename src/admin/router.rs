@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     control::{self, ControlAccess, ControlRefusal, ControlRequest},
+    dlq::AdminDlq,
     live::{LiveEvents, StatusSource},
     negotiation::{Coding, ScrapeForm},
     page,
     scrapes::ScrapeTexts,
 };
-use crate::{duration::Span, health::Health, telemetry::MetricsFormat};
+use crate::{dead_letters::DlqTasks, duration::Span, health::Health, tasks, telemetry::MetricsFormat};
 
 /// Does what an operator asks of the queue with this name; answers what is so now.
 pub(crate) type AdminControl =
@@ -45,6 +46,8 @@ pub(crate) struct AdminSource {
     pub access: ControlAccess,
     /// Carries out a request about a queue, and answers the queue's state.
     pub control: AdminControl,
+    /// Finds a queue, whose DLQ is to be read or changed.
+    pub dlq: AdminDlq,
 }
 
 impl fmt::Debug for AdminSource {
@@ -59,6 +62,7 @@ struct RouterState {
     source: AdminSource,
     scrapes: Arc<ScrapeTexts>,
     live: Arc<LiveEvents>,
+    dlq_tasks: Arc<DlqTasks>,
 }
 
 impl FromRef<RouterState> for AdminSource {
@@ -67,12 +71,19 @@ impl FromRef<RouterState> for AdminSource {
     }
 }
 
+impl FromRef<RouterState> for Arc<DlqTasks> {
+    fn from_ref(state: &RouterState) -> Self {
+        state.dlq_tasks.clone()
+    }
+}
+
 /// The routes of the admin server; all of them only read, but for those of control.
 ///
 /// A request of a method that changes something is refused if a foreign web page may have sent it. Streams last until `end`.
 pub(super) fn router(source: AdminSource, hosts: AllowedHosts, end: CancellationToken) -> Router {
     let control = control::routes(source.access.clone());
-    let state = RouterState { source, scrapes: Arc::default(), live: Arc::new(LiveEvents::new(end)) };
+    let live = Arc::new(LiveEvents::new(end));
+    let state = RouterState { source, scrapes: Arc::default(), live, dlq_tasks: Arc::default() };
     page::with_files(Router::new())
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -149,8 +160,14 @@ async fn metrics(
     }
 }
 
-async fn status(State(source): State<AdminSource>) -> Json<Value> {
-    Json((source.status)())
+async fn status(State(source): State<AdminSource>) -> Response {
+    made_aside(move || Json((source.status)()).into_response()).await
+}
+
+/// Makes an answer away from this thread, which extends the leases: that of a thousand queues takes a while.
+async fn made_aside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let made = tasks::aside(make).await;
+    made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response())
 }
 
 /// Sends the status once a second, as server-sent events.
@@ -159,10 +176,11 @@ async fn events(State(RouterState { source, live, .. }): State<RouterState>) -> 
 }
 
 async fn message(State(source): State<AdminSource>, Path(id): Path<String>) -> Response {
-    match (source.message)(&id) {
+    let make = move || match (source.message)(&id) {
         Ok(known) => Json(known).into_response(),
         Err(unknown) => (StatusCode::NOT_FOUND, Json(unknown)).into_response(),
-    }
+    };
+    made_aside(make).await
 }
 
 async fn not_found(uri: Uri) -> Response {
@@ -170,7 +188,8 @@ async fn not_found(uri: Uri) -> Response {
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Response {
-    let allowed: &[&str] = if uri.path().starts_with("/queues/") { &["POST"] } else { &["GET", "HEAD"] };
+    let is_read = !uri.path().starts_with("/queues/") || uri.path().ends_with("/dlq");
+    let allowed: &[&str] = if is_read { &["GET", "HEAD"] } else { &["POST"] };
     let body = json!({ "error": "method not allowed", "method": method.as_str(), "allowed": allowed });
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }

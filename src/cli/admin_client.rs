@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::{
     options::AwsOptions,
-    output::{Exit, Failure},
+    output::{Exit, Failure, within_line},
 };
 use crate::{
     config::{self, Purpose},
@@ -181,7 +181,7 @@ impl AdminClient {
             (status, value) => {
                 let error = value.as_ref().and_then(|value| value["error"].as_str()).unwrap_or(&answer.body);
                 let exit = if status < 500 && status != 200 { Exit::Usage } else { Exit::Unavailable };
-                Err(Failure::new(exit, format!("the worker answers {status}: {error}")))
+                Err(Failure::new(exit, format!("the worker answers {status}: {}", within_line(error))))
             }
         }
     }

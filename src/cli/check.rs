@@ -50,8 +50,8 @@ impl Check {
 
     fn show(&self, report: &Report) -> Result<(), Failure> {
         match self.format {
-            ReportFormat::Text => output::print(&report.to_text()),
-            ReportFormat::Json => output::print_line(&format!("{:#}", report.to_json())),
+            ReportFormat::Text => output::print_line(report.to_text().trim_end()),
+            ReportFormat::Json => output::print_indented(&report.to_json()),
         }
     }
 }

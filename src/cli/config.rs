@@ -35,7 +35,7 @@ struct Form {
 impl ConfigCommand {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         if self.form.schema {
-            return output::print_line(&format!("{:#}", config::schema()));
+            return output::print_indented(&config::schema());
         }
         if self.form.check {
             let config = config::load(&self.options.sources(), Purpose::Run)?;
@@ -43,7 +43,7 @@ impl ConfigCommand {
         }
         let config = config::load(&self.options.sources(), Purpose::Inspect)?;
         if self.form.json {
-            return output::print_line(&format!("{:#}", config.to_json()));
+            return output::print_indented(&config.to_json());
         }
         output::print(&config.to_text())
     }

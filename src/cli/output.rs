@@ -10,7 +10,10 @@ use std::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{settings::Problems, telemetry::logs::LogsError};
+use crate::{
+    settings::Problems,
+    telemetry::logs::{LineForm, LogsError, escaped},
+};
 
 /// The exit codes of failure; 0 means that all was drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,19 +127,35 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line.
+/// Writes lines for people, in which what would act on the terminal is escaped.
 pub(super) fn print_line(line: &str) -> Result<(), Failure> {
-    print(&format!("{line}\n"))
+    print(&format!("{}\n", escaped(line, LineForm::Text)))
 }
 
-/// Writes a line to standard error; a closed one is ignored.
+/// Writes lines for people to standard error; a closed one is ignored.
 pub(super) fn print_error(line: &str) {
-    drop(writeln!(io::stderr().lock(), "{line}"));
+    drop(writeln!(io::stderr().lock(), "{}", escaped(line, LineForm::Text)));
 }
 
-/// A value as JSON in one line.
+/// A text of others as a part of a line: it neither acts on the terminal nor begins another line.
+pub(super) fn within_line(text: &str) -> String {
+    escaped(text, LineForm::Text).replace('\n', r"\u{a}")
+}
+
+/// Writes a value as JSON in one line.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(&format!("{}\n", json_line(value)))
+}
+
+/// Writes a value as JSON in indented lines.
+pub(super) fn print_indented(value: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value).unwrap_or_default();
+    print(&format!("{}\n", escaped(&json, LineForm::Json)))
+}
+
+/// A value as JSON in one line, in which what would act on a terminal is escaped as JSON allows.
 pub(super) fn json_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    escaped(&serde_json::to_string(value).unwrap_or_default(), LineForm::Json).into_owned()
 }
 
 /// The shortest time between two texts of a progress line.
@@ -168,5 +187,22 @@ impl ProgressLine {
         if self.shown_at.take().is_some() {
             drop(write!(io::stderr().lock(), "\r\u{1b}[K"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_others_neither_acts_on_a_terminal_nor_begins_a_line_and_json_keeps_its_value() {
+        let hostile = "\u{1b}[2J\u{9b}1m\u{202e}\r\nerror: forged";
+        assert_eq!(within_line(hostile), r"\u{1b}[2J\u{9b}1m\u{202e}\u{d}\u{a}error: forged");
+        let json = json_line(&hostile);
+        assert!(
+            !json.contains(|character: char| character.is_control() || character == '\u{202e}'),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     admin_client::{AdminClient, AdminOptions},
-    output::{self, Failure},
+    output::{self, Failure, within_line},
 };
 
 /// Pauses queues of a running worker: nothing is received, waiting messages are given back, running handlers finish
@@ -51,7 +51,7 @@ impl Pause {
         for queue in self.queues.names(&client)? {
             let state = client.post(&["queues", &queue, "pause"], &json!({ "reason": self.reason }))?;
             let running = state["running"].as_u64().unwrap_or_default();
-            output::print_line(&format!("{queue}: paused, {running} calls still run"))?;
+            output::print_line(&format!("{}: paused, {running} calls still run", within_line(&queue)))?;
         }
         Ok(())
     }

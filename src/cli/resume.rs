@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Failure},
+    output::{self, Failure, within_line},
     pause::QueueChoice,
 };
 
@@ -23,7 +23,7 @@ impl Resume {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
             let state = client.post(&["queues", &queue, "resume"], &json!({}))?;
-            output::print_line(&format!("{queue}: {}", shown(&state)))?;
+            output::print_line(&format!("{}: {}", within_line(&queue), shown(&state)))?;
         }
         Ok(())
     }
@@ -32,7 +32,8 @@ impl Resume {
 /// The state after the end of an operator's pause: other reasons to pause may be left.
 fn shown(state: &Value) -> String {
     let reasons = state["paused"].as_array().into_iter().flatten();
-    let reasons: Vec<_> = reasons.filter_map(|paused| paused["details"].as_str()).collect();
+    let reasons: Vec<_> =
+        reasons.filter_map(|paused| Some(within_line(paused["details"].as_str()?))).collect();
     if reasons.is_empty() {
         return "resumed".to_owned();
     }
@@ -48,5 +49,11 @@ mod tests {
         assert_eq!(shown(&json!({ "paused": [] })), "resumed");
         let down = json!({ "paused": [{ "reason": "handler_down", "details": "connection refused" }] });
         assert_eq!(shown(&down), "resumed, but polling is still paused: connection refused");
+        let hostile =
+            json!({ "paused": [{ "reason": "handler_down", "details": "\u{1b}]0;title\u{7}\nerror: x" }] });
+        assert_eq!(
+            shown(&hostile),
+            r"resumed, but polling is still paused: \u{1b}]0;title\u{7}\u{a}error: x"
+        );
     }
 }

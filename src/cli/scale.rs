@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Failure},
+    output::{self, Failure, within_line},
 };
 
 /// Changes the most calls of a queue's handler that run at once, without dropping any
@@ -30,6 +30,9 @@ impl Scale {
         let body = json!({ "concurrency": self.concurrency });
         let state = client.post(&["queues", &self.queue, "scale"], &body)?;
         let (concurrency, running) = (&state["concurrency"], &state["running"]);
-        output::print_line(&format!("{}: concurrency {concurrency}, {running} calls run", self.queue))
+        output::print_line(&format!(
+            "{}: concurrency {concurrency}, {running} calls run",
+            within_line(&self.queue)
+        ))
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Exit, Failure},
+    output::{self, Exit, Failure, within_line},
 };
 
 /// Prints what a running worker knows of a message: exit code 0 if it knows it, 1 if not, 69 if no worker answers
@@ -25,7 +25,7 @@ pub(super) struct TraceCommand {
 impl TraceCommand {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let (status, body) = self.admin.client()?.ask(&["messages", &self.message_id])?;
-        let text = if self.json { format!("{body}\n") } else { text_of(&body) };
+        let text = if self.json { format!("{}\n", output::json_line(&body)) } else { text_of(&body) };
         match status {
             200 => output::print(&text),
             // Another server's 404 has no such field.
@@ -39,22 +39,17 @@ impl TraceCommand {
                 let error = body["error"].as_str().unwrap_or("no status of a message");
                 Err(Failure::new(
                     Exit::Unavailable,
-                    format!("the worker answers {status}: {}", printable(error)),
+                    format!("the worker answers {status}: {}", within_line(error)),
                 ))
             }
         }
     }
 }
 
-/// A text of a worker without the control characters that would change the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
-}
-
 /// The answer, for people.
 fn text_of(answer: &Value) -> String {
     let mut text = String::new();
-    let shown = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let shown = |value: &Value| within_line(value.as_str().unwrap_or_default());
     for receive in answer["receives"].as_array().into_iter().flatten() {
         let state = shown(&receive["state"]).replace('_', " ");
         let heading = format!("{}, attempt {}: {state}", shown(&receive["queue"]), receive["attempt"]);

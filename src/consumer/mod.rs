@@ -107,6 +107,7 @@ pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
+    queue: Arc<dyn Queue>,
     settings: ConsumerSettings,
     handler: AnyHandler,
     availability: Availability,
@@ -240,6 +241,7 @@ impl Engine {
         let (progress_sender, progress) = watch::channel(ReceiveProgress::default());
         let engine = Self(Arc::new(Inner {
             name: name.clone(),
+            queue: queue.clone(),
             settings: settings.clone(),
             handler: parts.handler.clone(),
             availability: availability.clone(),
@@ -287,6 +289,16 @@ impl Engine {
     /// The queue's configured name.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The queue.
+    pub(crate) fn queue(&self) -> Arc<dyn Queue> {
+        self.0.queue.clone()
+    }
+
+    /// The DLQ that rejected messages are copied to, if there is one.
+    pub(crate) fn dead_letter_queue(&self) -> Option<Arc<dyn Queue>> {
+        self.0.settler.dead_letter_queue()
     }
 
     /// True if messages are received with all of their attributes, which copies of rejected ones need.

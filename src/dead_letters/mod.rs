@@ -3,8 +3,10 @@
 //! Every message that is read is held: hidden from others for a minute at a time, and visible again in the end, unless it was
 //! sent back or deleted. Nothing is deleted from a DLQ before SQS has accepted its copy in the other queue.
 
+mod background;
 mod filter;
 mod hold;
+mod move_task;
 mod pace;
 mod redrive;
 mod replay;
@@ -19,7 +21,9 @@ use std::sync::Arc;
 use crate::queue::{Queue, QueueAttributes, QueueError, QueueName};
 
 pub(crate) use self::{
+    background::{ChosenMessages, DlqTaskKind, DlqTaskReport, DlqTasks, RunningDlqTask},
     filter::MessageFilter,
+    move_task::{StartedMove, cancel_running},
     pace::Pace,
     redrive::{Edit, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedriveEvent, RedrivePlan},
     replay::replay,

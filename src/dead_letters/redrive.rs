@@ -28,6 +28,8 @@ use crate::{
 
 /// The most messages that are held while they wait to be sent.
 const WINDOW: usize = 1_000;
+/// The most messages that are read beyond the limit to find those that have come back; each costs a receive.
+const READ_BEYOND: usize = 1_000;
 /// The receives for each round of sends.
 const RECEIVES_AHEAD: usize = 10;
 /// The time limit of a send.
@@ -138,6 +140,8 @@ pub(crate) struct Redrive<'a> {
     /// The chosen messages that are not sent yet.
     ready: VecDeque<Message>,
     chosen: usize,
+    /// The messages that were read after the limit was reached.
+    read_beyond: usize,
     /// The ids in the other queue of what was sent.
     sent: HashSet<MessageId>,
     last_sent: Instant,
@@ -162,6 +166,7 @@ impl<'a> Redrive<'a> {
             opened: BTreeMap::new(),
             ready: VecDeque::new(),
             chosen: 0,
+            read_beyond: 0,
             sent: HashSet::new(),
             last_sent: Instant::now(),
             counts: RedriveCounts::default(),
@@ -210,8 +215,9 @@ impl<'a> Redrive<'a> {
     /// True if nothing is left to send, and what was sent has had its time to fail.
     fn is_over(&self, is_drained: bool) -> bool {
         let is_all_read = is_drained || !self.wants_more();
-        let is_watched = self.sent.is_empty() || !is_drained || self.last_sent.elapsed() >= self.plan.watch;
-        self.ready.is_empty() && is_all_read && is_watched
+        let is_watched = self.last_sent.elapsed() >= self.plan.watch;
+        let may_see_more = is_drained || self.may_read();
+        self.ready.is_empty() && is_all_read && (self.sent.is_empty() || is_watched || !may_see_more)
     }
 
     /// True if further messages may be chosen.
@@ -221,7 +227,10 @@ impl<'a> Redrive<'a> {
 
     /// True if a receive may bring messages to send, or show that some have come back.
     fn may_read(&self) -> bool {
-        self.wants_more() && self.ready.len() < WINDOW
+        if self.wants_more() {
+            return self.ready.len() < WINDOW;
+        }
+        !self.sent.is_empty() && !self.plan.watch.is_zero() && self.read_beyond < READ_BEYOND
     }
 
     /// Reads ahead of what is sent, so that messages that come back are seen although they are behind all others.
@@ -254,11 +263,15 @@ impl<'a> Redrive<'a> {
         if !self.may_read() {
             return Ok(false);
         }
-        // Where all are chosen none is received beyond the limit.
+        let is_beyond = !self.wants_more();
+        // Where all are chosen none is received beyond the limit before it is reached.
         let left = self.plan.limit.map_or(usize::MAX, |limit| limit - self.chosen);
-        let most = if self.plan.filter.takes_all() { left } else { BATCH_ENTRIES };
+        let most = if self.plan.filter.takes_all() && !is_beyond { left } else { BATCH_ENTRIES };
         let wait = if self.ready.is_empty() || !has_credit { PROOF } else { Duration::ZERO };
         let scanned = self.scan.receive(most, wait).await?;
+        if is_beyond {
+            self.read_beyond += scanned.messages.len();
+        }
         for message in scanned.messages {
             if self.has_come_back(&message) {
                 self.counts.came_back += 1;

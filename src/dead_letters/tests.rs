@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     handler::{self, AnyHandler, Outcome},
     message::{AttributeValue, Message, OutgoingMessage},
-    queue::{EmulatorQueue, Queue},
+    queue::{EmulatorQueue, MoveReport, MoveRequest, MoveState, Queue},
     stop::Stop,
 };
 
@@ -238,6 +238,47 @@ async fn after_the_last_message_a_redrive_looks_for_those_that_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limited_redrive_looks_for_what_comes_back_behind_other_messages() {
+    for (watch, expected) in [(5, "CameBack"), (0, "Finished")] {
+        let pair = Pair::new();
+        pair.send_many(30);
+        let account = pair.account.clone();
+        let plan = RedrivePlan { limit: Some(3), watch: Duration::from_secs(watch), ..pair.plan() };
+        let (end, counts) = Redrive::new(plan, None)
+            .run(|counts, event| {
+                let RedriveEvent::Sent { new_id: Some(id), .. } = event else { return };
+                if counts.sent == 3 {
+                    account.send("dlq", rejected("copy", "still wrong", id.as_str())).unwrap();
+                }
+            })
+            .await;
+        assert_eq!((format!("{end:?}").as_str(), counts.sent), (expected, 3));
+        assert_eq!(pair.visible("dlq"), 28, "the rest and the copy are visible");
+        let read = if watch > 0 { 27 } else { 0 };
+        assert_eq!(counts.left_out, read, "without a watch none is received beyond the limit");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_limited_redrive_stops_before_its_limit_when_what_it_sends_fails_again() {
+    let pair = Pair::new();
+    pair.send_many(50);
+    let account = pair.account.clone();
+    let watch = Duration::from_secs(5);
+    let plan = RedrivePlan { limit: Some(50), pace: "1/s".parse().unwrap(), watch, ..pair.plan() };
+    let (end, counts) = Redrive::new(plan, None)
+        .run(|counts, event| {
+            let RedriveEvent::Sent { new_id: Some(id), .. } = event else { return };
+            if counts.sent == 10 {
+                account.send("dlq", rejected("copy", "still wrong", id.as_str())).unwrap();
+            }
+        })
+        .await;
+    assert!(matches!(end, RedriveEnd::CameBack), "{end:?}");
+    assert!(counts.sent < 20, "it stops early: {}", counts.sent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn groups_keep_their_order_and_no_message_is_dropped_as_a_duplicate() {
     let pair = Pair::fifo();
     for number in 0..30 {
@@ -329,4 +370,41 @@ async fn a_replay_calls_the_handler_as_a_first_receive_would_and_settles_nothing
     assert_eq!(replayed, Some(Outcome::Reject("still wrong".to_owned())));
     assert_eq!((pair.visible("dlq"), pair.messages("dlq").len()), (13, 13));
     assert_eq!(replay(pair.queue("dlq"), "none", &handler, &Stop::new()).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_task_is_followed_to_its_end_and_cancelled_by_a_stop() {
+    for is_stopped in [false, true] {
+        let pair = Pair::new();
+        pair.send_many(100);
+        let dlq = pair.queue("dlq");
+        let arn = |name: &str| pair.account.arn(name).unwrap();
+        let request = MoveRequest {
+            dlq_arn: arn("dlq"),
+            destination_arn: Some(arn("orders")),
+            per_second: std::num::NonZeroU32::new(10),
+        };
+        let moves = dlq.moves().unwrap();
+        let (started, stop) = (StartedMove::start(moves, &request).await.unwrap(), Stop::new());
+        let again = StartedMove::start(moves, &request).await;
+        assert!(again.is_err(), "one task runs at a time");
+        let mut looks = 0;
+        let observe = |report: &MoveReport| {
+            looks += 1;
+            if is_stopped && report.moved >= 30 {
+                stop.drain();
+            }
+        };
+        let end = started.follow(moves, &stop, observe).await.unwrap();
+        let moved = pair.messages("orders").len();
+        assert_eq!(end.moved, moved as u64);
+        if is_stopped {
+            assert_eq!(end.state, MoveState::Cancelled);
+            assert!((30..50).contains(&moved), "{moved}");
+            assert_eq!(cancel_running(moves, &arn("dlq")).await.unwrap(), None);
+        } else {
+            assert_eq!((end.state, moved), (MoveState::Completed, 100));
+            assert!((8..=12).contains(&looks), "{looks}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 mod any;
 #[cfg(any(feature = "exec", feature = "http", feature = "lambda"))]
 mod call_trace;
+#[cfg(feature = "admin")]
+mod conditions;
 mod context;
 #[cfg(feature = "exec")]
 pub mod exec;
@@ -33,6 +35,8 @@ use crate::message::Message;
 
 #[cfg(feature = "payload")]
 pub(crate) use self::any::FetchedForm;
+#[cfg(feature = "admin")]
+pub(crate) use self::conditions::Conditions;
 #[cfg(feature = "tower")]
 pub use self::services::{
     BatchCall, BatchHandlerService, Call, FromBatchService, FromService, HandlerService, from_batch_service,
@@ -55,7 +59,7 @@ pub(crate) use self::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use self::{
-    route::{Conditions, Routes, RoutingHandler},
+    route::{Routes, RoutingHandler},
     settings::Settings,
 };
 

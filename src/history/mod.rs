@@ -165,15 +165,27 @@ impl QueueHistory {
 
     /// The calls that have run for longest, and the latest failures, as JSON.
     fn status(&self) -> (Value, Value) {
-        let (clock, state) = (WallClock::now(), self.state());
+        let clock = WallClock::now();
+        let (running, failed) = self.shown();
+        let calls: Vec<_> = running.iter().filter_map(|record| record.running_call(clock)).collect();
+        let failures: Vec<_> = failed.iter().map(|record| record.report(&self.queue, clock)).collect();
+        (json!(calls), json!(failures))
+    }
+
+    /// The records of the calls that have run for longest, and of the latest failures.
+    ///
+    /// They are copies, so that the engine does not wait for its lock while they become JSON.
+    fn shown(&self) -> (Vec<ReceiveRecord>, Vec<ReceiveRecord>) {
+        let state = self.state();
         let mut running: Vec<_> =
             state.held.values().filter_map(|record| Some((record.running_since()?, record))).collect();
-        running.sort_by_key(|(since, _)| *since);
-        let calls: Vec<_> =
-            running.iter().take(SHOWN).filter_map(|(_, record)| record.running_call(clock)).collect();
-        let failures = state.failed.records.iter().rev().take(SHOWN);
-        let failures: Vec<_> = failures.map(|record| record.report(&self.queue, clock)).collect();
-        (json!(calls), json!(failures))
+        if running.len() > SHOWN {
+            running.select_nth_unstable_by_key(SHOWN - 1, |(since, _)| *since);
+            running.truncate(SHOWN);
+        }
+        running.sort_unstable_by_key(|(since, _)| *since);
+        let running = running.into_iter().map(|(_, record)| record.clone()).collect();
+        (running, state.failed.records.iter().rev().take(SHOWN).cloned().collect())
     }
 }
 

@@ -188,7 +188,10 @@ async fn the_status_has_the_longest_calls_and_the_latest_failures() {
     traced.history.add_to(&mut queues);
     let (calls, failures) = (&queues[0]["calls"], &queues[0]["failures"]);
     assert_eq!((calls[0]["messageId"].as_str(), calls[0]["seconds"].as_f64()), (Some("runs 0"), Some(30.0)));
-    assert_eq!(failures[0]["messageId"], "failed 29");
+    assert_eq!(
+        (&calls[SHOWN - 1]["messageId"], &failures[0]["messageId"]),
+        (&json!("runs 19"), &json!("failed 29"))
+    );
     assert_eq!([calls, failures].map(|list| list.as_array().unwrap().len()), [SHOWN; 2]);
     assert!(queues[1]["calls"].is_null());
 }

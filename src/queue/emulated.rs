@@ -1,16 +1,20 @@
 //! The queue port over the emulator's store, for tests and `longshore dev`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use longshore_emulator::{
-    AttributeData, DeliveredMessage, MessageAttributeValue, MessageContent, NewMessage, QueueSnapshot,
-    ReceiveOptions, SqsAccount, SqsApiError,
+    AttributeData, DeliveredMessage, MessageAttributeValue, MessageContent, MoveTask, NewMessage,
+    QueueSnapshot, ReceiveOptions, SqsAccount, SqsApiError, StartMoveTask,
 };
 
 use super::{
-    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, RedrivePolicy,
-    VisibilityChange, limits,
+    BatchResult, EntryError, MessageMoves, MoveReport, MoveRequest, MoveState, Queue, QueueAttributes,
+    QueueError, QueueName, ReceiveRequest, RedrivePolicy, VisibilityChange, limits,
 };
 use crate::message::{
     AttributeContent, AttributeValue, Message, MessageId, OutgoingMessage, Receipt, SystemAttributes, Wanted,
@@ -118,6 +122,49 @@ impl Queue for EmulatorQueue {
 
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         async move { self.find(name) }.boxed()
+    }
+
+    fn moves(&self) -> Option<&dyn MessageMoves> {
+        Some(self)
+    }
+}
+
+/// The most tasks of a list.
+const LISTED: usize = 10;
+
+impl MessageMoves for EmulatorQueue {
+    fn start<'a>(&'a self, request: &'a MoveRequest) -> BoxFuture<'a, Result<String, QueueError>> {
+        let MoveRequest { dlq_arn, destination_arn, per_second } = request.clone();
+        let start = StartMoveTask { source_arn: dlq_arn, destination_arn, rate: per_second };
+        async move { self.account.start_move(&start).map_err(call_error) }.boxed()
+    }
+
+    fn latest<'a>(&'a self, dlq_arn: &'a str) -> BoxFuture<'a, Result<Vec<MoveReport>, QueueError>> {
+        async move {
+            let tasks = self.account.move_tasks(dlq_arn, LISTED).map_err(call_error)?;
+            Ok(tasks.into_iter().map(MoveReport::from).collect())
+        }
+        .boxed()
+    }
+
+    fn cancel<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, Result<u64, QueueError>> {
+        async move { self.account.cancel_move(handle).map_err(call_error) }.boxed()
+    }
+}
+
+impl From<MoveTask> for MoveReport {
+    fn from(task: MoveTask) -> Self {
+        let state = MoveState::of(task.status.as_str());
+        let started = task.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            handle: (state == MoveState::Running).then_some(task.handle),
+            state,
+            destination_arn: task.parameters.destination_arn,
+            moved: task.moved,
+            to_move: Some(task.to_move),
+            failure: task.failure,
+            started_millis: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod emulated;
 mod error;
 pub(crate) mod limits;
 pub(crate) mod metrics;
+mod moves;
 pub(crate) mod sqs;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
@@ -16,7 +17,10 @@ use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 #[cfg(feature = "testing")]
 pub use self::emulated::EmulatorQueue;
 pub use self::error::QueueError;
-pub(crate) use self::error::{EntryError, RetryClass, all_entries, within};
+pub(crate) use self::{
+    error::{EntryError, RetryClass, all_entries, within},
+    moves::{MOVES_A_SECOND, MessageMoves, MoveReport, MoveRequest, MoveState},
+};
 
 /// One SQS queue, or another implementation of its contract.
 ///
@@ -74,6 +78,11 @@ pub trait Queue: Send + Sync + 'static {
     fn open_other<'a>(&'a self, name: &'a QueueName) -> BoxFuture<'a, Result<Arc<dyn Queue>, QueueError>> {
         let refusal = format!("cannot open another queue from this one: {}", name.name);
         std::future::ready(Err(QueueError::new(RetryClass::Refused, refusal))).boxed()
+    }
+
+    /// The move tasks of DLQs where this queue is; the default has none.
+    fn moves(&self) -> Option<&dyn MessageMoves> {
+        None
     }
 }
 

@@ -21,11 +21,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use self::{
-    escape::{EscapedLines, LineForm},
-    line::Line,
-    span_fields::SpanFields,
-};
+pub(crate) use self::escape::{LineForm, escaped};
+use self::{escape::EscapedLines, line::Line, span_fields::SpanFields};
 use super::traces::Traces;
 use crate::settings::Problem;
 

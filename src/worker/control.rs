@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{PollingChange, WorkerStatus};
 #[cfg(feature = "admin")]
-use crate::admin::{ControlRefusal, ControlRequest};
+use crate::admin::{ControlRefusal, ControlRequest, DlqAccess};
 use crate::{consumer::Engine, settings::Problems};
 
 /// Pauses, resumes and scales the queues of a worker while it runs; clones share it.
@@ -109,6 +109,15 @@ impl WorkerControl {
         }
         let open = self.engine(queue)?.and_then(|engine| serde_json::to_value(engine.status()).ok());
         Ok(open.unwrap_or_else(|| json!({ "queue": queue })))
+    }
+
+    /// The queue with its DLQ, for requests of the admin server.
+    #[cfg(feature = "admin")]
+    pub(super) fn dlq_access(&self, queue: &str) -> Result<DlqAccess, ControlRefusal> {
+        let not_open = || ControlError::NotOpen { queue: queue.to_owned() };
+        let engine = self.engine(queue)?.ok_or_else(not_open)?;
+        let stop = self.0.0.stop.get().cloned().unwrap_or_default();
+        Ok(DlqAccess { queue: engine.queue(), dlq: engine.dead_letter_queue(), stop })
     }
 
     /// The engine of a queue; `None` if the queue is not open yet.

@@ -100,6 +100,9 @@ struct OpeningQueue {
     asked: Option<PollingChange>,
 }
 
+/// The name of a queue that is not open yet, and the error of the last attempt.
+type UnopenedQueue = (Arc<str>, Option<String>);
+
 /// A change of a queue's polling by an operator.
 #[derive(Clone)]
 enum PollingChange {
@@ -152,6 +155,15 @@ impl WorkerStatus {
         self.queues().opening.len()
     }
 
+    /// The open queues, and those that are not open with the errors of their last attempts.
+    ///
+    /// They are copies, so that no start or change of a queue waits for the lock while they become JSON.
+    fn listed(&self) -> (Vec<Engine>, Vec<UnopenedQueue>) {
+        let queues = self.queues();
+        let opening = queues.opening.iter().map(|(queue, opening)| (queue.clone(), opening.error.clone()));
+        (queues.open.clone(), opening.collect())
+    }
+
     /// The status as JSON: the version, whether the worker drains, an object for each queue, and one for each queue that is
     /// not open yet.
     pub fn json(&self) -> String {
@@ -159,17 +171,15 @@ impl WorkerStatus {
     }
 
     fn value(&self) -> Value {
-        let queues = self.queues();
-        let open: Vec<_> = queues.open.iter().map(Engine::status).collect();
+        let (open, opening) = self.listed();
+        let open: Vec<_> = open.iter().map(Engine::status).collect();
         let mut open = json!(open);
         #[cfg(feature = "admin")]
         if let Some(history) = self.0.history.get() {
             history.add_to(&mut open);
         }
-        let opening = queues.opening.iter();
-        let opening: Vec<_> = opening
-            .map(|(queue, opening)| json!({ "queue": &**queue, "lastError": opening.error }))
-            .collect();
+        let opening: Vec<_> =
+            opening.iter().map(|(queue, error)| json!({ "queue": &**queue, "lastError": error })).collect();
         let is_draining = self.0.stop.get().is_some_and(Stop::is_draining);
         json!({
             "version": env!("CARGO_PKG_VERSION"), "draining": is_draining, "queues": open, "opening": opening,

@@ -175,7 +175,8 @@ impl Worker {
         self
     }
 
-    /// Sets the requests that may pause, resume and scale queues through the admin server; default: none.
+    /// Sets the requests that may pause, resume and scale queues, and read and change their DLQs, through the admin server;
+    /// default: none.
     #[cfg(feature = "admin")]
     #[must_use]
     pub fn admin_control(mut self, access: ControlAccess) -> Self {
@@ -392,7 +393,7 @@ impl Worker {
             (self.metrics.clone(), self.status.clone(), MessageHistory::default());
         self.status.set_history(history.clone());
         let messages = history.clone();
-        let control = self.control();
+        let (control, queues) = (self.control(), self.control());
         let source = AdminSource {
             health: self.health.clone(),
             metrics: Arc::new(move |format| metrics.text_in(format)),
@@ -400,6 +401,7 @@ impl Worker {
             message: Arc::new(move |id: &str| messages.of_message(id)),
             access: self.access.clone(),
             control: Arc::new(move |queue: &str, request| control.carry_out(queue, request)),
+            dlq: Arc::new(move |queue: &str| queues.dlq_access(queue)),
         };
         parts.admin = Some(AdminServer::start(listener, source, self.metrics.process(), tasks));
         Ok(Some(history))

@@ -137,11 +137,35 @@ def check(dev, browser):
     browser.value("document.querySelector('#queues tr[data-key=invoices]').click()")
     yield "it says that a queue is empty", shows(browser, "#why", "The queue is empty")
     browser.value("document.querySelector('#queues tr[data-key=orders]').click()")
+    yield from dead_letters(dev, browser)
     yield from keyboard(browser, failed)
     yield from attacks(browser)
     yield from schemes(browser)
     yield "it has requested nothing of others", all(
         url.startswith((dev.admin, "about:", "data:")) for url in browser.requested())
+
+
+def dead_letters(dev, browser):
+    dev.send("<b>first</b>", "second", queue="orders-dlq")
+    until(lambda: dev.queue()["dlqMessages"] is not None, "the DLQ is counted")
+    yield "the DLQ is offered, and nothing of it is shown unasked", (
+        shows(browser, "#dlq", "counts as one receive") and text(browser, "#dlq-messages tbody") == "")
+    browser.value("document.getElementById('dlq-peek').click()")
+    yield "a peek shows the bodies as text", shows(browser, "#dlq-messages tbody", "<b>first</b>", "second") and browser.value(
+        "document.querySelectorAll('#dlq-messages b').length") == 0
+    click = "[...document.querySelectorAll('#dlq-messages tr')].find(row => row.textContent.includes(%s)).querySelectorAll('button')[%d].click()"
+    browser.value(click % (json.dumps("second"), 1))
+    asks = browser.value("document.getElementById('confirm').open && document.activeElement.id") == "confirm-no"
+    browser.press("Escape")
+    yield "a delete asks first, and Escape deletes nothing", asks and not browser.value(
+        "document.getElementById('confirm').open") and "second" in text(browser, "#dlq-messages tbody")
+    browser.value(click % (json.dumps("second"), 1))
+    browser.value("document.getElementById('confirm-yes').click()")
+    yield "a message is deleted", shows(browser, "#dlq-answer", "delete finished: 1 deleted")
+    browser.value("document.getElementById('dlq-all').click()")
+    browser.value("document.getElementById('confirm-yes').click()")
+    yield "all others are redriven", shows(browser, "#dlq-answer", "redrive", "1 redriven")
+    until(lambda: dev.queue()["totals"]["done"] >= 21, "the redriven message is done")
 
 
 def keyboard(browser, failed):

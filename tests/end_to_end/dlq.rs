@@ -163,3 +163,70 @@ async fn a_message_is_replayed_to_a_handler_as_a_worker_would_post_it_and_stays(
     let missing = dlq("replay", &pair.queue, &["--message", "none", "--handler", &url]).await;
     assert_eq!(missing.code, Some(64), "{}", missing.errors);
 }
+
+#[tokio::test]
+async fn sqs_moves_a_whole_dlq_and_its_task_is_followed_shown_and_cancelled() {
+    let dev = Dev::start().await;
+    let pair = dead_letters(&dev, 40).await;
+    let refused = dlq("redrive", &pair.queue, &["--by-sqs", "--limit", "3", "--field", "kind=k1"]).await;
+    assert_eq!(refused.code, Some(64));
+    assert!(
+        refused.errors.contains("a choice of messages, such as --id, --limit"),
+        "it names what sqs cannot do: {}",
+        refused.errors
+    );
+    let odd = dlq("redrive", &pair.queue, &["--by-sqs", "--rate", "501/s"]).await;
+    assert!(odd.code == Some(64) && odd.errors.contains("1/s to 500/s"), "{}", odd.errors);
+    let no_dlq = dlq("redrive", &pair.queue, &["--dlq", "orders", "--by-sqs"]).await;
+    assert_eq!(no_dlq.code, Some(64), "only a dlq is moved: {}", no_dlq.errors);
+    assert_eq!(visible(&dev, &pair.dlq).await, 40, "nothing was moved or received");
+
+    let arguments = ["dlq", "redrive", &pair.queue, "--by-sqs", "--rate", "1/s", "--json"];
+    let mut followed = Launch::of(&arguments).start();
+    followed.complains("Ctrl-C cancels the task").await;
+    let second = dlq("redrive", &pair.queue, &["--by-sqs"]).await;
+    assert!(second.code == Some(64) && second.errors.contains("one task"), "{}", second.errors);
+    until("some are moved", async || visible(&dev, &pair.queue).await >= 2).await;
+    followed.signal(Signal::Interrupt);
+    let ended = followed.ended().await;
+    assert_eq!(ended.code, Some(75), "{}", ended.errors);
+    let end = json_lines(&ended.output).pop().unwrap();
+    assert_eq!((&end["state"], &end["toMove"]), (&Value::from("cancelled"), &Value::from(40)), "{end}");
+    let moved = end["moved"].as_u64().unwrap();
+    let counts = (visible(&dev, &pair.queue).await, visible(&dev, &pair.dlq).await);
+    assert_eq!(counts, (moved, 40 - moved), "what was moved stays there, and nothing else is moved");
+
+    let detached = dlq("redrive", &pair.queue, &["--by-sqs", "--rate", "1/s", "--detach"]).await;
+    assert_eq!(detached.code, Some(0), "{}", detached.errors);
+    let shown = json_lines(&dlq("moves", &pair.queue, &["--json"]).await.output);
+    let states: Vec<_> = shown.iter().map(|task| task["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["running", "cancelled"]);
+    let cancelled = dlq("moves", &pair.queue, &["--cancel"]).await;
+    assert!(cancelled.code == Some(0) && cancelled.output.contains("cancelled"), "{}", cancelled.errors);
+    assert_eq!(dlq("moves", &pair.queue, &["--cancel"]).await.code, Some(1), "none runs any more");
+
+    let all = dlq("redrive", &pair.queue, &["--by-sqs"]).await;
+    assert!(all.code == Some(0) && all.output.contains("completed"), "{}{}", all.output, all.errors);
+    assert_eq!((visible(&dev, &pair.queue).await, visible(&dev, &pair.dlq).await), (40, 0));
+}
+
+#[tokio::test]
+async fn a_message_does_not_act_on_the_terminal() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 3).await;
+    // SQS takes these; it refuses those below a blank.
+    let hostile = "\u{9b}2J\u{202e}txt.exe\u{7f}";
+    dev.sqs.send(&pair.dlq, hostile).await;
+    let is_harmless = |text: &str| {
+        !text.contains(|character: char| {
+            (character.is_control() && character != '\n') || character == '\u{202e}'
+        })
+    };
+    let listed = dlq("list", &pair.queue, &[]).await;
+    assert!(listed.output.contains("txt.exe") && is_harmless(&listed.output), "{:?}", listed.output);
+    let shown = json_lines(&dlq("list", &pair.queue, &["--json"]).await.output).remove(0);
+    let full = dlq("show", &pair.queue, &["--message", shown["id"].as_str().unwrap()]).await;
+    assert!(is_harmless(&full.output), "{:?}", full.output);
+    let full: Value = serde_json::from_str(&full.output).unwrap();
+    assert_eq!((&full["body"], &shown["body"]), (&Value::from(hostile), &Value::from(hostile)));
+}

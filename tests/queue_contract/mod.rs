@@ -108,6 +108,7 @@ macro_rules! queue_contract {
             hiding::visibility_zero_gives_a_message_back_at_once
             redriving::a_dead_letter_keeps_what_it_was
             redriving::a_message_received_too_often_moves_at_the_next_receive
+            redriving::a_move_task_moves_every_message_to_its_destination
             redriving::the_dead_letter_queue_is_opened_by_its_arn
             sending::a_batch_fails_by_entry
             sending::a_delayed_message_appears_after_its_delay

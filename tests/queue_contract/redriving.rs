@@ -8,7 +8,7 @@ use super::{
 };
 use longshore::{
     message::{AttributeValue, OutgoingMessage},
-    queue::{Queue, QueueName, RetryClass},
+    queue::{MoveRequest, MoveState, Queue, QueueName, RetryClass},
 };
 
 async fn with_dead_letters(harness: &dyn Harness, max_receives: u32) -> (Arc<dyn Queue>, Arc<dyn Queue>) {
@@ -67,4 +67,46 @@ pub(crate) async fn the_dead_letter_queue_is_opened_by_its_arn(harness: &dyn Har
     assert_eq!(with_account.map(drop), Ok(()), "its own account may be named, too");
     let missing = queue.open_other(&QueueName::new("not-there")).await.map(drop);
     assert_eq!(missing.map_err(|error| error.retry_class()), Err(RetryClass::Refused));
+}
+
+/// A move task takes all messages along, is listed with its numbers, and cannot be cancelled once it has ended.
+pub(crate) async fn a_move_task_moves_every_message_to_its_destination(harness: &dyn Harness) {
+    let (queue, dead_letters) = with_dead_letters(harness, 1).await;
+    for body in ["a", "b", "c"] {
+        send_body(&*dead_letters, body).await;
+    }
+    let arn = async |queue: &dyn Queue| queue.describe().await.unwrap_or_else(|error| panic!("{error}")).arn;
+    let (source_arn, dlq_arn) = (arn(&*queue).await, arn(&*dead_letters).await);
+    let Some(moves) = dead_letters.moves() else { panic!("the queue has no move tasks") };
+    let request = |dlq_arn: &str, per_second| MoveRequest {
+        dlq_arn: dlq_arn.to_owned(),
+        destination_arn: Some(source_arn.clone()),
+        per_second: NonZeroU32::new(per_second),
+    };
+    assert_eq!(moves.latest(&dlq_arn).await.ok(), Some(Vec::new()));
+    let refused = moves.start(&request(&source_arn, 0)).await;
+    assert!(refused.is_err(), "only a dlq is moved: {refused:?}");
+    let handle = moves.start(&request(&dlq_arn, 500)).await.unwrap_or_else(|error| panic!("{error}"));
+    let ended = loop {
+        let tasks = moves.latest(&dlq_arn).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].handle.is_some(), tasks[0].state == MoveState::Running);
+        if tasks[0].state.is_end() {
+            break tasks[0].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!((ended.state, ended.moved, ended.to_move), (MoveState::Completed, 3, Some(3)));
+    assert_eq!(ended.destination_arn.as_deref(), Some(source_arn.as_str()));
+    let late = moves.cancel(&handle).await;
+    let is_refused =
+        late.as_ref().is_err_and(|error| error.plain_code() == Some("ResourceNotFoundException"));
+    assert!(is_refused, "{late:?}");
+    let mut bodies = Vec::new();
+    for _ in 0..3 {
+        bodies.push(receive(&*queue, LONG).await.body);
+    }
+    bodies.sort_unstable();
+    assert_eq!(bodies, ["a", "b", "c"]);
+    receive_nothing(&*dead_letters, "all have moved").await;
 }

@@ -17,6 +17,7 @@ const page = {
   message: null,
   control: "off",
   isAsking: false,
+  dlq: { queue: null, timer: null },
 };
 
 // Texts.
@@ -125,6 +126,7 @@ function queueCells(queue) {
 function select(name) {
   page.selected = name;
   showStatus();
+  leaveDlq();
 }
 
 function selectedQueue() {
@@ -158,6 +160,7 @@ function showQueue(queue) {
   setText(byId("queue-title"), queue.queue);
   setText(byId("why"), queue.why, level(queue.state));
   showControl();
+  showDlq(queue);
   showTable("calls", queue.calls ?? [], call => call.messageId, callCells, openMessage);
   const keyOf = failure => failure.messageId;
   const failures = (queue.failures ?? []).filter(
@@ -237,18 +240,25 @@ function showControl() {
   }
 }
 
+// Sends a request about a queue, with the token if there is one; returns the answer, or an error as the worker words it.
+async function ask(queue, path, body) {
+  const headers = byId("token").value ? { Authorization: `Bearer ${byId("token").value}` } : {};
+  const request = body === undefined
+    ? { headers }
+    : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  try {
+    const answer = await fetch(`queues/${encodeURIComponent(queue)}/${path}`, request);
+    const said = await answer.json();
+    return answer.ok ? { said } : { error: said.error };
+  } catch (error) {
+    return { error: `No answer: ${error.message}` };
+  }
+}
+
 async function order(verb, body) {
   const queue = selectedQueue().queue;
-  const headers = { "Content-Type": "application/json" };
-  if (byId("token").value) headers.Authorization = `Bearer ${byId("token").value}`;
-  const request = { method: "POST", headers, body: JSON.stringify(body) };
-  try {
-    const answer = await fetch(`queues/${encodeURIComponent(queue)}/${verb}`, request);
-    const said = await answer.json();
-    setText(byId("control-answer"), answer.ok ? `${queue}: ${verb} is done` : said.error, answer.ok ? "good" : "bad");
-  } catch (error) {
-    setText(byId("control-answer"), `No answer: ${error.message}`, "bad");
-  }
+  const { error } = await ask(queue, verb, body);
+  setText(byId("control-answer"), error ?? `${queue}: ${verb} is done`, error ? "bad" : "good");
 }
 
 byId("pause").addEventListener("click", () => order("pause", { reason: "on the live page" }));
@@ -258,6 +268,122 @@ byId("control").addEventListener("submit", event => {
   document.activeElement.blur();
   order("scale", { concurrency: Number(byId("concurrency").value) });
 });
+
+// The DLQ, which is read and changed by buttons only, where control is allowed.
+
+function showDlq(queue) {
+  byId("dlq").hidden = byId("control").hidden || queue.dlqMessages === null || queue.dlqMessages === undefined;
+}
+
+// What is shown of one queue's DLQ is gone with its selection; its task goes on.
+function leaveDlq() {
+  clearTimeout(page.dlq.timer);
+  page.dlq = { queue: selectedQueue()?.queue ?? null, timer: null };
+  setText(byId("dlq-answer"), "");
+  byId("dlq-stop").hidden = true;
+  showPeeked([]);
+  if (page.control === "allowed" || byId("token").value) followDlq(page.dlq, false);
+}
+
+async function dlqRequest(path, body, show) {
+  const shown = page.dlq;
+  const queue = (shown.queue ??= selectedQueue().queue);
+  setText(byId("dlq-answer"), "…");
+  const { said, error } = await ask(queue, `dlq/${path}`, body);
+  if (shown !== page.dlq) return;
+  setText(byId("dlq-answer"), error ?? "", error ? "bad" : "");
+  if (!error) show(said);
+}
+
+const peek = () => dlqRequest("peek", {}, said => {
+  // It is answered only when no task runs any more.
+  clearTimeout(page.dlq.timer);
+  byId("dlq-stop").hidden = true;
+  const late = said.unreleased ? `, ${said.unreleased} visible again within a minute` : "";
+  setText(byId("dlq-answer"), `${said.dlq}: ${number(said.messages.length)} of about ${number(said.visible)}${late}`);
+  showPeeked(said.messages);
+});
+
+const change = (path, body) => dlqRequest(path, body, () => followDlq(page.dlq, true));
+
+// Shows the state of the DLQ's task once a second for as long as it runs; the worker asks SQS nothing for it.
+async function followDlq(shown, isStarted) {
+  clearTimeout(shown.timer);
+  if (!shown.queue) return;
+  const { said, error: unasked } = await ask(shown.queue, "dlq");
+  if (shown !== page.dlq) return;
+  if (unasked) return setText(byId("dlq-answer"), unasked, "bad");
+  if (!said.latest || said.latest.task === "peek" || (said.latest.state !== "running" && !isStarted)) return;
+  const { task, state, done, notDone, cameBack, error } = said.latest;
+  const counts = [`${number(done)} ${task === "delete" ? "deleted" : "redriven"}`];
+  if (notDone) counts.push(`${number(notDone)} not`);
+  if (cameBack) counts.push(`${number(cameBack)} failed again`);
+  if (state === "finished" && done + notDone === 0) counts.push("no such message is visible");
+  const isRunning = state === "running";
+  const words = { cameBack: "stopped, because what it sent fails again" }[state] ?? state;
+  const isGood = isRunning || (state === "finished" && notDone + cameBack === 0);
+  setText(byId("dlq-answer"), `${task} ${words}: ${counts.join(", ")}${error ? `: ${error}` : ""}`, isGood ? "" : "bad");
+  byId("dlq-stop").hidden = !isRunning;
+  if (isRunning) shown.timer = setTimeout(() => followDlq(shown, true), 1000);
+}
+
+function showPeeked(messages) {
+  byId("dlq-messages").hidden = messages.length === 0;
+  byId("dlq-messages").tBodies[0].replaceChildren(...messages.map(peekedRow));
+}
+
+function peekedRow(message) {
+  const row = document.createElement("tr");
+  const rest = message.bodyBytes > new TextEncoder().encode(message.body).length ? `… (${number(message.bodyBytes)} bytes)` : "";
+  const cells = [
+    [message.id, "id"],
+    [span(message.ageSeconds), "number"],
+    [number(message.receives), "number"],
+    [message.rejected?.reason ?? "–", "text"],
+    [message.body + rest, "id body"],
+  ];
+  for (const [text, className] of cells) setText(row.insertCell(), text, className);
+  const buttons = row.insertCell();
+  buttons.append(
+    dlqButton("Redrive", message.id, "Send this message back to its queue?", () => change("redrive", { ids: [message.id] }), row),
+    " ",
+    dlqButton("Delete", message.id, "Delete this message for good?", () => change("delete", { id: message.id }), row),
+  );
+  return row;
+}
+
+function dlqButton(verb, id, question, act, row) {
+  const button = newElement("button", verb);
+  button.type = "button";
+  button.setAttribute("aria-label", `${verb} ${id}`);
+  button.addEventListener("click", () => confirmed(`${question} ${id}`, verb, () => {
+    row.remove();
+    act();
+  }));
+  return button;
+}
+
+function confirmed(question, verb, act) {
+  setText(byId("confirm-text"), question);
+  setText(byId("confirm-yes"), verb);
+  byId("confirm-yes").onclick = () => {
+    byId("confirm").close();
+    act();
+  };
+  byId("confirm").showModal();
+}
+
+byId("confirm-no").addEventListener("click", () => byId("confirm").close());
+byId("dlq-peek").addEventListener("click", peek);
+byId("dlq-stop").addEventListener("click", () => change("stop", {}));
+byId("dlq-all").addEventListener("click", () => confirmed(
+  `Send all messages of the DLQ back to ${selectedQueue().queue}? Ten a second at first, then ever faster; it stops by itself when one fails again.`,
+  "Redrive all",
+  () => {
+    showPeeked([]);
+    change("redrive", { all: true });
+  },
+));
 
 // One message.
 
@@ -338,13 +464,13 @@ byId("search").addEventListener("submit", event => {
 // The keyboard.
 
 function moveFocus(step) {
-  const rows = [...document.querySelectorAll("tbody tr")].filter(row => row.offsetParent);
+  const rows = [...document.querySelectorAll("tbody tr[tabindex]")].filter(row => row.offsetParent);
   const at = rows.indexOf(document.activeElement);
   rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))]?.focus();
 }
 
 document.addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("confirm").open) return;
   const isTyping = event.target instanceof HTMLInputElement;
   if (event.key === "Escape") {
     if (isTyping) event.target.blur();

@@ -42,10 +42,12 @@ impl DlqExport {
         let mut failure = None;
         let visited = Visit { queue, filter: self.filter.filter(), limit: self.limit, deletes: false, stop };
         let end = visit(&visited, |(message, before)| {
-            let line = output::json_line(&ShownMessage::of(message, SystemTime::now()));
+            let shown = ShownMessage::of(message, SystemTime::now());
             let written = match &mut file {
-                Some(file) => writeln!(file, "{line}").map_err(|error| unwritten(&error)),
-                None => output::print_line(&line),
+                Some(file) => {
+                    writeln!(file, "{}", output::json_line(&shown)).map_err(|error| unwritten(&error))
+                }
+                None => output::print_json(&shown),
             };
             if self.output.is_some() {
                 progress.show(&format!("{} written", before + 1));

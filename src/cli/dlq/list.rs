@@ -43,8 +43,9 @@ impl DlqList {
             Visit { queue: location.dlq, filter: self.filter.filter(), limit, deletes: false, stop };
         let end = visit(&visited, |(message, _)| {
             let shown = ShownMessage::of(message, SystemTime::now());
-            let line = if self.json { output::json_line(&shown) } else { summary(&shown) };
-            output::print_line(&line).is_ok()
+            let printed =
+                if self.json { output::print_json(&shown) } else { output::print_line(&summary(&shown)) };
+            printed.is_ok()
         });
         ended("shown", end.await)
     }

@@ -2,6 +2,7 @@
 
 mod export;
 mod list;
+mod moves;
 mod options;
 mod purge;
 mod redrive;
@@ -32,6 +33,7 @@ enum DlqSubcommand {
     List(list::DlqList),
     Show(show::DlqShow),
     Redrive(redrive::DlqRedrive),
+    Moves(moves::DlqMoves),
     Replay(replay::DlqReplay),
     Purge(purge::DlqPurge),
     Export(export::DlqExport),
@@ -45,6 +47,7 @@ impl DlqCommand {
                 DlqSubcommand::List(list) => Box::pin(list.execute(stop)).await,
                 DlqSubcommand::Show(show) => Box::pin(show.execute(stop)).await,
                 DlqSubcommand::Redrive(redrive) => Box::pin(redrive.execute(stop)).await,
+                DlqSubcommand::Moves(moves) => Box::pin(moves.execute()).await,
                 DlqSubcommand::Replay(replay) => Box::pin(replay.execute(stop)).await,
                 DlqSubcommand::Purge(purge) => Box::pin(purge.execute(stop)).await,
                 DlqSubcommand::Export(export) => Box::pin(export.execute(stop)).await,

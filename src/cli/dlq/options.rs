@@ -98,7 +98,7 @@ pub(super) async fn open_beside(
 }
 
 /// The messages that a command is about.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct FilterOptions {
     /// Only the message of this id; may be repeated
     #[arg(long = "id", value_name = "ID")]
@@ -127,6 +127,11 @@ pub(super) struct FilterOptions {
 }
 
 impl FilterOptions {
+    /// True if no criterion was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.clone().filter().takes_all()
+    }
+
     /// The criteria that were given.
     pub(super) fn filter(self) -> MessageFilter {
         let mut filter = MessageFilter {

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     process::{Command, ExitStatus},
 };
 
@@ -10,11 +11,12 @@ use futures_util::future::FutureExt as _;
 use serde_json::json;
 
 use super::{
+    moves::{self, ShownMoves},
     options::{DlqOptions, FilterOptions, OpenedDlq, open_beside},
     unavailable,
 };
 use crate::{
-    cli::output::{self, Exit, Failure, ProgressLine},
+    cli::output::{self, Exit, Failure, ProgressLine, within_line},
     config,
     consumer::settle::StoredRejection,
     dead_letters::{
@@ -22,10 +24,15 @@ use crate::{
     },
     duration::Span,
     message::Message,
-    queue::limits,
+    queue::{MOVES_A_SECOND, MoveRequest, limits},
     stop::Stop,
     tasks,
 };
+
+/// The messages that have come back after which a redrive stops by default.
+const USUAL_STOP_AFTER: usize = 1;
+/// The time for which a redrive looks for messages that come back by default.
+const USUAL_WATCH: Span = Span::secs(5);
 
 /// Sends messages back to the queue that they come from: each is deleted from the DLQ only after SQS has accepted it there
 ///
@@ -51,12 +58,18 @@ pub(super) struct DlqRedrive {
     /// Send and delete nothing, and print what would be sent
     #[arg(long)]
     dry_run: bool,
-    /// Stop once so many of what was sent are back in the DLQ; 0 never stops
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    stop_after: usize,
-    /// The time after the last message for which to look for those that come back
-    #[arg(long, value_name = "DURATION", default_value_t = Span::secs(5))]
-    watch: Span,
+    /// Stop once so many of what was sent are back in the DLQ; 0 never stops [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    stop_after: Option<usize>,
+    /// The time after the last message for which to look for those that come back [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    watch: Option<Span>,
+    /// Start a move task of SQS, which moves every message as it is and stops for no failure, and follow it; Ctrl-C cancels it
+    #[arg(long)]
+    by_sqs: bool,
+    /// End once the move task has begun; `longshore dlq moves` shows and cancels it
+    #[arg(long, requires = "by_sqs")]
+    detach: bool,
     /// Print JSON, an object for each message and one at the end
     #[arg(long)]
     json: bool,
@@ -64,6 +77,9 @@ pub(super) struct DlqRedrive {
 
 impl DlqRedrive {
     pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
+        if self.by_sqs {
+            return self.move_by_sqs(stop).await;
+        }
         let edit = if self.edit { Some(Editor::of_environment()?) } else { None };
         let OpenedDlq { location, queue, aws } = self.dlq.open().await?;
         let target = match (&self.to, &location.source) {
@@ -78,8 +94,8 @@ impl DlqRedrive {
             filter: self.filter.filter(),
             limit: self.limit,
             pace: self.rate.unwrap_or_default(),
-            stop_after: self.stop_after,
-            watch: self.watch.0,
+            stop_after: self.stop_after.unwrap_or(USUAL_STOP_AFTER),
+            watch: self.watch.unwrap_or(USUAL_WATCH).0,
             is_dry: self.dry_run,
             stop,
         };
@@ -93,6 +109,64 @@ impl DlqRedrive {
         shown.progress.clear();
         shown.end(&end, &counts)?;
         result(end, &counts)
+    }
+}
+
+impl DlqRedrive {
+    /// Lets SQS move all messages.
+    async fn move_by_sqs(self, stop: Stop) -> Result<(), Failure> {
+        let refused = self.not_by_sqs();
+        if !refused.is_empty() {
+            let text =
+                format!("sqs moves every message as it is, and stops for none: {}", refused.join(", "));
+            return Err(Failure::new(Exit::Usage, text)
+                .hint("leave that out, or leave out --by-sqs: Longshore's own redrive does it"));
+        }
+        let per_second = self.rate.map(rate_of_sqs).transpose()?.flatten();
+        let OpenedDlq { location, queue, aws } = self.dlq.open().await?;
+        let destination_arn = match (&self.to, &location.source) {
+            (Some(to), _) => {
+                let target = open_beside(&*location.dlq, to, &queue, &aws).await?;
+                Some(target.describe().await.map_err(|error| unavailable(&error))?.arn)
+            }
+            (None, Some((_, source))) => Some(source.arn.clone()),
+            (None, None) => None,
+        };
+        let request = MoveRequest { dlq_arn: location.attributes.arn.clone(), destination_arn, per_second };
+        let shown = ShownMoves { is_json: self.json };
+        moves::start(&*location.dlq, &request, shown, (!self.detach).then_some(stop)).await
+    }
+
+    /// The options that were given and that a move task of SQS has no means for.
+    fn not_by_sqs(&self) -> Vec<&'static str> {
+        [
+            (!self.filter.is_empty(), "a choice of messages, such as --id"),
+            (self.limit.is_some(), "--limit"),
+            (self.edit, "--edit"),
+            (self.dry_run, "--dry-run"),
+            (self.stop_after.is_some(), "--stop-after"),
+            (self.watch.is_some(), "--watch"),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, name)| is_given.then_some(name))
+        .collect()
+    }
+}
+
+/// The rate of a move task; `None` leaves it to SQS.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is a whole number of 1 to 500"
+)]
+fn rate_of_sqs(pace: Pace) -> Result<Option<NonZeroU32>, Failure> {
+    match pace {
+        Pace::Unlimited | Pace::Growing => Ok(None),
+        Pace::Fixed(rate) if rate.fract() == 0.0 && (1.0..=f64::from(MOVES_A_SECOND)).contains(&rate) => {
+            Ok(NonZeroU32::new(rate as u32))
+        }
+        Pace::Fixed(_) => Err(Failure::new(Exit::Usage, "not a rate of sqs")
+            .hint(format!("write 1/s to {MOVES_A_SECOND}/s, in whole messages a second, or none"))),
     }
 }
 
@@ -114,19 +188,19 @@ impl Shown {
             }
             RedriveEvent::Refused { id, reason } => {
                 let json = json!({ "event": "refused", "id": id.as_str(), "reason": reason });
-                (Some(format!("not sent: {id}: {reason}")), json)
+                (Some(format!("not sent: {id}: {}", within_line(reason))), json)
             }
             RedriveEvent::CameBack { message } => {
                 let reason = StoredRejection::of(message).map(|rejection| rejection.reason);
                 let json = json!({ "event": "cameBack", "id": message.id.as_str(), "reason": reason });
                 let reason = reason.unwrap_or_else(|| "its receives are used up".to_owned());
-                (Some(format!("came back: {}: {reason}", message.id)), json)
+                (Some(format!("came back: {}: {}", message.id, within_line(&reason))), json)
             }
         };
         self.progress.clear();
         // A closed standard output does not end what is under way.
         if self.is_json {
-            drop(output::print_line(&json.to_string()));
+            drop(output::print_json(&json));
         } else if let Some(text) = text {
             drop(output::print_line(&text));
         }
@@ -143,13 +217,10 @@ impl Shown {
             RedriveEnd::Failed(_) => "failed",
         };
         let RedriveCounts { sent, left_out, refused, came_back, uncertain, undeleted, unreleased } = counts;
-        output::print_line(
-            &json!({
-                "event": "end", "end": end, "sent": sent, "leftOut": left_out, "refused": refused,
-                "cameBack": came_back, "uncertain": uncertain, "undeleted": undeleted, "unreleased": unreleased,
-            })
-            .to_string(),
-        )
+        output::print_json(&json!({
+            "event": "end", "end": end, "sent": sent, "leftOut": left_out, "refused": refused,
+            "cameBack": came_back, "uncertain": uncertain, "undeleted": undeleted, "unreleased": unreleased,
+        }))
     }
 }
 
@@ -246,6 +317,17 @@ mod tests {
         assert_eq!(edited_by("true", "as it was"), Ok(Some("as it was".to_owned())));
         assert_eq!(edited_by("sh -c ': > \"$1\"' x", "before"), Ok(None), "an empty one stays");
         assert!(edited_by("false", "before").is_err());
+    }
+
+    #[test]
+    fn sqs_moves_at_whole_numbers_of_messages_a_second() {
+        for (text, rate) in [("none", None), ("1/s", Some(1)), ("600/m", Some(10)), ("500/s", Some(500))] {
+            let per_second = rate_of_sqs(text.parse().unwrap()).unwrap();
+            assert_eq!(per_second.map(NonZeroU32::get), rate, "{text}");
+        }
+        for text in ["501/s", "30/m", "90/m"] {
+            assert!(rate_of_sqs(text.parse().unwrap()).is_err(), "{text}");
+        }
     }
 
     #[test]

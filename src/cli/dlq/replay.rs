@@ -8,7 +8,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    cli::output::{self, Exit, Failure},
+    cli::output::{self, Exit, Failure, within_line},
     config::{self, QueueSettings},
     dead_letters,
     handler::{
@@ -80,6 +80,6 @@ fn shown(outcome: Outcome) -> Result<(), Failure> {
         Outcome::Crashed(reason) => (Exit::Unfinished, format!("the handler ended: {reason}")),
         Outcome::ShortOfResources(reason) => (Exit::Internal, reason),
     };
-    output::print_line(&hide(&text))?;
+    output::print_line(&within_line(&hide(&text)))?;
     Err(Failure::new(exit, ""))
 }

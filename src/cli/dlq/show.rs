@@ -27,17 +27,17 @@ impl DlqShow {
     pub(super) async fn execute(self, stop: Stop) -> Result<(), Failure> {
         let queue = self.dlq.open().await?.location.dlq;
         let filter = MessageFilter { ids: [self.id.clone()].into(), ..MessageFilter::default() };
-        let mut text = None;
+        let mut shown = None;
         let visited = Visit { queue, filter, limit: Some(1), deletes: false, stop };
         let end = visit(&visited, |(message, _)| {
-            text = serde_json::to_string_pretty(&ShownMessage::of(message, SystemTime::now())).ok();
+            shown = Some(ShownMessage::of(message, SystemTime::now()));
             true
         });
         if let Some(error) = end.await.failure {
             return Err(unavailable(&error));
         }
-        match text {
-            Some(text) => output::print_line(&text),
+        match shown {
+            Some(shown) => output::print_indented(&shown),
             None => Err(no_such_message(&self.id)),
         }
     }

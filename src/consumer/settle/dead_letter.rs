@@ -105,6 +105,11 @@ pub(super) struct DeadLetterTarget {
 }
 
 impl DeadLetterTarget {
+    /// The DLQ itself.
+    pub(super) fn queue(&self) -> Arc<dyn Queue> {
+        self.dlq.queue.clone()
+    }
+
     /// Builds the copy of a message that was rejected now.
     pub(super) fn dead_letter(&self, message: Message, reason: &str, retry_in: Duration) -> DeadLetter {
         let reject = RejectRecord { reason, kind: self.dlq.kind, at: SystemTime::now() };

@@ -4,7 +4,7 @@ mod batcher;
 mod dead_letter;
 mod flusher;
 mod pending;
-#[cfg(feature = "cli")]
+#[cfg(feature = "admin")]
 mod rejection;
 
 use std::{
@@ -34,7 +34,7 @@ use crate::{
     telemetry::{Action, ByLabel, Computed, MetricScope, events, metric_group, spans::QueueTraces},
 };
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "admin")]
 pub(crate) use self::rejection::StoredRejection;
 pub(crate) use self::{
     dead_letter::{DeadLetterQueue, Rejection, original, remove_record},
@@ -155,6 +155,11 @@ impl Settler {
     /// Copies rejected messages to this DLQ from now on; without one a reject is a retry.
     pub(crate) fn copy_rejects_to(&self, dlq: Option<DeadLetterQueue>) {
         self.dead_letters.send_to(dlq);
+    }
+
+    /// The DLQ that rejected messages are copied to, if there is one.
+    pub(crate) fn dead_letter_queue(&self) -> Option<Arc<dyn Queue>> {
+        self.dead_letters.target().map(|target| target.queue())
     }
 
     /// The parts of each message to receive: all of them where rejected messages are copied.

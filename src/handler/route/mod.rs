@@ -2,20 +2,19 @@
 //!
 //! `docs/routes.md` has the conditions; `tests/index.md` the test of each.
 
-mod conditions;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 
-pub(crate) use self::conditions::Conditions;
 use self::settings::RouteTarget;
 pub(crate) use self::settings::{RouteSettings, Routes};
 use super::{
-    AnyHandler, Batch, BatchItem, CallSize, Context, FailureCounter, Outcome, Outcomes, Placement,
-    Unavailable,
+    AnyHandler, Batch, BatchItem, CallSize, Conditions, Context, FailureCounter, Outcome, Outcomes,
+    Placement, Unavailable,
     any::{ErasedHandler, FetchedForm, HandlerProfile},
+    conditions::RoutedMessage,
 };
 use crate::{
     message::{Message, Wanted},
@@ -68,7 +67,7 @@ impl RoutingHandler {
 
     /// The route of a message by its position; that of the rest follows the last one.
     fn route_of(&self, message: &Message) -> usize {
-        let message = conditions::RoutedMessage::new(message);
+        let message = RoutedMessage::new(message);
         let is_met = |route: &Route| route.conditions.are_met_by(&message);
         self.routes.iter().position(is_met).unwrap_or(self.routes.len())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{super::settings::Settings, conditions::Conditions};
+use super::{super::settings::Settings, Conditions};
 use crate::settings::{Problem, within};
 
 /// The routes of a queue in their order.

@@ -4,6 +4,7 @@ mod address;
 mod client;
 mod convert;
 mod direct;
+mod moves;
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../tests/fuzz/sqs.rs"]
@@ -29,7 +30,8 @@ use self::{
     convert::{entry_error, seconds},
 };
 use super::{
-    BatchResult, EntryError, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest, VisibilityChange,
+    BatchResult, EntryError, MessageMoves, Queue, QueueAttributes, QueueError, QueueName, ReceiveRequest,
+    VisibilityChange,
 };
 use crate::message::{Message, MessageId, OutgoingMessage, Receipt, Wanted};
 
@@ -181,6 +183,10 @@ impl Queue for SqsQueue {
             Ok(other)
         }
         .boxed()
+    }
+
+    fn moves(&self) -> Option<&dyn MessageMoves> {
+        Some(self)
     }
 }
 

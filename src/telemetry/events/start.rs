@@ -231,6 +231,36 @@ events! {
         reason: &'a str,
     }
 
+    /// Messages of a DLQ were sent back by a request to the admin server.
+    info DlqRedriven<'a>: "messages of the dlq were redriven through the admin server" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The name of the DLQ.
+        dlq: &'a str,
+        /// Finished, came back, interrupted or failed.
+        state: &'a str,
+        /// The messages that were sent back.
+        done: usize,
+        /// Those that should be and were not, or not for certain.
+        not_done: usize,
+        /// Those that failed again.
+        came_back: usize,
+    }
+
+    /// Messages of a DLQ were deleted by a request to the admin server.
+    info DlqDeleted<'a>: "messages of the dlq were deleted through the admin server" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The name of the DLQ.
+        dlq: &'a str,
+        /// Finished, interrupted or failed.
+        state: &'a str,
+        /// The messages that were deleted.
+        done: usize,
+        /// Those that should be and were not.
+        not_done: usize,
+    }
+
     /// Standard output is closed.
     debug LineUnread<'a>: "a line could not be shown" {
         /// The error.

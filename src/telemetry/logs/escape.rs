@@ -1,4 +1,4 @@
-//! Escapes characters in log lines that would act on a terminal or reorder the text.
+//! Escapes characters in lines that would act on a terminal or reorder the text.
 
 use std::{
     borrow::Cow,
@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// The form of lines, which decides how a character is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineForm {
+pub(crate) enum LineForm {
     /// As in Rust: `\u{202e}`.
     Text,
     /// The same, and the colours of the lines themselves are kept.
@@ -57,7 +57,8 @@ impl<W: Write> Write for LineEscaper<W> {
     }
 }
 
-fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
+/// Lines without characters that would act on a terminal or reorder the text.
+pub(crate) fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
     if !lines.contains(is_escaped) {
         return lines.into();
     }

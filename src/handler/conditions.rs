@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::message::Message;
 
 /// Conditions, all of which a message must meet; none are met by every message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct Conditions {
     /// Message attributes by name, each with the values that it may have.
@@ -46,6 +47,7 @@ impl Patterns {
     }
 }
 
+#[cfg(feature = "cli")]
 impl schemars::JsonSchema for Patterns {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Patterns".into()
