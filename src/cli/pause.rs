@@ -1,7 +1,7 @@
 //! `longshore pause`: pauses queues of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     admin_client::{AdminClient, AdminOptions},
@@ -50,9 +50,13 @@ impl Pause {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
             let state = client.post(&["queues", &queue, "pause"], &json!({ "reason": self.reason }))?;
-            let running = state["running"].as_u64().unwrap_or_default();
-            output::print_line(&format!("{queue}: paused, {running} calls still run"))?;
+            output::print_line(&format!("{queue}: {}", shown(&state)))?;
         }
         Ok(())
     }
+}
+
+/// The state after a pause.
+pub(super) fn shown(state: &Value) -> String {
+    format!("paused, {} calls still run", state["running"].as_u64().unwrap_or_default())
 }

@@ -8,6 +8,7 @@ use super::{
     output::{self, Failure},
     pause::QueueChoice,
 };
+use crate::telemetry::logs::one_line;
 
 /// Ends the pause of queues of a running worker
 #[derive(Args, Debug)]
@@ -30,9 +31,9 @@ impl Resume {
 }
 
 /// The state after the end of an operator's pause: other reasons to pause may be left.
-fn shown(state: &Value) -> String {
+pub(super) fn shown(state: &Value) -> String {
     let reasons = state["paused"].as_array().into_iter().flatten();
-    let reasons: Vec<_> = reasons.filter_map(|paused| paused["details"].as_str()).collect();
+    let reasons: Vec<_> = reasons.filter_map(|paused| paused["details"].as_str()).map(one_line).collect();
     if reasons.is_empty() {
         return "resumed".to_owned();
     }

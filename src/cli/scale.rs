@@ -1,7 +1,7 @@
 //! `longshore scale`: changes the concurrency of a queue of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     admin_client::AdminOptions,
@@ -29,7 +29,11 @@ impl Scale {
         let client = self.admin.client()?;
         let body = json!({ "concurrency": self.concurrency });
         let state = client.post(&["queues", &self.queue, "scale"], &body)?;
-        let (concurrency, running) = (&state["concurrency"], &state["running"]);
-        output::print_line(&format!("{}: concurrency {concurrency}, {running} calls run", self.queue))
+        output::print_line(&format!("{}: {}", self.queue, shown(&state)))
     }
+}
+
+/// The state after a change of the concurrency.
+pub(super) fn shown(state: &Value) -> String {
+    format!("concurrency {}, {} calls run", state["concurrency"], state["running"])
 }

@@ -9,6 +9,7 @@ use super::{
     admin_client::AdminOptions,
     output::{self, Exit, Failure},
 };
+use crate::telemetry::logs::one_line;
 
 /// Prints what a running worker knows of a message: exit code 0 if it knows it, 1 if not, 69 if no worker answers
 #[derive(Args, Debug)]
@@ -39,26 +40,22 @@ impl TraceCommand {
                 let error = body["error"].as_str().unwrap_or("no status of a message");
                 Err(Failure::new(
                     Exit::Unavailable,
-                    format!("the worker answers {status}: {}", printable(error)),
+                    format!("the worker answers {status}: {}", one_line(error)),
                 ))
             }
         }
     }
 }
 
-/// A text of a worker without the control characters that would change the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
-}
-
 /// The answer, for people.
-fn text_of(answer: &Value) -> String {
+pub(super) fn text_of(answer: &Value) -> String {
     let mut text = String::new();
-    let shown = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let shown = |value: &Value| one_line(value.as_str().unwrap_or_default()).into_owned();
     for receive in answer["receives"].as_array().into_iter().flatten() {
-        let state = shown(&receive["state"]).replace('_', " ");
-        let heading = format!("{}, attempt {}: {state}", shown(&receive["queue"]), receive["attempt"]);
-        writeln!(text, "{heading}").unwrap_or_default();
+        let text_in = |name: &str| receive[name].as_str().unwrap_or_default();
+        let state = text_in("state").replace('_', " ");
+        let heading = format!("{}, attempt {}: {state}", text_in("queue"), receive["attempt"]);
+        writeln!(text, "{}", one_line(&heading)).unwrap_or_default();
         for step in receive["steps"].as_array().into_iter().flatten() {
             writeln!(text, "  {}  {}", shown(&step["at"]), shown(&step["step"])).unwrap_or_default();
         }

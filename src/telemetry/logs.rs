@@ -21,6 +21,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+pub(crate) use self::escape::one_line;
 use self::{
     escape::{EscapedLines, LineForm},
     line::Line,
