@@ -42,7 +42,7 @@ const SHORTEST_INTERVAL: Span = Span::millis(100);
 /// Shows the queues of running workers live in this terminal: rates, running calls, failures, why messages are received or not
 ///
 /// Keys sort, pause, resume and scale queues and open a message that failed; `?` lists them. Several addresses, such as
-/// those of all tasks of a service, are shown together, each asked by itself. NO_COLOR takes the colours away.
+/// those of all tasks of a service, are shown together, each asked by itself. `NO_COLOR` takes the colours away.
 #[derive(Args, Debug)]
 pub(super) struct TopCommand {
     /// The admin servers of the workers, such as 10.0.0.7:9090 [default: the configured admin.listen]

@@ -26,6 +26,8 @@ use super::{
 
 /// The most unreachable workers whose reasons the head has.
 const REASONS: usize = 3;
+/// The most lines of a question or of the outcome of a change.
+const BOTTOM: usize = 3;
 
 /// The state of the program and the time at which it is drawn.
 #[derive(Clone, Copy)]
@@ -40,10 +42,11 @@ pub(super) struct ScreenView<'a> {
 impl ScreenView<'_> {
     /// Draws everything.
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let head = self.head();
-        let height = u16::try_from(head.len()).unwrap_or(u16::MAX);
-        let parts =
-            [Constraint::Length(height), Constraint::Min(3), Constraint::Length(1), Constraint::Length(1)];
+        let (head, asked) = (self.head(), self.bottom_line());
+        let lines = |count: usize| Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX));
+        // A refusal says what to do about it, and may be longer than a line.
+        let bottom = asked.width().div_ceil(usize::from(frame.area().width).max(1)).clamp(1, BOTTOM);
+        let parts = [lines(head.len()), Constraint::Min(3), lines(bottom), lines(1)];
         let [top, body, bottom, keys] = frame.area().layout(&Layout::vertical(parts));
         frame.render_widget(Paragraph::new(head), top);
         let (model, rows) = (self.model, self.model.rows());
@@ -52,10 +55,10 @@ impl ScreenView<'_> {
             (None, Some(_)) => self.draw_queue(frame, body, model.current(&rows)),
             (None, None) => self.draw_overview(frame, body, &rows),
         }
-        frame.render_widget(self.bottom_line(), bottom);
-        frame.render_widget(Line::from(self.key_line()).style(self.theme.dim()), keys);
+        frame.render_widget(Paragraph::new(asked).wrap(Wrap { trim: true }), bottom);
+        frame.render_widget(Line::from(self.key_line()).style(Theme::DIM), keys);
         if model.shows_help {
-            self.draw_help(frame);
+            draw_help(frame);
         }
     }
 
@@ -72,7 +75,7 @@ impl ScreenView<'_> {
         let mut lines = vec![Line::from(vec![
             Styled::styled("longshore top", self.theme.title()),
             Styled::raw(format!("  {}", self.workers())),
-            Styled::styled(format!("  sorted by {}", self.model.sort.as_str()), self.theme.dim()),
+            Styled::styled(format!("  sorted by {}", self.model.sort.as_str()), Theme::DIM),
         ])];
         let further = unreachable.len().saturating_sub(REASONS);
         unreachable.truncate(REASONS);
@@ -145,10 +148,10 @@ impl ScreenView<'_> {
     /// The report of a message, in the lines of `longshore trace`.
     fn draw_message(&self, frame: &mut Frame<'_>, area: Rect, message: &MessageView) {
         let worker = &self.model.workers[message.worker].label;
-        let title = Line::styled(format!(" {} on {worker} ", message.id), self.theme.heading());
+        let title = Line::styled(format!(" {} on {worker} ", message.id), Theme::HEADING);
         let block = Block::new().borders(Borders::TOP).title(title);
         let lines = match &message.report {
-            None => vec![Line::styled("The worker was asked for the message.", self.theme.dim())],
+            None => vec![Line::styled("The worker was asked for the message.", Theme::DIM)],
             Some(Err(reason)) => vec![Line::styled(reason.clone(), self.theme.level(Level::Bad))],
             Some(Ok(report)) => {
                 report.lines.iter().skip(message.scroll).map(|line| self.line(line)).collect()
@@ -159,17 +162,17 @@ impl ScreenView<'_> {
 
     /// A receive's first line, or one of its steps.
     fn line<'a>(&self, line: &'a str) -> Line<'a> {
-        if line.starts_with(' ') { Line::raw(line) } else { Line::styled(line, self.theme.heading()) }
+        if line.starts_with(' ') { Line::raw(line) } else { Line::styled(line, Theme::HEADING) }
     }
+}
 
-    fn draw_help(&self, frame: &mut Frame<'_>) {
-        let lines: Vec<_> =
-            KEYS.iter().map(|(keys, effect)| Line::from(format!("{keys:12}{effect}"))).collect();
-        let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
-        let area = frame.area().centered(Constraint::Max(74), Constraint::Max(height));
-        frame.render_widget(Clear, area);
-        frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Keys ")), area);
-    }
+/// The keys and their effects, above everything else.
+fn draw_help(frame: &mut Frame<'_>) {
+    let lines: Vec<_> = KEYS.iter().map(|(keys, effect)| Line::from(format!("{keys:12}{effect}"))).collect();
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let area = frame.area().centered(Constraint::Max(74), Constraint::Max(height));
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Keys ")), area);
 }
 
 /// The counts of a queue: a line about this worker, and one about SQS.

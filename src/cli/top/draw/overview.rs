@@ -7,9 +7,10 @@ use ratatui::{
     widgets::{Block, Borders, Cell, Paragraph, Row, Table, TableState, Wrap},
 };
 
-use super::{ScreenView, above_and_below, counts};
+use super::{ScreenView, Theme, above_and_below, counts};
 use crate::cli::top::{
     rows::{Level, QueueRow, SortKey},
+    status::QueueReport,
     text,
 };
 
@@ -99,7 +100,7 @@ impl Column {
             Self::Waiting => text::count(queue.map(|queue| queue.waiting)),
             Self::Done => text::rate(rates.map(|rates| rates.done)),
             Self::Failed => text::rate(rates.map(|rates| rates.failed)),
-            Self::Oldest => text::span(queue.and_then(|queue| queue.oldest_seconds())),
+            Self::Oldest => text::span(queue.and_then(QueueReport::oldest_seconds)),
             Self::Visible => text::count(queue.and_then(|queue| Some(queue.queue_messages?.visible))),
             Self::Dlq => text::count(queue.and_then(|queue| queue.dlq_messages)),
             Self::Why => row.why(),
@@ -162,18 +163,16 @@ impl ScreenView<'_> {
             let mark = if is_sorted(*column) { "▾" } else { "" };
             aligned(*column, format!("{}{mark}", column.title()))
         });
-        let header = Row::new(header).style(self.theme.heading());
+        let header = Row::new(header).style(Theme::HEADING);
         let body = rows.iter().map(|row| Row::new(columns.iter().map(|(column, _)| self.cell(*column, row))));
         let has_sentences = columns.iter().any(|(column, _)| *column == Column::Why);
         let widths = columns.iter().map(|(column, width)| match column {
             Column::Why => Constraint::Fill(1),
-            // What is left over goes to the names, and the worker's comes second in a shortage.
+            // What is left over goes to the names.
             Column::Queue if !has_sentences => Constraint::Fill(1),
-            Column::Queue => Constraint::Length(*width),
-            Column::Worker => Constraint::Max(*width),
             _ => Constraint::Length(*width),
         });
-        let table = Table::new(body, widths).header(header).row_highlight_style(self.theme.chosen());
+        let table = Table::new(body, widths).header(header).row_highlight_style(Theme::CHOSEN);
         let mut state = TableState::default().with_selected(chosen);
         frame.render_stateful_widget(table, above, &mut state);
         if let Some(row) = chosen.map(|at| &rows[at]) {
@@ -198,13 +197,13 @@ impl ScreenView<'_> {
             Some(queue) => format!(" {queue} on {} ", row.worker),
             None => format!(" {} ", row.worker),
         };
-        let block = Block::new().borders(Borders::TOP).title(Line::styled(title, self.theme.heading()));
+        let block = Block::new().borders(Borders::TOP).title(Line::styled(title, Theme::HEADING));
         let inner = block.inner(area);
         frame.render_widget(block, area);
         let [sentence, numbers] = above_and_below(inner, 2);
         let why = Line::styled(row.why(), self.theme.level(row.level()));
         frame.render_widget(Paragraph::new(why).wrap(Wrap { trim: true }), sentence);
-        let counts = counts(row).map(|line| Line::styled(line, self.theme.dim()));
+        let counts = counts(row).map(|line| Line::styled(line, Theme::DIM));
         frame.render_widget(Paragraph::new(counts.to_vec()), numbers);
     }
 }

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Paragraph, Row, Table, TableState, Wrap},
 };
 
-use super::{ScreenView, above_and_below, overview::ABOUT};
+use super::{ScreenView, Theme, above_and_below, overview::ABOUT};
 use crate::cli::top::{
     model::{Item, QueueView},
     rows::QueueRow,
@@ -70,10 +70,10 @@ impl ScreenView<'_> {
 
     fn draw_table(&self, frame: &mut Frame<'_>, area: Rect, parts: TableParts, chosen: Option<usize>) {
         let [title, body] = area.layout(&Layout::vertical([Constraint::Length(1), Constraint::Min(0)]));
-        frame.render_widget(Line::styled(parts.title, self.theme.heading()), title);
-        let header = Row::new(parts.header).style(self.theme.dim());
+        frame.render_widget(Line::styled(parts.title, Theme::HEADING), title);
+        let header = Row::new(parts.header).style(Theme::DIM);
         let rows = parts.rows.into_iter().map(Row::new);
-        let table = Table::new(rows, parts.widths).header(header).row_highlight_style(self.theme.chosen());
+        let table = Table::new(rows, parts.widths).header(header).row_highlight_style(Theme::CHOSEN);
         let mut state = TableState::default().with_selected(chosen);
         frame.render_stateful_widget(table, body, &mut state);
     }

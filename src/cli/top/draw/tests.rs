@@ -190,9 +190,15 @@ fn a_change_is_asked_about_and_its_refusal_is_shown_in_the_bottom_line() {
     model.prompt = Some(Prompt { worker: 0, queue: orders.clone(), change: QueueChange::Pause });
     assert!(text(&model, now, 80).contains("Pause orders on 10.0.0.7:9090? y/n"));
     model.prompt = None;
-    let refusal = Err("the worker answers 403: control is off".to_owned());
+    let refusal =
+        Err("the worker answers 403: control is off, hint: set admin.control to \"loopback\"".to_owned());
     model.answered(Answer { worker: 0, content: AnswerContent::Control(orders, refusal) }, now);
-    assert!(text(&model, now, 80).contains("orders: the worker answers 403: control is off"));
+    let screen = text(&model, now, 80);
+    assert!(
+        screen.contains("orders: the worker answers 403: control is off, hint: set admin.control to"),
+        "{screen}"
+    );
+    assert!(screen.contains("\n\"loopback\"\n"), "{screen}");
 }
 
 #[test]

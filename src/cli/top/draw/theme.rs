@@ -13,6 +13,10 @@ pub(in crate::cli::top) enum Theme {
 }
 
 impl Theme {
+    pub(super) const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
+    pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
+    pub(super) const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
+
     /// The theme by the value of `NO_COLOR`, which counts unless it is empty.
     pub(in crate::cli::top) fn by(no_color: Option<&str>) -> Self {
         if no_color.is_some_and(|value| !value.is_empty()) { Self::Plain } else { Self::Coloured }
@@ -27,18 +31,6 @@ impl Theme {
 
     pub(super) fn title(self) -> Style {
         self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
-    }
-
-    pub(super) fn heading(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    pub(super) fn dim(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    pub(super) fn chosen(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
     }
 
     pub(super) fn prompt(self) -> Style {
@@ -63,7 +55,7 @@ mod tests {
         assert_eq!((Theme::by(None), Theme::by(Some(""))), (Theme::Coloured, Theme::Coloured));
         let plain = Theme::by(Some("1"));
         let levels = [Level::Good, Level::Warn, Level::Bad].map(|level| plain.level(level));
-        let others = [plain.title(), plain.heading(), plain.dim(), plain.chosen(), plain.prompt()];
+        let others = [plain.title(), plain.prompt(), Theme::HEADING, Theme::DIM, Theme::CHOSEN];
         for style in levels.into_iter().chain(others) {
             assert_eq!((style.fg, style.bg), (None, None), "{style:?}");
         }
