@@ -17,7 +17,7 @@ async fn top_shows_every_worker_and_pauses_a_queue_and_gives_the_terminal_back()
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
     let handler = Handler::start(async |_: Call| 404);
-    let settings = "retry = { initial = \"1h\", jitter = \"none\" }\nreceive = { wait = \"1s\" }";
+    let settings = "retry = { initial = \"10m\", jitter = \"none\" }\nreceive = { wait = \"1s\" }";
     let launch = Worker::launch(&pair.queue, &handler, settings);
     let worker = Worker::launched(launch.variable("LONGSHORE__ADMIN__CONTROL", "loopback")).await;
     dev.sqs.send(&pair.queue, "one").await;
