@@ -51,6 +51,18 @@ fn bad_usage_is_64() {
 }
 
 #[test]
+fn top_without_a_terminal_is_bad_usage_and_names_the_same_as_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = run(longshore(directory.path()).args(["top", "10.0.0.7:9090"]));
+    let expected = "error: top needs a terminal\n  hint: the same is JSON at http://10.0.0.7:9090/status\n";
+    assert_eq!((seen.code, seen.output.as_str(), seen.errors.as_str()), (64, "", expected));
+    for arguments in [&["top", "::"][..], &["top", "--interval", "1ms"], &["top", "https://h:1"]] {
+        let seen = run(longshore(directory.path()).args(arguments));
+        assert_eq!((seen.code, seen.output.as_str()), (64, ""), "{arguments:?}");
+    }
+}
+
+#[test]
 fn run_without_a_queue_names_the_missing_flags() {
     let directory = tempfile::tempdir().unwrap();
     let seen = run(longshore(directory.path()).arg("run"));

@@ -1,7 +1,7 @@
 //! The client of a running worker's admin server, for the commands that ask or control it.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, ErrorKind, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     path::PathBuf,
     time::Duration,
@@ -13,11 +13,13 @@ use url::{Position, Url};
 
 use super::{
     options::AwsOptions,
-    output::{Exit, Failure, within_line},
+    output::{Exit, Failure},
 };
 use crate::{
     config::{self, Purpose},
+    duration::Span,
     settings::{Secret, hide},
+    telemetry::logs::one_line,
 };
 
 /// The time limit of connecting and of each read; Docker's own limit of a health check is 30 s by default.
@@ -49,11 +51,19 @@ impl<'a> HttpRequest<'a> {
 
     /// Sends the request without an HTTP library, which would take longer to start than the whole request.
     pub(super) fn send(&self) -> Result<HttpAnswer, Failure> {
-        let failure = |error: &dyn std::fmt::Display| {
-            Failure::new(Exit::Unavailable, format!("no answer from {}: {error}", hide(self.url.as_str())))
-        };
-        let answer = self.exchange().map_err(|error| failure(&error))?;
-        parse(&answer).ok_or_else(|| failure(&"the answer is not HTTP"))
+        self.answer().map_err(|reason| {
+            Failure::new(Exit::Unavailable, format!("no answer from {}: {reason}", hide(self.url.as_str())))
+        })
+    }
+
+    /// The answer, or the reason why there is none.
+    fn answer(&self) -> Result<HttpAnswer, String> {
+        let answer = self.exchange().map_err(|error| match error.kind() {
+            // A read that takes too long.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("nothing within {}", Span(TIME_LIMIT)),
+            _ => error.to_string(),
+        })?;
+        parse(&answer).ok_or_else(|| "the answer is not HTTP".to_owned())
     }
 
     fn exchange(&self) -> io::Result<String> {
@@ -118,6 +128,13 @@ pub(super) struct AdminOptions {
     /// The admin server of the worker, such as 10.0.0.7:9090 [default: the configured admin.listen]
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
+    #[command(flatten)]
+    access: AccessOptions,
+}
+
+/// The token to show admin servers, and the configuration with the defaults.
+#[derive(Args, Debug)]
+pub(super) struct AccessOptions {
     /// The worker's admin.token [default: that of the configuration]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
@@ -126,29 +143,57 @@ pub(super) struct AdminOptions {
     config: Option<PathBuf>,
 }
 
+/// The address and the token of the admin server where no other address is given.
+pub(super) struct AdminAccess {
+    pub(super) address: String,
+    token: Option<Secret>,
+}
+
 /// The client of one admin server.
 pub(super) struct AdminClient {
     base: Url,
     token: Option<Secret>,
 }
 
-impl AdminOptions {
-    /// The client by these options, and by the configuration for what they leave out.
-    pub(super) fn client(self) -> Result<AdminClient, Failure> {
+impl AccessOptions {
+    /// The access by these options, and by the configuration for what they leave out.
+    pub(super) fn access(self) -> Result<AdminAccess, Failure> {
         let settings =
             config::load(&AwsOptions::default().sources(self.config), Purpose::Inspect)?.settings.admin;
-        let address = self.admin.unwrap_or_else(|| reachable(settings.listen).to_string());
-        let text = if address.contains("://") { address } else { format!("http://{address}") };
+        Ok(AdminAccess {
+            address: reachable(settings.listen).to_string(),
+            token: self.token.map(Secret::new).or(settings.token),
+        })
+    }
+}
+
+impl AdminAccess {
+    /// The client of the admin server at this address.
+    pub(super) fn client(&self, address: &str) -> Result<AdminClient, Failure> {
+        let text = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let base = Url::parse(&text).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let base = base.ok_or_else(|| {
             Failure::new(Exit::Usage, format!("not an address: {}", hide(&text)))
                 .hint("such as 10.0.0.7:9090")
         })?;
-        Ok(AdminClient { base, token: self.token.map(Secret::new).or(settings.token) })
+        Ok(AdminClient { base, token: self.token.clone() })
+    }
+}
+
+impl AdminOptions {
+    /// The client by these options, and by the configuration for what they leave out.
+    pub(super) fn client(self) -> Result<AdminClient, Failure> {
+        let access = self.access.access()?;
+        access.client(self.admin.as_deref().unwrap_or(&access.address))
     }
 }
 
 impl AdminClient {
+    /// The host and the port of the server.
+    pub(super) fn authority(&self) -> &str {
+        &self.base[Position::BeforeHost..Position::AfterPort]
+    }
+
     /// Asks for a page of JSON.
     pub(super) fn get(&self, path: &[&str]) -> Result<Value, Failure> {
         self.request("GET", path, String::new())
@@ -165,12 +210,28 @@ impl AdminClient {
         Ok((answer.status, serde_json::from_str(&answer.body).unwrap_or_default()))
     }
 
+    /// Asks for the status of the worker; the reason without the address if there is none.
+    pub(super) fn status(&self) -> Result<Value, String> {
+        let url = self.url(&["status"]);
+        let answer = HttpRequest { token: self.token.as_ref(), ..HttpRequest::get(&url) }.answer()?;
+        match answer.status {
+            200 => {
+                serde_json::from_str(&answer.body).map_err(|error| format!("the answer is not JSON: {error}"))
+            }
+            status => Err(format!("the answer has the status {status}")),
+        }
+    }
+
     fn send(&self, method: &'static str, path: &[&str], body: String) -> Result<HttpAnswer, Failure> {
+        HttpRequest { url: &self.url(path), method, token: self.token.as_ref(), body }.send()
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(path);
         }
-        HttpRequest { url: &url, method, token: self.token.as_ref(), body }.send()
+        url
     }
 
     fn request(&self, method: &'static str, path: &[&str], body: String) -> Result<Value, Failure> {
@@ -181,7 +242,7 @@ impl AdminClient {
             (status, value) => {
                 let error = value.as_ref().and_then(|value| value["error"].as_str()).unwrap_or(&answer.body);
                 let exit = if status < 500 && status != 200 { Exit::Usage } else { Exit::Unavailable };
-                Err(Failure::new(exit, format!("the worker answers {status}: {}", within_line(error))))
+                Err(Failure::new(exit, format!("the worker answers {status}: {}", one_line(error))))
             }
         }
     }
@@ -199,7 +260,7 @@ mod tests {
         let live = listener.local_addr().unwrap();
         let closed = SocketAddr::new(live.ip(), 1);
         assert_eq!(connect(&[closed, live]).unwrap().peer_addr().unwrap(), live);
-        assert_eq!(connect(&[closed]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect(&[closed]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert!(connect(&[]).is_err());
     }
 

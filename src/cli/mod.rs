@@ -15,6 +15,7 @@ mod run;
 mod runtime;
 mod scale;
 mod send;
+mod top;
 mod trace;
 
 use std::{env, process::ExitCode};
@@ -53,6 +54,7 @@ enum CliCommand {
     Scale(scale::Scale),
     Dlq(dlq::DlqCommand),
     Trace(trace::TraceCommand),
+    Top(top::TopCommand),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -90,6 +92,7 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
         CliCommand::Scale(scale) => scale.execute(),
         CliCommand::Dlq(dlq) => dlq.execute(),
         CliCommand::Trace(trace) => trace.execute(),
+        CliCommand::Top(top) => top.execute(),
     }
 }
 

@@ -137,11 +137,6 @@ pub(super) fn print_error(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", escaped(line, LineForm::Text)));
 }
 
-/// A text of others as a part of a line: it neither acts on the terminal nor begins another line.
-pub(super) fn within_line(text: &str) -> String {
-    escaped(text, LineForm::Text).replace('\n', r"\u{a}")
-}
-
 /// Writes a value as JSON in one line.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&format!("{}\n", json_line(value)))
@@ -193,11 +188,12 @@ impl ProgressLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::logs::one_line;
 
     #[test]
     fn a_text_of_others_neither_acts_on_a_terminal_nor_begins_a_line_and_json_keeps_its_value() {
         let hostile = "\u{1b}[2J\u{9b}1m\u{202e}\r\nerror: forged";
-        assert_eq!(within_line(hostile), r"\u{1b}[2J\u{9b}1m\u{202e}\u{d}\u{a}error: forged");
+        assert_eq!(one_line(hostile), r"\u{1b}[2J\u{9b}1m\u{202e}\u{d}\nerror: forged");
         let json = json_line(&hostile);
         assert!(
             !json.contains(|character: char| character.is_control() || character == '\u{202e}'),

@@ -1,12 +1,13 @@
 //! `longshore pause`: pauses queues of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     admin_client::{AdminClient, AdminOptions},
-    output::{self, Failure, within_line},
+    output::{self, Failure},
 };
+use crate::telemetry::logs::one_line;
 
 /// Pauses queues of a running worker: nothing is received, waiting messages are given back, running handlers finish
 #[derive(Args, Debug)]
@@ -50,9 +51,13 @@ impl Pause {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
             let state = client.post(&["queues", &queue, "pause"], &json!({ "reason": self.reason }))?;
-            let running = state["running"].as_u64().unwrap_or_default();
-            output::print_line(&format!("{}: paused, {running} calls still run", within_line(&queue)))?;
+            output::print_line(&format!("{}: {}", one_line(&queue), shown(&state)))?;
         }
         Ok(())
     }
+}
+
+/// The state after a pause.
+pub(super) fn shown(state: &Value) -> String {
+    format!("paused, {} calls still run", state["running"].as_u64().unwrap_or_default())
 }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Failure, within_line},
+    output::{self, Failure},
     pause::QueueChoice,
 };
+use crate::telemetry::logs::one_line;
 
 /// Ends the pause of queues of a running worker
 #[derive(Args, Debug)]
@@ -23,17 +24,16 @@ impl Resume {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
             let state = client.post(&["queues", &queue, "resume"], &json!({}))?;
-            output::print_line(&format!("{}: {}", within_line(&queue), shown(&state)))?;
+            output::print_line(&format!("{}: {}", one_line(&queue), shown(&state)))?;
         }
         Ok(())
     }
 }
 
 /// The state after the end of an operator's pause: other reasons to pause may be left.
-fn shown(state: &Value) -> String {
+pub(super) fn shown(state: &Value) -> String {
     let reasons = state["paused"].as_array().into_iter().flatten();
-    let reasons: Vec<_> =
-        reasons.filter_map(|paused| Some(within_line(paused["details"].as_str()?))).collect();
+    let reasons: Vec<_> = reasons.filter_map(|paused| paused["details"].as_str()).map(one_line).collect();
     if reasons.is_empty() {
         return "resumed".to_owned();
     }

@@ -1,12 +1,13 @@
 //! `longshore scale`: changes the concurrency of a queue of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Failure, within_line},
+    output::{self, Failure},
 };
+use crate::telemetry::logs::one_line;
 
 /// Changes the most calls of a queue's handler that run at once, without dropping any
 ///
@@ -29,10 +30,11 @@ impl Scale {
         let client = self.admin.client()?;
         let body = json!({ "concurrency": self.concurrency });
         let state = client.post(&["queues", &self.queue, "scale"], &body)?;
-        let (concurrency, running) = (&state["concurrency"], &state["running"]);
-        output::print_line(&format!(
-            "{}: concurrency {concurrency}, {running} calls run",
-            within_line(&self.queue)
-        ))
+        output::print_line(&format!("{}: {}", one_line(&self.queue), shown(&state)))
     }
+}
+
+/// The state after a change of the concurrency.
+pub(super) fn shown(state: &Value) -> String {
+    format!("concurrency {}, {} calls run", state["concurrency"], state["running"])
 }

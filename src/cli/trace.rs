@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{
     admin_client::AdminOptions,
-    output::{self, Exit, Failure, within_line},
+    output::{self, Exit, Failure},
 };
+use crate::telemetry::logs::one_line;
 
 /// Prints what a running worker knows of a message: exit code 0 if it knows it, 1 if not, 69 if no worker answers
 #[derive(Args, Debug)]
@@ -39,7 +40,7 @@ impl TraceCommand {
                 let error = body["error"].as_str().unwrap_or("no status of a message");
                 Err(Failure::new(
                     Exit::Unavailable,
-                    format!("the worker answers {status}: {}", within_line(error)),
+                    format!("the worker answers {status}: {}", one_line(error)),
                 ))
             }
         }
@@ -47,13 +48,14 @@ impl TraceCommand {
 }
 
 /// The answer, for people.
-fn text_of(answer: &Value) -> String {
+pub(super) fn text_of(answer: &Value) -> String {
     let mut text = String::new();
-    let shown = |value: &Value| within_line(value.as_str().unwrap_or_default());
+    let shown = |value: &Value| one_line(value.as_str().unwrap_or_default()).into_owned();
     for receive in answer["receives"].as_array().into_iter().flatten() {
-        let state = shown(&receive["state"]).replace('_', " ");
-        let heading = format!("{}, attempt {}: {state}", shown(&receive["queue"]), receive["attempt"]);
-        writeln!(text, "{heading}").unwrap_or_default();
+        let text_in = |name: &str| receive[name].as_str().unwrap_or_default();
+        let state = text_in("state").replace('_', " ");
+        let heading = format!("{}, attempt {}: {state}", text_in("queue"), receive["attempt"]);
+        writeln!(text, "{}", one_line(&heading)).unwrap_or_default();
         for step in receive["steps"].as_array().into_iter().flatten() {
             writeln!(text, "  {}  {}", shown(&step["at"]), shown(&step["step"])).unwrap_or_default();
         }

@@ -21,8 +21,12 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-pub(crate) use self::escape::{LineForm, escaped};
-use self::{escape::EscapedLines, line::Line, span_fields::SpanFields};
+pub(crate) use self::escape::{LineForm, escaped, one_line};
+use self::{
+    escape::EscapedLines,
+    line::Line,
+    span_fields::SpanFields,
+};
 use super::traces::Traces;
 use crate::settings::Problem;
 

@@ -40,4 +40,5 @@ mod start;
 mod stop;
 mod strangers;
 mod support;
+mod top;
 mod watch;

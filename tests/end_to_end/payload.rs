@@ -126,6 +126,12 @@ async fn a_handler_receives_the_payloads_of_the_extended_client_which_are_then_d
 }
 
 #[tokio::test]
+async fn the_object_of_a_rejected_message_stays_for_its_copy() {
+    let Some(world) = World::start().await else { return };
+    let handler = Handler::start(async |_| 422).await_url();
+}
+
+#[tokio::test]
 async fn the_extended_client_receives_what_send_stored() {
     let Some(world) = World::start().await else { return };
     let sent = "ü".repeat(700_000);

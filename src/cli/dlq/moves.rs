@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::{options::DlqOptions, unavailable};
 use crate::{
-    cli::output::{self, Exit, Failure, ProgressLine, within_line},
+    cli::output::{self, Exit, Failure, ProgressLine},
     dead_letters::{StartedMove, cancel_running},
     queue::{MessageMoves, MoveReport, MoveRequest, MoveState, Queue, QueueError},
     stop::Stop,
+    telemetry::logs::one_line,
 };
 
 /// Shows the latest move tasks of SQS on a DLQ, the youngest first: state, messages moved, destination
@@ -115,15 +116,15 @@ fn started_at(task: &MoveReport) -> String {
 
 fn line_of(task: &MoveReport) -> String {
     let destination = task.destination_arn.as_deref().unwrap_or("the queues they came from");
-    format!("{}  {}, to {}", started_at(task), in_words(task), within_line(destination))
+    format!("{}  {}, to {}", started_at(task), in_words(task), one_line(destination))
 }
 
 /// The state and the numbers of a task, which are approximate, and the reason of its failure.
 fn in_words(task: &MoveReport) -> String {
     let of = task.to_move.map_or_else(String::new, |to_move| format!(" of about {to_move}"));
     let reason =
-        task.failure.as_ref().map_or_else(String::new, |reason| format!(": {}", within_line(reason)));
-    format!("{}{reason}, {}{of} moved", within_line(task.state.as_str()), task.moved)
+        task.failure.as_ref().map_or_else(String::new, |reason| format!(": {}", one_line(reason)));
+    format!("{}{reason}, {}{of} moved", one_line(task.state.as_str()), task.moved)
 }
 
 fn json_of(task: &MoveReport) -> Value {

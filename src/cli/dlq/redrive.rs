@@ -16,7 +16,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    cli::output::{self, Exit, Failure, ProgressLine, within_line},
+    cli::output::{self, Exit, Failure, ProgressLine},
     config,
     consumer::settle::StoredRejection,
     dead_letters::{
@@ -27,6 +27,7 @@ use crate::{
     queue::{MOVES_A_SECOND, MoveRequest, limits},
     stop::Stop,
     tasks,
+    telemetry::logs::one_line,
 };
 
 /// The messages that have come back after which a redrive stops by default.
@@ -188,13 +189,13 @@ impl Shown {
             }
             RedriveEvent::Refused { id, reason } => {
                 let json = json!({ "event": "refused", "id": id.as_str(), "reason": reason });
-                (Some(format!("not sent: {id}: {}", within_line(reason))), json)
+                (Some(format!("not sent: {id}: {}", one_line(reason))), json)
             }
             RedriveEvent::CameBack { message } => {
                 let reason = StoredRejection::of(message).map(|rejection| rejection.reason);
                 let json = json!({ "event": "cameBack", "id": message.id.as_str(), "reason": reason });
                 let reason = reason.unwrap_or_else(|| "its receives are used up".to_owned());
-                (Some(format!("came back: {}: {}", message.id, within_line(&reason))), json)
+                (Some(format!("came back: {}: {}", message.id, one_line(&reason))), json)
             }
         };
         self.progress.clear();

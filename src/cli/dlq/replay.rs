@@ -8,7 +8,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    cli::output::{self, Exit, Failure, within_line},
+    cli::output::{self, Exit, Failure},
     config::{self, QueueSettings},
     dead_letters,
     handler::{
@@ -17,6 +17,7 @@ use crate::{
     },
     settings::hide,
     stop::Stop,
+    telemetry::logs::one_line,
 };
 
 /// Posts one message to a handler as a worker would, prints the outcome, and leaves the message where it is
@@ -80,6 +81,6 @@ fn shown(outcome: Outcome) -> Result<(), Failure> {
         Outcome::Crashed(reason) => (Exit::Unfinished, format!("the handler ended: {reason}")),
         Outcome::ShortOfResources(reason) => (Exit::Internal, reason),
     };
-    output::print_line(&within_line(&hide(&text)))?;
+    output::print_line(&one_line(&hide(&text)))?;
     Err(Failure::new(exit, ""))
 }

@@ -57,6 +57,14 @@ impl<W: Write> Write for LineEscaper<W> {
     }
 }
 
+/// A text in one line, with the characters escaped that would act on a terminal or reorder the text.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    match escaped(text, LineForm::Text) {
+        line if line.contains(['\n', '\t']) => line.replace('\n', "\\n").replace('\t', "\\t").into(),
+        line => line,
+    }
+}
+
 /// Lines without characters that would act on a terminal or reorder the text.
 pub(crate) fn escaped(lines: &str, form: LineForm) -> Cow<'_, str> {
     if !lines.contains(is_escaped) {
@@ -117,6 +125,12 @@ mod tests {
             assert_eq!(escaped(line, LineForm::ColouredText), text);
             assert_eq!(escaped(line, LineForm::Json), json);
         }
+    }
+
+    #[test]
+    fn one_line_has_no_line_breaks_and_no_tabs() {
+        assert_eq!(one_line("a\n\tb\u{1b}[2J\u{202e}"), r"a\n\tb\u{1b}[2J\u{202e}");
+        assert!(matches!(one_line("ünd 🚢"), Cow::Borrowed("ünd 🚢")));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) mod skips;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod tasks;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod worker;
 

@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::in_time;
+use super::{in_time, terminal::OnTerminal};
 
 /// A `longshore` about to start, in an empty directory of its own with an empty environment.
 pub(crate) struct Launch {
@@ -92,6 +92,11 @@ impl Launch {
         Process { child, output, errors, began: Instant::now(), _directory: self.directory }
     }
 
+    /// Starts it on a terminal of its own.
+    pub(crate) fn start_on_terminal(self, size: (u16, u16)) -> OnTerminal {
+        OnTerminal::start(self.command.as_std(), self.directory, size)
+    }
+
     /// Starts it and waits for its end.
     pub(crate) async fn run(self) -> Ended {
         self.start().ended().await
@@ -119,6 +124,28 @@ pub(crate) enum Signal {
     Kill,
     Stop,
     Continue,
+}
+
+impl Signal {
+    /// Sends it to the process with this id.
+    pub(super) fn send(self, id: u32) {
+        let name = match self {
+            Self::Terminate => "TERM",
+            Self::Interrupt => "INT",
+            Self::Quit => "QUIT",
+            Self::HangUp => "HUP",
+            Self::User1 => "USR1",
+            Self::User2 => "USR2",
+            Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
+        };
+        // The shell's own kill: a signal needs either that or unsafe code.
+        let mut shell = PlainCommand::new("sh");
+        let sent =
+            shell.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id.to_string()]).status().unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
 }
 
 /// The end of a process.
@@ -149,22 +176,7 @@ impl Process {
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {
-        let name = match signal {
-            Signal::Terminate => "TERM",
-            Signal::Interrupt => "INT",
-            Signal::Quit => "QUIT",
-            Signal::HangUp => "HUP",
-            Signal::User1 => "USR1",
-            Signal::User2 => "USR2",
-            Signal::Kill => "KILL",
-            Signal::Stop => "STOP",
-            Signal::Continue => "CONT",
-        };
-        let id = self.id().to_string();
-        // The shell's own kill: a signal needs either that or unsafe code.
-        let mut shell = PlainCommand::new("sh");
-        let sent = shell.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &id]).status().unwrap();
-        assert!(sent.success(), "SIG{name} could not be sent");
+        signal.send(self.id());
         self.began = Instant::now();
     }
 

@@ -1,0 +1,162 @@
+//! The requests to workers, each on a thread of its own, so that a worker that hangs delays no other and not the end.
+
+use std::{io, sync::Arc, thread};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{
+    Input,
+    status::{WorkerReport, WorkerText},
+};
+use crate::{
+    cli::{admin_client::AdminClient, pause, resume, scale, trace},
+    telemetry::logs::one_line,
+};
+
+/// The reason of a pause.
+const PAUSE_REASON: &str = "in longshore top";
+
+/// A request to a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) worker: usize,
+    pub(super) question: Question,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Its status.
+    Status,
+    /// The report of the message with this id.
+    Message(WorkerText),
+    /// A change of this queue.
+    Control(WorkerText, QueueChange),
+}
+
+/// A change of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueueChange {
+    Pause,
+    Resume,
+    /// The most calls at once.
+    Scale(u64),
+}
+
+/// The answer of a worker, or the reason why there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) worker: usize,
+    pub(super) content: AnswerContent,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum AnswerContent {
+    Status(Result<WorkerReport, String>),
+    Message(WorkerText, Result<MessageReport, String>),
+    /// The state of this queue in a few words, or the refusal.
+    Control(WorkerText, Result<String, String>),
+}
+
+/// What a worker knows of a message, as `longshore trace` prints it.
+#[derive(Clone, Debug)]
+pub(super) struct MessageReport {
+    pub(super) lines: Vec<String>,
+    /// True if the worker holds the message, so that more is to come.
+    pub(super) is_held: bool,
+}
+
+/// Sends requests, and their answers as inputs.
+pub(super) struct Requests {
+    clients: Vec<Arc<AdminClient>>,
+    inputs: UnboundedSender<Input>,
+}
+
+impl Requests {
+    pub(super) fn new(clients: Vec<AdminClient>, inputs: UnboundedSender<Input>) -> Self {
+        Self { clients: clients.into_iter().map(Arc::new).collect(), inputs }
+    }
+
+    /// Sends a request; its answer is an input later.
+    pub(super) fn send(&self, request: Request) -> io::Result<()> {
+        let (client, inputs) = (self.clients[request.worker].clone(), self.inputs.clone());
+        let work = move || {
+            let answer = Answer { worker: request.worker, content: content(&client, request.question) };
+            // Fails at the end of the program only.
+            drop(inputs.send(Input::Answer(answer)));
+        };
+        thread::Builder::new().name("request".to_owned()).spawn(work).map(drop)
+    }
+}
+
+fn content(client: &AdminClient, question: Question) -> AnswerContent {
+    match question {
+        Question::Status => AnswerContent::Status(plain(client.status().and_then(WorkerReport::of))),
+        Question::Message(id) => {
+            let report = plain(message(client, &id));
+            AnswerContent::Message(id, report)
+        }
+        Question::Control(queue, change) => {
+            let outcome = plain(control(client, &queue, change)).map(|state| one_line(&state).into_owned());
+            AnswerContent::Control(queue, outcome)
+        }
+    }
+}
+
+/// The result with a reason in one line, which may quote the worker.
+fn plain<T>(result: Result<T, String>) -> Result<T, String> {
+    result.map_err(|reason| one_line(&reason).into_owned())
+}
+
+fn message(client: &AdminClient, id: &WorkerText) -> Result<MessageReport, String> {
+    let (status, body) = client.ask(&["messages", id.raw()]).map_err(|failure| failure.to_string())?;
+    match status {
+        200 => Ok(MessageReport::of(&body)),
+        404 if body["reach"].is_array() => Ok(MessageReport::of(&body)),
+        _ => Err(format!("the worker answers {status}: {}", body["error"].as_str().unwrap_or_default())),
+    }
+}
+
+impl MessageReport {
+    fn of(body: &Value) -> Self {
+        let lines = trace::text_of(body).lines().map(str::to_owned).collect();
+        let held = ["waiting", "running", "settling"].map(Value::from);
+        let is_held =
+            body["receives"].as_array().into_iter().flatten().any(|receive| held.contains(&receive["state"]));
+        Self { lines, is_held }
+    }
+}
+
+fn control(client: &AdminClient, queue: &WorkerText, change: QueueChange) -> Result<String, String> {
+    let post = |verb: &str, body: &Value| client.post(&["queues", queue.raw(), verb], body);
+    let state = match change {
+        QueueChange::Pause => {
+            post("pause", &json!({ "reason": PAUSE_REASON })).map(|state| pause::shown(&state))
+        }
+        QueueChange::Resume => post("resume", &json!({})).map(|state| resume::shown(&state)),
+        QueueChange::Scale(concurrency) => {
+            post("scale", &json!({ "concurrency": concurrency })).map(|state| scale::shown(&state))
+        }
+    };
+    state.map_err(|failure| failure.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_asked_for_again_only_while_the_worker_holds_it() {
+        let report = |states: &[&str]| {
+            let receives: Vec<_> = states
+                .iter()
+                .map(|state| json!({ "queue": "orders", "attempt": 1, "state": state, "steps": [] }))
+                .collect();
+            MessageReport::of(&json!({ "receives": receives }))
+        };
+        assert!(report(&["given_back", "running"]).is_held);
+        let over = report(&["given_back", "deleted"]);
+        assert!(!over.is_held);
+        assert_eq!(over.lines, ["orders, attempt 1: given back", "orders, attempt 1: deleted"]);
+    }
+}
