@@ -64,7 +64,8 @@ async fn top_shows_every_worker_and_pauses_a_queue_and_gives_the_terminal_back()
 async fn top_shows_the_refusal_of_a_worker_and_control_c_ends_it() {
     let dev = Dev::start().await;
     let pair = dev.sqs.pair("orders", 5).await;
-    let worker = Worker::start(&pair.queue, &Handler::willing(), "").await;
+    let handler = Handler::willing();
+    let worker = Worker::start(&pair.queue, &handler, "").await;
     let mut top = top(&[&worker.admin.address]);
     top.shows("The queue is empty").await;
     top.press("+").await;

@@ -58,7 +58,7 @@ pub(super) enum AnswerContent {
     Control(WorkerText, Result<String, String>),
 }
 
-/// What a worker knows of a message, as `longshore trace` prints it.
+/// A worker's report of a message, in the lines of `longshore trace`.
 #[derive(Clone, Debug)]
 pub(super) struct MessageReport {
     pub(super) lines: Vec<String>,

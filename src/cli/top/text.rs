@@ -37,6 +37,16 @@ pub(super) fn span(seconds: Option<f64>) -> String {
     }
 }
 
+/// A text of at most so many characters, the last of which shows a cut.
+pub(super) fn cut(text: String, most: u16) -> String {
+    let most = usize::from(most);
+    if text.chars().count() <= most {
+        return text;
+    }
+    let kept = text.chars().take(most.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
 /// The time of day in a worker's time, which is in UTC.
 pub(super) fn clock(time: &WorkerText) -> String {
     let text = time.to_string();
@@ -77,6 +87,12 @@ mod tests {
         ] {
             assert_eq!(span(Some(seconds)), text);
         }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_ends_in_a_mark() {
+        let cut = |text: &str| cut(text.to_owned(), 4);
+        assert_eq!((cut("üüüü"), cut("üüüüü")), ("üüüü".to_owned(), "üüü…".to_owned()));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::cli::top::{
 const REASON: u16 = 3;
 /// The width from which message ids are shown whole.
 const WIDE: u16 = 110;
-/// A message id of SQS, and the part of one that tells messages apart.
+/// A message id of SQS, and the part of one that distinguishes messages.
 const ID: (u16, u16) = (36, 13);
 
 impl ScreenView<'_> {
@@ -81,7 +81,7 @@ impl ScreenView<'_> {
     fn failure_row(&self, failure: &FailedTry, is_wide: bool) -> Vec<String> {
         let ended_at = failure.ended_at.as_ref().map_or_else(|| text::NONE.to_owned(), text::clock);
         vec![
-            short(&failure.message_id.to_string(), is_wide),
+            text::cut(failure.message_id.to_string(), id_width(is_wide)),
             failure.attempt.to_string(),
             failure.ending().to_string(),
             ended_at,
@@ -116,7 +116,7 @@ impl TableParts {
 
 fn call_row(call: &RunningReport, is_wide: bool) -> Vec<String> {
     vec![
-        short(&call.message_id.to_string(), is_wide),
+        text::cut(call.message_id.to_string(), id_width(is_wide)),
         call.attempt.to_string(),
         text::span(Some(call.seconds)),
         text::clock(&call.since),
@@ -125,15 +125,4 @@ fn call_row(call: &RunningReport, is_wide: bool) -> Vec<String> {
 
 const fn id_width(is_wide: bool) -> u16 {
     if is_wide { ID.0 } else { ID.1 }
-}
-
-/// A message id, cut where there is no room for it.
-fn short(id: &str, is_wide: bool) -> String {
-    let most = usize::from(id_width(is_wide));
-    if id.chars().count() <= most {
-        return id.to_owned();
-    }
-    let mut cut: String = id.chars().take(most - 1).collect();
-    cut.push('…');
-    cut
 }

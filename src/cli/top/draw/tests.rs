@@ -1,4 +1,4 @@
-//! What the terminal shows, at the widths of 80 and 140.
+//! The screen, at the widths of 80 and 140.
 
 use std::time::Duration;
 
