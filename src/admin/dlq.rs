@@ -113,9 +113,9 @@ async fn peek(
     }
     let begun = BegunTask::begin(&source, &tasks, &queue, DlqTaskKind::Peek).await?;
     let (dlq, visible) = (begun.location.name(), begun.location.attributes.visible);
-    let BegunTask { task, location, worker, .. } = begun;
+    let BegunTask { task, location, .. } = begun;
     // Beside this request: a client that goes away would leave the messages hidden for a minute.
-    let peeked = tasks::detach("dlq peek", async move { task.peek(location.dlq, limit, &worker).await });
+    let peeked = tasks::detach("dlq peek", async move { task.peek(location.dlq, limit).await });
     let peeked = peeked.await.map_err(|error| ControlRefusal::Failed(error.to_string()))?;
     let (messages, unreleased) = peeked.map_err(|error| failed(&error))?;
     let answer = json!({
@@ -141,11 +141,11 @@ async fn redrive(
     };
     let begun = BegunTask::begin(&source, &tasks, &queue, DlqTaskKind::Redrive).await?;
     let report = begun.task.report();
-    let BegunTask { task, location, source, worker } = begun;
+    let BegunTask { task, location, source } = begun;
     tasks::detach("dlq redrive", async move {
-        task.redrive(&queue, location, source, chosen, &worker).await;
+        task.redrive(&queue, location, source, chosen).await;
     });
-    Ok(accepted(report))
+    Ok(accepted(&report))
 }
 
 /// Begins to delete a message; answers the state of the task, which goes on by itself.
@@ -158,9 +158,9 @@ async fn delete(
     let DeleteBody { id } = parsed(&body, None)?;
     let begun = BegunTask::begin(&source, &tasks, &queue, DlqTaskKind::Delete).await?;
     let report = begun.task.report();
-    let BegunTask { task, location, worker, .. } = begun;
-    tasks::detach("dlq delete", async move { task.delete(&queue, location, id, &worker).await });
-    Ok(accepted(report))
+    let BegunTask { task, location, .. } = begun;
+    tasks::detach("dlq delete", async move { task.delete(&queue, location, id).await });
+    Ok(accepted(&report))
 }
 
 /// Stops the task of a queue.
@@ -173,7 +173,7 @@ async fn stop(
     latest(source, State(tasks), queue).await
 }
 
-fn accepted(report: DlqTaskReport) -> Response {
+fn accepted(report: &DlqTaskReport) -> Response {
     (StatusCode::ACCEPTED, Json(json!({ "latest": report }))).into_response()
 }
 
@@ -183,7 +183,6 @@ struct BegunTask {
     location: DlqLocation,
     /// The queue that the DLQ belongs to.
     source: Arc<dyn Queue>,
-    worker: Stop,
 }
 
 impl BegunTask {
@@ -195,7 +194,7 @@ impl BegunTask {
         kind: DlqTaskKind,
     ) -> Result<Self, ControlRefusal> {
         let DlqAccess { queue: opened, dlq, stop } = (source.dlq)(queue)?;
-        let task = tasks.begin(queue, kind).ok_or_else(|| {
+        let task = tasks.begin(queue, kind, stop).ok_or_else(|| {
             ControlRefusal::Conflict("another request about this dlq is under way".to_owned())
         })?;
         let location = match locate(opened, dlq).await {
@@ -207,7 +206,7 @@ impl BegunTask {
             }
         };
         match location.source.as_ref().map(|(source, _)| source.clone()) {
-            Some(source) => Ok(Self { task, location, source, worker: stop }),
+            Some(source) => Ok(Self { task, location, source }),
             None => Err(ControlRefusal::Conflict(format!("the queue has no dlq: {queue}"))),
         }
     }

@@ -166,8 +166,8 @@ async fn status(State(source): State<AdminSource>) -> Response {
 
 /// Makes an answer away from this thread, which extends the leases: that of a thousand queues takes a while.
 async fn made_aside(make: impl FnOnce() -> Response + Send + 'static) -> Response {
-    let made = tasks::aside(make).await;
-    made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response())
+    let response = tasks::aside(make).await;
+    response.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response())
 }
 
 /// Sends the status once a second, as server-sent events.

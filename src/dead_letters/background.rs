@@ -39,7 +39,11 @@ struct DlqTask {
 
 /// A task that runs; dropped before its end, it has failed.
 #[derive(Debug)]
-pub(crate) struct RunningDlqTask(Arc<DlqTask>);
+pub(crate) struct RunningDlqTask {
+    task: Arc<DlqTask>,
+    /// The worker's own stop, which ends the task.
+    worker: Stop,
+}
 
 /// The kind of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -136,8 +140,8 @@ impl DlqTasks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a task of a queue; `None` while another one of it runs.
-    pub(crate) fn begin(&self, queue: &str, kind: DlqTaskKind) -> Option<RunningDlqTask> {
+    /// Begins a task of a queue, which ends with the worker; `None` while another one of it runs.
+    pub(crate) fn begin(&self, queue: &str, kind: DlqTaskKind, worker: Stop) -> Option<RunningDlqTask> {
         let mut tasks = self.tasks();
         if tasks.get(queue).is_some_and(|task| task.report().state == DlqTaskState::Running) {
             return None;
@@ -153,7 +157,7 @@ impl DlqTasks {
         };
         let task = Arc::new(DlqTask { report: Mutex::new(report), stop: Stop::new() });
         tasks.insert(queue.to_owned(), task.clone());
-        Some(RunningDlqTask(task))
+        Some(RunningDlqTask { task, worker })
     }
 
     /// The state of the latest task of a queue.
@@ -177,7 +181,7 @@ impl DlqTask {
 
 impl Drop for RunningDlqTask {
     fn drop(&mut self) {
-        let mut report = self.0.report();
+        let mut report = self.task.report();
         if report.state == DlqTaskState::Running {
             (report.state, report.error) = (DlqTaskState::Failed, Some("it has ended early".to_owned()));
         }
@@ -187,7 +191,7 @@ impl Drop for RunningDlqTask {
 impl RunningDlqTask {
     /// Its state.
     pub(crate) fn report(&self) -> DlqTaskReport {
-        self.0.report().clone()
+        self.task.report().clone()
     }
 
     /// Ends it with a failure.
@@ -202,10 +206,9 @@ impl RunningDlqTask {
         self,
         dlq: Arc<dyn Queue>,
         limit: usize,
-        worker: &Stop,
     ) -> Result<(Vec<PeekedMessage>, usize), QueueError> {
         let mut messages = Vec::new();
-        let end = self.visit(dlq, MessageFilter::default(), limit, worker, |message| {
+        let end = self.visit(dlq, MessageFilter::default(), limit, |message| {
             messages.push(PeekedMessage::of(message, SystemTime::now()));
         });
         let VisitEnd { failure, unreleased, .. } = end.await;
@@ -213,10 +216,10 @@ impl RunningDlqTask {
     }
 
     /// Deletes the message of this id.
-    pub(crate) async fn delete(self, queue: &str, location: DlqLocation, id: String, worker: &Stop) {
+    pub(crate) async fn delete(self, queue: &str, location: DlqLocation, id: String) {
         let filter = MessageFilter { ids: [id].into(), ..MessageFilter::default() };
-        let (task, dlq_name) = (self.0.clone(), location.name());
-        self.visit(location.dlq, filter, 1, worker, |_| ()).await;
+        let (task, dlq_name) = (self.task.clone(), location.name());
+        self.visit(location.dlq, filter, 1, |_| ()).await;
         log(queue, &dlq_name, &task);
     }
 
@@ -225,18 +228,17 @@ impl RunningDlqTask {
         queue: Arc<dyn Queue>,
         filter: MessageFilter,
         limit: usize,
-        worker: &Stop,
         mut show: impl FnMut(&Message),
     ) -> VisitEnd {
-        let deletes = self.0.report().task == DlqTaskKind::Delete;
-        let visited = Visit { queue, filter, limit: Some(limit), deletes, stop: self.0.stop.clone() };
+        let deletes = self.task.report().task == DlqTaskKind::Delete;
+        let visited = Visit { queue, filter, limit: Some(limit), deletes, stop: self.task.stop.clone() };
         let visiting = visit(&visited, |(message, _)| {
             show(message);
             true
         });
-        let end = self.until_stopped(visiting, worker).await;
+        let end = self.until_stopped(visiting).await;
         {
-            let mut report = self.0.report();
+            let mut report = self.task.report();
             (report.done, report.not_done) = (end.chosen - end.undeleted, end.undeleted);
             report.left_out = end.left_out;
         }
@@ -252,7 +254,6 @@ impl RunningDlqTask {
         location: DlqLocation,
         target: Arc<dyn Queue>,
         chosen: ChosenMessages,
-        worker: &Stop,
     ) {
         let dlq_name = location.name();
         let plan = RedrivePlan {
@@ -265,7 +266,7 @@ impl RunningDlqTask {
             stop_after: 1,
             watch: WATCH,
             is_dry: false,
-            stop: self.0.stop.clone(),
+            stop: self.task.stop.clone(),
         };
         let plan = match chosen {
             ChosenMessages::All => plan,
@@ -279,9 +280,9 @@ impl RunningDlqTask {
             },
         };
         let redriving = Redrive::new(plan, None).run(|counts, _| self.count(counts));
-        let (end, counts) = self.until_stopped(redriving, worker).await;
+        let (end, counts) = self.until_stopped(redriving).await;
         self.count(&counts);
-        let task = self.0.clone();
+        let task = self.task.clone();
         match end {
             RedriveEnd::Finished => self.end(DlqTaskState::Finished, None),
             RedriveEnd::CameBack => self.end(DlqTaskState::CameBack, None),
@@ -292,25 +293,25 @@ impl RunningDlqTask {
     }
 
     /// Runs the work to its end, which the worker's own stop brings near.
-    async fn until_stopped<T>(&self, work: impl Future<Output = T>, worker: &Stop) -> T {
+    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
             biased;
             output = &mut work => return output,
-            () = worker.draining() => self.0.stop.drain(),
+            () = self.worker.draining() => self.task.stop.drain(),
         }
         work.await
     }
 
     fn count(&self, counts: &RedriveCounts) {
-        let mut report = self.0.report();
+        let mut report = self.task.report();
         report.done = counts.sent;
         report.not_done = counts.refused + counts.uncertain + counts.undeleted;
         (report.left_out, report.came_back) = (counts.left_out, counts.came_back);
     }
 
     fn end(self, state: DlqTaskState, failure: Option<&QueueError>) {
-        let mut report = self.0.report();
+        let mut report = self.task.report();
         report.state = if failure.is_some() { DlqTaskState::Failed } else { state };
         report.error = failure.map(ToString::to_string);
     }

@@ -105,8 +105,8 @@ pub(crate) async fn cancel_running(
 ) -> Result<Option<MoveReport>, QueueError> {
     let running = moves.latest(dlq_arn).await?.into_iter().find(|task| task.state == MoveState::Running);
     let Some(MoveReport { handle: Some(handle), .. }) = &running else { return Ok(None) };
-    let moved = moves.cancel(handle).await?;
-    Ok(running.map(|task| MoveReport { state: MoveState::Cancelled, moved, ..task }))
+    let total = moves.cancel(handle).await?;
+    Ok(running.map(|task| MoveReport { state: MoveState::Cancelled, moved: total, ..task }))
 }
 
 fn unlisted() -> QueueError {

@@ -396,14 +396,14 @@ async fn a_move_task_is_followed_to_its_end_and_cancelled_by_a_stop() {
             }
         };
         let end = started.follow(moves, &stop, observe).await.unwrap();
-        let moved = pair.messages("orders").len();
-        assert_eq!(end.moved, moved as u64);
+        let in_queue = pair.messages("orders").len();
+        assert_eq!(end.moved, in_queue as u64);
         if is_stopped {
             assert_eq!(end.state, MoveState::Cancelled);
-            assert!((30..50).contains(&moved), "{moved}");
+            assert!((30..50).contains(&in_queue), "{in_queue}");
             assert_eq!(cancel_running(moves, &arn("dlq")).await.unwrap(), None);
         } else {
-            assert_eq!((end.state, moved), (MoveState::Completed, 100));
+            assert_eq!((end.state, in_queue), (MoveState::Completed, 100));
             assert!((8..=12).contains(&looks), "{looks}");
         }
     }

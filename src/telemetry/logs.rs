@@ -22,11 +22,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::escape::{LineForm, escaped, one_line};
-use self::{
-    escape::EscapedLines,
-    line::Line,
-    span_fields::SpanFields,
-};
+use self::{escape::EscapedLines, line::Line, span_fields::SpanFields};
 use super::traces::Traces;
 use crate::settings::Problem;
 

@@ -128,7 +128,20 @@ async fn a_handler_receives_the_payloads_of_the_extended_client_which_are_then_d
 #[tokio::test]
 async fn the_object_of_a_rejected_message_stays_for_its_copy() {
     let Some(world) = World::start().await else { return };
-    let handler = Handler::start(async |_| 422).await_url();
+    world.put("rejected", "the body").await;
+    world.put("done", "another").await;
+    let handler = Handler::start(async |call| if call.text() == "the body" { 422 } else { 200 });
+    let (queue, url) = (&world.pair.queue, handler.url());
+    let file = format!(
+        "[queues.orders]\nurl = \"{queue}\"\nreceive = {{ wait = \"1s\" }}\npayload = {{ s3 = \"fetch\", delete = true }}\n\
+         [queues.orders.handler]\nkind = \"http\"\nurl = \"{url}\"\nreject = [422]\n"
+    );
+    let _worker = Worker::launched(Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&file)).await;
+    world.send(&pointer("rejected"), SIZE).await;
+    assert_eq!(world.reasons(1).await.len(), 1);
+    world.send(&pointer("done"), SIZE).await;
+    until("the object of the other is deleted", async || world.keys().await.len() == 1).await;
+    assert_eq!(world.keys().await, ["rejected"]);
 }
 
 #[tokio::test]

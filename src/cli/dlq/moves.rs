@@ -122,8 +122,7 @@ fn line_of(task: &MoveReport) -> String {
 /// The state and the numbers of a task, which are approximate, and the reason of its failure.
 fn in_words(task: &MoveReport) -> String {
     let of = task.to_move.map_or_else(String::new, |to_move| format!(" of about {to_move}"));
-    let reason =
-        task.failure.as_ref().map_or_else(String::new, |reason| format!(": {}", one_line(reason)));
+    let reason = task.failure.as_ref().map_or_else(String::new, |reason| format!(": {}", one_line(reason)));
     format!("{}{reason}, {}{of} moved", one_line(task.state.as_str()), task.moved)
 }
 

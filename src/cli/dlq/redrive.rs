@@ -39,6 +39,7 @@ const USUAL_WATCH: Span = Span::secs(5);
 ///
 /// It stops when what it has sent fails again and is back in the DLQ.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct DlqRedrive {
     #[command(flatten)]
     dlq: DlqOptions,

@@ -1,4 +1,4 @@
-//! Exponential buckets, as OpenTelemetry's data model defines them (base-2, data model v1, "ExponentialHistogram"); pure.
+//! Exponential buckets, as OpenTelemetry's data model defines them (exponential histograms of base 2); pure.
 
 /// The most buckets: the specification's default.
 const MOST_BUCKETS: usize = 160;
@@ -107,7 +107,9 @@ mod tests {
 
     fn counted(values: &[f64]) -> ExponentialBuckets {
         let mut buckets = ExponentialBuckets::default();
-        values.iter().for_each(|value| buckets.add(*value));
+        for value in values {
+            buckets.add(*value);
+        }
         buckets
     }
 

@@ -154,16 +154,16 @@ impl ScreenView<'_> {
             None => vec![Line::styled("The worker was asked for the message.", Theme::DIM)],
             Some(Err(reason)) => vec![Line::styled(reason.clone(), self.theme.level(Level::Bad))],
             Some(Ok(report)) => {
-                report.lines.iter().skip(message.scroll).map(|line| self.line(line)).collect()
+                report.lines.iter().skip(message.scroll).map(|line| report_line(line)).collect()
             }
         };
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
     }
+}
 
-    /// A receive's first line, or one of its steps.
-    fn line<'a>(&self, line: &'a str) -> Line<'a> {
-        if line.starts_with(' ') { Line::raw(line) } else { Line::styled(line, Theme::HEADING) }
-    }
+/// A receive's first line, or one of its steps.
+fn report_line(line: &str) -> Line<'_> {
+    if line.starts_with(' ') { Line::raw(line) } else { Line::styled(line, Theme::HEADING) }
 }
 
 /// The keys and their effects, above everything else.

@@ -57,25 +57,15 @@ impl ScreenView<'_> {
         let is_wide = area.width >= WIDE;
         let calls: Vec<_> = queue.calls.iter().map(|call| call_row(call, is_wide)).collect();
         let title = format!("Running calls: {}", queue.running);
-        self.draw_table(frame, calls_area, TableParts::calls(title, calls, is_wide), chosen_call);
+        draw_table(frame, calls_area, TableParts::calls(title, calls, is_wide), chosen_call);
         let rows: Vec<_> = failures.iter().map(|failure| self.failure_row(failure, is_wide)).collect();
         let title = format!("Latest failures, {} since the start", queue.totals.failed);
         let area = if failures.is_empty() { Rect::default() } else { failures_area };
-        self.draw_table(frame, area, TableParts::failures(title, rows, is_wide), chosen_failure);
+        draw_table(frame, area, TableParts::failures(title, rows, is_wide), chosen_failure);
         if let Some(failure) = chosen_failure.and_then(|at| failures.get(at)) {
             let whole = format!("{}: {}", failure.message_id, failure.reason());
             frame.render_widget(Paragraph::new(whole).wrap(Wrap { trim: true }), reason);
         }
-    }
-
-    fn draw_table(&self, frame: &mut Frame<'_>, area: Rect, parts: TableParts, chosen: Option<usize>) {
-        let [title, body] = area.layout(&Layout::vertical([Constraint::Length(1), Constraint::Min(0)]));
-        frame.render_widget(Line::styled(parts.title, Theme::HEADING), title);
-        let header = Row::new(parts.header).style(Theme::DIM);
-        let rows = parts.rows.into_iter().map(Row::new);
-        let table = Table::new(rows, parts.widths).header(header).row_highlight_style(Theme::CHOSEN);
-        let mut state = TableState::default().with_selected(chosen);
-        frame.render_stateful_widget(table, body, &mut state);
     }
 
     fn failure_row(&self, failure: &FailedTry, is_wide: bool) -> Vec<String> {
@@ -89,6 +79,17 @@ impl ScreenView<'_> {
             failure.reason().to_string(),
         ]
     }
+}
+
+/// Draws a table with a line above it.
+fn draw_table(frame: &mut Frame<'_>, area: Rect, parts: TableParts, chosen: Option<usize>) {
+    let [title, body] = area.layout(&Layout::vertical([Constraint::Length(1), Constraint::Min(0)]));
+    frame.render_widget(Line::styled(parts.title, Theme::HEADING), title);
+    let header = Row::new(parts.header).style(Theme::DIM);
+    let rows = parts.rows.into_iter().map(Row::new);
+    let table = Table::new(rows, parts.widths).header(header).row_highlight_style(Theme::CHOSEN);
+    let mut state = TableState::default().with_selected(chosen);
+    frame.render_stateful_widget(table, body, &mut state);
 }
 
 /// The parts of a table.
