@@ -23,7 +23,7 @@ export const LATENESS = {
   'queue two minutes late': ({ source }) => (source === 'sqs' ? 120 : 0) + SOON,
   'workers two minutes late': ({ source }) => (source === 'worker' ? 120 : 0) + SOON,
   'tasks two minutes late': ({ source }) => (source === 'ecs' ? 120 : 0) + SOON,
-  'requests first': ({ source }) => (source === 'api' ? 0 : 60) + SOON,
+  'requests on time, all else late': ({ source }) => (source === 'api' ? 0 : 60) + SOON,
   'one in four missing': ({ metric, minute }) => (chance(`${metric} ${minute}`) < 0.25 ? undefined : 60 + SOON),
   'workers silent for an hour': ({ source, minute }) => (source === 'worker' && minute >= 60 && minute < 120 ? undefined : 60 + SOON),
   'workers always silent': ({ source }) => (source === 'worker' ? undefined : 60 + SOON),

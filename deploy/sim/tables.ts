@@ -7,7 +7,7 @@ import { TRACES, type Trace } from './trace.ts';
 
 const SCALERS: Readonly<Record<string, Scaling>> = { Longshore: longshore(), 'CDK pattern': cdkPattern(), KEDA: keda() };
 const OTHER_READING = longshore('zero');
-const OTHERWISE: LatenessName[] = ['queue two minutes late', 'workers two minutes late', 'tasks two minutes late'];
+const OTHERWISE: LatenessName[] = ['queue two minutes late'];
 
 const run = (trace: Trace, scaling: Scaling, lateness: LatenessName) => measure(simulate(trace, scaling, lateness));
 

@@ -31,7 +31,7 @@ describe('on a steady load', () => {
   }
 
   it('a metric that is two minutes late makes no fleet swing or starve, however the guide is read', () => {
-    for (const lateness of ['queue two minutes late', 'workers two minutes late', 'tasks two minutes late', 'requests first'] as const) {
+    for (const lateness of ['queue two minutes late', 'workers two minutes late', 'tasks two minutes late', 'requests on time, all else late'] as const) {
       for (const scaling of [OURS, longshore('zero')]) {
         const { reversals: turns, waitP99 } = run('steady, 30 s', lateness, scaling);
         assert.ok(turns <= 4 && waitP99 <= 2 * TARGET, `${lateness}: ${turns} ${waitP99}`);
