@@ -40,7 +40,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -165,6 +165,9 @@ test-browser: $(WORKER) ## web pages in Chromium attack `longshore dev`, and its
 page-pictures: $(WORKER) ## take the pictures of the live page in docs/page anew
 	mkdir -p docs/page
 	python3 tests/browser/page.py $(PROGRAM) --pictures docs/page
+
+simulate-scaling: deploy/node_modules/ready ## run the template's scaling, the CDK's pattern and KEDA on the traces of deploy/sim, and write the tables of docs/scaling.md anew
+	cd deploy && npm run --silent simulate
 
 deploy-template: deploy/node_modules/ready ## write deploy/template.json anew
 	cd deploy && npm run --silent template

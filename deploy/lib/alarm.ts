@@ -3,8 +3,6 @@ import { CfnAlarm, type CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import type { Metric, Query } from './metrics.ts';
 
-const PERIOD_SECONDS = 60;
-
 /** What makes an alarm. */
 export interface AlarmProps {
   readonly name: string;
@@ -13,7 +11,12 @@ export interface AlarmProps {
   /** The last one is what is compared. */
   readonly queries: readonly Query[];
   readonly threshold: number;
-  readonly minutes: number;
+  /** Seconds of a data point; 60, if absent. */
+  readonly period?: number;
+  /** Data points that are looked at. */
+  readonly evaluationPeriods: number;
+  /** How many of them must reach the threshold; all, if absent. */
+  readonly datapointsToAlarm?: number;
   readonly actions: string[];
   /** What is told when it is over. */
   readonly over?: string[];
@@ -24,10 +27,11 @@ export function addAlarm(scope: Construct, id: string, props: AlarmProps): void 
   new CfnAlarm(scope, `${id}Alarm`, {
     alarmName: props.name,
     alarmDescription: props.description,
-    ...watched(props.queries),
+    ...watched(props.queries, props.period ?? 60),
     comparisonOperator: 'GreaterThanOrEqualToThreshold',
     threshold: props.threshold,
-    evaluationPeriods: props.minutes,
+    evaluationPeriods: props.evaluationPeriods,
+    ...(props.datapointsToAlarm === undefined ? {} : { datapointsToAlarm: props.datapointsToAlarm }),
     treatMissingData: 'notBreaching',
     alarmActions: props.actions,
     ...(props.over ? { okActions: props.over } : {}),
@@ -35,19 +39,18 @@ export function addAlarm(scope: Construct, id: string, props: AlarmProps): void 
 }
 
 /** One metric goes without the list of queries. */
-function watched(queries: readonly Query[]): Partial<CfnAlarmProps> {
+function watched(queries: readonly Query[], period: number): Partial<CfnAlarmProps> {
   const [only, ...more] = queries;
-  if (only === undefined || more.length > 0 || !('metric' in only)) return { metrics: queries.map(asAlarmQuery) };
+  if (only === undefined || more.length > 0 || !('metric' in only)) return { metrics: queries.map((query, index) => asAlarmQuery(query, period, index === queries.length - 1)) };
   const { namespace, metricName, dimensions } = only.metric;
-  return { namespace, metricName, dimensions: named(dimensions), statistic: only.stat, period: PERIOD_SECONDS };
+  return { namespace, metricName, dimensions: named(dimensions), statistic: only.stat, period };
 }
 
 const named = (dimensions: Metric['dimensions']) => Object.entries(dimensions).map(([name, value]) => ({ name, value }));
 
-function asAlarmQuery(query: Query, index: number, all: readonly Query[]): CfnAlarm.MetricDataQueryProperty {
+function asAlarmQuery(query: Query, period: number, returnData: boolean): CfnAlarm.MetricDataQueryProperty {
   const { id } = query;
-  const returnData = index === all.length - 1;
   if ('expression' in query) return { id, expression: query.expression, returnData };
   const { namespace, metricName, dimensions } = query.metric;
-  return { id, metricStat: { metric: { namespace, metricName, dimensions: named(dimensions) }, period: PERIOD_SECONDS, stat: query.stat }, returnData };
+  return { id, metricStat: { metric: { namespace, metricName, dimensions: named(dimensions) }, period, stat: query.stat }, returnData };
 }

@@ -1,31 +1,38 @@
 // What a person is called for.
 import type { Construct } from 'constructs';
 import { addAlarm } from './alarm.ts';
-import { type Metric, neededTasks, oldest, type Query, received, visible } from './metrics.ts';
+import { type Apis, backlog, measured, type Metric, ofApis, oldest, type Query, received, visible } from './metrics.ts';
 import type { Names } from './names.ts';
 import type { Settings } from './settings.ts';
-
-/** The two APIs, by what CloudWatch calls them. */
-export interface Apis {
-  readonly restName: string;
-  readonly restStage: string;
-  readonly httpId: string;
-}
 
 interface Alarm {
   readonly of: string;
   readonly description: string;
   readonly queries: readonly Query[];
   readonly threshold: number;
-  readonly minutes: number;
+  readonly evaluationPeriods: number;
+  readonly datapointsToAlarm?: number;
+  /** Whether it adds a task as well. */
+  readonly grows?: boolean;
+}
+
+/** What the alarms are about, and what they invoke. */
+export interface AlarmsProps {
+  readonly settings: Settings;
+  readonly names: Names;
+  readonly apis: Apis;
+  readonly topic: string;
+  /** The policy that adds a task. */
+  readonly oneMore: string;
 }
 
 /** Makes them all; each tells this topic when it begins and when it is over. */
-export function addAlarms(scope: Construct, settings: Settings, names: Names, apis: Apis, topic: string): void {
+export function addAlarms(scope: Construct, { settings, names, apis, topic, oneMore }: AlarmsProps): void {
   for (const alarm of alarms(settings, names, apis)) {
     const id = alarm.of.replaceAll(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase());
     const description = `${alarm.description} docs/operations.md#${alarm.of}`;
-    addAlarm(scope, id, { ...alarm, description, name: names.within(`{prefix}-${alarm.of}`), actions: [topic], over: [topic] });
+    const actions = alarm.grows === true ? [topic, oneMore] : [topic];
+    addAlarm(scope, id, { ...alarm, description, name: names.within(`{prefix}-${alarm.of}`), actions, over: [topic] });
   }
 }
 
@@ -34,55 +41,50 @@ export function alarms(settings: Settings, names: Names, apis: Apis): Alarm[] {
   return [
     {
       of: 'dlq-not-empty',
-      description: 'Messages are in the DLQ: they failed for good. Look at them, mend the cause, move them back.',
+      description: 'Messages failed for good: look at them, mend the cause, move them back.',
       queries: [visible(names.dlq)],
       threshold: 1,
-      minutes: 1,
+      evaluationPeriods: 1,
     },
     {
       of: 'oldest-message',
-      description: 'The oldest message waits for too long. SQS leaves out messages received three times or more.',
+      description: 'The oldest message waits for too long.',
       queries: [oldest(names.queue)],
       threshold: settings.AGE_LIMIT,
-      minutes: 5,
+      // The fleet grows without the workers' metrics, too. A FIFO queue looks old by one group that fails, whatever the fleet.
+      grows: settings.FIFO === 'no',
+      evaluationPeriods: 5,
     },
     {
       of: 'stalled',
-      description: 'Messages wait and none is received: no worker runs, none can reach SQS, or all are full of long work.',
-      queries: [visible(names.queue), received(names.queue), { id: 'stalled', expression: 'IF(visible > 0 AND FILL(received, 0) < 1, 1, 0)' }],
+      description: 'Messages wait and none is received.',
+      queries: [visible(names.queue), received(names.queue), { id: 'stalled', expression: 'IF(visible > 0, 1, 0) - received' }],
       threshold: 1,
-      minutes: settings.STALL_LIMIT,
+      evaluationPeriods: settings.STALL_LIMIT,
     },
     {
       of: 'beyond-capacity',
-      description: 'More tasks are needed than MAX_TASKS allows, so the backlog grows.',
-      queries: neededTasks(settings, names),
+      description: 'More tasks are needed than MAX_TASKS allows.',
+      queries: [visible(names.queue), measured(names.queue), backlog(settings)],
       threshold: settings.MAX_TASKS,
-      minutes: 15,
+      evaluationPeriods: 15,
+      datapointsToAlarm: 12,
     },
     {
       of: 'api-5xx',
-      description: 'An API answered 5xx: messages were not taken. Its access log has the requests.',
-      queries: apiFailures(apis),
+      description: 'An API answered 5xx again and again: messages were not taken.',
+      queries: [...ofApis(apis, '5XXError', '5xx'), { id: 'failures', expression: 'rest + http' }],
       threshold: 1,
-      minutes: 1,
+      evaluationPeriods: 5,
+      datapointsToAlarm: 3,
     },
     {
       of: 'memory',
-      description: 'The tasks are short of memory; at 100 % ECS kills them. Lower CONCURRENCY or raise MEMORY.',
+      description: 'The tasks are short of memory; at 100 % ECS kills them.',
       queries: [{ id: 'memory', metric: memory(names), stat: 'Maximum' }],
       threshold: 90,
-      minutes: 5,
+      evaluationPeriods: 5,
     },
-  ];
-}
-
-function apiFailures({ restName, restStage, httpId }: Apis): Query[] {
-  const inApi = (metricName: string, dimensions: Record<string, string>): Metric => ({ namespace: 'AWS/ApiGateway', metricName, dimensions });
-  return [
-    { id: 'rest', metric: inApi('5XXError', { ApiName: restName, Stage: restStage }), stat: 'Sum' },
-    { id: 'http', metric: inApi('5xx', { ApiId: httpId, Stage: '$default' }), stat: 'Sum' },
-    { id: 'failures', expression: 'FILL(rest, 0) + FILL(http, 0)' },
   ];
 }
 

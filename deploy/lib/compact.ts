@@ -20,7 +20,7 @@ function partOfText(part: unknown): string | undefined {
 }
 
 /** Values up to this length are written on one line. */
-const LINE_CHARS = 240;
+const LINE_CHARS = 900;
 
 /** JSON with a line for each property of each larger resource: indentation would cost a third of the room. */
 export function lines(template: unknown): string {

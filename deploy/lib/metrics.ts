@@ -24,10 +24,10 @@ export const received = (queue: string): Query => ({ id: 'received', metric: inS
 /** Seconds of the oldest message's age. */
 export const oldest = (queue: string): Query => ({ id: 'oldest', metric: inSqs(queue, 'ApproximateAgeOfOldestMessage'), stat: 'Maximum' });
 
-/** Tasks that run. */
+/** Tasks that the service wants: unlike those that run, it counts those that are starting, which would else be ordered again. */
 export function tasks({ prefix, worker }: Names): Query {
   const dimensions = { ClusterName: prefix, ServiceName: worker };
-  return { id: 'tasks', metric: { namespace: 'ECS/ContainerInsights', metricName: 'RunningTaskCount', dimensions }, stat: 'Average' };
+  return { id: 'tasks', metric: { namespace: 'ECS/ContainerInsights', metricName: 'DesiredTaskCount', dimensions }, stat: 'Maximum' };
 }
 
 /** Seconds of work that a message takes, as the workers measure it. */
@@ -35,39 +35,60 @@ export function measured(queue: string): Query {
   return { id: 'measured', metric: { namespace: 'Longshore', metricName: 'SecondsPerMessage', dimensions: { QueueName: queue } }, stat: 'Average' };
 }
 
+/** The two APIs, by what CloudWatch calls them. */
+export interface Apis {
+  readonly restName: string;
+  readonly httpId: string;
+}
+
+/** A metric of each API, which they call differently. */
+export function ofApis({ restName, httpId }: Apis, inRest: string, inHttp: string): Query[] {
+  const inApi = (metricName: string, dimensions: Record<string, string>): Metric => ({ namespace: 'AWS/ApiGateway', metricName, dimensions });
+  return [
+    { id: 'rest', metric: inApi(inRest, { ApiName: restName }), stat: 'Sum' },
+    { id: 'http', metric: inApi(inHttp, { ApiId: httpId }), stat: 'Sum' },
+  ];
+}
+
+/** How many tasks could finish what waits within `BACKLOG_TARGET`. */
+export function backlog({ CONCURRENCY, BACKLOG_TARGET }: Settings): Query {
+  return { id: 'backlog', expression: `visible * measured / (${asText(CONCURRENCY)} * ${asText(BACKLOG_TARGET)})` };
+}
+
 /**
- * How many tasks could finish all that is in the queue, running or waiting, within `BACKLOG_TARGET`.
+ * How many tasks are missing. No more are needed than have a slot for each message.
  *
- * While nothing is measured, the last measurement counts, and `WORK_SECONDS` before the first one.
+ * Missing data is 0 in arithmetic: a minute that lacks one of the metrics has no result instead, so that a late one changes nothing.
+ * Nor has one in which nothing waits, which reads the same whether the guide's rule holds beside numbers or not.
  */
-export function neededTasks(settings: Settings, names: Names): Query[] {
-  const [slots, target, guess] = [settings.CONCURRENCY, settings.BACKLOG_TARGET, settings.WORK_SECONDS].map(asText);
+export function missingTasks(settings: Settings, names: Names): Query[] {
   return [
     visible(names.queue),
     inflight(names.queue),
     measured(names.queue),
-    { id: 'repeated', expression: 'FILL(measured, REPEAT)' },
-    { id: 'work', expression: `FILL(repeated, ${guess})` },
-    { id: 'needed', expression: `(visible + inflight) * work / (${slots} * ${target})` },
-  ];
-}
-
-/** The same for each task that runs: above 1 there are too few. */
-export function neededPerTask(settings: Settings, names: Names): Query[] {
-  return [
-    ...neededTasks(settings, names),
     tasks(names),
-    { id: 'running', expression: 'FILL(tasks, 0)' },
-    { id: 'share', expression: 'needed / IF(running > 0, running, 1)' },
+    backlog(settings),
+    { id: 'all', expression: `(visible + inflight) / ${asText(settings.CONCURRENCY)}` },
+    { id: 'missing', expression: 'IF(visible > 0 AND measured > 0 AND tasks > 0, IF(backlog > all, all, backlog) - tasks)' },
   ];
 }
 
-/** 1 while messages wait and no task runs. */
-export function waitingForNobody(names: Names): Query[] {
+/** How many tasks have nothing to do, if each of the others fills its slots. */
+export function spareTasks({ CONCURRENCY }: Settings, names: Names): Query[] {
+  const expression = `IF(visible >= 0 AND tasks > 0, tasks - (visible + inflight) / ${asText(CONCURRENCY)})`;
+  return [visible(names.queue), inflight(names.queue), tasks(names), { id: 'spare', expression }];
+}
+
+/**
+ * 1 while messages wait, or have come, and there is no task.
+ *
+ * SQS may send no metrics for fifteen minutes after six hours of idleness: the requests to the APIs wake the fleet.
+ */
+export function waitingForNobody(names: Names, apis: Apis): Query[] {
   return [
     visible(names.queue),
+    ...ofApis(apis, 'Count', 'Count'),
     tasks(names),
-    { id: 'running', expression: 'FILL(tasks, 0)' },
-    { id: 'waiting', expression: 'IF(visible > 0 AND running < 1, 1, 0)' },
+    { id: 'waiting', expression: 'IF(visible + rest + http > 0, 1, 0) - tasks' },
   ];
 }

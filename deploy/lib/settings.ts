@@ -34,13 +34,10 @@ export const SETTINGS = {
   ARCHITECTURE: word(['X86_64', 'ARM64'], 'X86_64', 'What the images are built for.'),
   SPOT_SHARE: oneOfNumbers(SHARES, 0, 'Percent of the tasks that run on Fargate Spot.'),
 
-  BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to finish all that is in the queue.'),
-  WORK_SECONDS: whole(1, 43200, 1, 'Seconds of work that a message is taken for until one is measured.'),
-  SCALE_OUT_COOLDOWN: whole(0, 3600, 60, 'Seconds after a scale-out before the next.'),
-  SCALE_IN_COOLDOWN: whole(0, 3600, 300, 'Seconds after a scale-in before the next.'),
+  BACKLOG_TARGET: whole(10, 86400, 60, 'Seconds in which the tasks are to start all that waits.'),
 
-  AGE_LIMIT: whole(60, 1209600, 3600, 'Seconds of age of the oldest message that raise the alarm.'),
-  STALL_LIMIT: whole(1, 1440, 15, 'Minutes without a receive, while messages wait, that raise the alarm.'),
+  AGE_LIMIT: whole(60, 1209600, 3600, 'Seconds of the oldest message\'s age that raise the alarm.'),
+  STALL_LIMIT: whole(1, 1440, 15, 'Minutes without a receive that raise the alarm.'),
   LOG_RETENTION: oneOfNumbers([1, 3, 7, 14, 30, 90, 365], 30, 'Days that logs are kept.'),
   LOG_FILTER: text('[A-Za-z0-9_=,:-]{1,200}', 'a filter such as info,longshore=debug', 'info', 'What the worker logs.'),
 

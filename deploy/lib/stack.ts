@@ -41,8 +41,9 @@ export class QueueStack extends Stack {
 
     const network = addNetwork(this, settings, names);
     const service = addService(this, { settings, names, queues, topic: topics.endings, key, network, logs });
-    addScaling(this, settings, names, service);
-    addAlarms(this, settings, names, { restName: rest.name, restStage: rest.stage, httpId: http.id }, topics.alarms);
+    const apis = { restName: rest.name, httpId: http.id };
+    const oneMore = addScaling(this, settings, names, service, apis);
+    addAlarms(this, { settings, names, apis, topic: topics.alarms, oneMore });
 
     new CfnOutput(this, 'RestApiUrl', { value: rest.url });
     new CfnOutput(this, 'RestApiKeyId', { value: rest.keyId });

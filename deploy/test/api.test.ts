@@ -5,6 +5,10 @@ import { message } from '../lib/api/models.ts';
 import { SHAPES } from './shapes.ts';
 import { type Template, templateOf } from './template_of.ts';
 
+interface LookUp {
+  readonly 'Fn::FindInMap': readonly [string, string, string];
+}
+
 interface Method {
   readonly HttpMethod: string;
   readonly ApiKeyRequired: boolean;
@@ -13,7 +17,7 @@ interface Method {
     readonly PassthroughBehavior: string;
     readonly Credentials: unknown;
     readonly RequestParameters: Record<string, string>;
-    readonly RequestTemplates: Record<string, { 'Fn::FindInMap': [string, string, string] }>;
+    readonly RequestTemplates: Record<string, LookUp | { 'Fn::Join': ['', LookUp[]] }>;
     readonly IntegrationResponses: { StatusCode: string; SelectionPattern?: string }[];
   };
 }
@@ -24,7 +28,8 @@ const methods = (template: Template) => template.all('AWS::ApiGateway::Method').
 
 function requestTemplates(template: Template, method: Method): string[] {
   const tables = template.json['Mappings'] as Record<string, Record<string, Record<string, string>>>;
-  return Object.values(method.Integration.RequestTemplates).map(({ 'Fn::FindInMap': [table, row, column] }) => tables[table]?.[row]?.[column] ?? '');
+  const text = ({ 'Fn::FindInMap': [table, row, column] }: LookUp) => tables[table]?.[row]?.[column] ?? '';
+  return Object.values(method.Integration.RequestTemplates).map((found) => ('Fn::Join' in found ? found['Fn::Join'][1].map(text).join('') : text(found)));
 }
 
 it('the REST API has the routes of the front door and the older ones', () => {

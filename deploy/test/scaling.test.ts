@@ -1,71 +1,110 @@
 // Scaling: what the sums come to, and where the metrics in them come from.
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { namesOf } from '../lib/names.ts';
-import { neededPerTask, neededTasks, type Query, waitingForNobody } from '../lib/metrics.ts';
+import { missingTasks, spareTasks, waitingForNobody } from '../lib/metrics.ts';
 import { readSettings } from '../lib/read_settings.ts';
-import { calculate, type Series } from './metric_math.ts';
+import type { Series } from '../sim/metric_math.ts';
+import { calculate } from './calculate.ts';
 import { SHAPES } from './shapes.ts';
+import { file } from './source.ts';
 import { templateOf } from './template_of.ts';
 
-const BASE = SHAPES['standard'] ?? {};
+const _ = undefined;
+const APIS = { restName: 'rest', httpId: 'http' };
 
 function with_(texts: Record<string, string>) {
-  const settings = readSettings({ ...BASE, ...texts });
+  const settings = readSettings({ ...SHAPES['standard'], ...texts });
   return { settings, names: namesOf(settings) };
 }
 
-/** What the last of the queries comes to, minute by minute. */
-function last(queries: readonly Query[], metrics: Record<string, Series>): Series {
-  return calculate(queries, metrics);
+function missing(texts: Record<string, string>, metrics: Record<string, Series>): Series {
+  const { settings, names } = with_(texts);
+  return calculate(missingTasks(settings, names), metrics);
 }
 
-it('the first worked example of the README comes out', () => {
-  const { settings, names } = with_({ CONCURRENCY: '16', BACKLOG_TARGET: '60' });
-  const metrics = { visible: [11_520], inflight: [480], measured: [2] };
-  assert.deepEqual(last(neededTasks(settings, names), metrics), [25]);
-  assert.deepEqual(last(neededPerTask(settings, names), { ...metrics, tasks: [10] }), [2.5]);
+function spare(metrics: Record<string, Series>): Series {
+  const { settings, names } = with_({ CONCURRENCY: '16' });
+  return calculate(spareTasks(settings, names), metrics);
+}
+
+const waiting = (metrics: Record<string, Series>) => calculate(waitingForNobody(with_({}).names, APIS), metrics);
+
+describe('the tasks that are missing', () => {
+  it('are those of the first worked example of the README', () => {
+    const metrics = { visible: [11_520], inflight: [160], measured: [2], tasks: [10] };
+    assert.deepEqual(missing({ CONCURRENCY: '16', BACKLOG_TARGET: '60' }, metrics), [14]);
+  });
+
+  it('are those of the second worked example of the README: no more than have a slot for each message', () => {
+    const metrics = { visible: [8, 1], inflight: [4, 12], measured: [7200, 7200], tasks: [1, 4] };
+    assert.deepEqual(missing({ CONCURRENCY: '4', BACKLOG_TARGET: '60' }, metrics), [2, -0.75]);
+  });
+
+  it('are not known in a minute that lacks the queue, the measurement or the tasks, so that a late metric changes nothing', () => {
+    const metrics = { visible: [500, _, 500, 500], inflight: [16, _, 16, 16], measured: [30, 30, _, 30], tasks: [1, 1, 1, _] };
+    assert.deepEqual(missing({ CONCURRENCY: '16' }, metrics), [500 / 32 - 1, _, _, _]);
+  });
+
+  it('are not counted while nothing waits', () => assert.deepEqual(missing({}, { visible: [0], inflight: [9], measured: [2], tasks: [1] }), [_]));
 });
 
-it('the second worked example of the README comes out', () => {
-  const { settings, names } = with_({ CONCURRENCY: '4', BACKLOG_TARGET: '1800' });
-  const metrics = { visible: [0], inflight: [8], measured: [1200] };
-  assert.deepEqual(last(neededPerTask(settings, names), { ...metrics, tasks: [2] }).map((share) => Math.round((share ?? 0) * 1000)), [667]);
+describe('the tasks that are spare', () => {
+  it('are those that no message needs, running or waiting', () => {
+    assert.deepEqual(spare({ visible: [0, 0, 16], inflight: [60, 64, 32], tasks: [5, 5, 5] }), [1.25, 1, 2]);
+  });
+
+  it('are not known without the queue or the tasks', () => {
+    assert.deepEqual(spare({ visible: [_, 0], inflight: [_, 16], tasks: [5, _] }), [_, _]);
+  });
 });
 
-it('messages that are being worked on keep their tasks', () => {
-  const { settings, names } = with_({ CONCURRENCY: '1', BACKLOG_TARGET: '60' });
-  const idle = last(neededPerTask(settings, names), { visible: [0], inflight: [0], measured: [60], tasks: [3] });
-  const busy = last(neededPerTask(settings, names), { visible: [0], inflight: [3], measured: [60], tasks: [3] });
-  assert.deepEqual([idle, busy], [[0], [1]]);
+describe('a fleet of none', () => {
+  it('is woken by a message that waits, whether ECS reports no tasks or nothing', () => {
+    assert.deepEqual(waiting({ visible: [1, 5], rest: [_, _], http: [_, _], tasks: [0, _] }), [1, 1]);
+  });
+
+  it('is woken by a request to either API while SQS is silent', () => {
+    assert.deepEqual(waiting({ visible: [_, _, _], rest: [1, _, _], http: [_, 3, _], tasks: [_, _, _] }), [1, 1, _]);
+  });
+
+  it('is not woken by nothing, and no fleet of one or more is', () => {
+    assert.deepEqual(waiting({ visible: [0, 9], rest: [0, 9], http: [0, 9], tasks: [0, 1] }), [0, 0]);
+  });
 });
 
-it('the last measurement counts while nothing is measured, and the guess before the first', () => {
-  const { settings, names } = with_({ CONCURRENCY: '1', BACKLOG_TARGET: '10', WORK_SECONDS: '5' });
-  const found = last(neededTasks(settings, names), { visible: [2, 2, 2], inflight: [0, 0, 0], measured: [null, 20, null] });
-  assert.deepEqual(found, [1, 4, 4]);
-});
-
-it('a fleet of none is woken by the first message, and by nothing else', () => {
-  const { names } = with_({});
-  const found = last(waitingForNobody(names), { visible: [0, 1, 1, 5], tasks: [0, 0, 1, null] });
-  assert.deepEqual(found, [0, 1, 0, 1]);
-});
-
-it('target tracking keeps the share of each task at one', () => {
+describe('the policies', () => {
   const template = templateOf('spot');
-  const { TargetTrackingScalingPolicyConfiguration: tracking } = template.resource('TrackWork');
-  const { Metrics } = tracking.CustomizedMetricSpecification;
-  assert.deepEqual([tracking.TargetValue, tracking.ScaleOutCooldown, tracking.ScaleInCooldown], [1, 60, 300]);
-  assert.deepEqual(Metrics.filter(({ ReturnData }: { ReturnData: boolean }) => ReturnData).map(({ Id }: { Id: string }) => Id), ['share']);
-  assert.ok(Metrics.length <= 10, 'Application Auto Scaling takes ten');
+  const policy = (id: string) => template.resource(id).StepScalingPolicyConfiguration;
+
+  it('add as many tasks as are missing, and half as many more at most', () => {
+    for (const { MetricIntervalLowerBound: from = 0, MetricIntervalUpperBound: to, ScalingAdjustment: added } of policy('Out').StepAdjustments) {
+      assert.ok(to === undefined || (added >= to && added <= 2.5 * Math.max(from, 1)), `${from} to ${to}: ${added}`);
+    }
+  });
+
+  it('take no more tasks than are spare: the alarm begins at one', () => {
+    for (const { MetricIntervalLowerBound: from = 0, ScalingAdjustment: added } of policy('In').StepAdjustments) {
+      assert.ok(added < 0 && -added <= from + 1, `${from}: ${added}`);
+    }
+    assert.equal(policy('In').MetricAggregationType, 'Minimum');
+  });
+
+  it('add one task when the fleet is none, and when messages are old', () => {
+    assert.deepEqual(policy('FromZero').StepAdjustments, [{ ScalingAdjustment: 1 }]);
+    assert.deepEqual(template.resource('FromZeroAlarm').AlarmActions, [{ Ref: 'FromZero' }]);
+    assert.deepEqual(template.resource('OldestMessageAlarm').AlarmActions, [{ Ref: 'Alarms' }, { Ref: 'FromZero' }]);
+    assert.deepEqual(templateOf('fifo').resource('OldestMessageAlarm').AlarmActions, [{ Ref: 'Alarms' }]);
+  });
+
+  it('wait until the tasks that they have added are counted', () => {
+    for (const id of ['Out', 'In', 'FromZero']) assert.ok(policy(id).Cooldown >= 240, id);
+  });
 });
 
-it('the step from zero adds a task, and takes none away', () => {
-  const { StepScalingPolicyConfiguration: step } = templateOf('spot').resource('FromZero');
-  assert.equal(step.AdjustmentType, 'ChangeInCapacity');
-  assert.deepEqual(step.StepAdjustments, [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }]);
-  assert.deepEqual(templateOf('spot').resource('WaitingAlarm').AlarmActions, [{ Ref: 'FromZero' }]);
+it('no expression has FILL: a late metric would leave the alarm on the value that fills', () => {
+  for (const shape of Object.keys(SHAPES)) assert.doesNotMatch(JSON.stringify(templateOf(shape).json), /\bFILL\(/, shape);
+  assert.doesNotMatch(file('deploy/template.json'), /\bFILL\(/);
 });
 
 it('the limits are those of the settings', () => {
@@ -75,9 +114,12 @@ it('the limits are those of the settings', () => {
 
 it('the metrics are those of the resources of the same template', () => {
   const template = templateOf('fifo');
-  const text = JSON.stringify(template.resource('TrackWork'));
+  const text = JSON.stringify(['OutAlarm', 'InAlarm', 'FromZeroAlarm'].map((id) => template.resource(id)));
   const { QueueName } = template.resource('Queue');
   const { ServiceName } = template.only('AWS::ECS::Service');
   const { ClusterName } = template.only('AWS::ECS::Cluster');
-  for (const [Name, Value] of Object.entries({ QueueName, ServiceName, ClusterName })) assert.ok(text.includes(JSON.stringify({ Name, Value })), Name);
+  const { Name: ApiName } = template.only('AWS::ApiGateway::RestApi');
+  for (const [Name, Value] of Object.entries({ QueueName, ServiceName, ClusterName, ApiName, ApiId: { Ref: 'HttpApi' } })) {
+    assert.ok(text.includes(JSON.stringify({ Name, Value })), Name);
+  }
 });

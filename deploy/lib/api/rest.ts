@@ -1,5 +1,6 @@
 // The REST API: validated requests, single and in batches, with mapped answers, keys and a usage plan.
 import { createHash } from 'node:crypto';
+import { Fn } from 'aws-cdk-lib';
 import {
   type AuthorizationType,
   Integration,
@@ -25,9 +26,10 @@ import { addGatewayResponses } from './gateway_responses.ts';
 import type { HttpApiProps } from './http.ts';
 import { BATCH, message } from './models.ts';
 import { answersOf, QUEUE_URL, type Route, routes } from './rest_routes.ts';
+import { template } from './templates.ts';
 
 /** Makes the API with its stage; its name, its URL and the id of its key. */
-export function addRestApi(scope: Construct, props: HttpApiProps): { name: string; stage: string; url: string; keyId: string } {
+export function addRestApi(scope: Construct, props: HttpApiProps): { name: string; url: string; keyId: string } {
   const { settings, names } = props;
   const api = new RestApi(scope, 'RestApi', {
     restApiName: names.restApi,
@@ -55,7 +57,7 @@ export function addRestApi(scope: Construct, props: HttpApiProps): { name: strin
     new CfnWebACLAssociation(scope, 'Waf', { resourceArn: api.deploymentStage.stageArn, webAclArn: settings.WAF_ACL_ARN });
   }
   const keyId = addKeyAndPlan(api, api.deploymentStage, props);
-  return { name: names.restApi, stage: settings.STAGE, url: api.url, keyId };
+  return { name: names.restApi, url: api.url, keyId };
 }
 
 function addRoutes(api: RestApi, { settings, names, role }: HttpApiProps): void {
@@ -94,10 +96,16 @@ function sending(api: RestApi, route: Route, role: Role, { within, fifoSuffix }:
         'integration.request.header.Content-Type': "'application/x-amz-json-1.0'",
         'integration.request.header.X-Amz-Target': `'AmazonSQS.${route.action}'`,
       },
-      requestTemplates: Object.fromEntries(route.contentTypes.map((type) => [type, once(api, route.template)])),
+      requestTemplates: Object.fromEntries(route.contentTypes.map((type) => [type, request(api, route.template)])),
       integrationResponses: answersOf(route, (text) => once(api, text)),
     },
   });
+}
+
+/** The template of a request; the part that reads the trace is kept once for all of them. */
+function request(api: RestApi, text: string): string {
+  const shared = `${template('quote.vtl')}\n${template('trace.vtl')}\n`;
+  return text.startsWith(shared) ? Fn.join('', [once(api, shared), once(api, text.slice(shared.length))]) : once(api, text);
 }
 
 /** A template that several methods have, kept once. */

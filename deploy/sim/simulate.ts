@@ -1,0 +1,100 @@
+// One run: a trace through a queue and a fleet that a scaler sizes by the metrics that it can see.
+import { ScalableTarget } from './auto_scaling.ts';
+import { CloudWatch } from './cloudwatch.ts';
+import { Fleet } from './fleet.ts';
+import { LATENESS, type LatenessName } from './lateness.ts';
+import { type Message, Queue } from './queue.ts';
+import type { Trace } from './trace.ts';
+
+/** What sizes the fleet, second by second. */
+export interface Scaler {
+  pass(now: number, queue: Queue): void;
+}
+
+/** What makes a scaler for a target. */
+export type Scaling = (target: ScalableTarget, store: CloudWatch, trace: Trace) => Scaler;
+
+/** What a run came to. */
+export interface Run {
+  readonly trace: Trace;
+  readonly messages: readonly Message[];
+  readonly target: ScalableTarget;
+  readonly paidSeconds: number;
+  /** Messages in the queue or in flight at the end. */
+  readonly left: number;
+}
+
+/** SQS sends no metrics of a queue that no call has named for so long, and takes up to so long to begin again. */
+const IDLE_SECONDS = 6 * 3600;
+const AWAKE_SECONDS = 15 * 60;
+/** Of a vCPU, when every slot is busy: work that waits more than it computes. */
+const CPU_PERCENT = 60;
+
+/** Runs a trace to its end. */
+export function simulate(trace: Trace, scaling: Scaling, lateness: LatenessName): Run {
+  const queue = new Queue();
+  const store = new CloudWatch(LATENESS[lateness]);
+  const target = new ScalableTarget(trace.minTasks, trace.maxTasks, trace.minTasks);
+  const fleet = new Fleet(trace, queue, trace.minTasks);
+  const scaler = scaling(target, store, trace);
+  const messages: Message[] = trace.arrivals.map((arrival) => ({ arrival, receives: 0 }));
+  const metrics = new Metrics(store, queue, fleet, target);
+  let next = 0;
+  for (let now = 0; now < trace.hours * 3600; now++) {
+    const before = next;
+    for (let message = messages[next]; message !== undefined && message.arrival.at <= now; message = messages[++next]) queue.send(message);
+    queue.pass(now);
+    fleet.pass(now, target.capacity);
+    metrics.pass(now, next - before);
+    scaler.pass(now, queue);
+  }
+  return { trace, messages, target, paidSeconds: fleet.paidSeconds, left: queue.waiting + queue.inFlight };
+}
+
+/** Publishes each minute what AWS and the workers publish. */
+class Metrics {
+  private requests = 0;
+  private lines: number[] = [];
+  private calledAt = 0;
+  private publishesFrom = 0;
+
+  constructor(
+    private readonly store: CloudWatch,
+    private readonly queue: Queue,
+    private readonly fleet: Fleet,
+    private readonly target: ScalableTarget,
+  ) {}
+
+  pass(now: number, sent: number): void {
+    this.requests += sent;
+    this.lines.push(...this.fleet.lines());
+    if (sent > 0 || this.fleet.running > 0) this.called(now);
+    if (now % 60 === 59) this.publish(Math.floor(now / 60), now);
+  }
+
+  private called(now: number): void {
+    if (now - this.calledAt > IDLE_SECONDS) this.publishesFrom = now + AWAKE_SECONDS;
+    this.calledAt = now;
+  }
+
+  private publish(minute: number, now: number): void {
+    const { store, queue, fleet } = this;
+    if (now - this.calledAt <= IDLE_SECONDS && now >= this.publishesFrom) {
+      store.publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesVisible', minute, queue.waiting);
+      store.publish('sqs', 'AWS/SQS ApproximateAgeOfOldestMessage', minute, queue.age(now));
+      // SQS reports this one only while there are such messages.
+      if (queue.inFlight > 0) store.publish('sqs', 'AWS/SQS ApproximateNumberOfMessagesNotVisible', minute, queue.inFlight);
+    }
+    if (this.requests > 0) store.publish('api', 'AWS/ApiGateway Count', minute, this.requests);
+    if (this.lines.length > 0) store.publish('worker', 'Longshore SecondsPerMessage', minute, average(this.lines));
+    // Whether ECS reports services without tasks is not documented: here it does not.
+    if (this.target.capacity > 0) store.publish('ecs', 'ECS/ContainerInsights DesiredTaskCount', minute, this.target.capacity);
+    if (fleet.running > 0) {
+      store.publish('ecs', 'ECS/ContainerInsights RunningTaskCount', minute, fleet.running);
+      store.publish('ecs', 'AWS/ECS CPUUtilization', minute, CPU_PERCENT * fleet.busyShare);
+    }
+    [this.requests, this.lines] = [0, []];
+  }
+}
+
+const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
