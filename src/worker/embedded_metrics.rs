@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
@@ -147,6 +147,8 @@ pub struct ScalingSignal {
 
 /// The shortest interval: CloudWatch's resolution is a second.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// The time from the start to the first line: a fleet that was none scales no further until a task has measured its calls.
+const FIRST_LINE: Duration = Duration::from_secs(10);
 
 impl ScalingSignal {
     /// Prints to standard output, which a container's log driver sends to CloudWatch.
@@ -198,10 +200,9 @@ impl ScalingTask {
 }
 
 async fn print_lines(signal: ScalingSignal, meters: Meters) {
-    let mut ticks = interval(signal.interval.max(SHORTEST));
+    let every = signal.interval.max(SHORTEST);
+    let mut ticks = interval_at(Instant::now() + every.min(FIRST_LINE), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick is immediate.
-    ticks.tick().await;
     let properties = properties(signal.metadata.as_ref()).await;
     let scope = Scope { namespace: signal.namespace, properties };
     loop {
@@ -332,6 +333,28 @@ mod tests {
         );
         drop(running);
         assert!(line(&mut meter).get("OldestRunningSeconds").is_none(), "none runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_line_comes_ten_seconds_after_the_start_and_counts_what_runs() {
+        let (meter, metrics, _) = meter("orders");
+        let began = Instant::now();
+        let call =
+            RunningCall { began, messages: 1, first: MessageId::new("a"), receive_count: 1, report_at: None };
+        let _running = metrics.1.begin(call);
+        let meters = Meters::default();
+        meters.lock().unwrap().push(meter);
+        let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        let signal = ScalingSignal::new("Longshore", Duration::from_mins(1)).print(move |line| {
+            sender.send((line.to_owned(), Instant::now())).unwrap();
+        });
+        tokio::select! {
+            () = print_lines(signal, meters) => unreachable!("it prints for ever"),
+            Some((line, at)) = lines.recv() => {
+                let line: Value = serde_json::from_str(&line).unwrap();
+                assert_eq!((at - began, &line["SecondsPerMessage"]), (FIRST_LINE, &json!(10.0)));
+            }
+        }
     }
 
     #[test]
