@@ -37,12 +37,12 @@ pub(super) struct PresentReasons(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    state: Mutex<State>,
+    state: Mutex<VersionedReasons>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct VersionedReasons {
     reasons: PauseReasons,
     /// The number of changes.
     version: u64,
@@ -50,11 +50,11 @@ struct State {
 
 impl PresentReasons {
     pub(super) fn new(reasons: PauseReasons) -> Self {
-        let state = Mutex::new(State { reasons, version: 0 });
+        let state = Mutex::new(VersionedReasons { reasons, version: 0 });
         Self(Arc::new(Inner { state, changed: Notify::new() }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, VersionedReasons> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
