@@ -524,6 +524,9 @@ fn a_log_line_without_an_event_is_caught() {
     assert!(line(&Source::new("src/consumer/work.rs", "tracing::info_span!(\"process\")")).is_none());
 }
 
+/// The file of the engine that waits for a `watch` channel: nothing else waits for that one.
+const ONLY_WATCHER: &str = "src/consumer/depth/redrive.rs";
+
 #[test]
 fn chance_decides_nothing_in_the_engine() {
     for source in crate_sources().iter().filter(|source| source.path.starts_with("src/consumer/")) {
@@ -531,6 +534,9 @@ fn chance_decides_nothing_in_the_engine() {
         let arms = code.split("select! {").skip(1);
         let is_biased = arms.into_iter().all(|arms| arms.trim_start().starts_with("biased;"));
         assert!(is_biased, "{}: a select! without biased, so that no simulated seed repeats", source.path);
+        let waits_for_watch = code.contains("watch::") && code.contains(".changed()");
+        let is_alone = source.path == ONLY_WATCHER;
+        assert!(!waits_for_watch || is_alone, "{}: a watch channel wakes in a random order", source.path);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Availability: the reasons for which polling is paused, and the probes of the handler.
 
 use std::{
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,11 +10,11 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use serde::Serialize;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     breaker::{Breaker, BreakerInput, HandlerResponse, KeptFailures, PAUSES},
+    pause_reasons::{AvailabilityChanges, PauseReason, PauseReasons, PresentReasons},
     settings::ConsumerSettings,
     start_limit::StartLimit,
 };
@@ -42,25 +41,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// The longest time for which messages are kept, for want of resources or an available handler; others may have them.
 const LONGEST_KEPT: Duration = Duration::from_mins(5);
 
-/// A reason for which polling is paused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum PauseReason {
-    /// The handler was not probed yet.
-    NotProbed,
-    /// The handler cannot be reached.
-    HandlerDown,
-    /// Calls of the handler fail in a row, or too often.
-    BreakerOpen,
-    /// The worker is short of descriptors, processes or memory.
-    ShortOfResources,
-    /// An operator has paused the queue.
-    Operator,
-}
-
-/// The reasons for which polling is paused, each with its details; none while the queue is polled.
-pub(super) type PauseReasons = BTreeMap<PauseReason, Arc<str>>;
-
 /// Decides whether a queue is polled; clones share one state.
 ///
 /// The queue is polled while there is no reason to pause. The end of one reason leaves the others.
@@ -70,7 +50,7 @@ pub(super) struct Availability(Arc<Inner>);
 struct Inner {
     queue: Arc<str>,
     handler: AnyHandler,
-    reasons: watch::Sender<PauseReasons>,
+    reasons: PresentReasons,
     limits: Mutex<Limits>,
     /// False while calls start and end without a look at the limits, which is nearly always.
     is_limiting: AtomicBool,
@@ -101,19 +81,6 @@ struct Limits {
     breaker: Breaker,
 }
 
-/// The changes of a queue's availability, none of them missed.
-pub(super) struct AvailabilityChanges(watch::Receiver<PauseReasons>);
-
-impl AvailabilityChanges {
-    /// Waits for a change since the last wait.
-    pub(super) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            // Without a sender there are no further changes.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 impl Availability {
     /// Pauses the queue until the first probe of its handler succeeds; `ready` is ready while the handler is up, and the
     /// `notice` shows an operator's pause.
@@ -125,7 +92,7 @@ impl Availability {
         metrics: Arc<ConsumerMetrics>,
     ) -> Self {
         let not_probed = (PauseReason::NotProbed, "the handler was not probed yet".into());
-        let reasons = watch::Sender::new(PauseReasons::from([not_probed]));
+        let reasons = PresentReasons::new(PauseReasons::from([not_probed]));
         let concurrency = settings.concurrency;
         let breaker = Breaker::closed(concurrency, settings.breaker);
         let is_limiting = AtomicBool::new(breaker.is_watching());
@@ -146,7 +113,7 @@ impl Availability {
 
     /// Returns true while there is no reason to pause.
     pub(super) fn is_open(&self) -> bool {
-        self.0.reasons.borrow().is_empty()
+        self.0.reasons.look(PauseReasons::is_empty)
     }
 
     /// Returns true while the handler cannot be reached, and no message should wait for it.
@@ -155,17 +122,17 @@ impl Availability {
     }
 
     fn has(&self, reason: PauseReason) -> bool {
-        self.0.reasons.borrow().contains_key(&reason)
+        self.0.reasons.look(|reasons| reasons.contains_key(&reason))
     }
 
     /// The reasons for which polling is paused now.
     pub(super) fn reasons(&self) -> PauseReasons {
-        self.0.reasons.borrow().clone()
+        self.0.reasons.look(PauseReasons::clone)
     }
 
     /// Subscribes to the changes from now on.
     pub(super) fn changes(&self) -> AvailabilityChanges {
-        AvailabilityChanges(self.0.reasons.subscribe())
+        self.0.reasons.changes()
     }
 
     /// Pauses polling for a reason; returns false if it was already paused for that reason.
@@ -173,20 +140,21 @@ impl Availability {
     /// Held messages still run, unless the handler is down, the breaker open or the worker short of resources.
     pub(super) fn pause(&self, reason: PauseReason, details: &str) -> bool {
         let mut is_new = false;
-        self.0.reasons.send_modify(|reasons| {
+        self.0.reasons.change(|reasons| {
             is_new = reasons.insert(reason, details.into()).is_none();
+            true
         });
         is_new
     }
 
     /// Removes one reason to pause, the last of which resumes polling; returns false if there was no such reason.
     pub(super) fn resume(&self, reason: PauseReason) -> bool {
-        self.0.reasons.send_if_modified(|reasons| reasons.remove(&reason).is_some())
+        self.0.reasons.change(|reasons| reasons.remove(&reason).is_some())
     }
 
     /// Pauses polling for an operator, with the operator's reason; no call starts any more.
     pub(super) fn pause_by_operator(&self, reason: &str) {
-        let before = self.0.reasons.borrow().get(&PauseReason::Operator).cloned();
+        let before = self.0.reasons.look(|reasons| reasons.get(&PauseReason::Operator).cloned());
         if before.as_deref() == Some(reason) {
             return;
         }
@@ -274,7 +242,7 @@ impl Availability {
 
     /// Returns true while a message may be received that the breaker could try, although polling is paused.
     pub(super) fn may_receive_one_to_try(&self) -> bool {
-        self.0.reasons.borrow().keys().all(|reason| *reason == PauseReason::BreakerOpen)
+        self.0.reasons.look(|reasons| reasons.keys().all(|reason| *reason == PauseReason::BreakerOpen))
     }
 
     /// Returns true if the breaker needs to know of the end of a call with this response.
@@ -365,16 +333,18 @@ impl Availability {
 
     /// Makes the worker ready if its handler can be called.
     fn show_readiness(&self) {
-        let reasons = self.0.reasons.borrow();
-        if let Some(reason) = reasons.get(&PauseReason::HandlerDown) {
-            self.0.ready.unready(format!("handler is down: {reason}"));
-        } else if let Some(reason) = reasons.get(&PauseReason::BreakerOpen) {
-            self.0.ready.unready(format!("handler is down, the breaker is open: {reason}"));
-        } else if let Some(reason) = reasons.get(&PauseReason::ShortOfResources) {
-            self.0.ready.unready(format!("short of resources: {reason}"));
-        } else if !reasons.contains_key(&PauseReason::NotProbed) {
-            self.0.ready.ready();
-        }
+        let ready = &self.0.ready;
+        self.0.reasons.look(|reasons| {
+            if let Some(reason) = reasons.get(&PauseReason::HandlerDown) {
+                ready.unready(format!("handler is down: {reason}"));
+            } else if let Some(reason) = reasons.get(&PauseReason::BreakerOpen) {
+                ready.unready(format!("handler is down, the breaker is open: {reason}"));
+            } else if let Some(reason) = reasons.get(&PauseReason::ShortOfResources) {
+                ready.unready(format!("short of resources: {reason}"));
+            } else if !reasons.contains_key(&PauseReason::NotProbed) {
+                ready.ready();
+            }
+        });
     }
 
     /// Pauses polling because the handler could not be reached.
@@ -453,7 +423,7 @@ impl Availability {
             breaker.pause_ended();
         });
         // The poller, which starts what waits, notices the change.
-        self.0.reasons.send_if_modified(|reasons| {
+        self.0.reasons.change(|reasons| {
             reasons.contains_key(&PauseReason::ShortOfResources)
                 || reasons.contains_key(&PauseReason::BreakerOpen)
         });

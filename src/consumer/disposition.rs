@@ -435,6 +435,29 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_may_have_ended_the_handler_is_kept_unless_it_may_be_the_cause() {
+        let of = |kept_failures, receive_count| {
+            let message = MessageFacts { receive_count, kept_failures, ..facts(LeaseStatus::Held) };
+            let outcome = Outcome::Crashed(String::new());
+            rules(3, true).conclude_outcome(outcome, &message).kept_for() == Some(KeptFor::Handler)
+        };
+        assert!(of(KeptFailures::Unavailable, 2) && of(KeptFailures::UnavailableAtLastAttempt, 3));
+        assert!(!of(KeptFailures::None, 3) && !of(KeptFailures::UnavailableAtLastAttempt, 2));
+        assert!(!of(KeptFailures::UnavailableUnlessCrashed, 3));
+    }
+
+    #[test]
+    fn a_retry_comes_again_after_its_delay_unless_it_was_the_last() {
+        let of = |disposition, receive_count| {
+            let conclusion = Conclusion::new(Ending::Retry, "", disposition);
+            rules(3, true).retry_in(&conclusion, receive_count)
+        };
+        assert_eq!(of(Disposition::Retry(SECOND), 2), Some(SECOND));
+        assert_eq!(of(Disposition::Retry(SECOND), 3), None);
+        assert_eq!(of(Disposition::Abandon, 2), None);
+    }
+
+    #[test]
     fn once_the_lease_is_lost_an_outcome_settles_nothing_and_done_is_remembered() {
         for outcome in [Outcome::Reject(String::new()), Outcome::Retry(String::new())] {
             let lost = (Ending::LeaseLost, Disposition::Abandon);
@@ -514,6 +537,18 @@ mod tests {
             let (conclusion, is_exhausted) = copying(3, outcome.clone(), lease);
             assert_eq!((conclusion.disposition, is_exhausted), (disposition, true), "{outcome:?}");
             assert!(!copying(2, outcome, lease).1);
+        }
+    }
+
+    #[test]
+    fn behind_a_failed_message_one_whose_lease_is_lost_is_left_alone() {
+        let group: Group = "a".into();
+        let facts = [LeaseStatus::Held, LeaseStatus::Lost]
+            .map(|lease| MessageFacts { group: Some(&group), ..facts(lease) });
+        for second in [Outcome::Done, Outcome::Retry(String::new())] {
+            let end = CallEnd::Answered(vec![Outcome::Retry(String::new()), second]);
+            let (conclusions, _) = rules(3, true).conclude(end, facts.into_iter());
+            assert_eq!(conclusions[1], Conclusion::lease_lost());
         }
     }
 

@@ -19,6 +19,7 @@ mod fifo;
 pub(crate) mod lease;
 mod limits;
 pub(crate) mod metrics;
+mod pause_reasons;
 mod poller;
 mod preparation;
 mod preparation_lines;
@@ -64,14 +65,14 @@ use self::{
     why::{ReceiveFacts, ReceiveProgress, Why, WorkTotals},
 };
 pub(crate) use self::{
-    availability::PauseReason,
-    fifo::Order,
-    settings::{ConsumerSettings, Groups, OnExhausted},
-    shutdown::RunningEngine,
-};
-pub(crate) use self::{
     call::{CallGuard, CallObserver, MessageEnd},
     preparation::{Preparation, PreparationClaim, PreparedMessage, Unprepared},
+};
+pub(crate) use self::{
+    fifo::Order,
+    pause_reasons::PauseReason,
+    settings::{ConsumerSettings, Groups, OnExhausted},
+    shutdown::RunningEngine,
 };
 pub use self::{
     limits::Pool,

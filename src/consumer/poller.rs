@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Prefetch,
-    availability::{Availability, AvailabilityChanges},
+    availability::Availability,
     depth::{QueueAgeSample, QueueDepth},
     dispatcher::Dispatcher,
     dispatcher_state::Demand,
     fifo::Order,
     lease::{Permits, ReceiveTimes, Reservation},
     metrics::ConsumerMetrics,
+    pause_reasons::AvailabilityChanges,
     prepare::Intake,
     receive_mode::{FailedReceive, FailedReceives, ReceiveMode},
     schedule::{NextReceive, Schedule, ScheduleInput},

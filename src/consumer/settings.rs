@@ -468,6 +468,30 @@ mod tests {
     }
 
     #[test]
+    fn a_breaker_has_limits() {
+        let of = |breaker| wrong(|settings| settings.breaker = Some(breaker));
+        let usual = BreakerSettings::default();
+        let shares = [0.0, -0.5, 1.1, f64::NAN].map(|failures| of(BreakerSettings { failures, ..usual }));
+        assert_eq!(shares, ["breaker.failures"; 4]);
+        assert_eq!([0.01, 1.0].map(|failures| of(BreakerSettings { failures, ..usual })), ["", ""]);
+        assert_eq!(of(BreakerSettings { least: 0, ..usual }), "breaker.least");
+        assert_eq!(of(BreakerSettings { within: Span::millis(99), ..usual }), "breaker.within");
+        let longest_pause = usual.pause;
+        assert_eq!(of(BreakerSettings { longest_pause, ..usual }), "");
+        let longest_pause = Span::millis(4_999);
+        assert_eq!(of(BreakerSettings { longest_pause, ..usual }), "breaker.longest_pause");
+        assert_eq!((usual.pauses().initial, usual.pauses().max), (usual.pause.0, usual.longest_pause.0));
+    }
+
+    #[test]
+    fn an_extension_is_no_longer_than_the_visibility_unless_it_may_grow() {
+        let usual = ConsumerSettings::default();
+        assert_eq!(usual.longest_visibility(), usual.visibility.0);
+        let growing = ConsumerSettings { visibility_max: Some(LONGEST), ..usual };
+        assert_eq!(growing.longest_visibility(), LONGEST.0);
+    }
+
+    #[test]
     fn times_are_whole_seconds_within_the_limits_of_sqs() {
         for visibility in [Span::secs(0), Span::secs(1), Span::millis(2_500), Span::secs(43_201)] {
             let broken = wrong(|settings| {

@@ -198,10 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_http_or_https_with_a_host() {
+        let is_sound = |url| http_url("url", Some(url)).is_none();
+        assert!(is_sound("http://localhost:4566/a") && is_sound("https://example.com"));
+        assert!(http_url("url", None).is_none());
+        for wrong in ["ftp://example.com", "unix:/run/socket", "example.com", "http://", ""] {
+            assert!(!is_sound(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_variable_has_a_name_without_an_equals_sign() {
         let names = ["A", "", "A=B", "A\0"].map(str::to_owned);
         let problems: Vec<_> = variable_names("inherit", &names).collect();
         assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(is_variable_name("A") && !is_variable_name(""));
         assert!(problems[1].to_string().contains("A=B"), "{problems:?}");
     }
 }

@@ -79,10 +79,9 @@ fn print(record: &Record) {
     record.events.iter().for_each(|event| println!("{event}"));
 }
 
-/// But for worlds whose handlers have an outage: the pauses of the breaker differ from run to run there, and why is not known.
 #[test]
 fn a_seed_is_always_the_same_story() {
-    for seed in SEEDS.step_by(10).filter(|seed| World::of(*seed).outage.is_none()) {
+    for seed in SEEDS.step_by(10) {
         let [first, second] =
             [(); 2].map(|()| simulate(seed).events.iter().map(ToString::to_string).collect::<Vec<_>>());
         let parts = first.iter().zip(&second).position(|(first, second)| first != second);

@@ -104,6 +104,8 @@ pub(super) enum Fact {
 pub(super) struct Shown {
     /// True if it is not ready because messages cannot be settled.
     pub(super) fails_to_settle: bool,
+    /// The age of the oldest call that runs.
+    pub(super) oldest_running: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use longshore::{
     queue::EmulatorQueue,
     stop::Stop,
     tasks,
+    telemetry::Metrics,
     worker::{Consumer, DeadLetters, Drained, Worker, WorkerError},
 };
 use longshore_emulator::{SqsAccount, StringMap};
@@ -151,7 +152,7 @@ impl Simulation {
         if let Some(ecs) = world.ecs {
             process = process.protect(protection(&wire, ecs, seed));
         }
-        tasks::detach("onlooker", look(wire.clone(), process.health()));
+        tasks::detach("onlooker", look(wire.clone(), process.health(), process.metrics()));
         let ended = tasks::detach("worker", process.run_here(stop.clone()));
         self.slots[slot] = Some(Process { wire, stop, ended });
     }
@@ -279,12 +280,20 @@ fn settings(world: &World) -> ConsumerSettings {
 }
 
 /// Notes every few seconds what a worker shows of itself.
-async fn look(wire: Wire, health: Health) {
+async fn look(wire: Wire, health: Health, metrics: Metrics) {
     while !wire.is_cut() && !wire.sky.is_hot() {
         sleep(LOOKS_EVERY).await;
         let fails_to_settle = health.unready().contains_key("orders settle");
-        wire.note(Fact::Shown(Shown { fails_to_settle }));
+        wire.note(Fact::Shown(Shown { fails_to_settle, oldest_running: oldest_running(&metrics) }));
     }
+}
+
+/// The age of the oldest call that runs, by the metrics.
+fn oldest_running(metrics: &Metrics) -> Duration {
+    let text = metrics.text();
+    let sample = "longshore_oldest_running_seconds{queue=\"orders\"} ";
+    let age = text.lines().find_map(|line| line.strip_prefix(sample)?.parse().ok());
+    age.map_or(Duration::ZERO, Duration::from_secs_f64)
 }
 
 /// The handler of a worker, whose runs are recorded.

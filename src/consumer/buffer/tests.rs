@@ -36,6 +36,29 @@ fn messages_without_a_group_start_in_their_order() {
 }
 
 #[test]
+fn the_room_is_what_free_slots_take_beyond_what_waits() {
+    let now = Instant::now();
+    let mut buffer: Buffer<Item> = Buffer::new(2, batch(3, 0));
+    assert_eq!((buffer.concurrency(), buffer.batch_size(), buffer.room()), (2, 3, 6));
+    buffer.push((None, 1), None, 1, now);
+    assert_eq!(buffer.room(), 5);
+    assert_eq!(buffer.start(now), Some(vec![(None, 1)]));
+    assert_eq!(buffer.room(), 3);
+    buffer.set_concurrency(4);
+    assert_eq!((buffer.concurrency(), buffer.room()), (4, 9));
+}
+
+#[test]
+fn a_message_that_is_put_last_runs_after_all_others_and_starts_alone_if_one_is_asked_for() {
+    let now = Instant::now();
+    let mut buffer = buffer_of(&[(None, 1), (None, 2)], batch(3, 0), now);
+    assert_eq!(buffer.start_one(now), Some(vec![(None, 1)]));
+    buffer.put_last((None, 1), 1, now);
+    assert!(buffer.all_first(|item| item.0.is_none()) && !buffer.all_first(|item| item.1 == 2));
+    assert_eq!(buffer.start(now), Some(vec![(None, 2), (None, 1)]));
+}
+
+#[test]
 fn a_message_waits_for_the_one_before_it_in_its_group() {
     let now = Instant::now();
     let mut buffer = buffer_of(&[(Some(1), 1), (Some(1), 2), (Some(2), 3)], batch(1, 0), now);

@@ -267,6 +267,36 @@ mod tests {
     }
 
     #[test]
+    fn the_due_time_changes_with_the_first_and_with_each_tenth_settlement_and_by_a_flush() {
+        let now = Instant::now();
+        let mut batcher = Batcher::new(LINGER);
+        assert!(!batcher.flush(), "nothing lingers");
+        let changes =
+            (1..=20).filter(|number| batcher.push(Settlement::new(SettleAction::Delete, *number, now)));
+        assert_eq!(changes.collect::<Vec<_>>(), [1, 10, 20]);
+        assert_eq!((batcher.flush(), batcher.flush()), (true, false));
+    }
+
+    #[test]
+    fn settlements_with_one_due_time_are_all_kept_and_do_not_linger_once_it_has_come() {
+        let (now, mut batcher) = (Instant::now(), Batcher::new(LINGER));
+        for number in 0..3 {
+            batcher.push_delayed(Settlement::new(SettleAction::Delete, number, now), now, LINGER / 2);
+        }
+        assert!(batcher.take_due(now).is_empty());
+        assert_eq!(batcher.take_due(now + LINGER / 2).len(), 3);
+    }
+
+    #[test]
+    fn the_next_action_of_a_message_begins_with_its_first_attempt() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let failed = Settlement { attempt: 3, ..Settlement::new(SettleAction::Delete, 1, now) };
+        let next = failed.followed_by(SettleAction::ChangeVisibility(second));
+        assert_eq!((next.action.delay(), next.attempt, next.lease), (second, 1, 1));
+        assert_eq!(SettleAction::Delete.delay(), Duration::ZERO);
+    }
+
+    #[test]
     fn a_settlement_lingers_until_ten_should_have_come_and_never_longer_than_the_longest() {
         for (interval, expected) in [(1, 20), (8, 100), (16, 200), (100, 300)] {
             let (mut now, mut batcher) = (Instant::now(), Batcher::new(Duration::from_millis(300)));

@@ -19,6 +19,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const MOST_RECEIVES: usize = 150;
 /// The most calls of one action in a window that name the same receive of a message.
 const MOST_REPEATS: usize = 30;
+/// The most calls of one worker's handler in a window that find it unavailable, beside those that run at once.
+const MOST_UNAVAILABLE: usize = 20;
 
 pub(super) fn a_drain_hides_nothing_and_keeps_its_limit(model: &Model<'_>) -> Vec<String> {
     let mut broken = Vec::new();
@@ -76,10 +78,29 @@ pub(super) fn no_hot_loop(model: &Model<'_>) -> Vec<String> {
             hottest(&times, MOST_RECEIVES).map(|found| format!("receives of worker {worker}: {found}")),
         );
     }
+    for (worker, times) in unavailable_calls(model) {
+        let most = MOST_UNAVAILABLE + model.world().worker.concurrency;
+        broken.extend(
+            hottest(&times, most).map(|found| format!("unavailable calls of worker {worker}: {found}")),
+        );
+    }
     for (key, times) in repeats {
         broken.extend(hottest(&times, MOST_REPEATS).map(|found| format!("calls for {key:?}: {found}")));
     }
     broken
+}
+
+/// The beginnings of the calls of each worker's handler that found it unavailable, or the worker short of resources.
+fn unavailable_calls(model: &Model<'_>) -> BTreeMap<usize, Vec<Duration>> {
+    let mut calls = BTreeMap::new();
+    for run in model.runs.iter().filter(|run| run.is_over_with(RunEnd::Unavailable)) {
+        calls.entry((run.worker, run.call)).or_insert(run.began);
+    }
+    let mut times: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+    for ((worker, _), began) in calls {
+        times.entry(worker).or_default().push(began);
+    }
+    times
 }
 
 fn hottest(times: &[Duration], most: usize) -> Option<String> {

@@ -14,7 +14,7 @@ use super::{model::Model, record::Record};
 /// A check of one promise, with the promise's number in `docs/delivery.md`.
 type Check = fn(&Model<'_>) -> Vec<String>;
 
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 21] = [
     ("1: deleted only when done, or rejected and copied", deleting::only_when_done_or_copied),
     ("2: hidden while it is held", holding::hidden_while_held),
     ("3: no more calls than the concurrency", running::no_more_calls_than_the_concurrency),
@@ -35,6 +35,7 @@ const CHECKS: [(&str, Check); 20] = [
     ("15: an outage ends no message", unavailable::no_outage_ends_a_message),
     ("14, 15: an outage spends few receives", unavailable::an_outage_spends_few_receives),
     ("8: refused deletes are seen", seeing::refused_deletes),
+    ("16: a call that hangs is seen", seeing::the_oldest_call),
 ];
 
 /// Returns every promise that the record breaks, with the events that show it.

@@ -1,12 +1,18 @@
-//! Promise 8: deletes that are refused are seen.
+//! Promises 8 and 16: deletes that are refused and calls that hang are seen.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::support::calls::Action;
-use crate::tests::simulation::{model::Model, plan::FaultKind, record::Fact};
+use crate::tests::simulation::{
+    model::{Model, Run},
+    plan::FaultKind,
+    record::Fact,
+};
 
-/// The time within which it is seen.
+/// The time for which refused deletes are seen at least.
 const WITHIN: Duration = Duration::from_mins(1);
+/// The difference between the age of a call and what the metrics show.
+const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Deletes that are refused for a minute make the worker not ready.
 pub(super) fn refused_deletes(model: &Model<'_>) -> Vec<String> {
@@ -36,6 +42,22 @@ pub(super) fn refused_deletes(model: &Model<'_>) -> Vec<String> {
                 }
             }
             _ => {}
+        }
+    }
+    broken
+}
+
+/// The metrics always show the age of the oldest call that runs, also of one that never answers.
+pub(super) fn the_oldest_call(model: &Model<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (position, event) in model.record.events.iter().enumerate() {
+        let Fact::Shown(shown) = &event.fact else { continue };
+        let is_running =
+            |run: &&Run| run.worker == event.worker && run.position < position && run.end_position > position;
+        let oldest = model.runs.iter().filter(is_running).map(|run| event.at.saturating_sub(run.began)).max();
+        let oldest = oldest.unwrap_or_default();
+        if oldest.abs_diff(shown.oldest_running) > TOLERANCE {
+            broken.push(format!("the oldest call has run for {oldest:?}: {event}"));
         }
     }
     broken
