@@ -51,9 +51,6 @@ mod tests {
         assert_eq!(shown(&down), "resumed, but polling is still paused: connection refused");
         let hostile =
             json!({ "paused": [{ "reason": "handler_down", "details": "\u{1b}]0;title\u{7}\nerror: x" }] });
-        assert_eq!(
-            shown(&hostile),
-            r"resumed, but polling is still paused: \u{1b}]0;title\u{7}\u{a}error: x"
-        );
+        assert_eq!(shown(&hostile), r"resumed, but polling is still paused: \u{1b}]0;title\u{7}\nerror: x");
     }
 }

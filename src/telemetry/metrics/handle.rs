@@ -29,7 +29,7 @@ pub trait Metric: Clone + Send + Sync + 'static {
     fn series(family: &Self::Family, values: &[&str]) -> Self;
 }
 
-/// What is counted beside what the registry serves.
+/// The options of all metrics of a registry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetricOptions {
     /// Histograms have exponential buckets, too.

@@ -26,7 +26,7 @@ pub struct Histogram {
     details: Arc<HistogramDetails>,
 }
 
-/// What a histogram has beside its fixed buckets.
+/// The details of a histogram beside its fixed buckets.
 #[derive(Debug)]
 pub(crate) struct HistogramDetails {
     bounds: Arc<[f64]>,

@@ -154,7 +154,7 @@ impl Metrics {
         lock(&self.0.options).exponential_histograms = true;
     }
 
-    /// What the histogram of this name and these labels has beside its fixed buckets.
+    /// Finds the details of a histogram by its name and labels.
     pub(crate) fn details(&self, name: &str, labels: &[proto::LabelPair]) -> Option<Arc<HistogramDetails>> {
         lock(&self.0.families).get(name)?.downcast_ref::<HistogramFamily>()?.details(labels)
     }

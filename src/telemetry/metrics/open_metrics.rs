@@ -32,7 +32,7 @@ impl MetricsFormat {
 /// The end of a counter's name, which its family has not.
 const TOTAL: &str = "_total";
 
-/// The text of these families; `details` finds what a histogram has beside its buckets.
+/// The text of these families; `details` finds those of a histogram.
 pub(super) fn open_metrics(
     families: &[MetricFamily],
     details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,

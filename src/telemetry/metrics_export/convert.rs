@@ -47,7 +47,7 @@ pub(super) struct Period {
     pub(super) end: SystemTime,
 }
 
-/// Converts families to requests of limited size; `details` finds what a histogram has beside its fixed buckets.
+/// Converts families to requests of limited size; `details` finds those of a histogram.
 pub(super) fn requests(
     families: &[MetricFamily],
     details: impl Fn(&str, &[LabelPair]) -> Option<Arc<HistogramDetails>>,
