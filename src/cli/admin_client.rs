@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::{Position, Url};
 
 use super::{
@@ -149,6 +149,13 @@ pub(super) struct AdminAccess {
     token: Option<Secret>,
 }
 
+/// The answer about a message.
+pub(super) struct MessageAnswer {
+    /// True if the worker holds the message, or held it lately.
+    pub(super) is_known: bool,
+    pub(super) report: Value,
+}
+
 /// The client of one admin server.
 pub(super) struct AdminClient {
     base: Url,
@@ -199,15 +206,39 @@ impl AdminClient {
         self.request("GET", path, String::new())
     }
 
-    /// Posts JSON, and returns the JSON of the answer.
-    pub(super) fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        self.request("POST", path, body.to_string())
+    /// Pauses a queue for this reason; returns its state.
+    pub(super) fn pause(&self, queue: &str, reason: Option<&str>) -> Result<Value, Failure> {
+        self.control(queue, "pause", &json!({ "reason": reason }))
     }
 
-    /// Asks for a page; returns the status of the answer, and its JSON if it has any.
-    pub(super) fn ask(&self, path: &[&str]) -> Result<(u16, Value), Failure> {
-        let answer = self.send("GET", path, String::new())?;
-        Ok((answer.status, serde_json::from_str(&answer.body).unwrap_or_default()))
+    /// Ends the pause of a queue; returns its state.
+    pub(super) fn resume(&self, queue: &str) -> Result<Value, Failure> {
+        self.control(queue, "resume", &json!({}))
+    }
+
+    /// Changes the most calls at once of a queue; returns its state.
+    pub(super) fn scale(&self, queue: &str, concurrency: u64) -> Result<Value, Failure> {
+        self.control(queue, "scale", &json!({ "concurrency": concurrency }))
+    }
+
+    fn control(&self, queue: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
+        self.request("POST", &["queues", queue, verb], body.to_string())
+    }
+
+    /// Asks for what the worker knows of a message.
+    pub(super) fn message(&self, id: &str) -> Result<MessageAnswer, Failure> {
+        let answer = self.send("GET", &["messages", id], String::new())?;
+        let report: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        match answer.status {
+            200 => Ok(MessageAnswer { is_known: true, report }),
+            // Another server's 404 has no such field.
+            404 if report["reach"].is_array() => Ok(MessageAnswer { is_known: false, report }),
+            status => {
+                let error = report["error"].as_str().unwrap_or("no status of a message");
+                let text = format!("the worker answers {status}: {}", one_line(error));
+                Err(Failure::new(Exit::Unavailable, text))
+            }
+        }
     }
 
     /// Asks for the status of the worker; the reason without the address if there is none.

@@ -1,7 +1,7 @@
 //! `longshore pause`: pauses queues of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     admin_client::{AdminClient, AdminOptions},
@@ -50,7 +50,7 @@ impl Pause {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
-            let state = client.post(&["queues", &queue, "pause"], &json!({ "reason": self.reason }))?;
+            let state = client.pause(&queue, self.reason.as_deref())?;
             output::print_line(&format!("{}: {}", one_line(&queue), shown(&state)))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `longshore resume`: ends the pause of queues of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     admin_client::AdminOptions,
@@ -23,7 +23,7 @@ impl Resume {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let client = self.admin.client()?;
         for queue in self.queues.names(&client)? {
-            let state = client.post(&["queues", &queue, "resume"], &json!({}))?;
+            let state = client.resume(&queue)?;
             output::print_line(&format!("{}: {}", one_line(&queue), shown(&state)))?;
         }
         Ok(())
@@ -42,6 +42,8 @@ pub(super) fn shown(state: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

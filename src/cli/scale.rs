@@ -1,7 +1,7 @@
 //! `longshore scale`: changes the concurrency of a queue of a running worker through its admin server.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     admin_client::AdminOptions,
@@ -20,7 +20,7 @@ pub(super) struct Scale {
     queue: String,
     /// The most calls at once
     #[arg(value_name = "NUMBER")]
-    concurrency: usize,
+    concurrency: u64,
     #[command(flatten)]
     admin: AdminOptions,
 }
@@ -28,8 +28,7 @@ pub(super) struct Scale {
 impl Scale {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let client = self.admin.client()?;
-        let body = json!({ "concurrency": self.concurrency });
-        let state = client.post(&["queues", &self.queue, "scale"], &body)?;
+        let state = client.scale(&self.queue, self.concurrency)?;
         output::print_line(&format!("{}: {}", one_line(&self.queue), shown(&state)))
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    admin_client::AdminOptions,
+    admin_client::{AdminOptions, MessageAnswer},
     output::{self, Exit, Failure},
 };
 use crate::telemetry::logs::one_line;
@@ -25,25 +25,17 @@ pub(super) struct TraceCommand {
 
 impl TraceCommand {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let (status, body) = self.admin.client()?.ask(&["messages", &self.message_id])?;
-        let text = if self.json { format!("{}\n", output::json_line(&body)) } else { text_of(&body) };
-        match status {
-            200 => output::print(&text),
-            // Another server's 404 has no such field.
-            404 if body["reach"].is_array() && self.json => {
-                output::print(&text)?;
-                Err(Failure::new(Exit::NotKnown, ""))
-            }
-            404 if body["reach"].is_array() => Err(Failure::new(Exit::NotKnown, text.trim_end())
-                .hint("ask the other workers of the queue, or search the logs for the id")),
-            _ => {
-                let error = body["error"].as_str().unwrap_or("no status of a message");
-                Err(Failure::new(
-                    Exit::Unavailable,
-                    format!("the worker answers {status}: {}", one_line(error)),
-                ))
-            }
+        let MessageAnswer { is_known, report } = self.admin.client()?.message(&self.message_id)?;
+        let text = if self.json { format!("{}\n", output::json_line(&report)) } else { text_of(&report) };
+        if is_known {
+            return output::print(&text);
         }
+        if self.json {
+            output::print(&text)?;
+            return Err(Failure::new(Exit::NotKnown, ""));
+        }
+        Err(Failure::new(Exit::NotKnown, text.trim_end())
+            .hint("ask the other workers of the queue, or search the logs for the id"))
     }
 }
 

@@ -112,9 +112,7 @@ impl DlqRedrive {
         shown.end(&end, &counts)?;
         result(end, &counts)
     }
-}
 
-impl DlqRedrive {
     /// Lets SQS move all messages.
     async fn move_by_sqs(self, stop: Stop) -> Result<(), Failure> {
         let refused = self.not_by_sqs();

@@ -78,6 +78,15 @@ impl Movement {
     }
 }
 
+/// The concurrency after a key.
+fn stepped(concurrency: u64, key: KeyCode) -> u64 {
+    match key {
+        KeyCode::Char('+' | '=') => concurrency.saturating_add(1),
+        KeyCode::Char('-') => concurrency.saturating_sub(1).max(1),
+        _ => concurrency,
+    }
+}
+
 impl Model {
     /// Does what a key means where the program is.
     pub(super) fn key(&mut self, key: KeyEvent) -> KeyEffect {
@@ -107,8 +116,7 @@ impl Model {
             KeyCode::Char('s') => self.sort = self.sort.next(),
             KeyCode::Char('S') => self.sort = self.sort.previous(),
             KeyCode::Char('p') => self.ask_to_pause(),
-            KeyCode::Char('+' | '=') => self.ask_to_scale(|concurrency| concurrency.saturating_add(1)),
-            KeyCode::Char('-') => self.ask_to_scale(|concurrency| concurrency.saturating_sub(1)),
+            KeyCode::Char('+' | '=' | '-') => self.ask_to_scale(key.code),
             _ => {}
         }
         KeyEffect::STAY
@@ -122,12 +130,8 @@ impl Model {
                 return Some(Request { worker: prompt.worker, question }).into();
             }
             (KeyCode::Char('n' | 'q') | KeyCode::Esc, _) => {}
-            (KeyCode::Char('+' | '='), QueueChange::Scale(concurrency)) => {
-                let change = QueueChange::Scale(concurrency.saturating_add(1));
-                self.prompt = Some(Prompt { change, ..prompt });
-            }
-            (KeyCode::Char('-'), QueueChange::Scale(concurrency)) => {
-                let change = QueueChange::Scale(concurrency.saturating_sub(1).max(1));
+            (key, QueueChange::Scale(concurrency)) => {
+                let change = QueueChange::Scale(stepped(concurrency, key));
                 self.prompt = Some(Prompt { change, ..prompt });
             }
             _ => self.prompt = Some(prompt),
@@ -190,13 +194,13 @@ impl Model {
         self.prompt = queue.map(|queue| Prompt { worker, queue, change });
     }
 
-    fn ask_to_scale(&mut self, change: impl Fn(u64) -> u64) {
+    fn ask_to_scale(&mut self, key: KeyCode) {
         let rows = self.rows();
         let Some(queue) = self.current(&rows).and_then(|row| Some((row.key.worker, row.queue()?))) else {
             return;
         };
         let (worker, QueueReport { queue, concurrency, .. }) = queue;
-        let change = QueueChange::Scale(change(*concurrency).max(1));
+        let change = QueueChange::Scale(stepped(*concurrency, key));
         self.prompt = Some(Prompt { worker, queue: queue.clone(), change });
     }
 }

@@ -116,6 +116,15 @@ impl WorkerState {
         Self { label, reach: Reach::Awaited, asked: None, rates: HashMap::new() }
     }
 
+    /// The request for its status, unless it still owes an answer.
+    fn due(&mut self, worker: usize, now: Instant) -> Option<Request> {
+        if self.asked.is_some() {
+            return None;
+        }
+        self.asked = Some(now);
+        Some(Request { worker, question: Question::Status })
+    }
+
     pub(super) fn rates(&self, queue: &QueueReport) -> Option<QueueRates> {
         self.rates.get(&queue.queue)?.rates()
     }
@@ -161,16 +170,10 @@ impl Model {
     pub(super) fn due(&mut self, now: Instant) -> Vec<Request> {
         let mut due = Vec::new();
         for (worker, state) in self.workers.iter_mut().enumerate() {
-            match state.asked {
-                None => {
-                    state.asked = Some(now);
-                    due.push(Request { worker, question: Question::Status });
-                }
-                Some(asked) if now - asked >= LATE => {
-                    state.unreachable(format!("no complete answer within {}", Span(LATE)), now);
-                }
-                Some(_) => {}
+            if state.asked.is_some_and(|asked| now - asked >= LATE) {
+                state.unreachable(format!("no complete answer within {}", Span(LATE)), now);
             }
+            due.extend(state.due(worker, now));
         }
         due.extend(self.message.as_mut().and_then(MessageView::due));
         due
@@ -194,11 +197,7 @@ impl Model {
                     Err(refusal) => (refusal, Level::Bad),
                 };
                 self.note = Some(Note { text: format!("{queue}: {text}"), level });
-                let state = &mut self.workers[worker];
-                if state.asked.is_none() {
-                    state.asked = Some(now);
-                    return Some(Request { worker, question: Question::Status });
-                }
+                return self.workers[worker].due(worker, now);
             }
         }
         None

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, thread};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     status::{WorkerReport, WorkerText},
 };
 use crate::{
-    cli::{admin_client::AdminClient, pause, resume, scale, trace},
+    cli::{admin_client::AdminClient, output::Failure, pause, resume, scale, trace},
     telemetry::logs::one_line,
 };
 
@@ -93,7 +93,7 @@ fn content(client: &AdminClient, question: Question) -> AnswerContent {
     match question {
         Question::Status => AnswerContent::Status(plain(client.status().and_then(WorkerReport::of))),
         Question::Message(id) => {
-            let report = plain(message(client, &id));
+            let report = plain(client.message(id.raw())).map(|answer| MessageReport::of(&answer.report));
             AnswerContent::Message(id, report)
         }
         Question::Control(queue, change) => {
@@ -104,17 +104,8 @@ fn content(client: &AdminClient, question: Question) -> AnswerContent {
 }
 
 /// The result with a reason in one line, which may quote the worker.
-fn plain<T>(result: Result<T, String>) -> Result<T, String> {
-    result.map_err(|reason| one_line(&reason).into_owned())
-}
-
-fn message(client: &AdminClient, id: &WorkerText) -> Result<MessageReport, String> {
-    let (status, body) = client.ask(&["messages", id.raw()]).map_err(|failure| failure.to_string())?;
-    match status {
-        200 => Ok(MessageReport::of(&body)),
-        404 if body["reach"].is_array() => Ok(MessageReport::of(&body)),
-        _ => Err(format!("the worker answers {status}: {}", body["error"].as_str().unwrap_or_default())),
-    }
+fn plain<T>(result: Result<T, impl ToString>) -> Result<T, String> {
+    result.map_err(|reason| one_line(&reason.to_string()).into_owned())
 }
 
 impl MessageReport {
@@ -127,22 +118,19 @@ impl MessageReport {
     }
 }
 
-fn control(client: &AdminClient, queue: &WorkerText, change: QueueChange) -> Result<String, String> {
-    let post = |verb: &str, body: &Value| client.post(&["queues", queue.raw(), verb], body);
-    let state = match change {
-        QueueChange::Pause => {
-            post("pause", &json!({ "reason": PAUSE_REASON })).map(|state| pause::shown(&state))
-        }
-        QueueChange::Resume => post("resume", &json!({})).map(|state| resume::shown(&state)),
-        QueueChange::Scale(concurrency) => {
-            post("scale", &json!({ "concurrency": concurrency })).map(|state| scale::shown(&state))
-        }
-    };
-    state.map_err(|failure| failure.to_string())
+fn control(client: &AdminClient, queue: &WorkerText, change: QueueChange) -> Result<String, Failure> {
+    let queue = queue.raw();
+    Ok(match change {
+        QueueChange::Pause => pause::shown(&client.pause(queue, Some(PAUSE_REASON))?),
+        QueueChange::Resume => resume::shown(&client.resume(queue)?),
+        QueueChange::Scale(concurrency) => scale::shown(&client.scale(queue, concurrency)?),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

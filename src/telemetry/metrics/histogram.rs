@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
@@ -16,6 +16,7 @@ use super::{
     definition::{MetricDefinition, MetricKind},
     exponential::ExponentialBuckets,
     handle::{Metric, MetricOptions},
+    lock,
 };
 use crate::telemetry::context::TraceContext;
 
@@ -142,10 +143,6 @@ impl Collector for HistogramFamily {
     fn collect(&self) -> Vec<MetricFamily> {
         self.fixed.collect()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
