@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     DlqLocation, MessageFilter, Pace, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedrivePlan,
-    ShownMessage, Visit, VisitEnd, visit,
+    ShownMessage, USUAL_STOP_AFTER, USUAL_WATCH, Visit, VisitEnd, visit,
 };
 use crate::{
     consumer::settle::StoredRejection,
@@ -23,8 +23,6 @@ use crate::{
 
 /// The bytes of a body that a peek shows at most.
 const BODY_BYTES: usize = 500;
-/// The time after the last message for which a redrive of all looks for those that come back.
-const WATCH: Duration = Duration::from_secs(5);
 
 /// The latest task of each queue.
 #[derive(Debug, Default)]
@@ -263,8 +261,8 @@ impl RunningDlqTask {
             filter: MessageFilter::default(),
             limit: None,
             pace: Pace::Growing,
-            stop_after: 1,
-            watch: WATCH,
+            stop_after: USUAL_STOP_AFTER,
+            watch: USUAL_WATCH,
             is_dry: false,
             stop: self.task.stop.clone(),
         };

@@ -25,7 +25,10 @@ pub(crate) use self::{
     filter::MessageFilter,
     move_task::{StartedMove, cancel_running},
     pace::Pace,
-    redrive::{Edit, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedriveEvent, RedrivePlan},
+    redrive::{
+        Edit, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedriveEvent, RedrivePlan,
+        USUAL_STOP_AFTER, USUAL_WATCH,
+    },
     replay::replay,
     shown::{ShownMessage, summary},
     visit::{Visit, VisitEnd, visit},

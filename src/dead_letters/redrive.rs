@@ -26,6 +26,10 @@ use crate::{
     stop::Stop,
 };
 
+/// The messages that have come back after which a redrive stops, where nothing else is chosen.
+pub(crate) const USUAL_STOP_AFTER: usize = 1;
+/// The time after the last message for which to look for those that come back, where nothing else is chosen.
+pub(crate) const USUAL_WATCH: Duration = Duration::from_secs(5);
 /// The most messages that are held while they wait to be sent.
 const WINDOW: usize = 1_000;
 /// The most messages that are read beyond the limit to find those that have come back; each costs a receive.

@@ -21,6 +21,7 @@ use crate::{
     consumer::settle::StoredRejection,
     dead_letters::{
         Edit, Pace, Redrive, RedriveCounts, RedriveDestination, RedriveEnd, RedriveEvent, RedrivePlan,
+        USUAL_STOP_AFTER, USUAL_WATCH,
     },
     duration::Span,
     message::Message,
@@ -29,11 +30,6 @@ use crate::{
     tasks,
     telemetry::logs::one_line,
 };
-
-/// The messages that have come back after which a redrive stops by default.
-const USUAL_STOP_AFTER: usize = 1;
-/// The time for which a redrive looks for messages that come back by default.
-const USUAL_WATCH: Span = Span::secs(5);
 
 /// Sends messages back to the queue that they come from: each is deleted from the DLQ only after SQS has accepted it there
 ///
@@ -97,7 +93,7 @@ impl DlqRedrive {
             limit: self.limit,
             pace: self.rate.unwrap_or_default(),
             stop_after: self.stop_after.unwrap_or(USUAL_STOP_AFTER),
-            watch: self.watch.unwrap_or(USUAL_WATCH).0,
+            watch: self.watch.map_or(USUAL_WATCH, |watch| watch.0),
             is_dry: self.dry_run,
             stop,
         };
