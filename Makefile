@@ -7,6 +7,7 @@ DENY := 0.20.2
 MACHETE := 0.9.2
 MUTANTS := 27.1.0
 CYCLONEDX := 0.5.9
+MDBOOK := 0.5.4
 
 VENV := $(CURDIR)/target/python
 REQUIREMENTS := tests/conformance/requirements.txt
@@ -40,7 +41,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests book test-guides licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -48,7 +49,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused book test-guides deploy-test test-helm test-systemd dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -72,6 +73,16 @@ tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKI
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
 	set -x; cargo $$run --locked --workspace --no-fail-fast $(TESTED)
 	cargo test --locked --workspace --doc
+
+book: $(TOOLS)/mdbook-$(MDBOOK) ## the pages as a site with search, in target/book/html, and every link in it followed
+	python3 docs/book/build.py $(TOOLS)/bin/mdbook $(CURDIR)/target/book
+
+# The guides that open with an example; that of Rust is run by the tests of the program.
+GUIDES := README.md docs/http-handler.md docs/exec-handler.md docs/sns-handler.md $(if $(PYTHON),docs/lambda-handler.md)
+
+test-guides: $(PYTHON) $(WORKER) ## the example that each guide opens with, run as a reader would; LONGSHORE_SKIP_PYTHON=1 leaves that of Lambda out
+	$(if $(PYTHON),,@echo "skipped: the example of docs/lambda-handler.md (LONGSHORE_SKIP_PYTHON=1)")
+	LONGSHORE_TEST_PYTHON=$(if $(PYTHON),$(VENV)/bin/python,$(shell command -v python3)) python3 tests/guides/main.py $(PROGRAM) $(GUIDES)
 
 licences: $(TOOLS)/cargo-deny-$(DENY) ## licences, bans and sources of the dependencies, and that THIRD-PARTY.md has them all
 	$(TOOLS)/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
@@ -211,6 +222,11 @@ $(TOOLS)/cargo-mutants-$(MUTANTS):
 
 $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX):
 	$(INSTALL) cargo-cyclonedx --version $(CYCLONEDX)
+	@rm -rf $(TOOLS)/build && touch $@
+
+# A tool under the MPL 2.0; nothing of it is part of the program.
+$(TOOLS)/mdbook-$(MDBOOK):
+	$(INSTALL) --no-default-features --features search mdbook --version $(MDBOOK)
 	@rm -rf $(TOOLS)/build && touch $@
 
 # The Python that the conformance tests use.

@@ -37,14 +37,14 @@ impl Severity {
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $severity:ident, $fix:literal;)*) => {
-/// The code of a finding; `docs/check.md` has a section for each.
+/// The code of a finding; `docs/check-queues.md` and `docs/check-workers.md` have a section for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Code {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl Code {
-/// Every code, in the order of `docs/check.md`.
+/// Every code, in the order of those pages.
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
