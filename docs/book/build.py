@@ -2,8 +2,9 @@
 
     python3 build.py MDBOOK OUT
 
-The pages of docs/ stand at the top of the site, those of the rest of the project in their folders; files that pages link to are
-copied, so that no link leaves the site but to the web. Ends with 1, and names the link, where one leads nowhere.
+The pages of docs/ stand at the top of the site, those of the rest of the project in their folders. Files that pages link to are
+copied, so that no link leaves the site but to the web; a link whose text is a page's file has that page's title instead. Ends with 1,
+and names the link, where one leads nowhere.
 """
 
 import html.parser
@@ -18,13 +19,15 @@ import urllib.parse
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).parent
 LINK = re.compile(r"(\]\(|(?:src|href)=\")([^)\"#\s]+)")
+NAMED = re.compile(r"\[[\w./-]+\.md\]\(([^)#\s]+)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 ELSEWHERE = ("http://", "https://", "mailto:", "data:", "javascript:")
 
 
 def in_book(path):
-    """Where a file of the project stands in the book."""
-    return path.relative_to("docs") if path.parts[0] == "docs" else path
+    """Where a file of the project stands in the book; a README is the first page of its folder."""
+    path = path.relative_to("docs") if path.parts[0] == "docs" else path
+    return path.with_name("index.md") if path.name == "README.md" else path
 
 
 def resolved(page, target):
@@ -37,16 +40,26 @@ class Book:
 
     def __init__(self, source):
         self.source = source
-        self.pages = []
+        # The titles of all pages, by their files in the project.
+        self.pages = {}
 
     def add_page(self, path):
         """Copies a page with its links as they are in the book, and what it links to that is no page of the book."""
         text = (PROJECT / path).read_text()
         parts = CODE.split(text)
-        parts[::2] = [LINK.sub(lambda link: link[1] + self.link(path, link[2]), part) for part in parts[::2]]
+        parts[::2] = [self.converted(path, part) for part in parts[::2]]
         target = self.source / in_book(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("".join(parts))
+
+    def converted(self, page, text):
+        """A text of a page, without code, as it is in the book."""
+        titled = NAMED.sub(lambda link: f"[{self.title(page, link)}]({link[1]}", text)
+        return LINK.sub(lambda link: link[1] + self.link(page, link[2]), titled)
+
+    def title(self, page, link):
+        """The title of a page that a link is named after, or the text that it has."""
+        return self.pages.get(resolved(page, link[1]), link[0][1:].partition("]")[0])
 
     def link(self, page, target):
         """The link's target, seen from the page's place in the book."""
@@ -61,7 +74,7 @@ class Book:
         if (PROJECT / file).is_dir():
             sys.exit(f"error: {page} links to a folder, which a site cannot show: {file}\nhint: link to a file in it")
         # mdBook takes nothing that ends in .md but the pages of its table of contents.
-        place = in_book(file.with_suffix(".txt") if file.suffix == ".md" else file)
+        place = file.with_suffix(".txt") if file.suffix == ".md" else in_book(file)
         target = self.source / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROJECT / file, target)
@@ -70,8 +83,8 @@ class Book:
     def add_all(self):
         """Adds the table of contents and every page in it."""
         contents = pathlib.Path("docs/SUMMARY.md")
-        targets = re.findall(r"\]\(([^)]+)\)", (PROJECT / contents).read_text())
-        self.pages = [resolved(contents, target) for target in targets]
+        listed = re.findall(r"\[([^\]]+)\]\(([^)]+)\)", (PROJECT / contents).read_text())
+        self.pages = {resolved(contents, target): title for title, target in listed}
         self.add_page(contents)
         for page in self.pages:
             self.add_page(page)
