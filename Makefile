@@ -41,7 +41,7 @@ PROMETHEUS := $(if $(DASHBOARDS_SKIP_PROMETHEUS),,$(DASHBOARDS)/prometheus)
 PROGRAM := $(or $(LONGSHORE_PROGRAM),$(CURDIR)/target/debug/longshore)
 WORKER := $(if $(LONGSHORE_PROGRAM),,worker)
 
-.PHONY: help demo test format lint features rustdoc tests book test-guides licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
+.PHONY: help demo test format lint features rustdoc tests licences notices advisories sbom pin unused fuzz mutants bench bench-instructions bench-kinds bench-memory bench-peers simulate simulate-mutations chaos chaos-minute docs deploy-test deploy-template simulate-scaling test-helm test-systemd test-browser page-pictures test-deploy test-image dashboards dashboards-test dashboards-prometheus dashboards-pictures incidents worker
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
@@ -49,7 +49,7 @@ help: ## list what there is
 demo: ## the main job: sample traffic through everything, on this machine, with no account
 	cargo run --release -- dev --demo
 
-test: format lint features rustdoc tests licences unused book test-guides deploy-test test-helm test-systemd dashboards-test ## every check there is
+test: format lint features rustdoc tests licences unused deploy-test test-helm test-systemd dashboards-test ## every check there is
 	@echo "all checks passed"
 
 format: ## rustfmt
@@ -73,6 +73,9 @@ tests: $(PYTHON) $(NODE) $(PROMETHEUS) ## all tests and doc tests; LONGSHORE_SKI
 	if cargo nextest --version >/dev/null 2>&1; then run="nextest run"; else run=test; fi; \
 	set -x; cargo $$run --locked --workspace --no-fail-fast $(TESTED)
 	cargo test --locked --workspace --doc
+
+.PHONY: book test-guides
+test: book test-guides
 
 book: $(TOOLS)/mdbook-$(MDBOOK) ## the pages as a site with search, in target/book/html, and every link in it followed
 	python3 docs/book/build.py $(TOOLS)/bin/mdbook $(CURDIR)/target/book
