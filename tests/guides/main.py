@@ -4,7 +4,7 @@
 
 The example is the part `## A complete example`, or `## Try it` of the README. A block of code behind a file's name ("`worker.py`:") is written to that file,
 each line of a block of shell is run, and each line of a block of text must be written by one of the commands, in the order of the
-block. In it `…` stands for anything, and every number of milliseconds for any other. The ports are free ones, in place of the usual.
+block. In it `…` stands for anything, and an id or a time for any other. The ports are free ones, in place of the usual.
 Prints a line for each page, and exits with 1 when any fails.
 """
 
@@ -28,6 +28,8 @@ SERVES = re.compile(r"(longshore (dev|emulator)|python3) ")
 # What a reader installs once; make does it here.
 INSTALLS = re.compile(r"pip install ")
 PATIENCE = 60
+TIME = re.compile(r"[0-9.]+ m?s")
+VARYING = re.compile(r"([0-9a-f]{4}…|\b[0-9.]+ m?s\b|…| )")
 BLOCK = re.compile(r"(?:`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -82,12 +84,21 @@ def free_ports(count):
 
 
 def pattern(line):
-    """The line of a page as an expression: `…` and the start of an id for anything, times for any other."""
-    parts = [re.escape(part) for part in re.split(r"\s+", line.strip())]
-    text = r"\s+".join(parts)
-    text = re.sub(r"[0-9a-f]{4}…", lambda _: r"\\S+", text)
-    text = re.sub(r"[0-9.]+\\s\+m?s\b", lambda _: r"[0-9.]+\\s+m?s", text)
-    return re.compile(text.replace("\\\\S+", r"\S+").replace("\\\\s+", r"\s+").replace("…", ".*"))
+    """The line of a page as an expression."""
+    return "".join(expression(part) for part in VARYING.split(" ".join(line.split())))
+
+
+def expression(part):
+    """A part of a line as an expression: spaces of any number, an id for any other, and so a time and `…`."""
+    if part == " ":
+        return r"\s+"
+    if part == "…":
+        return r"[^\n]*"
+    if part.endswith("…"):
+        return r"\S+"
+    if TIME.fullmatch(part):
+        return r"[0-9.]+\s+m?s"
+    return re.escape(part)
 
 
 class Example:
@@ -141,9 +152,9 @@ class Example:
 
     def shows(self, lines):
         """Waits for a command that has written these lines, in this order."""
-        expression = re.compile("(?s)" + ".*?".join(pattern(line).pattern.replace(".*", "[^\n]*") for line in lines))
+        wanted = re.compile(".*?".join(pattern(line) for line in lines), re.DOTALL)
         deadline = time.monotonic() + PATIENCE
-        while not any(expression.search(terminal.text) for terminal in self.terminals):
+        while not any(wanted.search(terminal.text) for terminal in self.terminals):
             if time.monotonic() > deadline:
                 written = "\n".join(f"$ {terminal.command}\n{terminal.text}" for terminal in self.terminals)
                 raise Broken("nothing shows\n" + "\n".join(lines) + "\nbut\n" + written)
