@@ -1,6 +1,7 @@
 //! The dispatcher: starts calls of the handler as slots and FIFO groups allow, and concludes their messages.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -340,8 +341,10 @@ impl Dispatcher {
                 held.lease.set_trace(trace.clone());
             }
         }
-        let call = parts.caller.call(&batch, began, trace).instrument(span);
-        let (end, cause) = with_cause(call).await;
+        let (end, cause) = {
+            let call = pin!(parts.caller.call(&batch, began, trace).instrument(span));
+            with_cause(call).await
+        };
         drop(running);
         // What was cut off has its cause by its end.
         let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));
