@@ -90,6 +90,12 @@ impl Engines {
         &self.environment.tasks
     }
 
+    /// The stop of the worker.
+    #[cfg(feature = "ecs")]
+    pub(super) fn stop(&self) -> &Stop {
+        &self.environment.stop
+    }
+
     /// Starts the engine of each queue, or waits for the queue where it is missing.
     ///
     /// Refuses two consumers of one queue before anything is started.
@@ -244,10 +250,12 @@ impl Environment {
             Arc::new(ExhaustedMessages::new(consumer.name.clone(), scope)),
         ];
         #[cfg(feature = "ecs")]
+        let timeout = consumer.settings.timeout.duration();
+        #[cfg(feature = "ecs")]
         if let Some(protection) = &parts.protection
-            && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)
+            && may_outlast(timeout, self.drain_limit)
         {
-            observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
+            observers.push(Arc::new(CountCalls { calls: protection.calls_in_flight().clone(), timeout }));
         }
         #[cfg(feature = "sns")]
         if let Some(plan) = &consumer.notify {

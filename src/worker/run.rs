@@ -20,7 +20,7 @@ use super::{
     signals::{SignalTargets, Signals},
 };
 #[cfg(feature = "ecs")]
-use super::{ScalingSignal, embedded_metrics::ScalingTask};
+use super::{ScalingSignal, embedded_metrics::ScalingTask, leaving::Leaving};
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
@@ -415,6 +415,12 @@ impl Worker {
             let status = protection.status().clone();
             let metrics = self.metrics.process().group::<ProtectionMetrics>();
             metrics.task_protected.by(move || Some(f64::from(status.is_protected())));
+            let leaving = Leaving {
+                status: self.status.clone(),
+                health: self.health.clone(),
+                stop: engines.stop().clone(),
+            };
+            tasks.spawn("leaving", End::Fine, leaving.run(protection.unwanted()));
             engines.parts.protection = Some(protection);
         }
         let signal = self.signal.take();

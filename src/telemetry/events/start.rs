@@ -332,6 +332,9 @@ events! {
         limit_seconds: f64,
     }
 
+    /// A cordoned worker has finished what it ran, and stops by itself.
+    info CordonedWorkerLeaves: "the cordoned worker runs nothing any more and leaves" {}
+
     /// The worker has ended.
     info WorkerDrained: "drained" {
         /// The messages still held, or done and not deleted; they come back after their visibility timeout.
