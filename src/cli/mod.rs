@@ -28,9 +28,15 @@ use crate::{
     worker::{Signals, WorkerError},
 };
 
+/// The version, and the revision in brackets where the build knows it.
+const VERSION: &str = match option_env!("LONGSHORE_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
-#[command(name = "longshore", version, after_help = EXIT_CODES)]
+#[command(name = "longshore", version = VERSION, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: CliCommand,

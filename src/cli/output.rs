@@ -137,6 +137,13 @@ pub(super) fn print_error(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", escaped(line, LineForm::Text)));
 }
 
+/// Writes notes to standard error.
+pub(super) fn print_notes(notes: &[String]) {
+    for note in notes {
+        print_error(&format!("note: {note}"));
+    }
+}
+
 /// Writes a value as JSON in one line.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&format!("{}\n", json_line(value)))
