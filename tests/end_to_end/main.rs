@@ -8,6 +8,7 @@ mod check;
 mod control;
 mod deliver;
 mod demo;
+mod dev;
 mod dlq;
 mod down;
 mod ecs;
