@@ -11,7 +11,6 @@ mod welcome;
 use std::{
     io::{self, IsTerminal as _},
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -52,7 +51,7 @@ pub(super) struct Dev {
     demo: bool,
     /// Read longshore.toml again and start the worker and its handlers anew when it or a program of theirs changes, or a file at PATH; may be repeated
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    watch: Vec<PathBuf>,
+    watch: Vec<String>,
     /// Write a log on standard error beside the lines; twice for more detail
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "log")]
     verbose: u8,

@@ -10,7 +10,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     Dev,
-    lines::{Line, Mark, MessageLines, Printer},
+    lines::{DevLine, Mark, MessageLines, Printer},
     servers::{DevServers, MAX_RECEIVE_COUNT},
     watch::Watch,
     worker as worker_of,
@@ -87,8 +87,8 @@ impl Rounds<'_> {
     }
 
     fn watch(&self) -> Option<Watch> {
-        let further: Vec<PathBuf> =
-            self.dev.watch.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
+        let named = self.dev.watch.iter().filter(|path| !path.is_empty());
+        let further: Vec<PathBuf> = named.map(PathBuf::from).collect();
         let is_on = !self.dev.watch.is_empty();
         let file = self.sources.file_path();
         is_on.then(|| Watch::new(file.as_deref(), &self.servers.settings, &further))
@@ -111,7 +111,7 @@ impl Rounds<'_> {
         };
         match taken {
             Ok(()) => {
-                self.printer.print(Line::of(
+                self.printer.print(DevLine::of(
                     Mark::Changed,
                     "",
                     format!("{names} changed, the worker starts anew"),
@@ -120,7 +120,7 @@ impl Rounds<'_> {
             }
             Err(failure) => {
                 let text = format!("{names} changed, and cannot be used: the worker goes on as it was");
-                self.printer.print(Line::of(Mark::Alert, "", text));
+                self.printer.print(DevLine::of(Mark::Alert, "", text));
                 output::print_error(&format!("error: {failure}"));
                 false
             }

@@ -42,7 +42,7 @@ impl Dev {
     pub(crate) async fn launched(launch: Launch) -> Self {
         let process = launch.start();
         process.says("admin ").await;
-        let (queue, dlq) = (value(&process, "queue ").await, value(&process, "dlq ").await);
+        let (queue, dlq) = (value(&process, "  queue ").await, value(&process, "  dlq ").await);
         let api = authority(&value(&process, "ingest api ").await).to_owned();
         let admin = authority(&value(&process, "admin ").await).to_owned();
         let endpoint = format!("http://{}", authority(&queue));

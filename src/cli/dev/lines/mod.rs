@@ -21,7 +21,7 @@ use tokio::{
 };
 
 pub(super) use self::{
-    line::{Line, LineStyle, Mark},
+    line::{DevLine, LineStyle, Mark},
     messages::MessageLines,
     notices::Notices,
 };
@@ -35,7 +35,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Takes lines to print; clones share one output.
 #[derive(Clone)]
 pub(super) struct Printer {
-    lines: mpsc::Sender<Option<Line>>,
+    lines: mpsc::Sender<Option<DevLine>>,
     left_out: Arc<AtomicUsize>,
 }
 
@@ -57,7 +57,7 @@ impl Printer {
     }
 
     /// Prints a line soon; lines beyond those that may wait are counted instead.
-    pub(super) fn print(&self, line: Line) {
+    pub(super) fn print(&self, line: DevLine) {
         if let Err(TrySendError::Full(_)) = self.lines.try_send(Some(line)) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -76,18 +76,18 @@ impl Printing {
     }
 }
 
-fn print_all(mut waiting: mpsc::Receiver<Option<Line>>, style: LineStyle, left_out: &AtomicUsize) {
+fn print_all(mut waiting: mpsc::Receiver<Option<DevLine>>, style: LineStyle, left_out: &AtomicUsize) {
     while let Some(Some(line)) = waiting.blocking_recv() {
         print(style, &line);
         let count = left_out.swap(0, Ordering::Relaxed);
         if count > 0 {
-            print(style, &Line::of(Mark::Notice, "", format!("{count} lines are left out")));
+            print(style, &DevLine::of(Mark::Notice, "", format!("{count} lines are left out")));
         }
     }
 }
 
 /// Prints a line; a closed standard output does not stop the work.
-fn print(style: LineStyle, line: &Line) {
+fn print(style: LineStyle, line: &DevLine) {
     if let Err(failure) = output::print(&format!("{}\n", style.write(line))) {
         events::LineUnread { error: &failure.to_string() }.emit();
     }
@@ -95,7 +95,7 @@ fn print(style: LineStyle, line: &Line) {
 
 /// The lines that were printed, for tests.
 #[cfg(test)]
-struct ShownLines(mpsc::Receiver<Option<Line>>);
+struct ShownLines(mpsc::Receiver<Option<DevLine>>);
 
 #[cfg(test)]
 impl ShownLines {
@@ -104,7 +104,7 @@ impl ShownLines {
         (Printer { lines, left_out: Arc::default() }, Self(waiting))
     }
 
-    fn all(&mut self) -> Vec<Line> {
+    fn all(&mut self) -> Vec<DevLine> {
         std::iter::from_fn(|| self.0.try_recv().ok().flatten()).collect()
     }
 }

@@ -12,7 +12,7 @@ use tracing::{
 
 use super::{
     Printer,
-    line::{Line, Mark},
+    line::{DevLine, Mark},
 };
 use crate::telemetry::logs::ShowEvent;
 
@@ -28,7 +28,7 @@ const SHOWN: [&str; 7] = [
 ];
 /// The output of a handler, of which only the line itself is shown.
 const OUTPUTS: [&str; 2] = ["function output", "program output"];
-/// What every queue without traffic would say at some time.
+/// Lines that every queue without traffic would have at some time.
 const LEFT_OUT: [&str; 1] = ["no message has been done since the start"];
 
 /// Makes lines of the log's events.
@@ -72,11 +72,11 @@ struct NoticeFields {
 }
 
 impl NoticeFields {
-    fn line(self, level: Level) -> Option<Line> {
+    fn line(self, level: Level) -> Option<DevLine> {
         let is_output = OUTPUTS.contains(&&*self.message);
         if is_output {
             let (queue, message_id) = (self.queue, self.message_id);
-            return Some(Line { mark: Mark::Output, queue, message_id, took: None, text: self.line });
+            return Some(DevLine { mark: Mark::Output, queue, message_id, took: None, text: self.line });
         }
         // A message's own end has a line already.
         let is_shown = level <= Level::WARN && self.message_id.is_none() || SHOWN.contains(&&*self.message);
@@ -88,7 +88,7 @@ impl NoticeFields {
             Level::WARN => Mark::Notice,
             _ => Mark::Changed,
         };
-        Some(Line::of(mark, &self.queue, format!("{}{}", self.message, self.others)))
+        Some(DevLine::of(mark, &self.queue, format!("{}{}", self.message, self.others)))
     }
 }
 
