@@ -69,7 +69,7 @@ impl From<WorkerError> for Failure {
             | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
-        Self::of_error(exit, &error, error.hint())
+        Self::of_error(exit, &error, error.hint().as_deref())
     }
 }
 

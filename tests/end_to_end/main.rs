@@ -42,4 +42,5 @@ mod stop;
 mod strangers;
 mod support;
 mod top;
+mod unreachable;
 mod watch;
