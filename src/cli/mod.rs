@@ -7,6 +7,7 @@ pub(crate) mod dev;
 mod dlq;
 mod emulator;
 mod healthcheck;
+mod init;
 mod options;
 mod output;
 mod pause;
@@ -15,12 +16,13 @@ mod run;
 mod runtime;
 mod scale;
 mod send;
+mod shells;
 mod top;
 mod trace;
 
 use std::{env, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
 use crate::{
@@ -50,6 +52,7 @@ Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unr
 enum CliCommand {
     Run(run::RunCommand),
     Dev(dev::Dev),
+    Init(init::Init),
     Emulator(emulator::EmulatorCommand),
     Check(check::Check),
     Config(config::ConfigCommand),
@@ -61,6 +64,8 @@ enum CliCommand {
     Dlq(dlq::DlqCommand),
     Trace(trace::TraceCommand),
     Top(top::TopCommand),
+    Completions(shells::Completions),
+    Man(shells::Man),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -88,6 +93,9 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
     match command {
         CliCommand::Run(run) => run.execute(signals),
         CliCommand::Dev(dev) => dev.execute(signals),
+        CliCommand::Init(init) => init.execute(),
+        CliCommand::Completions(completions) => completions.execute(Cli::command()),
+        CliCommand::Man(man) => man.execute(Cli::command()),
         CliCommand::Emulator(emulator) => emulator.execute(),
         CliCommand::Check(check) => check.execute(),
         CliCommand::Config(config) => config.execute(),
@@ -104,8 +112,6 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
     use crate::config::FLAGS;
 

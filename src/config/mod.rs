@@ -30,4 +30,5 @@ pub(crate) use self::{
     },
     schema::schema,
     settings::{QueueSettings, Settings},
+    unknown_keys::nearest,
 };

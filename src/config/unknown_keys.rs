@@ -83,7 +83,7 @@ fn synonym<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The name most similar to the unknown one, if any is similar enough.
-pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let similarity = |own: &&str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), own);
     let scored = names.iter().map(|own| (similarity(own), *own));
     scored
