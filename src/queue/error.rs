@@ -79,6 +79,8 @@ pub struct QueueError {
     timed_out: bool,
     /// True if the call was refused because of this machine's clock.
     is_by_clock: bool,
+    /// The likely cause and the fix, where they are known.
+    hint: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -87,13 +89,29 @@ impl QueueError {
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
         let retry_class = RetryClass::of_code(&code, &message);
-        Self { retry_class, code: Some(code), message, timed_out: false, is_by_clock: false, source: None }
+        Self {
+            retry_class,
+            code: Some(code),
+            message,
+            timed_out: false,
+            is_by_clock: false,
+            hint: None,
+            source: None,
+        }
     }
 
     /// An error without an answer, or one that its code does not classify correctly.
     pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { retry_class, code: None, message, timed_out: false, is_by_clock: false, source: None }
+        Self {
+            retry_class,
+            code: None,
+            message,
+            timed_out: false,
+            is_by_clock: false,
+            hint: None,
+            source: None,
+        }
     }
 
     /// A call that was dropped because it did not end in time.
@@ -113,6 +131,18 @@ impl QueueError {
     pub fn caused_by_clock(self, difference: Duration) -> Self {
         let message = format!("{} (this machine's clock is off by {})", self.message, Span(difference));
         Self { is_by_clock: true, message, ..self.with_retry_class(RetryClass::Transient) }
+    }
+
+    /// Adds the likely cause and the fix.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The likely cause and the fix, where they are known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Adds the error that caused this one.
