@@ -1,5 +1,4 @@
 //! Names the revision that a release is built of, for `longshore --version`.
-#![expect(clippy::print_stdout, reason = "it is how a build script speaks to cargo")]
 #![expect(clippy::disallowed_methods, reason = "cargo gives a build script its settings as variables")]
 
 use std::{env, path::Path, process::Command};

@@ -33,8 +33,8 @@ const NAMED_QUEUES: usize = 20;
 
 /// Logs what starts, and the settings that flags override.
 fn announce(config: &Config) {
-    let names: Vec<_> = config.settings.queues.keys().map(String::as_str).collect();
-    let (named, others) = names.split_at(names.len().min(NAMED_QUEUES));
+    let all: Vec<_> = config.settings.queues.keys().map(String::as_str).collect();
+    let (named, others) = all.split_at(all.len().min(NAMED_QUEUES));
     let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
     let file = config.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
     let queues = &format!("{}{more}", named.join(", "));

@@ -95,20 +95,19 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> Flag
                 overrides.extend(overridden(below, flag.name, &key, text));
                 set(&mut layer, root, flag.name, &key, text);
             }
-            (Some(rest), Ok(queue)) => match handler_flag(flag.name) {
-                Some(handler) => {
+            (Some(rest), Ok(queue)) => {
+                if let Some(handler) = handler_flag(flag.name) {
                     let of_handler = queue.child("handler");
                     let before = replaced_by(below, &of_handler, handler);
                     overrides.extend(before.iter().filter_map(|key| overridden(below, flag.name, key, text)));
                     replaced.extend(before);
                     problems.extend(set_handler(&mut layer, root, &of_handler, (handler, text)));
-                }
-                None => {
+                } else {
                     let key = queue.descend(rest);
                     overrides.extend(overridden(below, flag.name, &key, text));
                     set(&mut layer, root, flag.name, &key, text);
                 }
-            },
+            }
             (Some(_), Err(_)) if flags.queue.is_some() => {}
             (Some(_), Err(problem)) => {
                 let message = format!("{} applies to one queue, but {}", flag.name, problem.message());
@@ -173,9 +172,9 @@ fn set_handler(
 fn overridden(below: &Layer, flag: &str, key: &Key, text: &str) -> Option<String> {
     let value = below.get(key)?;
     let bare = json(value);
-    let is_same = bare.as_str().map_or_else(|| bare.to_string() == text, |own| own == text);
+    let bare = bare.as_str().map_or_else(|| bare.to_string(), str::to_owned);
     let is_default = origin_of(value).starts_with(DEFAULT);
-    (!is_same && !is_default).then(|| format!("{flag} overrides {key} of {}", origin_of(value)))
+    (bare != text && !is_default).then(|| format!("{flag} overrides {key} of {}", origin_of(value)))
 }
 
 /// The queue that the flags of one queue apply to, or the reason why it is not clear.
@@ -347,7 +346,7 @@ mod tests {
         );
         let (tree, problems) = flagged(file, Some("b"), &[("--concurrency", "3")]);
         assert_eq!(
-            (super::json(tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap()), problems),
+            (json(tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap()), problems),
             (3.into(), vec![])
         );
     }

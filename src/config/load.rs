@@ -61,6 +61,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The path of the file, which need not exist if nothing names it.
+    #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "tests may read no file at all"))]
     pub(crate) fn file_path(&self) -> Option<PathBuf> {
         match &self.file {
             #[cfg(test)]

@@ -195,8 +195,8 @@ mod tests {
     const PROTECT: ProtectionRequest = ProtectionRequest::Protect { minutes: 75 };
 
     /// The calls of one start and of at most an hour, which the protection covers or not.
-    fn calls(began: Instant, covered: bool) -> Option<CallNeeds> {
-        Some(CallNeeds { oldest: began, latest_end: began + HOUR, uncovered: (!covered).then_some(began) })
+    fn calls(began: Instant, covered: bool) -> CallNeeds {
+        CallNeeds { oldest: began, latest_end: began + HOUR, uncovered: (!covered).then_some(began) }
     }
 
     fn secs(seconds: u64) -> Duration {
@@ -207,12 +207,12 @@ mod tests {
     fn long_work_is_protected_once_for_as_long_as_it_may_take() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
         assert_eq!(state.next(None, start), ProtectionStep::Wait);
-        assert_eq!(state.next(calls(start, false), start), ProtectionStep::WaitUntil(start + secs(10)));
+        assert_eq!(state.next(Some(calls(start, false)), start), ProtectionStep::WaitUntil(start + secs(10)));
         let long = start + secs(10);
-        assert_eq!(state.next(calls(start, false), long), ProtectionStep::Request(PROTECT));
+        assert_eq!(state.next(Some(calls(start, false)), long), ProtectionStep::Request(PROTECT));
         state.granted(PROTECT, long);
         for minute in 1..=60 {
-            let step = state.next(calls(start, true), long + secs(60 * minute));
+            let step = state.next(Some(calls(start, true)), long + secs(60 * minute));
             let ProtectionStep::WaitUntil(next) = step else { panic!("asked again in minute {minute}") };
             assert!(next >= start + HOUR, "not before the call must have ended");
         }
@@ -235,10 +235,10 @@ mod tests {
         let mut now = start + secs(10);
         for _ in 0..5 {
             state.granted(ProtectionRequest::protect_for(MARGIN), now);
-            let step = state.next(calls(start, true), now);
-            assert_eq!(step, ProtectionStep::WaitUntil(now + MARGIN - LAST_PART));
-            now += MARGIN - LAST_PART;
-            assert!(matches!(state.next(calls(start, true), now), ProtectionStep::Request(_)));
+            let step = state.next(Some(calls(start, true)), now);
+            now += MARGIN.saturating_sub(LAST_PART);
+            assert_eq!(step, ProtectionStep::WaitUntil(now));
+            assert!(matches!(state.next(Some(calls(start, true)), now), ProtectionStep::Request(_)));
         }
     }
 
@@ -259,11 +259,14 @@ mod tests {
         state.granted(PROTECT, start);
         for second in 1..=15 {
             let now = start + secs(second);
-            let step = state.next(calls(now, true), now);
+            let step = state.next(Some(calls(now, true)), now);
             assert!(matches!(step, ProtectionStep::WaitUntil(_)), "after {second} s");
         }
         let now = start + secs(16);
-        assert_eq!(state.next(calls(now, true), now), ProtectionStep::Request(ProtectionRequest::Release));
+        assert_eq!(
+            state.next(Some(calls(now, true)), now),
+            ProtectionStep::Request(ProtectionRequest::Release)
+        );
     }
 
     #[test]
@@ -287,7 +290,7 @@ mod tests {
         for _ in 0..4 {
             state.requested(PROTECT, later);
             state.failed(&blocked, later, 1.0);
-            let ProtectionStep::WaitUntil(next) = state.next(calls(start, false), later) else {
+            let ProtectionStep::WaitUntil(next) = state.next(Some(calls(start, false)), later) else {
                 panic!("requested at once")
             };
             assert!(next - later > last);
@@ -300,7 +303,7 @@ mod tests {
     fn a_task_of_no_service_is_never_requested_again() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
         state.failed(&AgentError::Standalone(String::new()), start, 0.5);
-        assert_eq!(state.next(calls(start, false), start + secs(3_600)), ProtectionStep::Wait);
+        assert_eq!(state.next(Some(calls(start, false)), start + secs(3_600)), ProtectionStep::Wait);
     }
 
     proptest! {

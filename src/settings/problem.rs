@@ -233,7 +233,10 @@ mod tests {
         let bare = Problem::general("no queue").with_message("no queues");
         assert_eq!(bare.to_string(), "no queues");
         assert_eq!((bare.key(), bare.origin(), bare.allowed(), bare.hint()), (None, None, None, None));
-        assert_eq!(Problem::new("queues", "empty").with_value(serde_json::json!({})).to_string(), "queues: empty");
+        assert_eq!(
+            Problem::new("queues", "empty").with_value(serde_json::json!({})).to_string(),
+            "queues: empty"
+        );
     }
 
     #[test]
@@ -247,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_problem_explains_its_setting_and_what_is_in_it_or_around_it() {
-        let problem = Problem::new("queues.q.retry", "no table").with_meant(Key::new(["queues", "q", "redo"]));
+        let problem =
+            Problem::new("queues.q.retry", "no table").with_meant(Key::new(["queues", "q", "redo"]));
         let explains = |setting: &[&str]| problem.explains(&Key::new(setting.iter().copied()));
         assert!(explains(&["queues", "q", "retry"]));
         assert!(explains(&["queues", "q", "retry", "max"]));

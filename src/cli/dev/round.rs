@@ -51,7 +51,7 @@ impl Rounds<'_> {
         let first = runtime::with_exporters(worker_of(&self.servers, |_| ())?, exporters);
         let mut next = Some(runtime::with_signals(first, signals).reload(reload));
         while let Some(worker) = next.take() {
-            next = self.round(worker).await?;
+            next = Box::pin(self.round(worker)).await?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Rounds<'_> {
                 }
                 changed = changed(watch.as_mut()) => changed,
             };
-            if !self.accept(&changed).await {
+            if !Box::pin(self.accept(&changed)).await {
                 continue;
             }
             // Before the worker that has listened so far ends, so that no signal is lost in between.

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{config::Settings, handler, tasks};
+use crate::{
+    config::{QueueSettings, Settings},
+    handler, tasks,
+};
 
 /// The interval of looking.
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -32,7 +35,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches the configuration file, the files that commands of handlers name, and further paths.
     pub(super) fn new(file: Option<&Path>, settings: &Settings, further: &[PathBuf]) -> Self {
-        let handlers = settings.queues.values().flat_map(|queue| queue.handlers());
+        let handlers = settings.queues.values().flat_map(QueueSettings::handlers);
         let roots = file.into_iter().map(Path::to_owned).chain(further.iter().cloned());
         let roots: BTreeSet<_> = roots.chain(handlers.flat_map(files_of)).collect();
         let seen = snapshot(&roots);
@@ -155,8 +158,9 @@ mod tests {
         let first = look();
         write(&file, "22");
         let second = look();
-        assert_eq!(differences(&nothing, &first), [file.clone()]);
-        assert_eq!(differences(&first, &second), [file.clone()]);
+        let changed = std::slice::from_ref(&file);
+        assert_eq!(differences(&nothing, &first), changed);
+        assert_eq!(differences(&first, &second), changed);
         assert_eq!(differences(&first, &nothing), [""; 0].map(PathBuf::from));
         assert_eq!(differences(&second, &second), [""; 0].map(PathBuf::from));
     }
@@ -167,7 +171,7 @@ mod tests {
         let file = directory.path().join("longshore.toml");
         let mut watch = Watch::new(Some(&file), &Settings::default(), &[]);
         write(&file, "x");
-        assert_eq!(watch.changed().await, [file.clone()]);
+        assert_eq!(watch.changed().await, std::slice::from_ref(&file));
         let again = tokio::time::timeout(INTERVAL * 5, watch.changed()).await;
         assert!(again.is_err(), "nothing has changed since");
     }

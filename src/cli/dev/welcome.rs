@@ -1,7 +1,5 @@
 //! The first lines of `longshore dev`: every queue with its URLs and a command to try.
 
-use std::fmt::Write as _;
-
 use super::servers::{DevQueue, DevServers};
 use crate::{
     cli::VERSION,
@@ -17,28 +15,20 @@ const WHOLE: usize = 8;
 pub(super) fn welcome(servers: &DevServers, file: Option<&str>, overrides: &[String]) -> String {
     let file =
         file.map_or_else(|| "no configuration file".to_owned(), |file| format!("configuration {file}"));
-    let mut text = format!("longshore dev {}, {file}\n", VERSION);
-    for details in overrides {
-        text += &format!("  note        {details}\n");
-    }
-    for queue in &servers.queues {
-        // Writing into a String cannot fail.
-        let _infallible = text.write_str(&if servers.queues.len() > WHOLE {
-            format!("  queue       {}\n", servers.queue_url(&queue.name_in_sqs))
-        } else {
-            of_queue(servers, queue)
-        });
-    }
+    let mut lines = vec![format!("longshore dev {VERSION}, {file}")];
+    lines.extend(overrides.iter().map(|details| format!("  note        {details}")));
     if servers.queues.len() > WHOLE {
-        text += &format!("  ingest api  http://{}/v1/queues/NAME/messages\n", servers.api);
+        let url = |queue: &DevQueue| format!("  queue       {}", servers.queue_url(&queue.name_in_sqs));
+        lines.extend(servers.queues.iter().map(url));
+        lines.push(format!("  ingest api  http://{}/v1/queues/NAME/messages", servers.api));
+    } else {
+        lines.extend(servers.queues.iter().map(|queue| of_queue(servers, queue)));
     }
-    text += "\n";
-    for topic in &servers.topics {
-        text += &format!("  topic       {topic}\n");
-    }
+    lines.push(String::new());
+    lines.extend(servers.topics.iter().map(|topic| format!("  topic       {topic}")));
     let admin = servers.settings.admin.listen;
-    text += &format!("  live page   http://{admin}/\n  admin       http://{admin}/status\n\n");
-    text
+    lines.push(format!("  live page   http://{admin}/\n  admin       http://{admin}/status\n\n"));
+    lines.join("\n")
 }
 
 fn of_queue(servers: &DevServers, DevQueue { name, name_in_sqs, dlq }: &DevQueue) -> String {
@@ -55,7 +45,7 @@ fn of_queue(servers: &DevServers, DevQueue { name, name_in_sqs, dlq }: &DevQueue
          queue       {}\n  \
          dlq         {}\n  \
          ingest api  {api}\n  \
-         try         curl {group}-d {body} {api}\n",
+         try         curl {group}-d {body} {api}",
         servers.queue_url(name_in_sqs),
         servers.queue_url(dlq),
     )

@@ -36,7 +36,7 @@ pub(super) enum SendReport {
 
 /// The messages so far.
 struct Sent {
-    sent: usize,
+    taken: usize,
     refused: usize,
     began: Instant,
     report: SendReport,
@@ -104,17 +104,17 @@ async fn offloaded(
 
 impl Sent {
     fn new(report: SendReport) -> Self {
-        Self { sent: 0, refused: 0, began: Instant::now(), report, progress: ProgressLine::new() }
+        Self { taken: 0, refused: 0, began: Instant::now(), report, progress: ProgressLine::new() }
     }
 
     fn add(&mut self, end: BatchEnd) -> Result<(), Failure> {
         let answers = match end {
             Ok(Ok(answers)) => answers,
-            Ok(Err(error)) => return Err(broken_off(self.sent, &error)),
+            Ok(Err(error)) => return Err(broken_off(self.taken, &error)),
             Err(reason) => {
                 return Err(Failure::new(
                     Exit::Unavailable,
-                    format!("broken off after {} messages: {reason}", self.sent),
+                    format!("broken off after {} messages: {reason}", self.taken),
                 )
                 .hint("check the bucket, the region, the credentials and the network"));
             }
@@ -122,7 +122,7 @@ impl Sent {
         for answer in answers {
             match answer {
                 Ok(id) => {
-                    self.sent += 1;
+                    self.taken += 1;
                     if self.report == SendReport::Ids {
                         output::print_line(id.as_str())?;
                     }
@@ -130,7 +130,7 @@ impl Sent {
                 Err(error) => {
                     self.refused += 1;
                     self.progress.clear();
-                    output::print_error(&format!("message {}: {error}", self.sent + self.refused));
+                    output::print_error(&format!("message {}: {error}", self.taken + self.refused));
                 }
             }
         }
@@ -143,8 +143,8 @@ impl Sent {
     fn summary(&self) -> String {
         let took = self.began.elapsed().max(Duration::from_millis(1));
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = self.sent as f64 / took.as_secs_f64();
-        format!("sent {} messages in {:.1} s, {rate:.0} a second", self.sent, took.as_secs_f64())
+        let rate = self.taken as f64 / took.as_secs_f64();
+        format!("sent {} messages in {:.1} s, {rate:.0} a second", self.taken, took.as_secs_f64())
     }
 
     fn end(mut self, failure: Option<Failure>) -> Result<(), Failure> {
@@ -156,7 +156,7 @@ impl Sent {
             (Some(failure), _) => Err(failure),
             (None, 0) => Ok(()),
             (None, refused) => {
-                let all = self.sent + refused;
+                let all = self.taken + refused;
                 Err(Failure::new(Exit::Usage, format!("{refused} of {all} messages were refused")))
             }
         }

@@ -67,7 +67,7 @@ impl OnTerminal {
         let parser = self.screen.borrow();
         let screen = parser.screen();
         let (rows, columns) = screen.size();
-        let mut cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let mut cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
         let cell = cells.find_map(|(row, column)| {
             screen.cell(row, column).filter(|cell| cell.contents().starts_with(wanted))
         });

@@ -105,7 +105,7 @@ impl MessageLines {
                 self.end(message, Mark::Done, text);
             }
             Action::Copy => {
-                let text = format!("DLQ, {}", self.copied(message));
+                let text = format!("DLQ, {}", copied(message));
                 self.end(message, Mark::DeadLetter, text);
             }
             Action::GiveBack => {
@@ -117,23 +117,11 @@ impl MessageLines {
         }
     }
 
-    fn copied(&self, message: &ObservedMessage) -> String {
-        match &message.end {
-            Some(CallEnding { ending: Ending::Reject, reason, .. }) => with_reason("rejected", reason),
-            _ => self.after_tries(message),
-        }
-    }
-
-    fn after_tries(&self, message: &ObservedMessage) -> String {
-        let reason = message.end.as_ref().map_or("", |end| &end.reason);
-        with_reason(&format!("after {} tries", message.attempt), reason)
-    }
-
     /// The line of a message that comes again; none for one that did not run.
     fn given_back(&self, message: &ObservedMessage) -> Option<(Mark, String)> {
         let CallEnding { ending, reason, .. } = message.end.as_ref()?;
         if message.attempt >= self.max_receive_count {
-            return Some((Mark::DeadLetter, format!("DLQ {}", self.after_tries(message))));
+            return Some((Mark::DeadLetter, format!("DLQ {}", after_tries(message))));
         }
         let reason = match ending {
             Ending::Drained => with_reason("cut off by the stop", reason),
@@ -203,6 +191,18 @@ impl StageObserver for MessageLines {
             MessageStage::NotSettled { .. } | MessageStage::Released => {}
         }
     }
+}
+
+fn copied(message: &ObservedMessage) -> String {
+    match &message.end {
+        Some(CallEnding { ending: Ending::Reject, reason, .. }) => with_reason("rejected", reason),
+        _ => after_tries(message),
+    }
+}
+
+fn after_tries(message: &ObservedMessage) -> String {
+    let reason = message.end.as_ref().map_or("", |end| &end.reason);
+    with_reason(&format!("after {} tries", message.attempt), reason)
 }
 
 #[cfg(test)]
