@@ -232,3 +232,41 @@ fn every_command_in_the_pages_about_operations_is_valid() {
         Command::new(env!("CARGO_BIN_EXE_longshore")).args(words).arg("--help").assert().success();
     }
 }
+
+#[test]
+fn init_writes_a_configuration_and_its_schema_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = run(longshore(directory.path()).args(["init", "exec", "--queue", "mails"]));
+    assert_eq!((seen.code, seen.errors.as_str()), (0, ""));
+    let file = std::fs::read_to_string(directory.path().join("longshore.toml")).unwrap();
+    assert!(
+        file.starts_with("#:schema ./longshore.schema.json\n") && file.contains("[queues.mails]"),
+        "{file}"
+    );
+    let schema = std::fs::read_to_string(directory.path().join("longshore.schema.json")).unwrap();
+    assert_eq!(schema, run(longshore(directory.path()).args(["config", "--schema"])).output);
+    assert_eq!(run(longshore(directory.path()).args(["config", "--check"])).code, 0);
+    let again = run(longshore(directory.path()).arg("init"));
+    assert!(again.code == 64 && again.errors.contains("--force"), "{}", again.errors);
+    assert_eq!(run(longshore(directory.path()).args(["init", "--force"])).code, 0);
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(longshore(directory.path()).args(["completions", shell])).output;
+        assert!(script.contains("longshore") && script.contains("healthcheck"), "{shell}");
+    }
+    assert!(run(longshore(directory.path()).arg("man")).output.contains(".TH longshore"));
+    assert_eq!(run(longshore(directory.path()).args(["man", "."])).code, 0);
+    assert!(directory.path().join("longshore-dev.1").exists());
+}
+
+#[test]
+fn a_misspelt_command_and_variable_are_answered_with_what_was_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(longshore(directory.path()).arg("rnu")).errors.contains("did you mean run?"));
+    let seen = run(longshore(directory.path()).env("LONGSHORE_QUEUES__ORDERS__URL", "u").arg("config"));
+    assert!(seen.code == 64 && seen.errors.contains("LONGSHORE__QUEUES__ORDERS__URL"), "{}", seen.errors);
+}

@@ -39,6 +39,7 @@ impl Check {
     pub(super) fn execute(&self) -> Result<(), Failure> {
         let report = match config::load(&self.options.sources(), Purpose::Run) {
             Ok(config) => {
+                output::print_notes(&config.overrides);
                 let surroundings = config::surroundings();
                 runtime::run_small(worker::preflight::preflight(&config.settings, &surroundings))?
             }

@@ -39,6 +39,7 @@ impl ConfigCommand {
         }
         if self.form.check {
             let config = config::load(&self.options.sources(), Purpose::Run)?;
+            output::print_notes(&config.overrides);
             return output::print_line(&success_message(config.settings.queues.len()));
         }
         let config = config::load(&self.options.sources(), Purpose::Inspect)?;

@@ -7,6 +7,7 @@ pub(crate) mod dev;
 mod dlq;
 mod emulator;
 mod healthcheck;
+mod init;
 mod options;
 mod output;
 mod pause;
@@ -15,12 +16,13 @@ mod run;
 mod runtime;
 mod scale;
 mod send;
+mod shells;
 mod top;
 mod trace;
 
 use std::{env, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use self::output::{Exit, Failure};
 use crate::{
@@ -28,9 +30,15 @@ use crate::{
     worker::{Signals, WorkerError},
 };
 
+/// The version, and the revision in brackets where the build knows it.
+const VERSION: &str = match option_env!("LONGSHORE_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Runs SQS consumers as long-running containers: leases kept while handlers run, nothing lost, nothing silent.
 #[derive(Debug, Parser)]
-#[command(name = "longshore", version, after_help = EXIT_CODES)]
+#[command(name = "longshore", version = VERSION, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: CliCommand,
@@ -44,6 +52,7 @@ Exit codes: 0 drained · 64 bad usage or configuration · 69 a dependency is unr
 enum CliCommand {
     Run(run::RunCommand),
     Dev(dev::Dev),
+    Init(init::Init),
     Emulator(emulator::EmulatorCommand),
     Check(check::Check),
     Config(config::ConfigCommand),
@@ -55,6 +64,8 @@ enum CliCommand {
     Dlq(dlq::DlqCommand),
     Trace(trace::TraceCommand),
     Top(top::TopCommand),
+    Completions(shells::Completions),
+    Man(shells::Man),
 }
 
 /// The commands that run a worker, which signals drain; the other commands end by them.
@@ -82,6 +93,9 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
     match command {
         CliCommand::Run(run) => run.execute(signals),
         CliCommand::Dev(dev) => dev.execute(signals),
+        CliCommand::Init(init) => init.execute(),
+        CliCommand::Completions(completions) => completions.execute(Cli::command()),
+        CliCommand::Man(man) => man.execute(Cli::command()),
         CliCommand::Emulator(emulator) => emulator.execute(),
         CliCommand::Check(check) => check.execute(),
         CliCommand::Config(config) => config.execute(),
@@ -98,8 +112,6 @@ fn execute(command: CliCommand, signals: Option<Signals>) -> Result<(), Failure>
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
     use crate::config::FLAGS;
 

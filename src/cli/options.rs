@@ -19,8 +19,20 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
     /// The URL that messages are posted to
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", group = "handler_kind")]
     handler: Option<String>,
+    /// The program that is started for each message, which it reads on its standard input
+    #[arg(long, value_name = "CMD", group = "handler_kind")]
+    exec: Option<String>,
+    /// The program that runs a Lambda function, or the address of its emulator
+    #[arg(long, value_name = "CMD", group = "handler_kind")]
+    lambda: Option<String>,
+    /// The SNS topic that messages are published to
+    #[arg(long, value_name = "ARN", group = "handler_kind")]
+    sns: Option<String>,
+    /// The most messages a call
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    batch: Option<String>,
     /// The most calls of the handler at once
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     concurrency: Option<String>,
@@ -77,6 +89,10 @@ impl Options {
         let own = [
             ("--queue-url", &self.queue_url),
             ("--handler", &self.handler),
+            ("--exec", &self.exec),
+            ("--lambda", &self.lambda),
+            ("--sns", &self.sns),
+            ("--batch", &self.batch),
             ("--concurrency", &self.concurrency),
             ("--prefetch", &self.prefetch),
             ("--visibility", &self.visibility),
@@ -114,6 +130,10 @@ mod tests {
             queue: None,
             queue_url: text(),
             handler: text(),
+            exec: text(),
+            lambda: text(),
+            sns: text(),
+            batch: text(),
             concurrency: text(),
             prefetch: text(),
             visibility: text(),

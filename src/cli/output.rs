@@ -7,10 +7,15 @@ use std::{
     time::Duration,
 };
 
+use clap::{
+    CommandFactory as _,
+    error::{ContextKind, ContextValue},
+};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
+    config::nearest,
     settings::Problems,
     telemetry::logs::{LineForm, LogsError, escaped},
 };
@@ -111,9 +116,20 @@ impl From<LogsError> for Failure {
 pub(super) fn print_usage(answer: &clap::Error) -> Result<(), Failure> {
     if answer.use_stderr() {
         drop(answer.print());
+        if let Some(meant) = meant(answer) {
+            print_error(&format!("\n  hint: did you mean {meant}?"));
+        }
         return Err(Failure::new(Exit::Usage, ""));
     }
     print(&answer.to_string())
+}
+
+/// The command that a misspelt one was meant to be, which clap does not find for short names.
+fn meant(answer: &clap::Error) -> Option<String> {
+    let ContextValue::String(misspelt) = answer.get(ContextKind::InvalidSubcommand)? else { return None };
+    let command = super::Cli::command();
+    let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    nearest(misspelt, &names).map(str::to_owned)
 }
 
 /// Writes a text; a closed pipe is no failure.
@@ -135,6 +151,13 @@ pub(super) fn print_line(line: &str) -> Result<(), Failure> {
 /// Writes lines for people to standard error; a closed one is ignored.
 pub(super) fn print_error(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", escaped(line, LineForm::Text)));
+}
+
+/// Writes notes to standard error.
+pub(super) fn print_notes(notes: &[String]) {
+    for note in notes {
+        print_error(&format!("note: {note}"));
+    }
 }
 
 /// Writes a value as JSON in one line.

@@ -10,6 +10,7 @@ use crate::{
     ecs,
     telemetry::{
         MetricsExport,
+        logs::ShowEvent,
         otlp::{OtlpError, ResourcePlan},
         traces::Traces,
     },
@@ -68,7 +69,7 @@ impl From<WorkerError> for Failure {
             | WorkerError::Admin { .. } => Exit::Unavailable,
             WorkerError::System(_) | WorkerError::Fault(_) => Exit::Internal,
         };
-        Self::of_error(exit, &error, error.hint())
+        Self::of_error(exit, &error, error.hint().as_deref())
     }
 }
 
@@ -81,17 +82,22 @@ pub(super) struct Exporters {
 
 /// Starts the log, and the exports that the environment configures.
 pub(super) fn start_logging(config: &Config) -> Result<Exporters, Failure> {
+    start_logging_as(config, None)
+}
+
+/// Starts the log, shown in another way than as lines on standard error if there is one, and the exports.
+pub(super) fn start_logging_as(config: &Config, shown: Option<ShowEvent>) -> Result<Exporters, Failure> {
     let (log, exports) = (&config.settings.log, &config.exports);
     let resource =
         ResourcePlan::new(config::variable, Box::pin(ecs::resource(config::surroundings().metadata)));
     let plan = exports.metrics.as_ref();
     let metrics = plan.map(|plan| MetricsExport::new(plan, resource.clone())).transpose()?;
     let Some(plan) = &exports.traces else {
-        log.init()?;
+        log.init(shown, None)?;
         return Ok(Exporters { traces: None, metrics });
     };
     let traces = Traces::start(plan, config.settings.traces, resource)?;
-    log.init_with(&traces)?;
+    log.init(shown, Some(&traces))?;
     Ok(Exporters { traces: Some(traces), metrics })
 }
 

@@ -1,9 +1,9 @@
 //! The layer of the command line.
 
 use super::{
-    layers::{Layer, of_flag},
+    layers::{DEFAULT, Layer, json, of_flag, origin_of},
     schema::SchemaNode,
-    settings,
+    settings, texts,
     unknown_keys::nearest,
 };
 use crate::{
@@ -24,6 +24,10 @@ pub(crate) struct Flag {
 pub(crate) const FLAGS: &[Flag] = &[
     Flag { name: "--queue-url", key: "queues.*.url" },
     Flag { name: "--handler", key: "queues.*.handler.url" },
+    Flag { name: "--exec", key: "queues.*.handler.command" },
+    Flag { name: "--lambda", key: "queues.*.handler.command" },
+    Flag { name: "--sns", key: "queues.*.handler.topic_arn" },
+    Flag { name: "--batch", key: "queues.*.batch.size" },
     Flag { name: "--concurrency", key: "queues.*.concurrency" },
     Flag { name: "--prefetch", key: "queues.*.prefetch" },
     Flag { name: "--visibility", key: "queues.*.visibility" },
@@ -36,7 +40,13 @@ pub(crate) const FLAGS: &[Flag] = &[
     Flag { name: "--log", key: "log.filter" },
 ];
 
-const HANDLER: &str = "--handler";
+/// The flags that choose a handler, with its kind and the names of its settings that say where it is.
+pub(super) const HANDLERS: &[(&str, &str, &[&str])] = &[
+    ("--handler", "http", &["url"]),
+    ("--exec", "exec", &["command"]),
+    ("--lambda", "lambda", &["command", "url", "urls"]),
+    ("--sns", "sns", &["topic_arn", "phone_number", "phone_number_attribute"]),
+];
 const QUEUE_URL: &str = "--queue-url";
 
 /// The flags of a command.
@@ -59,9 +69,20 @@ impl Flags {
     }
 }
 
+/// The layer of the flags, and what it does to those below.
+#[derive(Debug, Default)]
+pub(super) struct FlagLayer {
+    pub(super) layer: Layer,
+    /// The settings below that a flag replaces, to be removed there.
+    pub(super) replaced: Vec<Key>,
+    /// The settings below that a flag overrides, each as a sentence.
+    pub(super) overrides: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Reads the flags; `below` has the queues that they may apply to.
-pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Layer, Vec<Problem>) {
-    let (mut layer, mut problems) = (Layer::default(), Vec::new());
+pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> FlagLayer {
+    let FlagLayer { mut layer, mut replaced, mut overrides, mut problems } = FlagLayer::default();
     let queue = queue_of(below, flags);
     if let Some(problem) = flags.queue.as_ref().and(queue.as_ref().err()) {
         problems.push((**problem).clone());
@@ -69,11 +90,22 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Lay
     for (name, text) in &flags.values {
         let Some(flag) = FLAGS.iter().find(|flag| flag.name == *name) else { continue };
         match (flag.key.strip_prefix("queues.*."), &queue) {
-            (None, _) => set(&mut layer, root, flag.name, &Key::default().descend(flag.key), text),
+            (None, _) => {
+                let key = Key::default().descend(flag.key);
+                overrides.extend(overridden(below, flag.name, &key, text));
+                set(&mut layer, root, flag.name, &key, text);
+            }
             (Some(rest), Ok(queue)) => {
-                set(&mut layer, root, flag.name, &queue.descend(rest), text);
-                if flag.name == HANDLER {
-                    set(&mut layer, root, flag.name, &queue.child("handler").child("kind"), "http");
+                if let Some(handler) = handler_flag(flag.name) {
+                    let of_handler = queue.child("handler");
+                    let before = replaced_by(below, &of_handler, handler);
+                    overrides.extend(before.iter().filter_map(|key| overridden(below, flag.name, key, text)));
+                    replaced.extend(before);
+                    problems.extend(set_handler(&mut layer, root, &of_handler, (handler, text)));
+                } else {
+                    let key = queue.descend(rest);
+                    overrides.extend(overridden(below, flag.name, &key, text));
+                    set(&mut layer, root, flag.name, &key, text);
                 }
             }
             (Some(_), Err(_)) if flags.queue.is_some() => {}
@@ -86,7 +118,63 @@ pub(super) fn layer(below: &Layer, root: &SchemaNode<'_>, flags: &Flags) -> (Lay
     if let (Some(name), Ok(queue)) = (&flags.queue, &queue) {
         name_in_sqs(below, &mut layer, queue, name);
     }
-    (layer, problems)
+    FlagLayer { layer, replaced, overrides, problems }
+}
+
+type HandlerFlag = (&'static str, &'static str, &'static [&'static str]);
+
+fn handler_flag(name: &str) -> Option<HandlerFlag> {
+    HANDLERS.iter().find(|(flag, ..)| *flag == name).copied()
+}
+
+/// The settings of a handler that one of a flag replaces: all of another kind, or those that say where it is.
+fn replaced_by(below: &Layer, handler: &Key, (_, kind, locations): HandlerFlag) -> Vec<Key> {
+    let Some(own) = below.get(&handler.child("kind")) else { return Vec::new() };
+    if json(own) != kind {
+        return vec![handler.clone()];
+    }
+    let locations = locations.iter().map(|name| handler.child(name));
+    locations.filter(|key| below.get(key).is_some()).collect()
+}
+
+/// Sets the handler of a flag: an address, an ARN, or a command line.
+fn set_handler(
+    layer: &mut Layer,
+    root: &SchemaNode<'_>,
+    handler: &Key,
+    ((flag, kind, locations), text): (HandlerFlag, &str),
+) -> Option<Problem> {
+    layer.set(&handler.child("kind"), &kind.into(), &of_flag(flag));
+    let is_address = text.contains("://") || texts::is_without_scheme(text);
+    let location = match locations {
+        [command, url, ..] if *command == "command" && is_address => url,
+        [first, ..] => first,
+        [] => return None,
+    };
+    let key = handler.child(location);
+    if *location != "command" || text.trim_start().starts_with('[') {
+        set(layer, root, flag, &key, text);
+        return None;
+    }
+    match texts::command(text) {
+        Ok(words) => {
+            layer.set(&key, &words.into(), &of_flag(flag));
+            None
+        }
+        Err(reason) => {
+            layer.set(&key, &Vec::from([text.to_owned()]).into(), &of_flag(flag));
+            Some(Problem::of(key, reason).with_value(text).with_origin(of_flag(flag)))
+        }
+    }
+}
+
+/// The sentence about a setting below that a flag gives another value.
+fn overridden(below: &Layer, flag: &str, key: &Key, text: &str) -> Option<String> {
+    let value = below.get(key)?;
+    let bare = json(value);
+    let bare = bare.as_str().map_or_else(|| bare.to_string(), str::to_owned);
+    let is_default = origin_of(value).starts_with(DEFAULT);
+    (bare != text && !is_default).then(|| format!("{flag} overrides {key} of {}", origin_of(value)))
 }
 
 /// The queue that the flags of one queue apply to, or the reason why it is not clear.
@@ -147,15 +235,75 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{file, layers::json as json_of, schema::schema};
+    use crate::config::{file, schema::schema};
 
     fn flagged(file: &str, queue: Option<&str>, values: &[(&'static str, &str)]) -> (Layer, Vec<Problem>) {
         let schema = schema();
         let file = file::parse(Path::new("f"), file).unwrap();
         let values = values.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
         let flags = Flags { queue: queue.map(str::to_owned), values };
-        let (flags, problems) = layer(&file, &SchemaNode::root(&schema), &flags);
-        (Layer::merged(&[&file, &flags]).unwrap(), problems)
+        let flags = layer(&file, &SchemaNode::root(&schema), &flags);
+        let mut below = file;
+        for key in &flags.replaced {
+            below.remove(key);
+        }
+        (Layer::merged(&[&below, &flags.layer]).unwrap(), flags.problems)
+    }
+
+    #[test]
+    fn a_handler_of_every_kind_needs_no_file() {
+        let handler = |flag: &'static str, text: &str| {
+            let (tree, problems) = flagged("", None, &[("--queue-url", "http://sqs/1/q"), (flag, text)]);
+            assert_eq!(problems, []);
+            tree.json()["queues"]["q"]["handler"].clone()
+        };
+        assert_eq!(
+            handler("--exec", "python3 'my job.py'"),
+            json!({"kind": "exec", "command": ["python3", "my job.py"]})
+        );
+        assert_eq!(
+            handler("--exec", "cat >> out"),
+            json!({"kind": "exec", "command": ["sh", "-c", "cat >> out"]})
+        );
+        assert_eq!(handler("--lambda", "bootstrap"), json!({"kind": "lambda", "command": ["bootstrap"]}));
+        assert_eq!(handler("--lambda", "127.0.0.1:9000"), json!({"kind": "lambda", "url": "127.0.0.1:9000"}));
+        let topic = "arn:aws:sns:eu-west-1:123456789012:t";
+        assert_eq!(handler("--sns", topic), json!({"kind": "sns", "topic_arn": topic}));
+        let (_, problems) = flagged("queues.q.name = 'q'", None, &[("--exec", "job 'a")]);
+        assert_eq!(problems[0].message(), "a quote is never closed");
+    }
+
+    #[test]
+    fn a_handler_of_another_kind_replaces_that_of_the_file_and_one_of_its_kind_keeps_the_rest() {
+        let file =
+            "[queues.q]\nname = 'q'\n[queues.q.handler]\nkind = 'http'\nurl = 'http://a/'\nreject = [422]";
+        let handler =
+            |flag, text| flagged(file, None, &[(flag, text)]).0.json()["queues"]["q"]["handler"].clone();
+        assert_eq!(handler("--exec", "job"), json!({"kind": "exec", "command": ["job"]}));
+        assert_eq!(
+            handler("--handler", "http://b/"),
+            json!({"kind": "http", "url": "http://b/", "reject": [422]})
+        );
+    }
+
+    #[test]
+    fn a_flag_that_overrides_a_setting_says_so() {
+        let schema = schema();
+        let file = file::parse(
+            Path::new("f"),
+            "[queues.q]\nconcurrency = 2\n[queues.q.handler]\nkind = 'http'\nurl = 'u'",
+        );
+        let overrides = |flag, text: &str| {
+            let flags = Flags { queue: None, values: vec![(flag, text.to_owned())] };
+            layer(file.as_ref().unwrap(), &SchemaNode::root(&schema), &flags).overrides
+        };
+        assert_eq!(
+            overrides("--concurrency", "3"),
+            ["--concurrency overrides queues.q.concurrency of f, line 2"]
+        );
+        assert_eq!(overrides("--concurrency", "2"), [""; 0], "the same");
+        assert_eq!(overrides("--prefetch", "2"), [""; 0], "not in the file");
+        assert_eq!(overrides("--exec", "job"), ["--exec overrides queues.q.handler of f, line 3"]);
     }
 
     #[test]
@@ -198,7 +346,7 @@ mod tests {
         );
         let (tree, problems) = flagged(file, Some("b"), &[("--concurrency", "3")]);
         assert_eq!(
-            (json_of(tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap()), problems),
+            (json(tree.get(&Key::new(["queues", "b", "concurrency"])).unwrap()), problems),
             (3.into(), vec![])
         );
     }

@@ -10,7 +10,7 @@ use super::{
     otel::{self, Exports},
     schema::{self, SchemaNode},
     settings::Settings,
-    type_errors, unknown_keys, variables,
+    texts, type_errors, unknown_keys, variables,
 };
 use crate::{
     ecs::EcsEnvironment,
@@ -59,6 +59,19 @@ pub(crate) struct Sources {
     pub flags: Flags,
 }
 
+impl Sources {
+    /// The path of the file, which need not exist if nothing names it.
+    #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "tests may read no file at all"))]
+    pub(crate) fn file_path(&self) -> Option<PathBuf> {
+        match &self.file {
+            #[cfg(test)]
+            ConfigFile::Nothing => None,
+            ConfigFile::Named(path) => Some(path.clone()),
+            ConfigFile::Usual => Some(file_variable(self).unwrap_or_else(|| PathBuf::from(USUAL_FILE))),
+        }
+    }
+}
+
 /// The settings in force, each with its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -72,12 +85,22 @@ pub(crate) struct Config {
     pub(super) network: Vec<(&'static str, String)>,
     /// The settings of all sources, merged.
     layers: Layer,
+    /// The file that was read, if one was.
+    pub file: Option<PathBuf>,
+    /// The settings of the file or the environment that a flag overrides, each as a sentence.
+    pub overrides: Vec<String>,
 }
 
 impl Config {
     /// The origin of a setting, such as `longshore.toml, line 3` or `flag --concurrency`.
     pub(crate) fn origin(&self, key: &Key) -> String {
         self.layers.get(key).map_or_else(|| DEFAULT.to_owned(), origin_of)
+    }
+
+    /// True if a flag or a variable sets this setting, which says what is wanted of this very process.
+    pub(crate) fn is_set_for_process(&self, key: &str) -> bool {
+        let origin = self.origin(&Key::default().descend(key));
+        origin.starts_with("flag ") || origin.starts_with("environment ")
     }
 
     /// Adds the offending value and its origin to a problem.
@@ -135,7 +158,9 @@ pub(crate) fn surroundings() -> EcsEnvironment {
 pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Problems> {
     let schema = schema::schema();
     let root = SchemaNode::root(&schema);
-    let (mut layers, mut problems) = merged_layers(sources, &root)?;
+    let MergedLayers { mut layers, mut problems, overrides } = merged_layers(sources, &root)?;
+    texts::complete_addresses(&mut layers);
+    let file = sources.file_path().filter(|path| path.exists());
     problems.extend(unknown_keys::remove_unknown(&mut layers, &root));
     let (mut settings, wrong) = type_errors::read(&mut layers, &root);
     settings.kubernetes = settings.kubernetes.in_environment(&sources.environment);
@@ -145,7 +170,7 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     problems.extend(invalid);
     problems.extend(network::problems(&sources.environment));
     let network = network::shown_variables(&sources.environment);
-    let config = Config { settings, exports, otel, network, layers };
+    let config = Config { settings, exports, otel, network, layers, file, overrides };
     let broken: Vec<_> = config
         .settings
         .validate(purpose)
@@ -158,19 +183,32 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Config, Proble
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
+/// The settings of all sources, and what was found while they were merged.
+struct MergedLayers {
+    layers: Layer,
+    problems: Vec<Problem>,
+    overrides: Vec<String>,
+}
+
 /// Reads the sources from the weakest to the strongest, each with the names in those below it.
-fn merged_layers(sources: &Sources, root: &SchemaNode<'_>) -> Result<(Layer, Vec<Problem>), Problems> {
+fn merged_layers(sources: &Sources, root: &SchemaNode<'_>) -> Result<MergedLayers, Problems> {
     let merged = |layers: &[&Layer]| {
         Layer::merged(layers).map_err(|error| Problems(vec![Problem::general(error.to_string())]))
     };
     let mut file = read_file(sources).map_err(|problem| Problems(vec![*problem]))?;
-    let command = own_queue(&file, sources);
+    let mut command = own_queue(&file, sources);
     let mut problems = unknown_keys::remove_unknown(&mut file, root);
-    let (variables, wrong) = variables::layer(&merged(&[&command, &file])?, root, &sources.environment);
+    let (mut variables, wrong) = variables::layer(&merged(&[&command, &file])?, root, &sources.environment);
     problems.extend(wrong);
-    let (flags, wrong) = flags::layer(&merged(&[&command, &file, &variables])?, root, &sources.flags);
-    problems.extend(wrong);
-    Ok((merged(&[&command, &file, &variables, &flags])?, problems))
+    let flags = flags::layer(&merged(&[&command, &file, &variables])?, root, &sources.flags);
+    for key in &flags.replaced {
+        for below in [&mut command, &mut file, &mut variables] {
+            below.remove(key);
+        }
+    }
+    problems.extend(flags.problems);
+    let layers = merged(&[&command, &file, &variables, &flags.layer])?;
+    Ok(MergedLayers { layers, problems, overrides: flags.overrides })
 }
 
 fn is_explained(broken: &Problem, problems: &[Problem]) -> bool {

@@ -11,6 +11,7 @@ mod reference;
 mod report;
 mod schema;
 mod settings;
+mod texts;
 mod type_errors;
 mod unknown_keys;
 mod variables;
@@ -29,4 +30,5 @@ pub(crate) use self::{
     },
     schema::schema,
     settings::{QueueSettings, Settings},
+    unknown_keys::nearest,
 };

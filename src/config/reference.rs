@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    flags::{FLAGS, Flag},
+    flags::{FLAGS, Flag, HANDLERS},
     schema::{SchemaNode, schema},
 };
 use crate::settings::Key;
@@ -128,10 +128,14 @@ fn row(key: &Key, node: &SchemaNode<'_>, table: &SchemaNode<'_>) -> String {
     format!("| `{name}` | {allowed} | {default} | {variable} | {flag} | {meaning} |\n")
 }
 
-/// The flag that sets this key; the flag of a handler's address also sets the kind `http`.
+/// The flag that sets this key; the flag of a handler also sets its kind.
 fn flag_of(key: &str, table: &SchemaNode<'_>) -> Option<&'static Flag> {
-    let is_of_another_kind = table.kinds(KIND).iter().any(|(kind, _)| *kind != "http");
-    FLAGS.iter().find(|flag| flag.key == key && !is_of_another_kind)
+    let kinds = table.kinds(KIND);
+    let is_of_another_kind = |flag: &Flag| {
+        let own = HANDLERS.iter().find(|(name, ..)| *name == flag.name);
+        own.is_some_and(|(_, own, _)| kinds.iter().any(|(kind, _)| kind != own))
+    };
+    FLAGS.iter().find(|flag| flag.key == key && !is_of_another_kind(flag))
 }
 
 /// The key with its placeholder in readable form.

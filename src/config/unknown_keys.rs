@@ -6,7 +6,7 @@ use super::{
     layers::{Layer, entries, entry, is_table, json, origin_of},
     schema::SchemaNode,
 };
-use crate::settings::{Key, Problem};
+use crate::settings::{Key, Problem, are_alike};
 
 /// The least similarity of two names, from 0 to 1, at which one is suggested for the other.
 const SIMILAR: f64 = 0.6;
@@ -49,14 +49,41 @@ fn unknown(value: &Value, key: Key, name: &str, names: &[&str]) -> Problem {
         .with_value(json(value))
         .with_origin(origin_of(value))
         .with_allowed(names.join(", "));
-    match nearest(name, names) {
+    match synonym(name, names).or_else(|| nearest(name, names)) {
         Some(near) => problem.with_hint(format!("did you mean {near}?")).with_meant(parent.child(near)),
         None => problem,
     }
 }
 
+/// Names that other programs give to settings, with those of the settings.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("arn", "url"),
+    ("batch_size", "batch"),
+    ("cmd", "command"),
+    ("dead_letter_queue", "dlq"),
+    ("endpoint", "endpoint_url"),
+    ("level", "filter"),
+    ("max_concurrency", "concurrency"),
+    ("max_number_of_messages", "batch"),
+    ("program", "command"),
+    ("queue_name", "name"),
+    ("queue_url", "url"),
+    ("threads", "concurrency"),
+    ("type", "kind"),
+    ("visibility_timeout", "visibility"),
+    ("wait_time_seconds", "receive"),
+    ("workers", "concurrency"),
+];
+
+/// The setting that has this name elsewhere.
+fn synonym<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let is_meant =
+        |own: &&&str| SYNONYMS.iter().any(|(other, meant)| are_alike(name, other) && meant == *own);
+    names.iter().find(is_meant).copied()
+}
+
 /// The name most similar to the unknown one, if any is similar enough.
-pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let similarity = |own: &&str| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), own);
     let scored = names.iter().map(|own| (similarity(own), *own));
     scored
@@ -88,6 +115,16 @@ mod tests {
             removed("queues = 3\ndrain.limit = {}"),
             ["drain.limit: a table in place of a value", "queues: not a table"]
         );
+    }
+
+    #[test]
+    fn a_name_that_another_program_uses_is_recognised() {
+        let schema = schema();
+        let mut layer =
+            file::parse(Path::new("f"), "log.level = 'debug'\nqueues.a.visibility_timeout = 30").unwrap();
+        let problems = remove_unknown(&mut layer, &SchemaNode::root(&schema));
+        let hints: Vec<_> = problems.iter().map(|problem| problem.hint().unwrap()).collect();
+        assert_eq!(hints, ["did you mean filter?", "did you mean visibility?"]);
     }
 
     #[test]

@@ -24,8 +24,35 @@ pub(super) fn layer(
     let problems = settings
         .into_iter()
         .filter_map(|(name, value)| reader.read(&name, value).err().map(|problem| *problem));
-    let problems = problems.collect();
+    let problems = problems.chain(misspelt(root, variables)).collect();
     (reader.layer, problems)
+}
+
+/// Finds variables that were meant as settings and lack an underscore: `LONGSHORE_QUEUES__…`, `LONGSHORE_LOG_FILTER`.
+fn misspelt(root: &SchemaNode<'_>, variables: &[(OsString, OsString)]) -> Vec<Problem> {
+    let problem = |(name, _): &(OsString, OsString)| {
+        let name = name.to_string_lossy();
+        let meant = meant(root, &name)?;
+        let problem = Problem::general(format!("no setting has this variable: {name}"));
+        Some(problem.with_hint(format!("did you mean {meant}?")))
+    };
+    variables.iter().filter_map(problem).collect()
+}
+
+/// The variable that was probably meant by one with a single underscore after `LONGSHORE`.
+fn meant(root: &SchemaNode<'_>, name: &str) -> Option<String> {
+    let single = PREFIX.trim_end_matches('_').len() + 1;
+    let start = name.get(..single).filter(|start| start.eq_ignore_ascii_case(&PREFIX[..single]))?;
+    let rest = name.get(start.len()..).filter(|rest| !rest.starts_with('_'))?;
+    if let Some((section, _)) = rest.split_once("__") {
+        return root.spelling(section).map(|_| format!("{PREFIX}{}", rest.to_uppercase()));
+    }
+    root.names().into_iter().find_map(|section| {
+        let key = rest.get(section.len()..)?.strip_prefix('_')?;
+        let is_section = are_alike(&rest[..section.len()], section);
+        let own = root.property(section).filter(|_| is_section)?.spelling(key)?;
+        Some(format!("{PREFIX}{}__{}", section.to_uppercase(), own.to_uppercase()))
+    })
 }
 
 /// The value of a variable.
@@ -157,6 +184,22 @@ mod tests {
         let variables = [("LONGSHORE_CONFIG", "f"), ("LONGSHOREMAN__X", "1"), ("PATH", "/bin"), ("É", "é")];
         let (tree, problems) = layered("", &variables);
         assert_eq!((tree, problems), (serde_json::json!({}), vec![]));
+    }
+
+    #[test]
+    fn a_variable_with_one_underscore_too_few_is_a_problem_with_the_name_that_was_meant() {
+        for (name, meant) in [
+            ("LONGSHORE_QUEUES__ORDERS__URL", "LONGSHORE__QUEUES__ORDERS__URL"),
+            ("longshore_drain__limit", "LONGSHORE__DRAIN__LIMIT"),
+            ("LONGSHORE_LOG_FILTER", "LONGSHORE__LOG__FILTER"),
+            ("LONGSHORE_AWS_ENDPOINT_URL", "LONGSHORE__AWS__ENDPOINT_URL"),
+        ] {
+            let (_, problems) = layered("", &[(name, "x")]);
+            assert_eq!(problems[0].hint(), Some(&*format!("did you mean {meant}?")), "{name}");
+        }
+        let others =
+            ["LONGSHORE_CONFIG", "LONGSHORE_QUEUE", "LONGSHORE_ADMIN_PORT", "LONGSHORE_X__Y", "LONGSHORE_"];
+        assert_eq!(layered("", &others.map(|name| (name, "x"))).1, []);
     }
 
     #[test]

@@ -174,6 +174,18 @@ impl Availability {
         }
     }
 
+    /// Pauses polling for good, as the worker is to leave; messages that cannot be given back still run.
+    pub(super) fn cordon(&self, reason: &str) {
+        if self.pause(PauseReason::Cordoned, reason) {
+            events::Cordoned { queue: &self.0.queue, reason }.emit(&self.0.metrics.paused);
+        }
+    }
+
+    /// True once the worker is to leave.
+    pub(super) fn is_cordoned(&self) -> bool {
+        self.has(PauseReason::Cordoned)
+    }
+
     /// True while an operator has paused the queue.
     pub(super) fn is_paused_by_operator(&self) -> bool {
         self.0.is_paused_by_operator.load(Ordering::Relaxed)

@@ -185,6 +185,14 @@ impl<'a> CallCancellation<'a> {
     /// Those behind a lost one of their group are cancelled with it: SQS hands the lost message out although they are held,
     /// and their outcomes no longer count.
     async fn fires(&self) {
+        match self.messages {
+            [only] => only.lease.cancellation().cancelled().await,
+            // In a box: a call of one message, of which there may be very many, needs no room for it.
+            _ => Box::pin(self.all_fire()).await,
+        }
+    }
+
+    async fn all_fire(&self) {
         join_all(self.followed().into_iter().map(async |(held, next)| {
             held.lease.cancellation().cancelled().await;
             next.lease.cancellation().cancel();

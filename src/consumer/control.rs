@@ -1,4 +1,4 @@
-//! An operator's control of a running engine: pause, resume, and another concurrency.
+//! The control of a running engine: pause, resume and another concurrency for an operator, and a cordon for the platform.
 
 use super::{ConsumerSettings, Engine};
 use crate::{settings::Problems, telemetry::events};
@@ -14,6 +14,14 @@ impl Engine {
     /// Ends an operator's pause; other reasons to pause stay.
     pub(crate) fn resume(&self) {
         self.0.availability.resume_by_operator();
+    }
+
+    /// Pauses the queue for good, with a reason: nothing is received, waiting messages are given back, and running calls finish.
+    ///
+    /// A waiting message at its last receive runs, because SQS would move it to the DLQ.
+    pub(crate) fn cordon(&self, reason: &str) {
+        self.0.availability.cordon(reason);
+        self.0.dispatcher.give_back_if_none_starts();
     }
 
     /// Changes the most calls that run at once.

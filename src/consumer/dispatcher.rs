@@ -1,6 +1,7 @@
 //! The dispatcher: starts calls of the handler as slots and FIFO groups allow, and concludes their messages.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -93,7 +94,8 @@ impl Dispatcher {
         self.start_waiting(now);
     }
 
-    /// Gives back the waiting messages at a stop, while the handler is down, and while an operator has paused the queue.
+    /// Gives back the waiting messages at a stop, while the handler is down, while an operator has paused the queue, and once
+    /// the worker is cordoned.
     pub(super) fn give_back_if_none_starts(&self) {
         let parts = &self.0.parts;
         if parts.stop.is_draining() {
@@ -103,6 +105,9 @@ impl Dispatcher {
         } else if parts.availability.is_paused_by_operator() {
             // Not those that SQS would move to the dead-letter queue: they wait for the end of the pause.
             self.give_back_kept(KeptForLong::All, GiveBackCause::Paused);
+        } else if parts.availability.is_cordoned() {
+            // Not those that SQS would move to the dead-letter queue: they still run.
+            self.give_back_kept(KeptForLong::All, GiveBackCause::Cordoned);
         }
     }
 
@@ -340,8 +345,10 @@ impl Dispatcher {
                 held.lease.set_trace(trace.clone());
             }
         }
-        let call = parts.caller.call(&batch, began, trace).instrument(span);
-        let (end, cause) = with_cause(call).await;
+        let (end, cause) = {
+            let call = pin!(parts.caller.call(&batch, began, trace).instrument(span));
+            with_cause(call).await
+        };
         drop(running);
         // What was cut off has its cause by its end.
         let cause = cause.filter(|_| matches!(end, CallEnd::Answered(_)));

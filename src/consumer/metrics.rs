@@ -31,7 +31,7 @@ metric_group! {
         pub ended: Each<Ending, IntCounter> = "longshore_messages_ended_total" ["queue", "ending"];
         /// Messages kept to run here again, because the worker was short of descriptors, processes or memory, or the handler not available; each time counts.
         pub kept: IntCounter = "longshore_messages_kept_total" ["queue"];
-        /// Messages given back before their handler started: at a stop, when an operator pauses the queue, while the handler is down, or not available for long, or the worker short of resources for long, or because an earlier message of their FIFO group must be retried first.
+        /// Messages given back before their handler started: at a stop, when an operator pauses the queue, when the worker is cordoned, while the handler is down, or not available for long, or the worker short of resources for long, or because an earlier message of their FIFO group must be retried first.
         pub given_back: IntCounter = "longshore_messages_given_back_total" ["queue"];
         /// Duration of the call of the handler, by its ending for the message; a batch counts once for each of its messages.
         pub process_time: ByLabel<Ending, Histogram> = "messaging_process_duration_seconds"
@@ -51,7 +51,7 @@ metric_group! {
         pub pollers: IntGauge = "longshore_pollers" ["queue"];
         /// Seconds since a receive was last answered, empty or not; also grows while no permit is free.
         pub poll_age: SecondsSince = "longshore_seconds_since_successful_receive" ["queue"];
-        /// 1 while polling is paused for this reason, else 0: the handler is down, its calls fail in a row or too often, the worker is short of descriptors, processes or memory, or an operator has paused the queue.
+        /// 1 while polling is paused for this reason, else 0: the handler is down, its calls fail in a row or too often, the worker is short of descriptors, processes or memory, it is cordoned and leaves, or an operator has paused the queue.
         pub(crate) paused: Each<PauseCause, IntGauge> = "longshore_polling_paused" ["queue", "reason"];
     }
 }

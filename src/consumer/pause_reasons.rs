@@ -21,6 +21,8 @@ pub(crate) enum PauseReason {
     BreakerOpen,
     /// The worker is short of descriptors, processes or memory.
     ShortOfResources,
+    /// The worker is cordoned: it finishes what it holds, and leaves.
+    Cordoned,
     /// An operator has paused the queue.
     Operator,
 }

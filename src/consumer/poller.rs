@@ -158,7 +158,8 @@ impl Poller {
         self.resize_permits(&demand, least);
         let is_open = self.parts.availability.is_open();
         if !(is_open || demand.needs_one_to_try && self.receives.is_empty()) {
-            if self.parts.availability.is_paused_by_operator() {
+            let availability = &self.parts.availability;
+            if availability.is_paused_by_operator() || availability.is_cordoned() {
                 // The state that was asked for: no receive is due that could succeed or fail.
                 self.parts.ready.ready();
             }

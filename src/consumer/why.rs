@@ -132,6 +132,7 @@ fn paused(facts: &ReceiveFacts<'_>) -> Option<Cause> {
         PauseReason::BreakerOpen => {
             format!("calls fail, and one message at a time is tried ({details})")
         }
+        PauseReason::Cordoned => format!("the worker leaves once what it holds has ended ({details})"),
         PauseReason::ShortOfResources => format!("the worker is short of resources ({details})"),
         PauseReason::NotProbed => "the handler was not probed yet".to_owned(),
     };
@@ -332,6 +333,12 @@ mod tests {
         assert_eq!(
             sentence,
             "Polling is paused because an operator has paused it (by hand), and because the handler is down (connection refused)."
+        );
+        let paused = [of(PauseReason::Cordoned, "a deployment waits")];
+        let (_, sentence) = why(ReceiveFacts { paused: &paused, running: 4, ..facts() });
+        assert_eq!(
+            sentence,
+            "Polling is paused because the worker leaves once what it holds has ended (a deployment waits)."
         );
     }
 

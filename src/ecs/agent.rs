@@ -58,9 +58,9 @@ impl fmt::Display for ProtectionRequest {
 }
 
 impl ProtectionRequest {
-    /// A request for protection of this duration; ECS counts in minutes.
-    pub(super) fn protect_for(expiry: Duration) -> Self {
-        let minutes = u32::try_from(expiry.as_secs() / 60).unwrap_or(u32::MAX);
+    /// A request for protection of at least this duration, as far as ECS grants it: it counts in minutes, up to 48 hours.
+    pub(super) fn protect_for(lifetime: Duration) -> Self {
+        let minutes = u32::try_from(lifetime.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
         Self::Protect { minutes: minutes.clamp(1, 2_880) }
     }
 }
@@ -80,7 +80,7 @@ pub enum AgentError {
     /// `TASK_NOT_VALID`: the task belongs to no service, so nothing scales it in.
     #[error("the task belongs to no service: {0}")]
     Standalone(String),
-    /// `DEPLOYMENT_BLOCKED`: a deployment waits for protected tasks, and ECS protects no more of them.
+    /// `DEPLOYMENT_BLOCKED`: a deployment waits for protected tasks, of which the service has more than it wants tasks.
     #[error("a deployment waits for protected tasks: {0}")]
     DeploymentBlocked(String),
     /// ECS refused for another reason.
@@ -262,6 +262,7 @@ mod tests {
         let minutes = |seconds| body(ProtectionRequest::protect_for(Duration::from_secs(seconds)));
         assert_eq!(minutes(600), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":10}"#);
         assert_eq!(minutes(1), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":1}"#);
+        assert_eq!(minutes(61), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":2}"#);
         assert_eq!(minutes(u64::MAX), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":2880}"#);
         assert_eq!(body(ProtectionRequest::Release), r#"{"ProtectionEnabled":false}"#);
     }

@@ -1,10 +1,11 @@
 //! Amazon ECS: the task's metadata, and its protection from scale-in while long work runs.
 //!
-//! `protection_state` (pure) counts handler calls and decides when to send which request, `protection` is the loop around
-//! it, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
+//! `calls_in_flight` counts handler calls, `protection_state` (pure) decides when to send which request, `protection` is the
+//! loop around both, and `agent` speaks the agent's protocol. No message waits for the agent: handlers start
 //! whether it answers or not.
 
 mod agent;
+mod calls_in_flight;
 mod metadata;
 mod protection;
 mod protection_state;
@@ -26,18 +27,15 @@ pub(crate) use self::agent::fuzz;
 pub use self::{agent::AgentError, protection::ProtectionPlan};
 pub(crate) use self::{
     agent::{Agent, HttpAgent, ProtectionRequest},
+    calls_in_flight::CallsInFlight,
     metadata::{EcsEnvironment, TaskMetadata, resource},
     protection::TaskProtection,
-    protection_state::{CallsInFlight, ProtectionTiming},
+    protection_state::ProtectionTiming,
 };
 
 const MINUTE: u64 = 60;
 /// The shortest `stopTimeout` that ECS accepts.
 const STOP_TIMEOUT_MIN: Span = Span::secs(2);
-/// The shortest expiry: half of it is left when it is renewed, and ECS counts in minutes.
-const EXPIRY_MIN: Span = Span::secs(2 * MINUTE);
-/// The longest expiry that ECS accepts.
-const EXPIRY_MAX: Span = Span::secs(48 * 60 * MINUTE);
 /// The longest duration of a setting: SQS hides no message for longer.
 const LONGEST: Span = Span::secs(12 * 60 * MINUTE);
 /// The valid names of a namespace.
@@ -56,8 +54,8 @@ pub(crate) struct Settings {
     pub(crate) protect: Protect,
     /// The duration from which a call of the handler counts as long work; shorter calls send ECS no request.
     pub(crate) protect_after: Span,
-    /// The lifetime of a protection, which is renewed at half of it: whole minutes, 2m to 48h. A task whose worker died stays protected for up to this time.
-    pub(crate) protection_expiry: Span,
+    /// The worker's answer to `DEPLOYMENT_BLOCKED`, with which ECS refuses to protect a task while a deployment waits for protected ones: `leave` receives no more, finishes what runs and exits with code 0, so that ECS replaces the task where it wants one; `stay` goes on receiving.
+    pub(crate) when_blocked: WhenBlocked,
     /// Prints the scaling signal on standard output, in CloudWatch's embedded metric format: `auto` on ECS only, `on` or `off`.
     pub(crate) metrics: MetricsSwitch,
     /// The interval between two lines of a queue, 1s to 1h.
@@ -72,7 +70,7 @@ impl Default for Settings {
             stop_timeout: None,
             protect: Protect::Auto,
             protect_after: Span::secs(10),
-            protection_expiry: Span::secs(10 * MINUTE),
+            when_blocked: WhenBlocked::Leave,
             metrics: MetricsSwitch::Auto,
             metrics_interval: Span::secs(MINUTE),
             metrics_namespace: "Longshore".to_owned(),
@@ -90,6 +88,18 @@ pub(crate) enum Protect {
     Auto,
     /// Never.
     Off,
+}
+
+/// The worker's answer when ECS refuses to protect its task, because a deployment waits for protected ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WhenBlocked {
+    /// Receive no more, finish what runs, and exit.
+    #[default]
+    Leave,
+    /// Go on.
+    Stay,
 }
 
 /// The use of the scaling signal.
@@ -114,15 +124,13 @@ impl Settings {
 
     /// The times that decide when the task is protected.
     pub(crate) fn timing(&self) -> ProtectionTiming {
-        ProtectionTiming { after: self.protect_after.0, expiry: self.protection_expiry.0 }
+        ProtectionTiming { after: self.protect_after.0 }
     }
 
     /// Finds every value that ECS or CloudWatch cannot work with.
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let intervals = Span::secs(1)..=Span::secs(60 * MINUTE);
         let stop_timeout = self.stop_timeout.unwrap_or(STOP_TIMEOUT_MIN);
-        let (expiry, expiries) = (self.protection_expiry, EXPIRY_MIN..=EXPIRY_MAX);
-        let is_minutes = expiry.0.as_secs().is_multiple_of(MINUTE) && expiry.0.subsec_nanos() == 0;
         let rules = [
             (
                 "stop_timeout",
@@ -130,11 +138,6 @@ impl Settings {
                 format!("{STOP_TIMEOUT_MIN} to {LONGEST}"),
             ),
             ("protect_after", self.protect_after <= LONGEST, format!("at most {LONGEST}")),
-            (
-                "protection_expiry",
-                is_minutes && expiries.contains(&expiry),
-                format!("whole minutes from {EXPIRY_MIN} to {EXPIRY_MAX}"),
-            ),
             ("metrics_interval", intervals.contains(&self.metrics_interval), "1s to 1h".to_owned()),
             ("metrics_namespace", is_namespace(&self.metrics_namespace), NAMESPACES.to_owned()),
         ];
@@ -173,9 +176,6 @@ mod tests {
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(120))), Vec::<String>::new());
         assert_eq!(broken_by(|settings| settings.stop_timeout = Some(Span::secs(1))), ["stop_timeout"]);
         assert_eq!(broken_by(|settings| settings.protect_after = Span::secs(43_201)), ["protect_after"]);
-        for expiry in [Span::secs(60), Span::secs(150), Span::secs(172_860)] {
-            assert_eq!(broken_by(|settings| settings.protection_expiry = expiry), ["protection_expiry"]);
-        }
         assert_eq!(broken_by(|settings| settings.metrics_interval = Span::secs(0)), ["metrics_interval"]);
         for namespace in ["", "AWS/SQS", "with space"] {
             let broken = broken_by(|settings| settings.metrics_namespace = namespace.to_owned());

@@ -1,15 +1,16 @@
-//! The task that requests protection from scale-in while long work runs, and releases it when idle.
+//! The task that requests protection from scale-in while long work runs, releases it when idle, and notes when ECS refuses it
+//! because the task is in the way of a deployment.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::SetOnce, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Agent, AgentError, CallsInFlight, HttpAgent, ProtectionRequest, ProtectionTiming,
+    Agent, AgentError, CallsInFlight, HttpAgent, ProtectionRequest, ProtectionTiming, WhenBlocked,
     protection_state::{ProtectionState, ProtectionStep},
 };
 use crate::{
@@ -40,29 +41,36 @@ const QUIET: Duration = Duration::from_mins(10);
 pub struct ProtectionPlan {
     pub(crate) agent: Arc<dyn Agent>,
     pub(crate) timing: ProtectionTiming,
+    when_blocked: WhenBlocked,
 }
 
 impl ProtectionPlan {
-    /// Protects calls that run for more than 10 s, for 10 minutes at a time, by the agent at this URL.
+    /// Protects calls that run for more than 10 s, for as long as they may take, by the agent at this URL.
+    ///
+    /// A task that ECS refuses to protect, because a deployment waits for protected tasks, receives no more, finishes its calls
+    /// and ends the worker.
     pub fn at(agent: &str) -> Result<Self, AgentError> {
         Ok(Self::with(Arc::new(HttpAgent::at(agent)?), ProtectionTiming::default()))
     }
 
     pub(crate) fn with(agent: Arc<dyn Agent>, timing: ProtectionTiming) -> Self {
-        Self { agent, timing }
+        Self { agent, timing, when_blocked: WhenBlocked::default() }
+    }
+
+    pub(crate) fn when_blocked(self, when_blocked: WhenBlocked) -> Self {
+        Self { when_blocked, ..self }
+    }
+
+    /// Keeps the worker receiving when ECS refuses the protection because a deployment waits for protected tasks.
+    #[must_use]
+    pub fn stay_when_blocked(self) -> Self {
+        self.when_blocked(WhenBlocked::Stay)
     }
 
     /// Sets the duration from which a call is protected.
     #[must_use]
     pub fn after(mut self, duration: Duration) -> Self {
         self.timing.after = duration;
-        self
-    }
-
-    /// Sets the lifetime of a protection that is not renewed: whole minutes, 2 minutes to 48 hours.
-    #[must_use]
-    pub fn expiry(mut self, expiry: Duration) -> Self {
-        self.timing.expiry = expiry;
         self
     }
 }
@@ -72,6 +80,7 @@ impl ProtectionPlan {
 pub(crate) struct TaskProtection {
     calls: CallsInFlight,
     status: ProtectionStatus,
+    blocked: Arc<SetOnce<String>>,
     end: CancellationToken,
     ended: AbortOnDropHandle<()>,
 }
@@ -81,15 +90,18 @@ impl TaskProtection {
     pub(crate) fn start(plan: ProtectionPlan, tasks: &Tasks) -> Self {
         let (calls, status, end) =
             (CallsInFlight::default(), ProtectionStatus::default(), CancellationToken::new());
+        let blocked = Arc::<SetOnce<String>>::default();
         let run = ProtectionLoop {
             state: ProtectionState::new(plan.timing),
             agent: plan.agent,
+            blocked: blocked.clone(),
+            when_blocked: plan.when_blocked,
             calls: calls.clone(),
             status: status.clone(),
             limiter: LogLimiter::default(),
         };
         let ended = tasks.spawn("protection", End::Fine, run.run(end.clone()));
-        Self { calls, status, end, ended: AbortOnDropHandle::new(ended) }
+        Self { calls, status, blocked, end, ended: AbortOnDropHandle::new(ended) }
     }
 
     /// The count in which calls that may outlast a stop register.
@@ -100,6 +112,12 @@ impl TaskProtection {
     /// The status that the metrics read.
     pub(crate) fn status(&self) -> &ProtectionStatus {
         &self.status
+    }
+
+    /// Waits until ECS wants the task gone, and returns the reason; never, if it is to stay then.
+    pub(crate) fn unwanted(&self) -> impl Future<Output = String> + Send + use<> {
+        let blocked = self.blocked.clone();
+        async move { blocked.wait().await.clone() }
     }
 
     /// Ends the loop, and releases the protection if there may be one; after the limit it is left to expire.
@@ -131,13 +149,15 @@ struct ProtectionLoop {
     state: ProtectionState,
     status: ProtectionStatus,
     calls: CallsInFlight,
+    blocked: Arc<SetOnce<String>>,
+    when_blocked: WhenBlocked,
     limiter: LogLimiter,
 }
 
 impl ProtectionLoop {
     async fn run(mut self, end: CancellationToken) {
         while !end.is_cancelled() {
-            let step = self.state.next(self.calls.oldest(), Instant::now());
+            let step = self.state.next(self.calls.needs(self.state.granted_until()), Instant::now());
             tokio::select! {
                 biased;
                 () = end.cancelled() => {}
@@ -174,9 +194,18 @@ impl ProtectionLoop {
             Err(error) => {
                 self.log_failure(request, &error);
                 self.state.failed(&error, Instant::now(), fastrand::f64());
+                self.note_if_unwanted(&error);
             }
         }
         *self.status.lock() = self.state.granted_until();
+    }
+
+    /// Notes that ECS wants the task gone; the first such answer decides for good.
+    fn note_if_unwanted(&self, error: &AgentError) {
+        if let (AgentError::DeploymentBlocked(_), WhenBlocked::Leave) = (error, self.when_blocked) {
+            // A second answer says no more than the first.
+            drop(self.blocked.set(error.to_string()));
+        }
     }
 
     fn log_success(&mut self, request: ProtectionRequest, was_protected: bool) {

@@ -1,18 +1,20 @@
-//! Decides when to request, renew and release task protection: pure.
+//! Decides when to request, extend and release task protection: pure.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
-use super::{AgentError, ProtectionRequest};
+use super::{AgentError, ProtectionRequest, calls_in_flight::CallNeeds};
 use crate::backoff::{Backoff, Jitter};
 
 /// The idle time before the protection is released, so that a chain of long calls requests it once.
 const LINGER: Duration = Duration::from_secs(15);
+/// The time for which a protection outlasts the time limits of all calls, for their settling and the next calls.
+///
+/// One request lasts for the calls of this time, and a task with work without end notices within it that it is refused.
+pub(super) const MARGIN: Duration = Duration::from_mins(15);
+/// The rest of a protection at which it is extended for calls that outlast their time limits.
+const LAST_PART: Duration = Duration::from_mins(5);
 
 /// The delays after a request without a usable answer.
 const BROKEN: Backoff = Backoff::CALLS;
@@ -29,13 +31,11 @@ const REFUSED: Backoff = Backoff {
 pub(crate) struct ProtectionTiming {
     /// The duration from which a call counts as long work.
     pub after: Duration,
-    /// The lifetime of a protection that is not renewed; whole minutes.
-    pub expiry: Duration,
 }
 
 impl Default for ProtectionTiming {
     fn default() -> Self {
-        Self { after: Duration::from_secs(10), expiry: Duration::from_mins(10) }
+        Self { after: Duration::from_secs(10) }
     }
 }
 
@@ -94,27 +94,32 @@ impl ProtectionState {
         self.requested_until.is_some_and(|until| now < until)
     }
 
-    /// Decides the next step; `oldest` is the start of the oldest call in flight.
-    pub(super) fn next(&mut self, oldest: Option<Instant>, now: Instant) -> ProtectionStep {
+    /// Decides the next step, by what the calls in flight need.
+    pub(super) fn next(&mut self, calls: Option<CallNeeds>, now: Instant) -> ProtectionStep {
         if self.is_standalone {
             return ProtectionStep::Wait;
         }
-        let long_at = oldest.and_then(|began| began.checked_add(self.timing.after));
-        match long_at {
-            Some(long_at) if long_at <= now => {
+        let long_at = calls.and_then(|calls| calls.oldest.checked_add(self.timing.after));
+        match (calls, long_at) {
+            (Some(calls), Some(long_at)) if long_at <= now => {
                 self.idle_since = None;
-                self.protect(now)
+                self.protect(calls, now)
             }
             _ if self.may_be_protected(now) => self.release(long_at, now),
-            Some(long_at) => self.at(long_at, ProtectionRequest::protect_for(self.timing.expiry), now),
-            None => ProtectionStep::Wait,
+            (_, Some(long_at)) => ProtectionStep::WaitUntil(long_at),
+            (_, None) => ProtectionStep::Wait,
         }
     }
 
-    /// While long work runs, requests a protection and renews it at half its expiry.
-    fn protect(&self, now: Instant) -> ProtectionStep {
-        let at = self.granted_until.map_or(now, |until| until - self.timing.expiry / 2);
-        self.at(at, ProtectionRequest::protect_for(self.timing.expiry), now)
+    /// While long work runs, requests a protection for as long as it may take, and again once other long work may outlast it.
+    fn protect(&self, calls: CallNeeds, now: Instant) -> ProtectionStep {
+        let uncovered_at = calls.uncovered.and_then(|began| began.checked_add(self.timing.after));
+        let due = self.granted_until.map_or(now, |until| {
+            let last_part = until.checked_sub(LAST_PART).unwrap_or(now);
+            uncovered_at.map_or(last_part, |at| at.min(last_part))
+        });
+        let lasts = calls.latest_end.saturating_duration_since(now) + MARGIN;
+        self.at(due, ProtectionRequest::protect_for(lasts), now)
     }
 
     /// While no long work runs, releases after `LINGER`, unless a call becomes long before.
@@ -135,8 +140,10 @@ impl ProtectionState {
 
     /// Records that a request was sent; its answer may be lost.
     pub(super) fn requested(&mut self, request: ProtectionRequest, now: Instant) {
-        if let ProtectionRequest::Protect { .. } = request {
-            self.requested_until = Some(now + self.timing.expiry);
+        if let ProtectionRequest::Protect { minutes } = request {
+            // A request that is granted moves the expiry, also to an earlier time.
+            let until = now + lifetime(minutes);
+            self.requested_until = Some(self.granted_until.map_or(until, |granted| granted.max(until)));
         }
     }
 
@@ -144,7 +151,7 @@ impl ProtectionState {
     pub(super) fn granted(&mut self, request: ProtectionRequest, sent: Instant) {
         (self.failures, self.not_before) = (0, None);
         self.granted_until = match request {
-            ProtectionRequest::Protect { .. } => Some(sent + self.timing.expiry),
+            ProtectionRequest::Protect { minutes } => Some(sent + lifetime(minutes)),
             ProtectionRequest::Release => None,
         };
         self.requested_until = self.granted_until;
@@ -168,67 +175,9 @@ impl ProtectionState {
     }
 }
 
-/// The calls in flight that may outlast a stop; clones share one state.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CallsInFlight(Arc<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    calls: Mutex<StartTimes>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct StartTimes {
-    next: u64,
-    /// Ordered by start, so that the first is the oldest.
-    running: BTreeMap<u64, Instant>,
-}
-
-impl CallsInFlight {
-    fn calls(&self) -> MutexGuard<'_, StartTimes> {
-        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a call until the returned guard is dropped.
-    pub(crate) fn begin(&self) -> CallInFlight {
-        let mut calls = self.calls();
-        let call = calls.next;
-        calls.next += 1;
-        calls.running.insert(call, Instant::now());
-        if calls.running.len() == 1 {
-            self.0.changed.notify_one();
-        }
-        CallInFlight { calls: self.clone(), call }
-    }
-
-    /// The start of the oldest call in flight.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.calls().running.first_key_value().map(|(_, began)| *began)
-    }
-
-    /// Waits until the first call begins or the oldest ends; a change since the last wait counts.
-    pub(super) async fn changed(&self) {
-        self.0.changed.notified().await;
-    }
-}
-
-/// A call in flight, which ends when this is dropped.
-#[derive(Debug)]
-pub(crate) struct CallInFlight {
-    calls: CallsInFlight,
-    call: u64,
-}
-
-impl Drop for CallInFlight {
-    fn drop(&mut self) {
-        let mut calls = self.calls.calls();
-        let was_oldest = calls.running.first_key_value().is_some_and(|(call, _)| *call == self.call);
-        calls.running.remove(&self.call);
-        if was_oldest {
-            self.calls.0.changed.notify_one();
-        }
-    }
+/// The duration of a protection for so many minutes.
+fn lifetime(minutes: u32) -> Duration {
+    Duration::from_secs(60 * u64::from(minutes))
 }
 
 #[cfg(test)]
@@ -239,29 +188,64 @@ mod tests {
 
     use super::*;
 
-    const TIMING: ProtectionTiming =
-        ProtectionTiming { after: Duration::from_secs(10), expiry: Duration::from_mins(10) };
-    const PROTECT: ProtectionStep = ProtectionStep::Request(ProtectionRequest::Protect { minutes: 10 });
+    const TIMING: ProtectionTiming = ProtectionTiming { after: Duration::from_secs(10) };
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// The request at the tenth second of a call of at most an hour: the rest of it, and the margin.
+    const PROTECT: ProtectionRequest = ProtectionRequest::Protect { minutes: 75 };
+
+    /// The calls of one start and of at most an hour, which the protection covers or not.
+    fn calls(began: Instant, covered: bool) -> CallNeeds {
+        CallNeeds { oldest: began, latest_end: began + HOUR, uncovered: (!covered).then_some(began) }
+    }
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     #[test]
-    fn long_work_is_protected_and_the_protection_renewed_at_half_its_expiry() {
+    fn long_work_is_protected_once_for_as_long_as_it_may_take() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
         assert_eq!(state.next(None, start), ProtectionStep::Wait);
-        assert_eq!(state.next(Some(start), start), ProtectionStep::WaitUntil(start + secs(10)));
-        assert_eq!(state.next(Some(start), start + secs(10)), PROTECT);
-        state.granted(ProtectionRequest::Protect { minutes: 10 }, start + secs(10));
-        assert_eq!(state.next(Some(start), start + secs(11)), ProtectionStep::WaitUntil(start + secs(310)));
-        assert_eq!(state.next(Some(start), start + secs(310)), PROTECT);
+        assert_eq!(state.next(Some(calls(start, false)), start), ProtectionStep::WaitUntil(start + secs(10)));
+        let long = start + secs(10);
+        assert_eq!(state.next(Some(calls(start, false)), long), ProtectionStep::Request(PROTECT));
+        state.granted(PROTECT, long);
+        for minute in 1..=60 {
+            let step = state.next(Some(calls(start, true)), long + secs(60 * minute));
+            let ProtectionStep::WaitUntil(next) = step else { panic!("asked again in minute {minute}") };
+            assert!(next >= start + HOUR, "not before the call must have ended");
+        }
+    }
+
+    #[test]
+    fn a_call_that_may_outlast_the_protection_is_protected_once_it_is_long() {
+        let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
+        state.granted(PROTECT, start + secs(10));
+        let later = start + secs(3_000);
+        let needs = Some(CallNeeds { oldest: start, latest_end: later + HOUR, uncovered: Some(later) });
+        assert_eq!(state.next(needs, later), ProtectionStep::WaitUntil(later + secs(10)));
+        let step = state.next(needs, later + secs(10));
+        assert_eq!(step, ProtectionStep::Request(PROTECT));
+    }
+
+    #[test]
+    fn a_call_that_outlasts_its_time_limit_stays_protected() {
+        let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
+        let mut now = start + secs(10);
+        for _ in 0..5 {
+            state.granted(ProtectionRequest::protect_for(MARGIN), now);
+            let step = state.next(Some(calls(start, true)), now);
+            now += MARGIN.saturating_sub(LAST_PART);
+            assert_eq!(step, ProtectionStep::WaitUntil(now));
+            assert!(matches!(state.next(Some(calls(start, true)), now), ProtectionStep::Request(_)));
+        }
     }
 
     #[test]
     fn the_protection_is_released_a_while_after_the_last_long_work() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
-        state.granted(ProtectionRequest::Protect { minutes: 10 }, start);
+        state.granted(PROTECT, start);
         let idle = start + secs(100);
         assert_eq!(state.next(None, idle), ProtectionStep::WaitUntil(idle + LINGER));
         assert_eq!(state.next(None, idle + LINGER), ProtectionStep::Request(ProtectionRequest::Release));
@@ -272,19 +256,23 @@ mod tests {
     #[test]
     fn quick_work_does_not_hold_the_protection() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
-        state.granted(ProtectionRequest::Protect { minutes: 10 }, start);
+        state.granted(PROTECT, start);
         for second in 1..=15 {
             let now = start + secs(second);
-            assert!(matches!(state.next(Some(now), now), ProtectionStep::WaitUntil(_)), "after {second} s");
+            let step = state.next(Some(calls(now, true)), now);
+            assert!(matches!(step, ProtectionStep::WaitUntil(_)), "after {second} s");
         }
         let now = start + secs(16);
-        assert_eq!(state.next(Some(now), now), ProtectionStep::Request(ProtectionRequest::Release));
+        assert_eq!(
+            state.next(Some(calls(now, true)), now),
+            ProtectionStep::Request(ProtectionRequest::Release)
+        );
     }
 
     #[test]
     fn a_protection_whose_answer_was_lost_is_released_too() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
-        state.requested(ProtectionRequest::Protect { minutes: 10 }, start);
+        state.requested(PROTECT, start);
         state.failed(&AgentError::NoAnswer("silent".to_owned()), start, 0.0);
         assert!(state.may_be_protected(start) && !state.is_protected(start));
         assert_eq!(state.next(None, start), ProtectionStep::WaitUntil(start + LINGER));
@@ -295,40 +283,48 @@ mod tests {
     #[test]
     fn a_refusal_is_followed_by_growing_pauses_and_leaves_an_earlier_protection() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
-        state.granted(ProtectionRequest::Protect { minutes: 10 }, start);
-        let renewal = start + secs(300);
+        state.granted(PROTECT, start);
+        let later = start + secs(4_000);
         let blocked = AgentError::DeploymentBlocked(String::new());
         let mut last = Duration::ZERO;
         for _ in 0..4 {
-            state.failed(&blocked, renewal, 1.0);
-            let ProtectionStep::WaitUntil(next) = state.next(Some(start), renewal) else {
+            state.requested(PROTECT, later);
+            state.failed(&blocked, later, 1.0);
+            let ProtectionStep::WaitUntil(next) = state.next(Some(calls(start, false)), later) else {
                 panic!("requested at once")
             };
-            assert!(next - renewal > last);
-            last = next - renewal;
+            assert!(next - later > last);
+            last = next - later;
         }
-        assert!(state.is_protected(renewal) && !state.is_protected(start + secs(600)));
+        assert!(state.is_protected(later) && !state.may_be_protected(start + secs(75 * 60)));
     }
 
     #[test]
     fn a_task_of_no_service_is_never_requested_again() {
         let (mut state, start) = (ProtectionState::new(TIMING), Instant::now());
         state.failed(&AgentError::Standalone(String::new()), start, 0.5);
-        assert_eq!(state.next(Some(start), start + secs(3_600)), ProtectionStep::Wait);
+        assert_eq!(state.next(Some(calls(start, false)), start + secs(3_600)), ProtectionStep::Wait);
     }
 
     proptest! {
         #[test]
         fn long_work_is_always_protected_while_the_agent_answers(
-            steps in proptest::collection::vec((0u64..400, any::<bool>()), 1..60),
+            steps in proptest::collection::vec((0u64..4_000, 30u64..43_200, any::<bool>()), 1..60),
         ) {
             let (mut state, mut now) = (ProtectionState::new(TIMING), Instant::now());
-            let mut oldest = None;
-            for (seconds, works) in steps {
+            let mut running: Option<(Instant, Instant)> = None;
+            let needs = |running: Option<(Instant, Instant)>, state: &ProtectionState| {
+                running.map(|(oldest, latest_end)| CallNeeds {
+                    oldest,
+                    latest_end,
+                    uncovered: state.granted_until().is_none_or(|until| until < latest_end).then_some(oldest),
+                })
+            };
+            for (seconds, limit, works) in steps {
                 // Time passes as in the loop: never beyond the end of a wait.
                 let end = now + secs(seconds);
                 while now < end {
-                    match state.next(oldest, now) {
+                    match state.next(needs(running, &state), now) {
                         ProtectionStep::Request(request) => state.granted(request, now),
                         ProtectionStep::WaitUntil(next) => {
                             prop_assert!(next > now, "a hot loop");
@@ -336,10 +332,10 @@ mod tests {
                         }
                         ProtectionStep::Wait => now = end,
                     }
-                    let is_long = oldest.is_some_and(|began| now > began + TIMING.after);
+                    let is_long = running.is_some_and(|(began, _)| now > began + TIMING.after);
                     prop_assert!(!is_long || state.is_protected(now));
                 }
-                oldest = works.then(|| oldest.unwrap_or(now));
+                running = works.then(|| running.unwrap_or((now, now + secs(limit))));
             }
             let rest = now + LINGER + secs(1);
             while let step @ (ProtectionStep::Request(_) | ProtectionStep::WaitUntil(_)) = state.next(None, now) {
@@ -351,24 +347,5 @@ mod tests {
             }
             prop_assert!(!state.is_protected(now) && now <= rest);
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_oldest_call_is_known_whichever_ends() {
-        let (calls, start) = (CallsInFlight::default(), Instant::now());
-        let at = |seconds| Some(start + Duration::from_secs(seconds));
-        assert_eq!(calls.oldest(), None);
-        let first = calls.begin();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let second = calls.begin();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let third = calls.begin();
-        assert_eq!(calls.oldest(), at(0));
-        drop(second);
-        assert_eq!(calls.oldest(), at(0));
-        drop(first);
-        assert_eq!(calls.oldest(), at(2));
-        drop(third);
-        assert_eq!(calls.oldest(), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     fmt,
+    pin::Pin,
     sync::{Arc, OnceLock},
 };
 
@@ -113,7 +114,9 @@ tokio::task_local! {
 }
 
 /// Runs a call; returns with its result the cause of failure that its handler counted meanwhile.
-pub(crate) async fn with_cause<F: Future>(call: F) -> (F::Output, Option<FailureCause>) {
+///
+/// The call is borrowed: every async function that takes it by value holds it once more, for as long as it runs.
+pub(crate) async fn with_cause<F: Future>(call: Pin<&mut F>) -> (F::Output, Option<FailureCause>) {
     let noted = async {
         let result = call.await;
         (result, CALL_CAUSE.with(Cell::get))

@@ -74,26 +74,43 @@ fn is_about_the_lease(message: &str) -> bool {
 #[derive(Debug)]
 pub struct QueueError {
     retry_class: RetryClass,
-    code: Option<String>,
-    message: String,
+    code: Option<Box<str>>,
+    message: Box<str>,
     timed_out: bool,
     /// True if the call was refused because of this machine's clock.
     is_by_clock: bool,
+    /// The likely cause and the fix, where they are known.
+    hint: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl QueueError {
     /// An error that SQS returned, classified by its code.
     pub fn answered(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let (code, message) = (code.into(), message.into());
+        let (code, message): (String, String) = (code.into(), message.into());
         let retry_class = RetryClass::of_code(&code, &message);
-        Self { retry_class, code: Some(code), message, timed_out: false, is_by_clock: false, source: None }
+        Self {
+            retry_class,
+            code: Some(code.into()),
+            message: message.into(),
+            timed_out: false,
+            is_by_clock: false,
+            hint: None,
+            source: None,
+        }
     }
 
     /// An error without an answer, or one that its code does not classify correctly.
     pub fn new(retry_class: RetryClass, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { retry_class, code: None, message, timed_out: false, is_by_clock: false, source: None }
+        Self {
+            retry_class,
+            code: None,
+            message: message.into().into(),
+            timed_out: false,
+            is_by_clock: false,
+            hint: None,
+            source: None,
+        }
     }
 
     /// A call that was dropped because it did not end in time.
@@ -112,7 +129,19 @@ impl QueueError {
     #[must_use]
     pub fn caused_by_clock(self, difference: Duration) -> Self {
         let message = format!("{} (this machine's clock is off by {})", self.message, Span(difference));
-        Self { is_by_clock: true, message, ..self.with_retry_class(RetryClass::Transient) }
+        Self { is_by_clock: true, message: message.into(), ..self.with_retry_class(RetryClass::Transient) }
+    }
+
+    /// Adds the likely cause and the fix.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into().into());
+        self
+    }
+
+    /// The likely cause and the fix, where they are known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Adds the error that caused this one.
@@ -203,7 +232,7 @@ impl EntryError {
 
     /// An entry's failure; `sender_fault` is false for a fault of SQS itself, which is worth a retry.
     pub fn new(code: impl Into<String>, message: impl Into<String>, sender_fault: bool) -> Self {
-        let (code, message) = (code.into(), message.into());
+        let (code, message): (String, String) = (code.into(), message.into());
         let retry_class = match RetryClass::of_code(&code, &message) {
             RetryClass::Refused if !sender_fault => RetryClass::Transient,
             retry_class => retry_class,

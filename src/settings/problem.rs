@@ -216,6 +216,61 @@ mod tests {
     }
 
     #[test]
+    fn all_parts_are_printed_and_can_be_read() {
+        let problem = Problem::new("queues.q.url", "no URL")
+            .with_value("orders")
+            .with_origin("longshore.toml, line 3")
+            .with_allowed("a URL")
+            .with_hint("copy it from the console");
+        assert_eq!(
+            problem.to_string(),
+            "queues.q.url = \"orders\": no URL\n    from: longshore.toml, line 3\n    allowed: a URL\n    hint: \
+             copy it from the console"
+        );
+        assert_eq!(problem.message(), "no URL");
+        assert_eq!(problem.origin(), Some("longshore.toml, line 3"));
+        assert_eq!((problem.allowed(), problem.hint()), (Some("a URL"), Some("copy it from the console")));
+        let bare = Problem::general("no queue").with_message("no queues");
+        assert_eq!(bare.to_string(), "no queues");
+        assert_eq!((bare.key(), bare.origin(), bare.allowed(), bare.hint()), (None, None, None, None));
+        assert_eq!(
+            Problem::new("queues", "empty").with_value(serde_json::json!({})).to_string(),
+            "queues: empty"
+        );
+    }
+
+    #[test]
+    fn problems_are_counted_and_none_is_none() {
+        assert_eq!(Problems::refuse(Vec::new()), Ok(()));
+        let (one, other) = (Problem::general("one"), Problem::general("other"));
+        let refused = Problems::refuse(vec![one.clone()]).unwrap_err();
+        assert_eq!(refused.to_string(), "a problem\n\n  one");
+        assert_eq!(Problems(vec![one, other]).to_string(), "2 problems\n\n  one\n\n  other");
+    }
+
+    #[test]
+    fn a_problem_explains_its_setting_and_what_is_in_it_or_around_it() {
+        let problem =
+            Problem::new("queues.q.retry", "no table").with_meant(Key::new(["queues", "q", "redo"]));
+        let explains = |setting: &[&str]| problem.explains(&Key::new(setting.iter().copied()));
+        assert!(explains(&["queues", "q", "retry"]));
+        assert!(explains(&["queues", "q", "retry", "max"]));
+        assert!(explains(&["queues", "q"]));
+        assert!(explains(&["queues", "q", "redo"]));
+        assert!(!explains(&["queues", "q", "url"]));
+        assert!(!explains(&["queues", "q", "redo", "max"]));
+        assert!(!Problem::general("no queue").explains(&Key::new(["queues"])));
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_a_short_one_is_not() {
+        let shown = |chars: usize| shown_as("a", "x".repeat(chars));
+        // With its two quotes.
+        assert!(shown(VALUE_CHARS - 2).contains("x\": unknown"));
+        assert!(shown(VALUE_CHARS - 1).contains("x…: unknown"));
+    }
+
+    #[test]
     fn an_endless_value_is_cut_short() {
         assert!(shown_as("a", "é".repeat(10_000)).chars().count() < 300);
     }

@@ -293,6 +293,9 @@ mod tests {
             assert!(!secret.is(other), "{other}");
         }
         assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(secret.reveal(), "hunter2hunter2");
+        // Two differences do not cancel each other out.
+        assert!(!Secret::new("aa").is("bb"));
     }
 
     #[test]
@@ -312,6 +315,13 @@ mod tests {
             ("redis://:hunter2", "redis://:***"),
             ("http://[::1]:80/ and http://[::1]/", "http://[::1]:80/ and http://[::1]/"),
             ("http://a/,http://u:p@h/", "http://a/,http://***@h/"),
+            ("http://u:p\"@h/ ok", "http://***@h/ ok"),
+            ("http://u:p@h/a b@c", "http://***@h/a ***@c"),
+            ("http://u:pa/ss@host/p?token=t&page=2", "http://***@host/p?token=***&page=2"),
+            ("http://u:pa/s@s@host?page=2", "http://***@host?page=2"),
+            ("http://u:p@h:99999/@scope/p", "http://***@scope/p"),
+            ("http://h/?q=abcdefghijklmnopqrs", "http://h/?q=abcdefghijklmnopqrs"),
+            ("http://h/?q=abcdefghijklmnopqrst", "http://h/?q=***"),
         ] {
             assert_eq!(hide(text), shown);
         }
@@ -353,6 +363,7 @@ mod tests {
                 vec!["sh", "-c", "DB_PASSWORD='hunter 2' job; curl -H 'Authorization: Bearer hunter2' h"],
                 vec!["sh", "-c", "DB_PASSWORD='***' job; curl -H 'Authorization: Bearer ***' h"],
             ),
+            (vec!["sh", "-c", "print token bucket rate"], vec!["sh", "-c", "print token bucket rate"]),
             (vec!["job", r#"{"password": "hunter2"}"#], vec!["job", r#"{"password": "***"}"#]),
             (
                 vec!["python3", "-m", "awslambdaric", "app.handler"],

@@ -133,6 +133,8 @@ label! {
         BreakerOpen = "breaker_open",
         /// The worker is short of descriptors, processes or memory.
         ShortOfResources = "short_of_resources",
+        /// The worker is cordoned: it finishes what it holds, and leaves.
+        Cordoned = "cordoned",
         /// An operator has paused the queue.
         Operator = "operator",
     }
@@ -147,6 +149,8 @@ label! {
         HandlerDown = "handler_down",
         /// An operator has paused the queue.
         Paused = "paused",
+        /// The worker is cordoned.
+        Cordoned = "cordoned",
         /// The handler is not available for long, or the worker short of resources.
         KeptForLong = "kept_for_long",
         /// An earlier message of its FIFO group is to come again first.

@@ -8,15 +8,16 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::{self, IsTerminal as _},
     panic::{self, PanicHookInfo},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
-use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
+use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{FilterExt as _, FilterFn, Targets},
     fmt,
-    layer::SubscriberExt as _,
+    layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
@@ -87,20 +88,30 @@ impl Settings {
     }
 
     /// Starts the log of this process on standard error, which also logs panics; succeeds only once.
-    pub fn init(&self) -> Result<(), LogsError> {
-        // One filter before all layers: an event that it excludes costs no more than a comparison.
-        Registry::default().with(self.lines()).with(self.env_filter()?).try_init()?;
+    ///
+    /// Events are shown in another way than as lines, if there is one. Spans are exported as traces, if there are any,
+    /// whatever the log's filter says.
+    pub(crate) fn init(&self, shown: Option<ShowEvent>, traces: Option<&Traces>) -> Result<(), LogsError> {
+        if let Some(traces) = traces {
+            let lines = self.events(shown).with_filter(self.env_filter()?);
+            let spans = traces.layer().map(|layer| layer.with_filter(own_spans().and(spans_only())));
+            Registry::default().with(spans).with(lines).try_init()?;
+        } else {
+            // One filter before all layers: an event that it excludes costs no more than a comparison.
+            Registry::default().with(self.events(shown)).with(self.env_filter()?).try_init()?;
+        }
         panic::set_hook(Box::new(log_panic));
         Ok(())
     }
 
-    /// Starts the log and exports spans as traces, whatever the log's filter says.
-    pub fn init_with(&self, traces: &Traces) -> Result<(), LogsError> {
-        let lines = self.lines().with_filter(self.env_filter()?);
-        let spans = traces.layer().map(|layer| layer.with_filter(own_spans().and(spans_only())));
-        Registry::default().with(spans).with(lines).try_init()?;
-        panic::set_hook(Box::new(log_panic));
-        Ok(())
+    fn events<S>(&self, shown: Option<ShowEvent>) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        match shown {
+            Some(show) => ShownEvents(show).boxed(),
+            None => self.lines(),
+        }
     }
 
     fn lines<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
@@ -135,6 +146,17 @@ impl Settings {
     }
 }
 
+/// Shows an event of the log in another way than as a line on standard error.
+pub(crate) type ShowEvent = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+struct ShownEvents(ShowEvent);
+
+impl<S: Subscriber> Layer<S> for ShownEvents {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        (self.0)(event);
+    }
+}
+
 /// Selects the spans that become traces: those of the program and of handlers, not those of its libraries.
 fn own_spans() -> Targets {
     let quiet: Targets = QUIET.parse().unwrap_or_default();
@@ -160,8 +182,6 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tracing::{Level, enabled, subscriber::with_default};
 
     use super::*;

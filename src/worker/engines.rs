@@ -20,6 +20,8 @@ use super::{
 };
 #[cfg(feature = "ecs")]
 use super::{embedded_metrics::Meter, observers::CountCalls, shutdown::may_outlast};
+#[cfg(feature = "cli")]
+use crate::consumer::lease::StageObserverOf;
 #[cfg(feature = "admin")]
 use crate::history::MessageHistory;
 #[cfg(feature = "sns")]
@@ -30,7 +32,7 @@ use crate::{
     consumer::{
         CallObserver, Engine, EngineParts,
         depth::{self, Interval, RedrivePublisher},
-        lease::StageObserver,
+        lease::{self, StageObserver},
     },
     health::Health,
     queue::Queue,
@@ -56,6 +58,9 @@ pub(super) struct Environment {
     /// The history of messages, if an admin server shows it.
     #[cfg(feature = "admin")]
     pub(super) history: Option<MessageHistory>,
+    /// The further observers of stages, if the program shows messages as they pass.
+    #[cfg(feature = "cli")]
+    pub(super) stages: Option<StageObserverOf>,
 }
 
 impl Environment {
@@ -88,6 +93,12 @@ impl Engines {
     #[cfg(feature = "ecs")]
     pub(super) fn tasks(&self) -> &Tasks {
         &self.environment.tasks
+    }
+
+    /// The stop of the worker.
+    #[cfg(feature = "ecs")]
+    pub(super) fn stop(&self) -> &Stop {
+        &self.environment.stop
     }
 
     /// Starts the engine of each queue, or waits for the queue where it is missing.
@@ -244,10 +255,12 @@ impl Environment {
             Arc::new(ExhaustedMessages::new(consumer.name.clone(), scope)),
         ];
         #[cfg(feature = "ecs")]
+        let timeout = consumer.settings.timeout.duration();
+        #[cfg(feature = "ecs")]
         if let Some(protection) = &parts.protection
-            && may_outlast(consumer.settings.timeout.duration(), self.drain_limit)
+            && may_outlast(timeout, self.drain_limit)
         {
-            observers.push(Arc::new(CountCalls(protection.calls_in_flight().clone())));
+            observers.push(Arc::new(CountCalls { calls: protection.calls_in_flight().clone(), timeout }));
         }
         #[cfg(feature = "sns")]
         if let Some(plan) = &consumer.notify {
@@ -260,16 +273,15 @@ impl Environment {
     /// The observer of the stages that a queue's messages pass, if anything shows them.
     #[cfg_attr(
         not(feature = "admin"),
-        expect(clippy::unused_self, unused_variables, reason = "the admin server shows them")
+        expect(clippy::unused_self, unused_variables, unused_mut, reason = "the admin server shows them")
     )]
     fn stage_observer(&self, name: &Arc<str>) -> Option<Arc<dyn StageObserver>> {
+        let mut observers: Vec<Arc<dyn StageObserver>> = Vec::new();
         #[cfg(feature = "admin")]
-        {
-            let history = self.history.as_ref()?;
-            Some(history.of_queue(name.clone()))
-        }
-        #[cfg(not(feature = "admin"))]
-        None
+        observers.extend(self.history.as_ref().map(|history| history.of_queue(name.clone()) as Arc<_>));
+        #[cfg(feature = "cli")]
+        observers.extend(self.stages.as_ref().map(|of_queue| of_queue(name)));
+        lease::joined(observers)
     }
 
     /// Polls the number of messages in a queue, if an interval is set.

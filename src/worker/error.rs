@@ -1,6 +1,6 @@
 //! Errors of a worker's start, and of tasks that ended in a fault.
 
-use std::{error::Error, io, net::SocketAddr, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 use crate::{
     duration::Span,
@@ -15,7 +15,8 @@ use crate::{
 /// The error of a worker that could not start, or that had a task end in a fault.
 ///
 /// [`hint`](Self::hint) returns the fix.
-#[derive(Debug, thiserror::Error)]
+/// Its `Debug` form is the sentence with the hint, because `main() -> Result` prints that one.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// The worker has no consumer.
@@ -121,9 +122,31 @@ pub enum WorkerError {
     Fault(String),
 }
 
+impl fmt::Debug for WorkerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")?;
+        match self.hint() {
+            Some(hint) => write!(formatter, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl WorkerError {
-    /// The fix, if there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+    /// The likely cause and the fix, if there is one.
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        let of_queue = match self {
+            Self::Queue { source, .. } => source.hint().map(str::to_owned),
+            Self::Unanswered { source, .. } => {
+                source.hint().map(|hint| format!("{hint}; start.patience is the time that the start waits"))
+            }
+            _ => None,
+        };
+        of_queue.map(Cow::Owned).or_else(|| self.general_hint().map(Cow::Borrowed))
+    }
+
+    /// The fix of every error of this variant.
+    fn general_hint(&self) -> Option<&'static str> {
         match self {
             Self::NoQueue => Some("add a consumer"),
             Self::Duplicate { .. } => Some("keep one of the two, or name one with Consumer::named"),

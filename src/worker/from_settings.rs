@@ -53,7 +53,8 @@ fn on_ecs(mut worker: Worker, settings: &ecs::Settings, surroundings: &EcsEnviro
     }
     if let Some(agent) = surroundings.agent.as_ref().filter(|_| settings.protect == ecs::Protect::Auto) {
         let agent = Arc::new(HttpAgent::new(agent));
-        worker = worker.protect(ecs::ProtectionPlan::with(agent, settings.timing()));
+        let plan = ecs::ProtectionPlan::with(agent, settings.timing());
+        worker = worker.protect(plan.when_blocked(settings.when_blocked));
     }
     let is_printed = match settings.metrics {
         MetricsSwitch::Auto => surroundings.is_ecs(),

@@ -28,6 +28,8 @@ mod first_success;
 #[cfg(feature = "cli")]
 mod from_settings;
 mod late;
+#[cfg(feature = "ecs")]
+mod leaving;
 mod metrics;
 mod observers;
 mod open;
@@ -89,6 +91,8 @@ struct Queues {
     /// Those that are not open yet.
     opening: BTreeMap<Arc<str>, OpeningQueue>,
     open: Vec<Engine>,
+    /// The reason for which the worker is to leave, once there is one.
+    cordon: Option<Arc<str>>,
 }
 
 /// A queue that is not open yet.
@@ -147,7 +151,20 @@ impl WorkerStatus {
         if let Some(asked) = opening.asked {
             asked.apply(&engine);
         }
+        if let Some(reason) = &queues.cordon {
+            engine.cordon(reason);
+        }
         queues.open.push(engine);
+    }
+
+    /// Lets every queue receive no more, those that open later too.
+    #[cfg(feature = "ecs")]
+    fn cordon(&self, reason: &str) {
+        let mut queues = self.queues();
+        queues.cordon = Some(reason.into());
+        for engine in &queues.open {
+            engine.cordon(reason);
+        }
     }
 
     /// The number of queues that are not open.

@@ -2,6 +2,8 @@
 //! protection of the ECS task.
 
 use std::sync::Arc;
+#[cfg(feature = "ecs")]
+use std::time::Duration;
 
 #[cfg(feature = "sns")]
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -80,11 +82,15 @@ fn notification<'a>(end: &MessageEnd<'a>) -> Notification<'a> {
 
 /// Counts the calls in flight that may outlast a stop, for which the task is protected.
 #[cfg(feature = "ecs")]
-pub(super) struct CountCalls(pub(super) CallsInFlight);
+pub(super) struct CountCalls {
+    pub(super) calls: CallsInFlight,
+    /// The time limit of each.
+    pub(super) timeout: Option<Duration>,
+}
 
 #[cfg(feature = "ecs")]
 impl CallObserver for CountCalls {
     fn call_started(&self) -> Option<CallGuard> {
-        Some(Box::new(self.0.begin()))
+        Some(Box::new(self.calls.begin(self.timeout)))
     }
 }

@@ -20,7 +20,9 @@ use super::{
     signals::{SignalTargets, Signals},
 };
 #[cfg(feature = "ecs")]
-use super::{ScalingSignal, embedded_metrics::ScalingTask};
+use super::{ScalingSignal, embedded_metrics::ScalingTask, leaving::Leaving};
+#[cfg(feature = "cli")]
+use crate::consumer::lease::StageObserverOf;
 #[cfg(feature = "ecs")]
 use crate::ecs::{self, ProtectionMetrics};
 #[cfg(feature = "otel")]
@@ -62,6 +64,9 @@ pub struct Worker {
     /// The reloads of its configuration; absent, a SIGHUP always drains.
     #[cfg(feature = "cli")]
     reload: Option<Reload>,
+    /// The observers of the stages that messages pass, beside the history of the admin server.
+    #[cfg(feature = "cli")]
+    stages: Option<StageObserverOf>,
     metrics: Metrics,
     health: Health,
     status: WorkerStatus,
@@ -96,6 +101,8 @@ impl Worker {
             signals: None,
             #[cfg(feature = "cli")]
             reload: None,
+            #[cfg(feature = "cli")]
+            stages: None,
             metrics: Metrics::new(),
             health: Health::new(),
             status: WorkerStatus::default(),
@@ -232,6 +239,14 @@ impl Worker {
         self
     }
 
+    /// Lets an observer of each queue note the stages that its messages pass.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn observe_stages(mut self, of_queue: StageObserverOf) -> Self {
+        self.stages = Some(of_queue);
+        self
+    }
+
     /// Adds the metrics to this registry, beside the program's own; call it before [`metrics`](Self::metrics).
     ///
     /// One registry serves one worker.
@@ -338,6 +353,8 @@ impl Worker {
             credentials_dead_after: self.credentials_dead_after,
             #[cfg(feature = "admin")]
             history,
+            #[cfg(feature = "cli")]
+            stages: self.stages.take(),
         };
         let stop = environment.stop.clone();
         let mut engines = Engines::new(environment, parts);
@@ -415,6 +432,12 @@ impl Worker {
             let status = protection.status().clone();
             let metrics = self.metrics.process().group::<ProtectionMetrics>();
             metrics.task_protected.by(move || Some(f64::from(status.is_protected())));
+            let leaving = Leaving {
+                status: self.status.clone(),
+                health: self.health.clone(),
+                stop: engines.stop().clone(),
+            };
+            tasks.spawn("leaving", End::Fine, leaving.run(protection.unwanted()));
             engines.parts.protection = Some(protection);
         }
         let signal = self.signal.take();

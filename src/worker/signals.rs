@@ -74,6 +74,12 @@ impl Signals {
     pub(crate) fn listen_early() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let _context = runtime.enter();
+        Self::listen_again()
+    }
+
+    /// Listens from now on, also for an operator; needs a tokio runtime.
+    #[cfg(feature = "cli")]
+    pub(crate) fn listen_again() -> io::Result<Self> {
         let (pause, resume) = (SignalKind::user_defined1(), SignalKind::user_defined2());
         let operator = OperatorSignals { pause: signal(pause)?, resume: signal(resume)? };
         Ok(Self { operator: Some(operator), ..Self::listen()? })

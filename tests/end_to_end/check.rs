@@ -122,7 +122,7 @@ fn wrong_sections(endpoint: &str, handler: &str, topic: &str) -> String {
         ("keyed", "keyed", ""),
         ("forgetful", "forgetful", ""),
         ("lost", "lost", ""),
-        ("full", "full", ""),
+        ("full", "full", "timeout = \"2h\""),
         ("grouped", "grouped.fifo", "batch = { size = 10 }"),
         ("ungrouped", "ungrouped", "batch = { groups = \"one\" }"),
         ("notified", "notified", &notify_missing),

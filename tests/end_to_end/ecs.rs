@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::support::{
-    Dev, Gate, Handler, Signal, Worker,
+    Dev, Gate, Handler, Launch, Signal, Worker,
     ecs::{Agent, Ecs},
+    until,
+    worker::section,
 };
 
 /// Protected after a tenth of a second, and a line of metrics each second.
-const SOON: &str =
-    "\n[ecs]\nprotect_after = \"100ms\"\nprotection_expiry = \"2m\"\nmetrics_interval = \"1s\"";
+const SOON: &str = "timeout = \"1h\"\n[ecs]\nprotect_after = \"100ms\"\nmetrics_interval = \"1s\"";
 
 /// A server with a queue that has no worker yet.
 async fn served() -> (Dev, String) {
@@ -33,7 +34,7 @@ async fn a_task_is_protected_in_the_agents_own_protocol_until_its_long_work_is_d
     handler.has_started(1).await;
     ecs.is_asked().await;
     worker.process.complains("the task is protected from scale-in").await;
-    assert_eq!(ecs.asked(), [r#"{"ProtectionEnabled":true,"ExpiresInMinutes":2}"#]);
+    assert_eq!(ecs.asked(), [r#"{"ProtectionEnabled":true,"ExpiresInMinutes":75}"#]);
     worker.process.signal(Signal::Terminate);
     gate.open();
     let ended = worker.process.ended().await;
@@ -45,7 +46,6 @@ async fn a_task_is_protected_in_the_agents_own_protocol_until_its_long_work_is_d
 #[tokio::test]
 async fn an_agent_that_refuses_does_no_harm_to_the_work() {
     for (agent, text) in [
-        (Agent::Blocked, "a deployment waits for protected tasks"),
         (Agent::Denied, "grant the task role ecs:UpdateTaskProtection"),
         (Agent::Standalone, "nothing scales this task in"),
     ] {
@@ -62,6 +62,84 @@ async fn an_agent_that_refuses_does_no_harm_to_the_work() {
         assert_eq!(ended.code, Some(0), "{agent:?}: {}", ended.errors);
         assert_eq!(ecs.asked().len(), 1, "{agent:?} is not asked again at once, nor for an end of nothing");
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_throttled_talks_nonsense_or_is_not_there_lets_no_task_leave() {
+    for (agent, text) in [
+        (Some(Agent::Throttled), "ThrottlingException"),
+        (Some(Agent::Nonsense), "no usable answer from the ecs agent"),
+        (None, "no usable answer from the ecs agent"),
+    ] {
+        let ((dev, queue), gate) = (served().await, Gate::closed());
+        let ecs = Ecs::start(agent.unwrap_or(Agent::Well)).await;
+        let handler = gate.handler();
+        let launch = ecs.around(Worker::launch(&queue, &handler, SOON));
+        // Nothing listens on the discard port.
+        let launch =
+            if agent.is_none() { launch.variable("ECS_AGENT_URI", "http://127.0.0.1:9") } else { launch };
+        let mut worker = Worker::launched(launch).await;
+        dev.sqs.send(&queue, "{}").await;
+        let line = worker.process.complains("protection from scale-in not changed").await;
+        assert!(line.contains(text), "{line}");
+        gate.open();
+        dev.sqs.becomes_empty(&queue).await;
+        dev.sqs.send(&queue, "{}").await;
+        handler.has_ended(2).await;
+        worker.process.signal(Signal::Terminate);
+        let ended = worker.process.ended().await;
+        assert_eq!(ended.code, Some(0), "{agent:?}: {}", ended.errors);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_task_receives_no_more_finishes_its_work_and_leaves_with_code_0() {
+    let ((dev, queue), gate) = (served().await, Gate::closed());
+    let ecs = Ecs::start(Agent::Blocked).await;
+    let handler = gate.handler();
+    let worker = worker(&ecs, &queue, &handler, SOON).await;
+    dev.sqs.send(&queue, "{}").await;
+    worker.process.complains("the worker is cordoned").await;
+    let state = worker.admin.queue("orders").await;
+    assert_eq!((&state["state"], &state["paused"][0]["reason"]), (&json!("paused"), &json!("cordoned")));
+    let why = state["why"].as_str().unwrap();
+    assert!(why.contains("leaves once what it holds has ended (a deployment waits"), "{why}");
+    let (status, ready) = worker.admin.get("/readyz").await;
+    assert!(status == 200 && ready.contains("cordoned, leaves once"), "{status} {ready}");
+    let paused = "polling_paused{queue=\"orders\",reason=\"cordoned\"}";
+    assert_eq!(worker.admin.sample(paused).await, 1.0);
+    dev.sqs.send(&queue, "{}").await;
+    gate.open();
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(ended.errors.contains("the cordoned worker runs nothing any more"), "{}", ended.errors);
+    assert_eq!(handler.started().len(), 1);
+    // A receive that was under way may have brought it, and given it back.
+    until("the next task may receive it", async || dev.sqs.counts(&queue).await.visible == 1).await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_refused_a_longer_protection_releases_the_one_it_has() {
+    let (dev, gate) = (Dev::start().await, Gate::closed());
+    let (orders, films) = (dev.sqs.pair("orders", 5).await, dev.sqs.pair("films", 5).await);
+    let ecs = Ecs::start(Agent::BlockedLater).await;
+    let handler = gate.handler();
+    let queues = section("orders", &orders.queue, &handler.url(), "timeout = \"1h\"")
+        + &section("films", &films.queue, &handler.url(), SOON.replace("1h", "12h").as_str());
+    let launch = Launch::of(&["run", "--admin-listen", "127.0.0.1:0"]).file(&queues);
+    let worker = Worker::launched(ecs.around(launch)).await;
+    dev.sqs.send(&orders.queue, "{}").await;
+    worker.process.complains("the task is protected from scale-in").await;
+    dev.sqs.send(&films.queue, "{}").await;
+    worker.process.complains("the worker is cordoned").await;
+    gate.open();
+    let ended = worker.process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let asked = ecs.asked();
+    assert_eq!(asked.first().unwrap(), r#"{"ProtectionEnabled":true,"ExpiresInMinutes":75}"#);
+    assert_eq!(asked[1], r#"{"ProtectionEnabled":true,"ExpiresInMinutes":735}"#);
+    assert_eq!(asked.last().unwrap(), r#"{"ProtectionEnabled":false}"#);
+    assert_eq!(handler.ended().len(), 2);
 }
 
 #[tokio::test]

@@ -72,3 +72,19 @@ async fn sending_to_a_missing_queue_is_an_error() {
     assert_eq!(ended.code, Some(69), "{}", ended.errors);
     assert!(ended.errors.contains("does not exist") && ended.errors.contains("hint:"), "{}", ended.errors);
 }
+
+#[tokio::test]
+async fn a_quiet_send_counts_and_many_batches_under_way_lose_none() {
+    let dev = Dev::start().await;
+    let pair = dev.sqs.pair("orders", 5).await;
+    let lines: Vec<_> = (0..1_005).map(|number| number.to_string()).collect();
+    let launch = send(&pair.queue, &["--file", "messages", "--quiet"]).script("messages", &lines.join("\n"));
+    let ended = launch.run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(
+        ended.output.starts_with("sent 1005 messages in ") && ended.output.lines().count() == 1,
+        "{}",
+        ended.output
+    );
+    assert_eq!(dev.sqs.counts(&pair.queue).await.visible, 1_005);
+}

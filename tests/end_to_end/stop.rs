@@ -187,7 +187,7 @@ async fn dev_stops_like_run() {
     for signal in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
         let mut dev = Dev::start().await;
         dev.post("{}").await;
-        dev.process.says("done").await;
+        dev.process.says("✓").await;
         dev.process.signal(signal);
         let ended = dev.process.ended().await;
         assert_eq!(ended.code, Some(0), "{signal:?}: {}", ended.errors);

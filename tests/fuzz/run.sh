@@ -13,7 +13,7 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-
 coverage="$coverage -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 # The versions of the workspace.
 cp Cargo.lock tests/fuzz/libfuzzer/Cargo.lock
-RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 $coverage" cargo build --release --quiet --target "$host" \
+RUSTFLAGS="--cfg fuzzing $coverage" cargo build --release --quiet --target "$host" \
   --manifest-path tests/fuzz/libfuzzer/Cargo.toml --target-dir "$out/build"
 program=$out/build/$host/release/longshore-fuzz
 

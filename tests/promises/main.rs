@@ -12,6 +12,7 @@ mod hiding;
 mod histories;
 mod input;
 mod isolation;
+mod leaving;
 mod left_out;
 mod limits;
 mod losing;

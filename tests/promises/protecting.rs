@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use longshore::{
     duration::Limit,
-    ecs::ProtectionRequest,
+    ecs::{ProtectionPlan, ProtectionRequest, ProtectionTiming},
     handler::{Context, Outcome},
     message::Message,
     worker::Drained,
@@ -18,12 +18,26 @@ use crate::support::{
     secs,
 };
 
-const PROTECT: ProtectionRequest = ProtectionRequest::Protect { minutes: 2 };
-
 fn scene() -> (Arc<FakeAgent>, Scene) {
     let agent = Arc::new(FakeAgent::default());
     let scene = Scene::new().on_ecs(&agent);
     (agent, scene)
+}
+
+/// A worker that goes on receiving when its protection is refused.
+fn staying() -> (Arc<FakeAgent>, Scene) {
+    let agent = Arc::new(FakeAgent::default());
+    let plan = ProtectionPlan::with(agent.clone(), ProtectionTiming::default()).stay_when_blocked();
+    (agent, Scene::new().protected_by(plan))
+}
+
+/// The minutes of the protections that were requested.
+fn minutes(agent: &FakeAgent) -> Vec<u32> {
+    let minutes = |request: &ProtectionRequest| match request {
+        ProtectionRequest::Protect { minutes } => Some(*minutes),
+        ProtectionRequest::Release => None,
+    };
+    agent.asked().iter().filter_map(|(_, request)| minutes(request)).collect()
 }
 
 /// A handler that takes as many seconds as the message says.
@@ -57,16 +71,41 @@ async fn a_task_is_protected_while_long_work_runs_and_not_when_it_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_protection_is_renewed_for_as_long_as_the_work_takes() {
+async fn a_protection_is_asked_for_once_for_as_long_as_the_work_may_take() {
     let (agent, scene) = scene();
+    let scene = scene.options(|options| options.timeout = Limit::After(Duration::from_hours(11)));
     let worker = begun(&scene, "36000").await;
     sleep(secs(11)).await;
+    // No renewal is needed, so none can be refused.
+    agent.set_behavior(AgentBehavior::Blocked);
     while scene.journal.runs()[0].ended.is_none() {
         assert!(agent.protects());
         sleep(secs(7)).await;
     }
-    let renewals = agent.asked().iter().filter(|(_, request)| *request == PROTECT).count();
-    assert!((600..=610).contains(&renewals), "one a minute for ten hours: {renewals}");
+    assert_eq!(
+        minutes(&agent),
+        [11 * 60 + 15],
+        "ten seconds less than the limit, and a margin of a quarter of an hour"
+    );
+    worker.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_request_follows_when_a_call_may_outlast_the_protection() {
+    let (agent, scene) = scene();
+    let scene = scene.options(|options| options.timeout = Limit::After(Duration::from_hours(1)));
+    let worker = begun(&scene, "3000").await;
+    for begun in 2..=4 {
+        sleep(secs(600)).await;
+        scene.send("3000");
+        scene.journal.began(begun).await;
+    }
+    scene.emptied().await;
+    assert_eq!(
+        minutes(&agent),
+        [75, 75],
+        "the second call ends within the first protection, the third may not"
+    );
     worker.drain().await;
 }
 
@@ -109,7 +148,7 @@ async fn long_calls_one_after_another_are_protected_without_a_gap() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_protection_leaves_the_work_alone_and_is_asked_for_less_and_less() {
-    let (agent, scene) = scene();
+    let (agent, scene) = staying();
     agent.set_behavior(AgentBehavior::Blocked);
     let worker = begun(&scene, "7200").await;
     sleep(secs(7000)).await;
@@ -169,13 +208,14 @@ async fn a_protection_ends_only_after_the_last_message_is_settled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_is_killed_leaves_a_protection_that_soon_expires() {
+async fn a_worker_that_is_killed_leaves_a_protection_that_expires() {
     let (agent, scene) = scene();
+    let scene = scene.options(|options| options.timeout = Limit::After(Duration::from_hours(1)));
     let worker = begun(&scene, "3600").await;
     sleep(secs(20)).await;
     worker.stop.halt();
     worker.ended().await;
     assert!(agent.protects(), "no worker was left to end it");
-    sleep(secs(121)).await;
+    sleep(secs(75 * 60)).await;
     assert!(!agent.protects());
 }

@@ -3,7 +3,6 @@
 use std::{
     future::pending,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use fastrand::Rng;
@@ -14,9 +13,6 @@ use longshore::ecs::{
 
 use super::{network::Wire, plan::EcsPlan, record::Fact};
 use crate::support::secs;
-
-/// The shortest that ECS grants, so that long calls need several.
-const EXPIRY: Duration = Duration::from_mins(1);
 
 /// The agent of one worker.
 struct SimulatedAgent {
@@ -36,7 +32,8 @@ enum AgentFault {
 /// The protection of a worker's task.
 pub(super) fn protection(wire: &Wire, plan: EcsPlan, seed: u64) -> ProtectionPlan {
     let agent = SimulatedAgent { wire: wire.clone(), plan, random: Mutex::new(Rng::with_seed(!seed)) };
-    ProtectionPlan::with(Arc::new(agent), ProtectionTiming { after: plan.after, expiry: EXPIRY })
+    // A worker that left would end its world's work: others replace it on ECS alone.
+    ProtectionPlan::with(Arc::new(agent), ProtectionTiming { after: plan.after }).stay_when_blocked()
 }
 
 impl SimulatedAgent {

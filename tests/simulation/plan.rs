@@ -161,7 +161,7 @@ impl World {
     pub(super) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
-        let queue = QueuePlan {
+        let mut queue = QueuePlan {
             fifo: random.bool(),
             max_receives: one_in(random, 5).then_some(0).map_or_else(|| Some(random.u32(4..10)), |_| None),
             clock_ahead: if one_in(random, 3) { random.i64(-90_000..90_000) } else { 0 },
@@ -173,6 +173,10 @@ impl World {
         let network = network(random, queue);
         let incidents = incidents(random, queue, workers, storm);
         let (ecs, outage) = (ecs(random), outage(random, storm));
+        if outage.is_some() && one_in(random, 2) {
+            // The outage meets messages at their last attempts.
+            queue.max_receives = queue.max_receives.map(|_| random.u32(1..4));
+        }
         Self { seed, queue, worker, workers, messages, network, incidents, calm_at: storm, ecs, outage }
     }
 }

@@ -131,10 +131,14 @@ impl Scene {
         Self { inner: self.inner.consumer(configure), ..self }
     }
 
-    /// Runs workers as a task of ECS that is protected after ten seconds of work, for two minutes at a time.
+    /// Runs workers as a task of ECS that is protected after ten seconds of work.
     pub(crate) fn on_ecs(self, agent: &Arc<FakeAgent>) -> Self {
-        let timing = ecs::ProtectionTiming { after: Duration::from_secs(10), expiry: Duration::from_mins(2) };
-        Self { inner: self.inner.protect(ecs::ProtectionPlan::with(agent.clone(), timing)), ..self }
+        self.protected_by(ecs::ProtectionPlan::with(agent.clone(), ecs::ProtectionTiming::default()))
+    }
+
+    /// Runs workers as a task of ECS that is protected by this plan.
+    pub(crate) fn protected_by(self, plan: ecs::ProtectionPlan) -> Self {
+        Self { inner: self.inner.protect(plan), ..self }
     }
 
     /// Sends one message to a group of a FIFO queue.

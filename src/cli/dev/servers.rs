@@ -1,7 +1,7 @@
 //! The servers of `longshore dev`: the emulator with every configured queue and topic, and the ingest API.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{self, SocketAddr},
     num::NonZeroU32,
@@ -12,7 +12,7 @@ use longshore_emulator::{Emulator, EmulatorBuilder, SnsAccount, SnsApiError, Str
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    ingest::{self, IngestTarget},
+    ingest::{self, IngestTarget, IngestTargets},
     internal_error, show,
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The receives after which a message moves to the DLQ.
-const MAX_RECEIVE_COUNT: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+pub(super) const MAX_RECEIVE_COUNT: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
 /// The longest wait of a receive.
 const LONGEST_WAIT: Span = Span::secs(1);
@@ -45,16 +45,25 @@ pub(super) struct DevServers {
     pub(super) api: SocketAddr,
     /// Bound with the others, so that its address is known before the worker starts.
     pub(super) admin: net::TcpListener,
-    /// The name of the first queue, to which the ingest API sends.
-    pub(super) queue_name: String,
-    /// The name of its DLQ.
-    pub(super) dlq_name: String,
+    /// Every queue; the ingest API's routes without a name send to the first.
+    pub(super) queues: Vec<DevQueue>,
+    /// The first queue.
     pub(super) queue: Arc<dyn Queue>,
     /// The topics in the settings, by their ARNs in the emulator.
     pub(super) topics: Vec<TopicArn>,
+    targets: IngestTargets,
     emulator: Emulator,
     stop: Stop,
     ingest: JoinHandle<io::Result<()>>,
+}
+
+/// A queue of the emulator.
+pub(super) struct DevQueue {
+    /// The configured name, which is in the paths of the ingest API.
+    pub(super) name: String,
+    pub(super) name_in_sqs: String,
+    /// The name of its DLQ.
+    pub(super) dlq: String,
 }
 
 impl DevServers {
@@ -73,15 +82,26 @@ impl DevServers {
         settings.admin.listen = admin;
         let queues = create_queues(&mut settings, &emulator)?;
         let topics = create_topics(&mut settings, emulator.sns()).map_err(internal_error)?;
-        let (queue_name, dlq_name) =
-            queues.into_iter().next().ok_or_else(|| internal_error("there is no queue"))?;
-        let (queue, stop) = (open_queue(&emulator, &queue_name).await?, Stop::new());
-        let target = IngestTarget::new(queue.clone()).offload(offload(&settings));
-        let stopping = stop.clone();
-        let serving = async move { ingest::serve(api_listener, &hosts, target, stopping).await };
+        let (first, named) = ingest_targets(&emulator, &settings, &queues).await?;
+        let (queue, stop) = (first.queue().clone(), Stop::new());
+        let targets = IngestTargets::new(first, named);
+        let (stopping, served) = (stop.clone(), targets.clone());
+        let serving = async move { ingest::serve(api_listener, &hosts, served, stopping).await };
         let ingest = tasks::detach("ingest api", serving);
         let admin = admin_listener.into_std().map_err(internal_error)?;
-        Ok(Self { settings, api, admin, queue_name, dlq_name, queue, topics, emulator, stop, ingest })
+        Ok(Self { settings, api, admin, queues, queue, topics, targets, emulator, stop, ingest })
+    }
+
+    /// Serves the queues and topics of other settings from now on; those that were there stay, with their messages.
+    pub(super) async fn apply(&mut self, mut settings: Settings) -> Result<(), Failure> {
+        settings.admin.listen = self.settings.admin.listen;
+        let queues = create_queues(&mut settings, &self.emulator)?;
+        let topics = create_topics(&mut settings, self.emulator.sns()).map_err(internal_error)?;
+        let (first, named) = ingest_targets(&self.emulator, &settings, &queues).await?;
+        self.queue = first.queue().clone();
+        self.targets.replace(first, named);
+        (self.settings, self.queues, self.topics) = (settings, queues, topics);
+        Ok(())
     }
 
     /// The URL of a queue in the emulator.
@@ -91,7 +111,7 @@ impl DevServers {
 
     /// Opens the DLQ of the first queue.
     pub(super) async fn open_dlq(&self) -> Result<Arc<dyn Queue>, WorkerError> {
-        open_queue(&self.emulator, &self.dlq_name).await
+        open_queue(&self.emulator, self.queues.first().map_or("", |queue| &queue.dlq)).await
     }
 
     /// Stops the servers after the worker has ended.
@@ -119,11 +139,26 @@ fn cannot_listen(address: SocketAddr, flag: &str, error: &io::Error) -> Failure 
         .hint(format!("choose another address with {flag}"))
 }
 
-/// Creates every configured queue, each with a DLQ, and points its settings at the emulator; returns their names.
-fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(String, String)>, Failure> {
-    let mut names = Vec::new();
+/// Opens every queue for the ingest API; returns the first one, and all by their configured names.
+async fn ingest_targets(
+    emulator: &Emulator,
+    settings: &Settings,
+    queues: &[DevQueue],
+) -> Result<(IngestTarget, BTreeMap<String, IngestTarget>), Failure> {
+    let mut named = BTreeMap::new();
+    for DevQueue { name, name_in_sqs, .. } in queues {
+        let queue = open_queue(emulator, name_in_sqs).await?;
+        named.insert(name.clone(), IngestTarget::new(queue).offload(offload(settings, name)));
+    }
+    let first = queues.first().and_then(|queue| named.get(&queue.name)).cloned();
+    Ok((first.ok_or_else(|| internal_error("there is no queue"))?, named))
+}
+
+/// Creates every configured queue, each with a DLQ, and points its settings at the emulator.
+fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<DevQueue>, Failure> {
+    let mut created = Vec::new();
     settings.aws = sqs::Settings::default();
-    for queue in settings.queues.values_mut() {
+    for (configured, queue) in &mut settings.queues {
         let name = queue.name_in_sqs().to_owned();
         let dlq = emulator.create_queue_with_dlq(&name, MAX_RECEIVE_COUNT).map_err(internal_error)?;
         queue.url = Some(emulator.queue_url(&name));
@@ -133,9 +168,9 @@ fn create_queues(settings: &mut Settings, emulator: &Emulator) -> Result<Vec<(St
         leave_out_other_services(&name, queue);
         // A stop waits for receives under way; here they cost nothing.
         queue.consumer.receive.wait = queue.consumer.receive.wait.min(LONGEST_WAIT);
-        names.push((name, dlq));
+        created.push(DevQueue { name: configured.clone(), name_in_sqs: name, dlq });
     }
-    Ok(names)
+    Ok(created)
 }
 
 /// Leaves out what needs a service beside SQS and SNS, unless the settings name an endpoint that has it.
@@ -154,9 +189,9 @@ fn leave_out_other_services(name: &str, queue: &mut QueueSettings) {
     }
 }
 
-/// The bucket for bodies that are too large for the first queue, if its settings name one.
-fn offload(settings: &Settings) -> Option<Offload> {
-    let queue = settings.queues.values().next()?;
+/// The bucket for bodies that are too large for a queue, if its settings name one.
+fn offload(settings: &Settings, name: &str) -> Option<Offload> {
+    let queue = settings.queues.get(name)?;
     let bucket = queue.payload.bucket.clone()?;
     Some(Offload { objects: worker::payload_objects(queue, &settings.aws), bucket })
 }

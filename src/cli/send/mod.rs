@@ -1,5 +1,7 @@
 //! `longshore send`: puts messages on a queue.
 
+mod sender;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
@@ -13,17 +15,18 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
 
+use self::sender::{IN_FLIGHT, SendPlan, SendReport, send_all};
 use super::{
     options::AwsOptions,
-    output::{self, Exit, Failure},
+    output::{Exit, Failure},
     runtime,
 };
 use crate::{
     config::{self, Purpose, QueueSettings, Settings},
     duration::Span,
-    message::{AttributeValue, MessageId, OutgoingMessage},
+    message::{AttributeValue, OutgoingMessage},
     payload::Offload,
-    queue::{BatchResult, EntryError, Queue, QueueError, limits},
+    queue::{Queue, is_fifo, limits},
     worker,
 };
 
@@ -62,6 +65,9 @@ pub(super) struct Send {
     /// The bucket for bodies that are too large for SQS, to which messages then point as those of the extended clients do [default: the queue's payload.bucket]
     #[arg(long, value_name = "BUCKET")]
     s3: Option<String>,
+    /// Print the number of messages in place of their ids, and the progress on a terminal
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Send {
@@ -74,15 +80,22 @@ impl Send {
             objects: worker::payload_objects(&queue, &config.settings.aws),
             bucket: bucket.clone(),
         });
+        let report = if self.quiet { SendReport::Summary } else { SendReport::Ids };
         runtime::run_small(async {
             let open = open(&config.settings, &queue).await?;
-            match offload {
-                None => send_all(&*open, batches, None).await,
-                Some(offload) => {
-                    send_all(&*open, batches, Some((&offload, largest_message(&*open).await))).await
-                }
-            }
+            let offload = match &offload {
+                None => None,
+                Some(offload) => Some((offload, largest_message(&*open).await)),
+            };
+            send_all(&*open, batches, SendPlan { offload, in_flight: self.in_flight(&queue), report }).await
         })?
+    }
+
+    /// The batches under way at once: one where the order matters, and where a person may type the messages.
+    fn in_flight(&self, queue: &QueueSettings) -> usize {
+        let is_ordered = self.group_id.is_some() || is_fifo(queue.name_in_sqs());
+        let is_typed = self.file.as_deref() == Some(Path::new("-"));
+        if is_ordered || is_typed { 1 } else { IN_FLIGHT }
     }
 
     /// The queue of the URL, the named one, or the only one configured.
@@ -128,70 +141,6 @@ async fn largest_message(queue: &dyn Queue) -> usize {
     let described = queue.describe().await.ok();
     let of_queue = described.and_then(|description| description.message_bytes);
     of_queue.unwrap_or(limits::MESSAGE_BYTES).min(limits::MESSAGE_BYTES)
-}
-
-/// Stores the bodies of a batch that are larger than the queue takes, and leaves pointers in their places.
-async fn offloaded(
-    batch: Vec<OutgoingMessage>,
-    offload: Option<(&Offload, usize)>,
-) -> Result<Vec<OutgoingMessage>, String> {
-    let Some((offload, largest)) = offload else { return Ok(batch) };
-    let mut pointing = Vec::with_capacity(batch.len());
-    for message in batch {
-        pointing.push(offload.store(message, largest).await.map_err(|error| error.to_string())?);
-    }
-    Ok(pointing)
-}
-
-/// Sends batch after batch; prints the ids of what was sent, and every refusal as it happens.
-async fn send_all(
-    queue: &dyn Queue,
-    batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
-    offload: Option<(&Offload, usize)>,
-) -> Result<(), Failure> {
-    let (mut sent, mut refused) = (0_usize, 0_usize);
-    for batch in batches {
-        let batch = offloaded(batch?, offload).await.map_err(|error| {
-            Failure::new(Exit::Unavailable, format!("broken off after {sent} messages: {error}"))
-                .hint("check the bucket, the region, the credentials and the network")
-        })?;
-        for answer in send_batch(queue, &batch).await.map_err(|error| broken_off(sent, &error))? {
-            match answer {
-                Ok(id) => {
-                    sent += 1;
-                    output::print_line(id.as_str())?;
-                }
-                Err(error) => {
-                    refused += 1;
-                    output::print_error(&format!("message {}: {error}", sent + refused));
-                }
-            }
-        }
-    }
-    match refused {
-        0 => Ok(()),
-        _ => Err(Failure::new(Exit::Usage, format!("{refused} of {} messages were refused", sent + refused))),
-    }
-}
-
-/// Sends a batch; a message that is too large for any request is refused alone, as an entry of a batch would be.
-async fn send_batch(queue: &dyn Queue, batch: &[OutgoingMessage]) -> BatchResult<MessageId> {
-    if let [message] = batch
-        && message.size_bytes() > limits::MESSAGE_BYTES
-    {
-        let reason = format!("{} bytes, SQS accepts {} at most", message.size_bytes(), limits::MESSAGE_BYTES);
-        return Ok(vec![Err(EntryError::new("InvalidParameterValue", reason, true))]);
-    }
-    queue.send(batch).await
-}
-
-fn broken_off(sent: usize, error: &QueueError) -> Failure {
-    let message = format!("broken off after {sent} messages: {error}");
-    if error.code().is_some_and(|code| code.contains("Parameter")) {
-        return Failure::new(Exit::Usage, message);
-    }
-    Failure::new(Exit::Unavailable, message)
-        .hint("check the url, the region, the credentials and the network")
 }
 
 /// A message attribute as the command line writes it: `name=text`, `name:Number=1`, `name:Binary=base64`.
@@ -317,6 +266,8 @@ mod tests {
         Batches::new(bodies.into_iter().map(|body| Ok(OutgoingMessage::new(body))))
     }
 
+    const PLAN: SendPlan<'static> = SendPlan { offload: None, in_flight: IN_FLIGHT, report: SendReport::Ids };
+
     fn account() -> SqsAccount {
         let account = SqsAccount::default();
         account.create_queue("orders", &StringMap::new(), &StringMap::new()).unwrap();
@@ -328,7 +279,7 @@ mod tests {
         let account = account();
         let bodies =
             (1..=25).map(|number| if number == 12 { "\u{1}".to_owned() } else { number.to_string() });
-        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect()), None)
+        let failure = send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies.collect()), PLAN)
             .await
             .unwrap_err();
         assert_eq!(
@@ -343,7 +294,7 @@ mod tests {
         let account = account();
         let bodies = vec!["a".to_owned(), "x".repeat(limits::MESSAGE_BYTES + 1), "b".to_owned()];
         let failure =
-            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies), None).await.unwrap_err();
+            send_all(&EmulatorQueue::new(&account, "orders"), batches(bodies), PLAN).await.unwrap_err();
         assert_eq!(failure.to_string(), "1 of 3 messages were refused");
         assert_eq!(account.snapshot("orders").unwrap().visible, 2);
     }
@@ -351,7 +302,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_missing_queue_ends_the_sending() {
         let failure =
-            send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]), None)
+            send_all(&EmulatorQueue::new(&account(), "nowhere"), batches(vec!["a".to_owned()]), PLAN)
                 .await
                 .unwrap_err();
         assert_eq!(failure.exit(), Exit::Unavailable);

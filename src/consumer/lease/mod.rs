@@ -24,6 +24,8 @@ use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use self::metrics::{GroupTally, LeaseMetrics};
+#[cfg(feature = "cli")]
+pub(crate) use self::stages::StageObserverOf;
 use self::{
     heartbeat::Heartbeat,
     ledger::{GrantedLease, LeaseEnd, LeaseGrant, Ledger, ReceivedMessage},
@@ -32,7 +34,7 @@ pub(crate) use self::{
     ledger::{LeaseId, LeaseTerms},
     metrics::HeldGroup,
     permits::{Permit, Permits, Reservation},
-    stages::{MessageStage, StageObserver},
+    stages::{MessageStage, StageObserver, joined},
 };
 use crate::{
     handler::LeaseTime,

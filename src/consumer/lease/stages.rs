@@ -2,7 +2,7 @@
 //!
 //! Without an observer a stage costs a comparison.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -58,4 +58,32 @@ pub(crate) trait StageObserver: Send + Sync + 'static {
 
     /// Notes a stage of a held message.
     fn passed(&self, lease: LeaseId, stage: MessageStage<'_>, at: Instant);
+}
+
+/// Makes the observer of a queue's stages, by the queue's configured name.
+#[cfg(feature = "cli")]
+pub(crate) type StageObserverOf = Arc<dyn Fn(&Arc<str>) -> Arc<dyn StageObserver> + Send + Sync>;
+
+/// One observer for several, which each note every stage; `None` for none.
+pub(crate) fn joined(mut observers: Vec<Arc<dyn StageObserver>>) -> Option<Arc<dyn StageObserver>> {
+    match observers.len() {
+        0 | 1 => observers.pop(),
+        _ => Some(Arc::new(JoinedObservers(observers))),
+    }
+}
+
+struct JoinedObservers(Vec<Arc<dyn StageObserver>>);
+
+impl StageObserver for JoinedObservers {
+    fn received(&self, lease: LeaseId, message: &Message, at: Instant) {
+        for observer in &self.0 {
+            observer.received(lease, message, at);
+        }
+    }
+
+    fn passed(&self, lease: LeaseId, stage: MessageStage<'_>, at: Instant) {
+        for observer in &self.0 {
+            observer.passed(lease, stage, at);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The client of SQS: its calls, their time limits, and what becomes of refused credentials.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -19,6 +19,7 @@ use super::{
     SqsAccess,
     address::QueueAddress,
     convert::{hung, refusal},
+    diagnosis::SqsPlace,
     direct::DirectCalls,
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(super) struct SqsClient {
     direct: Option<DirectCalls>,
     /// Absent, they are the program's own.
     credentials: Option<RenewableCredentials>,
+    place: Arc<SqsPlace>,
 }
 
 impl SqsClient {
@@ -47,7 +49,8 @@ impl SqsClient {
             .map_err(|error| QueueError::new(RetryClass::Refused, error.to_string()).with_source(error))?;
         let builder = Builder::from(&loaded.config).timeout_config(aws::connect_limit());
         let sdk = Client::from_conf(aws::with_user_agent(builder, &loaded.config).build());
-        Ok(Self { sdk, direct: DirectCalls::new(&loaded), credentials: loaded.credentials })
+        let place = Arc::new(SqsPlace::of(&loaded, address));
+        Ok(Self { sdk, direct: DirectCalls::new(&loaded), credentials: loaded.credentials, place })
     }
 
     /// The program's client, with the time limits of the worker, whose loops do all retries.
@@ -56,7 +59,7 @@ impl SqsClient {
         let builder = builder.retry_config(RetryConfig::disabled());
         let protection = StalledStreamProtectionConfig::disabled();
         let sdk = Client::from_conf(builder.stalled_stream_protection(protection).build());
-        Self { sdk, direct: None, credentials: None }
+        Self { sdk, direct: None, credentials: None, place: Arc::default() }
     }
 
     /// Receives messages, within this time.
@@ -128,7 +131,7 @@ impl SqsClient {
     {
         let used = self.credentials.as_ref().map(|credentials| (credentials, credentials.generation()));
         let answer = tokio::time::timeout(limit, Box::pin(call)).await.map_err(|_| hung(limit))?;
-        let error = match answer.map_err(refusal) {
+        let error = match answer.map_err(|error| refusal(error, &self.place)) {
             Err(error) if error.refuses_credentials() => error,
             answer => return answer,
         };

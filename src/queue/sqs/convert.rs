@@ -19,6 +19,7 @@ use aws_sdk_sqs::{
 };
 use serde::Deserialize;
 
+use super::diagnosis::{NO_CREDENTIALS, SqsPlace};
 use crate::{
     aws::{self, AccessError, CallFailure, CredentialsFault, FailureKind},
     message::{
@@ -130,7 +131,13 @@ pub(super) fn description(
     let text = |name: QueueAttributeName| attributes.get(&name).map(String::as_str);
     let number = |name: QueueAttributeName| text(name).and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let arn = text(QueueAttributeName::QueueArn).filter(|arn| !arn.is_empty());
-    let no_arn = || QueueError::new(RetryClass::Transient, "the answer has no arn of the queue");
+    let no_arn = || {
+        QueueError::new(
+            RetryClass::Transient,
+            "the answer has no arn of the queue, as from another server than sqs",
+        )
+        .with_hint("check the url, or endpoint_url (--endpoint-url, AWS_ENDPOINT_URL)")
+    };
     let arn = arn.ok_or_else(no_arn)?.to_owned();
     Ok(QueueAttributes {
         visibility: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout)),
@@ -169,20 +176,27 @@ fn redrive_policy(json: &str) -> Option<RedrivePolicy> {
 }
 
 /// A call's failure, classified by its code if there was an answer, and otherwise transient.
-pub(super) fn refusal<E>(error: SdkError<E, HttpResponse>) -> QueueError
+pub(super) fn refusal<E>(error: SdkError<E, HttpResponse>, place: &SqsPlace) -> QueueError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let failed = CallFailure::of(&error);
     let is_busy = failed.is_busy();
-    let CallFailure { kind, message, clock_error, .. } = failed;
+    let CallFailure { kind, message, clock_error, status, .. } = failed;
     let failure = match kind {
         FailureKind::Answered(code) => QueueError::answered(code, message),
         FailureKind::TimedOut => QueueError::timed_out(message),
-        FailureKind::NoCredentials => QueueError::new(RetryClass::Transient, message),
-        FailureKind::NoUsableAnswer => {
-            QueueError::new(RetryClass::Transient, format!("no usable answer from sqs: {message}"))
+        FailureKind::NoCredentials => {
+            QueueError::new(RetryClass::Transient, message).with_hint(NO_CREDENTIALS)
         }
+        FailureKind::NoUsableAnswer => {
+            let (sentence, fix) = place.unanswered(&error, status, &message);
+            QueueError::new(RetryClass::Transient, sentence).with_hint(fix)
+        }
+    };
+    let failure = match place.fix(&failure) {
+        Some(fix) => failure.with_hint(fix),
+        None => failure,
     };
     let failure = match clock_error {
         Some(difference) => failure.caused_by_clock(difference),
@@ -240,7 +254,10 @@ mod tests {
     fn missing_credentials_are_found_behind_the_queues_error() {
         let cause = CredentialsError::not_loaded("none");
         let failure = ConnectorError::other(cause.into(), None);
-        let missing = refusal(SdkError::<ReceiveMessageError, HttpResponse>::dispatch_failure(failure));
+        let missing = refusal(
+            SdkError::<ReceiveMessageError, HttpResponse>::dispatch_failure(failure),
+            &SqsPlace::default(),
+        );
         assert_eq!(credentials_fault(&missing), Some(CredentialsFault::Missing));
         assert_eq!(credentials_fault(&QueueError::answered("AccessDenied", "")), None);
     }

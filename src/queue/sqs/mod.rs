@@ -3,6 +3,7 @@
 mod address;
 mod client;
 mod convert;
+mod diagnosis;
 mod direct;
 mod moves;
 

@@ -65,6 +65,15 @@ events! {
     }
     counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::ShortOfResources).set(0);
 
+    /// The worker receives no more, finishes what it holds and leaves, because its platform wants to replace it.
+    warn Cordoned<'a>: "the worker is cordoned, polling is paused until it leaves" {
+        /// The queue's configured name.
+        queue: &'a str,
+        /// The platform's reason.
+        reason: &'a str,
+    }
+    counts "longshore_polling_paused" |_event, paused: Each<PauseCause, IntGauge>| paused.of(PauseCause::Cordoned).set(1);
+
     /// An operator has paused the queue: by a signal, through the admin server, by the program or in the settings.
     warn PausedByOperator<'a>: "polling is paused by the operator" {
         /// The queue's configured name.

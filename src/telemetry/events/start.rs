@@ -14,6 +14,22 @@ use crate::{
 events! {
     START = "The start, and the servers";
 
+    /// The worker starts.
+    info Starting<'a>: "longshore starts" {
+        /// Its version.
+        version: &'a str,
+        /// The configuration file, or `none`.
+        configuration: &'a str,
+        /// The configured names of its queues.
+        queues: &'a str,
+    }
+
+    /// A flag gives a setting another value than the file or the environment.
+    info SettingOverridden<'a>: "a flag overrides a setting" {
+        /// The sentence that names the flag, the setting and its origin.
+        details: &'a str,
+    }
+
     /// A queue cannot be opened for a reason that may pass, and the call is repeated; logged once for each reason, whatever the number of queues and attempts.
     warn StartDelayed<'a>: "sqs does not answer yet" {
         /// The configured name of the first queue with this reason.
@@ -331,6 +347,9 @@ events! {
         /// The time limit.
         limit_seconds: f64,
     }
+
+    /// A cordoned worker has finished what it ran, and stops by itself.
+    info CordonedWorkerLeaves: "the cordoned worker runs nothing any more and leaves" {}
 
     /// The worker has ended.
     info WorkerDrained: "drained" {

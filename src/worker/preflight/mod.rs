@@ -83,12 +83,14 @@ pub(crate) struct Finding {
     pub queue: Option<String>,
     /// The description, without secrets.
     pub message: String,
+    /// The likely cause and the fix of this very finding, in the place of its code's.
+    pub fix: Option<String>,
 }
 
 impl Finding {
     /// A finding that concerns no single queue.
     fn new(code: Code, message: impl AsRef<str>) -> Self {
-        Self { code, queue: None, message: hide(message.as_ref()) }
+        Self { code, queue: None, message: hide(message.as_ref()), fix: None }
     }
 
     /// A finding about a queue.
@@ -96,23 +98,28 @@ impl Finding {
         Self { queue: Some(queue.to_owned()), ..Self::new(code, message) }
     }
 
+    /// The advice.
+    fn fix(&self) -> &str {
+        self.fix.as_deref().unwrap_or(self.code.fix())
+    }
+
     /// The finding for programs.
     fn to_json(&self) -> Value {
-        let Self { code, queue, message } = self;
+        let Self { code, queue, message, .. } = self;
         json!({
             "severity": code.severity().as_str(),
             "code": code.as_str(),
             "queue": queue,
             "message": message,
-            "fix": code.fix(),
+            "fix": self.fix(),
         })
     }
 
     /// The finding for people, on two lines or more.
     fn to_text(&self) -> String {
-        let Self { code, queue, message } = self;
+        let Self { code, queue, message, .. } = self;
         let queue = queue.as_ref().map(|queue| format!("queue {queue}: ")).unwrap_or_default();
-        let (severity, name, fix) = (code.severity().as_str(), code.as_str(), code.fix());
+        let (severity, name, fix) = (code.severity().as_str(), code.as_str(), self.fix());
         format!("{severity:8} {name}\n  {queue}{message}\n  fix: {fix}\n")
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Code, Finding};
 use crate::{
     config::{QueueSettings, Settings},
+    consumer::ConsumerSettings,
     duration::Span,
     ecs::{Agent as _, AgentError, EcsEnvironment, HttpAgent, Protect},
     stop,
@@ -77,7 +78,10 @@ pub(super) fn timeout_beyond_drain(
             Span(limit)
         )
     };
-    may_outlast(queue.consumer.timeout.duration(), limit)
+    // Settings that nobody has chosen are no finding.
+    let is_chosen =
+        queue.consumer.timeout != ConsumerSettings::default().timeout || settings.drain.limit.is_some();
+    (is_chosen && may_outlast(queue.consumer.timeout.duration(), limit))
         .then(|| Finding::of(name, Code::TimeoutBeyondDrain, message()))
 }
 
@@ -99,6 +103,7 @@ async fn check_protection(settings: &Settings, surroundings: &EcsEnvironment) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duration::Limit;
 
     fn codes(limit: Option<u64>, stop_timeout: Option<u64>, surroundings: &EcsEnvironment) -> Vec<Code> {
         let mut settings = Settings::default();
@@ -122,7 +127,9 @@ mod tests {
 
     #[test]
     fn work_that_a_stop_may_cut_off_is_reported() {
-        let (queue, mut settings) = (QueueSettings::default(), Settings::default());
+        let (mut queue, mut settings) = (QueueSettings::default(), Settings::default());
+        assert!(timeout_beyond_drain("orders", &queue, &settings).is_none(), "nobody has chosen these");
+        queue.consumer.timeout = Limit::After(Duration::from_hours(1));
         assert!(timeout_beyond_drain("orders", &queue, &settings).is_some());
         settings.drain.limit = Some(Span::secs(13 * 3_600));
         assert!(timeout_beyond_drain("orders", &queue, &settings).is_none());

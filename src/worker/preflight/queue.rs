@@ -79,7 +79,7 @@ fn not_opened(name: &str, missing: Missing, error: &WorkerError) -> Finding {
 /// Blames missing credentials on the role, where the queue has one.
 fn of_role(queue: &QueueSettings, found: Finding) -> Finding {
     let is_of_role = found.code == Code::Credentials && queue.role.role_arn.is_some();
-    if is_of_role { Finding { code: Code::Role, ..found } } else { found }
+    if is_of_role { Finding { code: Code::Role, fix: None, ..found } } else { found }
 }
 
 /// The finding of a failed call to a queue.
@@ -94,7 +94,8 @@ fn unreachable(name: &str, missing: Missing, error: &QueueError) -> Finding {
         _ if is_kms(error) => Code::Kms,
         _ => Code::QueueUnreachable,
     };
-    Finding::of(name, code, error.to_string())
+    let fix = error.hint().filter(|_| code != Code::QueueAwaited).map(str::to_owned);
+    Finding { fix, ..Finding::of(name, code, error.to_string()) }
 }
 
 /// Compares the queue's attributes with its settings.

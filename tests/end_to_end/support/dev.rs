@@ -20,12 +20,17 @@ pub(crate) struct Dev {
 }
 
 /// Lets the system choose the ports.
-const FREE_PORTS: [&str; 6] =
+pub(crate) const FREE_PORTS: [&str; 6] =
     ["--sqs-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
 impl Dev {
-    /// A `dev` about to start on free ports.
+    /// A `dev` about to start on free ports, which writes a log.
     pub(crate) fn launch() -> Launch {
+        Self::launch_as_usual().arguments(&["--verbose"])
+    }
+
+    /// A `dev` about to start on free ports, whose lines are all that it shows.
+    pub(crate) fn launch_as_usual() -> Launch {
         Launch::of(&["dev"]).arguments(&FREE_PORTS)
     }
 
@@ -36,8 +41,8 @@ impl Dev {
     /// Starts it, and reads its addresses from its output.
     pub(crate) async fn launched(launch: Launch) -> Self {
         let process = launch.start();
-        process.says("try ").await;
-        let (queue, dlq) = (value(&process, "queue ").await, value(&process, "dlq ").await);
+        process.says("admin ").await;
+        let (queue, dlq) = (value(&process, "  queue ").await, value(&process, "  dlq ").await);
         let api = authority(&value(&process, "ingest api ").await).to_owned();
         let admin = authority(&value(&process, "admin ").await).to_owned();
         let endpoint = format!("http://{}", authority(&queue));

@@ -25,6 +25,12 @@ pub(crate) enum Agent {
     Well,
     /// Protects nothing, because a deployment waits for protected tasks.
     Blocked,
+    /// Protects the first time, and then no more, because a deployment waits for protected tasks.
+    BlockedLater,
+    /// ECS throttles the agent.
+    Throttled,
+    /// Answers with a page of something else.
+    Nonsense,
     /// The task role lacks the permission.
     Denied,
     /// The task belongs to no service.
@@ -117,11 +123,15 @@ impl Shared {
             let failure = json!({ "Arn": TASK, "Reason": reason, "Detail": "on request" });
             (StatusCode::OK, Json(json!({ "failure": failure })))
         };
+        let is_later = self.asked.lock().unwrap().len() > 1;
         match self.agent {
             Agent::Blocked => failure("DEPLOYMENT_BLOCKED"),
+            Agent::BlockedLater if protect && is_later => failure("DEPLOYMENT_BLOCKED"),
+            Agent::Throttled => refused(StatusCode::BAD_REQUEST, "ThrottlingException"),
+            Agent::Nonsense => (StatusCode::OK, Json(json!("a page of something else"))),
             Agent::Standalone => failure("TASK_NOT_VALID"),
             Agent::Denied => refused(StatusCode::BAD_REQUEST, "AccessDeniedException"),
-            Agent::Well => {
+            Agent::Well | Agent::BlockedLater => {
                 let protection = json!({ "ProtectionEnabled": protect, "TaskArn": TASK });
                 (StatusCode::OK, Json(json!({ "protection": protection })))
             }

@@ -62,6 +62,17 @@ impl Launch {
         self
     }
 
+    /// Puts a file of this name there.
+    pub(crate) fn script(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.directory.path().join(name), text).unwrap();
+        self
+    }
+
+    /// Its directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Puts a named pipe there, from which it reads its `longshore.toml`; returns its path.
     pub(crate) fn file_by_pipe(self) -> (Self, PathBuf) {
         let path = self.directory.path().join("longshore.toml");

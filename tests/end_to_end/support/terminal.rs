@@ -62,6 +62,18 @@ impl OnTerminal {
         }
     }
 
+    /// True if the first such character on the screen has a colour.
+    pub(crate) fn is_coloured(&self, wanted: char) -> bool {
+        let parser = self.screen.borrow();
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let mut cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+        let cell = cells.find_map(|(row, column)| {
+            screen.cell(row, column).filter(|cell| cell.contents().starts_with(wanted))
+        });
+        cell.unwrap().fgcolor() != vt100::Color::Default
+    }
+
     pub(crate) async fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).await.unwrap();
     }

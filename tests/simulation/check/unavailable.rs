@@ -41,9 +41,10 @@ pub(super) fn an_outage_spends_few_receives(model: &Model<'_>) -> Vec<String> {
     let mut spent: BTreeMap<usize, Vec<Received>> = BTreeMap::new();
     for (received, hold) in &model.holds {
         let Some(run) = last_run(model, *received) else { continue };
-        let is_given_back = hold.give_back_sent.is_some_and(|at| at >= run.end());
-        let is_own = run.worker == hold.worker && model.lives[&hold.worker].stops() > hold.end();
-        if run.is_over_with(RunEnd::Unavailable) && is_given_back && is_own {
+        // A stop gives back what waits.
+        let stops = model.lives[&hold.worker].stops();
+        let is_spent = hold.give_back_sent.is_some_and(|at| at >= run.end() && at < stops);
+        if run.is_over_with(RunEnd::Unavailable) && is_spent && run.worker == hold.worker {
             spent.entry(run.worker).or_default().push(*received);
         }
     }

@@ -16,7 +16,7 @@ use self::{
     handler::DemoAction,
     report::{DemoCounts, DemoRecord, DemoReport, evaluate},
 };
-use super::{DevServers, internal_error, show, show_welcome, worker};
+use super::{DevServers, internal_error, show, worker};
 use crate::{
     cli::{
         output::{self, Exit, Failure},
@@ -66,7 +66,6 @@ pub(super) async fn run(
     exporters: Exporters,
     signals: Option<Signals>,
 ) -> Result<(), Failure> {
-    show_welcome(servers)?;
     let (record, stop) = (DemoRecord::default(), Stop::new());
     let recorded = record.clone();
     let worker = worker(servers, move |step| {

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ struct FailedEntry {
 
 /// Responds with 202 if all entries were sent, else with 207.
 pub(super) async fn send(
-    State(target): State<IngestTarget>,
+    target: IngestTarget,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<BatchResponse>), IngestError> {

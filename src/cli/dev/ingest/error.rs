@@ -31,7 +31,7 @@ const SENDER_CODES: [&str; 6] = [
 
 /// The error of a request or of an entry that was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IngestError {
+pub(crate) struct IngestError {
     pub(super) status: StatusCode,
     pub(super) code: String,
     pub(super) message: String,
@@ -98,6 +98,13 @@ impl IngestError {
     pub(super) fn unknown_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "UnknownPath", "there is nothing at this path")
             .with_hint("send messages with POST /v1/messages or POST /v1/messages/batch")
+    }
+
+    /// A path that names no queue of `dev`.
+    pub(super) fn unknown_queue(name: &str, names: &[&str]) -> Self {
+        let message = format!("there is no queue {name:?}; there are: {}", names.join(", "));
+        Self::new(StatusCode::NOT_FOUND, "UnknownQueue", message)
+            .with_hint("use a name of a queue in longshore.toml, as longshore dev shows them at its start")
     }
 
     pub(super) fn wrong_method(allowed: &Method) -> Self {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /v1/messages` | the request's body, byte for byte | 202 `{"messageId", "md5OfBody"}` |
 //! | `POST /v1/messages/batch` | 1 to 10 entries | 202, or 207 if some failed: `{"successful", "failed"}` |
+//! | `POST /v1/queues/NAME/messages`, and `/batch` | the same, to the queue of this name | the same |
 //! | `GET /queue?message=…` | the parameter | 200 `{"done": true}` |
 //! | `GET /v1/send?MessageBody=…` | the parameter | 200 with SQS's `SendMessageResponse` |
 //!
@@ -22,7 +23,7 @@
 //! | `X-Request-Id` | the message attribute `requestId` |
 //! | `X-Amzn-Trace-Id` | the system attribute `AWSTraceHeader` |
 //!
-//! A message or a batch that is too large for SQS gets a 413, unless the queue's `payload.bucket` names a bucket of S3: then the
+//! The routes without a name send to the first queue. A message or a batch that is too large for SQS gets a 413, unless the queue's `payload.bucket` names a bucket of S3: then the
 //! largest bodies are stored there, and messages point to them as those of the extended clients do.
 //!
 //! On every route, a request without `X-Amzn-Trace-Id` gives its message the trace of its `traceparent`, or a new one, so
@@ -33,12 +34,13 @@ mod connection;
 mod error;
 mod sending;
 mod single;
+mod targets;
 
 #[cfg(all(any(test, fuzzing), feature = "cli"))]
 #[path = "../../../../tests/fuzz/ingest.rs"]
 pub(crate) mod fuzz;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use axum::{
     Router,
@@ -52,10 +54,9 @@ use longshore_listener::{AllowedHosts, HttpListener, ListenerLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::targets::{IngestTarget, IngestTargets};
 use self::{connection::IngestConnection, error::IngestError};
 use crate::{
-    payload::Offload,
-    queue::Queue,
     stop::Stop,
     telemetry::{ConnectionFault, events},
 };
@@ -67,28 +68,12 @@ const CONNECTIONS: usize = 1024;
 /// The time for requests under way after the stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The queue behind the API, and the bucket for what is too large for it; the routes share it.
-#[derive(Clone)]
-pub(crate) struct IngestTarget {
-    queue: Arc<dyn Queue>,
-    offload: Option<Arc<Offload>>,
-}
-
-impl IngestTarget {
-    /// The queue, and no bucket.
-    pub(crate) fn new(queue: Arc<dyn Queue>) -> Self {
-        Self { queue, offload: None }
-    }
-
-    /// Sets the bucket for the bodies of messages that are too large for SQS.
-    pub(crate) fn offload(self, offload: Option<Offload>) -> Self {
-        Self { offload: offload.map(Arc::new), ..self }
-    }
-}
-
-/// The routes, which send to a queue.
-fn router(target: IngestTarget, hosts: AllowedHosts) -> Router {
+/// The routes, which send to queues.
+fn router(targets: impl Into<IngestTargets>, hosts: AllowedHosts) -> Router {
+    let of_queue = format!("/v1/queues/{{{}}}/messages", targets::QUEUE);
     Router::new()
+        .route(&of_queue, only(&Method::POST, post(single::send)))
+        .route(&format!("{of_queue}/batch"), only(&Method::POST, post(batch::send)))
         .route("/v1/messages", only(&Method::POST, post(single::send)))
         .route("/v1/messages/batch", only(&Method::POST, post(batch::send)))
         .route("/queue", only(&Method::GET, get(single::send_by_queue_route)))
@@ -96,7 +81,7 @@ fn router(target: IngestTarget, hosts: AllowedHosts) -> Router {
         .fallback(|| async { IngestError::unknown_path() })
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
         .layer(middleware::from_fn_with_state(hosts, refuse_foreign))
-        .with_state(target)
+        .with_state(targets.into())
 }
 
 async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
@@ -113,11 +98,11 @@ async fn refuse_foreign(State(hosts): State<AllowedHosts>, request: Request, nex
 pub(crate) async fn serve(
     socket: TcpListener,
     hosts: &[String],
-    target: IngestTarget,
+    targets: impl Into<IngestTargets>,
     stop: Stop,
 ) -> io::Result<()> {
     let hosts = AllowedHosts::at(socket.local_addr()?.ip(), hosts);
-    let listener = HttpListener::new(socket, router(target, hosts))
+    let listener = HttpListener::new(socket, router(targets, hosts))
         .limits(ListenerLimits::default().connections(CONNECTIONS))
         .on_close(|reason| {
             if let Some(reason) = ConnectionFault::of(reason) {
@@ -139,7 +124,7 @@ pub(crate) async fn serve(
 }
 
 /// Refuses other methods; `HEAD` too, which axum would treat as a `GET` and so send a message.
-fn only(method: &Method, route: MethodRouter<IngestTarget>) -> MethodRouter<IngestTarget> {
+fn only(method: &Method, route: MethodRouter<IngestTargets>) -> MethodRouter<IngestTargets> {
     let error = IngestError::wrong_method(method);
     let for_head = error.clone();
     let route = if *method == Method::GET { route.head(move || async { for_head }) } else { route };

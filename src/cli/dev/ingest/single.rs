@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Bytes,
-    extract::{RawQuery, State, rejection::BytesRejection},
+    extract::{RawQuery, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) struct SendResponse {
 
 /// `POST /v1/messages`.
 pub(super) async fn send(
-    State(target): State<IngestTarget>,
+    target: IngestTarget,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<SendResponse>), IngestError> {
@@ -107,7 +107,7 @@ pub(super) struct DoneResponse {
 
 /// `GET /queue?message=…`
 pub(super) async fn send_by_queue_route(
-    State(target): State<IngestTarget>,
+    target: IngestTarget,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<DoneResponse>, IngestError> {
@@ -148,7 +148,7 @@ struct SqsSendMessageResult {
 
 /// `GET /v1/send?MessageBody=…`
 pub(super) async fn send_by_query(
-    State(target): State<IngestTarget>,
+    target: IngestTarget,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SqsSendResponse>, IngestError> {

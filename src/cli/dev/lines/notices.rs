@@ -1,0 +1,161 @@
+//! Shows warnings and errors of the log as lines, where no log is asked for.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::{Arc, OnceLock},
+};
+
+use tracing::{
+    Event, Level,
+    field::{Field, Visit},
+};
+
+use super::{
+    Printer,
+    line::{DevLine, Mark},
+};
+use crate::telemetry::logs::ShowEvent;
+
+/// The lines below a warning that are shown too, by their messages.
+const SHOWN: [&str; 7] = [
+    "breaker closed, polling goes on",
+    "configuration reloaded",
+    "draining, a second signal stops at once",
+    "function output",
+    "handler is up, polling goes on",
+    "program output",
+    "resources are back, polling goes on",
+];
+/// The output of a handler, of which only the line itself is shown.
+const OUTPUTS: [&str; 2] = ["function output", "program output"];
+/// Lines that every queue without traffic would have at some time.
+const LEFT_OUT: [&str; 1] = ["no message has been done since the start"];
+
+/// Makes lines of the log's events.
+///
+/// The printer comes later than the log, which is started before any runtime.
+#[derive(Clone, Default)]
+pub(in crate::cli::dev) struct Notices(Arc<OnceLock<Printer>>);
+
+impl Notices {
+    /// Prints by this printer from now on.
+    pub(in crate::cli::dev) fn print_by(&self, printer: &Printer) {
+        self.0.get_or_init(|| printer.clone());
+    }
+
+    /// Shows the events of the log.
+    pub(in crate::cli::dev) fn shower(&self) -> ShowEvent {
+        let notices = self.clone();
+        Arc::new(move |event| notices.show(event))
+    }
+
+    fn show(&self, event: &Event<'_>) {
+        let Some(printer) = self.0.get() else { return };
+        let mut fields = NoticeFields::default();
+        event.record(&mut fields);
+        if let Some(line) = fields.line(*event.metadata().level()) {
+            printer.print(line);
+        }
+    }
+}
+
+/// The fields of an event that a line shows.
+#[derive(Default)]
+struct NoticeFields {
+    message: String,
+    queue: String,
+    message_id: Option<String>,
+    /// The line of a handler's output.
+    line: String,
+    /// The other fields, each with its name.
+    others: String,
+}
+
+impl NoticeFields {
+    fn line(self, level: Level) -> Option<DevLine> {
+        let is_output = OUTPUTS.contains(&&*self.message);
+        if is_output {
+            let (queue, message_id) = (self.queue, self.message_id);
+            return Some(DevLine { mark: Mark::Output, queue, message_id, took: None, text: self.line });
+        }
+        // A message's own end has a line already.
+        let is_shown = level <= Level::WARN && self.message_id.is_none() || SHOWN.contains(&&*self.message);
+        if !is_shown || LEFT_OUT.contains(&&*self.message) {
+            return None;
+        }
+        let mark = match level {
+            Level::ERROR => Mark::Alert,
+            Level::WARN => Mark::Notice,
+            _ => Mark::Changed,
+        };
+        Some(DevLine::of(mark, &self.queue, format!("{}{}", self.message, self.others)))
+    }
+}
+
+impl Visit for NoticeFields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing into a String cannot fail.
+        let _infallible = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            "queue" => write!(self.queue, "{value:?}"),
+            "line" => write!(self.line, "{value:?}"),
+            "message_id" => write!(self.message_id.get_or_insert_default(), "{value:?}"),
+            "error" | "reason" => write!(self.others, ": {value:?}"),
+            name => write!(self.others, ", {} {value:?}", name.replace('_', " ")),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Subscriber, subscriber::with_default};
+    use tracing_subscriber::{
+        Layer, Registry,
+        layer::{Context, SubscriberExt as _},
+    };
+
+    use super::*;
+    use crate::cli::dev::lines::{LineStyle, ShownLines};
+
+    struct Shown(ShowEvent);
+
+    impl<S: Subscriber> Layer<S> for Shown {
+        fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+            (self.0)(event);
+        }
+    }
+
+    #[tokio::test]
+    async fn warnings_and_outputs_become_lines_and_what_a_message_shows_itself_does_not() {
+        let (printer, mut shown) = ShownLines::collect();
+        let notices = Notices::default();
+        notices.print_by(&printer);
+        with_default(Registry::default().with(Shown(notices.shower())), || {
+            tracing::error!(
+                queue = "orders",
+                reason = "connection refused",
+                "handler is down, polling is paused"
+            );
+            tracing::warn!(queue = "orders", message_id = "m", reason = "404", "message not done");
+            tracing::info!(
+                queue = "orders",
+                message_id = "m",
+                stream = "stdout",
+                line = "hello",
+                "program output"
+            );
+            tracing::info!(address = "127.0.0.1", "admin server listens");
+            tracing::error!(queue = "orders", "no message has been done since the start");
+        });
+        let style = LineStyle { has_colours: false, has_short_ids: true, queue_width: 6 };
+        let lines: Vec<_> = shown.all().iter().map(|line| style.write(line)).collect();
+        assert_eq!(
+            lines,
+            ["! orders handler is down, polling is paused: connection refused", "» orders m hello"]
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Sends batches, several at once where their order does not matter, and reports every message.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
+use tokio::time::Instant;
+
+use crate::{
+    cli::output::{self, Exit, Failure, ProgressLine},
+    message::{MessageId, OutgoingMessage},
+    payload::Offload,
+    queue::{BatchResult, EntryError, Queue, QueueError, limits},
+};
+
+/// The batches under way at once: SQS answers one in 5 to 20 ms.
+pub(super) const IN_FLIGHT: usize = 16;
+
+/// The way in which messages are sent.
+#[derive(Clone, Copy)]
+pub(super) struct SendPlan<'a> {
+    /// The bucket for bodies larger than this many bytes.
+    pub(super) offload: Option<(&'a Offload, usize)>,
+    /// The batches under way at once; one keeps the order.
+    pub(super) in_flight: usize,
+    pub(super) report: SendReport,
+}
+
+/// The report on messages that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SendReport {
+    /// The id of each.
+    Ids,
+    /// Their number at the end, and a line of progress on a terminal.
+    Summary,
+}
+
+/// The messages so far.
+struct Sent {
+    taken: usize,
+    refused: usize,
+    began: Instant,
+    report: SendReport,
+    progress: ProgressLine,
+}
+
+/// The end of a batch: the answers for its messages, or why it was not sent.
+type BatchEnd = Result<BatchResult<MessageId>, String>;
+
+/// Sends batch after batch; reports what was sent, and every refusal as it happens.
+///
+/// After a failure no further batch is begun, and those under way are still reported.
+pub(super) async fn send_all(
+    queue: &dyn Queue,
+    mut batches: impl Iterator<Item = Result<Vec<OutgoingMessage>, Failure>>,
+    plan: SendPlan<'_>,
+) -> Result<(), Failure> {
+    let mut sent = Sent::new(plan.report);
+    let mut under_way = FuturesOrdered::new();
+    let mut failure = None;
+    loop {
+        while failure.is_none() && under_way.len() < plan.in_flight {
+            match batches.next() {
+                Some(Ok(batch)) => under_way.push_back(send_batch(queue, batch, plan.offload)),
+                Some(Err(unreadable)) => failure = Some(unreadable),
+                None => break,
+            }
+        }
+        let Some(end) = under_way.next().await else { break };
+        if let Err(broken) = sent.add(end) {
+            failure.get_or_insert(broken);
+        }
+    }
+    sent.end(failure)
+}
+
+async fn send_batch(
+    queue: &dyn Queue,
+    batch: Vec<OutgoingMessage>,
+    offload: Option<(&Offload, usize)>,
+) -> BatchEnd {
+    let batch = offloaded(batch, offload).await?;
+    // A message that is too large for any request is refused alone, as an entry of a batch would be.
+    if let [message] = &*batch
+        && message.size_bytes() > limits::MESSAGE_BYTES
+    {
+        let reason = format!("{} bytes, SQS accepts {} at most", message.size_bytes(), limits::MESSAGE_BYTES);
+        return Ok(Ok(vec![Err(EntryError::new("InvalidParameterValue", reason, true))]));
+    }
+    Ok(queue.send(&batch).await)
+}
+
+/// Stores the bodies of a batch that are larger than the queue takes, and leaves pointers in their places.
+async fn offloaded(
+    batch: Vec<OutgoingMessage>,
+    offload: Option<(&Offload, usize)>,
+) -> Result<Vec<OutgoingMessage>, String> {
+    let Some((offload, largest)) = offload else { return Ok(batch) };
+    let mut pointing = Vec::with_capacity(batch.len());
+    for message in batch {
+        pointing.push(offload.store(message, largest).await.map_err(|error| error.to_string())?);
+    }
+    Ok(pointing)
+}
+
+impl Sent {
+    fn new(report: SendReport) -> Self {
+        Self { taken: 0, refused: 0, began: Instant::now(), report, progress: ProgressLine::new() }
+    }
+
+    fn add(&mut self, end: BatchEnd) -> Result<(), Failure> {
+        let answers = match end {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => return Err(broken_off(self.taken, &error)),
+            Err(reason) => {
+                return Err(Failure::new(
+                    Exit::Unavailable,
+                    format!("broken off after {} messages: {reason}", self.taken),
+                )
+                .hint("check the bucket, the region, the credentials and the network"));
+            }
+        };
+        for answer in answers {
+            match answer {
+                Ok(id) => {
+                    self.taken += 1;
+                    if self.report == SendReport::Ids {
+                        output::print_line(id.as_str())?;
+                    }
+                }
+                Err(error) => {
+                    self.refused += 1;
+                    self.progress.clear();
+                    output::print_error(&format!("message {}: {error}", self.taken + self.refused));
+                }
+            }
+        }
+        if self.report == SendReport::Summary {
+            self.progress.show(&self.summary());
+        }
+        Ok(())
+    }
+
+    fn summary(&self) -> String {
+        let took = self.began.elapsed().max(Duration::from_millis(1));
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = self.taken as f64 / took.as_secs_f64();
+        format!("sent {} messages in {:.1} s, {rate:.0} a second", self.taken, took.as_secs_f64())
+    }
+
+    fn end(mut self, failure: Option<Failure>) -> Result<(), Failure> {
+        self.progress.clear();
+        if self.report == SendReport::Summary {
+            output::print_line(&self.summary())?;
+        }
+        match (failure, self.refused) {
+            (Some(failure), _) => Err(failure),
+            (None, 0) => Ok(()),
+            (None, refused) => {
+                let all = self.taken + refused;
+                Err(Failure::new(Exit::Usage, format!("{refused} of {all} messages were refused")))
+            }
+        }
+    }
+}
+
+fn broken_off(sent: usize, error: &QueueError) -> Failure {
+    let message = format!("broken off after {sent} messages: {error}");
+    if error.code().is_some_and(|code| code.contains("Parameter")) {
+        return Failure::new(Exit::Usage, message);
+    }
+    let hint = error.hint().unwrap_or("check the url, the region, the credentials and the network");
+    Failure::new(Exit::Unavailable, message).hint(hint)
+}
