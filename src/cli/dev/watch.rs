@@ -119,7 +119,9 @@ fn named_by(word: &str, directory: &Path) -> Vec<PathBuf> {
     let stem = word.rsplit_once('.').map_or(word, |(module, _)| module);
     let of_function = SOURCES.iter().map(|end| format!("{}.{end}", stem.replace('.', "/")));
     let names = std::iter::once(word.to_owned()).chain(of_function);
-    names.map(|name| directory.join(name)).filter(|path| path.is_file()).collect()
+    // `./job.sh` in `.` is shown as it is written.
+    let paths = names.map(|name| directory.join(name).components().collect::<PathBuf>());
+    paths.filter(|path| path.is_file()).collect()
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_failure_names_the_place_the_cause_and_the_fix() {
         let local = place("http://127.0.0.1:9324");
-        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let (sentence, fix) = local.unanswered(&Outer(refused), None, "");
         assert_eq!(
             sentence,
